@@ -1,0 +1,73 @@
+"""One question of the benchmark, and what it may bring along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omnigap.vocabulary import AnswerType, Modality
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCarrier:
+    """A carrier that comes with the item: text as it is, or the file or bytes of a recording or a picture."""
+
+    text: str | None = None
+    path: Path | None = None
+    data: bytes | None = None
+    mime_type: str = ""
+
+    def read(self) -> bytes:
+        """The medium's bytes.
+
+        Raises:
+            OSError: where the file cannot be read.
+        """
+        if self.data is not None:
+            return self.data
+        if self.path is not None:
+            return self.path.read_bytes()
+        return (self.text or "").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question with its gold answers.
+
+    Attributes:
+        answers: the gold answer first, then its aliases; a choice's letter where there are choices.
+        instruction: typed, the same in all six conditions.
+        carriers: what replaces the rendered carrier of a modality.
+        cluster: what groups dependent items (passage, speaker); None: the item stands alone.
+    """
+
+    id: str
+    task: str
+    language: str
+    question: str
+    answers: tuple[str, ...]
+    answer_type: AnswerType
+    choices: tuple[str, ...] = ()
+    instruction: str = ""
+    carriers: Mapping[Modality, OwnCarrier] = field(default_factory=dict)
+    source: str = ""
+    cluster: str | None = None
+
+    @property
+    def typed(self) -> str:
+        """Question and choices as one text: what the text carrier types and the image carrier shows."""
+        lines = [
+            self.question,
+            *(f"{letter}. {choice}" for letter, choice in zip("ABCDEFGH", self.choices, strict=False)),
+        ]
+        return "\n".join(lines)
+
+    @property
+    def spoken(self) -> str:
+        """Question and choices as a voice reads them: choices as sentences, so that the letters are heard apart."""
+        parts = [
+            self.question,
+            *(f"{letter}: {choice}." for letter, choice in zip("ABCDEFGH", self.choices, strict=False)),
+        ]
+        return " ".join(parts)

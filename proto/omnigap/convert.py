@@ -1,0 +1,58 @@
+"""Between the vocabulary and the enums of the wire, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Architecture, Condition, FinishReason, Modality, Support
+
+_Value = TypeVar("_Value")
+
+
+def modality_to_proto(modality: Modality) -> pb.Modality.ValueType:
+    return pb.Modality.Value(f"MODALITY_{modality.name}")
+
+
+def modality_from_proto(value: pb.Modality.ValueType) -> Modality:
+    """Raises ValueError for unspecified and unknown values, as its sisters below do."""
+    return Modality[_known(pb.Modality.Name, value, "MODALITY_")]
+
+
+def condition_from_proto(capability: pb.Capability) -> Condition:
+    return Condition(modality_from_proto(capability.input), modality_from_proto(capability.output))
+
+
+def support_to_proto(support: Support) -> pb.Support.ValueType:
+    return pb.Support.Value(f"SUPPORT_{support.name}")
+
+
+def support_from_proto(value: pb.Support.ValueType) -> Support:
+    return Support[_known(pb.Support.Name, value, "SUPPORT_")]
+
+
+def architecture_to_proto(architecture: Architecture | None) -> pb.Architecture.ValueType:
+    return pb.Architecture.Value(f"ARCHITECTURE_{architecture.name if architecture else 'UNSPECIFIED'}")
+
+
+def architecture_from_proto(value: pb.Architecture.ValueType) -> Architecture | None:
+    """None where the service is no model (unspecified)."""
+    name = pb.Architecture.Name(value).removeprefix("ARCHITECTURE_")
+    return None if name == "UNSPECIFIED" else Architecture[name]
+
+
+def finish_to_proto(reason: FinishReason) -> pb.FinishReason.ValueType:
+    return pb.FinishReason.Value(f"FINISH_REASON_{reason.name}")
+
+
+def finish_from_proto(value: pb.FinishReason.ValueType) -> FinishReason:
+    return FinishReason[_known(pb.FinishReason.Name, value, "FINISH_REASON_")]
+
+
+def _known(name_of: Callable[[_Value], str], value: _Value, prefix: str) -> str:
+    """The enum's name without its prefix."""
+    name = name_of(value).removeprefix(prefix)
+    if name == "UNSPECIFIED":
+        raise ValueError(f"{prefix}UNSPECIFIED says nothing: set the field")
+    return name

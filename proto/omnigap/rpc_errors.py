@@ -1,0 +1,73 @@
+"""Errors over the wire: `ContractError` to a gRPC status with google.rpc.ErrorInfo, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from omnigap.errors import ContractError
+from omnigap.vocabulary import ERROR_DOMAIN, Reason
+
+STATUS_OF_REASON = {
+    Reason.BUSY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.DRAINING: grpc.StatusCode.UNAVAILABLE,
+    Reason.NOT_READY: grpc.StatusCode.UNAVAILABLE,
+    Reason.TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.BAD_MEDIA: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.UNSUPPORTED_CONDITION: grpc.StatusCode.UNIMPLEMENTED,
+    Reason.DIGEST_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.REQUEST_ID_REUSED: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.OUT_OF_MEMORY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.UPSTREAM_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.CANCELLED: grpc.StatusCode.CANCELLED,
+    Reason.MODEL_ERROR: grpc.StatusCode.INTERNAL,
+    Reason.TRANSPORT: grpc.StatusCode.UNAVAILABLE,
+    Reason.INCOMPLETE_STREAM: grpc.StatusCode.INTERNAL,
+}
+
+# What a status says when the peer sent no ErrorInfo (a proxy, a dead process, gRPC itself).
+_REASON_OF_STATUS = {
+    grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED: Reason.CANCELLED,
+    grpc.StatusCode.UNAVAILABLE: Reason.TRANSPORT,
+    # gRPC itself says so when a message is over the limit: the server's own BUSY carries ErrorInfo.
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
+    grpc.StatusCode.INVALID_ARGUMENT: Reason.BAD_REQUEST,
+    grpc.StatusCode.UNIMPLEMENTED: Reason.UNSUPPORTED_CONDITION,
+}
+
+
+def to_status(error: ContractError) -> Any:
+    """The status that `context.abort_with_status` takes, with ErrorInfo packed in its details."""
+    detail = any_pb2.Any()
+    detail.Pack(error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN))
+    code, _ = STATUS_OF_REASON[error.reason].value
+    return rpc_status.to_status(status_pb2.Status(code=code, message=error.message, details=[detail]))
+
+
+def from_rpc_error(error: grpc.RpcError) -> ContractError:
+    """The contract's error in an RPC error; without ErrorInfo the reason follows from the status code."""
+    code = error.code()
+    message = error.details() or code.name
+    metadata = dict(cast("Iterable[tuple[str, bytes]]", error.trailing_metadata() or ()))
+    reason = _reason_in(metadata.get("grpc-status-details-bin", b""))
+    if reason is not None:
+        return ContractError(reason, message)
+    return ContractError(_REASON_OF_STATUS.get(code, Reason.MODEL_ERROR), message)
+
+
+def _reason_in(details: bytes) -> Reason | None:
+    """The contract's reason in serialised `google.rpc.Status` details, if one is there."""
+    for detail in status_pb2.Status.FromString(details).details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == ERROR_DOMAIN and info.reason in Reason.__members__:
+            return Reason(info.reason)
+    return None
