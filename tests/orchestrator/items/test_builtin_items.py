@@ -1,0 +1,169 @@
+"""The built-in item files are whole: schema, ids, balance, and media that truly hold what their gold answers say."""
+
+import json
+import re
+import wave
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+import omnigap_orchestrator.items.builtin as builtin
+from omnigap_orchestrator.items.builtin import make_counting
+
+FOLDER = Path(builtin.__path__[0])
+FEWEST = {
+    "places": 45,
+    "people_and_works": 45,
+    "science": 45,
+    "numbers_and_dates": 45,
+    "language": 35,
+    "multiple_choice": 40,
+    "counting": 24,
+}
+REQUIRED = {"id", "task", "language", "question", "instruction", "answers", "answer_type", "source"}
+OPTIONAL = {"choices", "carriers", "cluster"}
+ANSWER_TYPES = {"entity", "number", "date", "phrase", "word", "letter", "label"}
+
+Row = dict[str, Any]
+
+
+def rows_of(task: str) -> list[Row]:
+    return [json.loads(line) for line in (FOLDER / f"{task}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+ROWS = [row for task in FEWEST for row in rows_of(task)]
+COUNTING = [pytest.param(row, id=row["id"]) for row in rows_of("counting")]
+
+
+def test_there_are_enough_items_in_enough_families() -> None:
+    assert {path.stem for path in FOLDER.glob("*.jsonl")} == set(FEWEST)
+    assert len(ROWS) >= 260
+    for task, fewest in FEWEST.items():
+        rows = rows_of(task)
+        assert len(rows) >= fewest
+        assert {row["task"] for row in rows} == {task}
+
+
+def test_every_row_has_the_keys_of_the_schema_and_no_others() -> None:
+    for row in ROWS:
+        assert set(row) >= REQUIRED, row["id"]
+        assert set(row) <= REQUIRED | OPTIONAL, row["id"]
+        assert row["language"] == "en"
+        assert row["answer_type"] in ANSWER_TYPES, row["id"]
+        assert ("choices" in row) == (row["task"] == "multiple_choice"), row["id"]
+        assert ("carriers" in row) == (row["task"] == "counting"), row["id"]
+
+
+def test_ids_are_unique_and_so_are_the_questions_that_are_rendered() -> None:
+    assert len({row["id"] for row in ROWS}) == len(ROWS)
+    questions = [row["question"].lower() for row in ROWS if row["task"] != "counting"]
+    assert [question for question, times in Counter(questions).items() if times > 1] == []
+
+
+def test_questions_can_be_heard() -> None:
+    for row in ROWS:
+        question = row["question"]
+        assert re.fullmatch(r"[A-Z][A-Za-z ,']+\?", question), question
+        assert 3 <= len(question.split()) <= 14, question
+
+
+def test_every_answer_is_short_and_not_empty() -> None:
+    for row in ROWS:
+        assert row["answers"], row["id"]
+        assert len(set(row["answers"])) == len(row["answers"]), row["id"]
+        for answer in row["answers"]:
+            assert answer.strip() == answer != "", row["id"]
+            assert len(answer.split()) <= 6, row["id"]
+        if row["answer_type"] == "number":
+            assert row["answers"][0].isdigit(), row["id"]
+        if row["answer_type"] == "letter":
+            assert re.fullmatch("[A-Z]", row["answers"][0]), row["id"]
+        if row["answer_type"] == "word":
+            assert " " not in row["answers"][0], row["id"]
+
+
+def test_an_answer_does_not_stand_in_its_own_question() -> None:
+    either_or = re.compile(r"\bor\b")  # "light or sound" has to name its answer
+    for row in ROWS:
+        if row["answer_type"] == "letter" or either_or.search(row["question"]):
+            continue
+        words = re.findall(r"\w+", row["question"].lower())
+        assert row["answers"][0].lower() not in words, row["id"]
+
+
+def test_each_letter_is_right_equally_often_and_in_no_visible_order() -> None:
+    letters = [row["answers"][0] for row in rows_of("multiple_choice")]
+    counts = Counter(letters)
+    assert set(counts) == set("ABCD")
+    assert max(counts.values()) - min(counts.values()) <= 1
+    assert not re.search(r"(.)\1\1", "".join(letters))
+    assert all(letters[i : i + 8] != letters[i + 8 : i + 16] for i in range(len(letters) - 16))
+
+
+def test_choices_are_four_different_ones_without_letters() -> None:
+    for row in rows_of("multiple_choice"):
+        assert len(row["choices"]) == len({choice.lower() for choice in row["choices"]}) == 4, row["id"]
+        assert not any(re.match(r"[A-D][).:]", choice) for choice in row["choices"]), row["id"]
+
+
+def test_the_first_rows_of_a_file_ask_for_different_things() -> None:
+    for task in ("places", "people_and_works", "science", "numbers_and_dates", "language"):
+        openings = [" ".join(row["question"].split()[:4]) for row in rows_of(task)[:5]]
+        assert len(set(openings)) == 5, task
+    assert {row["answers"][0] for row in rows_of("multiple_choice")[:4]} == set("ABCD")
+    assert len({row["answers"][0] for row in rows_of("counting")[:6]}) == 6
+
+
+@pytest.mark.parametrize("row", COUNTING)
+def test_the_text_of_a_counting_item_holds_as_many_words_as_its_answer(row: Row) -> None:
+    words = row["carriers"]["text"].split()
+    assert len(words) == int(row["answers"][0])
+    assert len(set(words)) == 1
+
+
+@pytest.mark.parametrize("row", COUNTING)
+def test_the_sound_of_a_counting_item_holds_as_many_beeps_as_its_answer(row: Row) -> None:
+    path = FOLDER / row["carriers"]["speech"]
+    with wave.open(str(path)) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (16_000, 1, 2)
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), dtype="<i2").astype(float) / 32768
+    assert len(samples) <= 6 * 16_000
+    frames = samples[: len(samples) // 160 * 160].reshape(-1, 160)
+    loud = np.sqrt((frames**2).mean(axis=1)) > 0.1
+    starts = np.flatnonzero(loud[1:] & ~loud[:-1])
+    assert not loud[0]
+    assert len(starts) == int(row["answers"][0])
+
+
+@pytest.mark.parametrize("row", COUNTING)
+def test_the_image_of_a_counting_item_holds_as_many_dots_as_its_answer(row: Row) -> None:
+    path = FOLDER / row["carriers"]["image"]
+    assert path.stat().st_size <= 10_000
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    drawn = (pixels != pixels[0, 0]).any(axis=2)
+    _, count = ndimage.label(drawn, structure=np.ones((3, 3)))
+    assert count == int(row["answers"][0])
+
+
+def test_every_number_from_one_to_nine_is_asked_equally_often() -> None:
+    assert Counter(row["answers"][0] for row in rows_of("counting")) == {str(n): 3 for n in range(1, 10)}
+
+
+def test_the_counting_family_can_be_made_again(tmp_path: Path) -> None:
+    make_counting.make(tmp_path)
+    assert (tmp_path / "counting.jsonl").read_bytes() == (FOLDER / "counting.jsonl").read_bytes()
+    made = sorted(path.name for path in (tmp_path / "media").iterdir())
+    assert made == sorted(path.name for path in (FOLDER / "media").iterdir())
+    for name in made:
+        ours, committed = tmp_path / "media" / name, FOLDER / "media" / name
+        if name.endswith(".wav"):
+            assert ours.read_bytes() == committed.read_bytes(), name
+        else:
+            with Image.open(ours) as left, Image.open(committed) as right:
+                assert np.array_equal(np.asarray(left.convert("RGB")), np.asarray(right.convert("RGB"))), name
