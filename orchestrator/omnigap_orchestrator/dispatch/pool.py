@@ -1,0 +1,195 @@
+"""The replicas of one service: least in flight first, sick ones out until healthy, suspects asked alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from omnigap.errors import ContractError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Reason
+from omnigap_orchestrator.dispatch.answer import Answer
+from omnigap_orchestrator.dispatch.replica import Replica
+from omnigap_orchestrator.dispatch.retry import REPLICA_FULL, REPLICA_GONE, WORTH_ANOTHER_TRY, RetryPolicy
+
+# A replica that fails so many different cells in a row, while others do well, is taken out for a while.
+STRIKES_OUT = 5
+
+
+class Away(Exception):  # noqa: N818 - a state of the world, not a fault of the program
+    """No replica is there, or what is there is not what the plan was made for: the cell stays pending."""
+
+
+class CallFailed(Exception):  # noqa: N818
+    """The call failed for good while the service is well: the cell has failed."""
+
+    def __init__(self, error: ContractError, endpoint: str, attempts: int) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.endpoint = endpoint
+        self.attempts = attempts
+
+
+@dataclass(slots=True)
+class _History:
+    """How one call went so far."""
+
+    failures: int = 0
+    full: int = 0
+    gone: int = 0
+    avoid: set[str] = field(default_factory=set)
+
+
+class Pool:
+    """Sends calls to the replica with the fewest in flight, and decides by which side failures cluster on."""
+
+    def __init__(self, replicas: Sequence[Replica], policy: RetryPolicy, on_note: Callable[[str], None]) -> None:
+        self._replicas = list(replicas)
+        self._policy = policy
+        self._note = on_note
+        self._changed = asyncio.Condition()
+        self._reviving: set[asyncio.Task[None]] = set()
+        self._gave_up = False
+
+    @property
+    def capacity(self) -> int:
+        """Calls that may be in flight over all replicas."""
+        return sum(replica.limit for replica in self._replicas)
+
+    async def close(self) -> None:
+        for task in self._reviving:
+            task.cancel()
+        await asyncio.gather(*self._reviving, return_exceptions=True)
+        for replica in self._replicas:
+            await replica.endpoint.close()
+
+    async def call(self, request: pb.GenerateRequest, timeout_s: float) -> Answer:
+        """One answer, after as many tries as the policy grants.
+
+        Raises:
+            Away: no replica was there within the policy's patience, or the service changed its digest.
+            CallFailed: the service is well, but this call fails.
+        """
+        history = _History()
+        while True:
+            async with self._slot(history) as replica:
+                try:
+                    answer = await replica.endpoint.generate(request, timeout_s)
+                except ContractError as error:
+                    self._judge(replica, error, history)
+                else:
+                    replica.strikes = 0
+                    return answer
+            await asyncio.sleep(self._policy.delay_s(history.failures + history.full + history.gone))
+
+    def _judge(self, replica: Replica, error: ContractError, history: _History) -> None:
+        """Books one failed try; raises where there is to be no other."""
+        address = replica.endpoint.address
+        if error.reason in REPLICA_GONE:
+            history.gone += 1
+            self._take_out(replica, f"{address} is away ({error.message})")
+            # Its first loss may be a neighbour's fault; after that it was asked alone and took the service down itself.
+            if history.gone > self._policy.max_attempts:
+                raise CallFailed(error, address, history.gone) from error
+        elif error.reason in REPLICA_FULL:
+            history.full += 1
+            if history.full > self._policy.max_full:
+                raise CallFailed(error, address, history.full) from error
+        elif error.reason is Reason.DIGEST_MISMATCH:
+            self._gave_up = True
+            raise Away(f"{address} is not the service that the plan was made for: {error.message}") from error
+        elif error.reason in WORTH_ANOTHER_TRY:
+            history.failures += 1
+            history.avoid.add(address)
+            self._strike(replica)
+            if history.failures >= self._policy.max_attempts:
+                raise CallFailed(error, address, history.failures) from error
+        else:
+            raise CallFailed(error, address, history.failures + 1) from error
+
+    def _strike(self, replica: Replica) -> None:
+        replica.strikes += 1
+        others_do_well = any(other.up and other.strikes == 0 for other in self._replicas if other is not replica)
+        if replica.strikes >= STRIKES_OUT and others_do_well:
+            self._take_out(
+                replica, f"{replica.endpoint.address} failed {replica.strikes} cells in a row, its sisters none"
+            )
+
+    def _take_out(self, replica: Replica, why: str) -> None:
+        if not replica.up:
+            return
+        replica.up = False
+        self._note(f"{why}; taken out until it is healthy")
+        self._watch(replica)
+
+    def watch_absent(self) -> None:
+        """Waits in the background for replicas that were away from the start."""
+        for replica in self._replicas:
+            if not replica.up:
+                self._watch(replica)
+
+    def _watch(self, replica: Replica) -> None:
+        task = asyncio.create_task(self._revive(replica))
+        self._reviving.add(task)
+        task.add_done_callback(self._reviving.discard)
+
+    async def _revive(self, replica: Replica) -> None:
+        """Asks the replica's health, ever more rarely, until it serves again."""
+        tries = 0
+        while True:
+            await asyncio.sleep(min(5.0, 0.25 * 1.5**tries))
+            tries += 1
+            if await replica.endpoint.serving(timeout_s=3.0):
+                break
+        self._note(f"{replica.endpoint.address} serves again")
+        async with self._changed:
+            replica.up, replica.strikes = True, 0
+            self._changed.notify_all()
+
+    @asynccontextmanager
+    async def _slot(self, history: _History) -> AsyncIterator[Replica]:
+        """A place on the least busy replica; a call whose service vanished under it gets the replica to itself."""
+        alone = history.gone > 0
+        replica = await self._place(alone, history.avoid)
+        replica.in_flight += 1
+        replica.alone = alone
+        try:
+            yield replica
+        finally:
+            async with self._changed:
+                replica.in_flight -= 1
+                replica.alone = replica.alone and not alone
+                self._changed.notify_all()
+
+    async def _place(self, alone: bool, avoid: set[str]) -> Replica:
+        async with self._changed:
+            while True:
+                replica = self._best(alone, avoid)
+                if replica is not None:
+                    return replica
+                if self._gave_up:
+                    raise Away("the service is away")
+                if any(replica.up for replica in self._replicas):
+                    await self._changed.wait()
+                    continue
+                await self._wait_for_one_up()
+
+    async def _wait_for_one_up(self) -> None:
+        """Called with the condition held, while every replica is out."""
+        try:
+            async with asyncio.timeout(self._policy.patience_s):
+                await self._changed.wait_for(lambda: any(replica.up for replica in self._replicas) or self._gave_up)
+        except TimeoutError:
+            self._gave_up = True
+            self._changed.notify_all()
+            raise Away(f"the service was away for {self._policy.patience_s:g} s") from None
+
+    def _best(self, alone: bool, avoid: set[str]) -> Replica | None:
+        """The replica with room and the fewest calls in flight; one that failed this cell only for want of another."""
+        if self._gave_up:
+            return None
+        roomy = [replica for replica in self._replicas if replica.has_room(alone)]
+        fresh = [replica for replica in roomy if replica.endpoint.address not in avoid]
+        return min(fresh or roomy, key=lambda replica: replica.in_flight, default=None)

@@ -1,0 +1,15 @@
+"""The run's journal: one SQLite file that loses nothing which it acknowledged."""
+
+from omnigap_orchestrator.journal.journal import Journal, JournalError
+from omnigap_orchestrator.journal.rows import AnswerRow, CarrierRow, FailureRow, ScoreRow, ServiceRow, TranscriptRow
+
+__all__ = [
+    "AnswerRow",
+    "CarrierRow",
+    "FailureRow",
+    "Journal",
+    "JournalError",
+    "ScoreRow",
+    "ServiceRow",
+    "TranscriptRow",
+]

@@ -1,0 +1,116 @@
+"""Opening, reading and writing a run's journal: SQLite in WAL mode, every commit on disk before it is acknowledged."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from omnigap_orchestrator.journal.rows import (
+    AnswerRow,
+    CarrierRow,
+    FailureRow,
+    Row,
+    ScoreRow,
+    ServiceRow,
+    TranscriptRow,
+)
+
+SCHEMA_VERSION = "1"
+
+_TABLES: dict[type, str] = {
+    CarrierRow: "carriers",
+    AnswerRow: "answers",
+    TranscriptRow: "transcripts",
+    ScoreRow: "scores",
+    FailureRow: "failures",
+    ServiceRow: "services",
+}
+_INSERTS = {
+    row: f"INSERT OR REPLACE INTO {table} ({', '.join(f.name for f in fields(row))}) "
+    f"VALUES ({', '.join('?' * len(fields(row)))})"
+    for row, table in _TABLES.items()
+}
+_AnyRow = TypeVar("_AnyRow", bound=Row)
+
+
+class JournalError(Exception):
+    """The journal cannot be opened, read or written; the message names the file and what mends it."""
+
+
+class Journal:
+    """One run's journal. Writing from one thread at a time; `RunLock` keeps other processes out."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the journal, or makes it.
+
+        Raises:
+            JournalError: where the folder cannot be written, or the file is no journal of this version.
+        """
+        self.path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(files(__package__).joinpath("schema.sql").read_text())
+        except sqlite3.Error as error:
+            raise JournalError(f"{path} cannot be opened as a journal ({error}): choose another --run-dir") from error
+        version = self.meta("schema_version")
+        if version is None:
+            self.set_meta("schema_version", SCHEMA_VERSION)
+        elif version != SCHEMA_VERSION:
+            self.close()
+            text = f"{path} was written by another omnigap (journal version {version}, this one reads {SCHEMA_VERSION})"
+            raise JournalError(f"{text}: choose another --run-dir")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Writes rows in one transaction; when this returns, they are on disk.
+
+        Raises:
+            JournalError: where the disk is full or gone. Nothing of the batch is then written.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for row in rows:
+                self._db.execute(_INSERTS[type(row)], astuple(row))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise JournalError(f"{self.path} cannot be written ({error}): free space and run again") from error
+
+    def all(self, row_type: type[_AnyRow]) -> Iterable[_AnyRow]:
+        """Every row of a table, as its dataclass."""
+        names = ", ".join(f.name for f in fields(row_type))
+        for values in self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]}"):
+            yield row_type(*values)
+
+    def get(self, row_type: type[_AnyRow], key: str) -> _AnyRow | None:
+        """The row of a content key, if it is there."""
+        names = ", ".join(f.name for f in fields(row_type))
+        values = self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]} WHERE key = ?", (key,)).fetchone()
+        return row_type(*values) if values else None
+
+    def keys(self, row_type: type[Row]) -> set[str]:
+        """The content keys of a table."""
+        return {key for (key,) in self._db.execute(f"SELECT key FROM {_TABLES[row_type]}")}
+
+    def count(self, row_type: type[Row]) -> int:
+        return int(self._db.execute(f"SELECT count(*) FROM {_TABLES[row_type]}").fetchone()[0])
+
+    def forget_failures(self, stage: str, models: Sequence[str]) -> None:
+        """Drops a stage's failures of these models: a new call asks their cells again."""
+        self._db.executemany("DELETE FROM failures WHERE stage = ? AND model = ?", [(stage, model) for model in models])
+
+    def meta(self, key: str) -> str | None:
+        value = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if value is None else str(value[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))

@@ -1,0 +1,99 @@
+"""The rows of the journal, one dataclass a table, fields in the order of the columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierRow:
+    """A medium that was made or taken over for a question."""
+
+    key: str
+    media_sha: str
+    extension: str
+    mime_type: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """What a model returned. Times in seconds, `finished_at` as Unix time, `diagnostics` as JSON."""
+
+    key: str
+    own_text: str
+    reasoning: str
+    media_sha: str | None
+    audio_seconds: float | None
+    audio_rms: float | None
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+    audio_tokens: int
+    latency_s: float
+    queue_s: float
+    compute_s: float
+    ttft_s: float
+    audio_ttfp_s: float
+    model_digest: str
+    endpoint: str
+    diagnostics: str
+    finished_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptRow:
+    """What the ASR scorer heard in one piece of audio."""
+
+    key: str
+    text: str
+    detected_language: str
+    avg_logprob: float | None
+    no_speech_prob: float | None
+    compression_ratio: float | None
+    diagnostics: str
+    asr_digest: str
+    finished_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """What an answer is worth; `flags` are joined with spaces."""
+
+    key: str
+    score: float
+    own_text_score: float | None
+    metric: str
+    flags: str
+    wer_errors: int | None = None
+    wer_words: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """The last failure of a cell in one stage, after all retries."""
+
+    stage: str
+    model: str
+    item_id: str
+    condition: str
+    replicate: int
+    reason: str
+    message: str
+    endpoint: str
+    attempts: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """A service as it described itself; `describe` is a serialised DescribeResponse."""
+
+    role: str
+    name: str
+    digest: str
+    describe: bytes
+    seen_at: float
+
+
+Row = CarrierRow | AnswerRow | TranscriptRow | ScoreRow | FailureRow | ServiceRow

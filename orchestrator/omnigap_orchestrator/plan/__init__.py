@@ -1,0 +1,7 @@
+"""What a run will ask, fixed before the first call: every model x item x condition x replicate, and its key."""
+
+from omnigap_orchestrator.plan.cell import Cell
+from omnigap_orchestrator.plan.keys import AnswerKeys, score_key, transcript_key
+from omnigap_orchestrator.plan.plan import ModelSpec, Plan, make_plan
+
+__all__ = ["AnswerKeys", "Cell", "ModelSpec", "Plan", "make_plan", "score_key", "transcript_key"]

@@ -1,0 +1,44 @@
+"""Keys of stored work: hashes over the content that a result depends on, so that nothing stale is ever reused."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+
+from omnigap.digest import digest_of
+from omnigap_orchestrator.plan.plan import ModelSpec
+
+
+class AnswerKeys:
+    """Keys of one model's answers: its digest and decoding hashed once, the rest a cell at a time."""
+
+    def __init__(self, spec: ModelSpec, model_digest: str) -> None:
+        decoding = {name: value for name, value in asdict(spec.decoding).items() if name != "extra"}
+        common = {
+            "model_digest": model_digest,
+            "system_prompt": spec.system_prompt,
+            "decoding": decoding,
+            "extra": dict(spec.decoding.extra),
+            "voice": spec.voice,
+        }
+        self._prefix = hashlib.sha256(digest_of(common).encode())
+
+    def key(self, carrier_sha: str, instruction: str, language: str, output: str, replicate: int) -> str:
+        """The answer's key; a medium enters by the hash of its bytes, never by its name."""
+        hasher = self._prefix.copy()
+        # Lengths before texts: no two different lists of parts can run into the same bytes.
+        for part in (carrier_sha, instruction, language, output, str(replicate)):
+            encoded = part.encode()
+            hasher.update(len(encoded).to_bytes(8, "big"))
+            hasher.update(encoded)
+        return hasher.hexdigest()
+
+
+def transcript_key(audio_sha: str, asr_digest: str, language: str) -> str:
+    """A transcript depends on the audio, the scorer (its digest: weights, options, versions) and the language asked."""
+    return digest_of({"audio": audio_sha, "asr": asr_digest, "language": language})
+
+
+def score_key(text: str, own_text: str, golds: str, answer_type: str, normaliser: str) -> str:
+    """A score depends on the texts, the gold answers and choices (as one digest), the metric and the normaliser."""
+    return digest_of([text, own_text, golds, answer_type, normaliser])

@@ -1,0 +1,88 @@
+"""The plan: which cells there are, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from omnigap.vocabulary import CONDITIONS, Architecture, Condition
+from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.plan.cell import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingSpec:
+    """How a model is asked to decode; None leaves the service's declared default."""
+
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+    beam_size: int | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model of a run, as its user configured it.
+
+    Attributes:
+        name: what reports call it.
+        endpoints: `host:port` of each replica.
+        conditions: what is planned for it.
+        architecture: overrides what the service declares.
+    """
+
+    name: str
+    endpoints: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = CONDITIONS
+    architecture: Architecture | None = None
+    system_prompt: str = ""
+    decoding: DecodingSpec = field(default_factory=DecodingSpec)
+    voice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All cells of a run. Iterating gives them item by item, so that an interrupted run holds whole items."""
+
+    items: tuple[Item, ...]
+    models: tuple[ModelSpec, ...]
+    replicates: int = 1
+
+    def __len__(self) -> int:
+        return len(self.items) * self.replicates * sum(len(model.conditions) for model in self.models)
+
+    def __iter__(self) -> Iterator[Cell]:
+        for replicate in range(self.replicates):
+            for item in self.items:
+                for model in self.models:
+                    for condition in model.conditions:
+                        yield Cell(model.name, item.id, condition, replicate)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions that at least one model is asked in, in the order of the vocabulary."""
+        planned = {condition for model in self.models for condition in model.conditions}
+        return tuple(condition for condition in CONDITIONS if condition in planned)
+
+
+def make_plan(items: Sequence[Item], models: Sequence[ModelSpec], replicates: int = 1) -> Plan:
+    """Checks that a plan can be made of these.
+
+    Raises:
+        ValueError: for no items, no models, two models of one name, or less than one replicate.
+    """
+    if not items:
+        raise ValueError("no items are selected: check --items, --task and --limit")
+    if not models:
+        raise ValueError("no models are configured: add a [[models]] table, or run without --config")
+    names = [model.name for model in models]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two models are called {twice!r}: give each [[models]] table its own name")
+    if replicates < 1:
+        raise ValueError(f"replicates is {replicates}: at least 1 is needed ([run] replicates)")
+    return Plan(tuple(items), tuple(models), replicates)
