@@ -1,0 +1,39 @@
+"""The configuration: one TOML file, validated, frozen; `load_config` reads it."""
+
+from omnigap_orchestrator.config.carriers import CarriersConfig, ImageConfig, SpeechConfig
+from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig, ItemsConfig
+from omnigap_orchestrator.config.load import ConfigError, load_config
+from omnigap_orchestrator.config.model import Config
+from omnigap_orchestrator.config.sections import AnalysisConfig, ReportConfig, RunConfig
+from omnigap_orchestrator.config.services import (
+    DecodingConfig,
+    FleetConfig,
+    FleetKind,
+    ModelConfig,
+    ScorerConfig,
+    ServiceConfig,
+    TtsConfig,
+)
+
+__all__ = [
+    "AnalysisConfig",
+    "CarrierColumnsConfig",
+    "CarriersConfig",
+    "ColumnConfig",
+    "ColumnsConfig",
+    "Config",
+    "ConfigError",
+    "DecodingConfig",
+    "FleetConfig",
+    "FleetKind",
+    "ImageConfig",
+    "ItemsConfig",
+    "ModelConfig",
+    "ReportConfig",
+    "RunConfig",
+    "ScorerConfig",
+    "ServiceConfig",
+    "SpeechConfig",
+    "TtsConfig",
+    "load_config",
+]

@@ -1,0 +1,80 @@
+"""Reads a configuration file, lays the command line's flags over it, and names what is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from omnigap_orchestrator.config.fields import FOLDER
+from omnigap_orchestrator.config.model import Config
+from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
+from omnigap_orchestrator.validation import faults
+
+
+class ConfigError(Exception):
+    """A configuration that can't be used; the message names the file, each key, its value, and what to write.
+
+    Attributes:
+        faults: one sentence a fault.
+    """
+
+    def __init__(self, where: str, found: list[str]) -> None:
+        self.faults = tuple(found)
+        super().__init__("\n".join(f"{where}: {fault}" for fault in found))
+
+
+def load_config(path: Path | str | None = None, flags: Mapping[str, object] | None = None) -> Config:
+    """Reads and validates a configuration.
+
+    Args:
+        path: the TOML file; relative paths inside it start from its folder. None: the defaults.
+        flags: what the command line sets, by dotted key (`{"items.limit": 12}`), over the file's values; relative
+            paths in it start from the working folder, and a None sets nothing.
+
+    Raises:
+        ConfigError: for a file that can't be read, and for every key that is wrong.
+    """
+    table: dict[str, Any] = {}
+    where, folder = "the command line", Path()
+    if path is not None:
+        where, folder = str(path), Path(path).parent
+        table = _read(Path(path))
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    for key, value in given.items():
+        _set(table, key, _from_here(value))
+    try:
+        return Config.model_validate(table, context={FOLDER: folder})
+    except ValidationError as error:
+        raise ConfigError(where, faults(error)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(decode_utf8(path.read_bytes()))
+    except FileNotFoundError:
+        raise ConfigError(str(path), ["no such file: write the path of a TOML file after --config"]) from None
+    except OSError as error:
+        raise ConfigError(str(path), [f"can't be read: {error.strerror}"]) from error
+    except NotUtf8Error as error:
+        raise ConfigError(str(path), [str(error)]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), [f"is no TOML: {error}"]) from None
+
+
+def _from_here(value: object) -> object:
+    """A path of the command line starts from the working folder, not from the file's."""
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
+def _set(table: dict[str, Any], key: str, value: object) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = table.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            return  # The file's value is no table: validation says so, with its key.
+        table = inner
+    table[last] = value

@@ -1,0 +1,19 @@
+"""Questions with their gold answers: read from files, checked, chosen."""
+
+from omnigap_orchestrator.items.digest import carrier_digest, item_digest, items_digest
+from omnigap_orchestrator.items.errors import ItemError
+from omnigap_orchestrator.items.item import Item, OwnCarrier
+from omnigap_orchestrator.items.load import load_items
+from omnigap_orchestrator.items.select import select_items, tasks_of
+
+__all__ = [
+    "Item",
+    "ItemError",
+    "OwnCarrier",
+    "carrier_digest",
+    "item_digest",
+    "items_digest",
+    "load_items",
+    "select_items",
+    "tasks_of",
+]

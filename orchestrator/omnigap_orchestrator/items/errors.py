@@ -1,0 +1,20 @@
+"""The one error of the items floor: what is wrong with which item, in which file, on which line."""
+
+from __future__ import annotations
+
+_SHOWN = 20
+
+
+class ItemError(Exception):
+    """Items that can't be used.
+
+    Attributes:
+        faults: one sentence a fault, each naming its file and line or row; the message shows the first twenty.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        self.faults = faults
+        lines = list(faults[:_SHOWN])
+        if len(faults) > _SHOWN:
+            lines.append(f"and {len(faults) - _SHOWN} more")
+        super().__init__("\n".join(lines))

@@ -1,0 +1,84 @@
+"""From a source (the built-in set, files, or the configuration's `[items]`) to items."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from omnigap_orchestrator.config.items import HUB, ItemsConfig
+from omnigap_orchestrator.items.builtin_items import read_builtin
+from omnigap_orchestrator.items.collect import collect
+from omnigap_orchestrator.items.errors import ItemError
+from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.items.jsonl import jsonl_rows
+from omnigap_orchestrator.items.select import select_items
+from omnigap_orchestrator.items.tables import JSONL_SUFFIXES, SUFFIXES, table_rows
+
+BUILTIN = "builtin"
+
+
+def load_items(source: str | Path | ItemsConfig = BUILTIN) -> tuple[Item, ...]:
+    """Items in the order in which they are asked: the tasks take turns (see `select_items`).
+
+    Args:
+        source: `builtin`; a JSONL, CSV or Parquet file; a folder or a pattern of such files; an `hf://` path; or
+            `[items]`, whose limit, tasks and column mapping are then applied.
+
+    Raises:
+        ItemError: where there are no items, and for every row that is wrong, with file, line or row, field and fix.
+    """
+    config = source if isinstance(source, ItemsConfig) else _config_of(source)
+    return select_items(_all_items(config), limit=config.limit, tasks=config.tasks)
+
+
+def _config_of(source: str | Path) -> ItemsConfig:
+    return ItemsConfig() if str(source) == BUILTIN else ItemsConfig(path=str(source))
+
+
+def _all_items(config: ItemsConfig) -> tuple[Item, ...]:
+    if config.path is None:
+        return read_builtin()
+    documented = config.columns is None and config.separator is None
+    items = collect(
+        row
+        for file in _files(config.path)
+        for row in (
+            jsonl_rows(Path(file))
+            if documented and _is_jsonl(file)
+            else table_rows(file, config.columns, config.separator)
+        )
+    )
+    if not items:
+        raise ItemError(f"{config.path}: holds no items: give a file with at least one")
+    return items
+
+
+def _is_jsonl(file: str) -> bool:
+    return Path(file).suffix.lower() in JSONL_SUFFIXES and not file.startswith(HUB)
+
+
+def _files(path: str) -> list[str]:
+    """The files that a path means, sorted by name.
+
+    Raises:
+        ItemError: where there is none, or one of a kind that is not read.
+    """
+    kinds = ", ".join(SUFFIXES)
+    if path.startswith(HUB):
+        files = [path]
+    elif Path(path).is_dir():
+        files = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise ItemError(f"{path}: this folder holds no file that ends in {kinds}")
+    elif Path(path).exists():
+        files = [path]
+    else:
+        files = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 (the pattern may be absolute)
+        if not files:
+            raise ItemError(
+                f"{path}: no such file, folder or pattern of files: give a path, or 'builtin', after --items"
+            )
+    for file in files:
+        if Path(file).suffix.lower() not in SUFFIXES:
+            raise ItemError(f"{file}: is none of the kinds that are read: give a file that ends in {kinds}")
+    return files

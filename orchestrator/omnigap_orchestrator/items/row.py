@@ -1,0 +1,177 @@
+"""One row in the documented form, checked field by field, as an `Item`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+
+from omnigap.vocabulary import AnswerType, Modality
+from omnigap_orchestrator.config.fields import Language, Text, check_visible, without_repeats
+from omnigap_orchestrator.items.item import Item, OwnCarrier
+from omnigap_orchestrator.items.mime import HEAD_BYTES, carrier_mime_type
+from omnigap_orchestrator.validation import StrictModel, faults, shown
+
+LETTERS = "ABCDEFGH"
+_OPTIONAL = ("choices", "instruction", "carriers", "source", "cluster")
+_Bytes = bytes  # the field of that name hides the type
+
+
+def _check_id(name: str) -> str:
+    if not name.isprintable() or name != name.strip():
+        raise ValueError(f"{name!r} holds blanks at its ends or characters that can't be seen: take them out")
+    return name
+
+
+def _from_base64(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"is no base64 ({error}): write the file's bytes as base64, or give a path") from None
+
+
+def _optional_text(text: str) -> str:
+    return check_visible(text) if text else text
+
+
+def _check_answers(answers: tuple[str, ...]) -> tuple[str, ...]:
+    if not answers:
+        raise ValueError("is empty: give the gold answer, then its aliases")
+    return answers
+
+
+def _check_choices(choices: tuple[str, ...]) -> tuple[str, ...]:
+    if choices and not 2 <= len(choices) <= len(LETTERS):
+        raise ValueError(f"has {len(choices)}: give 2 to {len(LETTERS)}, or none")
+    return choices
+
+
+class MediumRow(StrictModel):
+    """A recording or a picture: `path`, or `bytes` (base64 in JSON, raw in Parquet), beside which a path is a name."""
+
+    bytes: Annotated[Annotated[_Bytes, Field(min_length=1)] | None, BeforeValidator(_from_base64)] = None
+    path: str | None = None
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if self.bytes is None and not self.path:
+            raise ValueError("has neither bytes nor path: give one, or leave the carrier out")
+        return self
+
+
+def _as_medium(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else {"bytes": value} if isinstance(value, bytes) else value
+
+
+Medium = Annotated[MediumRow | None, BeforeValidator(_as_medium)]
+
+
+class CarriersRow(StrictModel):
+    """An item's own carriers; None leaves a modality to be rendered."""
+
+    text: Text | None = None
+    speech: Medium = None
+    image: Medium = None
+
+
+class ItemRow(StrictModel):
+    """One row, as docs/items.md describes it."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_id)]
+    task: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_id)]
+    language: Language
+    question: Text
+    answers: Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_check_answers)]
+    answer_type: Annotated[AnswerType, Field(strict=False)]
+    choices: Annotated[
+        tuple[Text, ...], Field(strict=False), AfterValidator(without_repeats), AfterValidator(_check_choices)
+    ] = ()
+    instruction: Annotated[str, AfterValidator(_optional_text)] = ""
+    carriers: CarriersRow = CarriersRow()
+    source: Annotated[str, AfterValidator(_optional_text)] = ""
+    cluster: Text | None = None
+
+    @model_validator(mode="after")
+    def _letters_fit(self) -> Self:
+        if self.answer_type is not AnswerType.LETTER:
+            return self
+        letters = LETTERS[: len(self.choices)] if self.choices else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        for answer in self.answers:
+            if len(answer) != 1 or answer not in letters:
+                span = f"{letters[0]} to {letters[-1]}"
+                raise ValueError(f"answers: {shown(answer)} is no letter from {span}, and answer_type is 'letter'")
+        return self
+
+
+def read_row(row: Mapping[str, object], folder: Path) -> Item:
+    """The item in a row.
+
+    Args:
+        row: in the documented form; null in an optional field counts as absent.
+        folder: that relative paths of media start from.
+
+    Raises:
+        RowError: with every fault of the row.
+    """
+    try:
+        checked = ItemRow.model_validate({k: v for k, v in row.items() if v is not None or k not in _OPTIONAL})
+    except ValidationError as error:
+        raise RowError(*faults(error)) from None
+    carriers, found = {}, []
+    if checked.carriers.text is not None:
+        carriers[Modality.TEXT] = OwnCarrier(text=checked.carriers.text, mime_type="text/plain")
+    for modality, medium in ((Modality.SPEECH, checked.carriers.speech), (Modality.IMAGE, checked.carriers.image)):
+        if medium is None:
+            continue
+        try:
+            carriers[modality] = _own_medium(medium, modality, folder)
+        except ValueError as error:
+            found.append(f"carriers.{modality}: {error}")
+    if found:
+        raise RowError(*found)
+    return Item(
+        id=checked.id,
+        task=checked.task,
+        language=checked.language,
+        question=checked.question,
+        answers=checked.answers,
+        answer_type=checked.answer_type,
+        choices=checked.choices,
+        instruction=checked.instruction,
+        carriers=carriers,
+        source=checked.source,
+        cluster=checked.cluster,
+    )
+
+
+class RowError(Exception):
+    """What is wrong in one row, without its place: the reader adds file and line."""
+
+    def __init__(self, *found: str) -> None:
+        self.faults = found
+        super().__init__("; ".join(found))
+
+
+def _own_medium(medium: MediumRow, modality: Modality, folder: Path) -> OwnCarrier:
+    """Raises ValueError for a file that is not there, and for bytes of no or another kind."""
+    if medium.bytes is not None:
+        return OwnCarrier(data=medium.bytes, mime_type=carrier_mime_type(medium.bytes[:HEAD_BYTES], modality))
+    path = folder / Path(medium.path or "")
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        why = getattr(error, "strerror", None) or str(error)
+        raise ValueError(
+            f"{medium.path!r} can't be read (looked at {path}): {why}; paths start from the items file's folder"
+        ) from None
+    try:
+        return OwnCarrier(path=path, mime_type=carrier_mime_type(head, modality))
+    except ValueError as error:
+        raise ValueError(f"{medium.path!r} {error}") from None
