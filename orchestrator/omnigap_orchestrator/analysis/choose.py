@@ -1,0 +1,151 @@
+"""Which interval a mean gets, and why: one place for the thresholds of the whole analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from omnigap_orchestrator.analysis.bootstraps import paired_cluster, seed_of, wild_cluster
+from omnigap_orchestrator.analysis.intervals import (
+    NO_INTERVAL,
+    ClusterTotals,
+    Interval,
+    cluster_t,
+    mover,
+    tango,
+    weighted_cluster_t,
+    wilson,
+)
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
+
+MIN_CLUSTERS = 40
+MIN_DISCORDANT = 10
+MIN_BALANCE = 0.5
+"""Effective over actual number of clusters; below it they count as very unequal (coefficient of variation above 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalOptions:
+    """Confidence level, and the seed and number of draws of the bootstraps."""
+
+    level: float = 0.95
+    seed: int = 20260101
+    draws: int = 1999
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise ValueError(f"level must lie between 0 and 1, not {self.level}")
+        if self.draws < 199:
+            raise ValueError(f"draws={self.draws} is too few for an interval: take at least 199, better 1999")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value per item of something whose mean is wanted: a score, or a contrast of scores.
+
+    `binary`: a score that is 0 or 1, or the difference of two such. `bound`: the largest absolute value possible.
+    """
+
+    values: FloatArray
+    cluster: IntArray
+    task: IntArray
+    binary: bool
+    difference: bool
+    bound: float = 1.0
+
+    def of_task(self, code: int) -> Sample:
+        mask = self.task == code
+        return replace(self, values=self.values[mask], cluster=self.cluster[mask], task=self.task[mask])
+
+
+def enough_for_t(totals: ClusterTotals, informative: int) -> bool:
+    """At least 40 balanced clusters and 10 discordant pairs (for other scores: 10 values away from the usual one)."""
+    balanced = totals.effective >= MIN_BALANCE * totals.count
+    return balanced and totals.effective >= MIN_CLUSTERS and informative >= MIN_DISCORDANT
+
+
+def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interval:
+    """The interval of the item-weighted mean; `key` names the number, and with the options' seed fixes its draws."""
+    if len(sample.values) == 0:
+        return NO_INTERVAL
+    totals = ClusterTotals.of(sample.values, sample.cluster)
+    informative = _informative(sample)
+    if sample.binary and totals.single and not sample.difference:
+        return wilson(float(sample.values.sum()), len(sample.values), options.level)
+    if enough_for_t(totals, informative):
+        return _cut(cluster_t(totals, options.level), sample)
+    if sample.binary and totals.single:
+        return _tango_of(sample, 1.0, options.level)
+    if informative == 0 or (sample.binary and informative < MIN_DISCORDANT):
+        return _score_with_design_effect(sample, totals, options.level)
+    seed = seed_of(options.seed, *key)
+    if totals.single:
+        return _cut(paired_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
+    return _cut(wild_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
+
+
+def macro_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interval:
+    """The interval of the mean of the task means.
+
+    Clustered t where the whole sample allows it; else MOVER over the tasks' own intervals, which needs that no cluster
+    crosses tasks, and no interval where one does.
+    """
+    tasks = np.unique(sample.task)
+    if len(tasks) == 0:
+        return NO_INTERVAL
+    totals = ClusterTotals.of(sample.values, sample.cluster)
+    sizes = np.bincount(sample.task)[tasks]
+    if enough_for_t(totals, _informative(sample)) and sizes.min() >= MIN_CLUSTERS / len(tasks) and sizes.min() >= 2:
+        return weighted_cluster_t(sample.values, sample.task, sample.cluster, options.level)
+    if len(np.unique(np.column_stack([sample.cluster, sample.task]), axis=0)) > totals.count:
+        return NO_INTERVAL
+    parts = [sample.of_task(int(code)) for code in tasks]
+    each = [mean_interval(part, options, *key, str(code)) for part, code in zip(parts, tasks, strict=True)]
+    means = np.array([part.values.mean() for part in parts])
+    lows, highs = np.array([i.low for i in each]), np.array([i.high for i in each])
+    if np.isnan(lows).any():
+        return NO_INTERVAL
+    return mover(means, lows, highs, np.full(len(tasks), 1 / len(tasks)))
+
+
+def _informative(sample: Sample) -> int:
+    """Items that say something about the spread: non-zero differences, or scores away from the most frequent one."""
+    if sample.difference:
+        return int(np.count_nonzero(sample.values))
+    _, counts = np.unique(sample.values, return_counts=True)
+    return int(len(sample.values) - counts.max())
+
+
+def _tango_of(sample: Sample, design_effect: float, level: float) -> Interval:
+    gained, lost = np.count_nonzero(sample.values > 0), np.count_nonzero(sample.values < 0)
+    return tango(gained / design_effect, lost / design_effect, len(sample.values) / design_effect, level)
+
+
+def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: float) -> Interval:
+    """Score interval on the effective sample size, for clustered data that hardly vary (Rao and Scott 1992).
+
+    The design effect is the clustered over the independent variance, at least 1; with no variation to judge it by, the
+    largest possible one (every cluster counts as a single item).
+    """
+    n, largest = len(sample.values), totals.items / totals.effective
+    independent = float(sample.values.var(ddof=1)) / n if n > 1 else 0.0
+    effect = (
+        min(max(totals.standard_error() ** 2 / independent, 1.0), largest)
+        if independent > 0 and totals.count > 1
+        else largest
+    )
+    if sample.difference:
+        interval = _tango_of(sample, effect, level) if sample.binary else tango(0.0, 0.0, n / effect, level)
+        scale = 1.0 if sample.binary else sample.bound
+        return Interval(
+            interval.low * scale, interval.high * scale, "tango_design_effect", interval.se * scale, interval.p
+        )
+    return replace(wilson(float(sample.values.sum()) / effect, n / effect, level), method="wilson_design_effect")
+
+
+def _cut(interval: Interval, sample: Sample) -> Interval:
+    """A score's own interval stays in [0, 1]; the test of "the mean is 0" means nothing there."""
+    if sample.difference or np.isnan(interval.low):
+        return interval
+    return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high), p=float("nan"))

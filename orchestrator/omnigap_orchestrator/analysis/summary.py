@@ -1,0 +1,107 @@
+"""The whole analysis of a table of results, as one value, and that value as plain JSON data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import polars as pl
+
+from omnigap.vocabulary import REFERENCE
+from omnigap_orchestrator.analysis import architecture as types
+from omnigap_orchestrator.analysis.accuracy import accuracy, accuracy_by_task
+from omnigap_orchestrator.analysis.choose import IntervalOptions
+from omnigap_orchestrator.analysis.contrasts import MissingRule
+from omnigap_orchestrator.analysis.denominators import condition_counts
+from omnigap_orchestrator.analysis.diagnostics import asr_diagnostics, error_counts, flag_counts
+from omnigap_orchestrator.analysis.effects import effects
+from omnigap_orchestrator.analysis.gap import gaps, gaps_by_task
+from omnigap_orchestrator.analysis.latency import latency
+from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
+
+ANALYSIS_VERSION = 1
+"""Goes up whenever the same results would give other numbers or other columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisOptions:
+    """What may be chosen: the reference condition, intervals, and when a gap is refused."""
+
+    reference: str = REFERENCE.name
+    intervals: IntervalOptions = field(default_factory=IntervalOptions)
+    missing: MissingRule = field(default_factory=MissingRule)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The tables, each a polars frame of the schema of the same name in `schemas`."""
+
+    options: AnalysisOptions
+    conditions: pl.DataFrame
+    accuracy: pl.DataFrame
+    accuracy_by_task: pl.DataFrame
+    gaps: pl.DataFrame
+    gaps_by_task: pl.DataFrame
+    effects: pl.DataFrame
+    architecture_models: pl.DataFrame
+    architectures: pl.DataFrame
+    architecture_tests: pl.DataFrame
+    asr: pl.DataFrame
+    flags: pl.DataFrame
+    errors: pl.DataFrame
+    latency: pl.DataFrame
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The tables by name, in order."""
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {name: value for name, value in values if isinstance(value, pl.DataFrame)}
+
+
+def analyse(results: pl.DataFrame, options: AnalysisOptions | None = None) -> Analysis:
+    """Computes every table from a table of results.
+
+    Args:
+        results: `RESULTS_SCHEMA`, or any frame with model, item_id, task, cluster, condition, outcome and score;
+            what other columns would tell is then left out.
+
+    Raises:
+        ValueError: the frame lacks a needed column, or contradicts itself (see `item_scores`).
+    """
+    options = options or AnalysisOptions()
+    models = score_matrices(item_scores(results))
+    conditions = condition_counts(results)
+    gap_table = gaps(models, options.reference, options.missing, options.intervals)
+    by_type = types.architecture_models(gap_table, conditions)
+    return Analysis(
+        options=options,
+        conditions=conditions,
+        accuracy=accuracy(models, options.intervals),
+        accuracy_by_task=accuracy_by_task(models, options.intervals),
+        gaps=gap_table,
+        gaps_by_task=gaps_by_task(models, options.reference, options.missing, options.intervals),
+        effects=effects(models, options.missing, options.intervals),
+        architecture_models=by_type,
+        architectures=types.architectures(by_type),
+        architecture_tests=types.architecture_tests(by_type),
+        asr=asr_diagnostics(results),
+        flags=flag_counts(results),
+        errors=error_counts(results),
+        latency=latency(results, options.intervals.level),
+    )
+
+
+def to_json(analysis: Analysis) -> dict[str, object]:
+    """What summary.json holds: the options, then every table as a list of rows; all of it plain JSON values."""
+    options = analysis.options
+    head: dict[str, object] = {
+        "analysis_version": ANALYSIS_VERSION,
+        "reference": options.reference,
+        "level": options.intervals.level,
+        "seed": options.intervals.seed,
+        "bootstrap_draws": options.intervals.draws,
+        "missing_rule": {
+            "share": options.missing.share,
+            "pairs": options.missing.pairs,
+            "allow_missing": options.missing.allow,
+        },
+    }
+    return {**head, **{name: table.to_dicts() for name, table in analysis.tables().items()}}
