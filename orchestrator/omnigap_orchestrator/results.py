@@ -1,58 +1,62 @@
-"""The table of a run, one row per planned cell: its columns, in order, with their types. Everything after the run reads this."""
+"""The table of a run, one row per planned cell: its columns in order, with their types. All that follows reads this."""
 
 from __future__ import annotations
 
 import polars as pl
+from polars.datatypes import DataType, DataTypeClass
 
-RESULTS_SCHEMA = pl.Schema(
-    {
-        "run": pl.String,
-        "model": pl.String,
-        "architecture": pl.String,
-        "item_id": pl.String,
-        "task": pl.String,
-        "language": pl.String,
-        # The item's own cluster, else its id: never null.
-        "cluster": pl.String,
-        "answer_type": pl.String,
-        "input": pl.String,
-        "output": pl.String,
-        "condition": pl.String,
-        "replicate": pl.Int32,
-        "voice": pl.String,
-        "font": pl.String,
-        "outcome": pl.String,
-        "support": pl.String,
-        "flags": pl.List(pl.String),
-        "own_text": pl.String,
-        "transcript": pl.String,
-        # What was scored: the transcript of a speech answer, the own text of a text answer.
-        "answer_used": pl.String,
-        # In [0, 1]; null unless the outcome is `answered` (and, for speech, transcribed).
-        "score": pl.Float64,
-        "own_text_score": pl.Float64,
-        "metric": pl.String,
-        "finish_reason": pl.String,
-        "error_reason": pl.String,
-        "error_message": pl.String,
-        "audio_seconds": pl.Float64,
-        "tokens": pl.Int64,
-        # SHA-256 of the stored media; null where there is none.
-        "input_media": pl.String,
-        "output_media": pl.String,
-        # Seconds. Latency runs from sending to the last byte; the others are the server's own.
-        "latency_s": pl.Float64,
-        "queue_s": pl.Float64,
-        "compute_s": pl.Float64,
-        "ttft_s": pl.Float64,
-        "audio_ttfp_s": pl.Float64,
-        "model_digest": pl.String,
-        "asr_digest": pl.String,
-        # What the ASR scorer said of its own transcript; null for text answers.
-        "asr_avg_logprob": pl.Float64,
-        "asr_no_speech_prob": pl.Float64,
-        "asr_compression_ratio": pl.Float64,
-        "asr_language": pl.String,
-    }
-)
+_COLUMNS: dict[str, DataType | DataTypeClass] = {
+    "run": pl.String,
+    "model": pl.String,
+    "architecture": pl.String,
+    "item_id": pl.String,
+    "task": pl.String,
+    "language": pl.String,
+    # The item's own cluster, else its id: never null.
+    "cluster": pl.String,
+    "answer_type": pl.String,
+    "input": pl.String,
+    "output": pl.String,
+    "condition": pl.String,
+    "replicate": pl.Int32,
+    "voice": pl.String,
+    "font": pl.String,
+    "outcome": pl.String,
+    "support": pl.String,
+    "flags": pl.List(pl.String),
+    "own_text": pl.String,
+    "transcript": pl.String,
+    # What was scored: the transcript of a speech answer, the own text of a text answer.
+    "answer_used": pl.String,
+    # In [0, 1]; null unless the outcome is `answered` (and, for speech, transcribed).
+    "score": pl.Float64,
+    "own_text_score": pl.Float64,
+    "metric": pl.String,
+    "finish_reason": pl.String,
+    "error_reason": pl.String,
+    "error_message": pl.String,
+    "audio_seconds": pl.Float64,
+    "tokens": pl.Int64,
+    # SHA-256 of the stored media; null where there is none.
+    "input_media": pl.String,
+    "output_media": pl.String,
+    # Seconds. Latency runs from sending to the last byte; the others are the server's own.
+    "latency_s": pl.Float64,
+    "queue_s": pl.Float64,
+    "compute_s": pl.Float64,
+    "ttft_s": pl.Float64,
+    "audio_ttfp_s": pl.Float64,
+    "model_digest": pl.String,
+    "asr_digest": pl.String,
+    # What the ASR scorer said of its own transcript; null for text answers.
+    "asr_avg_logprob": pl.Float64,
+    "asr_no_speech_prob": pl.Float64,
+    "asr_compression_ratio": pl.Float64,
+    "asr_language": pl.String,
+    # Word errors and words of the transcript against the own text; null where there is no own text.
+    "wer_errors": pl.Int64,
+    "wer_words": pl.Int64,
+}
+
+RESULTS_SCHEMA = pl.Schema(_COLUMNS)
 """Missing cells (`failed`, `pending`, `unsupported`) are rows too: every denominator is counted from here."""
