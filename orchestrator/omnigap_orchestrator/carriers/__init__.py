@@ -1,0 +1,24 @@
+"""What brings a question in one modality: drawn, read aloud, or the item's own; and the store that keeps them."""
+
+from omnigap_orchestrator.carriers.check import CheckedMedium, check_carrier, check_carriers
+from omnigap_orchestrator.carriers.errors import CarrierError, StoreError
+from omnigap_orchestrator.carriers.keys import image_carrier_key, speech_carrier_key
+from omnigap_orchestrator.carriers.media_store import MediaStore
+from omnigap_orchestrator.carriers.render import render_text
+from omnigap_orchestrator.carriers.spoken import spoken_text
+from omnigap_orchestrator.carriers.style import ImageStyle, image_styles
+
+__all__ = [
+    "CarrierError",
+    "CheckedMedium",
+    "ImageStyle",
+    "MediaStore",
+    "StoreError",
+    "check_carrier",
+    "check_carriers",
+    "image_carrier_key",
+    "image_styles",
+    "render_text",
+    "speech_carrier_key",
+    "spoken_text",
+]

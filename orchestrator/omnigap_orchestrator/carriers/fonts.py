@@ -1,0 +1,111 @@
+"""Finds fonts, and tells which characters of a text a font can't draw."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import unicodedata
+from pathlib import Path
+
+from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
+from PIL import ImageFont
+
+from omnigap.digest import sha256_hex
+from omnigap_orchestrator.carriers.errors import CarrierError
+
+KEY = "[carriers.image] font"
+
+FONTS = {
+    "DejaVu Sans": "DejaVuSans.ttf",
+    "DejaVu Sans Bold": "DejaVuSans-Bold.ttf",
+    "DejaVu Sans Mono": "DejaVuSansMono.ttf",
+    "DejaVu Sans Mono Bold": "DejaVuSansMono-Bold.ttf",
+    "DejaVu Serif": "DejaVuSerif.ttf",
+    "DejaVu Serif Bold": "DejaVuSerif-Bold.ttf",
+}
+"""Fonts that are always there, since matplotlib's wheel carries them."""
+
+# Scripts that run from the right or whose letters change shape with their neighbours: drawn letter by letter they
+# would come out wrong without an error. First and last code point of the blocks.
+_SHAPED_BLOCKS = (
+    (0x0590, 0x08FF),
+    (0x0900, 0x0DFF),
+    (0x0F00, 0x109F),
+    (0x1780, 0x18AF),
+    (0xFB1D, 0xFDFF),
+    (0xFE70, 0xFEFE),
+)
+
+
+def font_path(font: str) -> Path:
+    """The file of a font, by its name in `FONTS` or by its path.
+
+    Raises:
+        CarrierError: for a name that is not known and no file.
+    """
+    if font in FONTS:
+        # matplotlib is found, not imported: it would cost most of a second.
+        spec = importlib.util.find_spec("matplotlib")
+        if spec is None or spec.origin is None:
+            raise CarrierError(f"{KEY}: {font!r} comes with matplotlib, which is not installed: pip install matplotlib")
+        return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / FONTS[font]
+    path = Path(font)
+    if not path.is_file():
+        raise CarrierError(f"{KEY}: {font!r} is no file and no known font: one of {', '.join(FONTS)}, or a file's path")
+    return path
+
+
+@functools.lru_cache(maxsize=64)
+def load_font(font: str, size: int) -> ImageFont.FreeTypeFont:
+    """A font at a size in pixels.
+
+    Raises:
+        CarrierError: for a font that is not there or can't be opened.
+    """
+    path = font_path(font)
+    try:
+        # The basic layout needs no library of the system, so the same text gives the same pixels everywhere.
+        return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
+    except (OSError, ValueError) as error:
+        raise CarrierError(f"{KEY}: {path} can't be opened as a font: {error}") from error
+
+
+@functools.lru_cache(maxsize=64)
+def font_digest(font: str) -> str:
+    """SHA-256 of a font's file: a font that changed draws another carrier.
+
+    Raises:
+        CarrierError: for a font that is not there.
+    """
+    return sha256_hex(font_path(font).read_bytes())
+
+
+def check_drawable(text: str, font: str) -> None:
+    """Sees that the font has every visible character of a text, and that drawing them one by one is right.
+
+    Raises:
+        CarrierError: naming the first character that is not.
+    """
+    glyphs = _glyphs(font)
+    for character in text:
+        if character.isspace():
+            continue
+        name = f"{character!r} (U+{ord(character):04X} {unicodedata.name(character, 'unnamed')})"
+        if any(first <= ord(character) <= last for first, last in _SHAPED_BLOCKS):
+            raise CarrierError(
+                f"the text holds {name}, of a script that is not drawn letter by letter from the left: "
+                "give the item its own image, carriers.image"
+            )
+        if ord(character) not in glyphs:
+            raise CarrierError(f"the font {font!r} lacks {name}: set {KEY} to the file of a font that has it")
+
+
+@functools.lru_cache(maxsize=64)
+def _glyphs(font: str) -> frozenset[int]:
+    """The code points that a font has glyphs for."""
+    path = font_path(font)
+    try:
+        with TTFont(path, fontNumber=0, lazy=True) as file:
+            return frozenset(file.getBestCmap() or ())
+    except (TTLibError, OSError) as error:
+        raise CarrierError(f"{KEY}: {path} can't be opened as a font: {error}") from error
