@@ -1,6 +1,6 @@
 """What brings a question in one modality: drawn, read aloud, or the item's own; and the store that keeps them."""
 
-from omnigap_orchestrator.carriers.check import CheckedMedium, check_carrier, check_carriers
+from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier, check_own_carriers
 from omnigap_orchestrator.carriers.errors import CarrierError, StoreError
 from omnigap_orchestrator.carriers.keys import image_carrier_key, speech_carrier_key
 from omnigap_orchestrator.carriers.media_store import MediaStore
@@ -14,8 +14,8 @@ __all__ = [
     "ImageStyle",
     "MediaStore",
     "StoreError",
-    "check_carrier",
-    "check_carriers",
+    "check_own_carrier",
+    "check_own_carriers",
     "image_carrier_key",
     "image_styles",
     "render_text",

@@ -33,7 +33,7 @@ class CheckedMedium:
     size: tuple[int, int] = (0, 0)
 
 
-def check_carrier(
+def check_own_carrier(
     item: Item,
     modality: Modality,
     *,
@@ -66,7 +66,7 @@ def check_carrier(
     )
 
 
-def check_carriers(
+def check_own_carriers(
     items: Iterable[Item], *, audio_limits: AudioLimits | None = None, image_limits: ImageLimits | None = None
 ) -> None:
     """Checks every own recording and picture.
@@ -79,7 +79,7 @@ def check_carriers(
         for modality in item.carriers:
             if modality is not Modality.TEXT:
                 try:
-                    check_carrier(item, modality, audio_limits=audio_limits, image_limits=image_limits)
+                    check_own_carrier(item, modality, audio_limits=audio_limits, image_limits=image_limits)
                 except ItemError as error:
                     found += error.faults
     if found:

@@ -20,7 +20,7 @@ def image_carrier_key(text: str, style: ImageStyle) -> str:
     return digest_of({"carrier": "image", "text": text, "style": look, "layout": LAYOUT_VERSION})
 
 
-def speech_carrier_key(text: str, voice: str, words_per_minute: float | None, tts_digest: str) -> str:
-    """Digest over the text, the voice, its rate (None: the service's own) and the TTS service's digest."""
+def speech_carrier_key(text: str, voice: str | None, words_per_minute: float | None, tts_digest: str) -> str:
+    """Digest over the text, the voice and its rate (None: the service's own) and the TTS service's digest."""
     rate = None if words_per_minute is None else float(words_per_minute)
     return digest_of({"carrier": "speech", "text": text, "voice": voice, "rate": rate, "tts": tts_digest})

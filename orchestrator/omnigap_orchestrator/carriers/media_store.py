@@ -63,14 +63,16 @@ class MediaStore:
         list(self._pool.map(self._flush_folder, {folder for _, folder in written if folder is not None}))
         return [sha256 for sha256, _ in written]
 
-    def path(self, sha256: str) -> Path:
-        """The file of a medium.
+    def path(self, sha256: str, extension: str | None = None) -> Path:
+        """The file of a medium; with its extension the disk is not asked whether it is there.
 
         Raises:
-            KeyError: where the store does not hold it.
+            KeyError: without an extension, where the store does not hold it.
         """
-        for extension in EXTENSIONS:
-            path = self._path(sha256, extension)
+        if extension is not None:
+            return self._path(sha256, extension)
+        for known in EXTENSIONS:
+            path = self._path(sha256, known)
             if path.exists():
                 return path
         raise KeyError(sha256)
@@ -155,6 +157,8 @@ class MediaStore:
             handle = os.open(folder, os.O_RDONLY)
         except PermissionError:
             return
+        except OSError as error:
+            raise self._trouble(error) from error
         try:
             os.fsync(handle)
         except OSError as error:

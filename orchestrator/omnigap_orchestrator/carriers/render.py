@@ -17,6 +17,9 @@ from omnigap_orchestrator.carriers.wrap import wrap
 LAYOUT_VERSION = 1
 """Part of every carrier's key: raise it when the same text and style begin to give other pixels."""
 
+MAX_CHARACTERS = 20_000
+"""Beyond this a text is refused before it is measured; services take no more text either."""
+
 _CHOICE_GAP = 0.35
 """Room above a choice, in lines."""
 
@@ -39,6 +42,8 @@ def draw_text(text: str, style: ImageStyle, limits: ImageLimits) -> Image.Image:
     text = unicodedata.normalize("NFC", text).strip()
     if not text:
         raise CarrierError("the text is empty: there is nothing to draw")
+    if len(text) > MAX_CHARACTERS:
+        raise CarrierError(f"the text has {len(text)} characters, over the limit of {MAX_CHARACTERS}: shorten it")
     check_drawable(text, style.font)
     font = load_font(style.font, style.size)
     room = style.width - 2 * style.margin

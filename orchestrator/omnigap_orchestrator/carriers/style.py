@@ -27,7 +27,10 @@ class ImageStyle:
 
 
 def image_styles(config: ImageConfig) -> tuple[ImageStyle, ...]:
-    """All combinations of the configuration's lists, fonts changing fastest: replicate r uses style r modulo their count."""
+    """All combinations of the configuration's lists, fonts changing fastest, for replicates to cycle through.
+
+    A list of one stands for itself, so a configuration without lists gives one style.
+    """
     combined = itertools.product(config.width, config.background, config.colour, config.size, config.font)
     return tuple(
         ImageStyle(font, size, colour, background, width, config.margin, config.line_spacing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -89,11 +89,13 @@ class ServiceConfig(StrictModel):
 
     Attributes:
         service: registered name, as `omnigap-serve --list` shows it; None: the table's own name.
+        role: what it does in the run; None: as the services that ship with omnigap do, any other is a model.
         replicas: processes of it.
         options: handed to the service as its configuration.
     """
 
     service: Name | None = None
+    role: Literal["model", "scorer", "tts"] | None = None
     replicas: int = Field(default=1, ge=1, le=64)
     options: dict[str, OptionValue | list[OptionValue] | dict[str, OptionValue]] = Field(default_factory=dict)
 
