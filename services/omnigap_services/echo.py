@@ -1,0 +1,122 @@
+"""`echo`: a null model that answers at once in the asked modality, for tests and load."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from omnigap.errors import ContractError
+from omnigap.media import AudioClip
+from omnigap.media.audio import Samples
+from omnigap.vocabulary import CONDITIONS, Architecture, Modality, Reason
+from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, InputPart, Request, Turn
+from omnigap_services.options import Options, read_options
+
+_RATE = 16_000
+_SECONDS = 0.25
+_POLL_S = 0.01
+
+
+class EchoOptions(Options):
+    """What a test can make the null model do.
+
+    Attributes:
+        answer: said to everything, instead of an echo of the carrier.
+        delay_s: seconds of pretended work for each batch.
+        fail_with: reason of the error that answers get.
+        fail_matching: only requests whose texts hold this fail.
+        silent: speech answers hold no audio.
+    """
+
+    name: str = "echo"
+    architecture: Architecture = Architecture.CASCADE
+    answer: str | None = None
+    delay_s: float = 0.0
+    fail_with: Reason | None = None
+    fail_matching: str = ""
+    silent: bool = False
+    workers: int = 1
+    max_batch_size: int = 32
+    max_queue: int = 1024
+
+
+class EchoAdapter(Adapter):
+    """Supports all six conditions, so it serves as model, voice and scorer."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        super().__init__(options)
+        self._set = read_options(EchoOptions, "echo", options)
+
+    def load(self) -> Card:
+        options = self._set
+        return Card(
+            name=options.name,
+            conditions=dict.fromkeys(CONDITIONS, NATIVE),
+            architecture=options.architecture,
+            # Delays and failures are left out: a server that is told to fail no more is the same server.
+            settings={"answer": str(options.answer), "silent": str(options.silent)},
+            workers=options.workers,
+            max_batch_size=options.max_batch_size,
+            max_queue=options.max_queue,
+            output_sample_rate_hz=_RATE,
+        )
+
+    def generate(self, batch: Sequence[Turn]) -> None:
+        self._pretend_to_work(batch)
+        for turn in batch:
+            if not turn.cancelled:
+                self._answer(turn)
+
+    def warm_up(self) -> Request | None:
+        # Says nothing that `fail_matching` could match; a server told to fail everything still has to start.
+        return Request(parts=("Hello.",), output=Modality.TEXT, language=_WARM_UP)
+
+    def _answer(self, turn: Turn) -> None:
+        request, options = turn.request, self._set
+        texts = " ".join(request.texts)
+        if options.fail_with and options.fail_matching in texts and request.language != _WARM_UP:
+            turn.fail(ContractError(options.fail_with, f"told to fail by fail_with = {options.fail_with.value!r}"))
+            return
+        text = options.answer if options.answer is not None else _echo_of(request.carrier)
+        turn.write(text)
+        if request.output is Modality.SPEECH and not options.silent:
+            turn.speak(_sound_of(request), _RATE)
+        turn.complete(Completion(input_tokens=len(texts.split()), output_tokens=len(text.split())))
+
+    def _pretend_to_work(self, batch: Sequence[Turn]) -> None:
+        end = time.monotonic() + self._set.delay_s
+        while (left := end - time.monotonic()) > 0 and not all(turn.cancelled for turn in batch):
+            time.sleep(min(left, _POLL_S))
+
+
+_WARM_UP = "x-warm-up"
+
+
+def _echo_of(carrier: InputPart) -> str:
+    if isinstance(carrier, AudioClip):
+        return f"audio of {carrier.seconds:.2f} seconds"
+    if isinstance(carrier, Image.Image):
+        return f"image of {carrier.width} x {carrier.height} pixels"
+    return carrier
+
+
+def _sound_of(request: Request) -> Samples:
+    """A quarter of a second that no other request gets: a tone in noise, drawn from a hash of the whole request."""
+    content = hashlib.sha256()
+    for part in request.parts:
+        if isinstance(part, str):
+            content.update(part.encode())
+        else:
+            content.update(part.samples.tobytes() if isinstance(part, AudioClip) else part.tobytes())
+        content.update(b"\0")
+    rest = (request.system_prompt, request.decoding, request.voice, request.words_per_minute, request.language)
+    content.update(repr(rest).encode())
+    draw = np.random.Generator(np.random.PCG64(int.from_bytes(content.digest()[:8], "little")))
+    frequency = 200 + 800 * draw.random(dtype=np.float32)
+    time_s = np.arange(int(_RATE * _SECONDS), dtype=np.float32) / _RATE
+    noise = draw.standard_normal(len(time_s), dtype=np.float32)
+    return 0.2 * np.sin(2 * np.pi * frequency * time_s) + 0.02 * noise

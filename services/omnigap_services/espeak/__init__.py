@@ -1,0 +1,1 @@
+"""The espeak service: text to speech from the wheel of libespeak-ng."""

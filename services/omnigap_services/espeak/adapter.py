@@ -1,0 +1,107 @@
+"""`espeak`: text to speech, 16 kHz mono, several voices and rates, the same samples every time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Condition, Modality, Reason
+from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
+from omnigap_services.espeak import library
+from omnigap_services.options import Options, read_options
+
+# Those that the shipped recogniser knows come first, then other accents, other timbres, other languages.
+_VOICES = (
+    *(Voice(name, "en-US") for name in library.SHIPPED_VOICES),
+    Voice("en-us+f1", "en-US"),
+    Voice("en-us+m3", "en-US"),
+    Voice("en", "en-GB"),
+    Voice("en+f3", "en-GB"),
+    Voice("en-gb-scotland", "en-GB"),
+    Voice("ko", "ko"),
+    Voice("ko+f3", "ko"),
+    Voice("cmn", "cmn"),
+    Voice("de", "de"),
+    Voice("es", "es"),
+    Voice("fr", "fr"),
+    Voice("hi", "hi"),
+    Voice("it", "it"),
+    Voice("ja", "ja"),
+    Voice("pt-br", "pt-BR"),
+)
+_RATES_WPM = (80, 450)
+
+
+class EspeakOptions(Options):
+    """Defaults for requests that name no voice and no rate."""
+
+    voice: str = library.DEFAULT_VOICE
+    words_per_minute: int = library.DEFAULT_RATE_WPM
+    max_queue: int = 256
+
+
+class EspeakAdapter(Adapter):
+    """libespeak-ng (GPL) keeps one global state per process: one thread, in a process that does nothing else."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        super().__init__(options)
+        self._set = read_options(EspeakOptions, "espeak", options)
+
+    def load(self) -> Card:
+        return Card(
+            name="espeak",
+            conditions={Condition(Modality.TEXT, Modality.SPEECH): NATIVE},
+            settings={
+                "espeak_ng": library.library_version(),
+                "voice": self._set.voice,
+                "words_per_minute": str(self._set.words_per_minute),
+            },
+            libraries=("espeakng-loader", "soxr"),
+            voices=_VOICES,
+            languages=tuple(dict.fromkeys(voice.language for voice in _VOICES)),
+            max_queue=self._set.max_queue,
+            output_sample_rate_hz=library.SAMPLE_RATE,
+        )
+
+    def generate(self, batch: Sequence[Turn]) -> None:
+        for turn in batch:
+            try:
+                self._speak(turn)
+            except (ContractError, library.EspeakError) as error:
+                turn.fail(error)
+
+    def _speak(self, turn: Turn) -> None:
+        request = turn.request
+        text = " ".join(request.texts)
+        library.restart()
+        samples = library.synthesise(text, self._voice(request), self._rate(request))
+        if not len(samples):
+            raise ContractError(Reason.BAD_REQUEST, f"there is nothing to say in {text[:80]!r}: send words")
+        turn.write(text)
+        turn.speak(samples, library.SAMPLE_RATE)
+        turn.complete(Completion())
+
+    def _voice(self, request: Request) -> str:
+        """The voice asked for; else the first of the item's language; else the default."""
+        if request.voice:
+            return request.voice
+        language = request.language.split("-")[0].lower()
+        if not language or self._set.voice.split("-")[0].split("+")[0] == language:
+            return self._set.voice
+        for voice in _VOICES:
+            if voice.language.split("-")[0] == language:
+                return voice.name
+        spoken = ", ".join(dict.fromkeys(voice.language for voice in _VOICES))
+        raise ContractError(
+            Reason.BAD_REQUEST, f"no voice speaks {request.language!r}: one of {spoken}, or name a voice"
+        )
+
+    def _rate(self, request: Request) -> int:
+        rate = request.words_per_minute
+        if rate is None:
+            return self._set.words_per_minute
+        low, high = _RATES_WPM
+        if not low <= rate <= high:
+            text = f"words_per_minute is {rate:g}: espeak speaks {low} to {high}"
+            raise ContractError(Reason.BAD_REQUEST, text)
+        return round(rate)

@@ -1,0 +1,224 @@
+"""The thin ctypes binding to libespeak-ng, as the wheel `espeakng-loader` brings it.
+
+libespeak-ng (GPL-3.0-or-later) keeps one global state per process: one voice, one rate, one callback. Nothing here is
+thread safe; a caller with threads holds a lock or, better, gives the library a process of its own.
+"""
+
+from __future__ import annotations
+
+import _ctypes
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import espeakng_loader
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+__all__ = [
+    "DEFAULT_PITCH",
+    "DEFAULT_RATE_WPM",
+    "DEFAULT_VOICE",
+    "SAMPLE_RATE",
+    "SHIPPED_VOICES",
+    "EspeakError",
+    "Voice",
+    "library_version",
+    "list_voices",
+    "native_sample_rate",
+    "phonemes",
+    "restart",
+    "synthesise",
+    "synthesise_native",
+]
+
+SAMPLE_RATE = 16_000
+"""Hz of what `synthesise` returns."""
+
+SHIPPED_VOICES = ("en-us", "en-us+f3")
+"""The voices that the shipped micro Whisper was trained on: one accent, a male and a female set of formants."""
+
+DEFAULT_VOICE = "en-us"
+DEFAULT_RATE_WPM = 175
+DEFAULT_PITCH = 50
+
+_RATES_WPM = (80, 450)
+_PITCHES = (0, 100)
+
+# Constants of speak_lib.h.
+_AUDIO_OUTPUT_SYNCHRONOUS = 2
+_INITIALIZE_DONT_EXIT = 0x8000
+_PARAMETER_RATE, _PARAMETER_PITCH = 1, 3
+_POSITION_CHARACTER = 1
+_CHARS_UTF8 = 1
+_CHUNK_MS = 1000
+
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class EspeakError(RuntimeError):
+    """The library could not start, or refused a voice or a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One voice of the library: `name` is what `synthesise` takes, `language` a BCP 47 tag, `label` for people."""
+
+    name: str
+    language: str
+    label: str
+
+
+class _VoiceStruct(ctypes.Structure):
+    """espeak_VOICE of speak_lib.h."""
+
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_char_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("xx1", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    ]
+
+
+_chunks: list[npt.NDArray[np.int16]] = []
+
+
+def _collect(samples: Any, count: int, events: int | None) -> int:
+    """Copy one buffer of samples out of the library; 0 tells it to go on."""
+    if samples and count > 0:
+        _chunks.append(np.ctypeslib.as_array(samples, shape=(count,)).copy())
+    return 0
+
+
+_callback = _CALLBACK(_collect)  # kept alive here: the library holds only the address
+
+
+@cache
+def _load() -> tuple[ctypes.CDLL, int]:
+    """The initialised library and its native sample rate in Hz."""
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceStruct))
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
+    library.espeak_Info.restype = ctypes.c_char_p
+    library.espeak_Synth.argtypes = [
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_uint,
+        ctypes.c_int,
+        ctypes.c_uint,
+        ctypes.c_uint,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+    ]
+    data = espeakng_loader.get_data_path()
+    rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, _CHUNK_MS, data.encode(), _INITIALIZE_DONT_EXIT)
+    if rate <= 0:
+        raise EspeakError(f"libespeak-ng did not start with the data folder {data!r}; reinstall espeakng-loader")
+    library.espeak_SetSynthCallback(_callback)
+    return library, rate
+
+
+def restart() -> None:
+    """Unload and load the library, so that the next utterance sounds as the first one of a new process, every time.
+
+    Its pitch flutter runs on from utterance to utterance in a static variable that no call resets, and breathy voices
+    draw noise that the start seeds with the time: without this, the same text is spoken a few samples longer or shorter
+    each time. Takes about 1 ms.
+    """
+    if _load.cache_info().currsize:
+        library, _ = _load()
+        _load.cache_clear()
+        library.espeak_Terminate()
+        _ctypes.dlclose(library._handle)
+    library, _ = _load()
+    library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+
+
+def library_version() -> str:
+    """The version that libespeak-ng reports of itself, such as '1.52.0'."""
+    library, _ = _load()
+    return str(library.espeak_Info(None).decode())
+
+
+def native_sample_rate() -> int:
+    """Hz of what `synthesise_native` returns (22,050 with the stock voices)."""
+    return _load()[1]
+
+
+def list_voices(language: str | None = None) -> tuple[Voice, ...]:
+    """All voices, or those whose language tag begins with `language`; variants ('+f3') go with every one of them."""
+    library, _ = _load()
+    found = []
+    pointers = library.espeak_ListVoices(None)
+    index = 0
+    while pointers[index]:
+        struct = pointers[index].contents
+        # `languages` holds pairs of one priority byte and a zero-ended tag; the first tag is the voice's own.
+        tag = struct.languages[1:].decode("utf-8", "replace")
+        if language is None or tag.startswith(language):
+            found.append(Voice(name=tag, language=tag, label=struct.name.decode("utf-8", "replace")))
+        index += 1
+    return tuple(sorted(found, key=lambda voice: voice.name))
+
+
+def synthesise_native(
+    text: str, voice: str = DEFAULT_VOICE, rate_wpm: int = DEFAULT_RATE_WPM, pitch: int = DEFAULT_PITCH
+) -> npt.NDArray[np.int16]:
+    """Speak `text`: samples [n] at `native_sample_rate()`; [0] where there is nothing to say.
+
+    Each call sets voice, rate and pitch anew, and the same arguments give the same samples after a `restart`.
+
+    Raises:
+        EspeakError: an unknown voice, or a rate or pitch that the library can't do.
+    """
+    library, _ = _load()
+    _select(library, voice, rate_wpm, pitch)
+    encoded = text.replace("\0", " ").encode()
+    _chunks.clear()
+    status = library.espeak_Synth(encoded, len(encoded) + 1, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None)
+    library.espeak_Synchronize()
+    if status != 0:
+        raise EspeakError(f"libespeak-ng refused the text {text[:80]!r} with status {status}")
+    samples = np.concatenate(_chunks) if _chunks else np.zeros(0, np.int16)
+    _chunks.clear()
+    return samples
+
+
+def synthesise(
+    text: str, voice: str = DEFAULT_VOICE, rate_wpm: int = DEFAULT_RATE_WPM, pitch: int = DEFAULT_PITCH
+) -> npt.NDArray[np.float32]:
+    """Speak `text`: mono samples [n] in [-1, 1] at `SAMPLE_RATE`; see `synthesise_native` for the errors."""
+    native = synthesise_native(text, voice, rate_wpm, pitch).astype(np.float32) / 32768.0
+    if not native.size:
+        return native
+    resampled = soxr.resample(native, native_sample_rate(), SAMPLE_RATE, quality="HQ")
+    return np.clip(resampled, -1.0, 1.0).astype(np.float32)
+
+
+def phonemes(text: str, voice: str = DEFAULT_VOICE) -> str:
+    """How the library would say `text`, in its own ASCII phoneme names."""
+    library, _ = _load()
+    _select(library, voice, DEFAULT_RATE_WPM, DEFAULT_PITCH)
+    pointer = ctypes.c_char_p(text.encode())
+    parts = []
+    while pointer.value is not None:
+        parts.append(library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, 0).decode())
+    return " ".join(part.strip() for part in parts)
+
+
+def _select(library: ctypes.CDLL, voice: str, rate_wpm: int, pitch: int) -> None:
+    for name, value, (low, high) in (("rate_wpm", rate_wpm, _RATES_WPM), ("pitch", pitch, _PITCHES)):
+        if not low <= value <= high:
+            raise EspeakError(f"{name} {value} is outside {low}..{high}")
+    if library.espeak_SetVoiceByName(voice.encode()) != 0:
+        raise EspeakError(f"libespeak-ng has no voice {voice!r}; list_voices() names those that it has")
+    library.espeak_SetParameter(_PARAMETER_RATE, rate_wpm, 0)
+    library.espeak_SetParameter(_PARAMETER_PITCH, pitch, 0)

@@ -1,0 +1,41 @@
+"""Reading a service's options: unknown keys and wrong values end in one message that names the key and the fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Options(BaseModel):
+    """Base of a service's options: frozen, and a key that is not declared is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class OptionsError(ValueError):
+    """The options of a service are wrong; the message names each key."""
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+def read_options(kind: type[OptionsT], service: str, options: Mapping[str, object]) -> OptionsT:
+    """The options as an object.
+
+    Raises:
+        OptionsError: for an unknown key or a value that does not fit; it lists every fault at once.
+    """
+    try:
+        return kind.model_validate(dict(options))
+    except ValidationError as error:
+        known = ", ".join(kind.model_fields)
+        faults = []
+        for fault in error.errors():
+            key = ".".join(str(part) for part in fault["loc"])
+            if fault["type"] == "extra_forbidden":
+                faults.append(f"unknown option {key!r} (known: {known})")
+            else:
+                faults.append(f"option {key!r} is {fault['input']!r}: {fault['msg']}")
+        raise OptionsError(f"service {service}: {'; '.join(faults)}") from error

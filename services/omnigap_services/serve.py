@@ -1,0 +1,125 @@
+"""`omnigap-serve NAME`: starts one service, says when it is ready, drains it when told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from omnigap_services.adapter import Adapter
+from omnigap_services.options import OptionsError
+from omnigap_services.parent import parent_gone
+from omnigap_services.registry import ServiceError, adapter_class, missing_import, services
+from omnigap_services.server import PortTakenError, Server, ServerOptions
+
+_log = logging.getLogger(__name__)
+
+
+@click.command(context_settings={"auto_envvar_prefix": "OMNIGAP_SERVE", "show_default": True})
+@click.argument("name", required=False)
+@click.option("--list", "list_services", is_flag=True, help="Show the registered services and exit.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 in a container.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port; 0 takes a free one.")
+@click.option("--metrics-port", type=click.IntRange(0, 65_535), help="Port for Prometheus; 0 takes a free one.")
+@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="TOML file with the service's options.")
+@click.option("--drain-seconds", type=click.FloatRange(0), default=30.0, help="Time for running answers at the end.")
+@click.option("--announce/--no-announce", default=True, help="Print one line of JSON when the service is ready.")
+@click.option("--exit-with-parent", is_flag=True, help="Stop when the process that started this one ends.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+def main(
+    name: str | None,
+    list_services: bool,
+    host: str,
+    port: int,
+    metrics_port: int | None,
+    config: Path | None,
+    drain_seconds: float,
+    announce: bool,
+    exit_with_parent: bool,
+    log_level: str,
+) -> None:
+    """Serve NAME: a registered service, or module:Class of any adapter."""
+    logging.basicConfig(
+        level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    if list_services:
+        _show_services()
+        return
+    if name is None:
+        raise click.UsageError("say which service: omnigap-serve NAME, or --list for the names")
+    options = ServerOptions(host, port, metrics_port, drain_seconds)
+    try:
+        adapter = adapter_class(name)(_read_config(config))
+        asyncio.run(_serve(name, adapter, options, announce, exit_with_parent))
+    except OptionsError as error:
+        source = config or "the defaults"
+        raise click.ClickException(f"{error} (--config {source})") from error
+    except ImportError as error:
+        raise click.ClickException(missing_import(name, error)) from error
+    except (PortTakenError, ServiceError) as error:
+        raise click.ClickException(str(error)) from error
+    except Exception as error:
+        _log.exception("service %s did not start", name)
+        raise click.ClickException(f"service {name} did not start: {type(error).__name__}: {error}") from error
+
+
+def _show_services() -> None:
+    for service in services():
+        state = f"needs {', '.join(service.missing)}" if service.missing else "installed"
+        click.echo(f"{service.name:<16} {service.target:<56} {state}")
+
+
+def _read_config(path: Path | None) -> Mapping[str, object]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise click.ClickException(f"cannot read --config {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"--config {path} is no valid TOML: {error}") from error
+
+
+async def _serve(name: str, adapter: Adapter, options: ServerOptions, announce: bool, exit_with_parent: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    server = Server(adapter, options)
+    ends: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
+    if exit_with_parent:
+        ends.append(asyncio.create_task(parent_gone()))
+    start = asyncio.create_task(server.start())
+    try:
+        await asyncio.wait([start, *ends], return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            start.result()
+            if announce:
+                _announce(name, server)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        _log.info("stopping: running answers have %g s (--drain-seconds)", options.drain_seconds)
+    finally:
+        for task in (start, *ends):
+            task.cancel()
+        if not await server.stop():
+            _log.warning("stopped before everything was answered or closed")
+
+
+def _announce(name: str, server: Server) -> None:
+    """The one line on stdout, for whoever started this process."""
+    line = {
+        "event": "serving",
+        "name": name,
+        "host": server.options.host,
+        "port": server.port,
+        "metrics_port": server.metrics_port,
+        "digest": server.description.digest,
+    }
+    print(json.dumps(line), flush=True)

@@ -1,0 +1,5 @@
+"""The Generate server: everything around an adapter that is not the model."""
+
+from omnigap_services.server.lifecycle import SERVICE, PortTakenError, Server, ServerOptions
+
+__all__ = ["SERVICE", "PortTakenError", "Server", "ServerOptions"]

@@ -1,0 +1,100 @@
+"""What is refused before media are decoded: empty or contradictory requests, and what the card excludes."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from omnigap.convert import modality_from_proto
+from omnigap.errors import ContractError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import OUTPUTS, Condition, Modality, Reason, Support
+from omnigap_services.adapter import Card
+
+_MODALITY_OF_PART = {"text": Modality.TEXT, "audio": Modality.SPEECH, "image": Modality.IMAGE}
+
+_Field = Literal["temperature", "top_p", "repetition_penalty", "max_new_tokens", "beam_size"]
+_DECODING_RANGES: tuple[tuple[_Field, float, float], ...] = (
+    ("temperature", 0, 100),
+    ("top_p", 0, 1),
+    ("repetition_penalty", 0, 100),
+    ("max_new_tokens", 1, 2**32),
+    ("beam_size", 1, 1_000),
+)
+
+
+def check_request(message: pb.GenerateRequest, card: Card, digest: str) -> Condition:
+    """The condition that a request asks for.
+
+    Raises:
+        ContractError: BAD_REQUEST, TOO_LARGE, UNSUPPORTED_CONDITION or DIGEST_MISMATCH.
+    """
+    condition = Condition(_input_of(message), _output_of(message))
+    _check_texts(message, card)
+    _check_decoding(message.decoding)
+    _check_voice(message, card, condition)
+    if message.expected_digest and message.expected_digest != digest:
+        text = f"expected_digest is {message.expected_digest} but {card.name} is {digest}: describe the service again"
+        raise ContractError(Reason.DIGEST_MISMATCH, text)
+    capability = card.conditions.get(condition)
+    if capability is None or capability.support is Support.UNSUPPORTED:
+        able = [c.name for c, found in card.conditions.items() if found.support is not Support.UNSUPPORTED]
+        why = capability.reason if capability and capability.reason else f"it answers {', '.join(able) or 'nothing'}"
+        raise ContractError(Reason.UNSUPPORTED_CONDITION, f"{card.name} does not answer {condition}: {why}")
+    return condition
+
+
+def _input_of(message: pb.GenerateRequest) -> Modality:
+    """Speech or image where a part brings one, else text."""
+    if not message.parts:
+        raise _bad("parts is empty: send the carrier as the first part")
+    found = {Modality.TEXT}
+    for number, part in enumerate(message.parts):
+        kind = part.WhichOneof("content")
+        if kind is None:
+            raise _bad(f"parts[{number}] is empty: set its text, audio or image")
+        if kind == "text" and not part.text.strip():
+            raise _bad(f"parts[{number}].text is empty: leave the part out")
+        found.add(_MODALITY_OF_PART[kind])
+    media = found - {Modality.TEXT}
+    if len(media) > 1:
+        raise _bad("parts hold audio and images: a condition has one input modality, send one kind")
+    return media.pop() if media else Modality.TEXT
+
+
+def _output_of(message: pb.GenerateRequest) -> Modality:
+    try:
+        output = modality_from_proto(message.output)
+    except ValueError as error:
+        raise _bad(f"output {message.output} is not known or not set: MODALITY_TEXT or MODALITY_SPEECH") from error
+    if output not in OUTPUTS:
+        raise _bad(f"output is {output}: ask for MODALITY_TEXT or MODALITY_SPEECH")
+    return output
+
+
+def _check_texts(message: pb.GenerateRequest, card: Card) -> None:
+    chars = len(message.system_prompt) + sum(len(part.text) for part in message.parts)
+    if chars > card.max_text_chars:
+        text = f"the request holds {chars} characters of text, over the limit of {card.max_text_chars}: shorten it"
+        raise ContractError(Reason.TOO_LARGE, text)
+
+
+def _check_decoding(decoding: pb.Decoding) -> None:
+    """NaN fails every comparison below, so it is refused as well."""
+    for field, low, high in _DECODING_RANGES:
+        value = getattr(decoding, field)
+        if decoding.HasField(field) and not low <= value <= high:
+            raise _bad(f"decoding.{field} is {value}: {low:g} to {high:g}, or leave it unset")
+
+
+def _check_voice(message: pb.GenerateRequest, card: Card, condition: Condition) -> None:
+    voice = message.voice
+    if voice.HasField("words_per_minute") and not 0 < voice.words_per_minute < math.inf:
+        raise _bad(f"voice.words_per_minute is {voice.words_per_minute}: a finite number over 0")
+    known = [known.name for known in card.voices]
+    if condition.output is Modality.SPEECH and voice.HasField("name") and known and voice.name not in known:
+        raise _bad(f"voice {voice.name!r} is not one of {card.name}'s: {', '.join(known)}")
+
+
+def _bad(text: str) -> ContractError:
+    return ContractError(Reason.BAD_REQUEST, text)

@@ -1,0 +1,78 @@
+"""The card as the wire tells it, with the digest over all that changes answers."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+import omnigap
+from omnigap.convert import architecture_to_proto, modality_to_proto, support_to_proto
+from omnigap.digest import digest_of
+from omnigap.limits import MAX_MESSAGE_BYTES
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import CONDITIONS, Condition, Support
+from omnigap_services.adapter import Capability, Card
+
+
+def settings_of(card: Card) -> dict[str, str]:
+    """Everything that the digest covers, readable: the card's settings, and who it is under dotted names.
+
+    Raises:
+        PackageNotFoundError: for a library of the card that is not installed.
+    """
+    return {
+        **card.settings,
+        "service.name": card.name,
+        "service.version": card.version,
+        "service.architecture": card.architecture or "",
+        "service.contract": omnigap.__version__,
+        "service.weights_revision": card.weights_revision,
+        **{f"library.{name}": metadata.version(name) for name in card.libraries},
+        **{f"part.{part.role}": f"{part.name} {part.digest}" for part in card.parts},
+    }
+
+
+def capacity(card: Card) -> int:
+    """Calls that the server holds at once: what its workers have in their batches, and the queue behind them."""
+    return card.max_batch_size * card.workers + card.max_queue
+
+
+def max_concurrent(card: Card) -> int:
+    """The card's own figure, or twice what its workers take: one batch runs while the next one waits."""
+    return min(card.max_concurrent or 2 * card.max_batch_size * card.workers, capacity(card))
+
+
+def describe(card: Card) -> pb.DescribeResponse:
+    """What Describe returns."""
+    settings = settings_of(card)
+    return pb.DescribeResponse(
+        name=card.name,
+        version=card.version,
+        architecture=architecture_to_proto(card.architecture),
+        weights_revision=card.weights_revision,
+        digest=digest_of(settings),
+        conditions=[_capability(card, condition) for condition in CONDITIONS],
+        limits=pb.Limits(
+            max_audio_seconds=card.max_audio_seconds,
+            max_image_pixels=card.max_image_pixels,
+            max_text_chars=card.max_text_chars,
+            max_request_bytes=MAX_MESSAGE_BYTES,
+            input_sample_rate_hz=card.input_sample_rate_hz,
+        ),
+        max_concurrent=max_concurrent(card),
+        max_batch_size=card.max_batch_size,
+        voices=[pb.Voice(name=voice.name, language=voice.language) for voice in card.voices],
+        languages=card.languages,
+        settings=settings,
+        parts=[pb.ServicePart(role=part.role, name=part.name, digest=part.digest) for part in card.parts],
+        output_sample_rate_hz=card.output_sample_rate_hz,
+    )
+
+
+def _capability(card: Card, condition: Condition) -> pb.Capability:
+    found = card.conditions.get(condition, Capability(Support.UNSUPPORTED, f"{card.name} does not offer it"))
+    return pb.Capability(
+        input=modality_to_proto(condition.input),
+        output=modality_to_proto(condition.output),
+        support=support_to_proto(found.support),
+        reason=found.reason,
+    )

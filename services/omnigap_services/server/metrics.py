@@ -1,0 +1,88 @@
+"""Prometheus metrics of one server, on a registry of its own and a port of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from omnigap.errors import ContractError
+from omnigap.v1 import model_service_pb2 as pb
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """Counts and times under the names that serving people know, prefixed with `omnigap_`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "omnigap_requests",
+            "Generate calls that got an answer of their own, by condition, outcome and reason of failure.",
+            ("condition", "outcome", "reason"),
+            registry=self.registry,
+        )
+        self._replayed = Counter(
+            "omnigap_replayed", "Generate calls that joined or replayed an answer.", registry=self.registry
+        )
+        self._audio = Counter(
+            "omnigap_audio_seconds", "Seconds of audio heard and spoken.", ("direction",), registry=self.registry
+        )
+        self._queue = self._seconds("queue_seconds", "From admission to the start of the batch.")
+        self._compute = self._seconds("compute_seconds", "From the start of the batch to the end of the answer.")
+        self._ttft = self._seconds("ttft_seconds", "From admission to the first text.")
+        self._audio_ttfp = self._seconds("audio_ttfp_seconds", "From admission to the first audio packet.")
+        self._batch = Histogram(
+            "omnigap_batch_size", "Requests in the batch of each answer.", buckets=_BATCHES, registry=self.registry
+        )
+
+    def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Adds a gauge that is read when it is scraped."""
+        Gauge(f"omnigap_{name}", text, registry=self.registry).set_function(read)
+
+    def answered(self, condition: str, complete: pb.Complete) -> None:
+        self._requests.labels(condition, "answered", "").inc()
+        timings = complete.timings
+        self._queue.observe(timings.queue_s)
+        self._compute.observe(timings.compute_s)
+        self._batch.observe(timings.batch_size)
+        if timings.ttft_s:
+            self._ttft.observe(timings.ttft_s)
+        if timings.audio_ttfp_s:
+            self._audio_ttfp.observe(timings.audio_ttfp_s)
+        self._audio.labels("in").inc(complete.usage.input_audio_seconds)
+        self._audio.labels("out").inc(complete.usage.output_audio_seconds)
+
+    def failed(self, condition: str, error: ContractError) -> None:
+        self._requests.labels(condition, "failed", error.reason.value).inc()
+
+    def refused(self, error: ContractError) -> None:
+        self._requests.labels("", "refused", error.reason.value).inc()
+
+    def replayed(self) -> None:
+        self._replayed.inc()
+
+    def serve(self, host: str, port: int) -> MetricsPort:
+        """Starts the HTTP thread; raises OSError where the port is taken."""
+        return MetricsPort(*start_http_server(port, host, registry=self.registry))
+
+    def _seconds(self, name: str, text: str) -> Histogram:
+        return Histogram(f"omnigap_{name}", text, buckets=_SECONDS, registry=self.registry)
+
+
+class MetricsPort:
+    """The running HTTP side of the metrics."""
+
+    def __init__(self, server: WSGIServer, thread: Thread) -> None:
+        self._server = server
+        self._thread = thread
+        self.port = int(server.server_port)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

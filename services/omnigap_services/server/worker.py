@@ -1,0 +1,132 @@
+"""The threads that own the adapter: they load it, form batches from what waits, and close it at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from concurrent.futures import Future
+
+from omnigap_services.adapter import Adapter, Card
+from omnigap_services.server.turn import ServedTurn
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs `load`, `generate` and `close` of one adapter.
+
+    The first thread owns the adapter from load to close; more threads join it only where the card asks for them.
+    All are daemons: a model that never returns must not keep a drained process alive.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._ready = threading.Condition()
+        self._waiting: deque[ServedTurn] = deque()
+        self._started = False
+        self._stopping = False
+        self._max_batch_size = 1
+        self._closed: Future[None] = Future()
+        self._helpers: list[threading.Thread] = []
+
+    @property
+    def pending(self) -> int:
+        """Turns that wait for a batch."""
+        return len(self._waiting)
+
+    async def load(self) -> Card:
+        """Starts the owner thread and waits for its `load`; whatever that raises is raised here."""
+        loaded: Future[Card] = Future()
+        self._started = True
+        threading.Thread(target=self._own, args=(loaded,), name="owner", daemon=True).start()
+        return await asyncio.wrap_future(loaded)
+
+    def submit(self, turn: ServedTurn) -> None:
+        """Adds a turn to what waits."""
+        with self._ready:
+            self._waiting.append(turn)
+            self._ready.notify()
+
+    def discard(self, turn: ServedTurn) -> bool:
+        """Removes a turn that still waits; False where a batch has it already."""
+        with self._ready:
+            try:
+                self._waiting.remove(turn)
+            except ValueError:
+                return False
+        return True
+
+    async def stop(self, patience_s: float) -> bool:
+        """Lets the running batches end and the adapter close; False where that took longer than `patience_s`."""
+        if not self._started:
+            return True
+        with self._ready:
+            self._stopping = True
+            self._ready.notify_all()
+        done, _ = await asyncio.wait([asyncio.wrap_future(self._closed)], timeout=patience_s)
+        return bool(done)
+
+    def _own(self, loaded: Future[Card]) -> None:
+        try:
+            card = self._adapter.load()
+        except BaseException as error:
+            loaded.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+            self._close()
+            return
+        self._max_batch_size = card.max_batch_size
+        for number in range(1, card.workers):
+            helper = threading.Thread(target=self._serve, name=f"worker-{number}", daemon=True)
+            self._helpers.append(helper)
+            helper.start()
+        loaded.set_result(card)
+        self._serve()
+        for helper in self._helpers:
+            helper.join()
+        self._close()
+
+    def _close(self) -> None:
+        try:
+            self._adapter.close()
+        except Exception:
+            _log.exception("the adapter's close failed")
+        self._closed.set_result(None)
+
+    def _serve(self) -> None:
+        while batch := self._next_batch():
+            for turn in batch:
+                turn.start(len(batch))
+            failure: BaseException | None = None
+            try:
+                self._adapter.generate(batch)
+            except BaseException as error:  # also SystemExit: a library's exit call must not end a worker
+                _log.warning("generate failed on a batch of %d", len(batch), exc_info=True)
+                failure = error
+            for turn in batch:
+                turn.finish(failure)
+
+    def _next_batch(self) -> list[ServedTurn]:
+        """Waits for turns that go together; empty once the worker stops."""
+        with self._ready:
+            while True:
+                self._ready.wait_for(lambda: self._waiting or self._stopping)
+                if self._stopping:
+                    return []
+                if batch := self._take():
+                    return batch
+
+    def _take(self) -> list[ServedTurn]:
+        """The oldest turn and those behind it with its output modality, up to the batch size; the rest stays."""
+        batch: list[ServedTurn] = []
+        others: list[ServedTurn] = []
+        while self._waiting and len(batch) < self._max_batch_size:
+            turn = self._waiting.popleft()
+            if turn.cancelled:
+                turn.give_up()
+            elif batch and turn.request.output is not batch[0].request.output:
+                others.append(turn)
+            else:
+                batch.append(turn)
+        self._waiting.extendleft(reversed(others))
+        return batch
