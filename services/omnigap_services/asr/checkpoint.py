@@ -1,0 +1,68 @@
+"""Finding a Whisper checkpoint, and telling which one it is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from omnigap_services.asr.options import SHIPPED_CHECKPOINT
+
+# What CTranslate2 and faster-whisper read from a checkpoint; other files beside them change no answer.
+_READ = ("model.bin", "config.json", "tokenizer.json", "preprocessor_config.json", "vocabulary.json", "vocabulary.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint on this machine; `revision` is the hub's commit, or the hash of the files' content."""
+
+    folder: Path
+    name: str
+    revision: str
+
+
+def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
+    """The checkpoint of a folder or, downloaded where needed, of a hub name; an empty name is the shipped one.
+
+    Raises:
+        FileNotFoundError: where there is no such folder, or it lacks the model.
+        ValueError: where the hub has no such name.
+    """
+    folder = Path(name).expanduser() if name else SHIPPED_CHECKPOINT
+    looks_like_path = not name or folder.is_dir() or name.startswith((".", "/", "~"))
+    if not looks_like_path:
+        return _from_hub(name, revision)
+    if not (folder / "model.bin").is_file():
+        raise FileNotFoundError(f"no Whisper checkpoint in {folder} (model.bin is missing): set the option checkpoint")
+    return Checkpoint(folder, folder.name, content_hash(folder))
+
+
+def _from_hub(name: str, revision: str | None) -> Checkpoint:
+    from faster_whisper.utils import download_model
+
+    try:
+        folder = Path(download_model(name, revision=revision))
+    except Exception as error:
+        raise ValueError(
+            f"the checkpoint {name!r} is no folder, and the hub does not give it ({error}): set the option checkpoint"
+        ) from error
+    # The hub's cache keeps each commit in snapshots/COMMIT.
+    commit = folder.name if folder.parent.name == "snapshots" else content_hash(folder)
+    return Checkpoint(folder, name, f"{name}@{commit}")
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 (hex) over names and bytes of the files that the engine reads."""
+    digest = hashlib.sha256()
+    for name in _READ:
+        path = folder / name
+        if not path.is_file():
+            continue
+        digest.update(f"{name}\0{file_hash(path)}\0".encode())
+    return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
