@@ -138,11 +138,10 @@ def tango(gained: float, lost: float, n: float, level: float = 0.95) -> Interval
         # The probability of a lost pair that is most likely when the difference is `delta`.
         q = max(0.0, (math.sqrt(max(0.0, b * b - 4.0 * a * c)) - b) / (2.0 * a))
         variance = n * (2.0 * q + delta * (1.0 - delta))
-        return (
-            (gained - lost - n * delta) / math.sqrt(variance)
-            if variance > 1e-15
-            else math.copysign(math.inf, estimate - delta)
-        )
+        distance = gained - lost - n * delta
+        if variance > 1e-15:
+            return distance / math.sqrt(variance)
+        return 0.0 if distance == 0 else math.copysign(math.inf, distance)
 
     def limit(far: float, target: float) -> float:
         inside, outside = estimate, far

@@ -1,0 +1,243 @@
+"""Gaps: pairs by item id, what is refused, what missing cells do, and what must not change them."""
+
+import numpy as np
+import polars as pl
+import pytest
+from made_up_results import SIX, drawn, paired, table
+from polars.testing import assert_frame_equal
+
+from omnigap_orchestrator.analysis import (
+    AnalysisOptions,
+    IntervalOptions,
+    MissingRule,
+    analyse,
+    item_scores,
+    score_matrices,
+)
+from omnigap_orchestrator.analysis.gap import gaps
+
+ALLOW = AnalysisOptions(missing=MissingRule(allow=True))
+
+
+def gap(results: pl.DataFrame, options: AnalysisOptions | None = None, **where: object) -> dict[str, object]:
+    chosen = {"condition": "s2t", "pooling": "item_weighted", "missing": "answered_pairs", **where}
+    return analyse(results, options).gaps.row(
+        by_predicate=pl.all_horizontal(pl.col(k) == v for k, v in chosen.items()), named=True
+    )
+
+
+def test_a_gap_is_the_mean_paired_difference_with_its_discordant_counts() -> None:
+    row = gap(paired([1, 1, 1, 0, 0, 1], [1, 0, 0, 1, 0, 1]))
+    assert row["estimate"] == pytest.approx(-1 / 6)
+    assert (row["b"], row["c"], row["n"], row["clusters"], row["planned"], row["lacking"]) == (2, 1, 6, 6, 6, 0)
+    assert row["mcnemar_p"] == 1.0
+    assert row["p_method"] == "mcnemar_exact"
+    assert row["method"] == "tango"
+
+
+def test_pairs_are_made_by_item_id_whatever_the_order_of_rows() -> None:
+    results = drawn(120, cluster_size=3)
+    for seed in (1, 2):
+        assert_frame_equal(analyse(results).gaps, analyse(results.sample(fraction=1, shuffle=True, seed=seed)).gaps)
+
+
+def test_the_names_of_items_and_clusters_change_nothing() -> None:
+    results = drawn(30, cluster_size=3, graded=True)
+    renamed = results.with_columns(
+        item_id=pl.col("item_id").str.reverse(), cluster="x" + pl.col("cluster").str.reverse()
+    )
+    assert_frame_equal(analyse(results).gaps, analyse(renamed).gaps, abs_tol=1e-9)
+    assert_frame_equal(analyse(results).effects, analyse(renamed).effects, abs_tol=1e-9)
+
+
+def test_duplicating_the_set_keeps_the_gap_and_shrinks_the_error_by_root_two() -> None:
+    results = drawn(200)
+    twice = pl.concat([results, results.with_columns(pl.col("item_id") + "b", pl.col("cluster") + "b")])
+    one, two = gap(results), gap(twice)
+    assert two["estimate"] == pytest.approx(one["estimate"])
+    assert (two["b"], two["c"]) == (2 * one["b"], 2 * one["c"])
+    assert two["se"] == pytest.approx(one["se"] / np.sqrt(2) * np.sqrt(199 / 200 * 400 / 399))
+
+
+def test_copies_of_an_item_in_one_cluster_are_no_new_evidence() -> None:
+    results = drawn(200)
+    copies = pl.concat([results, results.with_columns(pl.col("item_id") + "b")])
+    one, two = gap(results), gap(copies)
+    assert two["n"] == 400
+    assert (two["low"], two["high"]) == pytest.approx((one["low"], one["high"]), abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [20, 100])
+def test_swapping_the_two_conditions_mirrors_the_gap(size: int) -> None:
+    rng = np.random.default_rng(size)
+    a, b = rng.integers(0, 2, size), rng.integers(0, 2, size)
+    one, other = gap(paired(a, b)), gap(paired(b, a))
+    assert one["estimate"] == -other["estimate"]
+    assert (one["low"], one["high"]) == pytest.approx((-other["high"], -other["low"]), abs=1e-9)
+    assert (one["b"], one["c"], one["p"]) == (other["c"], other["b"], other["p"])
+
+
+def missing_some(count: int, of: int) -> pl.DataFrame:
+    """All right in t2t; in s2t the first `count` failed and the others are right."""
+    rows = [{"item_id": f"q{i}", "condition": "t2t", "score": 1.0} for i in range(of)]
+    for i in range(of):
+        lost = {"outcome": "failed", "error_reason": "TRANSPORT"} if i < count else {"score": 1.0}
+        rows.append({"item_id": f"q{i}", "condition": "s2t", **lost})
+    return table(rows)
+
+
+@pytest.mark.parametrize(("count", "of", "refused"), [(2, 5, False), (3, 150, False), (3, 149, True), (4, 150, True)])
+def test_a_gap_is_refused_over_two_percent_and_two_pairs(count: int, of: int, refused: bool) -> None:
+    row = gap(missing_some(count, of))
+    assert (row["estimate"] is None) == refused
+    assert (row["planned"], row["lacking"]) == (of, count)
+    if refused:
+        assert f"{count} of {of}" in row["reason"]
+        assert row["low"] is None and row["p"] is None and row["p_adjusted"] is None
+
+
+def test_a_refused_gap_is_given_and_labelled_when_asked_for() -> None:
+    row = gap(missing_some(10, 100), ALLOW)
+    assert row["estimate"] == 0.0
+    assert row["n"] == 90
+    assert "10 of 100" in row["reason"]
+
+
+def test_missing_as_wrong_counts_every_planned_pair() -> None:
+    row = gap(missing_some(10, 100), missing="missing_as_wrong")
+    assert row["estimate"] == pytest.approx(-0.1)
+    assert row["n"] == 100
+
+
+def test_the_bounds_take_missing_scores_against_and_for_the_condition() -> None:
+    rows = [{"item_id": f"q{i}", "condition": c, "score": 1.0} for i in range(8) for c in ("t2t", "s2t")]
+    rows += [
+        {"item_id": "q8", "condition": "t2t", "score": 0.0},
+        {"item_id": "q8", "condition": "s2t", "outcome": "failed"},
+    ]
+    rows += [
+        {"item_id": "q9", "condition": "t2t", "outcome": "failed"},
+        {"item_id": "q9", "condition": "s2t", "outcome": "failed"},
+    ]
+    row = gap(table(rows))
+    # q8: 0 or 1 against 0; q9: anything from -1 to 1.
+    assert (row["bound_low"], row["bound_high"]) == pytest.approx((-0.1, 0.2))
+    assert row["bound_low"] <= row["estimate"] <= row["bound_high"]
+
+
+def test_an_answer_that_waits_for_its_score_is_missing_and_not_wrong() -> None:
+    results = paired([1] * 10, [1] * 10).with_columns(
+        score=pl.when((pl.col("item_id") == "q3") & (pl.col("condition") == "s2t"))
+        .then(None)
+        .otherwise(pl.col("score"))
+    )
+    row = gap(results)
+    assert (row["estimate"], row["n"], row["lacking"]) == (0.0, 9, 1)
+
+
+def test_an_unsupported_condition_has_no_gap_and_says_so() -> None:
+    rows = [{"item_id": f"q{i}", "condition": "t2t", "score": 1.0} for i in range(5)]
+    rows += [{"item_id": f"q{i}", "condition": "s2t", "outcome": "unsupported"} for i in range(5)]
+    result = analyse(table(rows))
+    assert result.gaps.filter(pl.col("estimate").is_not_null()).is_empty()
+    assert result.conditions.row(1, named=True)["unsupported"] == 5
+
+
+def test_replicates_are_averaged_within_the_item_before_anything_else() -> None:
+    rows = [{"item_id": f"q{i}", "condition": "t2t", "score": 1.0} for i in range(4)]
+    rows += [
+        {"item_id": f"q{i}", "condition": "s2t", "replicate": r, "score": float(r < i)}
+        for i in range(4)
+        for r in range(3)
+    ]
+    row = gap(table(rows))
+    assert row["n"] == 4
+    assert row["estimate"] == pytest.approx(np.mean([0, 1 / 3, 2 / 3, 1]) - 1)
+    assert row["mcnemar_p"] is None and row["b"] is None
+
+
+def test_mcnemar_is_withheld_where_clusters_hold_several_items() -> None:
+    row = gap(drawn(90, cluster_size=3))
+    assert row["mcnemar_p"] is None
+    assert row["b"] is not None
+    assert row["p_method"] == row["method"]
+
+
+def test_item_weighted_and_task_macro_differ_when_tasks_differ_in_size() -> None:
+    rows = [
+        {"item_id": f"a{i}", "task": "big", "condition": c, "score": 1.0} for i in range(90) for c in ("t2t", "s2t")
+    ]
+    rows += [
+        {"item_id": f"b{i}", "task": "small", "condition": c, "score": float(c == "t2t")}
+        for i in range(10)
+        for c in ("t2t", "s2t")
+    ]
+    assert gap(table(rows))["estimate"] == pytest.approx(-0.1)
+    assert gap(table(rows), pooling="task_macro")["estimate"] == pytest.approx(-0.5)
+
+
+def test_holm_runs_within_one_models_gaps_and_names_its_family() -> None:
+    frame = analyse(drawn(150, models=("alpha", "beta"))).gaps
+    held = frame.filter(pooling="item_weighted", missing="answered_pairs")
+    assert held["family"].unique().sort().to_list() == ["gaps of alpha (5)", "gaps of beta (5)"]
+    assert (held["p_adjusted"] >= held["p"]).all()
+    assert frame.filter(pooling="task_macro")["p_adjusted"].null_count() == 20
+
+
+def test_the_grid_by_task_is_corrected_for_false_discoveries() -> None:
+    by_task = analyse(drawn(150, models=("alpha", "beta"))).gaps_by_task
+    assert by_task["adjustment"].unique().to_list() == ["benjamini_hochberg"]
+    assert by_task["family"].unique().to_list() == ["model x task x condition (30)"]
+
+
+def test_the_seed_fixes_the_bootstraps_of_the_whole_table() -> None:
+    results = drawn(24, graded=True)
+    one = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=499)))
+    again = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=499)))
+    other = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=6, draws=499)))
+    assert_frame_equal(one.gaps, again.gaps)
+    assert not one.gaps["low"].equals(other.gaps["low"])
+
+
+def test_each_models_numbers_are_the_same_alone_and_among_others() -> None:
+    both = drawn(24, models=("alpha", "beta"), graded=True)
+    alone = analyse(both.filter(model="beta")).gaps
+    assert_frame_equal(analyse(both).gaps.filter(model="beta"), alone)
+
+
+def test_other_condition_labels_and_another_reference_work() -> None:
+    results = paired([1, 1, 0, 1], [1, 0, 0, 1], name="noisy").with_columns(
+        condition=pl.col("condition").replace({"t2t": "clean"})
+    )
+    row = gap(results, AnalysisOptions(reference="clean"), condition="noisy")
+    assert row["estimate"] == -0.25
+
+
+def test_a_model_without_the_reference_has_no_gaps() -> None:
+    results = drawn(10).filter(pl.col("condition") != "t2t")
+    assert analyse(results).gaps.is_empty()
+    assert set(analyse(results).accuracy["condition"]) == set(SIX) - {"t2t"}
+
+
+def test_an_item_id_with_two_tasks_is_refused() -> None:
+    results = pl.concat([paired([1], [1]), paired([1], [1], name="i2t", task="other")])
+    with pytest.raises(ValueError, match="'q0' has more than one task"):
+        item_scores(results)
+
+
+def test_a_score_outside_the_unit_interval_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"score 1\.5 of item 'q0' in t2t"):
+        item_scores(paired([1.5], [1]))
+
+
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(ValueError, match="outcome"):
+        item_scores(paired([1], [1]).drop("outcome"))
+
+
+def test_the_gap_machine_works_without_a_run_on_the_needed_columns_alone() -> None:
+    bare = drawn(50).select("model", "item_id", "task", "cluster", "condition", "outcome", "score")
+    assert_frame_equal(
+        gaps(score_matrices(item_scores(bare)), "t2t", MissingRule(), IntervalOptions()), analyse(drawn(50)).gaps
+    )
+    assert analyse(bare).asr.is_empty()
