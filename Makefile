@@ -1,0 +1,66 @@
+# Two commands for a fresh machine with Python 3.11 or newer: `make run` and `make test`. Both set up .venv by themselves.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PINNED := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench stubs train browser clean
+
+help: ## Show what can be made.
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 14
+	@echo '  ARGS="--limit 12" hands arguments on; PYTHON=python3.12 chooses the interpreter of a new .venv.'
+
+run: $(VENV)/.embedded ## Measure the built-in items on this machine alone, without a GPU; the report lands in runs/.
+	$(BIN)/omnigap-orchestrate run $(ARGS)
+
+test: $(VENV)/.test browser ## Run the tests.
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test ## Style, types, protos, Dockerfiles.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd proto && ../$(BIN)/buf lint
+	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh --check
+	$(BIN)/hadolint docker/*.Dockerfile
+
+bench: $(VENV)/.test ## Measure the speed of the orchestrator and of the ASR scorer.
+	$(BIN)/python -m tests.bench $(ARGS)
+
+stubs: $(VENV)/.test ## Write the Python stubs of the .proto anew.
+	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh
+
+train: $(VENV)/.train ## Train the micro Whisper that the ASR service ships. Takes hours on a CPU, and goes on where it stopped.
+	$(BIN)/python -m training.micro_whisper.train $(ARGS)
+
+# What the browser tests drive. Where it can't be installed they are skipped, and say so.
+browser:
+	@if command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo 'Installing chromium for the browser tests'; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null \
+	    || echo 'chromium could not be installed: the browser tests are skipped'; \
+	else echo 'No chromium on the PATH: the browser tests are skipped. Install it to run them.'; fi
+
+clean: ## Remove the environment and what builds and tests left. Runs stay.
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null \
+	  || { echo '$(PYTHON) was not found: install Python 3.11 or newer, or name one: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is $$($(PYTHON) -V): omnigap needs 3.11 or newer. Name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo '$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp a kind of set-up: pip runs again only when the requirements or their pins change.
+$(VENV)/.%: $(PINNED) | $(VENV)/bin/python
+	@echo 'Installing omnigap[$*] into $(VENV)'
+	$(PIP) install -c constraints.txt -e '.[$*]'
+	@touch $@

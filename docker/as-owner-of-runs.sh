@@ -1,0 +1,10 @@
+#!/bin/sh
+# Runs a command as the user who owns the folder of runs, so that the files of a run belong to whoever started Compose.
+# Without the rights to change user (docker run --user ...) it runs the command as it is.
+set -eu
+owner=$(stat -c %u /omnigap/runs)
+group=$(stat -c %g /omnigap/runs)
+if [ "$(id -u)" -ne 0 ] || [ "$owner" -eq 0 ]; then
+  exec "$@"
+fi
+exec setpriv --reuid="$owner" --regid="$group" --clear-groups --no-new-privs "$@"

