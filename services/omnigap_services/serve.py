@@ -56,7 +56,7 @@ def main(
         raise click.UsageError("say which service: omnigap-serve NAME, or --list for the names")
     options = ServerOptions(host, port, metrics_port, drain_seconds)
     try:
-        adapter = adapter_class(name)(_read_config(config))
+        adapter = _make(name, _read_config(config))
         asyncio.run(_serve(name, adapter, options, announce, exit_with_parent))
     except OptionsError as error:
         source = config or "the defaults"
@@ -85,6 +85,14 @@ def _read_config(path: Path | None) -> Mapping[str, object]:
         raise click.ClickException(f"cannot read --config {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.ClickException(f"--config {path} is no valid TOML: {error}") from error
+
+
+def _make(name: str, options: Mapping[str, object]) -> Adapter:
+    """The adapter, not loaded yet; raises OptionsError and ServiceError."""
+    kind = adapter_class(name)
+    if options and kind.__init__ is Adapter.__init__:
+        raise OptionsError(f"service {name} takes no options, but got {', '.join(options)}")
+    return kind(options)
 
 
 async def _serve(name: str, adapter: Adapter, options: ServerOptions, announce: bool, exit_with_parent: bool) -> None:

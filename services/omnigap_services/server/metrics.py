@@ -29,9 +29,11 @@ class Metrics:
         self._replayed = Counter(
             "omnigap_replayed", "Generate calls that joined or replayed an answer.", registry=self.registry
         )
-        self._audio = Counter(
+        audio = Counter(
             "omnigap_audio_seconds", "Seconds of audio heard and spoken.", ("direction",), registry=self.registry
         )
+        self._heard, self._spoken = audio.labels("in"), audio.labels("out")
+        self._answered: dict[str, Counter] = {}
         self._queue = self._seconds("queue_seconds", "From admission to the start of the batch.")
         self._compute = self._seconds("compute_seconds", "From the start of the batch to the end of the answer.")
         self._ttft = self._seconds("ttft_seconds", "From admission to the first text.")
@@ -45,7 +47,11 @@ class Metrics:
         Gauge(f"omnigap_{name}", text, registry=self.registry).set_function(read)
 
     def answered(self, condition: str, complete: pb.Complete) -> None:
-        self._requests.labels(condition, "answered", "").inc()
+        # Labels are looked up under a lock, which is most of what a counter costs: once per condition is enough.
+        counter = self._answered.get(condition)
+        if counter is None:
+            counter = self._answered[condition] = self._requests.labels(condition, "answered", "")
+        counter.inc()
         timings = complete.timings
         self._queue.observe(timings.queue_s)
         self._compute.observe(timings.compute_s)
@@ -54,8 +60,8 @@ class Metrics:
             self._ttft.observe(timings.ttft_s)
         if timings.audio_ttfp_s:
             self._audio_ttfp.observe(timings.audio_ttfp_s)
-        self._audio.labels("in").inc(complete.usage.input_audio_seconds)
-        self._audio.labels("out").inc(complete.usage.output_audio_seconds)
+        self._heard.inc(complete.usage.input_audio_seconds)
+        self._spoken.inc(complete.usage.output_audio_seconds)
 
     def failed(self, condition: str, error: ContractError) -> None:
         self._requests.labels(condition, "failed", error.reason.value).inc()
