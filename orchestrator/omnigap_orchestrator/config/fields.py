@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, ValidationInfo
 
 from omnigap.vocabulary import CONDITIONS, Condition
 
@@ -118,9 +118,9 @@ Endpoint = Annotated[str, AfterValidator(check_endpoint)]
 Name = Annotated[str, AfterValidator(check_name)]
 Language = Annotated[str, AfterValidator(check_language)]
 Text = Annotated[str, AfterValidator(check_visible)]
-FilePath = Annotated[InstanceOf[Path], BeforeValidator(_path), AfterValidator(resolve)]
+FilePath = Annotated[InstanceOf[Path], BeforeValidator(_path), AfterValidator(resolve), PlainSerializer(str)]
 Conditions = Annotated[
-    tuple[Annotated[InstanceOf[Condition], BeforeValidator(_condition)], ...],
+    tuple[Annotated[InstanceOf[Condition], BeforeValidator(_condition), PlainSerializer(str)], ...],
     Field(strict=False, min_length=1),
     AfterValidator(without_repeats),
 ]

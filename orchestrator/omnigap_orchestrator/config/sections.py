@@ -19,6 +19,7 @@ class RunConfig(StrictModel):
         system_prompt: sent in all conditions alike; a model's own takes its place.
         request_timeout_s: of one call, from sending to the last byte.
         max_retries: further tries after the first, of faults that can pass.
+        patience_s: how long a service may be away before its open cells are left pending.
     """
 
     dir: FilePath | None = None
@@ -27,7 +28,8 @@ class RunConfig(StrictModel):
     conditions: Conditions = ALL_CONDITIONS
     system_prompt: str = ""
     request_timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
-    max_retries: int = Field(default=5, ge=0, le=100)
+    max_retries: int = Field(default=3, ge=0, le=100)
+    patience_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
 
 
 class ReportConfig(StrictModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
@@ -84,18 +84,25 @@ class FleetKind(StrEnum):
     STATIC = "static"
 
 
+class ServiceRole(StrEnum):
+    MODEL = "model"
+    SCORER = "scorer"
+    TTS = "tts"
+
+
 class ServiceConfig(StrictModel):
     """One service that the embedded fleet starts.
 
     Attributes:
         service: registered name, as `omnigap-serve --list` shows it; None: the table's own name.
-        role: what it does in the run; None: as the services that ship with omnigap do, any other is a model.
+        role: `model`, `scorer` or `tts`; None: what the service is for (`asr` hears, `espeak` reads aloud, all others
+            are models).
         replicas: processes of it.
         options: handed to the service as its configuration.
     """
 
     service: Name | None = None
-    role: Literal["model", "scorer", "tts"] | None = None
+    role: Annotated[ServiceRole, Field(strict=False)] | None = None
     replicas: int = Field(default=1, ge=1, le=64)
     options: dict[str, OptionValue | list[OptionValue] | dict[str, OptionValue]] = Field(default_factory=dict)
 
