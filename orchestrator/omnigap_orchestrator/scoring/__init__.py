@@ -1,0 +1,42 @@
+"""Scores of answer texts: pure functions from an item and a text to a score, flags and word errors."""
+
+from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags
+from omnigap_orchestrator.scoring.language import wrong_language
+from omnigap_orchestrator.scoring.letters import Choice, find_choice
+from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise
+from omnigap_orchestrator.scoring.refusal import is_refusal
+from omnigap_orchestrator.scoring.score import METRICS, Scored, metric_for, score
+from omnigap_orchestrator.scoring.word_error import (
+    NO_ERRORS,
+    Pair,
+    WordErrors,
+    align,
+    character_errors,
+    count_errors,
+    pooled,
+    word_errors,
+)
+
+__all__ = [
+    "METRICS",
+    "NORMALISER_VERSION",
+    "NO_ERRORS",
+    "AsrFacts",
+    "AudioFacts",
+    "Choice",
+    "Pair",
+    "Scored",
+    "WordErrors",
+    "align",
+    "answer_flags",
+    "character_errors",
+    "count_errors",
+    "find_choice",
+    "is_refusal",
+    "metric_for",
+    "normalise",
+    "pooled",
+    "score",
+    "word_errors",
+    "wrong_language",
+]

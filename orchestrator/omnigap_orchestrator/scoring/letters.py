@@ -1,0 +1,218 @@
+"""Finds the letter that an answer chooses: "B", "bee", "option B", "the answer is (B)", "B, Jupiter", "Jupiter"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from omnigap_orchestrator.scoring.metrics import named
+from omnigap_orchestrator.scoring.normalise import normalise
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+NAMES: dict[str, str] = {
+    name: letter
+    for letter, names in {
+        "A": "ay eh",
+        "B": "bee be",
+        "C": "cee see sea",
+        "D": "dee",
+        "E": "ee",
+        "F": "ef eff",
+        "G": "gee jee",
+        "H": "aitch haitch",
+        "I": "eye",
+        "J": "jay",
+        "K": "kay",
+        "L": "el ell",
+        "M": "em",
+        "N": "en",
+        "O": "oh",
+        "P": "pee",
+        "Q": "cue queue",
+        "R": "ar are",
+        "S": "ess",
+        "T": "tee tea",
+        "U": "you",
+        "V": "vee",
+        "W": "double-u double-you",
+        "X": "ex",
+        "Y": "why wye",
+        "Z": "zee zed",
+    }.items()
+    for name in names.split()
+}
+"""How a letter's name is written when an ASR hears it. These are other spellings of the same spoken answer, read so
+only where nothing but a letter can stand: alone, or at the end of "the answer is". What merely sounds alike and is
+another word or letter ("the" for D, "eight" for A) is a wrong transcript and stays wrong."""
+
+_NAME = "|".join(sorted((*NAMES, "double u", "double you"), key=len, reverse=True))
+_LETTER = rf"(?:[a-z]|{_NAME})"
+_OPEN, _CLOSE = r"[\s\"'“‘(\[{*<]*", r"[\s\"'”’)\]}*>.,:;!]*"
+_COPULA = r"(?: (?:is|would be|must be|should be))?"
+_LEAD = (
+    r"(?:(?:so|well|okay|ok|sure|yes|certainly|and|um|uh|with|the|number|"
+    r"i (?:think|believe|guess|would say|choose|pick|go with|select)|"
+    rf"(?:the |my |final |correct |right |best |only )*(?:answer|option|choice|letter|solution|one){_COPULA}|"
+    r"it(?:'s| is| begins with| starts with)|that(?:'s| is| would be))[\s,:]+)*"
+)
+_WHOLE = re.compile(rf"{_LEAD}{_OPEN}(?P<letter>{_LETTER}){_CLOSE}$")
+_STATED = re.compile(
+    rf"\b(?:(?:answer|option|choice|letter){_COPULA}[\s:]+(?:(?:the )?(?:option|choice|letter|answer)[\s:]+)?|"
+    r"i (?:choose|pick|select|go with) (?:option |choice |letter )?)"
+    rf"{_OPEN}(?P<letter>[a-z]){_CLOSE}(?=\s|$)"
+)
+_LEADING = re.compile(
+    rf"{_LEAD}{_OPEN}(?P<letter>{_LETTER})(?P<mark>{_CLOSE}(?:\s*[-–—]\s*)?)(?P<rest>\S.*)$", re.DOTALL
+)
+_BRACKETED = re.compile(r"[(\[{*]\s*(?P<letter>[a-z])\s*[)\]}*]")
+_MENTION = re.compile(r"(?<![\w'’-])(?P<letter>[a-z])(?![\w'’-])")
+_DENIED_BEFORE = re.compile(
+    r"\b(?:not|never|neither|nor|than|isn't|isn’t)\s+(?:option |choice |letter |answer )?[\"'(\[]*$"
+)
+_DENIED_AFTER = re.compile(r"[\"')\].]*\s+(?:is|was|would be)\s+(?:not|wrong|incorrect|false)\b")
+
+_WORD_BEHIND = re.compile(r"\s+\w")
+_LETTER_BEHIND = re.compile(r"\s+(?:is|was|because|since|(?:or|and)\s+[b-z]\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The letter an answer chooses, upper case; None where it names none, or several."""
+
+    letter: str | None
+
+
+NONE = Choice(None)
+
+
+def find_choice(text: str, choices: Sequence[str] = (), language: str = "en") -> Choice:
+    """Reads one letter from an answer as it was given (not normalised).
+
+    The first of these that yields anything decides, and must yield one letter: the whole answer; a statement ("the
+    answer is B"); a letter that leads, with a mark or its own choice's text behind it; letters named anywhere; the
+    text of exactly one choice. A leading letter whose text is that of another choice is unparsable, as are several
+    letters: an answer is never guessed.
+
+    Args:
+        choices: their texts, in the order of the letters; empty where the answer is a letter of the alphabet.
+    """
+    given = text.strip()
+    lower = given.lower()
+    allowed = ALPHABET[: len(choices)] if choices else ALPHABET
+    if not lower:
+        return NONE
+    if match := _WHOLE.fullmatch(lower):
+        letter = _letter(match["letter"])
+        return Choice(letter) if letter in allowed else NONE
+    options = _normalised(tuple(choices), language)
+    whole = normalise(given, language)
+    if options.count(whole) == 1:
+        return Choice(ALPHABET[options.index(whole)])
+    stated = _letters(_STATED, lower, allowed)
+    if stated:
+        return _unless_contradicted(_one(stated), lower, options, language)
+    leading = _leading(lower, allowed, options, language)
+    if leading is not None:
+        return leading
+    mentions = _letters(_BRACKETED, lower, allowed) or _mentions(given, allowed)
+    by_text = _by_text(whole, options)
+    if mentions:
+        if len(mentions) == 1 and by_text and by_text != mentions:
+            return NONE
+        return _one(mentions)
+    return _one(by_text)
+
+
+def _unless_contradicted(choice: Choice, lower: str, options: tuple[str, ...], language: str) -> Choice:
+    """None where the text right behind the stated letter is that of another choice: "the answer is B, Mars"."""
+    for match in _STATED.finditer(lower):
+        behind = f"{normalise(lower[match.end() :], language)} "
+        for letter, option in zip(ALPHABET, options, strict=False):
+            if option and behind.startswith(f"{option} ") and letter != choice.letter:
+                return NONE
+    return choice
+
+
+def _letter(written: str) -> str:
+    return NAMES.get(written.replace(" ", "-"), written.upper())
+
+
+def _one(letters: set[str]) -> Choice:
+    return Choice(next(iter(letters))) if len(letters) == 1 else NONE
+
+
+@lru_cache(maxsize=1 << 14)
+def _normalised(choices: tuple[str, ...], language: str) -> tuple[str, ...]:
+    return tuple(normalise(choice, language) for choice in choices)
+
+
+def _letters(pattern: re.Pattern[str], lower: str, allowed: str) -> set[str]:
+    """The allowed letters that the pattern finds and the text does not deny; "a" before a word is an article."""
+    found: set[str] = set()
+    for match in pattern.finditer(lower):
+        letter, start, end = match["letter"].upper(), match.start("letter"), match.end("letter")
+        article = letter == "A" and _is_article(lower, end) and not _is_letter_a(lower, end)
+        if letter not in allowed or article or _is_denied(lower, start, end):
+            continue
+        found.add(letter)
+    return found
+
+
+def _is_denied(lower: str, start: int, end: int) -> bool:
+    return _DENIED_BEFORE.search(lower, 0, start) is not None or _DENIED_AFTER.match(lower, end) is not None
+
+
+def _leading(lower: str, allowed: str, options: tuple[str, ...], language: str) -> Choice | None:
+    """The letter at the start, where what follows shows it to be one; None where the start is no letter."""
+    match = _LEADING.match(lower)
+    if match is None:
+        return None
+    written, mark, rest = match["letter"], match["mark"], match["rest"]
+    letter = _letter(written)
+    if letter not in allowed or not (mark or "") or _is_denied(lower, match.start("letter"), match.end("letter")):
+        return None
+    by_text = _by_text(normalise(rest, language), options)
+    if by_text == {letter}:
+        return Choice(letter)
+    marked = mark.strip() != ""
+    if len(written) > 1 or not marked:
+        return None
+    if _mentions(rest.upper(), allowed.replace("A", "").replace("I", "")) - {letter}:
+        return NONE
+    return NONE if by_text else Choice(letter)
+
+
+def _mentions(given: str, allowed: str) -> set[str]:
+    """Single letters in the text, except where they may be the words "a" and "I"."""
+    lower = given.lower()
+    found: set[str] = set()
+    for match in _MENTION.finditer(lower):
+        letter, end = match["letter"].upper(), match.end()
+        if (
+            letter in ("A", "I")
+            and not _is_letter_a(lower, end)
+            and (given[match.start()].islower() or _is_article(lower, end))
+        ):
+            continue
+        if letter in allowed and not _is_denied(lower, match.start(), end):
+            found.add(letter)
+    return found
+
+
+def _is_article(lower: str, end: int) -> bool:
+    return _WORD_BEHIND.match(lower, end) is not None
+
+
+def _is_letter_a(lower: str, end: int) -> bool:
+    """Whether the "a" that ends here is followed by what no article or pronoun stands before."""
+    return lower[end - 1] == "a" and _LETTER_BEHIND.match(lower, end) is not None
+
+
+def _by_text(normalised: str, options: tuple[str, ...]) -> set[str]:
+    """The letters of the choices whose text the answer names."""
+    if normalised in options:
+        return {ALPHABET[options.index(normalised)]}
+    return {ALPHABET[options.index(option)] for option in named(normalised, options)}

@@ -1,0 +1,163 @@
+"""The metrics that compare words: exact match, containment, token F1, label. All take normalised text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_ANSWER_WORDS = 50
+"""Containment looks at so many words of an answer. A gold answer somewhere in a long list or lecture is no answer; a
+sentence or two around it are fine, and are what speech answers tend to have."""
+
+_FILLERS = "(?:in|at|on|by|from|of|for|called|named|really|actually|it is|be|likely|named after)"
+_NEGATION = re.compile(
+    r"\b(?:not|never|neither|nor|rather than|instead of|except(?: for)?|other than|unlike) "
+    rf"(?:{_FILLERS} ){{0,2}}$"
+)
+_DENIAL = re.compile(
+    r" (?:(?:is|was|are|were) (?:not(?! only| just)|wrong|incorrect|false)|would be (?:wrong|incorrect))\b"
+)
+_OPTIONS = re.compile(r"(\w+) or (\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How well an answer matches.
+
+    Attributes:
+        score: in [0, 1].
+        gold: the gold answer or alias that gave the score; None where the score is 0.
+    """
+
+    score: float
+    gold: str | None = None
+
+
+MISS = Match(0.0)
+
+
+def exact_match(answer: str, golds: Sequence[str]) -> Match:
+    """1 where the whole answer is one of the golds."""
+    return Match(1.0, answer) if answer and answer in golds else MISS
+
+
+def contains(answer: str, golds: Sequence[str], *, foils: Sequence[str] = ()) -> Match:
+    """1 where a gold stands in the first `MAX_ANSWER_WORDS` words, at word boundaries, and is meant.
+
+    It is not meant where it is denied ("not Paris", "Paris is wrong", "Lyon rather than Paris") at every place it
+    stands, or where the answer leaves it open between the gold and a foil ("star or spoon").
+
+    Args:
+        foils: the wrong alternatives that the question itself offers.
+    """
+    if not answer:
+        return MISS
+    for gold in golds:
+        if answer == gold:
+            return Match(1.0, gold)
+    # The limit grows with the gold, so that a long gold phrase has the same room around it.
+    words = answer.split(" ")
+    open_choice = _is_open(answer, golds, foils)
+    for gold in golds:
+        limit = MAX_ANSWER_WORDS + gold.count(" ")
+        text = answer if len(words) <= limit else " ".join(words[:limit])
+        if gold and not open_choice and any(not _is_denied(text, *span) for span in find_words(text, gold)):
+            return Match(1.0, gold)
+    return MISS
+
+
+def find_words(text: str, part: str) -> list[tuple[int, int]]:
+    """Where `part` stands in `text` at word boundaries, both normalised: character spans."""
+    if part not in text:
+        return []
+    spans: list[tuple[int, int]] = []
+    padded, wanted = f" {text} ", f" {part} "
+    at = padded.find(wanted)
+    while at >= 0:
+        spans.append((at, at + len(part)))
+        at = padded.find(wanted, at + 1)
+    return spans
+
+
+def _is_denied(text: str, start: int, end: int) -> bool:
+    return _NEGATION.search(text, 0, start) is not None or _DENIAL.match(text, end) is not None
+
+
+def _is_open(answer: str, golds: Sequence[str], foils: Sequence[str]) -> bool:
+    for foil in foils:
+        if foil in golds or foil not in answer:
+            continue
+        for gold in golds:
+            for first, second in ((foil, gold), (gold, foil)):
+                if answer == f"{first} {second}" or find_words(answer, f"{first} or {second}"):
+                    return True
+                if find_words(answer, f"{first} and {second}"):
+                    return True
+    return False
+
+
+def offered(question: str) -> tuple[str, ...]:
+    """The alternatives a normalised question names as "A or B", one word each; empty for other questions."""
+    return tuple(word for pair in _OPTIONS.findall(question) for word in pair)
+
+
+def token_f1(answer: str, golds: Sequence[str]) -> Match:
+    """SQuAD's token F1: the harmonic mean of word precision and recall as bags, the best over the golds."""
+    best = MISS
+    words = Counter(answer.split())
+    for gold in golds:
+        wanted = Counter(gold.split())
+        common = (words & wanted).total()
+        if common:
+            f1 = 2 * common / (words.total() + wanted.total())
+            if f1 > best.score:
+                best = Match(f1, gold)
+    return best
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMatch:
+    """A label read from an answer.
+
+    Attributes:
+        score: 1 where it is a gold label.
+        label: the one label that the answer names; None where it names none or several.
+    """
+
+    score: float
+    label: str | None
+
+
+def label_match(answer: str, golds: Sequence[str], labels: Sequence[str] = ()) -> LabelMatch:
+    """Label accuracy: the answer must name exactly one label of the set.
+
+    Args:
+        labels: the whole set, where it is known; without it the answer must be a gold label, or contain one.
+    """
+    if answer in labels or (not labels and answer in golds):
+        return LabelMatch(float(answer in golds), answer)
+    if not labels:
+        match = contains(answer, golds)
+        return LabelMatch(match.score, match.gold)
+    found = named(answer, labels)
+    label = found[0] if len(found) == 1 else None
+    return LabelMatch(float(label in golds), label)
+
+
+def named(answer: str, options: Sequence[str]) -> tuple[str, ...]:
+    """The options that an answer names and does not deny; one that stands only inside a longer one does not count."""
+    spans = {
+        option: [span for span in find_words(answer, option) if not _is_denied(answer, *span)]
+        for option in options
+        if option
+    }
+    taken = [span for found in spans.values() for span in found]
+
+    def stands_alone(span: tuple[int, int]) -> bool:
+        return not any(
+            other[0] <= span[0] and span[1] <= other[1] and other[1] - other[0] > span[1] - span[0] for other in taken
+        )
+
+    return tuple(option for option, found in spans.items() if any(stands_alone(span) for span in found))

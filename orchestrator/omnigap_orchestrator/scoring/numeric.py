@@ -1,0 +1,92 @@
+"""Reads the number that an answer states, and compares it with the gold number within a tolerance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from omnigap_orchestrator.scoring.metrics import MAX_ANSWER_WORDS
+from omnigap_orchestrator.scoring.normalise.units import UNITS
+
+_NUMBER = re.compile(r"(?<!\S)(-?\d+(?:\.\d+)?(?:/\d+)?)(?!\S)(?: (?:or (-?\d+(?:\.\d+)?)(?!\S)|(\S+)))?")
+_ENDLESS = Fraction(1, 200)
+"""Tolerance for golds such as 1/3, which no answer can write out: half a hundredth."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberMatch:
+    """A number read from an answer.
+
+    Attributes:
+        score: 1 where it is a gold number.
+        number: as it stands in the normalised answer; None where there is none, or where it is left open.
+    """
+
+    score: float
+    number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantity:
+    text: str
+    unit: str
+    is_open: bool = False
+
+    @property
+    def value(self) -> Fraction | None:
+        upper, _, lower = self.text.partition("/")
+        return None if lower and int(lower) == 0 else Fraction(upper) / (int(lower) if lower else 1)
+
+
+def _quantities(text: str) -> list[_Quantity]:
+    found: list[_Quantity] = []
+    at = 0
+    while match := _NUMBER.search(text, at):
+        unit = match[3] if match[3] in UNITS else ""
+        found.append(_Quantity(match[1], unit, match[2] is not None and match[2] != match[1]))
+        at = match.end(1)
+    return found
+
+
+def number_match(answer: str, golds: Sequence[str], *, question: str = "", tolerance: float = 0.0) -> NumberMatch:
+    """Compares the number that the answer states; all texts normalised.
+
+    The stated number is the first one that the question did not bring itself ("seven plus five is twelve" states
+    12); where all came from the question, the last one. "Eleven or twelve" states none. A whole gold number must be
+    met exactly; one with decimals to its last digit (3.14 is met by 3.1416, not by 3.1); 1/3 by 0.33. Where gold and
+    answer both name a unit, the units must be the same.
+
+    Args:
+        tolerance: relative, in shares of the gold number; on top of the above.
+    """
+    words = answer.split(" ")
+    stated = _quantities(answer if len(words) <= MAX_ANSWER_WORDS else " ".join(words[:MAX_ANSWER_WORDS]))
+    if not stated:
+        return NumberMatch(0.0, None)
+    asked = {quantity.text for quantity in _quantities(question)}
+    new = [quantity for quantity in stated if quantity.text not in asked]
+    said = new[0] if new else stated[-1]
+    value = said.value
+    if said.is_open or value is None:
+        return NumberMatch(0.0, None)
+    for gold in golds:
+        wanted = _quantities(gold)
+        if len(wanted) != 1 or (wanted[0].unit and said.unit and wanted[0].unit != said.unit):
+            continue
+        target = wanted[0].value
+        if target is not None and abs(value - target) <= _slack(wanted[0].text, target, tolerance):
+            return NumberMatch(1.0, said.text)
+    return NumberMatch(0.0, said.text)
+
+
+def _slack(text: str, target: Fraction, tolerance: float) -> Fraction:
+    relative = abs(target) * Fraction(tolerance).limit_denominator(10**9)
+    if "." in text:
+        # Half a unit of the last place, less a hair: 3.145 is no 3.14.
+        unit = Fraction(1, 10 ** len(text.partition(".")[2]))
+        return max(relative, unit / 2 - unit / 1000)
+    if "/" in text and any(target.denominator % prime == 0 for prime in (3, 7, 11, 13, 17, 19)):
+        return max(relative, _ENDLESS)
+    return relative

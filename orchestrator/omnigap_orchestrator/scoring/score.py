@@ -1,0 +1,147 @@
+"""Scores one answer text of one item, by the metric that the item's answer type asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from omnigap.vocabulary import AnswerType, Flag
+from omnigap_orchestrator.scoring.calendar import date_match
+from omnigap_orchestrator.scoring.gold import gold_forms
+from omnigap_orchestrator.scoring.letters import ALPHABET, find_choice
+from omnigap_orchestrator.scoring.metrics import contains, exact_match, label_match, offered, token_f1
+from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.numeric import number_match
+from omnigap_orchestrator.scoring.refusal import is_refusal
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.items.item import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What an answer is worth.
+
+    Attributes:
+        score: in [0, 1].
+        metric: the name of the metric that gave it, a key of `METRICS`.
+        answer: the answer as it was compared, normalised.
+        parsed: what was read from it: the chosen letter, the number, the label, the gold that it matched.
+        flags: `refused` for a refusal or "I don't know", which scores 0; `unparsable` where the metric needs a letter,
+            a number or a label and found none, or several.
+    """
+
+    score: float
+    metric: str
+    answer: str
+    parsed: str | None = None
+    flags: tuple[Flag, ...] = ()
+
+
+_METRIC_OF: dict[AnswerType, str] = {
+    AnswerType.ENTITY: "containment",
+    AnswerType.WORD: "containment",
+    AnswerType.PHRASE: "containment",
+    AnswerType.NUMBER: "number",
+    AnswerType.DATE: "date",
+    AnswerType.LETTER: "letter",
+    AnswerType.LABEL: "label",
+    AnswerType.OPEN: "f1",
+}
+
+
+def metric_for(answer_type: AnswerType) -> str:
+    """The metric of an answer type, the same in all six conditions.
+
+    entity, word, phrase -> containment; number -> number; date -> date; letter -> letter; label -> label; open -> f1.
+    """
+    return _METRIC_OF[answer_type]
+
+
+def score(item: Item, text: str, metric: str | None = None) -> Scored:
+    """Scores a text answer, own text or transcript alike.
+
+    Args:
+        metric: a key of `METRICS`; the default is that of the item's answer type.
+
+    Raises:
+        ValueError: for an unknown metric.
+    """
+    name = metric_for(item.answer_type) if metric is None else metric
+    scorer = METRICS.get(name)
+    if scorer is None:
+        raise ValueError(f"unknown metric {name!r}: one of {', '.join(METRICS)}")
+    answer = normalise(text, item.language)
+    if is_refusal(text, item.language) and not exact_match(answer, gold_forms(item.answers, item.language)).score:
+        return Scored(0.0, name, answer, flags=(Flag.REFUSED,))
+    return scorer(item, text, answer)
+
+
+@lru_cache(maxsize=1 << 15)
+def _foils(question: str, choices: tuple[str, ...], language: str) -> tuple[str, ...]:
+    return (*offered(normalise(question, language)), *(normalise(choice, language) for choice in choices))
+
+
+def _golds(item: Item) -> tuple[str, ...]:
+    return gold_forms(item.answers, item.language)
+
+
+def _score_containment(item: Item, text: str, answer: str) -> Scored:
+    match = contains(answer, _golds(item), foils=_foils(item.question, item.choices, item.language))
+    return Scored(match.score, "containment", answer, match.gold)
+
+
+def _score_exact(item: Item, text: str, answer: str) -> Scored:
+    match = exact_match(answer, _golds(item))
+    return Scored(match.score, "exact", answer, match.gold)
+
+
+def _score_f1(item: Item, text: str, answer: str) -> Scored:
+    match = token_f1(answer, _golds(item))
+    return Scored(match.score, "f1", answer, match.gold)
+
+
+def _score_number(item: Item, text: str, answer: str) -> Scored:
+    match = number_match(answer, _golds(item), question=normalise(item.question, item.language))
+    return Scored(match.score, "number", answer, match.number, () if match.number else (Flag.UNPARSABLE,))
+
+
+def _score_date(item: Item, text: str, answer: str) -> Scored:
+    match = date_match(answer, _golds(item), question=normalise(item.question, item.language))
+    return Scored(match.score, "date", answer, match.gold)
+
+
+def _score_label(item: Item, text: str, answer: str) -> Scored:
+    labels = tuple(normalise(choice, item.language) for choice in item.choices)
+    match = label_match(answer, _golds(item), labels)
+    return Scored(match.score, "label", answer, match.label, () if match.label else (Flag.UNPARSABLE,))
+
+
+def _score_letter(item: Item, text: str, answer: str) -> Scored:
+    choice = find_choice(text, item.choices, item.language)
+    if choice.letter is None:
+        return Scored(0.0, "letter", answer, flags=(Flag.UNPARSABLE,))
+    return Scored(float(choice.letter in _gold_letters(item)), "letter", answer, choice.letter)
+
+
+def _gold_letters(item: Item) -> set[str]:
+    """The right letters, also where the gold answer is a choice's text."""
+    return {
+        gold.strip().upper() if len(gold.strip()) == 1 else ALPHABET[item.choices.index(gold)]
+        for gold in item.answers
+        if len(gold.strip()) == 1 or gold in item.choices
+    }
+
+
+METRICS: dict[str, Callable[[Item, str, str], Scored]] = {
+    "containment": _score_containment,
+    "exact": _score_exact,
+    "f1": _score_f1,
+    "number": _score_number,
+    "date": _score_date,
+    "letter": _score_letter,
+    "label": _score_label,
+}
+"""Every metric by its name: takes the item, the answer as given and normalised."""

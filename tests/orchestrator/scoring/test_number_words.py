@@ -1,0 +1,35 @@
+"""Every number that num2words can speak is read back as its digits."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omnigap_orchestrator.scoring import normalise
+
+num2words = pytest.importorskip("num2words").num2words
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.one_of(st.integers(0, 9999), st.integers(0, 999_999_999_999)))
+def test_cardinals(value: int) -> None:
+    assert normalise(num2words(value).replace(",", ""), "en") == str(value)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(1, 999_999))
+def test_ordinals(value: int) -> None:
+    assert normalise(num2words(value, to="ordinal").replace(",", ""), "en") == normalise(
+        num2words(value, to="ordinal_num"), "en"
+    )
+
+
+@pytest.mark.parametrize("year", range(1000, 2100))
+def test_years(year: int) -> None:
+    assert normalise(num2words(year, to="year"), "en") == str(year)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(-9999, 9999), st.integers(1, 99))
+def test_decimals(whole: int, hundredths: int) -> None:
+    text = f"{whole}.{hundredths:02d}"
+    assert normalise(num2words(float(text)).replace(",", ""), "en") == normalise(text, "en")
