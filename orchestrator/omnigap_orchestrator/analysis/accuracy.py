@@ -10,12 +10,11 @@ import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, macro_interval, mean_interval
-from omnigap_orchestrator.analysis.contrasts import ITEM_WEIGHTED, TASK_MACRO, Estimate, pooled_mean
+from omnigap_orchestrator.analysis.contrasts import ITEM_WEIGHTED, MISSING_AS_WRONG, TASK_MACRO, Estimate, pooled_mean
 from omnigap_orchestrator.analysis.pairs import ModelScores
 from omnigap_orchestrator.analysis.schemas import ACCURACY_SCHEMA, ESTIMATE_COLUMNS
 
 ANSWERED_ONLY = "answered_only"
-MISSING_AS_WRONG = "missing_as_wrong"
 
 
 def accuracy(models: Sequence[ModelScores], options: IntervalOptions) -> pl.DataFrame:
@@ -61,7 +60,11 @@ def _estimates(
     one_replicate = bool((planned.planned[:, column] == 1).all())
     lacking = int((planned.scored[:, column] < planned.planned[:, column]).sum())
     low, high = (pooled_mean(side[:, column], planned, pooling) for side in (planned.low, planned.high))
+    first: Estimate | None = None
     for missing, values in ((ANSWERED_ONLY, planned.score[:, column]), (MISSING_AS_WRONG, planned.low[:, column])):
+        if first is not None and lacking == 0:
+            yield missing, first
+            continue
         part = planned.where(~np.isnan(values))
         used = values[~np.isnan(values)]
         sample = Sample(
@@ -69,20 +72,18 @@ def _estimates(
         )
         choose = mean_interval if pooling == ITEM_WEIGHTED else macro_interval
         interval = choose(sample, options, scores.model, condition, task, pooling, missing)
-        yield (
-            missing,
-            Estimate(
-                estimate=pooled_mean(used, part, pooling) if len(used) else math.nan,
-                low=interval.low,
-                high=interval.high,
-                method=interval.method,
-                se=interval.se,
-                n=len(used),
-                clusters=len(np.unique(part.cluster)),
-                planned=len(planned.task),
-                lacking=lacking,
-                bound_low=low,
-                bound_high=high,
-                reason=None if len(used) else f"none of {len(planned.task)} planned items has a score",
-            ),
+        first = Estimate(
+            estimate=pooled_mean(used, part, pooling) if len(used) else math.nan,
+            low=interval.low,
+            high=interval.high,
+            method=interval.method,
+            se=interval.se,
+            n=len(used),
+            clusters=len(np.unique(part.cluster)),
+            planned=len(planned.task),
+            lacking=lacking,
+            bound_low=low,
+            bound_high=high,
+            reason=None if len(used) else f"none of {len(planned.task)} planned items has a score",
         )
+        yield missing, first

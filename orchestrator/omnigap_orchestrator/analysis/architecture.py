@@ -8,9 +8,8 @@ import math
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.contrasts import ITEM_WEIGHTED
+from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
 from omnigap_orchestrator.analysis.denominators import condition_rank
-from omnigap_orchestrator.analysis.gap import ANSWERED_PAIRS
 from omnigap_orchestrator.analysis.pairs import FloatArray
 from omnigap_orchestrator.analysis.schemas import (
     ARCHITECTURE_MODELS_SCHEMA,

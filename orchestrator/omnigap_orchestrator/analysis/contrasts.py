@@ -15,6 +15,9 @@ from omnigap_orchestrator.analysis.significance import mcnemar_exact
 ITEM_WEIGHTED = "item_weighted"
 TASK_MACRO = "task_macro"
 
+ANSWERED_PAIRS = "answered_pairs"
+MISSING_AS_WRONG = "missing_as_wrong"
+
 
 @dataclass(frozen=True, slots=True)
 class MissingRule:
@@ -127,6 +130,28 @@ def pooled_mean(values: FloatArray, scores: ModelScores, pooling: str) -> float:
         return float(values.mean())
     tasks, codes = np.unique(scores.task, return_inverse=True)
     return float((np.bincount(codes, weights=values) / np.bincount(codes)).sum() / len(tasks))
+
+
+def estimates(
+    values: ContrastValues, contrast: Contrast, pooling: str, rule: MissingRule, options: IntervalOptions, *key: str
+) -> list[tuple[str, Estimate]]:
+    """The contrast on the answered pairs and with missing as wrong; one and the same where nothing is missing."""
+    out: list[tuple[str, Estimate]] = []
+    for missing in (ANSWERED_PAIRS, MISSING_AS_WRONG):
+        if out and not values.lacking.any():
+            out.append((missing, out[0][1]))
+            continue
+        estimate = estimate_contrast(
+            values,
+            contrast,
+            pooling=pooling,
+            missing_as_wrong=missing == MISSING_AS_WRONG,
+            rule=rule,
+            options=options,
+            key=(*key, contrast.name, pooling, missing),
+        )
+        out.append((missing, estimate))
+    return out
 
 
 def estimate_contrast(

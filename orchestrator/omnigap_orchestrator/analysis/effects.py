@@ -14,9 +14,9 @@ from omnigap_orchestrator.analysis.contrasts import (
     Contrast,
     MissingRule,
     contrast_values,
-    estimate_contrast,
+    estimates,
 )
-from omnigap_orchestrator.analysis.gap import ANSWERED_PAIRS, MISSING_AS_WRONG, adjusted
+from omnigap_orchestrator.analysis.gap import adjusted
 from omnigap_orchestrator.analysis.pairs import ModelScores
 from omnigap_orchestrator.analysis.schemas import EFFECTS_SCHEMA
 
@@ -71,16 +71,7 @@ def effects(models: Sequence[ModelScores], rule: MissingRule, options: IntervalO
                 continue
             values = contrast_values(scores, contrast)
             for pooling in (ITEM_WEIGHTED, TASK_MACRO):
-                for missing in (ANSWERED_PAIRS, MISSING_AS_WRONG):
-                    estimate = estimate_contrast(
-                        values,
-                        contrast,
-                        pooling=pooling,
-                        missing_as_wrong=missing == MISSING_AS_WRONG,
-                        rule=rule,
-                        options=options,
-                        key=(scores.model, contrast.name, pooling, missing),
-                    )
+                for missing, estimate in estimates(values, contrast, pooling, rule, options, scores.model):
                     rows.append(
                         (scores.model, contrast.name, kind, contrast.formula, pooling, missing, *astuple(estimate))
                     )

@@ -14,15 +14,12 @@ from omnigap_orchestrator.analysis.contrasts import (
     TASK_MACRO,
     MissingRule,
     contrast_values,
-    estimate_contrast,
+    estimates,
     gap_contrast,
 )
 from omnigap_orchestrator.analysis.pairs import ModelScores
 from omnigap_orchestrator.analysis.schemas import GAPS_SCHEMA
 from omnigap_orchestrator.analysis.significance import benjamini_hochberg, holm
-
-ANSWERED_PAIRS = "answered_pairs"
-MISSING_AS_WRONG = "missing_as_wrong"
 
 
 def gaps(models: Sequence[ModelScores], reference: str, rule: MissingRule, options: IntervalOptions) -> pl.DataFrame:
@@ -70,16 +67,7 @@ def _rows(
         contrast = gap_contrast(condition, reference)
         values = contrast_values(scores, contrast)
         for pooling in poolings:
-            for missing in (ANSWERED_PAIRS, MISSING_AS_WRONG):
-                estimate = estimate_contrast(
-                    values,
-                    contrast,
-                    pooling=pooling,
-                    missing_as_wrong=missing == MISSING_AS_WRONG,
-                    rule=rule,
-                    options=options,
-                    key=(scores.model, contrast.name, task or "", pooling, missing),
-                )
+            for missing, estimate in estimates(values, contrast, pooling, rule, options, scores.model, task or ""):
                 rows.append((scores.model, condition, reference, task, pooling, missing, *astuple(estimate)))
     return rows
 

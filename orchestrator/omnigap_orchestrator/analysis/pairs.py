@@ -121,6 +121,8 @@ class ModelScores:
 
     def where(self, mask: BoolArray) -> ModelScores:
         """The same for some of the items."""
+        if mask.all():
+            return self
         return ModelScores(
             self.model,
             self.conditions,
