@@ -8,23 +8,21 @@ from compose_project import missing_cli, missing_engine
 _SKIPPED: dict[str, str] = {}
 
 
-@pytest.fixture(autouse=True)
-def _docker_or_loud_skip(request: pytest.FixtureRequest) -> None:
-    """For the markers `compose` (an engine) and `compose_cli` (the command alone, as a fixture of its own)."""
-    if request.node.get_closest_marker("compose") and (reason := missing_engine()):
-        skip_loudly(request, reason)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture builds an image."""
+    if item.get_closest_marker("compose") and (reason := missing_engine()):
+        _skip_loudly(item, reason)
 
 
 @pytest.fixture
 def compose_cli(request: pytest.FixtureRequest) -> None:
     """The Compose plugin; no engine is needed."""
     if reason := missing_cli():
-        skip_loudly(request, reason)
+        _skip_loudly(request.node, reason)
 
 
-def skip_loudly(request: pytest.FixtureRequest, reason: str) -> None:
-    """Skips the test, and has it said once more where the session ends."""
-    _SKIPPED[request.node.nodeid] = reason
+def _skip_loudly(item: pytest.Item, reason: str) -> None:
+    _SKIPPED[item.nodeid] = reason
     pytest.skip(reason)
 
 

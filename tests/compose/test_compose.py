@@ -1,0 +1,175 @@
+"""`docker compose up` on a real engine: how its containers are locked in, runs outside and inside, a swapped model."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from compose_project import PROJECT, ROOT, compose
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
+
+SERVICES = ("espeak", "asr", "cascade")
+METRICS_PORTS = {"espeak": 9461, "asr": 9462, "cascade": 9463}
+ALL = ("--profile", "tools")
+ITEMS = 6
+STRANGER = 12_345
+"""A user id that is nobody's in the images."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stack() -> Iterator[None]:
+    """The services, built from this tree and healthy."""
+    compose(*ALL, "down", "--volumes", "--remove-orphans")
+    try:
+        compose(*ALL, "build", timeout_s=2_400)
+        compose("up", "--detach", "--no-build", "--wait", timeout_s=600)
+        yield
+    finally:
+        print(compose("logs", "--no-color", "--tail", "40", check=False))
+        compose(*ALL, "down", "--volumes", "--remove-orphans", "--rmi", "local")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_healthy_and_locked_in(name: str) -> None:
+    container = _inspect(name)
+    host = container["HostConfig"]
+    assert container["State"]["Health"]["Status"] == "healthy"
+    assert container["Config"]["User"] == "10001:10001"
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"] and not host["CapAdd"] and not host["Privileged"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert container["Config"]["StopTimeout"] >= 30
+    assert compose("exec", "-T", name, "id", "-u").strip() == "10001"
+    compose("exec", "-T", name, "sh", "-c", "! touch /opt/omnigap/written && touch /tmp/written")
+
+
+def test_ports_are_open_on_loopback_only() -> None:
+    for name in SERVICES:
+        bindings = [port for ports in _inspect(name)["NetworkSettings"]["Ports"].values() for port in ports or []]
+        assert len(bindings) == 2
+        assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}
+
+
+def test_the_network_has_no_way_out() -> None:
+    shown = _docker("network", "inspect", f"{PROJECT}_services")
+    assert json.loads(shown)[0]["Options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
+
+
+def test_a_run_on_the_host_finds_the_services_by_itself(tmp_path: Path) -> None:
+    said = _run("--run-dir", str(tmp_path / "found"))
+    assert "Compose" in said
+    assert _answered(tmp_path / "found") == {"cascade": ITEMS * 6}
+
+
+def test_a_run_inside_writes_as_the_owner_of_the_folder_of_runs(tmp_path: Path) -> None:
+    owner = STRANGER if os.getuid() == 0 else os.getuid()
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    os.chown(runs, owner, -1)
+    compose(*ALL, "run", "--rm", "-T", "orchestrator", "run", "--limit", str(ITEMS), "--quiet", OMNIGAP_RUNS=str(runs))
+    assert _answered(runs / "compose") == {"cascade": ITEMS * 6}
+    assert {path.stat().st_uid for path in runs.rglob("*")} == {owner}
+
+
+def test_a_swapped_model_leaves_the_others_alone_and_only_its_cells_are_asked_again(
+    tmp_path: Path, echo: tuple[int, int]
+) -> None:
+    port, metrics_port = echo
+    config = tmp_path / "two_models.toml"
+    config.write_text(
+        '[[models]]\nname = "cascade"\nendpoints = ["127.0.0.1:50063"]\n'
+        f'[[models]]\nname = "echo"\nendpoints = ["127.0.0.1:{port}"]\n'
+        '[scorer]\nendpoints = ["127.0.0.1:50062"]\n[tts]\nendpoints = ["127.0.0.1:50061"]\n'
+    )
+    arguments = ("--config", str(config), "--run-dir", str(tmp_path / "run"))
+    _run(*arguments)
+    before, digests = _ids(), _digests(tmp_path / "run")
+    echoes = _requests(metrics_port)
+    assert _answered(tmp_path / "run") == {"cascade": ITEMS * 6, "echo": ITEMS * 6}
+
+    # Readable by the container's user wherever the tests keep their files: the file itself is mounted.
+    other = tmp_path / "cascade.toml"
+    other.write_text('tts = "espeak:50061"\nmin_match = 0.45\n')
+    other.chmod(0o644)
+    compose("up", "--detach", "--no-build", "--wait", "cascade", OMNIGAP_CASCADE_CONFIG=str(other))
+    after = _ids()
+    assert after["cascade"] != before["cascade"]
+    assert {name: after[name] for name in ("espeak", "asr")} == {name: before[name] for name in ("espeak", "asr")}
+
+    warm_up = _requests(METRICS_PORTS["cascade"])
+    _run(*arguments)
+    assert _answered(tmp_path / "run") == {"cascade": ITEMS * 6, "echo": ITEMS * 6}
+    assert _digests(tmp_path / "run")["cascade"] != digests["cascade"]
+    assert _digests(tmp_path / "run")["echo"] == digests["echo"]
+    assert _requests(METRICS_PORTS["cascade"]) == warm_up + ITEMS * 6
+    assert _requests(metrics_port) == echoes
+
+    _run(*arguments)
+    assert _requests(METRICS_PORTS["cascade"]) == warm_up + ITEMS * 6
+
+
+@pytest.fixture
+def echo() -> Iterator[tuple[int, int]]:
+    """A second model, outside of Compose: its port, and its port for metrics."""
+    command = [_script("omnigap-serve"), "echo", "--metrics-port", "0", "--log-level", "warning", "--exit-with-parent"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        ready = json.loads(process.stdout.readline())
+        yield ready["port"], ready["metrics_port"]
+        process.terminate()
+
+
+def _run(*arguments: str) -> str:
+    """All that a whole run on this host printed."""
+    command = [_script("omnigap-orchestrate"), "run", "--limit", str(ITEMS), "--quiet", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def _answered(folder: Path) -> dict[str, int]:
+    results = pl.read_parquet(folder / "results.parquet").filter(pl.col("outcome") == "answered")
+    return dict(results.group_by("model").len().iter_rows())
+
+
+def _digests(folder: Path) -> dict[str, set[str]]:
+    results = pl.read_parquet(folder / "results.parquet")
+    return {model: set(rows["model_digest"]) for (model,), rows in results.group_by("model")}
+
+
+def _requests(metrics_port: int) -> int:
+    """Generate calls that the service on that port has answered, its warm-up among them."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10) as page:
+        lines = page.read().decode()
+    return sum(
+        int(float(n)) for n in re.findall(r'^omnigap_requests_total\{.*outcome="answered".*\} (\S+)$', lines, re.M)
+    )
+
+
+def _ids() -> dict[str, str]:
+    return {name: compose("ps", "--quiet", name).strip() for name in SERVICES}
+
+
+def _inspect(name: str) -> dict:
+    return json.loads(_docker("inspect", compose("ps", "--quiet", name).strip()))[0]
+
+
+def _docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def _script(name: str) -> str:
+    """A console script of the environment that runs these tests."""
+    path = Path(sysconfig.get_path("scripts")) / name
+    assert path.exists(), f"{name} is not installed beside {sys.executable}"
+    return str(path)
