@@ -95,6 +95,7 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "string_type": _is("must be text"),
     "string_unicode": _is("must be text that UTF-8 can hold"),
     "string_too_short": _is("must not be empty"),
+    "bytes_too_short": _is("must not be empty"),
     "string_too_long": _is("must have at most {max_length} characters"),
     "int_type": _is("must be a whole number"),
     "int_from_float": _is("must be a whole number"),

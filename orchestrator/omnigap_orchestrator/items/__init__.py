@@ -1,6 +1,7 @@
 """Questions with their gold answers: read from files, checked, chosen."""
 
 from omnigap_orchestrator.items.digest import carrier_digest, item_digest, items_digest
+from omnigap_orchestrator.items.dump import write_items
 from omnigap_orchestrator.items.errors import ItemError
 from omnigap_orchestrator.items.item import Item, OwnCarrier
 from omnigap_orchestrator.items.load import load_items
@@ -16,4 +17,5 @@ __all__ = [
     "load_items",
     "select_items",
     "tasks_of",
+    "write_items",
 ]

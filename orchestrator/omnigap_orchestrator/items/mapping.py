@@ -76,15 +76,20 @@ class Mapper:
         """
         row: dict[str, object] = {}
         for field, column in self._fields.items():
-            found = [self._value(values, name) for name in column.column]
             try:
+                found = [self._value(values, name) for name in column.column]
                 value = self._list(column, found) if field in _LISTS else _one(field, column, found)
             except ValueError as error:
                 raise MappingError(f"{field}: {error}") from None
             if value is not None:
                 row[field] = value
         row.setdefault("id", stand_in_id)
-        carriers = {name: self._carrier(name, column, values) for name, column in self._carriers.items()}
+        carriers: dict[str, object] = {}
+        for name, column in self._carriers.items():
+            try:
+                carriers[name] = self._carrier(name, column, values)
+            except ValueError as error:
+                raise MappingError(f"carriers.{name}: {error}") from None
         if not self._carriers and isinstance(own := values.get("carriers"), Mapping):
             carriers = {str(name): _medium(value) for name, value in own.items()}
         row["carriers"] = {name: value for name, value in carriers.items() if value is not None}
@@ -113,12 +118,7 @@ class Mapper:
         value: object = column.const
         if column.column:
             value = next((found for n in column.column if (found := self._value(values, n)) is not None), None)
-        if name == "text" and value is not None:
-            try:
-                return _text(value)
-            except ValueError as error:
-                raise MappingError(f"carriers.text: {error}") from None
-        return _medium(value)
+        return _text(value) if name == "text" else _medium(value)
 
     def _path_of(self, name: str) -> tuple[str, ...] | None:
         """A column of that very name, else the longest column that the dotted name begins with and the fields in it."""
@@ -135,9 +135,9 @@ class Mapper:
             if value is None:
                 return None
             if not isinstance(value, Mapping):
-                raise MappingError(f"{column}: is no struct, so {name!r} names nothing in it")
+                raise ValueError(f"column {column!r} is no struct, so {name!r} names nothing in it")
             if field not in value:
-                raise MappingError(f"{name}: {unknown_key(field, [str(key) for key in value], 'field')}")
+                raise ValueError(f"{name}: {unknown_key(field, [str(key) for key in value], 'field')}")
             value = value[field]
         return value
 
