@@ -11,20 +11,17 @@ import numpy as np
 from omnigap.media.audio import Samples
 
 SAMPLE_RATE = 16_000
-WINDOW_SAMPLES = 30 * SAMPLE_RATE
-"""Whisper hears 30 s at once."""
-
 MIN_SAMPLES = SAMPLE_RATE // 10
 """Shorter clips are filled up with silence: a few samples make no frame."""
 
 _FRAME = SAMPLE_RATE // 50
-# A cut is sought in the last ten seconds of a window.
-_SEEK_FRAMES = 500
+# A cut is sought in the last third of a window.
+_SEEK_SHARE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Samples start..end of clip number `clip`, at most 30 s."""
+    """Samples start..end of clip number `clip`, at most one window of the model."""
 
     clip: int
     start: int
@@ -63,11 +60,11 @@ class Tape:
         return bisect_right(self.starts, seconds * SAMPLE_RATE + 16) - 1
 
 
-def cut(samples: Samples, clip: int = 0) -> list[Piece]:
-    """The pieces of a clip: itself up to 30 s, else cut where the last ten seconds of each window are quietest."""
+def cut(samples: Samples, window: int, clip: int = 0) -> list[Piece]:
+    """The pieces of a clip: itself up to `window` samples, else cut where the last third of each window is quietest."""
     pieces, start = [], 0
-    while len(samples) - start > WINDOW_SAMPLES:
-        end = start + _quietest(samples[start : start + WINDOW_SAMPLES])
+    while len(samples) - start > window:
+        end = start + _quietest(samples[start : start + window])
         pieces.append(Piece(clip, start, end))
         start = end
     pieces.append(Piece(clip, start, len(samples)))
@@ -75,12 +72,12 @@ def cut(samples: Samples, clip: int = 0) -> list[Piece]:
 
 
 def _quietest(window: Samples) -> int:
-    """Middle of the quietest 0.2 s in the end of a window, in samples."""
+    """Middle of the quietest 0.2 s in the last third of a window, in samples."""
     frames = window[: len(window) // _FRAME * _FRAME].reshape(-1, _FRAME)
     energy = np.square(frames.astype(np.float64)).mean(axis=1)
     smooth = np.convolve(energy, np.full(10, 0.1), mode="same")
-    tail = smooth[-_SEEK_FRAMES:-5]
-    return int((len(smooth) - _SEEK_FRAMES + int(np.argmin(tail))) * _FRAME)
+    sought = len(smooth) // _SEEK_SHARE
+    return int((len(smooth) - sought + int(np.argmin(smooth[-sought:-5]))) * _FRAME)
 
 
 def lay(clips: Sequence[Samples], pieces: Sequence[Piece]) -> Tape:

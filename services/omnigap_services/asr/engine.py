@@ -16,7 +16,7 @@ import numpy as np
 from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Reason
-from omnigap_services.asr.batching import Piece, cut, lay
+from omnigap_services.asr.batching import SAMPLE_RATE, Piece, cut, lay
 from omnigap_services.asr.checkpoint import Checkpoint, find_checkpoint
 from omnigap_services.asr.options import AsrOptions
 
@@ -77,6 +77,8 @@ class AsrEngine:
             cpu_threads=options.cpu_threads or min(4, _cores()),
         )
         self._pipeline = BatchedInferencePipeline(model=self._model)
+        # 30 s in OpenAI's checkpoints; the shipped one was trained on shorter clips.
+        self._window = int(self._model.feature_extractor.chunk_length * SAMPLE_RATE)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ class AsrEngine:
             piece
             for number, clip in enumerate(clips)
             if float(np.abs(clip).max()) > SILENCE_PEAK
-            for piece in cut(clip, number)
+            for piece in cut(clip, self._window, number)
         ]
         found: dict[int, list[Any]] = {}
         for number, segment in self._segments(clips, pieces, code, beam_size or self.options.beam_size):
@@ -135,7 +137,7 @@ class AsrEngine:
         for number, clip in enumerate(clips):
             segments = found.get(number, [])
             spoken = self._spoken_language(clip, code) if segments else code
-            heard.append(_merged(segments, len(clip) / 16_000, spoken))
+            heard.append(_merged(segments, len(clip) / SAMPLE_RATE, spoken))
         return heard
 
     def _segments(

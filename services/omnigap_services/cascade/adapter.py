@@ -50,7 +50,7 @@ class CascadeAdapter(Adapter):
             self._mouth = Mouth(options.tts, options.tts_wait_s)
         self._head = Head(Retriever(facts), options.min_match)
         self._ear = Ear(options.hearing())
-        self._reader = Reader(options.image_side, options.cores)
+        self._reader = Reader(options.image_side, options.ocr_threads)
         self._speakers = ThreadPoolExecutor(options.max_batch_size, thread_name_prefix="cascade-tts")
         return self._card()
 
@@ -94,7 +94,7 @@ class CascadeAdapter(Adapter):
         return Capability(Support.ASSISTED, ", ".join(helpers)) if helpers else NATIVE
 
     def generate(self, batch: Sequence[Turn]) -> None:
-        """Hears the clips of the batch together, then reads, answers and writes turn by turn; voices speak meanwhile."""
+        """Hears the batch's clips together, then reads, answers and writes turn by turn; voices speak meanwhile."""
         heard = self._hear(batch)
         speaking = []
         for turn in batch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +25,8 @@ class CascadeOptions(Options):
         knowledge: JSON Lines file of facts.
         min_match: retrieval score, 0 to 1, under which the answer is "I don't know."
         image_side: longer images are shrunk to this many pixels before text is sought in them.
-        threads: threads of the ASR and of the OCR; 0: the cores of this process, four at most.
+        asr_threads: as the `asr` service's `cpu_threads`.
+        ocr_threads: more than one shortens a single answer and costs more work in all.
         max_batch_size: questions that are worked on at once.
     """
 
@@ -40,7 +40,8 @@ class CascadeOptions(Options):
     knowledge: Path = KNOWLEDGE
     min_match: float = Field(default=0.40, ge=0, le=1)
     image_side: int = Field(default=960, ge=64, le=4096)
-    threads: int = Field(default=0, ge=0, le=64)
+    asr_threads: int = Field(default=0, ge=0, le=256)
+    ocr_threads: int = Field(default=1, ge=1, le=64)
     max_batch_size: int = Field(default=8, ge=1, le=64)
 
     def hearing(self) -> AsrOptions:
@@ -52,12 +53,7 @@ class CascadeOptions(Options):
                 "device": self.asr_device,
                 "compute_type": self.asr_compute_type,
                 "beam_size": self.asr_beam_size,
-                "cpu_threads": self.threads,
+                "cpu_threads": self.asr_threads,
                 "max_batch_size": self.max_batch_size,
             }
         )
-
-    @property
-    def cores(self) -> int:
-        """Threads for the OCR."""
-        return self.threads or min(4, os.cpu_count() or 1)

@@ -43,6 +43,8 @@ class Reader:
                 # By default the detector enlarges every image to 736 pixels on its short side: 8 x the work for a line.
                 "Det.limit_type": "max",
                 "Det.limit_side_len": image_side,
+                # One line at a time: in a batch, short lines are padded to the longest.
+                "Rec.rec_batch_num": 1,
                 "EngineConfig.onnxruntime.intra_op_num_threads": threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }

@@ -97,7 +97,7 @@ class Retriever:
         sounds = [jellyfish.metaphone(word) or word for word in words]
         sounding = process.cdist(sounds, self._sounds, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
         same = np.maximum(spelled, _SAME_SOUND * 0.5 * (sounding + spelled))
-        same = np.where(sounding >= 1.0, np.maximum(same, _SAME_SOUND * np.sqrt(spelled)), same)
+        same = np.where(sounding >= 1.0, np.maximum(same, _SAME_SOUND * (0.6 + 0.4 * spelled)), same)
         # Numbers are alike only where they are equal.
         digits = np.array([word.isdigit() for word in words])
         known = np.array([word.isdigit() for word in self._vocabulary])
