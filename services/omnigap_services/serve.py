@@ -131,3 +131,7 @@ def _announce(name: str, server: Server) -> None:
         "digest": server.description.digest,
     }
     print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

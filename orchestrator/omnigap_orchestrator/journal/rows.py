@@ -26,6 +26,7 @@ class AnswerRow:
     media_sha: str | None
     audio_seconds: float | None
     audio_rms: float | None
+    audio_peak: float | None
     finish_reason: str
     input_tokens: int
     output_tokens: int

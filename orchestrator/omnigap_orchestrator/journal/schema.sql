@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS answers (
   media_sha      TEXT,
   audio_seconds  REAL,
   audio_rms      REAL,
+  audio_peak     REAL,
   finish_reason  TEXT NOT NULL,
   input_tokens   INTEGER NOT NULL,
   output_tokens  INTEGER NOT NULL,

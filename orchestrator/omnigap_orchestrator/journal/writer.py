@@ -17,7 +17,7 @@ MAX_GROUP = 256
 @dataclass(frozen=True, slots=True)
 class _Pending:
     rows: tuple[Row, ...]
-    done: asyncio.Future[None]
+    done: asyncio.Future[None] | None
 
 
 class JournalWriter:
@@ -45,11 +45,21 @@ class JournalWriter:
         self._queue.put(_Pending(rows, done))
         await done
 
+    def post(self, *rows: Row) -> None:
+        """Hands over rows that can be computed again, without waiting; a fault shows at the next `write` or `close`."""
+        self._queue.put(_Pending(rows, None))
+
     async def close(self) -> None:
-        """Writes what waits, then ends the thread."""
+        """Writes what waits, then ends the thread.
+
+        Raises:
+            JournalError: where anything handed over could not be written.
+        """
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._journal.close()
+        if self._broken is not None:
+            raise self._broken
 
     def _write_groups(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -78,7 +88,7 @@ class JournalWriter:
     @staticmethod
     def _settle(group: list[_Pending], error: JournalError | None) -> None:
         for pending in group:
-            if pending.done.done():
+            if pending.done is None or pending.done.done():
                 continue
             if error is None:
                 pending.done.set_result(None)

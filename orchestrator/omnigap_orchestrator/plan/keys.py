@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
 
 from omnigap.digest import digest_of
 from omnigap_orchestrator.plan.plan import ModelSpec
@@ -13,12 +12,10 @@ class AnswerKeys:
     """Keys of one model's answers: its digest and decoding hashed once, the rest a cell at a time."""
 
     def __init__(self, spec: ModelSpec, model_digest: str) -> None:
-        decoding = {name: value for name, value in asdict(spec.decoding).items() if name != "extra"}
         common = {
             "model_digest": model_digest,
             "system_prompt": spec.system_prompt,
-            "decoding": decoding,
-            "extra": dict(spec.decoding.extra),
+            "decoding": spec.decoding.model_dump(),
             "voice": spec.voice,
         }
         self._prefix = hashlib.sha256(digest_of(common).encode())

@@ -6,22 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition
+from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan.cell import Cell
-
-
-@dataclass(frozen=True, slots=True)
-class DecodingSpec:
-    """How a model is asked to decode; None leaves the service's declared default."""
-
-    max_new_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    repetition_penalty: float | None = None
-    seed: int | None = None
-    beam_size: int | None = None
-    extra: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +27,7 @@ class ModelSpec:
     conditions: tuple[Condition, ...] = CONDITIONS
     architecture: Architecture | None = None
     system_prompt: str = ""
-    decoding: DecodingSpec = field(default_factory=DecodingSpec)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
     voice: str | None = None
 
 

@@ -1,0 +1,60 @@
+"""Known faults as one clear message and exit code 1; anything else is a bug and shows its traceback."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import click
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+NOT_WHOLE = 3
+"""Exit code of a run that ended well but holds pending or failed cells."""
+INTERRUPTED = 130
+
+
+def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Turns the errors that name their own mend into `Error: ...`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return command(*args, **kwargs)
+        except (Exception, BaseExceptionGroup) as error:
+            cause = _known_cause(error)
+            if cause is None:
+                raise
+            raise click.ClickException(str(cause)) from error
+
+    return wrapped
+
+
+def _known_cause(error: BaseException) -> BaseException | None:
+    from omnigap.errors import ContractError
+    from omnigap_orchestrator.carriers import CarrierError, StoreError
+    from omnigap_orchestrator.config import ConfigError
+    from omnigap_orchestrator.dispatch import ServiceError
+    from omnigap_orchestrator.fleet import FleetError
+    from omnigap_orchestrator.items import ItemError
+    from omnigap_orchestrator.journal import JournalError
+    from omnigap_orchestrator.run.failures import first_error
+    from omnigap_orchestrator.run.folder import FolderError
+    from omnigap_orchestrator.run.settings import RestrictionError
+
+    known = (
+        CarrierError,
+        ConfigError,
+        ContractError,
+        FleetError,
+        FolderError,
+        ItemError,
+        JournalError,
+        RestrictionError,
+        ServiceError,
+        StoreError,
+    )
+    cause = first_error(error)
+    return cause if isinstance(cause, known) else None

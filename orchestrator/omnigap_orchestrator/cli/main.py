@@ -1,0 +1,46 @@
+"""`omnigap-orchestrate`: the commands by name, each imported only when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+import omnigap
+
+_COMMANDS = {
+    "run": ("run", "Ask every planned question that has no answer yet, hear, score, and write the report."),
+    "plan": ("plan", "Show what a run would ask, and how long it may take."),
+    "models": ("models", "Show the known models, what each can do, and which answer now."),
+    "doctor": ("doctor", "Check configuration, endpoints, disk and fonts."),
+    "transcribe": ("stages", "Transcribe the speech answers of an existing run."),
+    "score": ("stages", "Score the stored answers of an existing run."),
+    "report": ("stages", "Write the report of an existing run again."),
+}
+
+
+class LazyGroup(click.Group):
+    """Lists commands without importing them: `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"omnigap_orchestrator.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "OMNIGAP", "help_option_names": ["-h", "--help"]})
+@click.version_option(omnigap.__version__, prog_name="omnigap")
+def main() -> None:
+    """Measure the modality gap: the same question as text, speech and image, answered as text and as speech.
+
+    Start with `omnigap-orchestrate run`. Every flag can also be set as OMNIGAP_COMMAND_FLAG, and most in a TOML file.
+    """

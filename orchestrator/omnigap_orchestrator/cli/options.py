@@ -1,0 +1,66 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+CONDITION_NAMES = ("t2t", "s2t", "i2t", "t2s", "s2s", "i2s")
+DEFAULT_RUN = Path("runs") / "default"
+DEFAULT_SLICE = 70
+"""Built-in items of a run that chooses none: ten of each task, done in minutes on two cores."""
+
+
+def run_dir_option(command: _Command) -> _Command:
+    return click.option(
+        "--run-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run. Default: runs/NAME."
+    )(command)
+
+
+def config_option(command: _Command) -> _Command:
+    return click.option(
+        "--config",
+        "-c",
+        envvar="OMNIGAP_CONFIG",
+        show_envvar=True,
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="TOML file; flags override it.",
+    )(command)
+
+
+def items_options(command: _Command) -> _Command:
+    for option in (
+        click.option("--task", "tasks", multiple=True, help="Only this task family; may be given several times."),
+        click.option("--limit", type=click.IntRange(min=1), help="So many items, taken in turn from each task."),
+        click.option("--items", help="JSONL, CSV or Parquet file, folder or pattern; or `builtin` for all built-in."),
+    ):
+        command = option(command)
+    return command
+
+
+def restriction_options(command: _Command) -> _Command:
+    for option in (
+        click.option("--conditions", help="Work only on these, with commas: t2t,s2t. The plan stays whole."),
+        click.option("--models", help="Work only on these models, with commas. The plan stays whole."),
+    ):
+        command = option(command)
+    return command
+
+
+def split(text: str | None) -> tuple[str, ...]:
+    """A flag's comma-separated values."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def run_dir_of(run_dir: Path | None, config: Path | None, configured: Path | None) -> Path:
+    """`--run-dir`, else the configuration's `run.dir`, else `runs/` and the configuration's name, else runs/default."""
+    if run_dir is not None:
+        return run_dir
+    if configured is not None:
+        return configured
+    return Path("runs") / config.stem if config is not None else DEFAULT_RUN

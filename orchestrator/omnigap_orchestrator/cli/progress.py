@@ -1,0 +1,113 @@
+"""Progress on the terminal: one line per model and condition with rate and time left; notes above it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from omnigap.vocabulary import Condition, Outcome
+from omnigap_orchestrator.run.observer import Observer
+from omnigap_orchestrator.run.settings import Stage
+
+_Key = tuple[Stage, str, Condition]
+
+
+class _Notes:
+    """Notes as lines on standard error, each with the seconds since the start; no progress."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._start = time.monotonic()
+
+    def note(self, text: str) -> None:
+        self.console.print(f"[dim]{time.monotonic() - self._start:7.1f} s[/] {escape(text)}", highlight=False)
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        if done == total:
+            self.note(f"{total} {what} made")
+
+    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+        return None
+
+    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+        return None
+
+
+class _Lines(_Notes):
+    """For a pipe or a log: a line for each tenth of all cells."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._total = self._done = self._told = 0
+
+    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+        if stage is Stage.GENERATE:
+            self._total += total
+            self._done += done
+
+    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+        if stage is Stage.GENERATE:
+            self._done += 1
+            tenth = 10 * self._done // max(self._total, 1)
+            if tenth > self._told:
+                self._told = tenth
+                self.note(f"{self._done} of {self._total} cells asked")
+
+
+class _Bars(_Notes):
+    """For a person: live bars."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        super().__init__(console)
+        self._progress = progress
+        self._bars: dict[_Key, TaskID] = {}
+        self._fresh: Counter[_Key] = Counter()
+        self._began: dict[_Key, float] = {}
+        self._preparing: TaskID | None = None
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        if self._preparing is None:
+            self._preparing = self._progress.add_task(f"making {what}", total=total, rate="")
+        self._progress.update(self._preparing, completed=done, visible=done < total)
+
+    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+        verb = "asks" if stage is Stage.GENERATE else "heard"
+        key = (stage, model, condition)
+        self._began[key] = time.monotonic()
+        self._bars[key] = self._progress.add_task(
+            f"{escape(model)} [bold]{condition.name}[/] {verb}", total=total, completed=done, rate=""
+        )
+
+    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+        key = (stage, model, condition)
+        if key not in self._bars:
+            return
+        self._fresh[key] += 1
+        rate = self._fresh[key] / max(time.monotonic() - self._began[key], 1e-3)
+        self._progress.update(self._bars[key], advance=1, rate=f"{rate:.1f}/s")
+
+
+@contextmanager
+def observer_for(quiet: bool) -> Iterator[Observer]:
+    """The observer that fits: bars on a terminal, lines elsewhere, notes alone when quiet."""
+    console = Console(stderr=True)
+    if quiet:
+        yield _Notes(console)
+    elif not console.is_terminal:
+        yield _Lines(console)
+    else:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(compact=True),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            yield _Bars(console, progress)

@@ -1,0 +1,92 @@
+"""`transcribe`, `score` and `report`: single stages on the run that a folder holds."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from omnigap_orchestrator.cli.errors import INTERRUPTED, NOT_WHOLE, friendly
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, restriction_options, run_dir_option, split
+
+
+@click.command()
+@run_dir_option
+@restriction_options
+@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the ASR scorer comes from.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, only notes and the result.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
+@click.pass_context
+@friendly
+def transcribe(
+    ctx: click.Context,
+    run_dir: Path | None,
+    models: str | None,
+    conditions: str | None,
+    fleet: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Transcribe what the scorer that answers now has not heard yet, and score it. No model is asked."""
+    _work(ctx, run_dir, models, conditions, "transcribe,score", fleet, quiet, as_json)
+
+
+@click.command()
+@run_dir_option
+@restriction_options
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
+@click.pass_context
+@friendly
+def score(ctx: click.Context, run_dir: Path | None, models: str | None, conditions: str | None, as_json: bool) -> None:
+    """Score stored answers and transcripts again with this version's normaliser. No service is needed."""
+    _work(ctx, run_dir, models, conditions, "score", None, True, as_json)
+
+
+@click.command()
+@run_dir_option
+@click.option("--single-file", is_flag=True, default=None, help="Put all media inside report.html.")
+@click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps also where many answers are missing.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
+@click.pass_context
+@friendly
+def report(
+    ctx: click.Context, run_dir: Path | None, single_file: bool | None, allow_missing: bool | None, as_json: bool
+) -> None:
+    """Write results.parquet, summary.json, report.html and manifest.toml again from what the folder holds."""
+    from omnigap_orchestrator.cli.result_view import print_result
+    from omnigap_orchestrator.run.drive import rewrite
+    from omnigap_orchestrator.run.folder import RunFolder
+
+    folder = RunFolder(run_dir or DEFAULT_RUN)
+    outputs = rewrite(folder, single_file=single_file, allow_missing=allow_missing)
+    print_result(outputs, folder, as_json=as_json)
+    ctx.exit(0 if outputs.whole else NOT_WHOLE)
+
+
+def _work(
+    ctx: click.Context,
+    run_dir: Path | None,
+    models: str | None,
+    conditions: str | None,
+    stages: str,
+    fleet: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from omnigap_orchestrator.cli.progress import observer_for
+    from omnigap_orchestrator.cli.result_view import print_result
+    from omnigap_orchestrator.run.drive import redrive
+    from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.run.settings import Restriction
+
+    folder = RunFolder(run_dir or DEFAULT_RUN)
+    restriction = Restriction.parse(split(models), split(conditions), split(stages))
+    with observer_for(quiet=quiet or as_json) as observer:
+        try:
+            outputs = asyncio.run(redrive(folder, restriction, observer, fleet))
+        except KeyboardInterrupt:
+            observer.note("interrupted; what was done is kept, and the same command goes on from here")
+            ctx.exit(INTERRUPTED)
+    print_result(outputs, folder, as_json=as_json)
+    ctx.exit(0 if outputs.whole else NOT_WHOLE)

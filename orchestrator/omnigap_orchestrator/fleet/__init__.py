@@ -1,0 +1,20 @@
+"""Where endpoints come from: child processes of this machine, or addresses that somebody gave."""
+
+from omnigap_orchestrator.config.services import ServiceRole as Role
+from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, choose
+from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet
+from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec
+from omnigap_orchestrator.fleet.static import StaticFleet
+
+__all__ = [
+    "COMPOSE_PORTS",
+    "DEFAULT_SERVICES",
+    "EmbeddedFleet",
+    "Fleet",
+    "FleetError",
+    "Role",
+    "Roster",
+    "ServiceSpec",
+    "StaticFleet",
+    "choose",
+]

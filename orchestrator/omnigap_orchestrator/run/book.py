@@ -1,0 +1,116 @@
+"""The book of a run: for every planned cell its item, its carrier, its key, and whether its model can answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Condition, Support
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.dispatch.service import support_in
+from omnigap_orchestrator.fleet import Role
+from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.journal import Journal, ServiceRow
+from omnigap_orchestrator.plan import AnswerKeys, Cell, ModelSpec, Plan, transcript_key
+from omnigap_orchestrator.run.carriers import Carrier, CarrierSet
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """What each service of a run said of itself when it was last seen."""
+
+    models: Mapping[str, pb.DescribeResponse]
+    scorer: pb.DescribeResponse | None = None
+    tts: pb.DescribeResponse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model of the plan with the card it showed when it was last seen; None where it was never seen."""
+
+    spec: ModelSpec
+    card: pb.DescribeResponse | None
+    keys: AnswerKeys | None
+
+    @property
+    def architecture(self) -> str:
+        if self.spec.architecture is not None:
+            return self.spec.architecture.value
+        if self.card is None or not self.card.architecture:
+            return ""
+        return pb.Architecture.Name(self.card.architecture).removeprefix("ARCHITECTURE_").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One planned cell with all that its question is made of.
+
+    Attributes:
+        carrier: None where it could not be made yet.
+        key: of its answer; None while the model's digest or the carrier is unknown.
+        support: None while the model was never seen.
+    """
+
+    cell: Cell
+    item: Item
+    subject: Subject
+    carrier: Carrier | None
+    key: str | None
+    support: Support | None
+    support_reason: str
+
+
+class Book:
+    """Joins plan, carriers and cards. Entries are made as they are read: 60,000 cells need no 60,000 objects."""
+
+    def __init__(self, config: Config, plan: Plan, carriers: CarrierSet, cards: Cards) -> None:
+        self.config = config
+        self.plan = plan
+        self.carriers = carriers
+        self._items = {item.id: item for item in plan.items}
+        self.subjects = {spec.name: _subject(spec, cards.models.get(spec.name)) for spec in plan.models}
+        self.asr_digest = cards.scorer.digest if cards.scorer is not None else ""
+
+    def __iter__(self) -> Iterator[Entry]:
+        for cell in self.plan:
+            yield self.entry(cell)
+
+    def entry(self, cell: Cell) -> Entry:
+        item, subject = self._items[cell.item_id], self.subjects[cell.model]
+        carrier = self.carriers.get(item.id, cell.condition.input, cell.replicate)
+        key = None
+        if subject.keys is not None and carrier is not None:
+            key = subject.keys.key(
+                carrier.sha, item.instruction, item.language, cell.condition.output.value, cell.replicate
+            )
+        support, reason = (None, "") if subject.card is None else support_in(subject.card, cell.condition)
+        return Entry(cell, item, subject, carrier, key, support, reason)
+
+    def support(self, model: str, condition: Condition) -> Support | None:
+        """What a model can do in a condition; None while it was never seen."""
+        card = self.subjects[model].card
+        return None if card is None else support_in(card, condition)[0]
+
+    def transcript_key(self, audio_sha: str, item: Item) -> str:
+        """The key of what the scorer hears in a clip."""
+        return transcript_key(audio_sha, self.asr_digest, self.scorer_language(item))
+
+    def scorer_language(self, item: Item) -> str:
+        return self.config.scorer.language or item.language
+
+
+def last_seen(journal: Journal) -> Cards:
+    """The cards that the journal holds."""
+    by_role: dict[str, dict[str, pb.DescribeResponse]] = {role.value: {} for role in Role}
+    for row in journal.all(ServiceRow):
+        by_role[row.role][row.name] = pb.DescribeResponse.FromString(row.describe)
+    return Cards(
+        models=by_role[Role.MODEL],
+        scorer=by_role[Role.SCORER].get(Role.SCORER),
+        tts=by_role[Role.TTS].get(Role.TTS),
+    )
+
+
+def _subject(spec: ModelSpec, card: pb.DescribeResponse | None) -> Subject:
+    return Subject(spec, card, AnswerKeys(spec, card.digest) if card is not None else None)

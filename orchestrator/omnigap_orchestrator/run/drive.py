@@ -1,0 +1,88 @@
+"""One call from fleet to files: takes the folder, brings the services up, runs, and writes what follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from omnigap_orchestrator.carriers import MediaStore
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.services import FleetKind
+from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
+from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.run.facts import command_line, now
+from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.run.observer import Observer
+from omnigap_orchestrator.run.outputs import Outputs, write_outputs
+from omnigap_orchestrator.run.record import open_book, recall
+from omnigap_orchestrator.run.run import Run
+from omnigap_orchestrator.run.settings import Restriction, Stage, roster_of, services_of
+
+
+async def drive(
+    config: Config, items: Sequence[Item], folder: RunFolder, restriction: Restriction, observer: Observer
+) -> Outputs:
+    """Runs what is open and writes the run's files.
+
+    Raises:
+        FolderError: where the folder cannot be used, or another process uses it.
+        FleetError: where the services cannot be had.
+        and what `Run.execute` raises.
+    """
+    folder.make()
+    with folder.locked():
+        MediaStore(folder.media).sweep()
+        fleet = await _fleet(config, folder, restriction, observer)
+        observer.note(fleet.description)
+        _mark(folder, "started", keep=True)
+        async with fleet as roster:
+            await Run(config, items, folder, restriction, observer).execute(roster)
+        _mark(folder, "finished")
+        _mark(folder, "command", command_line())
+        return await asyncio.to_thread(rewrite, folder)
+
+
+async def redrive(folder: RunFolder, restriction: Restriction, observer: Observer, fleet: str | None) -> Outputs:
+    """Single stages on the plan that the folder holds.
+
+    Raises:
+        as `drive`.
+    """
+    config, items = recall(folder)
+    if fleet is not None:
+        config = config.model_copy(update={"fleet": config.fleet.model_copy(update={"kind": FleetKind(fleet)})})
+    return await drive(config, items, folder, restriction, observer)
+
+
+def rewrite(folder: RunFolder, *, single_file: bool | None = None, allow_missing: bool | None = None) -> Outputs:
+    """The run's files from its folder alone.
+
+    Raises:
+        FolderError: where no run was started there.
+    """
+    folder.require()
+    journal = Journal(folder.journal)
+    try:
+        book = open_book(folder, journal)
+        return write_outputs(folder, book, journal, single_file=single_file, allow_missing=allow_missing)
+    finally:
+        journal.close()
+
+
+async def _fleet(config: Config, folder: RunFolder, restriction: Restriction, observer: Observer) -> Fleet:
+    if restriction.stages == (Stage.SCORE,):
+        return StaticFleet(Roster({}, (), ()), "none, scoring needs no service")
+    services = services_of(config) if config.fleet.services else ()
+    kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
+    return await choose(kind, roster_of(config), services, folder.services, observer.note, timeout_s)
+
+
+def _mark(folder: RunFolder, key: str, value: str | None = None, keep: bool = False) -> None:
+    """Writes one fact of this call into the journal; `keep` leaves what an earlier call wrote."""
+    journal = Journal(folder.journal)
+    try:
+        if not (keep and journal.meta(key)):
+            journal.set_meta(key, value or now())
+    finally:
+        journal.close()

@@ -1,0 +1,115 @@
+"""What a run can say of itself beyond its table: who took part, on which machine, and whether it is whole."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+
+import polars as pl
+import psutil
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Modality, Outcome
+from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
+from omnigap_orchestrator.run.book import Book, last_seen
+from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.scoring import NORMALISER_VERSION
+
+# Models that ship with omnigap: they show that the instrument works, and nothing about real models.
+SHIPPED_MODELS = frozenset({"cascade", "echo"})
+_LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
+
+
+def run_facts(folder: RunFolder, book: Book, journal: Journal, results: pl.DataFrame) -> RunFacts:
+    """Everything in the report that the table of results does not hold."""
+    cards = last_seen(journal)
+    models = {name: card for name, card in cards.models.items() if name in book.subjects}
+    inputs = {condition.input for condition in book.plan.conditions}
+    replicates = range(book.plan.replicates)
+    voices = dict.fromkeys(book.carriers.voice(r) or "the service's default voice" for r in replicates)
+    fonts = dict.fromkeys(book.carriers.font(r) for r in replicates)
+    scorer_weights = cards.scorer.weights_revision if cards.scorer is not None else None
+    return RunFacts(
+        name=folder.name,
+        started=_time(journal.meta("started")),
+        finished=_time(journal.meta("finished")),
+        command=journal.meta("command") or "",
+        machine=machine(),
+        versions=versions(),
+        models=tuple(_service_facts(name, card) for name, card in models.items()),
+        asr=_service_facts("scorer", cards.scorer) if cards.scorer is not None else None,
+        tts=_service_facts("tts", cards.tts) if cards.tts is not None else None,
+        voices=tuple(voices) if Modality.SPEECH in inputs else (),
+        fonts=tuple(fonts) if Modality.IMAGE in inputs else (),
+        items_source=book.config.items.path or "built-in items",
+        normaliser=NORMALISER_VERSION,
+        embedded=bool(models) and all(card.name in SHIPPED_MODELS for card in models.values()),
+        shared_hearing=tuple(name for name, card in models.items() if _hears_with(card) in (scorer_weights,)),
+        incomplete=incomplete(results),
+    )
+
+
+def incomplete(results: pl.DataFrame) -> str:
+    """Why a run is not whole, and how to go on; empty when it is."""
+    counts: Mapping[str, int] = dict(results.group_by("outcome").len().iter_rows())
+    pending, failed = counts.get(Outcome.PENDING, 0), counts.get(Outcome.FAILED, 0)
+    if not pending and not failed:
+        return ""
+    parts = [f"{pending} pending"] * bool(pending) + [f"{failed} failed"] * bool(failed)
+    return f"{' and '.join(parts)} of {results.height} cells: the same command asks these again, and no other"
+
+
+def machine() -> str:
+    """Processor, cores and memory of this machine in one line."""
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"{_processor()}, {psutil.cpu_count() or 1} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions that the orchestrator's own numbers depend on."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _LIBRARIES}}
+
+
+def now() -> str:
+    """The time as the journal keeps it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def command_line() -> str:
+    return " ".join(["omnigap-orchestrate", *sys.argv[1:]])
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (a device file, not a path of ours)
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _hears_with(card: pb.DescribeResponse) -> str | None:
+    """The checkpoint that a model's own recogniser loaded, where it says so."""
+    return card.settings.get("asr.weights_revision")
+
+
+def _service_facts(name: str, card: pb.DescribeResponse) -> ServiceFacts:
+    shown = {key: value for key, value in card.settings.items() if "." not in key}
+    return ServiceFacts(
+        name=name,
+        digest=card.digest,
+        revision=card.weights_revision,
+        architecture=pb.Architecture.Name(card.architecture).removeprefix("ARCHITECTURE_").lower(),
+        detail=", ".join(f"{key} {value}" for key, value in sorted(shown.items())),
+        checkpoint=_hears_with(card) or "",
+    )

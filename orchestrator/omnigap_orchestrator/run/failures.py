@@ -1,0 +1,33 @@
+"""A cell's failure as the journal keeps it, and one error out of a task group."""
+
+from __future__ import annotations
+
+import time
+
+from omnigap_orchestrator.dispatch import CallFailed
+from omnigap_orchestrator.journal import FailureRow
+from omnigap_orchestrator.plan import Cell
+from omnigap_orchestrator.run.settings import Stage
+
+
+def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
+    """The last failure of a cell in a stage."""
+    return FailureRow(
+        stage=stage.value,
+        model=cell.model,
+        item_id=cell.item_id,
+        condition=cell.condition.name,
+        replicate=cell.replicate,
+        reason=failed.error.reason.value,
+        message=failed.error.message,
+        endpoint=failed.endpoint,
+        attempts=failed.attempts,
+        at=time.time(),
+    )
+
+
+def first_error(error: BaseException) -> BaseException:
+    """The first single error inside nested exception groups: what a person should read."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,115 @@
+"""The generate stage: every planned cell without a stored answer is asked, model beside model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from omnigap import convert
+from omnigap.errors import ContractError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Modality, Outcome, Reason
+from omnigap_orchestrator.carriers import MediaStore
+from omnigap_orchestrator.config.services import DecodingConfig
+from omnigap_orchestrator.dispatch import Answer, Away, CallFailed, Service
+from omnigap_orchestrator.journal import AnswerRow
+from omnigap_orchestrator.journal.writer import JournalWriter
+from omnigap_orchestrator.run.book import Entry
+from omnigap_orchestrator.run.failures import failure_row
+from omnigap_orchestrator.run.observer import Observer
+from omnigap_orchestrator.run.settings import Stage
+from omnigap_orchestrator.run.store import Keeper
+
+OnAnswer = Callable[[Entry, AnswerRow], None]
+
+
+class Generation:
+    """Asks one model its open cells."""
+
+    def __init__(
+        self,
+        service: Service,
+        store: MediaStore,
+        keeper: Keeper,
+        writer: JournalWriter,
+        observer: Observer,
+        timeout_s: float,
+        on_answer: OnAnswer,
+    ) -> None:
+        self._service = service
+        self._store = store
+        self._keeper = keeper
+        self._writer = writer
+        self._observer = observer
+        self._timeout_s = timeout_s
+        self._on_answer = on_answer
+
+    async def run(self, open_cells: Iterator[Entry]) -> None:
+        """Asks until the cells or the service are gone. Storing one answer overlaps with asking the next."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2 * self._service.pool.capacity):
+                group.create_task(self._work(open_cells))
+
+    async def _work(self, open_cells: Iterator[Entry]) -> None:
+        for entry in open_cells:
+            try:
+                answer = await self._service.pool.call(self._request(entry), self._timeout_s)
+                self._check(entry, answer)
+            except Away as away:
+                self._observer.note(f"{self._service.name}: {away}; its open cells stay pending")
+                return
+            except CallFailed as failed:
+                await self._fail(entry, failed)
+            else:
+                assert entry.key is not None
+                row = await self._keeper.answer(entry.key, answer)
+                self._observer.finished(Stage.GENERATE, entry.cell.model, entry.cell.condition, Outcome.ANSWERED)
+                self._on_answer(entry, row)
+
+    def _request(self, entry: Entry) -> pb.GenerateRequest:
+        cell, item, spec = entry.cell, entry.item, entry.subject.spec
+        assert entry.carrier is not None and entry.key is not None
+        parts = [carrier_part(entry, self._store)]
+        if item.instruction:
+            parts.append(pb.InputPart(text=item.instruction))
+        return pb.GenerateRequest(
+            request_id=entry.key,
+            system_prompt=spec.system_prompt,
+            parts=parts,
+            output=convert.modality_to_proto(cell.condition.output),
+            decoding=decoding_message(spec.decoding, cell.replicate),
+            voice=pb.VoiceSettings(name=spec.voice),
+            language=item.language,
+            expected_digest=self._service.digest,
+        )
+
+    def _check(self, entry: Entry, answer: Answer) -> None:
+        """A speech answer without a byte of audio is an answer (silent); audio nobody asked for breaks the contract."""
+        if answer.pcm and entry.cell.condition.output is Modality.TEXT:
+            error = ContractError(Reason.MODEL_ERROR, "the model sent audio where text was asked for")
+            raise CallFailed(error, answer.endpoint, 1)
+
+    async def _fail(self, entry: Entry, failed: CallFailed) -> None:
+        cell = entry.cell
+        await self._writer.write(failure_row(Stage.GENERATE, cell, failed))
+        self._observer.finished(Stage.GENERATE, cell.model, cell.condition, Outcome.FAILED)
+
+
+def carrier_part(entry: Entry, store: MediaStore) -> pb.InputPart:
+    """The carrier as it travels: its text, or its bytes from the store."""
+    carrier = entry.carrier
+    assert carrier is not None
+    if entry.cell.condition.input is Modality.TEXT:
+        return pb.InputPart(text=carrier.text)
+    data = store.read(carrier.sha)
+    if entry.cell.condition.input is Modality.SPEECH:
+        return pb.InputPart(audio=pb.Audio(data=data, mime_type=carrier.mime_type))
+    return pb.InputPart(image=pb.Image(data=data, mime_type=carrier.mime_type))
+
+
+def decoding_message(decoding: DecodingConfig, replicate: int) -> pb.Decoding:
+    """The decoding of one replicate: each has its own seed, so that sampled replicates differ."""
+    fields = decoding.model_dump(exclude_none=True)
+    if decoding.seed is not None:
+        fields["seed"] = decoding.seed + replicate
+    return pb.Decoding(**fields)

@@ -1,0 +1,43 @@
+"""What a run tells while it goes on; the command line draws it, tests record it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from omnigap.vocabulary import Condition, Outcome
+from omnigap_orchestrator.run.settings import Stage
+
+
+class Observer(Protocol):
+    """Called from the run's event loop: each method must return at once."""
+
+    def note(self, text: str) -> None:
+        """Something that a person should read: which fleet, a service that died, a plan that changed."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Carriers are being made."""
+
+    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+        """A stage holds `total` cells of this model and condition, of which `done` were finished before this call."""
+
+    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+        """One more cell of a stage came to an end."""
+
+
+class Silent:
+    """An observer that keeps only the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        return None
+
+    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+        return None
+
+    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+        return None

@@ -1,0 +1,209 @@
+"""The run: connect, make carriers, fix the plan, then generate, transcribe and score side by side over one journal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omnigap.vocabulary import Condition, Modality, Outcome, Support
+from omnigap_orchestrator.carriers import MediaStore
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.services import ModelConfig
+from omnigap_orchestrator.dispatch import RetryPolicy, Service, connect
+from omnigap_orchestrator.fleet import Role, Roster
+from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.journal import AnswerRow, Journal, ServiceRow, TranscriptRow
+from omnigap_orchestrator.journal.writer import JournalWriter
+from omnigap_orchestrator.plan import Plan, make_plan
+from omnigap_orchestrator.run.book import Book, Entry, last_seen
+from omnigap_orchestrator.run.carriers import CarrierFinder
+from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.run.generate import Generation
+from omnigap_orchestrator.run.make_carriers import CarrierMaker
+from omnigap_orchestrator.run.observer import Observer
+from omnigap_orchestrator.run.record import remember_plan
+from omnigap_orchestrator.run.score import key_of, score_cell
+from omnigap_orchestrator.run.settings import Restriction, Stage, model_specs
+from omnigap_orchestrator.run.store import Keeper
+from omnigap_orchestrator.run.table import ResultsTable
+from omnigap_orchestrator.run.transcribe import Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCells:
+    """What is left to do of a stage-by-stage plan, by what each cell needs next."""
+
+    ask: dict[str, list[Entry]]
+    hear: list[tuple[Entry, AnswerRow]]
+    mark: list[tuple[Entry, AnswerRow, TranscriptRow | None]]
+
+
+class Run:
+    """One call of `run`, `transcribe` or `score` on a run's folder."""
+
+    def __init__(
+        self, config: Config, items: Sequence[Item], folder: RunFolder, restriction: Restriction, observer: Observer
+    ) -> None:
+        self._config = config
+        self._items = items
+        self._folder = folder
+        self._restriction = restriction
+        self._observer = observer
+        self._store = MediaStore(folder.media)
+        self._policy = RetryPolicy(max_attempts=config.run.max_retries + 1, patience_s=config.run.patience_s)
+
+    async def execute(self, roster: Roster) -> Book:
+        """Works through every open cell that this call covers.
+
+        Raises:
+            JournalError, FolderError: where the disk is full or cannot be written; nothing acknowledged is lost.
+            ServiceError: where replicas of one service differ.
+            ItemError: where an item's own carrier is no usable medium.
+        """
+        # What the fleet brings is part of the configuration from here on, so that the folder tells the whole plan.
+        specs = model_specs(self._config, roster)
+        self._config = self._config.model_copy(update={"models": self._config.models or _named(roster)})
+        plan = make_plan(self._items, specs, self._config.run.replicates)
+        self._restriction.check([spec.name for spec in specs])
+        journal = Journal(self._folder.journal)
+        writer = JournalWriter(self._folder.journal)
+        services: dict[str, Service] = {}
+        try:
+            services = await self._connect(plan, roster, writer)
+            book = await self._prepare(plan, journal, writer, services.get(Role.TTS))
+            await self._work(book, journal, writer, services)
+            return book
+        finally:
+            await asyncio.gather(*(service.pool.close() for service in services.values()))
+            await writer.close()
+            journal.close()
+
+    async def _connect(self, plan: Plan, roster: Roster, writer: JournalWriter) -> dict[str, Service]:
+        """The services that answer now, by role for scorer and TTS, by name for models; each is remembered."""
+        wanted: list[tuple[Role, str, tuple[str, ...]]] = []
+        if Stage.GENERATE in self._restriction.stages:
+            wanted += [(Role.MODEL, spec.name, spec.endpoints) for spec in plan.models if self._covers(spec.name)]
+            wanted.append((Role.TTS, Role.TTS, roster.tts))
+        if Stage.TRANSCRIBE in self._restriction.stages:
+            wanted.append((Role.SCORER, Role.SCORER, roster.scorer))
+        found: dict[str, Service] = {}
+        for role, name, addresses in wanted:
+            service = await connect(name, addresses, self._policy, self._observer.note) if addresses else None
+            if service is None:
+                where = ", ".join(addresses) or "no endpoint is configured"
+                self._observer.note(f"{role} {name} is away ({where}): what needs it stays pending")
+                continue
+            found[f"{Role.MODEL}:{name}" if role is Role.MODEL else role] = service
+            await writer.write(
+                ServiceRow(role, name, service.digest, service.card.SerializeToString(deterministic=True), time.time())
+            )
+        return found
+
+    def _covers(self, model: str) -> bool:
+        return not self._restriction.models or model in self._restriction.models
+
+    async def _prepare(self, plan: Plan, journal: Journal, writer: JournalWriter, tts: Service | None) -> Book:
+        cards = last_seen(journal)
+        finder = CarrierFinder(self._config, self._store, journal, cards.tts.digest if cards.tts is not None else "")
+        timeout_s = self._config.run.request_timeout_s
+        maker = CarrierMaker(finder, self._store, writer, self._observer, tts, timeout_s)
+        await maker.make(finder.missing(plan))
+        if maker.left_out:
+            self._observer.note(f"{maker.left_out} questions could not be read aloud yet: their cells stay pending")
+        book = Book(self._config, plan, finder.set, cards)
+        for note in remember_plan(self._folder, journal, book, self._store):
+            self._observer.note(note)
+        for stage in self._restriction.stages:
+            journal.forget_failures(stage, [spec.name for spec in plan.models if self._covers(spec.name)])
+        return book
+
+    async def _work(self, book: Book, journal: Journal, writer: JournalWriter, services: dict[str, Service]) -> None:
+        keeper = Keeper(self._store, writer)
+        todo = self._open_cells(book, journal, services)
+
+        def mark(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> None:
+            if Stage.SCORE in self._restriction.stages:
+                writer.post(score_cell(key_of(entry, answer, transcript), entry, answer, transcript))
+                self._observer.finished(Stage.SCORE, entry.cell.model, entry.cell.condition, Outcome.ANSWERED)
+
+        scorer = services.get(Role.SCORER)
+        hearing = None
+        if scorer is not None:
+            hearing = Transcription(scorer, book, self._store, keeper, writer, self._observer, mark)
+            for entry, answer in todo.hear:
+                hearing.put(entry, answer)
+
+        def answered(entry: Entry, answer: AnswerRow) -> None:
+            if entry.cell.condition.output is Modality.TEXT or answer.media_sha is None:
+                mark(entry, answer, None)
+            elif hearing is not None:
+                hearing.put(entry, answer)
+
+        for number, (entry, answer, transcript) in enumerate(todo.mark):
+            mark(entry, answer, transcript)
+            if number % 200 == 0:
+                await asyncio.sleep(0)  # Signals and progress get their turn between pure computations.
+
+        timeout_s = self._config.run.request_timeout_s
+        async with asyncio.TaskGroup() as group:
+            hears = group.create_task(hearing.run()) if hearing is not None else None
+            asks = [
+                group.create_task(
+                    Generation(services[name], self._store, keeper, writer, self._observer, timeout_s, answered).run(
+                        iter(entries)
+                    )
+                )
+                for name, entries in todo.ask.items()
+            ]
+            await asyncio.gather(*asks)
+            if hearing is not None and hears is not None:
+                hearing.close()
+
+    def _open_cells(self, book: Book, journal: Journal, services: dict[str, Service]) -> OpenCells:
+        """Sorts every covered cell without a score by what it needs next, and tells the observer the totals."""
+        todo = OpenCells({}, [], [])
+        stages = self._restriction.stages
+        left: Counter[tuple[Stage, str, Condition]] = Counter()
+        for entry, answer, transcript in ResultsTable(self._folder.name, book, journal).unfinished():
+            cell = entry.cell
+            if not self._restriction.covers(cell.model, cell.condition):
+                continue
+            name = f"{Role.MODEL}:{cell.model}"
+            spoken = cell.condition.output is Modality.SPEECH
+            if answer is None:
+                if name in services and entry.key is not None and entry.support is not None:
+                    todo.ask.setdefault(name, []).append(entry)
+                    left[Stage.GENERATE, cell.model, cell.condition] += 1
+            elif spoken and transcript is None and answer.media_sha is not None:
+                if Stage.TRANSCRIBE in stages:
+                    todo.hear.append((entry, answer))
+                    left[Stage.TRANSCRIBE, cell.model, cell.condition] += 1
+            elif Stage.SCORE in stages:
+                todo.mark.append((entry, answer, transcript))
+        self._announce(book, left)
+        return todo
+
+    def _announce(self, book: Book, left: Counter[tuple[Stage, str, Condition]]) -> None:
+        """Totals per model and condition: how many cells there are, and how many were finished before this call."""
+        per_condition = len(book.plan.items) * book.plan.replicates
+        for spec in book.plan.models:
+            for condition in spec.conditions:
+                if not self._restriction.covers(spec.name, condition):
+                    continue
+                card = book.subjects[spec.name].card
+                if card is None or book.support(spec.name, condition) is Support.UNSUPPORTED:
+                    continue
+                open_here = left[Stage.GENERATE, spec.name, condition]
+                self._observer.planned(Stage.GENERATE, spec.name, condition, per_condition, per_condition - open_here)
+                if condition.output is Modality.SPEECH:
+                    unheard = open_here + left[Stage.TRANSCRIBE, spec.name, condition]
+                    self._observer.planned(
+                        Stage.TRANSCRIBE, spec.name, condition, per_condition, per_condition - unheard
+                    )
+
+
+def _named(roster: Roster) -> tuple[ModelConfig, ...]:
+    return tuple(ModelConfig(name=name) for name in roster.models)

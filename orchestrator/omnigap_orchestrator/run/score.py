@@ -1,0 +1,75 @@
+"""The score stage: pure functions over stored texts, their results kept under the hash of what they depend on."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from omnigap.digest import digest_of
+from omnigap.vocabulary import FinishReason, Flag, Modality
+from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.journal import AnswerRow, ScoreRow, TranscriptRow
+from omnigap_orchestrator.plan import score_key
+from omnigap_orchestrator.run.book import Entry
+from omnigap_orchestrator.scoring import (
+    NORMALISER_VERSION,
+    AsrFacts,
+    AudioFacts,
+    answer_flags,
+    score,
+    word_errors,
+)
+
+
+@lru_cache(maxsize=4096)
+def _gold_digest(item_id: str, answers: tuple[str, ...], choices: tuple[str, ...], language: str) -> str:
+    return digest_of([item_id, answers, choices, language])
+
+
+def key_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> str:
+    """The key of a cell's score: its texts, its facts about the audio, the golds and the normaliser's version."""
+    item = entry.item
+    heard = "" if transcript is None else f"{transcript.key}\n{transcript.text}"
+    return score_key(
+        text=heard,
+        own_text=f"{answer.finish_reason}\n{answer.audio_seconds}\n{answer.audio_rms}\n{answer.own_text}",
+        golds=_gold_digest(item.id, item.answers, item.choices, item.language),
+        answer_type=f"{item.answer_type}:{entry.cell.condition.output}",
+        normaliser=NORMALISER_VERSION,
+    )
+
+
+def score_cell(key: str, entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> ScoreRow:
+    """Scores what was heard for a speech answer, what was written for a text answer; the own text beside it."""
+    item, spoken = entry.item, entry.cell.condition.output is Modality.SPEECH
+    # A speech answer without any audio was heard as nothing, whatever its text channel says.
+    used = transcript.text if transcript is not None else "" if spoken else answer.own_text
+    scored = score(item, used)
+    own = score(item, answer.own_text).score if spoken and answer.own_text else None
+    errors = None
+    if transcript is not None and answer.own_text:
+        errors = word_errors(answer.own_text, transcript.text, item.language)
+    return ScoreRow(
+        key=key,
+        score=scored.score,
+        own_text_score=own,
+        metric=scored.metric,
+        flags=" ".join(sorted({*scored.flags, *_flags(item, answer, transcript, spoken)})),
+        wer_errors=None if errors is None else errors.insertions + errors.deletions + errors.substitutions,
+        wer_words=None if errors is None else errors.words,
+    )
+
+
+def _flags(item: Item, answer: AnswerRow, transcript: TranscriptRow | None, spoken: bool) -> frozenset[Flag]:
+    audio = asr = None
+    if spoken:
+        audio = AudioFacts(answer.audio_seconds or 0.0, answer.audio_rms or 0.0, answer.audio_peak or 0.0)
+    if transcript is not None:
+        asr = AsrFacts(transcript.avg_logprob, transcript.no_speech_prob, transcript.compression_ratio)
+    return answer_flags(
+        answer.own_text,
+        audio=audio,
+        transcript=None if transcript is None else transcript.text,
+        asr=asr,
+        finish_reason=FinishReason(answer.finish_reason),
+        language=item.language,
+    )

@@ -1,0 +1,107 @@
+"""What one call of `run` does: the configuration's plan, and what this call is restricted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from omnigap.vocabulary import Condition
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.services import ModelConfig
+from omnigap_orchestrator.fleet import DEFAULT_SERVICES, Role, Roster, ServiceSpec
+from omnigap_orchestrator.plan import ModelSpec
+
+
+class Stage(StrEnum):
+    """The stages of a run, in the order of the data."""
+
+    GENERATE = "generate"
+    TRANSCRIBE = "transcribe"
+    SCORE = "score"
+
+
+ALL_STAGES = tuple(Stage)
+
+
+class RestrictionError(Exception):
+    """A flag restricts a call to something that the run does not hold."""
+
+
+# Roles of the services that this project ships; every other service that a fleet starts is a model.
+_ROLES = {"espeak": Role.TTS, "asr": Role.SCORER}
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What of the plan this call works on; empty means all. Denominators never change with it."""
+
+    models: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    stages: tuple[Stage, ...] = ALL_STAGES
+
+    def covers(self, model: str, condition: Condition) -> bool:
+        return (not self.models or model in self.models) and (not self.conditions or condition in self.conditions)
+
+    @classmethod
+    def parse(cls, models: Sequence[str], conditions: Sequence[str], stages: Sequence[str]) -> Restriction:
+        """From the words of the command line.
+
+        Raises:
+            RestrictionError: for an unknown condition or stage.
+        """
+        try:
+            chosen = tuple(Condition.parse(name) for name in conditions)
+        except ValueError as error:
+            raise RestrictionError(f"--conditions: {error}") from None
+        for name in stages:
+            if name not in list(Stage):
+                raise RestrictionError(f"--stages: unknown stage {name!r}: any of {', '.join(Stage)}")
+        return cls(tuple(models), chosen, tuple(stage for stage in Stage if stage in stages))
+
+    def check(self, known: Sequence[str]) -> None:
+        """Raises RestrictionError for a model that the plan does not hold."""
+        for model in self.models:
+            if model not in known:
+                planned = ", ".join(known)
+                raise RestrictionError(f"--models names {model!r}, which this run does not plan: it plans {planned}")
+
+
+def services_of(config: Config) -> tuple[ServiceSpec, ...]:
+    """What an embedded fleet starts for this configuration; the default services where it lists none."""
+    if not config.fleet.services:
+        return DEFAULT_SERVICES
+    specs = []
+    for name, table in config.fleet.services.items():
+        service = table.service or name
+        role = table.role or _ROLES.get(service, Role.MODEL)
+        specs.append(ServiceSpec(name, role, service, table.options, table.replicas))
+    return tuple(specs)
+
+
+def roster_of(config: Config) -> Roster | None:
+    """The endpoints that the configuration gives; None where it gives none."""
+    models = {model.name: model.endpoints for model in config.models if model.endpoints}
+    if not models and not config.scorer.endpoints and not config.tts.endpoints:
+        return None
+    return Roster(models, config.scorer.endpoints, config.tts.endpoints)
+
+
+def model_specs(config: Config, roster: Roster) -> tuple[ModelSpec, ...]:
+    """The models of the plan: those that the configuration names, else those that the fleet brings."""
+    configured = config.models or tuple(ModelConfig(name=name) for name in roster.models)
+    return tuple(_model_spec(config, model, roster) for model in configured)
+
+
+def _model_spec(config: Config, model: ModelConfig, roster: Roster) -> ModelSpec:
+    own = model.conditions or config.run.conditions
+    seed = config.run.seed if model.decoding.seed is None else model.decoding.seed
+    return ModelSpec(
+        name=model.name,
+        endpoints=roster.models.get(model.name, ()),
+        conditions=tuple(condition for condition in config.run.conditions if condition in own),
+        architecture=model.architecture,
+        system_prompt=config.run.system_prompt if model.system_prompt is None else model.system_prompt,
+        decoding=model.decoding.model_copy(update={"seed": seed}),
+        voice=model.voice,
+    )

@@ -1,0 +1,149 @@
+"""From book and journal to the results table: one row per planned cell, missing cells included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from omnigap.vocabulary import Modality, Outcome, Support
+from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, TranscriptRow
+from omnigap_orchestrator.results import RESULTS_SCHEMA
+from omnigap_orchestrator.run.book import Book, Entry
+from omnigap_orchestrator.run.score import key_of
+from omnigap_orchestrator.run.settings import Stage
+
+_CHUNK = 20_000
+
+
+class ResultsTable:
+    """Reads the whole journal once, then looks every planned cell up."""
+
+    def __init__(self, name: str, book: Book, journal: Journal) -> None:
+        self._name = name
+        self._book = book
+        self._answers = {row.key: row for row in journal.all(AnswerRow)}
+        self._transcripts = {row.key: row for row in journal.all(TranscriptRow)}
+        self._scores = {row.key: row for row in journal.all(ScoreRow)}
+        self._failures = {
+            (row.stage, row.model, row.item_id, row.condition, row.replicate): row for row in journal.all(FailureRow)
+        }
+
+    def frame(self) -> pl.DataFrame:
+        """The table, in plan order, with the columns of `RESULTS_SCHEMA`."""
+        frames, rows = [pl.DataFrame(schema=RESULTS_SCHEMA)], []
+        for entry in self._book:
+            rows.append(tuple(self._row(entry).values()))
+            if len(rows) == _CHUNK:
+                frames.append(pl.DataFrame(rows, schema=RESULTS_SCHEMA, orient="row"))
+                rows = []
+        frames.append(pl.DataFrame(rows, schema=RESULTS_SCHEMA, orient="row"))
+        return pl.concat(frames)
+
+    def unfinished(self) -> Iterator[tuple[Entry, AnswerRow | None, TranscriptRow | None]]:
+        """The cells without a score that a service could still give one, with what they have so far."""
+        for entry in self._book:
+            answer, transcript, score = self._found(entry)
+            if score is None and entry.support is not Support.UNSUPPORTED:
+                yield entry, answer, transcript
+
+    def _found(self, entry: Entry) -> tuple[AnswerRow | None, TranscriptRow | None, ScoreRow | None]:
+        answer = self._answers.get(entry.key) if entry.key else None
+        if answer is None:
+            return None, None, None
+        transcript = None
+        if entry.cell.condition.output is Modality.SPEECH and answer.media_sha is not None:
+            transcript = self._transcripts.get(self._book.transcript_key(answer.media_sha, entry.item))
+            if transcript is None:
+                return answer, None, None
+        return answer, transcript, self._scores.get(key_of(entry, answer, transcript))
+
+    def _row(self, entry: Entry) -> dict[str, Any]:
+        """A row's values by column, in the schema's order; a test holds the two together."""
+        cell, item, subject = entry.cell, entry.item, entry.subject
+        answer, transcript, score = self._found(entry)
+        failure = None if score is not None else self._failure(entry, answer)
+        spoken = cell.condition.output is Modality.SPEECH
+        return {
+            "run": self._name,
+            "model": cell.model,
+            "architecture": subject.architecture,
+            "item_id": cell.item_id,
+            "task": item.task,
+            "language": item.language,
+            "cluster": item.cluster or item.id,
+            "answer_type": item.answer_type.value,
+            "input": cell.condition.input.value,
+            "output": cell.condition.output.value,
+            "condition": cell.condition.name,
+            "replicate": cell.replicate,
+            "voice": self._book.carriers.voice(cell.replicate) if cell.condition.input is Modality.SPEECH else None,
+            "font": self._book.carriers.font(cell.replicate) if cell.condition.input is Modality.IMAGE else None,
+            "outcome": _outcome(entry, score, failure).value,
+            "support": None if entry.support is None else entry.support.value,
+            "flags": [] if score is None else score.flags.split(),
+            "own_text": None if answer is None else answer.own_text,
+            "transcript": None if transcript is None else transcript.text,
+            "answer_used": _used(answer, transcript, spoken),
+            "score": None if score is None else score.score,
+            "own_text_score": None if score is None else score.own_text_score,
+            "metric": None if score is None else score.metric,
+            "finish_reason": None if answer is None else answer.finish_reason,
+            "error_reason": None if failure is None else failure.reason,
+            "error_message": _message(entry, failure),
+            "audio_seconds": None if answer is None else answer.audio_seconds,
+            "tokens": None if answer is None else answer.output_tokens,
+            "input_media": _input_media(entry),
+            "output_media": None if answer is None else answer.media_sha,
+            "latency_s": None if answer is None else answer.latency_s,
+            "queue_s": None if answer is None else answer.queue_s,
+            "compute_s": None if answer is None else answer.compute_s,
+            "ttft_s": None if answer is None else answer.ttft_s,
+            "audio_ttfp_s": None if answer is None else answer.audio_ttfp_s,
+            "model_digest": None if answer is None else answer.model_digest,
+            "asr_digest": None if transcript is None else transcript.asr_digest,
+            "asr_avg_logprob": None if transcript is None else transcript.avg_logprob,
+            "asr_no_speech_prob": None if transcript is None else transcript.no_speech_prob,
+            "asr_compression_ratio": None if transcript is None else transcript.compression_ratio,
+            "asr_language": None if transcript is None else transcript.detected_language,
+            "wer_errors": None if score is None else score.wer_errors,
+            "wer_words": None if score is None else score.wer_words,
+        }
+
+    def _failure(self, entry: Entry, answer: AnswerRow | None) -> FailureRow | None:
+        """The failure that keeps a cell from its score: of asking while there is no answer, else of hearing it."""
+        cell = entry.cell
+        stage = Stage.GENERATE if answer is None else Stage.TRANSCRIBE
+        return self._failures.get((stage.value, cell.model, cell.item_id, cell.condition.name, cell.replicate))
+
+
+def _outcome(entry: Entry, score: ScoreRow | None, failure: FailureRow | None) -> Outcome:
+    if score is not None:
+        return Outcome.ANSWERED
+    if entry.support is Support.UNSUPPORTED:
+        return Outcome.UNSUPPORTED
+    return Outcome.PENDING if failure is None else Outcome.FAILED
+
+
+def _message(entry: Entry, failure: FailureRow | None) -> str | None:
+    if failure is not None:
+        return failure.message
+    return entry.support_reason if entry.support is Support.UNSUPPORTED else None
+
+
+def _used(answer: AnswerRow | None, transcript: TranscriptRow | None, spoken: bool) -> str | None:
+    """What was scored; a speech answer without any audio was heard as nothing."""
+    if answer is None:
+        return None
+    if not spoken:
+        return answer.own_text
+    if transcript is not None:
+        return transcript.text
+    return "" if answer.media_sha is None else None
+
+
+def _input_media(entry: Entry) -> str | None:
+    if entry.carrier is None or entry.cell.condition.input is Modality.TEXT:
+        return None
+    return entry.carrier.sha
