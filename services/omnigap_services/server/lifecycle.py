@@ -56,7 +56,7 @@ class Server:
         self.description = pb.DescribeResponse()
         self._adapter = adapter
         self._worker = Worker(adapter)
-        self._metrics = Metrics()
+        self.metrics = Metrics()
         self._metrics_http: MetricsPort | None = None
         self._front = Front()
         self._desk: Desk | None = None
@@ -100,7 +100,7 @@ class Server:
         """
         card = await self._worker.load()
         self.description = describe(card)
-        self._desk = Desk(card, self.description.digest, self._worker, self._metrics)
+        self._desk = Desk(card, self.description.digest, self._worker, self.metrics)
         await self._desk.try_out(self._adapter.warm_up() or default_warm_up(card))
         self._front.open(self._desk, self.description)
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
@@ -120,7 +120,7 @@ class Server:
 
     def _start_metrics(self, port: int) -> None:
         try:
-            self._metrics_http = self._metrics.serve(self.options.host, port)
+            self._metrics_http = self.metrics.serve(self.options.host, port)
         except OSError as error:
             text = f"cannot listen on {self.options.host}:{port} for metrics: choose another with --metrics-port"
             raise PortTakenError(text) from error

@@ -1,0 +1,159 @@
+"""What comes back: deltas, then exactly one `complete`, or one error; and the server lives on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from conftest import Start
+from model_double import Double
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import FinishReason, Reason
+from omnigap_services.adapter import Completion, Turn
+
+SPEECH = pb.MODALITY_SPEECH
+
+
+async def test_text_streams_and_ends_with_one_complete(running: Start) -> None:
+    def answer(turn: Turn) -> None:
+        turn.reason("The capital, so ")
+        turn.write("Pa")
+        turn.write("ris")
+        turn.complete(Completion(FinishReason.LENGTH, 3, 2, 0, {"avg_logprob": -0.5}, "en"))
+
+    served = await running(Double(answer))
+    heard = await served.caller.ask("What is the capital of France?")
+    assert (heard.text, heard.reasoning, heard.chunks) == ("Paris", "The capital, so ", [])
+    complete = heard.complete
+    assert complete.finish_reason == pb.FINISH_REASON_LENGTH
+    assert (complete.usage.input_tokens, complete.usage.output_tokens) == (3, 2)
+    assert complete.diagnostics["avg_logprob"] == -0.5
+    assert complete.detected_language == "en"
+    assert complete.digest == (await served.caller.describe()).digest
+
+
+async def test_speech_comes_with_its_format_beside_the_own_text(running: Start) -> None:
+    def answer(turn: Turn) -> None:
+        turn.write("Paris")
+        turn.speak(np.linspace(-1, 1, 12_000, dtype=np.float32), 24_000)
+        turn.speak(np.zeros(12_000, np.float32), 24_000)
+
+    heard = await (await running(Double(answer))).caller.ask("Say it", output=SPEECH)
+    assert heard.text == "Paris"
+    assert {(c.mime_type, c.sample_rate_hz, c.channels) for c in heard.chunks} == {("audio/pcm", 24_000, 1)}
+    assert np.allclose(heard.samples[:12_000], np.linspace(-1, 1, 12_000), atol=1 / 32_000)
+    assert heard.complete.usage.output_audio_seconds == 1.0
+
+
+async def test_a_long_utterance_is_cut_into_messages_and_loses_no_sample(running: Start) -> None:
+    ramp = np.arange(1_000_000, dtype=np.float32) % 30_000 / 32_768
+    heard = await (await running(Double(lambda turn: turn.speak(ramp, 16_000)))).caller.ask("Speak", output=SPEECH)
+    assert len(heard.chunks) > 1
+    assert np.array_equal(heard.samples, ramp)
+
+
+async def test_an_answer_without_complete_is_completed_for_the_adapter(running: Start) -> None:
+    heard = await (await running(Double())).caller.ask("hello")
+    assert heard.complete.finish_reason == pb.FINISH_REASON_STOP
+
+
+async def test_phase_timings_tell_queue_work_and_first_packets(running: Start) -> None:
+    heard = await (await running(Double())).caller.ask("hello", output=SPEECH)
+    timings = heard.complete.timings
+    assert timings.batch_size == 1
+    assert 0 <= timings.queue_s <= timings.ttft_s <= timings.audio_ttfp_s <= timings.queue_s + timings.compute_s
+
+
+async def test_first_packets_that_never_came_are_zero(running: Start) -> None:
+    heard = await (await running(Double(lambda turn: None))).caller.ask("hello")
+    assert heard.complete.timings.ttft_s == heard.complete.timings.audio_ttfp_s == 0
+
+
+async def test_what_is_written_after_the_end_is_dropped(running: Start) -> None:
+    def answer(turn: Turn) -> None:
+        turn.write("all")
+        turn.complete(Completion())
+        turn.write(" too late")
+        turn.complete(Completion())
+
+    assert (await (await running(Double(answer))).caller.ask("hello")).text == "all"
+
+
+async def test_a_lone_surrogate_of_a_broken_tokeniser_does_not_end_the_answer(running: Start) -> None:
+    heard = await (await running(Double(lambda turn: turn.write("a\ud83db 한국어")))).caller.ask("hello")
+    assert heard.text == "a?b 한국어"
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names its own."""
+
+
+def _raise(error: BaseException) -> Callable[[Turn], None]:
+    def answer(turn: Turn) -> None:
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "words"),
+    [
+        (ValueError("bad tensor"), Reason.MODEL_ERROR, "ValueError: bad tensor"),
+        (SystemExit(3), Reason.MODEL_ERROR, "SystemExit"),
+        (MemoryError(), Reason.OUT_OF_MEMORY, "send fewer calls at once"),
+        (OutOfMemoryError("CUDA"), Reason.OUT_OF_MEMORY, "OutOfMemoryError"),
+        (RuntimeError("CUDA failed with error out of memory"), Reason.OUT_OF_MEMORY, "max_batch_size"),
+        (RuntimeError("긴 " * 20_000), Reason.MODEL_ERROR, "RuntimeError"),
+    ],
+)
+async def test_an_exception_fails_the_turn_with_its_reason_and_the_server_lives_on(
+    running: Start, error: BaseException, reason: Reason, words: str
+) -> None:
+    adapter = Double(_raise(error))
+    caller = (await running(adapter)).caller
+    refusal = await caller.refusal("hello")
+    assert refusal.reason is reason
+    assert words in refusal.message
+    adapter.answer = lambda turn: turn.write("well again")
+    assert (await caller.ask("hello")).text == "well again"
+
+
+async def test_an_error_after_deltas_ends_the_stream_as_an_error(running: Start) -> None:
+    def answer(turn: Turn) -> None:
+        turn.write("half an ans")
+        raise ValueError("broke")
+
+    assert (await (await running(Double(answer))).caller.refusal("hello")).reason is Reason.MODEL_ERROR
+
+
+def _speaks(samples: object, rate: int = 16_000) -> Callable[[Turn], None]:
+    return lambda turn: turn.speak(samples, rate)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answer", "output", "words"),
+    [
+        (_speaks(np.array([0.1, np.nan], np.float32)), SPEECH, "NaN"),
+        (_speaks(np.array([0.1, np.inf], np.float32)), SPEECH, "infinite"),
+        (_speaks(np.zeros((10, 2), np.float32)), SPEECH, "(10, 2)"),
+        (_speaks(np.zeros(10, np.float32), 0), SPEECH, "0 Hz"),
+        (_speaks(np.zeros(10, np.float32)), pb.MODALITY_TEXT, "although text was asked for"),
+    ],
+)
+async def test_audio_that_no_one_could_play_fails_the_turn(
+    running: Start, answer: Callable[[Turn], None], output: pb.Modality.ValueType, words: str
+) -> None:
+    refusal = await (await running(Double(answer))).caller.refusal("hello", output=output)
+    assert refusal.reason is Reason.MODEL_ERROR
+    assert words in refusal.message
+
+
+async def test_one_answer_keeps_one_sample_rate(running: Start) -> None:
+    def answer(turn: Turn) -> None:
+        turn.speak(np.zeros(10, np.float32), 16_000)
+        turn.speak(np.zeros(10, np.float32), 24_000)
+
+    refusal = await (await running(Double(answer))).caller.refusal("hello", output=SPEECH)
+    assert "24000 Hz after 16000 Hz" in refusal.message

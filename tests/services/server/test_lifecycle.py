@@ -1,0 +1,220 @@
+"""From bind to drain: what health says, who is refused, and what still ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import urllib.request
+
+import grpc
+import grpc.aio
+import pytest
+from conftest import Running, Start
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from model_double import CARD, PATIENCE_S, Double, Gate, asking, entered, heard_from
+
+from omnigap.errors import ContractError
+from omnigap.limits import MAX_MESSAGE_BYTES
+from omnigap.rpc_errors import from_rpc_error
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Reason
+from omnigap_services.adapter import Card, Part
+from omnigap_services.server import SERVICE, PortTakenError, Server, ServerOptions
+from omnigap_services.server.describe import describe
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def health(served: Running, service: str = "") -> int:
+    stub = health_pb2_grpc.HealthStub(served.caller.channel)
+    return (await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S)).status
+
+
+class SlowToLoad(Double):
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def load(self) -> Card:
+        assert self.go_on.wait(PATIENCE_S)
+        return super().load()
+
+
+async def test_health_says_serving_only_after_load_and_warm_up(running: Start) -> None:
+    adapter = SlowToLoad()
+    served = await running(adapter, load=False)
+    loading = asyncio.create_task(served.server.load())
+    assert (await health(served), await health(served, SERVICE)) == (NOT_SERVING, NOT_SERVING)
+    assert (await served.caller.refusal("hello")).reason is Reason.NOT_READY
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await served.caller.describe()
+    assert from_rpc_error(caught.value).reason is Reason.NOT_READY
+    adapter.go_on.set()
+    await loading
+    assert (await health(served), await health(served, SERVICE)) == (SERVING, SERVING)
+    assert (await served.caller.ask("hello")).text == "hello"
+
+
+async def test_a_load_that_fails_is_raised_and_health_stays_down(running: Start) -> None:
+    class Broken(Double):
+        def load(self) -> Card:
+            raise OSError("no weights at /models/x")
+
+    adapter = Broken()
+    served = await running(adapter, load=False)
+    with pytest.raises(OSError, match="no weights"):
+        await served.server.load()
+    assert await health(served) == NOT_SERVING
+    assert await asyncio.to_thread(adapter.closed.wait, PATIENCE_S)
+
+
+async def test_a_service_that_cannot_answer_its_warm_up_does_not_open(running: Start) -> None:
+    class Mute(Double):
+        def generate(self, batch: object) -> None:
+            raise ValueError("kernel not compiled for this device")
+
+    served = await running(Mute(), load=False)
+    with pytest.raises(ContractError, match="kernel not compiled"):
+        await served.server.load()
+    assert await health(served) == NOT_SERVING
+
+
+@pytest.mark.parametrize("name", ["t2t", "s2t", "i2t", "t2s", "s2s", "i2s"])
+async def test_the_default_warm_up_asks_in_a_condition_of_the_card(running: Start, name: str) -> None:
+    class Plain(Double):
+        def warm_up(self) -> None:
+            return None
+
+    condition = next(c for c in CARD.conditions if c.name == name)
+    adapter = Plain(conditions={condition: CARD.conditions[condition]})
+    await running(adapter)
+    assert [request.condition for batch in adapter.batches for request in batch] == [condition]
+
+
+async def test_a_drain_lets_running_and_waiting_answers_end_and_refuses_new_ones(running: Start) -> None:
+    gate = Gate()
+    adapter = Double(gate)
+    served = await running(adapter, ServerOptions(drain_seconds=PATIENCE_S))
+    calls = [asyncio.create_task(served.caller.ask(name)) for name in ("at work", "waiting")]
+    await entered(gate)
+    await served.until(inflight=2)
+    stopping = asyncio.create_task(served.server.stop())
+    while await health(served) == SERVING:
+        await asyncio.sleep(0)
+    refusal = await served.caller.refusal("too late")
+    assert refusal.reason is Reason.DRAINING
+    gate.open.set()
+    assert [answer.text for answer in await asyncio.gather(*calls)] == ["at work", "waiting"]
+    assert await stopping
+    assert adapter.closed.is_set()
+
+
+async def test_what_outlasts_the_drain_ends_as_draining_and_not_in_silence(running: Start) -> None:
+    gate = Gate()
+    served = await running(Double(gate), ServerOptions(drain_seconds=0.1))
+    call = asyncio.create_task(served.caller.refusal("hello"))
+    await entered(gate)
+    assert not await served.server.stop()
+    assert (await call).reason is Reason.DRAINING
+    assert await asyncio.to_thread(gate.saw_cancel.wait, PATIENCE_S)
+
+
+async def test_health_watchers_hear_of_the_drain(running: Start) -> None:
+    served = await running(Double())
+    watch = health_pb2_grpc.HealthStub(served.caller.channel).Watch(health_pb2.HealthCheckRequest())
+    assert (await watch.read()).status == SERVING
+    stopping = asyncio.create_task(served.server.stop())
+    assert (await watch.read()).status == NOT_SERVING
+    await stopping
+
+
+async def test_reflection_lists_the_service(running: Start) -> None:
+    served = await running(Double())
+    stub = reflection_pb2_grpc.ServerReflectionStub(served.caller.channel)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    names = {service.name for service in (await call.read()).list_services_response.service}
+    assert {"omnigap.v1.ModelService", "grpc.health.v1.Health"} <= names
+    call.cancel()
+
+
+async def test_a_taken_port_is_found_before_anything_loads(running: Start) -> None:
+    served = await running(Double())
+    adapter = Double()
+    second = Server(adapter, ServerOptions(port=served.server.port))
+    with pytest.raises(PortTakenError, match=f"{served.server.port}.*--port"):
+        await second.start()
+    third = Server(adapter, ServerOptions(metrics_port=served.server.port))
+    with pytest.raises(PortTakenError, match="--metrics-port"):
+        await third.start()
+
+
+async def test_messages_over_grpcs_own_limit_of_4_mib_pass_both_ways(running: Start) -> None:
+    served = await running(Double(lambda turn: turn.write("x" * 8_000_000), max_text_chars=10**8))
+    heard = await served.caller.ask("y" * 8_000_000)
+    assert len(heard.text) == 8_000_000
+    assert (await served.caller.describe()).limits.max_request_bytes == MAX_MESSAGE_BYTES
+
+
+async def test_metrics_are_scraped_from_their_own_port(running: Start) -> None:
+    gate = Gate()
+    served = await running(Double(gate, max_queue=0), ServerOptions(metrics_port=0, drain_seconds=0))
+    call = served.caller.call(asking("hello", output=pb.MODALITY_SPEECH))
+    answered = asyncio.create_task(heard_from(call))
+    await entered(gate)
+    assert "omnigap_inflight 1.0" in await scrape(served)
+    assert (await served.caller.refusal("busy?")).reason is Reason.BUSY
+    gate.open.set()
+    await answered
+    text = await scrape(served)
+    for line in (
+        'omnigap_requests_total{condition="t2s",outcome="answered",reason=""} 1.0',
+        'omnigap_requests_total{condition="",outcome="refused",reason="BUSY"} 1.0',
+        "omnigap_inflight 0.0",
+        "omnigap_pending 0.0",
+        'omnigap_audio_seconds_total{direction="out"} 0.1',
+    ):
+        assert line in text.splitlines()
+    for name in ("queue_seconds", "compute_seconds", "ttft_seconds", "audio_ttfp_seconds", "batch_size"):
+        assert f"omnigap_{name}_bucket" in text
+
+
+async def scrape(served: Running) -> str:
+    url = f"http://127.0.0.1:{served.server.metrics_port}/metrics"
+
+    def read() -> str:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as response:
+            return response.read().decode()
+
+    return await asyncio.to_thread(read)
+
+
+BASE = Card(name="double", conditions=CARD.conditions)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"name": "other"}, False),
+        ({"version": "2"}, False),
+        ({"weights_revision": "abc"}, False),
+        ({"settings": {"dtype": "float32"}}, False),
+        ({"libraries": ("numpy",)}, False),
+        ({"parts": (Part("tts", "espeak", "0" * 64),)}, False),
+        ({"max_queue": 3}, True),
+        ({"max_batch_size": 7, "workers": 2}, True),
+        ({"max_audio_seconds": 5.0}, True),
+    ],
+)
+def test_the_digest_covers_what_changes_answers_and_no_limits(change: dict[str, object], same: bool) -> None:
+    changed = Card(**{"name": "double", "conditions": CARD.conditions, **change})
+    assert (describe(changed).digest == describe(BASE).digest) is same
+
+
+def test_describe_lists_all_six_conditions_and_says_why_one_is_missing() -> None:
+    only_text = {condition: found for condition, found in CARD.conditions.items() if condition.name == "t2t"}
+    described = describe(Card(name="small", conditions=only_text))
+    assert len(described.conditions) == 6
+    for capability in described.conditions:
+        assert capability.support == pb.SUPPORT_NATIVE or capability.reason
