@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,20 +25,16 @@ _THREADS = 8
 class MediaStore:
     """Files `root/ab/<sha256>.<ext>`, each written under another name, flushed, and then renamed.
 
+    Folders are made at the first `put`: a store that is only read writes nothing.
     Any number of threads may put and read at once. A process that dies at any moment leaves whole files, and at most
     some under `root/tmp`, which `sweep` removes.
     """
 
     def __init__(self, root: Path) -> None:
-        """Makes the folder.
-
-        Raises:
-            StoreError: where it can't be made.
-        """
         self.root = root
-        self._made: set[Path] = set()
         self._pool: ThreadPoolExecutor | None = None
-        self._make_folder(root / _TEMPORARY)
+        self._made = False
+        self._making = threading.Lock()
 
     def put(self, data: bytes, extension: str) -> str:
         """Stores bytes and returns their SHA-256; what is there already is not written again.
@@ -98,7 +95,8 @@ class MediaStore:
 
     def sweep(self) -> int:
         """Removes what dead writers left half done, and returns how many; only for who alone writes to this store."""
-        left = list((self.root / _TEMPORARY).iterdir())
+        folder = self.root / _TEMPORARY
+        left = list(folder.iterdir()) if folder.exists() else []
         for path in left:
             path.unlink(missing_ok=True)
         return len(left)
@@ -123,10 +121,10 @@ class MediaStore:
         if extension not in EXTENSIONS:
             raise ValueError(f"{extension!r} is no extension of a medium: one of {', '.join(EXTENSIONS)}")
         sha256 = sha256_hex(data)
+        self._make_folders()
         final = self._path(sha256, extension)
         if final.exists():
             return sha256, None
-        self._make_folder(final.parent)
         temporary = self.root / _TEMPORARY / f"{sha256[:16]}-{secrets.token_hex(6)}"
         try:
             with temporary.open("xb", buffering=0) as file:
@@ -141,15 +139,19 @@ class MediaStore:
             raise self._trouble(error) from error
         return sha256, final.parent
 
-    def _make_folder(self, folder: Path) -> None:
-        if folder in self._made:
-            return
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._trouble(error) from error
-        self._flush_folder(folder.parent)
-        self._made.add(folder)
+    def _make_folders(self) -> None:
+        """All at once, so that their names are flushed once and not with the first file of each."""
+        with self._making:
+            if self._made:
+                return
+            try:
+                (self.root / _TEMPORARY).mkdir(parents=True, exist_ok=True)
+                for number in range(256):
+                    (self.root / f"{number:02x}").mkdir(exist_ok=True)
+            except OSError as error:
+                raise self._trouble(error) from error
+            self._flush_folder(self.root)
+            self._made = True
 
     def _flush_folder(self, folder: Path) -> None:
         """Makes names in a folder survive a power cut; on systems that can't flush a folder it does nothing."""

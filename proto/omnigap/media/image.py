@@ -47,7 +47,11 @@ def decode_image(data: bytes, mime_type: str, *, limits: ImageLimits | None = No
         image.load()
     except Image.DecompressionBombError as error:
         raise ContractError(Reason.TOO_LARGE, f"the image unfolds to too many pixels: {error}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except UnidentifiedImageError as error:
+        # Pillow's own sentence names an object in memory, which helps nobody.
+        text = f"the bytes do not decode as {kind}: its header is broken, or tells a side of 0 pixels"
+        raise ContractError(Reason.BAD_MEDIA, text) from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise ContractError(Reason.BAD_MEDIA, f"the bytes do not decode as {kind}: {error}") from error
     return _on_white(image)
 

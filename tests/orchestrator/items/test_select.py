@@ -36,7 +36,7 @@ def test_only_the_named_tasks_are_taken() -> None:
 
 
 def test_an_unknown_task_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ItemError, match="unknown task 'd'.*the items have: a, b, c"):
+    with pytest.raises(ItemError, match=r"unknown task 'd'.*the items have: a, b, c"):
         select_items(ITEMS, tasks=["a", "d"])
     with pytest.raises(ItemError, match="unknown task 'place': did you mean 'places'"):
         load_items(ItemsConfig(tasks=("place",)))

@@ -1,0 +1,167 @@
+"""The store names only whole files: with many threads, with a writer that is killed, with a disk that is full."""
+
+import os
+import re
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from omnigap.digest import sha256_hex
+from omnigap_orchestrator.carriers import MediaStore, StoreError
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from omnigap_orchestrator.carriers import MediaStore
+store = MediaStore(Path(sys.argv[1]))
+n = 0
+while True:
+    batch = [(os.urandom(200_000), "wav") for _ in range(8)]
+    shas = store.put_many(batch) if n % 2 else [store.put(*medium) for medium in batch]
+    print(*shas, flush=True)
+    n += 1
+"""
+
+
+def named_files(root: Path) -> list[Path]:
+    return [path for path in root.glob("??/*") if path.is_file()]
+
+
+def test_bytes_come_back_by_their_hash(tmp_path: Path) -> None:
+    store = MediaStore(tmp_path / "media")
+    sha = store.put(b"sound", "wav")
+    assert sha == sha256_hex(b"sound")
+    assert store.path(sha) == store.path(sha, "wav") == tmp_path / "media" / sha[:2] / f"{sha}.wav"
+    assert store.read(sha) == b"sound"
+    assert store.exists(sha)
+
+
+def test_a_store_that_is_only_read_writes_nothing(tmp_path: Path) -> None:
+    store = MediaStore(tmp_path / "media")
+    assert store.sweep() == 0
+    assert not store.exists("ab" * 32)
+    assert not (tmp_path / "media").exists()
+
+
+def test_what_is_not_there_is_not_there(tmp_path: Path) -> None:
+    store = MediaStore(tmp_path)
+    assert not store.exists("ab" * 32)
+    with pytest.raises(KeyError):
+        store.path("ab" * 32)
+
+
+def test_the_same_bytes_are_written_once(tmp_path: Path) -> None:
+    store = MediaStore(tmp_path)
+    sha = store.put(b"x", "png")
+    before = store.path(sha).stat()
+    assert store.put(b"x", "png") == sha
+    assert store.put_many([(b"x", "png"), (b"x", "png")]) == [sha, sha]
+    after = store.path(sha).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_many_are_stored_in_their_order(tmp_path: Path) -> None:
+    media = [(f"{n}".encode(), "wav" if n % 2 else "png") for n in range(200)]
+    with MediaStore(tmp_path) as store:
+        shas = store.put_many(media)
+        assert shas == [sha256_hex(data) for data, _ in media]
+        assert all(store.read(sha) == data for sha, (data, _) in zip(shas, media, strict=True))
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_many_threads_may_put_the_same_and_other_bytes(tmp_path: Path) -> None:
+    store = MediaStore(tmp_path)
+    media = [f"{n % 40}".encode() * 1_000 for n in range(400)]
+    with ThreadPoolExecutor(16) as pool:
+        shas = list(pool.map(lambda data: store.put(data, "wav"), media))
+    assert shas == [sha256_hex(data) for data in media]
+    assert len(named_files(tmp_path)) == 40
+    assert all(path.stem == sha256_hex(path.read_bytes()) for path in named_files(tmp_path))
+
+
+def test_an_unknown_extension_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'exe' is no extension of a medium: one of wav"):
+        MediaStore(tmp_path).put(b"x", "exe")
+
+
+@pytest.mark.parametrize("batches", [0, 1, 2, 3])
+def test_a_killed_writer_leaves_no_half_file_and_loses_nothing_it_said(tmp_path: Path, batches: int) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    said = [writer.stdout.readline() for _ in range(batches)]
+    if not batches:
+        while not named_files(tmp_path):
+            assert writer.poll() is None
+    writer.send_signal(signal.SIGKILL)
+    rest, _ = writer.communicate()
+    store = MediaStore(tmp_path)
+    files = named_files(tmp_path)
+    assert all(path.stem == sha256_hex(path.read_bytes()) for path in files)
+    acknowledged = [
+        sha for line in (*said, *rest.splitlines(keepends=True)) if line.endswith("\n") for sha in line.split()
+    ]
+    assert len(acknowledged) >= 8 * batches
+    assert {sha for sha in acknowledged if len(sha) == 64} <= {path.stem for path in files}
+    store.sweep()
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert len(named_files(tmp_path)) == len(files)
+
+
+def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    store = MediaStore(tmp_path)
+    sha = store.put(b"sound", "wav")
+    store.path(sha).write_bytes(b"noise")
+    with pytest.raises(StoreError, match=rf"{sha}\.wav holds other bytes than its name says"):
+        store.read(sha)
+
+
+def test_a_disk_that_takes_no_more_is_named_with_the_way_out(tmp_path: Path) -> None:
+    store = MediaStore(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, before[1]))
+    try:
+        with pytest.raises(StoreError, match=rf"can't write media to {re.escape(str(tmp_path))}: .*--run-dir"):
+            store.put(b"x" * 10_000, "wav")
+        with pytest.raises(StoreError, match="--run-dir"):
+            store.put_many([(b"y" * 10_000, "wav")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert named_files(tmp_path) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+    store.put(b"x" * 10_000, "wav")
+
+
+def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"can't write media to .*file/media: Not a directory: .*--run-dir"):
+        MediaStore(tmp_path / "file" / "media").put(b"x", "wav")
+
+
+def test_a_folder_that_goes_away_is_named(tmp_path: Path) -> None:
+    store = MediaStore(tmp_path / "media")
+    store.put(b"first", "wav")
+    shutil.rmtree(tmp_path / "media")
+    with pytest.raises(StoreError, match=r"No such file or directory"):
+        store.put(b"x", "wav")
+
+
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    me = os.geteuid()
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    if me == 0:  # root may write everywhere, so be somebody else for a moment
+        os.seteuid(65_534)
+    try:
+        with pytest.raises(StoreError, match=r"Permission denied: .*--run-dir"):
+            MediaStore(tmp_path / "media").put(b"x", "wav")
+    finally:
+        os.seteuid(me)
+        tmp_path.chmod(stat.S_IRWXU)
