@@ -52,10 +52,10 @@ class Retriever:
         number = {word: index for index, word in enumerate(self._vocabulary)}
         self._idf = np.array([_idf(counts[word], len(texts)) for word in self._vocabulary])
         self._rarest = _idf(1, len(texts))
-        # Facts x vocabulary: which words a fact holds.
-        self._holds = np.zeros((len(texts), len(self._vocabulary)), dtype=bool)
-        for row, text in enumerate(texts):
-            self._holds[row, [number[word] for word in text]] = True
+        # The words of all facts in one row, and where each fact's begin.
+        rows = [sorted({number[word] for word in text}) for text in texts]
+        self._words = np.concatenate(rows)
+        self._starts = np.cumsum([0, *(len(row) for row in rows[:-1])])
         self._trigrams = _Trigrams([" ".join(text) for text in texts])
         self._answers = [set(_content(fact.answer)) for fact in facts]
         self._numeric = np.array([fact.answer[:1].isdigit() or fact.answer[-1:].isdigit() for fact in facts])
@@ -67,11 +67,12 @@ class Retriever:
             return np.zeros(len(self.facts))
         similarity = self._similarity(words)
         # Best word of each fact for each word of the question: (words, facts).
-        best = np.stack([(self._holds * row).max(axis=1) for row in similarity])
+        best = np.maximum.reduceat(similarity[:, self._words], self._starts, axis=1)
         weights = np.array([self._weight(row) for row in similarity])
         by_question = weights @ best / weights.sum()
-        heard = self._holds * similarity.max(axis=0) * self._idf
-        by_fact = heard.sum(axis=1) / np.maximum((self._holds * self._idf).sum(axis=1), 1e-9)
+        rarity = self._idf[self._words]
+        heard = np.add.reduceat(similarity.max(axis=0)[self._words] * rarity, self._starts)
+        by_fact = heard / np.add.reduceat(rarity, self._starts)
         by_trigrams = self._trigrams.cosine(" ".join(words))
         scores = _BY_QUESTION * by_question + _BY_FACT * by_fact + _BY_TRIGRAMS * by_trigrams
         if _wants_number(question):

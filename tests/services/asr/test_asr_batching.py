@@ -6,7 +6,6 @@ import numpy as np
 
 from omnigap_services.asr.batching import MIN_SAMPLES, SAMPLE_RATE, Piece, cut, lay
 
-
 WINDOW = 30 * SAMPLE_RATE
 
 
