@@ -52,10 +52,10 @@ def _headline(frame: pl.DataFrame, missing: str) -> pl.DataFrame:
 
 def _table(outputs: Outputs, model: str) -> Table:
     analysis = outputs.analysis
-    level = f"{analysis.options.intervals.level:.0%}"
-    table = Table(title=f"{model}", title_justify="left", title_style="bold")
+    level = f"{analysis.options.intervals.level:.0%}".replace("%", " %")
+    table = Table(title=model, title_justify="left", title_style="bold", box=None, header_style="bold")
     table.add_column("condition")
-    for heading in ("planned", "answered", "accuracy", f"{level} interval", "gap to t2t, points", f"{level} interval"):
+    for heading in ("answered", f"accuracy, {level} interval", f"gap to t2t in points, {level} interval"):
         table.add_column(heading, justify="right")
     accuracy = _by_condition(_headline(analysis.accuracy, "answered_only"), model)
     gaps = _by_condition(_headline(analysis.gaps, "answered_pairs"), model)
@@ -63,15 +63,12 @@ def _table(outputs: Outputs, model: str) -> Table:
     for condition in CONDITIONS:
         if condition.name not in counts:
             continue
-        count, row, gap = counts[condition.name], accuracy.get(condition.name), gaps.get(condition.name)
+        count = counts[condition.name]
         table.add_row(
             condition.name,
-            str(count["planned"]),
-            str(count["answered"]) if count["planned"] else "unsupported",
-            _percent(row),
-            _span(row, 1),
-            "reference" if condition == REFERENCE else _points(gap),
-            "" if condition == REFERENCE else _span(gap, 1, signed=True),
+            f"{count['answered']} of {count['planned']}" if count["planned"] else "unsupported",
+            _accuracy(accuracy.get(condition.name)),
+            "reference" if condition == REFERENCE else _gap(gaps.get(condition.name)),
         )
     return table
 
@@ -80,18 +77,19 @@ def _by_condition(frame: pl.DataFrame, model: str) -> dict[str, dict[str, Any]]:
     return {row["condition"]: row for row in frame.filter(pl.col("model") == model).iter_rows(named=True)}
 
 
-def _percent(row: dict[str, Any] | None) -> str:
-    return "" if row is None or row["estimate"] is None else f"{100 * row['estimate']:.1f} %"
+def _accuracy(row: dict[str, Any] | None) -> str:
+    if row is None or row["estimate"] is None:
+        return ""
+    return f"{100 * row['estimate']:.1f} % {_span(row, '')}"
 
 
-def _points(row: dict[str, Any] | None) -> str:
+def _gap(row: dict[str, Any] | None) -> str:
     if row is None:
         return ""
-    return str(row["reason"] or "") if row["estimate"] is None else f"{100 * row['estimate']:+.1f}"
+    return str(row["reason"] or "") if row["estimate"] is None else f"{100 * row['estimate']:+.1f} {_span(row, '+')}"
 
 
-def _span(row: dict[str, Any] | None, digits: int, *, signed: bool = False) -> str:
-    if row is None or row["low"] is None or row["high"] is None:
+def _span(row: dict[str, Any], sign: str) -> str:
+    if row["low"] is None or row["high"] is None:
         return ""
-    sign = "+" if signed else ""
-    return f"{100 * row['low']:{sign}.{digits}f} to {100 * row['high']:{sign}.{digits}f}"
+    return f"({100 * row['low']:{sign}.1f} to {100 * row['high']:{sign}.1f})"

@@ -1,0 +1,44 @@
+"""`omnigap-orchestrate doctor`: is all there that a run needs, and if not, what mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import click
+
+from omnigap_orchestrator.cli.errors import friendly
+from omnigap_orchestrator.cli.options import config_option, run_dir_of, run_dir_option
+
+
+@click.command()
+@config_option
+@run_dir_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+@click.pass_context
+@friendly
+def doctor(ctx: click.Context, config: Path | None, run_dir: Path | None, as_json: bool) -> None:
+    """Check the configuration, the items, the run's folder and disk, fonts, and every endpoint with its digest.
+
+    Exit code 1 where a check fails.
+    """
+    from omnigap_orchestrator.config import load_config
+    from omnigap_orchestrator.run.checkup import checkup
+    from omnigap_orchestrator.run.folder import RunFolder
+
+    loaded = load_config(config)
+    folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
+    findings = asyncio.run(checkup(loaded, folder))
+    if as_json:
+        print(json.dumps([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings]))
+    else:
+        from rich.console import Console
+        from rich.markup import escape
+
+        console = Console()
+        colours = {"ok": "green", "warning": "yellow", "failed": "red"}
+        for finding in findings:
+            mark = f"[{colours[finding.status]}]{finding.status.value:8}[/]"
+            console.print(f"{mark} {finding.check}: {escape(finding.message)}", highlight=False)
+    ctx.exit(1 if any(finding.status == "failed" for finding in findings) else 0)

@@ -1,0 +1,128 @@
+"""`omnigap-orchestrate models`: what is known of each system, and which services answer now."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from omnigap_orchestrator.cli.errors import friendly
+from omnigap_orchestrator.cli.options import config_option
+
+_MARKS = {"native": "N", "assisted": "a", "unsupported": "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A service that was asked: its conditions by name, or nothing where it is away."""
+
+    name: str
+    address: str
+    digest: str
+    architecture: str
+    conditions: dict[str, str]
+
+
+@click.command()
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+@friendly
+def models(config: Path | None, as_json: bool) -> None:
+    """Show the known models, what each can do in the six conditions, and which of the configured ones answer now.
+
+    Without --config, Compose's loopback ports are asked.
+    """
+    from omnigap_orchestrator.registry import load_registry
+
+    systems = load_registry()
+    answering = asyncio.run(_ask_all(config))
+    if as_json:
+        known = [
+            {
+                "name": system.name,
+                "title": system.title,
+                "architecture": system.architecture.value,
+                "checkpoint": system.checkpoint,
+                "licence": system.licence,
+                "memory": system.memory,
+                "service": system.service,
+                "run_here": system.run_here,
+                "conditions": {c.name: s.value for c, s in system.conditions.items()},
+                "reason": system.reason,
+                "source": system.source,
+            }
+            for system in systems
+        ]
+        now = [
+            {"name": a.name, "address": a.address, "digest": a.digest, "conditions": a.conditions} for a in answering
+        ]
+        print(json.dumps({"known": known, "services": now}, ensure_ascii=False))
+        return
+    _print(answering)
+
+
+def _print(answering: list[Answering]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.padding import Padding
+    from rich.table import Table
+
+    from omnigap.vocabulary import CONDITIONS
+    from omnigap_orchestrator.registry import load_registry
+
+    console = Console()
+    table = Table(box=None, header_style="bold", title="N native, a assisted, - unsupported", title_justify="left")
+    for heading in ("system", "architecture", *(condition.name for condition in CONDITIONS), "served by"):
+        table.add_column(heading, no_wrap=True)
+    for system in load_registry():
+        marks = [_MARKS[system.conditions[condition].value] for condition in CONDITIONS]
+        table.add_row(system.name, system.architecture.value, *marks, system.service or "no adapter yet")
+    console.print(table)
+    for system in load_registry():
+        console.print(f"\n[bold]{system.name}[/]  {system.title}, {system.checkpoint}", highlight=False)
+        lines = [system.run_here, system.reason, f"memory: {system.memory}; licence: {system.licence}", system.source]
+        for line in filter(None, lines):
+            console.print(
+                Padding(escape(line), (0, 0, 0, 4)), highlight=False, style="dim" if line is lines[-1] else None
+            )
+    console.print()
+    for service in answering:
+        if service.digest:
+            can = " ".join(name for name, support in service.conditions.items() if support != "unsupported")
+            console.print(f"[green]answers[/] {service.name} at {service.address}: {can}, digest {service.digest[:12]}")
+        else:
+            console.print(f"[yellow]away[/]    {service.name} at {service.address}")
+
+
+async def _ask_all(config_path: Path | None) -> list[Answering]:
+    from omnigap_orchestrator.config import load_config
+    from omnigap_orchestrator.fleet import COMPOSE_PORTS
+    from omnigap_orchestrator.run.settings import roster_of
+
+    roster = roster_of(load_config(config_path)) if config_path is not None else None
+    if roster is None:
+        places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
+    else:
+        places = [(name, address) for name, addresses in roster.models.items() for address in addresses]
+        places += [("scorer", address) for address in roster.scorer] + [("tts", address) for address in roster.tts]
+    return list(await asyncio.gather(*(_ask(name, address) for name, address in places)))
+
+
+async def _ask(name: str, address: str) -> Answering:
+    from omnigap.convert import architecture_from_proto
+    from omnigap.errors import ContractError
+    from omnigap.vocabulary import CONDITIONS
+    from omnigap_orchestrator.dispatch import Endpoint
+    from omnigap_orchestrator.dispatch.service import support_in
+
+    async with Endpoint(address) as endpoint:
+        try:
+            card = await endpoint.describe(timeout_s=2.0)
+        except ContractError:
+            return Answering(name, address, "", "", {})
+    conditions = {condition.name: support_in(card, condition)[0].value for condition in CONDITIONS}
+    architecture = architecture_from_proto(card.architecture)
+    return Answering(name, address, card.digest, "" if architecture is None else architecture.value, conditions)

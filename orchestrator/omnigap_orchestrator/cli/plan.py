@@ -1,0 +1,77 @@
+"""`omnigap-orchestrate plan`: what a run would ask, what is done of it, and how long the rest may take."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from omnigap_orchestrator.cli.errors import friendly
+from omnigap_orchestrator.cli.options import (
+    DEFAULT_SLICE,
+    config_option,
+    items_options,
+    run_dir_of,
+    run_dir_option,
+)
+
+
+@click.command()
+@config_option
+@run_dir_option
+@items_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+@friendly
+def plan(
+    config: Path | None,
+    run_dir: Path | None,
+    items: str | None,
+    limit: int | None,
+    tasks: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show a run's cells by model and condition, how many are done, and the time left at the speed measured so far.
+
+    No service is started or asked.
+    """
+    from omnigap_orchestrator.config import load_config
+    from omnigap_orchestrator.items import load_items
+    from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.run.preview import preview
+
+    chosen = config or items or limit or tasks
+    loaded = load_config(
+        config,
+        {
+            "items.path": None if items in (None, "builtin") else items,
+            "items.builtin": True if items == "builtin" else None,
+            "items.limit": limit if chosen else DEFAULT_SLICE,
+            "items.tasks": list(tasks) or None,
+        },
+    )
+    folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
+    seen = preview(loaded, load_items(loaded.items), folder)
+    if as_json:
+        print(json.dumps(asdict(seen)))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=f"{folder.root}: {seen.cells} cells, {seen.items} items", title_justify="left")
+    for heading in ("model", "condition", "cells", "done", "expected time left"):
+        table.add_column(heading, justify="left" if heading in ("model", "condition") else "right")
+    for row in seen.rows:
+        table.add_row(row.model, row.condition, str(row.cells), str(row.done), _time(row.seconds_left))
+    console.print(table)
+    if any(row.seconds_left is None for row in seen.rows):
+        console.print("No time without a measured answer: `omnigap-orchestrate run --limit 7` measures some.")
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "not measured"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,121 @@
+"""The checks of `doctor`: configuration, items, folder, disk, fonts, endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import shutil
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from omnigap.errors import ContractError
+from omnigap_orchestrator.carriers import CarrierError, image_styles, render_text
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.dispatch import Endpoint
+from omnigap_orchestrator.fleet import COMPOSE_PORTS
+from omnigap_orchestrator.items import ItemError, load_items
+from omnigap_orchestrator.run.folder import FolderError, RunFolder
+from omnigap_orchestrator.run.settings import roster_of
+
+LOW_DISK_BYTES = 2 * 2**30
+
+
+class Status(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found, and where it is not ok, what mends it."""
+
+    check: str
+    status: Status
+    message: str
+
+
+async def checkup(config: Config, folder: RunFolder) -> list[Finding]:
+    """Runs every check; none of them changes anything but the run's folder, which is made."""
+    findings = [_items(config), _folder(folder), _disk(folder), *_fonts(config)]
+    roster = roster_of(config)
+    if roster is None:
+        return [*findings, _embedded(), *await _compose()]
+    places = [(f"model {name}", address) for name, group in roster.models.items() for address in group]
+    places += [("scorer", address) for address in roster.scorer] + [("tts", address) for address in roster.tts]
+    findings += await asyncio.gather(*(_endpoint(name, address, Status.FAILED) for name, address in places))
+    return findings
+
+
+def _items(config: Config) -> Finding:
+    try:
+        items = load_items(config.items)
+    except ItemError as error:
+        return Finding("items", Status.FAILED, str(error))
+    tasks = len({item.task for item in items})
+    return Finding("items", Status.OK, f"{len(items)} items in {tasks} tasks")
+
+
+def _folder(folder: RunFolder) -> Finding:
+    try:
+        folder.make()
+        with folder.locked():
+            pass
+    except FolderError as error:
+        return Finding("run folder", Status.FAILED, str(error))
+    return Finding("run folder", Status.OK, f"{folder.root} can be written")
+
+
+def _disk(folder: RunFolder) -> Finding:
+    place = folder.root
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    text = f"{free / 2**30:.1f} GiB free at {place}"
+    if free < LOW_DISK_BYTES:
+        return Finding("disk", Status.WARNING, f"{text}: speech answers may fill it, choose another --run-dir")
+    return Finding("disk", Status.OK, text)
+
+
+def _fonts(config: Config) -> list[Finding]:
+    findings = []
+    for style in image_styles(config.carriers.image):
+        try:
+            render_text("What is the capital of France?", style)
+        except CarrierError as error:
+            findings.append(Finding("font", Status.FAILED, str(error)))
+        else:
+            findings.append(Finding("font", Status.OK, f"{Path(style.font).name} at {style.size} pixels"))
+    return findings
+
+
+def _embedded() -> Finding:
+    # Asked without importing them: the orchestrator never loads a service's code.
+    missing = [
+        name for name in ("espeakng_loader", "faster_whisper", "rapidocr") if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        text = f"{', '.join(missing)} is not installed: `pip install 'omnigap[embedded]'` brings what the services need"
+        return Finding("embedded services", Status.FAILED, text)
+    return Finding("embedded services", Status.OK, "espeak, asr and cascade can be started on this machine")
+
+
+async def _compose() -> list[Finding]:
+    places = [(f"compose {name}", f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
+    found = await asyncio.gather(*(_endpoint(name, address, Status.WARNING) for name, address in places))
+    if all(finding.status is Status.WARNING for finding in found):
+        return [Finding("compose", Status.OK, "no Compose service answers: runs start their services themselves")]
+    return list(found)
+
+
+async def _endpoint(name: str, address: str, when_away: Status) -> Finding:
+    async with Endpoint(address) as endpoint:
+        if not await endpoint.serving(timeout_s=3.0):
+            text = f"{address} is not serving: is it started, is the port right, is it still loading?"
+            return Finding(name, when_away, text)
+        try:
+            card = await endpoint.describe()
+        except ContractError as error:
+            return Finding(name, Status.FAILED, f"{address} does not describe itself: {error.message}")
+    return Finding(name, Status.OK, f"{address} serves {card.name}, digest {card.digest[:12]}")
