@@ -75,7 +75,7 @@ class EspeakAdapter(Adapter):
         text = " ".join(request.texts)
         library.restart()
         samples = library.synthesise(text, self._voice(request), self._rate(request))
-        if not len(samples):
+        if not samples.any():
             raise ContractError(Reason.BAD_REQUEST, f"there is nothing to say in {text[:80]!r}: send words")
         turn.write(text)
         turn.speak(samples, library.SAMPLE_RATE)

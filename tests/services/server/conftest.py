@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
 import grpc.aio
 import pytest
-from model_double import PATIENCE_S, Caller
+from model_double import Caller, Running, Start
 
 from omnigap.limits import CHANNEL_OPTIONS
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
-
-
-@dataclass
-class Running:
-    """A server and someone to call it."""
-
-    server: Server
-    caller: Caller
-
-    def metric(self, name: str, **labels: str) -> float:
-        """A metric's present value."""
-        return self.server.metrics.registry.get_sample_value(f"omnigap_{name}", labels) or 0.0
-
-    async def until(self, **gauges: float) -> None:
-        """Waits until the gauges have these values: what a client sent has then arrived."""
-        async with asyncio.timeout(PATIENCE_S):
-            while any(self.metric(name) != value for name, value in gauges.items()):
-                await asyncio.sleep(0.002)
-
-
-Start = Callable[..., Awaitable[Running]]
 
 
 @pytest.fixture

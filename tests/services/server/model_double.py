@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import grpc
@@ -19,6 +19,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
 from omnigap.vocabulary import CONDITIONS, Modality
 from omnigap_services.adapter import NATIVE, Adapter, Card, Request, Turn
+from omnigap_services.server import Server
 
 PATIENCE_S = 30.0
 
@@ -159,3 +160,24 @@ async def refusal_of(call: grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.Gener
     except ContractError as error:
         return error
     raise AssertionError(f"answered instead of refused: {heard}")
+
+
+@dataclass
+class Running:
+    """A server and someone to call it."""
+
+    server: Server
+    caller: Caller
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A metric's present value."""
+        return self.server.metrics.registry.get_sample_value(f"omnigap_{name}", labels) or 0.0
+
+    async def until(self, **gauges: float) -> None:
+        """Waits until the gauges have these values: what a client sent has then arrived."""
+        async with asyncio.timeout(PATIENCE_S):
+            while any(self.metric(name) != value for name, value in gauges.items()):
+                await asyncio.sleep(0.002)
+
+
+Start = Callable[..., Awaitable[Running]]

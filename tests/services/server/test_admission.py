@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from conftest import Start
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from model_double import Double, Gate, asking, entered
+from model_double import Double, Gate, Start, asking, entered
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from conftest import Start
-from model_double import Double
+from model_double import Double, Start
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason

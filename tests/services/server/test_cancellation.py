@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from conftest import Start
-from model_double import PATIENCE_S, Double, Gate, asking, entered, heard_from, refusal_of
+from model_double import PATIENCE_S, Double, Gate, Start, asking, entered, heard_from, refusal_of
 
 from omnigap.vocabulary import Reason
 

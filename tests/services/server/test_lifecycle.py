@@ -9,10 +9,9 @@ import urllib.request
 import grpc
 import grpc.aio
 import pytest
-from conftest import Running, Start
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from model_double import CARD, PATIENCE_S, Double, Gate, asking, entered, heard_from
+from model_double import CARD, PATIENCE_S, Double, Gate, Running, Start, asking, entered, heard_from
 
 from omnigap.errors import ContractError
 from omnigap.limits import MAX_MESSAGE_BYTES

@@ -9,8 +9,7 @@ import zlib
 import numpy as np
 import pytest
 import soundfile
-from conftest import Running, Start
-from model_double import Double, asking
+from model_double import Double, Running, Start, asking
 from PIL import Image as Pictures
 
 from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav

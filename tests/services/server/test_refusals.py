@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from conftest import Running, Start
-from model_double import Double, asking, refusal_of
+from model_double import Double, Running, Start, asking, refusal_of
 
 from omnigap.limits import MAX_MESSAGE_BYTES
 from omnigap.media import encode_wav

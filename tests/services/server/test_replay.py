@@ -6,8 +6,7 @@ import asyncio
 import itertools
 
 import pytest
-from conftest import Start
-from model_double import Double, Gate, asking, entered, heard_from, refusal_of
+from model_double import Double, Gate, Start, asking, entered, heard_from, refusal_of
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
