@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from omnigap_orchestrator.scoring.metrics import MAX_ANSWER_WORDS, MISS, Match, contains
+from omnigap_orchestrator.scoring.metrics import MAX_ANSWER_WORDS, MISS, Match, contains, is_denied
 from omnigap_orchestrator.scoring.normalise.dates import MONTHS
 
 _MONTH = "|".join(MONTHS)
@@ -50,13 +51,17 @@ def find_dates(text: str) -> Iterator[tuple[Date, int, int]]:
 def date_match(answer: str, golds: Sequence[str], *, question: str = "") -> Match:
     """1 where the first date of the answer that could be meant agrees with a gold; all texts normalised.
 
-    A date that stands in the question as well is passed over where another follows. Golds that are no dates in
+    A date that the answer denies is passed over, and one that stands in the question as well where another follows.
+    "1968 or 1969" states none. Golds that are no dates in
     digits (Wednesday, December, 44 bc) are looked for as words.
     """
     if answer and answer in golds:
         return Match(1.0, answer)
     words = answer.split(" ")
-    dates = list(find_dates(answer if len(words) <= MAX_ANSWER_WORDS else " ".join(words[:MAX_ANSWER_WORDS])))
+    text = answer if len(words) <= MAX_ANSWER_WORDS else " ".join(words[:MAX_ANSWER_WORDS])
+    dates = [found for found in find_dates(text) if not is_denied(text, found[1], found[2])]
+    if any(text[first[2] : second[1]] == " or " for first, second in pairwise(dates)):
+        dates = []
     asked = {date for date, _, _ in find_dates(question)} if question else set()
     for gold in golds:
         whole = next(iter(find_dates(gold)), None)
@@ -68,10 +73,6 @@ def date_match(answer: str, golds: Sequence[str], *, question: str = "") -> Matc
         wanted = whole[0]
         candidates = [date for date, _, _ in dates if date.covers(wanted)]
         stated = [date for date in candidates if date not in asked] or candidates[-1:]
-        if stated and stated[0].agrees(wanted) and contains(answer, (_words(stated[0]),)).score:
+        if stated and stated[0].agrees(wanted):
             return Match(1.0, gold)
     return MISS
-
-
-def _words(date: Date) -> str:
-    return " ".join(str(part) for part in (date.month, date.day, date.year) if part is not None)

@@ -63,7 +63,7 @@ def contains(answer: str, golds: Sequence[str], *, foils: Sequence[str] = ()) ->
     for gold in golds:
         limit = MAX_ANSWER_WORDS + gold.count(" ")
         text = answer if len(words) <= limit else " ".join(words[:limit])
-        if gold and not open_choice and any(not _is_denied(text, *span) for span in find_words(text, gold)):
+        if gold and not open_choice and any(not is_denied(text, *span) for span in find_words(text, gold)):
             return Match(1.0, gold)
     return MISS
 
@@ -81,7 +81,8 @@ def find_words(text: str, part: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _is_denied(text: str, start: int, end: int) -> bool:
+def is_denied(text: str, start: int, end: int) -> bool:
+    """Whether a normalised text denies what stands at start:end: "not paris", "paris is wrong"."""
     return _NEGATION.search(text, 0, start) is not None or _DENIAL.match(text, end) is not None
 
 
@@ -149,7 +150,7 @@ def label_match(answer: str, golds: Sequence[str], labels: Sequence[str] = ()) -
 def named(answer: str, options: Sequence[str]) -> tuple[str, ...]:
     """The options that an answer names and does not deny; one that stands only inside a longer one does not count."""
     spans = {
-        option: [span for span in find_words(answer, option) if not _is_denied(answer, *span)]
+        option: [span for span in find_words(answer, option) if not is_denied(answer, *span)]
         for option in options
         if option
     }

@@ -43,6 +43,7 @@ _KOREAN = re.compile(
     r"(?:모르겠|모릅니다|몰라요|모름$|잘모르|알수없|알지못|답할수없|답변할수없|답변드릴수없|대답할수없|답변드리기어렵|답변하기어렵|도와드릴수없|"
     r"볼수없|들을수없|들리지않|확인할수없|제공할수없|정보가없|다시말씀해|다시한번말씀|이해하지못했)"
 )
+_KOREAN_APOLOGY = re.compile(r"^(?:죄송(?:합니다만|하지만|해요|합니다)|미안(?:하지만|합니다만))[,.]?")
 _KOREAN_STILL_ANSWERS = re.compile(r"(?:하지만|그렇지만|그러나|아마|생각합니다|추측)")
 
 
@@ -52,7 +53,7 @@ def is_refusal(text: str, language: str = "en") -> bool:
     "I'm not sure, but I think it is Paris" is an attempt. Languages other than Korean are read as English.
     """
     if language.partition("-")[0].lower() == "ko":
-        joined = "".join(text.split())
+        joined = _KOREAN_APOLOGY.sub("", "".join(text.split()))
         return _KOREAN.search(joined) is not None and _KOREAN_STILL_ANSWERS.search(joined) is None
     words = normalise(text, "en")
     if _APOLOGY_ONLY.match(words):

@@ -187,11 +187,11 @@ def test_text_without_words_is_empty(text: str) -> None:
 PIECES = st.sampled_from(
     " ".join(
         (
-            "a an the one two five ten twelve nineteen twenty sixty ninety hundred thousand million and point oh o half thirds",
-            "quarter first third twenty-first 21st 5 05 1969 1,000 3.14 -5 1/2 2½ $ % ° C km kilometres per hour cent dollars",
-            "july july, may march of st. st J. R. u.s. I's don't dont it's a. b c i , . - — 7/4/1969 1969-07-04 9:15 10:00",
-            "minus negative dozen seconds second world war II VIII henry colour 1960s sixties hundreds vitamin saint Dr.",
-            "o'clock 's 't 日本 é ß ² ⅔",
+            "a an the one two five ten twelve nineteen twenty sixty ninety hundred thousand million and point oh",
+            "o half thirds quarter first third twenty-first 21st 5 05 1969 1,000 3.14 -5 1/2 2½ $ % ° C km",
+            "kilometres per hour cent dollars july july, may march of st. st J. R. u.s. I's don't dont it's a. b",
+            "c i , . - — 7/4/1969 1969-07-04 9:15 10:00 minus negative dozen seconds second world war II VIII",
+            "henry colour 1960s sixties hundreds vitamin saint Dr. o'clock 's 't 日本 é ß ² ⅔",
         )
     ).split()
 )

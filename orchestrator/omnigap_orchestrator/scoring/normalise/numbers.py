@@ -49,6 +49,8 @@ STARTS = (
 )
 """Words that can begin a number; a text without them and without digits is left alone."""
 
+_OPENERS = STARTS | {"a", "an"}
+
 
 class Parsed(NamedTuple):
     """A number read from tokens: its canonical token and the index behind it."""
@@ -328,7 +330,7 @@ def convert(tokens: list[str]) -> list[str]:
             result.append(word)  # a time, not the 2nd
             i += 1
             continue
-        number = parse(tokens, i)
+        number = parse(tokens, i) if word in _OPENERS or (is_number(word) and _goes_on(tokens, i + 1)) else None
         if number is None:
             result.append(word)
             i += 1
@@ -336,6 +338,12 @@ def convert(tokens: list[str]) -> list[str]:
             result.append(number.token)
             i = number.end
     return _world_wars(result)
+
+
+def _goes_on(tokens: list[str], i: int) -> bool:
+    """Whether tokens[i] could continue a number in digits; most often it can not, which saves the reading."""
+    word = _at(tokens, i)
+    return word in _POWERS or word in _PARTS or word in _SINGULAR_PARTS or word in ("point", "and") or "/" in word
 
 
 def _is_digit(last: list[str]) -> bool:

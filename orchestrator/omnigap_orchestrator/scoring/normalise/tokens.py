@@ -129,4 +129,4 @@ def _number_token(match: re.Match[str]) -> list[str]:
 
 def is_number(token: str) -> bool:
     """Whether a token is a canonical number such as 1969, -5 or 3.14 (no ordinal, no fraction)."""
-    return NUMBER.fullmatch(token) is not None
+    return token[-1:].isdigit() and NUMBER.fullmatch(token) is not None
