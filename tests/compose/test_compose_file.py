@@ -78,10 +78,10 @@ def test_the_orchestrator_s_image_installs_all_that_the_package_depends_on() -> 
     assert _listed("orchestrator") == _names(PROJECT["dependencies"])
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", IMAGES)
 def test_an_image_installs_what_its_sources_import(name: str) -> None:
     owners = metadata.packages_distributions()
-    listed = _listed("service") | _listed(name)
+    listed = _listed(name) | (_listed("service") if name in SERVICES else set())
     there = listed | {_canonical(r) for each in listed for r in metadata.requires(each) or [] if "extra ==" not in r}
     for source in _copied(name):
         for module in _imports(source):
@@ -91,7 +91,7 @@ def test_an_image_installs_what_its_sources_import(name: str) -> None:
             assert own or owned & there, f"{source.relative_to(ROOT)} imports {module}, which {name}'s image lacks"
 
 
-@pytest.mark.parametrize("name", [*SERVICES, "orchestrator"])
+@pytest.mark.parametrize("name", IMAGES)
 def test_every_listed_requirement_has_a_pinned_version(name: str) -> None:
     pins = _names((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
     for path in DOCKER.glob(f"requirements/{name}*.txt"):
