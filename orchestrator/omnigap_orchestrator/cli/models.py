@@ -75,11 +75,11 @@ def _print(answering: list[Answering]) -> None:
 
     console = Console()
     table = Table(box=None, header_style="bold", title="N native, a assisted, - unsupported", title_justify="left")
-    for heading in ("system", "architecture", *(condition.name for condition in CONDITIONS), "served by"):
-        table.add_column(heading, no_wrap=True)
+    for heading in ("system", "architecture", *(condition.name for condition in CONDITIONS), "adapter"):
+        table.add_column(heading, no_wrap=True, min_width=3)
     for system in load_registry():
         marks = [_MARKS[system.conditions[condition].value] for condition in CONDITIONS]
-        table.add_row(system.name, system.architecture.value, *marks, system.service or "no adapter yet")
+        table.add_row(system.name, system.architecture.value, *marks, system.service or "none yet")
     console.print(table)
     for system in load_registry():
         console.print(f"\n[bold]{system.name}[/]  {system.title}, {system.checkpoint}", highlight=False)

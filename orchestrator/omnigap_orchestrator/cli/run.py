@@ -25,7 +25,9 @@ from omnigap_orchestrator.cli.options import (
 @run_dir_option
 @items_options
 @restriction_options
-@click.option("--stages", default="generate,transcribe,score", show_default=True, help="Which stages to work on.")
+@click.option(
+    "--stages", default="generate,transcribe,score", show_default=True, help="Which to work on; also `carriers`."
+)
 @click.option("--replicates", type=click.IntRange(min=1), help="Answers per model, item and condition.")
 @click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where services come from.")
 @click.option("--seed", type=int, help="Sent to models whose own decoding names none.")
@@ -70,9 +72,9 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
     restriction = Restriction.parse(split(flags["models"]), split(flags["conditions"]), split(flags["stages"]))
     with observer_for(quiet=quiet or as_json) as observer:
         try:
-            outputs = asyncio.run(drive(config, load_items(config.items), folder, restriction, observer))
+            summary = asyncio.run(drive(config, load_items(config.items), folder, restriction, observer))
         except KeyboardInterrupt:
             observer.note("interrupted; every answer that came is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
-    print_result(outputs, folder, as_json=as_json)
-    ctx.exit(0 if outputs.whole else NOT_WHOLE)
+    print_result(summary, folder, as_json=as_json)
+    ctx.exit(0 if summary["whole"] else NOT_WHOLE)

@@ -59,9 +59,9 @@ def report(
     from omnigap_orchestrator.run.folder import RunFolder
 
     folder = RunFolder(run_dir or DEFAULT_RUN)
-    outputs = rewrite(folder, single_file=single_file, allow_missing=allow_missing)
-    print_result(outputs, folder, as_json=as_json)
-    ctx.exit(0 if outputs.whole else NOT_WHOLE)
+    summary = rewrite(folder, single_file=single_file, allow_missing=allow_missing)
+    print_result(summary, folder, as_json=as_json)
+    ctx.exit(0 if summary["whole"] else NOT_WHOLE)
 
 
 def _work(
@@ -84,9 +84,9 @@ def _work(
     restriction = Restriction.parse(split(models), split(conditions), split(stages))
     with observer_for(quiet=quiet or as_json) as observer:
         try:
-            outputs = asyncio.run(redrive(folder, restriction, observer, fleet))
+            summary = asyncio.run(redrive(folder, restriction, observer, fleet))
         except KeyboardInterrupt:
             observer.note("interrupted; what was done is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
-    print_result(outputs, folder, as_json=as_json)
-    ctx.exit(0 if outputs.whole else NOT_WHOLE)
+    print_result(summary, folder, as_json=as_json)
+    ctx.exit(0 if summary["whole"] else NOT_WHOLE)

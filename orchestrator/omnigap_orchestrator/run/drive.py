@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
@@ -14,7 +15,7 @@ from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.run.facts import command_line, now
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
-from omnigap_orchestrator.run.outputs import Outputs, write_outputs
+from omnigap_orchestrator.run.outputs import current_summary, write_outputs
 from omnigap_orchestrator.run.record import open_book, recall
 from omnigap_orchestrator.run.run import Run
 from omnigap_orchestrator.run.settings import Restriction, Stage, roster_of, services_of
@@ -22,8 +23,8 @@ from omnigap_orchestrator.run.settings import Restriction, Stage, roster_of, ser
 
 async def drive(
     config: Config, items: Sequence[Item], folder: RunFolder, restriction: Restriction, observer: Observer
-) -> Outputs:
-    """Runs what is open and writes the run's files.
+) -> dict[str, Any]:
+    """Runs what is open, writes the run's files, and returns what summary.json holds.
 
     Raises:
         FolderError: where the folder cannot be used, or another process uses it.
@@ -40,10 +41,10 @@ async def drive(
             await Run(config, items, folder, restriction, observer).execute(roster)
         _mark(folder, "finished")
         _mark(folder, "command", command_line())
-        return await asyncio.to_thread(rewrite, folder)
+        return await asyncio.to_thread(_files, folder)
 
 
-async def redrive(folder: RunFolder, restriction: Restriction, observer: Observer, fleet: str | None) -> Outputs:
+async def redrive(folder: RunFolder, restriction: Restriction, observer: Observer, fleet: str | None) -> dict[str, Any]:
     """Single stages on the plan that the folder holds.
 
     Raises:
@@ -55,8 +56,8 @@ async def redrive(folder: RunFolder, restriction: Restriction, observer: Observe
     return await drive(config, items, folder, restriction, observer)
 
 
-def rewrite(folder: RunFolder, *, single_file: bool | None = None, allow_missing: bool | None = None) -> Outputs:
-    """The run's files from its folder alone.
+def rewrite(folder: RunFolder, *, single_file: bool | None = None, allow_missing: bool | None = None) -> dict[str, Any]:
+    """The run's files from its folder alone; returns what summary.json holds.
 
     Raises:
         FolderError: where no run was started there.
@@ -68,6 +69,17 @@ def rewrite(folder: RunFolder, *, single_file: bool | None = None, allow_missing
         return write_outputs(folder, book, journal, single_file=single_file, allow_missing=allow_missing)
     finally:
         journal.close()
+
+
+def _files(folder: RunFolder) -> dict[str, Any]:
+    """The run's files, written only where something that they follow from has changed."""
+    journal = Journal(folder.journal)
+    try:
+        config, _ = recall(folder)
+        current = current_summary(folder, journal, config)
+    finally:
+        journal.close()
+    return rewrite(folder) if current is None else current
 
 
 async def _fleet(config: Config, folder: RunFolder, restriction: Restriction, observer: Observer) -> Fleet:

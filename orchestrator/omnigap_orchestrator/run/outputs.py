@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from typing import Any
 
-import polars as pl
 import tomli_w
 
-from omnigap_orchestrator.analysis import Analysis, AnalysisOptions, IntervalOptions, MissingRule, analyse, to_json
+import omnigap
+from omnigap.digest import digest_of
+from omnigap_orchestrator.analysis import (
+    ANALYSIS_VERSION,
+    Analysis,
+    AnalysisOptions,
+    IntervalOptions,
+    MissingRule,
+    analyse,
+    to_json,
+)
 from omnigap_orchestrator.carriers import MediaStore
+from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.sections import AnalysisConfig
-from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, ServiceRow, TranscriptRow
 from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book
 from omnigap_orchestrator.run.facts import run_facts
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.table import ResultsTable
+from omnigap_orchestrator.scoring import NORMALISER_VERSION
 
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What was written, for who prints it."""
-
-    results: pl.DataFrame
-    analysis: Analysis
-    facts: RunFacts
-
-    @property
-    def whole(self) -> bool:
-        return not self.facts.incomplete
+FINGERPRINT = "outputs_of"
+"""The journal's note of what the files were written from."""
 
 
 def write_outputs(
@@ -40,8 +41,8 @@ def write_outputs(
     *,
     single_file: bool | None = None,
     allow_missing: bool | None = None,
-) -> Outputs:
-    """Computes the table and everything that follows from it, and writes the four files.
+) -> dict[str, Any]:
+    """Computes the table and everything that follows from it, writes the four files, and returns summary.json's data.
 
     Raises:
         FolderError: where the disk is full; the files that were there stay as they were.
@@ -52,10 +53,11 @@ def write_outputs(
         section = section.model_copy(update={"allow_missing": allow_missing})
     analysis = analyse(results, analysis_options(section))
     facts = run_facts(folder, book, journal, results)
+    summary = _summary(folder, facts, analysis)
     with replacing(folder.results) as path:
         results.write_parquet(path)
     with replacing(folder.summary) as path:
-        path.write_text(json.dumps(_summary(folder, facts, analysis), indent=1, ensure_ascii=False), encoding="utf-8")
+        path.write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")
     with replacing(folder.manifest) as path:
         path.write_text(tomli_w.dumps(_manifest(book, facts)), encoding="utf-8")
     store = MediaStore(folder.media)
@@ -69,7 +71,29 @@ def write_outputs(
         single_file=book.config.report.single_file if single_file is None else single_file,
         media_budget=int(book.config.report.embed_mb * 1e6),
     )
-    return Outputs(results, analysis, facts)
+    journal.set_meta(FINGERPRINT, fingerprint(journal, book.config))
+    return summary
+
+
+def current_summary(folder: RunFolder, journal: Journal, config: Config) -> dict[str, Any] | None:
+    """summary.json, where all four files are there and nothing that they follow from has changed since."""
+    files = (folder.results, folder.summary, folder.report, folder.manifest)
+    if journal.meta(FINGERPRINT) != fingerprint(journal, config) or not all(path.is_file() for path in files):
+        return None
+    summary: dict[str, Any] = json.loads(folder.summary.read_text(encoding="utf-8"))
+    return summary
+
+
+def fingerprint(journal: Journal, config: Config) -> str:
+    """Of all that the files follow from: plan, configuration, services, how many rows there are, and this version.
+
+    Rows are only ever added under content keys, so their number tells whether there are new ones.
+    """
+    counts = [journal.count(row) for row in (AnswerRow, TranscriptRow, ScoreRow)]
+    failures = [f"{f.stage} {f.model} {f.item_id} {f.condition} {f.replicate}" for f in journal.all(FailureRow)]
+    services = [f"{row.role} {row.name} {row.digest}" for row in journal.all(ServiceRow)]
+    versions = [omnigap.__version__, ANALYSIS_VERSION, NORMALISER_VERSION]
+    return digest_of([journal.meta("plan"), config.model_dump_json(), counts, failures, services, versions])
 
 
 def analysis_options(section: AnalysisConfig) -> AnalysisOptions:
@@ -79,11 +103,12 @@ def analysis_options(section: AnalysisConfig) -> AnalysisOptions:
     )
 
 
-def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis) -> dict[str, object]:
+def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis) -> dict[str, Any]:
     head = {
         "run": folder.name,
         "whole": not facts.incomplete,
         "incomplete": facts.incomplete,
+        "embedded": facts.embedded,
         "models": {model.name: model.digest for model in facts.models},
         "asr": facts.asr.digest if facts.asr is not None else None,
         "normaliser": facts.normaliser,

@@ -86,6 +86,7 @@ class Run:
         wanted: list[tuple[Role, str, tuple[str, ...]]] = []
         if Stage.GENERATE in self._restriction.stages:
             wanted += [(Role.MODEL, spec.name, spec.endpoints) for spec in plan.models if self._covers(spec.name)]
+        if self._restriction.makes_carriers:
             wanted.append((Role.TTS, Role.TTS, roster.tts))
         if Stage.TRANSCRIBE in self._restriction.stages:
             wanted.append((Role.SCORER, Role.SCORER, roster.scorer))
@@ -110,7 +111,9 @@ class Run:
         finder = CarrierFinder(self._config, self._store, journal, cards.tts.digest if cards.tts is not None else "")
         timeout_s = self._config.run.request_timeout_s
         maker = CarrierMaker(finder, self._store, writer, self._observer, tts, timeout_s)
-        await maker.make(finder.missing(plan))
+        missing = finder.missing(plan)
+        if self._restriction.makes_carriers:
+            await maker.make(missing)
         if maker.left_out:
             self._observer.note(f"{maker.left_out} questions could not be read aloud yet: their cells stay pending")
         book = Book(self._config, plan, finder.set, cards)

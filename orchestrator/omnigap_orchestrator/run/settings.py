@@ -14,8 +14,9 @@ from omnigap_orchestrator.plan import ModelSpec
 
 
 class Stage(StrEnum):
-    """The stages of a run, in the order of the data."""
+    """The stages of a run, in the order of the data. `generate` makes the carriers that it needs itself."""
 
+    CARRIERS = "carriers"
     GENERATE = "generate"
     TRANSCRIBE = "transcribe"
     SCORE = "score"
@@ -39,6 +40,10 @@ class Restriction:
     models: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     stages: tuple[Stage, ...] = ALL_STAGES
+
+    @property
+    def makes_carriers(self) -> bool:
+        return Stage.CARRIERS in self.stages or Stage.GENERATE in self.stages
 
     def covers(self, model: str, condition: Condition) -> bool:
         return (not self.models or model in self.models) and (not self.conditions or condition in self.conditions)
