@@ -92,7 +92,7 @@ def fingerprint(journal: Journal, config: Config) -> str:
     counts = [journal.count(row) for row in (AnswerRow, TranscriptRow, ScoreRow)]
     failures = [f"{f.stage} {f.model} {f.item_id} {f.condition} {f.replicate}" for f in journal.all(FailureRow)]
     services = [f"{row.role} {row.name} {row.digest}" for row in journal.all(ServiceRow)]
-    versions = [omnigap.__version__, ANALYSIS_VERSION, NORMALISER_VERSION]
+    versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {NORMALISER_VERSION}"
     return digest_of([journal.meta("plan"), config.model_dump_json(), counts, failures, services, versions])
 
 
