@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from omnigap.vocabulary import FinishReason, Flag
 from omnigap_orchestrator.scoring.language import wrong_language
-from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.refusal import is_refusal
 
 SILENT_RMS = 1e-3
@@ -93,7 +93,7 @@ def _lost_tail(own_text: str, audio: AudioFacts, transcript: str | None, languag
         return True
     if transcript is None:
         return False
-    said, heard = normalise(own_text, language).split(), normalise(transcript, language).split()
+    said, heard = units(normalise(own_text, language), language), units(normalise(transcript, language), language)
     if not heard or len(heard) > len(said) or heard == said or heard[:-1] != said[: len(heard) - 1]:
         return False
     cut = said[len(heard) - 1]

@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.scoring.calendar import date_match
 from omnigap_orchestrator.scoring.gold import gold_forms
+from omnigap_orchestrator.scoring.korean import (
+    choice_korean,
+    contains_korean,
+    exact_korean,
+    is_korean,
+    label_korean,
+    number_korean,
+)
 from omnigap_orchestrator.scoring.letters import ALPHABET, find_choice
 from omnigap_orchestrator.scoring.metrics import contains, exact_match, label_match, offered, token_f1
-from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.numeric import number_match
 from omnigap_orchestrator.scoring.refusal import is_refusal
 
@@ -89,38 +97,49 @@ def _golds(item: Item) -> tuple[str, ...]:
 
 
 def _score_containment(item: Item, text: str, answer: str) -> Scored:
-    match = contains(answer, _golds(item), foils=_foils(item.question, item.choices, item.language))
+    if is_korean(item.language):
+        match = contains_korean(answer, _golds(item))
+    else:
+        match = contains(answer, _golds(item), foils=_foils(item.question, item.choices, item.language))
     return Scored(match.score, "containment", answer, match.gold)
 
 
 def _score_exact(item: Item, text: str, answer: str) -> Scored:
-    match = exact_match(answer, _golds(item))
+    match = (exact_korean if is_korean(item.language) else exact_match)(answer, _golds(item))
     return Scored(match.score, "exact", answer, match.gold)
 
 
 def _score_f1(item: Item, text: str, answer: str) -> Scored:
-    match = token_f1(answer, _golds(item))
+    match = token_f1(
+        " ".join(units(answer, item.language)),
+        tuple(" ".join(units(gold, item.language)) for gold in _golds(item)),
+    )
     return Scored(match.score, "f1", answer, match.gold)
 
 
 def _score_number(item: Item, text: str, answer: str) -> Scored:
-    match = number_match(answer, _golds(item), question=normalise(item.question, item.language))
+    match = (number_korean if is_korean(item.language) else number_match)(
+        answer, _golds(item), question=normalise(item.question, item.language)
+    )
     return Scored(match.score, "number", answer, match.number, () if match.number else (Flag.UNPARSABLE,))
 
 
 def _score_date(item: Item, text: str, answer: str) -> Scored:
-    match = date_match(answer, _golds(item), question=normalise(item.question, item.language))
+    if is_korean(item.language):
+        match = contains_korean(answer, _golds(item))
+    else:
+        match = date_match(answer, _golds(item), question=normalise(item.question, item.language))
     return Scored(match.score, "date", answer, match.gold)
 
 
 def _score_label(item: Item, text: str, answer: str) -> Scored:
     labels = tuple(normalise(choice, item.language) for choice in item.choices)
-    match = label_match(answer, _golds(item), labels)
+    match = (label_korean if is_korean(item.language) else label_match)(answer, _golds(item), labels)
     return Scored(match.score, "label", answer, match.label, () if match.label else (Flag.UNPARSABLE,))
 
 
 def _score_letter(item: Item, text: str, answer: str) -> Scored:
-    choice = find_choice(text, item.choices, item.language)
+    choice = (choice_korean if is_korean(item.language) else find_choice)(text, item.choices, item.language)
     if choice.letter is None:
         return Scored(0.0, "letter", answer, flags=(Flag.UNPARSABLE,))
     return Scored(float(choice.letter in _gold_letters(item)), "letter", answer, choice.letter)

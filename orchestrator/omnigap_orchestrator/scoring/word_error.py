@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
-from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise import normalise, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,16 @@ def count_errors(reference: list[str], hypothesis: list[str]) -> WordErrors:
     return WordErrors(insertions, deletions, substitutions, len(reference))
 
 
+def _units(text: str, language: str) -> list[str]:
+    return units(normalise(text, language), language)
+
+
 def word_errors(reference: str, hypothesis: str, language: str = "en") -> WordErrors:
-    """Word errors of a hypothesis, both normalised first; character errors in scripts without spaces.
+    """Word errors of a hypothesis, both normalised first; character errors in Korean and scripts without spaces.
 
     The reference is what should have been said (the own text, the gold), the hypothesis what was heard.
     """
-    return count_errors(normalise(reference, language).split(), normalise(hypothesis, language).split())
+    return count_errors(_units(reference, language), _units(hypothesis, language))
 
 
 def character_errors(reference: str, hypothesis: str, language: str = "en") -> WordErrors:
@@ -88,7 +92,7 @@ def pooled(errors: Iterable[WordErrors]) -> WordErrors:
 
 def align(reference: str, hypothesis: str, language: str = "en") -> tuple[Pair, ...]:
     """The alignment behind `word_errors`, in the order of the text, for showing where words were lost."""
-    said, heard = normalise(reference, language).split(), normalise(hypothesis, language).split()
+    said, heard = _units(reference, language), _units(hypothesis, language)
     pairs: list[Pair] = []
     for block in Levenshtein.opcodes(said, heard):
         left: list[str | None] = [*said[block.src_start : block.src_end]]

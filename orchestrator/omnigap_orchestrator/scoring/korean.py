@@ -1,0 +1,107 @@
+"""Korean versions of the metrics that compare words: spacing is ignored, particles are looked past."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from omnigap_orchestrator.scoring.letters import ALPHABET, NONE, Choice
+from omnigap_orchestrator.scoring.metrics import MISS, LabelMatch, Match
+from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise.korean import ENDING, bare, find_noun, numbers_apart
+from omnigap_orchestrator.scoring.numeric import NumberMatch, number_match
+
+MAX_ANSWER_SYLLABLES = 150
+"""Containment looks at so many syllables of an answer, about as much speech as 50 English words."""
+
+_DENIAL = re.compile(r" ?(?:아니|아닌|아닙|말고)")
+_LETTER_NAMES = {
+    "에이": "A",
+    "비": "B",
+    "씨": "C",
+    "시": "C",
+    "디": "D",
+    "이": "E",
+    "에프": "F",
+    "지": "G",
+    "에이치": "H",
+}
+_LETTER = re.compile(r"(?<![a-z])([a-h])(?![a-z])(?=\S*)")
+_LEAD = re.compile(r"^(?:(?:정답|답|보기|선택지|제생각|저)(?:은|는|이|가)? ?|제 생각에는 )*")
+
+
+def is_korean(language: str) -> bool:
+    """Whether a BCP 47 tag names Korean."""
+    return language.partition("-")[0].lower() == "ko"
+
+
+def exact_korean(answer: str, golds: Sequence[str]) -> Match:
+    """1 where the answer, without spaces and final copula, is a gold."""
+    said = bare(answer)
+    for gold in golds:
+        if said and said == bare(gold):
+            return Match(1.0, gold)
+    return MISS
+
+
+def contains_korean(answer: str, golds: Sequence[str]) -> Match:
+    """1 where a gold stands in the answer as a noun of its own, with or without particles, and is not denied."""
+    whole = exact_korean(answer, golds)
+    if whole.score:
+        return whole
+    text = answer[:MAX_ANSWER_SYLLABLES]
+    for gold in golds:
+        if any(_DENIAL.match(text, end) is None for _, end in find_noun(text, gold)):
+            return Match(1.0, gold)
+    return MISS
+
+
+def named_korean(answer: str, options: Sequence[str]) -> tuple[str, ...]:
+    """The options that an answer names and does not deny; one inside a longer named one does not count."""
+    found = [
+        option
+        for option in options
+        if option and any(_DENIAL.match(answer, end) is None for _, end in find_noun(answer, option))
+    ]
+    return tuple(
+        option for option in found if not any(option != other and bare(option) in bare(other) for other in found)
+    )
+
+
+def label_korean(answer: str, golds: Sequence[str], labels: Sequence[str] = ()) -> LabelMatch:
+    """Label accuracy: the answer must name exactly one label of the set."""
+    if not labels:
+        match = contains_korean(answer, golds)
+        return LabelMatch(match.score, match.gold)
+    found = named_korean(answer, labels)
+    label = found[0] if len(found) == 1 else None
+    return LabelMatch(float(label in golds), label)
+
+
+def number_korean(answer: str, golds: Sequence[str], *, question: str = "") -> NumberMatch:
+    """The number that an answer states, as `numeric.number_match` finds it, whatever counter stands behind it."""
+    return number_match(
+        numbers_apart(answer), tuple(numbers_apart(gold) for gold in golds), question=numbers_apart(question)
+    )
+
+
+def choice_korean(text: str, choices: Sequence[str], language: str = "ko") -> Choice:
+    """The letter an answer chooses: "B", "비입니다", "정답은 B번입니다", or the text of exactly one choice."""
+    answer = normalise(text, language)
+    allowed = ALPHABET[: len(choices)] if choices else ALPHABET[:8]
+    core = _LEAD.sub("", answer)
+    for name, letter in sorted(_LETTER_NAMES.items(), key=lambda pair: -len(pair[0])):
+        rest = core.removeprefix(name)
+        if rest != core and ENDING.fullmatch(rest.removeprefix("번").strip()) and letter in allowed:
+            return Choice(letter)
+    letters = {
+        match[1].upper()
+        for match in _LETTER.finditer(answer)
+        if match[1].upper() in allowed and not re.match(r"\S* ?(?:아니|아닌|아닙|말고)", answer[match.end() :])
+    }
+    options = [normalise(choice, language) for choice in choices]
+    by_text = {ALPHABET[options.index(option)] for option in named_korean(answer, options)}
+    found = letters or by_text
+    if len(found) != 1 or (letters and by_text and letters != by_text):
+        return NONE
+    return Choice(next(iter(found)))
