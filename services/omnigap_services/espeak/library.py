@@ -200,7 +200,8 @@ def synthesise(
     if not native.size:
         return native
     resampled = soxr.resample(native, native_sample_rate(), SAMPLE_RATE, quality="HQ")
-    return np.clip(resampled, -1.0, 1.0).astype(np.float32)
+    clipped: npt.NDArray[np.float32] = np.clip(resampled, -1.0, 1.0).astype(np.float32)
+    return clipped
 
 
 def phonemes(text: str, voice: str = DEFAULT_VOICE) -> str:

@@ -87,7 +87,7 @@ class Desk:
 
     async def try_out(self, request: Request) -> None:
         """Answers one request as if it had come over the wire; raises the ContractError that it ended with."""
-        answer = self._begin(request.condition)
+        answer = self._begin(None)
         answer.join(None)
         self._submit(answer, request)
         async for _ in answer.follow():
@@ -101,8 +101,8 @@ class Desk:
             return self._begin_decoding(message, condition, "", b"")
         payload = payload_hash(message)
         found = self._replays.find(message.request_id, payload)
-        # An answer whose last caller has just gone is being stopped: nobody can join it any more.
-        if found is not None and not found.gone_away:
+        # An answer that nobody waited for any more is being stopped: it cannot be joined.
+        if found is not None and (found.ended or not found.gone):
             self._metrics.replayed()
             return found
         return self._begin_decoding(message, condition, message.request_id, payload)
@@ -114,15 +114,15 @@ class Desk:
         if request_id:
             self._replays.add(request_id, payload, answer)
         if condition.input is Modality.TEXT:
-            self._submit(answer, decode_request(message, self.card, condition.output))
+            self._decode(answer, message, condition.output)
         else:
-            task = asyncio.create_task(self._decode(answer, message, condition.output))
+            task = asyncio.create_task(self._decode_media(answer, message, condition.output))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return answer
 
-    def _begin(self, condition: Condition, request_id: str = "") -> Answer:
-        """A new answer within the server's capacity; raises BUSY beyond it."""
+    def _begin(self, condition: Condition | None, request_id: str = "") -> Answer:
+        """A new answer within the server's capacity; raises BUSY beyond it. Without a condition it is not counted."""
         if len(self._running) >= self._capacity:
             text = (
                 f"{self.card.name} holds {len(self._running)} calls and its queue is full (max_queue = "
@@ -134,7 +134,15 @@ class Desk:
         self._idle.clear()
         return answer
 
-    async def _decode(self, answer: Answer, message: pb.GenerateRequest, output: Modality) -> None:
+    def _decode(self, answer: Answer, message: pb.GenerateRequest, output: Modality) -> None:
+        try:
+            request = decode_request(message, self.card, output)
+        except Exception as error:
+            answer.end(failure_of(error))
+        else:
+            self._submit(answer, request)
+
+    async def _decode_media(self, answer: Answer, message: pb.GenerateRequest, output: Modality) -> None:
         loop = asyncio.get_running_loop()
         try:
             request = await loop.run_in_executor(self._decoders, decode_request, message, self.card, output)
@@ -151,12 +159,14 @@ class Desk:
         self._running[answer] = turn
         self._worker.submit(turn)
 
-    def _ended(self, condition: Condition, request_id: str, answer: Answer) -> None:
+    def _ended(self, condition: Condition | None, request_id: str, answer: Answer) -> None:
         self._running.pop(answer, None)
         if not self._running:
             self._idle.set()
         if request_id:
             self._replays.end(request_id, answer)
+        if condition is None:
+            return
         if answer.error is None:
             self._metrics.answered(condition.name, answer.events[-1].complete)
         else:

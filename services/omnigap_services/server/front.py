@@ -11,7 +11,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
 from omnigap.vocabulary import Reason
 from omnigap_services.server.desk import Desk
-from omnigap_services.server.failures import shortened
+from omnigap_services.server.failures import failure_of, shortened
 
 
 class Front(pb_grpc.ModelServiceServicer):
@@ -36,8 +36,8 @@ class Front(pb_grpc.ModelServiceServicer):
             await _abort(context, _not_ready())
         try:
             answer = desk.open(request, context.time_remaining())
-        except ContractError as error:
-            await _abort(context, error)
+        except Exception as error:
+            await _abort(context, failure_of(error))
         try:
             async for event in answer.follow():
                 yield event

@@ -6,8 +6,7 @@ import logging
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import _async as health_aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from omnigap.limits import SERVER_OPTIONS
@@ -17,6 +16,7 @@ from omnigap_services.adapter import Adapter
 from omnigap_services.server.describe import describe
 from omnigap_services.server.desk import Desk
 from omnigap_services.server.front import Front
+from omnigap_services.server.health import Health
 from omnigap_services.server.metrics import Metrics, MetricsPort
 from omnigap_services.server.warmup import default_warm_up
 from omnigap_services.server.worker import Worker
@@ -60,12 +60,12 @@ class Server:
         self._metrics_http: MetricsPort | None = None
         self._front = Front()
         self._desk: Desk | None = None
-        self._health = health_aio.HealthServicer()
+        self._health = Health(SERVICE)
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
 
     @property
     def address(self) -> str:
-        return f"{self.options.host}:{self.port}"
+        return self._at(self.port)
 
     async def start(self) -> None:
         """Binds, loads, warms up and says SERVING; raises what any of these raises."""
@@ -78,11 +78,10 @@ class Server:
         Raises:
             PortTakenError: for a port in use. Found here, before minutes of loading.
         """
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         pb_grpc.add_ModelServiceServicer_to_server(self._front, self._grpc)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._grpc)
-        wanted = f"{self.options.host}:{self.options.port}"
+        wanted = self._at(self.options.port)
         try:
             self.port = self._grpc.add_insecure_port(wanted)
         except RuntimeError as error:
@@ -103,12 +102,12 @@ class Server:
         self._desk = Desk(card, self.description.digest, self._worker, self.metrics)
         await self._desk.try_out(self._adapter.warm_up() or default_warm_up(card))
         self._front.open(self._desk, self.description)
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self._health.set_serving(True)
         _log.info("%s serves on %s, digest %s", card.name, self.address, self.description.digest)
 
     async def stop(self) -> bool:
         """Drains, closes the adapter and the ports; False where work was cut off."""
-        await self._health.enter_graceful_shutdown()
+        await self._health.set_serving(False)
         whole = await self._desk.drain(self.options.drain_seconds) if self._desk else True
         await self._grpc.stop(_LAST_GRACE_S)
         if self._desk:
@@ -118,14 +117,14 @@ class Server:
             self._metrics_http.close()
         return whole
 
+    def _at(self, port: int) -> str:
+        host = self.options.host
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
     def _start_metrics(self, port: int) -> None:
         try:
             self._metrics_http = self.metrics.serve(self.options.host, port)
         except OSError as error:
-            text = f"cannot listen on {self.options.host}:{port} for metrics: choose another with --metrics-port"
+            text = f"cannot listen on {self._at(port)} for metrics: choose another with --metrics-port"
             raise PortTakenError(text) from error
         self.metrics_port = self._metrics_http.port
-
-    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        await self._health.set("", status)
-        await self._health.set(SERVICE, status)

@@ -36,6 +36,7 @@ class ServedTurn:
         self._digest = digest
         self._lock = threading.Lock()
         self._open = True
+        self._cancelled = False
         self._started = 0.0
         self._first_text = 0.0
         self._first_audio = 0.0
@@ -49,7 +50,9 @@ class ServedTurn:
 
     @property
     def cancelled(self) -> bool:
-        return self._answer.gone
+        # Latched: an adapter that was told to stop has stopped, even if another caller joins in this moment.
+        self._cancelled = self._cancelled or self._answer.gone
+        return self._cancelled
 
     def write(self, text: str) -> None:
         if text:

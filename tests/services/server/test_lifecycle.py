@@ -120,13 +120,26 @@ async def test_what_outlasts_the_drain_ends_as_draining_and_not_in_silence(runni
     assert await asyncio.to_thread(gate.saw_cancel.wait, PATIENCE_S)
 
 
-async def test_health_watchers_hear_of_the_drain(running: Start) -> None:
+async def test_health_watchers_hear_of_the_drain_also_when_another_one_left(running: Start) -> None:
     served = await running(Double())
-    watch = health_pb2_grpc.HealthStub(served.caller.channel).Watch(health_pb2.HealthCheckRequest())
-    assert (await watch.read()).status == SERVING
+    stub = health_pb2_grpc.HealthStub(served.caller.channel)
+    stays, leaves = (stub.Watch(health_pb2.HealthCheckRequest(service=name)) for name in ("", SERVICE))
+    assert (await stays.read()).status == (await leaves.read()).status == SERVING
+    leaves.cancel()
     stopping = asyncio.create_task(served.server.stop())
-    assert (await watch.read()).status == NOT_SERVING
+    assert (await stays.read()).status == NOT_SERVING
     await stopping
+
+
+async def test_health_knows_only_what_is_served(running: Start) -> None:
+    served = await running(Double())
+    stub = health_pb2_grpc.HealthStub(served.caller.channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await health(served, "omnigap.v2.ModelService")
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    watch = stub.Watch(health_pb2.HealthCheckRequest(service="omnigap.v2.ModelService"))
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    watch.cancel()
 
 
 async def test_reflection_lists_the_service(running: Start) -> None:
