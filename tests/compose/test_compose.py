@@ -77,7 +77,7 @@ def test_a_run_inside_writes_as_the_owner_of_the_folder_of_runs(tmp_path: Path) 
     runs.mkdir()
     os.chown(runs, owner, -1)
     compose(*ALL, "run", "--rm", "-T", "orchestrator", "run", "--limit", str(ITEMS), "--quiet", OMNIGAP_RUNS=str(runs))
-    assert _answered(runs / "compose") == {"cascade": ITEMS * 6}
+    assert _answered(runs / "default") == {"cascade": ITEMS * 6}
     assert {path.stat().st_uid for path in runs.rglob("*")} == {owner}
 
 

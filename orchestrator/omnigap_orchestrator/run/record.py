@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from omnigap.digest import digest_of
@@ -51,7 +52,8 @@ def recall(folder: RunFolder) -> tuple[Config, tuple[Item, ...]]:
     folder.require()
     if not folder.config.is_file() or not folder.items.is_file():
         raise FolderError(f"{folder.root} holds a run that never came to its plan: run it again")
-    config = Config.model_validate_json(folder.config.read_text(encoding="utf-8"))
+    # As TOML is read, not by pydantic's own JSON mode: that one knows no path that a validator has already made.
+    config = Config.model_validate(json.loads(folder.config.read_text(encoding="utf-8")))
     return config, collect(jsonl_rows(folder.items))
 
 
