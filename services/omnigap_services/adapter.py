@@ -144,14 +144,18 @@ class Completion:
 
 @runtime_checkable
 class Turn(Protocol):
-    """One request in a batch, and the way back for its answer. All methods may be called from any thread."""
+    """One request in a batch, and the way back for its answer. All methods may be called from any thread.
+
+    None of them raises for what it is given: audio that nobody could play (NaN, not mono, a second rate, speech where
+    text was asked for) ends this turn with MODEL_ERROR, and what comes after the end of a turn is dropped.
+    """
 
     @property
     def request(self) -> Request: ...
 
     @property
     def cancelled(self) -> bool:
-        """True once the caller went away or the deadline passed: stop between two steps."""
+        """True once the last caller went away or its deadline passed, and then for good: stop between two steps."""
 
     def write(self, text: str) -> None:
         """Sends a piece of the answer's own text."""
