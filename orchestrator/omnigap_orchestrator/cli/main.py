@@ -44,3 +44,7 @@ def main() -> None:
 
     Start with `omnigap-orchestrate run`. Every flag can also be set as OMNIGAP_COMMAND_FLAG, and most in a TOML file.
     """
+
+
+if __name__ == "__main__":
+    main()
