@@ -2,18 +2,42 @@
 
 from omnigap_orchestrator.analysis.choose import IntervalOptions
 from omnigap_orchestrator.analysis.contrasts import Contrast, MissingRule
+from omnigap_orchestrator.analysis.flips import flips
 from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
+from omnigap_orchestrator.analysis.power import (
+    detectable_gap,
+    paired_variance,
+    pairs_needed,
+    pairs_needed_for_equivalence,
+)
+from omnigap_orchestrator.analysis.rogan_gladen import Calibration, Corrected, correct, corrected
+from omnigap_orchestrator.analysis.routing import Constraints, RoutingOptions
+from omnigap_orchestrator.analysis.set_level import disparity, imbalance, spread
 from omnigap_orchestrator.analysis.summary import ANALYSIS_VERSION, Analysis, AnalysisOptions, analyse, to_json
 
 __all__ = [
     "ANALYSIS_VERSION",
     "Analysis",
     "AnalysisOptions",
+    "Calibration",
+    "Constraints",
     "Contrast",
+    "Corrected",
     "IntervalOptions",
     "MissingRule",
+    "RoutingOptions",
     "analyse",
+    "correct",
+    "corrected",
+    "detectable_gap",
+    "disparity",
+    "flips",
+    "imbalance",
     "item_scores",
+    "paired_variance",
+    "pairs_needed",
+    "pairs_needed_for_equivalence",
     "score_matrices",
+    "spread",
     "to_json",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from omnigap_orchestrator.analysis.intervals import NO_INTERVAL, ClusterTotals, Interval
-from omnigap_orchestrator.analysis.pairs import FloatArray
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
 
 WEBB_UP_TO = 12
 """At most so many clusters take Webb's six weights instead of two, which would give too few distinct draws."""
@@ -86,11 +86,35 @@ def _last_accepted(p_value: Callable[[float], float], inside: float, outside: fl
     return (inside + outside) / 2
 
 
+def distinct_rows(columns: FloatArray) -> tuple[FloatArray, IntArray]:
+    """The distinct rows in sorted order, and how often each occurs (np.unique over an axis, many times as fast)."""
+    ordered = columns[np.lexsort(columns.T)]
+    new = np.ones(len(ordered), dtype=np.bool_)
+    new[1:] = np.any(ordered[1:] != ordered[:-1], axis=1)
+    starts = np.flatnonzero(new)
+    return ordered[starts], np.diff(starts, append=len(ordered)).astype(np.int64)
+
+
+def resampled(columns: FloatArray, seed: int, draws: int) -> FloatArray:
+    """Column sums of `draws` samples of whole rows with replacement, shape (draws, columns).
+
+    Rows (clusters) with the same content are interchangeable, so a sample is a multinomial count over the distinct
+    ones: binary scores cost next to nothing, and no label or order of the rows can change the result.
+    """
+    types, counts = distinct_rows(columns)
+    rng = np.random.default_rng(seed)
+    out = np.empty((draws, columns.shape[1]))
+    step = max(1, _BLOCK // len(types))
+    for start in range(0, draws, step):
+        stop = min(start + step, draws)
+        out[start:stop] = rng.multinomial(len(columns), counts / len(columns), size=stop - start) @ types
+    return out
+
+
 def paired_cluster(totals: ClusterTotals, level: float, seed: int, draws: int, bound: float = 1.0) -> Interval:
     """Studentised bootstrap that draws whole clusters; the conditions of an item stay together. Cut at +-`bound`.
 
-    Clusters with the same sum and size are interchangeable, so a draw is a multinomial count over the distinct ones. A
-    draw without variance counts as infinitely far away. The sign is made canonical first, so that swapping two
+    A draw without variance counts as infinitely far away. The sign is made canonical first, so that swapping two
     conditions mirrors the result.
     """
     se = totals.standard_error()
@@ -98,21 +122,15 @@ def paired_cluster(totals: ClusterTotals, level: float, seed: int, draws: int, b
         return NO_INTERVAL
     mirrored = _mirror(totals.sums)
     sums = -totals.sums if mirrored else totals.sums
-    types, counts = np.unique(np.column_stack([sums, totals.sizes]), axis=0, return_counts=True)
-    g, mean = totals.count, float(sums.sum() / totals.items)
-    rng = np.random.default_rng(seed)
-    t = np.empty(draws)
-    step = max(1, _BLOCK // len(types))
-    s, m = types[:, 0], types[:, 1]
-    for start in range(0, draws, step):
-        drawn = rng.multinomial(g, counts / g, size=min(step, draws - start)).astype(np.float64)
-        items = drawn @ m
-        means = (drawn @ s) / items
-        spread = drawn @ (s * s) - 2 * means * (drawn @ (s * m)) + means * means * (drawn @ (m * m))
-        errors = np.sqrt(g / (g - 1) * np.where(spread > 1e-12, spread, 0.0)) / items
-        shift = means - mean
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t[start : start + len(drawn)] = np.where(np.abs(shift) < 1e-15, 0.0, shift / errors)
+    g, mean, m = totals.count, float(sums.sum() / totals.items), totals.sizes
+    drawn = resampled(np.column_stack([sums, m, sums * sums, sums * m, m * m]), seed, draws)
+    items = drawn[:, 1]
+    means = drawn[:, 0] / items
+    spread = drawn[:, 2] - 2 * means * drawn[:, 3] + means * means * drawn[:, 4]
+    errors = np.sqrt(g / (g - 1) * np.where(spread > 1e-12, spread, 0.0)) / items
+    shift = means - mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(np.abs(shift) < 1e-15, 0.0, shift / errors)
     alpha = 1 - level
     low = max(-bound, mean - se * float(np.quantile(t, 1 - alpha / 2, method="higher")))
     high = min(bound, mean - se * float(np.quantile(t, alpha / 2, method="lower")))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from omnigap_orchestrator.analysis.bootstraps import paired_cluster, seed_of, wild_cluster
+from omnigap_orchestrator.analysis.bootstraps import distinct_rows, paired_cluster, seed_of, wild_cluster
 from omnigap_orchestrator.analysis.intervals import (
     NO_INTERVAL,
     ClusterTotals,
@@ -23,6 +23,10 @@ MIN_CLUSTERS = 40
 MIN_DISCORDANT = 10
 MIN_BALANCE = 0.5
 """Effective over actual number of clusters; below it they count as very unequal (coefficient of variation above 1)."""
+
+
+MOST_DISTINCT = 5_000
+"""Distinct clusters up to which `bootstrap_interval` draws; the draws times this many numbers are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +153,18 @@ def _cut(interval: Interval, sample: Sample) -> Interval:
     if sample.difference or np.isnan(interval.low):
         return interval
     return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high), p=float("nan"))
+
+
+def bootstrap_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interval:
+    """The paired cluster bootstrap where there is enough variation for one, else what `mean_interval` chooses.
+
+    Very many clusters that all differ would cost more than the bootstrap gains on the t interval there.
+    """
+    if len(sample.values) == 0:
+        return NO_INTERVAL
+    totals = ClusterTotals.of(sample.values, sample.cluster)
+    if not enough_for_t(totals, _informative(sample)):
+        return mean_interval(sample, options, *key)
+    if len(distinct_rows(np.column_stack([totals.sums, totals.sizes]))[0]) > MOST_DISTINCT:
+        return mean_interval(sample, options, *key)
+    return paired_cluster(totals, options.level, seed_of(options.seed, *key), options.draws, sample.bound)

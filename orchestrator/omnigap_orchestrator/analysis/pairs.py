@@ -107,6 +107,7 @@ class ModelScores:
     model: str
     conditions: tuple[str, ...]
     tasks: tuple[str, ...]
+    items: npt.NDArray[np.object_]
     # (items,): index into `tasks`, and a code per cluster.
     task: IntArray
     cluster: IntArray
@@ -127,6 +128,7 @@ class ModelScores:
             self.model,
             self.conditions,
             self.tasks,
+            self.items[mask],
             self.task[mask],
             self.cluster[mask],
             self.planned[mask],
@@ -171,6 +173,7 @@ def score_matrices(scores: pl.DataFrame) -> list[ModelScores]:
                 model=frame["model"][0],
                 conditions=conditions,
                 tasks=tasks,
+                items=items["item_id"].to_numpy().astype(np.object_),
                 task=items["task"].replace_strict(list(tasks), list(range(len(tasks)))).to_numpy().astype(np.int64),
                 cluster=_codes(items["cluster"]),
                 planned=matrix("planned", 0).astype(np.int64),

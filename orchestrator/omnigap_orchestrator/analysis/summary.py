@@ -9,14 +9,23 @@ import polars as pl
 from omnigap.vocabulary import REFERENCE
 from omnigap_orchestrator.analysis import architecture as types
 from omnigap_orchestrator.analysis.accuracy import accuracy, accuracy_by_task
+from omnigap_orchestrator.analysis.agreement import pairwise_agreement
+from omnigap_orchestrator.analysis.answers import answer_shapes
 from omnigap_orchestrator.analysis.choose import IntervalOptions
+from omnigap_orchestrator.analysis.consistency import agreeing_items, consistency
 from omnigap_orchestrator.analysis.contrasts import MissingRule
 from omnigap_orchestrator.analysis.denominators import condition_counts
 from omnigap_orchestrator.analysis.diagnostics import asr_diagnostics, error_counts, flag_counts
 from omnigap_orchestrator.analysis.effects import effects
+from omnigap_orchestrator.analysis.equivalence import DEFAULT_MARGIN, equivalence
 from omnigap_orchestrator.analysis.gap import gaps, gaps_by_task
 from omnigap_orchestrator.analysis.latency import latency
 from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
+from omnigap_orchestrator.analysis.power import power_table
+from omnigap_orchestrator.analysis.routing import RoutingOptions, routing
+from omnigap_orchestrator.analysis.set_level import set_level
+from omnigap_orchestrator.analysis.variance import variance_components
+from omnigap_orchestrator.analysis.waterfall import waterfall
 
 ANALYSIS_VERSION = 1
 """Goes up whenever the same results would give other numbers or other columns."""
@@ -29,11 +38,17 @@ class AnalysisOptions:
     reference: str = REFERENCE.name
     intervals: IntervalOptions = field(default_factory=IntervalOptions)
     missing: MissingRule = field(default_factory=MissingRule)
+    # The gap that power is computed for, and the margin within which a gap may be called none; both in [0, 1].
+    target_gap: float = 0.03
+    margin: float = DEFAULT_MARGIN
+    # Probability of guessing an item right, where it is one number for all of them.
+    chance: float | None = None
+    routing: RoutingOptions = field(default_factory=RoutingOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The tables, each a polars frame of the schema of the same name in `schemas`."""
+    """The tables, each a polars frame of the schema of the same name in `schemas` or `study_schemas`."""
 
     options: AnalysisOptions
     conditions: pl.DataFrame
@@ -49,6 +64,16 @@ class Analysis:
     flags: pl.DataFrame
     errors: pl.DataFrame
     latency: pl.DataFrame
+    answers: pl.DataFrame
+    consistency: pl.DataFrame
+    agreement: pl.DataFrame
+    waterfall: pl.DataFrame
+    power: pl.DataFrame
+    equivalence: pl.DataFrame
+    variance: pl.DataFrame
+    set_level: pl.DataFrame
+    routes: pl.DataFrame
+    policies: pl.DataFrame
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """The tables by name, in order."""
@@ -56,12 +81,15 @@ class Analysis:
         return {name: value for name, value in values if isinstance(value, pl.DataFrame)}
 
 
-def analyse(results: pl.DataFrame, options: AnalysisOptions | None = None) -> Analysis:
+def analyse(
+    results: pl.DataFrame, options: AnalysisOptions | None = None, controls: pl.DataFrame | None = None
+) -> Analysis:
     """Computes every table from a table of results.
 
     Args:
         results: `RESULTS_SCHEMA`, or any frame with model, item_id, task, cluster, condition, outcome and score;
             what other columns would tell is then left out.
+        controls: control cells, the same columns and `control`; the two-pass ones refine the waterfall.
 
     Raises:
         ValueError: the frame lacks a needed column, or contradicts itself (see `item_scores`).
@@ -70,11 +98,14 @@ def analyse(results: pl.DataFrame, options: AnalysisOptions | None = None) -> An
     models = score_matrices(item_scores(results))
     conditions = condition_counts(results)
     gap_table = gaps(models, options.reference, options.missing, options.intervals)
+    accuracy_table = accuracy(models, options.intervals)
+    agreeing = agreeing_items(results) if {"answer_used", "normalised_answer"} & set(results.columns) else None
+    routed = routing(models, results, options.routing, options.intervals)
     by_type = types.architecture_models(gap_table, conditions)
     return Analysis(
         options=options,
         conditions=conditions,
-        accuracy=accuracy(models, options.intervals),
+        accuracy=accuracy_table,
         accuracy_by_task=accuracy_by_task(models, options.intervals),
         gaps=gap_table,
         gaps_by_task=gaps_by_task(models, options.reference, options.missing, options.intervals),
@@ -86,6 +117,16 @@ def analyse(results: pl.DataFrame, options: AnalysisOptions | None = None) -> An
         flags=flag_counts(results),
         errors=error_counts(results),
         latency=latency(results, options.intervals.level),
+        answers=answer_shapes(results),
+        consistency=consistency(models, agreeing, options.chance, options.intervals),
+        agreement=pairwise_agreement(models, options.intervals),
+        waterfall=waterfall(results, options.missing, options.intervals, controls, options.reference),
+        power=power_table(models, options.reference, options.target_gap),
+        equivalence=equivalence(models, options.reference, options.missing, options.intervals, options.margin),
+        variance=variance_components(results),
+        set_level=set_level(accuracy_table),
+        routes=routed.routes,
+        policies=routed.policies,
     )
 
 
@@ -98,6 +139,9 @@ def to_json(analysis: Analysis) -> dict[str, object]:
         "level": options.intervals.level,
         "seed": options.intervals.seed,
         "bootstrap_draws": options.intervals.draws,
+        "target_gap": options.target_gap,
+        "margin": options.margin,
+        "chance": options.chance,
         "missing_rule": {
             "share": options.missing.share,
             "pairs": options.missing.pairs,

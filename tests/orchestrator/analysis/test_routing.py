@@ -1,0 +1,78 @@
+"""Routing: the policy per task, held-out scores, constraints and costs."""
+
+import numpy as np
+import polars as pl
+import pytest
+from made_up_results import drawn
+
+from omnigap_orchestrator.analysis import Constraints, IntervalOptions, RoutingOptions, item_scores, score_matrices
+from omnigap_orchestrator.analysis.routing import Routing, routing
+
+OPTIONS = IntervalOptions(draws=499)
+
+
+def two_worlds(items: int = 300) -> pl.DataFrame:
+    """s2t is right on places only, i2t on science only; the others never."""
+    right = ((pl.col("condition") == "s2t") & (pl.col("task") == "places")) | (
+        (pl.col("condition") == "i2t") & (pl.col("task") == "science")
+    )
+    return drawn(items, tasks=("places", "science")).with_columns(
+        score=right.cast(pl.Float64), latency_s=pl.when(pl.col("condition") == "s2t").then(3.0).otherwise(1.0)
+    )
+
+
+def routed(results: pl.DataFrame, constraints: Constraints | None = None) -> Routing:
+    options = RoutingOptions(constraints=constraints or Constraints())
+    return routing(score_matrices(item_scores(results)), results, options, OPTIONS)
+
+
+def policy(found: Routing, name: str) -> dict[str, object]:
+    return found.policies.filter(policy=name).row(0, named=True)
+
+
+def test_each_task_goes_to_its_best_condition_and_beats_any_single_one() -> None:
+    found = routed(two_worlds())
+    assert dict(found.routes.select("task", "condition").iter_rows()) == {"places": "s2t", "science": "i2t"}
+    assert found.routes["votes"].to_list() == [1.0, 1.0]
+    assert policy(found, "per_task")["accuracy"] == 1.0
+    assert policy(found, "best_single")["accuracy"] < 0.6
+    assert policy(found, "per_task")["gain_low"] > 0.3
+    assert policy(found, "per_task")["regret"] == 0.0
+
+
+def test_the_cost_of_a_policy_is_that_of_the_conditions_it_uses() -> None:
+    assert policy(routed(two_worlds()), "per_task")["mean_latency_s"] == pytest.approx(2.0)
+
+
+def test_a_policy_fitted_to_noise_gains_nothing_on_held_out_items() -> None:
+    rng = np.random.default_rng(1)
+    results = drawn(300, tasks=tuple(f"task {i}" for i in range(30)))
+    results = results.with_columns(score=pl.Series((rng.random(results.height) < 0.5).astype(float)))
+    found = routed(results)
+    assert found.routes["accuracy"].mean() > 0.65
+    assert policy(found, "per_task")["accuracy"] == pytest.approx(0.5, abs=0.06)
+    assert policy(found, "oracle")["accuracy"] == pytest.approx(1 - 0.5**6, abs=0.03)
+
+
+def test_constraints_rule_conditions_out_and_say_why() -> None:
+    found = routed(two_worlds(), Constraints(outputs=frozenset("t"), max_p95_latency_s=2.0))
+    out = dict(found.routes.filter(pl.col("reason").is_not_null()).select("condition", "reason").iter_rows())
+    assert "over 2 s" in out["s2t"]
+    assert "output must be one of t" in out["t2s"]
+    assert policy(found, "per_task")["allowed"] == "t2t, i2t"
+
+
+def test_a_latency_demand_on_too_few_answers_is_not_taken_as_met() -> None:
+    found = routed(two_worlds(40), Constraints(max_p95_latency_s=10.0))
+    assert found.policies.is_empty()
+    assert found.routes["reason"].str.contains("it takes 72").all()
+
+
+def test_the_splits_are_seeded() -> None:
+    results = drawn(120)
+    assert routed(results).policies.equals(routed(results).policies)
+
+
+def test_impossible_splits_are_refused() -> None:
+    with pytest.raises(ValueError, match="folds=1"):
+        RoutingOptions(folds=1)
