@@ -24,7 +24,7 @@ SILENCE_PEAK = 1e-4
 """A clip that never exceeds this (three steps of 16-bit audio) is digital silence: there is nothing to hear in it."""
 
 # What the package would use to retry or to drop segments is off: statistics are reported, nothing is deleted.
-_DECODING = {
+_DECODING: dict[str, Any] = {
     "temperature": 0.0,
     "condition_on_previous_text": False,
     "without_timestamps": True,
@@ -32,6 +32,8 @@ _DECODING = {
     "compression_ratio_threshold": None,
     "log_prob_threshold": None,
     "no_speech_threshold": None,
+    # Half of Whisper's text positions, as in OpenAI's own decoding: a loop ends there.
+    "max_new_tokens": 224,
 }
 
 
