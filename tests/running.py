@@ -1,0 +1,183 @@
+"""Runs of these tests: a few items, served fakes, the run in this process or as a child."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psutil
+import tomli_w
+from served_doubles import PATIENCE_S
+
+from omnigap_orchestrator.config import Config, load_config
+from omnigap_orchestrator.items import load_items
+from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.run.observer import Silent
+from omnigap_orchestrator.run.record import open_book
+from omnigap_orchestrator.run.run import Run
+from omnigap_orchestrator.run.settings import Restriction, roster_of
+from omnigap_orchestrator.run.table import ResultsTable
+
+Row = dict[str, Any]
+
+TIMES = ("latency_s", "queue_s", "compute_s", "ttft_s", "audio_ttfp_s")
+"""The columns that no two runs have alike."""
+
+
+def item(name: str, **fields: object) -> Row:
+    """A row of an items file."""
+    return {
+        "id": name,
+        "task": "capitals",
+        "language": "en",
+        "question": f"What is the capital of {name}?",
+        "answers": ["Paris"],
+        "answer_type": "entity",
+        **fields,
+    }
+
+
+THREE = (item("france"), item("spain", instruction="Answer with one word."), item("peru"))
+
+
+@dataclass
+class Setting:
+    """A run's folder, its items and its endpoints.
+
+    Attributes:
+        tables: of the configuration, beside those that the other fields give.
+    """
+
+    root: Path
+    models: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    scorer: Sequence[str] = ()
+    tts: Sequence[str] = ()
+    items: Sequence[Row] = THREE
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.root / "runs" / "test")
+
+    def write(self) -> Path:
+        """The configuration as a file, beside its items."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        (self.root / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in self.items))
+        tables = {name: dict(table) for name, table in self.tables.items()}
+        tables.setdefault("items", {}).setdefault("path", "items.jsonl")
+        tables["run"] = {"dir": "runs/test", "patience_s": 0.5, "max_retries": 1, **tables.get("run", {})}
+        tables.setdefault("scorer", {})["endpoints"] = list(self.scorer)
+        tables.setdefault("tts", {})["endpoints"] = list(self.tts)
+        models = [{"name": name, "endpoints": list(places), **self.model} for name, places in self.models.items()]
+        path = self.root / "config.toml"
+        path.write_text(tomli_w.dumps({**tables, "models": models} if models else tables))
+        return path
+
+    def config(self) -> Config:
+        return load_config(self.write())
+
+    async def execute(
+        self, *, models: Sequence[str] = (), conditions: Sequence[str] = (), stages: Sequence[str] = ()
+    ) -> pl.DataFrame:
+        """One call of `run` in this process, without its report; gives the results table as the folder tells it."""
+        config = self.config()
+        self.folder.make()
+        observer = Silent()
+        self.notes = observer.notes
+        every = ("generate", "transcribe", "score")
+        restriction = Restriction.parse(models, conditions, stages or every)
+        roster = roster_of(config)
+        assert roster is not None
+        await Run(config, load_items(config.items), self.folder, restriction, observer).execute(roster)
+        return self.table()
+
+    def table(self) -> pl.DataFrame:
+        """The results table from the folder alone."""
+        journal = Journal(self.folder.journal)
+        try:
+            return ResultsTable(self.folder.name, open_book(self.folder, journal), journal).frame()
+        finally:
+            journal.close()
+
+
+def without_times(results: pl.DataFrame) -> pl.DataFrame:
+    """A table in an order of its own, without what no two runs have alike."""
+    return results.drop(TIMES).sort("model", "item_id", "condition", "replicate")
+
+
+def outcomes(results: pl.DataFrame, **where: object) -> dict[str, int]:
+    """How many cells came to which outcome."""
+    for column, value in where.items():
+        results = results.filter(pl.col(column) == value)
+    return dict(results.group_by("outcome").len().iter_rows())
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Orchestrator:
+    """`omnigap-orchestrate` as a child process."""
+
+    process: asyncio.subprocess.Process
+
+    @classmethod
+    async def start(cls, *arguments: str | Path, folder: Path, limit_file_bytes: int = 0) -> Orchestrator:
+        command = [sys.executable, "-m", "omnigap_orchestrator.cli.main", *map(str, arguments)]
+        if limit_file_bytes:
+            command = ["prlimit", f"--fsize={limit_file_bytes}", *command]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=folder,
+            env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        )
+        return cls(process)
+
+    async def end(self) -> Ended:
+        """Waits until it ends."""
+        async with asyncio.timeout(PATIENCE_S):
+            out, err = await self.process.communicate()
+        assert self.process.returncode is not None
+        return Ended(self.process.returncode, out.decode(), err.decode())
+
+    async def kill(self) -> None:
+        """kill -9."""
+        self.process.send_signal(signal.SIGKILL)
+        await self.end()
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+async def orchestrate(*arguments: str | Path, folder: Path, limit_file_bytes: int = 0) -> Ended:
+    """Runs a command to its end."""
+    return await (await Orchestrator.start(*arguments, folder=folder, limit_file_bytes=limit_file_bytes)).end()
+
+
+async def until(condition: Any, what: str) -> None:
+    """Waits for something that a foreign process does, and that tells nobody."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"never came to pass: {what}") from None

@@ -1,0 +1,209 @@
+"""The fakes of these tests: models that a test decides, behind real servers on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import grpc
+import numpy as np
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from omnigap.convert import modality_to_proto
+from omnigap.errors import ContractError
+from omnigap.limits import SERVER_OPTIONS
+from omnigap.media import AudioClip, encode_pcm16
+from omnigap.media.audio import PCM, Samples
+from omnigap.rpc_errors import to_status
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.v1 import model_service_pb2_grpc as pb_grpc
+from omnigap.vocabulary import CONDITIONS, Modality
+from omnigap_services.adapter import NATIVE, Adapter, Card, Request, Turn
+
+PATIENCE_S = 60.0
+"""How long a test waits for what must come; only a test that fails ever waits so long."""
+
+RATE = 16_000
+CARD = Card(name="double", conditions=dict.fromkeys(CONDITIONS, NATIVE), output_sample_rate_hz=RATE)
+WARM_UP = Request(parts=("warm-up",), output=Modality.TEXT)
+
+
+def sound(seed: str) -> Samples:
+    """A fifth of a second of noise that no other seed gives."""
+    numbers = np.frombuffer(hashlib.sha256(seed.encode()).digest(), np.uint32)
+    noise: Samples = (np.random.default_rng(numbers).random(RATE // 5, np.float32) - 0.5) / 2
+    return noise
+
+
+def identity(request: Request) -> str:
+    """A request's content in one word: what it brings, and what it asks for."""
+    content = hashlib.sha256()
+    for part in request.parts:
+        if isinstance(part, str):
+            content.update(part.encode())
+        else:
+            content.update(part.samples.tobytes() if isinstance(part, AudioClip) else part.tobytes())
+    return f"{request.output}-{content.hexdigest()[:12]}"
+
+
+def reply(turn: Turn) -> None:
+    """Says which request this was; speaks it where speech is asked for."""
+    say(turn, identity(turn.request))
+
+
+def say(turn: Turn, text: str) -> None:
+    turn.write(text)
+    if turn.request.output is Modality.SPEECH:
+        turn.speak(sound(text), RATE)
+
+
+class Double(Adapter):
+    """Runs the test's own `answer` for every turn, and keeps what it was asked."""
+
+    def __init__(self, answer: Callable[[Turn], None] = reply, **card: object) -> None:
+        super().__init__({})
+        self.card = replace(CARD, **card)  # type: ignore[arg-type]
+        self.answer = answer
+        self.asked: list[Request] = []
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def load(self) -> Card:
+        return self.card
+
+    def generate(self, batch: Sequence[Turn]) -> None:
+        for turn in batch:
+            if turn.request == WARM_UP:
+                continue
+            self.asked.append(turn.request)
+            self._loop.call_soon_threadsafe(self._changed.set)
+            self.answer(turn)
+
+    def warm_up(self) -> Request:
+        return WARM_UP
+
+    async def until_asked(self, count: int) -> None:
+        """Waits until so many requests have come in all."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.asked) < count:
+                await self._changed.wait()
+                self._changed.clear()
+
+
+Respond = Callable[[pb.GenerateRequest], Iterator[pb.GenerateResponse]]
+
+
+@dataclass
+class Wire(pb_grpc.ModelServiceServicer):
+    """A service beneath the project's own server: it keeps every message as it came, and may break the contract.
+
+    Attributes:
+        respond: yields the responses of a request, or raises the ContractError that it ends with.
+        delay_s: of pretended work, in which others are served.
+    """
+
+    respond: Respond
+    digest: str = "wire"
+    name: str = "wire"
+    delay_s: float = 0.0
+    max_concurrent: int = 4
+    asked: list[pb.GenerateRequest] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    serving: bool = True
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self._changed = asyncio.Event()
+        self._health = health.aio.HealthServicer()
+        self._server: grpc.aio.Server | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Serves; after a stop again on the same port."""
+        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        pb_grpc.add_ModelServiceServicer_to_server(self, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """At once: calls that run are cut off, as by a process that dies."""
+        if self._server is not None:
+            await self._server.stop(None)
+            self._server = None
+
+    async def until_asked(self, count: int) -> None:
+        """Waits until so many requests have come in all."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.asked) < count:
+                await self._changed.wait()
+                self._changed.clear()
+
+    async def Describe(self, request: pb.DescribeRequest, context: object) -> pb.DescribeResponse:  # noqa: N802
+        able = [
+            pb.Capability(
+                input=modality_to_proto(c.input), output=modality_to_proto(c.output), support=pb.SUPPORT_NATIVE
+            )
+            for c in CONDITIONS
+        ]
+        return pb.DescribeResponse(
+            name=self.name, digest=self.digest, conditions=able, max_concurrent=self.max_concurrent
+        )
+
+    async def Generate(  # noqa: N802
+        self, request: pb.GenerateRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.GenerateResponse]:
+        self.asked.append(request)
+        self._changed.set()
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(self.delay_s)
+            for response in self.respond(request):
+                yield response
+        except ContractError as error:
+            status = to_status(error)
+            await context.abort(status.code, status.details, status.trailing_metadata)
+        finally:
+            self.in_flight -= 1
+
+
+def wire_identity(request: pb.GenerateRequest) -> str:
+    """A message's content in one word, without its id."""
+    parts = b"".join(part.SerializeToString(deterministic=True) for part in request.parts)
+    return f"{pb.Modality.Name(request.output)}-{hashlib.sha256(parts).hexdigest()[:12]}"
+
+
+def text(words: str) -> pb.GenerateResponse:
+    return pb.GenerateResponse(delta=pb.Delta(text=words))
+
+
+def audio(seed: str) -> pb.GenerateResponse:
+    data = encode_pcm16(sound(seed))
+    return pb.GenerateResponse(
+        delta=pb.Delta(audio=pb.Audio(data=data, mime_type=PCM, sample_rate_hz=RATE, channels=1))
+    )
+
+
+def complete(digest: str = "wire") -> pb.GenerateResponse:
+    return pb.GenerateResponse(complete=pb.Complete(finish_reason=pb.FINISH_REASON_STOP, digest=digest))
+
+
+def plain(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+    """The whole answer that the contract asks for: which request this was, spoken where speech is asked for."""
+    words = wire_identity(request)
+    yield text(words)
+    if request.output == pb.MODALITY_SPEECH:
+        yield audio(words)
+    yield complete(request.expected_digest)
+
+
+Serve = Callable[[Adapter], Awaitable[str]]
+ServeWire = Callable[[Wire], Awaitable[str]]
