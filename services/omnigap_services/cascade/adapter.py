@@ -71,6 +71,8 @@ class CascadeAdapter(Adapter):
                 "min_match": str(self._options.min_match),
                 "image_side": str(self._options.image_side),
                 "decoding": "deterministic",
+                # Which ears it has: the report tells when they are the scorer's own.
+                "asr.weights_revision": self._ear.weights_revision,
             },
             libraries=("rapidfuzz", "jellyfish", "scipy"),
             parts=tuple(parts),

@@ -22,6 +22,10 @@ class Ear:
         return self._engine.checkpoint.name
 
     @property
+    def weights_revision(self) -> str:
+        return self._engine.checkpoint.revision
+
+    @property
     def digest(self) -> str:
         """Over weights, settings and library versions."""
         return digest_of(
