@@ -1,9 +1,18 @@
 """Scores of answer texts: pure functions from an item and a text to a score, flags and word errors."""
 
+from omnigap_orchestrator.scoring.entities import EntityErrors, entity_errors, pooled_entities
 from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags
+from omnigap_orchestrator.scoring.instructions import (
+    Followed,
+    Instruction,
+    followed,
+    follows,
+    follows_loosely,
+    read_instruction,
+)
 from omnigap_orchestrator.scoring.language import wrong_language
 from omnigap_orchestrator.scoring.letters import Choice, find_choice
-from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise
+from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise, units
 from omnigap_orchestrator.scoring.refusal import is_refusal
 from omnigap_orchestrator.scoring.score import METRICS, Scored, metric_for, score
 from omnigap_orchestrator.scoring.word_error import (
@@ -24,6 +33,9 @@ __all__ = [
     "AsrFacts",
     "AudioFacts",
     "Choice",
+    "EntityErrors",
+    "Followed",
+    "Instruction",
     "Pair",
     "Scored",
     "WordErrors",
@@ -31,12 +43,19 @@ __all__ = [
     "answer_flags",
     "character_errors",
     "count_errors",
+    "entity_errors",
     "find_choice",
+    "followed",
+    "follows",
+    "follows_loosely",
     "is_refusal",
     "metric_for",
     "normalise",
     "pooled",
+    "pooled_entities",
+    "read_instruction",
     "score",
+    "units",
     "word_errors",
     "wrong_language",
 ]

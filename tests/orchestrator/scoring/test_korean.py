@@ -174,7 +174,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     st.one_of(
         st.lists(PIECES, max_size=7).map(" ".join), st.lists(PIECES, max_size=5).map("".join), st.text(max_size=20)
@@ -185,7 +185,7 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalise(once, "ko") == once
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=20))
 def test_other_languages_are_fixed_points_too(text: str) -> None:
     once = normalise(text, "ja")

@@ -16,6 +16,7 @@ _SYMBOLS = {
     "÷": "divided by",
     "#": "number",
     "°": "degree",
+    "¢": "cent",
     "$": "$",
     "€": "€",
     "£": "£",
@@ -35,7 +36,7 @@ _TOKEN = re.compile(
   | (?P<initial>(?<!\w)[^\W\d_]\.(?!\w\w))
   | (?P<word>\w+)
   | (?P<joint>(?<=\w)-(?=[^\W\d_])|(?<=[^\W\d_])-(?=\w))
-  | (?P<symbol>[%&+=×÷#°$€£¥₩])
+  | (?P<symbol>[%&+=×÷#°¢$€£¥₩])
   | (?P<space>\s+)
   | (?P<other>.)
     """,

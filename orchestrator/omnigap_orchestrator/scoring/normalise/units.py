@@ -96,6 +96,9 @@ def convert(tokens: list[str]) -> list[str]:
     i = 0
     while i < len(tokens):
         token = tokens[i]
+        if token == "us" and tokens[i + 1 : i + 2] in (["$"], ["dollar"], ["dollars"]):
+            i += 1  # US$5 and "five US dollars" are the same money
+            continue
         if token in _SIGNS:
             if i + 1 < len(tokens) and is_number(tokens[i + 1]):
                 result += [tokens[i + 1], _SIGNS[token]]
@@ -136,6 +139,8 @@ def _unit(tokens: list[str], i: int) -> tuple[list[str], int]:
     if token not in ALIASES:
         return [], i
     unit, end = [ALIASES[token]], i + 1
+    if at(end) == "," and at(end + 1) == "s2":
+        return [*unit, "per", "second", "squared"], end + 2
     # kilometers per hour, km an hour, km/h (whose stroke is a break by now)
     if at(end) in ("per", "an", ",") and at(end + 1) in ALIASES and (at(end) == "per" or at(end + 1) in _TIMES):
         if at(end) == "," and at(end + 1) not in ("h", "s"):

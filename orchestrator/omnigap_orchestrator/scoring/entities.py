@@ -1,0 +1,120 @@
+"""Entity errors of a transcript after ContextASR-Bench (arXiv 2507.05727): NE-WER and NE-FNR over gold answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from rapidfuzz.distance import Levenshtein
+
+from omnigap_orchestrator.scoring.normalise import normalise, units
+from omnigap_orchestrator.scoring.word_error import NO_ERRORS, WordErrors, count_errors
+
+
+@dataclass(frozen=True, slots=True)
+class EntityErrors:
+    """Counts of one or more transcripts; `+` pools them.
+
+    Attributes:
+        words: edits between the entities of the reference and what was matched for them (NE-WER is their rate).
+        hits: entities heard exactly, each at most as often as the reference has it (H).
+        entities: entities in the reference (T).
+    """
+
+    words: WordErrors
+    hits: int
+    entities: int
+
+    def __add__(self, other: EntityErrors) -> EntityErrors:
+        return EntityErrors(self.words + other.words, self.hits + other.hits, self.entities + other.entities)
+
+    @property
+    def ne_wer(self) -> float | None:
+        """Word error rate over the entities alone; None without entities."""
+        return self.words.rate
+
+    @property
+    def ne_fnr(self) -> float | None:
+        """1 - H / T: the share of entities that were not heard exactly; None without entities."""
+        return 1 - self.hits / self.entities if self.entities else None
+
+
+NO_ENTITY_ERRORS = EntityErrors(NO_ERRORS, 0, 0)
+
+
+def entity_errors(reference: str, hypothesis: str, entities: Iterable[str], language: str = "en") -> EntityErrors:
+    """Compares the entities of a reference with what a transcript has for them; all texts are normalised first.
+
+    Args:
+        reference: what should have been said (the own text or the gold answer).
+        hypothesis: what was heard.
+        entities: gold answers and aliases; those that the reference does not hold count for nothing.
+    """
+    said = units(normalise(reference, language), language)
+    heard = units(normalise(hypothesis, language), language)
+    forms = (tuple(units(normalise(entity, language), language)) for entity in entities)
+    known = [entity for entity in dict.fromkeys(forms) if entity]
+    wanted = [entity for _, entity in _exact(said, known)]
+    counts = Counter(wanted)
+    # Aliases that the reference does not hold must not add insertions.
+    matched = _fuzzy(heard, list(counts))
+    found = Counter(entity for _, entity in _exact(heard, known))
+    return EntityErrors(
+        count_errors([word for entity in wanted for word in entity], [word for window in matched for word in window]),
+        sum(min(found[entity], count) for entity, count in counts.items()),
+        len(wanted),
+    )
+
+
+def pooled_entities(errors: Iterable[EntityErrors]) -> EntityErrors:
+    """The sum of many counts, to be divided once."""
+    return sum(errors, NO_ENTITY_ERRORS)
+
+
+def _exact(words: Sequence[str], entities: Sequence[tuple[str, ...]]) -> list[tuple[int, tuple[str, ...]]]:
+    """Every place where an entity stands, in the order of the text; the shorter first where two begin together."""
+    places = [
+        (i, entity) for i in range(len(words)) for entity in entities if tuple(words[i : i + len(entity)]) == entity
+    ]
+    return sorted(places, key=lambda place: (place[0], len(place[1])))
+
+
+def _fuzzy(words: Sequence[str], entities: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """What the text has for the entities: windows at most ceil(n / 2) - 1 word edits away from one of n words.
+
+    Windows of one entity do not overlap; at each place the length of the entity is tried first, then shorter ones,
+    then longer ones. A window that holds the entity itself counts as the entity.
+    """
+    places: dict[tuple[int, tuple[str, ...]], None] = {}
+    for entity in entities:
+        n = len(entity)
+        slack = ceil(n / 2) - 1
+        lengths = [n, *range(n - 1, max(1, n - slack) - 1, -1), *range(n + 1, n + slack + 1)]
+        start = 0
+        while start < len(words):
+            match = _window(words, start, entity, lengths, slack)
+            if match is None:
+                start += 1
+                continue
+            window, end = match
+            places.setdefault((start, window))
+            start = max(end, start + 1)
+    return [window for _, window in sorted(places, key=lambda place: (place[0], len(place[1])))]
+
+
+def _window(
+    words: Sequence[str], start: int, entity: tuple[str, ...], lengths: Sequence[int], slack: int
+) -> tuple[tuple[str, ...], int] | None:
+    for length in lengths:
+        if start + length > len(words):
+            continue
+        window = tuple(words[start : start + length])
+        if Levenshtein.distance(window, entity, score_cutoff=slack) > slack:
+            continue
+        for at in range(length - len(entity) + 1):
+            if window[at : at + len(entity)] == entity:
+                return entity, start + at + len(entity)
+        return window, start + length
+    return None

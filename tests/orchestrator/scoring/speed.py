@@ -1,0 +1,72 @@
+"""Prints how fast answers are scored on one core: `python tests/orchestrator/scoring/speed.py [COUNT]`."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+import omnigap_orchestrator.items.builtin as builtin
+from omnigap.vocabulary import AnswerType
+from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.scoring import AsrFacts, AudioFacts, answer_flags, score, word_errors
+
+FRAMES = (
+    "{}",
+    "{}.",
+    "The answer is {}.",
+    "It is {} I believe, number %d.",
+    "I think that it's {}, and there were {} of them in %d.",
+    "Well, %d {}",
+)
+
+
+def items() -> list[Item]:
+    """The built-in items, without their carriers."""
+    rows = [
+        json.loads(line)
+        for path in sorted(Path(builtin.__path__[0]).glob("*.jsonl"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    return [
+        Item(
+            row["id"],
+            row["task"],
+            row["language"],
+            row["question"],
+            tuple(row["answers"]),
+            AnswerType(row["answer_type"]),
+            tuple(row.get("choices", ())),
+        )
+        for row in rows
+    ]
+
+
+def main(count: int) -> None:
+    """Scores `count` short answers, half of them distinct texts, and prints CPU seconds."""
+    rng = random.Random(0)
+    pool = items()
+    jobs: list[tuple[Item, str]] = []
+    for number in range(count):
+        text = rng.choice(FRAMES).replace("{}", rng.choice(pool).answers[0])
+        jobs.append((pool[number % len(pool)], text.replace("%d", str(number))))
+    audio, asr = AudioFacts(2.0, 0.1, 0.5), AsrFacts(-0.3, 0.1, 1.2)
+    print(f"{count:,} answers, {len({text for _, text in jobs}):,} distinct texts")
+    started = time.process_time()
+    for item, text in jobs:
+        score(item, text)
+    print(f"score         {time.process_time() - started:6.1f} s CPU")
+    started = time.process_time()
+    for _, text in jobs:
+        answer_flags(text, audio=audio, transcript=text, asr=asr)
+    print(f"answer_flags  {time.process_time() - started:6.1f} s CPU")
+    started = time.process_time()
+    for _, text in jobs:
+        word_errors(text, text)
+    print(f"word_errors   {time.process_time() - started:6.1f} s CPU")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 60_000)
