@@ -19,13 +19,21 @@ from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.dispatch.answer import Answer
 
+# A service that comes back is noticed within seconds; gRPC's own back-off grows to two minutes.
+_OPTIONS = (
+    *CHANNEL_OPTIONS,
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
 
 class Endpoint:
     """A replica at one address. Calls may run side by side; retries and choice of replica belong to `Pool`."""
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._stub = ModelServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._health = health_pb2_grpc.HealthStub(self._channel)
 

@@ -16,6 +16,12 @@ from omnigap_orchestrator.dispatch.retry import REPLICA_FULL, REPLICA_GONE, WORT
 
 # A replica that fails so many different cells in a row, while others do well, is taken out for a while.
 STRIKES_OUT = 5
+# A call under which the service vanished once may have been a neighbour; then it is asked alone, and twice is proof.
+MOST_LOSSES = 3
+# A service whose health says SERVING and that still turns a call away so often is not well.
+MOST_TURNED_AWAY = 20
+# Seconds between two looks at the health of a replica that is out.
+FIRST_LOOK_S, LAST_LOOK_S, LONGEST_REST_S = 0.25, 5.0, 60.0
 
 
 class Away(Exception):  # noqa: N818 - a state of the world, not a fault of the program
@@ -34,12 +40,24 @@ class CallFailed(Exception):  # noqa: N818
 
 @dataclass(slots=True)
 class _History:
-    """How one call went so far."""
+    """How one call went so far.
+
+    Attributes:
+        failures: on replicas that are well; `avoid` holds their addresses.
+        full: times that there was no room.
+        lost: times that the replica vanished under it.
+        turned_away: times that the replica was just starting or stopping.
+    """
 
     failures: int = 0
     full: int = 0
-    gone: int = 0
+    lost: int = 0
+    turned_away: int = 0
     avoid: set[str] = field(default_factory=set)
+
+    @property
+    def tries(self) -> int:
+        return self.failures + self.full + self.lost + self.turned_away
 
 
 class Pool:
@@ -47,6 +65,7 @@ class Pool:
 
     def __init__(self, replicas: Sequence[Replica], policy: RetryPolicy, on_note: Callable[[str], None]) -> None:
         self._replicas = list(replicas)
+        self._endpoints = [replica.endpoint for replica in replicas]
         self._policy = policy
         self._note = on_note
         self._changed = asyncio.Condition()
@@ -62,14 +81,14 @@ class Pool:
         for task in self._reviving:
             task.cancel()
         await asyncio.gather(*self._reviving, return_exceptions=True)
-        for replica in self._replicas:
-            await replica.endpoint.close()
+        for endpoint in self._endpoints:
+            await endpoint.close()
 
     async def call(self, request: pb.GenerateRequest, timeout_s: float) -> Answer:
         """One answer, after as many tries as the policy grants.
 
         Raises:
-            Away: no replica was there within the policy's patience, or the service changed its digest.
+            Away: no replica was there within the policy's patience, or all of them changed their digest.
             CallFailed: the service is well, but this call fails.
         """
         history = _History()
@@ -82,40 +101,54 @@ class Pool:
                 else:
                     replica.strikes = 0
                     return answer
-            await asyncio.sleep(self._policy.delay_s(history.failures + history.full + history.gone))
+            await asyncio.sleep(self._policy.delay_s(history.tries))
 
     def _judge(self, replica: Replica, error: ContractError, history: _History) -> None:
         """Books one failed try; raises where there is to be no other."""
         address = replica.endpoint.address
         if error.reason in REPLICA_GONE:
-            history.gone += 1
             self._take_out(replica, f"{address} is away ({error.message})")
-            # Its first loss may be a neighbour's fault; after that it was asked alone and took the service down itself.
-            if history.gone > self._policy.max_attempts:
-                raise CallFailed(error, address, history.gone) from error
+            if error.reason is Reason.TRANSPORT:
+                history.lost += 1
+            else:
+                history.turned_away += 1
+            if history.lost >= MOST_LOSSES or history.turned_away >= MOST_TURNED_AWAY:
+                raise CallFailed(error, address, history.tries) from error
         elif error.reason in REPLICA_FULL:
             history.full += 1
             if history.full > self._policy.max_full:
-                raise CallFailed(error, address, history.full) from error
+                raise CallFailed(error, address, history.tries) from error
         elif error.reason is Reason.DIGEST_MISMATCH:
-            self._gave_up = True
-            raise Away(f"{address} is not the service that the plan was made for: {error.message}") from error
+            self._dismiss(replica, error)
         elif error.reason in WORTH_ANOTHER_TRY:
             history.failures += 1
+            if address not in history.avoid:
+                self._strike(replica)
             history.avoid.add(address)
-            self._strike(replica)
             if history.failures >= self._policy.max_attempts:
-                raise CallFailed(error, address, history.failures) from error
+                raise CallFailed(error, address, history.tries) from error
         else:
-            raise CallFailed(error, address, history.failures + 1) from error
+            raise CallFailed(error, address, history.tries + 1) from error
 
     def _strike(self, replica: Replica) -> None:
         replica.strikes += 1
         others_do_well = any(other.up and other.strikes == 0 for other in self._replicas if other is not replica)
-        if replica.strikes >= STRIKES_OUT and others_do_well:
+        if replica.up and replica.strikes >= STRIKES_OUT and others_do_well:
+            replica.rests += 1
             self._take_out(
                 replica, f"{replica.endpoint.address} failed {replica.strikes} cells in a row, its sisters none"
             )
+
+    def _dismiss(self, replica: Replica, error: ContractError) -> None:
+        """Parts for good from a replica that became another service; raises Away where it was the last one."""
+        why = f"{replica.endpoint.address} is not the service that the plan was made for: {error.message}"
+        if replica in self._replicas:
+            self._replicas.remove(replica)
+            if self._replicas:
+                self._note(f"{why}; the run goes on without it")
+        if not self._replicas:
+            self._gave_up = True
+            raise Away(why) from error
 
     def _take_out(self, replica: Replica, why: str) -> None:
         if not replica.up:
@@ -136,10 +169,12 @@ class Pool:
         task.add_done_callback(self._reviving.discard)
 
     async def _revive(self, replica: Replica) -> None:
-        """Asks the replica's health, ever more rarely, until it serves again."""
+        """Asks the replica's health, ever more rarely, until it serves again; who fails while well rests longer."""
         tries = 0
         while True:
-            await asyncio.sleep(min(5.0, 0.25 * 1.5**tries))
+            look_s = min(LAST_LOOK_S, FIRST_LOOK_S * 1.5**tries)
+            rest_s = min(LONGEST_REST_S, FIRST_LOOK_S * 2.0 ** min(replica.rests, 16)) if replica.rests else 0.0
+            await asyncio.sleep(max(look_s, rest_s))
             tries += 1
             if await replica.endpoint.serving(timeout_s=3.0):
                 break
@@ -151,7 +186,7 @@ class Pool:
     @asynccontextmanager
     async def _slot(self, history: _History) -> AsyncIterator[Replica]:
         """A place on the least busy replica; a call whose service vanished under it gets the replica to itself."""
-        alone = history.gone > 0
+        alone = history.lost > 0
         replica = await self._place(alone, history.avoid)
         replica.in_flight += 1
         replica.alone = alone

@@ -16,6 +16,7 @@ class Replica:
         up: False while it is taken out.
         alone: True while a suspect call has it to itself.
         strikes: calls in a row, of different cells, that failed here.
+        rests: times that it was taken out for its strikes.
     """
 
     endpoint: Endpoint
@@ -24,6 +25,7 @@ class Replica:
     alone: bool = False
     in_flight: int = 0
     strikes: int = 0
+    rests: int = 0
 
     def has_room(self, alone: bool) -> bool:
         if not self.up or self.alone:

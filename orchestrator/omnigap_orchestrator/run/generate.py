@@ -43,6 +43,7 @@ class Generation:
         self._observer = observer
         self._timeout_s = timeout_s
         self._on_answer = on_answer
+        self._away = False
 
     async def run(self, open_cells: Iterator[Entry]) -> None:
         """Asks until the cells or the service are gone. Storing one answer overlaps with asking the next."""
@@ -52,11 +53,15 @@ class Generation:
 
     async def _work(self, open_cells: Iterator[Entry]) -> None:
         for entry in open_cells:
+            if self._away:
+                return
             try:
                 answer = await self._service.pool.call(self._request(entry), self._timeout_s)
                 self._check(entry, answer)
             except Away as away:
-                self._observer.note(f"{self._service.name}: {away}; its open cells stay pending")
+                if not self._away:
+                    self._observer.note(f"{self._service.name}: {away}; its open cells stay pending")
+                self._away = True
                 return
             except CallFailed as failed:
                 await self._fail(entry, failed)

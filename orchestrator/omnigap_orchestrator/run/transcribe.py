@@ -75,8 +75,9 @@ class Transcription:
             try:
                 answer = await self._service.pool.call(self._request(job), self._timeout_s)
             except Away as away:
+                if not self._away:
+                    self._observer.note(f"the ASR scorer: {away}; speech answers wait for it, the same command goes on")
                 self._away = True
-                self._observer.note(f"the ASR scorer: {away}; speech answers wait for it, the same command goes on")
             except CallFailed as failed:
                 cell = job.entry.cell
                 await self._writer.write(failure_row(Stage.TRANSCRIBE, cell, failed))

@@ -1,0 +1,86 @@
+"""One call to one replica: a stream counts as an answer only where it is whole and in the contract's form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from served_doubles import RATE, ServeWire, Wire, audio, complete, plain, sound, text
+
+from omnigap.errors import ContractError
+from omnigap.media import encode_pcm16
+from omnigap.media.audio import PCM, WAV
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import FinishReason, Reason
+from omnigap_orchestrator.dispatch import Answer, Endpoint
+
+SPEECH = pb.GenerateRequest(parts=[pb.InputPart(text="Say it.")], output=pb.MODALITY_SPEECH)
+
+
+async def ask(host_wire: ServeWire, *responses: pb.GenerateResponse) -> Answer:
+    def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        yield from responses
+
+    async with Endpoint(await host_wire(Wire(respond))) as endpoint:
+        return await endpoint.generate(SPEECH, timeout_s=30)
+
+
+def chunk(data: bytes, mime_type: str = PCM, rate: int = RATE, channels: int = 1) -> pb.GenerateResponse:
+    part = pb.Audio(data=data, mime_type=mime_type, sample_rate_hz=rate, channels=channels)
+    return pb.GenerateResponse(delta=pb.Delta(audio=part))
+
+
+async def test_the_pieces_of_a_stream_are_joined_in_their_order(host_wire: ServeWire) -> None:
+    answer = await ask(
+        host_wire,
+        text("Pa"),
+        audio("first"),
+        pb.GenerateResponse(delta=pb.Delta(reasoning="capital of France")),
+        text("ris"),
+        audio("second"),
+        complete("abc"),
+    )
+    assert answer.own_text == "Paris"
+    assert answer.reasoning == "capital of France"
+    assert answer.pcm == encode_pcm16(sound("first")) + encode_pcm16(sound("second"))
+    assert answer.audio_seconds == pytest.approx(0.4)
+    assert answer.finish_reason is FinishReason.STOP
+    assert answer.digest == "abc"
+
+
+async def test_a_stream_without_complete_is_a_failure_and_no_short_answer(host_wire: ServeWire) -> None:
+    with pytest.raises(ContractError, match="ended the stream without `complete`") as caught:
+        await ask(host_wire, text("Par"))
+    assert caught.value.reason is Reason.INCOMPLETE_STREAM
+
+
+@pytest.mark.parametrize(
+    ("responses", "reason", "says"),
+    [
+        ((complete(), text("more")), Reason.MODEL_ERROR, "went on after `complete`"),
+        ((chunk(b"\0\0", WAV), complete()), Reason.BAD_MEDIA, "'audio/wav' with 1 channels at 16000 Hz"),
+        ((chunk(b"\0\0", rate=0), complete()), Reason.BAD_MEDIA, "at 0 Hz"),
+        ((chunk(b"\0\0\0\0", channels=2), complete()), Reason.BAD_MEDIA, "with 2 channels"),
+        ((chunk(b"\0\0"), chunk(b"\0\0", rate=8_000), complete()), Reason.BAD_MEDIA, "16000 to 8000 Hz"),
+        ((chunk(b"\0\0\0"), complete()), Reason.BAD_MEDIA, "half a sample is missing"),
+        ((pb.GenerateResponse(complete=pb.Complete()),), Reason.MODEL_ERROR, "gave no finish reason"),
+    ],
+    ids=["after complete", "a file", "no rate", "stereo", "another rate", "half a sample", "no finish reason"],
+)
+async def test_what_breaks_the_contract_is_named(
+    host_wire: ServeWire, responses: tuple[pb.GenerateResponse, ...], reason: Reason, says: str
+) -> None:
+    with pytest.raises(ContractError, match=says) as caught:
+        await ask(host_wire, *responses)
+    assert caught.value.reason is reason
+
+
+async def test_an_address_where_nobody_listens_is_neither_serving_nor_described(host_wire: ServeWire) -> None:
+    wire = Wire(plain)
+    address = await host_wire(wire)
+    await wire.stop()
+    async with Endpoint(address) as endpoint:
+        assert not await endpoint.serving(timeout_s=2)
+        with pytest.raises(ContractError) as caught:
+            await endpoint.describe(timeout_s=2)
+    assert caught.value.reason is Reason.TRANSPORT

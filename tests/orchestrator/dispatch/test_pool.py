@@ -1,0 +1,320 @@
+"""Many calls to the replicas of one service: who is asked, who is asked again, who is taken out, and what fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+from served_doubles import PATIENCE_S, ServeWire, Wire, complete, plain, text
+
+from omnigap.errors import ContractError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Reason
+from omnigap_orchestrator.dispatch import Answer, Away, CallFailed, RetryPolicy, Service, ServiceError, connect
+
+QUICK = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)
+HASTY = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=0.2)
+
+Connect = Callable[..., Awaitable[Service]]
+
+
+def asking(words: str, digest: str = "wire") -> pb.GenerateRequest:
+    return pb.GenerateRequest(
+        request_id=words, parts=[pb.InputPart(text=words)], output=pb.MODALITY_TEXT, expected_digest=digest
+    )
+
+
+def words_of(request: pb.GenerateRequest) -> str:
+    return request.parts[0].text
+
+
+def echo(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+    yield text(words_of(request))
+    yield complete()
+
+
+@pytest.fixture
+def notes() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def connected(notes: list[str]) -> AsyncIterator[Connect]:
+    """Connects to replicas; the pools are closed at the end."""
+    services: list[Service] = []
+
+    async def start(*addresses: str, policy: RetryPolicy = QUICK) -> Service:
+        service = await connect("omni", addresses, policy, notes.append)
+        assert service is not None
+        services.append(service)
+        return service
+
+    yield start
+    for service in services:
+        await service.pool.close()
+
+
+async def ask_all(service: Service, *words: str) -> list[Answer | BaseException]:
+    return await asyncio.gather(
+        *(service.pool.call(asking(each, service.digest), PATIENCE_S) for each in words), return_exceptions=True
+    )
+
+
+def texts(answers: list[Answer | BaseException]) -> list[str]:
+    return [answer.own_text if isinstance(answer, Answer) else repr(answer) for answer in answers]
+
+
+def raising(reason: Reason, message: str = "told to") -> ContractError:
+    return ContractError(reason, message)
+
+
+async def test_replicas_share_the_calls_and_none_gets_more_than_it_takes(
+    host_wire: ServeWire, connected: Connect
+) -> None:
+    wires = [Wire(echo, delay_s=0.01, max_concurrent=3) for _ in range(2)]
+    service = await connected(*[await host_wire(wire) for wire in wires])
+    assert service.pool.capacity == 6
+    words = [f"question {number}" for number in range(40)]
+    assert texts(await ask_all(service, *words)) == words
+    assert [wire.most_in_flight for wire in wires] == [3, 3]
+
+
+async def test_the_replica_with_the_fewest_calls_in_flight_is_asked(host_wire: ServeWire, connected: Connect) -> None:
+    slow, quick = Wire(echo, delay_s=3600, max_concurrent=2), Wire(echo, max_concurrent=2)
+    service = await connected(await host_wire(slow), await host_wire(quick))
+    stuck = asyncio.create_task(service.pool.call(asking("stuck"), PATIENCE_S))
+    await slow.until_asked(1)
+    for number in range(5):
+        await service.pool.call(asking(f"{number}"), PATIENCE_S)
+    stuck.cancel()
+    assert [words_of(request) for request in slow.asked] == ["stuck"]
+    assert len(quick.asked) == 5
+
+
+async def test_busy_is_waited_out_and_costs_no_attempt(host_wire: ServeWire, connected: Connect) -> None:
+    refusals = iter(range(10))
+
+    def busy_at_first(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        if next(refusals, None) is not None:
+            raise raising(Reason.BUSY)
+        yield from echo(request)
+
+    wire = Wire(busy_at_first)
+    service = await connected(await host_wire(wire))
+    assert texts(await ask_all(service, "patience")) == ["patience"]
+    assert len(wire.asked) == 11
+
+
+async def test_a_service_that_stays_busy_fails_the_call_in_the_end(host_wire: ServeWire, connected: Connect) -> None:
+    def busy(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        raise raising(Reason.BUSY)
+        yield
+
+    policy = RetryPolicy(max_full=4, first_delay_s=0.001, max_delay_s=0.001)
+    service = await connected(await host_wire(Wire(busy)), policy=policy)
+    (failed,) = await ask_all(service, "patience")
+    assert isinstance(failed, CallFailed)
+    assert (failed.error.reason, failed.attempts) == (Reason.BUSY, 5)
+
+
+async def test_a_fault_that_can_pass_is_tried_again_and_fails_with_its_reason_when_it_does_not(
+    host_wire: ServeWire, connected: Connect
+) -> None:
+    def half(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        yield text("Par")
+        if words_of(request) == "good":
+            yield complete()
+
+    wire = Wire(half)
+    service = await connected(await host_wire(wire))
+    good, failed = await ask_all(service, "good", "bad")
+    assert isinstance(good, Answer)
+    assert isinstance(failed, CallFailed)
+    assert (failed.error.reason, failed.attempts) == (Reason.INCOMPLETE_STREAM, 3)
+    assert [words_of(request) for request in wire.asked].count("bad") == 3
+
+
+@pytest.mark.parametrize("reason", [Reason.BAD_MEDIA, Reason.TOO_LARGE, Reason.BAD_REQUEST, Reason.REQUEST_ID_REUSED])
+async def test_a_refusal_that_cannot_pass_is_not_tried_again(
+    host_wire: ServeWire, connected: Connect, reason: Reason
+) -> None:
+    def refuse(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        raise raising(reason)
+        yield
+
+    wire = Wire(refuse)
+    service = await connected(await host_wire(wire))
+    (failed,) = await ask_all(service, "question")
+    assert isinstance(failed, CallFailed)
+    assert (failed.error.reason, failed.attempts, len(wire.asked)) == (reason, 1, 1)
+
+
+async def test_a_call_that_failed_on_one_replica_is_asked_on_another(host_wire: ServeWire, connected: Connect) -> None:
+    def fail(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        raise raising(Reason.MODEL_ERROR)
+        yield
+
+    service = await connected(await host_wire(Wire(fail)), await host_wire(Wire(echo)))
+    words = [f"question {number}" for number in range(4)]
+    assert texts(await ask_all(service, *words)) == words
+
+
+async def test_a_sick_replica_is_taken_out_and_brought_back(
+    host_wire: ServeWire, connected: Connect, notes: list[str]
+) -> None:
+    sick = True
+
+    def moody(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        if sick:
+            raise raising(Reason.OUT_OF_MEMORY)
+        yield from echo(request)
+
+    patient, sister = Wire(moody, max_concurrent=1), Wire(echo, max_concurrent=1)
+    service = await connected(await host_wire(patient), await host_wire(sister))
+    for number in range(0, 100, 2):
+        both = [f"{number}", f"{number + 1}"]
+        assert texts(await ask_all(service, *both)) == both
+        if any("taken out" in note for note in notes):
+            break
+    assert f"{patient.address} failed 5 cells in a row, its sisters none; taken out until it is healthy" in notes
+    sick = False
+    asked = len(patient.asked)
+    async with asyncio.timeout(PATIENCE_S):
+        while len(patient.asked) == asked:
+            await ask_all(service, "x", "y")
+    assert f"{patient.address} serves again" in notes
+
+
+async def test_many_tries_of_one_bad_call_do_not_strike_a_replica_out(
+    host_wire: ServeWire, connected: Connect, notes: list[str]
+) -> None:
+    def fail(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        raise raising(Reason.MODEL_ERROR)
+        yield
+
+    wires = [Wire(fail), Wire(fail)]
+    policy = RetryPolicy(max_attempts=12, first_delay_s=0.001, max_delay_s=0.001)
+    service = await connected(*[await host_wire(wire) for wire in wires], policy=policy)
+    (failed,) = await ask_all(service, "poison")
+    assert isinstance(failed, CallFailed)
+    assert failed.attempts == 12
+    assert notes == []
+
+
+async def test_calls_wait_for_a_service_that_vanished_under_them_and_is_back(
+    host_wire: ServeWire, connected: Connect, notes: list[str]
+) -> None:
+    wire = Wire(echo, delay_s=3600)
+    service = await connected(await host_wire(wire))
+    calls = asyncio.create_task(ask_all(service, "a", "b", "c"))
+    await wire.until_asked(3)
+    await wire.stop()
+    wire.delay_s = 0
+    await wire.start()
+    assert texts(await calls) == ["a", "b", "c"]
+    assert notes[-1] == f"{wire.address} serves again"
+
+
+async def test_a_service_that_stays_away_leaves_its_calls_pending(host_wire: ServeWire, connected: Connect) -> None:
+    wire = Wire(echo, delay_s=3600)
+    service = await connected(await host_wire(wire), policy=HASTY)
+    calls = asyncio.create_task(ask_all(service, *(f"{number}" for number in range(12))))
+    await wire.until_asked(4)
+    await wire.stop()
+    answers = await calls
+    assert all(isinstance(answer, Away) for answer in answers)
+    assert "the service was away for 0.2 s" in {str(answer) for answer in answers}
+
+
+async def test_a_call_that_takes_its_service_down_each_time_fails_and_its_neighbours_are_answered(
+    host_wire: ServeWire, connected: Connect
+) -> None:
+    deaths = 0
+    restarts: set[asyncio.Task[None]] = set()
+
+    async def die() -> None:
+        await wire.stop()
+        await wire.start()
+
+    def fragile(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        nonlocal deaths
+        if words_of(request) == "poison":
+            deaths += 1
+            restarts.add(asyncio.get_running_loop().create_task(die()))
+            yield text("...")
+            raise raising(Reason.TRANSPORT, "gone in mid-answer")
+        yield from echo(request)
+
+    wire = Wire(fragile, delay_s=0.02)
+    service = await connected(await host_wire(wire))
+    words = [f"question {number}" for number in range(10)]
+    first, poisoned, *rest = await ask_all(service, words[0], "poison", *words[1:])
+    assert texts([first, *rest]) == words
+    assert isinstance(poisoned, CallFailed)
+    assert (poisoned.error.reason, poisoned.attempts, deaths) == (Reason.TRANSPORT, 3, 3)
+    await asyncio.gather(*restarts)
+
+
+async def test_a_digest_that_changed_in_mid_run_leaves_the_rest_pending(
+    host_wire: ServeWire, connected: Connect
+) -> None:
+    def changed(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        if len(wire.asked) > 2:
+            raise raising(Reason.DIGEST_MISMATCH, "the digest is another")
+        yield from echo(request)
+
+    wire = Wire(changed, max_concurrent=1)
+    service = await connected(await host_wire(wire))
+    answers = await ask_all(service, *(f"{number}" for number in range(6)))
+    assert sum(isinstance(answer, Answer) for answer in answers) == 2
+    aways = [str(answer) for answer in answers if isinstance(answer, Away)]
+    assert len(aways) == 4
+    assert f"{wire.address} is not the service that the plan was made for: the digest is another" in aways
+    assert len(wire.asked) == 3
+
+
+async def test_one_replica_with_another_digest_costs_only_that_replica(
+    host_wire: ServeWire, connected: Connect, notes: list[str]
+) -> None:
+    def changed(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        raise raising(Reason.DIGEST_MISMATCH, "the digest is another")
+        yield
+
+    stranger = Wire(changed)
+    service = await connected(await host_wire(stranger), await host_wire(Wire(echo)))
+    words = [f"{number}" for number in range(12)]
+    assert texts(await ask_all(service, *words)) == words
+    assert [note for note in notes if "goes on without it" in note] == notes
+    assert len(notes) == 1
+
+
+async def test_replicas_with_different_digests_are_refused_at_the_start(host_wire: ServeWire) -> None:
+    addresses = [await host_wire(Wire(plain, digest=digest)) for digest in ("a" * 64, "b" * 64)]
+    with pytest.raises(ServiceError) as caught:
+        await connect("omni", addresses, QUICK, print)
+    assert str(caught.value) == (
+        f"the replicas of omni differ: {addresses[0]} has digest aaaaaaaaaaaa, {addresses[1]} has bbbbbbbbbbbb. "
+        "Start both from one image and configuration, or list them as two [[models]]"
+    )
+
+
+async def test_a_replica_that_was_away_at_the_start_joins_when_it_serves(
+    host_wire: ServeWire, connected: Connect, notes: list[str]
+) -> None:
+    early, late = Wire(echo, delay_s=0.01, max_concurrent=1), Wire(echo, delay_s=0.01, max_concurrent=1)
+    addresses = [await host_wire(early), await host_wire(late)]
+    await late.stop()
+    service = await connected(*addresses)
+    await late.start()
+    async with asyncio.timeout(PATIENCE_S):
+        while not late.asked:
+            await ask_all(service, *(f"{number}" for number in range(4)))
+    assert notes == [f"{late.address} serves again"]
+
+
+async def test_where_nobody_answers_there_is_no_service(host_wire: ServeWire) -> None:
+    wire = Wire(plain)
+    address = await host_wire(wire)
+    await wire.stop()
+    assert await connect("omni", [address], QUICK, print) is None
