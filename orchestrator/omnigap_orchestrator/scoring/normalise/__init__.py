@@ -9,7 +9,8 @@ from omnigap_orchestrator.scoring.normalise.korean import normalise_korean
 from omnigap_orchestrator.scoring.normalise.unspaced import normalise_unspaced
 
 NORMALISER_VERSION = "1"
-"""Raised whenever any text could come out otherwise; part of every score key."""
+"""Raised whenever any text could come out otherwise, or any metric, letter or refusal rule judge otherwise; part of
+every score key."""
 
 _MONTH_FIRST = frozenset(("en", "en-us", "en-ca", "en-ph"))
 
