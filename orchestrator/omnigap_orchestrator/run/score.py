@@ -21,8 +21,9 @@ from omnigap_orchestrator.scoring import (
 
 
 @lru_cache(maxsize=4096)
-def _gold_digest(item_id: str, answers: tuple[str, ...], choices: tuple[str, ...], language: str) -> str:
-    return digest_of([item_id, answers, choices, language])
+def _gold_digest(question: str, answers: tuple[str, ...], choices: tuple[str, ...], language: str) -> str:
+    # The question too: what it offers or counts decides what of an answer is read as the answer.
+    return digest_of([question, answers, choices, language])
 
 
 def key_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> str:
@@ -32,7 +33,7 @@ def key_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) ->
     return score_key(
         text=heard,
         own_text=f"{answer.finish_reason}\n{answer.audio_seconds}\n{answer.audio_rms}\n{answer.own_text}",
-        golds=_gold_digest(item.id, item.answers, item.choices, item.language),
+        golds=_gold_digest(item.question, item.answers, item.choices, item.language),
         answer_type=f"{item.answer_type}:{entry.cell.condition.output}",
         normaliser=NORMALISER_VERSION,
     )
