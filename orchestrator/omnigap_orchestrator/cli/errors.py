@@ -40,6 +40,7 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.fleet import FleetError
     from omnigap_orchestrator.items import ItemError
     from omnigap_orchestrator.journal import JournalError
+    from omnigap_orchestrator.plan import PlanError
     from omnigap_orchestrator.run.failures import first_error
     from omnigap_orchestrator.run.folder import FolderError
     from omnigap_orchestrator.run.settings import RestrictionError
@@ -52,6 +53,7 @@ def _known_cause(error: BaseException) -> BaseException | None:
         FolderError,
         ItemError,
         JournalError,
+        PlanError,
         RestrictionError,
         ServiceError,
         StoreError,

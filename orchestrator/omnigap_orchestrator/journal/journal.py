@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, fields
 from importlib.resources import files
 from pathlib import Path
@@ -56,15 +58,22 @@ class Journal:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(files(__package__).joinpath("schema.sql").read_text())
+            self._keep_meta("schema_version", SCHEMA_VERSION)
+            self._keep_meta("run_id", secrets.token_hex(8))
         except sqlite3.Error as error:
-            raise JournalError(f"{path} cannot be opened as a journal ({error}): choose another --run-dir") from error
+            raise JournalError(
+                f"{path} cannot be opened as a journal ({error}): free space, or choose another --run-dir"
+            ) from error
         version = self.meta("schema_version")
-        if version is None:
-            self.set_meta("schema_version", SCHEMA_VERSION)
-        elif version != SCHEMA_VERSION:
+        if version != SCHEMA_VERSION:
             self.close()
             text = f"{path} was written by another omnigap (journal version {version}, this one reads {SCHEMA_VERSION})"
             raise JournalError(f"{text}: choose another --run-dir")
+
+    @property
+    def run_id(self) -> str:
+        """This run in one word, drawn when its journal was made: no other run has it."""
+        return self.meta("run_id") or ""
 
     def close(self) -> None:
         self._db.close()
@@ -75,15 +84,9 @@ class Journal:
         Raises:
             JournalError: where the disk is full or gone. Nothing of the batch is then written.
         """
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             for row in rows:
                 self._db.execute(_INSERTS[type(row)], astuple(row))
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise JournalError(f"{self.path} cannot be written ({error}): free space and run again") from error
 
     def all(self, row_type: type[_AnyRow]) -> Iterable[_AnyRow]:
         """Every row of a table, as its dataclass."""
@@ -104,13 +107,37 @@ class Journal:
     def count(self, row_type: type[Row]) -> int:
         return int(self._db.execute(f"SELECT count(*) FROM {_TABLES[row_type]}").fetchone()[0])
 
-    def forget_failures(self, stage: str, models: Sequence[str]) -> None:
-        """Drops a stage's failures of these models: a new call asks their cells again."""
-        self._db.executemany("DELETE FROM failures WHERE stage = ? AND model = ?", [(stage, model) for model in models])
+    def forget_failures(self, stage: str, model: str, conditions: Sequence[str]) -> None:
+        """Drops a stage's failures of a model in these conditions: a new call asks their cells again.
+
+        Raises:
+            JournalError: where the disk is full or gone, as all that writes.
+        """
+        delete = "DELETE FROM failures WHERE stage = ? AND model = ? AND condition = ?"
+        with self._transaction():
+            self._db.executemany(delete, [(stage, model, condition) for condition in conditions])
 
     def meta(self, key: str) -> str | None:
         value = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if value is None else str(value[0])
 
     def set_meta(self, key: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+    def _keep_meta(self, key: str, value: str) -> None:
+        """Sets what is not set yet, and does not write where all is."""
+        if self.meta(key) is None:
+            self._db.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it on disk at the end, or nothing of it."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise JournalError(f"{self.path} cannot be written ({error}): free space and run again") from error

@@ -2,6 +2,6 @@
 
 from omnigap_orchestrator.plan.cell import Cell
 from omnigap_orchestrator.plan.keys import AnswerKeys, score_key, transcript_key
-from omnigap_orchestrator.plan.plan import ModelSpec, Plan, make_plan
+from omnigap_orchestrator.plan.plan import ModelSpec, Plan, PlanError, make_plan
 
-__all__ = ["AnswerKeys", "Cell", "ModelSpec", "Plan", "make_plan", "score_key", "transcript_key"]
+__all__ = ["AnswerKeys", "Cell", "ModelSpec", "Plan", "PlanError", "make_plan", "score_key", "transcript_key"]

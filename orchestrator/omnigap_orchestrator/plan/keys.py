@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from omnigap.digest import digest_of
+from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.plan.plan import ModelSpec
 
 
@@ -31,9 +32,9 @@ class AnswerKeys:
         return hasher.hexdigest()
 
 
-def transcript_key(audio_sha: str, asr_digest: str, language: str) -> str:
-    """A transcript depends on the audio, the scorer (its digest: weights, options, versions) and the language asked."""
-    return digest_of({"audio": audio_sha, "asr": asr_digest, "language": language})
+def transcript_key(audio_sha: str, asr_digest: str, decoding: DecodingConfig, language: str) -> str:
+    """A transcript depends on the audio, the scorer (its digest: weights, versions) and how the scorer is asked."""
+    return digest_of([audio_sha, asr_digest, decoding.model_dump(), language])
 
 
 def score_key(text: str, own_text: str, golds: str, answer_type: str, normaliser: str) -> str:

@@ -11,6 +11,10 @@ from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan.cell import Cell
 
 
+class PlanError(ValueError):
+    """Nothing can be planned; the message says which flag or key mends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
     """One model of a run, as its user configured it.
@@ -60,16 +64,16 @@ def make_plan(items: Sequence[Item], models: Sequence[ModelSpec], replicates: in
     """Checks that a plan can be made of these.
 
     Raises:
-        ValueError: for no items, no models, two models of one name, or less than one replicate.
+        PlanError: for no items, no models, two models of one name, or less than one replicate.
     """
     if not items:
-        raise ValueError("no items are selected: check --items, --task and --limit")
+        raise PlanError("no items are selected: check --items, --task and --limit")
     if not models:
-        raise ValueError("no models are configured: add a [[models]] table, or run without --config")
+        raise PlanError("no models are configured: add a [[models]] table, or run without --config")
     names = [model.name for model in models]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ValueError(f"two models are called {twice!r}: give each [[models]] table its own name")
+        raise PlanError(f"two models are called {twice!r}: give each [[models]] table its own name")
     if replicates < 1:
-        raise ValueError(f"replicates is {replicates}: at least 1 is needed ([run] replicates)")
+        raise PlanError(f"replicates is {replicates}: at least 1 is needed ([run] replicates)")
     return Plan(tuple(items), tuple(models), replicates)

@@ -94,7 +94,7 @@ class Book:
 
     def transcript_key(self, audio_sha: str, item: Item) -> str:
         """The key of what the scorer hears in a clip."""
-        return transcript_key(audio_sha, self.asr_digest, self.scorer_language(item))
+        return transcript_key(audio_sha, self.asr_digest, self.config.scorer.decoding, self.scorer_language(item))
 
     def scorer_language(self, item: Item) -> str:
         return self.config.scorer.language or item.language

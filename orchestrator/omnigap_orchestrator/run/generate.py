@@ -33,6 +33,7 @@ class Generation:
         keeper: Keeper,
         writer: JournalWriter,
         observer: Observer,
+        run_id: str,
         timeout_s: float,
         on_answer: OnAnswer,
     ) -> None:
@@ -41,6 +42,7 @@ class Generation:
         self._keeper = keeper
         self._writer = writer
         self._observer = observer
+        self._run_id = run_id
         self._timeout_s = timeout_s
         self._on_answer = on_answer
         self._away = False
@@ -78,7 +80,8 @@ class Generation:
         if item.instruction:
             parts.append(pb.InputPart(text=item.instruction))
         return pb.GenerateRequest(
-            request_id=entry.key,
+            # With the run in it: another run's question is not answered from what the server still remembers.
+            request_id=f"{self._run_id}-{entry.key}",
             system_prompt=spec.system_prompt,
             parts=parts,
             output=convert.modality_to_proto(cell.condition.output),

@@ -72,8 +72,8 @@ class Run:
         writer = JournalWriter(self._folder.journal)
         services: dict[str, Service] = {}
         try:
-            services = await self._connect(plan, roster, writer)
-            book = await self._prepare(plan, journal, writer, services.get(Role.TTS))
+            await self._connect(plan, roster, writer, services)
+            book = await self._prepare(plan, journal, writer, services)
             await self._work(book, journal, writer, services)
             return book
         finally:
@@ -81,8 +81,8 @@ class Run:
             await writer.close()
             journal.close()
 
-    async def _connect(self, plan: Plan, roster: Roster, writer: JournalWriter) -> dict[str, Service]:
-        """The services that answer now, by role for scorer and TTS, by name for models; each is remembered."""
+    async def _connect(self, plan: Plan, roster: Roster, writer: JournalWriter, found: dict[str, Service]) -> None:
+        """Finds the services that answer now, by role for scorer and TTS, by name for models; each is remembered."""
         wanted: list[tuple[Role, str, tuple[str, ...]]] = []
         if Stage.GENERATE in self._restriction.stages:
             wanted += [(Role.MODEL, spec.name, spec.endpoints) for spec in plan.models if self._covers(spec.name)]
@@ -90,27 +90,25 @@ class Run:
             wanted.append((Role.TTS, Role.TTS, roster.tts))
         if Stage.TRANSCRIBE in self._restriction.stages:
             wanted.append((Role.SCORER, Role.SCORER, roster.scorer))
-        found: dict[str, Service] = {}
         for role, name, addresses in wanted:
             service = await connect(name, addresses, self._policy, self._observer.note) if addresses else None
             if service is None:
                 where = ", ".join(addresses) or "no endpoint is configured"
                 self._observer.note(f"{role} {name} is away ({where}): what needs it stays pending")
                 continue
-            found[f"{Role.MODEL}:{name}" if role is Role.MODEL else role] = service
+            found[_model_key(name) if role is Role.MODEL else role] = service
             await writer.write(
                 ServiceRow(role, name, service.digest, service.card.SerializeToString(deterministic=True), time.time())
             )
-        return found
 
     def _covers(self, model: str) -> bool:
         return not self._restriction.models or model in self._restriction.models
 
-    async def _prepare(self, plan: Plan, journal: Journal, writer: JournalWriter, tts: Service | None) -> Book:
+    async def _prepare(self, plan: Plan, journal: Journal, writer: JournalWriter, services: dict[str, Service]) -> Book:
         cards = last_seen(journal)
         finder = CarrierFinder(self._config, self._store, journal, cards.tts.digest if cards.tts is not None else "")
         timeout_s = self._config.run.request_timeout_s
-        maker = CarrierMaker(finder, self._store, writer, self._observer, tts, timeout_s)
+        maker = CarrierMaker(finder, self._store, writer, self._observer, services.get(Role.TTS), timeout_s)
         missing = finder.missing(plan)
         if self._restriction.makes_carriers:
             await maker.make(missing)
@@ -119,8 +117,12 @@ class Run:
         book = Book(self._config, plan, finder.set, cards)
         for note in remember_plan(self._folder, journal, book, self._store):
             self._observer.note(note)
-        for stage in self._restriction.stages:
-            journal.forget_failures(stage, [spec.name for spec in plan.models if self._covers(spec.name)])
+        for spec in plan.models:
+            covered = [c.name for c in spec.conditions if self._restriction.covers(spec.name, c)]
+            if _model_key(spec.name) in services:
+                journal.forget_failures(Stage.GENERATE, spec.name, covered)
+            if Role.SCORER in services:
+                journal.forget_failures(Stage.TRANSCRIBE, spec.name, covered)
         return book
 
     async def _work(self, book: Book, journal: Journal, writer: JournalWriter, services: dict[str, Service]) -> None:
@@ -135,7 +137,7 @@ class Run:
         scorer = services.get(Role.SCORER)
         hearing = None
         if scorer is not None:
-            hearing = Transcription(scorer, book, self._store, keeper, writer, self._observer, mark)
+            hearing = Transcription(scorer, book, self._store, keeper, writer, self._observer, journal.run_id, mark)
             for entry, answer in todo.hear:
                 hearing.put(entry, answer)
 
@@ -155,9 +157,16 @@ class Run:
             hears = group.create_task(hearing.run()) if hearing is not None else None
             asks = [
                 group.create_task(
-                    Generation(services[name], self._store, keeper, writer, self._observer, timeout_s, answered).run(
-                        iter(entries)
-                    )
+                    Generation(
+                        services[name],
+                        self._store,
+                        keeper,
+                        writer,
+                        self._observer,
+                        journal.run_id,
+                        timeout_s,
+                        answered,
+                    ).run(iter(entries))
                 )
                 for name, entries in todo.ask.items()
             ]
@@ -174,7 +183,7 @@ class Run:
             cell = entry.cell
             if not self._restriction.covers(cell.model, cell.condition):
                 continue
-            name = f"{Role.MODEL}:{cell.model}"
+            name = _model_key(cell.model)
             spoken = cell.condition.output is Modality.SPEECH
             if answer is None:
                 if name in services and entry.key is not None and entry.support is not None:
@@ -206,6 +215,11 @@ class Run:
                     self._observer.planned(
                         Stage.TRANSCRIBE, spec.name, condition, per_condition, per_condition - unheard
                     )
+
+
+def _model_key(name: str) -> str:
+    """A model's key among the services, where no name of a role can meet it."""
+    return f"{Role.MODEL}:{name}"
 
 
 def _named(roster: Roster) -> tuple[ModelConfig, ...]:

@@ -41,6 +41,7 @@ class Transcription:
         keeper: Keeper,
         writer: JournalWriter,
         observer: Observer,
+        run_id: str,
         on_transcript: OnTranscript,
     ) -> None:
         self._service = service
@@ -49,6 +50,7 @@ class Transcription:
         self._keeper = keeper
         self._writer = writer
         self._observer = observer
+        self._run_id = run_id
         self._on_transcript = on_transcript
         self._timeout_s = book.config.run.request_timeout_s
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
@@ -94,7 +96,7 @@ class Transcription:
         assert job.answer.media_sha is not None
         data = self._store.read(job.answer.media_sha)
         return pb.GenerateRequest(
-            request_id=job.key,
+            request_id=f"{self._run_id}-{job.key}",
             parts=[pb.InputPart(audio=pb.Audio(data=data, mime_type=WAV))],
             output=pb.MODALITY_TEXT,
             decoding=decoding_message(self._book.config.scorer.decoding, 0),
