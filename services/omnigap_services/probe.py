@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 20.0
 
 
 def status(address: str, timeout_s: float = _TIMEOUT_S) -> str:
