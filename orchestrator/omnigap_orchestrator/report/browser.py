@@ -1,0 +1,173 @@
+"""The item browser's data: columns of numbers over one table of strings, as JSON that a page can carry."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from omnigap.vocabulary import CONDITIONS
+from omnigap_orchestrator.report.catalogue import Catalogue
+from omnigap_orchestrator.report.media import MediaShelf
+from omnigap_orchestrator.report.pick import ENTRY, RIGHT_FROM
+
+TEXT_BUDGET = 16_000_000
+"""Characters of answers in the page at most; beyond it every answer is cut shorter."""
+
+LONGEST_TEXT = 8_000
+SHORTEST_TEXT = 200
+
+_TEXTS = ("own_text", "transcript", "error_reason", "error_message", "finish_reason", "metric", "asr_language")
+_NUMBERS = (
+    "score",
+    "own_text_score",
+    "audio_seconds",
+    "latency_s",
+    "asr_avg_logprob",
+    "asr_no_speech_prob",
+    "asr_compression_ratio",
+)
+_MEDIA = ("input_media", "output_media")
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserData:
+    """What the page's script reads.
+
+    Attributes:
+        document: the JSON, safe inside a `<script>` element.
+        longest_text: answers longer than this were cut.
+    """
+
+    document: str
+    longest_text: int
+
+
+def chosen_cells(results: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+    """The cells of the chosen entries with `entry` (its place) and `place` (of the condition), in that order."""
+    places = {condition.name: place for place, condition in enumerate(CONDITIONS)}
+    return (
+        results.join(entries.with_row_index("entry"), on=list(ENTRY), how="inner")
+        .with_columns(pl.col("condition").replace_strict(places, default=None, return_dtype=pl.Int64).alias("place"))
+        .filter(pl.col("place").is_not_null())
+        .sort("entry", "place")
+    )
+
+
+def media_in_order(cells: pl.DataFrame) -> Iterator[str]:
+    """Digests of the media of one entry after the other, in which order the budget for embedding is spent."""
+    for row in cells.select(_MEDIA).iter_rows():
+        yield from (digest for digest in row if digest)
+
+
+def browser_data(cells: pl.DataFrame, entries: pl.DataFrame, catalogue: Catalogue, shelf: MediaShelf) -> BrowserData:
+    """The document of the browser.
+
+    Cells lie in flat columns: the cell of entry e in condition c has the place `6 * e + c`; -1 or null: no such cell.
+
+    Args:
+        cells: as `chosen_cells` gives them. shelf: the media of these cells.
+    """
+    strings = _Strings()
+    longest = _fitting_length(cells)
+    size = entries.height * len(CONDITIONS)
+    places = (cells["entry"].cast(pl.Int64) * len(CONDITIONS) + cells["place"]).to_list()
+
+    def spread(values: Iterable[Any], nothing: Any) -> list[Any]:
+        column = [nothing] * size
+        for place, value in zip(places, values, strict=True):
+            column[place] = value
+        return column
+
+    columns: dict[str, list[Any]] = {"outcome": spread((strings.add(v) for v in cells["outcome"]), -1)}
+    for name in _TEXTS:
+        columns[name] = spread((strings.add(_cut(v, longest)) for v in cells[name]), -1)
+    for name in _NUMBERS:
+        columns[name] = spread(map(_number, cells[name]), None)
+    for name in _MEDIA:
+        columns[name] = spread((shelf.index.get(v, -1) if v else -1 for v in cells[name]), -1)
+    columns["flags"] = spread((strings.add(" ".join(v or ())) for v in cells["flags"].to_list()), -1)
+    columns["support"] = spread((strings.add(v) for v in cells["support"]), -1)
+
+    items = entries["item_id"].unique(maintain_order=True).to_list()
+    item_place = {item: place for place, item in enumerate(items)}
+    tasks = dict(cells.select("item_id", "task").unique("item_id", keep="first").iter_rows())
+    heads = cells.group_by("entry", maintain_order=True).agg(pl.col("voice", "font").drop_nulls().first()).sort("entry")
+    words = [catalogue.get(item) for item in items]
+    models = sorted(set(entries["model"]))
+    document = {
+        "conditions": [c.name for c in CONDITIONS],
+        "rightFrom": RIGHT_FROM,
+        "models": models,
+        "tasks": sorted(set(tasks.values())),
+        "items": {
+            "id": items,
+            "task": [tasks[item] for item in items],
+            "question": [w.question for w in words],
+            "choices": [list(w.choices) for w in words],
+            "instruction": [w.instruction for w in words],
+            "answers": [list(w.answers) for w in words],
+        },
+        "entries": {
+            "model": [models.index(m) for m in entries["model"]],
+            "item": [item_place[i] for i in entries["item_id"]],
+            "replicate": entries["replicate"].to_list(),
+            "flips": entries["flips"].to_list(),
+            "voice": [strings.add(v) for v in heads["voice"]],
+            "font": [strings.add(v) for v in heads["font"]],
+        },
+        "cells": columns,
+        "media": {
+            "kind": [m.kind for m in shelf.media],
+            "mime": [m.mime_type for m in shelf.media],
+            "text": [m.text for m in shelf.media],
+            "link": [m.link for m in shelf.media],
+        },
+        "strings": strings.values,
+    }
+    return BrowserData(script_json(document), longest)
+
+
+def script_json(document: object) -> str:
+    """JSON that cannot end the `<script>` it stands in: no `<`, `>` or `&`, nor a line end that trips old scripts."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+class _Strings:
+    """Every distinct string once: replicates and models repeat each other's words."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def add(self, value: str | None) -> int:
+        if not value:
+            return -1
+        place = self._places.get(value)
+        if place is None:
+            place = self._places[value] = len(self.values)
+            self.values.append(value)
+        return place
+
+
+def _cut(value: str | None, longest: int) -> str | None:
+    return value if value is None or len(value) <= longest else value[:longest] + "\u2026"
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 4)
+
+
+def _fitting_length(cells: pl.DataFrame) -> int:
+    lengths: Sequence[pl.Series] = [cells[name].drop_nulls().unique().str.len_chars() for name in _TEXTS]
+    longest = LONGEST_TEXT
+    while longest > SHORTEST_TEXT and sum(int(s.clip(upper_bound=longest).sum()) for s in lengths) > TEXT_BUDGET:
+        longest //= 2
+    return longest

@@ -1,0 +1,195 @@
+"""What the report's words mean: one glossary behind every question mark and heading of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    key: str
+    term: str
+    text: str
+
+
+_ALL = (
+    Definition(
+        "accuracy",
+        "Accuracy",
+        "The mean score of the answered items of a condition, in percent. A score lies between 0 and 1 and is 0 "
+        "or 1 for most answer types. A spoken answer is transcribed by the ASR scorer and scored with the same "
+        "metric as a text answer.",
+    ),
+    Definition(
+        "gap",
+        "Gap",
+        "The mean over items of the score in a condition minus the score of the same item, from the same model, "
+        "in t2t (typed question, text answer). Always paired by item; in percentage points; negative is a loss.",
+    ),
+    Definition(
+        "condition",
+        "Condition",
+        "An input and an output modality: t, s and i for text, speech and image; s2t is a spoken question with a "
+        "text answer. In s2t and i2t the question is not typed as well.",
+    ),
+    Definition(
+        "interval",
+        "Interval",
+        "The confidence interval at the level given in the methods. Its method is chosen by the data and printed "
+        "beside it: cluster-robust Student t with enough clusters and discordant pairs, score intervals or "
+        "bootstraps below that.",
+    ),
+    Definition(
+        "n",
+        "n",
+        "Items behind a number; for gaps and effects, pairs of answers to the same item. Replicates of an item "
+        "are averaged first and do not add to n.",
+    ),
+    Definition(
+        "bc",
+        "b and c",
+        "Discordant pairs: b items are right in t2t and wrong here (lost), c items are wrong in t2t and right "
+        "here (gained). Only for scores of 0 or 1 with one replicate.",
+    ),
+    Definition(
+        "mcnemar",
+        "p",
+        "Exact McNemar over b and c where each cluster is one item with one replicate, else the test that belongs"
+        " to the interval.",
+    ),
+    Definition(
+        "holm",
+        "p adjusted",
+        "Adjusted for the other tests of its family: Holm within one model's gaps or effects, Benjamini-Hochberg "
+        "over the exploratory grid of model x task x condition. The family is named in the table.",
+    ),
+    Definition(
+        "effects",
+        "Effects",
+        "Input effect of speech: the mean of s2t - t2t and s2s - t2s; of image likewise. Output effect of speech:"
+        " the mean of x2s - x2t over the three inputs. Interaction: how much more an input costs when the answer "
+        "is spoken, (s2s - s2t) - (t2s - t2t).",
+    ),
+    Definition(
+        "pooling",
+        "Pooling",
+        "Item-weighted: every item counts the same. Task-macro: the mean of the tasks' means, so that every task "
+        "counts the same.",
+    ),
+    Definition(
+        "missing",
+        "Missing cells",
+        "A cell that failed or is pending is missing: neither wrong nor dropped. Gaps are taken on answered "
+        "pairs, shown again with missing as wrong, and bounded: the bounds are what the gap becomes when every "
+        "missing score is the worst, or the best, it can be.",
+    ),
+    Definition(
+        "outcomes",
+        "Outcomes",
+        "Answered: an answer came back, however bad. Unsupported: the model declares that it cannot do this "
+        "condition. Failed: a fault after all retries. Pending: not asked yet. Planned = answered + failed + "
+        "pending.",
+    ),
+    Definition(
+        "wer",
+        "WER",
+        "Word error rate of what the ASR scorer heard against the model's own text of the same answer, errors "
+        "over words, pooled. It holds the voice's and the scorer's errors together.",
+    ),
+    Definition(
+        "asr",
+        "ASR diagnostics",
+        "The scorer's own measures of each transcript. Average log probability: nearer to 0 is surer. No-speech "
+        "probability: how likely the audio holds no speech. Compression ratio: above about 2.4 a transcript "
+        "repeats itself.",
+    ),
+    Definition(
+        "voicing",
+        "Heard minus own text",
+        "The score of what was heard minus the score of the model's own text of the same spoken answer: what is "
+        "lost after the words are chosen, in voicing and in our hearing of it. It is part of the gap of a "
+        "condition with spoken answers.",
+    ),
+    Definition(
+        "waterfall",
+        "Steps of a gap",
+        "Perceiving: the model answers its own transcript or reading of the question, minus t2t. Answering from it: "
+        "the direct answer minus that. Words meant for voice: the own text of the spoken answer minus the text "
+        "answer to the same input. Voicing and hearing: what was heard minus the own text. They add up to the gap.",
+    ),
+    Definition(
+        "consistency",
+        "RER, CFR, MMC",
+        "RER: the share of items with the same normalised answer in all conditions, right or wrong. CFR: among items "
+        "right in at least one condition, the share not right in all. MMC: the share right in at least one.",
+    ),
+    Definition(
+        "independence",
+        "If independent, if guessing",
+        "What conditions with the same accuracies would give if they knew nothing of each other, and what guessing "
+        "alone would give.",
+    ),
+    Definition(
+        "agreement",
+        "Kappa and phi",
+        "Cohen's kappa: agreement of right and wrong over two conditions beyond chance. Phi: their correlation; it "
+        "sets how many items a gap takes.",
+    ),
+    Definition(
+        "set_level",
+        "Disparity, imbalance, spread",
+        "Figures over accuracies and not over items, as XModBench gives them: the disparity of two modalities is the "
+        "sum of two gaps, an imbalance one direction minus its reverse, the spread the deviation of all accuracies.",
+    ),
+    Definition(
+        "variance",
+        "Variance components",
+        "How much of the variation of scores lies between items, between voices or fonts, and in what is left.",
+    ),
+    Definition(
+        "power",
+        "Power and q",
+        "Items needed to see the declared target gap with 80 % power, from this run's own accuracies and phi; q is "
+        "the items at hand over those needed. Below 1 the run was too small for that gap.",
+    ),
+    Definition(
+        "equivalence",
+        "No gap",
+        "Claimed only when two one-sided tests show that the gap lies within the declared margin. A gap that is not "
+        "shown is not a gap shown to be nothing.",
+    ),
+    Definition(
+        "routing",
+        "Routing, regret, gain",
+        "A policy chooses input and output for a task. Its accuracy is taken on items that took no part in choosing. "
+        "Regret: how far it stays below choosing the best form of each item; gain: above one form for all.",
+    ),
+    Definition(
+        "latency",
+        "Latency",
+        "Seconds from sending a request to the last byte of its answer. The other times are the server's own: "
+        "waiting in its queue, computing, first text token, first audio. Quantiles with too few answers for an "
+        "interval are not shown.",
+    ),
+    Definition(
+        "architecture",
+        "Architecture type",
+        "What the model declares. The model is the unit: a type's mean is over its models, with the range when "
+        "one model is left out. With fewer than four models of each type the comparison is descriptive and "
+        "carries no p.",
+    ),
+    Definition(
+        "flags",
+        "Flags",
+        "How an answer is bad: silent, truncated (the audio ends before its text), refused, unparsable, "
+        "wrong_language, suspect_transcript. A flagged answer is still scored as it was heard.",
+    ),
+    Definition(
+        "flip",
+        "Flip",
+        "An item that a model gets right in t2t and wrong in another condition: the question was within its "
+        "knowledge, the form was not.",
+    ),
+)
+
+DEFINITIONS = {definition.key: definition for definition in _ALL}

@@ -1,0 +1,176 @@
+"""The methods paragraph and the provenance table, from what was actually done in this run and analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis
+from omnigap_orchestrator.report import slices, words
+from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
+
+SHORT = 12
+"""Characters of a digest that prose shows; the provenance table has all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of the provenance table."""
+
+    name: str
+    value: str
+    code: bool = False
+
+
+def methods_paragraphs(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> tuple[str, ...]:
+    """Sentences that can stand in a paper. What is not known is left out, not guessed."""
+    return (_asked(results, analysis, facts), _scored(results, facts), _analysed(analysis))
+
+
+def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:
+    models = slices.models_of(analysis)
+    items, clusters = results["item_id"].n_unique(), results["cluster"].n_unique()
+    conditions = analysis.conditions["condition"].unique(maintain_order=True).to_list()
+    replicates = results["replicate"].n_unique()
+    grouped = f" ({clusters:,} clusters)" if clusters != items else ""
+    tasks = words.plural(results["task"].n_unique(), "task")
+    asked = (
+        f"{words.plural(items, 'item')} in {tasks}{grouped} were asked of "
+        f"{words.listed(models)} in {words.plural(len(conditions), 'condition')} ({', '.join(conditions)}), where a "
+        "name gives input and output modality: t for text, s for speech, i for image."
+    )
+    sentences = [asked, "A spoken or shown question replaces the typed one entirely."]
+    if replicates > 1:
+        sentences.append(f"Each cell was planned {replicates} times; replicates were averaged within the item.")
+    if facts.voices:
+        voice = _service(facts.tts, "a synthetic voice")
+        sentences.append(f"Questions were spoken by {voice}, in {_choices('voice', facts.voices)}.")
+    if facts.fonts:
+        sentences.append(f"Question images were drawn in {words.listed(list(facts.fonts))}.")
+    if facts.items_source:
+        sentences.append(f"Items: {facts.items_source}.")
+    return " ".join([*sentences, _came_back(analysis)])
+
+
+def _choices(noun: str, names: tuple[str, ...]) -> str:
+    return f"{words.plural(len(names), noun)} ({', '.join(names)})"
+
+
+def _came_back(analysis: Analysis) -> str:
+    counts = {
+        name: int(analysis.conditions[name].sum())
+        for name in ("planned", "answered", "failed", "pending", "unsupported")
+    }
+    text = f"Of {words.plural(counts['planned'], 'planned cell')}, {counts['answered']:,} were answered"
+    parts = [f"{counts[name]:,} {word}" for name, word in (("failed", "failed"), ("pending", "are pending"))]
+    parts = [part for part in parts if not part.startswith("0 ")]
+    if parts:
+        text += f"; {words.listed(parts)}"
+    if counts["unsupported"]:
+        text += f"; {words.plural(counts['unsupported'], 'further cell')} are unsupported by their model"
+    return text + "."
+
+
+def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
+    metrics = [m.replace("_", " ") for m in results["metric"].drop_nulls().unique().sort().to_list()]
+    by = f" by {words.listed(metrics)}" if metrics else ""
+    sentences = [f"Answers were scored from 0 to 1{by}, the metric following from the item's answer type."]
+    if facts.asr is not None:
+        sentences.append(
+            f"Spoken answers were transcribed by {_service(facts.asr, 'the ASR scorer')} and scored as heard, with the "
+            "same metric as text answers."
+        )
+    if facts.normaliser:
+        sentences.append(f"Gold answers, texts and transcripts went through the same normaliser ({facts.normaliser}).")
+    if facts.shared_hearing:
+        hears = "hears" if len(facts.shared_hearing) == 1 else "hear"
+        sentences.append(
+            f"The model {words.listed(list(facts.shared_hearing))} {hears} with the same checkpoint as the ASR scorer, "
+            "so their errors are not independent."
+        )
+    return " ".join(sentences)
+
+
+def _analysed(analysis: Analysis) -> str:
+    options = analysis.options
+    gaps = slices.headline_gaps(analysis).filter(pl.col("estimate").is_not_null())
+    used = [words.method(m) for m in gaps["method"].drop_nulls().unique(maintain_order=True).to_list()]
+    tests = [words.method(m) for m in gaps["p_method"].drop_nulls().unique(maintain_order=True).to_list()]
+    intervals = f"Intervals are at {slices.level_words(analysis)}" + (f" by {words.listed(used)}" if used else "")
+    if _bootstrapped(analysis):
+        intervals += f" ({options.intervals.draws:,} draws and seed {options.intervals.seed} where bootstrapped)"
+    sentences = [
+        f"The modality gap is the mean difference of scores against {options.reference}, paired by item.",
+        intervals + ".",
+    ]
+    if tests:
+        sentences.append(
+            f"P-values are by {words.listed(tests)}, adjusted after Holm within one model's gaps and within its "
+            "effects of one kind, and after Benjamini-Hochberg over the grid of model x task x condition."
+        )
+    rule = options.missing
+    if rule.allow:
+        sentences.append("Gaps were computed on answered pairs however many were missing.")
+    else:
+        sentences.append(
+            f"A gap was refused when more than {100 * rule.share:g} % and more than {rule.pairs} of its planned pairs "
+            "lacked a score."
+        )
+    lacking = int(gaps["lacking"].sum() or 0)
+    if lacking:
+        sentences.append(f"Over all gaps given, {words.plural(lacking, 'pair')} lacked a score; bounds are given.")
+    return " ".join([*sentences, f"Analysis version {ANALYSIS_VERSION}."])
+
+
+def _bootstrapped(analysis: Analysis) -> bool:
+    frames = (analysis.gaps, analysis.gaps_by_task, analysis.effects, analysis.accuracy)
+    return any(f["method"].fill_null("").str.contains("bootstrap|wild").any() for f in frames)
+
+
+def _service(service: ServiceFacts | None, otherwise: str) -> str:
+    if service is None:
+        return otherwise
+    parts = [p for p in (service.revision, service.detail, service.digest and f"digest {service.digest[:SHORT]}") if p]
+    return f"{service.name} ({'; '.join(parts)})" if parts else service.name
+
+
+def provenance(facts: RunFacts, results: pl.DataFrame) -> tuple[Fact, ...]:
+    """Where the numbers come from, line by line; lines without a value are left out."""
+    lines = [
+        Fact("Run", facts.name),
+        Fact("Started", f"{facts.started:%Y-%m-%d %H:%M:%S %Z}".strip() if facts.started else ""),
+        Fact("Finished", f"{facts.finished:%Y-%m-%d %H:%M:%S %Z}".strip() if facts.finished else ""),
+        Fact("Command", facts.command, code=True),
+        Fact("Machine", facts.machine),
+        Fact("Items", facts.items_source),
+        *(Fact(f"Model {m.name}", _details(m), code=True) for m in facts.models),
+        *([Fact(f"ASR scorer {facts.asr.name}", _details(facts.asr), code=True)] if facts.asr else []),
+        *([Fact(f"Voice service {facts.tts.name}", _details(facts.tts), code=True)] if facts.tts else []),
+        Fact("Voices", ", ".join(facts.voices)),
+        Fact("Fonts", ", ".join(facts.fonts)),
+        Fact("Normaliser", facts.normaliser),
+        Fact("Versions", ", ".join(f"{name} {version}" for name, version in facts.versions.items())),
+        *(Fact("Note", note) for note in facts.notes),
+    ]
+    stale = (
+        results.group_by("model")
+        .agg(pl.col("model_digest").drop_nulls().n_unique().alias("digests"))
+        .filter(pl.col("digests") > 1)
+    )
+    lines += [
+        Fact("Warning", f"answers of {model} come from {n} different digests: not one and the same model")
+        for model, n in stale.sort("model").iter_rows()
+    ]
+    return tuple(line for line in lines if line.value)
+
+
+def _details(service: ServiceFacts) -> str:
+    named = (
+        ("", service.architecture),
+        ("revision ", service.revision),
+        ("digest ", service.digest),
+        ("checkpoint ", service.checkpoint),
+        ("", service.detail),
+    )
+    return "; ".join(f"{name}{value}" for name, value in named if value)

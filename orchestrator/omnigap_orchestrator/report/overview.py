@@ -1,0 +1,156 @@
+"""The first screen: for each model its verdict, the 3 x 2 matrix of conditions and the forest plot of its gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from omnigap.vocabulary import INPUTS, OUTPUTS, REFERENCE, Condition, Support
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, words
+from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.tables import tint
+from omnigap_orchestrator.report.verdict import Verdict, verdict
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixCell:
+    """One condition of the matrix, as it is written; `absent` says why there is no number."""
+
+    condition: str
+    words: str
+    value: str = ""
+    change: str = ""
+    interval: str = ""
+    n: str = ""
+    title: str = ""
+    tone: str = ""
+    strength: int = 0
+    reference: bool = False
+    absent: str = ""
+    support: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    input: str
+    words: str
+    cells: tuple[MatrixCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    name: str
+    anchor: str
+    architecture: str
+    digest: str
+    verdict: Verdict
+    matrix: tuple[MatrixRow, ...]
+    forest: Chart | None
+
+
+def model_views(analysis: Analysis, digests: Mapping[str, str]) -> tuple[ModelView, ...]:
+    """The cards of all models, in the order of the denominators. `digests`: model -> digest, where known."""
+    views = []
+    for place, model in enumerate(slices.models_of(analysis)):
+        counts = analysis.conditions.filter(pl.col("model") == model)
+        architecture = counts["architecture"].drop_nulls().to_list()
+        views.append(
+            ModelView(
+                name=model,
+                anchor=f"model-{place + 1}",
+                architecture=architecture[0].replace("_", " ") if architecture else "",
+                digest=digests.get(model, ""),
+                verdict=verdict(analysis, model),
+                matrix=_matrix(analysis, model, counts),
+                forest=_forest(analysis, model, place),
+            )
+        )
+    return tuple(views)
+
+
+def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame) -> tuple[MatrixRow, ...]:
+    accuracy = slices.by_condition(slices.headline_accuracy(analysis, model))
+    gaps = slices.by_condition(slices.headline_gaps(analysis, model))
+    planned = slices.by_condition(counts)
+    return tuple(
+        MatrixRow(
+            source.value,
+            {"text": "Typed", "speech": "Spoken", "image": "Shown"}[source.value],
+            tuple(
+                _cell(c.name, accuracy.get(c.name), gaps.get(c.name), planned.get(c.name))
+                for c in (Condition(source, output) for output in OUTPUTS)
+            ),
+        )
+        for source in INPUTS
+    )
+
+
+def _cell(
+    name: str, accuracy: Mapping[str, Any] | None, gap: Mapping[str, Any] | None, counts: Mapping[str, Any] | None
+) -> MatrixCell:
+    meaning = words.condition_words(name)
+    if accuracy is None or accuracy["estimate"] is None:
+        return MatrixCell(name, meaning, absent=_why_absent(counts))
+    assisted = counts is not None and counts["support"] == Support.ASSISTED.value
+    cell = MatrixCell(
+        condition=name,
+        words=meaning,
+        value=words.percent(accuracy["estimate"]),
+        interval=words.interval(accuracy["low"], accuracy["high"], difference=False),
+        n=words.count(accuracy["n"]),
+        title=f"{meaning}: interval by {words.method(accuracy['method'])}",
+        reference=name == REFERENCE.name,
+        support="assisted" if assisted else "",
+    )
+    if gap is None:
+        return cell
+    if gap["estimate"] is None:
+        return _with(cell, change="gap refused", title=f"{meaning}: {gap['reason']}")
+    tone, strength = tint(gap["estimate"])
+    limits = words.interval(gap["low"], gap["high"], difference=True)
+    title = (
+        f"{cell.title}. Gap {words.points(gap['estimate'])} {limits}, {gap['n']} pairs, {words.method(gap['method'])}"
+    )
+    return _with(cell, change=words.points(gap["estimate"]), title=title, tone=tone, strength=strength)
+
+
+def _with(cell: MatrixCell, **changes: Any) -> MatrixCell:
+    return replace(cell, **changes)
+
+
+def _why_absent(counts: Mapping[str, Any] | None) -> str:
+    if counts is None:
+        return "not planned"
+    for outcome in ("unsupported", "pending", "failed"):
+        if counts[outcome] and counts[outcome] == counts["cells"]:
+            return outcome
+    if counts["unscored"]:
+        return "not scored yet"
+    return "no answers"
+
+
+def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
+    spans = [gap_span(row, row["condition"]) for row in slices.headline_gaps(analysis, model).iter_rows(named=True)]
+    if all(span.estimate is None for span in spans):
+        return None
+    title = f"Gap against {analysis.options.reference} with {slices.level_words(analysis)} intervals"
+    axis = "gap, points of accuracy; left of the line: loss"
+    return interval_plot(spans, f"forest{place + 1}", title, axis, row=41, left=40)
+
+
+def gap_span(row: Mapping[str, Any], label: str) -> Span:
+    """A row of gaps or effects as a row of an interval plot."""
+    if row["estimate"] is None:
+        return Span(label, note=f"refused: {row['lacking']} pairs lacking" if row["planned"] else "not supported")
+    note = f"{words.points(row['estimate'])}  {words.interval(row['low'], row['high'], difference=True)}"
+    scaled = {key: None if row[key] is None else 100 * row[key] for key in ("estimate", "low", "high")}
+    modality, hollow = "text", True
+    name = row.get("condition") or ""
+    if len(name) == 3:
+        modality = {"t": "text", "s": "speech", "i": "image"}.get(name[0], "text")
+        hollow = name.endswith("s")
+    return Span(label, scaled["estimate"], scaled["low"], scaled["high"], note, modality, hollow)

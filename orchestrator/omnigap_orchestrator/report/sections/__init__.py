@@ -1,0 +1,39 @@
+"""The sections of the report, in the order in which a reader meets them; one file makes one section."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report.sections.asr import asr_section
+from omnigap_orchestrator.report.sections.consistency import consistency_section
+from omnigap_orchestrator.report.sections.effects import effect_section
+from omnigap_orchestrator.report.sections.gaps import gap_section
+from omnigap_orchestrator.report.sections.latency import latency_section
+from omnigap_orchestrator.report.sections.missing import missing_section
+from omnigap_orchestrator.report.sections.power import power_section
+from omnigap_orchestrator.report.sections.routing import routing_section
+from omnigap_orchestrator.report.sections.section import Section
+from omnigap_orchestrator.report.sections.tasks import task_section
+from omnigap_orchestrator.report.sections.types import architecture_section
+from omnigap_orchestrator.report.sections.waterfall import waterfall_section
+
+__all__ = ["Section", "all_sections"]
+
+
+def all_sections(analysis: Analysis, results: pl.DataFrame) -> tuple[Section, ...]:
+    """Every section that has something to show."""
+    found = (
+        gap_section(analysis),
+        effect_section(analysis),
+        task_section(analysis),
+        architecture_section(analysis),
+        waterfall_section(analysis),
+        consistency_section(analysis),
+        asr_section(analysis, results),
+        routing_section(analysis),
+        power_section(analysis),
+        missing_section(analysis),
+        latency_section(analysis),
+    )
+    return tuple(section for section in found if section is not None)

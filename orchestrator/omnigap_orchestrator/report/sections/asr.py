@@ -1,0 +1,86 @@
+"""The section of the ASR scorer: what was lost between own text and transcript, and the scorer's own measures."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, tables
+from omnigap_orchestrator.report.charts import Chart, Histogram, histograms
+from omnigap_orchestrator.report.pick import RIGHT_FROM
+from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.tables import make_table
+
+
+def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
+    """How well the spoken answers were heard; nothing where none was transcribed."""
+    if analysis.asr.is_empty():
+        return None
+    table = make_table(
+        analysis.asr,
+        "asr",
+        "Transcripts",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.count("transcribed", "n"),
+            tables.count("empty", "Empty", zero_soft=True),
+            tables.count("silent", "Silent", zero_soft=True, definition="flags"),
+            tables.count("truncated", "Truncated", zero_soft=True),
+            tables.count("suspect", "Suspect", zero_soft=True),
+            tables.count("other_language", "Other language", zero_soft=True),
+            tables.number("mean_avg_logprob", "Avg logprob", definition="asr"),
+            tables.number("mean_no_speech_prob", "No speech", digits=3),
+            tables.number("mean_compression_ratio", "Compression"),
+            tables.optional(tables.percent("wer", "WER to own text, %", definition="wer")),
+            *([tables.count("wer_words", "Words")] if analysis.asr["wer"].drop_nulls().len() else []),
+            tables.number("audio_seconds", "Audio, s", digits=0),
+        ],
+        small="means over spoken answers",
+    )
+    voiced = make_table(
+        analysis.waterfall.filter(pl.col("step") == "voicing_and_hearing"),
+        "voicing",
+        "Heard answer against own text",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.points("estimate", "Heard minus own text", definition="voicing"),
+            tables.interval("low", "high", f"{slices.level_words(analysis)} interval"),
+            tables.count("n", "n", definition="n"),
+            tables.method(),
+        ],
+        small="points: what voicing and our own hearing cost, after the words were chosen",
+    )
+    chart = _asr_histograms(results)
+    return Section(
+        "asr",
+        "The ASR scorer as an instrument",
+        "ASR",
+        "Spoken answers are scored as an ASR model hears them, so its errors are part of every gap with a spoken "
+        "answer. In the charts right answers are filled and wrong ones outlined; where the scorer was less sure of the "
+        "wrong ones, some of them were misheard rather than wrong.",
+        charts=(chart,) if chart is not None else (),
+        tables=tuple(t for t in (voiced, table) if t.rows),
+    )
+
+
+_MEASURES = (
+    ("asr_avg_logprob", "Average log probability"),
+    ("asr_no_speech_prob", "No-speech probability"),
+    ("asr_compression_ratio", "Compression ratio"),
+)
+
+_ENOUGH = 20
+"""Transcripts under which a histogram shows nothing."""
+
+
+def _asr_histograms(results: pl.DataFrame) -> Chart | None:
+    scored = results.filter((pl.col("output") == "speech") & pl.col("score").is_not_null())
+    panels = []
+    for name, title in _MEASURES:
+        seen = scored.filter(pl.col(name).is_not_null() & pl.col(name).is_finite())
+        if seen.height >= _ENOUGH:
+            right = pl.col("score") >= RIGHT_FROM
+            panels.append(Histogram(title, seen.filter(right)[name].to_list(), seen.filter(~right)[name].to_list()))
+    return histograms(panels, "asr-measures", "What the scorer said of its own transcripts") if panels else None

@@ -1,0 +1,71 @@
+"""The section of effects: what speaking, showing and voicing cost by themselves and together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, tables, words
+from omnigap_orchestrator.report.charts import Span, interval_plot
+from omnigap_orchestrator.report.overview import gap_span
+from omnigap_orchestrator.report.sections.contrasts import contrast_columns, families
+from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
+
+
+def effect_section(analysis: Analysis) -> Section:
+    """Input effects, output effects and interactions, drawn and tabled; the simple effects wait behind a line."""
+    effects = slices.headline_effects(analysis)
+    charts = [
+        interval_plot(spans, f"effects{place + 1}", model, "effect, points of accuracy", left=126)
+        for place, model in enumerate(slices.models_of(analysis))
+        if (spans := _effect_spans(effects.filter(pl.col("model") == model)))
+    ]
+    formula = Column("Formula", lambda r: Cell(r["formula"].replace("-", words.MINUS), css="soft nowrap"), "effects")
+
+    def table(frame: pl.DataFrame, key: str, caption: str) -> Table:
+        return make_table(
+            frame,
+            key,
+            caption,
+            [*model_column(analysis), tables.text("effect", "Effect"), formula, *contrast_columns(analysis, frame)],
+            small="points of accuracy; item-weighted, on answered pairs",
+            note=families(frame),
+        )
+
+    simple = pl.col("kind") == "simple"
+    return Section(
+        "effects",
+        "Which side of the conversation costs",
+        "Effects",
+        "An effect of an input is averaged over both kinds of answer, that of spoken answers over the three inputs. An "
+        "interaction tells whether an input costs more (below zero) or less when the answer must be spoken as well.",
+        charts=tuple(charts),
+        tables=(table(effects.filter(~simple), "effects", "Effects and interactions"),),
+        folded=(table(effects.filter(simple), "simple-effects", "Effects at each level of the other side"),),
+    )
+
+
+_EFFECT_LABELS = {
+    "speech input": "spoken question",
+    "image input": "shown question",
+    "speech output": "spoken answer",
+    "speech input x speech output": "spoken \u00d7 spoken",
+    "image input x speech output": "shown \u00d7 spoken",
+}
+
+
+def _effect_spans(effects: pl.DataFrame) -> list[Span]:
+    spans: list[Span] = []
+    for kind, heading in (("main", "Effect of a"), ("interaction", "Interaction")):
+        rows = effects.filter(pl.col("kind") == kind)
+        if rows.height:
+            spans.append(Span(heading, heading=True))
+        for row in rows.iter_rows(named=True):
+            span = gap_span(row, _EFFECT_LABELS.get(row["effect"], row["effect"]))
+            modality = "image" if row["effect"].startswith("image") else "speech"
+            hollow = "output" in row["effect"]
+            spans.append(replace(span, modality=modality, hollow=hollow))
+    return spans if any(span.estimate is not None for span in spans) else []

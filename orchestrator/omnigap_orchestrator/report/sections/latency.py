@@ -1,0 +1,87 @@
+"""The section of latency: median and high quantiles of each time, per condition, with their intervals."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, tables
+from omnigap_orchestrator.report.charts import Range, latency_plot
+from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.tables import Table, make_table
+
+
+def latency_section(analysis: Analysis) -> Section | None:
+    """Times per model and condition; nothing where none was measured."""
+    frame = analysis.latency.filter(pl.col("seconds").is_not_null())
+    if frame.is_empty():
+        return None
+    total = frame.filter(pl.col("measure") == "latency_s")
+    charts = []
+    for place, model in enumerate(slices.models_of(analysis)):
+        wide = (
+            total.filter((pl.col("model") == model) & pl.col("quantile").is_in([0.5, 0.95]))
+            .group_by("condition", maintain_order=True)
+            .agg(
+                pl.col("seconds").filter(pl.col("quantile") == 0.5).first().alias("median"),
+                pl.col("seconds").filter(pl.col("quantile") == 0.95).first().alias("p95"),
+            )
+            .filter(pl.col("median") > 0)
+        )
+        ranges = [
+            Range(r["condition"], r["median"], r["p95"], _modality(r["condition"]), r["condition"].endswith("s"))
+            for r in wide.iter_rows(named=True)
+        ]
+        if ranges:
+            charts.append(latency_plot(ranges, f"latency{place + 1}", f"{model}: median and 95th percentile"))
+    rest = frame.filter(pl.col("measure") != "latency_s")
+    return Section(
+        "latency",
+        "How long answers took",
+        "Latency",
+        "Measured on this run's machine and load: good for comparing conditions of one run, not machines.",
+        charts=tuple(charts),
+        tables=(_latency_table(analysis, total, "latency", "Time to the whole answer"),),
+        folded=(_latency_table(analysis, rest, "latency-parts", "The other times, as the server measured them"),)
+        if rest.height
+        else (),
+    )
+
+
+_MEASURE_NAMES = {
+    "latency_s": "whole answer",
+    "compute_s": "computing",
+    "queue_s": "in the queue",
+    "ttft_s": "first text",
+    "audio_ttfp_s": "first audio",
+}
+
+
+def _latency_table(analysis: Analysis, frame: pl.DataFrame, key: str, caption: str) -> Table:
+    """One row per condition and time, its quantiles beside each other, each with its interval."""
+    keys = ["model", "condition", "measure"]
+    wide = frame.group_by(keys, maintain_order=True).agg(
+        pl.col("n").first(),
+        *(
+            pl.col(value).filter(pl.col("quantile") == quantile).first().alias(f"{value}_{name}")
+            for quantile, name in _QUANTILES
+            for value in ("seconds", "low", "high")
+        ),
+    )
+    columns = [*model_column(analysis), tables.condition()]
+    if frame["measure"].n_unique() > 1:
+        columns.append(tables.text("measure", "Time", write=lambda m: _MEASURE_NAMES.get(m, m), definition="latency"))
+    columns.append(tables.count("n", "n"))
+    for _, name in _QUANTILES:
+        columns.append(tables.number(f"seconds_{name}", f"{name}, s", digits=3, definition="latency"))
+        columns.append(
+            tables.seconds_interval(f"low_{name}", f"high_{name}", f"{slices.level_words(analysis)} interval")
+        )
+    return make_table(wide, key, caption, columns, small="seconds; intervals by order statistics")
+
+
+_QUANTILES = ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))
+
+
+def _modality(condition: str) -> str:
+    return {"t": "text", "s": "speech", "i": "image"}.get(condition[:1], "text")

@@ -1,0 +1,60 @@
+"""The section of power and equivalence: what this run could have seen, and what it takes to claim no gap."""
+
+from __future__ import annotations
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import tables, words
+from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.tables import make_table
+
+
+def power_section(analysis: Analysis) -> Section | None:
+    """q = n / needed at the declared target gap, the gap these items can show, and TOST at the declared margin."""
+    if analysis.power.is_empty():
+        return None
+    target = words.points(analysis.options.target_gap, signed=False)
+    margin = words.points(analysis.options.margin, signed=False)
+    power = make_table(
+        analysis.power,
+        "power",
+        f"Power for a gap of {target} points",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.count("n", "n", definition="n"),
+            tables.number("phi", "Phi", definition="agreement"),
+            tables.count("needed", "Items needed", definition="power"),
+            tables.number("q", "q", definition="power"),
+            tables.points("detectable_gap", "Gap that n can show"),
+            tables.number("design_effect", "Design effect"),
+            tables.count("needed_for_equivalence", "Needed for no gap", definition="equivalence"),
+        ],
+        small="from this run's own phi; never from its observed gap",
+    )
+    equivalence = make_table(
+        analysis.equivalence,
+        "equivalence",
+        f"Is the gap within {margin} points?",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.text("verdict", "Verdict", definition="equivalence"),
+            tables.points("estimate", "Gap"),
+            tables.interval("low", "high", "Interval of the two tests"),
+            tables.p_value("p", "p"),
+            tables.count("n", "n", definition="n"),
+            tables.count("needed", "Items needed"),
+            tables.method(),
+        ],
+        small="two one-sided tests",
+    )
+    enough = int((analysis.power["q"] >= 1).sum())
+    return Section(
+        "power",
+        "What this run could have seen",
+        "Power",
+        f"{enough} of {analysis.power.height} contrasts have the items that a gap of {target} points takes. A gap "
+        "below what n can show may be there unseen; no gap is claimed only where both one-sided tests against the margin "
+        f"of {margin} points hold.",
+        tables=tuple(table for table in (power, equivalence) if table.rows),
+    )

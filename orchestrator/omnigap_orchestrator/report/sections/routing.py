@@ -1,0 +1,65 @@
+"""The section of routing: which form to choose for which task, and what that is worth on items not used to choose."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, tables
+from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.tables import make_table
+
+POLICIES = {
+    "best_single": "one form for all",
+    "per_task": "the best form of each task",
+    "oracle": "the best form of each item (ceiling)",
+}
+
+
+def routing_section(analysis: Analysis) -> Section | None:
+    """Policies with their held-out accuracy, regret and cost; nothing where none could be judged."""
+    if analysis.policies.is_empty():
+        return None
+    level = f"{slices.level_words(analysis)} interval"
+    policies = make_table(
+        analysis.policies,
+        "policies",
+        "What a policy is worth",
+        [
+            *model_column(analysis),
+            tables.text("policy", "Policy", write=lambda p: POLICIES.get(p, p.replace("_", " ")), definition="routing"),
+            tables.percent("accuracy", "Accuracy, %"),
+            tables.interval("low", "high", level, difference=False),
+            tables.points("regret", "Regret", definition="routing"),
+            tables.interval("regret_low", "regret_high", f"Regret {level}"),
+            tables.points("gain", "Gain", definition="routing"),
+            tables.interval("gain_low", "gain_high", f"Gain {level}"),
+            tables.number("mean_latency_s", "Latency, s"),
+            tables.number("mean_audio_seconds", "Audio, s"),
+            tables.count("n", "n", definition="n"),
+        ],
+        small="held out, cross-validated; cost is the mean of an answer",
+    )
+    routes = make_table(
+        analysis.routes.filter(pl.col("task").is_not_null()),
+        "routes",
+        "The form chosen for each task",
+        [
+            *model_column(analysis),
+            tables.text("task", "Task", write=lambda t: t.replace("_", " ")),
+            tables.condition(),
+            tables.percent("accuracy", "Accuracy, %"),
+            tables.percent("votes", "Splits that agree, %", definition="routing", digits=0),
+            tables.count("n", "n"),
+        ],
+        note="Chosen on all items, so the accuracy here is optimistic; the table above is not.",
+    )
+    return Section(
+        "routing",
+        "Which form to choose",
+        "Routing",
+        "A product may choose the form by the kind of question. Whether that pays is judged on items "
+        "that took no part in choosing.",
+        tables=(policies,),
+        folded=(routes,) if routes.rows else (),
+    )

@@ -1,0 +1,28 @@
+"""One section of the report: a heading, a sentence that leads in, charts and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, tables
+from omnigap_orchestrator.report.charts import Chart
+from omnigap_orchestrator.report.tables import Column, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`nav` is its word in the page's head; `folded` tables wait behind a line that says what they are."""
+
+    key: str
+    title: str
+    nav: str
+    lead: str
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[Table, ...] = ()
+    folded: tuple[Table, ...] = ()
+
+
+def model_column(analysis: Analysis) -> list[Column]:
+    """The column of the model's name, where there is more than one model to tell apart."""
+    return [tables.text("model", "Model")] if len(slices.models_of(analysis)) > 1 else []

@@ -1,0 +1,112 @@
+"""The section of tasks: accuracy of each task in each condition, drawn and as a heat table tinted by the gap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from omnigap.vocabulary import CONDITIONS
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, tables, words
+from omnigap_orchestrator.report.charts import Dot, task_plot
+from omnigap_orchestrator.report.sections.contrasts import contrast_columns, families
+from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
+
+
+def task_section(analysis: Analysis) -> Section | None:
+    """Accuracy of each task in each condition, tinted by its gap; nothing where there is but one task."""
+    accuracy = slices.headline_task_accuracy(analysis)
+    tasks = accuracy["task"].unique(maintain_order=True).to_list()
+    if not tasks:
+        return None
+    gaps = slices.headline_task_gaps(analysis)
+    charts, heats = [], []
+    for place, model in enumerate(slices.models_of(analysis)):
+        mine = accuracy.filter(pl.col("model") == model)
+        rows = mine.filter(pl.col("estimate").is_not_null())
+        dots = [
+            Dot(
+                r["task"],
+                r["condition"],
+                {"t": "text", "s": "speech", "i": "image"}[r["condition"][0]],
+                "speech" if r["condition"].endswith("s") else "text",
+                100 * r["estimate"],
+                None if r["low"] is None else 100 * r["low"],
+                None if r["high"] is None else 100 * r["high"],
+            )
+            for r in rows.iter_rows(named=True)
+            if r["condition"] in {c.name for c in CONDITIONS}
+        ]
+        ordered = _easiest_first(rows, analysis.options.reference)
+        if dots:
+            charts.append(task_plot(dots, ordered, f"tasks{place + 1}", f"{model}: accuracy by task, with intervals"))
+        heats.append(_heat(mine, gaps.filter(pl.col("model") == model), ordered, model, place))
+    grid = make_table(
+        gaps,
+        "task-gaps",
+        "Gaps by task",
+        [
+            *model_column(analysis),
+            tables.text("task", "Task"),
+            tables.condition(),
+            *contrast_columns(analysis, gaps),
+        ],
+        small="exploratory; item-weighted, on answered pairs",
+        note=families(gaps),
+    )
+    return Section(
+        "tasks",
+        "Where it is lost: by task",
+        "Tasks",
+        "Circle, square and diamond are typed, spoken and shown questions; filled is a text answer, hollow a spoken "
+        "one.",
+        charts=tuple(charts),
+        tables=tuple(heats),
+        folded=(grid,),
+    )
+
+
+def _easiest_first(rows: pl.DataFrame, reference: str) -> list[str]:
+    """Tasks by their score in the reference condition; tasks without one come last."""
+    first = rows.filter(pl.col("condition") == reference).sort("estimate", "task", descending=[True, False])
+    known: list[str] = first["task"].to_list()
+    return known + [t for t in rows["task"].unique(maintain_order=True).to_list() if t not in known]
+
+
+def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], model: str, place: int) -> Table:
+    scores = {(r["task"], r["condition"]): r for r in accuracy.iter_rows(named=True)}
+    differences = {(r["task"], r["condition"]): r for r in gaps.iter_rows(named=True)}
+
+    def cell(task: str, condition: str) -> Cell:
+        score, gap = scores.get((task, condition)), differences.get((task, condition))
+        if score is None or score["estimate"] is None:
+            return Cell(words.NOTHING, "", title=score["reason"] or "" if score else "not planned")
+        tone, strength = tables.tint(gap["estimate"]) if gap else ("", 0)
+        fine = f"{words.interval(score['low'], score['high'], difference=False)}, n = {score['n']}"
+        title = f"{task}, {words.condition_words(condition)}: {words.percent(score['estimate'])} % {fine}"
+        if gap is not None and gap["estimate"] is not None:
+            limits = words.interval(gap["low"], gap["high"], difference=True)
+            title += f"; gap {words.points(gap['estimate'])} {limits}"
+            fine += f"; gap {words.points(gap['estimate'])}"
+        return Cell(
+            words.percent(score["estimate"], 0),
+            f"{100 * score['estimate']:.10g}",
+            title=title,
+            tone=tone,
+            strength=strength,
+            fine=fine,
+        )
+
+    columns = [Column("Task", lambda r: Cell(r["task"].replace("_", " ")))]
+    for c in CONDITIONS:
+        columns.append(Column(c.name, lambda r, name=c.name: cell(r["task"], name), "", numeric=True))  # type: ignore[misc]
+    return make_table(
+        pl.DataFrame({"task": tasks}, schema={"task": pl.String}),
+        f"tasks-{place + 1}",
+        f"{model}: accuracy by task, %",
+        columns,
+        small="tinted by the gap against the reference",
+        heat=True,
+    )

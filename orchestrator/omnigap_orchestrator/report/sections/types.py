@@ -1,0 +1,65 @@
+"""The section of architecture types: every model shown, the mean of its type, tests where there are models enough."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap.vocabulary import CONDITIONS
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import tables
+from omnigap_orchestrator.report.charts import TypeDot, architecture_plot
+from omnigap_orchestrator.report.sections.section import Section
+from omnigap_orchestrator.report.tables import make_table
+
+
+def architecture_section(analysis: Analysis) -> Section | None:
+    """Types of models compared, where more than one model was asked."""
+    models = analysis.architecture_models.drop_nulls("architecture")
+    if models["model"].n_unique() < 2:
+        return None
+    dots = [
+        TypeDot(r["architecture"], r["model"], r["condition"], 100 * r["gap"])
+        for condition in CONDITIONS
+        for r in models.filter(pl.col("condition") == condition.name).iter_rows(named=True)
+    ]
+    kind = tables.text("architecture", "Type", write=lambda s: s.replace("_", " "), definition="architecture")
+    means = make_table(
+        analysis.architectures.drop_nulls("architecture"),
+        "architectures",
+        "Mean gap by type",
+        [
+            kind,
+            tables.condition(),
+            tables.count("models", "Models"),
+            tables.points("mean_gap", "Mean gap", definition="gap"),
+            tables.interval("min_gap", "max_gap", "Range over models", definition=""),
+            tables.interval("leave_one_out_low", "leave_one_out_high", "Leaving one out", definition="architecture"),
+            tables.text("most_influential", "Most influential", css="soft"),
+        ],
+        small="points; the model is the unit",
+    )
+    tests = make_table(
+        analysis.architecture_tests,
+        "architecture-tests",
+        "Tests between types",
+        [
+            tables.text("first", "First"),
+            tables.text("second", "Second"),
+            tables.condition(),
+            tables.count("first_models", "Models of first"),
+            tables.count("second_models", "Models of second"),
+            tables.points("difference", "Difference"),
+            tables.p_value("p", "p"),
+            tables.text("reason", "Remark", css="soft long"),
+        ],
+    )
+    return Section(
+        "types",
+        "Architecture types",
+        "Types",
+        "Each dot is a model; the bar is the mean of its type. With few models of a type this describes them and "
+        "claims no more.",
+        charts=(architecture_plot(dots, "types", "Gap by type and condition, points"),) if dots else (),
+        tables=(means,),
+        folded=(tests,) if analysis.architecture_tests.height else (),
+    )

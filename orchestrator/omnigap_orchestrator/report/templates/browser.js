@@ -1,0 +1,240 @@
+// The item browser: reads the columnar data of the page, filters it, and draws one page of rows at a time.
+"use strict";
+
+(function browser() {
+  const source = document.getElementById("browser-data");
+  if (!source) return;
+  const data = JSON.parse(source.textContent);
+  const { conditions, items, entries, cells, strings } = data;
+  const WIDTH = conditions.length;
+  const PAGE = 20;
+  const $ = (id) => document.getElementById(id);
+  const str = (place) => (place >= 0 ? strings[place] : "");
+
+  // One cell, looked up in the flat columns.
+  const at = (entry, c) => {
+    const place = entry * WIDTH + c;
+    return {
+      condition: conditions[c], outcome: str(cells.outcome[place]), support: str(cells.support[place]),
+      score: cells.score[place], ownScore: cells.own_text_score[place],
+      own: str(cells.own_text[place]), transcript: str(cells.transcript[place]), flags: str(cells.flags[place]),
+      reason: str(cells.error_reason[place]), message: str(cells.error_message[place]), metric: str(cells.metric[place]),
+      finish: str(cells.finish_reason[place]), heard: str(cells.asr_language[place]), audio: cells.audio_seconds[place],
+      latency: cells.latency_s[place], logprob: cells.asr_avg_logprob[place], noSpeech: cells.asr_no_speech_prob[place],
+      compression: cells.asr_compression_ratio[place], input: cells.input_media[place], output: cells.output_media[place],
+    };
+  };
+  const state = (entry, c) => {
+    const place = entry * WIDTH + c;
+    const score = cells.score[place];
+    if (score === null) return str(cells.outcome[place]) === "answered" ? "unscored" : "missing";
+    return score >= data.rightFrom ? "right" : "wrong";
+  };
+  const flipped = (entry, c) => c > 0 && state(entry, 0) === "right" && state(entry, c) === "wrong";
+
+  const el = (tag, attributes = {}, ...children) => {
+    const node = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key === "class") node.className = value; else node.setAttribute(key, value);
+    }
+    node.append(...children);
+    return node;
+  };
+  const mark = (entry, c) => {
+    const what = state(entry, c);
+    const score = cells.score[entry * WIDTH + c];
+    let [kind, sign, words] = { right: ["right", "\u2713", "right"], wrong: ["wrong", "\u2717", "wrong"],
+      unscored: ["none", "?", "answered, not scored"], missing: ["none", "\u2013", str(cells.outcome[entry * WIDTH + c]) || "not planned"] }[what];
+    if (flipped(entry, c)) { kind = "flip"; words = "wrong, though right in t2t"; }
+    if (score !== null && score > 0 && score < 1) sign = String(Math.round(score * 100));
+    return el("span", { class: `mark ${kind}`, role: "img", "aria-label": `${conditions[c]}: ${words}`, title: `${conditions[c]}: ${words}` }, sign);
+  };
+
+  // ---- filters
+  const fields = ["search", "model", "task", "condition", "verdict", "outcome", "flag"].map((name) => $(`filter-${name}`));
+  const [search, model, task, condition, verdict, outcome, flag] = fields;
+  const fill = (select, values) => values.forEach((value) => select.append(el("option", { value }, value)));
+  fill(model, data.models);
+  fill(task, data.tasks);
+  fill(condition, conditions);
+  const known = (column) => [...new Set(column)].filter((p) => p >= 0).map(str);
+  fill(outcome, known(cells.outcome).sort());
+  fill(flag, [...new Set(known(cells.flags).flatMap((f) => f.split(" ")))].sort());
+  const haystacks = [];
+  const haystack = (entry) => {
+    if (haystacks[entry] === undefined) {
+      const item = entries.item[entry];
+      const words = [items.id[item], items.question[item], ...items.choices[item], ...items.answers[item]];
+      for (let c = 0; c < WIDTH; c++) words.push(str(cells.own_text[entry * WIDTH + c]), str(cells.transcript[entry * WIDTH + c]));
+      haystacks[entry] = words.join("\n").toLowerCase();
+    }
+    return haystacks[entry];
+  };
+  const fits = (entry) => {
+    if (model.value && data.models[entries.model[entry]] !== model.value) return false;
+    if (task.value && items.task[entries.item[entry]] !== task.value) return false;
+    const needle = search.value.trim().toLowerCase();
+    if (needle && !haystack(entry).includes(needle)) return false;
+    if (!verdict.value && !outcome.value && !flag.value) return true;
+    const wanted = condition.value ? [conditions.indexOf(condition.value)] : conditions.map((_, c) => c);
+    return wanted.some((c) => {
+      const place = entry * WIDTH + c;
+      if (verdict.value === "flip" ? !flipped(entry, c) : verdict.value && state(entry, c) !== verdict.value) return false;
+      if (outcome.value && str(cells.outcome[place]) !== outcome.value) return false;
+      return !flag.value || str(cells.flags[place]).split(" ").includes(flag.value);
+    });
+  };
+
+  // ---- the list
+  let found = [];
+  let page = 0;
+  const body = $("entry-rows");
+  const several = { models: data.models.length > 1, replicates: entries.replicate.some((r) => r > 0) };
+  const draw = () => {
+    const pages = Math.max(1, Math.ceil(found.length / PAGE));
+    page = Math.min(Math.max(page, 0), pages - 1);
+    body.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map((entry, i) => {
+      const item = entries.item[entry];
+      const open = el("button", { class: "open", type: "button" }, items.question[item]);
+      const id = items.id[item] + (several.replicates ? ` \u00b7 replicate ${entries.replicate[entry]}` : "");
+      const row = el("tr", {},
+        el("td", { class: "question" }, open, el("span", { class: "id" }, id)),
+        el("td", { class: "hide-narrow" }, items.answers[item][0] || ""),
+        el("td", { class: "hide-narrow soft" }, items.task[item]));
+      if (several.models) row.append(el("td", { class: "hide-narrow soft" }, data.models[entries.model[entry]]));
+      conditions.forEach((_, c) => row.append(el("td", { class: "mark-cell" }, mark(entry, c))));
+      row.addEventListener("click", () => show(page * PAGE + i));
+      return row;
+    }));
+    if (!found.length) body.append(el("tr", {}, el("td", { colspan: "12", class: "soft" }, "Nothing fits these filters.")));
+    $("entry-count").textContent = `${found.length.toLocaleString("en")} of ${entries.item.length.toLocaleString("en")} fit`;
+    $("page-number").textContent = `page ${page + 1} of ${pages}`;
+    $("page-back").disabled = page === 0;
+    $("page-on").disabled = page >= pages - 1;
+  };
+  const refilter = () => {
+    found = [];
+    for (let entry = 0; entry < entries.item.length; entry++) if (fits(entry)) found.push(entry);
+    page = 0;
+    draw();
+  };
+  let typing;
+  search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(refilter, 120); });
+  fields.slice(1).forEach((field) => field.addEventListener("change", refilter));
+  $("filters").addEventListener("submit", (event) => { event.preventDefault(); refilter(); });
+  $("filters").addEventListener("reset", () => setTimeout(refilter));
+  $("page-back").addEventListener("click", () => { page -= 1; draw(); });
+  $("page-on").addEventListener("click", () => { page += 1; draw(); });
+  if (!several.models) { model.closest("label").hidden = true; $("entry-model").hidden = true; }
+
+  // ---- one item
+  const viewer = $("viewer");
+  let shown = 0;
+  const address = (place) => {
+    const payload = $(`m-${place}`);
+    return payload ? `data:${data.media.mime[place]};base64,${payload.textContent}` : data.media.link[place];
+  };
+  const medium = (place, name) => {
+    const kind = data.media.kind[place];
+    if (kind === "audio") return el("audio", { controls: "", preload: "metadata", src: address(place), "aria-label": name });
+    if (kind === "image") return el("img", { src: address(place), alt: name });
+    if (kind === "text") return el("div", { class: "typed" }, data.media.text[place]);
+    return el("p", { class: "nothing" }, "This medium was not stored.");
+  };
+  const number = (value, digits) => (value === null ? null : value.toFixed(digits));
+  const pair = (list, name, text, used) => {
+    if (text) list.append(el("dt", {}, name), el("dd", used ? { class: "used" } : {}, text));
+  };
+  const typedQuestion = (item) => [items.question[item], ...items.choices[item].map((choice, i) => `${"ABCDEFGH"[i]}. ${choice}`)].join("\n");
+
+  const carrier = (name, item, row) => {
+    const places = [...new Set(row.map((cell) => cell.input).filter((place) => place >= 0))];
+    const box = el("div", { class: "carrier" }, el("h4", {}, { t: "Typed", s: "Spoken", i: "Shown" }[name] || name));
+    places.forEach((place) => box.append(medium(place, `Question as ${{ t: "text", s: "speech", i: "image" }[name]}`)));
+    if (!places.length && name === "t") box.append(el("div", { class: "typed" }, typedQuestion(item)));
+    else if (!places.length) box.append(el("p", { class: "nothing" }, "No carrier: not asked this way."));
+    return box;
+  };
+  const cellBox = (entry, c) => {
+    const cell = at(entry, c);
+    const head = el("h4", {}, mark(entry, c), el("code", {}, cell.condition));
+    if (cell.score !== null) head.append(el("span", { class: "score", title: `metric: ${cell.metric}` }, `score ${+cell.score.toFixed(3)}`));
+    const box = el("div", { class: `cell${flipped(entry, c) ? " flip" : ""}`, "data-condition": cell.condition }, head);
+    const speech = cell.condition.endsWith("s");
+    if (cell.outcome !== "answered") {
+      const why = [cell.reason, cell.message].filter(Boolean).join(": ");
+      box.append(el("p", { class: "nothing" }, cell.outcome ? `${cell.outcome}${why ? ` (${why})` : ""}` : "not planned"));
+      return box;
+    }
+    if (speech && cell.output >= 0) box.append(medium(cell.output, `Answer as speech in ${cell.condition}`));
+    const list = el("dl");
+    if (speech) {
+      pair(list, "Heard by the ASR scorer, and scored", cell.transcript || "(nothing)", true);
+      pair(list, cell.ownScore === null ? "Own text" : `Own text (would score ${+cell.ownScore.toFixed(3)})`, cell.own || "(none)");
+    } else pair(list, "Answer", cell.own || "(empty)", true);
+    box.append(list);
+    const meta = el("p", { class: "meta" });
+    cell.flags.split(" ").filter(Boolean).forEach((f) => meta.append(el("span", { class: "flag" }, f)));
+    [["support", cell.support === "native" ? "" : cell.support], ["finish", cell.finish === "stop" ? "" : cell.finish], ["audio", cell.audio === null ? "" : `${number(cell.audio, 1)} s`],
+      ["latency", cell.latency === null ? "" : `${number(cell.latency, 2)} s`], ["avg logprob", number(cell.logprob, 2)],
+      ["no speech", number(cell.noSpeech, 2)], ["compression", number(cell.compression, 2)]]
+      .forEach(([name, value]) => { if (value) meta.append(el("span", {}, `${name} ${value}`)); });
+    if (meta.childNodes.length) box.append(meta);
+    return box;
+  };
+  const show = (place) => {
+    if (place < 0 || place >= found.length) return;
+    shown = place;
+    const entry = found[place];
+    const item = entries.item[entry];
+    $("viewer-where").textContent = [`${place + 1} of ${found.length}`, items.id[item], items.task[item], data.models[entries.model[entry]],
+      several.replicates ? `replicate ${entries.replicate[entry]}` : "", str(entries.voice[entry]) && `voice ${str(entries.voice[entry])}`,
+      str(entries.font[entry]) && `font ${str(entries.font[entry])}`].filter(Boolean).join(" \u00b7 ");
+    const head = $("viewer-head");
+    head.replaceChildren(el("h3", { id: "viewer-title" }, items.question[item]));
+    if (items.choices[item].length) head.append(el("ol", {}, ...items.choices[item].map((choice) => el("li", {}, choice))));
+    if (items.instruction[item]) head.append(el("p", { class: "soft" }, `Typed in all six conditions: ${items.instruction[item]}`));
+    const [gold, ...aliases] = items.answers[item];
+    if (gold !== undefined) head.append(el("p", { class: "gold" }, "Gold answer: ", el("b", {}, gold), aliases.length ? `, also ${aliases.join(", ")}` : ""));
+    const six = $("viewer-six");
+    six.replaceChildren(el("div", { class: "colhead" }, "The question"), el("div", { class: "colhead" }, "Text answer"), el("div", { class: "colhead" }, "Speech answer"));
+    const outputs = WIDTH / 2;
+    for (let r = 0; r < outputs; r++) {
+      const row = [at(entry, r), at(entry, r + outputs)];
+      six.append(carrier(conditions[r][0], item, row), cellBox(entry, r), cellBox(entry, r + outputs));
+    }
+    $("viewer-back").disabled = place === 0;
+    $("viewer-on").disabled = place >= found.length - 1;
+    if (!viewer.open) viewer.showModal();
+    viewer.scrollTop = 0;
+    history.replaceState(null, "", `#item=${entry}`);
+  };
+  $("viewer-back").addEventListener("click", () => show(shown - 1));
+  $("viewer-on").addEventListener("click", () => show(shown + 1));
+  $("viewer-close").addEventListener("click", () => viewer.close());
+  viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
+  viewer.addEventListener("keydown", (event) => {
+    if (event.target instanceof HTMLMediaElement) return;
+    if (event.key === "ArrowRight") show(shown + 1);
+    if (event.key === "ArrowLeft") show(shown - 1);
+  });
+  // Closing must also silence what plays.
+  viewer.addEventListener("close", () => { $("viewer-six").replaceChildren(); history.replaceState(null, "", "#items"); });
+
+  // A link from a table or chart to a filtered list: #items?condition=s2t&verdict=flip
+  const follow = () => {
+    const one = location.hash.match(/^#item=(\d+)$/);
+    const query = location.hash.match(/^#items\?(.*)$/);
+    if (query) {
+      $("filters").reset();
+      new URLSearchParams(query[1]).forEach((value, key) => { const field = $(`filter-${key}`); if (field) field.value = value; });
+      refilter();
+      $("items").scrollIntoView();
+    } else {
+      refilter();
+      if (one && Number(one[1]) < entries.item.length) show(found.indexOf(Number(one[1])));
+    }
+  };
+  addEventListener("hashchange", () => { if (location.hash.startsWith("#items?")) follow(); });
+  follow();
+})();

@@ -1,0 +1,92 @@
+// What the page does besides the item browser: light and dark, definitions in place, tables as CSV and LaTeX.
+"use strict";
+
+(function theme() {
+  const button = document.querySelector(".theme");
+  const dark = () => document.documentElement.dataset.theme
+    ? document.documentElement.dataset.theme === "dark"
+    : matchMedia("(prefers-color-scheme: dark)").matches;
+  const label = () => { button.textContent = dark() ? "Light" : "Dark"; };
+  button.addEventListener("click", () => {
+    document.documentElement.dataset.theme = dark() ? "light" : "dark";
+    label();
+  });
+  label();
+})();
+
+// A popover opens in the middle of the window by default; a definition belongs beside its word.
+document.querySelectorAll("button[popovertarget]").forEach((button) => {
+  const note = document.getElementById(button.getAttribute("popovertarget"));
+  if (!note || !note.showPopover) return;
+  button.addEventListener("click", () => { note.opener = button; });
+  note.addEventListener("toggle", (event) => {
+    if (event.newState !== "open" || note.opener !== button) return;
+    const at = button.getBoundingClientRect();
+    const left = Math.max(8, Math.min(at.left - 20, innerWidth - note.offsetWidth - 8));
+    const below = at.bottom + 6 + note.offsetHeight < innerHeight;
+    note.style.margin = "0";
+    note.style.left = `${left}px`;
+    note.style.top = `${below ? at.bottom + 6 : Math.max(8, at.top - 6 - note.offsetHeight)}px`;
+  });
+});
+
+(function exports() {
+  const lines = (table) => [...table.rows].map((row) => [...row.cells].map((cell) => ({
+    shown: (cell.querySelector("[data-shown]") || cell).textContent.replace(/\s+/g, " ").trim(),
+    exact: cell.dataset.v,
+    low: cell.dataset.low,
+    high: cell.dataset.high,
+    number: cell.classList.contains("num") || table.classList.contains("heat"),
+  })));
+
+  // A cell that starts like a formula is text; spreadsheets would run it otherwise.
+  const csvField = (cell) => {
+    let text = cell.exact ?? cell.shown;
+    if (cell.exact === undefined && /^[=+@\t]/.test(text)) text = `'${text}`;
+    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  // An interval is two numbers, so it gets two columns.
+  const csv = (table) => {
+    const rows = lines(table);
+    const split = rows[0].map((_, i) => rows.some((row) => row[i] && row[i].low !== undefined));
+    const line = (row, r) => row.flatMap((cell, i) => {
+      if (!split[i]) return [csvField(cell)];
+      return r === 0 ? [`${cell.shown} low`, `${cell.shown} high`] : [cell.low ?? "", cell.high ?? ""];
+    }).join(",");
+    return rows.map(line).join("\n") + "\n";
+  };
+
+  const escapes = { "\\": "\\textbackslash{}", "&": "\\&", "%": "\\%", $: "\\$", "#": "\\#", _: "\\_", "{": "\\{", "}": "\\}",
+    "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}", ">": "\\textgreater{}" };
+  const tex = (text) => text.replace(/[\\&%$#_{}~^<>]/g, (c) => escapes[c]).replaceAll("\u2212", "$-$")
+    .replaceAll("\u2013", "--").replaceAll("\u2026", "\\ldots{}").replaceAll("\u2192", "$\\to$").replaceAll("\u00d7", "$\\times$");
+  const latex = (table) => {
+    const rows = lines(table);
+    const body = rows.slice(1);
+    const columns = rows[0].map((_, i) => (body.some((row) => row[i] && row[i].number) ? "r" : "l")).join("");
+    const line = (row) => `  ${row.map((cell) => tex(cell.shown)).join(" & ")} \\\\`;
+    return [`% ${table.dataset.caption}`, "% needs \\usepackage{booktabs}", `\\begin{tabular}{${columns}}`, "  \\toprule", line(rows[0]),
+      "  \\midrule", ...body.map(line), "  \\bottomrule", "\\end{tabular}", ""].join("\n");
+  };
+  const makers = { csv, latex };
+
+  document.querySelectorAll("details.export").forEach((details) => {
+    const table = details.closest("figure").querySelector("table");
+    const area = details.querySelector("textarea");
+    const buttons = details.querySelectorAll("button[data-format]");
+    const done = details.querySelector("[role=status]");
+    const show = (format) => {
+      area.value = makers[format](table);
+      buttons.forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.format === format)));
+      done.textContent = "";
+    };
+    details.addEventListener("toggle", () => { if (details.open && !area.value) show("csv"); });
+    buttons.forEach((b) => b.addEventListener("click", () => show(b.dataset.format)));
+    details.querySelector("button[data-copy]").addEventListener("click", async () => {
+      area.select();
+      // A page opened from disk may not be allowed the clipboard; the older command still is.
+      try { await navigator.clipboard.writeText(area.value); } catch { document.execCommand("copy"); }
+      done.textContent = "Copied.";
+    });
+  });
+})();

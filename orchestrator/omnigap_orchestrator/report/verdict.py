@@ -1,0 +1,207 @@
+"""The first sentences about a model: how big, where, how sure, what to do. Each follows from rows of the analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from markupsafe import Markup
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, words
+
+Row = Mapping[str, Any]
+
+_MAIN_EFFECTS = (
+    (
+        "speech input",
+        "Speaking the question",
+        "keep a typed way in, or let people check the transcript before it is answered",
+    ),
+    ("image input", "Showing the question", "send the text instead of a picture of it wherever the text is at hand"),
+    ("speech output", "Voicing the answer", "show the answer as text beside the voice where people can read"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the first screen says of one model."""
+
+    headline: Markup
+    how_big: Markup
+    where: Markup
+    how_sure: Markup
+    what_to_do: Markup
+
+
+def verdict(analysis: Analysis, model: str) -> Verdict:
+    """The sentences of one model. A gap counts as shown when its adjusted p lies under 1 - level."""
+    gaps = slices.headline_gaps(analysis, model)
+    given = gaps.filter(pl.col("estimate").is_not_null())
+    return Verdict(
+        _headline(analysis, model, gaps, given),
+        _how_big(analysis, model),
+        _where(analysis, model),
+        _how_sure(analysis, gaps, given),
+        _what_to_do(analysis, model, given),
+    )
+
+
+def _points(row: Row) -> Markup:
+    tone = "loss" if row["estimate"] < 0 else "gain"
+    return Markup('<b class="{}">{}</b>').format(tone, words.points(row["estimate"]))
+
+
+def _with_interval(row: Row) -> Markup:
+    return Markup("{} {}").format(_points(row), words.interval(row["low"], row["high"], difference=True))
+
+
+def _condition(name: str) -> Markup:
+    return Markup('<abbr title="{}">{}</abbr>').format(words.condition_words(name), name)
+
+
+def _headline(analysis: Analysis, model: str, gaps: pl.DataFrame, given: pl.DataFrame) -> Markup:
+    name = analysis.options.reference
+    reference = slices.by_condition(slices.headline_accuracy(analysis, model)).get(name)
+    if reference is None or reference["estimate"] is None:
+        return Markup("<b>{}</b> has no scored answers in {}, so no gap can be given.").format(model, name)
+    start = Markup("Asked and answered in text, <b>{}</b> scores <b>{} %</b>").format(
+        model, words.percent(reference["estimate"])
+    )
+    if name != "t2t":
+        start = Markup("In {}, <b>{}</b> scores <b>{} %</b>").format(name, model, words.percent(reference["estimate"]))
+    if given.is_empty():
+        return Markup("{}; no gap can be given: {}.").format(start, _why_none(gaps))
+    shown = given.filter(pl.col("p_adjusted") < slices.alpha(analysis)).sort("estimate")
+    worst = shown.row(0, named=True) if shown.height else given.sort("estimate").row(0, named=True)
+    size = words.points(abs(worst["estimate"]), signed=False)
+    if shown.is_empty():
+        if worst["estimate"] >= 0:
+            return Markup("{}, and no other condition scores lower.").format(start)
+        return Markup(
+            "{}; no other condition is shown to differ. The largest loss seen, {} points in {}, may be chance."
+        ).format(start, size, _condition(worst["condition"]))
+    if worst["estimate"] >= 0:
+        best = shown.row(-1, named=True)
+        return Markup('{}. It scores higher in {}, by <b class="gain">{} points</b>, and no loss is shown.').format(
+            start, _condition(best["condition"]), words.points(best["estimate"], signed=False)
+        )
+    form = words.condition_words(worst["condition"])
+    return Markup('{}. It loses most with a {} ({}): <b class="loss">{} points</b>.').format(
+        start, form.replace(", ", " and a "), _condition(worst["condition"]), size
+    )
+
+
+def _how_big(analysis: Analysis, model: str) -> Markup:
+    rows = {r["effect"]: r for r in slices.headline_effects(analysis, model).iter_rows(named=True)}
+    parts = [
+        Markup("{} {}").format(label, _with_interval(rows[effect]))
+        for effect, label, _ in _MAIN_EFFECTS
+        if effect in rows and rows[effect]["estimate"] is not None
+    ]
+    if not parts:
+        return Markup("No effect over these conditions: too few of them have scored answers for all their items.")
+    return Markup("{}. In points of accuracy.").format(
+        Markup("; ").join([parts[0], *(p[0].lower() + p[1:] for p in parts[1:])])
+    )
+
+
+def _where(analysis: Analysis, model: str) -> Markup:
+    gaps = slices.headline_task_gaps(analysis, model).filter(pl.col("estimate") < 0)
+    sure = gaps.filter(pl.col("p_adjusted") < slices.alpha(analysis)).sort("estimate")
+    if sure.is_empty():
+        if gaps.is_empty():
+            return Markup("No task lies below its text score in any condition.")
+        worst = gaps.sort("estimate").row(0, named=True)
+        return Markup(
+            "No single task stands out once the grid of tasks is corrected for. Lowest seen: {} in {} {} (n = {})."
+        ).format(worst["task"].replace("_", " "), _condition(worst["condition"]), _with_interval(worst), worst["n"])
+    best_of_task = sure.unique("task", keep="first", maintain_order=True).head(3)
+    parts = [
+        Markup("{} in {} {} (n = {})").format(
+            r["task"].replace("_", " "), _condition(r["condition"]), _with_interval(r), r["n"]
+        )
+        for r in best_of_task.iter_rows(named=True)
+    ]
+    return Markup("Most in {}.").format(Markup("; ").join(parts))
+
+
+def _how_sure(analysis: Analysis, gaps: pl.DataFrame, given: pl.DataFrame) -> Markup:
+    refused = gaps.height - given.height
+    if given.is_empty():
+        if gaps.is_empty():
+            return Markup("Nothing to be sure of yet.")
+        return Markup("{} refused: {}.").format(words.plural(refused, "gap"), _why_none(gaps))
+    sure = given.filter(pl.col("p_adjusted") < slices.alpha(analysis)).height
+    sizes = sorted(given["n"].to_list())
+    pairs = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to {sizes[-1]:,}"
+    methods = words.listed([words.method(m) for m in given["method"].unique(maintain_order=True).to_list()])
+    text = Markup("{} of {} gaps hold after Holm at {}. {} pairs each; {} intervals, by {}.").format(
+        sure, given.height, f"p < {slices.alpha(analysis):g}", pairs, slices.level_words(analysis), methods
+    )
+    lacking = int(given["lacking"].sum() or 0)
+    if lacking:
+        text += Markup(" {} lack a score: see the bounds.").format(words.plural(lacking, "pair"))
+    if refused:
+        text += Markup(" {} refused for missing answers.").format(words.plural(refused, "gap"))
+    return text
+
+
+def _what_to_do(analysis: Analysis, model: str, given: pl.DataFrame) -> Markup:
+    counts = analysis.conditions.filter(pl.col("model") == model)
+    pending = int(counts["pending"].sum() or 0)
+    if pending:
+        return Markup("Finish the run first: {} pending. The same command goes on.").format(
+            words.plural(pending, "cell is", "cells are")
+        )
+    rows = {r["effect"]: r for r in slices.headline_effects(analysis, model).iter_rows(named=True)}
+    level = slices.alpha(analysis)
+    costly = sorted(
+        (rows[effect]["estimate"], advice)
+        for effect, _, advice in _MAIN_EFFECTS
+        if effect in rows and _shown_loss(rows[effect], level)
+    )
+    if not costly:
+        lossy = given.filter((pl.col("p_adjusted") < level) & (pl.col("estimate") < 0)).sort("estimate")
+        if lossy.height:
+            avoid = Markup(", ").join(_condition(c) for c in lossy["condition"])
+            return Markup("Where accuracy matters, avoid {}. {}").format(avoid, _again(counts))
+        if counts["failed"].sum():
+            return Markup(_again(counts))
+        width = [(r["high"] - r["low"]) / 2 for r in given.iter_rows(named=True) if words.known(r["low"])]
+        if not width:
+            return Markup("Bring more answered pairs before anything is decided.")
+        return Markup(
+            "No form is shown to cost accuracy, which is not the same as no cost: the intervals reach up to {} points "
+            "to each side. Add items before routing on it."
+        ).format(f"{100 * max(width):.0f}")
+    first, *rest = [advice for _, advice in costly]
+    text = first[0].upper() + first[1:]
+    if rest:
+        text += "; " + words.listed(rest)
+    flips = Markup('<a href="#items?verdict=flip">the flips</a>')
+    return Markup("{}. Then listen to {}: they tell whether the model or the scorer is at fault.").format(text, flips)
+
+
+def _why_none(gaps: pl.DataFrame) -> str:
+    """The first reason for which a gap was refused, without its advice."""
+    reasons = gaps["reason"].drop_nulls().to_list()
+    if not reasons:
+        return "no other condition was asked"
+    return str(reasons[0]).removeprefix("refused: ").partition(";")[0]
+
+
+def _again(counts: pl.DataFrame) -> str:
+    failed = int(counts["failed"].sum())
+    return f"Run the same command again: it asks the {words.plural(failed, 'failed cell')} once more." if failed else ""
+
+
+def _shown_loss(row: Row, alpha: float) -> bool:
+    return (
+        row["estimate"] is not None
+        and row["estimate"] < 0
+        and row["p_adjusted"] is not None
+        and row["p_adjusted"] < alpha
+    )

@@ -1,0 +1,106 @@
+"""Numbers and names as the report writes them: points with a real minus, methods and conditions by their full names."""
+
+from __future__ import annotations
+
+import math
+
+from omnigap.vocabulary import Condition, Modality
+
+MINUS = "\u2212"
+NOTHING = "\u2013"
+
+INPUT_WORDS = {Modality.TEXT: "typed question", Modality.SPEECH: "spoken question", Modality.IMAGE: "question as image"}
+OUTPUT_WORDS = {Modality.TEXT: "text answer", Modality.SPEECH: "spoken answer"}
+
+METHODS = {
+    "cluster_t": "cluster-robust t",
+    "cluster_t_macro": "cluster-robust t, task-macro",
+    "wilson": "Wilson",
+    "wilson_design_effect": "Wilson with design effect",
+    "tango": "Tango score",
+    "tango_design_effect": "Tango score with design effect",
+    "wild_cluster_webb": "wild cluster bootstrap (Webb)",
+    "wild_cluster_rademacher": "wild cluster bootstrap (Rademacher)",
+    "paired_cluster_bootstrap_t": "paired cluster bootstrap-t",
+    "mover": "MOVER over tasks",
+    "mcnemar_exact": "exact McNemar",
+    "exact_permutation": "exact permutation",
+    "order_statistics": "order statistics",
+    "holm": "Holm",
+    "benjamini_hochberg": "Benjamini-Hochberg",
+    "bootstrap": "cluster bootstrap",
+    "none": "none possible",
+}
+
+
+def known(value: float | None) -> bool:
+    """Whether there is a number at all."""
+    return value is not None and math.isfinite(value)
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """0.7132 -> `71.3`; the unit stands in the heading."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}"
+
+
+def points(value: float | None, digits: int = 1, signed: bool = True) -> str:
+    """A difference of two shares in percentage points: -0.123 -> `\u221212.3`, 0.02 -> `+2.0`."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{abs(100 * value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return (MINUS if value < 0 else "+" if signed else "") + text
+
+
+def interval(low: float | None, high: float | None, *, difference: bool) -> str:
+    """`[a, b]` in percent or points."""
+    if not (known(low) and known(high)):
+        return NOTHING
+    write = points if difference else percent
+    return f"[{write(low)}, {write(high)}]"
+
+
+def p_value(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return "< .0001" if value < 0.0001 else "1" if value >= 0.99995 else f"{value:.4f}".removeprefix("0")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:,.{digits}f}".replace("-", MINUS)
+
+
+def count(value: int | None) -> str:
+    return NOTHING if value is None else f"{value:,}"
+
+
+def method(name: str | None) -> str:
+    return NOTHING if not name else METHODS.get(name, name.replace("_", " "))
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """`1 item`, `2,000 items`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def listed(parts: list[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+def condition_words(name: str) -> str:
+    """`s2t` -> `spoken question, text answer`; another table's own labels stay as they are."""
+    try:
+        condition = Condition.parse(name)
+    except ValueError:
+        return name
+    return f"{INPUT_WORDS[condition.input]}, {OUTPUT_WORDS[condition.output]}"
+
+
+def human_bytes(n: int) -> str:
+    return f"{n / 1e6:.1f} MB" if n >= 100_000 else f"{n / 1e3:.1f} kB"

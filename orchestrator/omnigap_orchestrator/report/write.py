@@ -1,0 +1,185 @@
+"""Writes report.html: everything a run found, in one file that opens from disk and asks the network for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, words
+from omnigap_orchestrator.report.browser import LONGEST_TEXT, browser_data, chosen_cells, media_in_order
+from omnigap_orchestrator.report.catalogue import Catalogue
+from omnigap_orchestrator.report.definitions import DEFINITIONS
+from omnigap_orchestrator.report.facts import RunFacts
+from omnigap_orchestrator.report.media import MediaPath, MediaShelf, shelve
+from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
+from omnigap_orchestrator.report.overview import model_views
+from omnigap_orchestrator.report.pick import Picked, pick_entries
+from omnigap_orchestrator.report.sections import all_sections
+
+MEDIA_BUDGET = 50_000_000
+BROWSER_ENTRIES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReportWritten:
+    """What became of a report: for the last lines that a command prints."""
+
+    path: Path
+    bytes: int
+    embedded: int
+    linked: int
+    missing: int
+    shown: int
+    entries: int
+
+
+def write_report(
+    target: Path,
+    results: pl.DataFrame,
+    analysis: Analysis,
+    catalogue: Catalogue,
+    facts: RunFacts,
+    *,
+    media_path: MediaPath,
+    single_file: bool = False,
+    media_budget: int = MEDIA_BUDGET,
+    browser_entries: int = BROWSER_ENTRIES,
+) -> ReportWritten:
+    """Writes the report of a run beside its media.
+
+    Args:
+        target: the HTML file; media are read from, and linked relative to, its folder.
+        results: a frame of `RESULTS_SCHEMA`.
+        media_path: SHA-256 of a medium -> its path relative to that folder, None where it is not stored.
+        single_file: embed all media of the item browser, whatever they weigh.
+        media_budget: bytes of base64 that embedded media may add; flips come first, the rest is linked.
+        browser_entries: how many (item, model, replicate) the item browser holds at most.
+
+    Raises:
+        OSError: the file cannot be written; a report that was there before stays as it was.
+    """
+    picked = pick_entries(results, browser_entries)
+    cells = chosen_cells(results, picked.entries)
+    shelf = shelve(media_in_order(cells), target.parent, media_path, None if single_file else media_budget)
+    data = browser_data(cells, picked.entries, catalogue, shelf)
+    page = (
+        _environment()
+        .get_template("report.html")
+        .generate(
+            facts=facts,
+            analysis=analysis,
+            level=slices.level_words(analysis),
+            counts=_run_counts(results),
+            models=model_views(analysis, {m.name: m.digest for m in facts.models}),
+            sections=all_sections(analysis, results),
+            definitions=DEFINITIONS,
+            methods=methods_paragraphs(results, analysis, facts),
+            provenance=provenance(facts, results),
+            picked=picked,
+            browser_note=_browser_note(picked, shelf, data.longest_text),
+            browser_json=Markup(data.document),
+            payloads=_payloads(shelf),
+        )
+    )
+    size = _write_whole(target, page)
+    return ReportWritten(target, size, shelf.embedded, shelf.linked, shelf.missing, picked.entries.height, picked.total)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("omnigap_orchestrator.report"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    loader = environment.loader
+    assert loader is not None
+
+    def asset(name: str) -> Markup:
+        # Our own files, so no escaping; none of them holds what would end its element.
+        return Markup(loader.get_source(environment, name)[0])
+
+    environment.globals["asset"] = asset
+    environment.filters["method"] = words.method
+    return environment
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """The sizes in the page's head."""
+
+    items: str
+    tasks: str
+    models: str
+    conditions: str
+    cells: str
+
+
+def _run_counts(results: pl.DataFrame) -> RunCounts:
+    def distinct(column: str, word: str) -> str:
+        return words.plural(results[column].n_unique(), word)
+
+    return RunCounts(
+        distinct("item_id", "item"),
+        distinct("task", "task"),
+        distinct("model", "model"),
+        distinct("condition", "condition"),
+        words.plural(results.height, "cell"),
+    )
+
+
+def _browser_note(picked: Picked, shelf: MediaShelf, longest: int) -> str:
+    parts = []
+    if picked.cut:
+        flips = picked.entries.filter(pl.col("flips") > 0).height
+        parts.append(
+            f"The page holds {picked.entries.height:,} of {picked.total:,}, drawn evenly over models and tasks, flips "
+            f"first: {flips:,} of the {picked.flipped:,} that have one. The whole table is beside this file:"
+        )
+    else:
+        parts.append(f"The page holds all {picked.total:,}.")
+    if shelf.linked:
+        inside = words.plural(shelf.embedded, "medium is", "media are")
+        parts.insert(
+            0,
+            f"{inside} in the page ({words.human_bytes(shelf.embedded_bytes)}); {shelf.linked:,} are linked, and "
+            "play while the run folder lies beside it.",
+        )
+    if shelf.missing:
+        found = words.plural(shelf.missing, "medium was", "media were")
+        parts.insert(0, f"{found} not found in the run folder.")
+    if longest < LONGEST_TEXT:
+        parts.insert(0, f"Answers longer than {longest:,} characters are cut here.")
+    return " ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    place: int
+    base64: str
+
+
+def _payloads(shelf: MediaShelf) -> Iterator[Payload]:
+    for place, medium in enumerate(shelf.media):
+        if medium.embedded:
+            yield Payload(place, medium.base64())
+
+
+def _write_whole(target: Path, page: Iterator[str]) -> int:
+    """Writes beside the target and then takes its place, so that a reader never finds half a report."""
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(page)
+        size = partial.stat().st_size
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return size

@@ -1,0 +1,68 @@
+"""A small made-up run, its report, and a Chromium page that records what it should not have done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from fake_run import FakeRun, make_run
+from playwright.async_api import Page, async_playwright
+
+from omnigap_orchestrator.analysis import Analysis, analyse
+
+
+@dataclass
+class Watched:
+    """A page with what its console said and what it asked for."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
+    return make_run(tmp_path_factory.mktemp("runs") / "small", limit=42)
+
+
+@pytest.fixture(scope="session")
+def analysis(run: FakeRun) -> Analysis:
+    return analyse(run.results)
+
+
+def chromium() -> str:
+    named = os.environ.get("OMNIGAP_CHROMIUM")
+    found = [shutil.which(n) for n in (named, "chromium", "chromium-browser", "google-chrome") if n]
+    return next((path for path in found if path), "")
+
+
+@pytest_asyncio.fixture
+async def watched() -> AsyncIterator[Watched]:
+    executable = chromium()
+    if not executable:
+        pytest.skip("NO CHROMIUM: the report was not opened; install one (Debian: apt-get install chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--mute-audio"]
+        )
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        # Generous: the machine may be busy, and nothing here is a timing.
+        page.set_default_timeout(120_000)
+        seen = Watched(page)
+        page.on("console", lambda m: seen.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+        page.on("request", lambda request: seen.requests.append(request.url))
+        yield seen
+        await browser.close()
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return folder

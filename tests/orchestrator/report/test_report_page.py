@@ -1,0 +1,169 @@
+"""What stands in the page, read as text: banners, refusals, methods, and that nothing is fetched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from fake_run import FakeRun
+
+from omnigap_orchestrator.analysis import Analysis, analyse
+from omnigap_orchestrator.report import RunFacts, write_report
+from omnigap_orchestrator.report.write import _write_whole
+from omnigap_orchestrator.results import RESULTS_SCHEMA
+
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def page(run: FakeRun, empty_folder: Path) -> Write:
+    """Writes a report of changed results or facts without its media, and gives its text."""
+
+    def write(results: pl.DataFrame | None = None, facts: RunFacts | None = None, **options: int) -> str:
+        table = run.results if results is None else results
+        target = empty_folder / "report.html"
+        write_report(
+            target,
+            table,
+            analyse(table),
+            run.catalogue,
+            facts or run.facts,
+            media_path=lambda _: None,
+            **options,  # type: ignore[arg-type]
+        )
+        return target.read_text(encoding="utf-8")
+
+    return write
+
+
+def text_of(page: str) -> str:
+    body = re.sub(r"<(script|style).*?</\1>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def test_nothing_points_to_the_network(page: Write) -> None:
+    html = page()
+    addresses = re.findall(r'(?:src|href|action|data)="([^"]*)"', html)
+    assert addresses
+    assert not [a for a in addresses if re.match(r"[a-z]+:|//", a) and not a.startswith("data:")]
+    assert set(re.findall(r"https?://[^\s\"'<]+", html)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+
+
+def test_a_run_of_the_embedded_services_says_so_and_that_the_cascade_shares_the_scorers_ears(page: Write) -> None:
+    text = text_of(page())
+    assert "These numbers say nothing about real models." in text
+    assert "cascade hears with the same checkpoint as the ASR scorer" in text
+
+
+def test_a_run_of_real_models_carries_no_such_banner(page: Write, run: FakeRun) -> None:
+    text = text_of(page(facts=replace(run.facts, embedded=False, shared_hearing=())))
+    assert "say nothing about real models" not in text
+    assert "same checkpoint as the ASR scorer" not in text
+
+
+def test_a_run_that_is_not_whole_says_why(page: Write, run: FakeRun) -> None:
+    text = text_of(page(facts=replace(run.facts, incomplete="12 cells are pending: start omni-7b.")))
+    assert "This run is not whole. 12 cells are pending: start omni-7b." in text
+
+
+def test_refused_gaps_are_named_and_not_drawn(page: Write, run: FakeRun) -> None:
+    lost = (pl.col("condition") == "s2t") & (pl.int_range(pl.len()) < 120)
+    results = run.results.with_columns(
+        outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"),
+        score=pl.when(lost).then(None).otherwise("score"),
+        error_reason=pl.when(lost).then(pl.lit("MODEL_ERROR")),
+        error_message=pl.when(lost).then(pl.lit("the decoder ran out of words")),
+    )
+    html = page(results)
+    text = text_of(html)
+    assert re.search(r'data-condition="s2t"[^>]*>.*?gap refused', html, flags=re.DOTALL)
+    assert "the decoder ran out of words" in text
+    assert "20 cells of 252 planned lack an answer" in text
+
+
+def test_conditions_that_a_model_cannot_do_say_unsupported(page: Write, run: FakeRun) -> None:
+    spoken = pl.col("output") == "speech"
+    results = run.results.with_columns(
+        outcome=pl.when(spoken).then(pl.lit("unsupported")).otherwise("outcome"),
+        score=pl.when(spoken).then(None).otherwise("score"),
+        own_text_score=pl.lit(None, pl.Float64),
+    )
+    html = page(results)
+    cell = html[html.index('data-condition="s2s"') :]
+    assert "unsupported" in cell[: cell.index("</td>")]
+    assert "126 further cells are unsupported by their model" in text_of(html)
+
+
+def test_a_run_without_a_single_answer_still_has_a_report(page: Write, run: FakeRun) -> None:
+    empty = run.results.with_columns(
+        outcome=pl.lit("pending"),
+        **{
+            name: pl.lit(None, dtype)
+            for name, dtype in RESULTS_SCHEMA.items()
+            if name.endswith(("score", "_s", "text", "_media")) or name.startswith("asr") or name == "transcript"
+        },
+    )
+    text = text_of(page(empty))
+    assert "has no scored answers in t2t" in text
+    assert "252 cells are pending" in text
+
+
+def test_methods_name_what_was_done(page: Write, run: FakeRun, analysis: Analysis) -> None:
+    text = text_of(page())
+    assert "42 items in" in text
+    assert "beam 5, temperature 0, int8" in text
+    assert "adjusted after Holm" in text
+    draws = f"{analysis.options.intervals.draws:,} draws and seed {analysis.options.intervals.seed}"
+    frames = (analysis.gaps, analysis.gaps_by_task, analysis.effects, analysis.accuracy)
+    bootstrapped = any(f["method"].fill_null("").str.contains("bootstrap|wild").any() for f in frames)
+    assert (draws in text) == bootstrapped
+
+
+def test_answers_of_two_digests_are_called_out(page: Write, run: FakeRun) -> None:
+    mixed = run.results.with_columns(
+        model_digest=pl.when(pl.int_range(pl.len()) < 9).then(pl.lit("f" * 64)).otherwise("model_digest")
+    )
+    assert "answers of cascade come from 2 different digests" in text_of(page(mixed))
+
+
+def test_a_large_run_shows_a_part_and_links_the_whole_table(page: Write) -> None:
+    html = page(browser_entries=10)
+    assert "The page holds 10 of 42, drawn evenly over models and tasks, flips first" in text_of(html)
+    assert '<a href="results.parquet">' in html
+
+
+def test_ids_of_the_page_are_unique(page: Write) -> None:
+    html = re.sub(r"<script.*?</script>", "", page(), flags=re.DOTALL)
+    ids = re.findall(r'\sid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_inside_a_chart_has_its_target(page: Write) -> None:
+    html = page()
+    ids = set(re.findall(r'\sid="([^"]+)"', html))
+    assert set(re.findall(r'xlink:href="#([^"]+)"', html)) <= ids
+
+
+def test_the_same_run_gives_the_same_page(page: Write) -> None:
+    assert page() == page()
+
+
+def test_a_report_that_cannot_be_finished_leaves_the_old_one(empty_folder: Path) -> None:
+    target = empty_folder / "report.html"
+    target.write_text("old")
+
+    def broken() -> Iterator[str]:
+        yield "new"
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        _write_whole(target, broken())
+    assert target.read_text() == "old"
+    assert [p.name for p in empty_folder.iterdir()] == ["report.html"]

@@ -1,0 +1,40 @@
+"""Charts: themed, told apart, and paid for only when drawn."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+from omnigap_orchestrator.report.charts import Dot, Span, interval_plot, task_plot
+
+SPANS = (Span("s2t", -12.0, -15.0, -9.0, "\u221212.0", "speech"), Span("i2t", note="refused"))
+
+
+def test_a_chart_has_the_pages_colours_and_none_of_its_own() -> None:
+    drawing = str(interval_plot(SPANS, "a", "Gaps", "points").drawing)
+    assert "var(--speech-in)" in drawing and "var(--muted)" in drawing
+    assert not re.findall(r"#[0-9a-f]{6}\b", drawing)
+
+
+def test_a_chart_is_well_formed_and_says_what_it_shows() -> None:
+    root = ElementTree.fromstring(str(interval_plot(SPANS, "a", "Gaps <1>", "points").drawing))
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == "Gaps <1>. s2t: \u221212.0; i2t: refused"
+
+
+def test_two_charts_of_a_page_share_no_id() -> None:
+    found = [set(re.findall(r' id="([^"]+)"', str(interval_plot(SPANS, key, "t", "x").drawing))) for key in "ab"]
+    assert found[0] and not found[0] & found[1]
+
+
+def test_a_dollar_in_a_name_is_no_formula() -> None:
+    dots = [Dot("cost_$x_1$", "t2t", "text", "text", 50.0, 40.0, 60.0)]
+    drawing = str(task_plot(dots, ["cost_$x_1$"], "k", "t").drawing)
+    assert ">cost $x 1$<" in drawing
+
+
+def test_matplotlib_is_loaded_only_when_a_chart_is_drawn() -> None:
+    code = "import sys, omnigap_orchestrator.report; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
