@@ -1,7 +1,10 @@
 """From a table of results to gaps, intervals and tests: pure functions over polars frames, usable without a run."""
 
+from omnigap_orchestrator.analysis.calibrated import calibrated, calibrations_of
 from omnigap_orchestrator.analysis.choose import IntervalOptions
+from omnigap_orchestrator.analysis.compare import compare
 from omnigap_orchestrator.analysis.contrasts import Contrast, MissingRule
+from omnigap_orchestrator.analysis.controls import blank_accuracy, repeat_noise
 from omnigap_orchestrator.analysis.flips import flips
 from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
 from omnigap_orchestrator.analysis.power import (
@@ -27,6 +30,10 @@ __all__ = [
     "MissingRule",
     "RoutingOptions",
     "analyse",
+    "blank_accuracy",
+    "calibrated",
+    "calibrations_of",
+    "compare",
     "correct",
     "corrected",
     "detectable_gap",
@@ -37,6 +44,7 @@ __all__ = [
     "paired_variance",
     "pairs_needed",
     "pairs_needed_for_equivalence",
+    "repeat_noise",
     "score_matrices",
     "spread",
     "to_json",

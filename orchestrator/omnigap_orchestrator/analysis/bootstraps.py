@@ -68,16 +68,22 @@ def _wild_products(columns: FloatArray, squares: FloatArray, seed: int, draws: i
         weights = rng.integers(0, 2, size=shape, dtype=np.int8).astype(np.float64) * 2 - 1
         if g <= WEBB_UP_TO:
             weights *= _WEBB[rng.integers(0, 3, size=shape)]
-        linear[start : start + shape[0]] = weights @ columns
-        quadratic[start : start + shape[0]] = np.square(weights) @ squares
+        linear[start : start + shape[0]] = _product(weights, columns)
+        quadratic[start : start + shape[0]] = _product(np.square(weights), squares)
     return linear, quadratic
+
+
+def _product(left: FloatArray, right: FloatArray) -> FloatArray:
+    """A matrix product in one fixed order: BLAS would let the number of threads change the last digits."""
+    return np.asarray(np.einsum("ij,jk->ik", left, right), dtype=np.float64)
 
 
 def _last_accepted(p_value: Callable[[float], float], inside: float, outside: float, alpha: float) -> float:
     """The mean between `inside` and `outside` where the test begins to reject, by bisection."""
     if p_value(outside) > alpha:
         return outside
-    for _ in range(40):
+    # Far finer than the steps of a p-value made of `draws` draws.
+    for _ in range(26):
         middle = (inside + outside) / 2
         if p_value(middle) > alpha:
             inside = middle
@@ -107,7 +113,8 @@ def resampled(columns: FloatArray, seed: int, draws: int) -> FloatArray:
     step = max(1, _BLOCK // len(types))
     for start in range(0, draws, step):
         stop = min(start + step, draws)
-        out[start:stop] = rng.multinomial(len(columns), counts / len(columns), size=stop - start) @ types
+        drawn = rng.multinomial(len(columns), counts / len(columns), size=stop - start)
+        out[start:stop] = _product(drawn.astype(np.float64), types)
     return out
 
 

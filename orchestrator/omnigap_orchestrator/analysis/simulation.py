@@ -17,6 +17,7 @@ from scipy import special
 from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_interval
 from omnigap_orchestrator.analysis.pairs import FloatArray
 from omnigap_orchestrator.analysis.significance import mcnemar_exact
+from omnigap_orchestrator.analysis.simulation_claims import claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     print(markdown([simulate(scenario, arguments.draws, arguments.seed) for scenario in SCENARIOS]))
+    print("\n| claim | simulated | +- (MC) | must be | holds |\n|---|---|---|---|---|")
+    for claim in claims(arguments.draws, arguments.seed):
+        holds = "yes" if claim.holds else "NO"
+        print(f"| {claim.name} | {claim.value:+.2%} | {claim.error:.2%} | {claim.demand} | {holds} |")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from omnigap_orchestrator.analysis.schemas import CONTRAST_COLUMNS
+
 SET_LEVEL_SCHEMA = pl.Schema(
     {
         "model": pl.String,
@@ -205,5 +207,64 @@ POLICY_SCHEMA = pl.Schema(
         "mean_compute_s": pl.Float64,
         "n": pl.Int64,
         "allowed": pl.String,
+    }
+)
+
+CALIBRATED_SCHEMA = pl.Schema(
+    {
+        "model": pl.String,
+        "condition": pl.String,
+        "raw": pl.Float64,
+        "corrected": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        # The part of the standard error that the calibration itself brings.
+        "calibration_se": pl.Float64,
+        "n": pl.Int64,
+        "raw_gap": pl.Float64,
+        "corrected_gap": pl.Float64,
+        "gap_low": pl.Float64,
+        "gap_high": pl.Float64,
+        "gap_calibration_se": pl.Float64,
+        "gap_n": pl.Int64,
+        # Raw accuracy by another ASR scorer, as a sensitivity band.
+        "second_scorer": pl.Float64,
+        "reason": pl.String,
+    }
+)
+
+REPEAT_SCHEMA = pl.Schema(
+    {
+        "model": pl.String,
+        "condition": pl.String,
+        # Share of items whose score changed when asked again.
+        "changed": pl.Float64,
+        "changed_low": pl.Float64,
+        "changed_high": pl.Float64,
+        "changed_method": pl.String,
+        # Score when asked again minus score at first.
+        "drift": pl.Float64,
+        "drift_low": pl.Float64,
+        "drift_high": pl.Float64,
+        "drift_method": pl.String,
+        "n": pl.Int64,
+        "clusters": pl.Int64,
+    }
+)
+
+COMPARISON_SCHEMA = pl.Schema(
+    {
+        "first": pl.String,
+        "second": pl.String,
+        "condition": pl.String,
+        # score, or gap against the reference condition; second minus first.
+        "quantity": pl.String,
+        "formula": pl.String,
+        "pooling": pl.String,
+        "missing": pl.String,
+        # Items that only one of the tables holds.
+        "only_first": pl.Int64,
+        "only_second": pl.Int64,
+        **CONTRAST_COLUMNS,
     }
 )

@@ -16,6 +16,7 @@ from omnigap_orchestrator.analysis import (
 )
 from omnigap_orchestrator.analysis.gap import gaps
 
+FAST = AnalysisOptions(intervals=IntervalOptions(draws=299))
 ALLOW = AnalysisOptions(missing=MissingRule(allow=True))
 
 
@@ -38,7 +39,8 @@ def test_a_gap_is_the_mean_paired_difference_with_its_discordant_counts() -> Non
 def test_pairs_are_made_by_item_id_whatever_the_order_of_rows() -> None:
     results = drawn(120, cluster_size=3)
     for seed in (1, 2):
-        assert_frame_equal(analyse(results).gaps, analyse(results.sample(fraction=1, shuffle=True, seed=seed)).gaps)
+        shuffled = results.sample(fraction=1, shuffle=True, seed=seed)
+        assert_frame_equal(analyse(results, FAST).gaps, analyse(shuffled, FAST).gaps)
 
 
 def test_the_names_of_items_and_clusters_change_nothing() -> None:
@@ -46,8 +48,9 @@ def test_the_names_of_items_and_clusters_change_nothing() -> None:
     renamed = results.with_columns(
         item_id=pl.col("item_id").str.reverse(), cluster="x" + pl.col("cluster").str.reverse()
     )
-    assert_frame_equal(analyse(results).gaps, analyse(renamed).gaps, abs_tol=1e-9)
-    assert_frame_equal(analyse(results).effects, analyse(renamed).effects, abs_tol=1e-9)
+    one, other = analyse(results, FAST), analyse(renamed, FAST)
+    assert_frame_equal(one.gaps, other.gaps, abs_tol=1e-9)
+    assert_frame_equal(one.effects, other.effects, abs_tol=1e-9)
 
 
 def test_duplicating_the_set_keeps_the_gap_and_shrinks_the_error_by_root_two() -> None:
@@ -157,7 +160,7 @@ def test_replicates_are_averaged_within_the_item_before_anything_else() -> None:
 
 
 def test_mcnemar_is_withheld_where_clusters_hold_several_items() -> None:
-    row = gap(drawn(90, cluster_size=3))
+    row = gap(drawn(90, cluster_size=3), FAST)
     assert row["mcnemar_p"] is None
     assert row["b"] is not None
     assert row["p_method"] == row["method"]
@@ -192,17 +195,17 @@ def test_the_grid_by_task_is_corrected_for_false_discoveries() -> None:
 
 def test_the_seed_fixes_the_bootstraps_of_the_whole_table() -> None:
     results = drawn(24, graded=True)
-    one = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=499)))
-    again = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=499)))
-    other = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=6, draws=499)))
+    one = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=299)))
+    again = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=299)))
+    other = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=6, draws=299)))
     assert_frame_equal(one.gaps, again.gaps)
     assert not one.gaps["low"].equals(other.gaps["low"])
 
 
 def test_each_models_numbers_are_the_same_alone_and_among_others() -> None:
     both = drawn(24, models=("alpha", "beta"), graded=True)
-    alone = analyse(both.filter(model="beta")).gaps
-    assert_frame_equal(analyse(both).gaps.filter(model="beta"), alone)
+    alone = analyse(both.filter(model="beta"), FAST).gaps
+    assert_frame_equal(analyse(both, FAST).gaps.filter(model="beta"), alone)
 
 
 def test_other_condition_labels_and_another_reference_work() -> None:

@@ -6,8 +6,14 @@ import pytest
 
 from omnigap_orchestrator.analysis import IntervalOptions
 from omnigap_orchestrator.analysis.simulation import SCENARIOS, Scenario, simulate
+from omnigap_orchestrator.analysis.simulation_claims import Claim, claims
 
 DRAWS = 200
+
+
+@pytest.mark.parametrize("claim", claims(300, seed=3), ids=lambda c: c.name)
+def test_the_other_claims_hold(claim: Claim) -> None:
+    assert claim.holds, claim
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)

@@ -1,0 +1,117 @@
+"""Known truths besides coverage: Holm's family error, the corrected speech score, missing cells inside the bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from omnigap_orchestrator.analysis.choose import IntervalOptions
+from omnigap_orchestrator.analysis.contrasts import (
+    ANSWERED_PAIRS,
+    ITEM_WEIGHTED,
+    MissingRule,
+    contrast_values,
+    estimates,
+    gap_contrast,
+)
+from omnigap_orchestrator.analysis.pairs import ModelScores
+from omnigap_orchestrator.analysis.rogan_gladen import Calibration, correct
+from omnigap_orchestrator.analysis.significance import holm, mcnemar_exact
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One simulated figure, its Monte-Carlo standard error, and what it must be."""
+
+    name: str
+    value: float
+    error: float
+    demand: str
+    holds: bool
+
+
+def holm_family_error(draws: int, seed: int, items: int = 200, conditions: int = 5) -> Claim:
+    """Share of families of five true nulls, all against one reference, in which Holm rejects any."""
+    rng = np.random.default_rng([seed, 1])
+    wrong = 0
+    for _ in range(draws):
+        shared = rng.standard_normal(items) * math.sqrt(0.3)
+        right = shared + rng.standard_normal((conditions + 1, items)) * math.sqrt(0.7) < 0.5
+        p = [mcnemar_exact(int((right[0] & ~r).sum()), int((~right[0] & r).sum())) for r in right[1:]]
+        wrong += bool((holm(p) <= 0.05).any())
+    rate = wrong / draws
+    error = math.sqrt(max(rate * (1 - rate), 1e-9) / draws)
+    return Claim("Holm: any rejection among 5 true nulls", rate, error, "at most 5 %", rate <= 0.05 + 3 * error)
+
+
+def corrected_score(draws: int, seed: int, n: int = 400, m: int = 200) -> Sequence[Claim]:
+    """Bias of the raw and the corrected accuracy, and coverage of the corrected one's interval."""
+    rng = np.random.default_rng([seed, 2])
+    theta, q0, q1 = 0.7, 0.96, 0.88
+    raw, estimate, covered = np.empty(draws), np.empty(draws), 0
+    kinds, clusters = np.zeros(n, dtype=np.int64), np.arange(n)
+    for index in range(draws):
+        truth = rng.random(n) < theta
+        heard = np.where(truth, rng.random(n) < q1, rng.random(n) >= q0).astype(np.float64)
+        kept, caught = int(rng.binomial(m, q1)), int(rng.binomial(m, q0))
+        found = correct(heard, kinds, (Calibration("entity", kept, m, caught, m),), clusters)
+        raw[index], estimate[index] = found.raw, found.estimate
+        covered += found.low <= theta <= found.high
+    bias, corrected_bias, coverage = float(raw.mean() - theta), float(estimate.mean() - theta), covered / draws
+    errors = [float(values.std(ddof=1)) / math.sqrt(draws) for values in (raw, estimate)]
+    wide = math.sqrt(coverage * (1 - coverage) / draws)
+    fair = 0.93 - 3 * wide <= coverage <= 0.97 + 3 * wide
+    return (
+        Claim("Raw speech score: bias", bias, errors[0], "5 points or more", abs(bias) >= 0.05),
+        Claim(
+            "Corrected speech score: bias",
+            corrected_bias,
+            errors[1],
+            "at most 0.5 points",
+            abs(corrected_bias) <= 0.005 + 3 * errors[1],
+        ),
+        Claim("Corrected speech score: coverage", coverage, wide, "93-97 %", fair),
+    )
+
+
+def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
+    """Wrong answers go missing more often: answered pairs flatter the gap, the bounds hold that of the whole data."""
+    rng = np.random.default_rng([seed, 3])
+    contrast, rule, options = gap_contrast("s2t", "t2t"), MissingRule(allow=True), IntervalOptions()
+    bias, held = np.empty(draws), 0
+    for index in range(draws):
+        right = np.column_stack([rng.random(items) < 0.7, rng.random(items) < 0.6]).astype(np.float64)
+        there = np.ones((items, 2), dtype=np.int64)
+        there[:, 1] = rng.random(items) >= np.where(right[:, 1] > 0, 0.02, 0.15)
+        scores = ModelScores(
+            model="drawn",
+            conditions=("t2t", "s2t"),
+            tasks=("all",),
+            items=np.arange(items).astype(np.object_),
+            task=np.zeros(items, dtype=np.int64),
+            cluster=np.arange(items),
+            planned=np.ones((items, 2), dtype=np.int64),
+            scored=there,
+            score=np.where(there > 0, right, np.nan),
+            low=right * there,
+            high=np.where(there > 0, right, 1.0),
+        )
+        values = contrast_values(scores, contrast)
+        answered = dict(estimates(values, contrast, ITEM_WEIGHTED, rule, options))[ANSWERED_PAIRS]
+        whole = float(right[:, 1].mean() - right[:, 0].mean())
+        bias[index] = answered.estimate - whole
+        held += answered.bound_low - 1e-12 <= whole <= answered.bound_high + 1e-12
+    rate, mean = held / draws, float(bias.mean())
+    error = float(bias.std(ddof=1)) / math.sqrt(draws)
+    return (
+        Claim("Wrong answers missing: bias of the answered pairs", mean, error, "above 0", mean > 3 * error),
+        Claim("Wrong answers missing: bounds hold the whole gap", rate, 0.0, "always", rate == 1.0),
+    )
+
+
+def claims(draws: int, seed: int) -> Sequence[Claim]:
+    """All of them."""
+    return (holm_family_error(draws, seed), *corrected_score(draws, seed), *missing_bounds(draws, seed))
