@@ -45,6 +45,7 @@ def identity(request: Request) -> str:
             content.update(part.encode())
         else:
             content.update(part.samples.tobytes() if isinstance(part, AudioClip) else part.tobytes())
+    content.update(repr((request.system_prompt, request.voice, request.words_per_minute, request.decoding)).encode())
     return f"{request.output}-{content.hexdigest()[:12]}"
 
 
@@ -54,9 +55,15 @@ def reply(turn: Turn) -> None:
 
 
 def say(turn: Turn, text: str) -> None:
+    """Writes a text; speaks it where speech is asked for, each request in a sound of its own."""
     turn.write(text)
     if turn.request.output is Modality.SPEECH:
-        turn.speak(sound(text), RATE)
+        turn.speak(spoken(text, turn.request), RATE)
+
+
+def spoken(text: str, request: Request) -> Samples:
+    """What `say` speaks."""
+    return sound(f"{text} {identity(request)}")
 
 
 class Double(Adapter):

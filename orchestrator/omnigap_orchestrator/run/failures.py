@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import time
 
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Modality
 from omnigap_orchestrator.dispatch import CallFailed
 from omnigap_orchestrator.journal import FailureRow
 from omnigap_orchestrator.plan import Cell
 from omnigap_orchestrator.run.settings import Stage
+
+NO_MODEL = ""
+"""Stands for the model in the failure of a carrier, which all models share."""
 
 
 def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
@@ -22,6 +27,22 @@ def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
         message=failed.error.message,
         endpoint=failed.endpoint,
         attempts=failed.attempts,
+        at=time.time(),
+    )
+
+
+def carrier_failure_row(item_id: str, modality: Modality, variant: int, error: ContractError) -> FailureRow:
+    """Why a question could not be read aloud: it stands for every cell that needs it, so it names no model."""
+    return FailureRow(
+        stage=Stage.CARRIERS.value,
+        model=NO_MODEL,
+        item_id=item_id,
+        condition=modality.value,
+        replicate=variant,
+        reason=error.reason.value,
+        message=f"the question could not be read aloud: {error.message}",
+        endpoint="",
+        attempts=1,
         at=time.time(),
     )
 

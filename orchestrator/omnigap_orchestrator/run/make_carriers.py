@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from omnigap.errors import ContractError
 from omnigap.media import decode_audio, encode_wav
 from omnigap.media.audio import WAV
 from omnigap.media.image import PNG
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Modality
+from omnigap.vocabulary import Modality, Reason
 from omnigap_orchestrator.carriers import MediaStore, check_own_carrier, render_text, spoken_text
 from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import CarrierRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.run.carriers import Carrier, CarrierFinder
+from omnigap_orchestrator.run.failures import carrier_failure_row
 from omnigap_orchestrator.run.observer import Observer
 
 Wanted = tuple[Item, Modality, int]
@@ -60,7 +62,8 @@ class CarrierMaker:
                 except Away as away:
                     self._leave_out(f"the TTS voice went away: {away}")
                 except CallFailed as failed:
-                    self._leave_out(f"the TTS voice could not read item {item.id!r} aloud: {failed.error.message}")
+                    await self._writer.write(carrier_failure_row(item.id, modality, variant, failed.error))
+                    self._observer.note(f"the TTS voice could not read item {item.id!r} aloud: {failed.error.message}")
                 done += 1
                 self._observer.preparing("carriers", done, total)
 
@@ -105,4 +108,7 @@ class CarrierMaker:
             expected_digest=self._tts.digest,
         )
         answer = await self._tts.pool.call(request, self._timeout_s)
+        if not answer.pcm:
+            error = ContractError(Reason.MODEL_ERROR, f"{answer.endpoint} answered without audio")
+            raise CallFailed(error, answer.endpoint, 1)
         return encode_wav(answer.pcm, answer.sample_rate)

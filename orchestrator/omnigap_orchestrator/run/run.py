@@ -20,6 +20,7 @@ from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.plan import Plan, make_plan
 from omnigap_orchestrator.run.book import Book, Entry, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
+from omnigap_orchestrator.run.failures import NO_MODEL
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.generate import Generation
 from omnigap_orchestrator.run.make_carriers import CarrierMaker
@@ -111,6 +112,8 @@ class Run:
         maker = CarrierMaker(finder, self._store, writer, self._observer, services.get(Role.TTS), timeout_s)
         missing = finder.missing(plan)
         if self._restriction.makes_carriers:
+            if Role.TTS in services:
+                journal.forget_failures(Stage.CARRIERS, NO_MODEL, [Modality.SPEECH])
             await maker.make(missing)
         if maker.left_out:
             self._observer.note(f"{maker.left_out} questions could not be read aloud yet: their cells stay pending")
@@ -185,7 +188,7 @@ class Run:
                 continue
             name = _model_key(cell.model)
             spoken = cell.condition.output is Modality.SPEECH
-            if answer is None:
+            if answer is None or self._lost(answer, transcript):
                 if name in services and entry.key is not None and entry.support is not None:
                     todo.ask.setdefault(name, []).append(entry)
                     left[Stage.GENERATE, cell.model, cell.condition] += 1
@@ -197,6 +200,10 @@ class Run:
                 todo.mark.append((entry, answer, transcript))
         self._announce(book, left)
         return todo
+
+    def _lost(self, answer: AnswerRow, transcript: TranscriptRow | None) -> bool:
+        """Whether somebody removed the recording of an answer that nobody has heard yet: it is then asked again."""
+        return transcript is None and answer.media_sha is not None and not self._store.exists(answer.media_sha)
 
     def _announce(self, book: Book, left: Counter[tuple[Stage, str, Condition]]) -> None:
         """Totals per model and condition: how many cells there are, and how many were finished before this call."""

@@ -11,6 +11,7 @@ from omnigap.vocabulary import Modality, Outcome, Support
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, TranscriptRow
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 from omnigap_orchestrator.run.book import Book, Entry
+from omnigap_orchestrator.run.failures import NO_MODEL
 from omnigap_orchestrator.run.score import key_of
 from omnigap_orchestrator.run.settings import Stage
 
@@ -112,8 +113,13 @@ class ResultsTable:
         }
 
     def _failure(self, entry: Entry, answer: AnswerRow | None) -> FailureRow | None:
-        """The failure that keeps a cell from its score: of asking while there is no answer, else of hearing it."""
+        """The failure that keeps a cell from its score: of its carrier, of asking, or of hearing."""
         cell = entry.cell
+        if entry.carrier is None:
+            variant = cell.replicate % self._book.carriers.variants(cell.condition.input)
+            return self._failures.get(
+                (Stage.CARRIERS.value, NO_MODEL, cell.item_id, cell.condition.input.value, variant)
+            )
         stage = Stage.GENERATE if answer is None else Stage.TRANSCRIBE
         return self._failures.get((stage.value, cell.model, cell.item_id, cell.condition.name, cell.replicate))
 

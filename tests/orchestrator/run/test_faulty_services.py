@@ -1,0 +1,241 @@
+"""Services that fail, break the contract, go away or change: what their cells become, and that no other suffers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from running import Setting, item, outcomes
+from served_doubles import RATE, Double, Serve, ServeWire, Wire, audio, complete, plain, say, text
+
+from omnigap.errors import ContractError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import CONDITIONS, Modality, Reason, Support
+from omnigap_orchestrator.dispatch import ServiceError
+from omnigap_services.adapter import NATIVE, Capability, Turn
+
+NOWHERE = "127.0.0.1:1"
+
+
+def paris(turn: Turn) -> None:
+    say(turn, "Paris")
+
+
+def only(*conditions: str, **more: object) -> dict[str, dict[str, object]]:
+    return {"run": {"conditions": list(conditions), **more}}
+
+
+def asks_about(request: pb.GenerateRequest, place: str) -> bool:
+    return request.parts[0].text == f"What is the capital of {place}?"
+
+
+async def test_a_stream_without_complete_fails_its_cell_and_no_other(tmp_path: Path, host_wire: ServeWire) -> None:
+    def torn(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        if asks_about(request, "peru"):
+            yield text("Par")
+        else:
+            yield from plain(request)
+
+    setting = Setting(tmp_path, {"omni": [await host_wire(Wire(torn))]}, tables=only("t2t"))
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 2, "failed": 1}
+    (row,) = table.filter(item_id="peru").to_dicts()
+    assert row["error_reason"] == "INCOMPLETE_STREAM"
+    assert "without `complete`" in row["error_message"]
+    assert row["score"] is row["own_text"] is None
+
+
+async def test_audio_where_text_was_asked_for_fails_the_cell(tmp_path: Path, host_wire: ServeWire) -> None:
+    def chatty(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        yield text("Paris")
+        yield audio("Paris")
+        yield complete()
+
+    setting = Setting(tmp_path, {"omni": [await host_wire(Wire(chatty))]}, tables=only("t2t", "t2s"))
+    table = await setting.execute()
+    assert outcomes(table, output="text") == {"failed": 3}
+    assert set(table.filter(output="text")["error_message"]) == {"the model sent audio where text was asked for"}
+    assert outcomes(table, output="speech") == {"pending": 3}
+
+
+async def test_a_speech_answer_without_audio_is_answered_silent_and_scored_as_heard(
+    tmp_path: Path, host: Serve
+) -> None:
+    model = Double(lambda turn: turn.write("Paris"))
+    ear = Double(paris)
+    setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(ear)], tables=only("t2s"))
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 3}
+    for row in table.iter_rows(named=True):
+        assert (row["answer_used"], row["score"], row["own_text_score"]) == ("", 0.0, 1.0)
+        assert "silent" in row["flags"]
+        assert row["output_media"] is row["transcript"] is None
+    assert ear.asked == []
+
+
+async def test_a_scorer_that_hears_nothing_gives_an_empty_transcript_and_no_failure(
+    tmp_path: Path, host: Serve
+) -> None:
+    deaf = Double(lambda turn: None)
+    setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, [await host(deaf)], tables=only("t2s"))
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 3}
+    for row in table.iter_rows(named=True):
+        assert (row["transcript"], row["answer_used"], row["score"]) == ("", "", 0.0)
+        assert "silent" in row["flags"]
+
+
+async def test_a_clip_that_the_scorer_fails_on_can_be_heard_later_without_asking_the_model(
+    tmp_path: Path, host: Serve
+) -> None:
+    sick = True
+
+    def hear(turn: Turn) -> None:
+        if sick:
+            turn.fail(ContractError(Reason.OUT_OF_MEMORY, "the clip does not fit"))
+        else:
+            paris(turn)
+
+    model = Double(paris)
+    setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(Double(hear))], tables=only("t2t", "t2s"))
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 3, "failed": 3}
+    failed = table.filter(outcome="failed")
+    assert set(failed["error_reason"]) == {"OUT_OF_MEMORY"}
+    assert set(failed["own_text"]) == {"Paris"}
+    sick = False
+    assert outcomes(await setting.execute()) == {"answered": 6}
+    assert len(model.asked) == 6
+
+
+@pytest.mark.parametrize("away", ["model", "scorer", "tts"])
+async def test_what_needs_a_service_that_is_away_stays_pending_until_it_is_there(
+    tmp_path: Path, host: Serve, away: str
+) -> None:
+    model, ear, voice = await host(Double(paris)), await host(Double(paris)), await host(Double())
+    setting = Setting(tmp_path, {"omni": [model]}, [ear], [voice], [item("peru")])
+    match away:
+        case "model":
+            setting.models, waiting = {"omni": [NOWHERE]}, pl.lit(True)
+        case "scorer":
+            setting.scorer, waiting = [NOWHERE], pl.col("output") == "speech"
+        case _:
+            setting.tts, waiting = [NOWHERE], pl.col("input") == "speech"
+    table = await setting.execute()
+    assert set(table.filter(waiting)["outcome"]) == {"pending"}
+    assert set(table.filter(~waiting)["outcome"]) <= {"answered"}
+    assert any("is away (127.0.0.1:1)" in note for note in setting.notes)
+    setting.models, setting.scorer, setting.tts = {"omni": [model]}, [ear], [voice]
+    assert outcomes(await setting.execute()) == {"answered": 6}
+
+
+async def test_questions_that_a_well_voice_cannot_read_fail_with_its_reason(tmp_path: Path, host: Serve) -> None:
+    mute = True
+
+    def read(turn: Turn) -> None:
+        if "peru" in turn.request.texts[0] and mute:
+            turn.fail(ContractError(Reason.BAD_REQUEST, "no such word"))
+        elif "spain" not in turn.request.texts[0] or not mute:
+            say(turn, "read")
+
+    model = Double(paris)
+    setting = Setting(
+        tmp_path, {"omni": [await host(model)]}, (), [await host(Double(read))], tables=only("t2t", "s2t")
+    )
+    table = await setting.execute()
+    assert outcomes(table, condition="t2t") == {"answered": 3}
+    assert outcomes(table, condition="s2t") == {"answered": 1, "failed": 2}
+    failed = {row["item_id"]: row for row in table.filter(outcome="failed").iter_rows(named=True)}
+    assert failed["peru"]["error_reason"] == "BAD_REQUEST"
+    assert failed["peru"]["error_message"] == "the question could not be read aloud: no such word"
+    assert failed["spain"]["error_message"].endswith("answered without audio")
+    mute = False
+    assert outcomes(await setting.execute()) == {"answered": 6}
+    assert len(model.asked) == 6
+
+
+async def test_conditions_that_a_model_does_not_support_are_told_so_and_not_asked(tmp_path: Path, host: Serve) -> None:
+    able = {c: NATIVE for c in CONDITIONS if c.output is Modality.TEXT and c.input is not Modality.SPEECH}
+    able |= {c: Capability(Support.UNSUPPORTED, "it has no ears") for c in CONDITIONS if c.input is Modality.SPEECH}
+    model = Double(paris, conditions=able)
+    table = await Setting(tmp_path, {"omni": [await host(model)]}, (), [await host(Double())]).execute()
+    assert len(model.asked) == 6
+    assert outcomes(table) == {"answered": 6, "unsupported": 12}
+    assert set(table.filter(input="speech")["error_message"]) == {"it has no ears"}
+    assert set(table.filter(outcome="unsupported")["support"]) == {"unsupported"}
+
+
+async def test_a_service_killed_in_mid_run_is_asked_again_when_it_is_back(tmp_path: Path, host_wire: ServeWire) -> None:
+    wire = Wire(plain, delay_s=3600)
+    tables = only("t2t", "i2t", patience_s=60)
+    setting = Setting(tmp_path, {"omni": [await host_wire(wire)]}, tables=tables)
+    run = asyncio.create_task(setting.execute())
+    await wire.until_asked(4)
+    await wire.stop()
+    wire.delay_s = 0
+    await wire.start()
+    assert outcomes(await run) == {"answered": 6}
+
+
+async def test_a_service_that_stays_away_leaves_its_cells_pending_and_the_same_run_goes_on(
+    tmp_path: Path, host_wire: ServeWire
+) -> None:
+    wire = Wire(plain, max_concurrent=1)
+    setting = Setting(tmp_path, {"omni": [await host_wire(wire)]}, tables=only("t2t", "i2t"))
+
+    def die_at_the_third(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        if len(wire.asked) == 3:
+            wire.delay_s = 3600
+            stopping.append(asyncio.get_running_loop().create_task(wire.stop()))
+            raise ContractError(Reason.TRANSPORT, "gone")
+        yield from plain(request)
+
+    stopping: list[asyncio.Task[None]] = []
+    wire.respond = die_at_the_third
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 2, "pending": 4}
+    assert sum("its open cells stay pending" in note for note in setting.notes) == 1
+    await asyncio.gather(*stopping)
+    wire.respond, wire.delay_s = plain, 0.0
+    await wire.start()
+    assert outcomes(await setting.execute()) == {"answered": 6}
+    assert len({request.request_id for request in wire.asked}) == 6
+
+
+async def test_a_digest_that_changed_in_mid_run_leaves_the_rest_pending_and_asks_all_again_next_time(
+    tmp_path: Path, host_wire: ServeWire
+) -> None:
+    def strict(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        if len(wire.asked) == 3:
+            wire.digest = "new"
+        if request.expected_digest != wire.digest:
+            raise ContractError(Reason.DIGEST_MISMATCH, f"the digest is {wire.digest}")
+        yield from plain(request)
+
+    wire = Wire(strict, max_concurrent=1)
+    setting = Setting(tmp_path, {"omni": [await host_wire(wire)]}, tables=only("t2t", "i2t"))
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 2, "pending": 4}
+    assert any("the digest is new" in note for note in setting.notes)
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 6}
+    assert set(table["model_digest"]) == {"new"}
+
+
+async def test_replicas_of_one_model_that_differ_are_refused(tmp_path: Path, host_wire: ServeWire) -> None:
+    replicas = [await host_wire(Wire(plain, digest=digest)) for digest in ("one", "two")]
+    with pytest.raises(ServiceError, match="the replicas of omni differ"):
+        await Setting(tmp_path, {"omni": replicas}, tables=only("t2t")).execute()
+
+
+async def test_an_answer_of_silence_is_flagged_though_somebody_hears_words_in_it(tmp_path: Path, host: Serve) -> None:
+    def mumble(turn: Turn) -> None:
+        turn.write("Paris")
+        turn.speak([0.0] * RATE, RATE)
+
+    setting = Setting(tmp_path, {"omni": [await host(Double(mumble))]}, [await host(Double(paris))], tables=only("t2s"))
+    table = await setting.execute()
+    assert all("silent" in flags for flags in table["flags"])

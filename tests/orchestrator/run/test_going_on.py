@@ -1,0 +1,242 @@
+"""The same run again: what is journalled is not asked again, and what changed is, that alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Setting, item, outcomes, without_times
+from served_doubles import Double, Serve, say
+
+import omnigap_orchestrator.run.score as scoring
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Reason
+from omnigap_orchestrator.run.settings import Stage
+from omnigap_services.adapter import Turn
+
+STAGES = [stage.value for stage in (Stage.GENERATE, Stage.TRANSCRIBE, Stage.SCORE)]
+
+
+def paris(turn: Turn) -> None:
+    say(turn, "Paris")
+
+
+async def test_a_finished_run_asks_nobody_again(tmp_path: Path, host: Serve) -> None:
+    model, ear, voice = Double(paris), Double(paris), Double()
+    setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(ear)], [await host(voice)])
+    table = await setting.execute()
+    asked = [len(double.asked) for double in (model, ear, voice)]
+    assert (await setting.execute()).equals(table)
+    assert [len(double.asked) for double in (model, ear, voice)] == asked
+
+
+async def test_stage_after_stage_gives_the_table_of_one_run(tmp_path: Path, host: Serve) -> None:
+    model, ear, voice = Double(paris), Double(paris), Double()
+    places = ({"omni": [await host(model)]}, [await host(ear)], [await host(voice)])
+    at_once, in_steps = Setting(tmp_path / "one", *places), Setting(tmp_path / "steps", *places)
+    whole = await at_once.execute()
+    heard, asked = len(ear.asked), len(model.asked)
+    table = await in_steps.execute(stages=["generate"])
+    assert outcomes(table) == {"pending": 18}
+    assert (len(ear.asked), len(model.asked)) == (heard, 2 * asked)
+    table = await in_steps.execute(stages=["transcribe"])
+    assert outcomes(table) == {"pending": 18}
+    assert (len(ear.asked), len(model.asked)) == (2 * heard, 2 * asked)
+    table = await in_steps.execute(stages=["score"])
+    assert without_times(table).equals(without_times(whole))
+
+
+async def test_two_runs_do_not_share_what_the_server_remembers(tmp_path: Path, host: Serve) -> None:
+    model, voice = Double(paris), Double()
+    places = ({"omni": [await host(model)]}, (), [await host(voice)])
+    tables = {"run": {"conditions": ["t2t"]}}
+    await Setting(tmp_path / "one", *places, tables=tables).execute()
+    await Setting(tmp_path / "two", *places, tables=tables).execute()
+    assert len(model.asked) == 6
+
+
+async def test_a_new_digest_of_one_model_asks_that_models_cells_alone(tmp_path: Path, host: Serve) -> None:
+    old, new, other = Double(paris), Double(paris, weights_revision="2"), Double(paris, name="other")
+    ear, voice = await host(Double(paris)), await host(Double())
+    other_at = await host(other)
+    await Setting(tmp_path, {"omni": [await host(old)], "other": [other_at]}, [ear], [voice]).execute()
+    table = await Setting(tmp_path, {"omni": [await host(new)], "other": [other_at]}, [ear], [voice]).execute()
+    assert [len(model.asked) for model in (old, new, other)] == [18, 18, 18]
+    assert outcomes(table) == {"answered": 36}
+
+
+async def test_another_scorer_hears_and_scores_again_and_no_model_is_asked(tmp_path: Path, host: Serve) -> None:
+    model, first, second = Double(paris), Double(paris), Double(lambda turn: say(turn, "Lima"), name="second")
+    omni, voice = {"omni": [await host(model)]}, [await host(Double())]
+    before = await Setting(tmp_path, omni, [await host(first)], voice).execute()
+    after = await Setting(tmp_path, omni, [await host(second)], voice).execute()
+    assert (len(model.asked), len(first.asked), len(second.asked)) == (18, 9, 9)
+    assert after.filter(output="speech")["score"].to_list() == [0.0] * 9
+    unheard = {"output": "text"}
+    assert after.filter(**unheard).equals(before.filter(**unheard))
+
+
+async def test_another_decoding_of_the_scorer_hears_again(tmp_path: Path, host: Serve) -> None:
+    model, ear = Double(paris), Double(paris)
+    places = ({"omni": [await host(model)]}, [await host(ear)], [await host(Double())])
+    await Setting(tmp_path, *places).execute()
+    await Setting(tmp_path, *places, tables={"scorer": {"decoding": {"beam_size": 3}}}).execute()
+    assert (len(model.asked), len(ear.asked)) == (18, 18)
+    assert [request.decoding.beam_size for request in ear.asked] == [None] * 9 + [3] * 9
+
+
+async def test_a_new_normaliser_scores_again_and_asks_nobody(
+    tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, ear = Double(paris), Double(paris)
+    setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(ear)], [await host(Double())])
+    await setting.execute()
+    monkeypatch.setattr(scoring, "NORMALISER_VERSION", "another")
+    assert outcomes(setting.table()) == {"pending": 18}
+    assert outcomes(await setting.execute(stages=["score"])) == {"answered": 18}
+    assert (len(model.asked), len(ear.asked)) == (18, 9)
+
+
+def _system_prompt(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    tables["run"]["system_prompt"] = "Be brief."
+
+
+def _own_system_prompt(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    model["system_prompt"] = "Be brief."
+
+
+def _decoding(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    model["decoding"] = {"temperature": 0.0}
+
+
+def _seed(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    tables["run"]["seed"] = 7
+
+
+def _voice(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    model["voice"] = "ann"
+
+
+def _instruction(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    items[0]["instruction"] = "Answer with a name."
+
+
+def _question(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    items[0]["question"] = "Which city is the capital?"
+
+
+def _gold(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, Any]]) -> None:
+    items[0]["answers"] = ["Lyon"]
+
+
+@pytest.mark.parametrize(
+    ("change", "asked_again"),
+    [
+        *((change, 6) for change in (_system_prompt, _own_system_prompt, _decoding, _seed, _voice)),
+        *((change, 3) for change in (_instruction, _question)),
+        (_gold, 0),
+    ],
+    ids=lambda value: value.__name__.strip("_") if callable(value) else str(value),
+)
+async def test_what_an_answer_depends_on_is_asked_again_when_it_changes(
+    tmp_path: Path, host: Serve, change: Callable[..., None], asked_again: int
+) -> None:
+    subject = Double(paris)
+    tables: dict[str, Any] = {"run": {"conditions": ["t2t", "i2t", "t2s"]}}
+    model: dict[str, Any] = {}
+    items = [item("france"), item("peru")]
+    setting = Setting(tmp_path, {"omni": [await host(subject)]}, [await host(Double(paris))], (), items, tables, model)
+    await setting.execute()
+    assert len(subject.asked) == 6
+    change(tables, model, items)
+    table = await setting.execute()
+    assert len(subject.asked) == 6 + asked_again
+    assert outcomes(table) == {"answered": 6}
+    if change is _gold:
+        assert table.filter(item_id="france")["score"].to_list() == [0.0] * 3
+
+
+async def test_failures_are_never_cached(tmp_path: Path, host: Serve) -> None:
+    sick = True
+
+    def moody(turn: Turn) -> None:
+        if sick:
+            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
+        else:
+            paris(turn)
+
+    model = Double(moody)
+    tables = {"run": {"conditions": ["t2t"]}}
+    setting = Setting(tmp_path, {"omni": [await host(model)]}, tables=tables)
+    table = await setting.execute()
+    assert outcomes(table) == {"failed": 3}
+    assert table["error_reason"].to_list() == ["MODEL_ERROR"] * 3
+    sick = False
+    assert outcomes(await setting.execute()) == {"answered": 3}
+
+
+async def test_a_failure_stands_until_its_cell_is_asked_again(tmp_path: Path, host: Serve) -> None:
+    def fail(turn: Turn) -> None:
+        turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
+
+    tables = {"run": {"conditions": ["t2t", "i2t"]}}
+    setting = Setting(tmp_path, {"omni": [await host(Double(fail))]}, tables=tables)
+    assert outcomes(await setting.execute()) == {"failed": 6}
+    assert outcomes(await setting.execute(conditions=["t2t"])) == {"failed": 6}
+    setting.models = {"omni": ["127.0.0.1:1"]}
+    assert outcomes(await setting.execute()) == {"failed": 6}
+
+
+async def test_restrictions_leave_the_denominators_alone(tmp_path: Path, host: Serve) -> None:
+    one, two = Double(paris), Double(paris, name="two")
+    setting = Setting(
+        tmp_path,
+        {"one": [await host(one)], "two": [await host(two)]},
+        [await host(Double(paris))],
+        [await host(Double())],
+    )
+    table = await setting.execute(models=["two"], conditions=["t2t", "s2s"])
+    assert table.height == 36
+    assert (len(one.asked), len(two.asked)) == (0, 6)
+    assert outcomes(table, model="one") == {"pending": 18}
+    assert outcomes(table, model="two") == {"pending": 12, "answered": 6}
+    assert outcomes(await setting.execute()) == {"answered": 36}
+    assert (len(one.asked), len(two.asked)) == (18, 18)
+
+
+async def test_transcription_goes_on_while_the_model_does(tmp_path: Path, host: Serve) -> None:
+    """The scorer has heard the first answer before the model gives its last."""
+    loop = asyncio.get_running_loop()
+    heard = asyncio.Event()
+
+    def hear(turn: Turn) -> None:
+        loop.call_soon_threadsafe(heard.set)
+        paris(turn)
+
+    def answer(turn: Turn) -> None:
+        if turn.request.carrier == "What is the capital of peru?":
+            asyncio.run_coroutine_threadsafe(heard.wait(), loop).result(60)
+        paris(turn)
+
+    setting = Setting(
+        tmp_path,
+        {"omni": [await host(Double(answer))]},
+        [await host(Double(hear))],
+        tables={"run": {"conditions": ["t2s"]}},
+    )
+    assert outcomes(await setting.execute()) == {"answered": 3}
+
+
+async def test_a_lost_recording_of_an_answer_is_asked_for_again(tmp_path: Path, host: Serve) -> None:
+    model = Double(paris)
+    setting = Setting(
+        tmp_path, {"omni": [await host(model)]}, [await host(Double(paris))], tables={"run": {"conditions": ["t2s"]}}
+    )
+    await setting.execute(stages=["generate"])
+    for path in setting.folder.media.glob("??/*.wav"):
+        path.unlink()
+    assert outcomes(await setting.execute()) == {"answered": 3}
+    assert len(list(setting.folder.media.glob("??/*.wav"))) == 3

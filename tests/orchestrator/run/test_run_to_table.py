@@ -1,0 +1,142 @@
+"""A run against served models: every planned cell becomes one row, with what was asked, answered, heard and scored."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from PIL import Image
+from running import Setting, item, outcomes
+from served_doubles import RATE, Double, Serve, identity, say, sound, spoken
+
+from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav, pcm16_to_float
+from omnigap.media.audio import Samples
+from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.results import RESULTS_SCHEMA
+from omnigap_orchestrator.run.record import open_book
+from omnigap_orchestrator.run.table import ResultsTable
+from omnigap_services.adapter import Turn
+
+
+def paris(turn: Turn) -> None:
+    say(turn, "Paris")
+
+
+async def trio(host: Serve, root: Path, **fields: object) -> tuple[Setting, Double, Double, Double]:
+    """A model that says Paris, an ear that hears it, and a voice; three items."""
+    model, ear, voice = Double(paris), Double(paris), Double()
+    places = {"models": {"omni": [await host(model)]}, "scorer": [await host(ear)], "tts": [await host(voice)]}
+    return Setting(root, **{**places, **fields}), model, ear, voice  # type: ignore[arg-type]
+
+
+async def test_every_planned_cell_is_one_row_with_the_columns_of_the_schema(tmp_path: Path, host: Serve) -> None:
+    setting, model, ear, voice = await trio(host, tmp_path)
+    table = await setting.execute()
+    assert table.schema == RESULTS_SCHEMA
+    cells = table.select("model", "item_id", "condition", "replicate")
+    assert cells.is_unique().all()
+    assert cells.height == 3 * 6
+    assert outcomes(table) == {"answered": 18}
+    assert (table["score"] == 1).all()
+    assert (len(model.asked), len(ear.asked), len(voice.asked)) == (18, 9, 3)
+    speech = table.filter(pl.col("output") == "speech")
+    assert (speech["transcript"] == "Paris").all()
+    assert (speech["audio_seconds"] == 0.2).all()
+    assert speech["asr_digest"].unique().len() == 1
+    text = table.filter(pl.col("output") == "text")
+    assert text["transcript"].null_count() == text["output_media"].null_count() == text.height
+
+
+async def test_a_row_has_its_values_in_the_order_of_the_schema(tmp_path: Path, host: Serve) -> None:
+    setting, *_ = await trio(host, tmp_path, items=[item("peru")])
+    await setting.execute(stages=["generate"])
+    journal = Journal(setting.folder.journal)
+    book = open_book(setting.folder, journal)
+    row = ResultsTable("test", book, journal)._row(next(iter(book)))
+    journal.close()
+    assert tuple(row) == tuple(RESULTS_SCHEMA)
+
+
+async def test_a_carrier_brings_the_question_alone_and_the_instruction_is_typed_in_every_condition(
+    tmp_path: Path, host: Serve
+) -> None:
+    setting, model, _, voice = await trio(host, tmp_path, items=[item("spain", instruction="Use one word.")])
+    await setting.execute()
+    (read_aloud,) = voice.asked
+    assert read_aloud.texts == ("What is the capital of spain?",)
+    for request in model.asked:
+        carrier, instruction = request.parts
+        assert instruction == "Use one word."
+        assert not isinstance(carrier, str) or carrier == "What is the capital of spain?"
+        if isinstance(carrier, AudioClip):
+            assert np.array_equal(carrier.samples, _on_the_wire(spoken(identity(read_aloud), read_aloud)))
+
+
+async def test_replicates_cycle_through_voices_and_fonts_and_the_table_says_which(tmp_path: Path, host: Serve) -> None:
+    tables = {
+        "run": {"replicates": 3, "seed": 5},
+        "carriers": {"speech": {"voices": ["ann", "bob"]}, "image": {"font": ["DejaVu Sans", "DejaVu Serif"]}},
+    }
+    setting, model, _, voice = await trio(host, tmp_path, items=[item("peru")], tables=tables)
+    table = await setting.execute()
+    assert [request.voice for request in voice.asked] == ["ann", "bob"]
+    spoken_by = table.filter(pl.col("condition") == "s2t").sort("replicate")["voice"]
+    assert spoken_by.to_list() == ["ann", "bob", "ann"]
+    drawn_in = table.filter(pl.col("condition") == "i2t").sort("replicate")["font"]
+    assert drawn_in.to_list() == ["DejaVu Sans", "DejaVu Serif", "DejaVu Sans"]
+    assert table.filter(pl.col("input") == "text")["voice"].null_count() == 6
+    asked = {(r.decoding.seed, _bytes(r.carrier)) for r in model.asked if isinstance(r.carrier, Image.Image)}
+    first, second, third = (next(data for seed, data in asked if seed == 5 + n) for n in range(3))
+    assert first == third != second
+    heard = {r.decoding.seed: r.carrier.samples for r in model.asked if isinstance(r.carrier, AudioClip)}
+    readings = {request.voice: _on_the_wire(spoken(identity(request), request)) for request in voice.asked}
+    for replicate, name in enumerate(["ann", "bob", "ann"]):
+        assert np.array_equal(heard[5 + replicate], readings[name])
+    media = table.filter(pl.col("condition") == "s2s").sort("replicate")["input_media"]
+    assert media[0] == media[2]
+
+
+async def test_items_bring_their_own_carriers_as_files_and_as_bytes(tmp_path: Path, host: Serve) -> None:
+    recording, picture = _wav("recording"), encode_png(Image.new("RGB", (40, 30), "red"))
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "bird.wav").write_bytes(recording)
+    (tmp_path / "media" / "bird.png").write_bytes(picture)
+    inline = {"bytes": base64.b64encode(_wav("inline")).decode(), "path": "x.wav"}
+    items = [
+        item(
+            "files", carriers={"speech": "media/bird.wav", "image": {"path": "media/bird.png"}, "text": "A red bird."}
+        ),
+        item("bytes", carriers={"speech": inline}),
+    ]
+    setting, model, _, voice = await trio(host, tmp_path, items=items)
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 12}
+    assert voice.asked == []
+    sounds = [request.carrier.samples for request in model.asked if isinstance(request.carrier, AudioClip)]
+    for seed in ("recording", "inline"):
+        assert sum(np.array_equal(samples, _on_the_wire(sound(seed))) for samples in sounds) == 2
+    assert sum(request.carrier == "A red bird." for request in model.asked) == 2
+    images = [request.carrier for request in model.asked if isinstance(request.carrier, Image.Image)]
+    assert sum(image.size == (40, 30) for image in images) == 2
+    asked = len(model.asked)
+    again = await setting.execute()
+    assert again.equals(table)
+    assert len(model.asked) == asked
+
+
+def _wav(seed: str) -> bytes:
+    return encode_wav(encode_pcm16(sound(seed)), RATE)
+
+
+def _on_the_wire(samples: Samples) -> Samples:
+    """Samples as they arrive: rounded to 16 bits."""
+    return pcm16_to_float(encode_pcm16(samples))
+
+
+def _bytes(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
