@@ -167,3 +167,39 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one(empty_folder: Path)
         _write_whole(target, broken())
     assert target.read_text() == "old"
     assert [p.name for p in empty_folder.iterdir()] == ["report.html"]
+
+
+def test_every_study_of_the_analysis_has_its_section(page: Write) -> None:
+    html = page()
+    sections = re.findall(r'<section class="part" id="([^"]+)"', html)
+    expected = "gaps effects tasks waterfall consistency asr routing power missing latency items methods"
+    assert " ".join(sections) == expected
+    linked = re.findall(r'<nav aria-label="Sections">(.*?)</nav>', html, flags=re.DOTALL)[0]
+    assert re.findall(r'href="#([^"]+)"', linked) == sections
+
+
+def test_types_are_compared_only_where_there_are_models_to_compare(run: FakeRun, page: Write) -> None:
+    other = run.results.with_columns(model=pl.lit("omni"), architecture=pl.lit("native_omni"))
+    html = page(pl.concat([run.results, other]))
+    assert 'id="types"' in html
+    assert "descriptive only: 1 and 1 models" in html
+    assert "All models" in html
+
+
+def test_one_file_embeds_whatever_it_weighs(run: FakeRun, analysis: Analysis) -> None:
+    def report(single: bool) -> int:
+        written = write_report(
+            run.folder / "single.html",
+            run.results,
+            analysis,
+            run.catalogue,
+            run.facts,
+            media_path=run.media_path,
+            single_file=single,
+            media_budget=100_000,
+        )
+        assert written.path.stat().st_size == written.bytes
+        return written.linked
+
+    assert report(single=False) > 0
+    assert report(single=True) == 0

@@ -8,6 +8,7 @@ import sys
 from xml.etree import ElementTree
 
 from omnigap_orchestrator.report.charts import Dot, Span, interval_plot, task_plot
+from omnigap_orchestrator.report.waterfall_chart import Fall, waterfall_plot
 
 SPANS = (Span("s2t", -12.0, -15.0, -9.0, "\u221212.0", "speech"), Span("i2t", note="refused"))
 
@@ -38,3 +39,12 @@ def test_a_dollar_in_a_name_is_no_formula() -> None:
 def test_matplotlib_is_loaded_only_when_a_chart_is_drawn() -> None:
     code = "import sys, omnigap_orchestrator.report; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_waterfall_names_its_steps_in_the_order_of_the_longest_chain() -> None:
+    falls = [Fall("s2s", "hearing", -10.0), Fall("s2s", "voicing", -5.0), Fall("s2s", "gap", -15.0, total=True)]
+    falls += [Fall("t2s", "voicing", 3.0), Fall("t2s", "gap", 3.0, total=True)]
+    drawing = str(waterfall_plot(falls, "w", "Steps").drawing)
+    rows = re.findall(r">(hearing|voicing|gap)<", drawing)
+    assert rows == ["hearing", "voicing", "gap"]
+    assert [drawing.count(f">{text}<") for text in ("\u221210.0", "\u221215.0", "+3.0")] == [1, 1, 2]

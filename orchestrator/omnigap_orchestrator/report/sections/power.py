@@ -54,7 +54,7 @@ def power_section(analysis: Analysis) -> Section | None:
         "What this run could have seen",
         "Power",
         f"{enough} of {analysis.power.height} contrasts have the items that a gap of {target} points takes. A gap "
-        "below what n can show may be there unseen; no gap is claimed only where both one-sided tests against the margin "
-        f"of {margin} points hold.",
+        "below what n can show may be there unseen; no gap is claimed only where both one-sided tests against the "
+        f"margin of {margin} points hold.",
         tables=tuple(table for table in (power, equivalence) if table.rows),
     )

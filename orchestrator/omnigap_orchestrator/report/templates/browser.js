@@ -152,7 +152,8 @@
     const box = el("div", { class: "carrier" }, el("h4", {}, { t: "Typed", s: "Spoken", i: "Shown" }[name] || name));
     places.forEach((place) => box.append(medium(place, `Question as ${{ t: "text", s: "speech", i: "image" }[name]}`)));
     if (!places.length && name === "t") box.append(el("div", { class: "typed" }, typedQuestion(item)));
-    else if (!places.length) box.append(el("p", { class: "nothing" }, "No carrier: not asked this way."));
+    else if (!places.length) box.append(el("p", { class: "nothing" },
+      row.some((cell) => cell.outcome === "answered") ? "The carrier was not stored." : "Not asked this way."));
     return box;
   };
   const cellBox = (entry, c) => {
