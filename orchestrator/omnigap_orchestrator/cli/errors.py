@@ -38,6 +38,7 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.config import ConfigError
     from omnigap_orchestrator.dispatch import ServiceError
     from omnigap_orchestrator.fleet import FleetError
+    from omnigap_orchestrator.foreign import TableError
     from omnigap_orchestrator.items import ItemError
     from omnigap_orchestrator.journal import JournalError
     from omnigap_orchestrator.plan import PlanError
@@ -57,6 +58,7 @@ def _known_cause(error: BaseException) -> BaseException | None:
         RestrictionError,
         ServiceError,
         StoreError,
+        TableError,
     )
     cause = first_error(error)
     return cause if isinstance(cause, known) else None

@@ -16,6 +16,9 @@ _COMMANDS = {
     "transcribe": ("stages", "Transcribe the speech answers of an existing run."),
     "score": ("stages", "Score the stored answers of an existing run."),
     "report": ("stages", "Write the report of an existing run again."),
+    "analyse": ("analyse", "Analyse a table of per-item scores that was made elsewhere."),
+    "compare": ("compare", "Compare two runs item by item."),
+    "conform": ("conform", "Check a running service, of any author, against the contract."),
 }
 
 

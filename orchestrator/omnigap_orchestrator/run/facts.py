@@ -48,7 +48,9 @@ def run_facts(folder: RunFolder, book: Book, journal: Journal, results: pl.DataF
         items_source=book.config.items.path or "built-in items",
         normaliser=NORMALISER_VERSION,
         embedded=bool(models) and all(card.name in SHIPPED_MODELS for card in models.values()),
-        shared_hearing=tuple(name for name, card in models.items() if scorer_weights and _hears_with(card) == scorer_weights),
+        shared_hearing=tuple(
+            name for name, card in models.items() if scorer_weights and _hears_with(card) == scorer_weights
+        ),
         incomplete=incomplete(results),
     )
 

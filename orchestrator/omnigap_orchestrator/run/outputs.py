@@ -100,6 +100,7 @@ def analysis_options(section: AnalysisConfig) -> AnalysisOptions:
     return AnalysisOptions(
         intervals=IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed),
         missing=MissingRule(allow=section.allow_missing),
+        margin=section.margin,
     )
 
 

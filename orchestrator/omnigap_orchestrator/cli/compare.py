@@ -1,0 +1,43 @@
+"""`omnigap-orchestrate compare`: two runs, item by item."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from omnigap_orchestrator.cli.errors import friendly
+
+
+@click.command()
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--allow-missing", is_flag=True, help="Compare also where many answers are missing.")
+@click.option("--json", "as_json", is_flag=True, help="The whole table as JSON on standard output.")
+@friendly
+def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> None:
+    """Compare the runs FIRST and SECOND (folders, or tables of results), paired by item: second minus first.
+
+    For two models, two ASR scorers, two decoding settings, or two versions of a checkpoint.
+    """
+    from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
+    from omnigap_orchestrator.analysis import compare as compare_frames
+    from omnigap_orchestrator.cli.tables_view import print_comparison
+    from omnigap_orchestrator.foreign import TableError, read_results
+    from omnigap_orchestrator.run.folder import RunFolder
+
+    frames = []
+    for path in (first, second):
+        table = RunFolder(path).results if path.is_dir() else path
+        if not table.is_file():
+            raise TableError(f"{path} holds no results: give a run's folder or its results.parquet")
+        frames.append(read_results(table))
+    try:
+        rows = compare_frames(frames[0], frames[1], MissingRule(allow=allow_missing), IntervalOptions())
+    except ValueError as error:
+        raise TableError(str(error)) from error
+    if as_json:
+        print(json.dumps(rows.to_dicts(), ensure_ascii=False))
+    else:
+        print_comparison(rows.to_dicts())

@@ -1,0 +1,102 @@
+"""`omnigap-orchestrate conform`: does the container at this address keep the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from omnigap_orchestrator.cli.errors import friendly
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.conform import Conformance
+
+_ADDRESS = re.compile(r"(\[[^\]]+\]|[^\[\]/:\s]+):\d{1,5}")
+_COLOURS = {"passed": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
+
+
+@click.command()
+@click.argument("address", metavar="HOST:PORT")
+@click.option("--check", "checks", multiple=True, metavar="NAME", help="Only this check; may be given several times.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds that a call may take."
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+@click.pass_context
+@friendly
+def conform(ctx: click.Context, address: str, checks: tuple[str, ...], timeout: float, as_json: bool) -> None:
+    """Check a running service against the contract, whoever wrote it and in whichever language.
+
+    It is asked in every condition, sent broken media, cancelled and overloaded: give it to no service that is at work.
+    Exit code 1 where a check fails; docs/contract.md tells the rules.
+    """
+    from rich.console import Console
+
+    from omnigap_orchestrator.conform import SUITE, Check, conform
+
+    if not _ADDRESS.fullmatch(address):
+        raise click.BadParameter(f"{address!r} is not of the form HOST:PORT, such as 127.0.0.1:50051")
+    known = [check.name for check in SUITE]
+    if unknown := [name for name in checks if name not in known]:
+        raise click.BadParameter(f"unknown check {unknown[0]!r}: one of {', '.join(known)}", param_hint="--check")
+    with Console(stderr=True).status(f"asking {address}") as status:
+
+        def show(check: Check) -> None:
+            status.update(check.name)
+
+        found = asyncio.run(conform(address, timeout, checks, show))
+    if as_json:
+        print(json.dumps(_as_json(found), ensure_ascii=False))
+    else:
+        _print(found)
+    ctx.exit(0 if found.conforms else 1)
+
+
+def _as_json(found: Conformance) -> dict[str, object]:
+    return {
+        "address": found.address,
+        "name": found.name,
+        "digest": found.digest,
+        "conforms": found.conforms,
+        "checks": [
+            {
+                "check": result.check,
+                "asks": result.asks,
+                "status": result.status.value,
+                "message": result.message,
+                "seconds": round(result.seconds, 3),
+            }
+            for result in found.results
+        ],
+    }
+
+
+def _print(found: Conformance) -> None:
+    """A line for each check, and in full what is to be changed."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    from omnigap_orchestrator.conform import Status
+
+    console = Console()
+    title = Text(f"{found.name or 'unknown service'} at {found.address}", style="bold")
+    table = Table(box=None, header_style="bold", title=title, title_justify="left", pad_edge=False)
+    for heading in ("result", "check", "seen"):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis")
+    for result in found.results:
+        mark = Text(result.status, style=_COLOURS[result.status])
+        table.add_row(mark, result.check, Text(result.message))
+    console.print(table)
+    for result in found.results:
+        if result.status in (Status.FAILED, Status.WARNING):
+            console.print()
+            console.print(Text(f"{result.status}  {result.check}", style=_COLOURS[result.status]))
+            console.print(Padding(Text(f"asked: {result.asks}", style="dim"), (0, 0, 0, 4)))
+            console.print(Padding(Text(f"seen: {result.message}"), (0, 0, 0, 4)))
+    counts = ", ".join(f"{found.count(status)} {status.value}" for status in Status)
+    console.print(f"\n{'It conforms' if found.conforms else 'It does not conform'}: {counts}", highlight=False)

@@ -1,0 +1,92 @@
+"""Other people's per-item tables, Parquet, CSV or JSONL in any columns, as frames that the analysis takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from omnigap.vocabulary import Outcome
+
+REQUIRED = ("item_id", "condition", "score")
+DEFAULTS = {"model": "model", "task": "all"}
+
+
+class TableError(Exception):
+    """A table cannot be read as results; the message names the file, the column and the flag that mends it."""
+
+
+def read_results(path: Path, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """A table of per-item, per-condition scores as a frame that `analyse` takes.
+
+    Args:
+        path: its kind is told from the suffix: .parquet, .csv, .tsv, .jsonl or .ndjson.
+        columns: our column -> theirs. `item_id`, `condition` and `score` are needed; `model` and `task` default to one
+            for all, `cluster` to the item itself; a null score is a missing answer, unless `outcome` says otherwise.
+
+    Returns:
+        The columns that the analysis needs, and all others of the table as they are.
+
+    Raises:
+        TableError: for a file that cannot be read, a column that is not there, or a score that is no number in [0, 1].
+    """
+    frame = _read(path)
+    mapping = dict(columns or {})
+    for ours, theirs in mapping.items():
+        if theirs not in frame.columns:
+            raise TableError(f"{path} has no column {theirs!r} for {ours}: it has {', '.join(frame.columns)}")
+    frame = frame.drop([ours for ours in mapping if ours in frame.columns and mapping[ours] != ours]).rename(
+        {theirs: ours for ours, theirs in mapping.items()}
+    )
+    for name in REQUIRED:
+        if name not in frame.columns:
+            known = ", ".join(frame.columns)
+            raise TableError(f"{path} has no column {name!r}: name theirs with --column {name}=THEIRS ({known})")
+    frame = frame.with_columns(pl.lit(value).alias(n) for n, value in DEFAULTS.items() if n not in frame.columns)
+    if "cluster" not in frame.columns:
+        frame = frame.with_columns(cluster=pl.col("item_id"))
+    frame = frame.with_columns(pl.col("model", "item_id", "task", "cluster", "condition").cast(pl.String))
+    return _with_outcome(path, _with_score(path, frame))
+
+
+def _read(path: Path) -> pl.DataFrame:
+    readers: dict[str, Callable[[Path], pl.DataFrame]] = {
+        ".parquet": pl.read_parquet,
+        ".csv": pl.read_csv,
+        ".tsv": lambda file: pl.read_csv(file, separator="\t"),
+        ".jsonl": pl.read_ndjson,
+        ".ndjson": pl.read_ndjson,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise TableError(f"{path}: give a file that ends in {', '.join(readers)}")
+    try:
+        return reader(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise TableError(f"{path} can't be read: {error}") from error
+
+
+def _with_score(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Scores as numbers; truth values count as 0 and 1."""
+    try:
+        frame = frame.with_columns(pl.col("score").cast(pl.Float64))
+    except pl.exceptions.PolarsError as error:
+        raise TableError(f"{path}: the column of scores holds what is no number: {error}") from error
+    outside = frame.filter(~pl.col("score").is_between(0.0, 1.0) & pl.col("score").is_not_nan())
+    if outside.height:
+        worst = outside["score"][0]
+        raise TableError(f"{path}: score {worst} lies outside [0, 1]: divide percentages and ratings before")
+    return frame
+
+
+def _with_outcome(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    if "outcome" not in frame.columns:
+        missing = pl.col("score").is_null() | pl.col("score").is_nan()
+        outcome = pl.when(missing).then(pl.lit(Outcome.FAILED.value)).otherwise(pl.lit(Outcome.ANSWERED.value))
+        return frame.with_columns(outcome=outcome)
+    unknown = set(frame["outcome"].unique()) - set(Outcome)
+    if unknown:
+        known = ", ".join(Outcome)
+        raise TableError(f"{path}: outcome {sorted(map(str, unknown))[0]!r} is none of {known}: map another column")
+    return frame
