@@ -18,7 +18,7 @@ import tomli_w
 from served_doubles import PATIENCE_S
 
 from omnigap_orchestrator.config import Config, load_config
-from omnigap_orchestrator.items import load_items
+from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Silent
@@ -87,6 +87,9 @@ class Setting:
     def config(self) -> Config:
         return load_config(self.write())
 
+    def load_items(self) -> tuple[Item, ...]:
+        return load_items(self.config().items)
+
     async def execute(
         self, *, models: Sequence[str] = (), conditions: Sequence[str] = (), stages: Sequence[str] = ()
     ) -> pl.DataFrame:
@@ -99,7 +102,7 @@ class Setting:
         restriction = Restriction.parse(models, conditions, stages or every)
         roster = roster_of(config)
         assert roster is not None
-        await Run(config, load_items(config.items), self.folder, restriction, observer).execute(roster)
+        await Run(config, self.load_items(), self.folder, restriction, observer).execute(roster)
         return self.table()
 
     def table(self) -> pl.DataFrame:

@@ -8,15 +8,19 @@ import json
 import os
 import signal
 import sys
+from asyncio import StreamReader
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from omnigap_orchestrator.fleet.fleet import FleetError
 
 LOG_LINES = 30
 STOP_TIMEOUT_S = 15.0
+LAST_WORDS_S = 2.0
+STARTS_IN_VAIN = 3
+"""A service that dies so often before it serves stays down; one that served comes back however often it dies."""
 
 
 class Child:
@@ -33,8 +37,8 @@ class Child:
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._process: Process | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._readers: list[asyncio.Task[None]] = []
         self._port = 0
-        self._restarts_left = 3
 
     @property
     def address(self) -> str:
@@ -46,9 +50,9 @@ class Child:
         Raises:
             FleetError: with the end of its log, where it dies or takes too long.
         """
-        process = await self._spawn()
         try:
             async with asyncio.timeout(timeout_s):
+                process = await self._spawn()
                 self._port = await self._serving_port(process)
         except TimeoutError:
             await self.stop()
@@ -59,18 +63,15 @@ class Child:
         """Asks the child to drain; ends its process group where it does not."""
         if self._watcher is not None:
             self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
-        process = self._process
-        if process is None or process.returncode is not None:
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        if self._process is None:
             return
-        self._signal(process, signal.SIGTERM)
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            self._signal(process, signal.SIGKILL)
-            await process.wait()
+        if self._process.returncode is None:
+            self._signal(self._process, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await _ended(self._process)
+        await self._bury(self._process)
 
     async def _spawn(self) -> Process:
         command = [sys.executable, "-m", "omnigap_services.serve", self._service, "--host", "127.0.0.1"]
@@ -81,45 +82,57 @@ class Child:
             *command, stdout=PIPE, stderr=PIPE, env=environment, process_group=0
         )
         self._process = process
-        self._reader = asyncio.create_task(self._read_log(process))
+        self._readers = [asyncio.create_task(self._read_log(process))]
         return process
 
     async def _serving_port(self, process: Process) -> int:
-        """The port in the child's one line of JSON on stdout."""
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
-            with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
-                event = json.loads(line)
-                if event["event"] == "serving":
-                    return int(event["port"])
-        await process.wait()
-        await self._reader
+        """The port that the child serves on, once it does; raises FleetError where it ends before that."""
+        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._readers.append(asyncio.create_task(_read_output(process, port)))
+        ended = asyncio.create_task(_ended(process))
+        try:
+            await asyncio.wait({port, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+        if port.done():
+            return port.result()
+        await self._bury(process)
         raise FleetError(f"{self.name} ended with exit code {process.returncode} before it served{self._log_tail()}")
 
     async def _read_log(self, process: Process) -> None:
         assert process.stderr is not None
-        with self._log_file.open("ab") as file:
-            while line := await process.stderr.readline():
+        async for line in _lines(process.stderr):
+            self._log.append(line.decode(errors="replace").rstrip())
+            # A full disk costs the log on disk, never the service: its pipe is read on.
+            with contextlib.suppress(OSError), self._log_file.open("ab") as file:
                 file.write(line)
-                file.flush()
-                self._log.append(line.decode(errors="replace").rstrip())
 
     async def _watch(self, process: Process) -> None:
         """Starts the child again when it dies; its cells wait meanwhile."""
+        in_vain = 0
         while True:
-            code = await process.wait()
-            await self._reader
-            self._note(f"{self.name} died with exit code {code}{self._log_tail()}")
-            if self._restarts_left == 0:
-                self._note(f"{self.name} died too often and stays down; its whole log: {self._log_file}")
+            await _ended(process)
+            await self._bury(process)
+            self._note(f"{self.name} died with exit code {process.returncode}{self._log_tail()}")
+            if in_vain == STARTS_IN_VAIN:
+                self._note(f"{self.name} dies before it serves and stays down; its whole log: {self._log_file}")
                 return
-            self._restarts_left -= 1
             process = await self._spawn()
             try:
                 await self._serving_port(process)
             except FleetError:
+                in_vain += 1
                 continue
+            in_vain = 0
             self._note(f"{self.name} was started again")
+
+    async def _bury(self, process: Process) -> None:
+        """Ends what is left of a child's process group, and reads what is left of its log."""
+        self._signal(process, signal.SIGKILL)
+        await _ended(process)
+        _, stuck = await asyncio.wait(self._readers, timeout=LAST_WORDS_S)
+        for reader in stuck:
+            reader.cancel()
 
     def _log_tail(self) -> str:
         return "".join(f"\n    {line}" for line in ["", *self._log]) if self._log else "; it left no log"
@@ -128,3 +141,31 @@ class Child:
     def _signal(process: Process, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+
+
+async def _ended(process: Process) -> None:
+    """Returns once the process itself has ended; `Process.wait` waits for whoever else holds its pipes as well."""
+    while process.returncode is None:
+        await asyncio.sleep(0.05)
+
+
+async def _lines(stream: StreamReader) -> AsyncIterator[bytes]:
+    """The lines of a pipe to its end; one that is too long to keep is left out."""
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:
+            continue
+        if not line:
+            return
+        yield line
+
+
+async def _read_output(process: Process, port: asyncio.Future[int]) -> None:
+    """Finds the port in the child's one line of JSON, and reads on to the end: no print of its libraries blocks it."""
+    assert process.stdout is not None
+    async for line in _lines(process.stdout):
+        with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
+            event = json.loads(line)
+            if event["event"] == "serving" and not port.done():
+                port.set_result(int(event["port"]))

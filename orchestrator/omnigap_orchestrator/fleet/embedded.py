@@ -46,7 +46,6 @@ class EmbeddedFleet(Fleet):
         return f"embedded fleet: {', '.join(spec.name for spec in self._services)} as child processes of this machine"
 
     async def __aenter__(self) -> Roster:
-        self._folder.mkdir(parents=True, exist_ok=True)
         waiting = list(self._services)
         try:
             while waiting:
@@ -57,7 +56,9 @@ class EmbeddedFleet(Fleet):
                     raise FleetError(
                         f"{names} wait for {', '.join(unknown)}: no service of that name can start before them"
                     )
-                await asyncio.gather(*(self._start(spec) for spec in ready))
+                async with asyncio.TaskGroup() as group:
+                    for spec in ready:
+                        group.create_task(self._start(spec))
                 waiting = [spec for spec in waiting if spec not in ready]
         except BaseException:
             await self._stop()
@@ -72,11 +73,19 @@ class EmbeddedFleet(Fleet):
     async def _start(self, spec: ServiceSpec) -> None:
         options = {key: self._resolved(value) for key, value in spec.options.items()}
         options_file = self._folder / f"{spec.name}.toml"
-        options_file.write_text(tomli_w.dumps(options))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            options_file.write_text(tomli_w.dumps(options))
+        except OSError as error:
+            raise FleetError(
+                f"{options_file} cannot be written ({error.strerror}): choose another --run-dir"
+            ) from error
         names = [spec.name, *(f"{spec.name}-{number}" for number in range(2, spec.replicas + 1))]
         children = [Child(n, spec.service, options_file, self._folder / f"{n}.log", self._note) for n in names]
         self._all += children
-        await asyncio.gather(*(child.start(self._start_timeout_s) for child in children))
+        async with asyncio.TaskGroup() as group:
+            for child in children:
+                group.create_task(child.start(self._start_timeout_s))
         self._children[spec.name] = children
 
     async def _stop(self) -> None:

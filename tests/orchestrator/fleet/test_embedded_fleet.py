@@ -1,0 +1,129 @@
+"""Services as child processes: started in order, started again when they die, gone at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+from running import Setting, item, outcomes, until
+from served_doubles import PATIENCE_S
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap_orchestrator.dispatch import Endpoint
+from omnigap_orchestrator.fleet import EmbeddedFleet, FleetError, Role, ServiceSpec
+from omnigap_orchestrator.run.failures import first_error
+from omnigap_orchestrator.run.observer import Silent
+from omnigap_orchestrator.run.run import Run
+from omnigap_orchestrator.run.settings import Restriction
+
+FRAGILE = "fragile_model:Fragile"
+
+
+@pytest.fixture(autouse=True)
+def importable_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+async def ask(address: str, words: str) -> str:
+    request = pb.GenerateRequest(parts=[pb.InputPart(text=words)], output=pb.MODALITY_TEXT)
+    async with Endpoint(address) as endpoint:
+        return (await endpoint.generate(request, timeout_s=PATIENCE_S)).own_text
+
+
+async def test_services_start_on_free_ports_know_each_other_and_are_gone_at_the_end(tmp_path: Path) -> None:
+    services = (
+        ServiceSpec("omni", Role.MODEL, "echo", {"answer": "@voice"}, replicas=2),
+        ServiceSpec("voice", Role.TTS, "echo"),
+    )
+    fleet = EmbeddedFleet(services, tmp_path, print)
+    assert fleet.description == "embedded fleet: omni, voice as child processes of this machine"
+    async with fleet as roster:
+        assert (len(roster.models["omni"]), len(roster.tts), roster.scorer) == (2, 1, ())
+        assert len({*roster.models["omni"], *roster.tts}) == 3
+        assert {await ask(address, "Where is the voice?") for address in roster.models["omni"]} == {roster.tts[0]}
+        assert len(children()) == 3
+    assert children() == []
+
+
+async def test_a_child_that_was_killed_comes_back_where_it_was_with_its_own_children_gone(tmp_path: Path) -> None:
+    notes: list[str] = []
+    services = (ServiceSpec("omni", Role.MODEL, FRAGILE, {"child": True}),)
+    async with EmbeddedFleet(services, tmp_path, notes.append) as roster:
+        (address,) = roster.models["omni"]
+        (service,) = psutil.Process().children()
+        (grandchild,) = service.children()
+        service.kill()
+        await until(lambda: "omni was started again" in notes, "a new process")
+        assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
+        assert await ask(address, "hello") == "hello"
+        assert notes[0].startswith("omni died with exit code -9")
+    assert children() == []
+
+
+async def test_a_chatty_service_is_never_blocked_by_what_it_prints(tmp_path: Path) -> None:
+    services = (ServiceSpec("omni", Role.MODEL, FRAGILE, {"chatter": True}),)
+    async with EmbeddedFleet(services, tmp_path, print) as roster:
+        (address,) = roster.models["omni"]
+        assert [await ask(address, "hello") for _ in range(3)] == ["hello"] * 3
+
+
+async def test_a_service_that_dies_at_its_start_shows_its_log_and_takes_the_others_with_it(tmp_path: Path) -> None:
+    services = (
+        ServiceSpec("voice", Role.TTS, "echo"),
+        ServiceSpec("omni", Role.MODEL, "echo", {"anser": "Paris"}),
+    )
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with EmbeddedFleet(services, tmp_path, print):
+            pass
+    error = first_error(caught.value)
+    assert isinstance(error, FleetError)
+    assert "omni ended with exit code 1 before it served" in str(error)
+    assert "unknown option 'anser'" in str(error)
+    assert children() == []
+
+
+async def test_a_service_that_does_not_come_up_in_time_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with EmbeddedFleet([ServiceSpec("voice", Role.TTS, "echo")], tmp_path, print, start_timeout_s=0.001):
+            pass
+    assert "voice did not serve within 0.001 s" in str(first_error(caught.value))
+    assert children() == []
+
+
+async def test_services_that_wait_for_one_that_is_not_there_are_named(tmp_path: Path) -> None:
+    services = [ServiceSpec("omni", Role.MODEL, "echo", {"answer": "@voice"})]
+    with pytest.raises(FleetError, match="omni wait for voice: no service of that name can start before them"):
+        async with EmbeddedFleet(services, tmp_path, print):
+            pass
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "services").write_text("in the way")
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with EmbeddedFleet([ServiceSpec("voice", Role.TTS, "echo")], tmp_path / "services", print):
+            pass
+    assert "cannot be written" in str(first_error(caught.value))
+    assert "--run-dir" in str(first_error(caught.value))
+
+
+async def test_questions_that_kill_their_service_fail_and_all_others_are_answered(tmp_path: Path) -> None:
+    """Two of them: more deaths than a service that dies at its start is granted."""
+    items = [item(name) for name in ("france", "poison", "peru", "poison again", "spain")]
+    setting = Setting(tmp_path, {"omni": []}, items=items, tables={"run": {"conditions": ["t2t"], "patience_s": 60}})
+    config, observer = setting.config(), Silent()
+    setting.folder.make()
+    fleet = EmbeddedFleet([ServiceSpec("omni", Role.MODEL, FRAGILE)], setting.folder.services, observer.note)
+    async with fleet as roster:
+        await Run(config, setting.load_items(), setting.folder, Restriction(), observer).execute(roster)
+    table = setting.table()
+    assert outcomes(table) == {"answered": 3, "failed": 2}
+    failed = table.filter(outcome="failed")
+    assert set(failed["item_id"]) == {"poison", "poison again"}
+    assert set(failed["error_reason"]) == {"TRANSPORT"}
+    assert any("the question was poison" in note for note in observer.notes)
+    assert children() == []
