@@ -1,0 +1,186 @@
+"""From a chat completion to an answer: text and audio wherever the server put them, and numbers about the audio."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from omnigap.errors import ContractError
+from omnigap.media import AudioClip, AudioLimits, decode_audio
+from omnigap.vocabulary import FinishReason, Reason
+
+# An hour; a server that sends more has lost its end.
+_LIMITS = AudioLimits(max_seconds=3_600.0)
+_MIME_TYPES = {"wav": "audio/wav", "flac": "audio/flac"}
+
+_FINISH = {"length": FinishReason.LENGTH, "content_filter": FinishReason.REFUSED}
+
+# A frame of audio counts as silent below this level, 60 dB under full scale.
+_SILENCE_RMS = 0.001
+_FRAME_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One answer of the server.
+
+    Attributes:
+        text: the model's own text.
+        audio: as the server sent it, at the rate of its header; None where it sent none or no sample.
+        tokens: of the input, of the output, of the output's audio; 0 where the server does not count.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    audio: AudioClip | None = None
+    finish_reason: FinishReason = FinishReason.STOP
+    tokens: tuple[int, int, int] = (0, 0, 0)
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_answer(payload: str, audio_format: str, spoken: bool) -> Heard:
+    """Reads a response body, in every shape that servers are known to send.
+
+    The text is the first content that is not empty, over all choices (older vLLM-Omni sends text and audio as two
+    choices), else the transcript of the audio. The audio is the first that any choice brings.
+
+    Args:
+        spoken: whether speech was asked for; audio that comes without being asked for is left.
+
+    Raises:
+        ContractError: UPSTREAM_UNAVAILABLE for a body that is cut off or no JSON, MODEL_ERROR for JSON that is no chat
+            completion, and for audio that does not decode.
+    """
+    try:
+        found = json.loads(payload)
+    except ValueError as error:
+        text = f"the server's answer is no JSON, cut off perhaps ({error}), and begins {payload[:80]!r}"
+        raise ContractError(Reason.UPSTREAM_UNAVAILABLE, text) from None
+    choices = found.get("choices") if isinstance(found, dict) else None
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+        raise ContractError(Reason.MODEL_ERROR, f"the server's answer holds no choices, and begins {payload[:80]!r}")
+    messages = [_table(choice.get("message")) for choice in choices]
+    sounds = [_table(message.get("audio")) for message in messages]
+    text = _first(
+        *(_text(message.get("content")) for message in messages),
+        *(_text(sound.get("transcript")) for sound in sounds),
+        *(_text(message.get("refusal")) for message in messages),
+    )
+    audio = _audio(sounds, audio_format) if spoken else None
+    return Heard(
+        text=text,
+        reasoning=_first(*(_text(m.get("reasoning_content") or m.get("reasoning")) for m in messages)),
+        audio=audio,
+        finish_reason=_finish(choices, messages),
+        tokens=tokens_of(found.get("usage")),
+        diagnostics=about_audio(audio, text) if spoken else {},
+    )
+
+
+def model_names(payload: str) -> list[str]:
+    """The names in the answer of `/models`; none where it is no such list."""
+    try:
+        rows = _table(json.loads(payload)).get("data")
+    except ValueError:
+        return []
+    return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
+
+
+def tokens_of(usage: object) -> tuple[int, int, int]:
+    """Tokens of the input, of the output, and of the output's audio, as far as the server counts them."""
+    counts = _table(usage)
+    details = _table(counts.get("completion_tokens_details"))
+    return (
+        _count(counts.get("prompt_tokens")),
+        _count(counts.get("completion_tokens")),
+        _count(details.get("audio_tokens")),
+    )
+
+
+def finish_of(reason: object) -> FinishReason:
+    """The contract's word for a server's `finish_reason`."""
+    return _FINISH.get(str(reason), FinishReason.STOP)
+
+
+def about_audio(audio: AudioClip | None, text: str) -> dict[str, float]:
+    """Numbers that tell empty audio, silence, and audio far shorter than its text.
+
+    `audio_rms` and `audio_peak` are relative to full scale, `silent_share` is the share of 20 ms frames under -60 dB,
+    `silent_end_s` the silence after the last louder frame. `seconds_per_word` counts words between spaces, and is left
+    out where there is no text; `seconds_per_char` serves languages that write none.
+    """
+    words, chars = len(text.split()), sum(not char.isspace() for char in text)
+    if audio is None:
+        return {"audio_seconds": 0.0, "audio_rms": 0.0, "text_words": float(words)}
+    samples = audio.samples.astype(np.float64)
+    step = max(1, int(audio.sample_rate * _FRAME_S))
+    whole = len(samples) - len(samples) % step or len(samples)
+    loud = np.sqrt((samples[:whole].reshape(-1, min(step, whole)) ** 2).mean(axis=1)) >= _SILENCE_RMS
+    after = len(loud) - 1 - int(np.flatnonzero(loud)[-1]) if loud.any() else len(loud)
+    return {
+        "audio_seconds": audio.seconds,
+        "audio_rms": float(np.sqrt((samples**2).mean())),
+        "audio_peak": float(np.abs(samples).max()),
+        "silent_share": float(1 - loud.mean()),
+        "silent_end_s": after * step / audio.sample_rate,
+        "text_words": float(words),
+        **({"seconds_per_word": audio.seconds / words, "seconds_per_char": audio.seconds / chars} if words else {}),
+    }
+
+
+def _audio(sounds: list[dict[str, Any]], audio_format: str) -> AudioClip | None:
+    data = _first(*(_text(sound.get("data")) for sound in sounds))
+    try:
+        raw = base64.b64decode(data.rpartition(",")[2], validate=True)  # some servers send a data URL
+    except binascii.Error as error:
+        raise ContractError(Reason.MODEL_ERROR, f"the server's audio is no base64 ({error})") from None
+    if _empty(raw):
+        return None
+    try:
+        return decode_audio(raw, _MIME_TYPES[audio_format], limits=_LIMITS)
+    except ContractError as error:
+        raise ContractError(Reason.MODEL_ERROR, f"the server's audio cannot be read: {error.message}") from None
+
+
+def _empty(raw: bytes) -> bool:
+    """No bytes, or a file without a sample, which is an answer too: nothing was heard."""
+    try:
+        return not raw or soundfile.info(io.BytesIO(raw)).frames == 0
+    except soundfile.LibsndfileError:
+        return False
+
+
+def _finish(choices: list[dict[str, Any]], messages: list[dict[str, Any]]) -> FinishReason:
+    found = {finish_of(choice.get("finish_reason")) for choice in choices}
+    if FinishReason.REFUSED in found or any(_text(message.get("refusal")) for message in messages):
+        return FinishReason.REFUSED
+    return FinishReason.LENGTH if FinishReason.LENGTH in found else FinishReason.STOP
+
+
+def _text(content: object) -> str:
+    """A content as text: a string, or the texts of a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(_text(_table(part).get("text")) for part in content)
+    return ""
+
+
+def _first(*texts: str) -> str:
+    return next((text for text in texts if text.strip()), "")
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and 0 <= value < 2**32 else 0
