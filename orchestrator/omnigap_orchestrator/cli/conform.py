@@ -86,11 +86,13 @@ def _print(found: Conformance) -> None:
     console = Console()
     title = Text(f"{found.name or 'unknown service'} at {found.address}", style="bold")
     table = Table(box=None, header_style="bold", title=title, title_justify="left", pad_edge=False)
-    for heading in ("result", "check", "seen"):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis")
+    table.add_column("result", no_wrap=True)
+    table.add_column("check", no_wrap=True)
+    # Cut by each cell and not by the column: of columns that all must not wrap, rich drops the first.
+    table.add_column("seen")
     for result in found.results:
         mark = Text(result.status, style=_COLOURS[result.status])
-        table.add_row(mark, result.check, Text(result.message))
+        table.add_row(mark, result.check, Text(result.message, no_wrap=True, overflow="ellipsis"))
     console.print(table)
     for result in found.results:
         if result.status in (Status.FAILED, Status.WARNING):
