@@ -30,7 +30,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 @pytest.mark.usefixtures("compose_cli")
 @pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "docker/compose.gpu.yaml"]], ids=["cpu", "gpu"])
 def test_compose_accepts_its_files(files: list[str]) -> None:
-    compose(*(word for file in files for word in ("-f", file)), "config", "-q")
+    compose(*(word for file in files for word in ("-f", file)), "--profile", "*", "config", "-q")
+
+
+@pytest.mark.usefixtures("compose_cli")
+def test_without_a_profile_only_the_services_of_every_run_start() -> None:
+    assert set(compose("config", "--services").split()) == set(COMPOSE_PORTS)
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=IMAGES)
@@ -52,19 +57,23 @@ def test_every_base_image_is_pinned_to_a_version(dockerfile: Path) -> None:
 def test_no_service_takes_an_image_without_a_version() -> None:
     for path in [ROOT / "compose.yaml", *DOCKER.glob("compose.*.yaml")]:
         for name, service in (yaml.safe_load(path.read_text(encoding="utf-8")).get("services") or {}).items():
-            tag = service.get("image", "built:0").rpartition(":")[2]
-            assert tag[:1].isdigit(), f"{path.name}: {name} takes {service['image']}"
+            image = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", service.get("image", "built:0"))
+            assert re.search(r":v?\d[^:]*$", image), f"{path.name}: {name} takes {image}"
 
 
 def test_published_ports_are_loopback_and_those_the_orchestrator_looks_at() -> None:
-    published = {}
-    for name in SERVICES:
-        service = yaml.safe_load((DOCKER / f"compose.{name}.yaml").read_text(encoding="utf-8"))["services"][name]
-        hosts, outer, inner = zip(*(port.split(":") for port in service["ports"]), strict=True)
-        assert set(hosts) == {"127.0.0.1"}
-        assert outer == inner
-        published[name] = int(outer[0])
-    assert published == {name: port for name, (_, port) in COMPOSE_PORTS.items()}
+    always, taken = {}, []
+    for path in DOCKER.glob("compose.*.yaml"):
+        for name, service in (yaml.safe_load(path.read_text(encoding="utf-8")).get("services") or {}).items():
+            for port in service.get("ports", ()):
+                host, outer, inner = port.split(":")
+                assert host == "127.0.0.1"
+                taken.append(outer)
+                if not service.get("profiles") and inner.startswith("50"):
+                    assert outer == inner
+                    always[name] = int(outer)
+    assert always == {name: port for name, (_, port) in COMPOSE_PORTS.items()}
+    assert len(taken) == len(set(taken))
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -1,0 +1,61 @@
+"""The profiles that start a GPU server beside its adapter: what they launch, what they see, where they lead."""
+
+from __future__ import annotations
+
+import functools
+import json
+import tomllib
+from typing import Any
+
+import pytest
+from compose_project import ROOT, compose
+
+from omnigap_services.openai_server.options import read_openai_options
+from omnigap_services.openai_server.presets import preset_names
+
+TOKEN, KEY = "hf_of_a_test", "sk_of_a_test"
+
+
+@pytest.fixture
+def services(compose_cli: None) -> dict[str, Any]:
+    """Every service of every profile, as Compose reads it with both secrets in its environment."""
+    return _services()
+
+
+@functools.cache
+def _services() -> dict[str, Any]:
+    shown = compose("--profile", "*", "config", "--format", "json", HF_TOKEN=TOKEN, OPENAI_API_KEY=KEY)
+    return json.loads(shown)["services"]
+
+
+def test_only_fetch_sees_the_hub_s_token(services: dict[str, Any]) -> None:
+    assert [name for name, service in services.items() if TOKEN in json.dumps(service)] == ["fetch"]
+
+
+def test_only_adapters_that_need_it_see_the_api_key(services: dict[str, Any]) -> None:
+    assert {name for name, service in services.items() if KEY in json.dumps(service)} == {"openai", "gpt-4o-audio"}
+
+
+def test_a_gpu_server_has_no_way_out_and_cannot_change_the_weights(services: dict[str, Any]) -> None:
+    servers = {name: service for name, service in services.items() if name.endswith("-server")}
+    assert len(servers) == 4
+    for service in servers.values():
+        assert set(service["networks"]) == {"services"}
+        assert service["environment"]["HF_HUB_OFFLINE"] == "1"
+        assert all(volume["read_only"] for volume in service["volumes"])
+        assert service["deploy"]["resources"]["reservations"]["devices"][0]["device_ids"]
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_profile_launches_what_its_preset_says(services: dict[str, Any], preset: str) -> None:
+    found = {name: service for name, service in services.items() if service.get("profiles") == [preset]}
+    servers = [name for name in found if name.endswith("-server")]
+    (adapter,) = (service for name, service in found.items() if name not in servers)
+    table = tomllib.loads((ROOT / "docker" / "openai" / f"{preset}.toml").read_text(encoding="utf-8"))
+    assert str(ROOT / "docker" / "openai" / f"{preset}.toml") in [v["source"] for v in adapter["volumes"]]
+    options = read_openai_options(table)
+    assert options.preset == preset
+    for name in servers:
+        assert f"vllm serve {' '.join(found[name]['command'])}" == options.launch
+        assert options.base_url == f"http://{name}:8091/v1"
+        assert adapter["depends_on"][name]["condition"] == "service_healthy"
