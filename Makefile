@@ -27,8 +27,9 @@ lint: $(VENV)/.test ## Style, types, protos, Dockerfiles.
 	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh --check
 	$(BIN)/hadolint docker/*.Dockerfile
 
-bench: $(VENV)/.test ## Measure the speed of the orchestrator and of the ASR scorer.
-	$(BIN)/python -m tests.bench $(ARGS)
+bench: $(VENV)/.embedded ## Measure the speed of the orchestrator against a null model, and of the ASR scorer.
+	$(BIN)/python benchmarks/run_throughput.py
+	$(BIN)/python benchmarks/asr_batching.py
 
 stubs: $(VENV)/.test ## Write the Python stubs of the .proto anew.
 	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh
