@@ -10,9 +10,6 @@ from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis
 from omnigap_orchestrator.report import slices, words
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
 
-SHORT = 12
-"""Characters of a digest that prose shows; the provenance table has all of it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -82,7 +79,9 @@ def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
             "same metric as text answers."
         )
     if facts.normaliser:
-        sentences.append(f"Gold answers, texts and transcripts went through the same normaliser ({facts.normaliser}).")
+        sentences.append(
+            f"Gold answers, texts and transcripts went through the same normaliser (version {facts.normaliser})."
+        )
     if facts.shared_hearing:
         hears = "hears" if len(facts.shared_hearing) == 1 else "hear"
         sentences.append(
@@ -131,7 +130,15 @@ def _bootstrapped(analysis: Analysis) -> bool:
 def _service(service: ServiceFacts | None, otherwise: str) -> str:
     if service is None:
         return otherwise
-    parts = [p for p in (service.revision, service.detail, service.digest and f"digest {service.digest[:SHORT]}") if p]
+    parts = [
+        p
+        for p in (
+            words.short(service.revision),
+            service.detail,
+            service.digest and f"digest {words.short(service.digest)}",
+        )
+        if p
+    ]
     return f"{service.name} ({'; '.join(parts)})" if parts else service.name
 
 
@@ -145,8 +152,8 @@ def provenance(facts: RunFacts, results: pl.DataFrame) -> tuple[Fact, ...]:
         Fact("Machine", facts.machine),
         Fact("Items", facts.items_source),
         *(Fact(f"Model {m.name}", _details(m), code=True) for m in facts.models),
-        *([Fact(f"ASR scorer {facts.asr.name}", _details(facts.asr), code=True)] if facts.asr else []),
-        *([Fact(f"Voice service {facts.tts.name}", _details(facts.tts), code=True)] if facts.tts else []),
+        *([Fact("ASR scorer", f"{facts.asr.name}; {_details(facts.asr)}", code=True)] if facts.asr else []),
+        *([Fact("Voice service", f"{facts.tts.name}; {_details(facts.tts)}", code=True)] if facts.tts else []),
         Fact("Voices", ", ".join(facts.voices)),
         Fact("Fonts", ", ".join(facts.fonts)),
         Fact("Normaliser", facts.normaliser),
@@ -167,7 +174,7 @@ def provenance(facts: RunFacts, results: pl.DataFrame) -> tuple[Fact, ...]:
 
 def _details(service: ServiceFacts) -> str:
     named = (
-        ("", service.architecture),
+        ("", "" if service.architecture == "unspecified" else service.architecture),
         ("revision ", service.revision),
         ("digest ", service.digest),
         ("checkpoint ", service.checkpoint),

@@ -49,6 +49,7 @@ class ModelView:
     digest: str
     verdict: Verdict
     matrix: tuple[MatrixRow, ...]
+    assisted: bool
     forest: Chart | None
 
 
@@ -66,6 +67,7 @@ def model_views(analysis: Analysis, digests: Mapping[str, str]) -> tuple[ModelVi
                 digest=digests.get(model, ""),
                 verdict=verdict(analysis, model),
                 matrix=_matrix(analysis, model, counts),
+                assisted=bool((counts["support"] == Support.ASSISTED.value).any()),
                 forest=_forest(analysis, model, place),
             )
         )

@@ -50,7 +50,7 @@ def verdict(analysis: Analysis, model: str) -> Verdict:
 
 
 def _points(row: Row) -> Markup:
-    tone = "loss" if row["estimate"] < 0 else "gain"
+    tone = "" if abs(row["estimate"]) < 0.0005 else "loss" if row["estimate"] < 0 else "gain"
     return Markup('<b class="{}">{}</b>').format(tone, words.points(row["estimate"]))
 
 
@@ -103,8 +103,18 @@ def _how_big(analysis: Analysis, model: str) -> Markup:
     ]
     if not parts:
         return Markup("No effect over these conditions: too few of them have scored answers for all their items.")
-    return Markup("{}. In points of accuracy.").format(
-        Markup("; ").join([parts[0], *(p[0].lower() + p[1:] for p in parts[1:])])
+    text = Markup("; ").join([parts[0], *(p[0].lower() + p[1:] for p in parts[1:])])
+    return Markup("{} points.{}").format(text, _voicing(analysis, model))
+
+
+def _voicing(analysis: Analysis, model: str) -> Markup:
+    """What part of the gap of t2s comes after the words were chosen, where our own scorer may be to blame."""
+    steps = analysis.waterfall.filter((pl.col("model") == model) & (pl.col("condition") == "t2s"))
+    heard = steps.filter((pl.col("step") == "voicing_and_hearing") & (pl.col("estimate") < -0.0005))
+    if heard.is_empty():
+        return Markup("")
+    return Markup(" In {}, {} arise in voicing and in our hearing of it.").format(
+        _condition("t2s"), _points(heard.row(0, named=True))
     )
 
 

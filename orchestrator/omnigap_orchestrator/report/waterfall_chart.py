@@ -38,6 +38,7 @@ def waterfall_plot(falls: Sequence[Fall], key: str, title: str, width: int = 110
             axes.axvline(0, color=svg.MUTED, linewidth=1.2, zorder=1)
             axes.set_title(condition, fontsize=12.5, fontweight="bold", loc="left")
             axes.set_xlabel("points from the reference")
+            axes.use_sticky_edges = False
             axes.margins(x=0.24)
             reached = 0.0
             for fall in (f for f in falls if f.condition == condition):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from omnigap.vocabulary import Condition, Modality
 
@@ -100,6 +101,11 @@ def condition_words(name: str) -> str:
     except ValueError:
         return name
     return f"{INPUT_WORDS[condition.input]}, {OUTPUT_WORDS[condition.output]}"
+
+
+def short(name: str) -> str:
+    """The first twelve characters of a digest; other names, and digests that come with a name, as they are."""
+    return name[:12] if re.fullmatch(r"[0-9a-f]{32,}", name) else name
 
 
 def human_bytes(n: int) -> str:

@@ -107,7 +107,7 @@ def _environment() -> Environment:
         return Markup(loader.get_source(environment, name)[0])
 
     environment.globals["asset"] = asset
-    environment.filters["method"] = words.method
+    environment.filters["short"] = words.short
     return environment
 
 

@@ -204,7 +204,7 @@ def _facts(name: str, models: tuple[str, ...]) -> RunFacts:
         voices=("en-us",),
         fonts=("DejaVu Sans 28",),
         items_source="the built-in set",
-        normaliser="english 1",
+        normaliser="1",
         embedded=True,
         shared_hearing=("cascade",) if "cascade" in models else (),
     )

@@ -6,8 +6,9 @@ import re
 
 import numpy as np
 import polars as pl
+from fake_run import FakeRun
 
-from omnigap_orchestrator.analysis import analyse
+from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report.verdict import Verdict, verdict
 
 CONDITIONS = ("t2t", "s2t", "i2t", "t2s", "s2s", "i2s")
@@ -49,6 +50,14 @@ def test_the_worst_shown_loss_is_named() -> None:
     )
     assert "Speaking the question \u221217.5" in plain(found.how_big)
     assert "keep a typed way in" in plain(found.what_to_do).lower()
+
+
+def test_what_arises_after_the_words_were_chosen_is_told(run: FakeRun, analysis: Analysis) -> None:
+    spoken = run.results.filter(pl.col("condition") == "t2s")
+    loss = 100 * (spoken["score"] - spoken["own_text_score"]).mean()  # type: ignore[operator]
+    assert loss < 0
+    told = plain(verdict(analysis, "cascade").how_big)
+    assert f"In t2s, \u2212{abs(loss):.1f} arise in voicing and in our hearing of it." in told
 
 
 def test_no_difference_is_not_called_no_gap() -> None:

@@ -45,3 +45,8 @@ def test_lists_and_plurals() -> None:
 def test_a_method_that_has_no_name_yet_is_still_readable() -> None:
     assert words.method("some_new_thing") == "some new thing"
     assert words.method("tango") == "Tango score"
+
+
+def test_digests_are_cut_short_and_names_are_not() -> None:
+    assert words.short("ab" * 32) == "abababababab"
+    assert words.short("large-v3") == "large-v3"
