@@ -183,9 +183,11 @@ class Wire(pb_grpc.ModelServiceServicer):
 
 
 def wire_identity(request: pb.GenerateRequest) -> str:
-    """A message's content in one word, without its id."""
-    parts = b"".join(part.SerializeToString(deterministic=True) for part in request.parts)
-    return f"{pb.Modality.Name(request.output)}-{hashlib.sha256(parts).hexdigest()[:12]}"
+    """A message's content in one word, without its id; also who it is for, since that is part of it."""
+    content = pb.GenerateRequest.FromString(request.SerializeToString())
+    content.ClearField("request_id")
+    digest = hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()
+    return f"{pb.Modality.Name(request.output)}-{digest[:12]}"
 
 
 def text(words: str) -> pb.GenerateResponse:

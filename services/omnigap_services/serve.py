@@ -8,8 +8,9 @@ import logging
 import signal
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 @click.option("--drain-seconds", type=click.FloatRange(0), default=30.0, help="Time for running answers at the end.")
 @click.option("--announce/--no-announce", default=True, help="Print one line of JSON when the service is ready.")
 @click.option("--exit-with-parent", is_flag=True, help="Stop when the process that started this one ends.")
+@click.option("--parent-pid", type=click.IntRange(1), hidden=True, help="Who that is, said by itself.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def main(
     name: str | None,
@@ -43,6 +45,7 @@ def main(
     drain_seconds: float,
     announce: bool,
     exit_with_parent: bool,
+    parent_pid: int | None,
     log_level: str,
 ) -> None:
     """Serve NAME: a registered service, or module:Class of any adapter."""
@@ -57,7 +60,8 @@ def main(
     options = ServerOptions(host, port, metrics_port, drain_seconds)
     try:
         adapter = _make(name, _read_config(config))
-        asyncio.run(_serve(name, adapter, options, announce, exit_with_parent))
+        parent = parent_gone(parent_pid) if exit_with_parent else None
+        asyncio.run(_serve(name, adapter, options, announce, parent))
     except OptionsError as error:
         source = config or "the defaults"
         raise click.ClickException(f"{error} (--config {source})") from error
@@ -95,15 +99,17 @@ def _make(name: str, options: Mapping[str, object]) -> Adapter:
     return kind(options)
 
 
-async def _serve(name: str, adapter: Adapter, options: ServerOptions, announce: bool, exit_with_parent: bool) -> None:
+async def _serve(
+    name: str, adapter: Adapter, options: ServerOptions, announce: bool, parent: Coroutine[Any, Any, None] | None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     server = Server(adapter, options)
     ends: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
-    if exit_with_parent:
-        ends.append(asyncio.create_task(parent_gone()))
+    if parent is not None:
+        ends.append(asyncio.create_task(parent))
     start = asyncio.create_task(server.start())
     try:
         await asyncio.wait([start, *ends], return_when=asyncio.FIRST_COMPLETED)

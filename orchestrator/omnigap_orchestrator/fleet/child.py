@@ -13,6 +13,7 @@ from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from omnigap_orchestrator.fleet.fleet import FleetError
 
@@ -76,6 +77,7 @@ class Child:
     async def _spawn(self) -> Process:
         command = [sys.executable, "-m", "omnigap_services.serve", self._service, "--host", "127.0.0.1"]
         command += ["--port", str(self._port), "--config", str(self._options_file), "--exit-with-parent"]
+        command += ["--parent-pid", str(os.getpid())]
         environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         # Its own process group: Ctrl-C in the terminal then reaches the orchestrator alone, which drains in order.
         process = await asyncio.create_subprocess_exec(
@@ -90,8 +92,9 @@ class Child:
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._readers.append(asyncio.create_task(_read_output(process, port)))
         ended = asyncio.create_task(_ended(process))
+        either: set[asyncio.Future[Any]] = {port, ended}
         try:
-            await asyncio.wait({port, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended.cancel()
         if port.done():

@@ -1,0 +1,32 @@
+"""Ctrl-C: the run ends cleanly, says how to go on, and goes on."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from running import Orchestrator, Setting, orchestrate
+from served_doubles import ServeWire, Wire, plain
+
+
+async def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, host_wire: ServeWire) -> None:
+    model = Wire(plain, delay_s=0.05, max_concurrent=1)
+    address = await host_wire(model)
+    services = {"voice": {"service": "echo", "role": "tts"}, "ear": {"service": "echo", "role": "scorer"}}
+    setting = Setting(tmp_path, {"omni": [address]}, tables={"fleet": {"services": services}})
+    config = setting.write()
+    run = await Orchestrator.start("run", "--config", config, "--conditions", "t2t,i2t", folder=tmp_path)
+    await model.until_asked(3)
+    children = run.children()
+    run.process.send_signal(signal.SIGINT)
+    ended = await run.end()
+    assert ended.code == 130, ended.err
+    assert "interrupted; every answer that came is kept, and the same command goes on from here" in ended.err
+    assert "Traceback" not in ended.err
+    assert not any(child.is_running() for child in children)
+    asked = len(model.asked)
+    again = await orchestrate("run", "--config", config, "--conditions", "t2t,i2t", folder=tmp_path)
+    assert again.code == 3, again.err
+    assert "12 pending" in again.out
+    assert len(model.asked) <= asked + 6 - 2
+    assert len({request.request_id for request in model.asked}) == 6
