@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from omnigap.errors import ContractError
+from omnigap.media import resample
 from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
 from omnigap_services.adapter import Adapter, Capability, Card, Completion, Turn
 from omnigap_services.openai_server.body import body_of
@@ -71,7 +72,9 @@ class OpenaiAdapter(Adapter):
         turn.reason(heard.reasoning)
         turn.write(heard.text)
         if heard.audio is not None:
-            turn.speak(heard.audio.samples, heard.audio.sample_rate)
+            # The card names one rate; a server that sends another, told by its diagnostics, is brought to it.
+            clip = resample(heard.audio, self._set.output_sample_rate_hz)
+            turn.speak(clip.samples, clip.sample_rate)
         in_tokens, out_tokens, audio_tokens = heard.tokens
         turn.complete(
             Completion(

@@ -114,8 +114,9 @@ def about_audio(audio: AudioClip | None, text: str) -> dict[str, float]:
     """Numbers that tell empty audio, silence, and audio far shorter than its text.
 
     `audio_rms` and `audio_peak` are relative to full scale, `silent_share` is the share of 20 ms frames under -60 dB,
-    `silent_end_s` the silence after the last louder frame. `seconds_per_word` counts words between spaces, and is left
-    out where there is no text; `seconds_per_char` serves languages that write none.
+    `silent_end_s` the silence after the last louder frame, `audio_rate_hz` the rate of the header. `seconds_per_word`
+    counts words between spaces, and is left out where there is no text; `seconds_per_char` serves languages that write
+    none.
     """
     words, chars = len(text.split()), sum(not char.isspace() for char in text)
     if audio is None:
@@ -127,6 +128,7 @@ def about_audio(audio: AudioClip | None, text: str) -> dict[str, float]:
     after = len(loud) - 1 - int(np.flatnonzero(loud)[-1]) if loud.any() else len(loud)
     return {
         "audio_seconds": audio.seconds,
+        "audio_rate_hz": float(audio.sample_rate),
         "audio_rms": float(np.sqrt((samples**2).mean())),
         "audio_peak": float(np.abs(samples).max()),
         "silent_share": float(1 - loud.mean()),

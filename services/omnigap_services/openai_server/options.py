@@ -26,7 +26,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # How calls are made, not what they ask: these may change and the service stays the same.
 _NOT_IN_THE_DIGEST = frozenset(
     {
-        *("preset", "name", "architecture", "revision", "conditions", "assisted", "reasons", "output_sample_rate_hz"),
+        *("preset", "name", "architecture", "revision", "conditions", "assisted", "reasons"),
         *("base_url", "api_key_env", "concurrency", "max_queue", "max_retries", "stream"),
         *("timeout_s", "connect_timeout_s", "wait_s"),
     }
@@ -47,7 +47,7 @@ class OpenaiOptions(Options):
         conditions: those that the model answers natively.
         assisted: those that it answers with another model's help.
         reasons: by condition, why it is not native, or what else is to be known.
-        output_sample_rate_hz: what the card says; answers go by their own WAV header.
+        output_sample_rate_hz: that answers go out at; one whose own header tells another rate is resampled.
         system_prompt: used where a request brings none.
         audio_part: how audio goes in, `audio_url` (a data URL) or `input_audio` (OpenAI's own).
         text_modalities, speech_modalities: `modalities` of the body where text, where speech is asked for.
@@ -79,7 +79,7 @@ class OpenaiOptions(Options):
     conditions: tuple[str, ...] = _ALL
     assisted: tuple[str, ...] = ()
     reasons: dict[str, str] = Field(default_factory=dict)
-    output_sample_rate_hz: int = Field(default=24_000, ge=0, le=192_000)
+    output_sample_rate_hz: int = Field(default=24_000, ge=4_000, le=192_000)
     system_prompt: str = ""
     audio_part: Literal["audio_url", "input_audio"] = "audio_url"
     text_modalities: tuple[str, ...] = ("text",)

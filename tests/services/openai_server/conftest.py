@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chat_server import MODEL, ChatServer, Through
+from chat_server import MODEL, ChatServer
 from served import Served
+from through import Through
 
 from omnigap_services.openai_server.adapter import OpenaiAdapter
 from omnigap_services.server import Server, ServerOptions

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chat_server import RATE, ChatServer, Through, choice, completion, sending, streaming, tone, wav
+from chat_server import RATE, ChatServer, choice, completion, sending, streaming, tone, wav
 from served import Reply, Served
+from through import Through
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
@@ -37,7 +38,8 @@ def test_one_choice_with_text_and_audio_and_metadata(chat: ChatServer, service: 
     reply = spoken(chat, service, answer)
     assert reply.text == SPOKEN
     assert reply.audio is not None
-    assert reply.audio.sample_rate == RATE, "the file's own header counts, not what stands beside it"
+    assert reply.audio.sample_rate == RATE
+    assert reply.complete.diagnostics["audio_rate_hz"] == RATE, "the file's header counts, not what stands beside it"
     np.testing.assert_allclose(reply.audio.samples, tone(), atol=2**-14)
     assert reply.complete.usage.input_tokens == 11
     assert reply.complete.usage.output_tokens == 3
@@ -65,11 +67,14 @@ def test_audio_alone_is_an_answer_without_text(chat: ChatServer, service: Served
 
 
 @pytest.mark.parametrize("rate", [16_000, 24_000, 44_100])
-def test_the_rate_is_the_header_s(chat: ChatServer, service: Served, rate: int) -> None:
+def test_the_rate_is_the_header_s_and_the_answer_has_the_card_s(chat: ChatServer, service: Served, rate: int) -> None:
     reply = spoken(chat, service, choice(SPOKEN, audio=sound(rate=rate)))
+    assert reply.complete.diagnostics["audio_rate_hz"] == rate
     assert reply.audio is not None
-    assert reply.audio.sample_rate == rate
+    assert reply.audio.sample_rate == service.describe().output_sample_rate_hz
     assert reply.audio.seconds == pytest.approx(0.5, abs=0.001)
+    loudest = np.abs(np.fft.rfft(reply.audio.samples)).argmax() / reply.audio.seconds
+    assert loudest == pytest.approx(440, abs=2)
 
 
 def test_a_data_url_and_a_list_of_parts_are_read_too(chat: ChatServer, service: Served) -> None:

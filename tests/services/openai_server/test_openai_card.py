@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from chat_server import MODEL, ChatServer, Through
+from chat_server import MODEL, ChatServer
+from through import Through
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS

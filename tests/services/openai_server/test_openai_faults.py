@@ -12,7 +12,6 @@ from chat_server import (
     ChatServer,
     Reply,
     Silence,
-    Through,
     cut_off,
     failing,
     reset,
@@ -20,6 +19,7 @@ from chat_server import (
     short_of_its_length,
     whole,
 )
+from through import Through
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb

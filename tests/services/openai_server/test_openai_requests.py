@@ -8,8 +8,9 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from chat_server import MODEL, ChatServer, Through
+from chat_server import MODEL, ChatServer
 from PIL import Image
+from through import Through
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import MODEL, PATIENCE_S, ChatServer, Handler, Through, cut_off, failing, reset
+from chat_server import MODEL, PATIENCE_S, ChatServer, Handler, cut_off, failing, reset
 from served import Served
+from through import Through
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Modality

@@ -15,13 +15,12 @@ from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import numpy as np
-from served import Served
 
 from omnigap.media import encode_pcm16, encode_wav
 
 PATIENCE_S = 30.0
 MODEL = "test/omni"
-RATE = 22_050
+RATE = 24_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send(json.dumps(models).encode()) if self.server.owner.has_list else self.send(b"{}", 404)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if not data:
+            return  # the caller left before it said a word
+        body = json.loads(data)
         owner = self.server.owner
         owner.asked.append(Asked(body, {name.lower(): value for name, value in self.headers.items()}, time.monotonic()))
         (owner.line.popleft() if owner.line else whole())(self, body)
@@ -68,9 +70,6 @@ class ChatHttpServer(ThreadingHTTPServer):
 
 
 Reply = Callable[[Handler, dict[str, Any]], None]
-
-Through = Callable[..., Served]
-"""Starts the service in front of the chat server, with options of the test's."""
 
 
 class ChatServer:

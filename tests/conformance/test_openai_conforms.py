@@ -1,0 +1,19 @@
+"""The openai service keeps the contract, in front of a chat server."""
+
+from __future__ import annotations
+
+from chat_server import MODEL, ChatServer
+from served_doubles import Serve
+
+from omnigap_orchestrator.conform import Status, conform
+from omnigap_services.openai_server.adapter import OpenaiAdapter
+
+
+async def test_openai_conforms(host: Serve) -> None:
+    chat = ChatServer()
+    try:
+        found = await conform(await host(OpenaiAdapter({"base_url": chat.url, "model": MODEL})))
+    finally:
+        chat.close()
+    assert [result for result in found.results if result.status in (Status.FAILED, Status.WARNING)] == []
+    assert [r.check for r in found.results if r.status is Status.SKIPPED] == ["undeclared-conditions-are-refused"]
