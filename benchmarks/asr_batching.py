@@ -87,16 +87,17 @@ def main(count: int, batch: int, checkpoint: str, compute_type: str, threads: in
     )
     engine = AsrEngine(options)
     clips = spoken(answers(count))
-    engine.hear_alone(clips[0])
     engine.hear(clips[:batch])
-    alone, alone_s = timed(lambda: [engine.hear_alone(clip) for clip in clips])
+    alone, alone_s = timed(lambda: [engine.hear([clip])[0].text for clip in clips])
     together, together_s = timed(lambda: [heard.text for heard in engine.hear(clips)])
     seconds = sum(len(clip) for clip in clips) / 16_000
     click.echo(
         f"machine: {processor()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}"
     )
     click.echo(f"engine: {engine.checkpoint.name}, {engine.device}, {engine.compute_type}, beam {options.beam_size}")
-    click.echo(f"clips: {count}, {seconds:.1f} s of audio; batch {batch}")
+    click.echo(
+        f"clips: {count}, {seconds:.1f} s of audio; batch {batch}; padded to {engine.settings['padding_frames']} frames"
+    )
     click.echo(f"one at a time: {count / alone_s:.2f} clips/s")
     click.echo(f"batched:       {count / together_s:.2f} clips/s, {alone_s / together_s:.2f} x")
     differing = [pair for pair in zip(alone, together, strict=True) if pair[0] != pair[1]]

@@ -13,7 +13,7 @@ from ctranslate2.converters import TransformersConverter
 from tokenizers import Tokenizer
 from transformers import GenerationConfig, PreTrainedTokenizerFast, WhisperConfig, WhisperForConditionalGeneration
 
-from .settings import AUDIO, MODEL
+from .settings import AUDIO, MODEL, PADDING_SECONDS
 
 __all__ = ["export"]
 
@@ -50,7 +50,15 @@ def export(state: Path, tokenizer_file: Path, folder: Path, quantization: str) -
         PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(scratch)
         tokenizer.save(f"{scratch}/tokenizer.json")
         Path(scratch, "preprocessor_config.json").write_text(
-            json.dumps({"feature_extractor_type": "WhisperFeatureExtractor", **AUDIO.arguments()}, indent=2) + "\n"
+            json.dumps(
+                {
+                    "feature_extractor_type": "WhisperFeatureExtractor",
+                    **AUDIO.arguments(),
+                    "padding_seconds": PADDING_SECONDS,
+                },
+                indent=2,
+            )
+            + "\n"
         )
         converter = TransformersConverter(scratch, copy_files=_FILES)
         converter.convert(f"{scratch}/out", quantization=quantization)

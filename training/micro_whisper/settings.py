@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-__all__ = ["AUDIO", "MODEL", "RATES_WPM", "SHARD_UTTERANCES", "VOICES", "AudioSettings", "ModelSettings"]
+__all__ = [
+    "AUDIO",
+    "MODEL",
+    "PADDING_SECONDS",
+    "RATES_WPM",
+    "SHARD_UTTERANCES",
+    "VOICES",
+    "AudioSettings",
+    "ModelSettings",
+]
 
 VOICES = ("en-us", "en-us+f3")
 RATES_WPM = (150, 160, 165, 170, 175, 175, 180, 190)
@@ -46,4 +55,9 @@ class ModelSettings:
 
 
 AUDIO = AudioSettings()
+
+PADDING_SECONDS = 5.0
+"""The asr service pads clips to multiples of this instead of the whole window. Training lets padded positions count as
+one mass and not one by one; measured on 72 short and 21 open lines, the word error is that of the whole window (.050
+and .21) at a seventeenth of the work. At 2 s it is .088."""
 MODEL = ModelSettings()

@@ -10,8 +10,9 @@ from omnigap.media import AudioClip
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, FinishReason, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, DecodingOptions, Turn
-from omnigap_services.asr.engine import AsrEngine, Heard, check_clip
+from omnigap_services.asr.engine import AsrEngine, check_clip
 from omnigap_services.asr.options import AsrOptions
+from omnigap_services.asr.transcript import Heard
 from omnigap_services.options import read_options
 
 

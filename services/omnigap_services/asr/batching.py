@@ -1,8 +1,7 @@
-"""Laying clips end to end so that one call transcribes many, and cutting long ones at quiet places."""
+"""Which clips go through the model together, and where clips longer than its window are cut."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,9 +10,6 @@ import numpy as np
 from omnigap.media.audio import Samples
 
 SAMPLE_RATE = 16_000
-MIN_SAMPLES = SAMPLE_RATE // 10
-"""Shorter clips are filled up with silence: a few samples make no frame."""
-
 _FRAME = SAMPLE_RATE // 50
 # A cut is sought in the last third of a window.
 _SEEK_SHARE = 3
@@ -29,35 +25,11 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Tape:
-    """Pieces laid end to end.
+class Batch:
+    """Clips, by number, that go through the model together, each padded to `frames` feature frames."""
 
-    Attributes:
-        samples: float32, shape (n,), 16 kHz.
-        starts: where each piece begins, in samples.
-        ends: where it ends.
-    """
-
-    samples: Samples
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-
-    def timestamps(self) -> list[dict[str, float]]:
-        """`clip_timestamps` as faster-whisper's batched pipeline takes them, in seconds.
-
-        The pipeline truncates seconds x rate to whole samples: half a sample more keeps rounding from losing one.
-        """
-        return [
-            {"start": (start + 0.5) / SAMPLE_RATE, "end": (end + 0.5) / SAMPLE_RATE}
-            for start, end in zip(self.starts, self.ends, strict=True)
-        ]
-
-    def piece_at(self, seconds: float) -> int:
-        """The number of the piece in which a segment that starts at `seconds` lies.
-
-        The pipeline rounds starts to milliseconds, 16 samples; a piece is never shorter than `MIN_SAMPLES`.
-        """
-        return bisect_right(self.starts, seconds * SAMPLE_RATE + 16) - 1
+    frames: int
+    clips: tuple[int, ...]
 
 
 def cut(samples: Samples, window: int, clip: int = 0) -> list[Piece]:
@@ -80,15 +52,20 @@ def _quietest(window: Samples) -> int:
     return int((len(smooth) - sought + int(np.argmin(smooth[-sought:-5]))) * _FRAME)
 
 
-def lay(clips: Sequence[Samples], pieces: Sequence[Piece]) -> Tape:
-    """The pieces as one tape, each at least `MIN_SAMPLES` long."""
-    parts, starts, ends, at = [], [], [], 0
-    for piece in pieces:
-        samples = clips[piece.clip][piece.start : piece.end]
-        if len(samples) < MIN_SAMPLES:
-            samples = np.pad(samples, (0, MIN_SAMPLES - len(samples)))
-        parts.append(samples)
-        starts.append(at)
-        at += len(samples)
-        ends.append(at)
-    return Tape(np.concatenate(parts), tuple(starts), tuple(ends))
+def batches(frames: Sequence[int], padding: int, largest: int) -> list[Batch]:
+    """Puts clips that need the same padding together, at most `largest` in a batch; every clip in exactly one.
+
+    What a clip is padded to follows from its own length alone, so that its text does not depend on its neighbours.
+
+    Args:
+        frames: feature frames of each clip.
+        padding: clips are padded to the next multiple of this many frames.
+    """
+    groups: dict[int, list[int]] = {}
+    for number, length in enumerate(frames):
+        groups.setdefault(max(1, -(-length // padding)) * padding, []).append(number)
+    return [
+        Batch(padded, tuple(numbers[start : start + largest]))
+        for padded, numbers in sorted(groups.items())
+        for start in range(0, len(numbers), largest)
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,17 @@ _READ = ("model.bin", "config.json", "tokenizer.json", "preprocessor_config.json
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint on this machine; `revision` is the hub's commit, or the hash of the files' content."""
+    """A checkpoint on this machine.
+
+    Attributes:
+        revision: the hub's commit, or the hash of the files' content.
+        padding_s: seconds to whose multiples clips may be padded; 0: the whole window, as OpenAI's checkpoints need.
+    """
 
     folder: Path
     name: str
     revision: str
+    padding_s: float = 0.0
 
 
 def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
@@ -34,7 +41,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
         return _from_hub(name, revision)
     if not (folder / "model.bin").is_file():
         raise FileNotFoundError(f"no Whisper checkpoint in {folder} (model.bin is missing): set the option checkpoint")
-    return Checkpoint(folder, folder.name, content_hash(folder))
+    return Checkpoint(folder, folder.name, content_hash(folder), _padding_seconds(folder))
 
 
 def _from_hub(name: str, revision: str | None) -> Checkpoint:
@@ -48,7 +55,15 @@ def _from_hub(name: str, revision: str | None) -> Checkpoint:
         ) from error
     # The hub's cache keeps each commit in snapshots/COMMIT.
     commit = folder.name if folder.parent.name == "snapshots" else content_hash(folder)
-    return Checkpoint(folder, name, f"{name}@{commit}")
+    return Checkpoint(folder, name, f"{name}@{commit}", _padding_seconds(folder))
+
+
+def _padding_seconds(folder: Path) -> float:
+    """`padding_seconds` of the checkpoint's preprocessor_config.json, a key of this project's own checkpoints."""
+    path = folder / "preprocessor_config.json"
+    if not path.is_file():
+        return 0.0
+    return float(json.loads(path.read_text(encoding="utf-8")).get("padding_seconds", 0.0))
 
 
 def content_hash(folder: Path) -> str:

@@ -1,4 +1,8 @@
-"""The ASR engine: faster-whisper with deterministic settings, many clips in one call.
+"""The ASR engine: faster-whisper with deterministic settings, many clips in one pass.
+
+The clips of many requests are one batch of faster-whisper's `BatchedInferencePipeline`, whose `forward` takes features.
+Its `transcribe` pads every clip to 3,000 frames; most of the work on a short clip is then spent on zeros. A checkpoint
+whose training allows for less says so (`padding_seconds`).
 
 Temperature 0 alone (the package's fallback to higher temperatures samples), no conditioning on earlier text, no prompt,
 no hot words (gold text there would leak the answer), a fixed language, no voice activity filter.
@@ -8,17 +12,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Reason
-from omnigap_services.asr.batching import SAMPLE_RATE, Piece, cut, lay
+from omnigap_services.asr.batching import SAMPLE_RATE, batches, cut
 from omnigap_services.asr.checkpoint import Checkpoint, find_checkpoint
 from omnigap_services.asr.options import AsrOptions
+from omnigap_services.asr.transcript import Heard, Segment, merged, segment_of
+
+Features = npt.NDArray[np.float32]
+
+PADDED_FRAMES = 3000
+"""What faster-whisper pads every clip to, whatever the checkpoint's window."""
 
 SILENCE_PEAK = 1e-4
 """A clip that never exceeds this (three steps of 16-bit audio) is digital silence: there is nothing to hear in it."""
@@ -35,28 +46,6 @@ _DECODING: dict[str, Any] = {
     # Half of Whisper's text positions, as in OpenAI's own decoding: a loop ends there.
     "max_new_tokens": 224,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One transcript and its statistics, as Whisper gives them.
-
-    Attributes:
-        avg_logprob: mean log probability of the text's tokens.
-        no_speech_prob: probability that the (first) window holds no speech.
-        compression_ratio: characters over their zlib size; loops compress well.
-        duration_s: seconds of audio.
-        language: the language that was decoded or, where asked to detect, heard.
-        tokens: text tokens, the end mark not counted.
-    """
-
-    text: str
-    avg_logprob: float
-    no_speech_prob: float
-    compression_ratio: float
-    duration_s: float
-    language: str
-    tokens: int
 
 
 class AsrEngine:
@@ -79,8 +68,11 @@ class AsrEngine:
             cpu_threads=options.cpu_threads or min(4, _cores()),
         )
         self._pipeline = BatchedInferencePipeline(model=self._model)
-        # 30 s in OpenAI's checkpoints; the shipped one was trained on shorter clips.
-        self._window = int(self._model.feature_extractor.chunk_length * SAMPLE_RATE)
+        extractor = self._model.feature_extractor
+        # In samples: 30 s in OpenAI's checkpoints; the shipped one was trained on shorter clips.
+        self.window = int(extractor.chunk_length * SAMPLE_RATE)
+        seconds = self.checkpoint.padding_s if options.padding_s is None else options.padding_s
+        self._padding = round(seconds * SAMPLE_RATE / extractor.hop_length) or PADDED_FRAMES
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -98,6 +90,7 @@ class AsrEngine:
             "beam_size": str(self.options.beam_size),
             "language": self.options.language,
             "detect_language": str(self.options.detect_language),
+            "padding_frames": str(self._padding),
             "silence_peak": str(SILENCE_PEAK),
         }
 
@@ -130,37 +123,50 @@ class AsrEngine:
             piece
             for number, clip in enumerate(clips)
             if float(np.abs(clip).max()) > SILENCE_PEAK
-            for piece in cut(clip, self._window, number)
+            for piece in cut(clip, self.window, number)
         ]
-        found: dict[int, list[Any]] = {}
-        for number, segment in self._segments(clips, pieces, code, beam_size or self.options.beam_size):
-            found.setdefault(number, []).append(segment)
+        found: dict[int, list[Segment]] = {}
+        segments = self._segments([clips[p.clip][p.start : p.end] for p in pieces], code, beam_size)
+        for piece, segment in zip(pieces, segments, strict=True):
+            found.setdefault(piece.clip, []).append(segment)
         heard = []
         for number, clip in enumerate(clips):
-            segments = found.get(number, [])
-            spoken = self._spoken_language(clip, code) if segments else code
-            heard.append(_merged(segments, len(clip) / SAMPLE_RATE, spoken))
+            of_clip = found.get(number, [])
+            spoken = self._spoken_language(clip, code) if of_clip else code
+            heard.append(merged(of_clip, len(clip) / SAMPLE_RATE, spoken))
         return heard
 
-    def _segments(
-        self, clips: Sequence[Samples], pieces: Sequence[Piece], language: str, beam_size: int
-    ) -> list[tuple[int, Any]]:
-        """Segments with the number of their clip, in order."""
-        if not pieces:
-            return []
-        tape = lay(clips, pieces)
-        segments, _ = self._pipeline.transcribe(
-            tape.samples,
-            language=language,
-            beam_size=beam_size,
-            clip_timestamps=tape.timestamps(),
-            batch_size=self.options.max_batch_size,
-            **_DECODING,
-        )
-        return [(pieces[tape.piece_at(segment.start)].clip, segment) for segment in segments]
+    def _segments(self, pieces: Sequence[Samples], language: str, beam_size: int | None) -> list[Segment]:
+        """What is said in each piece, in order."""
+        from faster_whisper.tokenizer import Tokenizer
 
-    def hear_alone(self, clip: Samples, language: str = "", beam_size: int | None = None) -> str:
-        """The text of one clip through the package's own sequential `transcribe`: what batching is checked against."""
+        tokenizer = Tokenizer(
+            self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language
+        )
+        options = self._transcription_options(beam_size or self.options.beam_size)
+        # The extractor appends one frame of its own padding, which faster-whisper leaves out everywhere.
+        features = [self._model.feature_extractor(_no_shorter(piece))[..., :-1] for piece in pieces]
+        segments: dict[int, Segment] = {}
+        for batch in batches([f.shape[-1] for f in features], self._padding, self.options.max_batch_size):
+            stacked = np.stack([_padded(features[number], batch.frames) for number in batch.clips])
+            metadata = [{"offset": 0.0, "duration": len(pieces[n]) / SAMPLE_RATE} for n in batch.clips]
+            outputs = self._pipeline.forward(stacked, tokenizer, metadata, options)
+            for number, output in zip(batch.clips, outputs, strict=True):
+                segments[number] = segment_of(output)
+        return [segments[number] for number in range(len(pieces))]
+
+    @cache  # noqa: B019  (an engine lives as long as its process)
+    def _transcription_options(self, beam_size: int) -> Any:
+        """The package's own options object, as its `transcribe` makes it; that generator is never run."""
+        second = np.zeros(SAMPLE_RATE, dtype=np.float32)
+        clip = [{"start": 0.0, "end": 1.0}]
+        _, info = self._pipeline.transcribe(
+            second, language=self.languages[0], beam_size=beam_size, clip_timestamps=clip, **_DECODING
+        )
+        return info.transcription_options
+
+    def hear_by_package(self, clip: Samples, language: str = "", beam_size: int | None = None) -> str:
+        """The text of one clip by the package's own sequential `transcribe`: what this engine is checked against."""
         segments, _ = self._model.transcribe(
             clip,
             language=self.language_code(language),
@@ -182,21 +188,14 @@ def check_clip(clip: Samples) -> None:
         raise ContractError(Reason.BAD_MEDIA, "the clip is empty or holds NaN or infinite samples: write it again")
 
 
-def _merged(segments: Sequence[Any], duration_s: float, language: str) -> Heard:
-    """One transcript out of a clip's segments; log probabilities are averaged by tokens."""
-    if not segments:
-        return Heard("", 0.0, 1.0, 0.0, duration_s, language, 0)
-    weights = [len(segment.tokens) + 1 for segment in segments]
-    weighted = sum(segment.avg_logprob * weight for segment, weight in zip(segments, weights, strict=True))
-    return Heard(
-        text=" ".join(text for segment in segments if (text := segment.text.strip())),
-        avg_logprob=float(weighted / sum(weights)),
-        no_speech_prob=float(segments[0].no_speech_prob),
-        compression_ratio=float(max(segment.compression_ratio for segment in segments)),
-        duration_s=duration_s,
-        language=language,
-        tokens=sum(len(segment.tokens) for segment in segments),
-    )
+def _no_shorter(piece: Samples) -> Samples:
+    """The piece, filled up with silence to a tenth of a second: a few samples make no frame."""
+    return np.pad(piece, (0, max(0, SAMPLE_RATE // 10 - len(piece))))
+
+
+def _padded(features: Features, frames: int) -> Features:
+    """Features, shape (mels, n), with zeros up to `frames`; longer ones are cut there."""
+    return np.pad(features[:, :frames], ((0, 0), (0, max(0, frames - features.shape[1]))))
 
 
 def _cores() -> int:

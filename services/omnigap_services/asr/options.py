@@ -24,6 +24,8 @@ class AsrOptions(Options):
         beam_size: width of the beam where the request sets none.
         cpu_threads: 0 takes the cores of this process, four at most.
         max_batch_size: clips that go through the model at once.
+        padding_s: clips are padded to multiples of this many seconds; 0: to the checkpoint's whole window; unset: as
+            the checkpoint's preprocessor_config.json says in `padding_seconds`, else the whole window.
         language: where the request names none.
         detect_language: also tell the language that is heard (multilingual checkpoints; costs a second encoder pass).
     """
@@ -35,5 +37,6 @@ class AsrOptions(Options):
     beam_size: int = Field(default=5, ge=1, le=20)
     cpu_threads: int = Field(default=0, ge=0, le=256)
     max_batch_size: int = Field(default=8, ge=1, le=256)
+    padding_s: float | None = Field(default=None, ge=0, le=60)
     language: str = Field(default="en", min_length=2)
     detect_language: bool = False

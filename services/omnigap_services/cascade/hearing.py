@@ -7,8 +7,9 @@ from importlib.metadata import version
 
 from omnigap.digest import digest_of
 from omnigap.media import AudioClip
-from omnigap_services.asr.engine import AsrEngine, Heard
+from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
+from omnigap_services.asr.transcript import Heard
 
 
 class Ear:

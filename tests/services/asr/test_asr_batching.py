@@ -1,29 +1,32 @@
-"""The tape: clips laid end to end come apart again at the right places."""
+"""Long clips are cut in their pauses; clips are batched without one changing what another is padded to."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from omnigap_services.asr.batching import MIN_SAMPLES, SAMPLE_RATE, Piece, cut, lay
+from omnigap_services.asr.batching import SAMPLE_RATE, batches, cut
 
 WINDOW = 30 * SAMPLE_RATE
 
 
-def test_timestamps_come_back_as_the_same_samples() -> None:
-    lengths = [MIN_SAMPLES + 7919 * number % 100_003 for number in range(1, 60)]
-    clips = [np.full(length, number, dtype=np.float32) for number, length in enumerate(lengths)]
-    tape = lay(clips, [Piece(number, 0, length) for number, length in enumerate(lengths)])
-    for clip, stamp in zip(clips, tape.timestamps(), strict=True):
-        # As the batched pipeline does it.
-        start, end = int(stamp["start"] * SAMPLE_RATE), int(stamp["end"] * SAMPLE_RATE)
-        np.testing.assert_array_equal(tape.samples[start:end], clip)
+def test_every_clip_is_in_one_batch_of_its_own_padding() -> None:
+    frames = [10, 250, 251, 0, 700, 249, 500, 3]
+    made = batches(frames, padding=250, largest=2)
+    assert sorted(number for batch in made for number in batch.clips) == list(range(len(frames)))
+    for batch in made:
+        assert len(batch.clips) <= 2
+        assert {max(250, -(-frames[number] // 250) * 250) for number in batch.clips} == {batch.frames}
 
 
-def test_a_rounded_start_finds_its_piece() -> None:
-    lengths = [MIN_SAMPLES, MIN_SAMPLES + 1, 48_001, MIN_SAMPLES]
-    clips = [np.ones(length, dtype=np.float32) for length in lengths]
-    tape = lay(clips, [Piece(number, 0, length) for number, length in enumerate(lengths)])
-    assert [tape.piece_at(round(stamp["start"], 3)) for stamp in tape.timestamps()] == [0, 1, 2, 3]
+def test_what_a_clip_is_padded_to_does_not_depend_on_its_neighbours() -> None:
+    def padded(frames: list[int]) -> int:
+        return next(batch.frames for batch in batches(frames, 100, 8) if 0 in batch.clips)
+
+    assert padded([130]) == padded([130, 20, 999]) == padded([130, 2999]) == 200
+
+
+def test_no_clips_make_no_batches() -> None:
+    assert batches([], 250, 8) == []
 
 
 def test_a_long_clip_is_cut_in_its_pause_and_nothing_is_lost() -> None:

@@ -8,6 +8,7 @@ import pytest
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Reason
+from omnigap_services.asr.batching import cut
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
 
@@ -19,9 +20,15 @@ def engine() -> AsrEngine:
 
 def test_batched_texts_equal_texts_heard_one_at_a_time(engine: AsrEngine, clips: list[AudioClip]) -> None:
     together = [heard.text for heard in engine.hear([clip.samples for clip in clips])]
-    alone = [engine.hear_alone(clip.samples) for clip in clips]
+    alone = [engine.hear([clip.samples])[0].text for clip in clips]
     assert together == alone
     assert len(set(together)) == len(clips), "different sentences gave the same text"
+
+
+def test_with_the_whole_window_texts_are_those_of_the_package_itself(clips: list[AudioClip]) -> None:
+    whole = AsrEngine(AsrOptions(padding_s=0))
+    together = [heard.text for heard in whole.hear([clip.samples for clip in clips])]
+    assert together == [whole.hear_by_package(clip.samples) for clip in clips]
 
 
 def test_the_order_of_a_batch_does_not_change_its_texts(engine: AsrEngine, clips: list[AudioClip]) -> None:
@@ -40,13 +47,13 @@ def test_digital_silence_between_clips_is_empty_and_shifts_no_text(engine: AsrEn
     heard = engine.hear([silence, clips[0].samples, silence, clips[1].samples])
     assert [bool(h.text) for h in heard] == [False, True, False, True]
     assert heard[0].no_speech_prob == 1.0
-    assert heard[1].text == engine.hear_alone(clips[0].samples)
+    assert heard[1] == engine.hear([clips[0].samples])[0]
 
 
 def test_a_clip_of_one_sample_does_not_disturb_its_neighbours(engine: AsrEngine, clips: list[AudioClip]) -> None:
     click = np.array([0.5], dtype=np.float32)
     heard = engine.hear([click, clips[2].samples, click])
-    assert heard[1].text == engine.hear_alone(clips[2].samples)
+    assert heard[1] == engine.hear([clips[2].samples])[0]
 
 
 def test_a_clip_longer_than_the_window_is_heard_to_its_end(engine: AsrEngine, clips: list[AudioClip]) -> None:
@@ -56,8 +63,9 @@ def test_a_clip_longer_than_the_window_is_heard_to_its_end(engine: AsrEngine, cl
     assert len(long) > 31 * 16_000
     heard = engine.hear([long])[0]
     assert heard.duration_s == pytest.approx(len(long) / 16_000)
-    last = engine.hear_alone(clips[0].samples).split()[-1]
-    assert heard.text.split()[-1] == last
+    pieces = [long[piece.start : piece.end] for piece in cut(long, engine.window)]
+    assert len(pieces) > 1
+    assert heard.text == " ".join(part.text for part in engine.hear(pieces))
 
 
 def test_statistics_are_in_their_ranges(engine: AsrEngine, clips: list[AudioClip]) -> None:
