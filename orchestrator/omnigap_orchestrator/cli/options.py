@@ -52,6 +52,17 @@ def restriction_options(command: _Command) -> _Command:
     return command
 
 
+def item_flags(config: Path | None, items: str | None, limit: int | None, tasks: tuple[str, ...]) -> dict[str, object]:
+    """The items' flags as keys of the configuration; a call that chooses no items gets the default slice."""
+    chosen = config or items or limit or tasks
+    return {
+        "items.path": None if items in (None, "builtin") else items,
+        "items.builtin": True if items == "builtin" else None,
+        "items.limit": limit if chosen else DEFAULT_SLICE,
+        "items.tasks": list(tasks) or None,
+    }
+
+
 def split(text: str | None) -> tuple[str, ...]:
     """A flag's comma-separated values."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -10,8 +10,8 @@ import click
 
 from omnigap_orchestrator.cli.errors import friendly
 from omnigap_orchestrator.cli.options import (
-    DEFAULT_SLICE,
     config_option,
+    item_flags,
     items_options,
     run_dir_of,
     run_dir_option,
@@ -41,16 +41,7 @@ def plan(
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.run.preview import preview
 
-    chosen = config or items or limit or tasks
-    loaded = load_config(
-        config,
-        {
-            "items.path": None if items in (None, "builtin") else items,
-            "items.builtin": True if items == "builtin" else None,
-            "items.limit": limit if chosen else DEFAULT_SLICE,
-            "items.tasks": list(tasks) or None,
-        },
-    )
+    loaded = load_config(config, item_flags(config, items, limit, tasks))
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
     seen = preview(loaded, load_items(loaded.items), folder)
     if as_json:

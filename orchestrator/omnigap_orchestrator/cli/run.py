@@ -10,8 +10,8 @@ import click
 
 from omnigap_orchestrator.cli.errors import INTERRUPTED, NOT_WHOLE, friendly
 from omnigap_orchestrator.cli.options import (
-    DEFAULT_SLICE,
     config_option,
+    item_flags,
     items_options,
     restriction_options,
     run_dir_of,
@@ -52,15 +52,10 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
     from omnigap_orchestrator.run.settings import Restriction
 
     config_path: Path | None = flags["config"]
-    items = flags["items"]
-    chosen = config_path or items or flags["limit"] or flags["tasks"]
     config = load_config(
         config_path,
         {
-            "items.path": None if items in (None, "builtin") else items,
-            "items.builtin": True if items == "builtin" else None,
-            "items.limit": flags["limit"] if chosen else DEFAULT_SLICE,
-            "items.tasks": list(flags["tasks"]) or None,
+            **item_flags(config_path, flags["items"], flags["limit"], flags["tasks"]),
             "run.replicates": flags["replicates"],
             "run.seed": flags["seed"],
             "fleet.kind": flags["fleet"],
