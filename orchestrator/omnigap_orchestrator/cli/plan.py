@@ -48,12 +48,12 @@ def plan(
         print(json.dumps(asdict(seen)))
         return
     from rich.console import Console
-    from rich.table import Table
+
+    from omnigap_orchestrator.cli.tables_view import plain_table
 
     console = Console()
-    table = Table(title=f"{folder.root}: {seen.cells} cells, {seen.items} items", title_justify="left")
-    for heading in ("model", "condition", "cells", "done", "expected time left"):
-        table.add_column(heading, justify="left" if heading in ("model", "condition") else "right")
+    title = f"{folder.root}: {seen.cells} cells, {seen.items} items"
+    table = plain_table(title, "model", "condition", "cells", "done", "expected time left")
     for row in seen.rows:
         table.add_row(row.model, row.condition, str(row.cells), str(row.done), _time(row.seconds_left))
     console.print(table)
