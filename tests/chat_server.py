@@ -41,7 +41,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.owner.lists += 1
         models = {"object": "list", "data": [{"id": MODEL, "object": "model"}]}
-        self.send(json.dumps(models).encode()) if self.server.owner.has_list else self.send(b"{}", 404)
+        status = self.server.owner.list_status
+        self.send(json.dumps(models).encode() if status == 200 else b"{}", status)
 
     def do_POST(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
@@ -82,7 +83,7 @@ class ChatServer:
         self.before: list[Asked] = []
         self.line: deque[Reply] = deque()
         self.lists = 0
-        self.has_list = True
+        self.list_status = 200
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
 
     @property

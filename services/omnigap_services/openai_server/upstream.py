@@ -21,6 +21,9 @@ from omnigap_services.openai_server.options import OpenaiOptions
 
 _log = logging.getLogger(__name__)
 
+# What a gateway says while the server behind it still loads.
+_NOT_YET = (502, 503, 504)
+
 _POLL_S = 0.02
 _PAUSE_S = 1.0
 
@@ -63,8 +66,10 @@ class Upstream:
                 names = self._run(self._models(), lambda: False)
                 break
             except ContractError as error:
-                if error.reason is not Reason.UPSTREAM_UNAVAILABLE or time.monotonic() > end:
+                left = end - time.monotonic()
+                if error.reason is not Reason.UPSTREAM_UNAVAILABLE or left <= 0:
                     raise
+                _log.info("waiting %.0f s more (wait_s): %s", left, error.message)
             time.sleep(min(_PAUSE_S, max(0.0, end - time.monotonic())))
         if names and self._options.model not in names:
             _log.warning("the server lists %s, but not the model %r", ", ".join(names[:8]), self._options.model)
@@ -104,15 +109,15 @@ class Upstream:
             raise self._faults.scrubbed(error) from None
 
     async def _models(self) -> list[str]:
-        """The names that the server lists; none where it keeps no list."""
+        """The names that the server lists; none where it keeps no list, or a broken one: it is there all the same."""
         try:
             response = await self._client.with_options(max_retries=0).models.with_raw_response.list()
         except APIStatusError as error:
-            if error.status_code in (404, 405, 501):
-                return []
-            if error.status_code >= 500:
+            if error.status_code in _NOT_YET:
                 raise APIConnectionError(request=error.request) from error
-            raise
+            if error.status_code in (401, 403):
+                raise
+            return []
         return model_names(response.text)
 
     async def _whole(self, body: Body, spoken: bool) -> Heard:

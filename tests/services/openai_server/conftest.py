@@ -23,12 +23,20 @@ def chat() -> Iterator[ChatServer]:
     server.close()
 
 
-@pytest.fixture
-def through(chat: ChatServer) -> Iterator[Through]:
-    """Starts the service with options on top of the server's address and model; the server's notes begin after it."""
+@pytest.fixture(scope="session")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One loop for all servers: gRPC's still look for it when they are collected."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+@pytest.fixture
+def through(chat: ChatServer, loop: asyncio.AbstractEventLoop) -> Iterator[Through]:
+    """Starts the service with options on top of the server's address and model; the server's notes begin after it."""
     started: list[tuple[Server, Served]] = []
 
     def start(**options: Any) -> Served:
@@ -43,9 +51,6 @@ def through(chat: ChatServer) -> Iterator[Through]:
     for server, served in started:
         served.channel.close()
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
 
 
 async def _serve(adapter: OpenaiAdapter) -> Server:

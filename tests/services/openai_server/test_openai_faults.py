@@ -197,7 +197,18 @@ def test_a_server_that_is_not_there_is_named_with_the_key_to_set() -> None:
     assert failed.value.reason is Reason.UPSTREAM_UNAVAILABLE
 
 
-def test_a_server_without_a_list_of_models_is_served_all_the_same(chat: ChatServer, through: Through) -> None:
-    chat.has_list = False
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_server_without_a_list_of_models_is_served_all_the_same(
+    chat: ChatServer, through: Through, status: int
+) -> None:
+    chat.list_status = status
     assert through().ask(QUESTION).text == "Paris"
     assert chat.lists == 1
+
+
+def test_a_gateway_is_waited_for_until_its_server_is_there(chat: ChatServer, through: Through) -> None:
+    chat.list_status = 503
+    with pytest.raises(ContractError, match="is away") as failed:
+        through(wait_s=0.1)
+    assert failed.value.reason is Reason.UPSTREAM_UNAVAILABLE
+    assert chat.lists >= 1

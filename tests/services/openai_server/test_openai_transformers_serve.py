@@ -1,0 +1,84 @@
+"""The text and image path against a real peer: `transformers serve` with a tiny random LLaVA, on the CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from served import Serve, Served
+
+from omnigap.v1 import model_service_pb2 as pb
+
+PATIENCE_S = 120
+NEEDED = ("torch", "transformers", "accelerate", "fastapi", "uvicorn")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"NOT CHECKED: pip install {' '.join(MISSING)} to ask a real `transformers serve`"
+)
+
+QUESTION = "What is the capital of France?"
+BLUE, RED = Image.new("RGB", (40, 30), "#102090"), Image.new("RGB", (40, 30), "#d03010")
+GREEDY = pb.Decoding(temperature=0, max_new_tokens=12)
+
+
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address and the model's name of a `transformers serve` that holds the tiny checkpoint."""
+    folder = tmp_path_factory.mktemp("peer")
+    quiet = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder), "OMP_NUM_THREADS": "1"}
+    checkpoint = str(folder / "tiny-llava")
+    script = Path(__file__).with_name("tiny_vlm.py")
+    subprocess.run([sys.executable, str(script), checkpoint], env=quiet, check=True, timeout=PATIENCE_S)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = str(Path(sys.executable).with_name("transformers"))
+    command = [program, "serve", "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
+    with (folder / "log").open("w") as log, subprocess.Popen(command, env=quiet, stdout=log, stderr=log) as process:
+        yield f"http://127.0.0.1:{port}/v1", checkpoint
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def service(serve: Serve, peer: tuple[str, str]) -> Served:
+    address, model = peer
+    return serve("openai", {"base_url": address, "model": model, "conditions": ["t2t", "i2t"], "wait_s": PATIENCE_S})
+
+
+def test_a_text_is_answered_the_same_every_time(service: Served) -> None:
+    first, second = (service.ask(QUESTION, decoding=GREEDY) for _ in range(2))
+    assert first.text
+    assert first.text == second.text
+    assert first.complete.finish_reason == pb.FINISH_REASON_LENGTH
+    assert first.complete.usage.output_tokens == 12
+    assert first.complete.usage.input_tokens >= len(QUESTION)
+
+
+def test_the_pixels_reach_the_model(service: Served) -> None:
+    answers = [service.ask(image, QUESTION, decoding=GREEDY).text for image in (BLUE, RED, BLUE)]
+    assert answers[0] == answers[2]
+    assert answers[0] != answers[1]
+
+
+def test_a_streamed_answer_is_the_whole_one(serve: Serve, peer: tuple[str, str], service: Served) -> None:
+    address, model = peer
+    streaming = serve("openai", {"base_url": address, "model": model, "conditions": ["t2t", "i2t"], "stream": True})
+    for parts in ((QUESTION,), (RED, QUESTION)):
+        whole, pieces = (one.ask(*parts, decoding=GREEDY) for one in (service, streaming))
+        assert pieces.text == whole.text
+        assert pieces.complete.finish_reason == whole.complete.finish_reason
+    assert streaming.describe().digest == service.describe().digest
+
+
+def test_a_model_that_the_server_has_not_ends_the_start_with_its_words(serve: Serve, peer: tuple[str, str]) -> None:
+    address, _ = peer
+    with pytest.raises(AssertionError, match=rf"the server at {address} answered 500 \(Internal Server Error\)"):
+        serve("openai", {"base_url": address, "model": "nobody/nothing", "conditions": ["t2t"], "max_retries": 0})
