@@ -20,6 +20,7 @@ from served_doubles import PATIENCE_S
 from omnigap_orchestrator.config import Config, load_config
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.run.drive import drive
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.run.record import open_book
@@ -28,6 +29,8 @@ from omnigap_orchestrator.run.settings import Restriction, roster_of
 from omnigap_orchestrator.run.table import ResultsTable
 
 Row = dict[str, Any]
+
+COMMAND = ("-m", "omnigap_orchestrator.cli.main")
 
 TIMES = ("latency_s", "queue_s", "compute_s", "ttft_s", "audio_ttfp_s")
 """The columns that no two runs have alike."""
@@ -105,6 +108,11 @@ class Setting:
         await Run(config, self.load_items(), self.folder, restriction, observer).execute(roster)
         return self.table()
 
+    async def drive(self, *, stages: Sequence[str] = ("generate", "transcribe", "score")) -> dict[str, Any]:
+        """One call of `run` in this process, its fleet and its files included; gives what summary.json holds."""
+        restriction = Restriction.parse((), (), stages)
+        return await drive(self.config(), self.load_items(), self.folder, restriction, Silent())
+
     def table(self) -> pl.DataFrame:
         """The results table from the folder alone."""
         journal = Journal(self.folder.journal)
@@ -142,8 +150,10 @@ class Orchestrator:
     process: asyncio.subprocess.Process
 
     @classmethod
-    async def start(cls, *arguments: str | Path, folder: Path, limit_file_bytes: int = 0) -> Orchestrator:
-        command = [sys.executable, "-m", "omnigap_orchestrator.cli.main", *map(str, arguments)]
+    async def start(
+        cls, *arguments: str | Path, folder: Path, limit_file_bytes: int = 0, python: Sequence[str] = COMMAND
+    ) -> Orchestrator:
+        command = [sys.executable, *python, *map(str, arguments)]
         if limit_file_bytes:
             command = ["prlimit", f"--fsize={limit_file_bytes}", *command]
         process = await asyncio.create_subprocess_exec(
@@ -171,9 +181,9 @@ class Orchestrator:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
-async def orchestrate(*arguments: str | Path, folder: Path, limit_file_bytes: int = 0) -> Ended:
-    """Runs a command to its end."""
-    return await (await Orchestrator.start(*arguments, folder=folder, limit_file_bytes=limit_file_bytes)).end()
+async def orchestrate(*arguments: str | Path, folder: Path, **how: Any) -> Ended:
+    """Runs a command to its end; `how` as `Orchestrator.start` takes it."""
+    return await (await Orchestrator.start(*arguments, folder=folder, **how)).end()
 
 
 async def until(condition: Any, what: str) -> None:

@@ -15,9 +15,10 @@ async def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, 
     services = {"voice": {"service": "echo", "role": "tts"}, "ear": {"service": "echo", "role": "scorer"}}
     setting = Setting(tmp_path, {"omni": [address]}, tables={"fleet": {"services": services}})
     config = setting.write()
-    run = await Orchestrator.start("run", "--config", config, "--conditions", "t2t,i2t", folder=tmp_path)
+    run = await Orchestrator.start("run", "--config", config, folder=tmp_path)
     await model.until_asked(3)
     children = run.children()
+    assert len(children) == 2
     run.process.send_signal(signal.SIGINT)
     ended = await run.end()
     assert ended.code == 130, ended.err
@@ -25,8 +26,8 @@ async def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, 
     assert "Traceback" not in ended.err
     assert not any(child.is_running() for child in children)
     asked = len(model.asked)
-    again = await orchestrate("run", "--config", config, "--conditions", "t2t,i2t", folder=tmp_path)
-    assert again.code == 3, again.err
-    assert "12 pending" in again.out
-    assert len(model.asked) <= asked + 6 - 2
-    assert len({request.request_id for request in model.asked}) == 6
+    again = await orchestrate("run", "--config", config, folder=tmp_path)
+    assert again.code == 0, again.err
+    # Two at least had been answered before the third came, the model taking one at a time.
+    assert len(model.asked) <= asked + 18 - 2
+    assert len({request.request_id for request in model.asked}) == 18

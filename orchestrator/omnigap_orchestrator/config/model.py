@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from omnigap_orchestrator.config.carriers import CarriersConfig
 from omnigap_orchestrator.config.items import ItemsConfig
 from omnigap_orchestrator.config.sections import AnalysisConfig, ReportConfig, RunConfig
 from omnigap_orchestrator.config.services import FleetConfig, FleetKind, ModelConfig, ScorerConfig, TtsConfig
 from omnigap_orchestrator.validation import StrictModel
+
+RECALLED = "recalled"
+"""Key of the validation context: the configuration is a run's own record, whose models the fleet may have named."""
 
 
 def _unique_names(models: tuple[ModelConfig, ...]) -> tuple[ModelConfig, ...]:
@@ -36,8 +39,8 @@ class Config(StrictModel):
     analysis: AnalysisConfig = AnalysisConfig()
 
     @model_validator(mode="after")
-    def _static_models_have_endpoints(self) -> Config:
-        if self.fleet.kind is not FleetKind.STATIC:
+    def _static_models_have_endpoints(self, info: ValidationInfo) -> Config:
+        if self.fleet.kind is not FleetKind.STATIC or RECALLED in (info.context or {}):
             return self
         for index, model in enumerate(self.models):
             if not model.endpoints:

@@ -3,12 +3,13 @@
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, choose
 from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet
-from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec
-from omnigap_orchestrator.fleet.static import StaticFleet
+from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec, Wanted
+from omnigap_orchestrator.fleet.static import CompletedFleet, StaticFleet
 
 __all__ = [
     "COMPOSE_PORTS",
     "DEFAULT_SERVICES",
+    "CompletedFleet",
     "EmbeddedFleet",
     "Fleet",
     "FleetError",
@@ -16,5 +17,6 @@ __all__ = [
     "Roster",
     "ServiceSpec",
     "StaticFleet",
+    "Wanted",
     "choose",
 ]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.dispatch.endpoint import Endpoint
-from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet
-from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec
-from omnigap_orchestrator.fleet.static import StaticFleet
+from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet, references
+from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec, Wanted
+from omnigap_orchestrator.fleet.static import CompletedFleet, StaticFleet
 
 COMPOSE_PORTS = {"espeak": (Role.TTS, 50061), "asr": (Role.SCORER, 50062), "cascade": (Role.MODEL, 50063)}
 """The loopback ports that compose.yaml publishes; a test holds the two together."""
@@ -24,47 +25,75 @@ async def choose(
     folder: Path,
     on_note: Callable[[str], None],
     start_timeout_s: float,
+    wanted: Wanted | None = None,
 ) -> Fleet:
     """The fleet of a run.
 
     Args:
         configured: the endpoints of the configuration, None where it gives none.
-        services: what an embedded fleet starts; empty means the default services.
+        services: what an embedded fleet may start; empty means the default services.
         folder: where embedded services keep their options and logs.
+        wanted: what a call needs beyond the endpoints of the configuration; nothing else is started.
 
     Raises:
         FleetError: where `static` is asked for and nothing is there.
     """
-    embedded = EmbeddedFleet(services or DEFAULT_SERVICES, folder, on_note, start_timeout_s)
-    if kind is FleetKind.EMBEDDED:
-        return embedded
-    if configured is not None:
+    if kind is FleetKind.EMBEDDED and configured is not None:
+        return EmbeddedFleet(services or DEFAULT_SERVICES, folder, on_note, start_timeout_s)
+    wanted = wanted or Wanted()
+    rest = _with_references([s for s in services or DEFAULT_SERVICES if wanted.covers(s.name, s.role)], services)
+    if configured is not None and (kind is FleetKind.STATIC or not rest):
         return StaticFleet(configured, "the endpoints of the configuration")
-    compose = await _compose_roster() if not services else None
+    if not rest:
+        return StaticFleet(Roster({}, (), ()), "none, this call needs no service")
+    fleet: Fleet = EmbeddedFleet(rest, folder, on_note, start_timeout_s)
+    if kind is FleetKind.EMBEDDED:
+        return fleet
+    compose = await _compose_roster(wanted) if not services else None
     if compose is not None:
-        ports = ", ".join(f"{name} {port}" for name, (_, port) in COMPOSE_PORTS.items())
-        return StaticFleet(compose, f"Compose's services answer on their loopback ports ({ports})")
-    if kind is FleetKind.STATIC:
+        fleet = compose
+    elif kind is FleetKind.STATIC:
         raise FleetError(
             "--fleet static needs endpoints: name them in --config ([[models]] endpoints, [scorer], [tts]), "
             "or bring Compose's services up with `docker compose up`"
         )
-    return embedded
+    return fleet if configured is None else CompletedFleet(configured, fleet)
 
 
-async def _compose_roster() -> Roster | None:
-    """Compose's services as a roster, if a model of theirs answers; a part that is away stays listed, and pending."""
-    addresses = {name: f"127.0.0.1:{port}" for name, (_, port) in COMPOSE_PORTS.items()}
-    answers = await asyncio.gather(*(_serves(address) for address in addresses.values()))
-    present = {name for name, answer in zip(addresses, answers, strict=True) if answer}
-    if not any(COMPOSE_PORTS[name][0] is Role.MODEL for name in present):
+def _with_references(specs: Sequence[ServiceSpec], services: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    """These services, and all that they refer to, in the order of the whole."""
+    known = {spec.name: spec for spec in services or DEFAULT_SERVICES}
+    names, found = [spec.name for spec in specs], set()
+    while names:
+        name = names.pop()
+        if name in known and name not in found:
+            found.add(name)
+            names += references(known[name])
+    return tuple(spec for spec in known.values() if spec.name in found)
+
+
+async def _compose_roster(wanted: Wanted) -> StaticFleet | None:
+    """Compose's services, if a wanted model of theirs answers, or where none is wanted, any other that is.
+
+    A part that is away stays listed, and pending.
+    """
+    places = {name: (role, f"127.0.0.1:{port}") for name, (role, port) in COMPOSE_PORTS.items()}
+    places = {name: (role, address) for name, (role, address) in places.items() if wanted.covers(name, role)}
+    answers = await asyncio.gather(*(_serves(address) for _, address in places.values()))
+    present = {role for (role, _), answer in zip(places.values(), answers, strict=True) if answer}
+    if not present or (Role.MODEL in {role for role, _ in places.values()} and Role.MODEL not in present):
         return None
-    by_role = {role: [n for n, (r, _) in COMPOSE_PORTS.items() if r is role] for role in Role}
-    return Roster(
-        models={name: (addresses[name],) for name in by_role[Role.MODEL]},
-        scorer=tuple(addresses[name] for name in by_role[Role.SCORER]),
-        tts=tuple(addresses[name] for name in by_role[Role.TTS]),
+
+    def addresses(role: Role) -> dict[str, tuple[str, ...]]:
+        return {name: (address,) for name, (its, address) in places.items() if its is role}
+
+    roster = Roster(
+        models=addresses(Role.MODEL),
+        scorer=tuple(chain.from_iterable(addresses(Role.SCORER).values())),
+        tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),
     )
+    ports = ", ".join(f"{name} {COMPOSE_PORTS[name][1]}" for name in places)
+    return StaticFleet(roster, f"Compose's services answer on their loopback ports ({ports})")
 
 
 async def _serves(address: str) -> bool:

@@ -49,9 +49,9 @@ class EmbeddedFleet(Fleet):
         waiting = list(self._services)
         try:
             while waiting:
-                ready = [spec for spec in waiting if _references(spec) <= self._children.keys()]
+                ready = [spec for spec in waiting if references(spec) <= self._children.keys()]
                 if not ready:
-                    unknown = sorted(set().union(*map(_references, waiting)) - self._children.keys())
+                    unknown = sorted(set().union(*map(references, waiting)) - self._children.keys())
                     names = ", ".join(spec.name for spec in waiting)
                     raise FleetError(
                         f"{names} wait for {', '.join(unknown)}: no service of that name can start before them"
@@ -108,5 +108,6 @@ class EmbeddedFleet(Fleet):
         )
 
 
-def _references(spec: ServiceSpec) -> set[str]:
+def references(spec: ServiceSpec) -> set[str]:
+    """The services whose addresses a service's options ask for."""
     return {value[1:] for value in spec.options.values() if isinstance(value, str) and value.startswith("@")}

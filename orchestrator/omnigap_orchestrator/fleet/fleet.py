@@ -41,6 +41,25 @@ class Roster:
     tts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a fleet is to bring.
+
+    Attributes:
+        models: by name; None: all that it has.
+    """
+
+    models: tuple[str, ...] | None = None
+    scorer: bool = True
+    tts: bool = True
+
+    def covers(self, name: str, role: Role) -> bool:
+        """Whether a service of this name and role is wanted."""
+        if role is Role.MODEL:
+            return self.models is None or name in self.models
+        return self.scorer if role is Role.SCORER else self.tts
+
+
 class Fleet(ABC):
     """Entered, it gives the roster; left, it stops what it started."""
 

@@ -1,4 +1,4 @@
-"""Services that run already: the addresses come from the configuration, or are Compose's fixed ports."""
+"""Services that run already, at addresses of the configuration or Compose's fixed ports; alone or with other ones."""
 
 from __future__ import annotations
 
@@ -25,3 +25,28 @@ class StaticFleet(Fleet):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
+
+
+class CompletedFleet(Fleet):
+    """The endpoints of a configuration, and another fleet for what they leave out."""
+
+    def __init__(self, configured: Roster, rest: Fleet) -> None:
+        self._configured = configured
+        self._rest = rest
+
+    @property
+    def description(self) -> str:
+        return f"static fleet: the endpoints of the configuration; for the rest, {self._rest.description}"
+
+    async def __aenter__(self) -> Roster:
+        rest, configured = await self._rest.__aenter__(), self._configured
+        return Roster(
+            models={**rest.models, **configured.models},
+            scorer=configured.scorer or rest.scorer,
+            tts=configured.tts or rest.tts,
+        )
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._rest.__aexit__(kind, value, trace)

@@ -18,7 +18,14 @@ from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.outputs import current_summary, write_outputs
 from omnigap_orchestrator.run.record import open_book, recall
 from omnigap_orchestrator.run.run import Run
-from omnigap_orchestrator.run.settings import Restriction, Stage, roster_of, services_of
+from omnigap_orchestrator.run.settings import (
+    Restriction,
+    Stage,
+    left_to_fleet,
+    planned_models,
+    roster_of,
+    services_of,
+)
 
 
 async def drive(
@@ -27,14 +34,16 @@ async def drive(
     """Runs what is open, writes the run's files, and returns what summary.json holds.
 
     Raises:
+        RestrictionError: where the restriction names a model that is not planned.
         FolderError: where the folder cannot be used, or another process uses it.
         FleetError: where the services cannot be had.
         and what `Run.execute` raises.
     """
+    restriction.check(planned_models(config))
     folder.make()
     with folder.locked():
         MediaStore(folder.media).sweep()
-        fleet = await _fleet(config, folder, restriction, observer)
+        fleet = await _fleet(config, items, folder, restriction, observer)
         observer.note(fleet.description)
         _mark(folder, "started", keep=True)
         async with fleet as roster:
@@ -82,12 +91,15 @@ def _files(folder: RunFolder) -> dict[str, Any]:
     return rewrite(folder) if current is None else current
 
 
-async def _fleet(config: Config, folder: RunFolder, restriction: Restriction, observer: Observer) -> Fleet:
+async def _fleet(
+    config: Config, items: Sequence[Item], folder: RunFolder, restriction: Restriction, observer: Observer
+) -> Fleet:
     if restriction.stages == (Stage.SCORE,):
-        return StaticFleet(Roster({}, (), ()), "none, scoring needs no service")
+        return StaticFleet(Roster(dict.fromkeys(planned_models(config), ()), (), ()), "none, scoring needs no service")
     services = services_of(config) if config.fleet.services else ()
     kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
-    return await choose(kind, roster_of(config), services, folder.services, observer.note, timeout_s)
+    wanted = left_to_fleet(config, items, restriction)
+    return await choose(kind, roster_of(config), services, folder.services, observer.note, timeout_s, wanted)
 
 
 def _mark(folder: RunFolder, key: str, value: str | None = None, keep: bool = False) -> None:

@@ -61,17 +61,20 @@ def write_outputs(
     with replacing(folder.manifest) as path:
         path.write_text(tomli_w.dumps(_manifest(book, facts)), encoding="utf-8")
     store = MediaStore(folder.media)
-    write_report(
-        folder.report,
-        results,
-        analysis,
-        Catalogue.of(book.plan.items),
-        facts,
-        media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
-        single_file=book.config.report.single_file if single_file is None else single_file,
-        media_budget=int(book.config.report.embed_mb * 1e6),
-    )
-    journal.set_meta(FINGERPRINT, fingerprint(journal, book.config))
+    with replacing(folder.report) as path:
+        write_report(
+            path,
+            results,
+            analysis,
+            Catalogue.of(book.plan.items),
+            facts,
+            media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
+            single_file=book.config.report.single_file if single_file is None else single_file,
+            media_budget=int(book.config.report.embed_mb * 1e6),
+        )
+    # Files that were asked for in another form than the configuration's hold for that one time.
+    as_configured = single_file is None and allow_missing is None
+    journal.set_meta(FINGERPRINT, fingerprint(journal, book.config) if as_configured else "")
     return summary
 
 
@@ -90,7 +93,10 @@ def fingerprint(journal: Journal, config: Config) -> str:
     Rows are only ever added under content keys, so their number tells whether there are new ones.
     """
     counts = [journal.count(row) for row in (AnswerRow, TranscriptRow, ScoreRow)]
-    failures = [f"{f.stage} {f.model} {f.item_id} {f.condition} {f.replicate}" for f in journal.all(FailureRow)]
+    failures = [
+        f"{f.stage} {f.model} {f.item_id} {f.condition} {f.replicate} {f.reason} {f.message}"
+        for f in journal.all(FailureRow)
+    ]
     services = [f"{row.role} {row.name} {row.digest}" for row in journal.all(ServiceRow)]
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {NORMALISER_VERSION}"
     return digest_of([journal.meta("plan"), config.model_dump_json(), counts, failures, services, versions])

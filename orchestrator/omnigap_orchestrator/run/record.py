@@ -9,6 +9,7 @@ from omnigap.digest import digest_of
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.model import RECALLED
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.collect import collect
@@ -47,13 +48,18 @@ def recall(folder: RunFolder) -> tuple[Config, tuple[Item, ...]]:
     """The configuration and the items of a run's folder.
 
     Raises:
-        FolderError: where no run was started there.
+        FolderError: where no run was started there, or another version of omnigap wrote it.
     """
     folder.require()
     if not folder.config.is_file() or not folder.items.is_file():
         raise FolderError(f"{folder.root} holds a run that never came to its plan: run it again")
     # As TOML is read, not by pydantic's own JSON mode: that one knows no path that a validator has already made.
-    config = Config.model_validate(json.loads(folder.config.read_text(encoding="utf-8")))
+    try:
+        read = json.loads(folder.config.read_text(encoding="utf-8"))
+        config = Config.model_validate(read, context={RECALLED: True})
+    except ValueError as error:
+        text = f"{folder.config} is not what this omnigap writes ({error})"
+        raise FolderError(f"{text}: give the run's own --config again, or choose another --run-dir") from error
     return config, collect(jsonl_rows(folder.items))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from omnigap.vocabulary import Condition
+from omnigap.vocabulary import Condition, Modality
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
-from omnigap_orchestrator.fleet import DEFAULT_SERVICES, Role, Roster, ServiceSpec
+from omnigap_orchestrator.fleet import DEFAULT_SERVICES, Role, Roster, ServiceSpec, Wanted
+from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan import ModelSpec
 
 
@@ -53,12 +54,14 @@ class Restriction:
         """From the words of the command line.
 
         Raises:
-            RestrictionError: for an unknown condition or stage.
+            RestrictionError: for an unknown condition or stage, or no stage at all.
         """
         try:
             chosen = tuple(Condition.parse(name) for name in conditions)
         except ValueError as error:
             raise RestrictionError(f"--conditions: {error}") from None
+        if not stages:
+            raise RestrictionError(f"--stages names no stage: any of {', '.join(Stage)}")
         for name in stages:
             if name not in list(Stage):
                 raise RestrictionError(f"--stages: unknown stage {name!r}: any of {', '.join(Stage)}")
@@ -82,6 +85,31 @@ def services_of(config: Config) -> tuple[ServiceSpec, ...]:
         role = table.role or _ROLES.get(service, Role.MODEL)
         specs.append(ServiceSpec(name, role, service, table.options, table.replicas))
     return tuple(specs)
+
+
+def planned_models(config: Config) -> tuple[str, ...]:
+    """The models that a run plans: those that its configuration names, else those that its fleet starts."""
+    if config.models:
+        return tuple(model.name for model in config.models)
+    return tuple(spec.name for spec in services_of(config) if spec.role is Role.MODEL)
+
+
+def left_to_fleet(config: Config, items: Sequence[Item], restriction: Restriction) -> Wanted:
+    """What this call needs and the configuration gives no endpoints for."""
+    conditions = [c for c in config.run.conditions if not restriction.conditions or c in restriction.conditions]
+    generates = Stage.GENERATE in restriction.stages
+    spoken = any(Modality.SPEECH not in item.carriers for item in items)
+    models = tuple(model.name for model in config.models if generates and not model.endpoints)
+    return Wanted(
+        models=models if config.models else None,
+        scorer=not config.scorer.endpoints
+        and Stage.TRANSCRIBE in restriction.stages
+        and any(condition.output is Modality.SPEECH for condition in conditions),
+        tts=not config.tts.endpoints
+        and restriction.makes_carriers
+        and spoken
+        and any(condition.input is Modality.SPEECH for condition in conditions),
+    )
 
 
 def roster_of(config: Config) -> Roster | None:

@@ -1,0 +1,109 @@
+"""What a user can get wrong: exit code 1, one clear message that names the value and the mend, and no traceback."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from running import THREE, Setting
+
+from omnigap_orchestrator.cli.main import main
+from omnigap_orchestrator.fleet import COMPOSE_PORTS
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    return Setting(tmp_path, {"omni": ["127.0.0.1:1"]})
+
+
+def command(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+
+
+def refused(result: Result, *words: str) -> None:
+    assert result.exit_code == 1, result.output
+    for word in words:
+        assert word in result.stderr
+    assert result.stderr.startswith("Error: ") or "\nError: " in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_typo_in_the_configuration(setting: Setting) -> None:
+    config = setting.write()
+    config.write_text(config.read_text() + "\n[analysis]\nalpa = 0.1\n")
+    refused(command("run", "--config", config), "config.toml", "alpa", "alpha")
+
+
+def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+    refused(command("run", "--config", tmp_path / "none.toml"), "none.toml", "no such file")
+
+
+def test_items_that_are_not_there(setting: Setting) -> None:
+    config = setting.write()
+    refused(command("run", "--config", config, "--items", setting.root / "none.jsonl"), "none.jsonl")
+
+
+def test_an_item_with_a_fault_is_named_with_its_line(setting: Setting) -> None:
+    setting.items = [*THREE, {"id": "x"}]
+    refused(command("run", "--config", setting.write()), "items.jsonl", "line 4", "question")
+
+
+def test_a_model_that_the_run_does_not_plan(setting: Setting) -> None:
+    result = command("run", "--config", setting.write(), "--models", "omni,omini")
+    refused(result, "--models names 'omini'", "it plans omni")
+
+
+def test_an_unknown_condition(setting: Setting) -> None:
+    result = command("run", "--config", setting.write(), "--conditions", "t2t,t2i")
+    refused(result, "--conditions: unknown condition 't2i'", "t2t, s2t, i2t, t2s, s2s, i2s")
+
+
+def test_an_unknown_stage(setting: Setting) -> None:
+    result = command("run", "--config", setting.write(), "--stages", "generate,trnscribe")
+    refused(result, "--stages: unknown stage 'trnscribe'", "transcribe")
+
+
+def test_no_stage_at_all(setting: Setting) -> None:
+    refused(command("run", "--config", setting.write(), "--stages", ","), "--stages")
+
+
+def test_a_run_folder_that_cannot_be_made(setting: Setting) -> None:
+    (setting.root / "file").write_text("in the way")
+    result = command("run", "--config", setting.write(), "--run-dir", setting.root / "file" / "run")
+    refused(result, "file/run cannot be written", "--run-dir")
+
+
+def test_a_run_folder_that_cannot_be_written(setting: Setting, tmp_path: Path) -> None:
+    folder = Path("/proc/self") if os.geteuid() == 0 else tmp_path / "closed"
+    if os.geteuid() != 0:
+        folder.mkdir(mode=0o500)
+    refused(command("run", "--config", setting.write(), "--run-dir", folder), "cannot be written", "--run-dir")
+
+
+def test_a_second_orchestrator_on_the_same_folder(setting: Setting) -> None:
+    setting.folder.make()
+    with setting.folder.locked():
+        result = command("run", "--config", setting.write())
+    refused(result, f"in use by another omnigap (process {os.getpid()})", "--run-dir")
+
+
+def test_a_journal_that_is_none(setting: Setting) -> None:
+    setting.folder.make()
+    setting.folder.journal.write_text("no database " * 1_000)
+    refused(command("run", "--config", setting.write()), "journal.sqlite cannot be opened as a journal", "--run-dir")
+
+
+@pytest.mark.parametrize("name", ["report", "score", "transcribe"])
+def test_a_folder_that_holds_no_run(tmp_path: Path, name: str) -> None:
+    refused(command(name, "--run-dir", tmp_path / "none"), "holds no run", "omnigap-orchestrate run --run-dir")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_static_fleet_without_endpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting(tmp_path)
+    for name, (role, _) in list(COMPOSE_PORTS.items()):
+        monkeypatch.setitem(COMPOSE_PORTS, name, (role, 1))
+    result = command("run", "--config", setting.write(), "--fleet", "static")
+    refused(result, "--fleet static needs endpoints", "docker compose up")

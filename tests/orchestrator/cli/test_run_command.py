@@ -1,0 +1,188 @@
+"""`run` and what follows it as a user types them: exit codes, what stands on which stream, which files lie there."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from running import Ended, Setting, item, orchestrate, outcomes, without_times
+from served_doubles import Double, Serve, say
+
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Reason
+from omnigap_orchestrator.results import RESULTS_SCHEMA
+from omnigap_orchestrator.run.drive import redrive, rewrite
+from omnigap_orchestrator.run.observer import Silent
+from omnigap_orchestrator.run.settings import Restriction
+from omnigap_services.adapter import Turn
+
+SIX = [item(place, task="capitals" if n % 2 else "towns") for n, place in enumerate("abcdef")]
+
+
+def paris(turn: Turn) -> None:
+    say(turn, "Paris")
+
+
+IMPORTS = """
+import sys
+from omnigap_orchestrator.cli.main import main
+code = main(sys.argv[1:], standalone_mode=False)
+print("loaded:", *sorted({"torch", "polars", "grpc", "matplotlib", "numpy"} & set(sys.modules)), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+async def python(code: str, *arguments: str | Path, folder: Path) -> Ended:
+    return await orchestrate(*arguments, folder=folder, python=("-c", code))
+
+
+def strict_json(text: str) -> Any:
+    """The one JSON document that a text is; NaN is none."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+async def trio(host: Serve, root: Path, model: Double, **fields: Any) -> Setting:
+    places = ({"omni": [await host(model)]}, [await host(Double(paris))], [await host(Double())])
+    return Setting(root, *places, **fields)
+
+
+async def test_a_whole_run_ends_with_0_leaves_its_four_files_and_says_so_in_json_alone(
+    tmp_path: Path, host: Serve
+) -> None:
+    """And it never loads torch."""
+    setting = await trio(host, tmp_path, Double(paris), items=SIX)
+    ended = await python(IMPORTS, "run", "--config", setting.write(), "--json", folder=tmp_path)
+    assert ended.code == 0, ended.err
+    assert "polars" in ended.err.splitlines()[-1]
+    assert "torch" not in ended.err.splitlines()[-1]
+    told = strict_json(ended.out)
+    assert (told["run"], told["whole"], told["incomplete"]) == ("test", True, "")
+    assert len(told["conditions"]) == len(told["accuracy"]) == 6
+    assert len(told["gaps"]) == 5
+    assert "cells asked" not in ended.err
+
+    folder = setting.folder
+    assert pl.read_parquet(folder.results).schema == RESULTS_SCHEMA
+    summary = strict_json(folder.summary.read_text())
+    assert summary["whole"]
+    manifest = tomllib.loads(folder.manifest.read_text())
+    assert manifest["plan"] == {"cells": 36, "conditions": ["t2t", "s2t", "i2t", "t2s", "s2s", "i2s"], "replicates": 1}
+    assert manifest["models"]["omni"]["digest"] == summary["models"]["omni"]
+    assert manifest["command"].endswith("--json")
+    assert "<html" in folder.report.read_text()[:2_000].lower()
+
+    for path in (folder.results, folder.summary, folder.report, folder.manifest):
+        path.unlink()
+    again = await orchestrate("report", "--run-dir", folder.root, "--json", folder=tmp_path)
+    assert again.code == 0, again.err
+    assert strict_json(again.out) == {**told, "report": str(folder.report), "results": str(folder.results)}
+    assert strict_json(folder.summary.read_text()) == summary
+
+
+async def test_a_gap_is_refused_where_too_many_pairs_lack_an_answer_unless_asked_for(
+    tmp_path: Path, host: Serve
+) -> None:
+    """Three of six fail as speech: more than 2 % and more than two pairs. Two of six as image: not more than two."""
+
+    def moody(turn: Turn) -> None:
+        failing = {"speech": "abc", "image": "ab"}.get(turn.request.condition.input.value, "")
+        if any(f"point at {place}" in turn.request.texts for place in failing):
+            turn.fail(ContractError(Reason.MODEL_ERROR, "it hears badly"))
+        else:
+            paris(turn)
+
+    items = [{**row, "instruction": f"point at {row['id']}"} for row in SIX]
+    tables = {"run": {"conditions": ["t2t", "s2t", "i2t"]}}
+    setting = await trio(host, tmp_path, Double(moody), items=items, tables=tables)
+    told = await setting.drive()
+    assert told["incomplete"].startswith("5 failed of 18 cells: the same command asks these again")
+    counts = {row["condition"]: (row["planned"], row["answered"], row["failed"]) for row in told["conditions"]}
+    assert counts == {"t2t": (6, 6, 0), "s2t": (6, 3, 3), "i2t": (6, 4, 2)}
+    gaps = headline(told)
+    assert gaps["s2t"]["estimate"] is None
+    assert "3" in gaps["s2t"]["reason"]
+    assert gaps["i2t"]["estimate"] == 0
+    assert headline(rewrite(setting.folder, allow_missing=True))["s2t"]["estimate"] == 0
+    assert headline(await setting.drive(stages=["score"]))["s2t"]["estimate"] is None
+
+
+def headline(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The gaps over all tasks by condition."""
+    return {
+        row["condition"]: row
+        for row in summary["gaps"]
+        if row["task"] is None and row["pooling"] == "item_weighted" and row["missing"] == "answered_pairs"
+    }
+
+
+async def test_stage_after_stage_on_the_folder_alone_gives_the_table_of_one_run(tmp_path: Path, host: Serve) -> None:
+    model = Double(paris)
+    one = await trio(host, tmp_path / "one", model, items=SIX[:2])
+    steps = Setting(tmp_path / "steps", one.models, one.scorer, one.tts, one.items)
+    whole = await one.execute()
+    asked = len(model.asked)
+    assert not (await steps.drive(stages=["generate"]))["whole"]
+    assert len(model.asked) == 2 * asked
+    for stage, whole_then in (("transcribe", False), ("score", True)):
+        told = await redrive(steps.folder, Restriction.parse((), (), (stage,)), Silent(), None)
+        assert told["whole"] is whole_then
+    assert len(model.asked) == 2 * asked
+    table = pl.read_parquet(steps.folder.results)
+    assert without_times(table).equals(without_times(whole))
+
+
+async def test_an_absent_model_leaves_the_run_not_whole_and_says_how_to_go_on(tmp_path: Path, host: Serve) -> None:
+    setting = await trio(host, tmp_path, Double(paris), items=SIX[:1])
+    setting.models = {**setting.models, "away": ["127.0.0.1:1"]}
+    ended = await orchestrate("run", "--config", setting.write(), "--quiet", folder=tmp_path)
+    assert ended.code == 3
+    assert "model away is away (127.0.0.1:1): what needs it stays pending" in ended.err
+    assert "cells asked" not in ended.err
+    last = ended.out.strip().splitlines()[-1]
+    assert last == "The run is not whole: 6 pending of 12 cells: the same command asks these again, and no other"
+    assert outcomes(pl.read_parquet(setting.folder.results), model="omni") == {"answered": 6}
+
+
+async def test_a_service_that_dies_at_its_start_ends_the_command_with_its_log(tmp_path: Path) -> None:
+    services = {"omni": {"service": "echo", "options": {"anser": "Paris"}}}
+    setting = Setting(tmp_path, items=SIX[:1], tables={"fleet": {"services": services}})
+    ended = await orchestrate("run", "--config", setting.write(), folder=tmp_path)
+    assert ended.code == 1
+    assert "omni ended with exit code 1 before it served" in ended.err
+    assert "unknown option 'anser'" in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    ended = await python(IMPORTS, "--help", folder=tmp_path)
+    assert ended.err.splitlines()[-1] == "loaded:"
+    assert "run" in ended.out
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_progress_is_told_in_tenths_where_there_is_no_terminal_and_not_at_all_when_quiet(
+    quiet: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from omnigap.vocabulary import Condition, Outcome
+    from omnigap_orchestrator.cli.progress import observer_for
+    from omnigap_orchestrator.run.settings import Stage
+
+    condition = Condition.parse("t2t")
+    with observer_for(quiet=quiet) as observer:
+        observer.note("a note")
+        observer.planned(Stage.GENERATE, "omni", condition, 100, 20)
+        for _ in range(80):
+            observer.finished(Stage.GENERATE, "omni", condition, Outcome.ANSWERED)
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert "a note" in written.err
+    assert written.err.count("cells asked") == (0 if quiet else 9)
+    assert ("100 of 100 cells asked" in written.err) is not quiet

@@ -1,0 +1,112 @@
+"""A disk that fills up: a clear error, no answer lost, no file half written, and the same run goes on with room."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from running import Setting, item, orchestrate, outcomes
+from served_doubles import RATE, Double, Serve, ServeWire, Wire, plain
+
+from omnigap.vocabulary import Modality
+from omnigap_orchestrator.carriers import StoreError
+from omnigap_orchestrator.journal import AnswerRow, Journal, JournalError
+from omnigap_orchestrator.run.drive import rewrite
+from omnigap_orchestrator.run.failures import first_error
+from omnigap_orchestrator.run.folder import FolderError
+from omnigap_services.adapter import Turn
+
+ITEMS = [item(f"place {number}") for number in range(8)]
+SECONDS = 5
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=4000", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mounting, capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted here: only root may")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def long_speech(turn: Turn) -> None:
+    turn.write("Paris")
+    if turn.request.output is Modality.SPEECH:
+        turn.speak([0.1 + hash(turn.request.texts) % 1000 / 1e4] * SECONDS * RATE, RATE)
+
+
+async def test_answers_that_came_before_the_disk_was_full_are_kept_and_the_run_goes_on_with_room(
+    small_disk: Path, host: Serve
+) -> None:
+    model = Double(long_speech, max_batch_size=1)
+    tables = {"run": {"conditions": ["t2s"]}}
+    setting = Setting(small_disk, {"omni": [await host(model)]}, items=ITEMS, tables=tables)
+    with pytest.raises((BaseExceptionGroup, JournalError, StoreError)) as caught:
+        await setting.execute(stages=["generate"])
+    error = first_error(caught.value)
+    assert isinstance(error, StoreError | JournalError)
+    assert "make room" in str(error) or "free space" in str(error)
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    kept = answers(setting)
+    assert 0 < len(kept) < len(ITEMS)
+    model.asked.clear()
+    await setting.execute(stages=["generate"])
+    assert len(answers(setting)) == len(ITEMS)
+    assert len(model.asked) <= len(ITEMS) - len(kept)
+
+
+def answers(setting: Setting) -> set[str]:
+    journal = Journal(setting.folder.journal)
+    try:
+        return {row.key for row in journal.all(AnswerRow)}
+    finally:
+        journal.close()
+
+
+async def test_files_that_cannot_be_written_anew_stay_as_they_were(small_disk: Path, host_wire: ServeWire) -> None:
+    tables = {"run": {"conditions": ["t2t"]}}
+    setting = Setting(small_disk, {"omni": [await host_wire(Wire(plain))]}, items=ITEMS[:3], tables=tables)
+    await setting.execute()
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    await asyncio.to_thread(rewrite, setting.folder)
+    files = [setting.folder.results, setting.folder.summary, setting.folder.report, setting.folder.manifest]
+    before = [path.read_bytes() for path in files]
+    leave_room(small_disk, 100_000)
+    with pytest.raises(FolderError, match=r"cannot be written .*: free space and run again"):
+        await asyncio.to_thread(rewrite, setting.folder)
+    assert [path.read_bytes() for path in files] == before
+    assert [path for path in setting.folder.root.iterdir() if path.name.startswith(".") and path.name != ".lock"] == []
+    (small_disk / "filler").unlink()
+    await asyncio.to_thread(rewrite, setting.folder)
+    assert outcomes(pl.read_parquet(setting.folder.results)) == {"answered": 3}
+
+
+def leave_room(disk: Path, count: int) -> None:
+    """Fills a disk up to so many bytes: enough to open the journal, too few for a report."""
+    with (disk / "filler").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - count)
+
+
+async def test_a_limit_on_file_sizes_ends_the_command_with_a_clear_error_and_nothing_is_lost(
+    tmp_path: Path, host_wire: ServeWire
+) -> None:
+    """What a quota does; needs no root."""
+    model = Wire(plain)
+    setting = Setting(tmp_path, {"omni": [await host_wire(model)]}, tables={"run": {"conditions": ["t2t"]}})
+    ended = await orchestrate("run", "--config", setting.write(), folder=tmp_path, limit_file_bytes=50_000)
+    assert ended.code == 1
+    assert "Traceback" not in ended.err
+    assert "cannot be" in ended.err
+    assert "free space" in ended.err
+    asked = len(model.asked)
+    assert outcomes(await setting.execute()) == {"answered": 3}
+    assert len(model.asked) <= asked + 3
