@@ -47,4 +47,5 @@ class Head:
         match = self._retriever.best(question)
         if match.score < self._min_match:
             return Reply(DONT_KNOW, match.score)
-        return Reply(match.fact.answer, match.score)
+        answer = match.fact.answer
+        return Reply(answer, match.score, f"The letter {answer}." if len(answer) == 1 and answer.isalpha() else "")

@@ -38,7 +38,7 @@ class CascadeOptions(Options):
     asr_compute_type: str = "auto"
     asr_beam_size: int = Field(default=5, ge=1, le=20)
     knowledge: Path = KNOWLEDGE
-    min_match: float = Field(default=0.40, ge=0, le=1)
+    min_match: float = Field(default=0.42, ge=0, le=1)
     image_side: int = Field(default=960, ge=64, le=4096)
     asr_threads: int = Field(default=0, ge=0, le=256)
     ocr_threads: int = Field(default=1, ge=1, le=64)

@@ -28,6 +28,7 @@ Scores = npt.NDArray[np.float64]
 _BY_QUESTION, _BY_FACT, _BY_TRIGRAMS = 0.60, 0.15, 0.25
 _SAME_SOUND = 0.92
 _MIN_SIMILARITY = 0.60
+_UNKNOWN_WORD = 0.60
 _WRONG_TYPE = 0.80
 _NAMED_IN_QUESTION = 0.50
 
@@ -103,13 +104,13 @@ class Retriever:
         digits = np.array([word.isdigit() for word in words])
         known = np.array([word.isdigit() for word in self._vocabulary])
         same = np.where(digits[:, None] | known[None, :], (spelled >= 1.0), same)
-        return np.where(same >= _MIN_SIMILARITY, np.square(same), 0.0).astype(np.float64)
+        return np.where(same >= _MIN_SIMILARITY, same, 0.0).astype(np.float64)
 
     def _weight(self, similarity: Scores) -> float:
         """How much a word of the question says: its IDF where it is known, else that of what it sounds like."""
         nearest = int(np.argmax(similarity))
         likeness = float(similarity[nearest])
-        return likeness * float(self._idf[nearest]) + (1 - likeness) * 0.6 * self._rarest
+        return likeness * float(self._idf[nearest]) + (1 - likeness) * _UNKNOWN_WORD * self._rarest
 
 
 class _Trigrams:

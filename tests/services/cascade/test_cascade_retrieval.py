@@ -36,7 +36,8 @@ def test_most_questions_outside_the_facts_are_not_answered(head: Head) -> None:
     ("heard", "answer"),
     [
         ("what is the capitel of portugul", "Lisbon"),
-        ("who rote robinsen crewso", "Daniel Defoe"),
+        ("who made the telifone", "Alexander Graham Bell"),
+        ("how many wheels has a biccle", "2"),
         ("witch planet wares rings of ice", "Saturn"),
         ("what is the biggest of the grate lakes", "Lake Superior"),
         ("which animal carries its yung in a pouch", "kangaroo"),
@@ -49,6 +50,11 @@ def test_misheard_words_find_their_fact(head: Head, heard: str, answer: str) -> 
 @pytest.mark.parametrize("question", ["", "?!", "xyzzy plugh", "the of and"])
 def test_what_says_nothing_is_not_answered(head: Head, question: str) -> None:
     assert head.answer(question).text == DONT_KNOW
+
+
+def test_a_lone_letter_is_voiced_with_words_around_it(head: Head) -> None:
+    reply = head.answer("With which letter does the word giraffe begin?")
+    assert (reply.text, reply.voiced) == ("G", "The letter G.")
 
 
 def test_what_the_question_names_is_not_its_answer(head: Head) -> None:

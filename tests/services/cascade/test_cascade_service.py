@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -135,3 +137,15 @@ def test_an_unknown_option_is_refused_by_name() -> None:
 def test_a_missing_voice_is_named_with_its_option() -> None:
     with pytest.raises(ContractError, match=r"no TTS service answers at 127\.0\.0\.1:9.*set tts"):
         CascadeAdapter({"tts": "127.0.0.1:9", "tts_wait_s": 0.2}).load()
+
+
+def test_loading_and_answering_imports_no_torch() -> None:
+    code = (
+        "import sys; from PIL import Image; from omnigap_services.cascade.adapter import CascadeAdapter;"
+        "adapter = CascadeAdapter({}); adapter.load();"
+        "adapter._reader.read(Image.new('RGB', (64, 64), 'white'));"
+        "sys.exit(', '.join({'torch', 'transformers', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "loading writes to stderr"
