@@ -165,9 +165,9 @@ class Orchestrator:
         )
         return cls(process)
 
-    async def end(self) -> Ended:
+    async def end(self, patience_s: float = PATIENCE_S) -> Ended:
         """Waits until it ends."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             out, err = await self.process.communicate()
         assert self.process.returncode is not None
         return Ended(self.process.returncode, out.decode(), err.decode())
@@ -181,9 +181,9 @@ class Orchestrator:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
-async def orchestrate(*arguments: str | Path, folder: Path, **how: Any) -> Ended:
+async def orchestrate(*arguments: str | Path, folder: Path, patience_s: float = PATIENCE_S, **how: Any) -> Ended:
     """Runs a command to its end; `how` as `Orchestrator.start` takes it."""
-    return await (await Orchestrator.start(*arguments, folder=folder, **how)).end()
+    return await (await Orchestrator.start(*arguments, folder=folder, **how)).end(patience_s)
 
 
 async def until(condition: Any, what: str) -> None:
