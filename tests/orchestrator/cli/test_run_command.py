@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
 from running import Ended, Setting, item, orchestrate, outcomes, without_times
 from served_doubles import Double, Serve, say
 
@@ -165,24 +164,3 @@ async def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     ended = await python(IMPORTS, "--help", folder=tmp_path)
     assert ended.err.splitlines()[-1] == "loaded:"
     assert "run" in ended.out
-
-
-@pytest.mark.parametrize("quiet", [True, False])
-def test_progress_is_told_in_tenths_where_there_is_no_terminal_and_not_at_all_when_quiet(
-    quiet: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from omnigap.vocabulary import Condition, Outcome
-    from omnigap_orchestrator.cli.progress import observer_for
-    from omnigap_orchestrator.run.settings import Stage
-
-    condition = Condition.parse("t2t")
-    with observer_for(quiet=quiet) as observer:
-        observer.note("a note")
-        observer.planned(Stage.GENERATE, "omni", condition, 100, 20)
-        for _ in range(80):
-            observer.finished(Stage.GENERATE, "omni", condition, Outcome.ANSWERED)
-    written = capsys.readouterr()
-    assert written.out == ""
-    assert "a note" in written.err
-    assert written.err.count("cells asked") == (0 if quiet else 9)
-    assert ("100 of 100 cells asked" in written.err) is not quiet

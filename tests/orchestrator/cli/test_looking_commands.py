@@ -1,0 +1,137 @@
+"""`plan`, `doctor` and `models`: what would be asked, what is wrong, who answers; none of them asks a question."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from running import Setting, item, orchestrate
+from served_doubles import Double, Serve, say
+
+from omnigap.vocabulary import Condition, Outcome
+from omnigap_orchestrator.cli.main import main
+from omnigap_orchestrator.cli.progress import observer_for
+from omnigap_orchestrator.fleet import COMPOSE_PORTS
+from omnigap_orchestrator.run.settings import Stage
+from omnigap_services.adapter import Turn
+
+ITEMS = [item("france"), item("peru")]
+
+
+def paris(turn: Turn) -> None:
+    say(turn, "Paris")
+
+
+@pytest.fixture
+def no_compose(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, (role, _) in list(COMPOSE_PORTS.items()):
+        monkeypatch.setitem(COMPOSE_PORTS, name, (role, 1))
+
+
+def command(*arguments: str | Path, code: int = 0) -> str:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def told(*arguments: str | Path, code: int = 0) -> Any:
+    return json.loads(command(*arguments, "--json", code=code))
+
+
+def test_plan_counts_cells_without_any_service(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS, tables={"run": {"replicates": 2}})
+    config = setting.write()
+    seen = told("plan", "--config", config)
+    assert (seen["items"], seen["cells"]) == (2, 24)
+    assert {
+        row["condition"]: (row["cells"], row["done"], row["seconds_left"]) for row in seen["rows"]
+    } == dict.fromkeys(("t2t", "s2t", "i2t", "t2s", "s2s", "i2s"), (4, 0, None))
+    assert "not measured" in command("plan", "--config", config)
+    assert not setting.folder.root.exists()
+
+
+async def test_plan_tells_what_is_done_and_what_the_rest_may_take(tmp_path: Path, host: Serve) -> None:
+    setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, items=ITEMS)
+    await setting.execute(conditions=["t2t"])
+    rows = {row["condition"]: row for row in told("plan", "--config", setting.write())["rows"]}
+    assert (rows["t2t"]["done"], rows["t2t"]["seconds_left"]) == (2, 0)
+    assert (rows["i2t"]["done"], rows["i2t"]["seconds_left"]) == (0, None)
+
+
+async def test_doctor_and_models_see_who_answers(tmp_path: Path, host: Serve) -> None:
+    model = Double(paris)
+    setting = Setting(tmp_path, {"omni": [await host(model), "127.0.0.1:1"]}, items=ITEMS)
+    config = setting.write()
+    ended = await orchestrate("doctor", "--config", config, "--json", folder=tmp_path)
+    assert ended.code == 1, ended.err
+    findings = [(each["check"], each["status"], each["message"]) for each in json.loads(ended.out)]
+    assert ("items", "ok", "2 items in 1 tasks") in findings
+    (well, away) = [(status, message) for check, status, message in findings if check == "model omni"]
+    assert (well[0], away[0]) == ("ok", "failed")
+    assert "serves double, digest" in well[1]
+    assert "127.0.0.1:1 is not serving" in away[1]
+
+    ended = await orchestrate("models", "--config", config, "--json", folder=tmp_path)
+    assert ended.code == 0, ended.err
+    (well, away) = json.loads(ended.out)["services"]
+    assert well["conditions"] == dict.fromkeys(("t2t", "s2t", "i2t", "t2s", "s2s", "i2s"), "native")
+    assert (away["digest"], away["conditions"]) == ("", {})
+    assert model.asked == []
+
+
+def test_doctor_names_what_is_wrong_and_ends_with_1(tmp_path: Path, no_compose: None) -> None:
+    setting = Setting(tmp_path, items=[*ITEMS, {"id": "broken"}])
+    config = setting.write()
+    (tmp_path / "runs").write_text("in the way")
+    findings = {each["check"]: each for each in told("doctor", "--config", config, code=1)}
+    assert (findings["items"]["status"], findings["run folder"]["status"]) == ("failed", "failed")
+    assert "line 3" in findings["items"]["message"]
+    assert "--run-dir" in findings["run folder"]["message"]
+    assert findings["compose"]["message"].startswith("no Compose service answers")
+
+
+def test_models_lists_what_is_known_and_that_nothing_answers(no_compose: None) -> None:
+    seen = told("models")
+    assert {service["name"] for service in seen["services"]} == set(COMPOSE_PORTS)
+    assert not any(service["digest"] for service in seen["services"])
+    assert all(len(system["conditions"]) == 6 for system in seen["known"])
+    assert "away" in command("models")
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_progress_is_told_in_tenths_where_there_is_no_terminal_and_not_at_all_when_quiet(
+    quiet: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    condition = Condition.parse("t2t")
+    with observer_for(quiet=quiet) as observer:
+        observer.note("a note")
+        observer.planned(Stage.GENERATE, "omni", condition, 100, 20)
+        for _ in range(80):
+            observer.finished(Stage.GENERATE, "omni", condition, Outcome.ANSWERED)
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert "a note" in written.err
+    assert written.err.count("cells asked") == (0 if quiet else 9)
+    assert ("100 of 100 cells asked" in written.err) is not quiet
+
+
+def test_a_terminal_shows_a_bar_with_a_rate_for_each_model_and_condition(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with observer_for(quiet=False) as observer:
+        observer.preparing("carriers", 1, 2)
+        observer.preparing("carriers", 2, 2)
+        for stage in (Stage.GENERATE, Stage.TRANSCRIBE):
+            for name in ("t2s", "s2s"):
+                observer.planned(stage, "omni [x]", Condition.parse(name), 4, 1)
+                observer.finished(stage, "omni [x]", Condition.parse(name), Outcome.ANSWERED)
+        observer.finished(Stage.SCORE, "omni [x]", Condition.parse("t2s"), Outcome.ANSWERED)
+    written = capsys.readouterr()
+    assert written.out == ""
+    for word in ("omni [x]", "t2s", "s2s", "asks", "heard", "2/4", "/s"):
+        assert word in written.err
