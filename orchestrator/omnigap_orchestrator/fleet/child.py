@@ -18,7 +18,7 @@ from typing import Any
 from omnigap_orchestrator.fleet.fleet import FleetError
 
 LOG_LINES = 30
-STOP_TIMEOUT_S = 15.0
+DRAIN_S, STOP_TIMEOUT_S = 10.0, 15.0
 LAST_WORDS_S = 2.0
 STARTS_IN_VAIN = 3
 """A service that dies so often before it serves stays down; one that served comes back however often it dies."""
@@ -77,7 +77,7 @@ class Child:
     async def _spawn(self) -> Process:
         command = [sys.executable, "-m", "omnigap_services.serve", self._service, "--host", "127.0.0.1"]
         command += ["--port", str(self._port), "--config", str(self._options_file), "--exit-with-parent"]
-        command += ["--parent-pid", str(os.getpid())]
+        command += ["--parent-pid", str(os.getpid()), "--drain-seconds", str(DRAIN_S)]
         environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         # Its own process group: Ctrl-C in the terminal then reaches the orchestrator alone, which drains in order.
         process = await asyncio.create_subprocess_exec(

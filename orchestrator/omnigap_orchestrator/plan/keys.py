@@ -32,9 +32,14 @@ class AnswerKeys:
         return hasher.hexdigest()
 
 
-def transcript_key(audio_sha: str, asr_digest: str, decoding: DecodingConfig, language: str) -> str:
-    """A transcript depends on the audio, the scorer (its digest: weights, versions) and how the scorer is asked."""
-    return digest_of([audio_sha, asr_digest, decoding.model_dump(), language])
+def scorer_key(asr_digest: str, decoding: DecodingConfig) -> str:
+    """A scorer as it is asked: its digest (weights, versions, defaults) and the decoding of the configuration."""
+    return digest_of([asr_digest, decoding.model_dump()])
+
+
+def transcript_key(audio_sha: str, scorer: str, language: str) -> str:
+    """A transcript depends on the audio, the scorer as it is asked (`scorer_key`), and the language it is told."""
+    return digest_of([audio_sha, scorer, language])
 
 
 def score_key(text: str, own_text: str, golds: str, answer_type: str, normaliser: str) -> str:

@@ -12,7 +12,7 @@ from omnigap_orchestrator.dispatch.service import support_in
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import Journal, ServiceRow
-from omnigap_orchestrator.plan import AnswerKeys, Cell, ModelSpec, Plan, transcript_key
+from omnigap_orchestrator.plan import AnswerKeys, Cell, ModelSpec, Plan, scorer_key, transcript_key
 from omnigap_orchestrator.run.carriers import Carrier, CarrierSet
 
 
@@ -70,7 +70,7 @@ class Book:
         self.carriers = carriers
         self._items = {item.id: item for item in plan.items}
         self.subjects = {spec.name: _subject(spec, cards.models.get(spec.name)) for spec in plan.models}
-        self.asr_digest = cards.scorer.digest if cards.scorer is not None else ""
+        self._scorer = scorer_key(cards.scorer.digest if cards.scorer is not None else "", config.scorer.decoding)
 
     def __iter__(self) -> Iterator[Entry]:
         for cell in self.plan:
@@ -94,7 +94,7 @@ class Book:
 
     def transcript_key(self, audio_sha: str, item: Item) -> str:
         """The key of what the scorer hears in a clip."""
-        return transcript_key(audio_sha, self.asr_digest, self.config.scorer.decoding, self.scorer_language(item))
+        return transcript_key(audio_sha, self._scorer, self.scorer_language(item))
 
     def scorer_language(self, item: Item) -> str:
         return self.config.scorer.language or item.language
