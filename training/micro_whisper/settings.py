@@ -57,7 +57,7 @@ class ModelSettings:
 AUDIO = AudioSettings()
 
 PADDING_SECONDS = 5.0
-"""The asr service pads clips to multiples of this instead of the whole window. Training lets padded positions count as
-one mass and not one by one; measured on 72 short and 21 open lines, the word error is that of the whole window (.050
-and .21) at a seventeenth of the work. At 2 s it is .088."""
+"""The asr service pads to multiples of this instead of the whole window. Training lets padded positions count as one
+mass and not one by one; the shipped checkpoint's word errors are then .031 on eval_short.txt and .106 on eval_open.txt,
+against .029 and .102 with the whole window, at a seventeenth of the work."""
 MODEL = ModelSettings()
