@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from omnigap import convert
 from omnigap.errors import ContractError
@@ -22,6 +23,8 @@ from omnigap_orchestrator.run.store import Keeper
 
 OnAnswer = Callable[[Entry, AnswerRow], None]
 
+CACHED_CARRIERS = 128
+
 
 class Generation:
     """Asks one model its open cells."""
@@ -38,7 +41,8 @@ class Generation:
         on_answer: OnAnswer,
     ) -> None:
         self._service = service
-        self._store = store
+        # Both output conditions, and every replicate without a voice or font of its own, send the same bytes.
+        self._read = lru_cache(maxsize=CACHED_CARRIERS)(store.read)
         self._keeper = keeper
         self._writer = writer
         self._observer = observer
@@ -76,7 +80,7 @@ class Generation:
     def _request(self, entry: Entry) -> pb.GenerateRequest:
         cell, item, spec = entry.cell, entry.item, entry.subject.spec
         assert entry.carrier is not None and entry.key is not None
-        parts = [carrier_part(entry, self._store)]
+        parts = [carrier_part(entry, self._read)]
         if item.instruction:
             parts.append(pb.InputPart(text=item.instruction))
         return pb.GenerateRequest(
@@ -103,13 +107,13 @@ class Generation:
         self._observer.finished(Stage.GENERATE, cell.model, cell.condition, Outcome.FAILED)
 
 
-def carrier_part(entry: Entry, store: MediaStore) -> pb.InputPart:
-    """The carrier as it travels: its text, or its bytes from the store."""
+def carrier_part(entry: Entry, read: Callable[[str], bytes]) -> pb.InputPart:
+    """The carrier as it travels: its text, or its bytes, read by their SHA-256."""
     carrier = entry.carrier
     assert carrier is not None
     if entry.cell.condition.input is Modality.TEXT:
         return pb.InputPart(text=carrier.text)
-    data = store.read(carrier.sha)
+    data = read(carrier.sha)
     if entry.cell.condition.input is Modality.SPEECH:
         return pb.InputPart(audio=pb.Audio(data=data, mime_type=carrier.mime_type))
     return pb.InputPart(image=pb.Image(data=data, mime_type=carrier.mime_type))
