@@ -97,8 +97,10 @@ def _lost_tail(own_text: str, audio: AudioFacts, transcript: str | None, languag
     if not heard or len(heard) > len(said) or heard == said or heard[:-1] != said[: len(heard) - 1]:
         return False
     cut = said[len(heard) - 1]
-    # The last word may be cut itself: "par" of "paris".
-    return cut.startswith(heard[-1]) and (len(heard) < len(said) or not heard[-1].isdigit())
+    # The last word may be cut itself: "par" of "paris". One letter less is a spelling: "shel" of "shell".
+    if not cut.startswith(heard[-1]):
+        return False
+    return len(heard) < len(said) or (len(cut) - len(heard[-1]) > 1 and not heard[-1].isdigit())
 
 
 def _is_suspect(asr: AsrFacts) -> bool:

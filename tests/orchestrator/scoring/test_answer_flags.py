@@ -47,6 +47,10 @@ def test_a_transcript_that_stops_early_is_truncated(heard: str) -> None:
     assert answer_flags("The capital of France is Paris.", audio=SOUND, transcript=heard) == {Flag.TRUNCATED}
 
 
+def test_a_last_word_that_lacks_one_letter_is_misspelt_not_cut() -> None:
+    assert answer_flags("shell", audio=SOUND, transcript="shel") == frozenset()
+
+
 @pytest.mark.parametrize(
     "heard", ["The capital of France is Paris", "capital of france is paris", "the capital is paris"]
 )
