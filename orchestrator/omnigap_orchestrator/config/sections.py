@@ -13,7 +13,7 @@ class RunConfig(StrictModel):
 
     Attributes:
         dir: the run's folder; None: `runs/NAME` after the configuration file's name.
-        seed: of everything that is drawn at random; sent to models whose own decoding names none.
+        seed: sent to models whose own decoding names none; resampling has `analysis.bootstrap_seed`.
         replicates: answers per model, item and condition.
         conditions: which of the six; a model's own list narrows it further.
         system_prompt: sent in all conditions alike; a model's own takes its place.
