@@ -28,7 +28,7 @@ lint: $(VENV)/.test ## Style, types, protos, Dockerfiles.
 	$(BIN)/hadolint docker/*.Dockerfile
 
 bench: $(VENV)/.embedded ## Measure the speed of the orchestrator against a null model, and of the ASR scorer.
-	$(BIN)/python benchmarks/run_throughput.py
+	$(BIN)/python benchmarks/run_throughput.py --profile
 	$(BIN)/python benchmarks/asr_batching.py
 
 stubs: $(VENV)/.test ## Write the Python stubs of the .proto anew.

@@ -45,7 +45,7 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Measure the modality gap: the same question as text, speech and image, answered as text and as speech.
 
-    Start with `omnigap-orchestrate run`. Every flag can also be set as OMNIGAP_COMMAND_FLAG, and most in a TOML file.
+    Start with `omnigap-orchestrate run`. Most flags can also be set in a TOML file, or as OMNIGAP_COMMAND_FLAG.
     """
 
 

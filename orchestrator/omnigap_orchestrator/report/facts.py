@@ -35,6 +35,8 @@ class RunFacts:
         versions: package or program -> version.
         embedded: the run asked the services that ship with omnigap, whose numbers say nothing about real models.
         shared_hearing: names of the models that hear with the same checkpoint as the ASR scorer.
+        deaf_scorer: a model that does not ship with omnigap was heard by the recogniser that does, which knows two
+            synthetic voices only.
         incomplete: why the run is not whole, and how to go on; empty when it is whole.
     """
 
@@ -54,4 +56,5 @@ class RunFacts:
     notes: tuple[str, ...] = ()
     embedded: bool = False
     shared_hearing: tuple[str, ...] = ()
+    deaf_scorer: bool = False
     incomplete: str = ""

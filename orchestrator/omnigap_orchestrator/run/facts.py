@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 
@@ -21,6 +21,8 @@ from omnigap_orchestrator.scoring import NORMALISER_VERSION
 
 # Models that ship with omnigap: they show that the instrument works, and nothing about real models.
 SHIPPED_MODELS = frozenset({"cascade", "echo"})
+# The checkpoint folder that the asr service ships: it knows two synthetic voices, and no other.
+SHIPPED_EARS = "checkpoint"
 _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
 
 
@@ -51,8 +53,15 @@ def run_facts(folder: RunFolder, book: Book, journal: Journal, results: pl.DataF
         shared_hearing=tuple(
             name for name, card in models.items() if scorer_weights and _hears_with(card) == scorer_weights
         ),
+        deaf_scorer=_is_deaf(cards.scorer, models.values()),
         incomplete=incomplete(results),
     )
+
+
+def _is_deaf(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeResponse]) -> bool:
+    """Whether a model that does not ship with omnigap is heard by the recogniser that does."""
+    shipped = scorer is not None and scorer.name == "asr" and scorer.settings.get("checkpoint") == SHIPPED_EARS
+    return shipped and any(card.name not in SHIPPED_MODELS for card in models)
 
 
 def incomplete(results: pl.DataFrame) -> str:

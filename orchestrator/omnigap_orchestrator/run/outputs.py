@@ -27,8 +27,8 @@ from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book
 from omnigap_orchestrator.run.facts import run_facts
 from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.table import ResultsTable
-from omnigap_orchestrator.scoring import NORMALISER_VERSION
 
 FINGERPRINT = "outputs_of"
 """The journal's note of what the files were written from."""
@@ -98,7 +98,7 @@ def fingerprint(journal: Journal, config: Config) -> str:
         for f in journal.all(FailureRow)
     ]
     services = [f"{row.role} {row.name} {row.digest}" for row in journal.all(ServiceRow)]
-    versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {NORMALISER_VERSION}"
+    versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
     return digest_of([journal.meta("plan"), config.model_dump_json(), counts, failures, services, versions])
 
 

@@ -87,20 +87,25 @@ class Run:
         wanted: list[tuple[Role, str, tuple[str, ...]]] = []
         if Stage.GENERATE in self._restriction.stages:
             wanted += [(Role.MODEL, spec.name, spec.endpoints) for spec in plan.models if self._covers(spec.name)]
-        if self._restriction.makes_carriers:
+        covered = self._covered_conditions(plan)
+        if self._restriction.makes_carriers and any(c.input is Modality.SPEECH for c in covered):
             wanted.append((Role.TTS, Role.TTS, roster.tts))
-        if Stage.TRANSCRIBE in self._restriction.stages:
+        if Stage.TRANSCRIBE in self._restriction.stages and any(c.output is Modality.SPEECH for c in covered):
             wanted.append((Role.SCORER, Role.SCORER, roster.scorer))
         for role, name, addresses in wanted:
             service = await connect(name, addresses, self._policy, self._observer.note) if addresses else None
             if service is None:
                 where = ", ".join(addresses) or "no endpoint is configured"
-                self._observer.note(f"{role} {name} is away ({where}): what needs it stays pending")
+                what = f"model {name}" if role is Role.MODEL else f"the {role}"
+                self._observer.note(f"{what} is away ({where}): what needs it stays pending")
                 continue
             found[_model_key(name) if role is Role.MODEL else role] = service
             await writer.write(
                 ServiceRow(role, name, service.digest, service.card.SerializeToString(deterministic=True), time.time())
             )
+
+    def _covered_conditions(self, plan: Plan) -> set[Condition]:
+        return {c for spec in plan.models for c in spec.conditions if self._restriction.covers(spec.name, c)}
 
     def _covers(self, model: str) -> bool:
         return not self._restriction.models or model in self._restriction.models
@@ -110,7 +115,8 @@ class Run:
         finder = CarrierFinder(self._config, self._store, journal, cards.tts.digest if cards.tts is not None else "")
         timeout_s = self._config.run.request_timeout_s
         maker = CarrierMaker(finder, self._store, writer, self._observer, services.get(Role.TTS), timeout_s)
-        missing = finder.missing(plan)
+        inputs = {condition.input for condition in self._covered_conditions(plan)}
+        missing = [job for job in finder.missing(plan) if job[1] in inputs]
         if self._restriction.makes_carriers:
             if Role.TTS in services:
                 journal.forget_failures(Stage.CARRIERS, NO_MODEL, [Modality.SPEECH])

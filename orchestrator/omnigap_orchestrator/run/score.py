@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
-from omnigap.digest import digest_of
+from omnigap.digest import digest_of, sha256_hex
 from omnigap.vocabulary import FinishReason, Flag, Modality
+from omnigap_orchestrator import scoring
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, ScoreRow, TranscriptRow
 from omnigap_orchestrator.plan import score_key
 from omnigap_orchestrator.run.book import Entry
 from omnigap_orchestrator.scoring import (
-    NORMALISER_VERSION,
     AsrFacts,
     AudioFacts,
     answer_flags,
     score,
     word_errors,
 )
+
+
+@lru_cache(maxsize=1)
+def scoring_version() -> str:
+    """SHA-256 over the source of the scoring floor: any change of a rule scores again, and scoring is cheap."""
+    folder = Path(scoring.__file__).parent
+    files = sorted(folder.rglob("*.py"))
+    return digest_of({str(file.relative_to(folder)): sha256_hex(file.read_bytes()) for file in files})
 
 
 @lru_cache(maxsize=4096)
@@ -35,7 +44,7 @@ def key_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) ->
         own_text=f"{answer.finish_reason}\n{answer.audio_seconds}\n{answer.audio_rms}\n{answer.own_text}",
         golds=_gold_digest(item.question, item.answers, item.choices, item.language),
         answer_type=f"{item.answer_type}:{entry.cell.condition.output}",
-        normaliser=NORMALISER_VERSION,
+        normaliser=scoring_version(),
     )
 
 

@@ -98,7 +98,7 @@ class Server:
             Exception: what `load` raised, or the ContractError of the warm-up.
         """
         card = await self._worker.load()
-        self.description = describe(card)
+        self.description = describe(card, type(self._adapter))
         self._desk = Desk(card, self.description.digest, self._worker, self.metrics)
         await self._desk.try_out(self._adapter.warm_up() or default_warm_up(card))
         self._front.open(self._desk, self.description)

@@ -94,7 +94,7 @@ async def test_a_new_normaliser_scores_again_and_asks_nobody(
     model, ear = Double(paris), Double(paris)
     setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(ear)], [await host(Double())])
     await setting.execute()
-    monkeypatch.setattr(scoring, "NORMALISER_VERSION", "another")
+    monkeypatch.setattr(scoring, "scoring_version", lambda: "another")
     assert outcomes(setting.table()) == {"pending": 18}
     assert outcomes(await setting.execute(stages=["score"])) == {"answered": 18}
     assert (len(model.asked), len(ear.asked)) == (18, 9)

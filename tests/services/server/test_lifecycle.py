@@ -19,6 +19,7 @@ from omnigap.rpc_errors import from_rpc_error
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_services.adapter import Card, Part
+from omnigap_services.echo import EchoAdapter
 from omnigap_services.server import SERVICE, PortTakenError, Server, ServerOptions
 from omnigap_services.server.describe import describe
 
@@ -221,12 +222,16 @@ BASE = Card(name="double", conditions=CARD.conditions)
 )
 def test_the_digest_covers_what_changes_answers_and_no_limits(change: dict[str, object], same: bool) -> None:
     changed = Card(**{"name": "double", "conditions": CARD.conditions, **change})
-    assert (describe(changed).digest == describe(BASE).digest) is same
+    assert (describe(changed, Double).digest == describe(BASE, Double).digest) is same
+
+
+def test_the_digest_covers_the_adapters_own_source() -> None:
+    assert describe(BASE, Double).digest != describe(BASE, EchoAdapter).digest
 
 
 def test_describe_lists_all_six_conditions_and_says_why_one_is_missing() -> None:
     only_text = {condition: found for condition, found in CARD.conditions.items() if condition.name == "t2t"}
-    described = describe(Card(name="small", conditions=only_text))
+    described = describe(Card(name="small", conditions=only_text), Double)
     assert len(described.conditions) == 6
     for capability in described.conditions:
         assert capability.support == pb.SUPPORT_NATIVE or capability.reason
