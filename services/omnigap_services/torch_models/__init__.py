@@ -1,0 +1,1 @@
+"""What services with a torch model share: versions, devices, revisions, memory, stopping, seeds."""

@@ -1,0 +1,69 @@
+"""Memory that runs out: the batch is halved and tried again; one item that does not fit alone ends OUT_OF_MEMORY."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Reason
+
+ItemT = TypeVar("ItemT")
+
+# What CUDA, cuBLAS and the CPU allocator say; torch.OutOfMemoryError is told by its name, so that no test needs a GPU.
+_TEXTS = ("out of memory", "cublas_status_alloc_failed", "cannot allocate memory", "can't allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a GPU or in the process."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"MemoryError", "OutOfMemoryError"}:
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _TEXTS)
+
+
+def split_on_oom(
+    items: Sequence[ItemT],
+    work: Callable[[Sequence[ItemT]], None],
+    fail: Callable[[ItemT, ContractError], None],
+    largest: str = "max_batch_size",
+) -> None:
+    """Runs `work` on all items; where memory runs out, on each half, down to single items.
+
+    Args:
+        work: may be called again with items that it has begun; it must not answer one twice.
+        fail: takes an item that does not fit alone, and the error it ends with.
+        largest: the option that makes batches smaller, for the message.
+
+    Raises:
+        BaseException: any other error of `work`, as it came.
+    """
+    if not items:
+        return
+    try:
+        work(items)
+    except BaseException as error:
+        if not is_out_of_memory(error):
+            raise
+        said = " ".join(str(error).split())[:300]
+    else:
+        return
+    # Outside of the except block: the traceback holds the tensors of the failed pass.
+    free_memory()
+    if len(items) == 1:
+        text = f"memory ran out on this request alone: send a shorter or smaller one, or lower {largest} ({said})"
+        fail(items[0], ContractError(Reason.OUT_OF_MEMORY, text))
+        return
+    middle = len(items) // 2
+    for half in (items[:middle], items[middle:]):
+        split_on_oom(half, work, fail, largest)
+
+
+def free_memory() -> None:
+    """Gives cached GPU memory back, so that the next try finds it."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
