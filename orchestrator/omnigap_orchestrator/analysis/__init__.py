@@ -6,6 +6,7 @@ from omnigap_orchestrator.analysis.compare import compare
 from omnigap_orchestrator.analysis.contrasts import Contrast, MissingRule
 from omnigap_orchestrator.analysis.controls import blank_accuracy, repeat_noise
 from omnigap_orchestrator.analysis.flips import flips
+from omnigap_orchestrator.analysis.needs import assumed_needs, pilot_needs
 from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
 from omnigap_orchestrator.analysis.power import (
     detectable_gap,
@@ -14,7 +15,7 @@ from omnigap_orchestrator.analysis.power import (
     pairs_needed_for_equivalence,
 )
 from omnigap_orchestrator.analysis.rogan_gladen import Calibration, Corrected, correct, corrected
-from omnigap_orchestrator.analysis.routing import Constraints, RoutingOptions
+from omnigap_orchestrator.analysis.routing import Constraints, Routing, RoutingOptions, routing
 from omnigap_orchestrator.analysis.set_level import disparity, imbalance, spread
 from omnigap_orchestrator.analysis.summary import ANALYSIS_VERSION, Analysis, AnalysisOptions, analyse, to_json
 
@@ -28,8 +29,10 @@ __all__ = [
     "Corrected",
     "IntervalOptions",
     "MissingRule",
+    "Routing",
     "RoutingOptions",
     "analyse",
+    "assumed_needs",
     "blank_accuracy",
     "calibrated",
     "calibrations_of",
@@ -44,7 +47,9 @@ __all__ = [
     "paired_variance",
     "pairs_needed",
     "pairs_needed_for_equivalence",
+    "pilot_needs",
     "repeat_noise",
+    "routing",
     "score_matrices",
     "spread",
     "to_json",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from omnigap.vocabulary import Outcome
+from omnigap.vocabulary import Modality, Outcome
 from omnigap_orchestrator.analysis.bootstraps import seed_of
 from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_interval
 from omnigap_orchestrator.analysis.latency import answers_needed
@@ -17,6 +17,7 @@ from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScore
 from omnigap_orchestrator.analysis.study_schemas import POLICY_SCHEMA, ROUTES_SCHEMA
 
 COSTS = ("latency_s", "audio_seconds", "compute_s")
+_NOTHING: list[object] = [math.nan, math.nan, math.nan, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,21 @@ class Constraints:
     def refusal(self, condition: str, p95: float, answers: int) -> str | None:
         """Why a condition may not be routed to; null if it may. Inputs and outputs are letters: t, s, i."""
         if self.inputs and condition[0] not in self.inputs:
-            return f"input must be one of {', '.join(sorted(self.inputs))}"
+            return f"input must be {either_of(self.inputs)}"
         if self.outputs and condition[-1] not in self.outputs:
-            return f"output must be one of {', '.join(sorted(self.outputs))}"
+            return f"output must be {either_of(self.outputs)}"
         if self.max_p95_latency_s < math.inf:
             if answers < answers_needed(0.95):
                 return f"p95 latency unknown: {answers} answers, it takes {answers_needed(0.95)}"
             if p95 > self.max_p95_latency_s:
                 return f"p95 latency {p95:.2f} s is over {self.max_p95_latency_s:g} s"
         return None
+
+
+def either_of(letters: frozenset[str]) -> str:
+    """Modalities by their letters, in words; labels of other people's tables stay as they are."""
+    names = {modality.letter: modality.value for modality in Modality}
+    return " or ".join(names.get(letter, letter) for letter in sorted(letters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +106,12 @@ def routing(
         cost = np.array([[costs.get((scores.model, name), {}).get(c, math.nan) for c in COSTS] for name in allowed])
         uses = {"best_single": single[1], "per_task": by_task[1]}
         for name, value in (("best_single", single[0]), ("per_task", by_task[0]), ("oracle", oracle)):
-            numbers: list[object] = []
-            for compared in (value, value - oracle, value - single[0]):
-                numbers += _summary(compared, held, options, compared is value, scores.model, name, str(len(numbers)))
+            key = (scores.model, name)
+            numbers = _summary(value, held, options, True, *key, "0")
+            numbers += _summary(value - oracle, held, options, False, *key, "4")
+            # Nothing is gained over itself.
+            own = name == "best_single"
+            numbers += _NOTHING if own else _summary(value - single[0], held, options, False, *key, "8")
             paid = uses[name] @ cost if name in uses else np.full(len(COSTS), math.nan)
             policies.append((scores.model, name, *numbers, *(float(c) for c in paid), len(value), ", ".join(allowed)))
     return Routing(

@@ -171,6 +171,24 @@ ANSWERS_SCHEMA = pl.Schema(
     }
 )
 
+NEEDS_SCHEMA = pl.Schema(
+    {
+        # Null where nothing was measured: the row is an assumption.
+        "model": pl.String,
+        "condition": pl.String,
+        # Items of the pilot that had both scores.
+        "n": pl.Int64,
+        "reference_accuracy": pl.Float64,
+        "accuracy": pl.Float64,
+        "phi": pl.Float64,
+        "design_effect": pl.Float64,
+        # Items for the gap alone, for it in the worst place of Holm's procedure, and to show that there is none.
+        "needed": pl.Int64,
+        "needed_holm": pl.Int64,
+        "needed_for_equivalence": pl.Int64,
+    }
+)
+
 ROUTES_SCHEMA = pl.Schema(
     {
         "model": pl.String,

@@ -40,6 +40,7 @@ class AnalysisOptions:
     missing: MissingRule = field(default_factory=MissingRule)
     # The gap that power is computed for, and the margin within which a gap may be called none; both in [0, 1].
     target_gap: float = 0.03
+    power: float = 0.8
     margin: float = DEFAULT_MARGIN
     # Probability of guessing an item right, where it is one number for all of them.
     chance: float | None = None
@@ -121,7 +122,7 @@ def analyse(
         consistency=consistency(models, agreeing, options.chance, options.intervals),
         agreement=pairwise_agreement(models, options.intervals),
         waterfall=waterfall(results, options.missing, options.intervals, controls, options.reference),
-        power=power_table(models, options.reference, options.target_gap),
+        power=power_table(models, options.reference, options.target_gap, options.power, 1 - options.intervals.level),
         equivalence=equivalence(models, options.reference, options.missing, options.intervals, options.margin),
         variance=variance_components(results),
         set_level=set_level(accuracy_table),

@@ -23,18 +23,13 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
     """
     from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
     from omnigap_orchestrator.analysis import compare as compare_frames
+    from omnigap_orchestrator.cli.results_in import results_of
     from omnigap_orchestrator.cli.tables_view import print_comparison
-    from omnigap_orchestrator.foreign import TableError, read_results
-    from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.foreign import TableError
 
-    frames = []
-    for path in (first, second):
-        table = RunFolder(path).results if path.is_dir() else path
-        if not table.is_file():
-            raise TableError(f"{path} holds no results: give a run's folder or its results.parquet")
-        frames.append(read_results(table))
+    before, after = results_of(first), results_of(second)
     try:
-        rows = compare_frames(frames[0], frames[1], MissingRule(allow=allow_missing), IntervalOptions())
+        rows = compare_frames(before, after, MissingRule(allow=allow_missing), IntervalOptions())
     except ValueError as error:
         raise TableError(str(error)) from error
     if as_json:

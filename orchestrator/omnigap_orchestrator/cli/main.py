@@ -18,6 +18,7 @@ _COMMANDS = {
     "report": ("stages", "Write the report of an existing run again."),
     "analyse": ("analyse", "Analyse a table of per-item scores that was made elsewhere."),
     "compare": ("compare", "Compare two runs item by item."),
+    "route": ("route", "Choose the form of question and answer for each task, under constraints."),
     "conform": ("conform", "Check a running service, of any author, against the contract."),
 }
 

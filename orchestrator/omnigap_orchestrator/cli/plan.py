@@ -22,6 +22,13 @@ from omnigap_orchestrator.cli.options import (
 @config_option
 @run_dir_option
 @items_options
+@click.option(
+    "--target-gap", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Also show how many items it takes."
+)
+@click.option("--power", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="With which to show it.")
+@click.option(
+    "--pilot", type=click.Path(path_type=Path), help="Run or table to take phi from. Default: this run's own answers."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @friendly
 def plan(
@@ -30,22 +37,31 @@ def plan(
     items: str | None,
     limit: int | None,
     tasks: tuple[str, ...],
+    target_gap: float | None,
+    power: float | None,
+    pilot: Path | None,
     as_json: bool,
 ) -> None:
     """Show a run's cells by model and condition, how many are done, and the time left at the speed measured so far.
 
+    With --target-gap, a share of the score (0.03 is 3 points), or --pilot: how many items it takes to show that gap.
+
     No service is started or asked.
     """
+    from omnigap_orchestrator.cli.power_view import needs_of, print_needs
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.items import load_items
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.run.preview import preview
 
-    loaded = load_config(config, item_flags(config, items, limit, tasks))
+    flags = {"analysis.target_gap": target_gap, "analysis.power": power}
+    loaded = load_config(config, {**item_flags(config, items, limit, tasks), **flags})
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
     seen = preview(loaded, load_items(loaded.items), folder)
+    asked = target_gap is not None or power is not None or pilot is not None
+    needs = needs_of(loaded, pilot, folder.results) if asked else None
     if as_json:
-        print(json.dumps(asdict(seen)))
+        print(json.dumps({**asdict(seen), "needs": None if needs is None else asdict(needs)}))
         return
     from rich.console import Console
 
@@ -59,6 +75,8 @@ def plan(
     console.print(table)
     if any(row.seconds_left is None for row in seen.rows):
         console.print("No time without a measured answer: `omnigap-orchestrate run --limit 7` measures some.")
+    if needs is not None:
+        print_needs(console, needs, seen.items)
 
 
 def _time(seconds: float | None) -> str:

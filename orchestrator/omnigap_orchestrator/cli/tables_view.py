@@ -33,6 +33,14 @@ def gap_text(row: Row | None) -> str:
     return str(row["reason"] or "") if row["estimate"] is None else f"{100 * row['estimate']:+.1f} {_span(row, '+')}"
 
 
+def estimate_text(row: Row, value: str, low: str, high: str, *, sign: str = "", unit: str = "") -> str:
+    """A share and its interval in points, from any three columns of a row; empty where there is no estimate."""
+    if row[value] is None:
+        return ""
+    span = _span({"low": row[low], "high": row[high]}, sign)
+    return f"{100 * row[value]:{sign}.1f}{unit} {span}".rstrip()
+
+
 def plain_table(title: str, *headings: str) -> Table:
     """A table without a frame: the first column reads from the left, the others from the right."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="bold")

@@ -1,10 +1,11 @@
 """The configuration: one TOML file, validated, frozen; `load_config` reads it."""
 
+from omnigap_orchestrator.config.analysis import AnalysisConfig, RoutingConfig
 from omnigap_orchestrator.config.carriers import CarriersConfig, ImageConfig, SpeechConfig
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig, ItemsConfig
 from omnigap_orchestrator.config.load import ConfigError, load_config
 from omnigap_orchestrator.config.model import Config
-from omnigap_orchestrator.config.sections import AnalysisConfig, ReportConfig, RunConfig
+from omnigap_orchestrator.config.sections import ReportConfig, RunConfig
 from omnigap_orchestrator.config.services import (
     DecodingConfig,
     FleetConfig,
@@ -30,6 +31,7 @@ __all__ = [
     "ItemsConfig",
     "ModelConfig",
     "ReportConfig",
+    "RoutingConfig",
     "RunConfig",
     "ScorerConfig",
     "ServiceConfig",

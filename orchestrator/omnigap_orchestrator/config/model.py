@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from omnigap_orchestrator.config.analysis import AnalysisConfig
 from omnigap_orchestrator.config.carriers import CarriersConfig
 from omnigap_orchestrator.config.items import ItemsConfig
-from omnigap_orchestrator.config.sections import AnalysisConfig, ReportConfig, RunConfig
+from omnigap_orchestrator.config.sections import ReportConfig, RunConfig
 from omnigap_orchestrator.config.services import FleetConfig, FleetKind, ModelConfig, ScorerConfig, TtsConfig
 from omnigap_orchestrator.validation import StrictModel
 

@@ -1,10 +1,11 @@
-"""The sections of the run itself: `[run]`, `[report]`, `[analysis]`."""
+"""The sections of the run itself: `[run]` and `[report]`."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from omnigap_orchestrator.config.fields import ALL_CONDITIONS, Conditions, FilePath
+from omnigap_orchestrator.config.controls import HEAR_PROMPT, READ_PROMPT, Controls
+from omnigap_orchestrator.config.fields import ALL_CONDITIONS, Conditions, FilePath, Text
 from omnigap_orchestrator.validation import StrictModel
 
 
@@ -16,6 +17,9 @@ class RunConfig(StrictModel):
         seed: sent to models whose own decoding names none; resampling has `analysis.bootstrap_seed`.
         replicates: answers per model, item and condition.
         conditions: which of the six; a model's own list narrows it further.
+        controls: control cells beside the planned ones; docs/controls.md tells what each is for.
+        hear_prompt: typed beside a spoken question in the first pass of a two-pass control.
+        read_prompt: typed beside a shown question there.
         system_prompt: sent in all conditions alike; a model's own takes its place.
         request_timeout_s: of one call, from sending to the last byte.
         max_retries: further tries after the first, of faults that can pass.
@@ -26,6 +30,9 @@ class RunConfig(StrictModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     replicates: int = Field(default=1, ge=1, le=1_000)
     conditions: Conditions = ALL_CONDITIONS
+    controls: Controls = ()
+    hear_prompt: Text = HEAR_PROMPT
+    read_prompt: Text = READ_PROMPT
     system_prompt: str = ""
     request_timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     max_retries: int = Field(default=3, ge=0, le=100)
@@ -42,19 +49,3 @@ class ReportConfig(StrictModel):
 
     embed_mb: float = Field(default=50.0, ge=0, allow_inf_nan=False)
     single_file: bool = False
-
-
-class AnalysisConfig(StrictModel):
-    """How gaps are computed.
-
-    Attributes:
-        alpha: of intervals and tests: 0.05 gives 95 % intervals.
-        margin: the gap, as a share of the score, below which two conditions count as equal (TOST).
-        allow_missing: computes a gap also where more than 2 % of its planned pairs lack an answer, labelled so.
-        bootstrap_seed: of the resampled intervals.
-    """
-
-    alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    margin: float = Field(default=0.02, gt=0, lt=1)
-    allow_missing: bool = False
-    bootstrap_seed: int = Field(default=0, ge=0, lt=2**31)

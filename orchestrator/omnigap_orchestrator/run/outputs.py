@@ -12,17 +12,14 @@ from omnigap.digest import digest_of
 from omnigap_orchestrator.analysis import (
     ANALYSIS_VERSION,
     Analysis,
-    AnalysisOptions,
-    IntervalOptions,
-    MissingRule,
     analyse,
     to_json,
 )
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.config.sections import AnalysisConfig
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, ServiceRow, TranscriptRow
 from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
+from omnigap_orchestrator.run.analysis_options import analysis_options
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book
 from omnigap_orchestrator.run.facts import run_facts
@@ -100,14 +97,6 @@ def fingerprint(journal: Journal, config: Config) -> str:
     services = [f"{row.role} {row.name} {row.digest}" for row in journal.all(ServiceRow)]
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
     return digest_of([journal.meta("plan"), config.model_dump_json(), counts, failures, services, versions])
-
-
-def analysis_options(section: AnalysisConfig) -> AnalysisOptions:
-    return AnalysisOptions(
-        intervals=IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed),
-        missing=MissingRule(allow=section.allow_missing),
-        margin=section.margin,
-    )
 
 
 def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis) -> dict[str, Any]:

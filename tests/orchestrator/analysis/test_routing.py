@@ -58,7 +58,7 @@ def test_constraints_rule_conditions_out_and_say_why() -> None:
     found = routed(two_worlds(), Constraints(outputs=frozenset("t"), max_p95_latency_s=2.0))
     out = dict(found.routes.filter(pl.col("reason").is_not_null()).select("condition", "reason").iter_rows())
     assert "over 2 s" in out["s2t"]
-    assert "output must be one of t" in out["t2s"]
+    assert "output must be text" in out["t2s"]
     assert policy(found, "per_task")["allowed"] == "t2t, i2t"
 
 

@@ -53,6 +53,30 @@ def test_plan_counts_cells_without_any_service(tmp_path: Path) -> None:
     assert not setting.folder.root.exists()
 
 
+def test_plan_takes_phi_from_a_pilot_and_shows_how_many_items_a_gap_takes(tmp_path: Path) -> None:
+    config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS).write()
+    pilot = tmp_path / "pilot.csv"
+    pairs = [(number, condition) for number in range(40) for condition in ("t2t", "s2t")]
+    lines = [f"q{n},{c},{int(n % 4 != 0 and (c == 't2t' or n % 5 != 0))}" for n, c in pairs]
+    pilot.write_text("\n".join(["item_id,condition,score", *lines]))
+    needs = told("plan", "--config", config, "--target-gap", "0.05", "--pilot", pilot)["needs"]
+    (row,) = needs["rows"]
+    assert (needs["target_gap"], needs["pilot"], row["condition"]) == (0.05, str(pilot), "s2t")
+    assert 0 < row["phi"] < 1
+    assert f"{row['needed']:,}" in command("plan", "--config", config, "--target-gap", "0.05", "--pilot", pilot)
+
+
+def test_plan_without_a_pilot_says_that_it_assumes(tmp_path: Path) -> None:
+    config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS).write()
+    assert told("plan", "--config", config)["needs"] is None
+    assert told("plan", "--config", config, "--target-gap", "0.03")["needs"]["pilot"] is None
+    assert "assumed: 70 % in t2t" in command("plan", "--config", config, "--target-gap", "0.03")
+    assert "70 %" not in command("plan", "--config", config)
+    refused = CliRunner().invoke(main, ["plan", "--config", str(config), "--target-gap", "3"])
+    assert refused.exit_code == 2
+    assert "--target-gap" in refused.output
+
+
 async def test_plan_tells_what_is_done_and_what_the_rest_may_take(tmp_path: Path, host: Serve) -> None:
     setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, items=ITEMS)
     await setting.execute(conditions=["t2t"])

@@ -64,3 +64,59 @@ def test_compare_says_what_is_no_run(tmp_path: Path, tables: tuple[str, str]) ->
     result = CliRunner().invoke(main, ["compare", str(tmp_path), tables[1]])
     assert result.exit_code == 1
     assert "holds no results" in result.output
+
+
+def _six_forms(items: int = 60) -> pl.DataFrame:
+    """Places are best typed, science is best shown; every answer takes a second typed and three seconds spoken."""
+    rows = [
+        (f"{task}{number}", task, condition, float(right or number % 3 == 0), 3.0 if condition.endswith("s") else 1.0)
+        for task, best in (("places", "t2t"), ("science", "i2t"))
+        for number in range(items)
+        for condition in ("t2t", "s2t", "i2t", "t2s", "s2s", "i2s")
+        for right in [condition[0] == best[0]]
+    ]
+    return pl.DataFrame(rows, schema=["item_id", "task", "condition", "score", "latency_s"], orient="row")
+
+
+@pytest.fixture
+def six_forms(tmp_path: Path) -> str:
+    path = tmp_path / "six.parquet"
+    _six_forms().write_parquet(path)
+    return str(path)
+
+
+def _routes(*arguments: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The form chosen for each task, and why each form that is left out is."""
+    result = CliRunner().invoke(main, ["route", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.output)["routes"]
+    chosen = {row["task"]: row["condition"] for row in rows if row["task"] is not None}
+    return chosen, {row["condition"]: row["reason"] for row in rows if row["task"] is None}
+
+
+def test_route_chooses_the_best_form_of_each_task(six_forms: str) -> None:
+    assert _routes(six_forms)[0] == {"places": "t2t", "science": "i2t"}
+
+
+def test_route_keeps_to_what_a_product_demands(six_forms: str) -> None:
+    chosen, ruled_out = _routes(six_forms, "--outputs", "speech", "--inputs", "text,speech")
+    assert chosen["places"] == "t2s"
+    assert "text or speech" in ruled_out["i2s"] or "speech or text" in ruled_out["i2s"]
+    chosen, ruled_out = _routes(six_forms, "--max-p95-latency", "2")
+    assert set(chosen.values()) == {"t2t", "i2t"}
+    assert "3.00 s is over 2 s" in ruled_out["t2s"]
+
+
+def test_route_prints_policies_and_what_is_left_out(six_forms: str) -> None:
+    out = CliRunner().invoke(main, ["route", six_forms, "--outputs", "text"], env={"COLUMNS": "160"}).output
+    assert "the best form of each task" in out
+    assert "t2s is left out: output must be text" in out
+
+
+def test_route_names_a_demand_that_makes_no_sense(six_forms: str) -> None:
+    result = CliRunner().invoke(main, ["route", six_forms, "--outputs", "image"])
+    assert result.exit_code == 1
+    assert "'image' is no form of an answer" in result.output
+    result = CliRunner().invoke(main, ["route", six_forms, "--models", "nobody"])
+    assert "'nobody'" in result.output
+    assert "--models" in result.output

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.routing import either_of
 from omnigap_orchestrator.report import slices, tables
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
@@ -36,6 +39,7 @@ def routing_section(analysis: Analysis) -> Section | None:
             tables.interval("gain_low", "gain_high", f"Gain {level}"),
             tables.number("mean_latency_s", "Latency, s"),
             tables.number("mean_audio_seconds", "Audio, s"),
+            tables.number("mean_compute_s", "Device, s"),
             tables.count("n", "n", definition="n"),
         ],
         small="held out, cross-validated; cost is the mean of an answer",
@@ -54,12 +58,29 @@ def routing_section(analysis: Analysis) -> Section | None:
         ],
         note="Chosen on all items, so the accuracy here is optimistic; the table above is not.",
     )
+    ruled_out = make_table(
+        analysis.routes.filter(pl.col("task").is_null()),
+        "ruled_out",
+        "Forms that are ruled out",
+        [*model_column(analysis), tables.condition(), tables.text("reason", "Why")],
+        small="by the constraints of [analysis.routing]",
+    )
     return Section(
         "routing",
         "Which form to choose",
         "Routing",
         "A product may choose the form by the kind of question. Whether that pays is judged on items "
-        "that took no part in choosing.",
+        "that took no part in choosing." + _demands(analysis),
         tables=(policies,),
-        folded=(routes,) if routes.rows else (),
+        folded=tuple(table for table in (routes, ruled_out) if table.rows),
     )
+
+
+def _demands(analysis: Analysis) -> str:
+    """The constraints of this run as a sentence; nothing where there are none."""
+    constraints = analysis.options.routing.constraints
+    sides = (("questions", constraints.inputs), ("answers", constraints.outputs))
+    demands = [f"{side} in {either_of(letters)}" for side, letters in sides if letters]
+    if constraints.max_p95_latency_s < math.inf:
+        demands.append(f"95 of 100 answers within {constraints.max_p95_latency_s:g} s")
+    return f" Demanded here: {'; '.join(demands)}." if demands else ""

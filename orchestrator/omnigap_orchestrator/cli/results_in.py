@@ -1,0 +1,24 @@
+"""Where a command's results come from: a run's folder, or any table of per-item scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def results_of(path: Path) -> pl.DataFrame:
+    """The results of a run's folder, or of a table.
+
+    Raises:
+        TableError: where there are none, or they can't be read.
+    """
+    from omnigap_orchestrator.foreign import TableError, read_results
+    from omnigap_orchestrator.run.folder import RunFolder
+
+    table = RunFolder(path).results if path.is_dir() else path
+    if not table.is_file():
+        raise TableError(f"{path} holds no results: give a run's folder or its results.parquet")
+    return read_results(table)

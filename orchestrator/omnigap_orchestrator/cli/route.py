@@ -1,0 +1,95 @@
+"""`omnigap-orchestrate route`: which form to choose for which task, under a product's constraints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from omnigap_orchestrator.cli.errors import friendly
+from omnigap_orchestrator.cli.options import split
+
+
+@click.command()
+@click.argument("source", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--inputs", help="Forms that a question can come in, with commas: text,speech,image. Default: all.")
+@click.option("--outputs", help="Forms that an answer may have, with commas: text,speech. Default: both.")
+@click.option("--max-p95-latency", type=float, metavar="SECONDS", help="95 of 100 answers must be there within it.")
+@click.option("--models", help="Only these models, with commas.")
+@click.option("--json", "as_json", is_flag=True, help="Both tables as JSON on standard output.")
+@friendly
+def route(
+    source: Path,
+    inputs: str | None,
+    outputs: str | None,
+    max_p95_latency: float | None,
+    models: str | None,
+    as_json: bool,
+) -> None:
+    """Choose the form of question and answer for each task of RUN, a run's folder or a table of results.
+
+    What a policy is worth is measured on items that took no part in choosing it.
+    """
+    import polars as pl
+
+    from omnigap_orchestrator.analysis import IntervalOptions, item_scores, routing, score_matrices
+    from omnigap_orchestrator.cli.results_in import results_of
+    from omnigap_orchestrator.config import load_config
+    from omnigap_orchestrator.foreign import TableError
+    from omnigap_orchestrator.run.analysis_options import routing_options
+
+    flags = {
+        "analysis.routing.inputs": list(split(inputs)) or None,
+        "analysis.routing.outputs": list(split(outputs)) or None,
+        "analysis.routing.max_p95_latency_s": max_p95_latency,
+    }
+    section = load_config(None, flags).analysis
+    results = results_of(source)
+    if chosen := split(models):
+        known = sorted(set(results["model"]))
+        for name in chosen:
+            if name not in known:
+                raise TableError(f"{source} holds no model {name!r} (--models): it has {', '.join(known)}")
+        results = results.filter(pl.col("model").is_in(chosen))
+    options = IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed)
+    found = routing(score_matrices(item_scores(results)), results, routing_options(section.routing), options)
+    data = {"policies": found.policies.to_dicts(), "routes": found.routes.to_dicts()}
+    if as_json:
+        print(json.dumps(data, ensure_ascii=False))
+    else:
+        _show(data)
+
+
+def _show(data: dict[str, list[dict[str, Any]]]) -> None:
+    from rich.console import Console
+
+    from omnigap_orchestrator.cli.tables_view import estimate_text, plain_table
+    from omnigap_orchestrator.report.sections.routing import POLICIES
+
+    console = Console()
+    for model in dict.fromkeys(row["model"] for rows in data.values() for row in rows):
+        routes = [row for row in data["routes"] if row["model"] == model]
+        policies = [row for row in data["policies"] if row["model"] == model]
+        table = plain_table(
+            f"{model}: what a policy is worth", "policy", "accuracy", "over one form, points", "latency"
+        )
+        for row in policies:
+            latency = "" if row["mean_latency_s"] is None else f"{row['mean_latency_s']:.2f} s"
+            gain = estimate_text(row, "gain", "gain_low", "gain_high", sign="+")
+            table.add_row(
+                POLICIES[row["policy"]], estimate_text(row, "accuracy", "low", "high", unit=" %"), gain, latency
+            )
+        if policies:
+            console.print(table)
+        table = plain_table(f"{model}: the form for each task", "task", "form", "accuracy, %", "splits that agree", "n")
+        for row in (row for row in routes if row["task"] is not None):
+            agree = f"{100 * row['votes']:.0f} %"
+            table.add_row(row["task"], row["condition"], f"{100 * row['accuracy']:.1f}", agree, str(row["n"]))
+        if table.row_count:
+            console.print(table)
+        else:
+            console.print(f"{model}: no form is left to choose, or too few items have a score in all that are.")
+        for row in (row for row in routes if row["task"] is None):
+            console.print(f"{row['condition']} is left out: {row['reason']}", highlight=False)
