@@ -1,0 +1,1 @@
+"""The `ocr` service, and the reader inside it that the cascade reads with as well."""
