@@ -21,13 +21,16 @@ MIN_INFORMATION = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Counts of one answer type: `kept` of `right` true answers, `caught` of `wrong` foils, scored as such."""
+    """Counts of one answer type: `kept` of `right` true answers, `caught` of `wrong` foils, scored as such.
+
+    Where clips depend on each other, these are effective counts, and need not be whole.
+    """
 
     answer_type: str
-    kept: int
-    right: int
-    caught: int
-    wrong: int
+    kept: float
+    right: float
+    caught: float
+    wrong: float
 
     def __post_init__(self) -> None:
         if not (0 <= self.kept <= self.right and 0 <= self.caught <= self.wrong and self.right > 0 and self.wrong > 0):

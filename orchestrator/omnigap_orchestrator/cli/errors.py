@@ -34,6 +34,7 @@ def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
 
 def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap.errors import ContractError
+    from omnigap_orchestrator.calibration.foils import CalibrationError
     from omnigap_orchestrator.carriers import CarrierError, StoreError
     from omnigap_orchestrator.config import ConfigError
     from omnigap_orchestrator.dispatch import ServiceError
@@ -47,6 +48,7 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.run.settings import RestrictionError
 
     known = (
+        CalibrationError,
         CarrierError,
         ConfigError,
         ContractError,

@@ -16,6 +16,7 @@ _COMMANDS = {
     "transcribe": ("stages", "Transcribe the speech answers of an existing run."),
     "score": ("stages", "Score the stored answers of an existing run."),
     "report": ("stages", "Write the report of an existing run again."),
+    "calibrate": ("calibrate", "Measure how often the ASR scorer is right, to correct spoken answers for it."),
     "analyse": ("analyse", "Analyse a table of per-item scores that was made elsewhere."),
     "compare": ("compare", "Compare two runs item by item."),
     "route": ("route", "Choose the form of question and answer for each task, under constraints."),

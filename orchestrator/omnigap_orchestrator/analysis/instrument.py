@@ -1,0 +1,113 @@
+"""What a calibration says of the ASR scorer: q1 and q0 with intervals, and its errors on words and on answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from omnigap.vocabulary import Outcome
+from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.instrument_schemas import RATES_SCHEMA
+from omnigap_orchestrator.analysis.intervals import ClusterTotals
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
+from omnigap_orchestrator.analysis.rogan_gladen import Calibration
+
+GOLD, PLAIN, SOUND_ALIKE, ALL_FOILS = "gold", "plain", "sound_alike", "all_foils"
+
+
+def heard(clips: pl.DataFrame) -> pl.DataFrame:
+    """The clips that have a score."""
+    return clips.filter((pl.col("outcome") == Outcome.ANSWERED.value) & pl.col("scored_right").is_not_null())
+
+
+def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
+    """q1 over the gold answers and q0 over each kind of foil, by answer type (`RATES_SCHEMA`).
+
+    Clips of one text are one cluster: a voice says "Option B" the same for every item.
+    """
+    rows = []
+    for answer_type, quantity, foil, part in _parts(heard(clips)):
+        values, cluster = _right(part), _texts(part)
+        sample = Sample(values, cluster, np.zeros(len(values), dtype=np.int64), binary=True, difference=False)
+        interval = mean_interval(sample, options, answer_type, foil)
+        rows.append(
+            (
+                answer_type,
+                quantity,
+                foil,
+                float(values.mean()),
+                interval.low,
+                interval.high,
+                interval.method,
+                len(values),
+                len(np.unique(cluster)),
+                part["item_id"].n_unique(),
+                part["voice"].n_unique(),
+            )
+        )
+    return pl.DataFrame(rows, schema=RATES_SCHEMA, orient="row").fill_nan(None)
+
+
+def calibrations(clips: pl.DataFrame, foil: str = ALL_FOILS) -> tuple[Calibration, ...]:
+    """The counts that a correction takes, by answer type; types without gold answers or such foils are left out.
+
+    Counts are effective ones: clips of one text count as far as they tell something new (`effective_size`), so that
+    the variance of q1 and q0 is not that of as many independent clips.
+
+    Args:
+        foil: which wrong answers q0 is taken over: all, or only `plain` or `sound_alike` ones.
+    """
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for answer_type, _, kind, part in _parts(heard(clips)):
+        values = _right(part)
+        found.setdefault(answer_type, {})[kind] = (float(values.mean()), effective_size(values, _texts(part)))
+    out = []
+    for answer_type, kinds in found.items():
+        if GOLD in kinds and foil in kinds:
+            (q1, right), (q0, wrong) = kinds[GOLD], kinds[foil]
+            out.append(Calibration(answer_type, q1 * right, right, q0 * wrong, wrong))
+    return tuple(out)
+
+
+def effective_size(values: FloatArray, cluster: IntArray) -> float:
+    """How many independent clips these are worth: between the effective number of texts and the number of clips.
+
+    n over the design effect (clustered variance over independent variance) where the values vary enough to tell one;
+    else every text counts as one clip, weighted after Kish.
+    """
+    totals = ClusterTotals.of(values, cluster)
+    n, least = len(values), totals.effective
+    mean = float(values.mean())
+    errors = min(values.sum(), n - values.sum())
+    if totals.count < 10 or errors < 5:
+        return least
+    independent = mean * (1 - mean) / n
+    effect = totals.standard_error() ** 2 / independent
+    return float(min(max(n / effect, least), n)) if effect > 0 and math.isfinite(effect) else least
+
+
+def _parts(clips: pl.DataFrame) -> Iterator[tuple[str, str, str, pl.DataFrame]]:
+    """Answer type, q1 or q0, kind of foil, and its clips; all foils together come last."""
+    for answer_type in clips["answer_type"].unique().sort():
+        of_type = clips.filter(answer_type=answer_type)
+        for foil in (GOLD, PLAIN, SOUND_ALIKE):
+            part = of_type.filter(foil=foil)
+            if part.height:
+                yield answer_type, "q1" if foil == GOLD else "q0", foil, part
+        foils = of_type.filter(~pl.col("truly_right"))
+        if foils.height:
+            yield answer_type, "q0", ALL_FOILS, foils
+
+
+def _right(clips: pl.DataFrame) -> FloatArray:
+    """1 where a clip was scored as it must be: a gold answer right, a foil wrong."""
+    return (clips["scored_right"] == clips["truly_right"]).cast(pl.Float64).to_numpy()
+
+
+def _texts(clips: pl.DataFrame) -> IntArray:
+    """A code for each text that was said."""
+    _, codes = np.unique(clips["spoken"].to_numpy().astype(str), return_inverse=True)
+    return np.asarray(codes, dtype=np.int64)

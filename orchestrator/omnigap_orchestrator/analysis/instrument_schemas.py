@@ -1,0 +1,72 @@
+"""The tables of the ASR scorer as an instrument and of human labels: their columns, in order, with their types."""
+
+from __future__ import annotations
+
+import polars as pl
+
+RATES_SCHEMA = pl.Schema(
+    {
+        "answer_type": pl.String,
+        # q1 = P(scored right | truly right), q0 = P(scored wrong | truly wrong).
+        "quantity": pl.String,
+        # gold, plain, sound_alike or all_foils.
+        "foil": pl.String,
+        "estimate": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "method": pl.String,
+        # Clips, different texts among them (the clusters), items, voices.
+        "n": pl.Int64,
+        "texts": pl.Int64,
+        "items": pl.Int64,
+        "voices": pl.Int64,
+    }
+)
+
+HEARING_SCHEMA = pl.Schema(
+    {
+        # What the transcript is compared with: `calibration`, the text that was said; `own_text`, the model's own.
+        "against": pl.String,
+        # Null for the calibration.
+        "model": pl.String,
+        "condition": pl.String,
+        "answer_type": pl.String,
+        "clips": pl.Int64,
+        # (I + D + S) / T, pooled.
+        "wer": pl.Float64,
+        "wer_errors": pl.Int64,
+        "wer_words": pl.Int64,
+        # Over the gold answers and aliases that the reference holds.
+        "entities": pl.Int64,
+        "ne_wer": pl.Float64,
+        "ne_fnr": pl.Float64,
+    }
+)
+
+HUMAN_SCHEMA = pl.Schema(
+    {
+        "model": pl.String,
+        "condition": pl.String,
+        # score, or gap against the reference condition.
+        "quantity": pl.String,
+        # By the ASR scorer alone, on all answers.
+        "raw": pl.Float64,
+        # Prediction-powered, from the labels and all scores.
+        "estimate": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "se": pl.Float64,
+        # The weight of the scorer's own mean, tuned; null where it makes no difference.
+        "lam": pl.Float64,
+        # From the labels alone, for comparison.
+        "labels_only": pl.Float64,
+        "labels_only_se": pl.Float64,
+        # Share of the labelled answers on which human and scorer agree, weighted.
+        "agreement": pl.Float64,
+        "n": pl.Int64,
+        "labelled": pl.Int64,
+        "undecided": pl.Int64,
+        "reason": pl.String,
+    }
+)
+"""`n` counts answers of the condition, `labelled` those with a label, `undecided` those marked "can't tell"."""

@@ -1,0 +1,172 @@
+"""What is said for each item in a calibration: its gold answer, another item's answer, and one that sounds like it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from omnigap.digest import digest_of
+from omnigap.vocabulary import AnswerType
+from omnigap_orchestrator.calibration.sounds import nearest, neighbouring_names, neighbouring_numbers, rhyming_letters
+from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.scoring import metric_for, score
+
+NOT_BINARY = frozenset({"f1"})
+"""Metrics whose scores lie between 0 and 1: right and wrong, and so q1 and q0, mean nothing there."""
+
+ANSWER = "{answer}"
+"""Stands for the answer in a carrier sentence."""
+
+_TRIES = 12
+
+
+class CalibrationError(Exception):
+    """A calibration can't be made or used; the message says which flag, key or command mends it."""
+
+
+class Foil(StrEnum):
+    """What a clip says: the item's gold answer, or a wrong one."""
+
+    GOLD = "gold"
+    PLAIN = "plain"
+    SOUND_ALIKE = "sound_alike"
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One thing to say for one item.
+
+    Attributes:
+        truth: the bare answer.
+        spoken: the answer in its carrier sentence, as the voice gets it.
+    """
+
+    item: Item
+    foil: Foil
+    truth: str
+    spoken: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utterances:
+    """All that is to be said.
+
+    Attributes:
+        not_binary: items left out since their metric has grades.
+        unscorable: items left out since their gold answer, said in its carrier sentence, scores 0 as text.
+        without_alike: items for which nothing that sounds alike was found.
+    """
+
+    said: tuple[Utterance, ...]
+    not_binary: int
+    unscorable: int
+    without_alike: int
+
+
+def utterances(items: Sequence[Item], carrier: str | None = None, per_type: int | None = None) -> Utterances:
+    """The gold answer, a plain foil and a sound-alike of every item; the same every time.
+
+    Every text is scored as text first: a gold answer that does not count as right, or a foil that does, says nothing of
+    the scorer, so the next candidate is taken.
+
+    Args:
+        carrier: a sentence with `{answer}`; None: the bare answer, and "Option B." for a letter, as models say it.
+        per_type: at most so many items of each answer type.
+
+    Raises:
+        CalibrationError: where the carrier lacks its `{answer}`, or no item has a binary metric.
+    """
+    if carrier is not None and ANSWER not in carrier:
+        raise CalibrationError(f"--carrier {carrier!r} has no {ANSWER}: write one like 'The answer is {ANSWER}.'")
+    binary = [item for item in items if metric_for(item.answer_type) not in NOT_BINARY]
+    if not binary:
+        metrics = ", ".join(sorted({metric_for(item.answer_type) for item in items}))
+        raise CalibrationError(
+            f"all of these items are scored by {metrics}, which is not binary: q1 and q0 are shares of right and "
+            "wrong. Choose items of another answer type with --items or --task"
+        )
+    pools = _Pools(binary)
+    said: list[Utterance] = []
+    unscorable = without_alike = 0
+    taken: dict[AnswerType, int] = defaultdict(int)
+    for item in sorted(binary, key=lambda item: digest_of(["calibration", item.id])):
+        if per_type is not None and taken[item.answer_type] >= per_type:
+            continue
+        gold = _first(item, Foil.GOLD, iter(item.answers[:1]), carrier)
+        if gold is None:
+            unscorable += 1
+            continue
+        taken[item.answer_type] += 1
+        plain = _first(item, Foil.PLAIN, pools.plain(item), carrier)
+        alike = _first(item, Foil.SOUND_ALIKE, pools.alike(item), carrier)
+        without_alike += alike is None
+        said += [utterance for utterance in (gold, plain, alike) if utterance is not None]
+    return Utterances(tuple(said), len(items) - len(binary), unscorable, without_alike)
+
+
+def in_carrier(item: Item, answer: str, carrier: str | None) -> str:
+    """The answer as it is said: in the carrier sentence, else bare, but for a lone letter, which gets a word."""
+    if carrier is not None:
+        return carrier.replace(ANSWER, answer)
+    if len(answer) == 1 and answer.isalpha():
+        return f"Option {answer}." if item.choices else f"The letter {answer}."
+    return answer
+
+
+def _first(item: Item, foil: Foil, candidates: Iterator[str], carrier: str | None) -> Utterance | None:
+    """The first candidate that, as text, scores as it must."""
+    wanted = 1.0 if foil is Foil.GOLD else 0.0
+    for _, truth in zip(range(_TRIES), candidates, strict=False):
+        spoken = in_carrier(item, truth, carrier)
+        if score(item, spoken).score == wanted:
+            return Utterance(item, foil, truth, spoken)
+    return None
+
+
+class _Pools:
+    """Answers to draw foils from, by language and answer type."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._answers: dict[tuple[str, AnswerType], list[str]] = defaultdict(list)
+        self._words: dict[str, set[str]] = defaultdict(set)
+        for item in items:
+            self._answers[item.language, item.answer_type].append(item.answers[0])
+            self._words[item.language] |= {word.strip("?.,!:;'\"()") for word in item.question.split()} - {""}
+        self._alike: Mapping[tuple[str, AnswerType], tuple[str, ...]] = {
+            key: tuple(dict.fromkeys(answers)) for key, answers in self._answers.items()
+        }
+
+    def plain(self, item: Item) -> Iterator[str]:
+        """Other items' answers of the same type, or the other choices, in an order that only the item decides.
+
+        Digits for digits first: a month's name is no test of a year.
+        """
+        pool = _other_choices(item) or self._alike[item.language, item.answer_type]
+        written = item.answers[0].isdigit()
+        yield from sorted(pool, key=lambda a: (a.isdigit() is not written, digest_of(["foil", item.id, a])))
+
+    def alike(self, item: Item) -> Iterator[str]:
+        """What sounds like the gold answer, nearest first."""
+        gold = item.answers[0]
+        pool = set(self._alike[item.language, item.answer_type])
+        if len(gold) == 1 and gold.isalpha():
+            choices = _other_choices(item)
+            yield from (letter for letter in rhyming_letters(gold) if not choices or letter in choices)
+            return
+        if item.answer_type in (AnswerType.NUMBER, AnswerType.DATE):
+            yield from neighbouring_numbers(gold)
+            yield from neighbouring_names(gold)
+        if item.answer_type is AnswerType.WORD:
+            pool |= self._words[item.language]
+        yield from nearest(gold, pool | set(item.choices))
+
+
+def _other_choices(item: Item) -> list[str]:
+    """The wrong choices in the form of the gold answer: letters for a letter, else their texts."""
+    if not item.choices:
+        return []
+    letters = list("ABCDEFGH"[: len(item.choices)])
+    options = letters if len(item.answers[0]) == 1 else list(item.choices)
+    return [option for option in options if option not in item.answers]

@@ -1,0 +1,50 @@
+"""The result of a calibration in the terminal: q1 and q0 by answer type and kind of foil; or as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+from rich.console import Console
+
+from omnigap.vocabulary import Outcome
+from omnigap_orchestrator.analysis import IntervalOptions
+from omnigap_orchestrator.analysis.instrument import rates
+from omnigap_orchestrator.cli.tables_view import plain_table
+from omnigap_orchestrator.run.folder import RunFolder
+
+KINDS = {"gold": "q1, gold answers", "plain": "q0, other answers", "sound_alike": "q0, sound-alikes"}
+
+
+def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, as_json: bool) -> bool:
+    """To standard output; returns whether every clip was heard."""
+    counts = dict(clips.group_by("outcome").len().iter_rows())
+    whole = set(counts) == {Outcome.ANSWERED.value}
+    found = rates(clips, IntervalOptions())
+    if as_json:
+        head = {"whole": whole, "clips": clips.height, "outcomes": counts, "calibration": str(folder.calibration)}
+        print(json.dumps({**head, "rates": found.to_dicts()}, ensure_ascii=False))
+        return whole
+    console = Console()
+    table = plain_table("scored as they must be, %", "answer type", *KINDS.values())
+    for answer_type in found["answer_type"].unique(maintain_order=True):
+        of = {row["foil"]: row for row in found.filter(answer_type=answer_type).iter_rows(named=True)}
+        cells = [
+            f"{100 * of[k]['estimate']:.1f} ({100 * of[k]['low']:.1f} to {100 * of[k]['high']:.1f}), n {of[k]['n']}"
+            if k in of
+            else ""
+            for k in KINDS
+        ]
+        table.add_row(answer_type, *cells)
+    console.print(table)
+    console.print(
+        "Synthetic speech is cleaner than a model's own: the true q1 and q0 are likely lower.", style="yellow"
+    )
+    console.print(f"clips: {folder.calibration}", highlight=False, soft_wrap=True)
+    if has_run:
+        console.print(f"report: {folder.report}", highlight=False, soft_wrap=True)
+    if not whole:
+        left = ", ".join(f"{count} {name}" for name, count in counts.items() if name != Outcome.ANSWERED.value)
+        text = f"The calibration is not whole: {left} of {clips.height} clips; the same command hears these, no other"
+        console.print(text, style="bold red", highlight=False)
+    return whole
