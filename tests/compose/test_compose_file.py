@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -23,12 +24,18 @@ from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS
 DOCKER = ROOT / "docker"
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
 IMAGES = tuple(path.stem for path in DOCKERFILES)
-SERVICES = tuple(name for name in IMAGES if name != "orchestrator")
+OURS = tuple(name for name in IMAGES if name != "fetch")
+"""Images with sources of this repository in them; `fetch` holds the hub's own client alone."""
+SERVICES = tuple(name for name in OURS if name != "orchestrator")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 @pytest.mark.usefixtures("compose_cli")
-@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "docker/compose.gpu.yaml"]], ids=["cpu", "gpu"])
+@pytest.mark.parametrize(
+    "files",
+    [["compose.yaml"], ["compose.yaml", "docker/compose.gpu.yaml"], ["compose.yaml", "docker/compose.cpu.yaml"]],
+    ids=["plain", "gpu", "cpu"],
+)
 def test_compose_accepts_its_files(files: list[str]) -> None:
     compose(*(word for file in files for word in ("-f", file)), "--profile", "*", "config", "-q")
 
@@ -36,6 +43,16 @@ def test_compose_accepts_its_files(files: list[str]) -> None:
 @pytest.mark.usefixtures("compose_cli")
 def test_without_a_profile_only_the_services_of_every_run_start() -> None:
     assert set(compose("config", "--services").split()) == set(COMPOSE_PORTS)
+
+
+@pytest.mark.usefixtures("compose_cli")
+def test_without_a_gpu_no_model_of_the_cpu_file_reserves_one() -> None:
+    shown = compose(
+        "-f", "compose.yaml", "-f", "docker/compose.cpu.yaml", "--profile", "*", "config", "--format", "json"
+    )
+    services = json.loads(shown)["services"]
+    for name in ("qwen-omni", "hf-tts", "hf-asr", "hf-chat"):
+        assert not services[name].get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices")
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=IMAGES)
@@ -87,7 +104,7 @@ def test_the_orchestrator_s_image_installs_all_that_the_package_depends_on() -> 
     assert _listed("orchestrator") == _names(PROJECT["dependencies"])
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", OURS)
 def test_an_image_installs_what_its_sources_import(name: str) -> None:
     owners = metadata.packages_distributions()
     listed = _listed(name) | (_listed("service") if name in SERVICES else set())

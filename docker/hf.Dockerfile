@@ -1,0 +1,33 @@
+# Voices, ears and chat models through transformers: hf-tts, hf-asr, hf-chat, one image, chosen by the command.
+# Built from the repository's root: docker build -f docker/hf.Dockerfile .
+FROM python:3.11-slim-bookworm AS wheel
+WORKDIR /source
+COPY pyproject.toml LICENSE ./
+COPY proto/ proto/
+COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/omnigap_services/
+COPY services/omnigap_services/server/ services/omnigap_services/server/
+COPY services/omnigap_services/torch_models/ services/omnigap_services/torch_models/
+COPY services/omnigap_services/hf/ services/omnigap_services/hf/
+# The README is the package's long description only: a new word in it is no reason to replace a container.
+RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+
+FROM python:3.11-slim-bookworm
+ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp \
+    HF_HUB_CACHE=/models/hub HF_HUB_OFFLINE=1
+RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
+# Dependencies before the sources, and the same first layers in every service's image.
+COPY constraints.txt docker/requirements/service.txt /opt/requirements/
+RUN python -m venv /opt/omnigap \
+    && pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/service.txt
+# Several gigabytes of wheels, in one layer that every image with torch shares.
+RUN pip install --no-cache-dir -c /opt/requirements/constraints.txt torch torchvision
+COPY docker/requirements/hf.txt /opt/requirements/
+RUN pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/hf.txt
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl
+
+USER 10001:10001
+EXPOSE 50090 9490
+HEALTHCHECK --interval=10s --timeout=30s --start-period=1800s --retries=5 \
+    CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50090"]
+ENTRYPOINT ["omnigap-serve", "--host", "0.0.0.0", "--port", "50090", "--metrics-port", "9490"]
+CMD ["hf-chat"]
