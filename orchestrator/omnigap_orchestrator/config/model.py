@@ -10,7 +10,14 @@ from omnigap_orchestrator.config.analysis import AnalysisConfig
 from omnigap_orchestrator.config.carriers import CarriersConfig
 from omnigap_orchestrator.config.items import ItemsConfig
 from omnigap_orchestrator.config.sections import ReportConfig, RunConfig
-from omnigap_orchestrator.config.services import FleetConfig, FleetKind, ModelConfig, ScorerConfig, TtsConfig
+from omnigap_orchestrator.config.services import (
+    FleetConfig,
+    FleetKind,
+    ModelConfig,
+    ReaderConfig,
+    ScorerConfig,
+    TtsConfig,
+)
 from omnigap_orchestrator.validation import StrictModel
 
 RECALLED = "recalled"
@@ -35,6 +42,7 @@ class Config(StrictModel):
     models: Annotated[tuple[ModelConfig, ...], Field(strict=False), AfterValidator(_unique_names)] = ()
     scorer: ScorerConfig = ScorerConfig()
     tts: TtsConfig = TtsConfig()
+    reader: ReaderConfig = ReaderConfig()
     fleet: FleetConfig = FleetConfig()
     report: ReportConfig = ReportConfig()
     analysis: AnalysisConfig = AnalysisConfig()

@@ -72,6 +72,19 @@ class ScorerConfig(StrictModel):
     decoding: DecodingConfig = DecodingConfig()
 
 
+class ReaderConfig(StrictModel):
+    """Who reads images back for `verify`: an OCR, or any other service that takes an image and writes text.
+
+    Attributes:
+        endpoints: empty: the fleet's own, which is started for `verify` alone.
+        instruction: typed beside the image, for a model that has to be told what to do; an OCR takes none.
+    """
+
+    endpoints: Endpoints = ()
+    instruction: str = ""
+    decoding: DecodingConfig = DecodingConfig()
+
+
 class TtsConfig(StrictModel):
     """The voice that reads questions aloud; without endpoints the fleet's own."""
 
@@ -88,6 +101,7 @@ class ServiceRole(StrEnum):
     MODEL = "model"
     SCORER = "scorer"
     TTS = "tts"
+    READER = "reader"
 
 
 class ServiceConfig(StrictModel):
@@ -95,8 +109,8 @@ class ServiceConfig(StrictModel):
 
     Attributes:
         service: registered name, as `omnigap-serve --list` shows it; None: the table's own name.
-        role: `model`, `scorer` or `tts`; None: what the service is for (`asr` hears, `espeak` reads aloud, all others
-            are models).
+        role: `model`, `scorer`, `tts` or `reader`; None: what the service is for (`asr` hears, `espeak` reads aloud,
+            `ocr` reads images back, all others are models).
         replicas: processes of it.
         options: handed to the service as its configuration.
     """

@@ -38,9 +38,10 @@ async def choose(
     Raises:
         FleetError: where `static` is asked for and nothing is there.
     """
-    if kind is FleetKind.EMBEDDED and configured is not None:
-        return EmbeddedFleet(services or DEFAULT_SERVICES, folder, on_note, start_timeout_s)
     wanted = wanted or Wanted()
+    if kind is FleetKind.EMBEDDED and configured is not None:
+        every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.READER or wanted.reader]
+        return EmbeddedFleet(every, folder, on_note, start_timeout_s)
     rest = _with_references([s for s in services or DEFAULT_SERVICES if wanted.covers(s.name, s.role)], services)
     if configured is not None and (kind is FleetKind.STATIC or not rest):
         return StaticFleet(configured, "the endpoints of the configuration")

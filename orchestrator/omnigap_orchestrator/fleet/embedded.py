@@ -18,8 +18,9 @@ DEFAULT_SERVICES = (
     ServiceSpec("espeak", Role.TTS, "espeak"),
     ServiceSpec("asr", Role.SCORER, "asr"),
     ServiceSpec("cascade", Role.MODEL, "cascade", {"tts": "@espeak"}),
+    ServiceSpec("ocr", Role.READER, "ocr"),
 )
-"""What runs on a laptop without GPU, Docker or network."""
+"""What runs on a laptop without GPU, Docker or network; each is started only by a call that wants it."""
 
 START_TIMEOUT_S = 180.0
 
@@ -105,6 +106,7 @@ class EmbeddedFleet(Fleet):
             models=addresses(Role.MODEL),
             scorer=tuple(chain.from_iterable(addresses(Role.SCORER).values())),
             tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),
+            reader=tuple(chain.from_iterable(addresses(Role.READER).values())),
         )
 
 

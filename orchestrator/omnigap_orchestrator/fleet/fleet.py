@@ -39,6 +39,7 @@ class Roster:
     models: Mapping[str, tuple[str, ...]]
     scorer: tuple[str, ...]
     tts: tuple[str, ...]
+    reader: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,19 @@ class Wanted:
 
     Attributes:
         models: by name; None: all that it has.
+        reader: who reads images back; `verify` alone wants one.
     """
 
     models: tuple[str, ...] | None = None
     scorer: bool = True
     tts: bool = True
+    reader: bool = False
 
     def covers(self, name: str, role: Role) -> bool:
         """Whether a service of this name and role is wanted."""
         if role is Role.MODEL:
             return self.models is None or name in self.models
-        return self.scorer if role is Role.SCORER else self.tts
+        return {Role.SCORER: self.scorer, Role.TTS: self.tts, Role.READER: self.reader}[role]
 
 
 class Fleet(ABC):

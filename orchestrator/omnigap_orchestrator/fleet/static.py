@@ -44,6 +44,7 @@ class CompletedFleet(Fleet):
             models={**rest.models, **configured.models},
             scorer=configured.scorer or rest.scorer,
             tts=configured.tts or rest.tts,
+            reader=configured.reader or rest.reader,
         )
 
     async def __aexit__(

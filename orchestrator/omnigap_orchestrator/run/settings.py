@@ -31,7 +31,7 @@ class RestrictionError(Exception):
 
 
 # Roles of the services that this project ships; every other service that a fleet starts is a model.
-_ROLES = {"espeak": Role.TTS, "asr": Role.SCORER}
+_ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.READER}
 
 
 @dataclass(frozen=True, slots=True)

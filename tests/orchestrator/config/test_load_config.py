@@ -54,7 +54,7 @@ def test_the_documented_example_names_every_key(tmp_path: Path) -> None:
     config = read(tmp_path, example)
     parts = [config.run, config.items, config.carriers.image, config.carriers.speech, config.models[0]]
     parts += [config.models[0].decoding, config.scorer, config.fleet, config.fleet.services["cascade"]]
-    parts += [config.report, config.analysis]
+    parts += [config.report, config.analysis, config.reader]
     keys = {key for part in parts for key in type(part).model_fields}
     # `builtin` only says what leaving `path` out says.
     missing = {key for key in keys - {"builtin"} if not re.search(rf"\b{key}\b", example)}

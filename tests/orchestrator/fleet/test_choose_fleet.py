@@ -118,3 +118,12 @@ async def test_scoring_alone_needs_no_fleet_and_plans_what_the_fleet_would_bring
     setting = Setting(tmp_path, items=[item("peru")], tables={"fleet": {"services": {"omni": {"service": "echo"}}}})
     assert not (await setting.drive(stages=["score"]))["whole"]
     assert outcomes(setting.table(), model="omni") == {"pending": 6}
+
+
+async def test_the_reader_is_started_only_where_it_is_wanted(compose: dict[str, tuple[Role, int]]) -> None:
+    only = Wanted((), scorer=False, tts=False, reader=True)
+    assert (await chosen(wanted=only)).description == "embedded fleet: ocr as child processes of this machine"
+    for wanted in (None, Wanted(("cascade",))):
+        assert "ocr" not in (await chosen(FleetKind.EMBEDDED, CONFIGURED, wanted)).description
+    both = Wanted((), scorer=False, tts=False, reader=True)
+    assert "ocr" in (await chosen(FleetKind.EMBEDDED, CONFIGURED, both)).description
