@@ -51,6 +51,16 @@ class RunFolder:
         return self.root / "results.parquet"
 
     @property
+    def controls(self) -> Path:
+        """The control cells; only where the run plans any."""
+        return self.root / "controls.parquet"
+
+    @property
+    def calibration(self) -> Path:
+        """What the ASR scorer heard of known texts, one row a clip."""
+        return self.root / "calibration.parquet"
+
+    @property
     def summary(self) -> Path:
         return self.root / "summary.json"
 
