@@ -1,0 +1,97 @@
+"""Images of real models on a real engine without a GPU: weights from the volume, no way out, and answers over gRPC."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from compose_project import ROOT, compose
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
+
+FILES = ("-f", "compose.yaml", "-f", "docker/compose.cpu.yaml", "--profile", "*")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+MICRO_WHISPER = ROOT / "services" / "omnigap_services" / "asr" / "checkpoint"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def project() -> Iterator[None]:
+    """An empty project before, and nothing left of it afterwards."""
+    compose(*FILES, "down", "--volumes", "--remove-orphans")
+    try:
+        yield
+    finally:
+        print(compose(*FILES, "logs", "--no-color", "--tail", "40", check=False))
+        compose(*FILES, "down", "--volumes", "--remove-orphans", "--rmi", "local")
+
+
+@pytest.mark.parametrize("name", ["openai", "triton", "hf-chat"])
+def test_an_image_that_needs_no_gpu_is_built_and_knows_its_service(name: str) -> None:
+    compose(*FILES, "build", name, timeout_s=2_400)
+    listed = compose(*FILES, "run", "--rm", "--no-deps", "-T", "--entrypoint", "omnigap-serve", name, "--list")
+    (line,) = [line for line in listed.splitlines() if line.split()[0] == name]
+    assert line.endswith("installed")
+
+
+def test_the_scorer_loads_a_checkpoint_that_was_fetched_into_the_volume(tmp_path: Path) -> None:
+    """The hub's cache is laid out as `fetch` leaves it, by `fetch`'s own user, after the scorer has had the volume."""
+    compose(*FILES, "build", "asr", "fetch", timeout_s=2_400)
+    compose(*FILES, "up", "--detach", "--no-build", "--wait", "asr", timeout_s=600)
+    cache = tmp_path / "hub" / "models--omnigap--micro"
+    shutil.copytree(MICRO_WHISPER, cache / "snapshots" / COMMIT)
+    _bring(tmp_path / "hub", "/models")
+    options = _options(tmp_path / "asr.toml", f'checkpoint = "omnigap/micro"\nrevision = "{COMMIT}"\n')
+    compose(*FILES, "up", "--detach", "--no-build", "--wait", "asr", timeout_s=600, OMNIGAP_ASR_CONFIG=options)
+    assert _describe(50062).weights_revision == f"omnigap/micro@{COMMIT}"
+
+
+def test_qwen_omni_answers_in_all_six_conditions_from_a_container(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="NOT CHECKED: the tiny checkpoint is made with torch: make .venv/.models")
+    command = [sys.executable, "-m", "tests.services.qwen_omni.tiny", "qwen2.5", str(tmp_path / "tiny")]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=300)
+    compose(*FILES, "build", "fetch", "qwen-omni", timeout_s=2_400)
+    _bring(tmp_path / "tiny", "/models")
+    options = _options(
+        tmp_path / "qwen-omni.toml",
+        'checkpoint = "/models/tiny"\ndevice = "cpu"\ndtype = "float32"\n'
+        "max_new_tokens = 8\ntalker_max_new_tokens = 16\n",
+    )
+    variables = {"OMNIGAP_QWEN_OMNI_CONFIG": options}
+    compose(*FILES, "up", "--detach", "--no-build", "--wait", "qwen-omni", timeout_s=600, **variables)
+    conform = Path(sysconfig.get_path("scripts")) / "omnigap-orchestrate"
+    done = subprocess.run(
+        [str(conform), "conform", "127.0.0.1:50080", "--json"], capture_output=True, text=True, timeout=900, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert json.loads(done.stdout)
+
+
+def _bring(folder: Path, into: str) -> None:
+    """Copies a folder into the volume of weights, as the user that fetches."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    mount = f"{folder}:/from/{folder.name}:ro"
+    arguments = ("--rm", "-T", "--volume", mount, "--entrypoint", "cp", "fetch", "-r", f"/from/{folder.name}", into)
+    compose(*FILES, "run", *arguments)
+
+
+def _options(path: Path, text: str) -> str:
+    """Readable for the container's user, wherever the tests keep their files: the file itself is mounted."""
+    path.write_text(text)
+    path.chmod(0o644)
+    return str(path)
+
+
+def _describe(port: int) -> pb.DescribeResponse:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        return ModelServiceStub(channel).Describe(pb.DescribeRequest(), timeout=60)
