@@ -14,6 +14,7 @@ GROUP = "omnigap.services"
 """The entry point group through which a distribution registers its adapters."""
 
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
+_OWN_EXTRAS = re.compile(r"\[([^\]]+)\]")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -85,16 +86,23 @@ def _registered(name: str) -> Service:
 def _service(entry: metadata.EntryPoint) -> Service:
     distribution = entry.dist
     requirements = (distribution.requires if distribution else None) or []
-    missing = [package for package in _packages_of(entry.name, requirements) if not _installed(package)]
-    return Service(entry.name, entry.value, distribution.name if distribution else "", tuple(missing))
+    owner = distribution.name if distribution else ""
+    missing = [package for package in _packages_of(entry.name, requirements, owner) if not _installed(package)]
+    return Service(entry.name, entry.value, owner, tuple(missing))
 
 
-def _packages_of(extra: str, requirements: list[str]) -> list[str]:
-    """The distributions that an extra asks for."""
+def _packages_of(extra: str, requirements: list[str], owner: str) -> list[str]:
+    """The distributions that an extra asks for, also by way of its own distribution's other extras."""
     packages = []
     for requirement in requirements:
         marker, name = _EXTRA.search(requirement), _NAME.match(requirement)
-        if marker and name and marker[1] == extra:
+        if not (marker and name and marker[1] == extra):
+            continue
+        others = _OWN_EXTRAS.search(requirement)
+        if name[0] == owner and others:
+            for other in others[1].split(","):
+                packages.extend(_packages_of(other.strip(), requirements, owner))
+        else:
             packages.append(name[0])
     return packages
 

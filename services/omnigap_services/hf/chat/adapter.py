@@ -1,0 +1,129 @@
+"""The `hf-chat` service: questions as text, audio or images to one transformers model, its text back as it comes."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from omnigap.digest import sha256_hex
+from omnigap.errors import ContractError
+from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
+from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Request, Turn
+from omnigap_services.hf.chat.decoding import Decoding, decoding_of
+from omnigap_services.hf.chat.feed import Outbox
+from omnigap_services.hf.chat.generation import Generation
+from omnigap_services.hf.chat.loading import ChatModel, load_chat_model
+from omnigap_services.hf.chat.options import SERVICE, ChatOptions
+from omnigap_services.hf.chat.prompt import Prompter, kinds_of
+from omnigap_services.options import OptionsError, read_options
+from omnigap_services.server.warmup import default_warm_up
+from omnigap_services.torch_models.code import shared_code
+from omnigap_services.torch_models.oom import split_on_oom
+
+_log = logging.getLogger(__name__)
+
+_WARM_UP_TOKENS = 2
+_SHOWN_IN_DIGEST = (
+    *("media_first", "think_open", "think_close", "system_prompt", "max_new_tokens", "temperature", "top_p", "top_k"),
+    *("repetition_penalty", "beam_size"),
+)
+_LACKS = {
+    Modality.SPEECH: "its processor takes no audio",
+    Modality.IMAGE: "its processor takes no images",
+}
+
+
+class ChatAdapter(Adapter):
+    """One transformers model that writes."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        super().__init__(options)
+        self._set = read_options(ChatOptions, SERVICE, options)
+        self._card: Card | None = None
+
+    def load(self) -> Card:
+        chat = load_chat_model(self._set)
+        prompter = Prompter(chat, self._set)
+        self._generation = Generation(chat, prompter, self._set)
+        self._card = self._card_of(chat, prompter)
+        return self._card
+
+    def warm_up(self) -> Request | None:
+        assert self._card is not None, "warm-up before load"
+        request = default_warm_up(self._card)
+        return dataclasses.replace(
+            request, decoding=dataclasses.replace(request.decoding, max_new_tokens=_WARM_UP_TOKENS)
+        )
+
+    def generate(self, batch: Sequence[Turn]) -> None:
+        for decoding, outboxes in self._groups(batch):
+            work = partial(self._generation.answer, decoding=decoding)
+            split_on_oom(outboxes, work, lambda outbox, error: outbox.turn.fail(error))
+
+    def _groups(self, batch: Sequence[Turn]) -> list[tuple[Decoding, list[Outbox]]]:
+        """Turns that go through the model together: one decoding, one kind of media; what draws tokens goes alone."""
+        together: dict[tuple[Decoding, frozenset[Modality]], list[Outbox]] = defaultdict(list)
+        alone: list[tuple[Decoding, list[Outbox]]] = []
+        for turn in batch:
+            try:
+                decoding = decoding_of(turn.request.decoding, self._set)
+            except ContractError as error:
+                turn.fail(error)
+                continue
+            kinds = kinds_of(turn.request)
+            if decoding.samples or (kinds and not self._set.batch_media):
+                alone.append((decoding, [Outbox(turn)]))
+            else:
+                together[decoding, kinds].append(Outbox(turn))
+        return [*((decoding, outboxes) for (decoding, _), outboxes in together.items()), *alone]
+
+    def _card_of(self, chat: ChatModel, prompter: Prompter) -> Card:
+        options = self._set
+        shown = options.model_dump(mode="json", include=set(_SHOWN_IN_DIGEST))
+        libraries = ["torch", "transformers", "tokenizers"]
+        if Modality.IMAGE in chat.inputs and importlib.util.find_spec("torchvision") is not None:
+            libraries.append("torchvision")
+        return Card(
+            name=options.name or chat.weights.name,
+            conditions=self._conditions(chat),
+            architecture=options.architecture,
+            weights_revision=chat.weights.revision,
+            settings={
+                **{name: value if isinstance(value, str) else json.dumps(value) for name, value in shown.items()},
+                **chat.placement.settings(),
+                **shared_code(),
+                "class": chat.class_name,
+                "chat_template": sha256_hex(prompter.template.encode()),
+                "template_arguments": json.dumps(options.template_arguments, sort_keys=True),
+                "system_role": prompter.system_role,
+            },
+            libraries=tuple(libraries),
+            max_batch_size=options.max_batch_size,
+            max_queue=options.max_queue,
+            input_sample_rate_hz=chat.sample_rate,
+            max_audio_seconds=options.max_audio_seconds,
+            max_image_pixels=options.max_image_pixels,
+        )
+
+    def _conditions(self, chat: ChatModel) -> dict[Condition, Capability]:
+        able = {condition: self._capability(condition, chat) for condition in CONDITIONS}
+        for name in self._set.conditions or ():
+            if able[Condition.parse(name)].support is Support.UNSUPPORTED:
+                lacks = able[Condition.parse(name)].reason
+                raise OptionsError(f"service {SERVICE}: option 'conditions' names {name}, but {lacks}: leave it out")
+        return able
+
+    def _capability(self, condition: Condition, chat: ChatModel) -> Capability:
+        options, reason = self._set, self._set.reasons.get(condition.name, "")
+        if condition.output is Modality.SPEECH:
+            return Capability(Support.UNSUPPORTED, reason or "it writes and does not speak")
+        if condition.input is not Modality.TEXT and condition.input not in chat.inputs:
+            return Capability(Support.UNSUPPORTED, _LACKS[condition.input])
+        if options.conditions is not None and condition.name not in options.conditions:
+            return Capability(Support.UNSUPPORTED, reason or "the options leave it out")
+        return Capability(Support.NATIVE, reason) if reason else NATIVE

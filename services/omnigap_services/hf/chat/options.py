@@ -1,0 +1,81 @@
+"""What a user may set about the `hf-chat` service."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality
+from omnigap_services.torch_models.device import DeviceOptions
+
+SERVICE = "hf-chat"
+
+TEXT_ANSWERS = tuple(condition.name for condition in CONDITIONS if condition.output is Modality.TEXT)
+
+
+class ChatOptions(DeviceOptions):
+    """Options of the `hf-chat` service, beside those of `DeviceOptions`.
+
+    Attributes:
+        model: a checkpoint's folder, or its hub name.
+        revision: for a hub name, the commit in full.
+        name: in reports; empty: the model's.
+        architecture: in reports; left out: none is declared.
+        kind: the class that loads it; `auto` goes by the checkpoint's config.
+        conditions: those it answers; left out: t2t, and s2t and i2t where its processor hears and sees.
+        reasons: by condition, what else is to be known about it.
+        system_prompt: used where a request brings none.
+        system_role: where a system prompt goes; `auto` puts it before the question if the template knows no such role.
+        media_first: the audio or image stands before the typed text; else in the request's order.
+        chat_template: a Jinja file instead of the checkpoint's own template.
+        template_arguments: further variables of the template, as { enable_thinking = false }.
+        think_open, think_close: marks around thinking, which is kept apart from the answer; empty: none are sought.
+        max_new_tokens, temperature, top_p, top_k, repetition_penalty, beam_size: defaults of decoding. Temperature 0
+            is greedy; what the checkpoint's own generation config says about sampling is not used.
+        batch_media: questions with audio or images go through the model together, as text always does.
+        max_batch_size: questions that go through the model at once.
+        max_audio_seconds: of one question.
+        max_image_pixels: likewise.
+    """
+
+    model: str = Field(min_length=1)
+    revision: str = ""
+    name: str = ""
+    architecture: Architecture | None = None
+    kind: Literal["auto", "causal", "image-text", "multimodal"] = "auto"
+    conditions: tuple[str, ...] | None = None
+    reasons: dict[str, str] = Field(default_factory=dict)
+    system_prompt: str = ""
+    system_role: Literal["auto", "system", "user"] = "auto"
+    media_first: bool = True
+    chat_template: str = ""
+    template_arguments: dict[str, Any] = Field(default_factory=dict)
+    think_open: str = "<think>"
+    think_close: str = "</think>"
+    max_new_tokens: int = Field(default=256, ge=1, le=131_072)
+    temperature: float = Field(default=0.0, ge=0, le=100)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    repetition_penalty: float = Field(default=1.0, gt=0, le=100)
+    beam_size: int = Field(default=1, ge=1, le=64)
+    batch_media: bool = True
+    max_batch_size: int = Field(default=8, ge=1, le=1_024)
+    max_queue: int = Field(default=64, ge=0)
+    max_audio_seconds: float = Field(default=30.0, gt=0, le=3_600)
+    max_image_pixels: int = Field(default=16_000_000, gt=0)
+
+    @field_validator("conditions")
+    @classmethod
+    def _text_answers_only(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if Condition.parse(name).output is not Modality.TEXT:
+                raise ValueError(f"{name} asks for speech, and this service writes: one of {', '.join(TEXT_ANSWERS)}")
+        return names
+
+    @field_validator("reasons")
+    @classmethod
+    def _known_conditions(cls, reasons: dict[str, str]) -> dict[str, str]:
+        for name in reasons:
+            Condition.parse(name)
+        return reasons
