@@ -1,197 +1,133 @@
-"""The `cascade` service: hears, reads or takes a typed question, answers it from its facts, and writes or speaks."""
+"""The `cascade` service: a brain, and what hears, reads and speaks for it where it cannot."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from omnigap.errors import ContractError
-from omnigap.media import AudioClip
-from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality, Reason, Support
-from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Completion, Part, Turn, Voice
-from omnigap_services.asr.checkpoint import file_hash
-from omnigap_services.asr.engine import check_clip
-from omnigap_services.cascade import counting
-from omnigap_services.cascade.answering import Head, Reply
-from omnigap_services.cascade.hearing import Ear
-from omnigap_services.cascade.knowledge import read_facts
+from omnigap.vocabulary import REFERENCE, Condition, FinishReason, Reason, Support
+from omnigap_services.adapter import Adapter, Card, Completion, Request, Turn
+from omnigap_services.cascade.composing import composed_card
+from omnigap_services.cascade.facts_brain import FactsBrain
+from omnigap_services.cascade.loudspeaker import Loudspeaker
 from omnigap_services.cascade.options import CascadeOptions
-from omnigap_services.cascade.reading import Reader
-from omnigap_services.cascade.retrieval import Retriever
-from omnigap_services.cascade.speaking import Mouth
+from omnigap_services.cascade.part_client import PartClient
+from omnigap_services.cascade.part_fault import BRAIN
+from omnigap_services.cascade.remote_brain import RemoteBrain
+from omnigap_services.cascade.routes import NoRoute, Route, routes_of
+from omnigap_services.cascade.senses import Helpers, available, load_helpers
+from omnigap_services.cascade.sensing import Perceived
+from omnigap_services.cascade.thinking import Brain
+from omnigap_services.cascade.watch import Watch
 from omnigap_services.options import read_options
-
-NO_TTS = "no TTS service configured: set tts = host:port"
-
-
-@dataclass(frozen=True, slots=True)
-class Perceived:
-    """What a carrier came to: the text of its question, or a count where counting was asked for."""
-
-    text: str
-    count: int | None = None
-    diagnostics: Mapping[str, float] = field(default_factory=dict)
 
 
 class CascadeAdapter(Adapter):
-    """A text-only head between an ASR, an OCR and a TTS. It gets nothing but what the request sends."""
+    """Each question goes its condition's route, in a thread of its own. It gets nothing but what the request sends."""
 
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(CascadeOptions, "cascade", options)
-        self._mouth: Mouth | None = None
+        self._watch: Watch | None = None
+        self._helpers = Helpers()
+        self._brain: Brain | None = None
+        self._card: Card | None = None
 
     def load(self) -> Card:
         options = self._options
-        # The cheap ones first: a wrong path or address shows at once.
-        facts = read_facts(options.knowledge)
-        if options.tts:
-            self._mouth = Mouth(options.tts, options.tts_wait_s)
-        self._head = Head(Retriever(facts), options.min_match)
-        self._ear = Ear(options.hearing())
-        self._reader = Reader(options.image_side, options.ocr_threads)
-        self._speakers = ThreadPoolExecutor(options.max_batch_size, thread_name_prefix="cascade-tts")
-        return self._card()
-
-    def _card(self) -> Card:
-        parts = [
-            Part("asr", f"faster-whisper/{self._ear.name}", self._ear.digest),
-            Part("ocr", "rapidocr", self._reader.digest),
-        ]
-        tts = self._mouth.card if self._mouth else None
-        if tts is not None:
-            parts.append(Part("tts", tts.name, tts.digest))
-        return Card(
-            name="cascade",
-            conditions={condition: self._capability(condition) for condition in CONDITIONS},
-            architecture=Architecture.CASCADE,
-            weights_revision=file_hash(self._options.knowledge),
-            settings={
-                "min_match": str(self._options.min_match),
-                "image_side": str(self._options.image_side),
-                "decoding": "deterministic",
-                # Which ears it has: the report tells when they are the scorer's own.
-                "asr.weights_revision": self._ear.weights_revision,
-            },
-            libraries=("rapidfuzz", "jellyfish", "scipy"),
-            parts=tuple(parts),
-            voices=tuple(Voice(voice.name, voice.language) for voice in tts.voices) if tts else (),
-            languages=("en",),
-            max_batch_size=self._options.max_batch_size,
-            max_concurrent=2 * self._options.max_batch_size,
-            output_sample_rate_hz=tts.output_sample_rate_hz if tts else 0,
-        )
-
-    def _capability(self, condition: Condition) -> Capability:
-        if condition.output is Modality.SPEECH and not self._mouth:
-            return Capability(Support.UNSUPPORTED, NO_TTS)
-        helpers = []
-        if condition.input is Modality.SPEECH:
-            helpers.append(f"the ASR faster-whisper ({self._ear.name}) hears")
-        if condition.input is Modality.IMAGE:
-            helpers.append("the OCR RapidOCR reads")
-        if condition.output is Modality.SPEECH and self._mouth:
-            helpers.append(f"the TTS service {self._mouth.card.name} speaks")
-        return Capability(Support.ASSISTED, ", ".join(helpers)) if helpers else NATIVE
+        self._watch = Watch()
+        brain: Brain
+        if options.brain:
+            brain = RemoteBrain(PartClient(BRAIN, options.brain, options.wait_s, options.timeout_s, self._watch))
+        else:
+            brain = FactsBrain(options)
+        self._brain = brain
+        straight = _straight(brain.card, options)
+        self._routes: Mapping[Condition, Route | NoRoute] = routes_of(straight, available(options), brain.card.name)
+        needed = {help_ for route in self._routes.values() if isinstance(route, Route) for help_ in route.helps}
+        self._helpers = load_helpers(options, needed, self._watch)
+        self._card = composed_card(options, brain, self._routes, self._helpers)
+        return self._card
 
     def generate(self, batch: Sequence[Turn]) -> None:
-        """Hears the batch's clips together, then reads, answers and writes turn by turn; voices speak meanwhile."""
-        heard = self._hear(batch)
-        speaking = []
         for turn in batch:
-            if turn.cancelled:
-                continue
             try:
-                seen = heard.get(id(turn)) or self._perceive(turn)
+                self._answer(turn)
             except ContractError as error:
-                turn.fail(error)
-                continue
-            if seen.count is None:
-                turn.reason(f"question: {seen.text}")
-                reply = self._head.answer(seen.text)
-            else:
-                reply = Reply(str(seen.count), 1.0)
-            completion = Completion(diagnostics={**seen.diagnostics, "match_score": reply.score})
-            if turn.request.output is Modality.SPEECH:
-                speaking.append(self._speakers.submit(self._speak, turn, reply, completion))
-            else:
-                turn.write(reply.text)
-                turn.complete(completion)
-        for future in speaking:
-            future.result()
+                # Left open where nobody waits any more: the server tells a deadline from a caller who went away.
+                if not turn.cancelled:
+                    turn.fail(error)
 
-    def _hear(self, batch: Sequence[Turn]) -> dict[int, Perceived]:
-        """Transcripts of the batch's spoken questions, by the turn's id; faulty turns are left to `_perceive`."""
-        turns: list[Turn] = []
-        clips: list[AudioClip] = []
-        for turn in batch:
-            carrier = turn.request.carrier
-            if isinstance(carrier, AudioClip) and not turn.cancelled and not _fault(turn) and not _asks_to_count(turn):
-                turns.append(turn)
-                clips.append(carrier)
-        return {
-            id(turn): Perceived(
-                heard.text,
-                diagnostics={"heard_avg_logprob": heard.avg_logprob, "heard_no_speech_prob": heard.no_speech_prob},
-            )
-            for turn, heard in zip(turns, self._ear.hear(clips), strict=True)
-        }
-
-    def _perceive(self, turn: Turn) -> Perceived:
-        """What a carrier other than a spoken question says.
-
-        Raises:
-            ContractError: for a request that cannot be answered.
-        """
-        if fault := _fault(turn):
-            raise fault
-        carrier = turn.request.carrier
-        if isinstance(carrier, str):
-            return Perceived(carrier, counting.count_marks(carrier) if _asks_to_count(turn) else None)
-        if isinstance(carrier, AudioClip):
-            return Perceived("", counting.count_beeps(carrier))
-        if _asks_to_count(turn):
-            return Perceived("", counting.count_dots(carrier))
-        return Perceived(self._reader.read(carrier))
-
-    def _speak(self, turn: Turn, reply: Reply, completion: Completion) -> None:
-        """Own text and its audio; a fault of the TTS ends this turn alone."""
-        request = turn.request
-        if self._mouth is None:
-            turn.fail(ContractError(Reason.UNSUPPORTED_CONDITION, NO_TTS))
-            return
-        try:
-            turn.write(reply.voiced)
-            voicing = self._mouth.say(reply.voiced, request.voice, request.words_per_minute)
-            turn.speak(voicing.samples, voicing.sample_rate)
-            turn.complete(completion)
-        except ContractError as error:
-            turn.fail(error)
+    def _answer(self, turn: Turn) -> None:
+        assert self._brain is not None and self._card is not None, "generate before load"
+        request, brain = turn.request, self._brain
+        route = self._routes[request.condition]
+        if isinstance(route, NoRoute):
+            raise ContractError(Reason.UNSUPPORTED_CONDITION, route.reason)
+        language = request.language if brain.knows_languages else ""
+        out = Loudspeaker(turn, self._card.output_sample_rate_hz)
+        seen = Perceived("")
+        if route.sense is not None or brain.part is None:
+            _check_parts(request)
+        if (known := brain.glance(request)) is not None:
+            turn.write(known.text)
+            thought = known
+        else:
+            if route.sense is not None:
+                seen = self._helpers.sense(route.sense).perceive(request.carrier, language, lambda: turn.cancelled)
+                turn.reason(f"question: {seen.text}\n")
+                request = replace(request, parts=(seen.text or brain.nothing, *request.parts[1:]))
+            thought = brain.think(turn, replace(request, output=route.asks.output), out)
+        voiced = Completion()
+        if route.voice and self._helpers.mouth is not None and not turn.cancelled:
+            voiced = self._helpers.mouth.say(turn, thought.text, out, language)
+        turn.complete(_joined(thought.completion, seen, voiced))
 
     def close(self) -> None:
-        if self._mouth is not None:
-            self._mouth.close()
-        if hasattr(self, "_speakers"):
-            self._speakers.shutdown(wait=False)
+        self._helpers.close()
+        if self._brain is not None:
+            self._brain.close()
+        if self._watch is not None:
+            self._watch.close()
 
 
-def _fault(turn: Turn) -> ContractError | None:
-    """What keeps a request from being answered: a second carrier, or audio that is no sound."""
-    carrier, *rest = turn.request.parts
-    if not all(isinstance(part, str) for part in rest):
-        return ContractError(
+def _straight(brain: Card, options: CascadeOptions) -> frozenset[Condition]:
+    """The conditions that the brain is asked in; text in text always, where it can.
+
+    Raises:
+        ContractError: for one that is asked for by name and that it does not answer.
+    """
+    able = {c for c, found in brain.conditions.items() if found.support is not Support.UNSUPPORTED}
+    asked = options.straight()
+    if asked is None:
+        return frozenset(able)
+    if unable := asked - able:
+        raise ContractError(
             Reason.BAD_REQUEST,
-            f"{len(turn.request.parts)} parts with media after the first: send one carrier, then text alone",
+            f"direct names {', '.join(sorted(c.name for c in unable))}, but the brain {brain.name} answers"
+            f" {', '.join(sorted(c.name for c in able)) or 'nothing'}: leave it out of direct",
         )
-    try:
-        if isinstance(carrier, AudioClip):
-            check_clip(carrier.samples)
-    except ContractError as error:
-        return error
-    return None
+    return frozenset(asked | ({REFERENCE} & able))
 
 
-def _asks_to_count(turn: Turn) -> bool:
-    """True where the typed instruction, the text beside the carrier, asks to count."""
-    return counting.asks_to_count("\n".join(part for part in turn.request.parts[1:] if isinstance(part, str)))
+def _check_parts(request: Request) -> None:
+    """Raises ContractError for a second carrier: a sense turns the first part into text, and no other."""
+    if not all(isinstance(part, str) for part in request.parts[1:]):
+        raise ContractError(
+            Reason.BAD_REQUEST,
+            f"{len(request.parts)} parts with media after the first: send one carrier, then text alone",
+        )
+
+
+def _joined(thought: Completion, seen: Perceived, voiced: Completion) -> Completion:
+    """How the whole ended: the brain's tokens, everybody's diagnostics; cut off where the brain or the voice was."""
+    finish = thought.finish_reason
+    if finish is FinishReason.STOP and voiced.finish_reason is FinishReason.LENGTH:
+        finish = FinishReason.LENGTH
+    return replace(
+        thought,
+        finish_reason=finish,
+        diagnostics={**seen.diagnostics, **thought.diagnostics, **voiced.diagnostics},
+        detected_language=thought.detected_language or seen.language,
+    )

@@ -1,47 +1,65 @@
-"""Hearing: the ASR engine inside the cascade's own process, with its own checkpoint."""
+"""Hearing inside the cascade's own process: the ASR engine with its own checkpoint, many callers' clips in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from importlib.metadata import version
 
 from omnigap.digest import digest_of
-from omnigap.media import AudioClip
-from omnigap_services.asr.engine import AsrEngine
+from omnigap.media import AudioClip, resample
+from omnigap_services.adapter import InputPart, Part
+from omnigap_services.asr.batching import SAMPLE_RATE
+from omnigap_services.asr.engine import AsrEngine, check_clip
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard
+from omnigap_services.cascade.gathering import Gatherer
+from omnigap_services.cascade.sensing import HEARD, Perceived, prefixed
+from omnigap_services.cascade.watch import Gone
+from omnigap_services.source import package_hash
 
 
 class Ear:
-    """A loaded ASR that takes clips of one language together."""
+    """A loaded ASR. What callers ask meanwhile waits, and then goes through the model together."""
 
     def __init__(self, options: AsrOptions) -> None:
         self._engine = AsrEngine(options)
+        self._gatherer: Gatherer[AudioClip, Heard] = Gatherer(self._hear, options.max_batch_size)
+        checkpoint = self._engine.checkpoint
+        self.words = f"the ASR faster-whisper ({checkpoint.name}) hears"
+        self.weights_revision = checkpoint.revision
+        self.part = Part("asr", f"faster-whisper/{checkpoint.name}", self._digest())
+        self.max_audio_seconds = 0.0
+        self.max_image_pixels = 0
 
-    @property
-    def name(self) -> str:
-        return self._engine.checkpoint.name
-
-    @property
-    def weights_revision(self) -> str:
-        return self._engine.checkpoint.revision
-
-    @property
-    def digest(self) -> str:
-        """Over weights, settings and library versions."""
+    def _digest(self) -> str:
+        """Over weights, settings, library versions, and the engine's source, which lies in another folder than ours."""
         return digest_of(
             {
                 "weights": self._engine.checkpoint.revision,
                 "settings": self._engine.settings,
                 "faster-whisper": version("faster-whisper"),
                 "ctranslate2": version("ctranslate2"),
+                "code": package_hash("omnigap_services.asr"),
             }
         )
 
-    def hear(self, clips: Sequence[AudioClip]) -> list[Heard]:
-        """Transcripts of clips at 16 kHz, in order.
+    def perceive(self, carrier: InputPart, language: str, gone: Gone) -> Perceived:
+        """The transcript of a clip.
 
         Raises:
-            ContractError: BAD_MEDIA for empty or non-finite clips.
+            ContractError: BAD_MEDIA for an empty or non-finite clip, BAD_REQUEST for a language that the checkpoint
+                does not know.
         """
-        return self._engine.hear([clip.samples for clip in clips])
+        assert isinstance(carrier, AudioClip), "an ear takes audio"
+        check_clip(carrier.samples)
+        # A fault of this call alone, found before it can end others that are heard with it.
+        code = self._engine.language_code(language)
+        heard = self._gatherer.ask(resample(carrier, SAMPLE_RATE), code, gone)
+        diagnostics = {"avg_logprob": heard.avg_logprob, "no_speech_prob": heard.no_speech_prob}
+        return Perceived(heard.text, prefixed(HEARD, diagnostics), heard.language)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _hear(self, clips: Sequence[AudioClip], language: Hashable) -> Sequence[Heard]:
+        return self._engine.hear([clip.samples for clip in clips], str(language))

@@ -1,107 +1,68 @@
-"""Speaking: the TTS service over gRPC. The voice lives in its own process, never in the cascade's."""
+"""Speaking: a TTS service says what the brain wrote. The voice lives in its own process, never in the cascade's."""
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
-import grpc
-import numpy as np
-
-from omnigap.convert import modality_to_proto
 from omnigap.errors import ContractError
-from omnigap.limits import CHANNEL_OPTIONS
-from omnigap.media import pcm16_to_float
-from omnigap.media.audio import PCM, Samples
-from omnigap.rpc_errors import from_rpc_error
-from omnigap.v1 import model_service_pb2 as pb
-from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
 from omnigap.vocabulary import Modality, Reason
+from omnigap_services.adapter import Completion, Request, Turn, Voice
+from omnigap_services.cascade.loudspeaker import Loudspeaker
+from omnigap_services.cascade.part_client import PartClient
+from omnigap_services.cascade.part_fault import MUTE
+from omnigap_services.cascade.sensing import prefixed
 
-
-@dataclass(frozen=True, slots=True)
-class Voicing:
-    """Mono audio as the TTS sent it: float32, shape (n,), and its rate in Hz."""
-
-    samples: Samples
-    sample_rate: int
+VOICED = "voice"
+"""Prefix of the voice's diagnostics."""
 
 
 class Mouth:
-    """A client of a TTS service (text in, speech out). `say` may be called from many threads."""
+    """A TTS service. `say` may be called from many threads."""
 
-    def __init__(self, address: str, wait_s: float) -> None:
-        """Connects and asks the service who it is.
+    def __init__(self, client: PartClient) -> None:
+        """Raises ContractError where the service does not say at which rate it speaks."""
+        if not client.card.output_sample_rate_hz:
+            raise ContractError(Reason.BAD_REQUEST, MUTE.format(place=client.place))
+        self._client = client
+        self.part = client.part("tts")
+        self.words = f"the TTS service {client.card.name} speaks"
+        self.sample_rate = int(client.card.output_sample_rate_hz)
+        self.voices = tuple(Voice(voice.name, voice.language) for voice in client.card.voices)
 
-        Raises:
-            ContractError: UPSTREAM_UNAVAILABLE where nothing answers at the address within `wait_s` seconds.
-        """
-        self._address = address
-        self._channel = grpc.insecure_channel(
-            address,
-            # A proxy of the environment must not catch what stays on this network.
-            options=[*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0)],
-        )
-        self._stub = ModelServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        try:
-            self.card: pb.DescribeResponse = self._stub.Describe(
-                pb.DescribeRequest(), wait_for_ready=True, timeout=max(wait_s, 0.1)
-            )
-        except grpc.RpcError as error:
-            self._channel.close()
-            raise ContractError(
-                Reason.UPSTREAM_UNAVAILABLE,
-                f"no TTS service answers at {address} ({from_rpc_error(error).message}): start one there, or set tts",
-            ) from error
+    def say(self, turn: Turn, text: str, out: Loudspeaker, language: str = "") -> Completion:
+        """Speaks a text into a turn; gives how that ended, with the voice's diagnostics.
 
-    def say(self, text: str, voice: str | None, words_per_minute: float | None, timeout_s: float = 60.0) -> Voicing:
-        """The audio of a text. The service must still be the one that was there at the start: its digest is ours.
+        A text in which there is nothing to say, such as "...", stays silent: that is the answer, and no fault.
 
         Raises:
-            ContractError: the TTS service's own error, UPSTREAM_UNAVAILABLE where it is away, INCOMPLETE_STREAM where
-                its answer has no end.
+            ContractError: the TTS service's own error, or why it cannot be had.
         """
-        request = pb.GenerateRequest(
-            request_id=uuid.uuid4().hex,
-            parts=[pb.InputPart(text=text)],
-            output=modality_to_proto(Modality.SPEECH),
-            voice=pb.VoiceSettings(name=voice, words_per_minute=words_per_minute),
-            expected_digest=self.card.digest,
+        if not text.strip():
+            return Completion()
+        asked = turn.request
+        request = Request(
+            parts=(text,),
+            output=Modality.SPEECH,
+            voice=known_voice(asked.voice, self.voices),
+            words_per_minute=asked.words_per_minute,
+            language=language,
         )
-        pieces: list[Samples] = []
-        rate, complete = 0, False
         try:
-            for response in self._stub.Generate(request, timeout=timeout_s):
-                if response.HasField("complete"):
-                    complete = True
-                elif response.delta.HasField("audio"):
-                    rate = self._check_format(response.delta.audio)
-                    pieces.append(pcm16_to_float(response.delta.audio.data))
-        except grpc.RpcError as error:
-            raise self._as_ours(from_rpc_error(error)) from error
-        if not complete:
-            raise ContractError(
-                Reason.INCOMPLETE_STREAM, f"the TTS service at {self._address} ended without `complete`"
-            )
-        return Voicing(np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32), rate)
+            answer = self._client.ask(request, lambda: turn.cancelled, on_audio=out.play)
+        except ContractError as error:
+            if error.reason is Reason.BAD_REQUEST and not any(character.isalnum() for character in text):
+                return Completion()
+            raise
+        out.end()
+        return replace(answer.completion, diagnostics=prefixed(VOICED, answer.completion.diagnostics))
 
     def close(self) -> None:
-        self._channel.close()
+        self._client.close()
 
-    def _check_format(self, audio: pb.Audio) -> int:
-        if audio.mime_type.split(";")[0] != PCM or audio.channels != 1 or not audio.sample_rate_hz:
-            raise ContractError(
-                Reason.BAD_MEDIA,
-                f"the TTS service at {self._address} sent {audio.mime_type} with {audio.channels} channels at"
-                f" {audio.sample_rate_hz} Hz: the cascade takes {PCM}, mono",
-            )
-        return int(audio.sample_rate_hz)
 
-    def _as_ours(self, error: ContractError) -> ContractError:
-        if error.reason is Reason.DIGEST_MISMATCH:
-            text = f"the TTS service at {self._address} has changed since this cascade started: restart the cascade"
-            return ContractError(Reason.UPSTREAM_UNAVAILABLE, text)
-        if error.reason in (Reason.TRANSPORT, Reason.NOT_READY, Reason.DRAINING, Reason.BUSY):
-            text = f"the TTS service at {self._address} is away or busy: {error.message}"
-            return ContractError(Reason.UPSTREAM_UNAVAILABLE, text)
-        return error
+def known_voice(name: str | None, voices: Sequence[Voice]) -> str | None:
+    """A voice by name for the part that knows it; another part of the cascade speaks with its own default."""
+    if not voices or name in {voice.name for voice in voices}:
+        return name
+    return None

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import omnigap
 from omnigap.convert import architecture_to_proto, modality_to_proto, support_to_proto
-from omnigap.digest import digest_of, sha256_hex
+from omnigap.digest import digest_of
 from omnigap.limits import MAX_MESSAGE_BYTES
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Condition, Support
 from omnigap_services.adapter import Adapter, Capability, Card
+from omnigap_services.source import files_hash
 
 
 def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
@@ -35,17 +36,13 @@ def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
 
 
 def code_hash(adapter: type[Adapter]) -> str:
-    """SHA-256 over an adapter's source: its module, and the modules beside it where it has a folder of its own.
-
-    A retrieval that is tuned or a prompt that is reworded answers otherwise, and nobody remembers to raise a version.
-    """
+    """SHA-256 over an adapter's source: its module, and the modules beside it where it has a folder of its own."""
     try:
         module = Path(inspect.getfile(adapter))
     except (OSError, TypeError):  # Defined at a prompt: there is no source to read.
         return ""
     own_folder = adapter.__module__.count(".") > 1
-    files = sorted(module.parent.glob("*.py")) if own_folder else [module]
-    return digest_of({file.name: sha256_hex(file.read_bytes()) for file in files})
+    return files_hash(module.parent.glob("*.py") if own_folder else [module])
 
 
 def capacity(card: Card) -> int:

@@ -16,7 +16,8 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
-from omnigap_services.cascade.adapter import NO_TTS, CascadeAdapter
+from omnigap_services.cascade.adapter import CascadeAdapter
+from omnigap_services.cascade.routes import MISSING, Help
 from omnigap_services.options import OptionsError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def test_its_digest_covers_its_parts(cascade: Served, espeak: Served) -> None:
 def test_without_a_voice_speech_is_unsupported_and_says_what_to_set(serve: Serve, cascade: Served) -> None:
     mute = serve("cascade")
     assert mute.ask(FRANCE).text == "Paris"
-    with pytest.raises(ContractError, match=NO_TTS) as refused:
+    with pytest.raises(ContractError, match=MISSING[Help.SPEAKING]) as refused:
         mute.ask(FRANCE, output=Modality.SPEECH)
     assert refused.value.reason is Reason.UNSUPPORTED_CONDITION
     assert mute.describe().digest != cascade.describe().digest
@@ -136,14 +137,14 @@ def test_an_unknown_option_is_refused_by_name() -> None:
 
 def test_a_missing_voice_is_named_with_its_option() -> None:
     with pytest.raises(ContractError, match=r"no TTS service answers at 127\.0\.0\.1:9.*set tts"):
-        CascadeAdapter({"tts": "127.0.0.1:9", "tts_wait_s": 0.2}).load()
+        CascadeAdapter({"tts": "127.0.0.1:9", "wait_s": 0.2}).load()
 
 
 def test_loading_and_answering_imports_no_torch() -> None:
     code = (
         "import sys; from PIL import Image; from omnigap_services.cascade.adapter import CascadeAdapter;"
         "adapter = CascadeAdapter({}); adapter.load();"
-        "adapter._reader.read(Image.new('RGB', (64, 64), 'white'));"
+        "adapter._helpers.reader.perceive(Image.new('RGB', (64, 64), 'white'), '', lambda: False);"
         "print(*{'torch', 'transformers', 'matplotlib'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
