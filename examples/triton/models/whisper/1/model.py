@@ -1,0 +1,136 @@
+"""faster-whisper behind Triton's Python backend: deterministic, and batched over the requests that Triton hands over.
+
+Each request brings one clip, float32 mono at 16 kHz. Temperature 0 alone, no prompt, no voice activity filter, nothing
+dropped by a threshold: what is odd about a transcript is told by its statistics.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+RATE = 16_000
+SHORTEST = RATE // 10
+SILENCE_PEAK = 1e-4
+
+DECODING = {
+    "temperature": 0.0,
+    "condition_on_previous_text": False,
+    "without_timestamps": True,
+    "vad_filter": False,
+    "compression_ratio_threshold": None,
+    "log_prob_threshold": None,
+    "no_speech_threshold": None,
+    "max_new_tokens": 224,
+}
+
+
+@dataclass
+class Heard:
+    """A transcript; what digital silence gives is the default."""
+
+    text: str = ""
+    tokens: int = 0
+    avg_logprob: float = 0.0
+    no_speech_prob: float = 1.0
+    compression_ratio: float = 0.0
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        config = json.loads(args["model_config"])
+        told = {key: value["string_value"] for key, value in config["parameters"].items()}
+        self.beam_size = int(told["beam_size"])
+        self.model = WhisperModel(
+            os.environ.get("WHISPER_MODEL", told["model"]), device=told["device"], compute_type=told["compute_type"]
+        )
+        self.pipeline = BatchedInferencePipeline(model=self.model)
+        # In samples: 30 s in OpenAI's checkpoints.
+        self.window = int(self.model.feature_extractor.chunk_length * RATE)
+
+    def execute(self, requests: list) -> list:
+        answers: list = [None] * len(requests)
+        groups: dict[str, list[tuple[int, np.ndarray]]] = {}
+        for number, request in enumerate(requests):
+            try:
+                clip, language = self._read(request)
+            except ValueError as error:
+                answers[number] = pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
+            else:
+                groups.setdefault(language, []).append((number, clip))
+        for language, members in groups.items():
+            heard = self._hear([clip for _, clip in members], language)
+            for (number, clip), one in zip(members, heard, strict=True):
+                answers[number] = _answer(one, language, len(clip) / RATE)
+        return answers
+
+    def _read(self, request) -> tuple[np.ndarray, str]:
+        clip = pb_utils.get_input_tensor_by_name(request, "audio").as_numpy().reshape(-1)
+        language = pb_utils.get_input_tensor_by_name(request, "language").as_numpy().reshape(-1)[0].decode()
+        code = language.split("-")[0].lower()
+        if code not in self.model.supported_languages:
+            known = ", ".join(self.model.supported_languages)
+            raise ValueError(f"language {language!r} is not known to this Whisper: one of {known}")
+        if not clip.size or not np.isfinite(clip).all():
+            raise ValueError("the clip is empty or holds NaN or infinite samples")
+        return clip, code
+
+    def _hear(self, clips: list[np.ndarray], language: str) -> list[Heard]:
+        """Clips of up to a window together, one window each; longer ones alone, as the package cuts them."""
+        window = self.window
+        heard = [Heard() for _ in clips]
+        loud = [number for number, clip in enumerate(clips) if float(np.abs(clip).max()) > SILENCE_PEAK]
+        short = [number for number in loud if len(clips[number]) <= window]
+        options = {"language": language, "beam_size": self.beam_size, **DECODING}
+        if short:
+            # One row of audio with a clip at every window's beginning: the pipeline takes clips by their times.
+            row = np.concatenate([np.pad(clips[number], (0, window - len(clips[number]))) for number in short])
+            lengths = [max(len(clips[number]), SHORTEST) for number in short]
+            # It rounds times down to samples: half a sample keeps them whole.
+            times = [
+                {"start": place * window / RATE, "end": (place * window + length + 0.5) / RATE}
+                for place, length in enumerate(lengths)
+            ]
+            segments, _ = self.pipeline.transcribe(row, clip_timestamps=times, batch_size=len(short), **options)
+            found: dict[int, list] = {}
+            for segment in segments:
+                found.setdefault(round(segment.start * RATE) // window, []).append(segment)
+            for place, number in enumerate(short):
+                heard[number] = _merged(found.get(place, []))
+        for number in set(loud) - set(short):
+            segments, _ = self.model.transcribe(clips[number], **options)
+            heard[number] = _merged(list(segments))
+        return heard
+
+
+def _merged(segments: list) -> Heard:
+    """Segments as one; log probabilities are averaged by tokens, the end mark counted."""
+    if not segments:
+        return Heard()
+    weights = [len(segment.tokens) + 1 for segment in segments]
+    return Heard(
+        text=" ".join(text for segment in segments if (text := segment.text.strip())),
+        tokens=sum(len(segment.tokens) for segment in segments),
+        avg_logprob=sum(s.avg_logprob * weight for s, weight in zip(segments, weights, strict=True)) / sum(weights),
+        no_speech_prob=segments[0].no_speech_prob,
+        compression_ratio=max(segment.compression_ratio for segment in segments),
+    )
+
+
+def _answer(heard: Heard, language: str, seconds: float):
+    texts = {"text": heard.text, "spoken_language": language}
+    figures = {
+        "avg_logprob": heard.avg_logprob,
+        "no_speech_prob": heard.no_speech_prob,
+        "compression_ratio": heard.compression_ratio,
+        "duration_s": seconds,
+    }
+    tensors = [pb_utils.Tensor("tokens", np.array([[heard.tokens]], np.int32))]
+    tensors += [pb_utils.Tensor(name, np.array([[text.encode()]], object)) for name, text in texts.items()]
+    tensors += [pb_utils.Tensor(name, np.array([[value]], np.float32)) for name, value in figures.items()]
+    return pb_utils.InferenceResponse(tensors)

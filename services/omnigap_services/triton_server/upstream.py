@@ -1,0 +1,207 @@
+"""The way to the server: Triton's own asyncio client, one unary call or one stream a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from typing import Any
+
+import grpc
+from tritonclient.grpc import InferInput, InferRequestedOutput
+from tritonclient.grpc import aio as triton
+from tritonclient.utils import InferenceServerException
+
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Reason
+from omnigap_services.triton_server.faults import PASSING, fault_of, is_unknown_model, silent
+from omnigap_services.triton_server.feed import Fed
+from omnigap_services.triton_server.loop import LoopThread
+from omnigap_services.triton_server.options import TritonOptions
+from omnigap_services.triton_server.signature import Signature, signature_of
+from omnigap_services.triton_server.tensors import Array
+
+_log = logging.getLogger(__name__)
+
+_PAUSE_S = 1.0
+_ASKING_S = 10.0
+_FIRST_DELAY_S, _MAX_DELAY_S = 0.5, 8.0
+
+# Messages as large as gRPC allows, as Triton's client has them; and after a fault no minute until the next connection.
+_CHANNEL = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+Response = Mapping[str, Array]
+"""The tensors of one response, by name, without the batch dimension."""
+
+_Errors = (InferenceServerException, grpc.RpcError)
+
+
+class Upstream:
+    """A client of one server and one model. `ask` may be called from many threads."""
+
+    def __init__(self, options: TritonOptions) -> None:
+        self._options = options
+        self._loop = LoopThread("triton-client")
+        self._client: Any = self._loop.run(self._connect())
+
+    def signature(self) -> Signature:
+        """What the server says about the model, once it is there; waits for it at most `wait_s` seconds.
+
+        Raises:
+            ContractError: UPSTREAM_UNAVAILABLE where nobody answers in time, BAD_REQUEST where the server has no such
+                model or version, with the names of those that it has.
+        """
+        end = time.monotonic() + self._options.wait_s
+        while True:
+            try:
+                return self._loop.run(self._signature())
+            except ContractError as error:
+                left = end - time.monotonic()
+                if error.reason is not Reason.UPSTREAM_UNAVAILABLE or left <= 0:
+                    raise
+                _log.info("waiting %.0f s more (wait_s): %s", left, error.message)
+            time.sleep(min(_PAUSE_S, max(0.0, end - time.monotonic())))
+
+    def ask(
+        self,
+        signature: Signature,
+        inputs: Sequence[Fed],
+        outputs: Sequence[str],
+        take: Callable[[Response], None],
+        gone: Callable[[], bool],
+    ) -> int | None:
+        """Sends a request and hands each response to `take`; the number of further tries that it took.
+
+        Gives None, and the call to the server cancelled, once `gone` is true.
+
+        Raises:
+            ContractError: what the server or the way to it had to say. A call is tried again only as long as it brought
+                nothing.
+        """
+        call = self._tried(signature, inputs, outputs, take)
+        try:
+            return self._loop.run(call, gone)
+        except CancelledError:
+            return None
+
+    def close(self) -> None:
+        """Closes the connection and ends the loop."""
+        self._loop.run(self._client.close())
+        self._loop.close()
+
+    async def _connect(self) -> Any:
+        options = self._options
+        paths = (options.root_certificates, options.client_key, options.client_certificate)
+        root, key, chain = (str(path) if path else None for path in paths)
+        return triton.InferenceServerClient(
+            options.url,
+            ssl=options.ssl,
+            root_certificates=root,
+            private_key=key,
+            certificate_chain=chain,
+            channel_args=_CHANNEL,
+        )
+
+    async def _signature(self) -> Signature:
+        options, client = self._options, self._client
+        name, version = options.model, options.model_version
+        try:
+            server = await client.get_server_metadata(client_timeout=_ASKING_S)
+            metadata = await client.get_model_metadata(name, version, client_timeout=_ASKING_S)
+            config = await client.get_model_config(name, version, client_timeout=_ASKING_S)
+        except InferenceServerException as error:
+            if is_unknown_model(error):
+                raise await self._unknown_model() from None
+            raise fault_of(error, options.url) from None
+        return signature_of(server, metadata, config.config, version)
+
+    async def _unknown_model(self) -> ContractError:
+        options = self._options
+        try:
+            index = await self._client.get_model_repository_index(client_timeout=_ASKING_S)
+            there = ", ".join(f"{m.name!r} {m.version} {m.state}".replace("  ", " ") for m in index.models) or "none"
+        except InferenceServerException as error:
+            there = f"not told: {error.message()}"
+        asked = f"model {options.model!r}" + (f" version {options.model_version}" if options.model_version else "")
+        text = f"the Triton server at {options.url} has no {asked}: set model and model_version to one of its ({there})"
+        return ContractError(Reason.BAD_REQUEST, text)
+
+    async def _tried(
+        self, signature: Signature, inputs: Sequence[Fed], outputs: Sequence[str], take: Callable[[Response], None]
+    ) -> int:
+        responses, retries = 0, 0
+        while True:
+            try:
+                async with contextlib.aclosing(self._responses(signature, inputs, outputs)) as found:
+                    async for response in found:
+                        responses += 1
+                        take(response)
+                return retries
+            except _Errors as error:
+                fault = fault_of(error, self._options.url)
+            if responses or fault.reason not in PASSING or retries >= self._options.max_retries:
+                raise fault
+            await asyncio.sleep(min(_MAX_DELAY_S, _FIRST_DELAY_S * 2**retries) * random.uniform(0.5, 1.0))
+            retries += 1
+
+    async def _responses(
+        self, signature: Signature, inputs: Sequence[Fed], outputs: Sequence[str]
+    ) -> AsyncGenerator[Response]:
+        request = {
+            "model_name": signature.model,
+            "model_version": signature.version,
+            "inputs": [_input(fed) for fed in inputs],
+            "outputs": [InferRequestedOutput(name) for name in outputs],
+        }
+        if not signature.decoupled:
+            result = await self._in_time(self._client.infer(**request))
+            yield _arrays(result, signature.batched)
+            return
+        # The server ends a stream after the last response to all of its requests: this one.
+        stream = self._client.stream_infer(_once(request))
+        try:
+            while True:
+                try:
+                    result, error = await self._in_time(anext(stream))
+                except StopAsyncIteration:
+                    return
+                if error is not None:
+                    raise error
+                yield _arrays(result, signature.batched)
+        finally:
+            stream.cancel()
+
+    async def _in_time(self, call: Any) -> Any:
+        try:
+            async with asyncio.timeout(self._options.timeout_s):
+                return await call
+        except TimeoutError:
+            raise silent(self._options.url, self._options.timeout_s) from None
+
+
+async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    yield request
+
+
+def _input(fed: Fed) -> InferInput:
+    tensor = InferInput(fed.name, list(fed.array.shape), fed.datatype)
+    tensor.set_data_from_numpy(fed.array)
+    return tensor
+
+
+def _arrays(result: Any, batched: bool) -> Response:
+    found = {}
+    for output in result.get_response().outputs:
+        array = result.as_numpy(output.name)
+        found[output.name] = array[0] if batched and array.ndim and len(array) else array
+    return found
