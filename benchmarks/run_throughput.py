@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from omnigap.vocabulary import Condition, Outcome
+from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.fleet import EmbeddedFleet, Role, Roster, ServiceSpec
 from omnigap_orchestrator.items import load_items
@@ -60,10 +60,14 @@ class Clock(Silent):
         super().__init__()
         self.began = self.ended = 0.0
 
-    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+    def planned(
+        self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
+    ) -> None:
         self.began = time.perf_counter()
 
-    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+    def finished(
+        self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
+    ) -> None:
         self.ended = time.perf_counter()
 
 

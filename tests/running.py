@@ -121,10 +121,19 @@ class Setting:
         finally:
             journal.close()
 
+    def control_table(self) -> pl.DataFrame:
+        """The table of control cells from the folder alone."""
+        journal = Journal(self.folder.journal)
+        try:
+            return ResultsTable(self.folder.name, open_book(self.folder, journal), journal).control_frame()
+        finally:
+            journal.close()
+
 
 def without_times(results: pl.DataFrame) -> pl.DataFrame:
     """A table in an order of its own, without what no two runs have alike."""
-    return results.drop(TIMES).sort("model", "item_id", "condition", "replicate")
+    keys = [name for name in ("model", "item_id", "control", "condition", "replicate") if name in results.columns]
+    return results.drop(TIMES).sort(keys)
 
 
 def outcomes(results: pl.DataFrame, **where: object) -> dict[str, int]:

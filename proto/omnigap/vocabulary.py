@@ -86,6 +86,19 @@ class AnswerType(StrEnum):
     OPEN = "open"
 
 
+class Control(StrEnum):
+    """Cells that are asked beside the six conditions, to say where a gap arises and how far its scores can be trusted.
+
+    - two-pass: the model writes down what it hears or reads, then answers its own transcript, typed.
+    - blank: the carrier holds nothing; what is right then was guessed, or leaked.
+    - repeat: the cell is asked once more.
+    """
+
+    TWO_PASS = "two-pass"
+    BLANK = "blank"
+    REPEAT = "repeat"
+
+
 class FinishReason(StrEnum):
     STOP = "stop"
     LENGTH = "length"

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis.accuracy import accuracy
 from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_interval
 from omnigap_orchestrator.analysis.pairs import NEEDED_COLUMNS, item_scores, score_matrices
 from omnigap_orchestrator.analysis.schemas import ACCURACY_SCHEMA
 from omnigap_orchestrator.analysis.study_schemas import REPEAT_SCHEMA
 
-BLANK, REPEAT = "blank", "repeat"
 _AGAIN = " again"
 
 
 def blank_accuracy(controls: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
     """Accuracy on carriers that hold nothing: what guessing, and leaks, are worth (`ACCURACY_SCHEMA`)."""
-    held = controls.filter(pl.col("control") == BLANK)
+    held = controls.filter(pl.col("control") == Control.BLANK.value)
     if held.is_empty():
         return pl.DataFrame(schema=ACCURACY_SCHEMA)
     return accuracy(score_matrices(item_scores(held)), options)
@@ -33,7 +33,7 @@ def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: Interva
     Returns:
         A frame of `REPEAT_SCHEMA`.
     """
-    again = controls.filter(pl.col("control") == REPEAT).with_columns(pl.col("condition") + _AGAIN)
+    again = controls.filter(pl.col("control") == Control.REPEAT.value).with_columns(pl.col("condition") + _AGAIN)
     both = pl.concat([results.select(NEEDED_COLUMNS), again.select(NEEDED_COLUMNS)])
     rows: list[tuple[object, ...]] = []
     for scores in score_matrices(item_scores(both)):

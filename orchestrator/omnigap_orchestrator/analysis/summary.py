@@ -14,6 +14,8 @@ from omnigap_orchestrator.analysis.answers import answer_shapes
 from omnigap_orchestrator.analysis.choose import IntervalOptions
 from omnigap_orchestrator.analysis.consistency import agreeing_items, consistency
 from omnigap_orchestrator.analysis.contrasts import MissingRule
+from omnigap_orchestrator.analysis.control_tables import control_counts, first_passes, guessing
+from omnigap_orchestrator.analysis.controls import repeat_noise
 from omnigap_orchestrator.analysis.denominators import condition_counts
 from omnigap_orchestrator.analysis.diagnostics import asr_diagnostics, error_counts, flag_counts
 from omnigap_orchestrator.analysis.effects import effects
@@ -27,7 +29,7 @@ from omnigap_orchestrator.analysis.set_level import set_level
 from omnigap_orchestrator.analysis.variance import variance_components
 from omnigap_orchestrator.analysis.waterfall import waterfall
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 """Goes up whenever the same results would give other numbers or other columns."""
 
 
@@ -69,6 +71,11 @@ class Analysis:
     consistency: pl.DataFrame
     agreement: pl.DataFrame
     waterfall: pl.DataFrame
+    # Of the control cells, in `control_schemas`; empty without them.
+    controls: pl.DataFrame
+    blank: pl.DataFrame
+    repeat: pl.DataFrame
+    first_passes: pl.DataFrame
     power: pl.DataFrame
     equivalence: pl.DataFrame
     variance: pl.DataFrame
@@ -90,7 +97,8 @@ def analyse(
     Args:
         results: `RESULTS_SCHEMA`, or any frame with model, item_id, task, cluster, condition, outcome and score;
             what other columns would tell is then left out.
-        controls: control cells, the same columns and `control`; the two-pass ones refine the waterfall.
+        controls: control cells, the same columns and `control` (`CONTROLS_SCHEMA`); they give tables of their own,
+            and the two-pass ones refine the waterfall.
 
     Raises:
         ValueError: the frame lacks a needed column, or contradicts itself (see `item_scores`).
@@ -102,6 +110,7 @@ def analyse(
     accuracy_table = accuracy(models, options.intervals)
     agreeing = agreeing_items(results) if {"answer_used", "normalised_answer"} & set(results.columns) else None
     routed = routing(models, results, options.routing, options.intervals)
+    held = controls if controls is not None else results.clear().with_columns(control=pl.lit(None, pl.String))
     by_type = types.architecture_models(gap_table, conditions)
     return Analysis(
         options=options,
@@ -122,6 +131,10 @@ def analyse(
         consistency=consistency(models, agreeing, options.chance, options.intervals),
         agreement=pairwise_agreement(models, options.intervals),
         waterfall=waterfall(results, options.missing, options.intervals, controls, options.reference),
+        controls=control_counts(held),
+        blank=guessing(results, held, options.intervals),
+        repeat=repeat_noise(results, held, options.intervals),
+        first_passes=first_passes(held),
         power=power_table(models, options.reference, options.target_gap, options.power, 1 - options.intervals.level),
         equivalence=equivalence(models, options.reference, options.missing, options.intervals, options.margin),
         variance=variance_components(results),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, bootstrap_interval
 from omnigap_orchestrator.analysis.contrasts import MissingRule
 from omnigap_orchestrator.analysis.pairs import NEEDED_COLUMNS, ModelScores, item_scores, score_matrices
@@ -15,7 +16,6 @@ from omnigap_orchestrator.analysis.study_schemas import WATERFALL_SCHEMA
 
 OWN = " own text"
 TWO_PASS = " two-pass"
-TWO_PASS_CONTROL = "two-pass"
 
 PERCEPTION, INPUT_REASONING, INPUT = "perception", "input_reasoning", "input"
 OUTPUT_MODE, VOICING_AND_HEARING, OUTPUT = "output_mode", "voicing_and_hearing", "output"
@@ -57,7 +57,7 @@ def waterfall(
         speech = results.filter(pl.col("condition").str.ends_with("2s"))
         parts.append(_renamed(speech.with_columns(score=pl.col("own_text_score")), OWN))
     if controls is not None:
-        parts.append(_renamed(controls.filter(pl.col("control") == TWO_PASS_CONTROL), TWO_PASS))
+        parts.append(_renamed(controls.filter(pl.col("control") == Control.TWO_PASS.value), TWO_PASS))
     rows: list[tuple[object, ...]] = []
     for scores in score_matrices(item_scores(pl.concat(parts))):
         for condition in scores.conditions:

@@ -1,8 +1,9 @@
 """What brings a question in one modality: drawn, read aloud, or the item's own; and the store that keeps them."""
 
+from omnigap_orchestrator.carriers.blank import blank_image, silence
 from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier, check_own_carriers
 from omnigap_orchestrator.carriers.errors import CarrierError, StoreError
-from omnigap_orchestrator.carriers.keys import image_carrier_key, speech_carrier_key
+from omnigap_orchestrator.carriers.keys import blank_carrier_key, image_carrier_key, speech_carrier_key
 from omnigap_orchestrator.carriers.media_store import MediaStore
 from omnigap_orchestrator.carriers.render import render_text
 from omnigap_orchestrator.carriers.spoken import spoken_text
@@ -14,11 +15,14 @@ __all__ = [
     "ImageStyle",
     "MediaStore",
     "StoreError",
+    "blank_carrier_key",
+    "blank_image",
     "check_own_carrier",
     "check_own_carriers",
     "image_carrier_key",
     "image_styles",
     "render_text",
+    "silence",
     "speech_carrier_key",
     "spoken_text",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from omnigap.digest import digest_of
+from omnigap_orchestrator.carriers.blank import BLANK_VERSION
 from omnigap_orchestrator.carriers.fonts import font_digest
 from omnigap_orchestrator.carriers.render import LAYOUT_VERSION
 from omnigap_orchestrator.carriers.style import ImageStyle
@@ -18,6 +19,11 @@ def image_carrier_key(text: str, style: ImageStyle) -> str:
     """
     look = asdict(style) | {"font": font_digest(style.font)}
     return digest_of({"carrier": "image", "text": text, "style": look, "layout": LAYOUT_VERSION})
+
+
+def blank_carrier_key(sha256: str) -> str:
+    """Digest over the medium whose place a blank one takes, and how blanks are made."""
+    return digest_of({"carrier": "blank", "of": sha256, "version": BLANK_VERSION})
 
 
 def speech_carrier_key(text: str, voice: str | None, words_per_minute: float | None, tts_digest: str) -> str:

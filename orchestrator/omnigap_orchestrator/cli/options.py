@@ -16,6 +16,9 @@ DEFAULT_SLICE = 140
 """Built-in items of a run that chooses none: twenty of each task, done in minutes on two cores."""
 
 
+_BUILTIN: dict[str, bool | str] = {"builtin": True, "builtin-ko": "ko"}
+
+
 def run_dir_option(command: _Command) -> _Command:
     return click.option(
         "--run-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run. Default: runs/NAME."
@@ -37,10 +40,25 @@ def items_options(command: _Command) -> _Command:
     for option in (
         click.option("--task", "tasks", multiple=True, help="Only this task family; may be given several times."),
         click.option("--limit", type=click.IntRange(min=1), help="So many items, taken in turn from each task."),
-        click.option("--items", help="JSONL, CSV or Parquet file, folder or pattern; or `builtin` for all built-in."),
+        click.option(
+            "--items",
+            help="JSONL, CSV or Parquet file, folder or pattern; or `builtin`, `builtin-ko`: all built-in ones.",
+        ),
     ):
         command = option(command)
     return command
+
+
+def controls_option(command: _Command) -> _Command:
+    return click.option(
+        "--controls", help="Control cells beside the plan, with commas: two-pass,blank,repeat; or none."
+    )(command)
+
+
+def control_flags(controls: str | None) -> dict[str, object]:
+    """`--controls` as a key of the configuration; `none` takes away what the file names."""
+    named = list(split(controls))
+    return {"run.controls": [] if named == ["none"] else named or None}
 
 
 def restriction_options(command: _Command) -> _Command:
@@ -56,8 +74,8 @@ def item_flags(config: Path | None, items: str | None, limit: int | None, tasks:
     """The items' flags as keys of the configuration; a call that chooses no items gets the default slice."""
     chosen = config or items or limit or tasks
     return {
-        "items.path": None if items in (None, "builtin") else items,
-        "items.builtin": True if items == "builtin" else None,
+        "items.path": None if items in (None, *_BUILTIN) else items,
+        "items.builtin": _BUILTIN.get(items or ""),
         "items.limit": limit if chosen else DEFAULT_SLICE,
         "items.tasks": list(tasks) or None,
     }

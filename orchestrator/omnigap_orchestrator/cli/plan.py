@@ -11,6 +11,8 @@ import click
 from omnigap_orchestrator.cli.errors import friendly
 from omnigap_orchestrator.cli.options import (
     config_option,
+    control_flags,
+    controls_option,
     item_flags,
     items_options,
     run_dir_of,
@@ -22,6 +24,7 @@ from omnigap_orchestrator.cli.options import (
 @config_option
 @run_dir_option
 @items_options
+@controls_option
 @click.option(
     "--target-gap", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Also show how many items it takes."
 )
@@ -37,6 +40,7 @@ def plan(
     items: str | None,
     limit: int | None,
     tasks: tuple[str, ...],
+    controls: str | None,
     target_gap: float | None,
     power: float | None,
     pilot: Path | None,
@@ -54,7 +58,7 @@ def plan(
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.run.preview import preview
 
-    flags = {"analysis.target_gap": target_gap, "analysis.power": power}
+    flags = {**control_flags(controls), "analysis.target_gap": target_gap, "analysis.power": power}
     loaded = load_config(config, {**item_flags(config, items, limit, tasks), **flags})
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
     seen = preview(loaded, load_items(loaded.items), folder)
@@ -68,10 +72,12 @@ def plan(
     from omnigap_orchestrator.cli.tables_view import plain_table
 
     console = Console()
-    title = f"{folder.root}: {seen.cells} cells, {seen.items} items"
+    beside = f" and {seen.control_cells} control cells" if seen.control_cells else ""
+    title = f"{folder.root}: {seen.cells} cells{beside}, {seen.items} items"
     table = plain_table(title, "model", "condition", "cells", "done", "expected time left")
     for row in seen.rows:
-        table.add_row(row.model, row.condition, str(row.cells), str(row.done), _time(row.seconds_left))
+        name = f"{row.condition} {row.control}".rstrip()
+        table.add_row(row.model, name, str(row.cells), str(row.done), _time(row.seconds_left))
     console.print(table)
     if any(row.seconds_left is None for row in seen.rows):
         console.print("No time without a measured answer: `omnigap-orchestrate run --limit 7` measures some.")

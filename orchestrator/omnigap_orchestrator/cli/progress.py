@@ -6,16 +6,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from omnigap.vocabulary import Condition, Outcome
+from omnigap.vocabulary import Condition, Control, Outcome
+from omnigap_orchestrator.plan import filed_under
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.settings import Stage
 
-_Key = tuple[Stage, str, Condition]
+_Key = tuple[Stage, str, Condition, Control | None]
 
 
 class _Notes:
@@ -32,32 +34,52 @@ class _Notes:
         if done == total:
             self.note(f"{total} {what} made")
 
-    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+    def planned(
+        self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
+    ) -> None:
         return None
 
-    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+    def finished(
+        self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
+    ) -> None:
         return None
+
+
+@dataclass
+class _Tally:
+    """How many of `what` there are and are done, and the last tenth that was told."""
+
+    what: str
+    total: int = 0
+    done: int = 0
+    told: int = 0
 
 
 class _Lines(_Notes):
-    """For a pipe or a log: a line for each tenth of all cells."""
+    """For a pipe or a log: a line for each tenth of all cells, and of all control cells."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._total = self._done = self._told = 0
+        self._cells, self._controls = _Tally("cells"), _Tally("control cells")
 
-    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+    def planned(
+        self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
+    ) -> None:
         if stage is Stage.GENERATE:
-            self._total += total
-            self._done += done
+            tally = self._cells if control is None else self._controls
+            tally.total += total
+            tally.done += done
 
-    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+    def finished(
+        self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
+    ) -> None:
         if stage is Stage.GENERATE:
-            self._done += 1
-            tenth = 10 * self._done // max(self._total, 1)
-            if tenth > self._told:
-                self._told = tenth
-                self.note(f"{self._done} of {self._total} cells asked")
+            tally = self._cells if control is None else self._controls
+            tally.done += 1
+            tenth = 10 * tally.done // max(tally.total, 1)
+            if tenth > tally.told:
+                tally.told = tenth
+                self.note(f"{tally.done} of {tally.total} {tally.what} asked")
 
 
 class _Bars(_Notes):
@@ -69,23 +91,27 @@ class _Bars(_Notes):
         self._bars: dict[_Key, TaskID] = {}
         self._fresh: Counter[_Key] = Counter()
         self._began: dict[_Key, float] = {}
-        self._preparing: TaskID | None = None
+        self._preparing: dict[str, TaskID] = {}
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        if self._preparing is None:
-            self._preparing = self._progress.add_task(f"making {what}", total=total, rate="")
-        self._progress.update(self._preparing, completed=done, visible=done < total)
+        if what not in self._preparing:
+            self._preparing[what] = self._progress.add_task(f"making {what}", total=total, rate="")
+        self._progress.update(self._preparing[what], completed=done, visible=done < total)
 
-    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+    def planned(
+        self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
+    ) -> None:
         verb = "asks" if stage is Stage.GENERATE else "heard"
-        key = (stage, model, condition)
+        key = (stage, model, condition, control)
         self._began[key] = time.monotonic()
         self._bars[key] = self._progress.add_task(
-            f"{escape(model)} [bold]{condition.name}[/] {verb}", total=total, completed=done, rate=""
+            f"{escape(model)} [bold]{filed_under(condition, control)}[/] {verb}", total=total, completed=done, rate=""
         )
 
-    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
-        key = (stage, model, condition)
+    def finished(
+        self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
+    ) -> None:
+        key = (stage, model, condition, control)
         if key not in self._bars:
             return
         self._fresh[key] += 1

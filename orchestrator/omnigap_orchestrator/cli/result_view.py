@@ -24,11 +24,23 @@ def print_result(summary: Row, folder: RunFolder, *, as_json: bool) -> None:
     console = Console()
     for model in dict.fromkeys(row["model"] for row in summary["conditions"]):
         console.print(_table(summary, model))
+    _print_controls(console, summary)
     if summary["embedded"]:
         console.print("These services ship with omnigap: their numbers say nothing about real models.", style="yellow")
     console.print(f"report: {folder.report}", highlight=False, soft_wrap=True)
     if not summary["whole"]:
         console.print(f"The run is not whole: {summary['incomplete']}", style="bold red", highlight=False)
+
+
+def _print_controls(console: Console, summary: Row) -> None:
+    """One line for each kind of control: how many of its cells were answered."""
+    for name in dict.fromkeys(row["control"] for row in summary["controls"]):
+        rows = [row for row in summary["controls"] if row["control"] == name]
+        answered, planned, unsupported = (
+            sum(row[key] for row in rows) for key in ("answered", "planned", "unsupported")
+        )
+        beside = f", {unsupported} unsupported" if unsupported else ""
+        console.print(f"control {name}: {answered} of {planned} cells answered{beside}", highlight=False)
 
 
 def _as_json(summary: Row, folder: RunFolder) -> Row:
@@ -39,6 +51,7 @@ def _as_json(summary: Row, folder: RunFolder) -> Row:
         "report": str(folder.report),
         "results": str(folder.results),
         "conditions": summary["conditions"],
+        "controls": summary["controls"],
         "accuracy": headline(summary["accuracy"], "answered_only"),
         "gaps": headline(summary["gaps"], "answered_pairs"),
     }

@@ -11,6 +11,8 @@ import click
 from omnigap_orchestrator.cli.errors import INTERRUPTED, NOT_WHOLE, friendly
 from omnigap_orchestrator.cli.options import (
     config_option,
+    control_flags,
+    controls_option,
     item_flags,
     items_options,
     restriction_options,
@@ -29,6 +31,7 @@ from omnigap_orchestrator.cli.options import (
     "--stages", default="generate,transcribe,score", show_default=True, help="Which to work on; also `carriers`."
 )
 @click.option("--replicates", type=click.IntRange(min=1), help="Answers per model, item and condition.")
+@controls_option
 @click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where services come from.")
 @click.option("--seed", type=int, help="Sent to models whose own decoding names none.")
 @click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps also where many answers are missing.")
@@ -56,6 +59,7 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
         config_path,
         {
             **item_flags(config_path, flags["items"], flags["limit"], flags["tasks"]),
+            **control_flags(flags["controls"]),
             "run.replicates": flags["replicates"],
             "run.seed": flags["seed"],
             "fleet.kind": flags["fleet"],

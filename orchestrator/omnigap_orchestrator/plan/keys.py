@@ -21,11 +21,15 @@ class AnswerKeys:
         }
         self._prefix = hashlib.sha256(digest_of(common).encode())
 
-    def key(self, carrier_sha: str, instruction: str, language: str, output: str, replicate: int) -> str:
-        """The answer's key; a medium enters by the hash of its bytes, never by its name."""
+    def key(self, carrier_sha: str, instruction: str, language: str, output: str, replicate: int, *marks: str) -> str:
+        """The answer's key; a medium enters by the hash of its bytes, never by its name.
+
+        Args:
+            marks: what sets a control cell apart from the cell that it controls; none for the latter.
+        """
         hasher = self._prefix.copy()
         # Lengths before texts: no two different lists of parts can run into the same bytes.
-        for part in (carrier_sha, instruction, language, output, str(replicate)):
+        for part in (carrier_sha, instruction, language, output, str(replicate), *marks):
             encoded = part.encode()
             hasher.update(len(encoded).to_bytes(8, "big"))
             hasher.update(encoded)

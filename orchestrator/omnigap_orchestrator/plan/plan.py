@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from omnigap.vocabulary import CONDITIONS, Architecture, Condition
+from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Control
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan.cell import Cell
+from omnigap_orchestrator.plan.controls import conditions_of
 
 
 class PlanError(ValueError):
@@ -37,11 +38,15 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All cells of a run. Iterating gives them item by item, so that an interrupted run holds whole items."""
+    """All cells of a run. Iterating gives them item by item, so that an interrupted run holds whole items.
+
+    Control cells are counted and iterated apart: they are asked after the cells that they control.
+    """
 
     items: tuple[Item, ...]
     models: tuple[ModelSpec, ...]
     replicates: int = 1
+    controls: tuple[Control, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items) * self.replicates * sum(len(model.conditions) for model in self.models)
@@ -54,13 +59,30 @@ class Plan:
                         yield Cell(model.name, item.id, condition, replicate)
 
     @property
+    def control_count(self) -> int:
+        """How many control cells there are."""
+        per_item = sum(len(conditions_of(c, model.conditions)) for model in self.models for c in self.controls)
+        return len(self.items) * self.replicates * per_item
+
+    def control_cells(self) -> Iterator[Cell]:
+        """The control cells, item by item as well."""
+        for replicate in range(self.replicates if self.controls else 0):
+            for item in self.items:
+                for model in self.models:
+                    for control in self.controls:
+                        for condition in conditions_of(control, model.conditions):
+                            yield Cell(model.name, item.id, condition, replicate, control)
+
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         """The conditions that at least one model is asked in, in the order of the vocabulary."""
         planned = {condition for model in self.models for condition in model.conditions}
         return tuple(condition for condition in CONDITIONS if condition in planned)
 
 
-def make_plan(items: Sequence[Item], models: Sequence[ModelSpec], replicates: int = 1) -> Plan:
+def make_plan(
+    items: Sequence[Item], models: Sequence[ModelSpec], replicates: int = 1, controls: Sequence[Control] = ()
+) -> Plan:
     """Checks that a plan can be made of these.
 
     Raises:
@@ -76,4 +98,4 @@ def make_plan(items: Sequence[Item], models: Sequence[ModelSpec], replicates: in
         raise PlanError(f"two models are called {twice!r}: give each [[models]] table its own name")
     if replicates < 1:
         raise PlanError(f"replicates is {replicates}: at least 1 is needed ([run] replicates)")
-    return Plan(tuple(items), tuple(models), replicates)
+    return Plan(tuple(items), tuple(models), replicates, tuple(controls))

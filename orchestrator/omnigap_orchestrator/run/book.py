@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Condition, Support
+from omnigap.vocabulary import Condition, Control, Support
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.dispatch.service import support_in
 from omnigap_orchestrator.fleet import Role
@@ -48,17 +48,26 @@ class Entry:
 
     Attributes:
         carrier: None where it could not be made yet.
+        instruction: typed beside the carrier; empty for none.
         key: of its answer; None while the model's digest or the carrier is unknown.
         support: None while the model was never seen.
+        first_pass: what the model heard or read, in the second pass of a two-pass control; None in all other entries.
     """
 
     cell: Cell
     item: Item
     subject: Subject
     carrier: Carrier | None
+    instruction: str
     key: str | None
     support: Support | None
     support_reason: str
+    first_pass: str | None = None
+
+    @property
+    def is_first_pass(self) -> bool:
+        """Whether its answer is what a second pass will ask about, and no answer of the cell yet."""
+        return self.cell.control is Control.TWO_PASS and self.first_pass is None
 
 
 class Book:
@@ -85,7 +94,7 @@ class Book:
                 carrier.sha, item.instruction, item.language, cell.condition.output.value, cell.replicate
             )
         support, reason = (None, "") if subject.card is None else support_in(subject.card, cell.condition)
-        return Entry(cell, item, subject, carrier, key, support, reason)
+        return Entry(cell, item, subject, carrier, item.instruction, key, support, reason)
 
     def support(self, model: str, condition: Condition) -> Support | None:
         """What a model can do in a condition; None while it was never seen."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from omnigap.digest import digest_of, sha256_hex
-from omnigap.vocabulary import Modality
+from omnigap.vocabulary import Control, Modality
 from omnigap_orchestrator.carriers import (
     ImageStyle,
     MediaStore,
+    blank_carrier_key,
     image_carrier_key,
     image_styles,
     speech_carrier_key,
@@ -19,7 +20,7 @@ from omnigap_orchestrator.carriers import (
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.items import Item, OwnCarrier
 from omnigap_orchestrator.journal import CarrierRow, Journal
-from omnigap_orchestrator.plan import Plan
+from omnigap_orchestrator.plan import BLANK_TEXT, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,18 @@ class Carrier:
     sha: str
     mime_type: str
     text: str = ""
+
+    @property
+    def modality(self) -> Modality:
+        return _MODALITIES[self.mime_type.partition("/")[0]]
+
+    @classmethod
+    def typed(cls, text: str) -> Carrier:
+        """The carrier of a typed question."""
+        return cls(sha256_hex(text.encode()), "text/plain", text)
+
+
+_MODALITIES = {"text": Modality.TEXT, "audio": Modality.SPEECH, "image": Modality.IMAGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class CarrierSet:
         self.styles: tuple[ImageStyle, ...] = image_styles(config.carriers.image)
         self.readings = _readings(speech.voices, speech.words_per_minute)
         self._carriers: dict[tuple[str, Modality, int], Carrier] = {}
+        self._blanks: dict[str, Carrier] = {}
 
     def variants(self, modality: Modality) -> int:
         """How many different renderings a modality has."""
@@ -58,6 +72,13 @@ class CarrierSet:
 
     def put(self, item_id: str, modality: Modality, variant: int, carrier: Carrier) -> None:
         self._carriers[item_id, modality, variant] = carrier
+
+    def blank_of(self, carrier: Carrier) -> Carrier | None:
+        """What takes a carrier's place and holds nothing; None where it could not be made yet."""
+        return Carrier.typed(BLANK_TEXT) if carrier.modality is Modality.TEXT else self._blanks.get(carrier.sha)
+
+    def put_blank(self, carrier: Carrier, blank: Carrier) -> None:
+        self._blanks[carrier.sha] = blank
 
     def voice(self, replicate: int) -> str | None:
         return self.readings[replicate % len(self.readings)].voice
@@ -97,11 +118,32 @@ class CarrierFinder:
                         self.set.put(item.id, modality, variant, carrier)
         return missing
 
+    def missing_blanks(self, plan: Plan) -> list[Carrier]:
+        """Fills the set with the blanks that are there; returns the carriers that still need one, each once.
+
+        Only a plan with the blank control has any. Carriers that are not made yet have none either.
+        """
+        if Control.BLANK not in plan.controls:
+            return []
+        missing: dict[str, Carrier] = {}
+        for item in plan.items:
+            for modality in {condition.input for condition in plan.conditions} - {Modality.TEXT}:
+                for replicate in range(min(plan.replicates, self.set.variants(modality))):
+                    carrier = self.set.get(item.id, modality, replicate)
+                    if carrier is None or self.set.blank_of(carrier) is not None:
+                        continue
+                    row = self._made.get(blank_carrier_key(carrier.sha))
+                    if row is not None and self._store.exists(row.media_sha):
+                        self.set.put_blank(carrier, Carrier(row.media_sha, row.mime_type))
+                    else:
+                        missing[carrier.sha] = carrier
+        return list(missing.values())
+
     def find(self, item: Item, modality: Modality, variant: int) -> Carrier | None:
         own = item.carriers.get(modality)
         if modality is Modality.TEXT:
             text = own.read().decode() if own is not None else item.typed
-            return Carrier(sha256_hex(text.encode()), "text/plain", text)
+            return Carrier.typed(text)
         if own is not None and own.path is not None and self._store.root in own.path.parents:
             # Items read back from a run's own folder: the file's name is its hash already.
             return Carrier(own.path.stem, own.mime_type)

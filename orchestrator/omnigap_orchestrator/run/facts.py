@@ -26,7 +26,9 @@ SHIPPED_EARS = "checkpoint"
 _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
 
 
-def run_facts(folder: RunFolder, book: Book, journal: Journal, results: pl.DataFrame) -> RunFacts:
+def run_facts(
+    folder: RunFolder, book: Book, journal: Journal, results: pl.DataFrame, controls: pl.DataFrame | None = None
+) -> RunFacts:
     """Everything in the report that the table of results does not hold."""
     cards = last_seen(journal)
     models = {name: card for name, card in cards.models.items() if name in book.subjects}
@@ -54,7 +56,7 @@ def run_facts(folder: RunFolder, book: Book, journal: Journal, results: pl.DataF
             name for name, card in models.items() if scorer_weights and _hears_with(card) == scorer_weights
         ),
         deaf_scorer=_is_deaf(cards.scorer, models.values()),
-        incomplete=incomplete(results),
+        incomplete=incomplete(results, controls),
     )
 
 
@@ -64,14 +66,18 @@ def _is_deaf(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeRes
     return shipped and any(card.name not in SHIPPED_MODELS for card in models)
 
 
-def incomplete(results: pl.DataFrame) -> str:
-    """Why a run is not whole, and how to go on; empty when it is."""
-    counts: Mapping[str, int] = dict(results.group_by("outcome").len().iter_rows())
+def incomplete(results: pl.DataFrame, controls: pl.DataFrame | None = None) -> str:
+    """Why a run is not whole, and how to go on; empty when it is. Control cells are counted apart."""
+    parts = [_lacking(results, "cells")] + ([_lacking(controls, "control cells")] if controls is not None else [])
+    found = ", ".join(part for part in parts if part)
+    return f"{found}: the same command asks these again, and no other" if found else ""
+
+
+def _lacking(cells: pl.DataFrame, what: str) -> str:
+    counts: Mapping[str, int] = dict(cells.group_by("outcome").len().iter_rows())
     pending, failed = counts.get(Outcome.PENDING, 0), counts.get(Outcome.FAILED, 0)
-    if not pending and not failed:
-        return ""
     parts = [f"{pending} pending"] * bool(pending) + [f"{failed} failed"] * bool(failed)
-    return f"{' and '.join(parts)} of {results.height} cells: the same command asks these again, and no other"
+    return f"{' and '.join(parts)} of {cells.height} {what}" if parts else ""
 
 
 def machine() -> str:

@@ -21,7 +21,7 @@ def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
         stage=stage.value,
         model=cell.model,
         item_id=cell.item_id,
-        condition=cell.condition.name,
+        condition=cell.filed_under,
         replicate=cell.replicate,
         reason=failed.error.reason.value,
         message=failed.error.message,

@@ -16,12 +16,14 @@ from omnigap_orchestrator.dispatch import Answer, Away, CallFailed, Service
 from omnigap_orchestrator.journal import AnswerRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.run.book import Entry
+from omnigap_orchestrator.run.carriers import Carrier
 from omnigap_orchestrator.run.failures import failure_row
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.settings import Stage
 from omnigap_orchestrator.run.store import Keeper
 
 OnAnswer = Callable[[Entry, AnswerRow], None]
+SecondPass = Callable[[Entry, str], Entry]
 
 CACHED_CARRIERS = 128
 
@@ -39,6 +41,7 @@ class Generation:
         run_id: str,
         timeout_s: float,
         on_answer: OnAnswer,
+        second_pass: SecondPass,
     ) -> None:
         self._service = service
         # Both output conditions, and every replicate without a voice or font of its own, send the same bytes.
@@ -49,6 +52,7 @@ class Generation:
         self._run_id = run_id
         self._timeout_s = timeout_s
         self._on_answer = on_answer
+        self._second_pass = second_pass
         self._away = False
 
     async def run(self, open_cells: Iterator[Entry]) -> None:
@@ -61,28 +65,40 @@ class Generation:
         for entry in open_cells:
             if self._away:
                 return
-            try:
-                answer = await self._service.pool.call(self._request(entry), self._timeout_s)
-                self._check(entry, answer)
-            except Away as away:
-                if not self._away:
-                    self._observer.note(f"{self._service.name}: {away}; its open cells stay pending")
-                self._away = True
-                return
-            except CallFailed as failed:
-                await self._fail(entry, failed)
-            else:
-                assert entry.key is not None
-                row = await self._keeper.answer(entry.key, answer)
-                self._observer.finished(Stage.GENERATE, entry.cell.model, entry.cell.condition, Outcome.ANSWERED)
+            row = await self._ask(entry)
+            if row is not None and entry.is_first_pass:
+                # A cell in two passes is one cell: the same worker asks the second as soon as the first is kept.
+                entry = self._second_pass(entry, row.own_text)
+                row = await self._ask(entry)
+            if row is not None:
+                cell = entry.cell
+                self._observer.finished(Stage.GENERATE, cell.model, cell.condition, Outcome.ANSWERED, cell.control)
                 self._on_answer(entry, row)
+
+    async def _ask(self, entry: Entry) -> AnswerRow | None:
+        """Asks and keeps; None where it failed, which is journalled, or where the service is away."""
+        if self._away:
+            return None
+        try:
+            answer = await self._service.pool.call(self._request(entry), self._timeout_s)
+            self._check(entry, answer)
+        except Away as away:
+            if not self._away:
+                self._observer.note(f"{self._service.name}: {away}; its open cells stay pending")
+            self._away = True
+            return None
+        except CallFailed as failed:
+            await self._fail(entry, failed)
+            return None
+        assert entry.key is not None
+        return await self._keeper.answer(entry.key, answer)
 
     def _request(self, entry: Entry) -> pb.GenerateRequest:
         cell, item, spec = entry.cell, entry.item, entry.subject.spec
         assert entry.carrier is not None and entry.key is not None
-        parts = [carrier_part(entry, self._read)]
-        if item.instruction:
-            parts.append(pb.InputPart(text=item.instruction))
+        parts = [carrier_part(entry.carrier, self._read)]
+        if entry.instruction:
+            parts.append(pb.InputPart(text=entry.instruction))
         return pb.GenerateRequest(
             # With the run in it: another run's question is not answered from what the server still remembers.
             request_id=f"{self._run_id}-{entry.key}",
@@ -104,17 +120,15 @@ class Generation:
     async def _fail(self, entry: Entry, failed: CallFailed) -> None:
         cell = entry.cell
         await self._writer.write(failure_row(Stage.GENERATE, cell, failed))
-        self._observer.finished(Stage.GENERATE, cell.model, cell.condition, Outcome.FAILED)
+        self._observer.finished(Stage.GENERATE, cell.model, cell.condition, Outcome.FAILED, cell.control)
 
 
-def carrier_part(entry: Entry, read: Callable[[str], bytes]) -> pb.InputPart:
+def carrier_part(carrier: Carrier, read: Callable[[str], bytes]) -> pb.InputPart:
     """The carrier as it travels: its text, or its bytes, read by their SHA-256."""
-    carrier = entry.carrier
-    assert carrier is not None
-    if entry.cell.condition.input is Modality.TEXT:
+    if carrier.modality is Modality.TEXT:
         return pb.InputPart(text=carrier.text)
     data = read(carrier.sha)
-    if entry.cell.condition.input is Modality.SPEECH:
+    if carrier.modality is Modality.SPEECH:
         return pb.InputPart(audio=pb.Audio(data=data, mime_type=carrier.mime_type))
     return pb.InputPart(image=pb.Image(data=data, mime_type=carrier.mime_type))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from omnigap.vocabulary import Condition, Outcome
+from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.run.settings import Stage
 
 
@@ -17,10 +17,14 @@ class Observer(Protocol):
     def preparing(self, what: str, done: int, total: int) -> None:
         """Carriers are being made."""
 
-    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
-        """A stage holds `total` cells of this model and condition, of which `done` were finished before this call."""
+    def planned(
+        self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
+    ) -> None:
+        """A stage holds `total` cells of this model and condition, or of a control of it; `done` are from before."""
 
-    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+    def finished(
+        self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
+    ) -> None:
         """One more cell of a stage came to an end."""
 
 
@@ -36,8 +40,12 @@ class Silent:
     def preparing(self, what: str, done: int, total: int) -> None:
         return None
 
-    def planned(self, stage: Stage, model: str, condition: Condition, total: int, done: int) -> None:
+    def planned(
+        self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
+    ) -> None:
         return None
 
-    def finished(self, stage: Stage, model: str, condition: Condition, outcome: Outcome) -> None:
+    def finished(
+        self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
+    ) -> None:
         return None

@@ -1,10 +1,11 @@
-"""The public files of a run: results.parquet, summary.json, report.html, manifest.toml, each replaced whole."""
+"""The public files of a run: results, controls, summary, report and manifest, each replaced whole."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+import polars as pl
 import tomli_w
 
 import omnigap
@@ -18,6 +19,7 @@ from omnigap_orchestrator.analysis import (
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, ServiceRow, TranscriptRow
+from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
 from omnigap_orchestrator.run.analysis_options import analysis_options
 from omnigap_orchestrator.run.atomic import replacing
@@ -39,20 +41,25 @@ def write_outputs(
     single_file: bool | None = None,
     allow_missing: bool | None = None,
 ) -> dict[str, Any]:
-    """Computes the table and everything that follows from it, writes the four files, and returns summary.json's data.
+    """Computes the tables and all that follows from them, writes the run's files, and returns summary.json's data.
 
     Raises:
         FolderError: where the disk is full; the files that were there stay as they were.
     """
-    results = ResultsTable(folder.name, book, journal).frame()
+    results, controls = _tables(folder, book, journal)
     section = book.config.analysis
     if allow_missing is not None:
         section = section.model_copy(update={"allow_missing": allow_missing})
-    analysis = analyse(results, analysis_options(section))
-    facts = run_facts(folder, book, journal, results)
+    analysis = analyse(results, analysis_options(section), controls)
+    facts = run_facts(folder, book, journal, results, controls)
     summary = _summary(folder, facts, analysis)
     with replacing(folder.results) as path:
         results.write_parquet(path)
+    if controls is None:
+        folder.controls.unlink(missing_ok=True)  # Of an earlier plan of this folder.
+    else:
+        with replacing(folder.controls) as path:
+            controls.write_parquet(path)
     with replacing(folder.summary) as path:
         path.write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")
     with replacing(folder.manifest) as path:
@@ -75,9 +82,16 @@ def write_outputs(
     return summary
 
 
+def _tables(folder: RunFolder, book: Book, journal: Journal) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """The results, and the control cells where the run plans any."""
+    table = ResultsTable(folder.name, book, journal)
+    return table.frame(), table.control_frame() if book.plan.controls else None
+
+
 def current_summary(folder: RunFolder, journal: Journal, config: Config) -> dict[str, Any] | None:
-    """summary.json, where all four files are there and nothing that they follow from has changed since."""
-    files = (folder.results, folder.summary, folder.report, folder.manifest)
+    """summary.json, where all files are there and nothing that they follow from has changed since."""
+    files = [folder.results, folder.summary, folder.report, folder.manifest]
+    files += [folder.controls] if config.run.controls else []
     if journal.meta(FINGERPRINT) != fingerprint(journal, config) or not all(path.is_file() for path in files):
         return None
     summary: dict[str, Any] = json.loads(folder.summary.read_text(encoding="utf-8"))
@@ -126,6 +140,7 @@ def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:
         "items": {"source": facts.items_source, "count": len(book.plan.items)},
         "plan": {
             "cells": len(book.plan),
+            **_planned_controls(book.plan),
             "conditions": [condition.name for condition in book.plan.conditions],
             "replicates": book.plan.replicates,
         },
@@ -136,6 +151,13 @@ def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:
         },
         "config": _without_nulls(json.loads(book.config.model_dump_json())),
     }
+
+
+def _planned_controls(plan: Plan) -> dict[str, object]:
+    """Nothing where the run plans none."""
+    if not plan.controls:
+        return {}
+    return {"controls": [control.value for control in plan.controls], "control_cells": plan.control_count}
 
 
 def _without_nulls(value: object) -> object:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+from omnigap.vocabulary import Condition, Control
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
@@ -13,22 +15,29 @@ from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import AnswerRow, Journal
-from omnigap_orchestrator.plan import make_plan
+from omnigap_orchestrator.plan import Cell, conditions_of, make_plan
 from omnigap_orchestrator.run.book import Book, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
+from omnigap_orchestrator.run.control_entries import ControlEntries
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.settings import model_specs, services_of
+
+_Place = tuple[str, Condition, Control | None]
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """Cells of one model and condition; `seconds_left` is None where nothing was measured yet."""
+    """Cells of one model and condition; `seconds_left` is None where nothing was measured yet.
+
+    `control` is empty for the cells of the results, else the kind of control.
+    """
 
     model: str
     condition: str
     cells: int
     done: int
     seconds_left: float | None
+    control: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class Preview:
     items: int
     cells: int
     rows: tuple[PreviewRow, ...]
+    control_cells: int = 0
 
 
 def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview:
@@ -45,10 +55,10 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
     """
     models = config.models or tuple(ModelConfig(name=s.name) for s in services_of(config) if s.role is Role.MODEL)
     config = config.model_copy(update={"models": models})
-    plan = make_plan(items, model_specs(config, Roster({}, (), ())), config.run.replicates)
+    plan = make_plan(items, model_specs(config, Roster({}, (), ())), config.run.replicates, config.run.controls)
     per_condition = len(plan.items) * plan.replicates
-    done: dict[tuple[str, str], int] = defaultdict(int)
-    compute: dict[tuple[str, str], float] = defaultdict(float)
+    done: dict[_Place, int] = defaultdict(int)
+    compute: dict[_Place, float] = defaultdict(float)
     if folder.exists():
         journal = Journal(folder.journal)
         try:
@@ -56,18 +66,31 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
             tts_digest = cards.tts.digest if cards.tts is not None else ""
             finder = CarrierFinder(config, MediaStore(folder.media), journal, tts_digest)
             finder.missing(plan)
-            seconds = {row.key: row.compute_s for row in journal.all(AnswerRow)}
-            for entry in Book(config, plan, finder.set, cards):
-                if entry.key in seconds:
-                    place = (entry.cell.model, entry.cell.condition.name)
-                    done[place] += 1
-                    compute[place] += seconds[entry.key]
+            finder.missing_blanks(plan)
+            for cell, seconds in _answered(Book(config, plan, finder.set, cards), journal):
+                done[cell.model, cell.condition, cell.control] += 1
+                compute[cell.model, cell.condition, cell.control] += seconds
         finally:
             journal.close()
     rows = []
-    for spec in plan.models:
-        for condition in spec.conditions:
-            place = (spec.name, condition.name)
-            left = (per_condition - done[place]) * compute[place] / done[place] if done[place] else None
-            rows.append(PreviewRow(*place, per_condition, done[place], left))
-    return Preview(len(plan.items), len(plan), tuple(rows))
+    for control in (None, *plan.controls):
+        for spec in plan.models:
+            for condition in conditions_of(control, spec.conditions):
+                place = (spec.name, condition, control)
+                left = (per_condition - done[place]) * compute[place] / done[place] if done[place] else None
+                name = "" if control is None else control.value
+                rows.append(PreviewRow(spec.name, condition.name, per_condition, done[place], left, name))
+    return Preview(len(plan.items), len(plan), tuple(rows), plan.control_count)
+
+
+def _answered(book: Book, journal: Journal) -> Iterator[tuple[Cell, float]]:
+    """The cells that have an answer, and the seconds that it took to compute; both passes of one in two."""
+    answers = {row.key: row for row in journal.all(AnswerRow)}
+    controls = ControlEntries(book)
+    for entry in chain(book, controls):
+        row, before = answers.get(entry.key or ""), 0.0
+        if row is not None and entry.is_first_pass:
+            before = row.compute_s
+            row = answers.get(controls.second_pass(entry, row.own_text).key or "")
+        if row is not None:
+            yield entry.cell, before + row.compute_s

@@ -15,7 +15,7 @@ from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.collect import collect
 from omnigap_orchestrator.items.jsonl import jsonl_rows
 from omnigap_orchestrator.journal import Journal
-from omnigap_orchestrator.plan import make_plan
+from omnigap_orchestrator.plan import Plan, make_plan
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
@@ -36,12 +36,17 @@ def remember_plan(folder: RunFolder, journal: Journal, book: Book, store: MediaS
     with replacing(folder.config) as path:
         path.write_text(book.config.model_dump_json(indent=2), encoding="utf-8")
     models = [[spec.name, [condition.name for condition in spec.conditions]] for spec in plan.models]
-    now = digest_of([folder.items.read_text(encoding="utf-8"), models, plan.replicates])
-    before, cells = journal.meta("plan"), journal.meta("cells")
+    controls = [[control.value for control in plan.controls]] if plan.controls else []
+    now = digest_of([folder.items.read_text(encoding="utf-8"), models, plan.replicates, *controls])
+    before, cells, cells_now = journal.meta("plan"), journal.meta("cells"), _cells(plan)
     if before is not None and before != now:
-        yield f"the plan changed: {cells} cells before, {len(plan)} now; answers that still fit are kept"
+        yield f"the plan changed: {cells} cells before, {cells_now} now; answers that still fit are kept"
     journal.set_meta("plan", now)
-    journal.set_meta("cells", str(len(plan)))
+    journal.set_meta("cells", cells_now)
+
+
+def _cells(plan: Plan) -> str:
+    return f"{len(plan)} + {plan.control_count} control" if plan.controls else str(len(plan))
 
 
 def recall(folder: RunFolder) -> tuple[Config, tuple[Item, ...]]:
@@ -70,8 +75,9 @@ def open_book(folder: RunFolder, journal: Journal) -> Book:
         FolderError: where no run was started there.
     """
     config, items = recall(folder)
-    plan = make_plan(items, model_specs(config, Roster({}, (), ())), config.run.replicates)
+    plan = make_plan(items, model_specs(config, Roster({}, (), ())), config.run.replicates, config.run.controls)
     cards = last_seen(journal)
     finder = CarrierFinder(config, MediaStore(folder.media), journal, cards.tts.digest if cards.tts is not None else "")
     finder.missing(plan)
+    finder.missing_blanks(plan)
     return Book(config, plan, finder.set, cards)

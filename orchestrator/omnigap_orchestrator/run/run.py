@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omnigap.vocabulary import Condition, Modality, Outcome, Support
+from omnigap.vocabulary import Condition, Control, Modality, Outcome, Support
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
@@ -17,12 +17,14 @@ from omnigap_orchestrator.fleet import Role, Roster
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, Journal, ServiceRow, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
-from omnigap_orchestrator.plan import Plan, make_plan
+from omnigap_orchestrator.plan import Plan, conditions_of, filed_under, make_plan
 from omnigap_orchestrator.run.book import Book, Entry, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
+from omnigap_orchestrator.run.control_entries import ControlEntries, support_of
 from omnigap_orchestrator.run.failures import NO_MODEL
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.generate import Generation
+from omnigap_orchestrator.run.make_blanks import make_blanks
 from omnigap_orchestrator.run.make_carriers import CarrierMaker
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.record import remember_plan
@@ -31,6 +33,9 @@ from omnigap_orchestrator.run.settings import Restriction, Stage, model_specs
 from omnigap_orchestrator.run.store import Keeper
 from omnigap_orchestrator.run.table import ResultsTable
 from omnigap_orchestrator.run.transcribe import Transcription
+
+_Part = tuple[Stage, str, Condition, Control | None]
+"""What progress is counted by: stage, model, condition, and control."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Run:
         # What the fleet brings is part of the configuration from here on, so that the folder tells the whole plan.
         specs = model_specs(self._config, roster)
         self._config = self._config.model_copy(update={"models": self._config.models or _named(roster)})
-        plan = make_plan(self._items, specs, self._config.run.replicates)
+        plan = make_plan(self._items, specs, self._config.run.replicates, self._config.run.controls)
         self._restriction.check([spec.name for spec in specs])
         journal = Journal(self._folder.journal)
         writer = JournalWriter(self._folder.journal)
@@ -121,13 +126,17 @@ class Run:
             if Role.TTS in services:
                 journal.forget_failures(Stage.CARRIERS, NO_MODEL, [Modality.SPEECH])
             await maker.make(missing)
+        blanks = [carrier for carrier in finder.missing_blanks(plan) if carrier.modality in inputs]
+        if self._restriction.makes_carriers:
+            await make_blanks(blanks, finder.set, self._store, writer, self._observer)
         if maker.left_out:
             self._observer.note(f"{maker.left_out} questions could not be read aloud yet: their cells stay pending")
         book = Book(self._config, plan, finder.set, cards)
         for note in remember_plan(self._folder, journal, book, self._store):
             self._observer.note(note)
         for spec in plan.models:
-            covered = [c.name for c in spec.conditions if self._restriction.covers(spec.name, c)]
+            conditions = [c for c in spec.conditions if self._restriction.covers(spec.name, c)]
+            covered = [filed_under(c, control) for control in (None, *Control) for c in conditions]
             if _model_key(spec.name) in services:
                 journal.forget_failures(Stage.GENERATE, spec.name, covered)
             if Role.SCORER in services:
@@ -141,7 +150,8 @@ class Run:
         def mark(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> None:
             if Stage.SCORE in self._restriction.stages:
                 writer.post(score_cell(key_of(entry, answer, transcript), entry, answer, transcript))
-                self._observer.finished(Stage.SCORE, entry.cell.model, entry.cell.condition, Outcome.ANSWERED)
+                cell = entry.cell
+                self._observer.finished(Stage.SCORE, cell.model, cell.condition, Outcome.ANSWERED, cell.control)
 
         scorer = services.get(Role.SCORER)
         hearing = None
@@ -161,7 +171,7 @@ class Run:
             if number % 200 == 0:
                 await asyncio.sleep(0)  # Signals and progress get their turn between pure computations.
 
-        timeout_s = self._config.run.request_timeout_s
+        timeout_s, second_pass = self._config.run.request_timeout_s, ControlEntries(book).second_pass
         async with asyncio.TaskGroup() as group:
             hears = group.create_task(hearing.run()) if hearing is not None else None
             asks = [
@@ -175,6 +185,7 @@ class Run:
                         journal.run_id,
                         timeout_s,
                         answered,
+                        second_pass,
                     ).run(iter(entries))
                 )
                 for name, entries in todo.ask.items()
@@ -187,7 +198,7 @@ class Run:
         """Sorts every covered cell without a score by what it needs next, and tells the observer the totals."""
         todo = OpenCells({}, [], [])
         stages = self._restriction.stages
-        left: Counter[tuple[Stage, str, Condition]] = Counter()
+        left: Counter[_Part] = Counter()
         for entry, answer, transcript in ResultsTable(self._folder.name, book, journal).unfinished():
             cell = entry.cell
             if not self._restriction.covers(cell.model, cell.condition):
@@ -197,11 +208,11 @@ class Run:
             if answer is None or self._lost(answer, transcript):
                 if name in services and entry.key is not None and entry.support is not None:
                     todo.ask.setdefault(name, []).append(entry)
-                    left[Stage.GENERATE, cell.model, cell.condition] += 1
+                    left[Stage.GENERATE, cell.model, cell.condition, cell.control] += 1
             elif spoken and transcript is None and answer.media_sha is not None:
                 if Stage.TRANSCRIBE in stages:
                     todo.hear.append((entry, answer))
-                    left[Stage.TRANSCRIBE, cell.model, cell.condition] += 1
+                    left[Stage.TRANSCRIBE, cell.model, cell.condition, cell.control] += 1
             elif Stage.SCORE in stages:
                 todo.mark.append((entry, answer, transcript))
         self._announce(book, left)
@@ -211,23 +222,23 @@ class Run:
         """Whether somebody removed the recording of an answer that nobody has heard yet: it is then asked again."""
         return transcript is None and answer.media_sha is not None and not self._store.exists(answer.media_sha)
 
-    def _announce(self, book: Book, left: Counter[tuple[Stage, str, Condition]]) -> None:
-        """Totals per model and condition: how many cells there are, and how many were finished before this call."""
-        per_condition = len(book.plan.items) * book.plan.replicates
+    def _announce(self, book: Book, left: Counter[_Part]) -> None:
+        """Totals per model, condition and control: how many cells there are, and how many were finished before."""
+        total, tell = len(book.plan.items) * book.plan.replicates, self._observer.planned
         for spec in book.plan.models:
-            for condition in spec.conditions:
-                if not self._restriction.covers(spec.name, condition):
-                    continue
-                card = book.subjects[spec.name].card
-                if card is None or book.support(spec.name, condition) is Support.UNSUPPORTED:
-                    continue
-                open_here = left[Stage.GENERATE, spec.name, condition]
-                self._observer.planned(Stage.GENERATE, spec.name, condition, per_condition, per_condition - open_here)
-                if condition.output is Modality.SPEECH:
-                    unheard = open_here + left[Stage.TRANSCRIBE, spec.name, condition]
-                    self._observer.planned(
-                        Stage.TRANSCRIBE, spec.name, condition, per_condition, per_condition - unheard
-                    )
+            card = book.subjects[spec.name].card
+            if card is None:
+                continue
+            for control in (None, *book.plan.controls):
+                for condition in conditions_of(control, spec.conditions):
+                    supported = support_of(card, condition, control)[0] is not Support.UNSUPPORTED
+                    if not supported or not self._restriction.covers(spec.name, condition):
+                        continue
+                    unasked = left[Stage.GENERATE, spec.name, condition, control]
+                    tell(Stage.GENERATE, spec.name, condition, total, total - unasked, control)
+                    if condition.output is Modality.SPEECH:
+                        unheard = unasked + left[Stage.TRANSCRIBE, spec.name, condition, control]
+                        tell(Stage.TRANSCRIBE, spec.name, condition, total, total - unheard, control)
 
 
 def _model_key(name: str) -> str:

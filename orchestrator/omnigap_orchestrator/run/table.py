@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 import polars as pl
 
 from omnigap.vocabulary import Modality, Outcome, Support
+from omnigap_orchestrator.carriers import spoken_text
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, TranscriptRow
-from omnigap_orchestrator.results import RESULTS_SCHEMA
+from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
 from omnigap_orchestrator.run.book import Book, Entry
+from omnigap_orchestrator.run.control_entries import ControlEntries
 from omnigap_orchestrator.run.failures import NO_MODEL
 from omnigap_orchestrator.run.score import key_of
 from omnigap_orchestrator.run.settings import Stage
+from omnigap_orchestrator.scoring import WordErrors, word_errors
 
 _CHUNK = 20_000
 
@@ -24,6 +28,7 @@ class ResultsTable:
     def __init__(self, name: str, book: Book, journal: Journal) -> None:
         self._name = name
         self._book = book
+        self._controls = ControlEntries(book)
         self._answers = {row.key: row for row in journal.all(AnswerRow)}
         self._transcripts = {row.key: row for row in journal.all(TranscriptRow)}
         self._scores = {row.key: row for row in journal.all(ScoreRow)}
@@ -33,21 +38,23 @@ class ResultsTable:
 
     def frame(self) -> pl.DataFrame:
         """The table, in plan order, with the columns of `RESULTS_SCHEMA`."""
-        frames, rows = [pl.DataFrame(schema=RESULTS_SCHEMA)], []
-        for entry in self._book:
-            rows.append(tuple(self._row(entry).values()))
-            if len(rows) == _CHUNK:
-                frames.append(pl.DataFrame(rows, schema=RESULTS_SCHEMA, orient="row"))
-                rows = []
-        frames.append(pl.DataFrame(rows, schema=RESULTS_SCHEMA, orient="row"))
-        return pl.concat(frames)
+        return _in_chunks((self._row(entry) for entry in self._book), RESULTS_SCHEMA)
+
+    def control_frame(self) -> pl.DataFrame:
+        """The control cells, in plan order, with the columns of `CONTROLS_SCHEMA`."""
+        return _in_chunks((self._control_row(entry) for entry in self._controls), CONTROLS_SCHEMA)
 
     def unfinished(self) -> Iterator[tuple[Entry, AnswerRow | None, TranscriptRow | None]]:
-        """The cells without a score that a service could still give one, with what they have so far."""
-        for entry in self._book:
+        """The cells without a score that a service could still give one, with what they have so far; controls last."""
+        for entry in chain(self._book, map(self._as_far_as_it_came, self._controls)):
             answer, transcript, score = self._found(entry)
             if score is None and entry.support is not Support.UNSUPPORTED:
                 yield entry, answer, transcript
+
+    def _as_far_as_it_came(self, entry: Entry) -> Entry:
+        """A cell in two passes whose first was answered, in its second; any other as it is."""
+        first = self._answers.get(entry.key) if entry.is_first_pass and entry.key is not None else None
+        return entry if first is None else self._controls.second_pass(entry, first.own_text)
 
     def _found(self, entry: Entry) -> tuple[AnswerRow | None, TranscriptRow | None, ScoreRow | None]:
         answer = self._answers.get(entry.key) if entry.key else None
@@ -112,6 +119,21 @@ class ResultsTable:
             "wer_words": None if score is None else score.wer_words,
         }
 
+    def _control_row(self, entry: Entry) -> dict[str, Any]:
+        """A control cell's row: what it came to, what was asked in its first pass, and what guessing is worth."""
+        item, asked = entry.item, self._as_far_as_it_came(entry)
+        row = self._row(asked)
+        # The medium that was heard or seen, also where the answer came to the typed transcript of it.
+        row["input_media"] = _input_media(entry)
+        errors = _first_pass_errors(asked)
+        if errors is not None:
+            row["wer_errors"] = errors.insertions + errors.deletions + errors.substitutions
+            row["wer_words"] = errors.words
+        row["control"] = None if entry.cell.control is None else entry.cell.control.value
+        row["first_pass"] = asked.first_pass
+        row["chance"] = 1 / len(item.choices) if item.choices else None
+        return row
+
     def _failure(self, entry: Entry, answer: AnswerRow | None) -> FailureRow | None:
         """The failure that keeps a cell from its score: of its carrier, of asking, or of hearing."""
         cell = entry.cell
@@ -121,7 +143,25 @@ class ResultsTable:
                 (Stage.CARRIERS.value, NO_MODEL, cell.item_id, cell.condition.input.value, variant)
             )
         stage = Stage.GENERATE if answer is None else Stage.TRANSCRIBE
-        return self._failures.get((stage.value, cell.model, cell.item_id, cell.condition.name, cell.replicate))
+        return self._failures.get((stage.value, cell.model, cell.item_id, cell.filed_under, cell.replicate))
+
+
+def _in_chunks(rows: Iterable[dict[str, Any]], schema: pl.Schema) -> pl.DataFrame:
+    """Rows, their values in the order of the schema, as one frame."""
+    values = (tuple(row.values()) for row in rows)
+    frames = [pl.DataFrame(schema=schema)]
+    while chunk := list(islice(values, _CHUNK)):
+        frames.append(pl.DataFrame(chunk, schema=schema, orient="row"))
+    return pl.concat(frames)
+
+
+def _first_pass_errors(entry: Entry) -> WordErrors | None:
+    """Word errors of what was heard or read against the words of the carrier; None where nobody knows those."""
+    item, modality = entry.item, entry.cell.condition.input
+    if entry.first_pass is None or modality in item.carriers:
+        return None
+    words = spoken_text(item) if modality is Modality.SPEECH else item.typed
+    return word_errors(words, entry.first_pass, item.language)
 
 
 def _outcome(entry: Entry, score: ScoreRow | None, failure: FailureRow | None) -> Outcome:

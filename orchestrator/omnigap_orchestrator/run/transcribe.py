@@ -83,11 +83,11 @@ class Transcription:
             except CallFailed as failed:
                 cell = job.entry.cell
                 await self._writer.write(failure_row(Stage.TRANSCRIBE, cell, failed))
-                self._observer.finished(Stage.TRANSCRIBE, cell.model, cell.condition, Outcome.FAILED)
+                self._observer.finished(Stage.TRANSCRIBE, cell.model, cell.condition, Outcome.FAILED, cell.control)
             else:
                 row = await self._keeper.transcript(job.key, answer)
                 cell = job.entry.cell
-                self._observer.finished(Stage.TRANSCRIBE, cell.model, cell.condition, Outcome.ANSWERED)
+                self._observer.finished(Stage.TRANSCRIBE, cell.model, cell.condition, Outcome.ANSWERED, cell.control)
                 self._on_transcript(job.entry, job.answer, row)
         # One `None` ends all workers: each hands it on to the next.
         self._queue.put_nowait(None)

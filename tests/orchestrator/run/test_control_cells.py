@@ -1,0 +1,240 @@
+"""Control cells against served models: what each is asked, under which key, and what becomes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+from running import Setting, outcomes, without_times
+from served_doubles import Double, Serve, identity, say
+
+from omnigap.errors import ContractError
+from omnigap.media import AudioClip
+from omnigap.vocabulary import Condition, Reason
+from omnigap_orchestrator.config.controls import HEAR_PROMPT, READ_PROMPT
+from omnigap_orchestrator.plan import BLANK_TEXT
+from omnigap_orchestrator.results import CONTROLS_SCHEMA
+from omnigap_services.adapter import NATIVE, Request, Turn
+
+ALL = ["two-pass", "blank", "repeat"]
+TEXT_ONLY = ["t2t", "s2t", "i2t"]
+
+
+def paris(turn: Turn) -> None:
+    """Writes words of its own down where that is asked for, else says Paris."""
+    say(turn, f"asked {identity(turn.request)}" if asks_to_write_down(turn.request) else "Paris")
+
+
+def asks_to_write_down(request: Request) -> bool:
+    return request.parts[-1] in (HEAR_PROMPT, READ_PROMPT)
+
+
+async def trio(host: Serve, root: Path, controls: list[str], **run: object) -> tuple[Setting, Double, Double]:
+    model, ear = Double(paris), Double(paris)
+    places = ({"omni": [await host(model)]}, [await host(ear)], [await host(Double())])
+    return Setting(root, *places, tables={"run": {"controls": controls, **run}}), model, ear
+
+
+async def test_every_planned_control_cell_is_one_row_with_the_columns_of_the_schema(
+    tmp_path: Path, host: Serve
+) -> None:
+    setting, model, _ = await trio(host, tmp_path, ALL)
+    results = await setting.execute()
+    assert outcomes(results) == {"answered": 18}
+    table = setting.control_table()
+    assert table.schema == CONTROLS_SCHEMA
+    assert table.select("model", "item_id", "condition", "replicate", "control").is_unique().all()
+    assert {name: table.filter(control=name).height for name in ALL} == {"two-pass": 6, "blank": 18, "repeat": 18}
+    assert outcomes(table) == {"answered": 42}
+    assert (table["score"] == 1).all()
+    # 18 cells, 18 blank, 18 repeated, and six in two passes.
+    assert len(model.asked) == 18 + 18 + 18 + 2 * 6
+
+
+async def test_a_repeated_cell_is_the_same_request_and_asked_for_itself(tmp_path: Path, host: Serve) -> None:
+    setting, model, _ = await trio(host, tmp_path, ["repeat"])
+    await setting.execute()
+    asked = [identity(request) for request in model.asked]
+    assert len(asked) == 36
+    assert {asked.count(one) for one in asked} == {2}
+
+
+async def test_a_repeat_is_never_answered_from_the_first(tmp_path: Path, host: Serve) -> None:
+    times: dict[str, int] = {}
+
+    def fickle(turn: Turn) -> None:
+        name = identity(turn.request)
+        times[name] = times.get(name, 0) + 1
+        say(turn, "Paris" if times[name] == 1 else "Rome")
+
+    setting, _, _ = await trio(host, tmp_path, ["repeat"], conditions=TEXT_ONLY)
+    setting.models = {"omni": [await host(Double(fickle))]}
+    results = await setting.execute()
+    assert set(results["answer_used"]) == {"Paris"}
+    assert set(setting.control_table()["answer_used"]) == {"Rome"}
+
+
+async def test_a_blank_carrier_has_the_size_and_length_of_the_real_one_and_holds_nothing(
+    tmp_path: Path, host: Serve
+) -> None:
+    setting, model, _ = await trio(host, tmp_path, ["blank"], conditions=TEXT_ONLY)
+    await setting.execute()
+    texts = [request for request in model.asked if isinstance(request.carrier, str)]
+    assert [request.carrier == BLANK_TEXT for request in texts].count(True) == 3
+    images = [request.carrier for request in model.asked if isinstance(request.carrier, Image.Image)]
+    white = [image for image in images if image.getextrema() == ((255, 255),) * 3]
+    assert len(white) == 3
+    assert sorted(image.size for image in white) == sorted(i.size for i in images if i not in white)
+    clips = [request.carrier for request in model.asked if isinstance(request.carrier, AudioClip)]
+    silent = [clip for clip in clips if not clip.samples.any()]
+    assert len(silent) == 3
+    assert {len(clip.samples) for clip in silent} == {len(clip.samples) for clip in clips if clip.samples.any()}
+    typed = [request.parts[1:] for request in model.asked if request.carrier == BLANK_TEXT]
+    assert typed.count(("Answer with one word.",)) == 1
+    held = setting.control_table().filter(pl.col("input") != "text")["input_media"]
+    assert held.null_count() == 0
+    assert not set(held) & set(setting.table()["input_media"].drop_nulls())
+
+
+async def test_in_two_passes_a_model_answers_its_own_transcript(tmp_path: Path, host: Serve) -> None:
+    def own_words(turn: Turn) -> None:
+        how = "told" if isinstance(turn.request.carrier, AudioClip) else "shown"
+        say(turn, f"I was {how} {identity(turn.request)}" if asks_to_write_down(turn.request) else "Paris")
+
+    setting, _, _ = await trio(host, tmp_path, ["two-pass"], hear_prompt=HEAR_PROMPT)
+    model = Double(own_words)
+    setting.models = {"omni": [await host(model)]}
+    setting.model = {"decoding": {"max_new_tokens": 4, "temperature": 0.0}}
+    results = await setting.execute()
+    table = setting.control_table()
+    assert table["condition"].to_list() == ["s2t", "i2t"] * 3
+    firsts = [request for request in model.asked if asks_to_write_down(request)]
+    assert [request.decoding.max_new_tokens for request in firsts] == [None] * 6
+    assert [request.decoding.temperature for request in firsts] == [0.0] * 6
+    for row in table.iter_rows(named=True):
+        (second,) = [request for request in model.asked if request.carrier == row["first_pass"]]
+        assert second.output == "text"
+        assert second.parts[1:] == (("Answer with one word.",) if row["item_id"] == "spain" else ())
+        assert second.decoding.max_new_tokens == 4
+    assert all(text.startswith("I was told") for text in table.filter(condition="s2t")["first_pass"])
+    assert all(text.startswith("I was shown") for text in table.filter(condition="i2t")["first_pass"])
+    direct = results.filter(pl.col("condition").is_in(["s2t", "i2t"]))
+    assert set(table["input_media"]) == set(direct["input_media"])
+    assert (table["own_text"] == "Paris").all()
+
+
+async def test_a_first_pass_that_wrote_nothing_is_answered_from_the_blank_text(tmp_path: Path, host: Serve) -> None:
+    def deaf(turn: Turn) -> None:
+        say(turn, " " if asks_to_write_down(turn.request) else "Paris")
+
+    setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t"])
+    model = Double(deaf)
+    setting.models = {"omni": [await host(model)]}
+    await setting.execute()
+    table = setting.control_table()
+    assert outcomes(table) == {"answered": 3}
+    assert [text.strip() for text in table["first_pass"]] == [""] * 3
+    assert sum(request.carrier == BLANK_TEXT for request in model.asked) == 3
+
+
+async def test_a_first_pass_is_measured_against_the_words_of_the_carrier(tmp_path: Path, host: Serve) -> None:
+    def hears_peru_everywhere(turn: Turn) -> None:
+        say(turn, "What is the capital of peru?" if asks_to_write_down(turn.request) else "Paris")
+
+    setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t", "i2t"])
+    setting.models = {"omni": [await host(Double(hears_peru_everywhere))]}
+    await setting.execute()
+    counts = setting.control_table().select("item_id", "wer_errors", "wer_words").unique().sort("item_id")
+    assert counts.rows() == [("france", 1, 5), ("peru", 0, 5), ("spain", 1, 5)]
+
+
+async def test_two_passes_need_what_both_passes_need(tmp_path: Path, host: Serve) -> None:
+    cannot_type = {Condition.parse(name): NATIVE for name in ("s2t", "i2t")}
+    setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=TEXT_ONLY)
+    model = Double(paris, conditions=cannot_type)
+    setting.models = {"omni": [await host(model)]}
+    results = await setting.execute()
+    assert outcomes(results) == {"answered": 6, "unsupported": 3}
+    table = setting.control_table()
+    assert outcomes(table) == {"unsupported": 6}
+    assert "t2t" in table["error_message"][0]
+    assert len(model.asked) == 6
+
+
+async def test_a_run_without_controls_that_gets_some_asks_the_control_cells_alone(tmp_path: Path, host: Serve) -> None:
+    setting, model, _ = await trio(host, tmp_path, [])
+    before = await setting.execute()
+    setting.tables = {"run": {"controls": ALL}}
+    assert (await setting.execute()).equals(before)
+    assert any("18 cells before, 18 + 42 control now" in note for note in setting.notes)
+    asked = len(model.asked)
+    assert asked == 18 + 18 + 18 + 2 * 6
+    await setting.execute()
+    assert len(model.asked) == asked
+
+
+@pytest.mark.parametrize(("pass_", "asked_again"), [("first", 2), ("second", 1)], ids=lambda value: str(value))
+async def test_a_failed_pass_is_the_cells_own_failure_and_asked_again(
+    tmp_path: Path, host: Serve, pass_: str, asked_again: int
+) -> None:
+    sick = True
+
+    def moody(turn: Turn) -> None:
+        first = asks_to_write_down(turn.request)
+        ill = first if pass_ == "first" else str(turn.request.carrier).startswith("asked ")
+        if sick and ill:
+            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
+        else:
+            paris(turn)
+
+    setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t"])
+    model = Double(moody)
+    setting.models = {"omni": [await host(model)]}
+    results = await setting.execute()
+    assert outcomes(results) == {"answered": 3}
+    table = setting.control_table()
+    assert outcomes(table) == {"failed": 3}
+    assert set(table["error_message"]) == {"the model is sick"}
+    assert table["first_pass"].null_count() == (3 if pass_ == "first" else 0)
+    sick, before = False, len(model.asked)
+    await setting.execute()
+    assert outcomes(setting.control_table()) == {"answered": 3}
+    assert len(model.asked) - before == 3 * asked_again
+
+
+async def test_another_prompt_asks_the_first_passes_again(tmp_path: Path, host: Serve) -> None:
+    setting, model, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t", "i2t"])
+    await setting.execute()
+    before = len(model.asked)
+    setting.tables = {"run": {"controls": ["two-pass"], "conditions": ["s2t", "i2t"], "hear_prompt": "Write it down."}}
+    await setting.execute()
+    prompts = [request.parts[-1] for request in model.asked[before:]]
+    assert prompts.count("Write it down.") == 3
+    assert READ_PROMPT not in prompts
+
+
+async def test_restrictions_hold_for_control_cells_too(tmp_path: Path, host: Serve) -> None:
+    setting, model, _ = await trio(host, tmp_path, ALL)
+    await setting.execute(conditions=["i2t"])
+    table = setting.control_table()
+    assert table.height == 42
+    assert outcomes(table, condition="i2t") == {"answered": 9}
+    assert outcomes(table) == {"answered": 9, "pending": 33}
+    assert len(model.asked) == 3 * (1 + 1 + 1 + 2)
+
+
+async def test_stage_after_stage_gives_the_control_table_of_one_run(tmp_path: Path, host: Serve) -> None:
+    at_once, _, _ = await trio(host, tmp_path / "one", ALL)
+    in_steps, _, ear = await trio(host, tmp_path / "steps", ALL)
+    in_steps.models, in_steps.tts = at_once.models, at_once.tts
+    at_once.scorer = in_steps.scorer
+    await at_once.execute()
+    heard = len(ear.asked)
+    await in_steps.execute(stages=["generate"])
+    assert outcomes(in_steps.control_table()) == {"pending": 42}
+    assert len(ear.asked) == heard
+    for stage in ("transcribe", "score"):
+        await in_steps.execute(stages=[stage])
+    assert without_times(in_steps.control_table()).equals(without_times(at_once.control_table()))
