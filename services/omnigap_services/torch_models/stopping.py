@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,3 +27,32 @@ class StopWhenGone:
         # With several sequences a request (beams), rows outnumber requests: each request's follow one another.
         repeats = input_ids.shape[0] // max(1, len(stop))
         return torch.tensor(stop, device=input_ids.device).repeat_interleave(repeats)
+
+
+class GoneError(Exception):
+    """Nobody waits any more for what the model computes."""
+
+
+class Watch:
+    """Stops a model that takes no stopping criteria: before each pass of any of its parts it asks whether to go on."""
+
+    def __init__(self, model: Any) -> None:
+        from transformers import PreTrainedModel
+
+        self._gone: Callable[[], bool] | None = None
+        for module in model.modules():
+            if isinstance(module, PreTrainedModel):
+                module.register_forward_pre_hook(self._look)
+
+    @contextmanager
+    def over(self, gone: Callable[[], bool]) -> Iterator[None]:
+        """Within it the model raises GoneError once `gone` is true."""
+        self._gone = gone
+        try:
+            yield
+        finally:
+            self._gone = None
+
+    def _look(self, module: Any, arguments: Any) -> None:
+        if self._gone is not None and self._gone():
+            raise GoneError
