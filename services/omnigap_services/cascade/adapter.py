@@ -18,7 +18,8 @@ from omnigap_services.cascade.remote_brain import RemoteBrain
 from omnigap_services.cascade.routes import NoRoute, Route, routes_of
 from omnigap_services.cascade.senses import Helpers, available, load_helpers
 from omnigap_services.cascade.sensing import Perceived
-from omnigap_services.cascade.thinking import Brain
+from omnigap_services.cascade.thinking import Brain, Thought
+from omnigap_services.cascade.transcribing import asks_to_transcribe
 from omnigap_services.cascade.watch import Watch
 from omnigap_services.options import read_options
 
@@ -77,8 +78,14 @@ class CascadeAdapter(Adapter):
             if route.sense is not None:
                 seen = self._helpers.sense(route.sense).perceive(request.carrier, language, lambda: turn.cancelled)
                 turn.reason(f"question: {seen.text}\n")
-                request = replace(request, parts=(seen.text or brain.nothing, *request.parts[1:]))
-            thought = brain.think(turn, replace(request, output=route.asks.output), out)
+            if route.sense is not None and asks_to_transcribe(request):
+                # What its sense perceived is what the cascade heard or read: no brain could tell it better.
+                turn.write(seen.text)
+                thought = Thought(seen.text, Completion())
+            else:
+                if route.sense is not None:
+                    request = replace(request, parts=(seen.text or brain.nothing, *request.parts[1:]))
+                thought = brain.think(turn, replace(request, output=route.asks.output), out)
         voiced = Completion()
         if route.voice and self._helpers.mouth is not None and not turn.cancelled:
             voiced = self._helpers.mouth.say(turn, thought.text, out, language)
