@@ -74,18 +74,18 @@ class CascadeAdapter(Adapter):
         if (known := brain.glance(request)) is not None:
             turn.write(known.text)
             thought = known
+        elif route.sense is None:
+            thought = brain.think(turn, replace(request, output=route.asks.output), out)
         else:
-            if route.sense is not None:
-                seen = self._helpers.sense(route.sense).perceive(request.carrier, language, lambda: turn.cancelled)
-                turn.reason(f"question: {seen.text}\n")
-            if route.sense is not None and asks_to_transcribe(request):
+            seen = self._helpers.sense(route.sense).perceive(request.carrier, language, lambda: turn.cancelled)
+            turn.reason(f"question: {seen.text}\n")
+            if asks_to_transcribe(request):
                 # What its sense perceived is what the cascade heard or read: no brain could tell it better.
                 turn.write(seen.text)
                 thought = Thought(seen.text, Completion())
             else:
-                if route.sense is not None:
-                    request = replace(request, parts=(seen.text or brain.nothing, *request.parts[1:]))
-                thought = brain.think(turn, replace(request, output=route.asks.output), out)
+                parts = (seen.text or brain.nothing, *request.parts[1:])
+                thought = brain.think(turn, replace(request, parts=parts, output=route.asks.output), out)
         voiced = Completion()
         if route.voice and self._helpers.mouth is not None and not turn.cancelled:
             voiced = self._helpers.mouth.say(turn, thought.text, out, language)
