@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import unicodedata
 from pathlib import Path
 
@@ -25,6 +26,27 @@ FONTS = {
 }
 """Fonts that are always there, since matplotlib's wheel carries them."""
 
+MACHINE_FONTS = {
+    "NanumGothic": ("NanumGothic.ttf",),
+    "NanumMyeongjo": ("NanumMyeongjo.ttf",),
+    "NanumBarunGothic": ("NanumBarunGothic.ttf",),
+    "Noto Sans CJK": ("NotoSansCJK-Regular.ttc", "NotoSansCJKkr-Regular.otf", "NotoSansKR-Regular.ttf"),
+    "Noto Serif CJK": ("NotoSerifCJK-Regular.ttc", "NotoSerifCJKkr-Regular.otf", "NotoSerifKR-Regular.ttf"),
+    "Malgun Gothic": ("malgun.ttf",),
+    "Apple SD Gothic Neo": ("AppleSDGothicNeo.ttc",),
+}
+"""Fonts that this machine, or the image of the container, may have, with the names that their files go by."""
+
+FONT_FOLDERS = (
+    Path("/usr/share/fonts"),
+    Path("/usr/local/share/fonts"),
+    Path.home() / ".local" / "share" / "fonts",
+    Path.home() / ".fonts",
+    Path("/Library/Fonts"),
+    Path("/System/Library/Fonts"),
+    Path("C:/Windows/Fonts"),
+)
+
 # Scripts that run from the right or whose letters change shape with their neighbours: drawn letter by letter they
 # would come out wrong without an error. First and last code point of the blocks.
 _SHAPED_BLOCKS = (
@@ -38,7 +60,7 @@ _SHAPED_BLOCKS = (
 
 
 def font_path(font: str) -> Path:
-    """The file of a font, by its name in `FONTS` or by its path.
+    """The file of a font, by its name in `FONTS` or `MACHINE_FONTS`, or by its path.
 
     Raises:
         CarrierError: for a name that is not known and no file.
@@ -49,10 +71,36 @@ def font_path(font: str) -> Path:
         if spec is None or spec.origin is None:
             raise CarrierError(f"{KEY}: {font!r} comes with matplotlib, which is not installed: pip install matplotlib")
         return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / FONTS[font]
+    if font in MACHINE_FONTS:
+        found = machine_fonts(FONT_FOLDERS).get(font)
+        if found is None:
+            looked = ", ".join(str(folder) for folder in FONT_FOLDERS if folder.is_dir()) or "any folder of fonts"
+            raise CarrierError(f"{KEY}: {font!r} is not in {looked}: install it, or give the path of a font's file")
+        return found
     path = Path(font)
     if not path.is_file():
-        raise CarrierError(f"{KEY}: {font!r} is no file and no known font: one of {', '.join(FONTS)}, or a file's path")
+        known = ", ".join((*FONTS, *machine_fonts(FONT_FOLDERS)))
+        raise CarrierError(f"{KEY}: {font!r} is no file and no known font: one of {known}, or a file's path")
     return path
+
+
+@functools.lru_cache(maxsize=8)
+def machine_fonts(folders: tuple[Path, ...]) -> dict[str, Path]:
+    """Those of `MACHINE_FONTS` that lie somewhere in these folders, by name."""
+    names = {name for files in MACHINE_FONTS.values() for name in files}
+    there: dict[str, Path] = {}
+    for folder in folders:
+        for root, _, files in os.walk(folder):
+            for name in names.intersection(files):
+                there.setdefault(name, Path(root) / name)
+    found = {font: next((there[n] for n in files if n in there), None) for font, files in MACHINE_FONTS.items()}
+    return {font: path for font, path in found.items() if path is not None}
+
+
+def font_with(text: str) -> str | None:
+    """The first font of this machine that has every visible character of a text; None where there is none."""
+    needed = {ord(character) for character in text if not character.isspace()}
+    return next((font for font in (*FONTS, *machine_fonts(FONT_FOLDERS)) if needed <= _glyphs(font)), None)
 
 
 @functools.lru_cache(maxsize=64)
@@ -97,7 +145,17 @@ def check_drawable(text: str, font: str) -> None:
                 "give the item its own image, carriers.image"
             )
         if ord(character) not in glyphs:
-            raise CarrierError(f"the font {font!r} lacks {name}: set {KEY} to the file of a font that has it")
+            raise CarrierError(f"the font {font!r} lacks {name}: {_who_has(text)}")
+
+
+def _who_has(text: str) -> str:
+    """What to write into the configuration, by what this machine has."""
+    font = font_with(text)
+    if font is not None:
+        return f'set {KEY} = "{font}" (or --font "{font}"), which has it'
+    hangul = any("HANGUL" in unicodedata.name(character, "") for character in text)
+    install = ", install one (fonts-nanum or fonts-noto-cjk in Debian)," if hangul else ""
+    return f"no known font of this machine has it{install} or set {KEY} (or --font) to the file of a font that has it"
 
 
 @functools.lru_cache(maxsize=64)

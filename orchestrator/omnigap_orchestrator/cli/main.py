@@ -20,6 +20,7 @@ _COMMANDS = {
     "analyse": ("analyse", "Analyse a table of per-item scores that was made elsewhere."),
     "compare": ("compare", "Compare two runs item by item."),
     "route": ("route", "Choose the form of question and answer for each task, under constraints."),
+    "verify": ("verify", "Read the made images and recordings back, and mark those that lost their content."),
     "conform": ("conform", "Check a running service, of any author, against the contract."),
 }
 

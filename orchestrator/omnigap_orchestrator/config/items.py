@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
@@ -78,7 +78,7 @@ class ItemsConfig(StrictModel):
     Attributes:
         path: a JSONL, CSV or Parquet file, a folder or a pattern (`data/*.parquet`) of such files, or an `hf://` path;
             None: the built-in items.
-        builtin: says so explicitly.
+        builtin: says so explicitly; `en` (as true) or `ko` chooses the language of the built-in items.
         limit: items, taken round-robin over the tasks; None: all.
         tasks: only these; empty: all.
         columns: for other people's tables; None: the fields stand under their own names.
@@ -86,7 +86,7 @@ class ItemsConfig(StrictModel):
     """
 
     path: Annotated[str, Field(min_length=1), AfterValidator(_resolve_source)] | None = None
-    builtin: bool | None = None
+    builtin: bool | Literal["en", "ko"] | None = None
     limit: int | None = Field(default=None, ge=1)
     tasks: Annotated[
         tuple[Text, ...], BeforeValidator(as_list), Field(strict=False), AfterValidator(without_repeats)
@@ -97,7 +97,7 @@ class ItemsConfig(StrictModel):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.path is not None and self.builtin:
-            raise ValueError(f"path is {self.path!r} and builtin is true: take one of them out")
+            raise ValueError(f"path is {self.path!r} and builtin is {str(self.builtin).lower()}: take one of them out")
         if self.path is None and self.builtin is False:
             raise ValueError("builtin is false and no path is given: write path, the items' file")
         if self.path is None and self.columns is not None:

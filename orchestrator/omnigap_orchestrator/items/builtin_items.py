@@ -18,7 +18,10 @@ FAMILIES = (
     "multiple_choice",
     "counting",
 )
-"""The task families, in the order in which they are asked; a file of that name holds each."""
+"""The English task families, in the order in which they are asked; a file of that name holds each."""
+
+KOREAN_FAMILIES = tuple(f"ko_{family}" for family in FAMILIES if family != "counting")
+"""The files of the Korean ones; counting beeps and dots knows no language."""
 
 
 def builtin_folder() -> Path:
@@ -26,7 +29,8 @@ def builtin_folder() -> Path:
     return Path(str(importlib.resources.files("omnigap_orchestrator.items.builtin")))
 
 
-def read_builtin() -> tuple[Item, ...]:
-    """All built-in items, family by family."""
+def read_builtin(language: str = "en") -> tuple[Item, ...]:
+    """All built-in items of a language, `en` or `ko`, family by family."""
     folder = builtin_folder()
-    return collect(row for family in FAMILIES for row in jsonl_rows(folder / f"{family}.jsonl"))
+    families = KOREAN_FAMILIES if language == "ko" else FAMILIES
+    return collect(row for family in families for row in jsonl_rows(folder / f"{family}.jsonl"))

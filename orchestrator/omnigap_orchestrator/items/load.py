@@ -15,14 +15,15 @@ from omnigap_orchestrator.items.select import select_items
 from omnigap_orchestrator.items.tables import JSONL_SUFFIXES, SUFFIXES, table_rows
 
 BUILTIN = "builtin"
+BUILTIN_KOREAN = "builtin-ko"
 
 
 def load_items(source: str | Path | ItemsConfig = BUILTIN) -> tuple[Item, ...]:
     """Items in the order in which they are asked: the tasks take turns (see `select_items`).
 
     Args:
-        source: `builtin`; a JSONL, CSV or Parquet file; a folder or a pattern of such files; an `hf://` path; or
-            `[items]`, whose limit, tasks and column mapping are then applied.
+        source: `builtin` or `builtin-ko`; a JSONL, CSV or Parquet file; a folder or a pattern of such files; an `hf://`
+            path; or `[items]`, whose limit, tasks and column mapping are then applied.
 
     Raises:
         ItemError: where there are no items, and for every row that is wrong, with file, line or row, field and fix.
@@ -32,12 +33,14 @@ def load_items(source: str | Path | ItemsConfig = BUILTIN) -> tuple[Item, ...]:
 
 
 def _config_of(source: str | Path) -> ItemsConfig:
-    return ItemsConfig() if str(source) == BUILTIN else ItemsConfig(path=str(source))
+    if str(source) in (BUILTIN, BUILTIN_KOREAN):
+        return ItemsConfig(builtin="ko" if str(source) == BUILTIN_KOREAN else "en")
+    return ItemsConfig(path=str(source))
 
 
 def _all_items(config: ItemsConfig) -> tuple[Item, ...]:
     if config.path is None:
-        return read_builtin()
+        return read_builtin("ko" if config.builtin == "ko" else "en")
     documented = config.columns is None and config.separator is None
     items = collect(
         row
@@ -76,7 +79,7 @@ def _files(path: str) -> list[str]:
         files = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 (the pattern may be absolute)
         if not files:
             raise ItemError(
-                f"{path}: no such file, folder or pattern of files: give a path, or 'builtin', after --items"
+                f"{path}: no such file, folder or pattern: give a path, 'builtin' or 'builtin-ko', after --items"
             )
     for file in files:
         if Path(file).suffix.lower() not in SUFFIXES:

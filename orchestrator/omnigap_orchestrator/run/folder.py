@@ -61,6 +61,16 @@ class RunFolder:
         return self.root / "calibration.parquet"
 
     @property
+    def verification(self) -> Path:
+        """What readers made of the carriers; only where `verify` was called."""
+        return self.root / "verification.parquet"
+
+    @property
+    def labels(self) -> Path:
+        """What people heard in some of the answers."""
+        return self.root / "labels.csv"
+
+    @property
     def summary(self) -> Path:
         return self.root / "summary.json"
 

@@ -41,7 +41,7 @@ COUNTING = [pytest.param(row, id=row["id"]) for row in rows_of("counting")]
 
 
 def test_there_are_enough_items_in_enough_families() -> None:
-    assert {path.stem for path in FOLDER.glob("*.jsonl")} == set(FEWEST)
+    assert {path.stem for path in FOLDER.glob("*.jsonl") if not path.stem.startswith("ko_")} == set(FEWEST)
     assert len(ROWS) >= 260
     for task, fewest in FEWEST.items():
         rows = rows_of(task)

@@ -5,7 +5,7 @@ import pytest
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.config import ItemsConfig
 from omnigap_orchestrator.items import Item, ItemError, load_items, select_items, tasks_of
-from omnigap_orchestrator.items.builtin_items import FAMILIES, builtin_folder
+from omnigap_orchestrator.items.builtin_items import FAMILIES, KOREAN_FAMILIES, builtin_folder
 
 
 def item(task: str, number: int) -> Item:
@@ -57,4 +57,11 @@ def test_the_built_in_items_are_asked_by_default() -> None:
 
 
 def test_every_built_in_file_belongs_to_a_family() -> None:
-    assert {path.stem for path in builtin_folder().glob("*.jsonl")} == set(FAMILIES)
+    assert {path.stem for path in builtin_folder().glob("*.jsonl")} == {*FAMILIES, *KOREAN_FAMILIES}
+
+
+def test_the_korean_items_are_chosen_by_name() -> None:
+    items = load_items("builtin-ko")
+    assert items == load_items(ItemsConfig(builtin="ko"))
+    assert {item.language for item in items} == {"ko"}
+    assert {item.language for item in load_items(ItemsConfig(builtin=True))} == {"en"}

@@ -1,0 +1,75 @@
+"""A verification in the terminal: carriers by verdict, then those that lost content, or may have."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import polars as pl
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from omnigap_orchestrator.cli.tables_view import plain_table
+from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.verification.counts import Found, carriers_of, counts, found
+from omnigap_orchestrator.verification.verdict import Verdict
+
+SHOWN = 20
+
+
+def print_verification(verification: pl.DataFrame, folder: RunFolder, *, as_json: bool) -> Found:
+    """To standard output; returns how many carriers came to which verdict."""
+    totals = found(verification)
+    carriers = carriers_of(verification)
+    if as_json:
+        listed = carriers.filter(pl.col("verdict").is_in([Verdict.LOST, Verdict.DOUBTFUL, Verdict.UNREAD]))
+        data = {
+            "run": folder.name,
+            "verification": str(folder.verification),
+            "carriers": asdict(totals),
+            "counts": counts(verification).to_dicts(),
+            "not_kept": listed.drop("errors", "words").to_dicts(),
+        }
+        print(json.dumps(data, ensure_ascii=False))
+        return totals
+    console = Console()
+    table = plain_table(
+        folder.name, "carriers", "made", "kept", "doubtful", "lost", "unread", "the item's own", "word error", "read by"
+    )
+    for row in counts(verification).iter_rows(named=True):
+        error = "" if row["word_error"] is None else f"{100 * row['word_error']:.1f} %"
+        made = row["carriers"] - row["own"]
+        shares = [str(row[name]) for name in ("kept", "doubtful", "lost", "unread", "own")]
+        table.add_row(f"{row['modality']} {row['language']}", str(made), *shares, error, row["readers"])
+    console.print(table)
+    for verdict in (Verdict.DOUBTFUL, Verdict.UNREAD, Verdict.LOST):
+        _print_listed(console, carriers.filter(pl.col("verdict") == verdict.value), verdict)
+    if totals.doubtful:
+        console.print(
+            "\nDoubtful: a reader did not read all of it back. That may be the reader's error; another one may settle it "
+            "(--image-reader, --speech-reader).",
+            highlight=False,
+        )
+    console.print(f"table: {folder.verification}", highlight=False, soft_wrap=True)
+    return totals
+
+
+def _print_listed(console: Console, rows: pl.DataFrame, verdict: Verdict) -> None:
+    """Each carrier with what it should say and what was read, one below the other: texts are long, terminals narrow."""
+    if rows.is_empty():
+        return
+    console.print(Text(f"\n{rows.height} {verdict}", style="bold"))
+    for row in rows.head(SHOWN).iter_rows(named=True):
+        how = row["voice"] if row["modality"] == "speech" else row["font"]
+        carrier = ", ".join(part for part in (row["modality"], how) if part)
+        console.print(Text.assemble((row["item_id"], "bold"), f" ({carrier}): {row['why']}"))
+        if row["reader"] is not None:
+            console.print(Padding(Text(f"should say: {_on_a_line(row['said'])}", style="dim"), (0, 0, 0, 4)))
+            console.print(Padding(Text(f"was read:   {_on_a_line(row['read'])}", style="dim"), (0, 0, 0, 4)))
+    if rows.height > SHOWN:
+        console.print(f"... and {rows.height - SHOWN} more, in the table and in the report", highlight=False)
+
+
+def _on_a_line(text: str) -> str:
+    return " / ".join(line for line in text.splitlines() if line.strip())

@@ -1,0 +1,78 @@
+"""What the items ask of a configuration: a font that has their letters, ears that know their language."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Modality
+from omnigap_orchestrator.carriers.fonts import font_with
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.services import ServiceRole as Role
+from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.run.settings import services_of
+
+SHIPPED_LANGUAGES = frozenset({"en"})
+"""What the checkpoint that the asr service ships was trained on."""
+
+
+class LanguageError(Exception):
+    """The scorer cannot hear the language of the items; the message names the keys that mend it."""
+
+
+def fitted(config: Config, items: Sequence[Item], on_note: Callable[[str], None] = lambda _: None) -> Config:
+    """The configuration with a font of this machine, where it names none and the default lacks the items' letters.
+
+    A font that was named is taken as it is: where it lacks a letter, drawing says so.
+    """
+    image = config.carriers.image
+    if "font" in image.model_fields_set or not any(c.input is Modality.IMAGE for c in config.run.conditions):
+        return config
+    text = "".join(sorted({sign for item in items if Modality.IMAGE not in item.carriers for sign in item.typed}))
+    found = font_with(text)
+    if found is None or found in image.font:
+        return config
+    on_note(
+        f"the items have letters that {image.font[0]} lacks: drawn in {found}; [carriers.image] font chooses another"
+    )
+    image = image.model_copy(update={"font": (found,)})
+    return config.model_copy(update={"carriers": config.carriers.model_copy(update={"image": image})})
+
+
+def unheard(config: Config, items: Iterable[Item], known: Iterable[str]) -> str:
+    """Why a scorer of these languages cannot score the items' spoken answers, and what mends it; empty where it can.
+
+    Args:
+        known: BCP-47 tags that it says it knows; none: it does not say, and is believed.
+    """
+    tags = {tag.partition("-")[0].lower() for tag in known}
+    if not tags or not any(c.output is Modality.SPEECH for c in config.run.conditions):
+        return ""
+    told = config.scorer.language
+    wanted = Counter((told or item.language).partition("-")[0].lower() for item in items)
+    foreign = {language: count for language, count in wanted.items() if language not in tags}
+    if not foreign:
+        return ""
+    which = ", ".join(f"{language} ({count} items)" for language, count in sorted(foreign.items()))
+    shown = ", ".join(sorted(tags)) if len(tags) < 8 else f"{len(tags)} languages"
+    text = ",".join(c.name for c in config.run.conditions if c.output is Modality.TEXT)
+    alone = f", or ask for written answers alone (--conditions {text})" if text else ""
+    return (
+        f"the ASR scorer knows {shown}, and spoken answers come in {which}: take a multilingual Whisper, as in "
+        '[fleet.services.asr] options = { checkpoint = "large-v3" } or at [scorer] endpoints' + alone
+    )
+
+
+def check_scorer(config: Config, items: Iterable[Item], card: pb.DescribeResponse) -> None:
+    """Raises LanguageError where the scorer that answers now does not know a language of the items."""
+    if why := unheard(config, items, card.languages):
+        raise LanguageError(why)
+
+
+def shipped_unheard(config: Config, items: Iterable[Item]) -> str:
+    """The same without asking: where the scorer would be the asr service with the checkpoint that it ships."""
+    specs = [spec for spec in services_of(config) if spec.role is Role.SCORER and spec.service == "asr"]
+    if config.scorer.endpoints or not specs or any(spec.options.get("checkpoint") for spec in specs):
+        return ""
+    return unheard(config, items, SHIPPED_LANGUAGES)

@@ -1,0 +1,161 @@
+"""One call of `verify`, from fleet to files: has every made carrier read back, judges it, writes the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from omnigap.vocabulary import Modality
+from omnigap_orchestrator.carriers import MediaStore
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.services import FleetKind
+from omnigap_orchestrator.config.services import ServiceRole as Role
+from omnigap_orchestrator.dispatch import RetryPolicy, connect
+from omnigap_orchestrator.fleet import DEFAULT_SERVICES, Fleet, Roster, StaticFleet, Wanted, choose
+from omnigap_orchestrator.journal import Journal, TranscriptRow
+from omnigap_orchestrator.journal.writer import JournalWriter
+from omnigap_orchestrator.run.atomic import replacing
+from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.run.observer import Observer
+from omnigap_orchestrator.run.record import open_book
+from omnigap_orchestrator.run.settings import services_of
+from omnigap_orchestrator.verification.readers import Manner, Reader, ReadingBack, remembered
+from omnigap_orchestrator.verification.subjects import Subject, subjects_of
+from omnigap_orchestrator.verification.table import verification_table
+from omnigap_orchestrator.verification.verdict import MAX_WORD_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a call of `verify` may choose.
+
+    Attributes:
+        image_reader, speech_reader: `host:port` of a service that reads instead of the run's own; empty: the run's.
+        modalities: which carriers are read; what was read before is judged all the same.
+    """
+
+    fleet: FleetKind | None = None
+    image_reader: tuple[str, ...] = ()
+    speech_reader: tuple[str, ...] = ()
+    modalities: tuple[Modality, ...] = (Modality.SPEECH, Modality.IMAGE)
+    max_word_error: float = MAX_WORD_ERROR
+
+
+async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> pl.DataFrame:
+    """Reads back what was not read yet, and returns the whole table (`VERIFICATION_SCHEMA`), which it also writes.
+
+    Raises:
+        FolderError: where the folder holds no run, or another process uses it.
+        FleetError, JournalError, ServiceError: as `run`.
+    """
+    folder.require()
+    with folder.locked():
+        journal = Journal(folder.journal)
+        writer = JournalWriter(folder.journal)
+        try:
+            book = open_book(folder, journal)
+            subjects = list(subjects_of(book))
+            call = _Call(book.config, choices, folder, subjects, journal, writer, observer)
+            for modality in choices.modalities:
+                if any(s.modality is modality and s.said is not None and s.carrier is not None for s in subjects):
+                    await call.read_back(modality)
+        finally:
+            await writer.close()
+            journal.close()
+        table = _judged(folder, subjects, _manners(book.config), choices.max_word_error)
+        with replacing(folder.verification) as path:
+            table.write_parquet(path)
+    return table
+
+
+def _judged(
+    folder: RunFolder, subjects: Sequence[Subject], manners: Mapping[Modality, Manner], limit: float
+) -> pl.DataFrame:
+    journal = Journal(folder.journal)
+    try:
+        transcripts = {row.key: row for row in journal.all(TranscriptRow)}
+        return verification_table(subjects, remembered(journal, manners), transcripts, limit)
+    finally:
+        journal.close()
+
+
+def _manners(config: Config) -> dict[Modality, Manner]:
+    """Recordings are heard as the answers are; images are read as `[reader]` says."""
+    return {
+        Modality.SPEECH: Manner(config.scorer.decoding, language=config.scorer.language),
+        Modality.IMAGE: Manner(config.reader.decoding, config.reader.instruction),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What one call works with; it has one modality after the other read."""
+
+    config: Config
+    choices: Choices
+    folder: RunFolder
+    subjects: Sequence[Subject]
+    journal: Journal
+    writer: JournalWriter
+    observer: Observer
+
+    async def read_back(self, modality: Modality) -> None:
+        """Brings the reader of a modality up, and has it read what it has not read yet."""
+        run, manner = self.config.run, _manners(self.config)[modality]
+        fleet = await self._fleet(modality)
+        self.observer.note(fleet.description)
+        policy = RetryPolicy(max_attempts=run.max_retries + 1, patience_s=run.patience_s)
+        async with fleet as roster:
+            role, addresses = _role_of(modality), roster.reader
+            if modality is Modality.SPEECH:
+                addresses = roster.scorer
+            service = await connect(role, addresses, policy, self.observer.note) if addresses else None
+            if service is None:
+                where = ", ".join(addresses) or "no endpoint is configured"
+                self.observer.note(f"the {role} is away ({where}): {modality.value} carriers stay unread")
+                return
+            try:
+                await ReadingBack(
+                    service,
+                    Reader.of(modality, service.card, manner),
+                    manner,
+                    MediaStore(self.folder.media),
+                    self.journal,
+                    self.writer,
+                    self.observer,
+                    run.request_timeout_s,
+                ).run(self.subjects)
+            finally:
+                await service.pool.close()
+
+    async def _fleet(self, modality: Modality) -> Fleet:
+        """Who reads a modality: the address of the call, else the configuration's, else what a fleet starts for it."""
+        config, role = self.config, _role_of(modality)
+        if role is Role.SCORER:
+            addresses, what = self.choices.speech_reader or config.scorer.endpoints, "recordings are heard"
+            roster = Roster({}, scorer=addresses, tts=())
+        else:
+            addresses, what = self.choices.image_reader or config.reader.endpoints, "images are read"
+            roster = Roster({}, (), (), reader=addresses)
+        if addresses:
+            return StaticFleet(roster, f"{what} at {', '.join(addresses)}")
+        services = services_of(config) if config.fleet.services else ()
+        if services and not any(spec.role is role for spec in services):
+            # A configuration that lists its services need not list the one that this call alone needs.
+            services = (*services, *(spec for spec in DEFAULT_SERVICES if spec.role is role))
+        return await choose(
+            self.choices.fleet or config.fleet.kind,
+            None,
+            services,
+            self.folder.services,
+            self.observer.note,
+            config.fleet.start_timeout_s,
+            Wanted(models=(), scorer=role is Role.SCORER, tts=False, reader=role is Role.READER),
+        )
+
+
+def _role_of(modality: Modality) -> Role:
+    """Recordings are read by the scorer, which hears the answers too; images by a reader of their own."""
+    return Role.SCORER if modality is Modality.SPEECH else Role.READER

@@ -1,0 +1,110 @@
+"""From carriers and readings to the table of a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from omnigap_orchestrator.journal import TranscriptRow
+from omnigap_orchestrator.scoring.normalise import normalise, units
+from omnigap_orchestrator.verification.compare import compare
+from omnigap_orchestrator.verification.readers import Reader
+from omnigap_orchestrator.verification.schema import VERIFICATION_SCHEMA
+from omnigap_orchestrator.verification.subjects import Subject
+from omnigap_orchestrator.verification.verdict import Judged, Reading, Verdict, abilities, judge
+
+
+def verification_table(
+    subjects: Sequence[Subject], readers: Sequence[Reader], transcripts: Mapping[str, TranscriptRow], limit: float
+) -> pl.DataFrame:
+    """Every carrier with every reading of it, and the verdict over them; a carrier that nobody read has one row.
+
+    Args:
+        transcripts: by their keys.
+        limit: word error up to which a reading is whole.
+    """
+    found = [(subject, _readings(subject, readers, transcripts)) for subject in subjects]
+    able = abilities([(s.modality.value, s.item.language, readings) for s, readings in found], limit)
+    rows: list[tuple[object, ...]] = []
+    for subject, readings in found:
+        here = {
+            reader: ability
+            for (modality, language, reader), ability in able.items()
+            if (modality, language) == (subject.modality.value, subject.item.language)
+        }
+        judged = judge(readings, here, limit) if readings else _unread(subject, readers)
+        each: list[Reading | None] = [*readings] or [None]
+        for reading in each:
+            rows.append((*_facts(subject), *_read(reading, readers, subject), judged.verdict.value, judged.why))
+    return pl.DataFrame(rows, schema=VERIFICATION_SCHEMA, orient="row")
+
+
+def _readings(subject: Subject, readers: Sequence[Reader], transcripts: Mapping[str, TranscriptRow]) -> list[Reading]:
+    if subject.said is None or subject.carrier is None:
+        return []
+    found = []
+    for reader in readers:
+        row = transcripts.get(reader.key(subject)) if reader.modality is subject.modality else None
+        if row is not None:
+            compared = compare(subject.item, subject.said, row.text)
+            found.append(Reading(_label(reader, readers), row.text, compared, _in_characters(subject)))
+    return found
+
+
+def _label(reader: Reader, readers: Sequence[Reader]) -> str:
+    """A reader's name, with its digest where another of the same name read as well."""
+    alike = {other.digest for other in readers if (other.name, other.modality) == (reader.name, reader.modality)}
+    return reader.name if len(alike) < 2 else f"{reader.name} {reader.digest[:8]}"
+
+
+def _in_characters(subject: Subject) -> bool:
+    """Whether the units of a text are characters, as in Korean and unspaced scripts."""
+    text = normalise(subject.said or "", subject.item.language)
+    return max((len(unit) for unit in units(text, subject.item.language)), default=0) < 2
+
+
+def _unread(subject: Subject, readers: Sequence[Reader]) -> Judged:
+    if subject.said is None:
+        return Judged(Verdict.OWN, "the item brings it along")
+    if subject.carrier is None:
+        return Judged(Verdict.UNREAD, "it was not made yet")
+    here = [reader for reader in readers if reader.modality is subject.modality]
+    if here and not any(reader.knows(subject.item.language) for reader in here):
+        names = ", ".join(dict.fromkeys(reader.name for reader in here))
+        return Judged(Verdict.UNREAD, f"{names} does not know the language {subject.item.language}")
+    return Judged(Verdict.UNREAD, "no reader has read it yet")
+
+
+def _facts(subject: Subject) -> tuple[object, ...]:
+    item = subject.item
+    return (
+        item.id,
+        item.task,
+        item.language,
+        subject.modality.value,
+        subject.variant,
+        subject.voice,
+        subject.words_per_minute,
+        subject.font,
+        subject.font_size,
+        subject.colour,
+        subject.carrier.sha if subject.carrier is not None else None,
+    )
+
+
+def _read(reading: Reading | None, readers: Sequence[Reader], subject: Subject) -> tuple[object, ...]:
+    if reading is None:
+        return (None, None, subject.said, None, None, None, None, None)
+    digest = next(r.digest for r in readers if r.modality is subject.modality and _label(r, readers) == reading.reader)
+    compared = reading.comparison
+    return (
+        reading.reader,
+        digest,
+        subject.said,
+        reading.text,
+        compared.errors,
+        compared.words,
+        compared.word_error,
+        list(compared.missing),
+    )
