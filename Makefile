@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PINNED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench stubs train browser clean
+.PHONY: help run test models lint bench stubs train browser clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 14
@@ -19,7 +19,9 @@ run: $(VENV)/.embedded ## Measure the built-in items on this machine alone, with
 test: $(VENV)/.test browser ## Run the tests.
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.test ## Style, types, protos, Dockerfiles.
+models: $(VENV)/.models ## Install PyTorch and transformers too: `make test` then tests the models that need them.
+
+lint: $(VENV)/.test $(VENV)/.models ## Style, types, protos, Dockerfiles.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -24,6 +24,17 @@ pytestmark = pytest.mark.skipif(
     bool(MISSING), reason=f"NOT CHECKED: pip install {' '.join(MISSING)} to ask a real `transformers serve`"
 )
 
+# Beside a CPU build of torch, torchvision has no decoder of images: the server is to take Pillow, as without it.
+WITHOUT_TORCHVISION = """
+import importlib.util, runpy, sys
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name == "torchvision" else find(name, package)
+sys.path.insert(0, sys.argv[1])
+sys.argv = sys.argv[2:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+PEER = [sys.executable, "-c", WITHOUT_TORCHVISION, str(Path(__file__).parent)]
+
 QUESTION = "What is the capital of France?"
 BLUE, RED = Image.new("RGB", (40, 30), "#102090"), Image.new("RGB", (40, 30), "#d03010")
 GREEDY = pb.Decoding(temperature=0, max_new_tokens=12)
@@ -35,13 +46,23 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     folder = tmp_path_factory.mktemp("peer")
     quiet = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder), "OMP_NUM_THREADS": "1"}
     checkpoint = str(folder / "tiny-llava")
-    script = Path(__file__).with_name("tiny_vlm.py")
-    subprocess.run([sys.executable, str(script), checkpoint], env=quiet, check=True, timeout=PATIENCE_S)
+    subprocess.run([*PEER, "tiny_vlm", checkpoint], env=quiet, check=True, timeout=PATIENCE_S)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = str(Path(sys.executable).with_name("transformers"))
-    command = [program, "serve", "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        *PEER,
+        "transformers.cli.transformers",
+        "serve",
+        "--device",
+        "cpu",
+        "--dtype",
+        "float32",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     with (folder / "log").open("w") as log, subprocess.Popen(command, env=quiet, stdout=log, stderr=log) as process:
         yield f"http://127.0.0.1:{port}/v1", checkpoint
         process.terminate()
