@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -18,26 +19,56 @@ def _resolve_source(path: str, info: ValidationInfo) -> str:
     return path if path.startswith(HUB) else str(resolve(Path(path), info))
 
 
+def _check_pattern(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+    if groups < 1:
+        raise ValueError(f"{pattern!r} has no group: put what is to be found in parentheses")
+    return pattern
+
+
 class ColumnConfig(StrictModel):
-    """Where one field of an item comes from: a constant, or one column, or several that are put in a list.
+    """Where one field of an item comes from: a constant, the file's path, one column, or several.
 
     Attributes:
         column: its name, or several; `a.b` reads the field b of a struct column a.
+        first: instead of `column`: names of which the first that a row has is read, where a benchmark's files differ.
+        file: instead of a column: a pattern over the file's path without its ending; its group holds the value.
         const: the same text for every row, instead of a column.
-        values: replaces what the column holds, as {"0" = "A", "1" = "B"} does for class numbers; what is not listed
-            is a bad row.
+        values: replaces what was found, as {"0" = "A", "1" = "B"} does for class numbers; what is not listed is a bad
+            row.
+        otherwise: takes the place of what `values` does not list.
+        format: one text of several columns, `{0}` for the first of them; nulls are empty.
+        hash: the first 16 hexadecimal digits of the SHA-256 of the texts, for files without ids.
+        letter: the text of a choice, written as the choice's letter.
     """
 
     column: Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(strict=False)] = ()
+    first: Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(strict=False)] = ()
+    file: Annotated[str, AfterValidator(_check_pattern)] | None = None
     const: str | None = None
     values: dict[str, str] = Field(default_factory=dict)
+    otherwise: str | None = None
+    format: Annotated[str, Field(min_length=1)] | None = None
+    hash: bool = False
+    letter: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if bool(self.column) == (self.const is not None):
+        sources = [bool(self.column), bool(self.first), self.file is not None, self.const is not None]
+        if sum(sources) != 1:
             raise ValueError('name a column, as in "prompt", or a constant, as in { const = "qa" }')
-        if self.values and not self.column:
+        if (self.values or self.otherwise is not None) and self.const is not None:
             raise ValueError("values replace what a column holds: a constant needs none")
+        if self.otherwise is not None and not self.values:
+            raise ValueError("otherwise stands for what values do not list: list some")
+        if self.format is not None:
+            try:
+                self.format.format(*self.column, *self.first[:1], *(("",) if self.file or self.const else ()))
+            except (IndexError, KeyError, ValueError, AttributeError) as error:
+                raise ValueError(f"format {self.format!r} does not fit, {{0}} is the first column: {error!r}") from None
         return self
 
 
@@ -69,6 +100,8 @@ class ColumnsConfig(StrictModel):
     answer_type: Column | None = None
     source: Column | None = None
     cluster: Column | None = None
+    metric: Column | None = None
+    checks: Column | None = None
     carriers: CarrierColumnsConfig = CarrierColumnsConfig()
 
 
@@ -82,6 +115,7 @@ class ItemsConfig(StrictModel):
         limit: items, taken round-robin over the tasks; None: all.
         tasks: only these; empty: all.
         columns: for other people's tables; None: the fields stand under their own names.
+        preset: the column mapping of a known benchmark (`analyse --list-presets`); `columns` go before it.
         separator: splits a text column that holds several answers or choices.
     """
 
@@ -91,6 +125,7 @@ class ItemsConfig(StrictModel):
     tasks: Annotated[
         tuple[Text, ...], BeforeValidator(as_list), Field(strict=False), AfterValidator(without_repeats)
     ] = ()
+    preset: str | None = Field(default=None, min_length=1)
     columns: ColumnsConfig | None = None
     separator: str | None = Field(default=None, min_length=1)
 
@@ -102,4 +137,6 @@ class ItemsConfig(StrictModel):
             raise ValueError("builtin is false and no path is given: write path, the items' file")
         if self.path is None and self.columns is not None:
             raise ValueError("columns map the columns of a file, and no path is given: write path")
+        if self.path is None and self.preset is not None:
+            raise ValueError(f"preset {self.preset!r} maps the columns of a file, and no path is given: write path")
         return self

@@ -35,6 +35,8 @@ def item_digest(item: Item) -> str:
             "answer_type": item.answer_type.value,
             "cluster": item.cluster,
             "carriers": {modality.value: carrier_digest(carrier) for modality, carrier in item.carriers.items()},
+            **({"metric": item.metric} if item.metric is not None else {}),
+            **({"checks": [[check.kind, check.arguments] for check in item.checks]} if item.checks else {}),
         }
     )
 

@@ -36,6 +36,8 @@ def _row(item: Item, media_path: MediaPath) -> dict[str, object]:
         "answer_type": item.answer_type.value,
         "source": item.source,
         "cluster": item.cluster,
+        "metric": item.metric,
+        "checks": [{"id": check.kind, "kwargs": json.loads(check.arguments)} for check in item.checks],
         "carriers": {m.value: _carrier(item, m, c, media_path) for m, c in item.carriers.items()},
     }
     return {key: value for key, value in row.items() if value not in ([], "", None, {})}

@@ -32,14 +32,25 @@ class OwnCarrier:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A verifiable instruction that the answer has to follow: IFEval's id, and its arguments as sorted JSON."""
+
+    kind: str
+    arguments: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One question with its gold answers.
 
     Attributes:
-        answers: the gold answer first, then its aliases; a choice's letter where there are choices.
+        answers: the gold answer first, then its aliases; a choice's letter where there are choices; empty only where
+            the metric needs none.
         instruction: typed, the same in all six conditions.
         carriers: what replaces the rendered carrier of a modality.
         cluster: what groups dependent items (passage, speaker); None: the item stands alone.
+        metric: that scores it, instead of its answer type's; None: that one.
+        checks: what the metrics of instruction following look at.
     """
 
     id: str
@@ -53,6 +64,8 @@ class Item:
     carriers: Mapping[Modality, OwnCarrier] = field(default_factory=dict)
     source: str = ""
     cluster: str | None = None
+    metric: str | None = None
+    checks: tuple[Check, ...] = ()
 
     @property
     def typed(self) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import math
 from collections.abc import Iterable, Mapping
 
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig
+from omnigap_orchestrator.items.columns import ColumnReader, replaced, text_of
 from omnigap_orchestrator.items.errors import ItemError
-from omnigap_orchestrator.validation import shown, unknown_key
+from omnigap_orchestrator.items.row import LETTERS
 
 FIELDS = tuple(name for name in ColumnsConfig.model_fields if name != "carriers")
-REQUIRED = ("task", "language", "question", "answers", "answer_type")
+REQUIRED = ("task", "language", "question", "answer_type")
 _LISTS = ("answers", "choices")
 _NAMES = ("id", "task", "cluster")
+_UNSCORED_WITHOUT = "answers"
 
 
 class MappingError(Exception):
@@ -32,7 +31,8 @@ class Mapper:
         """Raises ItemError for a column that the file lacks, and for a required field without a column."""
         mapping = columns or ColumnsConfig()
         self._separator = separator
-        self._names = tuple(names)
+        self._reader = ColumnReader(names, file)
+        self._names = self._reader.names
         self._fields = {
             field: getattr(mapping, field) or ColumnConfig(column=(field,))
             for field in FIELDS
@@ -44,15 +44,16 @@ class Mapper:
             if (column := getattr(mapping.carriers, name)) is not None
         }
         found = [
-            f"{file}: items.columns.{key}: {unknown_key(name, self._names, 'column')}"
+            fault
             for key, column in (*self._fields.items(), *((f"carriers.{k}", c) for k, c in self._carriers.items()))
-            for name in column.column
-            if self._path_of(name) is None
+            for fault in self._reader.faults(f"items.columns.{key}", column)
         ]
+        # What is scored without gold answers (by a judge, by checks) says so by its metric: the row's check knows.
+        needed = REQUIRED if "metric" in self._fields else (*REQUIRED[:3], _UNSCORED_WITHOUT, *REQUIRED[3:])
         found += [
             f'{file}: has no column {field!r}: name the column under [items.columns], as in {field} = "COLUMN", or '
             f'give all rows the same, as in {field} = {{ const = "..." }}'
-            for field in REQUIRED
+            for field in needed
             if field not in self._fields
         ]
         if found:
@@ -62,8 +63,7 @@ class Mapper:
     def needed(self) -> list[str]:
         """The columns that the mapping reads, each once."""
         used = (*self._fields.values(), *self._carriers.values())
-        paths = [self._path_of(name) for column in used for name in column.column]
-        columns = dict.fromkeys(path[0] for path in paths if path)
+        columns = dict.fromkeys(name for column in used for name in self._reader.columns_of(column))
         if not self._carriers and "carriers" in self._names:
             columns["carriers"] = None
         return list(columns)
@@ -77,13 +77,13 @@ class Mapper:
         row: dict[str, object] = {}
         for field, column in self._fields.items():
             try:
-                found = [self._value(values, name) for name in column.column]
-                value = self._list(column, found) if field in _LISTS else _one(field, column, found)
+                value = self._field(field, column, values)
             except ValueError as error:
                 raise MappingError(f"{field}: {error}") from None
             if value is not None:
                 row[field] = value
         row.setdefault("id", stand_in_id)
+        self._write_letters(row)
         carriers: dict[str, object] = {}
         for name, column in self._carriers.items():
             try:
@@ -95,6 +95,13 @@ class Mapper:
         row["carriers"] = {name: value for name, value in carriers.items() if value is not None}
         return row
 
+    def _field(self, field: str, column: ColumnConfig, values: Mapping[str, object]) -> object:
+        if field == "checks":
+            return _checks(self._reader.values(column, values))
+        if field in _LISTS:
+            return self._list(column, self._reader.values(column, values))
+        return self._reader.text(column, values, "-" if field in _NAMES else "\n")
+
     def _list(self, column: ColumnConfig, found: list[object]) -> list[str] | None:
         """Texts of list columns, of several columns, and of one text split at the separator; nulls are left out."""
         if column.const is not None:
@@ -103,10 +110,10 @@ class Mapper:
         for value in found:
             parts = value if isinstance(value, list | tuple) else [value]
             for part in parts:
-                text = _text(part)
+                text = text_of(part)
                 if text is not None:
                     pieces = self._split(text) if not isinstance(value, list | tuple) else [text]
-                    texts += [_replaced(column, piece) for piece in pieces]
+                    texts += [replaced(column, piece) for piece in pieces]
         return texts
 
     def _split(self, text: str) -> list[str]:
@@ -114,72 +121,35 @@ class Mapper:
             return [text]
         return [piece.strip() for piece in text.split(self._separator) if piece.strip()]
 
+    def _write_letters(self, row: dict[str, object]) -> None:
+        """Where gold answers are the texts of choices: the letters that they stand at."""
+        column = self._fields.get("answers")
+        answers, choices = row.get("answers"), row.get("choices")
+        if column is None or not column.letter or not isinstance(answers, list) or not isinstance(choices, list):
+            return
+        stripped = [choice.strip() for choice in choices]
+        if row.get("answer_type") != "letter":
+            return
+        for answer in answers:
+            if answer.strip() not in stripped:
+                raise MappingError(f"answers: {answer!r} is the text of no choice: {', '.join(stripped)}")
+        row["answers"] = [LETTERS[stripped.index(answer.strip())] for answer in answers]
+
     def _carrier(self, name: str, column: ColumnConfig, values: Mapping[str, object]) -> object:
-        value: object = column.const
-        if column.column:
-            value = next((found for n in column.column if (found := self._value(values, n)) is not None), None)
-        return _text(value) if name == "text" else _medium(value)
-
-    def _path_of(self, name: str) -> tuple[str, ...] | None:
-        """A column of that very name, else the longest column that the dotted name begins with and the fields in it."""
-        parts = name.split(".")
-        for cut in range(len(parts), 0, -1):
-            if (column := ".".join(parts[:cut])) in self._names:
-                return column, *parts[cut:]
-        return None
-
-    def _value(self, values: Mapping[str, object], name: str) -> object:
-        column, *inner = self._path_of(name) or (name,)
-        value = values.get(column)
-        for field in inner:
-            if value is None:
-                return None
-            if not isinstance(value, Mapping):
-                raise ValueError(f"column {column!r} is no struct, so {name!r} names nothing in it")
-            if field not in value:
-                raise ValueError(f"{name}: {unknown_key(field, [str(key) for key in value], 'field')}")
-            value = value[field]
-        return value
+        if name == "text" or column.format is not None:
+            return self._reader.text(column, values)
+        found = next((value for value in self._reader.values(column, values) if value is not None), None)
+        return _medium(found)
 
 
-def _one(field: str, column: ColumnConfig, found: list[object]) -> str | None:
-    """One text: the constant, or the columns' texts: several are joined, names with hyphens, others by lines."""
-    if column.const is not None:
-        return column.const
-    texts = [_replaced(column, text) for value in found if (text := _text(value)) is not None]
-    return ("-" if field in _NAMES else "\n").join(texts) if texts else None
-
-
-def _text(value: object) -> str | None:
-    """A value as text; None for null.
-
-    Raises:
-        ValueError: for what has no one way to be written.
-    """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None  # pandas writes missing values so
-        # Tables with missing values often hold whole numbers as floats.
-        return str(int(value)) if value.is_integer() else repr(value)
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, decimal.Decimal):
-        return str(value)
-    raise ValueError(f"{shown(value)} is neither text nor a number: map a column that is")
-
-
-def _replaced(column: ColumnConfig, text: str) -> str:
-    if not column.values:
-        return text
-    if text not in column.values:
-        raise ValueError(f"{text!r} is not among the mapping's values: {', '.join(sorted(column.values))}")
-    return column.values[text]
+def _checks(found: list[object]) -> object:
+    """Verifiable instructions: a list of `{id, kwargs}`, or a list of ids beside a list of their arguments."""
+    if len(found) != 2:
+        return found[0] if found else None
+    kinds, arguments = found
+    if not isinstance(kinds, list) or not isinstance(arguments, list) or len(kinds) != len(arguments):
+        raise ValueError("a list of ids and a list of their arguments, of the same length, are needed")
+    return [{"id": kind, "kwargs": given or {}} for kind, given in zip(kinds, arguments, strict=True)]
 
 
 def _medium(value: object) -> object:

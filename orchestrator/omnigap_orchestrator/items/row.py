@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from omnigap.vocabulary import AnswerType, Modality
 from omnigap_orchestrator.config.fields import Language, Text, check_visible, without_repeats
-from omnigap_orchestrator.items.item import Item, OwnCarrier
+from omnigap_orchestrator.items.item import Check, Item, OwnCarrier
 from omnigap_orchestrator.items.mime import HEAD_BYTES, carrier_mime_type
-from omnigap_orchestrator.validation import StrictModel, faults, shown
+from omnigap_orchestrator.scoring.choose import AUDIBLE_METRIC, METRIC_NAMES, NEEDS_CHECKS, NEEDS_NO_GOLD
+from omnigap_orchestrator.scoring.instructions import AUDIBLE, read_instruction
+from omnigap_orchestrator.validation import StrictModel, faults, shown, unknown_key
 
 LETTERS = "ABCDEFGH"
-_OPTIONAL = ("choices", "instruction", "carriers", "source", "cluster")
+_OPTIONAL = ("choices", "instruction", "carriers", "source", "cluster", "metric", "checks")
 _Bytes = bytes  # the field of that name hides the type
 
 
@@ -40,10 +43,10 @@ def _optional_text(text: str) -> str:
     return check_visible(text) if text else text
 
 
-def _check_answers(answers: tuple[str, ...]) -> tuple[str, ...]:
-    if not answers:
-        raise ValueError("is empty: give the gold answer, then its aliases")
-    return answers
+def _check_metric(name: str) -> str:
+    if name not in METRIC_NAMES:
+        raise ValueError(unknown_key(name, METRIC_NAMES, "metric"))
+    return name
 
 
 def _check_choices(choices: tuple[str, ...]) -> tuple[str, ...]:
@@ -80,6 +83,18 @@ class CarriersRow(StrictModel):
     image: Medium = None
 
 
+class CheckRow(StrictModel):
+    """A verifiable instruction, as IFEval's data set writes it; nulls among the arguments count as absent."""
+
+    id: str
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_be_checked(self) -> Self:
+        read_instruction(self.id, self.kwargs)
+        return self
+
+
 class ItemRow(StrictModel):
     """One row, as docs/items.md describes it."""
 
@@ -87,7 +102,7 @@ class ItemRow(StrictModel):
     task: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_id)]
     language: Language
     question: Text
-    answers: Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_check_answers)]
+    answers: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     answer_type: Annotated[AnswerType, Field(strict=False)]
     choices: Annotated[
         tuple[Text, ...], Field(strict=False), AfterValidator(without_repeats), AfterValidator(_check_choices)
@@ -96,6 +111,20 @@ class ItemRow(StrictModel):
     carriers: CarriersRow = CarriersRow()
     source: Annotated[str, AfterValidator(_optional_text)] = ""
     cluster: Text | None = None
+    metric: Annotated[str, AfterValidator(_check_metric)] | None = None
+    checks: Annotated[tuple[CheckRow, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _metric_has_what_it_needs(self) -> Self:
+        if not self.answers and self.metric not in NEEDS_NO_GOLD:
+            lack = "is empty" if "answers" in self.model_fields_set else "is missing"
+            raise ValueError(f"answers: {lack}: give the gold answer, then its aliases, or a metric that needs none")
+        if self.metric in NEEDS_CHECKS and not self.checks:
+            raise ValueError(f"checks: is empty, and metric is {self.metric!r}: give what the answer has to follow")
+        if self.metric == AUDIBLE_METRIC and not any(check.id in AUDIBLE for check in self.checks):
+            kinds = ", ".join(sorted(AUDIBLE))
+            raise ValueError(f"checks: holds none that can be heard, and metric is {self.metric!r}: one of {kinds}")
+        return self
 
     @model_validator(mode="after")
     def _letters_fit(self) -> Self:
@@ -147,7 +176,14 @@ def read_row(row: Mapping[str, object], folder: Path) -> Item:
         carriers=carriers,
         source=checked.source,
         cluster=checked.cluster,
+        metric=checked.metric,
+        checks=tuple(_check(check) for check in checked.checks),
     )
+
+
+def _check(row: CheckRow) -> Check:
+    given = {name: value for name, value in row.kwargs.items() if value is not None}
+    return Check(row.id, json.dumps(given, sort_keys=True, ensure_ascii=False))
 
 
 class RowError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from omnigap_orchestrator.items.jsonl import jsonl_rows, read_text
 from omnigap_orchestrator.items.mapping import Mapper, MappingError
 
 JSONL_SUFFIXES = (".jsonl", ".ndjson")
-SUFFIXES = (*JSONL_SUFFIXES, ".csv", ".parquet")
+SUFFIXES = (*JSONL_SUFFIXES, ".json", ".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ def table_rows(path: str, columns: ColumnsConfig | None, separator: str | None) 
         mapper = Mapper(columns, separator, dict.fromkeys(key for raw in rows for key in raw.values), path)
         yield from (_mapped(mapper, raw, path, folder) for raw in rows)
         return
+    if suffix == ".json":
+        objects = _json_rows(Path(path))
+        mapper = Mapper(columns, separator, dict.fromkeys(key for values in objects for key in values), path)
+        for number, values in enumerate(objects, start=1):
+            yield _mapped(mapper, _Raw(f"entry {number}", number, values), path, folder)
+        return
     frame = _frame(path, suffix)
     mapper = Mapper(columns, separator, frame.columns, path)
     for number, values in enumerate(frame.select(mapper.needed).iter_rows(named=True), start=1):
@@ -64,13 +71,26 @@ def _mapped(mapper: Mapper, raw: _Raw, path: str, folder: Path) -> PlacedRow:
         return PlacedRow(path, raw.place, folder, faults=(str(fault),))
 
 
-def _frame(path: str, suffix: str) -> pl.DataFrame:
-    """A whole table; a CSV's columns stay text, so that 007 stays 007."""
+def _json_rows(path: Path) -> list[dict[str, object]]:
+    """The objects of one JSON list."""
     try:
-        if suffix == ".csv":
+        read = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ItemError(f"{path}: can't be read as json: {error}") from None
+    if not isinstance(read, list) or not all(isinstance(entry, dict) for entry in read):
+        raise ItemError(
+            f"{path}: is no JSON list of objects: write [{{...}}, ...], or one object a line in a .jsonl file"
+        )
+    return read
+
+
+def _frame(path: str, suffix: str) -> pl.DataFrame:
+    """A whole table; the columns of a CSV or TSV stay text, so that 007 stays 007."""
+    try:
+        if suffix in (".csv", ".tsv"):
             # The text is checked first: polars does not say where a byte is no UTF-8.
             source = path if path.startswith(HUB) else io.BytesIO(read_text(Path(path)).encode())
-            return pl.read_csv(source, infer_schema=False)
+            return pl.read_csv(source, infer_schema=False, separator="\t" if suffix == ".tsv" else ",")
         if suffix == ".parquet":
             return pl.read_parquet(path)
         return pl.read_ndjson(path)

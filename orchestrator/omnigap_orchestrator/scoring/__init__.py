@@ -1,5 +1,6 @@
 """Scores of answer texts: pure functions from an item and a text to a score, flags and word errors."""
 
+from omnigap_orchestrator.scoring.choose import JUDGE, METRIC_NAMES, PRESETS, MetricRules, metric_of
 from omnigap_orchestrator.scoring.entities import EntityErrors, entity_errors, pooled_entities
 from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags
 from omnigap_orchestrator.scoring.instructions import (
@@ -14,7 +15,8 @@ from omnigap_orchestrator.scoring.language import wrong_language
 from omnigap_orchestrator.scoring.letters import Choice, find_choice
 from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise, units
 from omnigap_orchestrator.scoring.refusal import is_refusal
-from omnigap_orchestrator.scoring.score import METRICS, Scored, metric_for, score
+from omnigap_orchestrator.scoring.score import METRICS, metric_for, score
+from omnigap_orchestrator.scoring.scored import Scored
 from omnigap_orchestrator.scoring.word_error import (
     NO_ERRORS,
     Pair,
@@ -27,15 +29,19 @@ from omnigap_orchestrator.scoring.word_error import (
 )
 
 __all__ = [
+    "JUDGE",
     "METRICS",
+    "METRIC_NAMES",
     "NORMALISER_VERSION",
     "NO_ERRORS",
+    "PRESETS",
     "AsrFacts",
     "AudioFacts",
     "Choice",
     "EntityErrors",
     "Followed",
     "Instruction",
+    "MetricRules",
     "Pair",
     "Scored",
     "WordErrors",
@@ -50,6 +56,7 @@ __all__ = [
     "follows_loosely",
     "is_refusal",
     "metric_for",
+    "metric_of",
     "normalise",
     "pooled",
     "pooled_entities",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.scoring.calendar import date_match
+from omnigap_orchestrator.scoring.entities import entity_errors
+from omnigap_orchestrator.scoring.following import IFEVAL_METRICS
 from omnigap_orchestrator.scoring.gold import gold_forms
 from omnigap_orchestrator.scoring.korean import (
     choice_korean,
@@ -23,29 +24,11 @@ from omnigap_orchestrator.scoring.metrics import contains, exact_match, label_ma
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.numeric import number_match
 from omnigap_orchestrator.scoring.refusal import is_refusal
+from omnigap_orchestrator.scoring.scored import Scored
+from omnigap_orchestrator.scoring.voicebench import VOICEBENCH_METRICS
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """What an answer is worth.
-
-    Attributes:
-        score: in [0, 1].
-        metric: the name of the metric that gave it, a key of `METRICS`.
-        answer: the answer as it was compared, normalised.
-        parsed: what was read from it: the chosen letter, the number, the label, the gold that it matched.
-        flags: `refused` for a refusal or "I don't know", which scores 0; `unparsable` where the metric needs a letter,
-            a number or a label and found none, or several.
-    """
-
-    score: float
-    metric: str
-    answer: str
-    parsed: str | None = None
-    flags: tuple[Flag, ...] = ()
 
 
 _METRIC_OF: dict[AnswerType, str] = {
@@ -82,6 +65,8 @@ def score(item: Item, text: str, metric: str | None = None) -> Scored:
     if scorer is None:
         raise ValueError(f"unknown metric {name!r}: one of {', '.join(METRICS)}")
     answer = normalise(text, item.language)
+    if name in TAKES_REFUSALS:
+        return scorer(item, text, answer)
     if is_refusal(text, item.language) and not exact_match(answer, gold_forms(item.answers, item.language)).score:
         return Scored(0.0, name, answer, flags=(Flag.REFUSED,))
     return scorer(item, text, answer)
@@ -145,6 +130,17 @@ def _score_letter(item: Item, text: str, answer: str) -> Scored:
     return Scored(float(choice.letter in _gold_letters(item)), "letter", answer, choice.letter)
 
 
+def _score_entities(item: Item, text: str, answer: str) -> Scored:
+    # ContextASR-Bench's 1 - NE-FNR: the share of the entities that stand in the answer, each as often as it should.
+    found = entity_errors(" ".join(item.answers), text, item.answers, item.language)
+    return Scored(0.0 if found.ne_fnr is None else 1 - found.ne_fnr, "entities", answer)
+
+
+def _score_refusal(item: Item, text: str, answer: str) -> Scored:
+    refused = is_refusal(text, item.language)
+    return Scored(float(refused), "refusal", answer, flags=(Flag.REFUSED,) if refused else ())
+
+
 def _gold_letters(item: Item) -> set[str]:
     """The right letters, also where the gold answer is a choice's text."""
     return {
@@ -162,5 +158,12 @@ METRICS: dict[str, Callable[[Item, str, str], Scored]] = {
     "date": _score_date,
     "letter": _score_letter,
     "label": _score_label,
+    "entities": _score_entities,
+    "refusal": _score_refusal,
+    **IFEVAL_METRICS,
+    **VOICEBENCH_METRICS,
 }
 """Every metric by its name: takes the item, the answer as given and normalised."""
+
+TAKES_REFUSALS = frozenset({"refusal", "entities", *IFEVAL_METRICS, *VOICEBENCH_METRICS})
+"""Metrics that see refusals themselves; in all others a refusal scores 0."""
