@@ -62,34 +62,38 @@ class CascadeAdapter(Adapter):
 
     def _answer(self, turn: Turn) -> None:
         assert self._brain is not None and self._card is not None, "generate before load"
-        request, brain = turn.request, self._brain
-        route = self._routes[request.condition]
+        route = self._routes[turn.request.condition]
         if isinstance(route, NoRoute):
             raise ContractError(Reason.UNSUPPORTED_CONDITION, route.reason)
-        language = request.language if brain.knows_languages else ""
+        if route.sense is not None or self._brain.part is None:
+            _check_parts(turn.request)
+        language = turn.request.language if self._brain.knows_languages else ""
         out = Loudspeaker(turn, self._card.output_sample_rate_hz)
-        seen = Perceived("")
-        if route.sense is not None or brain.part is None:
-            _check_parts(request)
-        if (known := brain.glance(request)) is not None:
-            turn.write(known.text)
-            thought = known
-        elif route.sense is None:
-            thought = brain.think(turn, replace(request, output=route.asks.output), out)
-        else:
-            seen = self._helpers.sense(route.sense).perceive(request.carrier, language, lambda: turn.cancelled)
-            turn.reason(f"question: {seen.text}\n")
-            if asks_to_transcribe(request):
-                # What its sense perceived is what the cascade heard or read: no brain could tell it better.
-                turn.write(seen.text)
-                thought = Thought(seen.text, Completion())
-            else:
-                parts = (seen.text or brain.nothing, *request.parts[1:])
-                thought = brain.think(turn, replace(request, parts=parts, output=route.asks.output), out)
+        thought = self._think(self._brain, turn, route, language, out)
         voiced = Completion()
         if route.voice and self._helpers.mouth is not None and not turn.cancelled:
             voiced = self._helpers.mouth.say(turn, thought.text, out, language)
-        turn.complete(_joined(thought.completion, seen, voiced))
+        turn.complete(_joined(thought.completion, voiced))
+
+    def _think(self, brain: Brain, turn: Turn, route: Route, language: str, out: Loudspeaker) -> Thought:
+        """The own text of an answer, written; the carrier becomes text before, where the route asks for it."""
+        request = turn.request
+        known = brain.glance(request)
+        if known is not None:
+            turn.write(known.text)
+            return known
+        if route.sense is None:
+            return brain.think(turn, replace(request, output=route.asks.output), out)
+        seen = self._helpers.sense(route.sense).perceive(request.carrier, language, lambda: turn.cancelled)
+        turn.reason(f"question: {seen.text}\n")
+        if asks_to_transcribe(request):
+            # What its sense perceived is what the cascade heard or read: no brain could tell it better.
+            turn.write(seen.text)
+            thought = Thought(seen.text, Completion())
+        else:
+            parts = (seen.text or brain.nothing, *request.parts[1:])
+            thought = brain.think(turn, replace(request, parts=parts, output=route.asks.output), out)
+        return Thought(thought.text, _after(seen, thought.completion))
 
     def close(self) -> None:
         self._helpers.close()
@@ -127,14 +131,20 @@ def _check_parts(request: Request) -> None:
         )
 
 
-def _joined(thought: Completion, seen: Perceived, voiced: Completion) -> Completion:
-    """How the whole ended: the brain's tokens, everybody's diagnostics; cut off where the brain or the voice was."""
-    finish = thought.finish_reason
-    if finish is FinishReason.STOP and voiced.finish_reason is FinishReason.LENGTH:
-        finish = FinishReason.LENGTH
+def _after(seen: Perceived, thought: Completion) -> Completion:
+    """How the brain ended, with what the sense before it had to tell."""
     return replace(
         thought,
-        finish_reason=finish,
-        diagnostics={**seen.diagnostics, **thought.diagnostics, **voiced.diagnostics},
+        diagnostics={**seen.diagnostics, **thought.diagnostics},
         detected_language=thought.detected_language or seen.language,
+    )
+
+
+def _joined(thought: Completion, voiced: Completion) -> Completion:
+    """How the whole ended: cut off where the brain or the voice was."""
+    cut = thought.finish_reason is FinishReason.STOP and voiced.finish_reason is FinishReason.LENGTH
+    return replace(
+        thought,
+        finish_reason=FinishReason.LENGTH if cut else thought.finish_reason,
+        diagnostics={**thought.diagnostics, **voiced.diagnostics},
     )

@@ -168,6 +168,9 @@ class PartClient:
             if gone():
                 raise _nobody_waits()
         try:
+            # It may have been a long wait: no call is made for nobody.
+            if gone():
+                raise _nobody_waits()
             yield
         finally:
             self._places.release()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from omnigap_services.cascade.reading import Line, Reader, in_reading_order
+from omnigap_services.ocr.reading import Line, Reader, in_reading_order
 
 
 def test_pieces_of_one_row_are_joined_left_to_right() -> None:

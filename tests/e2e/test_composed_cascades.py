@@ -1,0 +1,110 @@
+"""Runs over cascades of other services: labels in the table and in the report, and a control that truly hears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import polars as pl
+import pytest
+from running import Setting, item, outcomes
+from served_doubles import Double, Serve, say
+
+from omnigap.vocabulary import CONDITIONS, Architecture, Condition
+from omnigap_services.adapter import NATIVE, Turn
+from omnigap_services.asr.adapter import AsrAdapter
+from omnigap_services.cascade.adapter import CascadeAdapter
+from omnigap_services.espeak.adapter import EspeakAdapter
+
+CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
+
+needs_checkpoint = pytest.mark.skipif(
+    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so nothing can hear"
+)
+
+FACTS = {"france": "Paris", "egypt": "Cairo", "japan": "Tokyo", "spain": "Madrid"}
+
+
+def answers(text: str) -> Callable[[Turn], None]:
+    return lambda turn: say(turn, text)
+
+
+def knows_capitals(turn: Turn) -> None:
+    """A brain that finds a country in a text, and is told nothing else."""
+    asked = " ".join(turn.request.texts).lower()
+    turn.write(next((city for country, city in FACTS.items() if country in asked), "I don't know."))
+
+
+def part(name: str, answer: Callable[[Turn], None], *conditions: str, **card: object) -> Double:
+    return Double(answer, name=name, conditions={Condition.parse(c): NATIVE for c in conditions}, **card)
+
+
+def support_of(table: pl.DataFrame, model: str) -> dict[str, str]:
+    """A model's declared support by condition, as every row of the table tells it."""
+    rows = table.filter(model=model).select("condition", "support").unique()
+    assert rows.height == len(CONDITIONS)
+    return dict(rows.iter_rows())
+
+
+async def test_a_model_that_hears_and_sees_takes_part_beside_its_own_control(tmp_path: Path, host: Serve) -> None:
+    brain = part("gem", answers("Paris"), "t2t", "s2t", "i2t", architecture=Architecture.NATIVE_OMNI)
+    at = {
+        "brain": await host(brain),
+        "ears": await host(part("ears", answers("what is the capital of france"), "s2t")),
+        "reader": await host(part("reader", answers("What is the capital of France?"), "i2t")),
+        "tts": await host(part("voice", answers("ignored"), "t2s")),
+    }
+    direct = {name: at[name] for name in ("brain", "tts")}
+    models = {
+        "gem": [await host(CascadeAdapter({**direct, "name": "gem"}))],
+        "control": [await host(CascadeAdapter({**at, "direct": [], "name": "gem-control"}))],
+    }
+    scorer, voice = await host(part("scorer", answers("Paris"), "s2t")), await host(Double())
+    setting = Setting(tmp_path, models, [scorer], [voice])
+    summary = await setting.drive()
+    assert summary["whole"]
+    table = setting.table()
+    assert outcomes(table) == {"answered": 2 * 3 * 6}
+    own, helped = {"t2t", "s2t", "i2t"}, {"t2s", "s2s", "i2s"}
+    assert support_of(table, "gem") == dict.fromkeys(own, "native") | dict.fromkeys(helped, "assisted")
+    control = support_of(table, "control")
+    assert control.pop("t2t") == "native"
+    assert set(control.values()) == {"assisted"}
+    types = dict(table.select("model", "architecture").unique().iter_rows())
+    assert types == {"gem": "native_omni", "control": "cascade"}
+    report = setting.folder.report.read_text(encoding="utf-8")
+    assert report.count("* assisted: with help from outside the model") == 2
+    assert report.count('<abbr title="assisted: with help from outside the model">') == 3 + 5
+    # A cascade with another brain is no demonstration.
+    assert "say nothing about real models" not in report
+
+
+async def test_what_lacks_a_part_is_unsupported_in_the_table_with_the_key_that_mends_it(
+    tmp_path: Path, host: Serve
+) -> None:
+    brain = await host(part("mind", knows_capitals, "t2t"))
+    model = await host(CascadeAdapter({"brain": brain, "ears": "none", "reader": "none"}))
+    setting = Setting(tmp_path, {"mind": [model]}, [await host(Double())], [await host(Double())])
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 3, "unsupported": 15}
+    reasons = dict(table.filter(outcome="unsupported").select("condition", "error_message").unique().iter_rows())
+    assert "set ears = host:port" in reasons["s2t"]
+    assert "set tts = host:port" in reasons["t2s"]
+
+
+@needs_checkpoint
+async def test_whisper_then_a_text_model_then_a_voice_is_a_control_over_real_sound(tmp_path: Path, host: Serve) -> None:
+    """Real ears, real OCR and a real voice around a brain that meets text alone; a real scorer hears the answers."""
+    ears, voice = await host(AsrAdapter({})), await host(EspeakAdapter({}))
+    mind = part("mind", knows_capitals, "t2t")
+    options = {"brain": await host(mind), "ears": ears, "tts": voice, "direct": [], "name": "control"}
+    rows = [item(country, answers=[city]) for country, city in FACTS.items()]
+    setting = Setting(tmp_path, {"control": [await host(CascadeAdapter(options))]}, [ears], [voice], items=rows)
+    table = await setting.execute()
+    assert outcomes(table) == {"answered": 6 * len(FACTS)}
+    assert {type(p) for request in mind.asked for p in request.parts} == {str}
+    scores = dict(table.group_by("condition").agg(pl.col("score").mean()).iter_rows())
+    assert scores["t2t"] == scores["i2t"] == 1
+    # The shipped ears are small: they may misspell a name, not all of them.
+    assert all(score >= 0.5 for score in scores.values()), scores
