@@ -1,0 +1,157 @@
+"""From a checkpoint's folder to a model, its processor, and what a card tells of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omnigap_services.options import OptionsError
+from omnigap_services.qwen_omni.decoding import Defaults
+from omnigap_services.qwen_omni.engine import Engine
+from omnigap_services.qwen_omni.family import QWEN25, Family, family_of
+from omnigap_services.qwen_omni.options import SERVICE, QwenOmniOptions
+from omnigap_services.qwen_omni.prompting import Prompter
+from omnigap_services.qwen_omni.talker import Talker
+from omnigap_services.qwen_omni.talker_qwen3 import Qwen3Talker
+from omnigap_services.qwen_omni.talker_qwen25 import Qwen25Talker
+from omnigap_services.torch_models.device import Placement, place
+from omnigap_services.torch_models.revision import Weights, find_weights
+from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
+from omnigap_services.torch_models.versions import check_transformers
+
+_log = logging.getLogger(__name__)
+
+SPEECH_SECONDS = 60
+"""What an answer's speech may last where no option says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that is ready to answer.
+
+    Attributes:
+        model: transformers' whole model, of which the engine drives the parts.
+        longest_audio_s: what the processor takes of a clip before it cuts.
+    """
+
+    model: Any
+    tokenizer: Any
+    family: Family
+    weights: Weights
+    placement: Placement
+    engine: Engine
+    prompter: Prompter
+    defaults: Defaults
+    longest_audio_s: float
+
+
+def load(options: QwenOmniOptions) -> Loaded:
+    """Loads the checkpoint that the options name.
+
+    Raises:
+        VersionError: for a transformers that this was not written for.
+        OptionsError: for a checkpoint that is not there, or a device or speaker that it does not have.
+        ValueError: for a checkpoint of another kind of model.
+    """
+    version = check_transformers(SERVICE)
+    weights = find_weights(SERVICE, "checkpoint", options.checkpoint, options.revision)
+    family = family_of(_model_type(weights.folder))
+    # The processors ask for a video processor, and that for torchvision.
+    let_torchvision_import()
+    placement = place(options, SERVICE)
+    _log.info("transformers %s, %s on %s in %s", version, weights.revision, placement.device, placement.dtype)
+    model = _load_model(options, weights, family, placement)
+    processor = _load_processor(weights.folder)
+    talker = _talker(model, family) if options.speech else None
+    tokenizer = processor.tokenizer
+    # Both end marks of the family's chat models; the second is the padding as well.
+    ends = frozenset(number for number in (tokenizer.eos_token_id, tokenizer.pad_token_id) if number is not None)
+    extractor = processor.feature_extractor
+    return Loaded(
+        model=model,
+        tokenizer=tokenizer,
+        family=family,
+        weights=weights,
+        placement=placement,
+        engine=Engine(model.thinker, talker, ends, tokenizer.pad_token_id, options.wave_chunk_frames),
+        prompter=Prompter(processor, family, options.system_prompt),
+        defaults=_defaults(options, family, talker),
+        # Qwen2.5's processor pads to this window and cuts what is longer; Qwen3's takes any length.
+        longest_audio_s=float(extractor.chunk_length) if family is QWEN25 else 600.0,
+    )
+
+
+def settings(loaded: Loaded, options: QwenOmniOptions) -> dict[str, str]:
+    """All that changes answers beside the weights and the libraries' versions, readable."""
+    found = {
+        **loaded.placement.settings(),
+        "family": loaded.family.model_type,
+        "profile": options.profile,
+        "speech": str(options.speech),
+        "system_prompt": loaded.prompter.system_prompt,
+        "thinker": "greedy, unless the request sets a temperature over 0",
+        "max_new_tokens": str(options.max_new_tokens),
+        "seed": str(options.seed),
+    }
+    talker = loaded.engine.talker
+    if talker is None:
+        return found
+    sampling = talker.sampling
+    shown = "greedy"
+    if options.profile == "upstream":
+        shown = f"sampled: temperature {sampling.temperature}, top_k {sampling.top_k}, top_p {sampling.top_p}"
+    return found | {
+        "talker": f"{shown}; repetition_penalty {sampling.repetition_penalty}",
+        "talker_max_new_tokens": str(loaded.defaults.talker_max_new_tokens),
+        "speaker": loaded.defaults.speaker,
+        "wave_chunk_frames": str(options.wave_chunk_frames) if talker.frames_follow else "whole clip",
+    }
+
+
+def _model_type(folder: Path) -> str:
+    found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type", "")
+    return str(found)
+
+
+def _load_model(options: QwenOmniOptions, weights: Weights, family: Family, placement: Placement) -> Any:
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(weights.folder)
+    config.enable_audio_output = options.speech and config.enable_audio_output
+    if options.speech and not config.enable_audio_output:
+        raise OptionsError(
+            f"service {SERVICE}: option 'speech' is true, but the checkpoint {weights.name} was saved without a talker:"
+            " set it to false"
+        )
+    model_class = getattr(transformers, family.model_class)
+    model = model_class.from_pretrained(
+        weights.folder, config=config, use_safetensors=True, local_files_only=True, **placement.load_arguments()
+    )
+    return model.eval()
+
+
+def _load_processor(folder: Path) -> Any:
+    from transformers import AutoProcessor
+
+    return AutoProcessor.from_pretrained(folder, local_files_only=True)
+
+
+def _talker(model: Any, family: Family) -> Talker:
+    return Qwen25Talker(model) if family is QWEN25 else Qwen3Talker(model)
+
+
+def _defaults(options: QwenOmniOptions, family: Family, talker: Talker | None) -> Defaults:
+    limit = options.talker_max_new_tokens or round(SPEECH_SECONDS * family.frames_per_second)
+    if talker is None:
+        return Defaults(options, (), "", limit)
+    asked = options.speaker or family.default_speaker
+    for speaker in talker.speakers:
+        if speaker.lower() == asked.lower():
+            return Defaults(options, talker.speakers, speaker, limit)
+    if options.speaker:
+        known = ", ".join(talker.speakers)
+        raise OptionsError(f"service {SERVICE}: option 'speaker' is {asked!r}, but the checkpoint has {known}")
+    return Defaults(options, talker.speakers, talker.speakers[0], limit)

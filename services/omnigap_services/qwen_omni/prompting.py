@@ -1,0 +1,137 @@
+"""From a request to what the model takes: chat template, media features, and many prompts as one padded batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from omnigap.media import AudioClip
+from omnigap_services.adapter import Request
+from omnigap_services.qwen_omni.family import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One request as the processor made it, alone: its neighbours in a batch change nothing in it.
+
+    Attributes:
+        ids: int64, shape (tokens,); media stand as runs of their placeholder.
+        audio: log-mel features, float32, shape (clips, mel bins, frames), where there is audio.
+        audio_frames: int64, shape (clips,): how many of the frames are sound.
+        pixels: image patches, float32, shape (patches, values), where there are images.
+        image_grids: int64, shape (images, 3): patches of each in time, height and width.
+        audio_tokens, image_tokens: placeholders among `ids`.
+    """
+
+    ids: torch.Tensor
+    audio: torch.Tensor | None = None
+    audio_frames: torch.Tensor | None = None
+    pixels: torch.Tensor | None = None
+    image_grids: torch.Tensor | None = None
+    audio_tokens: int = 0
+    image_tokens: int = 0
+
+    def __len__(self) -> int:
+        return int(self.ids.shape[0])
+
+
+class Prompter:
+    """The checkpoint's processor, asked for one request at a time."""
+
+    def __init__(self, processor: Any, family: Family, system_prompt: str | None) -> None:
+        self._processor = processor
+        self._family = family
+        self.system_prompt = family.system_prompt if system_prompt is None else system_prompt
+
+    def prompt(self, request: Request) -> Prompt:
+        """The prompt of a request.
+
+        Raises:
+            ValueError: for media that the processor does not take, such as an image 200 times as wide as high.
+        """
+        text = self.text(request)
+        clips = [part.samples for part in request.parts if isinstance(part, AudioClip)]
+        images = [part for part in request.parts if isinstance(part, Image.Image)]
+        made = self._processor(text=[text], audio=clips or None, images=images or None, return_tensors="pt")
+        ids = made["input_ids"][0]
+        return Prompt(
+            ids,
+            made["input_features"] if clips else None,
+            made["feature_attention_mask"].sum(-1) if clips else None,
+            made["pixel_values"] if images else None,
+            made["image_grid_thw"] if images else None,
+            int((ids == self._processor.audio_token_id).sum()),
+            int((ids == self._processor.image_token_id).sum()),
+        )
+
+    def text(self, request: Request) -> str:
+        """The prompt as the chat template writes it, one placeholder a medium."""
+        system, asked = self.system_prompt, request.system_prompt
+        parts: list[dict[str, str]] = []
+        if asked and system and self._family.own_system_turn:
+            parts.append({"type": "text", "text": asked + "\n"})
+        elif asked:
+            system = asked
+        for part in request.parts:
+            if isinstance(part, AudioClip):
+                parts.append({"type": "audio"})
+            elif isinstance(part, Image.Image):
+                parts.append({"type": "image"})
+            else:
+                # The typed instruction stands on a line of its own behind a question that is text as well.
+                between = "\n" if parts and parts[-1]["type"] == "text" and not parts[-1]["text"].endswith("\n") else ""
+                parts.append({"type": "text", "text": between + part})
+        messages: list[dict[str, Any]] = [{"role": "user", "content": parts}]
+        if system:
+            messages.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
+        written: str = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return written
+
+
+def thinker_inputs(prompts: Sequence[Prompt], pad_id: int, device: Any, dtype: torch.dtype) -> dict[str, Any]:
+    """Keyword arguments of the thinker's `generate`: prompts padded on the left, media one after another.
+
+    Args:
+        device, dtype: of the thinker; ids stay int64.
+    """
+    longest = max(len(prompt) for prompt in prompts)
+    ids = torch.full((len(prompts), longest), pad_id, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = prompt.ids
+        mask[row, longest - len(prompt) :] = 1
+    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+    heard = [(p.audio, p.audio_frames) for p in prompts if p.audio is not None and p.audio_frames is not None]
+    if heard:
+        lengths = torch.cat([frames for _, frames in heard])
+        # Qwen2.5's feature extractor pads every clip to its window of five minutes.
+        most = int(lengths.max())
+        inputs["input_features"] = torch.cat([_to_width(audio, most) for audio, _ in heard]).to(dtype)
+        inputs["feature_attention_mask"] = (torch.arange(most)[None] < lengths[:, None]).long()
+    pixels = [p.pixels for p in prompts if p.pixels is not None]
+    if pixels:
+        inputs["pixel_values"] = torch.cat(pixels).to(dtype)
+        inputs["image_grid_thw"] = torch.cat([p.image_grids for p in prompts if p.image_grids is not None])
+    return {name: tensor.to(device) for name, tensor in inputs.items()}
+
+
+def talker_media(prompts: Sequence[Prompt], device: Any) -> dict[str, Any]:
+    """Keyword arguments of a talker's `generate` from which it reckons the media's positions."""
+    media: dict[str, Any] = {}
+    frames = [p.audio_frames for p in prompts if p.audio_frames is not None]
+    if frames:
+        media["audio_feature_lengths"] = torch.cat(frames).to(device)
+    grids = [p.image_grids for p in prompts if p.image_grids is not None]
+    if grids:
+        media["image_grid_thw"] = torch.cat(grids).to(device)
+    return media
+
+
+def _to_width(features: torch.Tensor, frames: int) -> torch.Tensor:
+    """Features of shape (clips, bins, n) with `frames` frames: cut, or padded with zeros."""
+    missing = frames - features.shape[-1]
+    return torch.nn.functional.pad(features, (0, missing)) if missing > 0 else features[..., :frames]
