@@ -1,0 +1,196 @@
+"""Faults of the model, of Triton and of the way to it, told in the contract's reasons."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from served import Served
+from triton_options import FILES, OMNI, STREAM
+from triton_process import PATIENCE_S, Triton
+
+from omnigap.errors import ContractError
+from omnigap.media import AudioClip
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Modality, Reason
+from omnigap_services.triton_server.adapter import TritonAdapter
+
+OnTriton = Callable[..., Served]
+
+
+def failure(service: Served, *parts: str | AudioClip, **fields: Any) -> ContractError:
+    """The error of a question."""
+    with pytest.raises(ContractError) as failed:
+        service.ask(*parts, **fields)
+    return failed.value
+
+
+def waiting(name: str) -> pb.GenerateRequest:
+    return pb.GenerateRequest(parts=[pb.InputPart(text=f"wait {name}")], output=pb.MODALITY_TEXT)
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("refuse that is not for me", Reason.MODEL_ERROR),
+        ("raise that went wrong", Reason.MODEL_ERROR),
+        ("refuse CUDA out of memory. Tried to allocate 2 GiB", Reason.OUT_OF_MEMORY),
+        ("refuse Exceeds maximum queue size", Reason.RATE_LIMITED),
+    ],
+)
+def test_an_error_of_a_unary_model_is_told_in_its_words(
+    triton: Triton, on_triton: OnTriton, question: str, reason: Reason
+) -> None:
+    error = failure(on_triton(triton, OMNI), question)
+    assert error.reason is reason
+    assert question.partition(" ")[2] in error.message
+    assert triton.url in error.message
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("fail 0 at once and for all", Reason.MODEL_ERROR),
+        ("fail 2 after two words", Reason.MODEL_ERROR),
+        ("fail 1 CUDA out of memory", Reason.OUT_OF_MEMORY),
+    ],
+)
+def test_an_error_in_a_stream_is_told_in_its_words(
+    triton: Triton, on_triton: OnTriton, question: str, reason: Reason
+) -> None:
+    service = on_triton(triton, STREAM)
+    error = failure(service, question)
+    assert error.reason is reason
+    assert question.split(" ", 2)[2] in error.message
+    assert "in its stream" in error.message
+    assert service.ask("All well").text == "All well"
+
+
+def test_audio_that_nobody_could_play_is_an_error_of_the_model(triton: Triton, on_triton: OnTriton) -> None:
+    assert failure(on_triton(triton, OMNI), "nan", output=Modality.SPEECH).reason is Reason.MODEL_ERROR
+    noise = failure(on_triton(triton, FILES), "noise", output=Modality.SPEECH)
+    assert noise.reason is Reason.MODEL_ERROR
+    assert "audio_out" in noise.message
+    change = failure(on_triton(triton, STREAM), "change the rate", output=Modality.SPEECH)
+    assert change.reason is Reason.MODEL_ERROR
+    assert "16000 Hz after 8000 Hz" in change.message
+
+
+def test_what_no_tensor_takes_is_refused_with_the_key_to_set(triton: Triton, on_triton: OnTriton) -> None:
+    service = on_triton(triton, STREAM)
+    for fields, key in (
+        ({"decoding": pb.Decoding(temperature=0.0)}, "inputs.temperature"),
+        ({"system_prompt": "Be brief."}, "inputs.system_prompt"),
+        ({"decoding": pb.Decoding(extra={"min_p": "0.1"})}, "inputs.decoding"),
+    ):
+        error = failure(service, "Hello", **fields)
+        assert error.reason is Reason.BAD_REQUEST
+        assert key in error.message
+    # A seed and a language are sent with every question of a run.
+    assert service.ask("Hello", language="en", decoding=pb.Decoding(seed=1)).text == "Hello"
+    lenient = on_triton(triton, STREAM, ignore=["temperature"])
+    assert lenient.ask("Hello", decoding=pb.Decoding(temperature=0.0)).text == "Hello"
+
+
+def test_an_instruction_that_no_tensor_takes_is_refused(triton: Triton, on_triton: OnTriton) -> None:
+    inputs = {"audio": "pcm", "output": "mode"}
+    deaf = on_triton(triton, STREAM, inputs=inputs, constants={"prompt": ""})
+    clip = AudioClip(np.full(100, 0.1, np.float32), 16_000)
+    error = failure(deaf, clip, "One word.")
+    assert error.reason is Reason.BAD_REQUEST
+    assert "inputs.instruction" in error.message
+
+
+def test_a_value_that_its_tensor_does_not_hold_is_refused(triton: Triton, on_triton: OnTriton) -> None:
+    service = on_triton(triton, OMNI, inputs={**OMNI["inputs"], "max_tokens": "style"})
+    error = failure(service, "Hello", decoding=pb.Decoding(max_new_tokens=40_000))
+    assert error.reason is Reason.BAD_REQUEST
+    assert "40000" in error.message
+    assert "style INT16" in error.message
+
+
+@pytest.mark.parametrize(("options", "name"), [(OMNI, "slow"), (STREAM, "stuck")], ids=["unary", "decoupled"])
+def test_silence_beyond_the_timeout_ends_and_cancels_the_call(
+    triton: Triton, on_triton: OnTriton, options: dict[str, object], name: str
+) -> None:
+    error = failure(on_triton(triton, options, timeout_s=1.0), f"wait {name}")
+    assert error.reason is Reason.DEADLINE_EXCEEDED
+    assert "timeout_s" in error.message
+    assert triton.saw(f"{name}.cancelled")
+
+
+@pytest.mark.parametrize(("options", "name"), [(OMNI, "unary"), (STREAM, "decoupled")], ids=["unary", "decoupled"])
+def test_a_cancelled_call_is_cancelled_upstream(
+    triton: Triton, on_triton: OnTriton, options: dict[str, object], name: str
+) -> None:
+    service = on_triton(triton, options, concurrency=1)
+    call = service.stub.Generate(waiting(name), timeout=PATIENCE_S)
+    assert triton.saw(f"{name}.entered")
+    call.cancel()
+    assert triton.saw(f"{name}.cancelled")
+    assert service.ask("rate 8000" if options is OMNI else "well").text
+
+
+def test_a_deadline_that_passes_cancels_upstream(triton: Triton, on_triton: OnTriton) -> None:
+    service = on_triton(triton, STREAM)
+    with pytest.raises(grpc.RpcError) as failed:
+        list(service.stub.Generate(waiting("late"), timeout=1.0))
+    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert triton.saw("late.cancelled")
+
+
+@pytest.mark.parametrize("options", [OMNI, STREAM], ids=["unary", "decoupled"])
+def test_a_server_that_dies_in_a_call_is_away(
+    own_triton: Triton, on_triton: OnTriton, options: dict[str, object]
+) -> None:
+    service = on_triton(own_triton, options, max_retries=1)
+    call = service.stub.Generate(waiting("killed"), timeout=PATIENCE_S)
+    assert own_triton.saw("killed.entered")
+    own_triton.kill()
+    with pytest.raises(grpc.RpcError, match="start it there"):
+        list(call)
+    assert failure(service, "Hello").reason is Reason.UPSTREAM_UNAVAILABLE
+
+
+def test_a_server_that_comes_back_is_found_again(own_triton: Triton, on_triton: OnTriton, tmp_path: Path) -> None:
+    service = on_triton(own_triton, STREAM, max_retries=3)
+    port = int(own_triton.url.rpartition(":")[2])
+    own_triton.kill()
+    assert failure(service, "Hello").reason is Reason.UPSTREAM_UNAVAILABLE
+    again = Triton.start(tmp_path, ["stream"], grpc_port=port)
+    try:
+        assert service.ask("Hello again").text == "Hello again"
+    finally:
+        again.stop()
+
+
+def test_a_model_that_is_unloaded_is_away(own_triton: Triton, on_triton: OnTriton) -> None:
+    unary, decoupled = on_triton(own_triton, OMNI), on_triton(own_triton, STREAM)
+    with own_triton.client() as client:
+        client.unload_model("omni")
+        client.unload_model("stream")
+    for service in (unary, decoupled):
+        assert failure(service, "Hello").reason is Reason.UPSTREAM_UNAVAILABLE
+
+
+def test_a_model_whose_process_dies_is_an_error(own_triton: Triton, on_triton: OnTriton) -> None:
+    error = failure(on_triton(own_triton, OMNI), "die")
+    assert error.reason in (Reason.MODEL_ERROR, Reason.UPSTREAM_UNAVAILABLE)
+
+
+def test_a_server_that_is_not_there_is_named_with_the_key_to_set() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"127.0.0.1:{free.getsockname()[1]}"
+    adapter = TritonAdapter({**OMNI, "url": url, "wait_s": 0.2})
+    try:
+        with pytest.raises(ContractError, match=rf"{url} .*set url") as failed:
+            adapter.load()
+    finally:
+        adapter.close()
+    assert failed.value.reason is Reason.UPSTREAM_UNAVAILABLE
