@@ -102,6 +102,8 @@ class ServiceRole(StrEnum):
     SCORER = "scorer"
     TTS = "tts"
     READER = "reader"
+    JUDGE = "judge"
+    PART = "part"
 
 
 class ServiceConfig(StrictModel):
@@ -109,8 +111,8 @@ class ServiceConfig(StrictModel):
 
     Attributes:
         service: registered name, as `omnigap-serve --list` shows it; None: the table's own name.
-        role: `model`, `scorer`, `tts` or `reader`; None: what the service is for (`asr` hears, `espeak` reads aloud,
-            `ocr` reads images back, all others are models).
+        role: `model`, `scorer`, `tts`, `reader`, `judge`, or `part` for what only other services call; None: what the service
+            is for (`asr` hears, `espeak` reads aloud, `ocr` reads images back, all others are models).
         replicas: processes of it.
         options: handed to the service as its configuration.
     """
@@ -119,6 +121,10 @@ class ServiceConfig(StrictModel):
     role: Annotated[ServiceRole, Field(strict=False)] | None = None
     replicas: int = Field(default=1, ge=1, le=64)
     options: dict[str, OptionValue | list[OptionValue] | dict[str, OptionValue]] = Field(default_factory=dict)
+
+
+START_TIMEOUT_S = 120.0
+"""How long a fleet waits for a service that it started, where nothing else is said."""
 
 
 class FleetConfig(StrictModel):
@@ -133,4 +139,4 @@ class FleetConfig(StrictModel):
 
     kind: Annotated[FleetKind, Field(strict=False)] = FleetKind.AUTO
     services: dict[Name, ServiceConfig] = Field(default_factory=dict)
-    start_timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
+    start_timeout_s: float = Field(default=START_TIMEOUT_S, gt=0, allow_inf_nan=False)

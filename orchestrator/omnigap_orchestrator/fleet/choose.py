@@ -17,6 +17,11 @@ from omnigap_orchestrator.fleet.static import CompletedFleet, StaticFleet
 COMPOSE_PORTS = {"espeak": (Role.TTS, 50061), "asr": (Role.SCORER, 50062), "cascade": (Role.MODEL, 50063)}
 """The loopback ports that compose.yaml publishes; a test holds the two together."""
 
+ENDPOINTS_UNUSED = (
+    "the fleet is embedded and starts its own services: the endpoints of the configuration are not used"
+    " (--fleet auto uses them)"
+)
+
 
 async def choose(
     kind: FleetKind,
@@ -40,6 +45,7 @@ async def choose(
     """
     wanted = wanted or Wanted()
     if kind is FleetKind.EMBEDDED and configured is not None:
+        on_note(ENDPOINTS_UNUSED)
         every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.READER or wanted.reader]
         return EmbeddedFleet(every, folder, on_note, start_timeout_s)
     rest = _with_references([s for s in services or DEFAULT_SERVICES if wanted.covers(s.name, s.role)], services)

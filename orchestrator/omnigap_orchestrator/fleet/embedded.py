@@ -10,6 +10,7 @@ from types import TracebackType
 
 import tomli_w
 
+from omnigap_orchestrator.config.services import START_TIMEOUT_S
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.child import Child
 from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec
@@ -21,8 +22,6 @@ DEFAULT_SERVICES = (
     ServiceSpec("ocr", Role.READER, "ocr"),
 )
 """What runs on a laptop without GPU, Docker or network; each is started only by a call that wants it."""
-
-START_TIMEOUT_S = 180.0
 
 
 class EmbeddedFleet(Fleet):
@@ -107,6 +106,7 @@ class EmbeddedFleet(Fleet):
             scorer=tuple(chain.from_iterable(addresses(Role.SCORER).values())),
             tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),
             reader=tuple(chain.from_iterable(addresses(Role.READER).values())),
+            judge=tuple(chain.from_iterable(addresses(Role.JUDGE).values())),
         )
 
 

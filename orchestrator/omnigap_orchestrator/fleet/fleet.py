@@ -40,6 +40,7 @@ class Roster:
     scorer: tuple[str, ...]
     tts: tuple[str, ...]
     reader: tuple[str, ...] = ()
+    judge: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +50,22 @@ class Wanted:
     Attributes:
         models: by name; None: all that it has.
         reader: who reads images back; `verify` alone wants one.
+        judge: who rates open answers.
     """
 
     models: tuple[str, ...] | None = None
     scorer: bool = True
     tts: bool = True
     reader: bool = False
+    judge: bool = False
 
     def covers(self, name: str, role: Role) -> bool:
         """Whether a service of this name and role is wanted."""
         if role is Role.MODEL:
             return self.models is None or name in self.models
-        return {Role.SCORER: self.scorer, Role.TTS: self.tts, Role.READER: self.reader}[role]
+        # A part is brought by the options of whoever refers to it.
+        others = {Role.SCORER: self.scorer, Role.TTS: self.tts, Role.READER: self.reader, Role.JUDGE: self.judge}
+        return others.get(role, False)
 
 
 class Fleet(ABC):

@@ -45,6 +45,7 @@ class CompletedFleet(Fleet):
             scorer=configured.scorer or rest.scorer,
             tts=configured.tts or rest.tts,
             reader=configured.reader or rest.reader,
+            judge=configured.judge or rest.judge,
         )
 
     async def __aexit__(

@@ -7,6 +7,7 @@ import pytest
 
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition
 from omnigap_orchestrator.config import Config, ConfigError, FleetKind, load_config
+from omnigap_orchestrator.config.services import START_TIMEOUT_S
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -47,6 +48,7 @@ def test_the_documented_example_holds_every_default_that_it_says(tmp_path: Path)
     written, plain = config.model_dump(), Config().model_dump()
     for section in ("run", "items", "carriers", "tts", "report", "analysis"):
         assert written[section] == plain[section], section
+    assert config.fleet.start_timeout_s == Config().fleet.start_timeout_s == START_TIMEOUT_S
 
 
 def test_the_documented_example_names_every_key(tmp_path: Path) -> None:

@@ -105,6 +105,27 @@ async def test_only_what_a_call_needs_is_started_with_what_that_refers_to(
     assert await started(NOTHING) == "static fleet: none, this call needs no service"
 
 
+async def test_a_part_is_started_with_whoever_refers_to_it_and_is_nothing_else(
+    compose: dict[str, tuple[Role, int]],
+) -> None:
+    services = (
+        ServiceSpec("mind", Role.PART, "echo"),
+        ServiceSpec("needless", Role.PART, "echo"),
+        ServiceSpec("control", Role.MODEL, "echo", {"answer": "@mind"}),
+        ServiceSpec("scorer", Role.SCORER, "echo"),
+    )
+    fleet = await chosen(wanted=Wanted(tts=False), services=services)
+    assert fleet.description == "embedded fleet: mind, control, scorer as child processes of this machine"
+
+
+async def test_an_embedded_fleet_says_that_it_leaves_configured_endpoints_alone(tmp_path: Path) -> None:
+    notes: list[str] = []
+    fleet = await choose(FleetKind.EMBEDDED, CONFIGURED, (), tmp_path, notes.append, 1.0)
+    assert fleet.description.startswith("embedded fleet: espeak, asr, cascade")
+    (note,) = notes
+    assert note.startswith("the fleet is embedded and starts its own services: the endpoints of the configuration are")
+
+
 async def test_a_run_on_composes_services_can_be_told_again_from_its_folder(
     tmp_path: Path, compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
