@@ -9,7 +9,7 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, FinishReason, Modality, Reason
-from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, DecodingOptions, Turn
+from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, DecodingOptions, Request, Turn
 from omnigap_services.asr.engine import AsrEngine, check_clip
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard
@@ -43,7 +43,7 @@ class AsrAdapter(Adapter):
             if turn.cancelled:
                 continue
             try:
-                samples = self._clip(turn)
+                samples = clip_of(turn.request)
                 language = self._engine.language_code(turn.request.language)
             except ContractError as error:
                 turn.fail(error)
@@ -55,23 +55,27 @@ class AsrAdapter(Adapter):
                 turn.write(transcript.text)
                 turn.complete(completion_of(transcript))
 
-    def _clip(self, turn: Turn) -> Samples:
-        """The request's one clip; anything that could steer the transcript is refused."""
-        request = turn.request
-        if refused := _refused_decoding(request.decoding):
-            raise ContractError(
-                Reason.BAD_REQUEST,
-                f"decoding asks for {', '.join(refused)}: the ASR is deterministic and takes beam_size alone (and"
-                " temperature 0), leave the others unset",
-            )
-        if len(request.parts) != 1 or not isinstance(request.carrier, AudioClip) or request.system_prompt:
-            raise ContractError(
-                Reason.BAD_REQUEST,
-                f"{len(request.parts)} parts{' and a system prompt' if request.system_prompt else ''}: the ASR takes"
-                " one audio part and no text, which could lead it to the answer",
-            )
-        check_clip(request.carrier.samples)
-        return request.carrier.samples
+
+def clip_of(request: Request) -> Samples:
+    """The one clip that a scorer is sent; anything that could steer the transcript is refused.
+
+    Raises:
+        ContractError: BAD_REQUEST for decoding, texts and further parts; BAD_MEDIA for a clip that holds nothing.
+    """
+    if refused := _refused_decoding(request.decoding):
+        raise ContractError(
+            Reason.BAD_REQUEST,
+            f"decoding asks for {', '.join(refused)}: the ASR is deterministic and takes beam_size alone (and"
+            " temperature 0), leave the others unset",
+        )
+    if len(request.parts) != 1 or not isinstance(request.carrier, AudioClip) or request.system_prompt:
+        raise ContractError(
+            Reason.BAD_REQUEST,
+            f"{len(request.parts)} parts{' and a system prompt' if request.system_prompt else ''}: the ASR takes"
+            " one audio part and no text, which could lead it to the answer",
+        )
+    check_clip(request.carrier.samples)
+    return request.carrier.samples
 
 
 def _refused_decoding(decoding: DecodingOptions) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,19 @@ MEDIA_TEMPLATE = (
 )
 
 
-def tokenizer(*special: str) -> PreTrainedTokenizerFast:
-    """One token a printable ASCII letter; `special` follow the three that pad, begin and end, from id 3 on."""
+def letters_tokenizer(special: Sequence[str]) -> tuple[Tokenizer, dict[str, int]]:
+    """One token a printable ASCII letter, behind the special ones; and the ids of all."""
     letters = [*map(chr, range(33, 127)), "Ġ", "Ċ"]
-    names = ["<pad>", "<s>", "</s>", *special]
-    vocabulary = {token: number for number, token in enumerate([*names, *letters])}
+    vocabulary = {token: number for number, token in enumerate([*special, *letters])}
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
+    return made, vocabulary
+
+
+def tokenizer(*special: str) -> PreTrainedTokenizerFast:
+    """Letters behind the three tokens that pad, begin and end; `special` follow these, from id 3 on."""
+    made, _ = letters_tokenizer(["<pad>", "<s>", "</s>", *special])
     return PreTrainedTokenizerFast(
         tokenizer_object=made,
         pad_token="<pad>",
@@ -53,7 +59,8 @@ def tokenizer(*special: str) -> PreTrainedTokenizerFast:
     )
 
 
-def _text_sizes(words: PreTrainedTokenizerFast) -> dict[str, Any]:
+def text_sizes(words: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Arguments of a tiny Llama-like config."""
     return {
         "vocab_size": len(words),
         "hidden_size": 32,
@@ -68,11 +75,15 @@ def _text_sizes(words: PreTrainedTokenizerFast) -> dict[str, Any]:
     }
 
 
-def _save(model: Any, folder: Path) -> None:
-    """The weights are spread out, so that the next token is no matter of rounding."""
+def spread(model: Any) -> None:
+    """Spreads the weights out, so that the next token is no matter of rounding."""
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(3.0)
+
+
+def _save(model: Any, folder: Path) -> None:
+    spread(model)
     # What a checkpoint says about sampling must not reach a greedy answer.
     model.generation_config.update(
         pad_token_id=PAD, eos_token_id=EOS, do_sample=True, temperature=5.0, top_k=3, repetition_penalty=1.7
@@ -85,7 +96,7 @@ def llama(folder: Path) -> Path:
     torch.manual_seed(0)
     words = tokenizer("<think>", "</think>")
     words.chat_template = TEXT_TEMPLATE
-    _save(LlamaForCausalLM(LlamaConfig(**_text_sizes(words))), folder)
+    _save(LlamaForCausalLM(LlamaConfig(**text_sizes(words))), folder)
     words.save_pretrained(folder)
     return folder
 
@@ -95,7 +106,7 @@ def qwen3(folder: Path) -> Path:
     torch.manual_seed(1)
     words = tokenizer("<think>", "</think>")
     words.chat_template = TEXT_TEMPLATE
-    _save(Qwen3ForCausalLM(Qwen3Config(**_text_sizes(words), head_dim=8)), folder)
+    _save(Qwen3ForCausalLM(Qwen3Config(**text_sizes(words), head_dim=8)), folder)
     words.save_pretrained(folder)
     return folder
 
@@ -122,7 +133,7 @@ def llava(folder: Path) -> Path:
         patch_size=8,
         projection_dim=16,
     )
-    text = LlamaConfig(**_text_sizes(words))
+    text = LlamaConfig(**text_sizes(words))
     image_token = words.convert_tokens_to_ids("<image>")
     config = LlavaConfig(vision_config=vision.to_dict(), text_config=text.to_dict(), image_token_id=image_token)
     _save(LlavaForConditionalGeneration(config), folder)
@@ -145,7 +156,7 @@ def qwen2_audio(folder: Path) -> Path:
         "encoder_ffn_dim": 16,
         "max_source_positions": 1500,
     }
-    text = {"model_type": "qwen2", **_text_sizes(words)}
+    text = {"model_type": "qwen2", **text_sizes(words)}
     config = Qwen2AudioConfig(
         audio_config=audio, text_config=text, audio_token_index=words.convert_tokens_to_ids("<|AUDIO|>")
     )

@@ -1,0 +1,1 @@
+"""The `hf-asr` service: other scorers for a second opinion, through transformers."""

@@ -1,0 +1,89 @@
+"""What a family of ears offers to the service: its languages, and what it heard in a few clips."""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omnigap.media.audio import Samples
+from omnigap_services.hf.asr.options import HfAsrOptions
+from omnigap_services.torch_models.device import Placement
+
+SAMPLE_RATE = 16_000
+"""All ears of transformers hear at this rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What was heard in one piece of a clip.
+
+    Attributes:
+        logprob: summed over the tokens and, where there is one, the end mark; None where the family does not tell.
+        tokens: those of the text; `counted` are those in `logprob`.
+        no_speech_prob: as Whisper tells it; None elsewhere.
+        cut: the transcript had not ended at its longest length.
+    """
+
+    text: str
+    logprob: float | None
+    tokens: int
+    counted: int
+    no_speech_prob: float | None = None
+    cut: bool = False
+
+
+class Ears(ABC):
+    """A loaded model that hears.
+
+    Attributes:
+        model: the torch module.
+        languages: two-letter codes; empty: the checkpoint does not tell.
+        forces_language: the model is told the language; else it hears what it was trained on.
+        searches_beams: it has a decoder that can.
+        longest_s: seconds that the model can take at once.
+        alone: clips do not go together, since padding would change what is heard.
+        facts: what else changes transcripts, for the digest.
+    """
+
+    model: Any
+    languages: tuple[str, ...] = ()
+    forces_language: bool = False
+    searches_beams: bool = False
+    longest_s: float = float("inf")
+    alone: bool = False
+    facts: dict[str, str]
+
+    def __init__(self, options: HfAsrOptions, placement: Placement) -> None:
+        self.options = options
+        self.placement = placement
+        self.facts = {}
+
+    @abstractmethod
+    def hear(self, clips: Sequence[Samples], language: str, beam_size: int, seconds: float) -> list[Piece]:
+        """What is said in each clip, in order.
+
+        Args:
+            clips: none longer than `longest_s`, none shorter than a tenth of a second.
+            seconds: an upper bound of the clips' lengths.
+        """
+
+    def moved(self, inputs: Any) -> dict[str, Any]:
+        """Tensors on the model's device; floating-point features in the model's type."""
+        import torch
+
+        found = {}
+        for name, value in dict(inputs).items():
+            if isinstance(value, torch.Tensor):
+                dtype = self.placement.torch_dtype if value.is_floating_point() else None
+                value = value.to(device=self.model.device, dtype=dtype)
+            found[name] = value
+        return found
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of the text over their zlib size, as Whisper defines it; 0 for no text."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
