@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from omnigap.vocabulary import Condition, Control, Modality
+from omnigap_orchestrator.items.item import Item
 
 BLANK_TEXT = "(blank)"
 """The typed carrier that holds nothing: a server refuses an empty part, and this says openly that nothing is there."""
@@ -21,6 +22,15 @@ def conditions_of(control: Control | None, conditions: Sequence[Condition]) -> t
     if control is not Control.TWO_PASS:
         return tuple(conditions)
     return tuple(c for c in conditions if c.input is not Modality.TEXT and c.output is Modality.TEXT)
+
+
+def fits(control: Control | None, condition: Condition, item: Item) -> bool:
+    """Whether an item has a cell of a control in a condition of `conditions_of`.
+
+    All have but one kind in two passes: an item with its own medium *and* its own typed text (dots to count, a photo
+    and its description). Its medium does not hold that text, so there is nothing to write down and to answer from.
+    """
+    return control is not Control.TWO_PASS or not (Modality.TEXT in item.carriers and condition.input in item.carriers)
 
 
 def typed_carrier(first_pass: str) -> str:

@@ -9,7 +9,7 @@ from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Control
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan.cell import Cell
-from omnigap_orchestrator.plan.controls import conditions_of
+from omnigap_orchestrator.plan.controls import conditions_of, fits
 
 
 class PlanError(ValueError):
@@ -61,8 +61,16 @@ class Plan:
     @property
     def control_count(self) -> int:
         """How many control cells there are."""
-        per_item = sum(len(conditions_of(c, model.conditions)) for model in self.models for c in self.controls)
-        return len(self.items) * self.replicates * per_item
+        return sum(
+            self.count(condition, control)
+            for control in self.controls
+            for model in self.models
+            for condition in conditions_of(control, model.conditions)
+        )
+
+    def count(self, condition: Condition, control: Control | None = None) -> int:
+        """How many cells one model has in a condition that it is asked in, or of a control in it."""
+        return self.replicates * sum(fits(control, condition, item) for item in self.items)
 
     def control_cells(self) -> Iterator[Cell]:
         """The control cells, item by item as well."""
@@ -71,7 +79,8 @@ class Plan:
                 for model in self.models:
                     for control in self.controls:
                         for condition in conditions_of(control, model.conditions):
-                            yield Cell(model.name, item.id, condition, replicate, control)
+                            if fits(control, condition, item):
+                                yield Cell(model.name, item.id, condition, replicate, control)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

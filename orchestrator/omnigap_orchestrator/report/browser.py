@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from omnigap.vocabulary import CONDITIONS
+from omnigap.vocabulary import CONDITIONS, Control
 from omnigap_orchestrator.report.catalogue import Catalogue
 from omnigap_orchestrator.report.media import MediaShelf
 from omnigap_orchestrator.report.pick import ENTRY, RIGHT_FROM
@@ -64,24 +64,25 @@ def media_in_order(cells: pl.DataFrame) -> Iterator[str]:
         yield from (digest for digest in row if digest)
 
 
-def browser_data(cells: pl.DataFrame, entries: pl.DataFrame, catalogue: Catalogue, shelf: MediaShelf) -> BrowserData:
+def browser_data(
+    cells: pl.DataFrame,
+    entries: pl.DataFrame,
+    catalogue: Catalogue,
+    shelf: MediaShelf,
+    controls: pl.DataFrame | None = None,
+) -> BrowserData:
     """The document of the browser.
 
     Cells lie in flat columns: the cell of entry e in condition c has the place `6 * e + c`; -1 or null: no such cell.
 
     Args:
         cells: as `chosen_cells` gives them. shelf: the media of these cells.
+        controls: control cells, likewise; only their texts and scores are shown.
     """
     strings = _Strings()
     longest = _fitting_length(cells)
     size = entries.height * len(CONDITIONS)
-    places = (cells["entry"].cast(pl.Int64) * len(CONDITIONS) + cells["place"]).to_list()
-
-    def spread(values: Iterable[Any], nothing: Any) -> list[Any]:
-        column = [nothing] * size
-        for place, value in zip(places, values, strict=True):
-            column[place] = value
-        return column
+    spread = _spreader(cells, size)
 
     columns: dict[str, list[Any]] = {"outcome": spread((strings.add(v) for v in cells["outcome"]), -1)}
     for name in _TEXTS:
@@ -121,6 +122,7 @@ def browser_data(cells: pl.DataFrame, entries: pl.DataFrame, catalogue: Catalogu
             "font": [strings.add(v) for v in heads["font"]],
         },
         "cells": columns,
+        "controls": _control_columns(controls, size, strings, longest),
         "media": {
             "kind": [m.kind for m in shelf.media],
             "mime": [m.mime_type for m in shelf.media],
@@ -130,6 +132,42 @@ def browser_data(cells: pl.DataFrame, entries: pl.DataFrame, catalogue: Catalogu
         "strings": strings.values,
     }
     return BrowserData(script_json(document), longest)
+
+
+_Spread = Callable[[Iterable[Any], Any], list[Any]]
+
+
+def _spreader(cells: pl.DataFrame, size: int) -> _Spread:
+    """What lays a column of these cells out over all places."""
+    places = (cells["entry"].cast(pl.Int64) * len(CONDITIONS) + cells["place"]).to_list()
+
+    def spread(values: Iterable[Any], nothing: Any) -> list[Any]:
+        column = [nothing] * size
+        for place, value in zip(places, values, strict=True):
+            column[place] = value
+        return column
+
+    return spread
+
+
+def _control_columns(
+    controls: pl.DataFrame | None, size: int, strings: _Strings, longest: int
+) -> dict[str, dict[str, list[Any]]]:
+    """For each kind of control the same flat columns: what was scored, its score, and what a first pass wrote."""
+    columns: dict[str, dict[str, list[Any]]] = {}
+    for control in Control:
+        held = pl.DataFrame() if controls is None else controls.filter(pl.col("control") == control.value)
+        if held.is_empty():
+            continue
+        spread = _spreader(held, size)
+        columns[control.value] = {
+            "outcome": spread((strings.add(v) for v in held["outcome"]), -1),
+            "answer": spread((strings.add(_cut(v, longest)) for v in held["answer_used"]), -1),
+            "first": spread((strings.add(_cut(v, longest)) for v in held["first_pass"]), -1),
+            "reason": spread((strings.add(v) for v in held["error_reason"]), -1),
+            "score": spread(map(_number, held["score"]), None),
+        }
+    return columns
 
 
 def script_json(document: object) -> str:

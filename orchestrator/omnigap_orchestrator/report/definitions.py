@@ -118,6 +118,38 @@ _ALL = (
         "answer to the same input. Voicing and hearing: what was heard minus the own text. They add up to the gap.",
     ),
     Definition(
+        "controls",
+        "Control cells",
+        "Cells that are asked beside the planned ones, to check them: two-pass, blank and repeat. They have their own "
+        "table, controls.parquet, and count in no accuracy and no gap.",
+    ),
+    Definition(
+        "two_pass",
+        "Two-pass",
+        "First the model gets the spoken or shown question and writes it down word for word; then it gets its own "
+        "words, typed, and answers. What it loses then is lost in perceiving; what a direct answer loses beyond that, "
+        "in answering what was not typed.",
+    ),
+    Definition(
+        "blank",
+        "Blank carrier",
+        "The question is replaced by a white image of the same size, by silence of the same length, or by the typed "
+        "word (blank); a typed instruction stays. What is right then was guessed, or leaked through the instruction.",
+    ),
+    Definition(
+        "chance",
+        "Chance",
+        "What picking one of an item's choices at random gives: the mean of 1 / choices. Not known for items without "
+        "choices.",
+    ),
+    Definition(
+        "repeat",
+        "Asked again",
+        "The same request once more, as a call of its own. Scored otherwise: the share of items whose score is not the "
+        "same the second time. It bounds how much of a single item's flip can be noise; a gap, being a mean, can be "
+        "real below it.",
+    ),
+    Definition(
         "consistency",
         "RER, CFR, MMC",
         "RER: the share of items with the same normalised answer in all conditions, right or wrong. CFR: among items "

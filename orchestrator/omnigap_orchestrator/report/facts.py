@@ -37,6 +37,7 @@ class RunFacts:
         shared_hearing: names of the models that hear with the same checkpoint as the ASR scorer.
         deaf_scorer: a model that does not ship with omnigap was heard by the recogniser that does, which knows two
             synthetic voices only.
+        prompts: what a two-pass control typed in its first pass, for a spoken and for a shown question.
         incomplete: why the run is not whole, and how to go on; empty when it is whole.
     """
 
@@ -57,4 +58,5 @@ class RunFacts:
     embedded: bool = False
     shared_hearing: tuple[str, ...] = ()
     deaf_scorer: bool = False
+    prompts: tuple[str, ...] = ()
     incomplete: str = ""

@@ -8,6 +8,7 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis
 from omnigap_orchestrator.report import slices, words
+from omnigap_orchestrator.report.control_methods import controls_paragraph
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
 
 
@@ -22,7 +23,8 @@ class Fact:
 
 def methods_paragraphs(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> tuple[str, ...]:
     """Sentences that can stand in a paper. What is not known is left out, not guessed."""
-    return (_asked(results, analysis, facts), _scored(results, facts), _analysed(analysis))
+    told = (_asked(results, analysis, facts), controls_paragraph(analysis, facts), _scored(results, facts))
+    return tuple(text for text in (*told, _analysed(analysis)) if text)
 
 
 def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:

@@ -13,16 +13,21 @@ from omnigap_orchestrator.report.charts import Chart
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """One step of one condition, in points; `total` is the gap that the steps add up to."""
+    """One step of one condition, in points, with its interval; `total` is the gap that the steps add up to."""
 
     condition: str
     label: str
     estimate: float
+    low: float | None = None
+    high: float | None = None
     total: bool = False
 
 
 def waterfall_plot(falls: Sequence[Fall], key: str, title: str, width: int = 1100) -> Chart:
-    """Losses to the left and gains to the right of where the step before ended; the last bar starts at zero again."""
+    """Losses to the left and gains to the right of where the step before ended; the last bar starts at zero again.
+
+    A thin line through the end of a bar is the interval of its step.
+    """
     conditions = list(dict.fromkeys(fall.condition for fall in falls))
     # The longest chain names the rows in its order; the total comes last.
     chains = [[f.label for f in falls if f.condition == c and not f.total] for c in conditions]
@@ -50,9 +55,13 @@ def waterfall_plot(falls: Sequence[Fall], key: str, title: str, width: int = 110
                 if not fall.total:
                     axes.plot([reached] * 2, [place + 0.28, place + 0.72], color=svg.MUTED, linewidth=1, zorder=1)
                 side = 1 if fall.estimate >= 0 else -1
+                ends = [reached]
+                if fall.low is not None and fall.high is not None:
+                    ends += [start + fall.low, start + fall.high]
+                    axes.plot(ends[1:], [place] * 2, color=svg.INK, linewidth=1.2, alpha=0.55, zorder=3)
                 axes.annotate(
                     words.points(fall.estimate / 100),
-                    (reached, place),
+                    (max(ends) if side > 0 else min(ends), place),
                     xytext=(6 * side, 0),
                     textcoords="offset points",
                     va="center",

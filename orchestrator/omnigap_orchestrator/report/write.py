@@ -50,6 +50,7 @@ def write_report(
     single_file: bool = False,
     media_budget: int = MEDIA_BUDGET,
     browser_entries: int = BROWSER_ENTRIES,
+    controls: pl.DataFrame | None = None,
 ) -> ReportWritten:
     """Writes the report of a run beside its media.
 
@@ -60,6 +61,7 @@ def write_report(
         single_file: embed all media of the item browser, whatever they weigh.
         media_budget: bytes of base64 that embedded media may add; flips come first, the rest is linked.
         browser_entries: how many (item, model, replicate) the item browser holds at most.
+        controls: a frame of `CONTROLS_SCHEMA`, whose answers the item browser shows beside the others.
 
     Raises:
         OSError: the file cannot be written; a report that was there before stays as it was.
@@ -67,7 +69,8 @@ def write_report(
     picked = pick_entries(results, browser_entries)
     cells = chosen_cells(results, picked.entries)
     shelf = shelve(media_in_order(cells), target.parent, media_path, None if single_file else media_budget)
-    data = browser_data(cells, picked.entries, catalogue, shelf)
+    beside = None if controls is None else chosen_cells(controls, picked.entries)
+    data = browser_data(cells, picked.entries, catalogue, shelf, beside)
     page = (
         _environment()
         .get_template("report.html")

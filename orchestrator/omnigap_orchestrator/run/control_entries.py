@@ -8,7 +8,7 @@ from dataclasses import replace
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import REFERENCE, Condition, Control, Modality, Support
 from omnigap_orchestrator.dispatch.service import support_in
-from omnigap_orchestrator.plan import FIRST_PASS, AnswerKeys, typed_carrier
+from omnigap_orchestrator.plan import FIRST_PASS, AnswerKeys, conditions_of, typed_carrier
 from omnigap_orchestrator.run.book import Book, Entry, Subject
 from omnigap_orchestrator.run.carriers import Carrier
 
@@ -46,15 +46,13 @@ class ControlEntries:
         return replace(asked, key=_key(asked, Control.BLANK, entry.carrier.sha))
 
     def _two_pass(self, entry: Entry) -> Entry:
-        run = self._book.config.run
-        spoken = entry.cell.condition.input is Modality.SPEECH
         support, reason = None, ""
         if entry.subject.card is not None:
             support, reason = support_of(entry.subject.card, entry.cell.condition, Control.TWO_PASS)
         asked = replace(
             entry,
             subject=self._readers[entry.cell.model],
-            instruction=run.hear_prompt if spoken else run.read_prompt,
+            instruction=_prompts(self._book)[entry.cell.condition.input],
             support=support,
             support_reason=reason,
         )
@@ -75,6 +73,18 @@ def support_of(card: pb.DescribeResponse, condition: Condition, control: Control
         return direct
     typed, reason = support_in(card, REFERENCE)
     return (typed, f"its second pass is {REFERENCE}: {reason}") if typed is Support.UNSUPPORTED else direct
+
+
+def first_pass_prompts(book: Book) -> tuple[str, ...]:
+    """What is typed in the first passes of this plan: beside spoken questions, beside shown ones."""
+    if Control.TWO_PASS not in book.plan.controls:
+        return ()
+    inputs = {c.input for spec in book.plan.models for c in conditions_of(Control.TWO_PASS, spec.conditions)}
+    return tuple(prompt for modality, prompt in _prompts(book).items() if modality in inputs)
+
+
+def _prompts(book: Book) -> dict[Modality, str]:
+    return {Modality.SPEECH: book.config.run.hear_prompt, Modality.IMAGE: book.config.run.read_prompt}
 
 
 def _key(entry: Entry, *marks: str) -> str | None:

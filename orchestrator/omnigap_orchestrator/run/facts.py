@@ -16,6 +16,8 @@ from omnigap.vocabulary import Modality, Outcome
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
 from omnigap_orchestrator.run.book import Book, last_seen
+from omnigap_orchestrator.run.carriers import Reading
+from omnigap_orchestrator.run.control_entries import first_pass_prompts
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.scoring import NORMALISER_VERSION
 
@@ -56,6 +58,7 @@ def run_facts(
             name for name, card in models.items() if scorer_weights and _hears_with(card) == scorer_weights
         ),
         deaf_scorer=_is_deaf(cards.scorer, models.values()),
+        prompts=first_pass_prompts(book),
         incomplete=incomplete(results, controls),
     )
 

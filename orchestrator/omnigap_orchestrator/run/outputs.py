@@ -75,6 +75,7 @@ def write_outputs(
             media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
             single_file=book.config.report.single_file if single_file is None else single_file,
             media_budget=int(book.config.report.embed_mb * 1e6),
+            controls=controls,
         )
     # Files that were asked for in another form than the configuration's hold for that one time.
     as_configured = single_file is None and allow_missing is None

@@ -56,7 +56,6 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
     models = config.models or tuple(ModelConfig(name=s.name) for s in services_of(config) if s.role is Role.MODEL)
     config = config.model_copy(update={"models": models})
     plan = make_plan(items, model_specs(config, Roster({}, (), ())), config.run.replicates, config.run.controls)
-    per_condition = len(plan.items) * plan.replicates
     done: dict[_Place, int] = defaultdict(int)
     compute: dict[_Place, float] = defaultdict(float)
     if folder.exists():
@@ -77,9 +76,10 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
         for spec in plan.models:
             for condition in conditions_of(control, spec.conditions):
                 place = (spec.name, condition, control)
-                left = (per_condition - done[place]) * compute[place] / done[place] if done[place] else None
+                cells = plan.count(condition, control)
+                left = (cells - done[place]) * compute[place] / done[place] if done[place] else None
                 name = "" if control is None else control.value
-                rows.append(PreviewRow(spec.name, condition.name, per_condition, done[place], left, name))
+                rows.append(PreviewRow(spec.name, condition.name, cells, done[place], left, name))
     return Preview(len(plan.items), len(plan), tuple(rows), plan.control_count)
 
 

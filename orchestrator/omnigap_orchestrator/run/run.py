@@ -15,7 +15,7 @@ from omnigap_orchestrator.config.services import ModelConfig
 from omnigap_orchestrator.dispatch import RetryPolicy, Service, connect
 from omnigap_orchestrator.fleet import Role, Roster
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.journal import AnswerRow, Journal, ServiceRow, TranscriptRow
+from omnigap_orchestrator.journal import AnswerRow, Journal, ServiceRow, TranscriptRow, VerdictRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.plan import Plan, conditions_of, filed_under, make_plan
 from omnigap_orchestrator.run.book import Book, Entry, last_seen
@@ -24,6 +24,7 @@ from omnigap_orchestrator.run.control_entries import ControlEntries, support_of
 from omnigap_orchestrator.run.failures import NO_MODEL
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.generate import Generation
+from omnigap_orchestrator.run.judge import Judging, keep_rubrics, read_rubrics
 from omnigap_orchestrator.run.make_blanks import make_blanks
 from omnigap_orchestrator.run.make_carriers import CarrierMaker
 from omnigap_orchestrator.run.observer import Observer
@@ -33,6 +34,7 @@ from omnigap_orchestrator.run.settings import Restriction, Stage, model_specs
 from omnigap_orchestrator.run.store import Keeper
 from omnigap_orchestrator.run.table import ResultsTable
 from omnigap_orchestrator.run.transcribe import Transcription
+from omnigap_orchestrator.scoring import JUDGE
 
 _Part = tuple[Stage, str, Condition, Control | None]
 """What progress is counted by: stage, model, condition, and control."""
@@ -97,6 +99,8 @@ class Run:
             wanted.append((Role.TTS, Role.TTS, roster.tts))
         if Stage.TRANSCRIBE in self._restriction.stages and any(c.output is Modality.SPEECH for c in covered):
             wanted.append((Role.SCORER, Role.SCORER, roster.scorer))
+        if self._judges:
+            wanted.append((Role.JUDGE, Role.JUDGE, roster.judge))
         for role, name, addresses in wanted:
             service = await connect(name, addresses, self._policy, self._observer.note) if addresses else None
             if service is None:
@@ -109,6 +113,10 @@ class Run:
                 ServiceRow(role, name, service.digest, service.card.SerializeToString(deterministic=True), time.time())
             )
 
+    @property
+    def _judges(self) -> bool:
+        return self._config.judge is not None and Stage.JUDGE in self._restriction.stages
+
     def _covered_conditions(self, plan: Plan) -> set[Condition]:
         return {c for spec in plan.models for c in spec.conditions if self._restriction.covers(spec.name, c)}
 
@@ -116,7 +124,7 @@ class Run:
         return not self._restriction.models or model in self._restriction.models
 
     async def _prepare(self, plan: Plan, journal: Journal, writer: JournalWriter, services: dict[str, Service]) -> Book:
-        cards = last_seen(journal)
+        cards, rubrics = last_seen(journal), read_rubrics(self._config.judge)
         finder = CarrierFinder(self._config, self._store, journal, cards.tts.digest if cards.tts is not None else "")
         timeout_s = self._config.run.request_timeout_s
         maker = CarrierMaker(finder, self._store, writer, self._observer, services.get(Role.TTS), timeout_s)
@@ -131,7 +139,9 @@ class Run:
             await make_blanks(blanks, finder.set, self._store, writer, self._observer)
         if maker.left_out:
             self._observer.note(f"{maker.left_out} questions could not be read aloud yet: their cells stay pending")
-        book = Book(self._config, plan, finder.set, cards)
+        # Read before anything is asked: a rubric that is none stops the run at once.
+        book = Book(self._config, plan, finder.set, cards, rubrics)
+        keep_rubrics(journal, rubrics)
         for note in remember_plan(self._folder, journal, book, self._store):
             self._observer.note(note)
         for spec in plan.models:
@@ -141,17 +151,34 @@ class Run:
                 journal.forget_failures(Stage.GENERATE, spec.name, covered)
             if Role.SCORER in services:
                 journal.forget_failures(Stage.TRANSCRIBE, spec.name, covered)
+            if Role.JUDGE in services:
+                journal.forget_failures(Stage.JUDGE, spec.name, covered)
         return book
 
     async def _work(self, book: Book, journal: Journal, writer: JournalWriter, services: dict[str, Service]) -> None:
         keeper = Keeper(self._store, writer)
         todo = self._open_cells(book, journal, services)
 
-        def mark(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> None:
-            if Stage.SCORE in self._restriction.stages:
-                writer.post(score_cell(key_of(entry, answer, transcript), entry, answer, transcript))
+        def mark(
+            entry: Entry,
+            answer: AnswerRow,
+            transcript: TranscriptRow | None,
+            verdicts: tuple[float, float | None] | None = None,
+        ) -> None:
+            if entry.is_judged and verdicts is None:
+                if judging is not None:
+                    judging.put(entry, answer, transcript)
+            elif Stage.SCORE in self._restriction.stages:
+                writer.post(score_cell(key_of(entry, answer, transcript), entry, answer, transcript, verdicts))
                 cell = entry.cell
                 self._observer.finished(Stage.SCORE, cell.model, cell.condition, Outcome.ANSWERED, cell.control)
+
+        judge, judging = services.get(Role.JUDGE), None
+        if judge is not None and book.bench is not None:
+            known = journal.all(VerdictRow)
+            judging = Judging(
+                judge, book.bench, self._config, known, writer, self._observer, journal.run_id, mark
+            )
 
         scorer = services.get(Role.SCORER)
         hearing = None
@@ -173,6 +200,7 @@ class Run:
 
         timeout_s, second_pass = self._config.run.request_timeout_s, ControlEntries(book).second_pass
         async with asyncio.TaskGroup() as group:
+            judges = group.create_task(judging.run()) if judging is not None else None
             hears = group.create_task(hearing.run()) if hearing is not None else None
             asks = [
                 group.create_task(
@@ -193,6 +221,9 @@ class Run:
             await asyncio.gather(*asks)
             if hearing is not None and hears is not None:
                 hearing.close()
+                await hears
+            if judging is not None and judges is not None:
+                judging.close()
 
     def _open_cells(self, book: Book, journal: Journal, services: dict[str, Service]) -> OpenCells:
         """Sorts every covered cell without a score by what it needs next, and tells the observer the totals."""
@@ -215,7 +246,12 @@ class Run:
                     left[Stage.TRANSCRIBE, cell.model, cell.condition, cell.control] += 1
             elif Stage.SCORE in stages:
                 todo.mark.append((entry, answer, transcript))
+            if entry.is_judged:
+                left[Stage.JUDGE, cell.model, cell.condition, cell.control] += 1
         self._announce(book, left)
+        waiting = sum(count for (stage, *_), count in left.items() if stage is Stage.JUDGE)
+        if waiting and Role.JUDGE not in services:
+            self._observer.note(_no_judge(waiting, self._config, self._restriction))
         return todo
 
     def _lost(self, answer: AnswerRow, transcript: TranscriptRow | None) -> bool:
@@ -224,7 +260,7 @@ class Run:
 
     def _announce(self, book: Book, left: Counter[_Part]) -> None:
         """Totals per model, condition and control: how many cells there are, and how many were finished before."""
-        total, tell = len(book.plan.items) * book.plan.replicates, self._observer.planned
+        tell = self._observer.planned
         for spec in book.plan.models:
             card = book.subjects[spec.name].card
             if card is None:
@@ -234,11 +270,34 @@ class Run:
                     supported = support_of(card, condition, control)[0] is not Support.UNSUPPORTED
                     if not supported or not self._restriction.covers(spec.name, condition):
                         continue
+                    total = book.plan.count(condition, control)
                     unasked = left[Stage.GENERATE, spec.name, condition, control]
                     tell(Stage.GENERATE, spec.name, condition, total, total - unasked, control)
                     if condition.output is Modality.SPEECH:
                         unheard = unasked + left[Stage.TRANSCRIBE, spec.name, condition, control]
                         tell(Stage.TRANSCRIBE, spec.name, condition, total, total - unheard, control)
+                    if self._judges:
+                        judged = _judged(book, total)
+                        unjudged = left[Stage.JUDGE, spec.name, condition, control]
+                        if judged:
+                            tell(Stage.JUDGE, spec.name, condition, judged, judged - unjudged, control)
+
+
+def _judged(book: Book, total: int) -> int:
+    """How many of a condition's cells have a judge for their metric."""
+    judged = sum(metric == JUDGE for metric in book.metrics.values())
+    return total * judged // len(book.metrics)
+
+
+def _no_judge(waiting: int, config: Config, restriction: Restriction) -> str:
+    """Why judged cells stay pending, and what mends it."""
+    if config.judge is None:
+        mend = "no judge is configured: write a [judge] section with its endpoints"
+    elif Stage.JUDGE not in restriction.stages:
+        mend = "this call judges nothing: add judge to --stages"
+    else:
+        mend = "the judge is away"
+    return f"{waiting} cells have a judge for their metric and wait for it; {mend}"
 
 
 def _model_key(name: str) -> str:

@@ -7,6 +7,7 @@ import polars as pl
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report.sections.asr import asr_section
 from omnigap_orchestrator.report.sections.consistency import consistency_section
+from omnigap_orchestrator.report.sections.controls import controls_section
 from omnigap_orchestrator.report.sections.effects import effect_section
 from omnigap_orchestrator.report.sections.gaps import gap_section
 from omnigap_orchestrator.report.sections.latency import latency_section
@@ -29,6 +30,7 @@ def all_sections(analysis: Analysis, results: pl.DataFrame) -> tuple[Section, ..
         task_section(analysis),
         architecture_section(analysis),
         waterfall_section(analysis),
+        controls_section(analysis),
         consistency_section(analysis),
         asr_section(analysis, results),
         routing_section(analysis),

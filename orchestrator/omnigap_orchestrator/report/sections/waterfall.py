@@ -8,7 +8,7 @@ from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report import slices, tables
 from omnigap_orchestrator.report.charts import Chart
 from omnigap_orchestrator.report.sections.section import Section, model_column
-from omnigap_orchestrator.report.tables import make_table
+from omnigap_orchestrator.report.tables import Row, make_table
 from omnigap_orchestrator.report.waterfall_chart import Fall, waterfall_plot
 
 STEPS = {
@@ -20,6 +20,9 @@ STEPS = {
     "output": "spoken answer",
     "gap": "gap",
 }
+
+ORDER = {"text": ("s2t", "i2t"), "spoken": ("t2s", "s2s", "i2s")}
+"""The conditions of each chart, by what an answer is; t2t is where every chain begins."""
 
 
 def waterfall_section(analysis: Analysis) -> Section | None:
@@ -61,14 +64,18 @@ def waterfall_section(analysis: Analysis) -> Section | None:
         ],
         small="the own text's length, and shares of the answered cells",
     )
-    charts = [_chart(frame.filter(pl.col("model") == m), m, n) for n, m in enumerate(slices.models_of(analysis))]
+    charts = [
+        _chart(frame.filter(pl.col("model") == model), model, f"waterfall{place + 1}-{output}", output)
+        for place, model in enumerate(slices.models_of(analysis))
+        for output in ORDER
+    ]
     return Section(
         "waterfall",
         "Where the gap arises",
         "Waterfall",
-        "From the typed question with a text answer to each spoken answer, step by step: the question is heard or "
-        "seen, words are chosen for a voice, then they are voiced by the model and heard by our scorer. Perceiving and "
-        "answering are told apart only where a two-pass control was run.",
+        "From the typed question with a text answer to each other form, step by step: the question is heard or "
+        "seen, words are chosen for a voice, then they are voiced by the model and heard by our scorer. "
+        + _apart(frame),
         charts=tuple(chart for chart in charts if chart is not None),
         tables=(steps,),
         folded=(shapes,) if shapes.rows else (),
@@ -79,13 +86,31 @@ def step_words(step: str) -> str:
     return STEPS.get(step, step.replace("_", " "))
 
 
-def _chart(frame: pl.DataFrame, model: str, place: int) -> Chart | None:
-    """Conditions whose chain has several steps, all with numbers."""
+def _apart(frame: pl.DataFrame) -> str:
+    """Whether perceiving and answering could be told apart."""
+    if "perception" in frame["step"]:
+        return (
+            "Perceiving is told apart from answering by the two-pass control: the model wrote down what it heard or "
+            "read, then answered its own words. These steps, and their gap, stand on the items whose medium holds the "
+            "words of the question."
+        )
+    return "Perceiving and answering are told apart only where a two-pass control was run (run --controls two-pass)."
+
+
+def _chart(frame: pl.DataFrame, model: str, key: str, output: str) -> Chart | None:
+    """Conditions with one form of answer whose chain has several steps, all with numbers."""
     whole = pl.col("estimate").is_not_null().all().over("condition") & (pl.len().over("condition") > 2)
     falls = [
-        Fall(r["condition"], step_words(r["step"]), 100 * r["estimate"], r["step"] == "gap")
-        for r in frame.filter(whole).sort("condition", "order", maintain_order=True).iter_rows(named=True)
+        Fall(r["condition"], step_words(r["step"]), *_points(r), r["step"] == "gap")
+        for r in frame.filter(whole & pl.col("condition").is_in(ORDER[output]))
+        .sort("condition", "order", maintain_order=True)
+        .iter_rows(named=True)
     ]
-    order = {"t2s": 0, "s2s": 1, "i2s": 2}
-    falls.sort(key=lambda fall: order.get(fall.condition, 9))
-    return waterfall_plot(falls, f"waterfall{place + 1}", f"{model}: steps of the gaps") if falls else None
+    falls.sort(key=lambda fall: ORDER[output].index(fall.condition))
+    return waterfall_plot(falls, key, f"{model}: steps of the gaps, {output} answers") if falls else None
+
+
+def _points(row: Row) -> tuple[float, float | None, float | None]:
+    """Estimate and interval in points."""
+    low, high = row["low"], row["high"]
+    return 100 * row["estimate"], None if low is None else 100 * low, None if high is None else 100 * high

@@ -164,7 +164,7 @@
     const speech = cell.condition.endsWith("s");
     if (cell.outcome !== "answered") {
       const why = [cell.reason, cell.message].filter(Boolean).join(": ");
-      box.append(el("p", { class: "nothing" }, cell.outcome ? `${cell.outcome}${why ? ` (${why})` : ""}` : "not planned"));
+      box.append(el("p", { class: "nothing" }, cell.outcome ? `${cell.outcome}${why ? ` (${why})` : ""}` : "not planned"), ...controlLines(entry * WIDTH + c));
       return box;
     }
     if (speech && cell.output >= 0) box.append(medium(cell.output, `Answer as speech in ${cell.condition}`));
@@ -181,7 +181,22 @@
       ["no speech", number(cell.noSpeech, 2)], ["compression", number(cell.compression, 2)]]
       .forEach(([name, value]) => { if (value) meta.append(el("span", {}, `${name} ${value}`)); });
     if (meta.childNodes.length) box.append(meta);
+    box.append(...controlLines(entry * WIDTH + c));
     return box;
+  };
+  // What the control cells beside a cell came to: short lines, no media.
+  const controlLines = (place) => {
+    const lines = el("dl", { class: "controls" });
+    for (const [name, column] of Object.entries(data.controls)) {
+      const outcome = str(column.outcome[place]);
+      if (!outcome) continue;
+      const score = column.score[place];
+      const says = outcome === "answered" ? str(column.answer[place]) || "(nothing)" : `${outcome} ${str(column.reason[place])}`.trim();
+      const words = { "two-pass": "In two passes", blank: "On a blank carrier", repeat: "Asked again" }[name] || name;
+      if (name === "two-pass" && outcome === "answered") pair(lines, "First pass wrote", str(column.first[place]).trim() || "(nothing)");
+      pair(lines, score === null ? words : `${words} (score ${+score.toFixed(3)})`, says);
+    }
+    return lines.childNodes.length ? [lines] : [];
   };
   const show = (place) => {
     if (place < 0 || place >= found.length) return;

@@ -1,0 +1,137 @@
+"""The section of the control cells: what a blank lets guess, what asking again changes, what was heard and read."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap.vocabulary import Control
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, tables, words
+from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.tables import Table, make_table
+
+ITEMS = {"all": "all", "choices": "with choices"}
+WRITTEN = {"s2t": "heard (s2t)", "i2t": "read (i2t)"}
+
+
+def controls_section(analysis: Analysis) -> Section | None:
+    """A table for each kind of control that was run; nothing without any."""
+    if analysis.controls.is_empty():
+        return None
+    counts = make_table(
+        analysis.controls,
+        "control-counts",
+        "Control cells: what was asked, and what came back",
+        [
+            tables.text("control", "Control", definition="controls"),
+            *model_column(analysis),
+            tables.condition(),
+            tables.count("planned", "Planned", definition="outcomes"),
+            tables.count("answered", "Answered"),
+            tables.count("scored", "Scored"),
+            tables.count("failed", "Failed", zero_soft=True),
+            tables.count("pending", "Pending", zero_soft=True),
+            tables.count("unsupported", "Unsupported", zero_soft=True),
+        ],
+        small="beside the cells of the results, and in none of their denominators",
+    )
+    shown = [table for table in (_blank(analysis), _repeat(analysis), _first_passes(analysis)) if table.rows]
+    lack = int(analysis.controls.select(pl.col("planned").sum() - pl.col("answered").sum()).item())
+    lacking = f" {words.plural(lack, 'control cell')} lack an answer." if lack else ""
+    return Section(
+        "controls",
+        "Controls",
+        "Controls",
+        "Cells that were asked to check the others: what is right without a question was guessed, or leaked; what "
+        f"changes when the same is asked again is noise.{lacking}",
+        charts=_charts(analysis),
+        tables=tuple(shown),
+        folded=(counts,),
+    )
+
+
+def _blank(analysis: Analysis) -> Table:
+    level = f"{slices.level_words(analysis)} interval"
+    lacking = bool(analysis.blank["lacking"].sum())
+    several = analysis.blank["items"].n_unique() > 1
+    return make_table(
+        analysis.blank,
+        "blank",
+        "Blank carriers: what is guessed",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            *([tables.text("items", "Items", write=lambda name: ITEMS.get(name, name))] if several else []),
+            tables.percent("estimate", "Right on a blank, %", definition="blank"),
+            tables.interval("low", "high", level, difference=False),
+            tables.optional(tables.percent("chance", "Chance, %", definition="chance")),
+            tables.percent("accuracy", "Right on the question, %"),
+            tables.count("n", "n", definition="n"),
+            *([tables.count("lacking", "Lacking", zero_soft=True, definition="missing")] if lacking else []),
+            tables.method(),
+        ],
+        small="a white image, silence, or a typed word in the question's place; the instruction stays",
+    )
+
+
+def _repeat(analysis: Analysis) -> Table:
+    level = f"{slices.level_words(analysis)} interval"
+    return make_table(
+        analysis.repeat,
+        "repeat",
+        "Asked again: what changes",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.percent("changed", "Scored otherwise, %", definition="repeat"),
+            tables.interval("changed_low", "changed_high", level, difference=False),
+            tables.method("changed_method"),
+            tables.points("drift", "Second minus first"),
+            tables.interval("drift_low", "drift_high", f"{level}, points"),
+            tables.count("n", "n", definition="n"),
+            tables.method("drift_method"),
+        ],
+        small="the same request once more, with an id of its own",
+    )
+
+
+def _first_passes(analysis: Analysis) -> Table:
+    return make_table(
+        analysis.first_passes,
+        "first-passes",
+        "First passes: what the models wrote down",
+        [
+            *model_column(analysis),
+            tables.text("condition", "What was", write=lambda name: WRITTEN.get(name, name)),
+            tables.count("written", "Written", definition="two_pass"),
+            tables.count("empty", "Empty", zero_soft=True),
+            tables.percent("exact", "Without an error, %"),
+            tables.percent("wer", "WER to the question, %"),
+            tables.count("wer_words", "Words"),
+        ],
+        small="before they answered it as typed text; the waterfall has what that cost",
+    )
+
+
+def _charts(analysis: Analysis) -> tuple[Chart, ...]:
+    """Right on a blank and on the question, one below the other, for each model."""
+    charts = []
+    frame = analysis.blank.filter((pl.col("items") == "all") & pl.col("estimate").is_not_null())
+    for place, model in enumerate(slices.models_of(analysis)):
+        spans = [
+            Span(
+                row["condition"],
+                100 * row["estimate"],
+                None if row["low"] is None else 100 * row["low"],
+                None if row["high"] is None else 100 * row["high"],
+                f"{words.percent(row['estimate'])} of {words.percent(row['accuracy'])} %",
+                {"t": "text", "s": "speech", "i": "image"}.get(row["condition"][:1], "text"),
+                row["condition"].endswith("2s"),
+            )
+            for row in frame.filter(pl.col("model") == model).iter_rows(named=True)
+        ]
+        if spans:
+            title = f"{model}: right on a {Control.BLANK.value} carrier, of right on the question"
+            charts.append(interval_plot(spans, f"blank{place + 1}", title, "right on a blank, %"))
+    return tuple(charts)
