@@ -1,11 +1,13 @@
 """From a table of results to gaps, intervals and tests: pure functions over polars frames, usable without a run."""
 
-from omnigap_orchestrator.analysis.calibrated import calibrated, calibrations_of
+from omnigap_orchestrator.analysis.calibrated import calibrated
 from omnigap_orchestrator.analysis.choose import IntervalOptions
 from omnigap_orchestrator.analysis.compare import compare
 from omnigap_orchestrator.analysis.contrasts import Contrast, MissingRule
 from omnigap_orchestrator.analysis.controls import blank_accuracy, repeat_noise
 from omnigap_orchestrator.analysis.flips import flips
+from omnigap_orchestrator.analysis.instrument import calibrations_of
+from omnigap_orchestrator.analysis.instrument_tables import Instrument
 from omnigap_orchestrator.analysis.needs import assumed_needs, pilot_needs
 from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
 from omnigap_orchestrator.analysis.power import (
@@ -14,6 +16,7 @@ from omnigap_orchestrator.analysis.power import (
     pairs_needed,
     pairs_needed_for_equivalence,
 )
+from omnigap_orchestrator.analysis.ppi import Labelled, Powered, ppi_difference, ppi_mean
 from omnigap_orchestrator.analysis.rogan_gladen import Calibration, Corrected, correct, corrected
 from omnigap_orchestrator.analysis.routing import Constraints, Routing, RoutingOptions, routing
 from omnigap_orchestrator.analysis.set_level import disparity, imbalance, spread
@@ -27,8 +30,11 @@ __all__ = [
     "Constraints",
     "Contrast",
     "Corrected",
+    "Instrument",
     "IntervalOptions",
+    "Labelled",
     "MissingRule",
+    "Powered",
     "Routing",
     "RoutingOptions",
     "analyse",
@@ -48,6 +54,8 @@ __all__ = [
     "pairs_needed",
     "pairs_needed_for_equivalence",
     "pilot_needs",
+    "ppi_difference",
+    "ppi_mean",
     "repeat_noise",
     "routing",
     "score_matrices",

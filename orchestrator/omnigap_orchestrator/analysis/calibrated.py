@@ -22,43 +22,29 @@ from omnigap_orchestrator.analysis.rogan_gladen import Calibration, Corrected, c
 from omnigap_orchestrator.analysis.study_schemas import CALIBRATED_SCHEMA
 
 
-def calibrations_of(clips: pl.DataFrame) -> tuple[Calibration, ...]:
-    """Counts the clips of a calibration run by answer type.
-
-    Args:
-        clips: columns answer_type, truly_right (bool: the clip says a gold answer, not a foil), scored_right (bool).
-
-    Raises:
-        ValueError: an answer type has no true answers, or no foils.
-    """
-    right, kept = pl.col("truly_right"), pl.col("scored_right")
-    counts = clips.group_by("answer_type").agg(
-        kept=(right & kept).sum(), right=right.sum(), caught=(~right & ~kept).sum(), wrong=(~right).sum()
-    )
-    return tuple(Calibration(**row) for row in counts.sort("answer_type").iter_rows(named=True))
-
-
 def calibrated(
     results: pl.DataFrame,
     calibrations: tuple[Calibration, ...],
     rule: MissingRule,
     options: IntervalOptions,
     reference: str = "t2t",
+    bands: tuple[tuple[Calibration, ...], tuple[Calibration, ...]] = ((), ()),
 ) -> pl.DataFrame:
     """Raw and corrected accuracy and gap of every condition with a speech answer.
 
     Args:
         results: with answer_type and output; `second_score`, the score by another ASR, is shown raw where the table
         has it.
+        calibrations: empty: only what needs none is given.
+        bands: calibrations with q0 over plain foils alone, and over sound-alikes alone.
 
     Returns:
         A frame of `CALIBRATED_SCHEMA`, nulls with the `reason` where a correction is refused: scores that are not 0 or
         1, an answer type without calibration, a scorer that tells too little, too many pairs without a score.
     """
     speech = results.filter(pl.col("output") == "speech")
-    names = {c.answer_type: code for code, c in enumerate(calibrations)}
     types = dict(results.select("item_id", "answer_type").unique().iter_rows())
-    second = _second_scores(speech)
+    second = _second_scores(results, reference)
     graded = set(
         speech.filter(is_scored() & ~pl.col("score").is_in([0.0, 1.0]))
         .select("model", "condition")
@@ -67,24 +53,46 @@ def calibrated(
     )
     rows: list[tuple[object, ...]] = []
     for scores in score_matrices(item_scores(results.select(NEEDED_COLUMNS))):
-        for condition in sorted(set(speech.filter(model=scores.model)["condition"]) & set(scores.conditions)):
+        spoken = set(speech.filter(model=scores.model)["condition"])
+        for condition in (name for name in scores.conditions if name in spoken):
             refusal = "the metric is not binary" if (scores.model, condition) in graded else None
-            found = [
-                _corrected(scores, condition, base, types, names, calibrations, rule, options.level, refusal)
-                for base in (None, reference)
-            ]
-            numbers = [x for c in found for x in (c.raw, c.estimate, c.low, c.high, c.calibration_se, c.n)]
-            reason = next((c.reason for c in found if c.reason is not None), None)
-            rows.append((scores.model, condition, *numbers, second.get((scores.model, condition)), reason))
+
+            def found(
+                by: tuple[Calibration, ...],
+                scores: ModelScores = scores,
+                condition: str = condition,
+                refusal: str | None = refusal,
+            ) -> list[Corrected]:
+                return [
+                    _corrected(scores, condition, base, types, by, rule, options.level, refusal)
+                    for base in (None, reference)
+                ]
+
+            main = found(calibrations)
+            numbers = [x for c in main for x in (c.raw, c.estimate, c.low, c.high, c.calibration_se, c.n)]
+            plain, alike = (found(band) for band in bands)
+            band = [pair[place].estimate for place in (0, 1) for pair in (plain, alike)]
+            reason = next((c.reason for c in main if c.reason is not None), None)
+            others = second.get((scores.model, condition), (None, None, None))
+            rows.append((scores.model, condition, *numbers, *band, *others, reason))
     return pl.DataFrame(rows, schema=CALIBRATED_SCHEMA, orient="row").fill_nan(None)
 
 
-def _second_scores(speech: pl.DataFrame) -> dict[tuple[str, str], float | None]:
-    if "second_score" not in speech.columns:
+def _second_scores(
+    results: pl.DataFrame, reference: str
+) -> dict[tuple[str, str], tuple[float | None, float | None, int | None]]:
+    """Mean by the second scorer, its gap on the items that have a reference, and how many cells it heard."""
+    if "second_score" not in results.columns:
         return {}
-    held = speech.filter(pl.col("outcome") == Outcome.ANSWERED.value)
-    means = held.group_by("model", "condition").agg(pl.col("second_score").mean())
-    return {(model, condition): mean for model, condition, mean in means.iter_rows()}
+    held = results.filter(
+        (pl.col("outcome") == Outcome.ANSWERED.value) & pl.col("second_score").is_not_null() & is_scored()
+    )
+    base = item_scores(results.select(NEEDED_COLUMNS)).filter(condition=reference)
+    joined = held.join(base.select("model", "item_id", base="score"), on=["model", "item_id"], how="left")
+    means = joined.group_by("model", "condition").agg(
+        pl.col("second_score").mean(), gap=(pl.col("second_score") - pl.col("base")).mean(), n=pl.len().cast(pl.Int64)
+    )
+    return {(model, condition): (mean, gap, n) for model, condition, mean, gap, n in means.iter_rows()}
 
 
 def _corrected(
@@ -92,7 +100,6 @@ def _corrected(
     condition: str,
     reference: str | None,
     types: Mapping[str, str | None],
-    names: Mapping[str, int],
     calibrations: tuple[Calibration, ...],
     rule: MissingRule,
     level: float,
@@ -110,8 +117,11 @@ def _corrected(
     n, clusters = len(heard), len(np.unique(held.cluster))
     raw = float((heard - (0.0 if base is None else base)).mean()) if n else nan
     kinds = [types.get(str(item)) for item in held.items]
+    names = {c.answer_type: code for code, c in enumerate(calibrations)}
     unknown = sorted({str(kind) for kind in kinds if kind not in names})
-    if unknown:
+    if not calibrations:
+        refusal = refusal or "not calibrated"
+    elif unknown:
         refusal = refusal or f"no calibration of answer type {', '.join(unknown)}"
     if rule.refuses(lacking, len(planned.task)):
         refusal = refusal or f"refused: {lacking} of {len(planned.task)} planned items lack a score"

@@ -20,7 +20,9 @@ GOLD, PLAIN, SOUND_ALIKE, ALL_FOILS = "gold", "plain", "sound_alike", "all_foils
 
 def heard(clips: pl.DataFrame) -> pl.DataFrame:
     """The clips that have a score."""
-    return clips.filter((pl.col("outcome") == Outcome.ANSWERED.value) & pl.col("scored_right").is_not_null())
+    if "outcome" in clips.columns:
+        clips = clips.filter(pl.col("outcome") == Outcome.ANSWERED.value)
+    return clips.filter(pl.col("scored_right").is_not_null())
 
 
 def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
@@ -51,14 +53,16 @@ def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=RATES_SCHEMA, orient="row").fill_nan(None)
 
 
-def calibrations(clips: pl.DataFrame, foil: str = ALL_FOILS) -> tuple[Calibration, ...]:
-    """The counts that a correction takes, by answer type; types without gold answers or such foils are left out.
+def calibrations_of(clips: pl.DataFrame, foil: str = ALL_FOILS) -> tuple[Calibration, ...]:
+    """The counts that a correction takes, by answer type; types without gold answers or foils are left out.
 
     Counts are effective ones: clips of one text count as far as they tell something new (`effective_size`), so that
     the variance of q1 and q0 is not that of as many independent clips.
 
     Args:
-        foil: which wrong answers q0 is taken over: all, or only `plain` or `sound_alike` ones.
+        clips: answer_type, truly_right and scored_right; where it has them also foil, outcome, and spoken, the text
+            that was said (without it every clip is independent).
+        foil: which wrong answers q0 is taken over: all, or only `plain` or `sound_alike` ones where a type has any.
     """
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for answer_type, _, kind, part in _parts(heard(clips)):
@@ -66,8 +70,8 @@ def calibrations(clips: pl.DataFrame, foil: str = ALL_FOILS) -> tuple[Calibratio
         found.setdefault(answer_type, {})[kind] = (float(values.mean()), effective_size(values, _texts(part)))
     out = []
     for answer_type, kinds in found.items():
-        if GOLD in kinds and foil in kinds:
-            (q1, right), (q0, wrong) = kinds[GOLD], kinds[foil]
+        if GOLD in kinds and ALL_FOILS in kinds:
+            (q1, right), (q0, wrong) = kinds[GOLD], kinds.get(foil, kinds[ALL_FOILS])
             out.append(Calibration(answer_type, q1 * right, right, q0 * wrong, wrong))
     return tuple(out)
 
@@ -79,6 +83,8 @@ def effective_size(values: FloatArray, cluster: IntArray) -> float:
     else every text counts as one clip, weighted after Kish.
     """
     totals = ClusterTotals.of(values, cluster)
+    if totals.single:
+        return float(len(values))
     n, least = len(values), totals.effective
     mean = float(values.mean())
     errors = min(values.sum(), n - values.sum())
@@ -93,10 +99,13 @@ def _parts(clips: pl.DataFrame) -> Iterator[tuple[str, str, str, pl.DataFrame]]:
     """Answer type, q1 or q0, kind of foil, and its clips; all foils together come last."""
     for answer_type in clips["answer_type"].unique().sort():
         of_type = clips.filter(answer_type=answer_type)
-        for foil in (GOLD, PLAIN, SOUND_ALIKE):
-            part = of_type.filter(foil=foil)
+        gold = of_type.filter("truly_right")
+        if gold.height:
+            yield answer_type, "q1", GOLD, gold
+        for foil in (PLAIN, SOUND_ALIKE):
+            part = of_type.filter(foil=foil) if "foil" in clips.columns else of_type.clear()
             if part.height:
-                yield answer_type, "q1" if foil == GOLD else "q0", foil, part
+                yield answer_type, "q0", foil, part
         foils = of_type.filter(~pl.col("truly_right"))
         if foils.height:
             yield answer_type, "q0", ALL_FOILS, foils
@@ -109,5 +118,7 @@ def _right(clips: pl.DataFrame) -> FloatArray:
 
 def _texts(clips: pl.DataFrame) -> IntArray:
     """A code for each text that was said."""
+    if "spoken" not in clips.columns:
+        return np.arange(clips.height)
     _, codes = np.unique(clips["spoken"].to_numpy().astype(str), return_inverse=True)
     return np.asarray(codes, dtype=np.int64)

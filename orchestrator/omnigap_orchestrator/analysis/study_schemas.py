@@ -245,8 +245,15 @@ CALIBRATED_SCHEMA = pl.Schema(
         "gap_high": pl.Float64,
         "gap_calibration_se": pl.Float64,
         "gap_n": pl.Int64,
-        # Raw accuracy by another ASR scorer, as a sensitivity band.
+        # Corrected with q0 over plain foils alone, and over sound-alikes alone, as a sensitivity band.
+        "corrected_plain": pl.Float64,
+        "corrected_sound_alike": pl.Float64,
+        "gap_plain": pl.Float64,
+        "gap_sound_alike": pl.Float64,
+        # By another ASR scorer, raw, as a sensitivity band: on the cells that both have heard.
         "second_scorer": pl.Float64,
+        "second_gap": pl.Float64,
+        "second_n": pl.Int64,
         "reason": pl.String,
     }
 )

@@ -21,6 +21,7 @@ from omnigap_orchestrator.analysis.diagnostics import asr_diagnostics, error_cou
 from omnigap_orchestrator.analysis.effects import effects
 from omnigap_orchestrator.analysis.equivalence import DEFAULT_MARGIN, equivalence
 from omnigap_orchestrator.analysis.gap import gaps, gaps_by_task
+from omnigap_orchestrator.analysis.instrument_tables import Instrument, instrument_tables
 from omnigap_orchestrator.analysis.latency import latency
 from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
 from omnigap_orchestrator.analysis.power import power_table
@@ -54,6 +55,8 @@ class Analysis:
     """The tables, each a polars frame of the schema of the same name in `schemas` or `study_schemas`."""
 
     options: AnalysisOptions
+    # What a reader should know of calibration and labels; mostly empty.
+    instrument_note: str
     conditions: pl.DataFrame
     accuracy: pl.DataFrame
     accuracy_by_task: pl.DataFrame
@@ -64,6 +67,11 @@ class Analysis:
     architectures: pl.DataFrame
     architecture_tests: pl.DataFrame
     asr: pl.DataFrame
+    # Of the ASR scorer as an instrument, in `instrument_schemas`; empty where nothing is known of it.
+    calibration: pl.DataFrame
+    calibrated: pl.DataFrame
+    hearing: pl.DataFrame
+    human: pl.DataFrame
     flags: pl.DataFrame
     errors: pl.DataFrame
     latency: pl.DataFrame
@@ -79,6 +87,8 @@ class Analysis:
     power: pl.DataFrame
     equivalence: pl.DataFrame
     variance: pl.DataFrame
+    # Gaps by voice, font and the like, and what they say of the modality; empty where the run varies none of them.
+    spreads: pl.DataFrame
     set_level: pl.DataFrame
     routes: pl.DataFrame
     policies: pl.DataFrame
@@ -90,7 +100,10 @@ class Analysis:
 
 
 def analyse(
-    results: pl.DataFrame, options: AnalysisOptions | None = None, controls: pl.DataFrame | None = None
+    results: pl.DataFrame,
+    options: AnalysisOptions | None = None,
+    controls: pl.DataFrame | None = None,
+    instrument: Instrument | None = None,
 ) -> Analysis:
     """Computes every table from a table of results.
 
@@ -99,6 +112,7 @@ def analyse(
             what other columns would tell is then left out.
         controls: control cells, the same columns and `control` (`CONTROLS_SCHEMA`); they give tables of their own,
             and the two-pass ones refine the waterfall.
+        instrument: what is known of the ASR scorer: its calibration, gold answers, human labels.
 
     Raises:
         ValueError: the frame lacks a needed column, or contradicts itself (see `item_scores`).
@@ -112,8 +126,11 @@ def analyse(
     routed = routing(models, results, options.routing, options.intervals)
     held = controls if controls is not None else results.clear().with_columns(control=pl.lit(None, pl.String))
     by_type = types.architecture_models(gap_table, conditions)
+    instrument = instrument or Instrument()
+    ears = instrument_tables(results, instrument, options.missing, options.intervals, options.reference)
     return Analysis(
         options=options,
+        instrument_note=instrument.note,
         conditions=conditions,
         accuracy=accuracy_table,
         accuracy_by_task=accuracy_by_task(models, options.intervals),
@@ -124,6 +141,10 @@ def analyse(
         architectures=types.architectures(by_type),
         architecture_tests=types.architecture_tests(by_type),
         asr=asr_diagnostics(results),
+        calibration=ears.rates,
+        calibrated=ears.calibrated,
+        hearing=ears.hearing,
+        human=ears.human,
         flags=flag_counts(results),
         errors=error_counts(results),
         latency=latency(results, options.intervals.level),
@@ -156,6 +177,7 @@ def to_json(analysis: Analysis) -> dict[str, object]:
         "target_gap": options.target_gap,
         "margin": options.margin,
         "chance": options.chance,
+        "instrument_note": analysis.instrument_note,
         "missing_rule": {
             "share": options.missing.share,
             "pairs": options.missing.pairs,

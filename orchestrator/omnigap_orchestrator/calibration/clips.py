@@ -45,7 +45,7 @@ CALIBRATION_SCHEMA = pl.Schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
+class InstrumentKey:
     """What a calibration is good for: a scorer as it is asked, a voice service, the rules of scoring."""
 
     scorer_key: str
@@ -66,7 +66,7 @@ class Fit:
     note: str = ""
 
 
-def fits(clips: pl.DataFrame, now: Instrument) -> Fit:
+def fits(clips: pl.DataFrame, now: InstrumentKey) -> Fit:
     """Whether a calibration is of the scorer and the rules that the run was scored with.
 
     Another voice service does not spoil it: the answers were never spoken by that voice.
@@ -79,7 +79,7 @@ def fits(clips: pl.DataFrame, now: Instrument) -> Fit:
     if clips["scoring_version"][0] != now.scoring_version:
         return Fit(f"the calibration was scored by other rules (normaliser or metrics) than these answers: {again}")
     if clips["tts_digest"][0] != now.tts_digest:
-        return Fit(note="the voice service has changed since the calibration was made")
+        return Fit(note="The voice service has changed since the calibration was made.")
     return Fit()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from omnigap_orchestrator.calibration.clips import Instrument
+from omnigap_orchestrator.calibration.clips import InstrumentKey
 from omnigap_orchestrator.calibration.foils import CalibrationError, Utterance, utterances
 from omnigap_orchestrator.calibration.measure import Measurement
 from omnigap_orchestrator.carriers import MediaStore
@@ -98,7 +98,7 @@ async def _measured(
                 await writer.write(ServiceRow(role, role, service.digest, card, time.time()))
         asr_digest = scorer.digest if scorer is not None else seen.scorer.digest if seen.scorer is not None else ""
         tts_digest = tts.digest if tts is not None else seen.tts.digest if seen.tts is not None else ""
-        instrument = Instrument(scorer_key(asr_digest, config.scorer.decoding), tts_digest, scoring_version())
+        instrument = InstrumentKey(scorer_key(asr_digest, config.scorer.decoding), tts_digest, scoring_version())
         readings = CarrierSet(config).readings
         measurement = Measurement(
             config.scorer,

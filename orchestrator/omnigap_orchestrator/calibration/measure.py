@@ -14,7 +14,7 @@ from omnigap.media import decode_audio, encode_wav
 from omnigap.media.audio import WAV
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Outcome, Reason
-from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA, Instrument
+from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA, InstrumentKey
 from omnigap_orchestrator.calibration.foils import Foil, Utterance
 from omnigap_orchestrator.carriers import MediaStore, speech_carrier_key
 from omnigap_orchestrator.config import ScorerConfig
@@ -57,7 +57,7 @@ class Measurement:
         self,
         scorer_config: ScorerConfig,
         readings: Sequence[Reading],
-        instrument: Instrument,
+        instrument: InstrumentKey,
         store: MediaStore,
         journal: Journal,
         writer: JournalWriter,

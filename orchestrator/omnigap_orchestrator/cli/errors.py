@@ -35,6 +35,7 @@ def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
 def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap.errors import ContractError
     from omnigap_orchestrator.calibration.foils import CalibrationError
+    from omnigap_orchestrator.calibration.labels import LabelsError
     from omnigap_orchestrator.carriers import CarrierError, StoreError
     from omnigap_orchestrator.config import ConfigError
     from omnigap_orchestrator.dispatch import ServiceError
@@ -56,6 +57,7 @@ def _known_cause(error: BaseException) -> BaseException | None:
         FolderError,
         ItemError,
         JournalError,
+        LabelsError,
         PlanError,
         RestrictionError,
         ServiceError,

@@ -17,6 +17,7 @@ _COMMANDS = {
     "score": ("stages", "Score the stored answers of an existing run."),
     "report": ("stages", "Write the report of an existing run again."),
     "calibrate": ("calibrate", "Measure how often the ASR scorer is right, to correct spoken answers for it."),
+    "sample-clips": ("sample_clips", "Draw spoken answers for people to label, as a listening sheet."),
     "analyse": ("analyse", "Analyse a table of per-item scores that was made elsewhere."),
     "compare": ("compare", "Compare two runs item by item."),
     "route": ("route", "Choose the form of question and answer for each task, under constraints."),
@@ -35,7 +36,7 @@ class LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"omnigap_orchestrator.cli.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

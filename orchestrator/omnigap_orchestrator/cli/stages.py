@@ -47,11 +47,21 @@ def score(ctx: click.Context, run_dir: Path | None, models: str | None, conditio
 @run_dir_option
 @click.option("--single-file", is_flag=True, default=None, help="Put all media inside report.html.")
 @click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps also where many answers are missing.")
+@click.option(
+    "--labels",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV of human labels, as `sample-clips` has them made; the run's folder keeps them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 @click.pass_context
 @friendly
 def report(
-    ctx: click.Context, run_dir: Path | None, single_file: bool | None, allow_missing: bool | None, as_json: bool
+    ctx: click.Context,
+    run_dir: Path | None,
+    single_file: bool | None,
+    allow_missing: bool | None,
+    labels: Path | None,
+    as_json: bool,
 ) -> None:
     """Write results.parquet, summary.json, report.html and manifest.toml again from what the folder holds."""
     from omnigap_orchestrator.cli.result_view import print_result
@@ -59,7 +69,7 @@ def report(
     from omnigap_orchestrator.run.folder import RunFolder
 
     folder = RunFolder(run_dir or DEFAULT_RUN)
-    summary = rewrite(folder, single_file=single_file, allow_missing=allow_missing)
+    summary = rewrite(folder, single_file=single_file, allow_missing=allow_missing, labels=labels)
     print_result(summary, folder, as_json=as_json)
     ctx.exit(0 if summary["whole"] else NOT_WHOLE)
 

@@ -104,6 +104,47 @@ _ALL = (
         "repeats itself.",
     ),
     Definition(
+        "q",
+        "q1 and q0",
+        "q1: how often the ASR scorer's transcript of a spoken gold answer is scored right; q0: how often that of a "
+        "wrong answer is scored wrong. Both by answer type, from synthetic speech. Clips of one text count as one "
+        "cluster: a voice says a letter the same for every item.",
+    ),
+    Definition(
+        "foils",
+        "Plain foils and sound-alikes",
+        "The wrong answers of the calibration. Plain: another item's answer of the same type. Sound-alike: the answer "
+        "that sounds nearest, such as 30 for 13 or D for B. A model's own wrong answers lie between the two.",
+    ),
+    Definition(
+        "corrected",
+        "Corrected",
+        "(raw + q0 - 1) / (q0 + q1 - 1), Rogan and Gladen's estimator, each answer type with its own rates. The "
+        "interval carries the variance of the raw score, of q1 and q0, and for a gap the covariance with the "
+        "reference. Refused where q0 + q1 - 1 is below 0.2, for scores with grades, and where a type has no "
+        "calibration.",
+    ),
+    Definition(
+        "second_scorer",
+        "Second scorer",
+        "The raw score when another ASR model hears the same answers. How far it lies from the first tells how much "
+        "hangs on the choice of the scorer.",
+    ),
+    Definition(
+        "entities",
+        "NE-WER and NE-FNR",
+        "Errors on the answers alone, after ContextASR-Bench: NE-WER is the word error rate over gold answers and "
+        "aliases that the reference holds, each matched with what was heard for it; NE-FNR the share that was not "
+        "heard exactly.",
+    ),
+    Definition(
+        "ppi",
+        "PPI++",
+        "Prediction-powered inference: lambda times the mean score of all answers, plus the weighted mean of label "
+        "minus lambda times score over the labelled ones. Unbiased whatever lambda is; lambda is tuned for the "
+        "smallest variance, and makes no difference where labels were drawn by right and wrong.",
+    ),
+    Definition(
         "voicing",
         "Heard minus own text",
         "The score of what was heard minus the score of the model's own text of the same spoken answer: what is "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from omnigap_orchestrator.carriers import MediaStore
@@ -14,6 +15,7 @@ from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.run.facts import command_line, now
 from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.run.instrument import keep_labels
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.outputs import current_summary, write_outputs
 from omnigap_orchestrator.run.record import open_book, recall
@@ -26,6 +28,7 @@ from omnigap_orchestrator.run.settings import (
     roster_of,
     services_of,
 )
+from omnigap_orchestrator.run.table import ResultsTable
 
 
 async def drive(
@@ -65,16 +68,28 @@ async def redrive(folder: RunFolder, restriction: Restriction, observer: Observe
     return await drive(config, items, folder, restriction, observer)
 
 
-def rewrite(folder: RunFolder, *, single_file: bool | None = None, allow_missing: bool | None = None) -> dict[str, Any]:
+def rewrite(
+    folder: RunFolder,
+    *,
+    single_file: bool | None = None,
+    allow_missing: bool | None = None,
+    labels: Path | None = None,
+) -> dict[str, Any]:
     """The run's files from its folder alone; returns what summary.json holds.
+
+    Args:
+        labels: human labels, taken into the folder first.
 
     Raises:
         FolderError: where no run was started there.
+        LabelsError: for labels that are none of this run's answers.
     """
     folder.require()
     journal = Journal(folder.journal)
     try:
         book = open_book(folder, journal)
+        if labels is not None:
+            keep_labels(folder, labels, ResultsTable(folder.name, book, journal).frame())
         return write_outputs(folder, book, journal, single_file=single_file, allow_missing=allow_missing)
     finally:
         journal.close()

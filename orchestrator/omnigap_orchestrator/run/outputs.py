@@ -26,6 +26,7 @@ from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book
 from omnigap_orchestrator.run.facts import run_facts
 from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.run.instrument import evidence_digest, instrument_of
 from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.table import ResultsTable
 
@@ -50,7 +51,8 @@ def write_outputs(
     section = book.config.analysis
     if allow_missing is not None:
         section = section.model_copy(update={"allow_missing": allow_missing})
-    analysis = analyse(results, analysis_options(section), controls)
+    instrument = instrument_of(folder, book, journal, results)
+    analysis = analyse(results, analysis_options(section), controls, instrument)
     facts = run_facts(folder, book, journal, results, controls)
     summary = _summary(folder, facts, analysis)
     with replacing(folder.results) as path:
@@ -79,7 +81,7 @@ def write_outputs(
         )
     # Files that were asked for in another form than the configuration's hold for that one time.
     as_configured = single_file is None and allow_missing is None
-    journal.set_meta(FINGERPRINT, fingerprint(journal, book.config) if as_configured else "")
+    journal.set_meta(FINGERPRINT, fingerprint(folder, journal, book.config) if as_configured else "")
     return summary
 
 
@@ -93,14 +95,14 @@ def current_summary(folder: RunFolder, journal: Journal, config: Config) -> dict
     """summary.json, where all files are there and nothing that they follow from has changed since."""
     files = [folder.results, folder.summary, folder.report, folder.manifest]
     files += [folder.controls] if config.run.controls else []
-    if journal.meta(FINGERPRINT) != fingerprint(journal, config) or not all(path.is_file() for path in files):
+    if journal.meta(FINGERPRINT) != fingerprint(folder, journal, config) or not all(path.is_file() for path in files):
         return None
     summary: dict[str, Any] = json.loads(folder.summary.read_text(encoding="utf-8"))
     return summary
 
 
-def fingerprint(journal: Journal, config: Config) -> str:
-    """Of all that the files follow from: plan, configuration, services, how many rows there are, and this version.
+def fingerprint(folder: RunFolder, journal: Journal, config: Config) -> str:
+    """Of all that the files follow from: plan, configuration, services, rows, calibration, labels, and this version.
 
     Rows are only ever added under content keys, so their number tells whether there are new ones.
     """
@@ -110,8 +112,9 @@ def fingerprint(journal: Journal, config: Config) -> str:
         for f in journal.all(FailureRow)
     ]
     services = [f"{row.role} {row.name} {row.digest}" for row in journal.all(ServiceRow)]
+    evidence = evidence_digest(folder)
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
-    return digest_of([journal.meta("plan"), config.model_dump_json(), counts, failures, services, versions])
+    return digest_of([journal.meta("plan"), config.model_dump_json(), counts, failures, services, evidence, versions])
 
 
 def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis) -> dict[str, Any]:

@@ -90,8 +90,8 @@ def test_the_clips_of_a_calibration_are_counted() -> None:
 def test_speech_conditions_are_corrected_and_text_answers_are_not() -> None:
     results = drawn(200).with_columns(answer_type=pl.lit("entity"), second_score=pl.col("score"))
     frame = calibrated(results, calibrations_of(clips()), RULE, OPTIONS)
-    assert frame["condition"].to_list() == ["i2s", "s2s", "t2s"]
-    row = frame.row(2, named=True)
+    assert frame["condition"].to_list() == ["t2s", "s2s", "i2s"]
+    row = frame.row(0, named=True)
     assert row["corrected"] == pytest.approx(corrected(row["raw"], 0.98, 0.9))
     t2t = results.filter(condition="t2t")["score"].mean()
     assert row["corrected_gap"] == pytest.approx(row["corrected"] - t2t)

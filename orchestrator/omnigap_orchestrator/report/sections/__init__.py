@@ -6,6 +6,7 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report.sections.asr import asr_section
+from omnigap_orchestrator.report.sections.calibration import calibration_section
 from omnigap_orchestrator.report.sections.consistency import consistency_section
 from omnigap_orchestrator.report.sections.controls import controls_section
 from omnigap_orchestrator.report.sections.effects import effect_section
@@ -33,6 +34,7 @@ def all_sections(analysis: Analysis, results: pl.DataFrame) -> tuple[Section, ..
         controls_section(analysis),
         consistency_section(analysis),
         asr_section(analysis, results),
+        calibration_section(analysis),
         routing_section(analysis),
         power_section(analysis),
         missing_section(analysis),

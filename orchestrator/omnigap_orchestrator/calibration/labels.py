@@ -1,0 +1,145 @@
+"""Human labels as they come back: a CSV file, told by clip or by cell, as the frame that the analysis takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from omnigap.digest import digest_of
+from omnigap_orchestrator.analysis.human import LABELS_SCHEMA
+from omnigap_orchestrator.analysis.pairs import is_scored
+
+WORDS: dict[str, float | None] = {
+    **dict.fromkeys(("right", "1", "1.0", "true", "yes", "correct"), 1.0),
+    **dict.fromkeys(("wrong", "0", "0.0", "false", "no", "incorrect"), 0.0),
+    **dict.fromkeys(("unsure", "?", "can't tell", "cant tell"), None),
+}
+"""What a label may be called; an empty one was not given."""
+
+_CELL = ("model", "condition", "item_id", "replicate")
+
+
+class LabelsError(Exception):
+    """Labels can't be used; the message names the file, the line and what to write."""
+
+
+def clip_ids(results: pl.DataFrame) -> pl.DataFrame:
+    """The spoken answers that can be labelled, with audio and a score, and `clip`, a name for each that tells nothing.
+
+    The name is a hash over the cell and its audio, so it fits no other answer, and needs no list to be read back.
+    """
+    held = results.filter(
+        (pl.col("output") == "speech") & is_scored() & pl.col("output_media").is_not_null()
+    ).with_columns(pl.col("replicate").cast(pl.Int64))
+    names = [digest_of(["clip", *row])[:12] for row in held.select(*_CELL, "output_media").iter_rows()]
+    return held.with_columns(clip=pl.Series(names, dtype=pl.String))
+
+
+def read_labels(path: Path, results: pl.DataFrame) -> pl.DataFrame:
+    """Labels of answers of these results; rows with an empty label are left out, several labels of one answer averaged.
+
+    Columns: `label` (right, wrong, unsure), and either `clip`, as `sample-clips` names it, or `item_id` and `condition`
+    (with `model` and `replicate` where the results have several). `inclusion_probability`, if there is one, says with
+    which probability the answer was drawn.
+
+    Returns:
+        A frame of `LABELS_SCHEMA`.
+
+    Raises:
+        LabelsError: for a file that can't be read, an unknown word or probability, or an answer that is not there.
+    """
+    frame = _given(path, results)
+    words = frame["label"].str.strip_chars().str.to_lowercase()
+    unknown = frame.filter(~words.is_in(list(WORDS)))
+    if unknown.height:
+        row = unknown.row(0, named=True)
+        known = "right, wrong or unsure"
+        raise LabelsError(
+            f"{path}, line {row['line']}: label {row['label']!r} is unknown: write {known}, or leave it empty"
+        )
+    label = words.replace_strict(list(WORDS), list(WORDS.values()), return_dtype=pl.Float64)
+    frame = frame.with_columns(label=label, inclusion_probability=_probability(path, frame))
+    return (
+        frame.group_by(_CELL, maintain_order=True)
+        .agg(pl.col("label").mean(), pl.col("inclusion_probability").first())
+        .select(LABELS_SCHEMA.names())
+        .cast(LABELS_SCHEMA)
+    )
+
+
+def _given(path: Path, results: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a label, all columns as text, each with its cell and its line in the file."""
+    try:
+        frame = pl.read_csv(path, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise LabelsError(
+            f"{path} can't be read as CSV ({error}): give the file that the listening sheet saved"
+        ) from error
+    if "label" not in frame.columns:
+        raise LabelsError(f"{path} has no column 'label': it has {', '.join(frame.columns)}")
+    frame = frame.with_row_index("line", offset=2).filter(pl.col("label").fill_null("").str.strip_chars() != "")
+    if frame.is_empty():
+        raise LabelsError(f"{path} holds no label: label some clips and save the CSV file from the listening sheet")
+    return _by_clip(path, frame, results) if "clip" in frame.columns else _by_cell(path, frame, results)
+
+
+def _by_clip(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
+    if not {"output", "output_media", "replicate"} <= set(results.columns):
+        raise LabelsError(
+            f"{path} names clips, which only a run's own results hold: name item_id and condition instead"
+        )
+    known = clip_ids(results).select("clip", *_CELL)
+    frame = frame.drop([name for name in _CELL if name in frame.columns])
+    lost = frame.join(known, on="clip", how="anti")
+    if lost.height:
+        row = lost.row(0, named=True)
+        raise LabelsError(
+            f"{path}, line {row['line']}: clip {row['clip']!r} is no answer of this run ({lost.height} such rows): the "
+            "labels are of another run, or the answer was made again since; draw a new sample with sample-clips"
+        )
+    return frame.join(known, on="clip")
+
+
+def _by_cell(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
+    for name in ("item_id", "condition"):
+        if name not in frame.columns:
+            raise LabelsError(
+                f"{path} has neither a column 'clip' nor a column {name!r}: it has {', '.join(frame.columns)}"
+            )
+    models = results["model"].unique().to_list()
+    if "model" not in frame.columns:
+        if len(models) > 1:
+            raise LabelsError(
+                f"{path} has no column 'model', and there are {len(models)} of them: name each answer's own"
+            )
+        frame = frame.with_columns(model=pl.lit(models[0]))
+    if "replicate" not in frame.columns:
+        frame = frame.with_columns(replicate=pl.lit("0"))
+    frame = frame.with_columns(pl.col("replicate").cast(pl.Int64, strict=False))
+    held = results if "replicate" in results.columns else results.with_columns(replicate=pl.lit(0))
+    known = held.filter(is_scored()).select(*_CELL[:3], pl.col("replicate").cast(pl.Int64)).unique()
+    lost = frame.join(known, on=list(_CELL), how="anti")
+    if lost.height:
+        row = lost.row(0, named=True)
+        cell = f"{row['model']} {row['item_id']} {row['condition']} (replicate {row['replicate']})"
+        raise LabelsError(
+            f"{path}, line {row['line']}: the table has no scored answer of {cell} ({lost.height} such rows)"
+        )
+    return frame
+
+
+def _probability(path: Path, frame: pl.DataFrame) -> pl.Series:
+    """Inclusion probabilities; null where the file has none."""
+    name = "inclusion_probability"
+    if name not in frame.columns:
+        return pl.Series(name, [None] * frame.height, dtype=pl.Float64)
+    numbers = frame[name].cast(pl.Float64, strict=False)
+    bad = frame.filter(numbers.is_null() | ~numbers.is_between(0, 1, closed="right"))
+    if bad.height:
+        row = bad.row(0, named=True)
+        raise LabelsError(
+            f"{path}, line {row['line']}: {name} {row[name]!r} is no number above 0 and up to 1: leave the column out "
+            "where all answers were drawn alike"
+        )
+    return numbers

@@ -1,0 +1,55 @@
+"""`omnigap-orchestrate sample-clips`: spoken answers for human ears, as a listening sheet and an empty labels file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from omnigap_orchestrator.cli.errors import friendly
+
+
+@click.command("sample-clips")
+@click.argument("run_dir", metavar="RUN", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--n", "-n", "count", type=click.IntRange(min=1), default=200, show_default=True, help="Clips.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the sheet.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draw.")
+@friendly
+def sample_clips(run_dir: Path, count: int, out: Path, seed: int) -> None:
+    """Draw spoken answers of RUN for people to label, evenly over model, condition and scored right or wrong.
+
+    Writes sheet.html (open it in a browser; it shows neither the model nor what the scorer heard), labels.csv with each
+    clip's probability of being drawn, and clips.csv, which tells what each clip is. `report --labels` reads the labels.
+    """
+    from omnigap_orchestrator.calibration.labels import LabelsError
+    from omnigap_orchestrator.calibration.sample import draw_clips
+    from omnigap_orchestrator.calibration.sheet import KEY, LABELS, SHEET, write_sheet
+    from omnigap_orchestrator.carriers import MediaStore
+    from omnigap_orchestrator.journal import Journal
+    from omnigap_orchestrator.run.folder import FolderError, RunFolder
+    from omnigap_orchestrator.run.record import open_book
+    from omnigap_orchestrator.run.table import ResultsTable
+
+    folder = RunFolder(run_dir)
+    folder.require()
+    if (out / LABELS).exists():
+        raise LabelsError(f"{out / LABELS} is there already, and may hold labels: choose another --out")
+    journal = Journal(folder.journal)
+    try:
+        book = open_book(folder, journal)
+        results = ResultsTable(folder.name, book, journal).frame()
+    finally:
+        journal.close()
+    sample = draw_clips(results, count, seed)
+    if sample.is_empty():
+        raise LabelsError(f"{run_dir} has no scored spoken answers: run the conditions t2s, s2s or i2s first")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"{out} can't be made ({error.strerror}): choose another --out") from error
+    items = {item.id: item for item in book.plan.items}
+    write_sheet(out, sample, items, MediaStore(folder.media), folder.name, run_dir)
+    click.echo(f"{sample.height} clips in {sample['stratum'].n_unique()} strata (model, condition, right or wrong)")
+    click.echo(f"listening sheet: {out / SHEET}")
+    click.echo(f"labels to fill in: {out / LABELS}, or saved from the sheet")
+    click.echo(f"what each clip is, not for the listener: {out / KEY}")

@@ -1,0 +1,301 @@
+"""The section of corrected scores: raw, corrected for the scorer's errors, by a second scorer, and by human labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, tables, words
+from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.tables import Cell, Column, Row, Table, make_table
+
+OPTIMISTIC = (
+    "The calibration's speech is synthetic and cleaner than a model's own, so q1 and q0 are optimistic, and a "
+    "correction is likely too small where answers are lost. Wrong answers are other items' answers and sound-alikes; "
+    "what each kind alone would give is shown."
+)
+FOILS = {
+    "gold": "gold answers",
+    "plain": "other answers",
+    "sound_alike": "sound-alikes",
+    "all_foils": "all wrong answers",
+}
+
+
+def calibration_section(analysis: Analysis) -> Section | None:
+    """Nothing where there is no calibration, no second scorer, and no label; words and answers are then in no table."""
+    if analysis.calibrated.is_empty() and analysis.human.is_empty():
+        return None
+    level = slices.level_words(analysis)
+    return Section(
+        "calibration",
+        "Spoken answers, corrected for the scorer",
+        "Corrected",
+        _lead(analysis),
+        charts=tuple(
+            chart
+            for number, model in enumerate(slices.models_of(analysis))
+            if (chart := _chart(analysis, model, number)) is not None
+        ),
+        tables=tuple(
+            table
+            for table in (
+                _scores(analysis, level),
+                _gaps(analysis, level),
+                _human(analysis, level),
+                _rates(analysis, level),
+            )
+            if table.rows
+        ),
+        folded=tuple(table for table in (_rate_details(analysis, level), _hearing(analysis)) if table.rows),
+    )
+
+
+def _lead(analysis: Analysis) -> str:
+    sentences = []
+    if not analysis.calibration.is_empty():
+        clips = int(analysis.calibration.filter(pl.col("foil").is_in(["gold", "all_foils"]))["n"].sum())
+        sentences.append(
+            f"{words.plural(clips, 'clip')} of gold answers and wrong ones were said by the voice, heard by the same "
+            "scorer, and scored by the same rules: how often it is right about them, by answer type, corrects the raw "
+            "scores. The raw scores stay; the interval carries what the calibration does not know."
+        )
+        sentences.append(OPTIMISTIC)
+    elif not analysis.calibrated.is_empty():
+        refusals = analysis.calibrated["reason"].drop_nulls().unique(maintain_order=True).to_list()
+        reason = "; ".join(refusals)
+        sentences.append(f"No score is corrected: {reason}.")
+    if not analysis.human.is_empty():
+        sentences.append(
+            "Human labels are few and right, scores are many and biased: PPI++ takes both, and its interval is that of "
+            "the labels, narrowed by the scores as far as they agree."
+        )
+    if analysis.instrument_note:
+        sentences.append(analysis.instrument_note)
+    return " ".join(sentences)
+
+
+def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
+    """For each spoken condition its gap: raw, corrected, by the second scorer, by people."""
+    corrected = slices.by_condition(analysis.calibrated.filter(model=model))
+    people = slices.by_condition(analysis.human.filter(model=model, quantity="gap"))
+    spans: list[Span] = []
+    for condition in dict.fromkeys([*corrected, *people]):
+        row, by_people = corrected.get(condition, {}), people.get(condition, {})
+        lines = [
+            _span("raw", row.get("raw_gap", by_people.get("raw")), None, None, True),
+            _span("corrected", row.get("corrected_gap"), row.get("gap_low"), row.get("gap_high"), False),
+            _span("second scorer", row.get("second_gap"), None, None, True),
+            _span("people", by_people.get("estimate"), by_people.get("low"), by_people.get("high"), False),
+        ]
+        told = [line for line in lines if line is not None]
+        if len(told) > 1:
+            spans += [Span(condition, heading=True), *told]
+    if not spans:
+        return None
+    name = f" of {model}" if len(slices.models_of(analysis)) > 1 else ""
+    return interval_plot(spans, f"corrected-{number}", f"Gaps{name} by how they were heard", "gap, points", row=26)
+
+
+def _span(label: str, estimate: float | None, low: float | None, high: float | None, hollow: bool) -> Span | None:
+    if estimate is None or not words.known(estimate):
+        return None
+    note = words.points(estimate)
+    if low is None or high is None:
+        return Span(label, 100 * estimate, note=note, modality="speech", hollow=hollow)
+    shown = f"{note} {words.interval(low, high, difference=True)}"
+    return Span(label, 100 * estimate, 100 * low, 100 * high, shown, "speech", hollow)
+
+
+def _scores(analysis: Analysis, level: str) -> Table:
+    return make_table(
+        analysis.calibrated,
+        "corrected",
+        "Score, raw and corrected",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.percent("raw", "Raw, %", definition="accuracy"),
+            Column("Corrected, %", lambda r: _share(r, "corrected"), "corrected", numeric=True),
+            tables.interval("low", "high", f"{level} interval", difference=False, definition="corrected"),
+            tables.optional(_band("corrected_plain", "corrected_sound_alike", "By plain / sound-alike foils, %")),
+            tables.optional(_se("calibration_se", "SE by calibration", "corrected")),
+            tables.optional(tables.percent("second_scorer", "Second scorer, raw, %", definition="second_scorer")),
+            tables.optional(tables.count("second_n", "Heard by it")),
+            tables.count("n", "n", definition="n"),
+            tables.optional(tables.text("reason", "Not corrected since", css="soft")),
+        ],
+        small="not clipped where a gap or a simulation needs it; shown between 0 and 100",
+    )
+
+
+def _gaps(analysis: Analysis, level: str) -> Table:
+    return make_table(
+        analysis.calibrated.filter(pl.col("raw_gap").is_not_null()),
+        "corrected-gaps",
+        f"Gap to {analysis.options.reference}, raw and corrected",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.points("raw_gap", "Raw", definition="gap"),
+            tables.points("corrected_gap", "Corrected", definition="corrected"),
+            tables.interval("gap_low", "gap_high", f"{level} interval", definition="corrected"),
+            tables.optional(_band("gap_plain", "gap_sound_alike", "By plain / sound-alike foils", difference=True)),
+            tables.optional(_se("gap_calibration_se", "SE by calibration", "corrected")),
+            tables.optional(tables.points("second_gap", "Second scorer, raw", definition="second_scorer")),
+            tables.count("gap_n", "n", definition="n"),
+        ],
+        small="points; text answers need no correction, and their covariance is in the interval",
+    )
+
+
+def _human(analysis: Analysis, level: str) -> Table:
+    def estimate(row: Row) -> Cell:
+        write = words.points if row["quantity"] == "gap" else words.percent
+        return Cell(write(row["estimate"]), _hundred(row["estimate"]), title=row["reason"] or "")
+
+    def raw(row: Row) -> Cell:
+        write = words.points if row["quantity"] == "gap" else words.percent
+        return Cell(write(row["raw"]), _hundred(row["raw"]))
+
+    def between(row: Row) -> Cell:
+        shown = words.interval(row["low"], row["high"], difference=row["quantity"] == "gap")
+        return Cell(shown, low=_hundred(row["low"]), high=_hundred(row["high"]), css="soft")
+
+    return make_table(
+        analysis.human,
+        "human",
+        "Scores and gaps with human labels",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.text("quantity", "Of"),
+            Column("Raw", raw, "accuracy", numeric=True),
+            Column("PPI++", estimate, "ppi", numeric=True),
+            Column(f"{level} interval", between, "ppi", numeric=True),
+            tables.optional(tables.number("lam", "Lambda", definition="ppi")),
+            _se("se", "SE", "ppi"),
+            tables.optional(_se("labels_only_se", "SE by labels alone", "ppi")),
+            tables.percent("agreement", "Scorer agrees, %", definition="ppi"),
+            tables.count("labelled", "Labels"),
+            tables.count("undecided", "Can't tell", zero_soft=True),
+            tables.count("n", "Answers", definition="n"),
+            tables.optional(tables.text("reason", "No estimate since", css="soft")),
+        ],
+        small="percent; gaps in points. Labels are weighted by the inverse of their probability of being drawn",
+    )
+
+
+def _rates(analysis: Analysis, level: str) -> Table:
+    """One row an answer type: q1 and q0 of each kind of foil side by side."""
+    pivoted = analysis.calibration.group_by("answer_type", maintain_order=True).agg(
+        pl.struct("foil", "estimate", "low", "high", "n", "texts").alias("kinds")
+    )
+
+    def rate(foil: str, name: str) -> Column:
+        def cell(row: Row) -> Cell:
+            of = next((kind for kind in row["kinds"] if kind["foil"] == foil), None)
+            if of is None:
+                return Cell(words.NOTHING, "", low="", high="")
+            shown = f"{words.percent(of['estimate'])} {words.interval(of['low'], of['high'], difference=False)}"
+            told = f"{words.plural(of['n'], 'clip')} of {words.plural(of['texts'], 'text')}"
+            return Cell(shown, _hundred(of["estimate"]), title=told, low=_hundred(of["low"]), high=_hundred(of["high"]))
+
+        return Column(name, cell, "q", numeric=True)
+
+    def clips(row: Row) -> Cell:
+        said = [kind for kind in row["kinds"] if kind["foil"] != "all_foils"]
+        return Cell(" / ".join(f"{kind['n']:,}" for kind in said), css="soft")
+
+    return make_table(
+        pivoted,
+        "rates",
+        "How often the scorer is right about known texts",
+        [
+            tables.text("answer_type", "Answer type"),
+            rate("gold", "q1, gold answers, %"),
+            rate("plain", "q0, other answers, %"),
+            rate("sound_alike", "q0, sound-alikes, %"),
+            Column("Clips", clips, numeric=True),
+        ],
+        small=f"with {level} intervals, clips of one text as one cluster; synthetic speech, so optimistic",
+    )
+
+
+def _rate_details(analysis: Analysis, level: str) -> Table:
+    return make_table(
+        analysis.calibration,
+        "rate-details",
+        "The same with texts, voices and methods",
+        [
+            tables.text("answer_type", "Answer type"),
+            tables.text("quantity", "Rate", definition="q"),
+            tables.text("foil", "Said", write=lambda foil: FOILS.get(foil, foil)),
+            tables.percent("estimate", "Scored as it must be, %", definition="q"),
+            tables.interval("low", "high", f"{level} interval", difference=False),
+            tables.count("n", "Clips"),
+            tables.count("texts", "Different texts", definition="q"),
+            tables.count("voices", "Voices"),
+            tables.method(),
+        ],
+    )
+
+
+def _hearing(analysis: Analysis) -> Table:
+    against = {"calibration": "the text that was said", "own_text": "the model's own text"}
+    return make_table(
+        analysis.hearing,
+        "hearing",
+        "Errors of transcripts on words and on answers",
+        [
+            tables.text("against", "Against", write=lambda name: against[name]),
+            tables.optional(tables.text("model", "Model")),
+            tables.optional(tables.text("condition", "Condition", definition="condition")),
+            Column("Answer type", lambda r: Cell(_type(r))),
+            tables.percent("wer", "WER, %", definition="wer", digits=2),
+            tables.percent("ne_wer", "NE-WER, %", definition="entities", digits=2),
+            tables.percent("ne_fnr", "NE-FNR, %", definition="entities", digits=2),
+            tables.count("wer_words", "Words"),
+            tables.count("entities", "Answers in them", definition="entities"),
+            tables.count("clips", "Clips"),
+        ],
+        small="errors are summed before they are divided",
+    )
+
+
+def _type(row: Row) -> str:
+    return row["answer_type"] or ("all" if row["against"] == "calibration" else words.NOTHING)
+
+
+def _share(row: Row, key: str) -> Cell:
+    """A corrected share as a reader expects one, between 0 and 100; CSV has it as computed."""
+    value = row[key]
+    shown = None if value is None else min(max(value, 0.0), 1.0)
+    return Cell(words.percent(shown), _hundred(value), title=row["reason"] or "")
+
+
+def _se(key: str, label: str, definition: str) -> Column:
+    def cell(row: Row) -> Cell:
+        return Cell(words.points(row[key], signed=False), _hundred(row[key]), css="soft")
+
+    return Column(label, cell, definition, numeric=True)
+
+
+def _band(low: str, high: str, label: str, difference: bool = False) -> Column:
+    write = words.points if difference else words.percent
+
+    def cell(row: Row) -> Cell:
+        values: Sequence[Any] = (row[low], row[high])
+        if all(value is None for value in values):
+            return Cell(words.NOTHING, low="", high="")
+        return Cell(" / ".join(write(v) for v in values), low=_hundred(row[low]), high=_hundred(row[high]), css="soft")
+
+    return Column(label, cell, "foils", numeric=True)
+
+
+def _hundred(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.10g}"
