@@ -69,6 +69,7 @@ def _settings(options: CascadeOptions, brain: Brain, asked: Iterable[Condition],
         settings["direct"] = " ".join(sorted(condition.name for condition in asked))
         settings["nothing_perceived"] = brain.nothing
         settings["reader_prompt"] = options.reader_prompt
+        settings["plain_speech"] = str(options.plain_speech)
     return settings
 
 

@@ -23,7 +23,7 @@ AUTO = "auto"
 _SHIPPED = ("cascade", "echo")
 
 # They belong to a brain that is a service.
-_OF_A_BRAIN = ("direct", "concurrency")
+_OF_A_BRAIN = ("direct", "plain_speech", "concurrency")
 
 
 def _as_list(value: object) -> object:
@@ -48,6 +48,7 @@ class CascadeOptions(Options):
         direct: conditions in which the brain gets the carrier, and gives the answer, itself; `"auto"`: all that it
             declares. Text in text always is: `[]` leaves it nothing else.
         reader_prompt: typed beside the image for a reader that has to be told what to do.
+        plain_speech: the voice is not given the marks of Markdown in the brain's text; the own text keeps them.
         name: of this model in reports; empty: `cascade`, and the brain's name behind it.
         architecture: empty: the brain's own where it hears and sees by itself, else cascade.
         wait_s: how long loading waits for each of these services.
@@ -69,6 +70,7 @@ class CascadeOptions(Options):
     tts: str = ""
     direct: Annotated[tuple[str, ...], BeforeValidator(_as_list), AfterValidator(_conditions)] = (AUTO,)
     reader_prompt: str = ""
+    plain_speech: bool = True
     name: str = ""
     architecture: Architecture | None = None
     wait_s: float = Field(default=60.0, ge=0)

@@ -73,7 +73,8 @@ def load_helpers(options: CascadeOptions, needed: Collection[Help], watch: Watch
     for help_ in Help:
         if help_ not in needed and _address(help_, options) not in ("", NOBODY):
             _log.warning("%s is set but never used: the brain needs no such help (see direct)", help_)
-    mouth = Mouth(clients[Help.SPEAKING]) if Help.SPEAKING in needed else None
+    plainly = bool(options.brain) and options.plain_speech
+    mouth = Mouth(clients[Help.SPEAKING], plainly) if Help.SPEAKING in needed else None
     ears: Sense | None = None
     reader: Sense | None = None
     if client := clients.get(Help.HEARING):

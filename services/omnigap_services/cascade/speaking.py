@@ -11,6 +11,7 @@ from omnigap_services.adapter import Completion, Request, Turn, Voice
 from omnigap_services.cascade.loudspeaker import Loudspeaker
 from omnigap_services.cascade.part_client import PartClient
 from omnigap_services.cascade.part_fault import MUTE
+from omnigap_services.cascade.plain import plain
 from omnigap_services.cascade.sensing import prefixed
 
 VOICED = "voice"
@@ -20,11 +21,18 @@ VOICED = "voice"
 class Mouth:
     """A TTS service. `say` may be called from many threads."""
 
-    def __init__(self, client: PartClient) -> None:
-        """Raises ContractError where the service does not say at which rate it speaks."""
+    def __init__(self, client: PartClient, plainly: bool) -> None:
+        """
+        Args:
+            plainly: texts are said without the marks of Markdown.
+
+        Raises:
+            ContractError: where the service does not say at which rate it speaks.
+        """
         if not client.card.output_sample_rate_hz:
             raise ContractError(Reason.BAD_REQUEST, MUTE.format(place=client.place))
         self._client = client
+        self._plainly = plainly
         self.part = client.part("tts")
         self.words = f"the TTS service {client.card.name} speaks"
         self.sample_rate = int(client.card.output_sample_rate_hz)
@@ -38,6 +46,7 @@ class Mouth:
         Raises:
             ContractError: the TTS service's own error, or why it cannot be had.
         """
+        text = plain(text) if self._plainly else text
         if not text.strip():
             return Completion()
         asked = turn.request

@@ -216,6 +216,14 @@ async def test_what_nobody_could_hear_is_still_a_question(host: Serve) -> None:
     assert cascade.brain.asked[0].parts == ("[inaudible]", "Answer with one word.")
 
 
+@pytest.mark.parametrize(("plainly", "said"), [(True, "It is Paris."), (False, "It is **Paris**.")])
+async def test_marks_of_the_page_are_written_and_not_said(host: Serve, plainly: bool, said: str) -> None:
+    cascade = await compose(host, a_brain("t2t", answer=writes("It is **Paris**.")), plain_speech=plainly)
+    assert (await cascade.ask("Where?", output=Modality.SPEECH)).text == "It is **Paris**."
+    assert cascade.parts.voice is not None
+    assert cascade.parts.voice.asked[0].parts == (said,)
+
+
 @pytest.mark.parametrize("text", ["", " \n", "..."])
 async def test_an_answer_with_nothing_to_say_is_silent_and_not_a_failure(
     host: Serve, text: str, espeak: Served

@@ -1,0 +1,50 @@
+"""Markdown's marks are not read out; signs that mean something are."""
+
+from __future__ import annotations
+
+import pytest
+
+from omnigap_services.cascade.plain import plain
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("**Paris**", "Paris"),
+        ("The capital is ***Paris***, *not* __Lyon__.", "The capital is Paris, not Lyon."),
+        ("**The _Nile_ flows there.**", "The Nile flows there."),
+        ("It is `Paris`.", "It is Paris."),
+        ("~~Lyon~~ Paris", "Lyon Paris"),
+        ("## Answer\n\n- Paris\n* Rome\n+ Bonn", "Answer\n\nParis\nRome\nBonn"),
+        ("> Paris", "Paris"),
+        ("```text\nParis\n```", "Paris\n"),
+        ('[Paris](https://example.org/a_(b) "the city")', "Paris"),
+        ("Paris\n\n---\nRome", "Paris\n\nRome"),
+        ("- [x] Paris", "Paris"),
+    ],
+)
+def test_marks_are_left_out(written: str, said: str) -> None:
+    assert plain(written) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Paris",
+        "2 * 3 * 4 = 24",
+        "2*3*4",
+        "snake_case_name and __init__py",
+        "-5 degrees, 7 - 2, $5",
+        "1. Paris\n2. Rome",
+        "C# and #1",
+        "5 > 3",
+        "A [B] (C)",
+    ],
+)
+def test_what_is_no_mark_stays(text: str) -> None:
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize("text", ["*", "**", "", "****", "`", "[", "_" * 50])
+def test_marks_alone_do_no_harm(text: str) -> None:
+    assert isinstance(plain(text), str)
