@@ -1,24 +1,32 @@
-"""Tiny checkpoints of random weights, built once a session, and the services that serve them."""
+"""Tiny checkpoints of random weights, built once a session, and the services that serve them over real sockets."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hosting import Build, Built, Host
+from served import Served
+
+from omnigap_services.adapter import Adapter
+from omnigap_services.server import Server, ServerOptions
 
 THERE = all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers"))
 
-# One core for each of two test processes; more threads than cores make tiny models slow.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 if THERE:
+    import torch
+
     from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
 
+    torch.set_num_threads(1)  # more threads than cores make tiny models slow
     let_torchvision_import()  # before anything of transformers is imported
 else:
     collect_ignore_glob = ["test_*.py"]
@@ -29,11 +37,8 @@ def pytest_report_header() -> str:
     return "" if THERE else "NOT TESTED: hf-chat, hf-tts and hf-asr, since torch or transformers is not installed"
 
 
-Build = Callable[[Path], Path]
-
-
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Build], Path]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The folder of a tiny checkpoint; each is built once."""
     made: dict[Build, Path] = {}
 
@@ -43,3 +48,30 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Build], Path]:
         return made[builder]
 
     return build
+
+
+@pytest.fixture(scope="session")
+def hosted() -> Iterator[Host]:
+    """Serves an adapter behind the project's own gRPC server until the session's end."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    started: list[tuple[Server, Served]] = []
+
+    async def serve(adapter: Adapter) -> Server:
+        server = Server(adapter, ServerOptions(drain_seconds=0))
+        await server.start()
+        return server
+
+    def start(adapter: Adapter) -> Served:
+        server = asyncio.run_coroutine_threadsafe(serve(adapter), loop).result(120)
+        served = Served(server.address, process=None)  # type: ignore[arg-type]
+        started.append((server, served))
+        return served
+
+    yield start
+    for server, served in started:
+        served.channel.close()
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)

@@ -27,13 +27,13 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 PAD, BOS, EOS = 0, 1, 2
 TEXT_TEMPLATE = (
-    "<s>{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
+    "<s>{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}{{ '\n' }}{% endfor %}assistant:"
     "{% if enable_thinking is defined and enable_thinking %}<think>{% endif %}"
 )
 MEDIA_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {% for c in m['content'] %}"
     "{% if c['type'] == 'image' %}<image>{% elif c['type'] == 'audio' %}<|audio_bos|><|AUDIO|><|audio_eos|>"
-    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}\n{% endfor %}assistant:"
+    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{{ '\n' }}{% endfor %}assistant:"
 )
 
 

@@ -115,7 +115,7 @@ def speecht5(folder: Path) -> Path:
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(3.0)
-        model.speech_decoder_postnet.prob_out.bias.fill_(-1.2)  # it would end at once
+        model.speech_decoder_postnet.prob_out.bias.fill_(-2.0)  # it would end at once
     model.save_pretrained(folder)
     ears = SpeechT5FeatureExtractor(num_mel_bins=8)
     SpeechT5Processor(feature_extractor=ears, tokenizer=tokenizer).save_pretrained(folder)

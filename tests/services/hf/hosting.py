@@ -1,0 +1,14 @@
+"""Names for what the fixtures of this folder give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from served import Served
+
+from omnigap_services.adapter import Adapter
+
+Build = Callable[[Path], Path]
+Built = Callable[[Build], Path]
+Host = Callable[[Adapter], Served]

@@ -1,0 +1,208 @@
+"""`hf-chat` over the wire: real architectures of random weights, through the loading code of real ones."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+import grpc
+import numpy as np
+import pytest
+import tiny_chat
+import torch
+from hosting import Built, Host
+from PIL import Image
+from served import Serve, Served
+
+from omnigap.convert import modality_to_proto
+from omnigap.errors import ContractError
+from omnigap.media import AudioClip
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Modality, Reason
+from omnigap_services.hf.chat.adapter import ChatAdapter
+
+PICTURE = Image.new("RGB", (40, 30), "red")
+TONE = AudioClip((0.3 * np.sin(np.arange(24_000) * 0.1)).astype(np.float32), 16_000)
+SHORT = pb.Decoding(max_new_tokens=12)
+QUESTION = "What is the capital of France?"
+
+
+@pytest.fixture(scope="module")
+def llama(built: Built, hosted: Host) -> Served:
+    return hosted(ChatAdapter({"model": str(built(tiny_chat.llama)), "max_new_tokens": 24}))
+
+
+def native(served: Served) -> set[tuple[int, int]]:
+    return {(c.input, c.output) for c in served.describe().conditions if c.support == pb.SUPPORT_NATIVE}
+
+
+@pytest.mark.parametrize(
+    ("builder", "media"),
+    [
+        (tiny_chat.llama, None),
+        (tiny_chat.qwen3, None),
+        (tiny_chat.llava, PICTURE),
+        (tiny_chat.qwen2_audio, TONE),
+    ],
+    ids=["llama", "qwen3", "llava", "qwen2_audio"],
+)
+def test_a_model_answers_in_the_conditions_that_its_processor_has_senses_for(
+    builder: object, media: object, built: Built, hosted: Host
+) -> None:
+    served = hosted(ChatAdapter({"model": str(built(builder)), "max_new_tokens": 4}))  # type: ignore[arg-type]
+    expected = {(pb.MODALITY_TEXT, pb.MODALITY_TEXT)}
+    if media is not None:
+        kind = pb.MODALITY_SPEECH if isinstance(media, AudioClip) else pb.MODALITY_IMAGE
+        expected.add((kind, pb.MODALITY_TEXT))
+        reply = served.ask(media, "Answer with one word.", decoding=SHORT)  # type: ignore[arg-type]
+        assert 1 <= reply.complete.usage.output_tokens <= 12
+    assert native(served) == expected
+    assert served.ask(QUESTION, decoding=SHORT).complete.usage.input_tokens > len(QUESTION)
+    with pytest.raises(ContractError) as caught:
+        served.ask(QUESTION, output=Modality.SPEECH)
+    assert caught.value.reason is Reason.UNSUPPORTED_CONDITION
+
+
+def test_what_is_seen_and_heard_changes_the_answer(built: Built, hosted: Host) -> None:
+    eyes = hosted(ChatAdapter({"model": str(built(tiny_chat.llava))}))
+    other = Image.effect_noise((40, 30), 80).convert("RGB")
+    assert eyes.ask(PICTURE, decoding=SHORT).text != eyes.ask(other, decoding=SHORT).text
+    ears = hosted(ChatAdapter({"model": str(built(tiny_chat.qwen2_audio))}))
+    noise = AudioClip(np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 0.3, 16_000)
+    assert ears.ask(TONE, decoding=SHORT).text != ears.ask(noise, decoding=SHORT).text
+
+
+def test_the_prompt_that_reaches_the_model_holds_a_mark_for_the_carrier_and_both_prompts(
+    built: Built, monkeypatch: pytest.MonkeyPatch, hosted: Host
+) -> None:
+    adapter = ChatAdapter({"model": str(built(tiny_chat.qwen2_audio)), "max_new_tokens": 1})
+    served = hosted(adapter)
+    seen: list[torch.Tensor] = []
+    model = adapter._generation._chat.model
+    generate = model.generate
+
+    def keep(**inputs: object) -> object:
+        seen.append(inputs["input_ids"])  # type: ignore[arg-type]
+        return generate(**inputs)
+
+    monkeypatch.setattr(model, "generate", keep)
+    served.ask(TONE, "One word.", system_prompt="Be brief.")
+    tokenizer = adapter._generation._chat.tokenizer
+    text = tokenizer.decode(seen[0][0])
+    assert text.startswith("system: Be brief.\nuser: <|audio_bos|><|AUDIO|>")
+    assert text.endswith("<|audio_eos|>One word.\nassistant:")
+    # 1.5 s are 150 frames of spectrogram, 75 after the encoder's stride, 37 after its pooling.
+    assert text.count("<|AUDIO|>") == 37
+
+
+def test_greedy_is_the_default_whatever_the_checkpoint_says_about_sampling(llama: Served) -> None:
+    """The tiny checkpoints ask for temperature 5 and a repetition penalty."""
+    answers = {llama.ask(QUESTION).text for _ in range(3)}
+    assert len(answers) == 1
+    settings = llama.describe().settings
+    assert (settings["temperature"], settings["repetition_penalty"]) == ("0.0", "1.0")
+
+
+def test_decoding_fields_are_honoured(llama: Served) -> None:
+    plain = llama.ask(QUESTION)
+    assert llama.ask(QUESTION, decoding=pb.Decoding(max_new_tokens=3)).complete.usage.output_tokens == 3
+    assert llama.ask(QUESTION, decoding=pb.Decoding(repetition_penalty=5.0)).text != plain.text
+    assert llama.ask(QUESTION, decoding=pb.Decoding(beam_size=4)).text != ""
+    warm = [llama.ask(QUESTION, decoding=pb.Decoding(temperature=1.5, seed=seed)).text for seed in (1, 1, 2)]
+    assert warm[0] == warm[1] != warm[2]
+    narrow = llama.ask(QUESTION, decoding=pb.Decoding(temperature=1.5, seed=1, top_k=1))
+    assert narrow.text == plain.text
+
+
+@pytest.mark.parametrize(
+    ("decoding", "says"),
+    [
+        (pb.Decoding(extra={"min_p": "0.1"}), "min_p"),
+        (pb.Decoding(extra={"thinking": "perhaps"}), "true or false"),
+        (pb.Decoding(temperature=1.0, beam_size=2), "beam_size 2"),
+        (pb.Decoding(repetition_penalty=0.0), "over 0"),
+    ],
+    ids=["unknown", "no boolean", "sampled beams", "no penalty"],
+)
+def test_decoding_that_cannot_be_done_is_refused_by_name(llama: Served, decoding: pb.Decoding, says: str) -> None:
+    with pytest.raises(ContractError, match=says) as caught:
+        llama.ask(QUESTION, decoding=decoding)
+    assert caught.value.reason is Reason.BAD_REQUEST
+
+
+def test_an_answer_that_reaches_its_limit_says_so_and_one_that_ends_says_that(built: Built, hosted: Host) -> None:
+    served = hosted(ChatAdapter({"model": str(built(tiny_chat.qwen3)), "max_new_tokens": 200}))
+    found = {served.ask("a" * length).complete.finish_reason for length in range(1, 25)}
+    assert found == {pb.FINISH_REASON_STOP, pb.FINISH_REASON_LENGTH}
+
+
+def test_a_question_beyond_the_context_is_too_large(llama: Served) -> None:
+    with pytest.raises(ContractError, match="2048") as caught:
+        llama.ask("a" * 3_000)
+    assert caught.value.reason is Reason.TOO_LARGE
+    # 2,000 letters fit; the answer ends where the context does.
+    reply = llama.ask("a" * 2_015, decoding=pb.Decoding(max_new_tokens=500))
+    assert reply.complete.usage.input_tokens + reply.complete.usage.output_tokens <= 2_048
+
+
+def test_text_streams_piece_by_piece_and_adds_up(llama: Served) -> None:
+    request = pb.GenerateRequest(
+        request_id=uuid.uuid4().hex,
+        parts=[pb.InputPart(text=QUESTION)],
+        output=modality_to_proto(Modality.TEXT),
+        decoding=pb.Decoding(max_new_tokens=20),
+    )
+    pieces = [r.delta.text for r in llama.stub.Generate(request, timeout=60) if r.delta.text]
+    assert len(pieces) >= 15
+    assert "".join(pieces) == llama.ask(QUESTION, decoding=pb.Decoding(max_new_tokens=20)).text
+
+
+def test_a_caller_that_leaves_stops_the_generation(llama: Served) -> None:
+    """The next answer would wait for minutes, were the first one not stopped between two tokens."""
+    request = pb.GenerateRequest(
+        request_id=uuid.uuid4().hex,
+        parts=[pb.InputPart(text="aaaa")],
+        output=modality_to_proto(Modality.TEXT),
+        decoding=pb.Decoding(max_new_tokens=2_000, temperature=3.0, seed=3),
+    )
+    call = llama.stub.Generate(request, timeout=300)
+    next(iter(call))
+    call.cancel()
+    assert llama.ask(QUESTION, decoding=SHORT).complete.timings.batch_size == 1
+    with pytest.raises(grpc.RpcError):
+        next(iter(call))
+
+
+def test_thinking_is_kept_apart_from_the_answer(llama: Served) -> None:
+    """The template opens the thinking; what comes before a closing mark is none of the answer."""
+    reply = llama.ask(QUESTION, decoding=pb.Decoding(max_new_tokens=24, extra={"thinking": "true"}))
+    assert reply.reasoning != ""
+    assert "<think>" not in reply.reasoning + reply.text
+    plain = llama.ask(QUESTION, decoding=pb.Decoding(max_new_tokens=24, extra={"thinking": "false"}))
+    assert plain.text != ""
+
+
+def test_calls_that_come_together_share_a_batch_and_get_the_answers_they_get_alone(llama: Served) -> None:
+    questions = [f"{QUESTION} {'and so on ' * number}" for number in range(8)]
+    alone = [llama.ask(question, decoding=SHORT).text for question in questions]
+    found: dict[str, object] = {}
+
+    def ask(question: str) -> None:
+        found[question] = llama.ask(question, decoding=SHORT)
+
+    threads = [threading.Thread(target=ask, args=(question,)) for question in questions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert [found[question].text for question in questions] == alone  # type: ignore[attr-defined]
+    assert len(set(alone)) > 4
+
+
+def test_it_runs_as_its_container_runs_it(built: Built, serve: Serve) -> None:
+    served = serve("hf-chat", {"model": str(built(tiny_chat.llama)), "cpu_threads": 1, "max_new_tokens": 4})
+    described = served.describe()
+    assert described.weights_revision.startswith("sha256:")
+    assert described.settings["class"] == "LlamaForCausalLM"
+    assert described.settings["library.transformers"]
+    assert served.ask(QUESTION).complete.usage.output_tokens == 4
