@@ -1,0 +1,58 @@
+"""A digest follows the source that changes answers, also where it lies in another folder than the adapter's."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from omnigap_services.asr.options import AsrOptions
+from omnigap_services.source import files_hash, package_hash
+
+CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
+
+
+def test_a_packages_hash_follows_every_module_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "borrowed_package"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise ImportError('hashing imports nothing')\n")
+    (folder / "engine.py").write_text("BEAMS = 5\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = package_hash("borrowed_package")
+    (folder / "notes.txt").write_text("no code")
+    assert package_hash("borrowed_package") == before
+    (folder / "engine.py").write_text("BEAMS = 6\n")
+    after = package_hash("borrowed_package")
+    assert after != before
+    (folder / "engine.py").rename(folder / "motor.py")
+    assert package_hash("borrowed_package") not in (before, after)
+
+
+def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.py", "b.py")]
+    for path in paths:
+        path.write_text(path.name)
+    assert files_hash(paths) == files_hash(reversed(paths))
+
+
+@pytest.mark.parametrize("name", ["omnigap_services.no_such_package", "omnigap_services.options"])
+def test_what_is_no_package_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ModuleNotFoundError, match=name):
+        package_hash(name)
+
+
+@pytest.mark.skipif(not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing")
+def test_the_digest_of_the_cascades_ears_covers_the_engine_that_it_borrows(monkeypatch: pytest.MonkeyPatch) -> None:
+    from omnigap_services.cascade import hearing
+
+    hashed: list[str] = []
+
+    def another_source(name: str) -> str:
+        hashed.append(name)
+        return "another"
+
+    before = hearing.Ear(AsrOptions()).part.digest
+    monkeypatch.setattr(hearing, "package_hash", another_source)
+    assert hearing.Ear(AsrOptions()).part.digest != before
+    assert hashed == [hearing.AsrEngine.__module__.rpartition(".")[0]]
