@@ -62,16 +62,16 @@ def _blank(analysis: Analysis) -> Table:
         [
             *model_column(analysis),
             tables.condition(),
-            *([tables.text("items", "Items", write=lambda name: ITEMS.get(name, name))] if several else []),
-            tables.percent("estimate", "Right on a blank, %", definition="blank"),
+            *([tables.text("items", "Items", css="nowrap", write=ITEMS.__getitem__)] if several else []),
+            tables.percent("estimate", "On a blank, %", definition="blank"),
             tables.interval("low", "high", level, difference=False),
             tables.optional(tables.percent("chance", "Chance, %", definition="chance")),
-            tables.percent("accuracy", "Right on the question, %"),
+            tables.percent("accuracy", "On the question, %"),
             tables.count("n", "n", definition="n"),
             *([tables.count("lacking", "Lacking", zero_soft=True, definition="missing")] if lacking else []),
             tables.method(),
         ],
-        small="a white image, silence, or a typed word in the question's place; the instruction stays",
+        small="right answers to a white image, silence, or a typed word in the question's place; the instruction stays",
     )
 
 
@@ -87,8 +87,8 @@ def _repeat(analysis: Analysis) -> Table:
             tables.percent("changed", "Scored otherwise, %", definition="repeat"),
             tables.interval("changed_low", "changed_high", level, difference=False),
             tables.method("changed_method"),
-            tables.points("drift", "Second minus first"),
-            tables.interval("drift_low", "drift_high", f"{level}, points"),
+            tables.points("drift", "Drift, points"),
+            tables.interval("drift_low", "drift_high", level),
             tables.count("n", "n", definition="n"),
             tables.method("drift_method"),
         ],

@@ -1,0 +1,81 @@
+"""kill -9 amid control cells, then the same command: both tables of an undisturbed run, and no call made twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+from running import Orchestrator, Setting, item, orchestrate, without_times
+from served_doubles import ServeWire, Wire, audio, complete, text
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap_orchestrator.journal import AnswerRow, Journal, TranscriptRow
+
+ITEMS = [item(place) for place in ("france", "spain", "peru", "chad", "laos")]
+CALLS = {"model": 30 + 2 * 10 + 30 + 30, "ear": 15 + 15 + 15, "voice": 5}
+"""The cells, those in two passes, the blank and the repeated ones; of each but the second kind, half are spoken."""
+
+
+def by_key(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+    """Answers with the key of the call, which no other call has, whatever it brings."""
+    key = key_of(request)
+    yield text(key)
+    if request.output == pb.MODALITY_SPEECH:
+        yield audio(key)
+    yield complete(request.expected_digest)
+
+
+def key_of(request: pb.GenerateRequest) -> str:
+    return request.request_id.partition("-")[2] or request.parts[0].text
+
+
+async def test_a_run_with_controls_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
+    tmp_path: Path, host_wire: ServeWire
+) -> None:
+    model = Wire(by_key, digest="model", delay_s=0.02, max_concurrent=2)
+    ear = Wire(by_key, digest="ear", delay_s=0.03, max_concurrent=1)
+    voice = Wire(by_key, digest="voice", delay_s=0.02, max_concurrent=1)
+    wires = {"model": model, "ear": ear, "voice": voice}
+    places = ({"omni": [await host_wire(model)]}, [await host_wire(ear)], [await host_wire(voice)])
+    tables = {"run": {"controls": ["two-pass", "blank", "repeat"]}}
+    calm, killed = (Setting(tmp_path / name, *places, items=ITEMS, tables=tables) for name in ("calm", "killed"))
+    undisturbed = await calm.execute()
+    undisturbed_controls = calm.control_table()
+    assert {name: len(wire.asked) for name, wire in wires.items()} == CALLS
+    before = {name: len(wire.asked) for name, wire in wires.items()}
+
+    config = killed.write()
+    kept: set[str] = set()
+    for name, count in (("model", 36), ("model", 60), ("ear", 30), ("model", 90)):
+        seen = {each: len(wire.asked) for each, wire in wires.items()}
+        run = await Orchestrator.start("run", "--config", config, folder=killed.root)
+        await wires[name].until_asked(before[name] + count)
+        await run.kill()
+        assert not asked_since(wires, seen) & kept, "asked again though its answer was journalled"
+        now = answered(killed)
+        assert kept <= now
+        kept = now
+    assert 60 < len(kept) < CALLS["model"] + CALLS["ear"]
+    seen = {each: len(wire.asked) for each, wire in wires.items()}
+    last = await orchestrate("run", "--config", config, folder=killed.root)
+    assert last.code == 0, last.err
+    assert not asked_since(wires, seen) & kept, "asked again though its answer was journalled"
+    assert "control two-pass: 10 of 10 cells answered" in last.out
+    assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(undisturbed))
+    assert without_times(pl.read_parquet(killed.folder.controls)).equals(without_times(undisturbed_controls))
+    assert list((killed.folder.media / "tmp").iterdir()) == []
+
+
+def asked_since(wires: dict[str, Wire], before: dict[str, int]) -> set[str]:
+    """The keys of the calls beyond each service's first so many."""
+    return {key_of(request) for name, wire in wires.items() for request in wire.asked[before[name] :]}
+
+
+def answered(setting: Setting) -> set[str]:
+    """The keys of all that the journal holds."""
+    journal = Journal(setting.folder.journal)
+    try:
+        return journal.keys(AnswerRow) | journal.keys(TranscriptRow)
+    finally:
+        journal.close()
