@@ -7,13 +7,12 @@ import math
 from omnigap.convert import finish_from_proto
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Reason
+from omnigap_orchestrator.conform.checks.working import NONE_ANSWERED
 from omnigap_orchestrator.conform.questions import question
 from omnigap_orchestrator.conform.refusal import fault_in_refusal
 from omnigap_orchestrator.conform.reply import Reply
 from omnigap_orchestrator.conform.subject import Subject
 from omnigap_orchestrator.conform.verdict import Finding, check, judged, skipped
-
-NONE_ANSWERED = "no declared condition gave a whole answer: mend that first"
 
 
 @check

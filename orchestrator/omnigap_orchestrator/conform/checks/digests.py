@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from omnigap.vocabulary import Reason
-from omnigap_orchestrator.conform.checks.answering import NONE_ANSWERED
+from omnigap.vocabulary import Condition, Reason
+from omnigap_orchestrator.conform.checks.working import NONE_ANSWERED, where_it_works
 from omnigap_orchestrator.conform.questions import question
 from omnigap_orchestrator.conform.refusal import refused
 from omnigap_orchestrator.conform.reply import Fault
@@ -38,11 +38,9 @@ async def answers_carry_the_digest(subject: Subject) -> Finding:
 
 
 @check
-async def own_digest_is_accepted(subject: Subject) -> Finding:
+@where_it_works
+async def own_digest_is_accepted(subject: Subject, condition: Condition) -> Finding:
     """A call whose `expected_digest` is Describe's digest is answered."""
-    condition = await subject.working()
-    if condition is None:
-        return skipped(NONE_ANSWERED)
     request = question(condition, 1)
     request.expected_digest = subject.card.digest
     reply = await subject.ask(request)
@@ -50,11 +48,9 @@ async def own_digest_is_accepted(subject: Subject) -> Finding:
 
 
 @check
-async def foreign_digest_is_refused(subject: Subject) -> Finding:
+@where_it_works
+async def foreign_digest_is_refused(subject: Subject, condition: Condition) -> Finding:
     """A call whose `expected_digest` is another one is refused with DIGEST_MISMATCH."""
-    condition = await subject.working()
-    if condition is None:
-        return skipped(NONE_ANSWERED)
     request = question(condition, 1)
     request.expected_digest = _FOREIGN
     return await refused(subject, request, Reason.DIGEST_MISMATCH)

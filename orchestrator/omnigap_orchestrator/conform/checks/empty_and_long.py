@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
-from omnigap_orchestrator.conform.checks.answering import NONE_ANSWERED
+from omnigap_orchestrator.conform.checks.working import NONE_ANSWERED
 from omnigap_orchestrator.conform.questions import request_of
 from omnigap_orchestrator.conform.refusal import refused
 from omnigap_orchestrator.conform.subject import Subject

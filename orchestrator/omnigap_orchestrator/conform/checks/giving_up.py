@@ -7,11 +7,11 @@ import asyncio
 import grpc
 
 from omnigap.vocabulary import Condition, Reason
-from omnigap_orchestrator.conform.checks.answering import NONE_ANSWERED
+from omnigap_orchestrator.conform.checks.working import where_a_call_alone_works, where_it_works
 from omnigap_orchestrator.conform.questions import question
 from omnigap_orchestrator.conform.reply import Reply, gather
 from omnigap_orchestrator.conform.subject import Subject
-from omnigap_orchestrator.conform.verdict import Finding, check, failed, judged, skipped
+from omnigap_orchestrator.conform.verdict import Finding, check, failed, judged
 
 _DEADLINE_S = 0.05
 _CANCEL_AFTER_S = 0.05
@@ -23,11 +23,9 @@ _SLOWER, _SLOWER_S = 3.0, 2.0
 
 
 @check
-async def deadlines_are_honoured(subject: Subject) -> Finding:
+@where_it_works
+async def deadlines_are_honoured(subject: Subject, condition: Condition) -> Finding:
     """A call whose deadline passes ends with DEADLINE_EXCEEDED, unless it is answered before; the service serves on."""
-    condition = await subject.working()
-    if condition is None:
-        return skipped(NONE_ANSWERED)
     replies: list[Reply] = []
     for wave in range(_WAVES):
         requests = [question(condition, 100 * wave + number) for number in range(_wave(subject))]
@@ -40,14 +38,9 @@ async def deadlines_are_honoured(subject: Subject) -> Finding:
 
 
 @check
-async def cancelled_calls_free_their_place(subject: Subject) -> Finding:
+@where_a_call_alone_works
+async def cancelled_calls_free_their_place(subject: Subject, condition: Condition) -> Finding:
     """After callers cancelled, the service is well and takes new work."""
-    condition = await subject.working()
-    if condition is None:
-        return skipped(NONE_ANSWERED)
-    alone = await subject.patient_answer(condition)
-    if not alone.whole:
-        return skipped(f"a call alone {alone}: mend that first")
     for wave in range(_WAVES):
         calls = [subject.call(question(condition, 100 * wave + number)) for number in range(_wave(subject))]
         running = [asyncio.create_task(gather(call)) for call in calls]

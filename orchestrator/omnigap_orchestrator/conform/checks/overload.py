@@ -6,26 +6,21 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 
-from omnigap.vocabulary import Reason
-from omnigap_orchestrator.conform.checks.answering import NONE_ANSWERED
+from omnigap.vocabulary import Condition, Reason
+from omnigap_orchestrator.conform.checks.working import where_a_call_alone_works
 from omnigap_orchestrator.conform.questions import question
 from omnigap_orchestrator.conform.reply import Reply
 from omnigap_orchestrator.conform.subject import Subject
-from omnigap_orchestrator.conform.verdict import Finding, check, failed, judged, skipped
+from omnigap_orchestrator.conform.verdict import Finding, check, failed, judged
 
 _TIMES, _MORE, _MOST = 4, 4, 512
 _HEALTH_EVERY_S = 0.25
 
 
 @check
-async def overload_is_answered_or_busy(subject: Subject) -> Finding:
+@where_a_call_alone_works
+async def overload_is_answered_or_busy(subject: Subject, condition: Condition) -> Finding:
     """Of four times as many calls as `max_concurrent`, each is answered or refused with BUSY; health stays SERVING."""
-    condition = await subject.working()
-    if condition is None:
-        return skipped(NONE_ANSWERED)
-    alone = await subject.patient_answer(condition)
-    if not alone.whole:
-        return skipped(f"a call alone {alone}: mend that first")
     requests = [question(condition, 2000 + number) for number in range(_calls(subject))]
     over = asyncio.Event()
     watch = asyncio.create_task(_unwell(subject, over))

@@ -6,33 +6,29 @@ import asyncio
 from collections.abc import Sequence
 
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Reason
-from omnigap_orchestrator.conform.checks.answering import NONE_ANSWERED
+from omnigap.vocabulary import Condition, Reason
+from omnigap_orchestrator.conform.checks.working import where_it_works
 from omnigap_orchestrator.conform.questions import question
 from omnigap_orchestrator.conform.refusal import refused
 from omnigap_orchestrator.conform.reply import Reply
 from omnigap_orchestrator.conform.subject import Subject
-from omnigap_orchestrator.conform.verdict import Finding, check, failed, passed, skipped, warned
+from omnigap_orchestrator.conform.verdict import Finding, check, failed, passed, warned
 
 _AT_ONCE = 3
 
 
 @check
-async def repeated_id_replays_the_answer(subject: Subject) -> Finding:
+@where_it_works
+async def repeated_id_replays_the_answer(subject: Subject, condition: Condition) -> Finding:
     """The same request with the same id, sent again within ten minutes, gets the same answer again."""
-    condition = await subject.working()
-    if condition is None:
-        return skipped(NONE_ANSWERED)
     request = question(condition, 2)
     return _one_answer([await subject.ask(request), await subject.ask(request)])
 
 
 @check
-async def simultaneous_duplicates_share_an_answer(subject: Subject) -> Finding:
+@where_it_works
+async def simultaneous_duplicates_share_an_answer(subject: Subject, condition: Condition) -> Finding:
     """The same request with the same id, sent while the first one runs, joins its answer."""
-    condition = await subject.working()
-    if condition is None:
-        return skipped(NONE_ANSWERED)
     request = question(condition, 3)
     return _one_answer(await asyncio.gather(*(subject.ask(request) for _ in range(_AT_ONCE))))
 
@@ -56,11 +52,9 @@ def _fields(reply: Reply) -> bytes:
 
 
 @check
-async def reused_id_is_refused(subject: Subject) -> Finding:
+@where_it_works
+async def reused_id_is_refused(subject: Subject, condition: Condition) -> Finding:
     """The same id with another payload is refused with REQUEST_ID_REUSED."""
-    condition = await subject.working()
-    if condition is None:
-        return skipped(NONE_ANSWERED)
     first, second = question(condition, 4), question(condition, 5)
     second.request_id = first.request_id
     reply = await subject.ask(first)
