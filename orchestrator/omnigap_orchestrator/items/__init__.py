@@ -1,6 +1,5 @@
 """Questions with their gold answers: read from files, checked, chosen."""
 
-from omnigap_orchestrator.items.digest import carrier_digest, item_digest, items_digest
 from omnigap_orchestrator.items.dump import write_items
 from omnigap_orchestrator.items.errors import ItemError
 from omnigap_orchestrator.items.item import Item, OwnCarrier
@@ -11,9 +10,6 @@ __all__ = [
     "Item",
     "ItemError",
     "OwnCarrier",
-    "carrier_digest",
-    "item_digest",
-    "items_digest",
     "load_items",
     "select_items",
     "tasks_of",

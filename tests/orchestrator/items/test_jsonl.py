@@ -5,6 +5,7 @@ import io
 import json
 import re
 import wave
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 from PIL import Image
 
 from omnigap.vocabulary import AnswerType, Modality
-from omnigap_orchestrator.items import Item, ItemError, item_digest, items_digest, load_items
+from omnigap_orchestrator.items import Item, ItemError, OwnCarrier, load_items, write_items
+from omnigap_orchestrator.items.item import Check
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "items.md"
 GOOD: dict[str, Any] = {
@@ -220,15 +222,28 @@ def test_bytes_in_the_row_win_over_the_path_beside_them(tmp_path: Path) -> None:
     assert (carrier.read(), carrier.mime_type, carrier.path) == (image("WEBP"), "image/webp", None)
 
 
-def test_the_digest_of_an_item_follows_its_content_and_not_where_media_lie(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "i.png").write_bytes(image())
-    row = GOOD | {"carriers": {"image": "i.png"}}
-    (first,), (second,) = read(tmp_path / "a", row), read(tmp_path / "b", row | {"source": "elsewhere"})
-    assert item_digest(first) == item_digest(second)
-    (tmp_path / "b" / "i.png").write_bytes(image("JPEG"))
-    assert item_digest(first) != item_digest(second)
-    (other,) = read(tmp_path / "a", row | {"instruction": "Shout."})
-    assert item_digest(other) != item_digest(first)
-    assert items_digest([first, other]) == items_digest([other, first])
+def test_an_item_that_is_written_back_is_the_same_in_every_field(tmp_path: Path) -> None:
+    """A run's folder holds what it asked: a field that is forgotten there would be lost when the run goes on."""
+    item = Item(
+        id="q1",
+        task="qa",
+        language="ko",
+        question="Which one?",
+        answers=("B",),
+        answer_type=AnswerType.LETTER,
+        choices=("one", "two"),
+        instruction="Answer with a letter.",
+        carriers={
+            Modality.TEXT: OwnCarrier(text="Which one is it?", mime_type="text/plain"),
+            Modality.SPEECH: OwnCarrier(data=wav(), mime_type="audio/wav"),
+        },
+        source="made up",
+        cluster="c1",
+        metric="ifeval",
+        checks=(Check("startend:quotation", "{}"),),
+    )
+    for field in fields(Item):
+        left_out = field.default_factory() if field.default_factory is not MISSING else field.default
+        assert getattr(item, field.name) != left_out, f"{field.name} stands at its default: the test would not miss it"
+    write_items(tmp_path / "again.jsonl", [item], lambda item, modality: None)
+    assert load_items(tmp_path / "again.jsonl") == (item,)
