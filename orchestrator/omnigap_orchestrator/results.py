@@ -19,8 +19,15 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     "output": pl.String,
     "condition": pl.String,
     "replicate": pl.Int32,
+    # How the carrier was made, as far as the configuration chose it: null where the item brings its own, and where the
+    # voice service chose. Lengths in pixels.
     "voice": pl.String,
+    "words_per_minute": pl.Float64,
     "font": pl.String,
+    "font_size": pl.Int32,
+    "colour": pl.String,
+    "background": pl.String,
+    "image_width": pl.Int32,
     "outcome": pl.String,
     "support": pl.String,
     "flags": pl.List(pl.String),
@@ -56,6 +63,13 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     # Word errors and words of the transcript against the own text; null where there is no own text.
     "wer_errors": pl.Int64,
     "wer_words": pl.Int64,
+    # By the second scorer, where there is one: what it heard in the same audio, and what that is worth.
+    "second_transcript": pl.String,
+    "second_score": pl.Float64,
+    "second_asr_digest": pl.String,
+    # What the judge said on its rubric's own scale; null for other metrics, and where the rubric has labels.
+    "judge_rating": pl.Float64,
+    "judge_digest": pl.String,
 }
 
 RESULTS_SCHEMA = pl.Schema(_COLUMNS)

@@ -43,8 +43,10 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.foreign import TableError
     from omnigap_orchestrator.items import ItemError
     from omnigap_orchestrator.journal import JournalError
+    from omnigap_orchestrator.judging import RubricError
     from omnigap_orchestrator.plan import PlanError
     from omnigap_orchestrator.run.failures import first_error
+    from omnigap_orchestrator.run.fitting import LanguageError
     from omnigap_orchestrator.run.folder import FolderError
     from omnigap_orchestrator.run.settings import RestrictionError
 
@@ -57,9 +59,11 @@ def _known_cause(error: BaseException) -> BaseException | None:
         FolderError,
         ItemError,
         JournalError,
+        LanguageError,
         LabelsError,
         PlanError,
         RestrictionError,
+        RubricError,
         ServiceError,
         StoreError,
         TableError,

@@ -101,7 +101,7 @@ class _Bars(_Notes):
     def planned(
         self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
     ) -> None:
-        verb = "asks" if stage is Stage.GENERATE else "heard"
+        verb = {Stage.GENERATE: "asks", Stage.JUDGE: "judged"}.get(stage, "heard")
         key = (stage, model, condition, control)
         self._began[key] = time.monotonic()
         self._bars[key] = self._progress.add_task(

@@ -28,7 +28,10 @@ from omnigap_orchestrator.cli.options import (
 @items_options
 @restriction_options
 @click.option(
-    "--stages", default="generate,transcribe,score", show_default=True, help="Which to work on; also `carriers`."
+    "--stages",
+    default="generate,transcribe,judge,score",
+    show_default=True,
+    help="Which to work on; also `carriers`.",
 )
 @click.option("--replicates", type=click.IntRange(min=1), help="Answers per model, item and condition.")
 @controls_option

@@ -3,6 +3,7 @@
 from omnigap_orchestrator.config.analysis import AnalysisConfig, RoutingConfig
 from omnigap_orchestrator.config.carriers import CarriersConfig, ImageConfig, SpeechConfig
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig, ItemsConfig
+from omnigap_orchestrator.config.judge import JudgeConfig, ScoringConfig
 from omnigap_orchestrator.config.load import ConfigError, load_config
 from omnigap_orchestrator.config.model import Config
 from omnigap_orchestrator.config.sections import ReportConfig, RunConfig
@@ -29,11 +30,13 @@ __all__ = [
     "FleetKind",
     "ImageConfig",
     "ItemsConfig",
+    "JudgeConfig",
     "ModelConfig",
     "ReportConfig",
     "RoutingConfig",
     "RunConfig",
     "ScorerConfig",
+    "ScoringConfig",
     "ServiceConfig",
     "SpeechConfig",
     "TtsConfig",

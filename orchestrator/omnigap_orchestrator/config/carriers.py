@@ -38,7 +38,8 @@ Colour = Annotated[str, AfterValidator(_colour)]
 
 
 class ImageConfig(StrictModel):
-    """How text is drawn. Each of font, size, colour, background and width may be a list: replicates cycle through it.
+    """How text is drawn. Each of font, size, colour, background and width may be a list: replicates cycle through all
+    combinations, fonts changing fastest.
 
     Attributes:
         font: `DejaVu Sans`, `DejaVu Serif`, `DejaVu Sans Mono` (each also with ` Bold`), or a font file.
@@ -77,7 +78,7 @@ class ImageConfig(StrictModel):
 
 
 class SpeechConfig(StrictModel):
-    """How text is read aloud. Voices and rates are cycled through by replicates.
+    """How text is read aloud. Replicates cycle through every voice at every rate, voices changing fastest.
 
     Attributes:
         voices: names that the TTS service knows; empty: its default voice.

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from omnigap_orchestrator.config.analysis import AnalysisConfig
 from omnigap_orchestrator.config.carriers import CarriersConfig
 from omnigap_orchestrator.config.items import ItemsConfig
+from omnigap_orchestrator.config.judge import JudgeConfig, ScoringConfig
 from omnigap_orchestrator.config.sections import ReportConfig, RunConfig
 from omnigap_orchestrator.config.services import (
     FleetConfig,
@@ -41,8 +42,11 @@ class Config(StrictModel):
     carriers: CarriersConfig = CarriersConfig()
     models: Annotated[tuple[ModelConfig, ...], Field(strict=False), AfterValidator(_unique_names)] = ()
     scorer: ScorerConfig = ScorerConfig()
+    second_scorer: ScorerConfig | None = None
     tts: TtsConfig = TtsConfig()
     reader: ReaderConfig = ReaderConfig()
+    judge: JudgeConfig | None = None
+    scoring: ScoringConfig = ScoringConfig()
     fleet: FleetConfig = FleetConfig()
     report: ReportConfig = ReportConfig()
     analysis: AnalysisConfig = AnalysisConfig()

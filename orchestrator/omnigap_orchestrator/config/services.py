@@ -60,10 +60,10 @@ class ModelConfig(StrictModel):
 
 
 class ScorerConfig(StrictModel):
-    """The ASR that hears speech answers.
+    """The ASR that hears speech answers; as `[second_scorer]` another one that hears them too, for comparison.
 
     Attributes:
-        endpoints: empty: the fleet's own.
+        endpoints: empty: the fleet's own; a second scorer has none of its own.
         language: it is told; None: each item's own.
     """
 
@@ -111,8 +111,8 @@ class ServiceConfig(StrictModel):
 
     Attributes:
         service: registered name, as `omnigap-serve --list` shows it; None: the table's own name.
-        role: `model`, `scorer`, `tts`, `reader`, `judge`, or `part` for what only other services call; None: what the service
-            is for (`asr` hears, `espeak` reads aloud, `ocr` reads images back, all others are models).
+        role: `model`, `scorer`, `tts`, `reader`, `judge`, or `part` for what only other services call; None: what the
+            service is for (`asr` hears, `espeak` reads aloud, `ocr` reads images back, all others are models).
         replicas: processes of it.
         options: handed to the service as its configuration.
     """

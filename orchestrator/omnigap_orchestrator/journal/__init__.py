@@ -1,7 +1,15 @@
 """The run's journal: one SQLite file that loses nothing which it acknowledged."""
 
 from omnigap_orchestrator.journal.journal import Journal, JournalError
-from omnigap_orchestrator.journal.rows import AnswerRow, CarrierRow, FailureRow, ScoreRow, ServiceRow, TranscriptRow
+from omnigap_orchestrator.journal.rows import (
+    AnswerRow,
+    CarrierRow,
+    FailureRow,
+    ScoreRow,
+    ServiceRow,
+    TranscriptRow,
+    VerdictRow,
+)
 
 __all__ = [
     "AnswerRow",
@@ -12,4 +20,5 @@ __all__ = [
     "ScoreRow",
     "ServiceRow",
     "TranscriptRow",
+    "VerdictRow",
 ]

@@ -19,6 +19,7 @@ from omnigap_orchestrator.journal.rows import (
     ScoreRow,
     ServiceRow,
     TranscriptRow,
+    VerdictRow,
 )
 
 SCHEMA_VERSION = "1"
@@ -27,6 +28,7 @@ _TABLES: dict[type, str] = {
     CarrierRow: "carriers",
     AnswerRow: "answers",
     TranscriptRow: "transcripts",
+    VerdictRow: "verdicts",
     ScoreRow: "scores",
     FailureRow: "failures",
     ServiceRow: "services",

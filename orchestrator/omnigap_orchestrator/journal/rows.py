@@ -58,6 +58,19 @@ class TranscriptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """What a judge said of one answer in one vote; `rating` is null where its rubric has labels."""
+
+    key: str
+    text: str
+    rating: float | None
+    score: float
+    judge_digest: str
+    endpoint: str
+    finished_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreRow:
     """What an answer is worth; `flags` are joined with spaces."""
 
@@ -97,4 +110,4 @@ class ServiceRow:
     seen_at: float
 
 
-Row = CarrierRow | AnswerRow | TranscriptRow | ScoreRow | FailureRow | ServiceRow
+Row = CarrierRow | AnswerRow | TranscriptRow | VerdictRow | ScoreRow | FailureRow | ServiceRow

@@ -47,6 +47,16 @@ CREATE TABLE IF NOT EXISTS transcripts (
   finished_at       REAL NOT NULL
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS verdicts (
+  key          TEXT PRIMARY KEY,
+  text         TEXT NOT NULL,
+  rating       REAL,
+  score        REAL NOT NULL,
+  judge_digest TEXT NOT NULL,
+  endpoint     TEXT NOT NULL,
+  finished_at  REAL NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS scores (
   key            TEXT PRIMARY KEY,
   score          REAL NOT NULL,

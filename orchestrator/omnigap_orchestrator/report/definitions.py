@@ -220,6 +220,22 @@ _ALL = (
         "How much of the variation of scores lies between items, between voices or fonts, and in what is left.",
     ),
     Definition(
+        "levels",
+        "Whose gap is it",
+        "The gap with the carriers of one font, voice, size or rate alone, then over all of them: with these levels "
+        "and no others in mind, and with them as a sample of others (items and levels random, Satterthwaite's degrees "
+        "of freedom). Of the modality: the second interval excludes 0. With these, others unknown: only the first does. "
+        "Hangs on the level: the levels differ, and at some no gap is shown.",
+    ),
+    Definition(
+        "verified",
+        "Kept, doubtful, lost",
+        "Kept: a reader read the carrier back with a word error of at most 20 % (unless told otherwise) and every "
+        "number, name, negation, choice and choice letter. Doubtful: none did. Lost: a reader that read most others of "
+        "the kind back found no trace of half of the words or of three in a row, or two such readers miss the same "
+        "piece. Blanks don't count. An item is verified when all its made carriers are kept.",
+    ),
+    Definition(
         "power",
         "Power and q",
         "Items needed to see the declared target gap with 80 % power, from this run's own accuracies and phi; q is "
@@ -256,6 +272,20 @@ _ALL = (
         "Flags",
         "How an answer is bad: silent, truncated (the audio ends before its text), refused, unparsable, "
         "wrong_language, suspect_transcript. A flagged answer is still scored as it was heard.",
+    ),
+    Definition(
+        "judge",
+        "Judge",
+        "A language model that rates open answers by a rubric, 1 to 5 mapped to 0 to 1, or yes or no. Model, decoding "
+        "and rubric are part of every score's key. An answer that it failed on, or whose verdict cannot be read, is "
+        "missing: never wrong. A silent answer is worth 0 and is not sent to it.",
+    ),
+    Definition(
+        "metric",
+        "Metric",
+        "What gave a score, the same in all six conditions: by the item's answer type, or named by the item. `refusal` "
+        "scores 1 where the answer refuses; `ifeval` 1 where every verifiable instruction was followed; `letter` reads "
+        "a written or spoken choice, and what it cannot read is wrong and counted as unparsable.",
     ),
     Definition(
         "flip",

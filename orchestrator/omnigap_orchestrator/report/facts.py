@@ -37,6 +37,7 @@ class RunFacts:
         shared_hearing: names of the models that hear with the same checkpoint as the ASR scorer.
         deaf_scorer: a model that does not ship with omnigap was heard by the recogniser that does, which knows two
             synthetic voices only.
+        judge: who rated open answers; its `detail` names the rubrics.
         prompts: what a two-pass control typed in its first pass, for a spoken and for a shown question.
         incomplete: why the run is not whole, and how to go on; empty when it is whole.
     """
@@ -50,6 +51,7 @@ class RunFacts:
     models: tuple[ServiceFacts, ...] = ()
     asr: ServiceFacts | None = None
     tts: ServiceFacts | None = None
+    judge: ServiceFacts | None = None
     voices: tuple[str, ...] = ()
     fonts: tuple[str, ...] = ()
     items_source: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import product
 
 from omnigap.digest import digest_of, sha256_hex
 from omnigap.vocabulary import Control, Modality
@@ -80,18 +80,20 @@ class CarrierSet:
     def put_blank(self, carrier: Carrier, blank: Carrier) -> None:
         self._blanks[carrier.sha] = blank
 
-    def voice(self, replicate: int) -> str | None:
-        return self.readings[replicate % len(self.readings)].voice
+    def reading(self, replicate: int) -> Reading:
+        """How a replicate's question is read aloud."""
+        return self.readings[replicate % len(self.readings)]
 
-    def font(self, replicate: int) -> str:
-        return self.styles[replicate % len(self.styles)].font
+    def style(self, replicate: int) -> ImageStyle:
+        """How a replicate's question is drawn."""
+        return self.styles[replicate % len(self.styles)]
 
 
 def _readings(voices: Sequence[str], rates: Sequence[float]) -> tuple[Reading, ...]:
-    """Voices and rates in step; the shorter list starts again."""
-    count = max(len(voices), len(rates), 1)
-    spoken_by, at = islice(cycle(voices or [None]), count), islice(cycle(rates or [None]), count)
-    return tuple(Reading(voice, rate) for voice, rate in zip(spoken_by, at, strict=True))
+    """Every voice at every rate, voices changing fastest: in step, nobody could tell a voice from its rate."""
+    at: Sequence[float | None] = rates or [None]
+    spoken_by: Sequence[str | None] = voices or [None]
+    return tuple(Reading(voice, rate) for rate, voice in product(at, spoken_by))
 
 
 class CarrierFinder:

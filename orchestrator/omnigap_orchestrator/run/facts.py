@@ -5,21 +5,24 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 
 import polars as pl
 import psutil
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Outcome
+from omnigap_orchestrator.carriers import ImageStyle
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
 from omnigap_orchestrator.run.book import Book, last_seen
 from omnigap_orchestrator.run.carriers import Reading
 from omnigap_orchestrator.run.control_entries import first_pass_prompts
 from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.scoring import NORMALISER_VERSION
+from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 
 # Models that ship with omnigap: they show that the instrument works, and nothing about real models.
 SHIPPED_MODELS = frozenset({"cascade", "echo"})
@@ -36,8 +39,8 @@ def run_facts(
     models = {name: card for name, card in cards.models.items() if name in book.subjects}
     inputs = {condition.input for condition in book.plan.conditions}
     replicates = range(book.plan.replicates)
-    voices = dict.fromkeys(book.carriers.voice(r) or "the service's default voice" for r in replicates)
-    fonts = dict.fromkeys(book.carriers.font(r) for r in replicates)
+    voices = dict.fromkeys(_reading_words(book.carriers.reading(r)) for r in replicates)
+    fonts = _style_words(dict.fromkeys(book.carriers.style(r) for r in replicates))
     scorer_weights = cards.scorer.weights_revision if cards.scorer is not None else None
     return RunFacts(
         name=folder.name,
@@ -49,8 +52,9 @@ def run_facts(
         models=tuple(_service_facts(name, card) for name, card in models.items()),
         asr=_service_facts("scorer", cards.scorer) if cards.scorer is not None else None,
         tts=_service_facts("tts", cards.tts) if cards.tts is not None else None,
+        judge=_judge_facts(book, cards.judge),
         voices=tuple(voices) if Modality.SPEECH in inputs else (),
-        fonts=tuple(fonts) if Modality.IMAGE in inputs else (),
+        fonts=fonts if Modality.IMAGE in inputs else (),
         items_source=book.config.items.path or "built-in items",
         normaliser=NORMALISER_VERSION,
         embedded=bool(models) and all(card.name in SHIPPED_MODELS for card in models.values()),
@@ -61,6 +65,26 @@ def run_facts(
         prompts=first_pass_prompts(book),
         incomplete=incomplete(results, controls),
     )
+
+
+def _reading_words(reading: Reading) -> str:
+    rate = "" if reading.words_per_minute is None else f" at {reading.words_per_minute:g} words a minute"
+    return f"{reading.voice or 'the default voice of the service'}{rate}"
+
+
+def _style_words(styles: Iterable[ImageStyle]) -> tuple[str, ...]:
+    """Each look by its font, and by what else tells it from the others."""
+    looks = tuple(styles)
+
+    def words(style: ImageStyle) -> str:
+        varied = [
+            (len({s.size for s in looks}), f"{style.size} px"),
+            (len({(s.colour, s.background) for s in looks}), f"{style.colour} on {style.background}"),
+            (len({s.width for s in looks}), f"{style.width} px wide"),
+        ]
+        return " ".join([Path(style.font).name, *(text for count, text in varied if count > 1)])
+
+    return tuple(words(style) for style in looks)
 
 
 def _is_deaf(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeResponse]) -> bool:
@@ -121,6 +145,21 @@ def _time(text: str | None) -> datetime | None:
 def _hears_with(card: pb.DescribeResponse) -> str | None:
     """The checkpoint that a model's own recogniser loaded, where it says so."""
     return card.settings.get("asr.weights_revision")
+
+
+def _judge_facts(book: Book, card: pb.DescribeResponse | None) -> ServiceFacts | None:
+    """The judge with the rubrics that it judged by; None where nothing is judged."""
+    judged = [item for item in book.plan.items if book.metrics[item.id] == JUDGE]
+    if card is None or book.bench is None or not judged:
+        return None
+    rubrics = dict.fromkeys(book.bench.rubric_for(item).name for item in judged)
+    known = {rubric.name: rubric for rubric in (book.bench.rubric, book.bench.reference_rubric)}
+    told = [f"rubric {name} (digest {known[name].digest[:12]}, {known[name].scale})" for name in rubrics]
+    if book.bench.votes > 1:
+        told.append(f"{book.bench.votes} votes")
+    assert book.config.judge is not None
+    told.append(f"temperature {book.config.judge.decoding.temperature:g}")
+    return replace(_service_facts(card.name, card), detail=", ".join(told))
 
 
 def _service_facts(name: str, card: pb.DescribeResponse) -> ServiceFacts:

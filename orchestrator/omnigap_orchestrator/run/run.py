@@ -22,6 +22,7 @@ from omnigap_orchestrator.run.book import Book, Entry, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
 from omnigap_orchestrator.run.control_entries import ControlEntries, support_of
 from omnigap_orchestrator.run.failures import NO_MODEL
+from omnigap_orchestrator.run.fitting import check_scorer
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.generate import Generation
 from omnigap_orchestrator.run.judge import Judging, keep_rubrics, read_rubrics
@@ -109,6 +110,8 @@ class Run:
                 self._observer.note(f"{what} is away ({where}): what needs it stays pending")
                 continue
             found[_model_key(name) if role is Role.MODEL else role] = service
+            if role is Role.SCORER:
+                check_scorer(self._config, self._items, service.card)
             await writer.write(
                 ServiceRow(role, name, service.digest, service.card.SerializeToString(deterministic=True), time.time())
             )
@@ -176,9 +179,7 @@ class Run:
         judge, judging = services.get(Role.JUDGE), None
         if judge is not None and book.bench is not None:
             known = journal.all(VerdictRow)
-            judging = Judging(
-                judge, book.bench, self._config, known, writer, self._observer, journal.run_id, mark
-            )
+            judging = Judging(judge, book.bench, self._config, known, writer, self._observer, journal.run_id, mark)
 
         scorer = services.get(Role.SCORER)
         hearing = None
@@ -244,7 +245,7 @@ class Run:
                 if Stage.TRANSCRIBE in stages:
                     todo.hear.append((entry, answer))
                     left[Stage.TRANSCRIBE, cell.model, cell.condition, cell.control] += 1
-            elif Stage.SCORE in stages:
+            elif Stage.SCORE in stages or (entry.is_judged and Stage.JUDGE in stages):
                 todo.mark.append((entry, answer, transcript))
             if entry.is_judged:
                 left[Stage.JUDGE, cell.model, cell.condition, cell.control] += 1

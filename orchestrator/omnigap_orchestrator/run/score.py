@@ -15,6 +15,7 @@ from omnigap_orchestrator.run.book import Entry
 from omnigap_orchestrator.scoring import (
     AsrFacts,
     AudioFacts,
+    Scored,
     answer_flags,
     score,
     word_errors,
@@ -30,9 +31,9 @@ def scoring_version() -> str:
 
 
 @lru_cache(maxsize=4096)
-def _gold_digest(question: str, answers: tuple[str, ...], choices: tuple[str, ...], language: str) -> str:
+def _gold_digest(question: str, answers: tuple[str, ...], choices: tuple[str, ...], language: str, *more: str) -> str:
     # The question too: what it offers or counts decides what of an answer is read as the answer.
-    return digest_of([question, answers, choices, language])
+    return digest_of([question, answers, choices, language, *more])
 
 
 def key_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> str:
@@ -42,19 +43,48 @@ def key_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) ->
     return score_key(
         text=heard,
         own_text=f"{answer.finish_reason}\n{answer.audio_seconds}\n{answer.audio_rms}\n{answer.own_text}",
-        golds=_gold_digest(item.question, item.answers, item.choices, item.language),
+        golds=_gold_digest(item.question, item.answers, item.choices, item.language, *_scored_by(entry)),
         answer_type=f"{item.answer_type}:{entry.cell.condition.output}",
         normaliser=scoring_version(),
     )
 
 
-def score_cell(key: str, entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> ScoreRow:
-    """Scores what was heard for a speech answer, what was written for a text answer; the own text beside it."""
-    item, spoken = entry.item, entry.cell.condition.output is Modality.SPEECH
+def _scored_by(entry: Entry) -> tuple[str, ...]:
+    """What else a score depends on: the metric, what it looks at beyond the golds, and the judge with its rubric."""
+    item = entry.item
+    # VoiceBench's BIG-Bench Hard rules read the task from the id.
+    named = item.id if entry.metric == "voicebench_bbh" else ""
+    checks = "\n".join(f"{check.kind} {check.arguments}" for check in item.checks)
+    return entry.metric, named, checks, entry.judge or ""
+
+
+def texts_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> tuple[str, str | None]:
+    """What is scored, and beside it the own text of a speech answer, where it has one."""
+    spoken = entry.cell.condition.output is Modality.SPEECH
     # A speech answer without any audio was heard as nothing, whatever its text channel says.
     used = transcript.text if transcript is not None else "" if spoken else answer.own_text
-    scored = score(item, used)
-    own = score(item, answer.own_text).score if spoken and answer.own_text else None
+    return used, (answer.own_text or None) if spoken else None
+
+
+def score_cell(
+    key: str,
+    entry: Entry,
+    answer: AnswerRow,
+    transcript: TranscriptRow | None,
+    verdicts: tuple[float, float | None] | None = None,
+) -> ScoreRow:
+    """Scores what was heard for a speech answer, what was written for a text answer; the own text beside it.
+
+    Args:
+        verdicts: of a judged answer, the scores of the two texts that `texts_of` gives.
+    """
+    item, spoken = entry.item, entry.cell.condition.output is Modality.SPEECH
+    used, own_text = texts_of(entry, answer, transcript)
+    if verdicts is None:
+        scored = score(item, used, entry.metric)
+        own = None if own_text is None else score(item, own_text, entry.metric).score
+    else:
+        scored, own = Scored(verdicts[0], entry.metric, used), verdicts[1]
     errors = None
     if transcript is not None and answer.own_text:
         errors = word_errors(answer.own_text, transcript.text, item.language)
@@ -67,6 +97,11 @@ def score_cell(key: str, entry: Entry, answer: AnswerRow, transcript: Transcript
         wer_errors=None if errors is None else errors.insertions + errors.deletions + errors.substitutions,
         wer_words=None if errors is None else errors.words,
     )
+
+
+def second_score(entry: Entry, transcript: TranscriptRow) -> float | None:
+    """What the second scorer's transcript is worth by the cell's own metric; None where a judge would have to say."""
+    return None if entry.is_judged else score(entry.item, transcript.text, entry.metric).score
 
 
 def _flags(item: Item, answer: AnswerRow, transcript: TranscriptRow | None, spoken: bool) -> frozenset[Flag]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from omnigap.vocabulary import Condition, Modality
@@ -20,6 +20,7 @@ class Stage(StrEnum):
     CARRIERS = "carriers"
     GENERATE = "generate"
     TRANSCRIBE = "transcribe"
+    JUDGE = "judge"
     SCORE = "score"
 
 
@@ -67,6 +68,10 @@ class Restriction:
                 raise RestrictionError(f"--stages: unknown stage {name!r}: any of {', '.join(Stage)}")
         return cls(tuple(models), chosen, tuple(stage for stage in Stage if stage in stages))
 
+    def without(self, stage: Stage) -> Restriction:
+        """The same without one stage."""
+        return replace(self, stages=tuple(other for other in self.stages if other is not stage))
+
     def check(self, known: Sequence[str]) -> None:
         """Raises RestrictionError for a model that the plan does not hold."""
         for model in self.models:
@@ -109,15 +114,17 @@ def left_to_fleet(config: Config, items: Sequence[Item], restriction: Restrictio
         and restriction.makes_carriers
         and spoken
         and any(condition.input is Modality.SPEECH for condition in conditions),
+        judge=config.judge is not None and not config.judge.endpoints and Stage.JUDGE in restriction.stages,
     )
 
 
 def roster_of(config: Config) -> Roster | None:
     """The endpoints that the configuration gives; None where it gives none."""
     models = {model.name: model.endpoints for model in config.models if model.endpoints}
-    if not models and not config.scorer.endpoints and not config.tts.endpoints:
+    judge = config.judge.endpoints if config.judge is not None else ()
+    if not models and not config.scorer.endpoints and not config.tts.endpoints and not judge:
         return None
-    return Roster(models, config.scorer.endpoints, config.tts.endpoints)
+    return Roster(models, config.scorer.endpoints, config.tts.endpoints, judge=judge)
 
 
 def model_specs(config: Config, roster: Roster) -> tuple[ModelSpec, ...]:

@@ -10,12 +10,13 @@ import polars as pl
 
 from omnigap.vocabulary import Modality, Outcome, Support
 from omnigap_orchestrator.carriers import spoken_text
-from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, TranscriptRow
+from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, TranscriptRow, VerdictRow
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
 from omnigap_orchestrator.run.book import Book, Entry
 from omnigap_orchestrator.run.control_entries import ControlEntries
 from omnigap_orchestrator.run.failures import NO_MODEL
-from omnigap_orchestrator.run.score import key_of
+from omnigap_orchestrator.run.judge import kept_verdict
+from omnigap_orchestrator.run.score import key_of, second_score
 from omnigap_orchestrator.run.settings import Stage
 from omnigap_orchestrator.scoring import WordErrors, word_errors
 
@@ -32,6 +33,7 @@ class ResultsTable:
         self._answers = {row.key: row for row in journal.all(AnswerRow)}
         self._transcripts = {row.key: row for row in journal.all(TranscriptRow)}
         self._scores = {row.key: row for row in journal.all(ScoreRow)}
+        self._verdicts = {row.key: row for row in journal.all(VerdictRow)}
         self._failures = {
             (row.stage, row.model, row.item_id, row.condition, row.replicate): row for row in journal.all(FailureRow)
         }
@@ -71,8 +73,13 @@ class ResultsTable:
         """A row's values by column, in the schema's order; a test holds the two together."""
         cell, item, subject = entry.cell, entry.item, entry.subject
         answer, transcript, score = self._found(entry)
-        failure = None if score is not None else self._failure(entry, answer)
+        failure = None if score is not None else self._failure(entry, answer, transcript)
+        second = self._second(entry, answer)
         spoken = cell.condition.output is Modality.SPEECH
+        made = cell.condition.input not in item.carriers
+        carriers, source = self._book.carriers, cell.condition.input
+        reading = carriers.reading(cell.replicate) if made and source is Modality.SPEECH else None
+        style = carriers.style(cell.replicate) if made and source is Modality.IMAGE else None
         return {
             "run": self._name,
             "model": cell.model,
@@ -86,8 +93,13 @@ class ResultsTable:
             "output": cell.condition.output.value,
             "condition": cell.condition.name,
             "replicate": cell.replicate,
-            "voice": self._book.carriers.voice(cell.replicate) if cell.condition.input is Modality.SPEECH else None,
-            "font": self._book.carriers.font(cell.replicate) if cell.condition.input is Modality.IMAGE else None,
+            "voice": None if reading is None else reading.voice,
+            "words_per_minute": None if reading is None else reading.words_per_minute,
+            "font": None if style is None else style.font,
+            "font_size": None if style is None else style.size,
+            "colour": None if style is None else style.colour,
+            "background": None if style is None else style.background,
+            "image_width": None if style is None else style.width,
             "outcome": _outcome(entry, score, failure).value,
             "support": None if entry.support is None else entry.support.value,
             "flags": [] if score is None else score.flags.split(),
@@ -117,7 +129,25 @@ class ResultsTable:
             "asr_language": None if transcript is None else transcript.detected_language,
             "wer_errors": None if score is None else score.wer_errors,
             "wer_words": None if score is None else score.wer_words,
+            "second_transcript": None if second is None else second.text,
+            "second_score": None if second is None else second_score(entry, second),
+            "second_asr_digest": None if second is None else second.asr_digest,
+            "judge_rating": None if score is None else self._rating(entry, answer, transcript),
+            "judge_digest": self._book.judge_digest if score is not None and entry.is_judged else None,
         }
+
+    def _second(self, entry: Entry, answer: AnswerRow | None) -> TranscriptRow | None:
+        """What the second scorer heard."""
+        if answer is None or answer.media_sha is None or entry.cell.condition.output is not Modality.SPEECH:
+            return None
+        key = self._book.second_transcript_key(answer.media_sha, entry.item)
+        return None if key is None else self._transcripts.get(key)
+
+    def _rating(self, entry: Entry, answer: AnswerRow | None, transcript: TranscriptRow | None) -> float | None:
+        """What the judge said of the text that was scored, on the rubric's own scale."""
+        spoken = entry.cell.condition.output is Modality.SPEECH
+        verdict = kept_verdict(self._book, entry, _used(answer, transcript, spoken), self._verdicts)
+        return None if verdict is None else verdict.rating
 
     def _control_row(self, entry: Entry) -> dict[str, Any]:
         """A control cell's row: what it came to, what was asked in its first pass, and what guessing is worth."""
@@ -134,15 +164,19 @@ class ResultsTable:
         row["chance"] = 1 / len(item.choices) if item.choices else None
         return row
 
-    def _failure(self, entry: Entry, answer: AnswerRow | None) -> FailureRow | None:
-        """The failure that keeps a cell from its score: of its carrier, of asking, or of hearing."""
+    def _failure(self, entry: Entry, answer: AnswerRow | None, transcript: TranscriptRow | None) -> FailureRow | None:
+        """The failure that keeps a cell from its score: of its carrier, of asking, of hearing, or of judging."""
         cell = entry.cell
         if entry.carrier is None:
             variant = cell.replicate % self._book.carriers.variants(cell.condition.input)
             return self._failures.get(
                 (Stage.CARRIERS.value, NO_MODEL, cell.item_id, cell.condition.input.value, variant)
             )
-        stage = Stage.GENERATE if answer is None else Stage.TRANSCRIBE
+        if answer is None:
+            stage = Stage.GENERATE
+        else:
+            unheard = cell.condition.output is Modality.SPEECH and answer.media_sha is not None and transcript is None
+            stage = Stage.TRANSCRIBE if unheard else Stage.JUDGE
         return self._failures.get((stage.value, cell.model, cell.item_id, cell.filed_under, cell.replicate))
 
 

@@ -1,0 +1,100 @@
+"""kill -9 while a judge is at work, and a judge that dies in mid-run: what was judged stays so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+from running import Orchestrator, Setting, item, orchestrate, outcomes, without_times
+from served_doubles import ServeWire, Wire, complete, plain, text
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap_orchestrator.journal import Journal, VerdictRow
+
+ITEMS = [
+    item(name, answer_type="open", metric="judge", answers=[]) for name in ("france", "spain", "peru", "chad", "laos")
+]
+CONDITIONS = ["t2t", "t2s", "s2s"]
+
+
+def rated(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+    """1 to 5, after what is judged: the same answer always gets the same."""
+    digest = hashlib.sha256(request.parts[0].text.encode()).digest()
+    yield text(str(digest[0] % 5 + 1))
+    yield complete(request.expected_digest)
+
+
+async def test_a_run_that_was_killed_while_judging_ends_as_an_undisturbed_one(
+    tmp_path: Path, host_wire: ServeWire
+) -> None:
+    model, ear, voice = Wire(plain, digest="model"), Wire(plain, digest="ear"), Wire(plain, digest="voice")
+    judge = Wire(rated, digest="judge", delay_s=0.03, max_concurrent=1)
+    places = ({"omni": [await host_wire(model)]}, [await host_wire(ear)], [await host_wire(voice)])
+    tables = {"run": {"conditions": CONDITIONS}, "judge": {"endpoints": [await host_wire(judge)]}}
+    calm, killed = (Setting(tmp_path / name, *places, items=ITEMS, tables=tables) for name in ("calm", "killed"))
+    undisturbed = await calm.execute(stages=("generate", "transcribe", "judge", "score"))
+    assert outcomes(undisturbed) == {"answered": 15}
+    # A text answer is one text to judge, a spoken one two.
+    assert len(judge.asked) == 25
+
+    config = killed.write()
+    for count in (4, 11):
+        before = len(judge.asked)
+        run = await Orchestrator.start("run", "--config", config, folder=killed.root)
+        await judge.until_asked(before + count)
+        await run.kill()
+    kept = verdicts(killed)
+    assert 5 < len(kept) < 25
+    before, asked = len(judge.asked), len(model.asked)
+    last = await orchestrate("run", "--config", config, folder=killed.root)
+    assert last.code == 0, last.err
+    assert len(judge.asked) - before == 25 - len(kept), "judged again though the verdict was journalled"
+    assert len(model.asked) - asked <= 15
+    assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(undisturbed))
+    assert kept <= verdicts(killed)
+
+
+def verdicts(setting: Setting) -> set[str]:
+    journal = Journal(setting.folder.journal)
+    try:
+        return journal.keys(VerdictRow)
+    finally:
+        journal.close()
+
+
+async def test_a_judge_that_dies_leaves_exit_code_3_and_the_same_command_goes_on(
+    tmp_path: Path, host_wire: ServeWire
+) -> None:
+    model, judge = Wire(plain), Wire(rated, digest="judge", delay_s=0.05, max_concurrent=1)
+    tables = {"run": {"conditions": ["t2t"]}, "judge": {"endpoints": [await host_wire(judge)]}}
+    setting = Setting(tmp_path, {"omni": [await host_wire(model)]}, items=ITEMS, tables=tables)
+    config = setting.write()
+    run = await Orchestrator.start("run", "--config", config, folder=tmp_path)
+    await judge.until_asked(2)
+    await judge.stop()
+    ended = await run.end()
+    assert ended.code == 3, ended.err
+    assert "the judge" in ended.err and "pending" in ended.out + ended.err
+    await judge.start()
+    again = await orchestrate("score", "--run-dir", "runs/test", folder=tmp_path)
+    assert again.code == 0, again.err
+    assert outcomes(pl.read_parquet(setting.folder.results)) == {"answered": 5}
+    assert len(model.asked) == 5
+
+
+async def test_score_judges_again_by_another_rubric(tmp_path: Path, host_wire: ServeWire) -> None:
+    model, judge = Wire(plain), Wire(rated, digest="judge")
+    tables = {"run": {"conditions": ["t2t"]}, "judge": {"endpoints": [await host_wire(judge)]}}
+    setting = Setting(tmp_path, {"omni": [await host_wire(model)]}, items=ITEMS, tables=tables)
+    first = await orchestrate("run", "--config", setting.write(), folder=tmp_path)
+    assert first.code == 0, first.err
+    (tmp_path / "mine.txt").write_text("Rate this: {answer}")
+    again = await orchestrate("score", "--run-dir", "runs/test", "--rubric", "mine.txt", folder=tmp_path)
+    assert again.code == 0, again.err
+    assert len(judge.asked) == 10
+    assert judge.asked[-1].parts[0].text.startswith("Rate this: ")
+    wrong = await orchestrate("score", "--run-dir", "runs/test", "--rubric", "mine", folder=tmp_path)
+    assert wrong.code == 1
+    assert "rubric" in wrong.err and "helpful" in wrong.err
