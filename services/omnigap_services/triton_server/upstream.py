@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 _PAUSE_S = 1.0
 _ASKING_S = 10.0
+_REST_S = 5.0
 _FIRST_DELAY_S, _MAX_DELAY_S = 0.5, 8.0
 
 # Messages as large as gRPC allows, as Triton's client has them; and after a fault no minute until the next connection.
@@ -167,7 +168,8 @@ class Upstream:
             result = await self._in_time(self._client.infer(**request))
             yield _arrays(result, signature.batched)
             return
-        # The server ends a stream after the last response to all of its requests: this one.
+        # The server ends a stream after the last response to all of its requests: this one. An error is read to the end
+        # as well: Triton (2.51) keeps a request for ever whose stream is cancelled between its error and its end.
         stream = self._client.stream_infer(_once(request))
         try:
             while True:
@@ -176,6 +178,7 @@ class Upstream:
                 except StopAsyncIteration:
                     return
                 if error is not None:
+                    await _to_its_end(stream)
                     raise error
                 yield _arrays(result, signature.batched)
         finally:
@@ -187,6 +190,14 @@ class Upstream:
                 return await call
         except TimeoutError:
             raise silent(self._options.url, self._options.timeout_s) from None
+
+
+async def _to_its_end(stream: Any) -> None:
+    """Reads what a stream still brings, for a while."""
+    with contextlib.suppress(TimeoutError, grpc.RpcError):
+        async with asyncio.timeout(_REST_S):
+            async for _ in stream:
+                pass
 
 
 async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

@@ -16,7 +16,6 @@ from triton_process import Triton
 from omnigap_services.server import Server, ServerOptions
 from omnigap_services.triton_server.adapter import TritonAdapter
 
-
 # The first test that needs Triton may have to install it.
 _PATIENCE_S = 1_200
 
@@ -32,7 +31,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
     """One server for all that don't break it, with all models."""
     server = _start(tmp_path_factory.mktemp("triton"), "omni", "stream", "files", "whisper")
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def own_triton(tmp_path: Path) -> Iterator[Triton]:
     """A server of the test's own, to break."""
     server = _start(tmp_path, "omni", "stream")
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,17 @@ def test_an_error_in_a_stream_is_told_in_its_words(
     assert service.ask("All well").text == "All well"
 
 
+@pytest.mark.parametrize("question", ["fail 1 after a word", "Hello"])
+def test_what_ended_is_let_go_by_the_server(own_triton: Triton, on_triton: OnTriton, question: str) -> None:
+    """A server that still holds a request when it is told to stop gives up after its exit timeout, with an error."""
+    service = on_triton(own_triton, STREAM)
+    if question == "Hello":
+        assert service.ask(question).text == question
+    else:
+        failure(service, question)
+    assert own_triton.stop() == 0
+
+
 def test_audio_that_nobody_could_play_is_an_error_of_the_model(triton: Triton, on_triton: OnTriton) -> None:
     assert failure(on_triton(triton, OMNI), "nan", output=Modality.SPEECH).reason is Reason.MODEL_ERROR
     noise = failure(on_triton(triton, FILES), "noise", output=Modality.SPEECH)
@@ -166,7 +177,7 @@ def test_a_server_that_comes_back_is_found_again(own_triton: Triton, on_triton: 
     try:
         assert service.ask("Hello again").text == "Hello again"
     finally:
-        again.stop()
+        again.kill()
 
 
 def test_a_model_that_is_unloaded_is_away(own_triton: Triton, on_triton: OnTriton) -> None:

@@ -73,18 +73,16 @@ class Triton:
     def client(self) -> InferenceServerClient:
         return InferenceServerClient(self.url)
 
-    def kill(self) -> None:
-        """kill -9 of the server and the processes of its models."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(PATIENCE_S)
+    def stop(self) -> int:
+        """Tells it to stop; its exit status."""
+        self.process.terminate()
+        return self.process.wait(2 * PATIENCE_S)
 
-    def stop(self) -> None:
+    def kill(self) -> None:
+        """kill -9 of the server and the processes of its models; nothing where they are gone already."""
         if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(PATIENCE_S)
 
     def _await_ready(self, log: Path) -> None:
         end = time.monotonic() + _START_S

@@ -46,8 +46,12 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         told = {key: value["string_value"] for key, value in config["parameters"].items()}
         self.beam_size = int(told["beam_size"])
+        on_gpu = args["model_instance_kind"] == "GPU"
         self.model = WhisperModel(
-            os.environ.get("WHISPER_MODEL", told["model"]), device=told["device"], compute_type=told["compute_type"]
+            os.environ.get("WHISPER_MODEL", told["model"]),
+            device="cuda" if on_gpu else "cpu",
+            device_index=int(args["model_instance_device_id"]) if on_gpu else 0,
+            compute_type=told["compute_type"],
         )
         self.pipeline = BatchedInferencePipeline(model=self.model)
         # In samples: 30 s in OpenAI's checkpoints.
