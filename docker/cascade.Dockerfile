@@ -1,4 +1,4 @@
-# The model `cascade`: text, speech and images in, text and speech out. It speaks through the espeak service.
+# The model `cascade`: text, speech and images in, text and speech out. Its parts can be other services.
 # Built from the repository's root: docker build -f docker/cascade.Dockerfile .
 FROM python:3.11-slim-bookworm AS wheel
 WORKDIR /source
@@ -6,7 +6,9 @@ COPY pyproject.toml LICENSE ./
 COPY proto/ proto/
 COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/omnigap_services/
 COPY services/omnigap_services/server/ services/omnigap_services/server/
+COPY services/omnigap_services/listening/ services/omnigap_services/listening/
 COPY services/omnigap_services/asr/ services/omnigap_services/asr/
+COPY services/omnigap_services/ocr/ services/omnigap_services/ocr/
 COPY services/omnigap_services/ocr/ services/omnigap_services/ocr/
 COPY services/omnigap_services/cascade/ services/omnigap_services/cascade/
 # The README is the package's long description only: a new word in it is no reason to replace a container.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 Hashable = str | int | float | bool | None | Sequence["Hashable"] | Mapping[str, "Hashable"]
 
@@ -23,3 +24,9 @@ def digest_of(value: Hashable) -> str:
 def sha256_hex(data: bytes) -> str:
     """SHA-256 (hex) of bytes: the name of a medium in a content-addressed store."""
     return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

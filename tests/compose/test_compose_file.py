@@ -12,6 +12,7 @@ import sysconfig
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -73,7 +74,7 @@ def test_every_base_image_is_pinned_to_a_version(dockerfile: Path) -> None:
 
 def test_no_service_takes_an_image_without_a_version() -> None:
     for path in [ROOT / "compose.yaml", *DOCKER.glob("compose.*.yaml")]:
-        for name, service in (yaml.safe_load(path.read_text(encoding="utf-8")).get("services") or {}).items():
+        for name, service in _services(path).items():
             image = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", service.get("image", "built:0"))
             assert re.search(r":v?\d[^:]*$", image), f"{path.name}: {name} takes {image}"
 
@@ -81,7 +82,7 @@ def test_no_service_takes_an_image_without_a_version() -> None:
 def test_published_ports_are_loopback_and_those_the_orchestrator_looks_at() -> None:
     always, taken = {}, []
     for path in DOCKER.glob("compose.*.yaml"):
-        for name, service in (yaml.safe_load(path.read_text(encoding="utf-8")).get("services") or {}).items():
+        for name, service in _services(path).items():
             for port in service.get("ports", ()):
                 host, outer, inner = port.split(":")
                 assert host == "127.0.0.1"
@@ -117,6 +118,18 @@ def test_an_image_installs_what_its_sources_import(name: str) -> None:
             assert own or owned & there, f"{source.relative_to(ROOT)} imports {module}, which {name}'s image lacks"
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_holds_every_part_of_the_project_that_its_sources_import(name: str) -> None:
+    sources = _copied(name)
+    modules = {
+        source.relative_to(ROOT / "services").with_suffix("") for source in sources if "services" in source.parts
+    }
+    for source in sources:
+        for module in _own_imports(source):
+            path = Path(*module.split("."))
+            assert {path, path / "__init__"} & modules, f"{source.relative_to(ROOT)} imports {module}"
+
+
 @pytest.mark.parametrize("name", IMAGES)
 def test_every_listed_requirement_has_a_pinned_version(name: str) -> None:
     pins = _names((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
@@ -128,6 +141,17 @@ def test_every_extra_of_the_project_is_pinned() -> None:
     pins = _names((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
     for extra, requirements in PROJECT["optional-dependencies"].items():
         assert _names(requirements) - {"omnigap"} <= pins, extra
+
+
+class _Compose(yaml.SafeLoader):
+    """Reads Compose files, whose `!reset` takes a value of another file away."""
+
+
+_Compose.add_constructor("!reset", lambda loader, node: None)
+
+
+def _services(path: Path) -> dict[str, dict[str, Any]]:
+    return (yaml.load(path.read_text(encoding="utf-8"), _Compose) or {}).get("services") or {}
 
 
 def _canonical(requirement: str) -> str:
@@ -162,3 +186,10 @@ def _imports(source: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.partition(".")[0])
     return found
+
+
+def _own_imports(source: Path) -> set[str]:
+    """The modules of `omnigap_services` that a file imports, also inside functions."""
+    tree = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+    found = {node.module for node in tree if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    return {module for module in found if module.startswith("omnigap_services.")}

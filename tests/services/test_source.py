@@ -55,4 +55,4 @@ def test_the_digest_of_the_cascades_ears_covers_the_engine_that_it_borrows(monke
     before = hearing.Ear(AsrOptions()).part.digest
     monkeypatch.setattr(hearing, "package_hash", another_source)
     assert hearing.Ear(AsrOptions()).part.digest != before
-    assert hashed == [hearing.AsrEngine.__module__.rpartition(".")[0]]
+    assert hashed == [hearing.AsrEngine.__module__.rpartition(".")[0], hearing.check_clip.__module__.rpartition(".")[0]]

@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from omnigap.errors import ContractError
-from omnigap.media import AudioClip
 from omnigap.media.audio import Samples
-from omnigap.vocabulary import Condition, FinishReason, Modality, Reason
-from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, DecodingOptions, Request, Turn
-from omnigap_services.asr.engine import AsrEngine, check_clip
+from omnigap.vocabulary import Condition, FinishReason, Modality
+from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
+from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard
+from omnigap_services.listening.clip import clip_of
 from omnigap_services.options import read_options
+from omnigap_services.source import package_hash
 
 
 class AsrAdapter(Adapter):
@@ -29,7 +30,11 @@ class AsrAdapter(Adapter):
             name="asr",
             conditions={Condition(Modality.SPEECH, Modality.TEXT): NATIVE},
             weights_revision=self._engine.checkpoint.revision,
-            settings={**self._engine.settings, "checkpoint": self._engine.checkpoint.name},
+            settings={
+                **self._engine.settings,
+                "checkpoint": self._engine.checkpoint.name,
+                "code.listening": package_hash("omnigap_services.listening"),
+            },
             libraries=("faster-whisper", "ctranslate2", "tokenizers"),
             languages=self._engine.languages,
             max_batch_size=self._options.max_batch_size,
@@ -54,41 +59,6 @@ class AsrAdapter(Adapter):
             for (turn, _), transcript in zip(turns, heard, strict=True):
                 turn.write(transcript.text)
                 turn.complete(completion_of(transcript))
-
-
-def clip_of(request: Request) -> Samples:
-    """The one clip that a scorer is sent; anything that could steer the transcript is refused.
-
-    Raises:
-        ContractError: BAD_REQUEST for decoding, texts and further parts; BAD_MEDIA for a clip that holds nothing.
-    """
-    if refused := _refused_decoding(request.decoding):
-        raise ContractError(
-            Reason.BAD_REQUEST,
-            f"decoding asks for {', '.join(refused)}: the ASR is deterministic and takes beam_size alone (and"
-            " temperature 0), leave the others unset",
-        )
-    if len(request.parts) != 1 or not isinstance(request.carrier, AudioClip) or request.system_prompt:
-        raise ContractError(
-            Reason.BAD_REQUEST,
-            f"{len(request.parts)} parts{' and a system prompt' if request.system_prompt else ''}: the ASR takes"
-            " one audio part and no text, which could lead it to the answer",
-        )
-    check_clip(request.carrier.samples)
-    return request.carrier.samples
-
-
-def _refused_decoding(decoding: DecodingOptions) -> list[str]:
-    """`name=value` of each setting that a deterministic beam search has no use for; a seed does no harm."""
-    asked = {
-        "temperature": decoding.temperature or None,
-        "top_p": decoding.top_p,
-        "top_k": decoding.top_k,
-        "repetition_penalty": decoding.repetition_penalty,
-        "max_new_tokens": decoding.max_new_tokens,
-        **decoding.extra,
-    }
-    return [f"{name}={value}" for name, value in asked.items() if value is not None]
 
 
 def completion_of(heard: Heard) -> Completion:

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from omnigap.digest import file_sha256
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT
 
 # What CTranslate2 and faster-whisper read from a checkpoint; other files beside them change no answer.
@@ -73,11 +74,5 @@ def content_hash(folder: Path) -> str:
         path = folder / name
         if not path.is_file():
             continue
-        digest.update(f"{name}\0{file_hash(path)}\0".encode())
+        digest.update(f"{name}\0{file_sha256(path)}\0".encode())
     return digest.hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

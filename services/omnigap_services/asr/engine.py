@@ -21,18 +21,16 @@ import numpy.typing as npt
 from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Reason
-from omnigap_services.asr.batching import SAMPLE_RATE, batches, cut
 from omnigap_services.asr.checkpoint import Checkpoint, find_checkpoint
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard, Segment, merged, segment_of
+from omnigap_services.listening.clip import SILENCE_PEAK, check_clip
+from omnigap_services.listening.cutting import SAMPLE_RATE, batches, cut
 
 Features = npt.NDArray[np.float32]
 
 PADDED_FRAMES = 3000
 """What faster-whisper pads every clip to, whatever the checkpoint's window."""
-
-SILENCE_PEAK = 1e-4
-"""A clip that never exceeds this (three steps of 16-bit audio) is digital silence: there is nothing to hear in it."""
 
 # What the package would use to retry or to drop segments is off: statistics are reported, nothing is deleted.
 _DECODING: dict[str, Any] = {
@@ -180,12 +178,6 @@ class AsrEngine:
             return code
         language, _, _ = self._model.detect_language(audio=clip)
         return str(language)
-
-
-def check_clip(clip: Samples) -> None:
-    """Raises ContractError (BAD_MEDIA) for an empty or non-finite clip: Whisper would make up text for it."""
-    if not len(clip) or not np.isfinite(clip).all():
-        raise ContractError(Reason.BAD_MEDIA, "the clip is empty or holds NaN or infinite samples: write it again")
 
 
 def _no_shorter(piece: Samples) -> Samples:

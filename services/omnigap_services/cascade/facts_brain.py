@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from omnigap.digest import file_sha256
 from omnigap.media import AudioClip
 from omnigap.vocabulary import REFERENCE, Modality
 from omnigap_services.adapter import NATIVE, Card, Completion, Request, Turn
-from omnigap_services.asr.checkpoint import file_hash
 from omnigap_services.cascade import counting
 from omnigap_services.cascade.answering import Head
 from omnigap_services.cascade.knowledge import read_facts
@@ -27,7 +27,7 @@ class FactsBrain:
         self.card = Card(
             name="cascade",
             conditions={REFERENCE: NATIVE},
-            weights_revision=file_hash(options.knowledge),
+            weights_revision=file_sha256(options.knowledge),
             settings={
                 "min_match": str(options.min_match),
                 "image_side": str(options.image_side),

@@ -8,13 +8,14 @@ from importlib.metadata import version
 from omnigap.digest import digest_of
 from omnigap.media import AudioClip, resample
 from omnigap_services.adapter import InputPart, Part
-from omnigap_services.asr.batching import SAMPLE_RATE
-from omnigap_services.asr.engine import AsrEngine, check_clip
+from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard
 from omnigap_services.cascade.gathering import Gatherer
 from omnigap_services.cascade.sensing import HEARD, Perceived, prefixed
 from omnigap_services.cascade.watch import Gone
+from omnigap_services.listening.clip import check_clip
+from omnigap_services.listening.cutting import SAMPLE_RATE
 from omnigap_services.source import package_hash
 
 
@@ -40,6 +41,7 @@ class Ear:
                 "faster-whisper": version("faster-whisper"),
                 "ctranslate2": version("ctranslate2"),
                 "code": package_hash("omnigap_services.asr"),
+                "code.listening": package_hash("omnigap_services.listening"),
             }
         )
 

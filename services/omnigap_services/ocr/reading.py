@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from omnigap.digest import digest_of
-from omnigap_services.asr.checkpoint import file_hash
+from omnigap.digest import digest_of, file_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,10 @@ class Reader:
         """Over the package's version, the models' bytes, the settings and this file, which the cascade's own lacks."""
         return digest_of(
             {
-                "code": file_hash(Path(__file__)),
+                "code": file_sha256(Path(__file__)),
                 "rapidocr": version("rapidocr"),
                 "onnxruntime": version("onnxruntime"),
-                "models": {path.name: file_hash(path) for path in self._models},
+                "models": {path.name: file_sha256(path) for path in self._models},
                 "image_side": self._image_side,
             }
         )

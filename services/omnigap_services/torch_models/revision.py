@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from omnigap.digest import file_sha256
 from omnigap_services.options import OptionsError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -86,7 +87,7 @@ def content_hash(folder: Path) -> str:
     """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_read(path.relative_to(folder))]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        hashes = pool.map(_file_hash, files)
+        hashes = pool.map(file_sha256, files)
     digest = hashlib.sha256()
     for path, found in zip(files, hashes, strict=True):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{found}\0".encode())
@@ -95,7 +96,7 @@ def content_hash(folder: Path) -> str:
 
 def file_revision(path: Path) -> str:
     """`sha256:` and the hash of one file, such as a speaker embedding."""
-    return f"sha256:{_file_hash(path)}"
+    return f"sha256:{file_sha256(path)}"
 
 
 def _is_read(path: Path) -> bool:
@@ -103,11 +104,6 @@ def _is_read(path: Path) -> bool:
         return False
     name = path.name.lower()
     return name not in _UNREAD_NAMES and not name.endswith(_UNREAD_SUFFIXES)
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(service: str, option: str, name: str, revision: str) -> Path:

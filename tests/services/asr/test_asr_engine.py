@@ -8,9 +8,9 @@ import pytest
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Reason
-from omnigap_services.asr.batching import cut
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
+from omnigap_services.listening.cutting import cut
 
 
 @pytest.fixture(scope="module")

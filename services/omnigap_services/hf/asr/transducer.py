@@ -29,12 +29,12 @@ class TransducerEars(Ears):
 
         self.model = auto_class.from_pretrained(weights.folder, **placement.load_arguments()).eval()
         self._processor = AutoProcessor.from_pretrained(weights.folder)
-        # The loop ends with the clip's last frame; no limit on tokens is meant to be set.
-        warnings.filterwarnings("ignore", message="Using the model-agnostic default `max_length`")
 
     def hear(self, clips: Sequence[Samples], language: str, beam_size: int, seconds: float) -> list[Piece]:
         inputs = self.moved(self._processor(list(clips), sampling_rate=SAMPLE_RATE))
-        with torch.inference_mode():
+        with torch.inference_mode(), warnings.catch_warnings():
+            # The loop ends with the clip's last frame; no limit on tokens is meant to be set.
+            warnings.filterwarnings("ignore", message="Using the model-agnostic default `max_length`")
             made = self.model.generate(**inputs, return_dict_in_generate=True)
         return [self._piece(ids) for ids in made.sequences.tolist()]
 
