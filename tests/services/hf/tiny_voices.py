@@ -62,7 +62,7 @@ def vits(folder: Path, speakers: int = 1) -> Path:
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "duration_predictor" not in name:
-                weight.mul_(2.0)
+                weight.mul_(1.3)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     vocabulary.unlink()

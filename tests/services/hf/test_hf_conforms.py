@@ -1,0 +1,56 @@
+"""The three services keep the contract, by the orchestrator's own conformance suite."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+import tiny_chat
+import tiny_ears
+import tiny_voices
+from hosting import Built
+from served_doubles import Serve
+
+from omnigap_orchestrator.conform import Status, conform
+from omnigap_services.adapter import Adapter
+from omnigap_services.hf.asr.adapter import HfAsrAdapter
+from omnigap_services.hf.chat.adapter import ChatAdapter
+from omnigap_services.hf.tts.adapter import TtsAdapter
+
+
+async def check(address: str, warned: Collection[str] = ()) -> int:
+    """Nothing fails, and nothing warns that may not; gives how many checks passed."""
+    found = await conform(address)
+    told = {status: [r for r in found.results if r.status is status] for status in Status}
+    assert told[Status.FAILED] == []
+    assert {result.check for result in told[Status.WARNING]} <= set(warned)
+    return len(told[Status.PASSED])
+
+
+@pytest.mark.parametrize(
+    ("builder", "passed"),
+    [(tiny_chat.llama, 27), (tiny_chat.llava, 32), (tiny_chat.qwen2_audio, 34)],
+    ids=["text", "image", "audio"],
+)
+async def test_hf_chat_conforms(builder: Any, passed: int, built: Built, host: Serve) -> None:
+    # Short answers and small batches, so that a short load is an overload.
+    options = {"model": str(built(builder)), "max_new_tokens": 8, "max_batch_size": 2}
+    assert await check(await host(ChatAdapter(options))) == passed
+
+
+@pytest.mark.parametrize("builder", [tiny_voices.vits, tiny_voices.speecht5])
+async def test_hf_tts_conforms(builder: Any, built: Built, host: Serve) -> None:
+    folder = built(builder)
+    options: dict[str, object] = {"model": str(folder)}
+    if builder is tiny_voices.speecht5:
+        options |= {"vocoder": str(folder / "vocoder"), "voices": {"first": str(folder / "first.npy")}}
+    assert await check(await host(TtsAdapter(options))) == 30
+
+
+@pytest.mark.parametrize("builder", [tiny_ears.wav2vec2, tiny_ears.whisper])
+async def test_hf_asr_conforms(builder: Any, built: Built, host: Serve) -> None:
+    options = {"model": str(built(builder)), "max_batch_size": 2, "max_new_tokens": 4}
+    adapter: Adapter = HfAsrAdapter(options)
+    # What it hears in the suite's noise is its own affair, and may be nothing.
+    assert await check(await host(adapter), warned=["declared-conditions-answer"]) >= 30

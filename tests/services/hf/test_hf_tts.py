@@ -1,0 +1,233 @@
+"""`hf-tts` over the wire: tiny VITS and SpeechT5 voices, their seeds, speakers, rates and alphabets."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_chat
+import tiny_voices
+from hosting import Built, Host
+from served import Serve, Served
+
+from omnigap.errors import ContractError
+from omnigap.media import AudioClip
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Modality, Reason
+from omnigap_services.hf.tts.adapter import TtsAdapter
+from omnigap_services.options import OptionsError
+
+TEXT = "What is twelve plus seven?"
+
+
+@pytest.fixture(scope="module")
+def vits(built: Built, hosted: Host) -> Served:
+    return hosted(TtsAdapter({"model": str(built(tiny_voices.vits)), "words_per_minute": 150}))
+
+
+def speecht5_options(folder: Path, **options: Any) -> dict[str, Any]:
+    voices = {
+        "first": str(folder / "first.npy"),
+        "second": str(folder / "second.pt"),
+        "third": str(folder / "third.bin"),
+    }
+    return {"model": str(folder), "vocoder": str(folder / "vocoder"), "voices": voices, **options}
+
+
+@pytest.fixture(scope="module")
+def speecht5(built: Built, hosted: Host) -> Served:
+    return hosted(TtsAdapter(speecht5_options(built(tiny_voices.speecht5))))
+
+
+def spoken(served: Served, text: str = TEXT, **fields: Any) -> AudioClip:
+    reply = served.ask(text, output=Modality.SPEECH, **fields)
+    assert reply.text == text
+    assert reply.audio is not None
+    return reply.audio
+
+
+@pytest.mark.parametrize("name", ["vits", "speecht5"])
+def test_a_text_becomes_speech_at_the_voices_own_rate(name: str, request: pytest.FixtureRequest) -> None:
+    served: Served = request.getfixturevalue(name)
+    clip = spoken(served)
+    assert clip.sample_rate == served.describe().output_sample_rate_hz == 16_000
+    assert clip.seconds > 0.2
+    assert np.sqrt(np.mean(clip.samples**2)) > 0.01
+    with pytest.raises(ContractError) as caught:
+        served.ask(TEXT)
+    assert caught.value.reason is Reason.UNSUPPORTED_CONDITION
+
+
+@pytest.mark.parametrize("name", ["vits", "speecht5"])
+def test_the_same_request_gives_the_same_samples_and_another_seed_others(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    served: Served = request.getfixturevalue(name)
+    first = spoken(served)
+    spoken(served, "Something else in between.")
+    assert np.array_equal(spoken(served).samples, first.samples)
+    assert np.array_equal(spoken(served, decoding=pb.Decoding(seed=0)).samples, first.samples)
+    assert not np.array_equal(spoken(served, decoding=pb.Decoding(seed=1)).samples, first.samples)
+
+
+def test_longer_texts_take_longer(vits: Served) -> None:
+    assert spoken(vits, TEXT * 4).seconds > 2 * spoken(vits).seconds
+
+
+def test_digits_and_signs_are_spelt_out_for_a_voice_that_reads_letters(vits: Served) -> None:
+    assert np.array_equal(spoken(vits, "What is 12 + 7?").samples, spoken(vits, TEXT).samples)
+
+
+def test_a_text_that_the_voice_would_leave_out_is_refused(built: Built, hosted: Host, vits: Served) -> None:
+    with pytest.raises(ContractError, match="안") as caught:
+        spoken(vits, "안녕 Paris")
+    assert caught.value.reason is Reason.BAD_REQUEST
+    with pytest.raises(ContractError, match="nothing to say"):
+        spoken(vits, "?!")
+    silent = hosted(TtsAdapter({"model": str(built(tiny_voices.vits)), "spell_out": "no"}))
+    with pytest.raises(ContractError, match=r"no letters for 1 2 \+ 7"):
+        spoken(silent, "What is 12 + 7?")
+
+
+def test_the_rate_is_honoured_and_refused_out_of_range(vits: Served, speecht5: Served) -> None:
+    seconds = [spoken(vits, voice=pb.VoiceSettings(words_per_minute=rate)).seconds for rate in (75, 150, 300)]
+    assert seconds[0] > 1.5 * seconds[1] > 1.5 * seconds[2]
+    assert seconds[1] == spoken(vits).seconds
+    with pytest.raises(ContractError, match="30 to 750"):
+        spoken(vits, voice=pb.VoiceSettings(words_per_minute=800))
+    with pytest.raises(ContractError, match="one rate"):
+        spoken(speecht5, voice=pb.VoiceSettings(words_per_minute=150))
+
+
+def test_a_rate_is_refused_where_the_voices_own_is_not_known(built: Built, hosted: Host) -> None:
+    served = hosted(TtsAdapter({"model": str(built(tiny_voices.vits))}))
+    with pytest.raises(ContractError, match="set words_per_minute"):
+        spoken(served, voice=pb.VoiceSettings(words_per_minute=150))
+
+
+def test_every_speaker_has_a_voice_of_its_own(built: Built, hosted: Host, speecht5: Served) -> None:
+    two = hosted(TtsAdapter({"model": str(built(tiny_voices.vits_of_two))}))
+    for served, names in ((two, ["0", "1"]), (speecht5, ["first", "second", "third"])):
+        assert [voice.name for voice in served.describe().voices] == names
+        sounds = [spoken(served, voice=pb.VoiceSettings(name=name)).samples.tobytes() for name in names]
+        assert len(set(sounds)) == len(names)
+        assert spoken(served).samples.tobytes() == sounds[0]
+        with pytest.raises(ContractError, match=names[1]):
+            spoken(served, voice=pb.VoiceSettings(name="nobody"))
+
+
+def test_speakers_can_be_named_and_one_be_the_default(built: Built, hosted: Host) -> None:
+    folder = str(built(tiny_voices.vits_of_two))
+    named = hosted(TtsAdapter({"model": folder, "voices": {"ann": "0", "bob": "1"}, "voice": "bob"}))
+    numbered = hosted(TtsAdapter({"model": folder}))
+    assert [voice.name for voice in named.describe().voices] == ["ann", "bob"]
+    bob = spoken(numbered, voice=pb.VoiceSettings(name="1"))
+    assert np.array_equal(spoken(named).samples, bob.samples)
+
+
+def test_a_voice_speaks_its_languages_alone(vits: Served) -> None:
+    assert spoken(vits, language="en-GB").samples.tobytes() == spoken(vits).samples.tobytes()
+    with pytest.raises(ContractError, match="not 'ko'"):
+        spoken(vits, language="ko")
+
+
+def test_a_text_beyond_the_voices_length_is_too_large(speecht5: Served) -> None:
+    with pytest.raises(ContractError, match="200") as caught:
+        spoken(speecht5, "a" * 300)
+    assert caught.value.reason is Reason.TOO_LARGE
+
+
+def test_a_voice_that_never_ends_is_told_as_cut(built: Built, hosted: Host) -> None:
+    adapter = TtsAdapter(speecht5_options(built(tiny_voices.speecht5)))
+    served = hosted(adapter)
+    assert served.ask("No.", output=Modality.SPEECH).complete.finish_reason == pb.FINISH_REASON_STOP
+    adapter._loaded.voice.model.speech_decoder_postnet.prob_out.bias.data.fill_(-50.0)
+    assert served.ask("No.", output=Modality.SPEECH).complete.finish_reason == pb.FINISH_REASON_LENGTH
+
+
+def test_a_caller_that_leaves_stops_a_voice_that_never_ends(built: Built, hosted: Host) -> None:
+    """180 letters take 1,800 passes of the decoder; the first one waits until the service knows of the leaving."""
+    adapter = TtsAdapter(speecht5_options(built(tiny_voices.speecht5)))
+    served = hosted(adapter)
+    model = adapter._loaded.voice.model
+    model.speech_decoder_postnet.prob_out.bias.data.fill_(-50.0)
+    passes: list[None] = []
+    begun, told = threading.Event(), threading.Event()
+
+    def wait_for_the_leaving(*_: object) -> None:
+        passes.append(None)
+        begun.set()
+        gone = adapter._watch._gone
+        assert gone is not None
+        while not gone() and not told.wait(0.01):
+            pass
+
+    hook = model.speecht5.decoder.wrapped_decoder.register_forward_hook(wait_for_the_leaving)
+    request = pb.GenerateRequest(parts=[pb.InputPart(text="a " * 90)], output=pb.MODALITY_SPEECH)
+    call = served.stub.Generate(request, timeout=120)
+    try:
+        assert begun.wait(60)
+        call.cancel()
+        hook.remove()
+        assert served.ask("No.", output=Modality.SPEECH).audio is not None
+    finally:
+        told.set()
+    assert len(passes) == 1
+
+
+def test_another_process_gives_the_same_samples_and_digest(built: Built, serve: Serve, vits: Served) -> None:
+    options = {"model": str(built(tiny_voices.vits)), "words_per_minute": 150, "cpu_threads": 1}
+    other = serve("hf-tts", options)
+    assert other.describe().digest == vits.describe().digest
+    assert np.array_equal(spoken(other).samples, spoken(vits).samples)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"vocoder": ""}, "'vocoder' is empty"),
+        ({"voices": {}}, "embedding of 8 numbers"),
+        ({"voices": {"a": "nowhere.npy"}}, "no such file"),
+        ({"voice": "nobody"}, "first, second, third"),
+        ({"languages": []}, "languages"),
+        ({"device_map": "auto"}, "device_map"),
+    ],
+    ids=["no vocoder", "no voices", "no file", "unknown voice", "no language", "device map"],
+)
+def test_options_that_cannot_be_used_are_named(built: Built, change: dict[str, Any], says: str) -> None:
+    with pytest.raises(OptionsError, match=says):
+        TtsAdapter(speecht5_options(built(tiny_voices.speecht5), **change)).load()
+
+
+def test_an_embedding_of_another_kind_is_refused(built: Built, tmp_path: Path) -> None:
+    np.save(tmp_path / "long.npy", np.zeros(9, np.float32))
+    np.save(tmp_path / "nan.npy", np.full(8, np.nan, np.float32))
+    (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "speaker.txt").write_text("1 2 3")
+    for name, says in (
+        ("long.npy", "9 numbers"),
+        ("nan.npy", "finite"),
+        ("text.npy", "cannot be read"),
+        ("speaker.txt", "no .npy"),
+    ):
+        with pytest.raises(OptionsError, match=says):
+            TtsAdapter(speecht5_options(built(tiny_voices.speecht5), voices={"a": str(tmp_path / name)})).load()
+
+
+def test_a_model_that_is_no_voice_is_refused(built: Built) -> None:
+    with pytest.raises(OptionsError, match="llama, which is no voice"):
+        TtsAdapter({"model": str(built(tiny_chat.llama))}).load()
+
+
+def test_the_digest_follows_the_voices_file_and_not_its_place(built: Built, tmp_path: Path) -> None:
+    folder = built(tiny_voices.speecht5)
+    (tmp_path / "moved.npy").write_bytes((folder / "first.npy").read_bytes())
+    here, moved, other = (
+        TtsAdapter(speecht5_options(folder, voices={"a": str(path)})).load().settings
+        for path in (folder / "first.npy", tmp_path / "moved.npy", folder / "third.bin")
+    )
+    assert here == moved
+    assert here != other
