@@ -23,6 +23,7 @@ from omnigap_orchestrator.analysis.equivalence import DEFAULT_MARGIN, equivalenc
 from omnigap_orchestrator.analysis.gap import gaps, gaps_by_task
 from omnigap_orchestrator.analysis.instrument_tables import Instrument, instrument_tables
 from omnigap_orchestrator.analysis.latency import latency
+from omnigap_orchestrator.analysis.levels import level_gaps, spreads
 from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
 from omnigap_orchestrator.analysis.power import power_table
 from omnigap_orchestrator.analysis.routing import RoutingOptions, routing
@@ -88,6 +89,7 @@ class Analysis:
     equivalence: pl.DataFrame
     variance: pl.DataFrame
     # Gaps by voice, font and the like, and what they say of the modality; empty where the run varies none of them.
+    levels: pl.DataFrame
     spreads: pl.DataFrame
     set_level: pl.DataFrame
     routes: pl.DataFrame
@@ -128,6 +130,7 @@ def analyse(
     by_type = types.architecture_models(gap_table, conditions)
     instrument = instrument or Instrument()
     ears = instrument_tables(results, instrument, options.missing, options.intervals, options.reference)
+    by_level = level_gaps(results, options.reference, options.missing, options.intervals)
     return Analysis(
         options=options,
         instrument_note=instrument.note,
@@ -159,6 +162,8 @@ def analyse(
         power=power_table(models, options.reference, options.target_gap, options.power, 1 - options.intervals.level),
         equivalence=equivalence(models, options.reference, options.missing, options.intervals, options.margin),
         variance=variance_components(results),
+        levels=by_level,
+        spreads=spreads(results, options.reference, options.intervals, by_level),
         set_level=set_level(accuracy_table),
         routes=routed.routes,
         policies=routed.policies,

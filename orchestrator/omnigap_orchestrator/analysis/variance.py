@@ -1,4 +1,4 @@
-"""Variance components of replicated scores: item, level (voice or font), residual, by balanced ANOVA's closed form."""
+"""Variance components of replicated scores, item, level (a voice, a font) and residual, by balanced ANOVA."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from omnigap_orchestrator.analysis.levels import varying
 from omnigap_orchestrator.analysis.pairs import FloatArray, is_scored
 from omnigap_orchestrator.analysis.study_schemas import VARIANCE_SCHEMA
 
@@ -53,10 +54,11 @@ def one_way(scores: FloatArray) -> Components:
 
 
 def variance_components(results: pl.DataFrame) -> pl.DataFrame:
-    """Components per model and condition, by voice and by font where these vary, else by replicate number.
+    """Components per model and condition, by every factor of the carriers that varies, else by replicate number.
 
     Only items with a score at every level count (the closed form is for balanced data); `items` and `left_out` say how
-    many.
+    many. Where several factors vary, each is taken alone, scores averaged over the others: their interactions are part
+    of the residual.
 
     Returns:
         A frame of `VARIANCE_SCHEMA`. `share_level` is the level's part of the total, negative components taken as 0.
@@ -65,9 +67,9 @@ def variance_components(results: pl.DataFrame) -> pl.DataFrame:
     rows: list[tuple[object, ...]] = []
     for part in cells.partition_by("model", "condition", maintain_order=True):
         model, condition = part["model"][0], part["condition"][0]
-        for factor in ("voice", "font", "replicate"):
-            if factor not in part.columns or part[factor].drop_nulls().n_unique() < 2:
-                continue
+        # A named level explains the replicates: their number would only repeat it.
+        replicated = "replicate" in part.columns and part["replicate"].drop_nulls().n_unique() > 1
+        for factor in varying(part) or (("replicate",) if replicated else ()):
             means = part.drop_nulls(factor).group_by("item_id", factor).agg(pl.col("score").mean())
             wide = means.sort(factor, "item_id").pivot(factor, index="item_id", values="score")
             full = wide.drop_nulls()
@@ -79,7 +81,4 @@ def variance_components(results: pl.DataFrame) -> pl.DataFrame:
             share = max(0.0, found.level) / total if total > 0 and not math.isnan(found.level) else math.nan
             counts = (matrix.shape[1], full.height, wide.height - full.height)
             rows.append((model, condition, factor, *counts, found.item, found.level, found.residual, share))
-            if factor != "replicate":
-                # A named level explains the replicates: their number would only repeat it.
-                break
     return pl.DataFrame(rows, schema=VARIANCE_SCHEMA, orient="row").fill_nan(None)

@@ -9,16 +9,35 @@ from pathlib import Path
 import click
 
 from omnigap_orchestrator.cli.errors import friendly
-from omnigap_orchestrator.cli.options import config_option, run_dir_of, run_dir_option
+from omnigap_orchestrator.cli.options import (
+    config_option,
+    font_flags,
+    font_option,
+    item_flags,
+    items_options,
+    run_dir_of,
+    run_dir_option,
+)
 
 
 @click.command()
 @config_option
 @run_dir_option
+@items_options
+@font_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_context
 @friendly
-def doctor(ctx: click.Context, config: Path | None, run_dir: Path | None, as_json: bool) -> None:
+def doctor(
+    ctx: click.Context,
+    config: Path | None,
+    run_dir: Path | None,
+    items: str | None,
+    limit: int | None,
+    tasks: tuple[str, ...],
+    fonts: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Check the configuration, the items, the run's folder and disk, fonts, and every endpoint with its digest.
 
     Exit code 1 where a check fails.
@@ -27,7 +46,7 @@ def doctor(ctx: click.Context, config: Path | None, run_dir: Path | None, as_jso
     from omnigap_orchestrator.run.checkup import checkup
     from omnigap_orchestrator.run.folder import RunFolder
 
-    loaded = load_config(config)
+    loaded = load_config(config, {**item_flags(config, items, limit, tasks), **font_flags(fonts)})
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
     findings = asyncio.run(checkup(loaded, folder))
     if as_json:

@@ -61,6 +61,17 @@ def control_flags(controls: str | None) -> dict[str, object]:
     return {"run.controls": [] if named == ["none"] else named or None}
 
 
+def font_option(command: _Command) -> _Command:
+    return click.option(
+        "--font", "fonts", multiple=True, help="Font of the images, by name or file; several make replicates differ."
+    )(command)
+
+
+def font_flags(fonts: tuple[str, ...]) -> dict[str, object]:
+    """`--font` as a key of the configuration."""
+    return {"carriers.image.font": list(fonts) or None}
+
+
 def restriction_options(command: _Command) -> _Command:
     for option in (
         click.option("--conditions", help="Work only on these, with commas: t2t,s2t. The plan stays whole."),

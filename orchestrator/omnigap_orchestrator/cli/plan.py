@@ -13,6 +13,8 @@ from omnigap_orchestrator.cli.options import (
     config_option,
     control_flags,
     controls_option,
+    font_flags,
+    font_option,
     item_flags,
     items_options,
     run_dir_of,
@@ -24,6 +26,7 @@ from omnigap_orchestrator.cli.options import (
 @config_option
 @run_dir_option
 @items_options
+@font_option
 @controls_option
 @click.option(
     "--target-gap", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Also show how many items it takes."
@@ -40,6 +43,7 @@ def plan(
     items: str | None,
     limit: int | None,
     tasks: tuple[str, ...],
+    fonts: tuple[str, ...],
     controls: str | None,
     target_gap: float | None,
     power: float | None,
@@ -55,17 +59,23 @@ def plan(
     from omnigap_orchestrator.cli.power_view import needs_of, print_needs
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.items import load_items
+    from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unused_variants
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.run.preview import preview
 
     flags = {**control_flags(controls), "analysis.target_gap": target_gap, "analysis.power": power}
-    loaded = load_config(config, {**item_flags(config, items, limit, tasks), **flags})
+    loaded = load_config(config, {**item_flags(config, items, limit, tasks), **font_flags(fonts), **flags})
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
-    seen = preview(loaded, load_items(loaded.items), folder)
+    chosen = load_items(loaded.items)
+    notes: list[str] = []
+    loaded = fitted(loaded, chosen, notes.append)
+    notes += [why] if (why := shipped_unheard(loaded, chosen)) else []
+    notes += [why] if (why := unused_variants(loaded)) else []
+    seen = preview(loaded, chosen, folder)
     asked = target_gap is not None or power is not None or pilot is not None
     needs = needs_of(loaded, pilot, folder.results) if asked else None
     if as_json:
-        print(json.dumps({**asdict(seen), "needs": None if needs is None else asdict(needs)}))
+        print(json.dumps({**asdict(seen), "notes": notes, "needs": None if needs is None else asdict(needs)}))
         return
     from rich.console import Console
 
@@ -81,6 +91,8 @@ def plan(
     console.print(table)
     if any(row.seconds_left is None for row in seen.rows):
         console.print("No time without a measured answer: `omnigap-orchestrate run --limit 7` measures some.")
+    for note in notes:
+        console.print(note, style="yellow", highlight=False)
     if needs is not None:
         print_needs(console, needs, seen.items)
 

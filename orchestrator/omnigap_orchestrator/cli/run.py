@@ -13,6 +13,8 @@ from omnigap_orchestrator.cli.options import (
     config_option,
     control_flags,
     controls_option,
+    font_flags,
+    font_option,
     item_flags,
     items_options,
     restriction_options,
@@ -26,6 +28,7 @@ from omnigap_orchestrator.cli.options import (
 @config_option
 @run_dir_option
 @items_options
+@font_option
 @restriction_options
 @click.option(
     "--stages",
@@ -62,6 +65,7 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
         config_path,
         {
             **item_flags(config_path, flags["items"], flags["limit"], flags["tasks"]),
+            **font_flags(flags["fonts"]),
             **control_flags(flags["controls"]),
             "run.replicates": flags["replicates"],
             "run.seed": flags["seed"],

@@ -52,6 +52,7 @@ def score(ctx: click.Context, run_dir: Path | None, models: str | None, conditio
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV of human labels, as `sample-clips` has them made; the run's folder keeps them.",
 )
+@click.option("--verified-only", is_flag=True, help="Keep to the items whose carriers `verify` read back whole.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 @click.pass_context
 @friendly
@@ -61,6 +62,7 @@ def report(
     single_file: bool | None,
     allow_missing: bool | None,
     labels: Path | None,
+    verified_only: bool,
     as_json: bool,
 ) -> None:
     """Write results.parquet, summary.json, report.html and manifest.toml again from what the folder holds."""
@@ -69,7 +71,9 @@ def report(
     from omnigap_orchestrator.run.folder import RunFolder
 
     folder = RunFolder(run_dir or DEFAULT_RUN)
-    summary = rewrite(folder, single_file=single_file, allow_missing=allow_missing, labels=labels)
+    summary = rewrite(
+        folder, single_file=single_file, allow_missing=allow_missing, labels=labels, verified_only=verified_only
+    )
     print_result(summary, folder, as_json=as_json)
     ctx.exit(0 if summary["whole"] else NOT_WHOLE)
 

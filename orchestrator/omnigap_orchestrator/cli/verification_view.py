@@ -47,8 +47,8 @@ def print_verification(verification: pl.DataFrame, folder: RunFolder, *, as_json
         _print_listed(console, carriers.filter(pl.col("verdict") == verdict.value), verdict)
     if totals.doubtful:
         console.print(
-            "\nDoubtful: a reader did not read all of it back. That may be the reader's error; another one may settle it "
-            "(--image-reader, --speech-reader).",
+            "\nDoubtful: no reader read all of it back, which may be the reader's error. Another reader may settle it: "
+            "--image-reader, --speech-reader.",
             highlight=False,
         )
     console.print(f"table: {folder.verification}", highlight=False, soft_wrap=True)

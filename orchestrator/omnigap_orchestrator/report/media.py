@@ -45,6 +45,11 @@ class Medium:
     link: str = ""
     embedded: Path | None = None
 
+    @property
+    def source(self) -> str:
+        """What an element of the page plays or shows: the bytes themselves, or the file beside the page."""
+        return f"data:{self.mime_type};base64,{self.base64()}" if self.embedded else self.link
+
     def base64(self) -> str:
         """The embedded bytes; nothing for a medium that is not embedded."""
         return base64.b64encode(self.embedded.read_bytes()).decode("ascii") if self.embedded else ""

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from omnigap_orchestrator.report import words
+from omnigap_orchestrator.report.media import Medium
 
 Row = Mapping[str, Any]
 """One row of a frame, as polars gives it by name; it does not leave this floor."""
@@ -23,6 +24,7 @@ class Cell:
         low, high: of an interval; CSV gives them columns of their own.
         tone: `loss` or `gain`, tinted by `strength` (0 to 100).
         fine: small print, shown on demand.
+        medium: a picture to see or a recording to hear, in place of words.
     """
 
     shown: str
@@ -34,6 +36,7 @@ class Cell:
     fine: str = ""
     low: str | None = None
     high: str | None = None
+    medium: Medium | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def optional(column: Column) -> Column:
 
 
 def _says(cell: Cell) -> bool:
-    return cell.shown not in ("", words.NOTHING)
+    return cell.shown not in ("", words.NOTHING) or cell.medium is not None
 
 
 def text(key: str, label: str, *, css: str = "", write: Callable[[str], str] = str, definition: str = "") -> Column:

@@ -14,6 +14,8 @@ from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report import slices, words
 from omnigap_orchestrator.report.browser import LONGEST_TEXT, browser_data, chosen_cells, media_in_order
 from omnigap_orchestrator.report.catalogue import Catalogue
+from omnigap_orchestrator.report.checked import MEDIA_BUDGET as CHECKED_BUDGET
+from omnigap_orchestrator.report.checked import CarrierCheck
 from omnigap_orchestrator.report.definitions import DEFINITIONS
 from omnigap_orchestrator.report.facts import RunFacts
 from omnigap_orchestrator.report.media import MediaPath, MediaShelf, shelve
@@ -51,6 +53,7 @@ def write_report(
     media_budget: int = MEDIA_BUDGET,
     browser_entries: int = BROWSER_ENTRIES,
     controls: pl.DataFrame | None = None,
+    check: CarrierCheck | None = None,
 ) -> ReportWritten:
     """Writes the report of a run beside its media.
 
@@ -61,6 +64,7 @@ def write_report(
         single_file: embed all media of the item browser, whatever they weigh.
         media_budget: bytes of base64 that embedded media may add; flips come first, the rest is linked.
         browser_entries: how many (item, model, replicate) the item browser holds at most.
+        check: what reading the carriers back found; its pictures and recordings have a small budget of their own.
         controls: a frame of `CONTROLS_SCHEMA`, whose answers the item browser shows beside the others.
 
     Raises:
@@ -68,9 +72,11 @@ def write_report(
     """
     picked = pick_entries(results, browser_entries)
     cells = chosen_cells(results, picked.entries)
-    shelf = shelve(media_in_order(cells), target.parent, media_path, None if single_file else media_budget)
+    shelf = shelve(media_in_order(cells), target.parent, media_path, _budget(media_budget, single_file))
     beside = None if controls is None else chosen_cells(controls, picked.entries)
     data = browser_data(cells, picked.entries, catalogue, shelf, beside)
+    checked_budget = _budget(CHECKED_BUDGET, single_file)
+    carriers = shelve(() if check is None else check.media(), target.parent, media_path, checked_budget)
     page = (
         _environment()
         .get_template("report.html")
@@ -80,7 +86,7 @@ def write_report(
             level=slices.level_words(analysis),
             counts=_run_counts(results),
             models=model_views(analysis, {m.name: m.digest for m in facts.models}),
-            sections=all_sections(analysis, results),
+            sections=all_sections(analysis, results, check, carriers),
             definitions=DEFINITIONS,
             methods=methods_paragraphs(results, analysis, facts),
             provenance=provenance(facts, results),
@@ -92,6 +98,10 @@ def write_report(
     )
     size = _write_whole(target, page)
     return ReportWritten(target, size, shelf.embedded, shelf.linked, shelf.missing, picked.entries.height, picked.total)
+
+
+def _budget(size: int, single_file: bool) -> int | None:
+    return None if single_file else size
 
 
 def _environment() -> Environment:

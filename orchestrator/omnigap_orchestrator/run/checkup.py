@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from omnigap.errors import ContractError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import CarrierError, image_styles, render_text
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.dispatch import Endpoint
 from omnigap_orchestrator.fleet import COMPOSE_PORTS
-from omnigap_orchestrator.items import ItemError, load_items
+from omnigap_orchestrator.items import Item, ItemError, load_items
+from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.settings import roster_of
 
@@ -38,14 +42,20 @@ class Finding:
 
 async def checkup(config: Config, folder: RunFolder) -> list[Finding]:
     """Runs every check; none of them changes anything but the run's folder, which is made."""
-    findings = [_items(config), _folder(folder), _disk(folder), *_fonts(config)]
+    items = _readable(config)
+    findings = [_items(config), _folder(folder), _disk(folder), *_fonts(config, items), *_hearing(config, items)]
     roster = roster_of(config)
     if roster is None:
         return [*findings, _embedded(), *await _compose()]
     places = [(f"model {name}", address) for name, group in roster.models.items() for address in group]
-    places += [("scorer", address) for address in roster.scorer] + [("tts", address) for address in roster.tts]
-    findings += await asyncio.gather(*(_endpoint(name, address, Status.FAILED) for name, address in places))
-    return findings
+    places += [("tts", address) for address in roster.tts]
+
+    def hears(card: pb.DescribeResponse) -> str:
+        return unheard(config, items, card.languages)
+
+    checks = [_endpoint(name, address, Status.FAILED) for name, address in places]
+    checks += [_endpoint("scorer", address, Status.FAILED, hears) for address in roster.scorer]
+    return [*findings, *await asyncio.gather(*checks)]
 
 
 def _items(config: Config) -> Finding:
@@ -78,11 +88,28 @@ def _disk(folder: RunFolder) -> Finding:
     return Finding("disk", Status.OK, text)
 
 
-def _fonts(config: Config) -> list[Finding]:
+def _hearing(config: Config, items: Sequence[Item]) -> list[Finding]:
+    """Whether the shipped scorer, where it would be taken, knows the items' languages; endpoints say it themselves."""
+    why = shipped_unheard(config, items)
+    return [Finding("scorer language", Status.FAILED, why)] if why else []
+
+
+def _readable(config: Config) -> tuple[Item, ...]:
+    try:
+        return load_items(config.items)
+    except ItemError:  # Another check says why.
+        return ()
+
+
+def _fonts(config: Config, items: Sequence[Item]) -> list[Finding]:
     findings = []
+    config = fitted(config, items)
+    # Some letters that each font has, and every letter that is to be drawn.
+    drawn = {sign for item in items if Modality.IMAGE not in item.carriers for sign in item.typed}
+    text = "What is the capital of France? " + "".join(sorted(drawn))
     for style in image_styles(config.carriers.image):
         try:
-            render_text("What is the capital of France?", style)
+            render_text(text, style)
         except CarrierError as error:
             findings.append(Finding("font", Status.FAILED, str(error)))
         else:
@@ -109,7 +136,10 @@ async def _compose() -> list[Finding]:
     return list(found)
 
 
-async def _endpoint(name: str, address: str, when_away: Status) -> Finding:
+async def _endpoint(
+    name: str, address: str, when_away: Status, unfit: Callable[[pb.DescribeResponse], str] = lambda _: ""
+) -> Finding:
+    """Whether a service answers; `unfit` says why what it shows of itself won't do, or nothing."""
     async with Endpoint(address) as endpoint:
         if not await endpoint.serving(timeout_s=3.0):
             text = f"{address} is not serving: is it started, is the port right, is it still loading?"
@@ -118,4 +148,6 @@ async def _endpoint(name: str, address: str, when_away: Status) -> Finding:
             card = await endpoint.describe()
         except ContractError as error:
             return Finding(name, Status.FAILED, f"{address} does not describe itself: {error.message}")
+    if why := unfit(card):
+        return Finding(name, Status.FAILED, f"{address}: {why}")
     return Finding(name, Status.OK, f"{address} serves {card.name}, digest {card.digest[:12]}")

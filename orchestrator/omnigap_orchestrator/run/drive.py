@@ -14,6 +14,7 @@ from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.run.facts import command_line, now
+from omnigap_orchestrator.run.fitting import fitted, unused_variants
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.instrument import keep_labels
 from omnigap_orchestrator.run.observer import Observer
@@ -43,6 +44,9 @@ async def drive(
         and what `Run.execute` raises.
     """
     restriction.check(planned_models(config))
+    config = fitted(config, items, observer.note)
+    if why := unused_variants(config):
+        observer.note(why)
     folder.make()
     with folder.locked():
         MediaStore(folder.media).sweep()
@@ -74,11 +78,13 @@ def rewrite(
     single_file: bool | None = None,
     allow_missing: bool | None = None,
     labels: Path | None = None,
+    verified_only: bool = False,
 ) -> dict[str, Any]:
     """The run's files from its folder alone; returns what summary.json holds.
 
     Args:
         labels: human labels, taken into the folder first.
+        verified_only: keep to the items whose every made carrier was read back whole.
 
     Raises:
         FolderError: where no run was started there.
@@ -90,7 +96,14 @@ def rewrite(
         book = open_book(folder, journal)
         if labels is not None:
             keep_labels(folder, labels, ResultsTable(folder.name, book, journal).frame())
-        return write_outputs(folder, book, journal, single_file=single_file, allow_missing=allow_missing)
+        return write_outputs(
+            folder,
+            book,
+            journal,
+            single_file=single_file,
+            allow_missing=allow_missing,
+            verified_only=verified_only,
+        )
     finally:
         journal.close()
 

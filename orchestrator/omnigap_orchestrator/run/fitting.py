@@ -11,6 +11,7 @@ from omnigap_orchestrator.carriers.fonts import font_with
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.run.carriers import CarrierSet
 from omnigap_orchestrator.run.settings import services_of
 
 SHIPPED_LANGUAGES = frozenset({"en"})
@@ -40,6 +41,20 @@ def fitted(config: Config, items: Sequence[Item], on_note: Callable[[str], None]
     return config.model_copy(update={"carriers": config.carriers.model_copy(update={"image": image})})
 
 
+def unused_variants(config: Config) -> str:
+    """Which renderings of the configuration no replicate comes to, and what mends it; empty where all are used."""
+    carriers, replicates = CarrierSet(config), config.run.replicates
+    inputs = {condition.input for condition in config.run.conditions}
+    left = [
+        f"{replicates} of {carriers.variants(modality)} {what}"
+        for modality, what in ((Modality.IMAGE, "looks of the image"), (Modality.SPEECH, "readings aloud"))
+        if modality in inputs and carriers.variants(modality) > replicates
+    ]
+    if not left:
+        return ""
+    return f"only the first {' and '.join(left)} are asked: raise --replicates to ask all combinations"
+
+
 def unheard(config: Config, items: Iterable[Item], known: Iterable[str]) -> str:
     """Why a scorer of these languages cannot score the items' spoken answers, and what mends it; empty where it can.
 
@@ -54,13 +69,13 @@ def unheard(config: Config, items: Iterable[Item], known: Iterable[str]) -> str:
     foreign = {language: count for language, count in wanted.items() if language not in tags}
     if not foreign:
         return ""
-    which = ", ".join(f"{language} ({count} items)" for language, count in sorted(foreign.items()))
+    which = ", ".join(f"{language} ({count})" for language, count in sorted(foreign.items()))
     shown = ", ".join(sorted(tags)) if len(tags) < 8 else f"{len(tags)} languages"
     text = ",".join(c.name for c in config.run.conditions if c.output is Modality.TEXT)
     alone = f", or ask for written answers alone (--conditions {text})" if text else ""
     return (
-        f"the ASR scorer knows {shown}, and spoken answers come in {which}: take a multilingual Whisper, as in "
-        '[fleet.services.asr] options = { checkpoint = "large-v3" } or at [scorer] endpoints' + alone
+        f"the ASR scorer knows {shown}, and items come in {which}: their spoken answers need a multilingual Whisper, "
+        f"at [scorer] endpoints or as the option checkpoint of asr in [fleet.services] (docs/korean.md){alone}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -21,6 +22,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, ServiceRow, TranscriptRow
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
+from omnigap_orchestrator.report.checked import CarrierCheck
 from omnigap_orchestrator.run.analysis_options import analysis_options
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book
@@ -29,6 +31,8 @@ from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.instrument import evidence_digest, instrument_of
 from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.table import ResultsTable
+from omnigap_orchestrator.run.verified import Narrowed, carrier_check, narrowed, verification_digest
+from omnigap_orchestrator.verification.counts import counts as carrier_counts
 
 FINGERPRINT = "outputs_of"
 """The journal's note of what the files were written from."""
@@ -41,6 +45,7 @@ def write_outputs(
     *,
     single_file: bool | None = None,
     allow_missing: bool | None = None,
+    verified_only: bool = False,
 ) -> dict[str, Any]:
     """Computes the tables and all that follows from them, writes the run's files, and returns summary.json's data.
 
@@ -51,10 +56,14 @@ def write_outputs(
     section = book.config.analysis
     if allow_missing is not None:
         section = section.model_copy(update={"allow_missing": allow_missing})
-    instrument = instrument_of(folder, book, journal, results)
-    analysis = analyse(results, analysis_options(section), controls, instrument)
+    options = analysis_options(section)
+    check = carrier_check(folder, results, options)
+    kept = narrowed(folder, check, results, controls) if verified_only else Narrowed(results, controls)
+    instrument = instrument_of(folder, book, journal, kept.results)
+    analysis = analyse(kept.results, options, kept.controls, instrument)
     facts = run_facts(folder, book, journal, results, controls)
-    summary = _summary(folder, facts, analysis)
+    facts = replace(facts, notes=(*facts.notes, *([kept.note] if kept.note else [])))
+    summary = _summary(folder, facts, analysis, check)
     with replacing(folder.results) as path:
         results.write_parquet(path)
     if controls is None:
@@ -70,17 +79,18 @@ def write_outputs(
     with replacing(folder.report) as path:
         write_report(
             path,
-            results,
+            kept.results,
             analysis,
             Catalogue.of(book.plan.items),
             facts,
             media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
             single_file=book.config.report.single_file if single_file is None else single_file,
             media_budget=int(book.config.report.embed_mb * 1e6),
-            controls=controls,
+            controls=kept.controls,
+            check=check,
         )
     # Files that were asked for in another form than the configuration's hold for that one time.
-    as_configured = single_file is None and allow_missing is None
+    as_configured = single_file is None and allow_missing is None and not verified_only
     journal.set_meta(FINGERPRINT, fingerprint(folder, journal, book.config) if as_configured else "")
     return summary
 
@@ -112,12 +122,12 @@ def fingerprint(folder: RunFolder, journal: Journal, config: Config) -> str:
         for f in journal.all(FailureRow)
     ]
     services = [f"{row.role} {row.name} {row.digest}" for row in journal.all(ServiceRow)]
-    evidence = evidence_digest(folder)
+    evidence = [evidence_digest(folder), verification_digest(folder)]
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
     return digest_of([journal.meta("plan"), config.model_dump_json(), counts, failures, services, evidence, versions])
 
 
-def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis) -> dict[str, Any]:
+def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis, check: CarrierCheck | None) -> dict[str, Any]:
     head = {
         "run": folder.name,
         "whole": not facts.incomplete,
@@ -128,7 +138,14 @@ def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis) -> dict[str
         "normaliser": facts.normaliser,
         "versions": dict(facts.versions),
     }
-    return {**head, **to_json(analysis)}
+    return {**head, "notes": list(facts.notes), "carriers": _check_json(check), **to_json(analysis)}
+
+
+def _check_json(check: CarrierCheck | None) -> dict[str, Any] | None:
+    """Counts by verdict, and the gaps on what the check leaves; None where no carrier was read back."""
+    if check is None:
+        return None
+    return {"counts": carrier_counts(check.table).to_dicts(), "gaps": check.gaps.to_dicts()}
 
 
 def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:

@@ -129,7 +129,7 @@ def _lost_letters(item: Item, said: str, read: str) -> list[str]:
     # Only a letter that opens a choice is one; the article "a" of another choice is not.
     places = _letter_places(reference, item, letters)
     lowered = [piece.lower() for piece in reference], [piece.lower() for piece in heard]
-    lost = set()
+    lost: set[int] = set()
     for ours, theirs in _differences(*lowered):
         named = [_as_letter(heard[place], item.language) for place in theirs]
         lost.update(place for place in ours if place in places and places[place] not in named)

@@ -58,7 +58,9 @@ def keys_of(item: Item, said: str) -> tuple[Key, ...]:
     found: dict[str, Key] = {}
 
     def add(kind: Kind, key: str, count: int = 1) -> None:
-        if key and key not in found:
+        # An article that begins a title is no word of the normalised text.
+        stands = kind is Kind.NUMBER or f" {key} " in padded
+        if key and stands and key not in found:
             found[key] = Key(kind, key, count)
 
     for number, count in Counter(numbers_of(text)).items():
@@ -68,7 +70,7 @@ def keys_of(item: Item, said: str) -> tuple[Key, ...]:
     for choice in item.choices:
         add(Kind.CHOICE, normalise(choice, item.language))
     for answer in (*gold_forms(item.answers, item.language), *offered(normalise(item.question, item.language))):
-        if f" {answer} " in padded and len(answer) > 1:
+        if len(answer) > 1:
             add(Kind.ANSWER, answer)
     for name in names_of(item.question):
         add(Kind.NAME, normalise(name, item.language))
@@ -86,13 +88,19 @@ def numbers_of(text: str) -> list[str]:
 
 
 def names_of(text: str) -> list[str]:
-    """Words with a capital letter that do not begin a sentence; in scripts without capitals there are none."""
-    names = []
+    """Runs of words with a capital letter that do not begin a sentence; scripts without capitals have none."""
+    names: list[str] = []
+    end = -1
     for match in _WORD.finditer(text):
         before = text[: match.start()].rstrip(" \"'“‘(")
         begins = not before or before[-1] in _SENTENCE_END
-        if match[0][0].isupper() and not begins and match[0] != "I":
+        if not match[0][0].isupper() or begins or match[0] == "I":
+            continue
+        if names and text[end : match.start()] == " ":
+            names[-1] += f" {match[0]}"
+        else:
             names.append(match[0])
+        end = match.end()
     return names
 
 

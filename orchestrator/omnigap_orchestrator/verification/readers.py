@@ -76,7 +76,7 @@ def remembered(journal: Journal, manners: Mapping[Modality, Manner]) -> list[Rea
         if row.role == Role.READER:
             modality = Modality(row.name.partition("/")[0])
             readers.append(Reader.of(modality, pb.DescribeResponse.FromString(row.describe), manners[modality]))
-    return readers
+    return sorted(readers, key=lambda reader: (reader.modality, reader.name, reader.digest))
 
 
 class ReadingBack:
@@ -120,7 +120,7 @@ class ReadingBack:
         total = len(todo)
         todo = {key: subject for key, subject in todo.items() if key not in self._known}
         done, away = total - len(todo), False
-        what = "recordings heard" if reader.modality is Modality.SPEECH else "images read"
+        what = "readings of recordings" if reader.modality is Modality.SPEECH else "readings of images"
         self._observer.preparing(what, done, total)
         jobs = iter(todo.items())
 

@@ -99,6 +99,29 @@ async def test_replicates_cycle_through_voices_and_fonts_and_the_table_says_whic
     assert media[0] == media[2]
 
 
+async def test_every_voice_reads_at_every_rate_and_every_font_is_drawn_in_every_size_and_colour(
+    tmp_path: Path, host: Serve
+) -> None:
+    image = {"font": ["DejaVu Sans", "DejaVu Serif"], "size": [20, 40], "colour": ["black", "navy"], "width": 500}
+    speech = {"voices": ["ann", "bob"], "words_per_minute": [120, 240]}
+    tables = {"run": {"replicates": 8}, "carriers": {"speech": speech, "image": image}}
+    own = item("own", carriers={"image": {"bytes": base64.b64encode(encode_png(Image.new("RGB", (9, 9)))).decode()}})
+    setting, _, _, voice = await trio(host, tmp_path, items=[item("peru"), own], tables=tables)
+    table = await setting.execute(conditions=["s2t", "i2t"])
+    spoken_in = table.filter(item_id="peru", condition="s2t").sort("replicate")
+    pairs = [(name, rate) for rate in (120.0, 240.0) for name in ("ann", "bob")]
+    assert spoken_in.select("voice", "words_per_minute").rows() == 2 * pairs
+    assert spoken_in["input_media"].n_unique() == 4
+    assert {(r.voice, r.words_per_minute) for r in voice.asked if "peru" in r.texts[0]} == set(pairs)
+    drawn = table.filter(item_id="peru", condition="i2t")
+    assert drawn.select("font", "font_size", "colour").is_unique().all()
+    assert drawn["input_media"].n_unique() == 8
+    assert set(drawn.select("background", "image_width").rows()) == {("white", 500)}
+    # What the item brings along was drawn in no font.
+    brought = table.filter(item_id="own", condition="i2t")
+    assert brought.select("font", "font_size", "colour").null_count().row(0) == (8, 8, 8)
+
+
 async def test_items_bring_their_own_carriers_as_files_and_as_bytes(tmp_path: Path, host: Serve) -> None:
     recording, picture = _wav("recording"), encode_png(Image.new("RGB", (40, 30), "red"))
     (tmp_path / "media").mkdir()

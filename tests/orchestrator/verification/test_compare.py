@@ -106,7 +106,17 @@ def test_an_empty_reading_loses_everything() -> None:
 
 
 def test_names_are_capitals_inside_a_sentence() -> None:
-    assert names_of("Who wrote Romeo and Juliet? Name the Author. I do not.") == ["Romeo", "Juliet", "Author"]
+    text = "Who wrote Romeo and Juliet? Name the Author of The Big Apple. I do not."
+    assert names_of(text) == ["Romeo", "Juliet", "Author", "The Big Apple"]
+
+
+def test_an_article_in_a_title_is_no_key_piece() -> None:
+    item = question("Who composed the opera The Magic Flute in the Big Apple?")
+    assert compare(item, item.question, item.question).missing == ()
+    assert compare(item, item.question, "who composed the opera the magic flute in bigapple").missing == ()
+    assert compare(item, item.question, "who composed the opera the magic fruit in bigapple").missing == (
+        "name magic flute",
+    )
 
 
 KOREAN = question("세종대왕은 몇 년에 태어나지 않았습니까? 1397년", language="ko")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report.checked import CarrierCheck
+from omnigap_orchestrator.report.media import MediaShelf
 from omnigap_orchestrator.report.sections.asr import asr_section
 from omnigap_orchestrator.report.sections.calibration import calibration_section
 from omnigap_orchestrator.report.sections.consistency import consistency_section
@@ -18,13 +20,21 @@ from omnigap_orchestrator.report.sections.routing import routing_section
 from omnigap_orchestrator.report.sections.section import Section
 from omnigap_orchestrator.report.sections.tasks import task_section
 from omnigap_orchestrator.report.sections.types import architecture_section
+from omnigap_orchestrator.report.sections.variance import variance_section
+from omnigap_orchestrator.report.sections.verification import verification_section
 from omnigap_orchestrator.report.sections.waterfall import waterfall_section
 
 __all__ = ["Section", "all_sections"]
 
 
-def all_sections(analysis: Analysis, results: pl.DataFrame) -> tuple[Section, ...]:
-    """Every section that has something to show."""
+def all_sections(
+    analysis: Analysis, results: pl.DataFrame, check: CarrierCheck | None, shelf: MediaShelf
+) -> tuple[Section, ...]:
+    """Every section that has something to show.
+
+    Args:
+        check: what reading the carriers back found; shelf: its media.
+    """
     found = (
         gap_section(analysis),
         effect_section(analysis),
@@ -35,6 +45,8 @@ def all_sections(analysis: Analysis, results: pl.DataFrame) -> tuple[Section, ..
         consistency_section(analysis),
         asr_section(analysis, results),
         calibration_section(analysis),
+        verification_section(analysis, check, shelf),
+        variance_section(analysis),
         routing_section(analysis),
         power_section(analysis),
         missing_section(analysis),

@@ -70,22 +70,6 @@ def consistency_section(analysis: Analysis) -> Section | None:
         ],
         note="A disparity is the sum of two gaps, not one gap.",
     )
-    variance = make_table(
-        analysis.variance,
-        "variance",
-        "Variance components over replicates",
-        [
-            *model,
-            tables.condition(),
-            tables.text("factor", "Factor"),
-            tables.count("levels", "Levels"),
-            tables.count("items", "Items"),
-            tables.number("item_variance", "Item", digits=4, definition="variance"),
-            tables.number("level_variance", "Factor", digits=4),
-            tables.number("residual_variance", "Residual", digits=4),
-            tables.percent("share_level", "Factor's share, %"),
-        ],
-    )
     return Section(
         "consistency",
         "Consistency of single items",
@@ -93,7 +77,7 @@ def consistency_section(analysis: Analysis) -> Section | None:
         "Two conditions can score the same and still fail on different questions. Right somewhere is the ceiling of "
         "any routing that chooses a form for each item; guessing alone lifts it.",
         tables=(measures,),
-        folded=tuple(table for table in (pairs, sets, variance) if table.rows),
+        folded=tuple(table for table in (pairs, sets) if table.rows),
     )
 
 

@@ -1,0 +1,252 @@
+"""Carriers as random factors: the gap by font and voice, and whether it is the modality's or the font's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED, MissingRule
+from omnigap_orchestrator.analysis.gap import adjusted, gaps
+from omnigap_orchestrator.analysis.level_schemas import LEVELS_SCHEMA, SPREADS_SCHEMA
+from omnigap_orchestrator.analysis.pairs import FloatArray, item_scores, score_matrices
+
+FACTORS = ("voice", "words_per_minute", "font", "font_size", "colour", "background", "image_width")
+"""Columns of the results that say how a carrier was made."""
+
+_MARK = "\x1f"
+"""Between a condition's name and a level's place, while levels stand in for conditions."""
+
+
+class Finding(StrEnum):
+    """What the levels of a factor say of a gap."""
+
+    # The interval of the mean gap over these levels holds 0.
+    NO_GAP = "no_gap"
+    # There is a gap, and it holds beyond these levels: also with the levels as a sample its interval excludes 0.
+    MODALITY = "modality"
+    # There is a gap with these levels; so few levels, or such different ones, do not tell whether others would show it.
+    THESE_LEVELS = "these_levels"
+    # The levels differ, and at one of them no gap is shown: it is a gap of the level more than of the modality.
+    LEVEL = "level"
+
+
+@dataclass(frozen=True, slots=True)
+class TwoWay:
+    """Mean squares of an items x levels table, one value each; `items` and `levels` are its shape."""
+
+    mean: float
+    item: float
+    level: float
+    rest: float
+    items: int
+    levels: int
+
+    @classmethod
+    def of(cls, values: FloatArray) -> TwoWay:
+        """Raises ValueError for fewer than two items or levels."""
+        items, levels = values.shape
+        if items < 2 or levels < 2:
+            raise ValueError(f"a two-way table needs at least 2 items and 2 levels, not {items} and {levels}")
+        grand = values.mean()
+        by_item, by_level = values.mean(axis=1), values.mean(axis=0)
+        rest = np.square(values - by_item[:, None] - by_level[None, :] + grand).sum() / ((items - 1) * (levels - 1))
+        item = levels * np.square(by_item - grand).sum() / (items - 1)
+        level = items * np.square(by_level - grand).sum() / (levels - 1)
+        return cls(float(grand), float(item), float(level), float(rest), items, levels)
+
+    @property
+    def level_variance(self) -> float:
+        """The variance component of the levels; may come out negative."""
+        return (self.level - self.rest) / self.items
+
+    @property
+    def p_levels(self) -> float:
+        """The F test that levels do not differ; NaN where nothing varies."""
+        if self.rest <= 0:
+            return 0.0 if self.level > 0 else math.nan
+        degrees = self.levels - 1, (self.items - 1) * (self.levels - 1)
+        return float(stats.f.sf(self.level / self.rest, *degrees))
+
+    def interval_beyond(self, level: float) -> tuple[float, float]:
+        """The interval of the mean with items and levels both random.
+
+        Var = (MS_item + MS_level - MS_rest) / (items x levels), which is s2_item/I + s2_level/L + s2_rest/IL, with
+        Satterthwaite's degrees of freedom (Searle, Casella and McCulloch, Variance Components, 1992, chapter 4). With
+        two or three levels it is wide, and says so rightly.
+        """
+        square = self.item + self.level - self.rest
+        # Where levels vary less than chance alone, they add nothing: the items' own interval stands.
+        if square <= self.item:
+            square, degrees = self.item, float(self.items - 1)
+        else:
+            parts = (
+                (self.item, self.items - 1),
+                (self.level, self.levels - 1),
+                (self.rest, (self.items - 1) * (self.levels - 1)),
+            )
+            degrees = square**2 / sum(part**2 / df for part, df in parts) if square > 0 else 1.0
+        half = float(stats.t.ppf((1 + level) / 2, max(degrees, 1.0))) * math.sqrt(square / (self.items * self.levels))
+        return self.mean - half, self.mean + half
+
+
+def varying(cells: pl.DataFrame) -> tuple[str, ...]:
+    """The factors that have at least two levels in these cells."""
+    return tuple(f for f in FACTORS if f in cells.columns and cells[f].drop_nulls().n_unique() > 1)
+
+
+def level_gaps(results: pl.DataFrame, reference: str, rule: MissingRule, options: IntervalOptions) -> pl.DataFrame:
+    """The gap of each condition with the carriers of one level alone, for each factor that varies.
+
+    Returns:
+        A frame of `LEVELS_SCHEMA`; empty where no factor varies.
+    """
+    frames = [pl.DataFrame(schema=LEVELS_SCHEMA)]
+    for cells in _conditions(results, reference):
+        model, condition = cells["model"][0], cells["condition"][0]
+        against = results.filter((pl.col("model") == model) & (pl.col("condition") == reference))
+        if against.is_empty():
+            continue
+        for factor in varying(cells):
+            # Each level plays a condition of its own, so that the machine of the gaps does the rest.
+            levels = cells[factor].drop_nulls().unique().sort().to_list()
+            places = {level: f"{condition}{_MARK}{place}" for place, level in enumerate(levels)}
+            played = cells.filter(pl.col(factor).is_not_null()).with_columns(
+                pl.col(factor).replace_strict(places, return_dtype=pl.String).alias("condition")
+            )
+            scores = score_matrices(item_scores(pl.concat([against, played])))
+            rows = gaps(scores, reference, rule, options).filter(
+                (pl.col("pooling") == ITEM_WEIGHTED) & (pl.col("missing") == ANSWERED_PAIRS)
+            )
+            names = {place: _written(level) for level, place in places.items()}
+            rows = adjusted(rows, ("model",), "levels").with_columns(
+                pl.lit(factor).alias("factor"),
+                pl.col("condition").replace_strict(names, return_dtype=pl.String).alias("level"),
+                pl.lit(condition).alias("condition"),
+            )
+            frames.append(rows.select(LEVELS_SCHEMA.names()).cast(LEVELS_SCHEMA))
+    return pl.concat(frames)
+
+
+def spreads(results: pl.DataFrame, reference: str, options: IntervalOptions, by_level: pl.DataFrame) -> pl.DataFrame:
+    """For each factor that varies: the mean gap over its levels, how far they spread, and what that says.
+
+    Args:
+        by_level: what `level_gaps` gives.
+
+    Returns:
+        A frame of `SPREADS_SCHEMA`.
+    """
+    rows: list[tuple[object, ...]] = []
+    for cells in _conditions(results, reference):
+        model, condition = cells["model"][0], cells["condition"][0]
+        against = results.filter(
+            (pl.col("model") == model) & (pl.col("condition") == reference) & pl.col("score").is_not_null()
+        )
+        base = against.group_by("item_id").agg(pl.col("score").mean().alias("base"))
+        factors = varying(cells)
+        for factor in factors:
+            found = _table(cells, base, factor)
+            if found is None:
+                continue
+            matrix, left_out = found
+            two_way = TwoWay.of(matrix)
+            here = by_level.filter(
+                (pl.col("model") == model) & (pl.col("condition") == condition) & (pl.col("factor") == factor)
+            )
+            whole = _interval(matrix, options, model, condition, factor)
+            low_beyond, high_beyond = two_way.interval_beyond(options.level)
+            p_levels = two_way.p_levels
+            rows.append(
+                (
+                    model,
+                    condition,
+                    reference,
+                    factor,
+                    two_way.levels,
+                    two_way.items,
+                    left_out,
+                    two_way.mean,
+                    *whole,
+                    low_beyond,
+                    high_beyond,
+                    float(matrix.mean(axis=0).min()),
+                    float(matrix.mean(axis=0).max()),
+                    math.sqrt(max(0.0, two_way.level_variance)),
+                    p_levels,
+                    ", ".join(other for other in factors if other != factor and not _balanced(cells, factor, other)),
+                    _finding(whole, (low_beyond, high_beyond), p_levels, here, 1 - options.level).value,
+                )
+            )
+    return pl.DataFrame(rows, schema=SPREADS_SCHEMA, orient="row").fill_nan(None)
+
+
+def _conditions(results: pl.DataFrame, reference: str) -> list[pl.DataFrame]:
+    """The cells of each model and condition other than the reference, where any factor varies at all."""
+    if not varying(results):
+        return []
+    others = results.filter(pl.col("condition") != reference)
+    parts = others.partition_by("model", "condition", maintain_order=True)
+    return [part for part in parts if varying(part)]
+
+
+def _table(cells: pl.DataFrame, base: pl.DataFrame, factor: str) -> tuple[FloatArray, int] | None:
+    """Gaps of shape (clusters, levels) where every level has a score; and how many items lack one. None: too few."""
+    scored = cells.filter(pl.col("score").is_not_null() & pl.col(factor).is_not_null())
+    means = scored.group_by("item_id", "cluster", factor).agg(pl.col("score").mean())
+    wide = means.sort(factor).pivot(factor, index=["item_id", "cluster"], values="score", sort_columns=False)
+    full = wide.drop_nulls().join(base, on="item_id")
+    levels = [name for name in wide.columns if name not in ("item_id", "cluster")]
+    if full.height < 2 or len(levels) < 2:
+        return None
+    gaps_ = full.select("cluster", *(pl.col(name) - pl.col("base") for name in levels))
+    # Items of one cluster are no independent rows: the cluster's mean is one.
+    by_cluster = gaps_.group_by("cluster").mean().sort("cluster")
+    if by_cluster.height < 2:
+        return None
+    return by_cluster.select(levels).to_numpy(), wide.height - full.height
+
+
+def _interval(matrix: FloatArray, options: IntervalOptions, *key: str) -> tuple[float, float]:
+    values = matrix.mean(axis=1)
+    alone = np.arange(len(values))
+    sample = Sample(values, alone, np.zeros_like(alone), binary=False, difference=True)
+    found = mean_interval(sample, options, *key, "levels")
+    return found.low, found.high
+
+
+def _balanced(cells: pl.DataFrame, one: str, other: str) -> bool:
+    """Whether every level of one factor meets every level of the other equally often."""
+    counts = cells.drop_nulls([one, other]).group_by(one, other).len()
+    pairs = counts[one].n_unique() * counts[other].n_unique()
+    return counts.height == pairs and counts["len"].n_unique() == 1
+
+
+def _finding(
+    whole: tuple[float, float],
+    beyond: tuple[float, float],
+    p_levels: float,
+    by_level: pl.DataFrame,
+    alpha: float,
+) -> Finding:
+    shown = by_level.filter((pl.col("low") > 0) | (pl.col("high") < 0)).height
+    differ = not math.isnan(p_levels) and p_levels < alpha
+    if differ and 0 < shown < by_level.height:
+        return Finding.LEVEL
+    if not _excludes_zero(whole):
+        return Finding.NO_GAP
+    return Finding.MODALITY if _excludes_zero(beyond) else Finding.THESE_LEVELS
+
+
+def _excludes_zero(interval: tuple[float, float]) -> bool:
+    return interval[0] > 0 or interval[1] < 0
+
+
+def _written(level: object) -> str:
+    """A level as text: 150 for 150.0."""
+    return f"{level:g}" if isinstance(level, float) else str(level)

@@ -1,0 +1,42 @@
+"""What the report is told of the carriers: who read them back, what became of each, and the gaps that this leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from omnigap_orchestrator.verification.chosen import Verified
+from omnigap_orchestrator.verification.counts import carriers_of
+from omnigap_orchestrator.verification.verdict import Verdict
+
+MEDIA_BUDGET = 4_000_000
+"""Bytes of base64 that pictures and recordings of the section may add to the page; the others are linked."""
+
+LISTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierCheck:
+    """A verification, and what follows from it for these results.
+
+    Attributes:
+        table: `VERIFICATION_SCHEMA`.
+        verified: items by the worst verdict among their carriers.
+        gaps: `KEPT_GAPS_SCHEMA`.
+    """
+
+    table: pl.DataFrame
+    verified: Verified
+    gaps: pl.DataFrame
+
+    def listed(self, *verdicts: Verdict) -> pl.DataFrame:
+        """The carriers of some verdicts, one row each, at most so many as a page can list."""
+        found = carriers_of(self.table).filter(pl.col("verdict").is_in([verdict.value for verdict in verdicts]))
+        return found.sort("modality", "item_id", "variant").head(LISTED)
+
+    def media(self) -> Iterator[str]:
+        """The media that the section shows, what was lost first."""
+        for verdict in (Verdict.LOST, Verdict.DOUBTFUL):
+            yield from self.listed(verdict)["media"].drop_nulls()

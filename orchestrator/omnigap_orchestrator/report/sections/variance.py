@@ -1,0 +1,199 @@
+"""The section of fonts and voices as random factors: is a gap the modality's, or one font's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, tables, words
+from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.tables import Column, Table, make_table
+
+FACTORS = {
+    "voice": ("voice", "voices"),
+    "words_per_minute": ("speaking rate", "speaking rates"),
+    "font": ("font", "fonts"),
+    "font_size": ("font size", "font sizes"),
+    "colour": ("colour", "colours"),
+    "background": ("background", "backgrounds"),
+    "image_width": ("image width", "image widths"),
+    "replicate": ("replicate", "replicates"),
+}
+_MODALITY = {"s": "speech", "i": "image"}
+
+
+def variance_section(analysis: Analysis) -> Section | None:
+    """Nothing where no cell was asked more than once."""
+    if analysis.variance.is_empty() and analysis.spreads.is_empty():
+        return None
+    charts = tuple(
+        chart
+        for number, model in enumerate(slices.models_of(analysis))
+        if (chart := _chart(analysis, model, number)) is not None
+    )
+    found = (_spreads(analysis), _levels(analysis), _components(analysis))
+    return Section(
+        "variance",
+        "Fonts and voices: whose gap is it?",
+        "Variance",
+        _lead(analysis),
+        charts=charts,
+        tables=tuple(table for table in found[:1] if table.rows) or tuple(t for t in found[2:] if t.rows),
+        folded=tuple(table for table in found[1:] if table.rows) if found[0].rows else (),
+    )
+
+
+def _lead(analysis: Analysis) -> str:
+    if analysis.spreads.is_empty():
+        return (
+            "Each cell was asked several times with the same carrier. How scores vary between items, and when the "
+            "same is asked again."
+        )
+    meaning = (
+        "Every question was shown or spoken in several ways, and the gap taken for each. A gap belongs to the modality "
+        "where it would hold for other fonts or voices of the kind too, to a font or voice where it hangs on that."
+    )
+    sentences = [meaning]
+    several = len(slices.models_of(analysis)) > 1
+    for row in analysis.spreads.iter_rows(named=True):
+        sentences.append(_sentence(row, analysis, several))
+    return " ".join(sentences[:7])
+
+
+def _sentence(row: Mapping[str, Any], analysis: Analysis, several: bool) -> str:
+    one, many = FACTORS[row["factor"]]
+    whose = f"{row['model']}, {row['condition']}" if several else row["condition"]
+    gap, span = words.points(row["estimate"]), f"{words.points(row['lowest'])} to {words.points(row['highest'])}"
+    over = f"{gap} points over {row['levels']} {many} ({span})"
+    kind = words.plural(row["levels"], one, many)
+    return {
+        "no_gap": f"{whose}: no gap is shown over {kind} ({gap}, {span}).",
+        "modality": f"{whose}: {over}; it holds beyond these {many}.",
+        "these_levels": f"{whose}: {over}; a gap with these {many}, which are too few or too different to speak for "
+        "others.",
+        "level": f"{whose}: {over}; the {many} differ, and at some no gap is shown: it hangs on the {one}.",
+    }[row["finding"]]
+
+
+FINDINGS = {
+    "no_gap": "no gap shown",
+    "modality": "of the modality",
+    "these_levels": "with these, others unknown",
+    "level": "hangs on the level",
+}
+
+
+def _factor() -> Column:
+    return tables.text("factor", "Factor", write=lambda name: FACTORS[name][0], definition="levels")
+
+
+def _spreads(analysis: Analysis) -> Table:
+    level = slices.level_words(analysis)
+    return make_table(
+        analysis.spreads,
+        "spreads",
+        "Whose gap is it?",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            _factor(),
+            tables.count("levels", "Levels"),
+            tables.points("estimate", "Gap", definition="gap"),
+            tables.interval("low", "high", f"{level}, these levels"),
+            tables.interval("low_beyond", "high_beyond", f"{level}, levels as a sample", definition="levels"),
+            tables.points("lowest", "Lowest"),
+            tables.points("highest", "Highest"),
+            Column("SD of levels", lambda row: tables.Cell(_sd(row), f"{100 * row['level_sd']:.10g}"), numeric=True),
+            tables.p_value("p_levels", "p, levels alike"),
+            tables.text("finding", "The gap is", write=lambda name: FINDINGS[name], definition="levels"),
+            tables.optional(tables.text("mixed_with", "Mixed with", write=_factors, css="soft")),
+            tables.count("items", "Items", definition="n"),
+            tables.optional(tables.count("left_out", "Left out", zero_soft=True)),
+        ],
+        small="points of accuracy; items with a score at every level",
+    )
+
+
+def _sd(row: Mapping[str, Any]) -> str:
+    return words.points(row["level_sd"], signed=False)
+
+
+def _factors(names: str) -> str:
+    return ", ".join(FACTORS[name][0] for name in names.split(", ")) if names else words.NOTHING
+
+
+def _levels(analysis: Analysis) -> Table:
+    return make_table(
+        analysis.levels,
+        "levels",
+        "Gaps by font, voice and the like",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            _factor(),
+            tables.text("level", "Level", write=_level),
+            tables.points("estimate", "Gap", definition="gap"),
+            tables.interval("low", "high", f"{slices.level_words(analysis)} interval"),
+            tables.p_value("p_adjusted", "p (Holm)", definition="p"),
+            tables.count("n", "n", definition="n"),
+            tables.optional(tables.count("lacking", "Lacking", definition="missing", zero_soft=True)),
+            tables.method(),
+        ],
+        small="points of accuracy, with the carriers of one level alone",
+    )
+
+
+def _level(name: str) -> str:
+    """A font's file by its name."""
+    return Path(name).name if "/" in name else name
+
+
+def _components(analysis: Analysis) -> Table:
+    return make_table(
+        analysis.variance,
+        "variance-components",
+        "Variance components of the scores",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            _factor(),
+            tables.count("levels", "Levels"),
+            tables.count("items", "Items"),
+            tables.optional(tables.count("left_out", "Left out", zero_soft=True)),
+            tables.number("item_variance", "Item", digits=4, definition="variance"),
+            tables.optional(tables.number("level_variance", "Factor", digits=4)),
+            tables.number("residual_variance", "Residual", digits=4),
+            tables.optional(tables.percent("share_level", "Factor's share, %")),
+        ],
+    )
+
+
+def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
+    """The gap at each level, and over all of them, for each condition and factor."""
+    spans: list[Span] = []
+    for row in analysis.spreads.filter(pl.col("model") == model).iter_rows(named=True):
+        modality = _MODALITY.get(row["condition"][:1], "text")
+        spans.append(Span(f"{row['condition']} by {FACTORS[row['factor']][0]}", heading=True))
+        here = (pl.col("model") == model) & (pl.col("condition") == row["condition"])
+        for level in analysis.levels.filter(here & (pl.col("factor") == row["factor"])).iter_rows(named=True):
+            spans.append(_span(_level(level["level"]), level, ("low", "high"), modality, hollow=True))
+        spans.append(_span("all of them", row, ("low", "high"), modality))
+        spans.append(_span("and others", row, ("low_beyond", "high_beyond"), modality))
+    if not spans:
+        return None
+    title = f"{model}: gap by level, over these levels, and with them as a sample of others"
+    return interval_plot(spans, f"levels{number + 1}", title, "gap, points of accuracy", row=28, left=150)
+
+
+def _span(label: str, row: Mapping[str, Any], limits: tuple[str, str], modality: str, hollow: bool = False) -> Span:
+    if row["estimate"] is None:
+        return Span(label, note="refused")
+    low, high = row[limits[0]], row[limits[1]]
+    note = f"{words.points(row['estimate'])}  {words.interval(low, high, difference=True)}"
+    scaled = [None if value is None else 100 * value for value in (row["estimate"], low, high)]
+    return Span(label, scaled[0], scaled[1], scaled[2], note, modality, hollow)

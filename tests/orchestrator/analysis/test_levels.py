@@ -1,0 +1,146 @@
+"""A gap of the image is told apart from a gap of one font; so few fonts that nobody can tell are called so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas
+import polars as pl
+import pytest
+import statsmodels.formula.api as smf
+from made_up_results import drawn, table
+from scipy.stats import norm
+from statsmodels.stats.anova import anova_lm
+
+from omnigap_orchestrator.analysis import analyse
+from omnigap_orchestrator.analysis.choose import IntervalOptions
+from omnigap_orchestrator.analysis.contrasts import MissingRule
+from omnigap_orchestrator.analysis.levels import TwoWay, level_gaps, spreads
+
+ITEMS = 120
+
+
+def run(accuracies: dict[str, float], reference: float = 0.9, seed: int = 3, column: str = "font") -> pl.DataFrame:
+    """Typed questions, and the same drawn once in each font, each font with its own accuracy."""
+    rng = np.random.default_rng(seed)
+    ease = rng.normal(size=ITEMS)
+    rows: list[dict[str, object]] = []
+    for i in range(ITEMS):
+        for replicate, (level, accuracy) in enumerate(accuracies.items()):
+            same = {"item_id": f"q{i}", "replicate": replicate}
+            rows.append({**same, "condition": "t2t", "score": float(norm.cdf(ease[i]) < reference)})
+            right = float(norm.cdf(0.8 * ease[i] + 0.6 * rng.normal()) < accuracy)
+            rows.append({**same, "condition": "i2t", "score": right, column: level})
+    return table(rows)
+
+
+def found(results: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, object]]:
+    options = IntervalOptions()
+    by_level = level_gaps(results, "t2t", MissingRule(), options)
+    (spread,) = spreads(results, "t2t", options, by_level).rows(named=True)
+    return by_level, spread
+
+
+def test_a_font_that_cannot_be_read_is_a_gap_of_the_font() -> None:
+    by_level, spread = found(run({"Sans": 0.9, "Mono": 0.9, "Blackletter": 0.3}))
+    gaps = dict(zip(by_level["level"], by_level["estimate"], strict=True))
+    assert gaps["Blackletter"] < -0.4
+    assert abs(gaps["Sans"]) < 0.1
+    assert spread["finding"] == "level"
+    assert spread["p_levels"] < 0.001
+    assert spread["level_sd"] > 0.2
+    assert (spread["lowest"], spread["highest"]) == (
+        pytest.approx(gaps["Blackletter"]),
+        pytest.approx(max(gaps.values())),
+    )
+
+
+def test_many_fonts_that_lose_alike_are_a_gap_of_the_image() -> None:
+    by_level, spread = found(run({f"font {n}": 0.6 for n in range(8)}))
+    assert by_level["p_adjusted"].max() < 0.05
+    assert spread["finding"] == "modality"
+    assert spread["high_beyond"] < 0
+    assert spread["level_sd"] < 0.05
+
+
+def test_two_fonts_that_differ_speak_for_themselves_alone() -> None:
+    _, spread = found(run({"Sans": 0.7, "Serif": 0.5}))
+    assert spread["finding"] == "these_levels"
+    assert spread["low_beyond"] < spread["low"] < spread["high"] < 0 < spread["high_beyond"]
+
+
+def test_fonts_without_any_loss_have_no_gap() -> None:
+    _, spread = found(run({"Sans": 0.9, "Serif": 0.9}))
+    assert spread["finding"] == "no_gap"
+
+
+def test_the_gap_of_a_level_is_the_gap_of_a_run_with_that_level_alone() -> None:
+    results = run({"Sans": 0.8, "Serif": 0.6})
+    by_level, _ = found(results)
+    for row in by_level.iter_rows(named=True):
+        alone = results.filter((pl.col("font") == row["level"]) | (pl.col("condition") == "t2t"))
+        gap = analyse(alone).gaps.filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
+        assert [row[k] for k in ("estimate", "low", "high", "n")] == [gap[k] for k in ("estimate", "low", "high", "n")]
+
+
+def test_numbers_are_levels_too() -> None:
+    by_level, spread = found(run({120.0: 0.8, 240.0: 0.4}, column="words_per_minute"))  # type: ignore[dict-item]
+    assert by_level["level"].to_list() == ["120", "240"]
+    assert spread["factor"] == "words_per_minute"
+
+
+def test_factors_that_vary_together_are_named() -> None:
+    results = run({"Sans": 0.8, "Serif": 0.6}).with_columns(
+        font_size=pl.when(pl.col("font") == "Sans").then(20).otherwise(pl.when(pl.col("font") == "Serif").then(40))
+    )
+    options = IntervalOptions()
+    rows = spreads(results, "t2t", options, level_gaps(results, "t2t", MissingRule(), options))
+    assert dict(zip(rows["factor"], rows["mixed_with"], strict=True)) == {"font": "font_size", "font_size": "font"}
+    crossed = pl.concat([results, results.with_columns(font_size=60 - pl.col("font_size"))])
+    rows = spreads(crossed, "t2t", options, level_gaps(crossed, "t2t", MissingRule(), options))
+    assert set(rows["mixed_with"]) == {""}
+
+
+def test_an_item_that_lacks_a_level_is_left_out_and_counted() -> None:
+    results = run({"Sans": 0.8, "Serif": 0.6})
+    gone = (pl.col("item_id") == "q5") & (pl.col("font") == "Serif")
+    _, spread = found(results.filter(~gone.fill_null(False)))
+    assert (spread["items"], spread["left_out"]) == (ITEMS - 1, 1)
+
+
+def test_without_levels_the_tables_are_empty_but_there() -> None:
+    analysis = analyse(drawn(30))
+    assert analysis.levels.is_empty()
+    assert analysis.spreads.is_empty()
+
+
+def test_mean_squares_and_the_test_of_levels_are_those_of_the_anova_table() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(30, 4)) + rng.normal(size=30)[:, None] + np.array([0.0, 0.3, -0.2, 0.1])
+    item, level = np.indices(values.shape)
+    frame = pandas.DataFrame({"y": values.ravel(), "item": item.ravel(), "level": level.ravel()})
+    squares = anova_lm(smf.ols("y ~ C(item) + C(level)", frame).fit())
+    found_ = TwoWay.of(values)
+    assert found_.p_levels == pytest.approx(squares["PR(>F)"]["C(level)"], abs=1e-8)
+    assert found_.level == pytest.approx(squares["mean_sq"]["C(level)"], abs=1e-8)
+    assert found_.rest == pytest.approx(squares["mean_sq"]["Residual"], abs=1e-8)
+
+
+def test_the_interval_beyond_the_levels_covers_the_mean_of_all_levels() -> None:
+    rng = np.random.default_rng(7)
+    draws, inside, narrow = 800, 0, 0
+    for _ in range(draws):
+        levels, items = rng.normal(0, 0.15, 6), rng.normal(0, 0.3, 60)
+        values = -0.1 + items[:, None] + levels[None, :] + rng.normal(0, 0.3, (60, 6))
+        low, high = TwoWay.of(values).interval_beyond(0.95)
+        inside += low <= -0.1 <= high
+        half = 1.96 * values.mean(axis=1).std(ddof=1) / np.sqrt(60)
+        narrow += abs(values.mean() + 0.1) <= half
+    # Three Monte-Carlo standard errors around 95 %; an interval that takes these levels for all there are misses more.
+    assert inside / draws == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / draws) + 0.01)
+    assert narrow / draws < 0.85
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1)])
+def test_one_item_or_one_level_is_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="at least 2"):
+        TwoWay.of(np.zeros(shape))

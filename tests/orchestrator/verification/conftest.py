@@ -1,0 +1,103 @@
+"""A run whose voice, ears and eyes are doubles: what a carrier says is known by its sound and its pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from running import Row, Setting, item
+from served_doubles import RATE, Double, Serve, say, sound
+
+from omnigap.media import AudioClip, decode_image, encode_pcm16
+from omnigap.media.image import PNG
+from omnigap.vocabulary import Condition, Modality
+from omnigap_orchestrator.carriers import ImageStyle, render_text
+from omnigap_orchestrator.items import load_items
+from omnigap_services.adapter import NATIVE, Turn
+
+PLACES = ("France", "Spain", "Peru", "Chad", "Oman", "Cuba", "Mali", "Iran")
+
+
+@dataclass
+class Readers:
+    """Ears and eyes that read every carrier right, but for what a test spoils.
+
+    Attributes:
+        spoiled: what is said instead, by what should be.
+    """
+
+    texts: dict[str, str] = field(default_factory=dict)
+    spoiled: dict[Modality, dict[str, str]] = field(default_factory=lambda: {Modality.SPEECH: {}, Modality.IMAGE: {}})
+
+    def speak(self, turn: Turn) -> None:
+        text = " ".join(turn.request.texts)
+        samples = sound(f"{text} {turn.request.voice} {turn.request.words_per_minute}")
+        self.texts[hashlib.sha256(encode_pcm16(samples)).hexdigest()] = text
+        turn.write(text)
+        turn.speak(samples, RATE)
+
+    def draw(self, text: str, style: ImageStyle) -> None:
+        pixels = decode_image(render_text(text, style), PNG)
+        self.texts[hashlib.sha256(pixels.tobytes()).hexdigest()] = text
+
+    def read(self, turn: Turn) -> None:
+        carrier = turn.request.carrier
+        if isinstance(carrier, str):
+            turn.write(carrier)
+            return
+        spoken = isinstance(carrier, AudioClip)
+        data = encode_pcm16(carrier.samples) if isinstance(carrier, AudioClip) else carrier.tobytes()
+        text = self.texts.get(hashlib.sha256(data).hexdigest(), "Paris")
+        turn.write(self.spoiled[Modality.SPEECH if spoken else Modality.IMAGE].get(text, text))
+
+
+@dataclass
+class Verifiable:
+    """A run that was made, with the services that read it back."""
+
+    setting: Setting
+    readers: Readers
+    model: Double
+    ear: Double
+    eye: Double
+
+
+Make = Callable[..., Awaitable[Verifiable]]
+
+
+@pytest.fixture
+def made(tmp_path: Path, host: Serve) -> Make:
+    """Makes the run: eight questions, and whatever items, styles and tables a test adds."""
+
+    async def make(
+        *more: Row, styles: tuple[ImageStyle, ...] = (ImageStyle(),), tables: Mapping[str, object] | None = None
+    ) -> Verifiable:
+        readers = Readers()
+        rows = [*(item(place.lower(), question=f"What is the capital of {place}?") for place in PLACES), *more]
+        listener = {Condition(Modality.SPEECH, Modality.TEXT): NATIVE}
+        viewer = {Condition(Modality.IMAGE, Modality.TEXT): NATIVE}
+        model, voice = Double(lambda turn: say(turn, "Paris")), Double(readers.speak)
+        ear = Double(readers.read, name="ear", conditions=listener, languages=("en",))
+        eye = Double(readers.read, name="eye", conditions=viewer, languages=("en",))
+        setting = Setting(
+            tmp_path,
+            {"omni": [await host(model)]},
+            [await host(ear)],
+            [await host(voice)],
+            rows,
+            {"reader": {"endpoints": [await host(eye)]}, **(tables or {})},
+        )
+        setting.write()
+        for loaded in load_items(str(tmp_path / "items.jsonl")):
+            for style in styles:
+                readers.draw(loaded.typed, style)
+        await setting.drive()
+        return Verifiable(setting, readers, model, ear, eye)
+
+    return make
+
+
+__all__ = ["Make", "Readers", "Verifiable"]
