@@ -47,6 +47,10 @@ class Answer:
             self.over = True
         return self.over
 
+    def writes_no_more(self) -> bool:
+        """Whether the text has ended, or nobody waits for it."""
+        return self.text_ended or self.gone
+
     def restart_text(self) -> None:
         self.text.restart()
         self.text_ended = self._text_whole = False

@@ -58,8 +58,9 @@ class Engine:
 
     def _batch(self, batch: Sequence[Answer]) -> None:
         try:
-            split_on_oom(batch, self._think, Answer.fail)
-            split_on_oom([a for a in batch if a.thought is not None], self._speak, Answer.fail)
+            with torch.no_grad():
+                split_on_oom(batch, self._think, Answer.fail)
+                split_on_oom([answer for answer in batch if answer.thought is not None], self._speak, Answer.fail)
         except Exception as error:
             for answer in batch:
                 if not answer.over:
@@ -68,7 +69,6 @@ class Engine:
             for answer in batch:
                 answer.thought = None
 
-    @torch.no_grad()
     def _think(self, batch: Sequence[Answer]) -> None:
         """Writes the texts, and keeps of each what the talker needs."""
         rows = [answer for answer in batch if not answer.gone and answer.thought is None]
@@ -85,7 +85,7 @@ class Engine:
                 if not answer.over and not answer.text_ended:
                     answer.add_token(token, self.text_ends)
 
-        stop = StopWhenGone([lambda a=answer: a.text_ended or a.gone for answer in rows], on_step)
+        stop = StopWhenGone([answer.writes_no_more for answer in rows], on_step)
         with seeded(decoding.seed):
             made = self.thinker.generate(
                 **inputs,
@@ -142,7 +142,6 @@ class Engine:
             )
             answer.thought = self.talker.prompt(thought, answer.decoding.speaker)
 
-    @torch.no_grad()
     def _speak(self, batch: Sequence[Answer]) -> None:
         """Speaks the answers; each goes out when its own speech has ended, not when the longest has."""
         talker = self.talker

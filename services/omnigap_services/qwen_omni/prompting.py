@@ -45,6 +45,8 @@ class Prompter:
     def __init__(self, processor: Any, family: Family, system_prompt: str | None) -> None:
         self._processor = processor
         self._family = family
+        marks = [processor.audio_token, processor.image_token]
+        self._audio_id, self._image_id = processor.tokenizer.convert_tokens_to_ids(marks)
         self.system_prompt = family.system_prompt if system_prompt is None else system_prompt
 
     def prompt(self, request: Request) -> Prompt:
@@ -64,8 +66,8 @@ class Prompter:
             made["feature_attention_mask"].sum(-1) if clips else None,
             made["pixel_values"] if images else None,
             made["image_grid_thw"] if images else None,
-            int((ids == self._processor.audio_token_id).sum()),
-            int((ids == self._processor.image_token_id).sum()),
+            int((ids == self._audio_id).sum()),
+            int((ids == self._image_id).sum()),
         )
 
     def text(self, request: Request) -> str:

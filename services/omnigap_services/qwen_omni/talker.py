@@ -1,4 +1,4 @@
-"""What the speech halves of both families have in common: prompts from thoughts, codes from prompts, waves from codes."""
+"""What both families' speech halves have in common: prompts from thoughts, codes from prompts, waves from codes."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Talker(ABC):
             "max_new_tokens": decoding.talker_max_new_tokens,
             "do_sample": decoding.sampled_speech,
             # The authors' penalty against loops, in both profiles. As a processor of our own: the library's argument
-            # exempts as many tokens as the row was padded by, and where the prompt is embeddings those are the answer's.
+            # exempts as many tokens as the row was padded by, and where the prompt is embeddings these are answers.
             "logits_processor": LogitsProcessorList(
                 [RepetitionPenaltyLogitsProcessor(self.sampling.repetition_penalty)]
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -88,13 +89,13 @@ class Qwen25Talker(Talker):
             suppress_tokens=self._suppressed,
             eos_token_id=sorted(self.ends),
             pad_token_id=self._pad,
-            stopping_criteria=[StopWhenGone([lambda row=row: stopped[row] for row in range(rows)], on_step)],
+            stopping_criteria=[StopWhenGone([partial(stopped.__getitem__, row) for row in range(rows)], on_step)],
             **talker_media([prompt.prompt for prompt in prompts], self.device),
             **self.decoding_arguments(decoding),
         )
 
     def chunk_ends(self, frames: int, ended: bool, chunk: int) -> list[int]:
-        """The library's decoder takes a clip as a whole: its blocks look ahead, and its noise is drawn for all of it."""
+        """The library's decoder takes a clip as a whole: its blocks look ahead, and its noise is for all of it."""
         return [frames] if ended and frames else []
 
     def wave(self, frames: Sequence[Frame], start: int, end: int, decoding: Decoding) -> Samples:

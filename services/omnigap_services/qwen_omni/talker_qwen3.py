@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ class Qwen3Talker(Talker):
                 # The next step reads the last one's states, and the library's flags for both go together.
                 output_hidden_states=True,
                 return_dict_in_generate=True,
-                stopping_criteria=[StopWhenGone([lambda row=row: stopped[row] for row in range(rows)], on_step)],
+                stopping_criteria=[StopWhenGone([partial(stopped.__getitem__, row) for row in range(rows)], on_step)],
                 **talker_media([prompt.prompt for prompt in prompts], self.device),
                 **self.decoding_arguments(decoding),
             )

@@ -1,4 +1,4 @@
-"""Builds a tiny Qwen-Omni of random weights with its tokenizer and processor, offline, as a folder that loads as real ones.
+"""Builds a tiny Qwen-Omni of random weights, its tokenizer and its processor, as a folder that loads as real ones do.
 
 `python -m tests.services.qwen_omni.tiny qwen2.5|qwen3 FOLDER`
 """
@@ -58,7 +58,7 @@ _TEMPLATE = (
 )
 
 
-def build(kind: str, folder: Path | str, seed: int = 0) -> Path:
+def build(kind: str, folder: Path | str, seed: int = 1) -> Path:
     """Writes the checkpoint; about 1 MB, most of it tokenizer and configuration.
 
     Raises:
@@ -71,6 +71,7 @@ def build(kind: str, folder: Path | str, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     model = _qwen25(tokenizer) if kind == "qwen2.5" else _qwen3(tokenizer)
     _shake(model)
+    _temper(kind, model, tokenizer)
     model.save_pretrained(folder)
     if kind == "qwen2.5":
         torch.save(_speakers(tokenizer, model.config), Path(folder) / "spk_dict.pt")
@@ -259,13 +260,8 @@ def _qwen3(tokenizer: Any) -> Any:
         "num_code_groups": groups,
         "rope_parameters": _ROPE,
     }
-    special = {
-        name: codes + number
-        for number, name in enumerate(
-            ("codec_pad_id", "codec_bos_id", "codec_eos_token_id", "codec_nothink_id")
-            + ("codec_think_bos_id", "codec_think_eos_id")
-        )
-    }
+    names = ("pad_id", "bos_id", "eos_token_id", "nothink_id", "think_bos_id", "think_eos_id")
+    special = {f"codec_{name}": codes + number for number, name in enumerate(names)}
     config = Qwen3OmniMoeConfig(
         thinker_config={
             **tokens,
@@ -322,7 +318,21 @@ def _shake(model: Any) -> None:
             if weight.dim() < 2:
                 continue
             vocoder = "bigvgan" in name or name.startswith("code2wav.decoder")
-            torch.nn.init.normal_(weight, std=0.12 if vocoder else 0.15)
+            torch.nn.init.normal_(weight, std=0.12 if vocoder else 0.3 if name.startswith("thinker") else 0.15)
+
+
+def _temper(kind: str, model: Any, tokenizer: Any) -> None:
+    """Texts of printable characters that end now and then, and speech that does not end at once."""
+    wanted = {tokenizer.eos_token, "\u0120"}  # what a byte-level BPE writes for a space
+    with torch.no_grad():
+        head = model.thinker.lm_head.weight
+        for token, number in tokenizer.get_vocab().items():
+            if token not in wanted and (not token.isascii() or token.startswith("<|") or token in _TTS):
+                head[number] = 0
+        head[tokenizer.eos_token_id] *= 1.5
+        talker = model.config.talker_config
+        if kind == "qwen2.5":
+            model.talker.codec_head.weight[[talker.tts_codec_pad_token_id, talker.tts_codec_end_token_id]] *= 0.75
 
 
 def _speakers(tokenizer: Any, config: Any) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""Tiny checkpoints of both families, loaded and served as real ones are."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from served import Served
+
+from omnigap_services.adapter import Adapter
+from omnigap_services.server import Server, ServerOptions
+
+if TYPE_CHECKING:
+    from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
+
+Make = Callable[..., "QwenOmniAdapter"]
+Host = Callable[[Adapter], Served]
+
+KINDS = ("qwen2.5", "qwen3")
+NEEDED = ("torch", "transformers", "torchvision", "accelerate")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+# A random model seldom ends by itself.
+CAPS: dict[str, Any] = {"max_new_tokens": 12, "talker_max_new_tokens": 30, "cpu_threads": 1}
+
+# Before transformers is imported: nothing here may look for a hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+if MISSING:
+    collect_ignore_glob = ["test_*.py"]
+
+
+def pytest_report_header() -> str:
+    """Says it where none of these tests can run."""
+    return f"NOT TESTED: qwen-omni, since {', '.join(MISSING)} is not installed" if MISSING else ""
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folder of each kind."""
+    import tiny
+
+    root = tmp_path_factory.mktemp("checkpoints")
+    return {kind: tiny.build(kind, root / f"tiny-{kind}") for kind in KINDS}
+
+
+@pytest.fixture(scope="session")
+def make(checkpoints: dict[str, Path]) -> Make:
+    """Makes an adapter of a kind with options of its own, and loads it unless told not to."""
+    from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
+
+    def load(kind: str, loaded: bool = True, **options: Any) -> QwenOmniAdapter:
+        adapter = QwenOmniAdapter({"checkpoint": str(checkpoints[kind]), **CAPS, **options})
+        if loaded:
+            adapter.load()
+        return adapter
+
+    return load
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each family in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def adapter(kind: str, make: Make) -> QwenOmniAdapter:
+    """A loaded adapter of each family; tests leave it as it was."""
+    return make(kind)
+
+
+@pytest.fixture(scope="session")
+def hosted() -> Iterator[Host]:
+    """Serves an adapter behind the project's own gRPC server until the session's end."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    started: list[tuple[Server, Served]] = []
+
+    async def serve(adapter: Adapter) -> Server:
+        server = Server(adapter, ServerOptions(drain_seconds=0))
+        await server.start()
+        return server
+
+    def start(adapter: Adapter) -> Served:
+        server = asyncio.run_coroutine_threadsafe(serve(adapter), loop).result(120)
+        served = Served(server.address, process=None)  # type: ignore[arg-type]
+        started.append((server, served))
+        return served
+
+    yield start
+    for server, served in started:
+        served.channel.close()
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def served(kind: str, make: Make, hosted: Host) -> Served:
+    """A running service of each family."""
+    return hosted(make(kind, loaded=False))

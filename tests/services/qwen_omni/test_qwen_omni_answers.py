@@ -1,0 +1,223 @@
+"""What an answer holds: text and speech of one generation, counts that agree, and nothing of the prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from omni_asked import Recorded, ask, eight, picture, tone
+
+from omnigap.errors import ContractError
+from omnigap.vocabulary import FinishReason, Modality, Reason
+from omnigap_services.adapter import DecodingOptions, Request
+from omnigap_services.qwen_omni.decoding import TALKER_LIMIT
+
+if TYPE_CHECKING:
+    from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
+    from tests.services.qwen_omni.conftest import Make
+
+
+def runs_of(module: Any, work: Any) -> int:
+    """How often a module ran during `work`."""
+    runs: list[None] = []
+    hook = module.register_forward_pre_hook(lambda *_: runs.append(None))
+    try:
+        work()
+    finally:
+        hook.remove()
+    return len(runs)
+
+
+def speech_parts(adapter: QwenOmniAdapter) -> list[Any]:
+    model = adapter._loaded.model
+    return [model.talker, model.token2wav if hasattr(model, "token2wav") else model.code2wav]
+
+
+def test_text_answers_never_run_the_talker(adapter: QwenOmniAdapter) -> None:
+    for part in speech_parts(adapter):
+        assert runs_of(part, lambda: ask(adapter, *eight(Modality.TEXT))) == 0
+        assert runs_of(part, lambda: ask(adapter, *eight(Modality.SPEECH))) > 0
+
+
+def test_text_and_speech_come_from_one_generation(adapter: QwenOmniAdapter) -> None:
+    visual_tower = adapter._loaded.model.thinker.get_input_embeddings()
+    request = eight(Modality.SPEECH)[1]
+    turns: list[Recorded] = []
+    reads = runs_of(visual_tower, lambda: turns.extend(ask(adapter, request)))
+    done = turns[0].done
+    # The prompt once, then each token but the last; the talker's marks come through the same table.
+    assert reads <= done.output_tokens + 1
+    assert turns[0].text
+    assert len(turns[0].audio)
+
+
+def test_the_prompt_holds_the_media_that_were_sent_and_no_others(adapter: QwenOmniAdapter, kind: str) -> None:
+    def media(*parts: Any) -> tuple[float, float]:
+        diagnostics = ask(adapter, Request(parts, Modality.TEXT))[0].done.diagnostics
+        return diagnostics["prompt_audio_tokens"], diagnostics["prompt_image_tokens"]
+
+    # A second of sound is 25 tokens in Qwen2.5-Omni and 13 in Qwen3-Omni.
+    second = 25 if kind == "qwen2.5" else 13
+    assert media("What?") == (0, 0)
+    assert media(tone(1.0)) == (second, 0)
+    assert media(tone(2.0), "One word.") == (2 * second, 0)
+    audio_tokens, image_tokens = media(picture(), "One word.")
+    assert audio_tokens == 0
+    assert 4 <= image_tokens <= 16
+    larger = media(picture(192, 96))
+    assert larger[1] > image_tokens
+
+
+def test_input_tokens_are_the_prompt_s_own_and_not_the_batch_s(adapter: QwenOmniAdapter) -> None:
+    short, long = (Request((text,), Modality.TEXT) for text in ("Hi", "Hi, and a good deal more than that."))
+    together = ask(adapter, short, long)
+    assert [turn.done.input_tokens for turn in together] == [
+        ask(adapter, r)[0].done.input_tokens for r in (short, long)
+    ]
+    assert together[1].done.input_tokens - together[0].done.input_tokens > 10
+
+
+def test_the_answer_holds_nothing_of_the_prompt(adapter: QwenOmniAdapter) -> None:
+    turn = ask(adapter, Request(("Repeat ZEBRA-QUAGGA.",), Modality.TEXT))[0]
+    assert turn.done.output_tokens <= 12
+    assert "ZEBRA" not in turn.text
+    assert "assistant\n" not in turn.text
+    again = adapter._loaded.tokenizer(turn.text)["input_ids"]
+    assert len(turn.text) <= 12 * max(map(len, adapter._loaded.tokenizer.get_vocab()))
+    assert len(again) >= 1
+
+
+def test_audio_is_as_long_as_the_codec_s_frames_say(adapter: QwenOmniAdapter, kind: str) -> None:
+    lengths = set()
+    for turn in ask(adapter, *eight(Modality.SPEECH)):
+        frames = int(turn.done.diagnostics["codec_frames"])
+        # 50 frames a second, and 12.5 of which the causal decoder loses a fixed piece of its last one.
+        expected = 480 * frames if kind == "qwen2.5" else max(0, 1920 * frames - 555)
+        assert len(turn.audio) == turn.done.diagnostics["audio_samples"] == expected
+        assert turn.done.audio_tokens == frames
+        lengths.add(frames)
+    assert len(lengths) > 2
+
+
+def test_audio_is_heard(adapter: QwenOmniAdapter) -> None:
+    for turn in ask(adapter, *eight(Modality.SPEECH)):
+        assert 0.005 < float(np.sqrt(np.mean(turn.audio**2))) < 0.9
+
+
+def test_an_answer_that_ends_by_itself_stops_and_a_capped_one_says_so(adapter: QwenOmniAdapter) -> None:
+    turns = ask(adapter, *eight(Modality.SPEECH))
+    for turn in turns:
+        done = turn.done
+        capped = done.diagnostics["text_capped"] or done.diagnostics["speech_capped"]
+        assert (done.finish_reason is FinishReason.LENGTH) == bool(capped)
+        assert done.diagnostics["text_capped"] == (done.output_tokens == 12)
+    assert {turn.done.finish_reason for turn in turns} == {FinishReason.STOP, FinishReason.LENGTH}
+
+
+def test_an_empty_text_is_answered_without_speech(adapter: QwenOmniAdapter) -> None:
+    request = Request(("What?",), Modality.SPEECH)
+    first = ask(adapter, Request(("What?",), Modality.TEXT, decoding=DecodingOptions(max_new_tokens=1)))[0]
+    ids = adapter._loaded.tokenizer(first.text)["input_ids"]
+    engine = adapter._loaded.engine
+    before = engine.text_ends
+    try:
+        # As if the model's first word were its end.
+        engine.text_ends = before | frozenset(ids)
+        turn, neighbour = ask(adapter, request, Request((tone(0.5),), Modality.SPEECH))
+    finally:
+        engine.text_ends = before
+    assert turn.text == ""
+    assert len(turn.audio) == 0
+    assert turn.done.finish_reason is FinishReason.STOP
+    assert len(neighbour.audio)
+
+
+def test_a_single_token_at_its_limit_is_answered_without_speech(adapter: QwenOmniAdapter) -> None:
+    decoding = DecodingOptions(max_new_tokens=1)
+    turn = ask(adapter, Request(("What?",), Modality.SPEECH, decoding=decoding))[0]
+    assert turn.done.output_tokens == 1
+    assert turn.done.finish_reason is FinishReason.LENGTH
+
+
+def test_a_request_s_own_limits_hold(adapter: QwenOmniAdapter) -> None:
+    decoding = DecodingOptions(max_new_tokens=4, extra={TALKER_LIMIT: "3"})
+    turn = ask(adapter, Request((tone(1.0),), Modality.SPEECH, decoding=decoding))[0]
+    assert turn.done.output_tokens <= 4
+    assert turn.done.diagnostics["codec_frames"] <= 3
+
+
+def test_the_wave_s_noise_follows_the_seed(adapter: QwenOmniAdapter, kind: str) -> None:
+    def asked(seed: int) -> Recorded:
+        return ask(adapter, Request(("Say.",), Modality.SPEECH, decoding=DecodingOptions(seed=seed)))[0]
+
+    first, again, other = asked(0), asked(0), asked(7)
+    np.testing.assert_array_equal(first.audio, again.audio)
+    assert first.done == other.done, "a greedy answer has the same codes whatever its seed"
+    # Qwen3's decoder starts from no noise.
+    assert np.array_equal(first.audio, other.audio) == (kind == "qwen3")
+
+
+def test_speakers_speak_differently(adapter: QwenOmniAdapter) -> None:
+    spoken = [ask(adapter, Request(("Say.",), Modality.SPEECH, voice=name))[0] for name in ("Chelsie", "ethan")]
+    assert spoken[0].text == spoken[1].text
+    assert not np.array_equal(spoken[0].audio, spoken[1].audio)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"decoding": DecodingOptions(beam_size=4)}, "beam_size is 4"),
+        ({"decoding": DecodingOptions(top_p=0.5)}, "top_p or top_k"),
+        ({"decoding": DecodingOptions(extra={"tempo": "2"})}, "tempo"),
+        ({"decoding": DecodingOptions(extra={TALKER_LIMIT: "many"})}, "'many'"),
+        ({"voice": "Cherry"}, "Cherry"),
+        ({"words_per_minute": 200.0}, "words_per_minute is 200"),
+    ],
+)
+def test_what_the_model_cannot_do_is_refused_and_its_neighbours_go_on(
+    adapter: QwenOmniAdapter, fields: dict[str, Any], named: str
+) -> None:
+    good, bad = ask(adapter, Request(("What?",), Modality.TEXT), Request(("What?",), Modality.TEXT, **fields))
+    assert good.text
+    assert isinstance(bad.error, ContractError)
+    assert bad.error.reason is Reason.BAD_REQUEST
+    assert named in bad.error.message
+
+
+def test_an_image_that_the_processor_refuses_ends_its_request_alone(adapter: QwenOmniAdapter) -> None:
+    narrow = Request((picture(3000, 10),), Modality.TEXT)
+    good, bad = ask(adapter, Request(("What?",), Modality.TEXT), narrow)
+    assert good.text
+    assert isinstance(bad.error, ContractError)
+    assert bad.error.reason is Reason.BAD_MEDIA
+
+
+def test_prompts_are_written_by_the_chat_template(adapter: QwenOmniAdapter, kind: str) -> None:
+    text = adapter._loaded.prompter.text(
+        Request((picture(), "Answer with one word."), Modality.TEXT, system_prompt="Be brief.")
+    )
+    assert text.endswith("<|im_end|>\n<|im_start|>assistant\n")
+    if kind == "qwen2.5":
+        # Speech needs the authors' own words there, and nothing else.
+        assert text.startswith("<|im_start|>system\nYou are Qwen, a virtual human")
+        assert "text and speech.<|im_end|>\n<|im_start|>user\nBe brief.\n<|vision_bos|>" in text
+    else:
+        assert text.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<|vision_start|>")
+    typed = adapter._loaded.prompter.text(Request(("What?", "Answer with one word."), Modality.TEXT))
+    assert "user\nWhat?\nAnswer with one word.<|im_end|>" in typed
+
+
+def test_the_system_prompt_is_the_same_in_all_six_conditions(adapter: QwenOmniAdapter) -> None:
+    starts = {
+        adapter._loaded.prompter.text(request).partition("<|im_start|>user")[0]
+        for output in (Modality.TEXT, Modality.SPEECH)
+        for request in eight(output)
+    }
+    assert len(starts) == 1
+
+
+def test_without_speech_no_talker_is_loaded(make: Make, kind: str, adapter: QwenOmniAdapter) -> None:
+    mute = make(kind, speech=False)
+    assert not hasattr(mute._loaded.model, "talker")
+    assert ask(mute, *eight(Modality.TEXT))[3].text == ask(adapter, *eight(Modality.TEXT))[3].text
