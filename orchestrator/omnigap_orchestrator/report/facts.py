@@ -17,6 +17,7 @@ class ServiceFacts:
         detail: what else a reader should know, such as the decoding options.
         checkpoint: digest of the weights that it hears with, where it hears; told apart from `digest` so that a
             model that hears with the scorer's own checkpoint can be seen.
+        helpers: condition -> who helps, for the conditions that a model answers with help from outside.
     """
 
     name: str
@@ -25,6 +26,7 @@ class ServiceFacts:
     architecture: str = ""
     detail: str = ""
     checkpoint: str = ""
+    helpers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

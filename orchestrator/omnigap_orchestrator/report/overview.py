@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from omnigap.vocabulary import INPUTS, OUTPUTS, REFERENCE, Condition, Support
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report import slices, words
 from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.facts import ServiceFacts
 from omnigap_orchestrator.report.tables import tint
 from omnigap_orchestrator.report.verdict import Verdict, verdict
 
@@ -32,6 +33,7 @@ class MatrixCell:
     reference: bool = False
     absent: str = ""
     support: str = ""
+    helpers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +55,22 @@ class ModelView:
     forest: Chart | None
 
 
-def model_views(analysis: Analysis, digests: Mapping[str, str]) -> tuple[ModelView, ...]:
-    """The cards of all models, in the order of the denominators. `digests`: model -> digest, where known."""
+def model_views(analysis: Analysis, facts: Iterable[ServiceFacts]) -> tuple[ModelView, ...]:
+    """The cards of all models, in the order of the denominators. `facts`: of those that were seen."""
+    known = {found.name: found for found in facts}
     views = []
     for place, model in enumerate(slices.models_of(analysis)):
         counts = analysis.conditions.filter(pl.col("model") == model)
         architecture = counts["architecture"].drop_nulls().to_list()
+        its = known.get(model, ServiceFacts(model))
         views.append(
             ModelView(
                 name=model,
                 anchor=f"model-{place + 1}",
                 architecture=architecture[0].replace("_", " ") if architecture else "",
-                digest=digests.get(model, ""),
+                digest=its.digest,
                 verdict=verdict(analysis, model),
-                matrix=_matrix(analysis, model, counts),
+                matrix=_matrix(analysis, model, counts, its.helpers),
                 assisted=bool((counts["support"] == Support.ASSISTED.value).any()),
                 forest=_forest(analysis, model, place),
             )
@@ -74,7 +78,7 @@ def model_views(analysis: Analysis, digests: Mapping[str, str]) -> tuple[ModelVi
     return tuple(views)
 
 
-def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame) -> tuple[MatrixRow, ...]:
+def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mapping[str, str]) -> tuple[MatrixRow, ...]:
     accuracy = slices.by_condition(slices.headline_accuracy(analysis, model))
     gaps = slices.by_condition(slices.headline_gaps(analysis, model))
     planned = slices.by_condition(counts)
@@ -83,7 +87,7 @@ def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame) -> tuple[Matri
             source.value,
             {"text": "Typed", "speech": "Spoken", "image": "Shown"}[source.value],
             tuple(
-                _cell(c.name, accuracy.get(c.name), gaps.get(c.name), planned.get(c.name))
+                _cell(c.name, accuracy.get(c.name), gaps.get(c.name), planned.get(c.name), helpers.get(c.name, ""))
                 for c in (Condition(source, output) for output in OUTPUTS)
             ),
         )
@@ -92,7 +96,11 @@ def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame) -> tuple[Matri
 
 
 def _cell(
-    name: str, accuracy: Mapping[str, Any] | None, gap: Mapping[str, Any] | None, counts: Mapping[str, Any] | None
+    name: str,
+    accuracy: Mapping[str, Any] | None,
+    gap: Mapping[str, Any] | None,
+    counts: Mapping[str, Any] | None,
+    helpers: str,
 ) -> MatrixCell:
     meaning = words.condition_words(name)
     if accuracy is None or accuracy["estimate"] is None:
@@ -107,6 +115,7 @@ def _cell(
         title=f"{meaning}: interval by {words.method(accuracy['method'])}",
         reference=name == REFERENCE.name,
         support="assisted" if assisted else "",
+        helpers=helpers or "with help from outside the model",
     )
     if gap is None:
         return cell

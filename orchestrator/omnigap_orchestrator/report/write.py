@@ -85,7 +85,7 @@ def write_report(
             analysis=analysis,
             level=slices.level_words(analysis),
             counts=_run_counts(results),
-            models=model_views(analysis, {m.name: m.digest for m in facts.models}),
+            models=model_views(analysis, facts.models),
             sections=all_sections(analysis, results, check, carriers),
             definitions=DEFINITIONS,
             methods=methods_paragraphs(results, analysis, facts),

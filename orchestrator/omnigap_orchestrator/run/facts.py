@@ -14,8 +14,9 @@ import polars as pl
 import psutil
 
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Modality, Outcome
+from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Support
 from omnigap_orchestrator.carriers import ImageStyle
+from omnigap_orchestrator.dispatch.service import support_in
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
 from omnigap_orchestrator.run.book import Book, last_seen
@@ -162,6 +163,12 @@ def _judge_facts(book: Book, card: pb.DescribeResponse | None) -> ServiceFacts |
     return replace(_service_facts(card.name, card), detail=", ".join(told))
 
 
+def _helpers_of(card: pb.DescribeResponse) -> dict[str, str]:
+    """By condition, the help from outside that a card tells of."""
+    told = {condition.name: support_in(card, condition) for condition in CONDITIONS}
+    return {name: reason for name, (support, reason) in told.items() if support is Support.ASSISTED}
+
+
 def _service_facts(name: str, card: pb.DescribeResponse) -> ServiceFacts:
     shown = {key: value for key, value in card.settings.items() if "." not in key}
     return ServiceFacts(
@@ -171,4 +178,5 @@ def _service_facts(name: str, card: pb.DescribeResponse) -> ServiceFacts:
         architecture=pb.Architecture.Name(card.architecture).removeprefix("ARCHITECTURE_").lower(),
         detail=", ".join(f"{key} {value}" for key, value in sorted(shown.items())),
         checkpoint=_hears_with(card) or "",
+        helpers=_helpers_of(card),
     )
