@@ -26,6 +26,7 @@ from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.settings import roster_of, services_of
+from omnigap_orchestrator.scoring import MetricRules
 
 
 async def calibrate(
@@ -44,9 +45,10 @@ async def calibrate(
             that heard this run's answers.
         FolderError, FleetError, JournalError, ServiceError: as `run`.
     """
-    chosen = utterances(items, carrier, per_type)
+    rules = MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
+    chosen = utterances(items, rules, carrier, per_type)
     for count, why in (
-        (chosen.not_binary, "are left out: their metric has grades, and q1 and q0 are shares of right and wrong"),
+        (chosen.not_binary, "are left out: their metric knows more than right and wrong"),
         (chosen.unscorable, "are left out: their gold answer in its carrier sentence does not count as right"),
         (chosen.without_alike, "have no sound-alike among the answers"),
     ):

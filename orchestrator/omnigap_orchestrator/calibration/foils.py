@@ -11,10 +11,22 @@ from omnigap.digest import digest_of
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.calibration.sounds import nearest, neighbouring_names, neighbouring_numbers, rhyming_letters
 from omnigap_orchestrator.items import Item
-from omnigap_orchestrator.scoring import metric_for, score
+from omnigap_orchestrator.scoring import MetricRules, metric_of, score
 
-NOT_BINARY = frozenset({"f1"})
-"""Metrics whose scores lie between 0 and 1: right and wrong, and so q1 and q0, mean nothing there."""
+BINARY = frozenset(
+    (
+        "containment",
+        "exact",
+        "number",
+        "date",
+        "letter",
+        "label",
+        "voicebench_mcq",
+        "voicebench_bbh",
+        "voicebench_panda",
+    )
+)
+"""Metrics that compare with a gold answer and say right or wrong; of others q1 and q0 mean nothing."""
 
 ANSWER = "{answer}"
 """Stands for the answer in a carrier sentence."""
@@ -41,12 +53,14 @@ class Utterance:
     Attributes:
         truth: the bare answer.
         spoken: the answer in its carrier sentence, as the voice gets it.
+        metric: that scores the item's answers in the run.
     """
 
     item: Item
     foil: Foil
     truth: str
     spoken: str
+    metric: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,7 @@ class Utterances:
     """All that is to be said.
 
     Attributes:
-        not_binary: items left out since their metric has grades.
+        not_binary: items left out since their metric has grades, or no gold answer.
         unscorable: items left out since their gold answer, said in its carrier sentence, scores 0 as text.
         without_alike: items for which nothing that sounds alike was found.
     """
@@ -65,13 +79,19 @@ class Utterances:
     without_alike: int
 
 
-def utterances(items: Sequence[Item], carrier: str | None = None, per_type: int | None = None) -> Utterances:
+def utterances(
+    items: Sequence[Item],
+    rules: MetricRules | None = None,
+    carrier: str | None = None,
+    per_type: int | None = None,
+) -> Utterances:
     """The gold answer, a plain foil and a sound-alike of every item; the same every time.
 
     Every text is scored as text first: a gold answer that does not count as right, or a foil that does, says nothing of
     the scorer, so the next candidate is taken.
 
     Args:
+        rules: what the configuration says of metrics; None: each answer type's own.
         carrier: a sentence with `{answer}`; None: the bare answer, and "Option B." for a letter, as models say it.
         per_type: at most so many items of each answer type.
 
@@ -80,11 +100,12 @@ def utterances(items: Sequence[Item], carrier: str | None = None, per_type: int 
     """
     if carrier is not None and ANSWER not in carrier:
         raise CalibrationError(f"--carrier {carrier!r} has no {ANSWER}: write one like 'The answer is {ANSWER}.'")
-    binary = [item for item in items if metric_for(item.answer_type) not in NOT_BINARY]
+    metrics = {item.id: metric_of(item, rules or MetricRules()) for item in items}
+    binary = [item for item in items if metrics[item.id] in BINARY and item.answers]
     if not binary:
-        metrics = ", ".join(sorted({metric_for(item.answer_type) for item in items}))
+        named = ", ".join(sorted(set(metrics.values())))
         raise CalibrationError(
-            f"all of these items are scored by {metrics}, which is not binary: q1 and q0 are shares of right and "
+            f"all of these items are scored by {named}, which is not binary: q1 and q0 are shares of right and "
             "wrong. Choose items of another answer type with --items or --task"
         )
     pools = _Pools(binary)
@@ -94,13 +115,14 @@ def utterances(items: Sequence[Item], carrier: str | None = None, per_type: int 
     for item in sorted(binary, key=lambda item: digest_of(["calibration", item.id])):
         if per_type is not None and taken[item.answer_type] >= per_type:
             continue
-        gold = _first(item, Foil.GOLD, iter(item.answers[:1]), carrier)
+        metric = metrics[item.id]
+        gold = _first(item, Foil.GOLD, iter(item.answers[:1]), carrier, metric)
         if gold is None:
             unscorable += 1
             continue
         taken[item.answer_type] += 1
-        plain = _first(item, Foil.PLAIN, pools.plain(item), carrier)
-        alike = _first(item, Foil.SOUND_ALIKE, pools.alike(item), carrier)
+        plain = _first(item, Foil.PLAIN, pools.plain(item), carrier, metric)
+        alike = _first(item, Foil.SOUND_ALIKE, pools.alike(item), carrier, metric)
         without_alike += alike is None
         said += [utterance for utterance in (gold, plain, alike) if utterance is not None]
     return Utterances(tuple(said), len(items) - len(binary), unscorable, without_alike)
@@ -115,13 +137,13 @@ def in_carrier(item: Item, answer: str, carrier: str | None) -> str:
     return answer
 
 
-def _first(item: Item, foil: Foil, candidates: Iterator[str], carrier: str | None) -> Utterance | None:
+def _first(item: Item, foil: Foil, candidates: Iterator[str], carrier: str | None, metric: str) -> Utterance | None:
     """The first candidate that, as text, scores as it must."""
     wanted = 1.0 if foil is Foil.GOLD else 0.0
     for _, truth in zip(range(_TRIES), candidates, strict=False):
         spoken = in_carrier(item, truth, carrier)
-        if score(item, spoken).score == wanted:
-            return Utterance(item, foil, truth, spoken)
+        if score(item, spoken, metric).score == wanted:
+            return Utterance(item, foil, truth, spoken, metric)
     return None
 
 

@@ -91,14 +91,14 @@ def _by_clip(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
         )
     known = clip_ids(results).select("clip", *_CELL)
     frame = frame.drop([name for name in _CELL if name in frame.columns])
-    lost = frame.join(known, on="clip", how="anti")
+    lost = frame.join(known, on="clip", how="anti", maintain_order="left")
     if lost.height:
         row = lost.row(0, named=True)
         raise LabelsError(
             f"{path}, line {row['line']}: clip {row['clip']!r} is no answer of this run ({lost.height} such rows): the "
             "labels are of another run, or the answer was made again since; draw a new sample with sample-clips"
         )
-    return frame.join(known, on="clip")
+    return frame.join(known, on="clip", maintain_order="left")
 
 
 def _by_cell(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
@@ -119,7 +119,7 @@ def _by_cell(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
     frame = frame.with_columns(pl.col("replicate").cast(pl.Int64, strict=False))
     held = results if "replicate" in results.columns else results.with_columns(replicate=pl.lit(0))
     known = held.filter(is_scored()).select(*_CELL[:3], pl.col("replicate").cast(pl.Int64)).unique()
-    lost = frame.join(known, on=list(_CELL), how="anti")
+    lost = frame.join(known, on=list(_CELL), how="anti", maintain_order="left")
     if lost.height:
         row = lost.row(0, named=True)
         cell = f"{row['model']} {row['item_id']} {row['condition']} (replicate {row['replicate']})"

@@ -23,8 +23,8 @@ from omnigap_orchestrator.journal import CarrierRow, Journal, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.plan import transcript_key
 from omnigap_orchestrator.run.carriers import Reading
-from omnigap_orchestrator.run.generate import decoding_message
 from omnigap_orchestrator.run.observer import Observer
+from omnigap_orchestrator.run.second import hearing_request
 from omnigap_orchestrator.run.store import Keeper
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 
@@ -179,13 +179,8 @@ class Measurement:
         made = self._progress.made[clip]
         key = self._transcript_key(clip, made)
         data = await asyncio.to_thread(self._store.read, made.media_sha)
-        request = pb.GenerateRequest(
-            request_id=f"{self._run_id}-{key}",
-            parts=[pb.InputPart(audio=pb.Audio(data=data, mime_type=WAV))],
-            output=pb.MODALITY_TEXT,
-            decoding=decoding_message(self._config.decoding, 0),
-            language=self._language(clip),
-            expected_digest=scorer.digest,
+        request = hearing_request(
+            data, f"{self._run_id}-{key}", self._config.decoding, self._language(clip), scorer.digest
         )
         answer = await scorer.pool.call(request, self._timeout_s)
         self._progress.heard[clip] = await Keeper(self._store, self._writer).transcript(key, answer)
@@ -194,7 +189,7 @@ class Measurement:
         """A row's values in the schema's order."""
         item, clip = utterance.item, self._clip(utterance, reading)
         made, heard = self._progress.made.get(clip), self._progress.heard.get(clip)
-        scored = score(item, heard.text) if heard is not None else None
+        scored = score(item, heard.text, utterance.metric) if heard is not None else None
         lost = self._progress.lost.get(clip)
         outcome = Outcome.ANSWERED if heard is not None else Outcome.PENDING if lost is None else Outcome.FAILED
         return (

@@ -1,4 +1,4 @@
-"""The result of a calibration in the terminal: q1 and q0 by answer type and kind of foil; or as JSON."""
+"""The ASR scorer as an instrument in the terminal: q1 and q0 by answer type, or as JSON; scores by human labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis import IntervalOptions
 from omnigap_orchestrator.analysis.instrument import rates
-from omnigap_orchestrator.cli.tables_view import plain_table
+from omnigap_orchestrator.cli.tables_view import Row, accuracy_text, gap_text, plain_table
 from omnigap_orchestrator.run.folder import RunFolder
 
 KINDS = {"gold": "q1, gold answers", "plain": "q0, other answers", "sound_alike": "q0, sound-alikes"}
@@ -48,3 +48,16 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
         text = f"The calibration is not whole: {left} of {clips.height} clips; the same command hears these, no other"
         console.print(text, style="bold red", highlight=False)
     return whole
+
+
+def print_human(rows: list[Row]) -> None:
+    """Scores and gaps with human labels beside the raw ones; nothing without labels."""
+    if not rows:
+        return
+    table = plain_table("with human labels", "model", "condition", "of", "raw", "PPI++", "labels")
+    for row in rows:
+        write = gap_text if row["quantity"] == "gap" else accuracy_text
+        raw = "" if row["raw"] is None else f"{100 * row['raw']:.1f}"
+        told = str(row["reason"]) if row["estimate"] is None else write(row)
+        table.add_row(row["model"], row["condition"], row["quantity"], raw, told, f"{row['labelled']} of {row['n']}")
+    Console().print(table)

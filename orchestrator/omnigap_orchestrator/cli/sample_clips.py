@@ -50,6 +50,10 @@ def sample_clips(run_dir: Path, count: int, out: Path, seed: int) -> None:
     items = {item.id: item for item in book.plan.items}
     write_sheet(out, sample, items, MediaStore(folder.media), folder.name, run_dir)
     click.echo(f"{sample.height} clips in {sample['stratum'].n_unique()} strata (model, condition, right or wrong)")
+    if sample.height < count:
+        click.echo(f"{count} were asked for: there are no more spoken answers")
+    elif sample.height > count:
+        click.echo(f"{count} were asked for: a stratum takes two clips at least, else nothing is known of its spread")
     click.echo(f"listening sheet: {out / SHEET}")
     click.echo(f"labels to fill in: {out / LABELS}, or saved from the sheet")
     click.echo(f"what each clip is, not for the listener: {out / KEY}")

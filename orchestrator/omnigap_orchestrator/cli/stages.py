@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from omnigap_orchestrator.cli.errors import INTERRUPTED, NOT_WHOLE, friendly
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, restriction_options, run_dir_option, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, restriction_options, split
+from omnigap_orchestrator.cli.stored_run import stored_run_option
 
 
 @click.command()
-@run_dir_option
+@stored_run_option
 @restriction_options
 @click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the ASR scorer comes from.")
+@click.option(
+    "--second-scorer",
+    "second",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Another ASR service that hears the same answers, for comparison; may be given for several replicas.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only notes and the result.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 @click.pass_context
@@ -25,26 +34,55 @@ def transcribe(
     models: str | None,
     conditions: str | None,
     fleet: str | None,
+    second: tuple[str, ...],
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Transcribe what the scorer that answers now has not heard yet, and score it. No model is asked."""
-    _work(ctx, run_dir, models, conditions, "transcribe,score", fleet, quiet, as_json)
+    """Transcribe what the scorer that answers now has not heard yet, and score it. No model is asked.
+
+    A second scorer, named here or in the configuration's [second_scorer], hears the same answers; its scores stand in
+    the report beside the first's, and the run is whole without them.
+    """
+    from omnigap_orchestrator.config.fields import check_endpoint
+
+    for place in second:
+        try:
+            check_endpoint(place)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--second-scorer") from None
+    _work(ctx, run_dir, models, conditions, "transcribe,judge,score", fleet, quiet, as_json, second=second)
 
 
 @click.command()
-@run_dir_option
+@stored_run_option
 @restriction_options
+@click.option("--rubric", help="Judge by this one from now on: a shipped rubric, or a .toml, .txt or .md file.")
+@click.option("--reference-rubric", help="The same, for items with gold answers.")
+@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the judge comes from.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 @click.pass_context
 @friendly
-def score(ctx: click.Context, run_dir: Path | None, models: str | None, conditions: str | None, as_json: bool) -> None:
-    """Score stored answers and transcripts again with this version's normaliser. No service is needed."""
-    _work(ctx, run_dir, models, conditions, "score", None, True, as_json)
+def score(
+    ctx: click.Context,
+    run_dir: Path | None,
+    models: str | None,
+    conditions: str | None,
+    rubric: str | None,
+    reference_rubric: str | None,
+    fleet: str | None,
+    as_json: bool,
+) -> None:
+    """Score stored answers and transcripts again with this version's normaliser.
+
+    No service is needed, but the judge where the run has one: open answers are judged again where the rubric, the judge
+    or its decoding is another than before.
+    """
+    rubrics = {"rubric": rubric, "reference_rubric": reference_rubric}
+    _work(ctx, run_dir, models, conditions, "judge,score", fleet, True, as_json, rubrics)
 
 
 @click.command()
-@run_dir_option
+@stored_run_option
 @click.option("--single-file", is_flag=True, default=None, help="Put all media inside report.html.")
 @click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps also where many answers are missing.")
 @click.option(
@@ -87,6 +125,8 @@ def _work(
     fleet: str | None,
     quiet: bool,
     as_json: bool,
+    rubrics: Mapping[str, str | None] | None = None,
+    second: tuple[str, ...] = (),
 ) -> None:
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.result_view import print_result
@@ -98,7 +138,7 @@ def _work(
     restriction = Restriction.parse(split(models), split(conditions), split(stages))
     with observer_for(quiet=quiet or as_json) as observer:
         try:
-            summary = asyncio.run(redrive(folder, restriction, observer, fleet))
+            summary = asyncio.run(redrive(folder, restriction, observer, fleet, rubrics, second))
         except KeyboardInterrupt:
             observer.note("interrupted; what was done is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)

@@ -10,6 +10,7 @@ from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis
 from omnigap_orchestrator.report import slices, words
 from omnigap_orchestrator.report.control_methods import controls_paragraph
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
+from omnigap_orchestrator.report.instrument_methods import instrument_paragraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Fact:
 def methods_paragraphs(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> tuple[str, ...]:
     """Sentences that can stand in a paper. What is not known is left out, not guessed."""
     told = (_asked(results, analysis, facts), controls_paragraph(analysis, facts), _scored(results, facts))
-    return tuple(text for text in (*told, _analysed(analysis)) if text)
+    return tuple(text for text in (*told, instrument_paragraph(analysis), _analysed(analysis)) if text)
 
 
 def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:

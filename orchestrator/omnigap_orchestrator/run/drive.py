@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omnigap_orchestrator.carriers import MediaStore
-from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config import Config, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
 from omnigap_orchestrator.items import Item
@@ -17,10 +17,12 @@ from omnigap_orchestrator.run.facts import command_line, now
 from omnigap_orchestrator.run.fitting import fitted, unused_variants
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.instrument import keep_labels
+from omnigap_orchestrator.run.judge import with_rubrics
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.outputs import current_summary, write_outputs
 from omnigap_orchestrator.run.record import open_book, recall
 from omnigap_orchestrator.run.run import Run
+from omnigap_orchestrator.run.second import hear_again
 from omnigap_orchestrator.run.settings import (
     Restriction,
     Stage,
@@ -47,6 +49,8 @@ async def drive(
     config = fitted(config, items, observer.note)
     if why := unused_variants(config):
         observer.note(why)
+    if config.judge is None:
+        restriction = restriction.without(Stage.JUDGE)
     folder.make()
     with folder.locked():
         MediaStore(folder.media).sweep()
@@ -55,18 +59,37 @@ async def drive(
         _mark(folder, "started", keep=True)
         async with fleet as roster:
             await Run(config, items, folder, restriction, observer).execute(roster)
+        if Stage.TRANSCRIBE in restriction.stages:
+            await hear_again(folder, restriction, observer)
         _mark(folder, "finished")
         _mark(folder, "command", command_line())
         return await asyncio.to_thread(_files, folder)
 
 
-async def redrive(folder: RunFolder, restriction: Restriction, observer: Observer, fleet: str | None) -> dict[str, Any]:
+async def redrive(
+    folder: RunFolder,
+    restriction: Restriction,
+    observer: Observer,
+    fleet: str | None,
+    rubrics: Mapping[str, str | None] | None = None,
+    second: tuple[str, ...] = (),
+) -> dict[str, Any]:
     """Single stages on the plan that the folder holds.
 
+    Args:
+        rubrics: keys of `[judge]` that this call changes for good; None changes nothing.
+        second: endpoints of a second scorer, for good; none changes nothing.
+
     Raises:
-        as `drive`.
+        as `drive`; ConfigError for a rubric that there is not.
     """
     config, items = recall(folder)
+    given = {key: value for key, value in (rubrics or {}).items() if value is not None}
+    if given:
+        config = with_rubrics(config, given)
+    if second:
+        other = (config.second_scorer or ScorerConfig()).model_copy(update={"endpoints": second})
+        config = config.model_copy(update={"second_scorer": other})
     if fleet is not None:
         config = config.model_copy(update={"fleet": config.fleet.model_copy(update={"kind": FleetKind(fleet)})})
     return await drive(config, items, folder, restriction, observer)

@@ -1,0 +1,52 @@
+"""The methods paragraph of the ASR scorer as an instrument: calibration, correction, second scorer, human labels."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.report import slices, words
+
+
+def instrument_paragraph(analysis: Analysis) -> str:
+    """Empty where nothing of it was done."""
+    return " ".join(part for part in (_calibration(analysis), _second(analysis), _human(analysis)) if part)
+
+
+def _calibration(analysis: Analysis) -> str:
+    rates = analysis.calibration
+    if rates.is_empty():
+        return ""
+    gold, foils = (rates.filter(foil=name) for name in ("gold", "all_foils"))
+    voices = int(rates["voices"].max() or 1)  # type: ignore[arg-type]
+    corrected = analysis.calibrated["corrected"].drop_nulls().len()
+    text = (
+        f"The ASR scorer was calibrated on {words.plural(int(gold['n'].sum()), 'clip')} of gold answers and "
+        f"{int(foils['n'].sum()):,} of wrong ones (other items' answers and sound-alikes), synthesised in "
+        f"{words.plural(voices, 'voice')} and scored by the same normaliser and metrics, by answer type."
+    )
+    if corrected:
+        text += (
+            " Scores of spoken answers are also given corrected after Rogan and Gladen, with intervals at "
+            f"{slices.level_words(analysis)} that carry the calibration's variance and, for gaps, the covariance with "
+            f"{analysis.options.reference}. Synthetic speech is cleaner than a model's own, so the error rates are "
+            "likely underestimated."
+        )
+    return text
+
+
+def _second(analysis: Analysis) -> str:
+    heard = int(analysis.calibrated["second_n"].sum() or 0)
+    return "" if not heard else f"A second ASR model transcribed {words.plural(heard, 'spoken answer')} for comparison."
+
+
+def _human(analysis: Analysis) -> str:
+    scores = analysis.human.filter(pl.col("quantity") == "score")
+    labelled = int(scores["labelled"].sum() or 0)
+    if not labelled:
+        return ""
+    return (
+        f"{words.plural(labelled, 'spoken answer')} of {int(scores['n'].sum()):,} were labelled by people; scores that "
+        "follow from these labels are by prediction-powered inference with power tuning (PPI++), each label weighted "
+        "by the inverse of its probability of being drawn."
+    )

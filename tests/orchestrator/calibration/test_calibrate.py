@@ -1,0 +1,165 @@
+"""A calibration over real sockets: what is said, heard and scored, kept, gone on with, and refused when it is stale."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from parrots import Parrots
+from running import Row, Setting, item, orchestrate
+from served_doubles import Double, Serve
+
+from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA
+from omnigap_orchestrator.calibration.drive import calibrate
+from omnigap_orchestrator.calibration.foils import CalibrationError
+from omnigap_orchestrator.run.drive import rewrite
+from omnigap_orchestrator.run.observer import Silent
+
+CITIES = ("Paris", "Lisbon", "London", "Oslo", "Berlin", "Madrid")
+ITEMS = tuple(item(f"q{n}", question=f"What is city {n}?", answers=[city]) for n, city in enumerate(CITIES))
+TEXT_IN = {"run": {"conditions": ["t2t", "t2s"]}}
+
+
+def right(question: str) -> str:
+    return CITIES[int(question.rstrip("?").split()[-1])]
+
+
+async def a_setting(parrots: Parrots, host: Serve, root: Path, **fields: object) -> Setting:
+    places = await parrots.places(host, right)
+    return Setting(root, **{"items": ITEMS, "tables": TEXT_IN, **places, **fields})  # type: ignore[arg-type]
+
+
+async def measured(setting: Setting, **how: object) -> tuple[pl.DataFrame, Silent]:
+    observer = Silent()
+    clips = await calibrate(setting.config(), setting.load_items(), setting.folder, observer, **how)  # type: ignore[arg-type]
+    return clips, observer
+
+
+async def test_what_is_misheard_shows_in_q1_and_not_in_q0(tmp_path: Path, host: Serve) -> None:
+    parrots = Parrots(misheard={"Paris": "Harris", "Oslo": "also"})
+    clips, _ = await measured(await a_setting(parrots, host, tmp_path))
+    assert clips.schema == CALIBRATION_SCHEMA
+    assert set(clips["outcome"]) == {"answered"}
+    gold = clips.filter(foil="gold")
+    assert dict(gold.select("truth", "scored_right").iter_rows()) == {c: c not in ("Paris", "Oslo") for c in CITIES}
+    assert not clips.filter(~pl.col("truly_right"))["scored_right"].any()
+    assert gold.filter(truth="Paris")["transcript"].item() == "Harris"
+    assert pl.read_parquet(tmp_path / "runs" / "test" / "calibration.parquet").equals(clips)
+
+
+async def test_every_voice_and_rate_of_the_run_says_every_text(tmp_path: Path, host: Serve) -> None:
+    speech = {"carriers": {"speech": {"voices": ["ann", "bob"], "words_per_minute": [120, 240]}}}
+    clips, _ = await measured(await a_setting(Parrots(), host, tmp_path, tables={**TEXT_IN, **speech}))
+    readings = clips.filter(foil="gold", truth="Oslo").select("voice", "words_per_minute").unique().height
+    assert readings == 4
+    assert clips["media"].n_unique() == 4 * clips["spoken"].n_unique()
+
+
+async def test_the_same_call_again_asks_nothing_and_a_new_carrier_only_what_is_new(tmp_path: Path, host: Serve) -> None:
+    parrots = Parrots()
+    voice, ears = Double(parrots.read_aloud), Double(parrots.hear)
+    setting = await a_setting(parrots, host, tmp_path, tts=[await host(voice)], scorer=[await host(ears)])
+    first, _ = await measured(setting)
+    asked = len(voice.asked), len(ears.asked)
+    assert asked == (len(CITIES), len(CITIES))
+    again, _ = await measured(setting)
+    assert again.equals(first)
+    assert (len(voice.asked), len(ears.asked)) == asked
+    await measured(setting, carrier="It is {answer}.")
+    assert (len(voice.asked), len(ears.asked)) == (2 * asked[0], 2 * asked[1])
+
+
+async def test_clips_wait_for_a_scorer_that_is_away(tmp_path: Path, host: Serve) -> None:
+    parrots = Parrots()
+    setting = await a_setting(parrots, host, tmp_path, scorer=["127.0.0.1:9"])
+    clips, observer = await measured(setting)
+    assert set(clips["outcome"]) == {"pending"}
+    assert clips["media"].null_count() == 0
+    assert any("scorer is away" in note for note in observer.notes)
+    setting.scorer = [await host(Double(parrots.hear))]
+    clips, _ = await measured(setting)
+    assert set(clips["outcome"]) == {"answered"}
+
+
+async def test_a_clip_that_cannot_be_heard_has_failed_and_is_neither_right_nor_wrong(
+    tmp_path: Path, host: Serve
+) -> None:
+    clips, _ = await measured(await a_setting(Parrots(refused=frozenset({"Oslo"})), host, tmp_path))
+    lost = clips.filter(outcome="failed")
+    assert set(lost["truth"]) == {"Oslo"}
+    assert set(lost["error_reason"]) == {"BAD_MEDIA"}
+    assert lost["scored_right"].null_count() == lost.height
+    assert clips.filter(outcome="answered", foil="gold").height == len(CITIES) - 1
+
+
+async def test_the_report_gives_spoken_answers_corrected_beside_raw(tmp_path: Path, host: Serve) -> None:
+    parrots = Parrots(misheard={"Paris": "Harris", "Oslo": "also"})
+    setting = await a_setting(parrots, host, tmp_path)
+    before = await setting.drive()
+    assert before["calibrated"] == before["calibration"] == []
+    await measured(setting)
+    summary = rewrite(setting.folder)
+    (row,) = summary["calibrated"]
+    assert row["condition"] == "t2s"
+    assert row["raw"] == pytest.approx(4 / 6)
+    assert row["corrected"] == pytest.approx(1.0)
+    assert row["raw_gap"] == pytest.approx(-2 / 6)
+    assert row["corrected_gap"] == pytest.approx(0.0)
+    assert row["gap_low"] < 0 < row["gap_high"]
+    page = setting.folder.report.read_text(encoding="utf-8")
+    assert "Spoken answers, corrected for the scorer" in page
+    assert "optimistic" in page
+    assert "calibrated on 6 clips of gold answers" in page
+
+
+async def test_a_calibration_by_another_scorer_is_refused_and_said_so(tmp_path: Path, host: Serve) -> None:
+    parrots = Parrots(misheard={"Paris": "Harris"})
+    setting = await a_setting(parrots, host, tmp_path)
+    await setting.drive()
+    await measured(setting)
+    setting.scorer = [await host(Double(parrots.hear, name="other ears"))]
+    with pytest.raises(CalibrationError, match=r"not the one that heard this run's answers.*transcribe"):
+        await measured(setting)
+    summary = await setting.drive(stages=["transcribe", "score"])
+    (row,) = summary["calibrated"]
+    assert row["corrected"] is None
+    assert "another ASR scorer" in row["reason"]
+    assert summary["calibration"] == []
+    await measured(setting)
+    assert rewrite(setting.folder)["calibrated"][0]["corrected"] is not None
+
+
+async def test_a_calibration_scored_by_other_rules_is_refused(tmp_path: Path, host: Serve) -> None:
+    setting = await a_setting(Parrots(), host, tmp_path)
+    await setting.drive()
+    clips, _ = await measured(setting)
+    clips.with_columns(scoring_version=pl.lit("older")).write_parquet(setting.folder.calibration)
+    (row,) = rewrite(setting.folder)["calibrated"]
+    assert "other rules" in row["reason"]
+    clips.with_columns(tts_digest=pl.lit("older")).write_parquet(setting.folder.calibration)
+    summary = rewrite(setting.folder)
+    assert summary["calibrated"][0]["reason"] is None
+    assert "voice service has changed" in summary["instrument_note"]
+
+
+async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were_heard(
+    tmp_path: Path, host: Serve
+) -> None:
+    parrots = Parrots(misheard={"Paris": "Harris"})
+    setting = await a_setting(parrots, host, tmp_path, scorer=["127.0.0.1:9"])
+    ended = await orchestrate("calibrate", "--config", setting.write(), folder=tmp_path)
+    assert ended.code == 3, ended.err
+    assert "pending of" in ended.out
+    setting.scorer = [await host(Double(parrots.hear))]
+    ended = await orchestrate("calibrate", "--config", setting.write(), "--json", folder=tmp_path)
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["whole"]
+    rates: dict[str, Row] = {row["foil"]: row for row in told["rates"]}
+    assert rates["gold"]["estimate"] == pytest.approx(5 / 6)
+    assert rates["all_foils"]["estimate"] == 1.0
+    ended = await orchestrate("calibrate", "--config", setting.write(), "--carrier", "So?", folder=tmp_path)
+    assert ended.code == 1
+    assert "--carrier 'So?' has no {answer}" in ended.err

@@ -1,0 +1,102 @@
+"""What a calibration has said: gold answers that count, wrong ones that do not, and some that sound alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+
+import pytest
+
+from omnigap.vocabulary import AnswerType
+from omnigap_orchestrator.calibration.foils import CalibrationError, Foil, utterances
+from omnigap_orchestrator.calibration.sounds import distance, nearest, neighbouring_numbers, rhyming_letters
+from omnigap_orchestrator.config import load_config
+from omnigap_orchestrator.items import Item, load_items
+from omnigap_orchestrator.scoring import MetricRules, score
+
+
+def item(name: str, answer: str, answer_type: AnswerType = AnswerType.ENTITY, **fields: object) -> Item:
+    values: dict[str, object] = {"task": "t", "language": "en", "question": f"Which is {name}?", "choices": ()}
+    return Item(id=name, answers=(answer,), answer_type=answer_type, **{**values, **fields})  # type: ignore[arg-type]
+
+
+CITIES = tuple(item(name, name) for name in ("Paris", "Lisbon", "London", "Oslo", "Berlin"))
+
+
+def of(items: tuple[Item, ...], name: str, foil: Foil) -> str | None:
+    return next((u.truth for u in utterances(items).said if u.item.id == name and u.foil is foil), None)
+
+
+def test_as_text_every_gold_answer_is_right_and_every_foil_wrong() -> None:
+    said = utterances(load_items(load_config(None, {}).items)).said
+    assert len(said) > 500
+    for utterance in said:
+        wanted = 1.0 if utterance.foil is Foil.GOLD else 0.0
+        assert score(utterance.item, utterance.spoken, utterance.metric).score == wanted, utterance
+
+
+def test_each_item_has_one_gold_answer_and_at_most_one_foil_of_each_kind() -> None:
+    for _, group in groupby(utterances(CITIES).said, key=lambda u: u.item.id):
+        kinds = Counter(u.foil for u in group)
+        assert kinds[Foil.GOLD] == kinds[Foil.PLAIN] == 1
+        assert kinds[Foil.SOUND_ALIKE] <= 1
+
+
+def test_the_same_items_give_the_same_foils_in_any_order() -> None:
+    assert utterances(CITIES) == utterances(tuple(reversed(CITIES)))
+
+
+def test_numbers_are_mistaken_for_their_neighbours_in_sound() -> None:
+    assert neighbouring_numbers("13")[0] == "30"
+    assert neighbouring_numbers("30")[0] == "13"
+    assert neighbouring_numbers("1915")[0] == "1950"
+    assert "9" in neighbouring_numbers("5")
+    assert neighbouring_numbers("no digits") == []
+    assert all(int(text.split()[1]) <= 31 for text in neighbouring_numbers("October 31"))
+
+
+def test_letters_are_mistaken_for_letters_that_rhyme() -> None:
+    assert set(rhyming_letters("B")) == set("CDEGPTVZ")
+    assert "O" not in rhyming_letters("A")
+    question = item("q", "B", AnswerType.LETTER, choices=("one", "two", "three", "four"))
+    assert of((question,), "q", Foil.SOUND_ALIKE) in {"C", "D"}
+    assert of((question,), "q", Foil.PLAIN) in {"A", "C", "D"}
+
+
+def test_names_are_mistaken_for_the_nearest_in_sound() -> None:
+    assert distance("London", "Lisbon") < distance("London", "Paris")
+    assert nearest("phone", ["foam", "table"]) == ["foam"]
+    assert distance("night", "knight") == 0
+    assert of(CITIES, "London", Foil.SOUND_ALIKE) == "Lisbon"
+
+
+def test_a_foil_that_counts_as_right_is_passed_over() -> None:
+    rivers = (item("a", "Nile"), item("b", "Nile River"), item("c", "Rhine"))
+    assert of(rivers, "a", Foil.PLAIN) == "Rhine"
+
+
+def test_a_lone_letter_is_never_said_bare_and_a_carrier_sentence_is_used_for_all() -> None:
+    question = item("q", "B", AnswerType.LETTER, choices=("one", "two"))
+    spoken = {u.foil: u.spoken for u in utterances((question, *CITIES)).said if u.item is question}
+    assert spoken[Foil.GOLD] == "Option B."
+    carried = utterances(CITIES, carrier="The answer is {answer}.").said
+    assert all(u.spoken == f"The answer is {u.truth}." for u in carried)
+    with pytest.raises(CalibrationError, match=r"--carrier 'It is' has no \{answer\}"):
+        utterances(CITIES, carrier="It is")
+
+
+def test_metrics_with_grades_are_refused_alone_and_left_out_among_others() -> None:
+    essay = item("essay", "a long story", AnswerType.OPEN)
+    with pytest.raises(CalibrationError, match="scored by f1, which is not binary"):
+        utterances((essay,))
+    chosen = utterances((essay, *CITIES))
+    assert chosen.not_binary == 1
+    assert all(u.item is not essay for u in chosen.said)
+    judged = utterances(CITIES, MetricRules(tasks={"t": "exact"}))
+    assert {u.metric for u in judged.said} == {"exact"}
+
+
+def test_so_many_items_of_each_type_are_taken() -> None:
+    numbers = tuple(item(str(n), str(n), AnswerType.NUMBER) for n in range(20, 30))
+    golds = Counter(u.item.answer_type for u in utterances((*CITIES, *numbers), per_type=3).said if u.foil is Foil.GOLD)
+    assert golds == {AnswerType.ENTITY: 3, AnswerType.NUMBER: 3}

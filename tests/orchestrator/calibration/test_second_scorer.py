@@ -1,0 +1,94 @@
+"""A second scorer hears the same answers: its scores stand beside the first's, and the run is whole without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from parrots import Parrots
+from running import Setting, outcomes
+from served_doubles import Double, Serve
+from test_calibrate import CITIES, TEXT_IN, a_setting
+
+from omnigap_orchestrator.run.drive import redrive
+from omnigap_orchestrator.run.observer import Silent
+from omnigap_orchestrator.run.settings import Restriction
+
+HEARING = Restriction.parse((), (), ("transcribe", "score"))
+
+
+async def with_second(parrots: Parrots, host: Serve, root: Path, other: Parrots) -> tuple[Setting, Double]:
+    """A run whose second ears mishear something else than the first."""
+    other.said = parrots.said
+    ears = Double(other.hear, name="other ears")
+    tables = {**TEXT_IN, "second_scorer": {"endpoints": [await host(ears)]}}
+    return await a_setting(parrots, host, root, tables=tables), ears
+
+
+async def test_both_scorers_hear_the_same_answers_and_stand_side_by_side(tmp_path: Path, host: Serve) -> None:
+    first, other = Parrots(misheard={"Paris": "Harris", "Oslo": "also"}), Parrots(misheard={"Madrid": "my grid"})
+    setting, ears = await with_second(first, host, tmp_path, other)
+    summary = await setting.drive()
+    table = pl.read_parquet(setting.folder.results)
+    spoken = table.filter(output="speech").sort("item_id")
+    assert spoken["transcript"].to_list() == ["Harris", "Lisbon", "London", "also", "Berlin", "Madrid"]
+    assert spoken["second_transcript"].to_list() == ["Paris", "Lisbon", "London", "Oslo", "Berlin", "my grid"]
+    assert spoken["second_score"].to_list() == [1, 1, 1, 1, 1, 0]
+    assert spoken["second_asr_digest"].n_unique() == 1
+    assert spoken["second_asr_digest"][0] != spoken["asr_digest"][0]
+    assert table.filter(output="text")["second_score"].null_count() == len(CITIES)
+    (row,) = summary["calibrated"]
+    assert row["raw"] == pytest.approx(4 / 6)
+    assert row["second_scorer"] == pytest.approx(5 / 6)
+    assert row["second_gap"] == pytest.approx(-1 / 6)
+    assert row["second_n"] == 6
+    assert row["reason"] == "not calibrated"
+    assert len(ears.asked) == 6
+    await setting.drive()
+    assert len(ears.asked) == 6
+
+
+async def test_the_run_is_whole_while_the_second_scorer_is_away(tmp_path: Path, host: Serve) -> None:
+    tables = {**TEXT_IN, "second_scorer": {"endpoints": ["127.0.0.1:9"]}}
+    setting = await a_setting(Parrots(), host, tmp_path, tables=tables)
+    summary = await setting.drive()
+    assert summary["whole"]
+    assert outcomes(pl.read_parquet(setting.folder.results)) == {"answered": 12}
+    assert summary["calibrated"] == []
+
+
+async def test_transcribe_takes_a_second_scorer_for_good_and_asks_no_model(tmp_path: Path, host: Serve) -> None:
+    parrots = Parrots()
+    setting = await a_setting(parrots, host, tmp_path)
+    await setting.drive()
+    other = Parrots(misheard={"Madrid": "my grid"}, said=parrots.said)
+    place = await host(Double(other.hear, name="other ears"))
+    summary = await redrive(setting.folder, HEARING, Silent(), None, second=(place,))
+    assert summary["calibrated"][0]["second_scorer"] == pytest.approx(5 / 6)
+    again = await redrive(setting.folder, HEARING, Silent(), None)
+    assert again["calibrated"] == summary["calibrated"]
+
+
+async def test_what_the_second_scorer_cannot_hear_is_missing_from_the_comparison_alone(
+    tmp_path: Path, host: Serve
+) -> None:
+    setting, _ = await with_second(Parrots(), host, tmp_path, Parrots(refused=frozenset({"Oslo"})))
+    summary = await setting.drive()
+    (row,) = summary["calibrated"]
+    assert (row["n"], row["second_n"]) == (6, 5)
+    assert row["second_scorer"] == 1.0
+    assert summary["whole"]
+
+
+async def test_the_same_service_as_second_scorer_is_said_to_tell_nothing(tmp_path: Path, host: Serve) -> None:
+    parrots = Parrots()
+    ears = Double(parrots.hear)
+    place = await host(ears)
+    tables = {**TEXT_IN, "second_scorer": {"endpoints": [place]}}
+    setting = await a_setting(parrots, host, tmp_path, tables=tables, scorer=[place])
+    await setting.drive(stages=["generate"])
+    observer = Silent()
+    await redrive(setting.folder, HEARING, observer, None)
+    assert any("can tell nothing new" in note for note in observer.notes)
+    assert len(ears.asked) == len(CITIES)
