@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from omnigap.vocabulary import Outcome
+from omnigap.vocabulary import Control, Outcome
 
 REQUIRED = ("item_id", "condition", "score")
 DEFAULTS = {"model": "model", "task": "all"}
@@ -48,6 +48,21 @@ def read_results(path: Path, columns: Mapping[str, str] | None = None) -> pl.Dat
         frame = frame.with_columns(cluster=pl.col("item_id"))
     frame = frame.with_columns(pl.col("model", "item_id", "task", "cluster", "condition").cast(pl.String))
     return _with_outcome(path, _with_score(path, frame))
+
+
+def read_controls(path: Path, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """A table of control cells, as `read_results`, with a column `control`: two-pass, blank or repeat.
+
+    Raises:
+        TableError: as `read_results`, and without that column, or for another kind of control.
+    """
+    frame = read_results(path, columns)
+    if "control" not in frame.columns:
+        raise TableError(f"{path} has no column 'control': it says of each row {', '.join(Control)}")
+    unknown = set(frame["control"].unique()) - set(Control)
+    if unknown:
+        raise TableError(f"{path}: control {sorted(map(str, unknown))[0]!r} is none of {', '.join(Control)}")
+    return frame
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -15,11 +15,22 @@ from omnigap_orchestrator.cli.errors import friendly
 @click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="As in --column item_id=qid.")
 @click.option("--reference", default="t2t", show_default=True, help="Condition that gaps are measured against.")
 @click.option("--allow-missing", is_flag=True, help="Compute gaps also where many answers are missing.")
+@click.option(
+    "--controls",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Table of control cells. Default: controls.parquet beside a run's own results.parquet.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Every table as JSON on standard output.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write every table as JSON to this file.")
 @friendly
 def analyse(
-    table: Path, columns: tuple[str, ...], reference: str, allow_missing: bool, as_json: bool, out: Path | None
+    table: Path,
+    columns: tuple[str, ...],
+    reference: str,
+    allow_missing: bool,
+    controls: Path | None,
+    as_json: bool,
+    out: Path | None,
 ) -> None:
     """Analyse TABLE, one row per item and condition with a score in [0, 1]: Parquet, CSV or JSONL, any condition names.
 
@@ -27,6 +38,7 @@ def analyse(
     """
     from omnigap_orchestrator.analysis import AnalysisOptions, MissingRule, to_json
     from omnigap_orchestrator.analysis import analyse as analyse_frame
+    from omnigap_orchestrator.cli.controls_in import controls_beside
     from omnigap_orchestrator.cli.tables_view import print_accuracy_and_gaps
     from omnigap_orchestrator.foreign import TableError, read_results
 
@@ -39,7 +51,9 @@ def analyse(
     frame = read_results(table, mapping)
     try:
         found_tables = analyse_frame(
-            frame, AnalysisOptions(reference=reference, missing=MissingRule(allow=allow_missing))
+            frame,
+            AnalysisOptions(reference=reference, missing=MissingRule(allow=allow_missing)),
+            controls=controls_beside(table, controls, mapping, frame),
         )
     except ValueError as error:
         raise TableError(f"{table}: {error}") from error

@@ -10,6 +10,7 @@ from PIL import Image
 from running import Setting, outcomes, without_times
 from served_doubles import Double, Serve, identity, say
 
+import omnigap_orchestrator.run.score as scoring
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Condition, Reason
@@ -238,3 +239,59 @@ async def test_stage_after_stage_gives_the_control_table_of_one_run(tmp_path: Pa
     for stage in ("transcribe", "score"):
         await in_steps.execute(stages=[stage])
     assert without_times(in_steps.control_table()).equals(without_times(at_once.control_table()))
+
+
+async def test_failures_of_a_cell_and_of_its_control_are_kept_apart(tmp_path: Path, host: Serve) -> None:
+    times: dict[str, int] = {}
+
+    def fails_at_first(turn: Turn) -> None:
+        name = identity(turn.request)
+        times[name] = times.get(name, 0) + 1
+        if times[name] == 1:
+            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is not awake yet"))
+        else:
+            paris(turn)
+
+    setting, _, _ = await trio(host, tmp_path, ["repeat"], conditions=["t2t"], max_retries=0)
+    model = Double(fails_at_first, max_concurrent=1)
+    setting.models = {"omni": [await host(model)]}
+    results = await setting.execute()
+    assert outcomes(results) == {"failed": 3}
+    assert outcomes(setting.control_table()) == {"answered": 3}
+    asked = len(model.asked)
+    assert outcomes(await setting.execute()) == {"answered": 3}
+    assert len(model.asked) == asked + 3
+
+
+async def test_blanks_are_made_once_and_of_the_same_sizes_only_one_each(tmp_path: Path, host: Serve) -> None:
+    setting, _, _ = await trio(host, tmp_path, ["blank"], conditions=["i2t", "s2t"])
+    await setting.execute()
+    stored = {path: path.stat().st_mtime_ns for path in setting.folder.media.glob("??/*")}
+    # Three pictures and three recordings; the doubles speak for equally long, and two pictures are equally high.
+    assert len(stored) <= 3 + 3 + 3 + 1
+    await setting.execute()
+    assert {path: path.stat().st_mtime_ns for path in setting.folder.media.glob("??/*")} == stored
+
+
+async def test_a_new_scoring_scores_the_control_cells_again_and_asks_nobody(
+    tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting, model, ear = await trio(host, tmp_path, ALL)
+    await setting.execute()
+    asked = (len(model.asked), len(ear.asked))
+    monkeypatch.setattr(scoring, "scoring_version", lambda: "another")
+    assert outcomes(setting.control_table()) == {"pending": 42}
+    await setting.execute(stages=["score"])
+    assert outcomes(setting.control_table()) == {"answered": 42}
+    assert (len(model.asked), len(ear.asked)) == asked
+
+
+async def test_control_cells_of_an_absent_model_stay_pending_and_say_so(tmp_path: Path, host: Serve) -> None:
+    setting, _, _ = await trio(host, tmp_path, ["repeat"])
+    await setting.execute()
+    setting.tables = {"run": {"controls": ["repeat", "blank"]}}
+    setting.models = {"omni": ["127.0.0.1:1"]}
+    summary = await setting.drive()
+    assert not summary["whole"]
+    assert summary["incomplete"].startswith("18 pending of 36 control cells: the same command")
+    assert outcomes(pl.read_parquet(setting.folder.controls)) == {"answered": 18, "pending": 18}

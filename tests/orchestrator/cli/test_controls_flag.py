@@ -1,0 +1,127 @@
+"""`--controls` on the command line: planned, counted apart, shown in the last lines and in the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from running import Setting, item, orchestrate
+from served_doubles import Double, Serve, say
+
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Condition, Control, Outcome, Reason
+from omnigap_orchestrator.cli.main import main
+from omnigap_orchestrator.cli.progress import observer_for
+from omnigap_orchestrator.plan import BLANK_TEXT
+from omnigap_orchestrator.run.settings import Stage
+from omnigap_services.adapter import Turn
+
+ITEMS = [item("france"), item("peru")]
+TEXT = {"run": {"conditions": ["t2t", "i2t"]}}
+
+
+def paris(turn: Turn) -> None:
+    say(turn, "Paris")
+
+
+def told(*arguments: str | Path, env: dict[str, str] | None = None) -> Any:
+    words = [str(argument) for argument in arguments]
+    result = CliRunner().invoke(main, [*words, "--json"], env={"COLUMNS": "200", **(env or {})})
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_plan_shows_control_cells_apart(tmp_path: Path) -> None:
+    config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS, tables=TEXT).write()
+    seen = told("plan", "--config", config, "--controls", "repeat,two-pass")
+    assert (seen["cells"], seen["control_cells"]) == (4, 6)
+    rows = [(row["control"], row["condition"], row["cells"]) for row in seen["rows"]]
+    own = [("", "t2t", 2), ("", "i2t", 2)]
+    assert rows == [*own, ("two-pass", "i2t", 2), ("repeat", "t2t", 2), ("repeat", "i2t", 2)]
+    plain = CliRunner().invoke(main, ["plan", "--config", str(config), "--controls", "blank"], env={"COLUMNS": "200"})
+    assert "4 cells and 4 control cells, 2 items" in " ".join(plain.output.split())
+    assert "i2t blank" in plain.output
+
+
+@pytest.mark.parametrize(("flag", "planned"), [((), 6), (("--controls", "none"), 0), (("--controls", "blank"), 4)])
+def test_the_flag_takes_the_place_of_the_files_controls(tmp_path: Path, flag: tuple[str, ...], planned: int) -> None:
+    tables = {"run": {**TEXT["run"], "controls": ["two-pass", "repeat"]}}
+    config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS, tables=tables).write()
+    assert told("plan", "--config", config, *flag)["control_cells"] == planned
+
+
+def test_the_environment_can_name_the_controls_too(tmp_path: Path) -> None:
+    config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS, tables=TEXT).write()
+    assert told("plan", "--config", config, env={"OMNIGAP_PLAN_CONTROLS": "blank"})["control_cells"] == 4
+
+
+def test_an_unknown_control_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS).write()
+    refused = CliRunner().invoke(main, ["run", "--config", str(config), "--controls", "twopass"])
+    assert refused.exit_code == 1
+    assert "run.controls[0]: must be one of 'two-pass', 'blank' or 'repeat', not 'twopass'" in refused.output
+
+
+async def test_a_run_that_lacks_control_cells_says_so_and_ends_with_3(tmp_path: Path, host: Serve) -> None:
+    def dislikes_blanks(turn: Turn) -> None:
+        if turn.request.carrier == BLANK_TEXT:
+            turn.fail(ContractError(Reason.MODEL_ERROR, "nothing was asked"))
+        else:
+            paris(turn)
+
+    setting = Setting(tmp_path, {"omni": [await host(Double(dislikes_blanks))]}, items=ITEMS, tables=TEXT)
+    config = setting.write()
+    ended = await orchestrate("run", "--config", config, "--controls", "blank,repeat", folder=tmp_path)
+    assert ended.code == 3, ended.err
+    assert "control blank: 2 of 4 cells answered" in ended.out
+    assert "control repeat: 4 of 4 cells answered" in ended.out
+    assert "The run is not whole: 2 failed of 8 control cells" in ended.out.replace("\n", " ")
+    assert "4 of 4 cells asked" in ended.err
+    assert "8 of 8 control cells asked" in ended.err
+    whole = await orchestrate("run", "--config", config, folder=tmp_path)
+    assert whole.code == 0, whole.err
+    assert not setting.folder.controls.exists()
+
+
+async def test_report_score_and_analyse_read_the_controls_back(tmp_path: Path, host: Serve) -> None:
+    setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, items=ITEMS, tables=TEXT)
+    ended = await orchestrate(
+        "run", "--config", setting.write(), "--controls", "two-pass,blank,repeat", "--json", folder=tmp_path
+    )
+    assert ended.code == 0, ended.err
+    counts = json.loads(ended.out)["controls"]
+    assert [(row["control"], row["condition"], row["answered"]) for row in counts] == [
+        ("two-pass", "i2t", 2),
+        *((name, condition, 2) for name in ("blank", "repeat") for condition in ("t2t", "i2t")),
+    ]
+    table, summary = pl.read_parquet(setting.folder.controls), setting.folder.summary.read_text()
+    for command in ("report", "score"):
+        setting.folder.controls.unlink()
+        setting.folder.summary.unlink()
+        again = await orchestrate(command, "--run-dir", setting.folder.root, folder=tmp_path)
+        assert again.code == 0, again.err
+        assert pl.read_parquet(setting.folder.controls).equals(table)
+        assert setting.folder.summary.read_text() == summary
+    analysed = told("analyse", setting.folder.results)
+    assert [row["control"] for row in analysed["controls"]] == [row["control"] for row in counts]
+    away = tmp_path / "elsewhere.parquet"
+    setting.folder.controls.rename(away)
+    assert told("analyse", setting.folder.results)["controls"] == []
+    assert told("analyse", setting.folder.results, "--controls", away)["controls"] == analysed["controls"]
+
+
+def test_progress_tells_cells_and_control_cells_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    condition = Condition.parse("t2t")
+    with observer_for(quiet=False) as observer:
+        observer.planned(Stage.GENERATE, "omni", condition, 1, 0)
+        observer.planned(Stage.GENERATE, "omni", condition, 2, 0, Control.REPEAT)
+        observer.finished(Stage.GENERATE, "omni", condition, Outcome.ANSWERED)
+        for _ in range(2):
+            observer.finished(Stage.GENERATE, "omni", condition, Outcome.ANSWERED, Control.REPEAT)
+    told_so = capsys.readouterr().err
+    assert "1 of 1 cells asked" in told_so
+    assert "2 of 2 control cells asked" in told_so
