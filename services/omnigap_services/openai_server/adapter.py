@@ -9,7 +9,8 @@ from omnigap.media import resample
 from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
 from omnigap_services.adapter import Adapter, Capability, Card, Completion, Turn
 from omnigap_services.openai_server.body import body_of
-from omnigap_services.openai_server.options import read_key, read_openai_options
+from omnigap_services.openai_server.endpoint import read_key
+from omnigap_services.openai_server.options import SERVICE, read_openai_options
 from omnigap_services.openai_server.upstream import Upstream
 
 
@@ -19,7 +20,7 @@ class OpenaiAdapter(Adapter):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._set = read_openai_options(options)
-        self._key = read_key(self._set)
+        self._key = read_key(SERVICE, self._set)
         self._upstream: Upstream | None = None
 
     def load(self) -> Card:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition
+from omnigap_services.openai_server.endpoint import HOW_CALLS_ARE_MADE, EndpointOptions, check_address
 from omnigap_services.openai_server.presets import with_preset
-from omnigap_services.options import Options, OptionsError, read_options
+from omnigap_services.options import OptionsError, read_options
 
 SERVICE = "openai"
 
@@ -21,29 +19,17 @@ SERVICE = "openai"
 RESERVED = frozenset({"model", "messages", "modalities", "audio", "stream", "stream_options", "sampling_params_list"})
 
 _ALL = tuple(condition.name for condition in CONDITIONS)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# How calls are made, not what they ask: these may change and the service stays the same.
-_NOT_IN_THE_DIGEST = frozenset(
-    {
-        *("preset", "name", "architecture", "revision", "conditions", "assisted", "reasons"),
-        *("base_url", "api_key_env", "concurrency", "max_queue", "max_retries", "stream"),
-        *("timeout_s", "connect_timeout_s", "wait_s"),
-    }
-)
+# What may change and the service stays the same: the card holds it elsewhere, or it is how calls are made.
+_NOT_IN_THE_DIGEST = HOW_CALLS_ARE_MADE | {"preset", "architecture", "conditions", "assisted", "reasons", "stream"}
 
 
-class OpenaiOptions(Options):
-    """Options of the `openai` service.
+class OpenaiOptions(EndpointOptions):
+    """Options of the `openai` service, beside those of `EndpointOptions`.
 
     Attributes:
         preset: a shipped file of options that these stand on top of, key by key.
-        base_url: root of the API, as `http://127.0.0.1:8091/v1`; not part of the digest, so that a server can move.
-        model: the name that the server knows the model by.
-        revision: of the weights that the server was started with; the server cannot be asked for it.
-        launch: the command that the server was started with; it is part of the digest.
-        api_key_env: name of the environment variable that holds the key; empty: the server needs none.
-        name: in reports; empty: the preset's name, else the model's.
+        name: in reports; empty: the preset's, else the model's.
         conditions: those that the model answers natively.
         assisted: those that it answers with another model's help.
         reasons: by condition, why it is not native, or what else is to be known.
@@ -61,20 +47,9 @@ class OpenaiOptions(Options):
         extra_body: further root fields. They are part of the digest and shown to everyone: no place for a secret.
         omit: root fields that this server must not be sent, such as `modalities` or `seed`.
         stream: text answers come piece by piece; speech always comes whole.
-        concurrency: calls at once.
-        max_retries: further tries of one call after 408, 409, 429, 5xx and lost connections.
-        timeout_s: silence of the server after which a try is given up.
-        connect_timeout_s: until a connection must stand.
-        wait_s: how long loading waits for the server to answer.
     """
 
     preset: str = ""
-    base_url: str = "http://127.0.0.1:8091/v1"
-    model: str = Field(min_length=1)
-    revision: str = ""
-    launch: str = ""
-    api_key_env: str = ""
-    name: str = ""
     architecture: Architecture | None = None
     conditions: tuple[str, ...] = _ALL
     assisted: tuple[str, ...] = ()
@@ -98,12 +73,6 @@ class OpenaiOptions(Options):
     extra_body: dict[str, Any] = Field(default_factory=dict)
     omit: tuple[str, ...] = ()
     stream: bool = False
-    concurrency: int = Field(default=4, ge=1, le=256)
-    max_queue: int = Field(default=64, ge=0)
-    max_retries: int = Field(default=2, ge=0, le=10)
-    timeout_s: float = Field(default=600.0, gt=0)
-    connect_timeout_s: float = Field(default=10.0, gt=0)
-    wait_s: float = Field(default=30.0, ge=0)
 
     @field_validator("conditions", "assisted")
     @classmethod
@@ -141,35 +110,12 @@ def read_openai_options(options: Mapping[str, object]) -> OpenaiOptions:
             No message repeats what might be a key.
     """
     found = read_options(OpenaiOptions, SERVICE, with_preset(options))
-    address = urlsplit(found.base_url)
-    if address.username or address.password or address.query:
-        # Addresses are printed in errors and by the HTTP client.
-        raise _wrong("base_url holds a user, a password or a query: give a key through api_key_env")
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise _wrong(f"base_url is {found.base_url!r}: write it as http://HOST:PORT/v1")
+    check_address(SERVICE, found)
     if twice := set(found.conditions) & set(found.assisted):
         raise _wrong(f"{', '.join(sorted(twice))} stands in conditions and in assisted: keep one")
     if unknown := set(found.reasons) - set(_ALL):
         raise _wrong(f"reasons names {', '.join(sorted(unknown))}: its keys are {', '.join(_ALL)}")
     return found
-
-
-def read_key(options: OpenaiOptions) -> str:
-    """The key from the environment; empty where none is configured.
-
-    Raises:
-        OptionsError: where the variable is not there. What `api_key_env` says is not repeated: it may be a key.
-    """
-    if not options.api_key_env:
-        return ""
-    known = _VARIABLE.fullmatch(options.api_key_env) is not None
-    key = os.environ.get(options.api_key_env, "").strip() if known else ""
-    if not key:
-        raise _wrong(
-            "api_key_env is not the name of a variable in this service's environment: export the key under a name,"
-            " as in OPENAI_API_KEY, and write that name"
-        )
-    return key
 
 
 def _wrong(text: str) -> OptionsError:

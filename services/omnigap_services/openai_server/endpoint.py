@@ -1,0 +1,89 @@
+"""Which server is called and how: the options that every proxy of an OpenAI-compatible server has."""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from omnigap_services.options import Options, OptionsError
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+HOW_CALLS_ARE_MADE = frozenset(
+    {
+        *("name", "revision", "base_url", "api_key_env", "concurrency", "max_queue", "max_retries"),
+        *("timeout_s", "connect_timeout_s", "wait_s"),
+    }
+)
+"""Options that may change and the service stays the same; the revision has its own place in the digest."""
+
+
+class EndpointOptions(Options):
+    """Base of the options of services that stand before such a server.
+
+    Attributes:
+        base_url: root of the API, as `http://127.0.0.1:8091/v1`; not part of the digest, so that a server can move.
+        model: the name that the server knows the model by.
+        revision: of the weights that the server was started with; the server cannot be asked for it.
+        launch: the command that the server was started with; it is part of the digest.
+        api_key_env: name of the environment variable that holds the key; empty: the server needs none.
+        name: in reports; empty: the model's.
+        concurrency: calls at once.
+        max_retries: further tries of one call after 408, 409, 429, 5xx and lost connections.
+        timeout_s: silence of the server after which a try is given up.
+        connect_timeout_s: until a connection must stand.
+        wait_s: how long loading waits for the server to answer.
+    """
+
+    base_url: str = "http://127.0.0.1:8091/v1"
+    model: str = Field(min_length=1)
+    revision: str = ""
+    launch: str = ""
+    api_key_env: str = ""
+    name: str = ""
+    concurrency: int = Field(default=4, ge=1, le=256)
+    max_queue: int = Field(default=64, ge=0)
+    max_retries: int = Field(default=2, ge=0, le=10)
+    timeout_s: float = Field(default=600.0, gt=0)
+    connect_timeout_s: float = Field(default=10.0, gt=0)
+    wait_s: float = Field(default=30.0, ge=0)
+
+
+def check_address(service: str, options: EndpointOptions) -> None:
+    """Refuses an address that holds a secret or is none.
+
+    Raises:
+        OptionsError: no message repeats what might be a key.
+    """
+    address = urlsplit(options.base_url)
+    if address.username or address.password or address.query:
+        # Addresses are printed in errors and by the HTTP client.
+        raise _wrong(service, "base_url holds a user, a password or a query: give a key through api_key_env")
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise _wrong(service, f"base_url is {options.base_url!r}: write it as http://HOST:PORT/v1")
+
+
+def read_key(service: str, options: EndpointOptions) -> str:
+    """The key from the environment; empty where none is configured.
+
+    Raises:
+        OptionsError: where the variable is not there. What `api_key_env` says is not repeated: it may be a key.
+    """
+    if not options.api_key_env:
+        return ""
+    known = _VARIABLE.fullmatch(options.api_key_env) is not None
+    key = os.environ.get(options.api_key_env, "").strip() if known else ""
+    if not key:
+        raise _wrong(
+            service,
+            "api_key_env is not the name of a variable in this service's environment: export the key under a name,"
+            " as in OPENAI_API_KEY, and write that name",
+        )
+    return key
+
+
+def _wrong(service: str, text: str) -> OptionsError:
+    return OptionsError(f"service {service}: option {text}")
