@@ -8,8 +8,8 @@ from tritonclient.utils import InferenceServerException
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 
-_SHOWN = 600
-"""Characters of a server's error that are passed on."""
+_HEAD, _TAIL = 150, 450
+"""Characters of a server's error that are passed on: of a Python model's traceback, the end says what was wrong."""
 
 # Read in Triton's sources and seen on a running server; the first that fits is taken. Errors within a stream have
 # a text and no status.
@@ -33,7 +33,7 @@ _STATUSES = {
 }
 
 _ADVICE = {
-    "UNAVAILABLE": "start it there, or set url",
+    "UNAVAILABLE": "start it there, or set url, and ssl where it wants TLS",
     "NOT_FOUND": "load the model, or set model and model_version; then start this service again",
     "UNIMPLEMENTED": "was the model replaced? Start this service again",
 }
@@ -47,7 +47,8 @@ def fault_of(error: InferenceServerException | grpc.RpcError, url: str) -> Contr
     status, said = _status_and_text(error)
     reason = _by_text(said) or _STATUSES.get(status, Reason.MODEL_ERROR)
     advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
-    return ContractError(reason, f"the Triton server at {url} answered {status or 'in its stream'} ({said}){advice}")
+    told = f"the Triton server at {url} answered {status or 'in its stream'} ({_cut(said)}){advice}"
+    return ContractError(reason, told)
 
 
 def silent(url: str, timeout_s: float) -> ContractError:
@@ -69,8 +70,11 @@ def _status_and_text(error: InferenceServerException | grpc.RpcError) -> tuple[s
         status, said = str(error.code()), error.details() or ""
     else:
         status, said = "", str(error)
-    one_line = " ".join(said.split())
-    return status.removeprefix("StatusCode."), one_line if len(one_line) <= _SHOWN else one_line[:_SHOWN] + " ..."
+    return status.removeprefix("StatusCode."), " ".join(said.split())
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= _HEAD + _TAIL else f"{said[:_HEAD]} ... {said[-_TAIL:]}"
 
 
 def _by_text(said: str) -> Reason | None:

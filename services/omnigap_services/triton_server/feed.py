@@ -63,11 +63,17 @@ class Feeder:
             if value is not None:
                 fed.append(self._fed(tensor, self._array(role, tensor, value)))
             elif not tensor.optional:
-                fed.append(self._fed(tensor, _nothing(role, tensor)))
+                fed.append(self._fed(tensor, self._nothing(role, tensor)))
         return fed
 
     def _fed(self, tensor: Tensor, array: Array) -> Fed:
         return Fed(tensor.name, tensor.datatype, array[np.newaxis] if self._batched else array)
+
+    def _nothing(self, role: str, tensor: Tensor) -> Array:
+        """A carrier that is not there has no samples and no pixels; what goes with it is one zero, or no text."""
+        if role in CARRIERS or tensor.datatype == "BYTES":
+            return empty(tensor, free=int(self._options.absent == "zero"))
+        return filled(tensor, 0)
 
     def _array(self, role: str, tensor: Tensor, value: Value) -> Array:
         if isinstance(value, AudioClip):
@@ -115,10 +121,3 @@ class Feeder:
         if pixel_axes(tensor.dims) == "CHW":
             pixels = pixels.transpose(2, 0, 1)
         return np.ascontiguousarray(pixels).reshape((1,) * (len(tensor.dims) - 3) + pixels.shape)
-
-
-def _nothing(role: str, tensor: Tensor) -> Array:
-    """A carrier that is not there has no samples and no pixels; what goes with it is one zero, or no text."""
-    if role in CARRIERS or tensor.datatype == "BYTES":
-        return empty(tensor)
-    return filled(tensor, 0)

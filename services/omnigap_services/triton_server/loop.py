@@ -38,3 +38,5 @@ class LoopThread:
         """Ends the loop; what still runs is left where it is."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_PATIENCE_S)
+        if not self._thread.is_alive():
+            self._loop.close()

@@ -51,6 +51,8 @@ class TritonOptions(Options):
         audio_in, audio_out: how a BYTES tensor holds audio. Tensors of numbers hold samples.
         image_in: how a BYTES tensor holds an image. Tensors of numbers hold RGB pixels.
         image_white: value of white where pixels are floating-point numbers.
+        absent: what a required tensor of samples or pixels gets where a request has none: nothing (`empty`), or a
+            single `zero`, for servers that take no tensor without an element, as pytriton's.
         text_separator: between the question and the instruction where one tensor takes both.
         text_out: a decoupled model's texts are `pieces`, or each holds the whole text `so_far`.
         reads_aloud: the model says the text that it is given, so that this is its own text.
@@ -84,6 +86,7 @@ class TritonOptions(Options):
     audio_out: Literal["wav", "wav_base64", "pcm16"] = "wav"
     image_in: Literal["png", "png_base64"] = "png"
     image_white: float = Field(default=1.0, gt=0)
+    absent: Literal["empty", "zero"] = "empty"
     text_separator: str = "\n"
     text_out: Literal["pieces", "so_far"] = "pieces"
     reads_aloud: bool = False

@@ -59,11 +59,11 @@ def filled(tensor: Tensor, value: Scalar | bytes) -> Array:
     return array
 
 
-def empty(tensor: Tensor) -> Array:
-    """Nothing: text of no length, no samples, no pixels; zeros where a size is fixed."""
+def empty(tensor: Tensor, free: int = 0) -> Array:
+    """Nothing: text of no length, or zeros of the tensor's dimensions, of which the free ones have the size `free`."""
     if tensor.datatype == "BYTES":
         return filled(tensor, b"")
-    return np.zeros([max(dim, 0) for dim in tensor.dims], dtype=_NUMPY[tensor.datatype])
+    return np.zeros([free if dim == -1 else dim for dim in tensor.dims], dtype=_NUMPY[tensor.datatype])
 
 
 def laid_out(tensor: Tensor, values: Array, axis: int) -> Array:

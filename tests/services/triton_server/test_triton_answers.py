@@ -181,6 +181,11 @@ def test_int16_samples_reach_a_model_without_a_batch_dimension(triton: Triton, o
     assert on_triton(triton, STREAM).ask(CLIP).text == "heard (1, 1601) 16384"
 
 
+def test_a_required_clip_that_is_not_there_is_empty_or_one_zero(triton: Triton, on_triton: OnTriton) -> None:
+    assert on_triton(triton, STREAM).ask("Hello").text == "Hello"
+    assert on_triton(triton, STREAM, absent="zero").ask("Hello").text == "heard (1, 1) 0"
+
+
 def test_a_stream_without_a_response_is_an_empty_answer(triton: Triton, on_triton: OnTriton) -> None:
     reply = on_triton(triton, STREAM).ask("nothing")
     assert reply.text == ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from served import Served
+from triton_env import EXAMPLE
 from triton_options import FILES, OMNI, STREAM
 from triton_process import Triton
 
@@ -28,3 +30,13 @@ def test_a_model_on_triton_conforms(
     assert told[Status.FAILED] == {}
     assert told[Status.WARNING] == {}
     assert ("undeclared-conditions-are-refused" in told[Status.SKIPPED]) == all_six
+
+
+def test_the_scorer_on_triton_conforms(triton: Triton, on_triton: Callable[..., Served]) -> None:
+    options = tomllib.loads((EXAMPLE / "asr.toml").read_text(encoding="utf-8"))
+    service = on_triton(triton, {**options, "url": triton.url, "concurrency": 2, "max_queue": 2})
+    found = asyncio.run(conform(service.address))
+    assert [result for result in found.results if result.status is Status.FAILED] == []
+    # What it hears in the suite's noise is its own affair, and may be nothing; how long it takes is the machine's.
+    warned = {result.check for result in found.results if result.status is Status.WARNING}
+    assert warned <= {"declared-conditions-answer", "deadlines-are-honoured", "cancelled-calls-free-their-place"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from served import Served
 from triton_options import FILES, OMNI, STREAM
-from triton_process import PATIENCE_S, Triton
+from triton_process import MODELS, PATIENCE_S, Triton
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -80,6 +81,15 @@ def test_what_ended_is_let_go_by_the_server(own_triton: Triton, on_triton: OnTri
     else:
         failure(service, question)
     assert own_triton.stop() == 0
+
+
+def test_of_a_long_traceback_the_end_is_told(triton: Triton, on_triton: OnTriton) -> None:
+    service = on_triton(triton, OMNI)
+    error = failure(service, f"raise {'and so on ' * 200}until the last word")
+    assert "until the last word" in error.message
+    assert len(error.message) < 1_000
+    hidden = failure(service, f"raise {'and so on ' * 100}CUDA out of memory {'and so on ' * 100}")
+    assert hidden.reason is Reason.OUT_OF_MEMORY
 
 
 def test_audio_that_nobody_could_play_is_an_error_of_the_model(triton: Triton, on_triton: OnTriton) -> None:
@@ -187,6 +197,28 @@ def test_a_model_that_is_unloaded_is_away(own_triton: Triton, on_triton: OnTrito
         client.unload_model("stream")
     for service in (unary, decoupled):
         assert failure(service, "Hello").reason is Reason.UPSTREAM_UNAVAILABLE
+
+
+def test_a_newer_version_does_not_answer_in_the_name_of_the_old_one(
+    triton: Triton, on_triton: OnTriton, tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(MODELS / "stream", repository / "stream")
+    server = Triton.start(tmp_path, ["stream"], repositories=[repository])
+    try:
+        service = on_triton(server, STREAM)
+        assert service.ask("Hello").text == "Hello"
+        (repository / "stream" / "1").rename(repository / "stream" / "2")
+        with server.client() as client:
+            client.load_model("stream")
+        error = failure(service, "Hello")
+        assert error.reason is Reason.UPSTREAM_UNAVAILABLE
+        newer = on_triton(server, STREAM)
+        assert newer.ask("Hello").text == "Hello"
+        assert newer.describe().settings["triton.model_version"] == "2"
+        assert newer.describe().digest != service.describe().digest
+    finally:
+        server.kill()
 
 
 def test_a_model_whose_process_dies_is_an_error(own_triton: Triton, on_triton: OnTriton) -> None:

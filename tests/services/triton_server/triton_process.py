@@ -17,6 +17,7 @@ from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 MODELS = Path(__file__).parent / "models"
+REPOSITORIES = (MODELS, EXAMPLE / "models")
 CHECKPOINT = ROOT / "services" / "omnigap_services" / "asr" / "checkpoint"
 
 PATIENCE_S = 60.0
@@ -33,8 +34,11 @@ class Triton:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, folder: Path, models: Sequence[str], grpc_port: int = 0) -> Triton:
-        """Starts a server with these models of the tests' and the example's repositories, and waits until it is ready.
+    def start(
+        cls, folder: Path, models: Sequence[str], grpc_port: int = 0, repositories: Sequence[Path] = REPOSITORIES
+    ) -> Triton:
+        """Starts a server with these models, by default of the tests' and the example's repositories, and waits until
+        it is ready.
 
         Raises:
             NoTritonError: where it can't be installed.
@@ -43,7 +47,7 @@ class Triton:
         events = folder / "events"
         events.mkdir(exist_ok=True)
         grpc_port, http_port = grpc_port or _free_port(), _free_port()
-        command = [str(python), str(EXAMPLE / "serve.py"), str(MODELS), str(EXAMPLE / "models")]
+        command = [str(python), str(EXAMPLE / "serve.py"), *map(str, repositories)]
         command += ["--grpc-port", str(grpc_port), "--http-port", str(http_port), "--"]
         command += ["--model-control-mode=explicit", *(f"--load-model={name}" for name in models)]
         environment = {**os.environ, "OMNIGAP_TEST_EVENTS": str(events), "WHISPER_MODEL": str(CHECKPOINT)}

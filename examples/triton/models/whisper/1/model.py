@@ -61,6 +61,10 @@ class TritonPythonModel:
         answers: list = [None] * len(requests)
         groups: dict[str, list[tuple[int, np.ndarray]]] = {}
         for number, request in enumerate(requests):
+            if request.is_cancelled():
+                error = pb_utils.TritonError("the caller went away", pb_utils.TritonError.CANCELLED)
+                answers[number] = pb_utils.InferenceResponse(error=error)
+                continue
             try:
                 clip, language = self._read(request)
             except ValueError as error:
