@@ -104,7 +104,20 @@ def _how_big(analysis: Analysis, model: str) -> Markup:
     if not parts:
         return Markup("No effect over these conditions: too few of them have scored answers for all their items.")
     text = Markup("; ").join([parts[0], *(p[0].lower() + p[1:] for p in parts[1:])])
-    return Markup("{} points.{}").format(text, _voicing(analysis, model))
+    return Markup("{} points.{}{}").format(text, _perceiving(analysis, model), _voicing(analysis, model))
+
+
+def _perceiving(analysis: Analysis, model: str) -> Markup:
+    """What part of a gap arises in hearing or reading the question, where a two-pass control tells."""
+    steps = analysis.waterfall.filter((pl.col("model") == model) & (pl.col("step") == "perception"))
+    lost = steps.filter((pl.col("estimate") < -0.0005) & pl.col("condition").is_in(["s2t", "i2t"]))
+    told = [
+        Markup(" In {}, {} arise in {} the question.").format(
+            _condition(row["condition"]), _points(row), "hearing" if row["condition"] == "s2t" else "reading"
+        )
+        for row in lost.iter_rows(named=True)
+    ]
+    return Markup("").join(told)
 
 
 def _voicing(analysis: Analysis, model: str) -> Markup:
