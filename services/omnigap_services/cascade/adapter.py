@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from omnigap.errors import ContractError
-from omnigap.vocabulary import REFERENCE, Condition, FinishReason, Reason, Support
+from omnigap.vocabulary import REFERENCE, Condition, FinishReason, Modality, Reason, Support
 from omnigap_services.adapter import Adapter, Card, Completion, Request, Turn
 from omnigap_services.cascade.composing import composed_card
 from omnigap_services.cascade.facts_brain import FactsBrain
@@ -22,6 +22,7 @@ from omnigap_services.cascade.thinking import Brain, Thought
 from omnigap_services.cascade.transcribing import asks_to_transcribe
 from omnigap_services.cascade.watch import Watch
 from omnigap_services.options import read_options
+from omnigap_services.server.warmup import default_warm_up
 
 
 class CascadeAdapter(Adapter):
@@ -50,6 +51,14 @@ class CascadeAdapter(Adapter):
         self._helpers = load_helpers(options, needed, self._watch)
         self._card = composed_card(options, brain, self._routes, self._helpers)
         return self._card
+
+    def warm_up(self) -> Request | None:
+        """Written where the brain is a service: what it says to nothing may be longer than its voice can say."""
+        assert self._card is not None and self._brain is not None, "warm-up before load"
+        written = {c: found for c, found in self._card.conditions.items() if c.output is Modality.TEXT}
+        if self._brain.part is None or all(found.support is Support.UNSUPPORTED for found in written.values()):
+            return None
+        return default_warm_up(replace(self._card, conditions=written))
 
     def generate(self, batch: Sequence[Turn]) -> None:
         for turn in batch:

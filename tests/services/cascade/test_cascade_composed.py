@@ -281,6 +281,15 @@ async def test_help_that_the_brain_has_itself_is_told(host: Serve) -> None:
     assert support["i2s"] == ("assisted", f"{VOICE}, an OCR of its own")
 
 
+async def test_a_brain_that_says_much_to_nothing_keeps_no_cascade_from_starting(host: Serve) -> None:
+    """Its voice would refuse so long a text."""
+    voice = Double(writes("ignored"), name="voice", conditions=able("t2s"), max_text_chars=100)
+    rambles = a_brain("t2t", answer=writes("Well. " * 50))
+    cascade = await compose(host, rambles, Parts(voice=voice))
+    rambles.answer = writes(SAID)
+    assert (await cascade.ask("Where?", output=Modality.SPEECH)).text == SAID
+
+
 async def test_nobody_can_be_asked_for_in_place_of_a_part(host: Serve) -> None:
     cascade = await compose(host, a_brain("t2t"), Parts(None, None, None), ears="none", reader="none")
     support = await cascade.support()
