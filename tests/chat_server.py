@@ -76,8 +76,8 @@ Reply = Callable[[Handler, dict[str, Any]], None]
 class ChatServer:
     """Listens on a free port; answers plainly, or with what stands in `line`."""
 
-    def __init__(self) -> None:
-        self._http = ChatHttpServer(("127.0.0.1", 0), Handler)
+    def __init__(self, handler: type[Handler] = Handler) -> None:
+        self._http = ChatHttpServer(("127.0.0.1", 0), handler)
         self._http.owner = self
         self.asked: list[Asked] = []
         self.before: list[Asked] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from chat_server import MODEL, ChatServer
 from served import Served
 from through import Through
 
+from omnigap_services.adapter import Adapter
 from omnigap_services.openai_server.adapter import OpenaiAdapter
 from omnigap_services.server import Server, ServerOptions
 
@@ -35,16 +36,14 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture
-def through(chat: ChatServer, loop: asyncio.AbstractEventLoop) -> Iterator[Through]:
-    """Starts the service with options on top of the server's address and model; the server's notes begin after it."""
+def host_adapter(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[[Adapter], Served]]:
+    """Serves an adapter over real sockets until the test's end."""
     started: list[tuple[Server, Served]] = []
 
-    def start(**options: Any) -> Served:
-        adapter = OpenaiAdapter({"base_url": chat.url, "model": MODEL, "max_retries": 0, **options})
+    def start(adapter: Adapter) -> Served:
         server = asyncio.run_coroutine_threadsafe(_serve(adapter), loop).result(60)
         served = Served(server.address, process=None)  # type: ignore[arg-type]
         started.append((server, served))
-        chat.then()
         return served
 
     yield start
@@ -53,7 +52,19 @@ def through(chat: ChatServer, loop: asyncio.AbstractEventLoop) -> Iterator[Throu
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
 
 
-async def _serve(adapter: OpenaiAdapter) -> Server:
+@pytest.fixture
+def through(chat: ChatServer, host_adapter: Callable[[Adapter], Served]) -> Through:
+    """Starts the service with options on top of the server's address and model; the server's notes begin after it."""
+
+    def start(**options: Any) -> Served:
+        served = host_adapter(OpenaiAdapter({"base_url": chat.url, "model": MODEL, "max_retries": 0, **options}))
+        chat.then()
+        return served
+
+    return start
+
+
+async def _serve(adapter: Adapter) -> Server:
     """The gRPC server, made on the loop that it runs on."""
     server = Server(adapter, ServerOptions(drain_seconds=0))
     await server.start()

@@ -12,11 +12,12 @@ from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, FinishReason, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
-from omnigap_services.hf.asr.ears import SAMPLE_RATE, Piece, compression_ratio
+from omnigap_services.hf.asr.ears import SAMPLE_RATE, Piece
 from omnigap_services.hf.asr.loading import LoadedEars, load_ears
 from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
 from omnigap_services.listening.clip import SILENCE_PEAK, clip_of
 from omnigap_services.listening.cutting import batches, cut
+from omnigap_services.listening.statistics import compression_ratio
 from omnigap_services.options import read_options
 from omnigap_services.source import package_hash
 from omnigap_services.torch_models.code import shared_code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,9 +80,3 @@ class Ears(ABC):
                 value = value.to(device=self.model.device, dtype=dtype)
             found[name] = value
         return found
-
-
-def compression_ratio(text: str) -> float:
-    """Bytes of the text over their zlib size, as Whisper defines it; 0 for no text."""
-    data = text.encode()
-    return len(data) / len(zlib.compress(data)) if data else 0.0

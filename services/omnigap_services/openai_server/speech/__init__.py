@@ -1,0 +1,1 @@
+"""The `openai-speech` service: voices behind `/v1/audio/speech`."""

@@ -1,0 +1,1 @@
+"""The `openai-asr` service: scorers behind `/v1/audio/transcriptions`."""

@@ -1,0 +1,61 @@
+"""What a user may set about the `openai-asr` service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from omnigap_services.openai_server.endpoint import HOW_CALLS_ARE_MADE, EndpointOptions, check_address
+from omnigap_services.options import read_options
+
+SERVICE = "openai-asr"
+
+# Written by the adapter, or able to lead the transcript to the answer: no option may set them.
+RESERVED = frozenset({"model", "file", "language", "response_format", "temperature", "prompt", "stream", "keywords"})
+
+
+class TranscriptionOptions(EndpointOptions):
+    """Options of the `openai-asr` service, beside those of `EndpointOptions`.
+
+    Attributes:
+        language: where the request names none.
+        languages: that the model hears, as two-letter codes; items in another one are refused. Empty: any.
+        send_language: whether the language is told to the server.
+        response_format: `verbose_json` brings statistics; some models know `json` alone.
+        extra_body: further form fields, part of the digest and shown to everyone: no place for a secret.
+    """
+
+    language: str = Field(default="en", min_length=2)
+    languages: tuple[str, ...] = ()
+    send_language: bool = True
+    response_format: Literal["verbose_json", "json"] = "verbose_json"
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("extra_body")
+    @classmethod
+    def _own_fields_only(cls, body: dict[str, Any]) -> dict[str, Any]:
+        if taken := RESERVED.intersection(body):
+            raise ValueError(f"{', '.join(sorted(taken))} cannot be set: the scorer is told the language and no more")
+        return body
+
+    def settings(self) -> dict[str, str]:
+        """All that changes transcripts, as the card shows it; the host and the key are no part of it."""
+        values = self.model_dump(mode="json", exclude=set(HOW_CALLS_ARE_MADE))
+        return {
+            key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+            for key, value in values.items()
+        }
+
+
+def read_transcription_options(options: Mapping[str, object]) -> TranscriptionOptions:
+    """The options, checked.
+
+    Raises:
+        OptionsError: for unknown keys and values that do not fit.
+    """
+    found = read_options(TranscriptionOptions, SERVICE, options)
+    check_address(SERVICE, found)
+    return found

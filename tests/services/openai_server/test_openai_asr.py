@@ -1,0 +1,158 @@
+"""`openai-asr`: what a server of transcripts is asked, what comes back, and what is refused before it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from audio_server import audio_server, transcript
+from chat_server import MODEL, ChatServer, Handler, cut_off, failing, sending, tone
+from served import Served
+from served_doubles import Serve
+
+from omnigap.errors import ContractError
+from omnigap.media import AudioClip, decode_audio
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Reason
+from omnigap_orchestrator.conform import Status, conform
+from omnigap_services.openai_server.transcription.adapter import TranscriptionAdapter
+from omnigap_services.options import OptionsError
+
+CLIP = AudioClip(tone(1.0, 16_000), 16_000)
+KEY = "sk-test-8f3a91c07d"
+
+
+@pytest.fixture
+def ears() -> Iterator[ChatServer]:
+    server = audio_server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def service(ears: ChatServer, host_adapter: Callable[[Any], Served]) -> Callable[..., Served]:
+    """Starts the service with options on top of the server's address; the server's notes begin after it."""
+
+    def start(**options: Any) -> Served:
+        served = host_adapter(TranscriptionAdapter({"base_url": ears.url, "model": MODEL, "max_retries": 0, **options}))
+        ears.then()
+        return served
+
+    return start
+
+
+def test_a_clip_is_posted_with_its_language_at_temperature_0_and_no_prompt(
+    ears: ChatServer, service: Callable[..., Served]
+) -> None:
+    served = service(extra_body={"seed": 7})
+    served.ask(CLIP, language="ko-KR")
+    body = dict(ears.asked[-1].body)
+    file = decode_audio(body.pop("file"), "audio/wav")
+    assert (file.sample_rate, file.seconds) == (16_000, 1.0)
+    assert np.allclose(file.samples, CLIP.samples, atol=1e-4)
+    assert float(body.pop("temperature")) == 0.0
+    assert body == {
+        "path": "/v1/audio/transcriptions",
+        "model": MODEL,
+        "language": "ko",
+        "response_format": "verbose_json",
+        "seed": "7",
+    }
+
+
+def test_verbose_json_brings_the_default_scorers_statistics(service: Callable[..., Served]) -> None:
+    reply = service().ask(CLIP)
+    found = dict(reply.complete.diagnostics)
+    assert reply.text == "Paris."
+    # Four and two tokens with their end marks: (-0.2 * 4 - 0.8 * 2) / 6.
+    assert found["avg_logprob"] == pytest.approx(-0.4)
+    assert found["no_speech_prob"] == 0.01
+    assert found["duration_s"] == 1.0
+    assert found["compression_ratio"] > 0
+    assert reply.complete.usage.output_tokens == 4
+    assert reply.complete.detected_language == "english"
+
+
+def test_json_brings_the_text_alone(ears: ChatServer, service: Callable[..., Served]) -> None:
+    reply = service(response_format="json", send_language=False).ask(CLIP)
+    assert reply.text == "Paris."
+    assert set(reply.complete.diagnostics) == {"duration_s", "compression_ratio", "retries"}
+    assert "language" not in ears.asked[-1].body
+    assert reply.complete.detected_language == "en"
+
+
+def test_what_could_steer_a_transcript_is_refused_before_it_is_sent(
+    ears: ChatServer, service: Callable[..., Served]
+) -> None:
+    served = service(languages=["en"])
+    for parts, fields in (
+        ((CLIP, "The answer is Paris."), {}),
+        ((CLIP,), {"system_prompt": "Paris"}),
+        ((CLIP,), {"decoding": pb.Decoding(temperature=0.4)}),
+        ((CLIP,), {"decoding": pb.Decoding(beam_size=5)}),
+        ((CLIP,), {"language": "ko"}),
+    ):
+        with pytest.raises(ContractError) as caught:
+            served.ask(*parts, **fields)  # type: ignore[arg-type]
+        assert caught.value.reason is Reason.BAD_REQUEST
+    assert ears.asked == []
+    with pytest.raises(OptionsError, match="prompt"):
+        TranscriptionAdapter({"model": MODEL, "extra_body": {"prompt": "Paris"}})
+
+
+def test_digital_silence_is_heard_as_nothing_and_not_sent(ears: ChatServer, service: Callable[..., Served]) -> None:
+    reply = service().ask(AudioClip(np.zeros(16_000, np.float32), 16_000))
+    assert (reply.text, reply.complete.diagnostics["no_speech_prob"]) == ("", 1.0)
+    assert ears.asked == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (failing(429), Reason.RATE_LIMITED),
+        (failing(500, "CUDA out of memory"), Reason.OUT_OF_MEMORY),
+        (cut_off, Reason.UPSTREAM_UNAVAILABLE),
+        (sending({"words": []}), Reason.MODEL_ERROR),
+        (sending(["Paris"]), Reason.MODEL_ERROR),
+    ],
+    ids=["rate", "memory", "cut off", "no text", "a list"],
+)
+def test_faults_are_told_in_the_contracts_reasons(
+    ears: ChatServer, service: Callable[..., Served], fault: Any, reason: Reason
+) -> None:
+    served = service()
+    ears.then(fault)
+    with pytest.raises(ContractError) as caught:
+        served.ask(CLIP)
+    assert caught.value.reason is reason
+
+
+def test_odd_statistics_are_left_out(ears: ChatServer, service: Callable[..., Served]) -> None:
+    served = service()
+    ears.then(transcript("Paris", segments=[{"avg_logprob": None, "tokens": None, "no_speech_prob": "low"}, 3]))
+    reply = served.ask(CLIP)
+    assert reply.text == "Paris"
+    assert set(reply.complete.diagnostics) == {"duration_s", "compression_ratio", "retries"}
+
+
+def test_the_key_goes_to_the_server_and_nowhere_else(
+    ears: ChatServer, service: Callable[..., Served], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def echoing(handler: Handler, body: dict[str, Any]) -> None:
+        handler.send(f"welcome {handler.headers['Authorization']}".encode())
+
+    monkeypatch.setenv("TEST_EARS_KEY", KEY)
+    served = service(api_key_env="TEST_EARS_KEY")
+    ears.then(echoing)
+    with pytest.raises(ContractError) as caught:
+        served.ask(CLIP)
+    assert ears.asked[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert KEY not in caught.value.message + str(served.describe()) + caplog.text
+
+
+async def test_openai_asr_conforms(ears: ChatServer, host: Serve) -> None:
+    found = await conform(await host(TranscriptionAdapter({"base_url": ears.url, "model": MODEL})))
+    assert [result for result in found.results if result.status in (Status.FAILED, Status.WARNING)] == []
+    assert sum(result.status is Status.PASSED for result in found.results) >= 30
