@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from PIL import Image
 
+from omnigap.errors import ContractError
 from omnigap.media import AudioClip
+from omnigap.vocabulary import Reason
 from omnigap_services.adapter import Request
 from omnigap_services.qwen_omni.family import Family
 
@@ -53,12 +55,17 @@ class Prompter:
         """The prompt of a request.
 
         Raises:
-            ValueError: for media that the processor does not take, such as an image 200 times as wide as high.
+            ContractError: BAD_MEDIA where the processor refuses, as an image 200 times as wide as high.
         """
         text = self.text(request)
         clips = [part.samples for part in request.parts if isinstance(part, AudioClip)]
         images = [part for part in request.parts if isinstance(part, Image.Image)]
-        made = self._processor(text=[text], audio=clips or None, images=images or None, return_tensors="pt")
+        try:
+            made = self._processor(text=[text], audio=clips or None, images=images or None, return_tensors="pt")
+        except ValueError as error:
+            if not (clips or images):
+                raise
+            raise ContractError(Reason.BAD_MEDIA, f"the checkpoint's processor does not take it: {error}") from error
         ids = made["input_ids"][0]
         return Prompt(
             ids,

@@ -27,7 +27,7 @@ NEEDED = ("torch", "transformers", "torchvision", "accelerate")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 # A random model seldom ends by itself.
-CAPS: dict[str, Any] = {"max_new_tokens": 12, "talker_max_new_tokens": 30, "cpu_threads": 1}
+CAPS: dict[str, Any] = {"max_new_tokens": 12, "talker_max_new_tokens": 16, "cpu_threads": 1}
 
 # Before transformers is imported: nothing here may look for a hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

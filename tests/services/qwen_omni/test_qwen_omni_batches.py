@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_a_batch_that_is_cut_answers_the_same(make: Make, kind: str, adapter: Qw
     assert [t.done for t in ask(cut, *eight(Modality.TEXT))] == [t.done for t in ask(adapter, *eight(Modality.TEXT))]
 
 
-@pytest.mark.parametrize("most", [1, 2, 5])
+@pytest.mark.parametrize("most", [1, 3])
 def test_a_batch_that_runs_out_of_memory_is_halved_and_answers_the_same(adapter: QwenOmniAdapter, most: int) -> None:
     whole = ask(adapter, *eight(Modality.SPEECH))
 
@@ -86,7 +86,8 @@ def test_a_batch_that_runs_out_of_memory_is_halved_and_answers_the_same(adapter:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
     model = adapter._loaded.model
-    hooks = [part.model.register_forward_pre_hook(refuse, with_kwargs=True) for part in (_text(model), model.talker)]
+    parts = (text_model(model), model.talker.model)
+    hooks = [part.register_forward_pre_hook(refuse, with_kwargs=True) for part in parts]
     try:
         halved = ask(adapter, *eight(Modality.SPEECH))
     finally:
@@ -95,5 +96,7 @@ def test_a_batch_that_runs_out_of_memory_is_halved_and_answers_the_same(adapter:
     assert [turn.done for turn in halved] == [turn.done for turn in whole]
 
 
-def _text(model: object) -> object:
-    return model.thinker.model  # type: ignore[attr-defined]
+def text_model(model: Any) -> Any:
+    """The thinker's transformer over embeddings of all carriers."""
+    thinker = model.thinker.model
+    return getattr(thinker, "language_model", thinker)

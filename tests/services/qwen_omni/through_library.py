@@ -54,13 +54,13 @@ def generate(adapter: QwenOmniAdapter, requests: Sequence[Request], speech: bool
         "thinker_pad_token_id": loaded.tokenizer.pad_token_id,
     }
     if speech:
-        options |= {"talker_max_new_tokens": 30, "talker_do_sample": False, "speaker": loaded.defaults.speaker}
+        options |= {"talker_max_new_tokens": 16, "talker_do_sample": False, "speaker": loaded.defaults.speaker}
         if hasattr(model, "token2wav"):
             # Its default is written for the real checkpoints' numbers.
             options["talker_eos_token_id"] = sorted(loaded.engine.talker.ends)
     torch.manual_seed(0)
     with _codes_of(model) as codes, _pictures_may_pass(model):
-        made = model.generate(**inputs, **options, **arguments)
+        made = model.generate(**inputs, **(options | arguments))
     ids, waves = made if speech else (made, [])
     rows = ids[:, prompt_length:]
     texts = [processor.tokenizer.decode(row, skip_special_tokens=True) for row in rows]
