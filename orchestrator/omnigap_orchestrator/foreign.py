@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -17,13 +17,16 @@ class TableError(Exception):
     """A table cannot be read as results; the message names the file, the column and the flag that mends it."""
 
 
-def read_results(path: Path, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
+def read_results(
+    path: Path, columns: Mapping[str, str] | None = None, told: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     """A table of per-item, per-condition scores as a frame that `analyse` takes.
 
     Args:
         path: its kind is told from the suffix: .parquet, .csv, .tsv, .jsonl or .ndjson.
         columns: our column -> theirs. `item_id`, `condition` and `score` are needed; `model` and `task` default to one
             for all, `cluster` to the item itself; a null score is a missing answer, unless `outcome` says otherwise.
+        told: our column -> the value of all rows, in the place of the table's.
 
     Returns:
         The columns that the analysis needs, and all others of the table as they are.
@@ -39,6 +42,7 @@ def read_results(path: Path, columns: Mapping[str, str] | None = None) -> pl.Dat
     frame = frame.drop([ours for ours in mapping if ours in frame.columns and mapping[ours] != ours]).rename(
         {theirs: ours for ours, theirs in mapping.items()}
     )
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in (told or {}).items())
     for name in REQUIRED:
         if name not in frame.columns:
             known = ", ".join(frame.columns)
@@ -63,6 +67,56 @@ def read_controls(path: Path, columns: Mapping[str, str] | None = None) -> pl.Da
     if unknown:
         raise TableError(f"{path}: control {sorted(map(str, unknown))[0]!r} is none of {', '.join(Control)}")
     return frame
+
+
+def join_results(
+    paths: Sequence[Path],
+    columns: Mapping[str, str] | None = None,
+    conditions: Sequence[str] = (),
+    models: Sequence[str] = (),
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Several tables as one, paired by item id, with notes on what they lack.
+
+    A row that one condition has and another lacks stands in the result as a failed call: who left it out would count
+    the conditions on different items. A task that a condition has no row of was not planned there.
+
+    Args:
+        conditions, models: of the tables, in their order, in the place of their columns; one stands for all.
+
+    Raises:
+        TableError: as `read_results`, and where the flags do not fit the tables.
+    """
+    for kind, given in (("--condition", conditions), ("--model", models)):
+        if given and len(given) not in (1, len(paths)):
+            raise TableError(f"{kind} names {len(given)} for {len(paths)} tables: give one, or one for each table")
+    frames = []
+    for number, path in enumerate(paths):
+        told = {
+            name: given[0] if len(given) == 1 else given[number]
+            for name, given in (("condition", conditions), ("model", models))
+            if given
+        }
+        frames.append(read_results(path, columns, told))
+    frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+    return _whole(frame)
+
+
+def _whole(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    notes = []
+    planned = frame.select("model", "task", "condition").unique()
+    items = frame.select("model", "task", "item_id", "cluster").unique(["model", "item_id"], keep="first")
+    lacking = planned.join(items, on=["model", "task"]).join(frame, on=["model", "item_id", "condition"], how="anti")
+    if lacking.height:
+        notes.append(f"{lacking.height} rows are missing in one condition or another: they count as failed calls")
+        lacking = lacking.with_columns(outcome=pl.lit(Outcome.FAILED.value))
+        frame = pl.concat([frame, lacking], how="diagonal_relaxed")
+    if "replicate" not in frame.columns:
+        repeated = frame.select("model", "item_id", "condition").is_duplicated().sum()
+        if repeated:
+            notes.append(
+                f"{repeated} rows share item, model and condition with others: they are averaged as replicates"
+            )
+    return frame, tuple(notes)
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -11,10 +11,20 @@ from omnigap_orchestrator.cli.errors import friendly
 
 
 @click.command()
-@click.argument("table", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("tables", nargs=-1, metavar="TABLE...", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--preset", metavar="NAME", help="Result files of a known benchmark; --list-presets tells which.")
+@click.option("--list-presets", is_flag=True, help="The known benchmarks, and how their files are laid out.")
+@click.option("--condition", "conditions", multiple=True, help="Of a table, in their order, where none tells it.")
+@click.option("--model", "models", multiple=True, help="Likewise.")
 @click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="As in --column item_id=qid.")
-@click.option("--reference", default="t2t", show_default=True, help="Condition that gaps are measured against.")
+@click.option("--reference", help="Condition that gaps are measured against. Default: the preset's, else t2t.")
 @click.option("--allow-missing", is_flag=True, help="Compute gaps also where many answers are missing.")
+@click.option("--verified-only", is_flag=True, help="Keep to the items that `verify` found whole.")
+@click.option(
+    "--labels",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV of human labels: item_id, condition, label (right, wrong, unsure), and how each was drawn.",
+)
 @click.option(
     "--controls",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -24,36 +34,59 @@ from omnigap_orchestrator.cli.errors import friendly
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write every table as JSON to this file.")
 @friendly
 def analyse(
-    table: Path,
+    tables: tuple[Path, ...],
     columns: tuple[str, ...],
-    reference: str,
+    preset: str | None,
+    list_presets: bool,
+    conditions: tuple[str, ...],
+    models: tuple[str, ...],
+    reference: str | None,
     allow_missing: bool,
+    verified_only: bool,
+    labels: Path | None,
     controls: Path | None,
     as_json: bool,
     out: Path | None,
 ) -> None:
     """Analyse TABLE, one row per item and condition with a score in [0, 1]: Parquet, CSV or JSONL, any condition names.
 
-    Columns: item_id, condition, score; model, task, cluster and outcome where there are any.
+    Columns: item_id, condition, score; model, task, cluster and outcome where there are any. Several tables are joined,
+    paired by item id; rows that one condition has and another lacks count as failed calls.
     """
-    from omnigap_orchestrator.analysis import AnalysisOptions, MissingRule, to_json
+    from omnigap_orchestrator.analysis import AnalysisOptions, Instrument, MissingRule, to_json
     from omnigap_orchestrator.analysis import analyse as analyse_frame
+    from omnigap_orchestrator.calibration.labels import read_labels
+    from omnigap_orchestrator.cli.calibration_view import print_human
     from omnigap_orchestrator.cli.controls_in import controls_beside
+    from omnigap_orchestrator.cli.tables_in import print_presets, tables_in
     from omnigap_orchestrator.cli.tables_view import print_accuracy_and_gaps
-    from omnigap_orchestrator.foreign import TableError, read_results
+    from omnigap_orchestrator.foreign import TableError
+    from omnigap_orchestrator.run.verified import verified_part
 
+    if list_presets:
+        print_presets()
+        return
+    if not tables:
+        raise click.UsageError("name a table of scores, or --list-presets")
     mapping = {}
     for column in columns:
         ours, found, theirs = column.partition("=")
         if not found or not ours or not theirs:
             raise click.BadParameter(f"{column!r} is not OURS=THEIRS, as in item_id=qid", param_hint="--column")
         mapping[ours] = theirs
-    frame = read_results(table, mapping)
+    read = tables_in(tables, mapping, preset, conditions, models)
+    for note in read.notes:
+        click.echo(f"note: {note}", err=True)
+    frame, table, reference = read.frame, tables[0], reference or read.reference or "t2t"
+    if verified_only:
+        frame = verified_part(table, frame)
+    instrument = Instrument(labels=None if labels is None else read_labels(labels, frame))
     try:
         found_tables = analyse_frame(
             frame,
             AnalysisOptions(reference=reference, missing=MissingRule(allow=allow_missing)),
             controls=controls_beside(table, controls, mapping, frame),
+            instrument=instrument,
         )
     except ValueError as error:
         raise TableError(f"{table}: {error}") from error
@@ -64,3 +97,4 @@ def analyse(
         print(json.dumps(data, ensure_ascii=False))
     else:
         print_accuracy_and_gaps(data, reference)
+        print_human(found_tables.human.to_dicts())

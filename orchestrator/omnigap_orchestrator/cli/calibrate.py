@@ -43,7 +43,7 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
     from omnigap_orchestrator.run.record import recall
 
     path: Path | None = flags["config"]
-    chosen = item_flags(path, flags["items"], flags["limit"], flags["tasks"])
+    chosen = item_flags(path, flags["items"], flags["limit"], flags["tasks"], flags["preset"])
     config = load_config(path, {**chosen, "fleet.kind": flags["fleet"]})
     folder = RunFolder(run_dir_of(flags["run_dir"], path, config.run.dir))
     has_run = folder.config.is_file() and folder.items.is_file()

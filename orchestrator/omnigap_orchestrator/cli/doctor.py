@@ -35,6 +35,7 @@ def doctor(
     items: str | None,
     limit: int | None,
     tasks: tuple[str, ...],
+    preset: str | None,
     fonts: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -46,7 +47,7 @@ def doctor(
     from omnigap_orchestrator.run.checkup import checkup
     from omnigap_orchestrator.run.folder import RunFolder
 
-    loaded = load_config(config, {**item_flags(config, items, limit, tasks), **font_flags(fonts)})
+    loaded = load_config(config, {**item_flags(config, items, limit, tasks, preset), **font_flags(fonts)})
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
     findings = asyncio.run(checkup(loaded, folder))
     if as_json:

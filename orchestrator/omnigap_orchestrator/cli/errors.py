@@ -45,6 +45,7 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.journal import JournalError
     from omnigap_orchestrator.judging import RubricError
     from omnigap_orchestrator.plan import PlanError
+    from omnigap_orchestrator.presets import PresetError
     from omnigap_orchestrator.run.failures import first_error
     from omnigap_orchestrator.run.fitting import LanguageError
     from omnigap_orchestrator.run.folder import FolderError
@@ -62,6 +63,7 @@ def _known_cause(error: BaseException) -> BaseException | None:
         LanguageError,
         LabelsError,
         PlanError,
+        PresetError,
         RestrictionError,
         RubricError,
         ServiceError,

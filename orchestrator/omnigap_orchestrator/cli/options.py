@@ -44,6 +44,7 @@ def items_options(command: _Command) -> _Command:
             "--items",
             help="JSONL, CSV or Parquet file, folder or pattern; or `builtin`, `builtin-ko`: all built-in ones.",
         ),
+        click.option("--preset", help="Benchmark whose files --items names: `analyse --list-presets` tells which."),
     ):
         command = option(command)
     return command
@@ -81,7 +82,9 @@ def restriction_options(command: _Command) -> _Command:
     return command
 
 
-def item_flags(config: Path | None, items: str | None, limit: int | None, tasks: tuple[str, ...]) -> dict[str, object]:
+def item_flags(
+    config: Path | None, items: str | None, limit: int | None, tasks: tuple[str, ...], preset: str | None = None
+) -> dict[str, object]:
     """The items' flags as keys of the configuration; a call that chooses no items gets the default slice."""
     chosen = config or items or limit or tasks
     return {
@@ -89,6 +92,7 @@ def item_flags(config: Path | None, items: str | None, limit: int | None, tasks:
         "items.builtin": _BUILTIN.get(items or ""),
         "items.limit": limit if chosen else DEFAULT_SLICE,
         "items.tasks": list(tasks) or None,
+        "items.preset": preset,
     }
 
 

@@ -43,6 +43,7 @@ def plan(
     items: str | None,
     limit: int | None,
     tasks: tuple[str, ...],
+    preset: str | None,
     fonts: tuple[str, ...],
     controls: str | None,
     target_gap: float | None,
@@ -64,7 +65,7 @@ def plan(
     from omnigap_orchestrator.run.preview import preview
 
     flags = {**control_flags(controls), "analysis.target_gap": target_gap, "analysis.power": power}
-    loaded = load_config(config, {**item_flags(config, items, limit, tasks), **font_flags(fonts), **flags})
+    loaded = load_config(config, {**item_flags(config, items, limit, tasks, preset), **font_flags(fonts), **flags})
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
     chosen = load_items(loaded.items)
     notes: list[str] = []

@@ -64,7 +64,7 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
     config = load_config(
         config_path,
         {
-            **item_flags(config_path, flags["items"], flags["limit"], flags["tasks"]),
+            **item_flags(config_path, flags["items"], flags["limit"], flags["tasks"], flags["preset"]),
             **font_flags(flags["fonts"]),
             **control_flags(flags["controls"]),
             "run.replicates": flags["replicates"],

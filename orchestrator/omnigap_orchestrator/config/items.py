@@ -41,8 +41,11 @@ class ColumnConfig(StrictModel):
             row.
         otherwise: takes the place of what `values` does not list.
         format: one text of several columns, `{0}` for the first of them; nulls are empty.
-        hash: the first 16 hexadecimal digits of the SHA-256 of the texts, for files without ids.
+        hash: the first 16 hexadecimal digits of the SHA-256 of the texts, for files without ids; a list of names hashes
+            only what is read from those of `first`.
         letter: the text of a choice, written as the choice's letter.
+        literal: a list that is written as text, as in ['a', 'b'], is read as a list.
+        when: column -> value; where a row has another one, nothing is read.
     """
 
     column: Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(strict=False)] = ()
@@ -52,8 +55,10 @@ class ColumnConfig(StrictModel):
     values: dict[str, str] = Field(default_factory=dict)
     otherwise: str | None = None
     format: Annotated[str, Field(min_length=1)] | None = None
-    hash: bool = False
+    hash: bool | Annotated[tuple[Text, ...], Field(strict=False)] = False
     letter: bool = False
+    literal: bool = False
+    when: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

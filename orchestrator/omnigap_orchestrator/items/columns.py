@@ -43,6 +43,11 @@ class ColumnReader:
             for name in column.column
             if self.path_of(name) is None
         ]
+        found += [
+            f"{self._file}: {key}: {unknown_key(name, self.names, 'column')}"
+            for name in column.when
+            if self.path_of(name) is None
+        ]
         if column.first and not any(self.path_of(name) for name in column.first):
             known, wanted = ", ".join(self.names), ", ".join(column.first)
             found.append(f"{self._file}: {key}: has none of the columns {wanted}: it has {known}")
@@ -52,7 +57,7 @@ class ColumnReader:
 
     def columns_of(self, column: ColumnConfig) -> tuple[str, ...]:
         """The file's own columns that a mapping reads."""
-        paths = [self.path_of(name) for name in (*column.column, *column.first)]
+        paths = [self.path_of(name) for name in (*column.column, *column.first, *column.when)]
         return tuple(dict.fromkeys(path[0] for path in paths if path))
 
     def values(self, column: ColumnConfig, row: Mapping[str, object]) -> list[object]:
@@ -61,6 +66,10 @@ class ColumnReader:
         Raises:
             ValueError: for a name that leads into what is no struct.
         """
+        if column.when and any(
+            text_of(self._value(row, name, lenient=True)) != wanted for name, wanted in column.when.items()
+        ):
+            return [None]
         if column.const is not None:
             return [column.const]
         if column.file is not None:
@@ -77,14 +86,19 @@ class ColumnReader:
             ValueError: for a value that is no text, or that `values` do not list.
         """
         texts = [text_of(value) for value in self.values(column, row)]
-        if column.hash:
-            return hash_of(texts)
+        if column.hash is True or (column.hash and self._first(column, row) in column.hash):
+            return hash_of(texts) if any(texts) else None
         if column.format is not None:
             if not any(texts):
                 return None
             return column.format.format(*(text or "" for text in texts)).strip()
         present = [replaced(column, text) for text in texts if text is not None]
         return joint.join(present) if present else None
+
+    def _first(self, column: ColumnConfig, row: Mapping[str, object]) -> str | None:
+        """Which of the names of `first` is read."""
+        known = (name for name in column.first if self.path_of(name))
+        return next((name for name in known if self._value(row, name, lenient=True) is not None), None)
 
     def _from_file(self, pattern: str) -> str | None:
         match = re.search(pattern, self._seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
-from omnigap_orchestrator.config.items import HUB, ItemsConfig
+from omnigap_orchestrator.config.items import HUB, ColumnsConfig, ItemsConfig
 from omnigap_orchestrator.items.builtin_items import read_builtin
 from omnigap_orchestrator.items.collect import collect
 from omnigap_orchestrator.items.errors import ItemError
@@ -41,19 +41,34 @@ def _config_of(source: str | Path) -> ItemsConfig:
 def _all_items(config: ItemsConfig) -> tuple[Item, ...]:
     if config.path is None:
         return read_builtin("ko" if config.builtin == "ko" else "en")
-    documented = config.columns is None and config.separator is None
+    columns, separator = _mapping(config)
+    documented = columns is None and separator is None
     items = collect(
         row
         for file in _files(config.path)
-        for row in (
-            jsonl_rows(Path(file))
-            if documented and _is_jsonl(file)
-            else table_rows(file, config.columns, config.separator)
-        )
+        for row in (jsonl_rows(Path(file)) if documented and _is_jsonl(file) else table_rows(file, columns, separator))
     )
     if not items:
         raise ItemError(f"{config.path}: holds no items: give a file with at least one")
     return items
+
+
+def _mapping(config: ItemsConfig) -> tuple[ColumnsConfig | None, str | None]:
+    """Columns and separator: those of the preset, over which the configuration's own go."""
+    if config.preset is None:
+        return config.columns, config.separator
+    # Imported here: a preset's results are read with the readers of this floor.
+    from omnigap_orchestrator.presets.preset import PresetError, load_preset
+
+    try:
+        layout = load_preset(config.preset).items
+    except PresetError as error:
+        raise ItemError(f"items.preset: {error}") from None
+    if layout is None:
+        raise ItemError(f"items.preset: {config.preset} is of results only: map the columns under [items.columns]")
+    own = config.columns
+    given = {} if own is None else {name: getattr(own, name) for name in own.model_fields_set}
+    return layout.columns.model_copy(update=given), config.separator or layout.separator
 
 
 def _is_jsonl(file: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping
 
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig
@@ -107,7 +108,7 @@ class Mapper:
         if column.const is not None:
             return self._split(column.const)
         texts: list[str] = []
-        for value in found:
+        for value in map(_listed, found) if column.literal else found:
             parts = value if isinstance(value, list | tuple) else [value]
             for part in parts:
                 text = text_of(part)
@@ -140,6 +141,17 @@ class Mapper:
             return self._reader.text(column, values)
         found = next((value for value in self._reader.values(column, values) if value is not None), None)
         return _medium(found)
+
+
+def _listed(value: object) -> object:
+    """A list where a text is one, as pandas and Python write them into CSV files; anything else as it is."""
+    if isinstance(value, str) and value.strip().startswith("["):
+        try:
+            read = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return value
+        return read if isinstance(read, list) else value
+    return value
 
 
 def _checks(found: list[object]) -> object:

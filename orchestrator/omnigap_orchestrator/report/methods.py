@@ -81,6 +81,13 @@ def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
             f"Spoken answers were transcribed by {_service(facts.asr, 'the ASR scorer')} and scored as heard, with the "
             "same metric as text answers."
         )
+    if facts.judge is not None:
+        judged = results.filter(pl.col("metric") == "judge").height
+        sentences.append(
+            f"{words.plural(judged, 'open answer')} {'was' if judged == 1 else 'were'} rated by the language model "
+            f"{_service(facts.judge, 'the judge')}, its scale mapped to 0 to 1; an answer without a readable verdict "
+            "is missing, not wrong."
+        )
     if facts.normaliser:
         sentences.append(
             f"Gold answers, texts and transcripts went through the same normaliser (version {facts.normaliser})."
@@ -156,6 +163,7 @@ def provenance(facts: RunFacts, results: pl.DataFrame) -> tuple[Fact, ...]:
         Fact("Items", facts.items_source),
         *(Fact(f"Model {m.name}", _details(m), code=True) for m in facts.models),
         *([Fact("ASR scorer", f"{facts.asr.name}; {_details(facts.asr)}", code=True)] if facts.asr else []),
+        *([Fact("Judge", f"{facts.judge.name}; {_details(facts.judge)}", code=True)] if facts.judge else []),
         *([Fact("Voice service", f"{facts.tts.name}; {_details(facts.tts)}", code=True)] if facts.tts else []),
         Fact("Voices", ", ".join(facts.voices)),
         Fact("Fonts", ", ".join(facts.fonts)),

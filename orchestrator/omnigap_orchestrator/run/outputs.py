@@ -29,6 +29,7 @@ from omnigap_orchestrator.run.book import Book
 from omnigap_orchestrator.run.facts import run_facts
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.instrument import evidence_digest, instrument_of
+from omnigap_orchestrator.run.judge import RUBRICS_META
 from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.table import ResultsTable
 from omnigap_orchestrator.run.verified import Narrowed, carrier_check, narrowed, verification_digest
@@ -124,7 +125,18 @@ def fingerprint(folder: RunFolder, journal: Journal, config: Config) -> str:
     services = [f"{row.role} {row.name} {row.digest}" for row in journal.all(ServiceRow)]
     evidence = [evidence_digest(folder), verification_digest(folder)]
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
-    return digest_of([journal.meta("plan"), config.model_dump_json(), counts, failures, services, evidence, versions])
+    return digest_of(
+        [
+            journal.meta("plan"),
+            journal.meta(RUBRICS_META),
+            config.model_dump_json(),
+            counts,
+            failures,
+            services,
+            evidence,
+            versions,
+        ]
+    )
 
 
 def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis, check: CarrierCheck | None) -> dict[str, Any]:
@@ -150,7 +162,7 @@ def _check_json(check: CarrierCheck | None) -> dict[str, Any] | None:
 
 def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:
     """All that is needed to run it again, readable; TOML knows no null, so what is not set is left out."""
-    services = {service.name: service for service in (facts.asr, facts.tts) if service is not None}
+    services = {service.name: service for service in (facts.asr, facts.tts, facts.judge) if service is not None}
     return {
         "run": facts.name,
         "started": facts.started or "",

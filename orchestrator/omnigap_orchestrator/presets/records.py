@@ -1,0 +1,103 @@
+"""The rows of somebody's result file as mappings, whatever kind of file it is, with what its path tells of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from omnigap_orchestrator.items.columns import path_seen
+from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
+from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
+
+Record = Mapping[str, object]
+ENTRY = "entry"
+"""Column that holds one result of a row that held several."""
+KEY = "key"
+"""Column that holds the name of a record in a JSON object of records."""
+_TABLES = {".csv": ",", ".tsv": "\t"}
+_JSON = (".json", ".jsonl", ".ndjson")
+SUFFIXES = (*_JSON, *_TABLES, ".parquet")
+
+
+def told_by_path(path: Path, preset: ResultsPreset) -> dict[str, str]:
+    """Model, task and condition, as far as the file's path tells them."""
+    match = re.search(preset.file, path_seen(str(path.absolute())))
+    found = {} if match is None else match.groupdict()
+    return {name: value for name, value in found.items() if value}
+
+
+def read_records(path: Path, preset: ResultsPreset) -> list[Record]:
+    """The rows that count, entries apart.
+
+    Raises:
+        PresetError: for a file that can't be read, or that holds no such rows.
+    """
+    rows = [row for row in _rows(path, preset) if _counts(row, preset)]
+    if not rows:
+        raise PresetError(f"{path} holds no rows of the kind that the preset reads: {preset.layout}")
+    return [entry for row in rows for entry in _entries(row, preset, path)] if preset.entries is not None else rows
+
+
+def _counts(row: Record, preset: ResultsPreset) -> bool:
+    return all(str(row.get(column)) in values for column, values in preset.keep.items())
+
+
+def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise PresetError(
+            f"{path}: give a file that ends in {', '.join(SUFFIXES)}: a workbook has to be exported first"
+        )
+    try:
+        if suffix in _JSON:
+            yield from _json_rows(path, decode_utf8(path.read_bytes()), preset.records)
+        elif suffix == ".parquet":
+            yield from pl.read_parquet(path).iter_rows(named=True)
+        else:
+            yield from pl.read_csv(path, infer_schema=False, separator=_TABLES[suffix]).iter_rows(named=True)
+    except (OSError, NotUtf8Error, pl.exceptions.PolarsError) as error:
+        raise PresetError(f"{path} can't be read: {error}") from error
+
+
+def _json_rows(path: Path, text: str, records: str | None) -> Iterator[Record]:
+    """Objects of a list, of an object of objects, or one a line; some benchmarks write lines into a .json file."""
+    try:
+        read = json.loads(text)
+    except ValueError:
+        read = [_object(path, number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if records is not None and isinstance(read, Mapping):
+        if records not in read:
+            raise PresetError(f"{path} has no key {records!r}: it has {', '.join(map(str, read))}")
+        read = read[records]
+    if isinstance(read, Mapping):
+        if not read or not all(isinstance(row, Mapping) for row in read.values()):
+            read = [read]
+        else:
+            read = [{KEY: key, **row} for key, row in read.items()]
+    if not isinstance(read, list) or not all(isinstance(row, Mapping) for row in read):
+        raise PresetError(f"{path} holds no list of objects, and no object of objects")
+    yield from read
+
+
+def _object(path: Path, number: int, line: str) -> object:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise PresetError(f"{path}: line {number} is no JSON: {error}") from None
+
+
+def _entries(row: Record, preset: ResultsPreset, path: Path) -> Iterator[Record]:
+    assert preset.entries is not None
+    column = preset.entries.column
+    entries = row.get(column)
+    if not isinstance(entries, Mapping):
+        raise PresetError(f"{path}: a row's {column!r} is no object of results by name")
+    rest = {name: value for name, value in row.items() if name != column}
+    for name, entry in entries.items():
+        match = re.fullmatch(preset.entries.name, str(name))
+        if match is not None and entry is not None:
+            yield {**rest, ENTRY: entry, **{key: value for key, value in match.groupdict().items() if value}}
