@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from omnigap.vocabulary import Condition, Control, Modality
 from omnigap_orchestrator.items.item import Item
 
-BLANK_TEXT = "(blank)"
-"""The typed carrier that holds nothing: a server refuses an empty part, and this says openly that nothing is there."""
+BLANK_TEXT = "___"
+"""The typed carrier that holds nothing: a line to be filled in, since a server refuses an empty part, and since a word
+would be a word of some language, and be looked up."""
 
 FIRST_PASS = "two-pass, first pass"
 """Marks the key of a first pass; its second is marked with the control's own name."""

@@ -39,7 +39,7 @@ def _two_pass(counts: str, facts: RunFacts) -> str:
 def _blank(counts: str, facts: RunFacts) -> str:
     return (
         f"Blank ({counts}): the question was replaced by a white image of the same size, by silence of the same "
-        f'length, or by the typed word "{BLANK_TEXT}", and a typed instruction was kept.'
+        f'length, or by a typed empty line ("{BLANK_TEXT}"), and a typed instruction was kept.'
     )
 
 

@@ -174,8 +174,8 @@ _ALL = (
     Definition(
         "blank",
         "Blank carrier",
-        "The question is replaced by a white image of the same size, by silence of the same length, or by the typed "
-        "word (blank); a typed instruction stays. What is right then was guessed, or leaked through the instruction.",
+        "The question is replaced by a white image of the same size, by silence of the same length, or by a typed "
+        "empty line, ___; a typed instruction stays. What is right then was guessed, or leaked through the instruction.",
     ),
     Definition(
         "chance",

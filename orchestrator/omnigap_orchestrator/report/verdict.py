@@ -109,14 +109,15 @@ def _how_big(analysis: Analysis, model: str) -> Markup:
 
 def _perceiving(analysis: Analysis, model: str) -> Markup:
     """What part of a gap arises in hearing or reading the question, where a two-pass control tells."""
-    steps = analysis.waterfall.filter((pl.col("model") == model) & (pl.col("step") == "perception"))
-    lost = steps.filter((pl.col("estimate") < -0.0005) & pl.col("condition").is_in(["s2t", "i2t"]))
-    told = [
-        Markup(" In {}, {} arise in {} the question.").format(
-            _condition(row["condition"]), _points(row), "hearing" if row["condition"] == "s2t" else "reading"
-        )
-        for row in lost.iter_rows(named=True)
-    ]
+    told = []
+    for condition, doing in (("s2t", "hearing"), ("i2t", "reading")):
+        chain = analysis.waterfall.filter((pl.col("model") == model) & (pl.col("condition") == condition))
+        steps = {row["step"]: row for row in chain.iter_rows(named=True)}
+        lost = steps.get("perception")
+        if lost is not None and lost["estimate"] is not None and lost["estimate"] < -0.0005:
+            # With its own gap and n: some items have no words to hear or read, and no such step.
+            sentence = Markup(" In {}, {} of {} (n = {}) arise in {} the question.")
+            told.append(sentence.format(_condition(condition), _points(lost), _points(steps["gap"]), lost["n"], doing))
     return Markup("").join(told)
 
 

@@ -64,7 +64,7 @@ def test_the_methods_say_which_controls_were_run_and_how(run: FakeRun, controlle
     told = controls_paragraph(controlled, replace(run.facts, prompts=PROMPTS))
     assert "Two-pass (84 cells)" in told
     assert f'"{PROMPTS[0]}" and "{PROMPTS[1]}"' in told
-    assert 'by the typed word "(blank)"' in told
+    assert 'by a typed empty line ("___")' in told
     assert "Repeat (252 cells)" in told
 
 

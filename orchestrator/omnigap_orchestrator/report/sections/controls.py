@@ -71,7 +71,7 @@ def _blank(analysis: Analysis) -> Table:
             *([tables.count("lacking", "Lacking", zero_soft=True, definition="missing")] if lacking else []),
             tables.method(),
         ],
-        small="right answers to a white image, silence, or a typed word in the question's place; the instruction stays",
+        small="right answers to a white image, silence, or an empty line in the question's place",
     )
 
 
