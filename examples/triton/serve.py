@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 import sysconfig
-import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def main() -> None:
     arguments, more = _split(sys.argv[1:])
     given = parser.parse_args(arguments)
     bundle = _bundle()
-    backends = _backends(bundle, Path(tempfile.mkdtemp(prefix="triton-backends-")))
+    backends = _backends(bundle, Path(sys.prefix) / "triton-backends")
     command = [
         str(bundle / "bin" / "tritonserver"),
         *(f"--model-repository={repository.resolve()}" for repository in given.repositories),
@@ -64,10 +64,11 @@ def _backends(bundle: Path, folder: Path) -> Path:
         known = ", ".join(sorted(path.name for path in stub.parents[1].iterdir()))
         sys.exit(f"the wheel serves models of Python {known}, and this is {version}: make the environment with another")
     python = folder / "python"
-    python.mkdir()
+    python.mkdir(parents=True, exist_ok=True)
     for path in (*(bundle / "backends" / "python").iterdir(), stub):
         if path.is_file():
-            (python / path.name).symlink_to(path)
+            with suppress(FileExistsError):
+                (python / path.name).symlink_to(path)
     return folder
 
 
