@@ -13,11 +13,11 @@ from served import Served
 from served_doubles import PATIENCE_S, RATE, Double, Serve, ServeWire, Wire, audio, complete, text
 
 from omnigap.errors import ContractError
-from omnigap.rpc_errors import from_rpc_error
+from omnigap.rpc_errors import from_rpc_error, to_status
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
 from omnigap.vocabulary import Modality, Reason
-from omnigap_services.adapter import Adapter, Card, Turn
+from omnigap_services.adapter import Adapter, Turn
 from omnigap_services.cascade import part_client
 from omnigap_services.cascade.adapter import CascadeAdapter
 from omnigap_services.server import Server, ServerOptions
@@ -108,29 +108,32 @@ async def test_another_brain_in_its_place_is_refused_until_the_cascade_is_starte
     assert second.asked == []
 
 
-async def test_a_brain_that_still_loads_is_waited_for(host: Serve) -> None:
-    class Slow(Double):
-        def load(self) -> Card:
-            assert loaded.wait(PATIENCE_S)
-            return super().load()
+async def test_a_brain_that_still_loads_is_waited_for(host: Serve, host_wire: ServeWire) -> None:
+    class Loading(Wire):
+        told = 0
 
-    loaded = threading.Event()
-    server = Server(Slow(writes(SAID), name="slow", conditions=able("t2t")), ServerOptions(drain_seconds=0))
+        async def Describe(  # noqa: N802
+            self, request: pb.DescribeRequest, context: grpc.aio.ServicerContext
+        ) -> pb.DescribeResponse:
+            self.told += 1
+            if self.told <= 2:
+                status = to_status(ContractError(Reason.NOT_READY, "it is still loading"))
+                await context.abort(status.code, status.details, status.trailing_metadata)
+            return await super().Describe(request, context)
+
+    brain = Loading(answers)
+    cascade = await with_brain_at(host, await host_wire(brain))
+    assert brain.told == 3
+    assert await ask(cascade, "Where?") == SAID
+
+
+async def test_a_brain_that_loads_for_too_long_is_told_with_its_key(host: Serve) -> None:
+    server = Server(a_brain("t2t"), ServerOptions(drain_seconds=0))
     await server.bind()
-    loading = asyncio.create_task(server.load())
     try:
-        starting = asyncio.create_task(with_brain_at(host, server.address, wait_s=PATIENCE_S))
-        # What asks meanwhile is told so, and so was the cascade.
-        stub = ModelServiceStub(grpc.aio.insecure_channel(server.address))
-        with pytest.raises(grpc.RpcError) as early:
-            await stub.Describe(pb.DescribeRequest(), wait_for_ready=True, timeout=PATIENCE_S)
-        assert from_rpc_error(early.value).reason is Reason.NOT_READY
-        assert not starting.done()
-        loaded.set()
-        await loading
-        assert await ask(await starting, "Where?") == SAID
+        with pytest.raises(ContractError, match=r"no brain answers at .* \(the service is still loading.*wait_s"):
+            await with_brain_at(host, server.address, wait_s=0.1)
     finally:
-        loaded.set()
         await server.stop()
 
 

@@ -1,0 +1,30 @@
+"""What the help of single stages says of --run-dir is what they do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from omnigap_orchestrator.cli.main import main
+from omnigap_orchestrator.cli.options import DEFAULT_RUN
+
+
+@pytest.mark.parametrize("command", ["transcribe", "score", "report"])
+def test_a_stage_says_that_it_takes_everything_from_the_runs_folder(command: str) -> None:
+    told = " ".join(CliRunner().invoke(main, [command, "--help"]).output.split())
+    assert "whose own copy of configuration, items and addresses is used: no --config is needed" in told
+    assert f"Default: {DEFAULT_RUN}." in told
+    assert "--config FILE" not in told
+
+
+@pytest.mark.parametrize("command", ["transcribe", "score", "report"])
+def test_a_stage_takes_no_configuration_and_looks_in_the_default_folder(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(main, [command, "--config", "x.toml"]).exit_code == 2
+    refused = CliRunner().invoke(main, [command])
+    assert refused.exit_code == 1
+    assert str(DEFAULT_RUN) in refused.output
