@@ -1,0 +1,60 @@
+"""Both families in one run of the orchestrator, all six conditions, with a real voice and real ears; and `conform`."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from running import Setting, outcomes
+from served_doubles import Serve
+
+from omnigap.vocabulary import CONDITIONS
+from omnigap_orchestrator.conform import Status, conform
+from omnigap_services.asr.adapter import AsrAdapter
+from omnigap_services.asr.options import SHIPPED_CHECKPOINT
+from omnigap_services.espeak.adapter import EspeakAdapter
+
+if TYPE_CHECKING:
+    from served import Served
+
+    from tests.services.qwen_omni.conftest import Host, Make
+
+
+async def test_it_conforms(served: Served) -> None:
+    found = await conform(served.address)
+    assert [result for result in found.results if result.status in (Status.FAILED, Status.WARNING)] == []
+    assert [r.check for r in found.results if r.status is Status.SKIPPED] == ["undeclared-conditions-are-refused"]
+
+
+@pytest.mark.skipif(
+    not (SHIPPED_CHECKPOINT / "model.bin").is_file(), reason=f"NOT TESTED: {SHIPPED_CHECKPOINT}/model.bin is missing"
+)
+async def test_a_run_asks_both_in_all_six_conditions(tmp_path: Path, host: Serve, hosted: Host, make: Make) -> None:
+    models = {kind: [hosted(make(kind, loaded=False)).address] for kind in ("qwen2.5", "qwen3")}
+    places = {"scorer": [await host(AsrAdapter({}))], "tts": [await host(EspeakAdapter({}))]}
+    setting = Setting(tmp_path, models=models, **places)
+    table = await setting.execute()
+    assert table.group_by("model", "condition").len().sort("model", "condition").rows() == sorted(
+        (model, condition.name, 3) for model in models for condition in CONDITIONS
+    )
+    assert outcomes(table) == {"answered": 36}
+    spoken = table.filter(output="speech")
+    assert (spoken["own_text"].str.len_chars() > 0).all()
+    # Random weights may end a speech at once.
+    heard = spoken.filter(pl.col("output_media").is_not_null())
+    assert heard.height > 9
+    assert heard["transcript"].null_count() == 0
+    assert (heard["audio_seconds"] > 0.01).all()
+    assert (heard["audio_ttfp_s"] >= heard["ttft_s"]).all()
+    assert table.filter(output="text")["audio_seconds"].null_count() == 18
+    # Greedy: what is written and what is spoken is one text, cell by cell.
+    own = table.pivot(on="output", index=["model", "item_id", "input"], values="own_text")
+    assert (own["text"] == own["speech"]).all()
+    assert table["model_digest"].n_unique() == 2
+    first = next(setting.folder.root.rglob(f"{heard['output_media'][0]}*"))
+    with wave.open(str(first)) as file:
+        assert file.getframerate() == 24_000
+    assert (table["ttft_s"] > 0).all()
