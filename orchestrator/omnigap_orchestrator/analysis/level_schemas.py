@@ -35,8 +35,7 @@ _SPREADS: Columns = {
     "reference": pl.String,
     "factor": pl.String,
     "levels": pl.Int64,
-    # Items (or clusters of items) with a score at every level, and those without; the rest of the row stands on the
-    # former.
+    # Items with a score at every level, and those without; the rest of the row stands on the former.
     "items": pl.Int64,
     "left_out": pl.Int64,
     # The mean gap over the levels. Its interval with these levels and no others in mind (items random), and with the

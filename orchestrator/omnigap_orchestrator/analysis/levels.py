@@ -14,7 +14,7 @@ from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_i
 from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED, MissingRule
 from omnigap_orchestrator.analysis.gap import adjusted, gaps
 from omnigap_orchestrator.analysis.level_schemas import LEVELS_SCHEMA, SPREADS_SCHEMA
-from omnigap_orchestrator.analysis.pairs import FloatArray, item_scores, score_matrices
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, item_scores, score_matrices
 
 FACTORS = ("voice", "words_per_minute", "font", "font_size", "colour", "background", "image_width")
 """Columns of the results that say how a carrier was made."""
@@ -73,26 +73,25 @@ class TwoWay:
         degrees = self.levels - 1, (self.items - 1) * (self.levels - 1)
         return float(stats.f.sf(self.level / self.rest, *degrees))
 
-    def interval_beyond(self, level: float) -> tuple[float, float]:
-        """The interval of the mean with items and levels both random.
+    def half_width_beyond(self, level: float) -> float:
+        """Half of the interval of the mean with items and levels both random.
 
         Var = (MS_item + MS_level - MS_rest) / (items x levels), which is s2_item/I + s2_level/L + s2_rest/IL, with
         Satterthwaite's degrees of freedom (Searle, Casella and McCulloch, Variance Components, 1992, chapter 4). With
         two or three levels it is wide, and says so rightly.
         """
-        square = self.item + self.level - self.rest
-        # Where levels vary less than chance alone, they add nothing: the items' own interval stands.
+        square, degrees = self.item + self.level - self.rest, float(self.items - 1)
         if square <= self.item:
-            square, degrees = self.item, float(self.items - 1)
+            # Levels that vary less than chance alone add nothing.
+            square = self.item
         else:
             parts = (
                 (self.item, self.items - 1),
                 (self.level, self.levels - 1),
                 (self.rest, (self.items - 1) * (self.levels - 1)),
             )
-            degrees = square**2 / sum(part**2 / df for part, df in parts) if square > 0 else 1.0
-        half = float(stats.t.ppf((1 + level) / 2, max(degrees, 1.0))) * math.sqrt(square / (self.items * self.levels))
-        return self.mean - half, self.mean + half
+            degrees = max(1.0, square**2 / sum(part**2 / df for part, df in parts))
+        return float(stats.t.ppf((1 + level) / 2, degrees)) * math.sqrt(square / (self.items * self.levels))
 
 
 def varying(cells: pl.DataFrame) -> tuple[str, ...]:
@@ -154,13 +153,17 @@ def spreads(results: pl.DataFrame, reference: str, options: IntervalOptions, by_
             found = _table(cells, base, factor)
             if found is None:
                 continue
-            matrix, left_out = found
-            two_way = TwoWay.of(matrix)
+            values, clusters, left_out = found
+            # Items of one cluster are no independent rows: there the cluster's mean is one.
+            two_way = TwoWay.of(_by_cluster(values, clusters))
             here = by_level.filter(
                 (pl.col("model") == model) & (pl.col("condition") == condition) & (pl.col("factor") == factor)
             )
-            whole = _interval(matrix, options, model, condition, factor)
-            low_beyond, high_beyond = two_way.interval_beyond(options.level)
+            mean = float(values.mean())
+            low, high = _interval(values, clusters, options, model, condition, factor)
+            half = two_way.half_width_beyond(options.level)
+            # Never narrower than with these levels alone, and a gap of scores lies between -1 and 1.
+            beyond = max(-1.0, min(low, mean - half)), min(1.0, max(high, mean + half))
             p_levels = two_way.p_levels
             rows.append(
                 (
@@ -168,19 +171,19 @@ def spreads(results: pl.DataFrame, reference: str, options: IntervalOptions, by_
                     condition,
                     reference,
                     factor,
-                    two_way.levels,
-                    two_way.items,
+                    values.shape[1],
+                    values.shape[0],
                     left_out,
-                    two_way.mean,
-                    *whole,
-                    low_beyond,
-                    high_beyond,
-                    float(matrix.mean(axis=0).min()),
-                    float(matrix.mean(axis=0).max()),
+                    mean,
+                    low,
+                    high,
+                    *beyond,
+                    float(values.mean(axis=0).min()),
+                    float(values.mean(axis=0).max()),
                     math.sqrt(max(0.0, two_way.level_variance)),
                     p_levels,
                     ", ".join(other for other in factors if other != factor and not _balanced(cells, factor, other)),
-                    _finding(whole, (low_beyond, high_beyond), p_levels, here, 1 - options.level).value,
+                    _finding((low, high), beyond, p_levels, here, 1 - options.level).value,
                 )
             )
     return pl.DataFrame(rows, schema=SPREADS_SCHEMA, orient="row").fill_nan(None)
@@ -195,27 +198,29 @@ def _conditions(results: pl.DataFrame, reference: str) -> list[pl.DataFrame]:
     return [part for part in parts if varying(part)]
 
 
-def _table(cells: pl.DataFrame, base: pl.DataFrame, factor: str) -> tuple[FloatArray, int] | None:
-    """Gaps of shape (clusters, levels) where every level has a score; and how many items lack one. None: too few."""
+def _table(cells: pl.DataFrame, base: pl.DataFrame, factor: str) -> tuple[FloatArray, IntArray, int] | None:
+    """Gaps of shape (items, levels) of items with a score at every level, their clusters' codes, and how many lack one.
+
+    None where too few are left.
+    """
     scored = cells.filter(pl.col("score").is_not_null() & pl.col(factor).is_not_null())
     means = scored.group_by("item_id", "cluster", factor).agg(pl.col("score").mean())
-    wide = means.sort(factor).pivot(factor, index=["item_id", "cluster"], values="score", sort_columns=False)
+    wide = means.sort(factor, "item_id").pivot(factor, index=["item_id", "cluster"], values="score")
     full = wide.drop_nulls().join(base, on="item_id")
     levels = [name for name in wide.columns if name not in ("item_id", "cluster")]
-    if full.height < 2 or len(levels) < 2:
+    if full["cluster"].n_unique() < 2 or len(levels) < 2:
         return None
-    gaps_ = full.select("cluster", *(pl.col(name) - pl.col("base") for name in levels))
-    # Items of one cluster are no independent rows: the cluster's mean is one.
-    by_cluster = gaps_.group_by("cluster").mean().sort("cluster")
-    if by_cluster.height < 2:
-        return None
-    return by_cluster.select(levels).to_numpy(), wide.height - full.height
+    clusters = full["cluster"].rank("dense").to_numpy().astype(np.int64) - 1
+    return full.select(pl.col(name) - pl.col("base") for name in levels).to_numpy(), clusters, wide.height - full.height
 
 
-def _interval(matrix: FloatArray, options: IntervalOptions, *key: str) -> tuple[float, float]:
-    values = matrix.mean(axis=1)
-    alone = np.arange(len(values))
-    sample = Sample(values, alone, np.zeros_like(alone), binary=False, difference=True)
+def _by_cluster(values: FloatArray, clusters: IntArray) -> FloatArray:
+    sizes = np.bincount(clusters)
+    return np.stack([np.bincount(clusters, weights=column) / sizes for column in values.T], axis=1)
+
+
+def _interval(values: FloatArray, clusters: IntArray, options: IntervalOptions, *key: str) -> tuple[float, float]:
+    sample = Sample(values.mean(axis=1), clusters, np.zeros_like(clusters), binary=False, difference=True)
     found = mean_interval(sample, options, *key, "levels")
     return found.low, found.high
 

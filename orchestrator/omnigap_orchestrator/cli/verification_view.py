@@ -41,7 +41,8 @@ def print_verification(verification: pl.DataFrame, folder: RunFolder, *, as_json
         error = "" if row["word_error"] is None else f"{100 * row['word_error']:.1f} %"
         made = row["carriers"] - row["own"]
         shares = [str(row[name]) for name in ("kept", "doubtful", "lost", "unread", "own")]
-        table.add_row(f"{row['modality']} {row['language']}", str(made), *shares, error, row["readers"])
+        kind = f"{row['modality']} {row['language']} {row['made_as']}".rstrip()
+        table.add_row(kind, str(made), *shares, error, row["readers"])
     console.print(table)
     for verdict in (Verdict.DOUBTFUL, Verdict.UNREAD, Verdict.LOST):
         _print_listed(console, carriers.filter(pl.col("verdict") == verdict.value), verdict)

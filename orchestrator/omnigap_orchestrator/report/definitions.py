@@ -224,8 +224,8 @@ _ALL = (
         "Whose gap is it",
         "The gap with the carriers of one font, voice, size or rate alone, then over all of them: with these levels "
         "and no others in mind, and with them as a sample of others (items and levels random, Satterthwaite's degrees "
-        "of freedom). Of the modality: the second interval excludes 0. With these, others unknown: only the first does. "
-        "Hangs on the level: the levels differ, and at some no gap is shown.",
+        "of freedom). Of the modality: the second interval excludes 0. With these, others unknown: only the first "
+        "does. Hangs on the level: the levels differ, and at some no gap is shown.",
     ),
     Definition(
         "verified",

@@ -42,6 +42,7 @@ class Reader:
 
     Attributes:
         languages: primary tags that it says it knows; empty: it does not say.
+        kind: its name and weights; readers of one kind are one opinion, of which the latest counts.
         asked: the key of how it was asked (`scorer_key`, and the instruction).
     """
 
@@ -49,6 +50,7 @@ class Reader:
     name: str
     digest: str
     languages: frozenset[str]
+    kind: str
     asked: str
     language: str | None = None
 
@@ -66,17 +68,18 @@ class Reader:
         if manner.instruction:
             asked += f"\n{manner.instruction}"
         known = frozenset(tag.partition("-")[0].lower() for tag in card.languages)
-        return cls(modality, card.name, card.digest, known, asked, manner.language)
+        kind = f"{card.name} {card.weights_revision or card.digest}"
+        return cls(modality, card.name, card.digest, known, kind, asked, manner.language)
 
 
 def remembered(journal: Journal, manners: Mapping[Modality, Manner]) -> list[Reader]:
-    """Every reader that ever read for this run, asked as the configuration says now."""
+    """Every reader that ever read for this run, the latest first, asked as the configuration says now."""
     readers = []
-    for row in journal.all(ServiceRow):
-        if row.role == Role.READER:
-            modality = Modality(row.name.partition("/")[0])
-            readers.append(Reader.of(modality, pb.DescribeResponse.FromString(row.describe), manners[modality]))
-    return sorted(readers, key=lambda reader: (reader.modality, reader.name, reader.digest))
+    rows = [row for row in journal.all(ServiceRow) if row.role == Role.READER]
+    for row in sorted(rows, key=lambda row: (-row.seen_at, row.digest)):
+        modality = Modality(row.name.partition("/")[0])
+        readers.append(Reader.of(modality, pb.DescribeResponse.FromString(row.describe), manners[modality]))
+    return readers
 
 
 class ReadingBack:

@@ -21,40 +21,44 @@ def verification_table(
     """Every carrier with every reading of it, and the verdict over them; a carrier that nobody read has one row.
 
     Args:
-        transcripts: by their keys.
+        readers: the latest first. transcripts: by their keys.
         limit: word error up to which a reading is whole.
     """
     found = [(subject, _readings(subject, readers, transcripts)) for subject in subjects]
-    able = abilities([(s.modality.value, s.item.language, readings) for s, readings in found], limit)
+    # A reader may know one voice and not another, or fail at one size: it is judged on carriers that were made alike.
+    able = abilities(((_making(subject), readings) for subject, readings in found), limit)
     rows: list[tuple[object, ...]] = []
     for subject, readings in found:
-        here = {
-            reader: ability
-            for (modality, language, reader), ability in able.items()
-            if (modality, language) == (subject.modality.value, subject.item.language)
-        }
-        judged = judge(readings, here, limit) if readings else _unread(subject, readers)
+        judged = judge(readings, able[_making(subject)], limit) if readings else _unread(subject, readers)
         each: list[Reading | None] = [*readings] or [None]
         for reading in each:
-            rows.append((*_facts(subject), *_read(reading, readers, subject), judged.verdict.value, judged.why))
+            rows.append((*_facts(subject), *_read(reading, subject), judged.verdict.value, judged.why))
     return pl.DataFrame(rows, schema=VERIFICATION_SCHEMA, orient="row")
+
+
+def _making(subject: Subject) -> tuple[object, ...]:
+    """Which carriers are made alike: the same modality, language and rendering."""
+    return subject.modality, subject.item.language, subject.variant
 
 
 def _readings(subject: Subject, readers: Sequence[Reader], transcripts: Mapping[str, TranscriptRow]) -> list[Reading]:
     if subject.said is None or subject.carrier is None:
         return []
-    found = []
+    found: dict[str, Reading] = {}
     for reader in readers:
-        row = transcripts.get(reader.key(subject)) if reader.modality is subject.modality else None
+        if reader.modality is not subject.modality or reader.kind in found:
+            continue
+        row = transcripts.get(reader.key(subject))
         if row is not None:
             compared = compare(subject.item, subject.said, row.text)
-            found.append(Reading(_label(reader, readers), row.text, compared, _in_characters(subject)))
-    return found
+            label = _label(reader, readers)
+            found[reader.kind] = Reading(label, reader.digest, row.text, compared, _in_characters(subject))
+    return list(found.values())
 
 
 def _label(reader: Reader, readers: Sequence[Reader]) -> str:
-    """A reader's name, with its digest where another of the same name read as well."""
-    alike = {other.digest for other in readers if (other.name, other.modality) == (reader.name, reader.modality)}
+    """A reader's name, with its digest where one of the same name and other weights read as well."""
+    alike = {other.kind for other in readers if (other.name, other.modality) == (reader.name, reader.modality)}
     return reader.name if len(alike) < 2 else f"{reader.name} {reader.digest[:8]}"
 
 
@@ -93,10 +97,10 @@ def _facts(subject: Subject) -> tuple[object, ...]:
     )
 
 
-def _read(reading: Reading | None, readers: Sequence[Reader], subject: Subject) -> tuple[object, ...]:
+def _read(reading: Reading | None, subject: Subject) -> tuple[object, ...]:
     if reading is None:
         return (None, None, subject.said, None, None, None, None, None)
-    digest = next(r.digest for r in readers if r.modality is subject.modality and _label(r, readers) == reading.reader)
+    digest = reading.digest
     compared = reading.comparison
     return (
         reading.reader,

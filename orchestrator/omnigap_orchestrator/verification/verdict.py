@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ counted in characters twice as many."""
 
 ENOUGH_READ = 5
 ABLE_SHARE = 0.5
-"""A reader may call a carrier lost where it read so many of this modality and language, and kept so large a share."""
+"""A reader may call a carrier lost where it read so many made the same way, and kept so large a share of them."""
 
 
 class Verdict(StrEnum):
@@ -35,9 +35,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reader made of one carrier."""
+    """What one reader made of one carrier; `reader` is its name, and tells it from others."""
 
     reader: str
+    digest: str
     text: str
     comparison: Comparison
     characters: bool = False
@@ -49,7 +50,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """How many carriers of one modality and language a reader read, and how many of them it read back whole."""
+    """How many carriers made in one way a reader read, and how many of them it read back whole."""
 
     read: int = 0
     kept: int = 0
@@ -68,21 +69,21 @@ class Judged:
 
 
 def abilities(
-    readings: Sequence[tuple[str, str, Sequence[Reading]]], limit: float
-) -> Mapping[tuple[str, str, str], Ability]:
-    """What each reader showed it can do: (modality, language, reader) -> its ability.
+    readings: Iterable[tuple[Hashable, Sequence[Reading]]], limit: float
+) -> Mapping[Hashable, Mapping[str, Ability]]:
+    """What each reader showed it can do with the carriers of each group: group -> reader -> its ability.
 
     Args:
-        readings: modality, language and readings of each carrier.
+        readings: of each carrier its group (how it was made, and in which language) and its readings.
     """
-    read: dict[tuple[str, str, str], int] = defaultdict(int)
-    kept: dict[tuple[str, str, str], int] = defaultdict(int)
-    for modality, language, found in readings:
+    read: dict[Hashable, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for group, found in readings:
         for reading in found:
-            key = (modality, language, reading.reader)
-            read[key] += 1
-            kept[key] += reading.kept(limit)
-    return {key: Ability(read[key], kept[key]) for key in read}
+            read[group][reading.reader].append(reading.kept(limit))
+    return {
+        group: {reader: Ability(len(kept), sum(kept)) for reader, kept in by_reader.items()}
+        for group, by_reader in read.items()
+    }
 
 
 def judge(readings: Sequence[Reading], able: Mapping[str, Ability], limit: float) -> Judged:
@@ -93,7 +94,7 @@ def judge(readings: Sequence[Reading], able: Mapping[str, Ability], limit: float
     of them, have no trace; or where two such readers miss the same key piece.
 
     Args:
-        able: reader -> its ability with this modality and language.
+        able: reader -> its ability with carriers of this modality, language and making.
     """
     if any(reading.kept(limit) for reading in readings):
         return Judged(Verdict.KEPT)

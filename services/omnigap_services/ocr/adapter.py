@@ -31,8 +31,9 @@ class OcrAdapter(Adapter):
         return Card(
             name="ocr",
             conditions={Condition(Modality.IMAGE, Modality.TEXT): NATIVE},
-            weights_revision=self._reader.digest,
+            weights_revision=self._reader.weights,
             settings={"image_side": str(options.image_side)},
+            libraries=("rapidocr", "onnxruntime"),
             languages=languages_of(self._reader.characters()),
             max_batch_size=4,
             max_queue=options.max_queue,

@@ -71,6 +71,11 @@ class Reader:
             }
         )
 
+    @property
+    def weights(self) -> str:
+        """Over the models' bytes alone: readers of other settings with the same weights are no second opinion."""
+        return digest_of({path.name: file_sha256(path) for path in self._models})
+
     def characters(self) -> frozenset[str]:
         """What the recogniser can write at all; a script that is not among it is never read."""
         if self._ocr.text_rec is None:  # It is loaded by the first text that is found.

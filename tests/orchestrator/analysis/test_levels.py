@@ -107,6 +107,24 @@ def test_an_item_that_lacks_a_level_is_left_out_and_counted() -> None:
     assert (spread["items"], spread["left_out"]) == (ITEMS - 1, 1)
 
 
+def test_clusters_of_items_are_one_row_and_the_gap_stays_that_of_the_items() -> None:
+    results = run({"Sans": 0.8, "Serif": 0.6})
+    number = pl.col("item_id").str.slice(1).cast(pl.Int64)
+    grouped = results.with_columns(cluster=pl.format("c{}", (number // 3).clip(0, 20)))
+    _, alone = found(results)
+    _, together = found(grouped)
+    gap = analyse(grouped).gaps.filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
+    assert together["estimate"] == pytest.approx(gap["estimate"])
+    assert together["items"] == alone["items"] == ITEMS
+    assert together["high_beyond"] >= together["high"]
+
+
+def test_where_nothing_varies_the_wider_interval_is_that_of_the_items() -> None:
+    _, spread = found(run({"Sans": 1.0, "Serif": 1.0}, reference=1.0))
+    assert (spread["estimate"], spread["low_beyond"], spread["high_beyond"]) == (0, spread["low"], spread["high"])
+    assert spread["p_levels"] is None
+
+
 def test_without_levels_the_tables_are_empty_but_there() -> None:
     analysis = analyse(drawn(30))
     assert analysis.levels.is_empty()
@@ -131,8 +149,7 @@ def test_the_interval_beyond_the_levels_covers_the_mean_of_all_levels() -> None:
     for _ in range(draws):
         levels, items = rng.normal(0, 0.15, 6), rng.normal(0, 0.3, 60)
         values = -0.1 + items[:, None] + levels[None, :] + rng.normal(0, 0.3, (60, 6))
-        low, high = TwoWay.of(values).interval_beyond(0.95)
-        inside += low <= -0.1 <= high
+        inside += abs(values.mean() + 0.1) <= TwoWay.of(values).half_width_beyond(0.95)
         half = 1.96 * values.mean(axis=1).std(ddof=1) / np.sqrt(60)
         narrow += abs(values.mean() + 0.1) <= half
     # Three Monte-Carlo standard errors around 95 %; an interval that takes these levels for all there are misses more.

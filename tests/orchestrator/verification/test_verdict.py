@@ -15,7 +15,7 @@ UNABLE = Ability(read=20, kept=3)
 
 
 def reading(text: str, reader: str = "ocr") -> Reading:
-    return Reading(reader, text, compare(ITEM, ITEM.question, text))
+    return Reading(reader, f"digest of {reader}", text, compare(ITEM, ITEM.question, text))
 
 
 def verdict(*readings: Reading, able: dict[str, Ability] | None = None) -> tuple[Verdict, str]:
@@ -76,9 +76,7 @@ def test_one_reader_that_finds_traces_keeps_a_carrier_from_being_lost() -> None:
     )
 
 
-def test_ability_is_counted_by_modality_language_and_reader() -> None:
+def test_ability_is_counted_by_how_carriers_were_made_and_reader() -> None:
     whole, empty = reading(ITEM.question), reading("", "asr")
-    found = abilities([("image", "en", [whole]), ("image", "en", [whole, empty]), ("image", "ko", [whole])], 0.2)
-    assert found["image", "en", "ocr"] == Ability(2, 2)
-    assert found["image", "en", "asr"] == Ability(1, 0)
-    assert found["image", "ko", "ocr"] == Ability(1, 1)
+    found = abilities([("serif", [whole]), ("serif", [whole, empty]), ("mono", [whole])], 0.2)
+    assert found == {"serif": {"ocr": Ability(2, 2), "asr": Ability(1, 0)}, "mono": {"ocr": Ability(1, 1)}}

@@ -79,6 +79,7 @@ def _counts(check: CarrierCheck) -> Table:
         [
             tables.text("modality", "Modality"),
             tables.text("language", "Language"),
+            tables.optional(tables.text("made_as", "Made as", css="soft")),
             tables.count("made", "Made"),
             tables.count("kept", "Kept", definition="verified"),
             tables.count("doubtful", "Doubtful", zero_soft=True),
@@ -101,9 +102,9 @@ def _listed(frame: pl.DataFrame, key: str, caption: str, shelf: MediaShelf) -> T
             tables.text("item_id", "Item"),
             Column("Carrier", _carrier),
             Column("To see and hear", lambda row: _medium(row, shelf)),
-            tables.text("said", "Should say", css="long"),
-            tables.optional(tables.text("read", "Was read as", css="long")),
-            tables.text("why", "Why", css="soft long"),
+            tables.text("said", "Should say", css="words"),
+            tables.optional(tables.text("read", "Was read as", css="words")),
+            tables.text("why", "Why", css="soft words"),
         ],
         note=f"The first {LISTED}; the rest are in verification.parquet." if frame.height == LISTED else "",
     )
@@ -145,7 +146,7 @@ def _gaps(analysis: Analysis, check: CarrierCheck) -> Table:
 def _chart(gaps: pl.DataFrame, model: str, number: int, level: str) -> Chart | None:
     """Each condition with spoken or shown questions: the gap on all items, and on what the check leaves."""
     rows = gaps.filter((pl.col("model") == model) & ~pl.col("condition").str.starts_with("t"))
-    if rows["items_kept"].n_unique() < 2:
+    if rows["items_kept"].n_unique() < 2 or rows["estimate"].is_null().all():
         return None
     spans: list[Span] = []
     for condition in rows["condition"].unique(maintain_order=True):
