@@ -45,6 +45,7 @@ class ColumnConfig(StrictModel):
             only what is read from those of `first`.
         letter: the text of a choice, written as the choice's letter.
         literal: a list that is written as text, as in ['a', 'b'], is read as a list.
+        optional: files without the columns have no such field.
         when: column -> value; where a row has another one, nothing is read.
     """
 
@@ -58,6 +59,7 @@ class ColumnConfig(StrictModel):
     hash: bool | Annotated[tuple[Text, ...], Field(strict=False)] = False
     letter: bool = False
     literal: bool = False
+    optional: bool = False
     when: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

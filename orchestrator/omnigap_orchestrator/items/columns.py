@@ -38,6 +38,8 @@ class ColumnReader:
 
     def faults(self, key: str, column: ColumnConfig) -> list[str]:
         """What keeps a mapping from fitting this file's columns."""
+        if column.optional and not self.has(column):
+            return []
         found = [
             f"{self._file}: {key}: {unknown_key(name, self.names, 'column')}"
             for name in column.column
@@ -54,6 +56,11 @@ class ColumnReader:
         if column.file is not None and re.search(column.file, self._seen) is None:
             found.append(f"{self._file}: {key}: {self._seen!r} does not fit {column.file!r}: rename the file")
         return found
+
+    def has(self, column: ColumnConfig) -> bool:
+        """Whether the file has all that a mapping reads."""
+        named = all(self.path_of(name) for name in (*column.column, *column.when))
+        return named and (not column.first or any(self.path_of(name) for name in column.first))
 
     def columns_of(self, column: ColumnConfig) -> tuple[str, ...]:
         """The file's own columns that a mapping reads."""

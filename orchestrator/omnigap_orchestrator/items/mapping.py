@@ -39,10 +39,12 @@ class Mapper:
             for field in FIELDS
             if getattr(mapping, field) is not None or field in self._names
         }
+        # What a preset looks for and this file has not is read from nowhere.
+        self._fields = {name: column for name, column in self._fields.items() if self._is_there(column)}
         self._carriers = {
             name: column
             for name in CarrierColumnsConfig.model_fields
-            if (column := getattr(mapping.carriers, name)) is not None
+            if (column := getattr(mapping.carriers, name)) is not None and self._is_there(column)
         }
         found = [
             fault
@@ -59,6 +61,9 @@ class Mapper:
         ]
         if found:
             raise ItemError(*found)
+
+    def _is_there(self, column: ColumnConfig) -> bool:
+        return not column.optional or self._reader.has(column)
 
     @property
     def needed(self) -> list[str]:

@@ -134,7 +134,7 @@ class _File:
         answer = self._text("answer", row)
         lost = preset.answer is not None and not preset.blank_is_answer and not (answer or "").strip()
         score, flags = (None, ()) if lost else self._scorer.score(row, task, own_id)
-        same = [str(self._reader.values(column, row)[0]) for column in self._same]
+        same = [value for column in self._same if (value := self._reader.values(column, row)[0]) is not None]
         return (
             self._path,
             who,
@@ -146,7 +146,7 @@ class _File:
             score,
             list(flags),
             answer,
-            "\x1f".join(same) if same else None,
+            "\x1f".join(map(str, same)) if len(same) == len(self._same) > 0 else None,
         )
 
     def _text(self, name: str, row: Record) -> str | None:
@@ -163,7 +163,7 @@ def _without_strangers(frame: pl.DataFrame, preset: ResultsPreset, notes: list[s
     if not preset.same:
         return frame
     place = ["model", "task"]
-    items = frame.group_by(*place, "item_id").agg(differs=pl.col("same").n_unique() > 1)
+    items = frame.group_by(*place, "item_id").agg(differs=pl.col("same").drop_nulls().n_unique() > 1)
     tasks = items.group_by(place).agg(strange=pl.col("differs").sum(), items=pl.len()).filter(pl.col("strange") > 0)
     what = ", ".join(preset.same)
     for model, task, strange, count in tasks.sort(place).iter_rows():

@@ -1,0 +1,103 @@
+"""`analyse` on files that others made: presets, several files, what it says of them, and a table of 360,000 cells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from click.testing import CliRunner, Result
+
+from omnigap_orchestrator.cli.main import main
+
+SAMPLES = Path(__file__).parents[1] / "presets" / "samples"
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["analyse", *map(str, arguments)])
+
+
+def test_presets_are_listed_with_their_sources() -> None:
+    listed = call("--list-presets")
+    assert listed.exit_code == 0
+    for name in ("voicebench", "openaudiobench", "ultraeval-audio", "xmodbench", "omnibench", "vista-bench"):
+        assert name in listed.output
+    assert "https://github.com/MatthewCYM/VoiceBench" in listed.output
+
+
+def test_two_files_of_a_benchmark_become_one_analysis(tmp_path: Path) -> None:
+    folder, out = SAMPLES / "voicebench", tmp_path / "tables.json"
+    files = (folder / "tiny-mmsu-test-audio.jsonl", folder / "tiny-mmsu-test-text.jsonl")
+    done = call(*files, "--preset", "voicebench", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "note: files without item ids: items are told by a hash of prompt" in done.stderr
+    tables = json.loads(out.read_text())
+    (gap,) = [
+        r
+        for r in tables["gaps"]
+        if r["task"] is None and r["missing"] == "answered_pairs" and r["pooling"] == "item_weighted"
+    ]
+    assert (gap["condition"], gap["reference"], gap["n"]) == ("s2t", "t2t", 3)
+    assert round(gap["estimate"], 6) == round(-2 / 3, 6)
+    flagged = [row for row in tables["flags"] if row["flag"] == "unparsable"]
+    assert [(row["condition"], row["cells"]) for row in flagged] == [("s2t", 1)]
+
+
+def test_the_presets_reference_can_be_overridden() -> None:
+    files = [
+        SAMPLES / "xmodbench" / "tiny-omni" / f"temporal_count_{way}.json" for way in ("audio_text", "vision_text")
+    ]
+    done = call(*files, "--preset", "xmodbench", "--reference", "a2t", "--allow-missing", "--json")
+    assert done.exit_code == 0, done.output
+    assert {row["reference"] for row in json.loads(done.stdout)["gaps"]} == {"a2t"}
+
+
+def test_plain_tables_are_joined_by_id_and_what_one_lacks_is_missing(tmp_path: Path) -> None:
+    pl.DataFrame({"q": ["1", "2", "3"], "ok": [1, 0, 1]}).write_csv(tmp_path / "text.csv")
+    pl.DataFrame({"q": ["3", "1"], "ok": [1, 1]}).write_csv(tmp_path / "audio.csv")
+    named = ("--column", "item_id=q", "--column", "score=ok", "--condition", "t2t", "--condition", "s2t")
+    done = call(tmp_path / "text.csv", tmp_path / "audio.csv", *named, "--json")
+    assert done.exit_code == 0, done.output
+    assert "note: 1 rows are missing in one condition or another" in done.stderr
+    counts = {row["condition"]: (row["planned"], row["answered"]) for row in json.loads(done.stdout)["conditions"]}
+    assert counts == {"t2t": (3, 3), "s2t": (3, 2)}
+
+
+def test_flags_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("item_id,condition,score\n1,t2t,1\n")
+    assert "name a table of scores" in call().output
+    both = call(table, "--preset", "voicebench", "--column", "item_id=q")
+    assert both.exit_code == 1 and "give one of the two" in both.output
+    assert "did you mean 'xmodbench'" in call(table, "--preset", "xmodbnch").output
+    three = call(table, "--condition", "a", "--condition", "b")
+    assert three.exit_code == 1 and "--condition names 2 for 1 tables" in three.output
+
+
+def test_sixty_thousand_items_in_six_conditions_are_analysed(tmp_path: Path) -> None:
+    """A table of 360,000 rows; how long it takes stands in docs/foreign-results.md."""
+    items, rng = 60_000, np.random.default_rng(7)
+    know = rng.random(items)
+    frames = [
+        pl.DataFrame(
+            {
+                "item_id": np.arange(items),
+                "condition": [name] * items,
+                "score": (0.6 * know + 0.4 * rng.random(items) < accuracy).astype(np.int8),
+            }
+        )
+        for name, accuracy in zip(
+            ("t2t", "s2t", "i2t", "t2s", "s2s", "i2s"), (0.7, 0.62, 0.6, 0.58, 0.5, 0.48), strict=True
+        )
+    ]
+    pl.concat(frames).write_parquet(tmp_path / "big.parquet")
+    done = call(tmp_path / "big.parquet", "--json")
+    assert done.exit_code == 0, done.output
+    gaps = [
+        r
+        for r in json.loads(done.stdout)["gaps"]
+        if r["task"] is None and r["missing"] == "answered_pairs" and r["pooling"] == "item_weighted"
+    ]
+    assert {row["n"] for row in gaps} == {items}
+    assert all(row["high"] < 0 for row in gaps)

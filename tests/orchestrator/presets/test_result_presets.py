@@ -1,0 +1,232 @@
+"""Result files of known benchmarks: small made-up ones of each layout, read, joined by id, and what is said of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from omnigap_orchestrator.analysis import AnalysisOptions, analyse
+from omnigap_orchestrator.presets import (
+    PresetError,
+    Published,
+    ResultsPreset,
+    load_preset,
+    load_presets,
+    preset_names,
+    read_published,
+)
+
+SAMPLES = Path(__file__).parent / "samples"
+BENCHMARKS = (
+    "contextasr-bench",
+    "omnibench",
+    "openaudiobench",
+    "ultraeval-audio",
+    "vista-bench",
+    "voicebench",
+    "xmodbench",
+)
+
+
+def results_of(name: str) -> ResultsPreset:
+    results = load_preset(name).results
+    assert results is not None
+    return results
+
+
+def read(name: str, *files: str, **how: tuple[str, ...]) -> Published:
+    return read_published([SAMPLES / name / file for file in files], results_of(name), **how)
+
+
+def scores(published: Published, **where: str) -> dict[str, float | None]:
+    """Item -> score."""
+    frame = published.frame
+    for column, value in where.items():
+        frame = frame.filter(pl.col(column) == value)
+    return dict(frame.sort("item_id").select("item_id", "score").iter_rows())
+
+
+def test_the_named_benchmarks_have_a_preset_and_each_tells_where_its_layout_was_read() -> None:
+    assert preset_names() == BENCHMARKS
+    for name, preset in load_presets().items():
+        assert preset.results is not None and preset.items is not None, name
+        assert preset.source.startswith("https://") and preset.description.strip()
+        assert preset.results.layout.strip() and preset.items.layout.strip()
+
+
+def test_an_unknown_preset_is_named_with_the_nearest() -> None:
+    with pytest.raises(PresetError, match="did you mean 'voicebench'"):
+        load_preset("voice-bench")
+
+
+def test_voicebench_answers_are_scored_by_its_rules_and_paired_by_their_question() -> None:
+    both = read("voicebench", "tiny-mmsu-test-audio.jsonl", "tiny-mmsu-test-text.jsonl")
+    assert set(both.frame["condition"]) == {"s2t", "t2t"}
+    assert both.frame["model"].unique().to_list() == ["tiny"]
+    assert both.frame["task"].unique().to_list() == ["mmsu"]
+    # The files hold the questions in different orders.
+    assert list(scores(both, condition="s2t")) == list(scores(both, condition="t2t"))
+    assert sorted(scores(both, condition="s2t").values()) == [0, 0, 1]
+    assert set(scores(both, condition="t2t").values()) == {1}
+    unparsed = both.frame.filter(pl.col("flags").list.contains("unparsable"))
+    assert unparsed["answer_used"].to_list() == ["Hm, a crow I guess"], "no letter is drawn"
+    assert any("hash of prompt" in note for note in both.notes)
+    assert both.reference == "t2t"
+
+
+def test_voicebench_judged_files_are_averaged_and_voted() -> None:
+    rated = read("voicebench", "result-tiny-commoneval-test-audio.jsonl")
+    assert sorted(scores(rated).values()) == [0, 0.75]
+    voted = read("voicebench", "result-tiny-sd-qa-usa-audio.jsonl")
+    assert sorted(scores(voted).values()) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("tiny-advbench-test-audio.jsonl", [0, 1]),
+        ("tiny-bbh-test-audio.jsonl", [0, 1]),
+        ("tiny-ifeval-test-audio.jsonl", [0.25, 1]),
+    ],
+)
+def test_voicebench_other_subsets(file: str, expected: list[float]) -> None:
+    assert sorted(scores(read("voicebench", file)).values()) == expected
+
+
+def test_open_answers_without_ratings_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "tiny-alpacaeval-test-audio.jsonl"
+    path.write_text('{"prompt": "Why?", "response": "So."}\n')
+    with pytest.raises(PresetError, match=r"alpacaeval is rated by a judge.*judge it first"):
+        read_published([path], results_of("voicebench"))
+
+
+def test_openaudiobench_ratings_are_read_as_each_set_writes_them() -> None:
+    read_in = read(
+        "openaudiobench",
+        "tiny_OpenAudioBench_gpt-4o_judge.jsonl",
+        "typed/tiny_OpenAudioBench_gpt-4o_judge.jsonl",
+        conditions=("s2t", "t2t"),
+    )
+    assert scores(read_in, condition="s2t") == {
+        "alpaca_eval/0": 0.7,
+        "llama_questions/1": 1,
+        "reasoning_qa/4": 0.8,
+        "trivia_qa/3": 1,
+        "web_questions/2": 0,
+        # The model said nothing: a failed call, not a wrong answer.
+        "web_questions/5": None,
+    }
+    assert scores(read_in, condition="t2t")["web_questions/5"] == 1
+    assert read_in.frame.filter(pl.col("score").is_null())["outcome"].to_list() == ["failed"]
+
+
+def test_ultraeval_errors_are_failed_calls_and_other_rows_are_not_counted() -> None:
+    read_in = read(
+        "ultraeval-audio",
+        "tiny/llama-questions-s2t/20260101.jsonl",
+        "tiny/llama-questions/20260102.jsonl",
+        conditions=("s2t", "s2s"),
+    )
+    assert read_in.frame.height == 6
+    assert scores(read_in, condition="s2t") == {
+        "llama-questions/0": 1,
+        "llama-questions/1": 0,
+        "llama-questions/2": 1,
+    }
+    assert scores(read_in, condition="s2s")["llama-questions/1"] is None
+    with pytest.raises(PresetError, match="nothing tells its condition: give one for each file with --condition"):
+        read("ultraeval-audio", "tiny/llama-questions/20260102.jsonl")
+
+
+def test_xmodbench_directions_come_from_the_name_and_unlike_questions_are_left_out() -> None:
+    names = [f"tiny-omni/temporal_count_{way}.json" for way in ("audio_text", "text_audio", "vision_text")]
+    strange = [f"tiny-omni/spatial_room_{way}.json" for way in ("audio_text", "vision_text")]
+    read_in = read("xmodbench", *names, *strange)
+    assert set(read_in.frame["task"]) == {"temporal_count"}
+    assert set(read_in.frame["condition"]) == {"a2t", "t2a", "v2t"}
+    assert read_in.frame["model"].unique().to_list() == ["tiny-omni"]
+    assert scores(read_in, condition="a2t") == {"temporal_count/0": 1, "temporal_count/1": 0, "temporal_count/2": None}
+    (note,) = [note for note in read_in.notes if "spatial_room" in note]
+    assert "left out, for 1 of its 2 items differ between files in correct_answer" in note
+    with pytest.raises(PresetError, match="nothing can be paired"):
+        read("xmodbench", *strange)
+
+
+def test_omnibench_letters_are_read_anew_and_rows_that_were_not_written_are_missing() -> None:
+    read_in = read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("both", "captions"))
+    # The file says that every answer is right, one of them by a drawn letter.
+    assert scores(read_in, condition="both") == {"music/1": 1, "speech/0": 1, "speech/2": 0}
+    assert scores(read_in, condition="captions") == {"music/1": 1, "speech/0": 1, "speech/2": None}
+    assert any("1 rows are missing" in note for note in read_in.notes)
+    assert read_in.frame["model"].unique().to_list() == ["tiny"]
+
+
+def test_vista_bench_tells_text_from_drawn_text_by_the_data_sets_name() -> None:
+    read_in = read(
+        "vista-bench",
+        "tiny_VISTA-Bench_norm_exact_matching_result.tsv",
+        "tiny_VISTA-Bench-VT_exact_matching_result.tsv",
+    )
+    assert scores(read_in, condition="t2t") == {
+        "multimodal reasoning/3": 1,
+        "unimodal knowledge/1": 1,
+        "unimodal knowledge/2": 1,
+    }
+    assert list(scores(read_in, condition="i2t").values()) == [0, 1, 0]
+
+
+def test_contextasr_bench_has_its_conditions_inside_the_rows() -> None:
+    read_in = read("contextasr-bench", "tiny_metrics.jsonl")
+    assert read_in.frame.height == 6
+    assert scores(read_in, condition="contextless") == {"English/T-1": 0.5, "English/T-2": 0}
+    assert scores(read_in, condition="fine-grained") == {"English/T-1": 1, "English/T-2": 1}
+    assert read_in.frame["model"].unique().to_list() == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "conditions"),
+    [
+        ("voicebench", ("tiny-mmsu-test-audio.jsonl", "tiny-mmsu-test-text.jsonl"), ()),
+        (
+            "openaudiobench",
+            ("tiny_OpenAudioBench_gpt-4o_judge.jsonl", "typed/tiny_OpenAudioBench_gpt-4o_judge.jsonl"),
+            ("s2t", "t2t"),
+        ),
+        ("omnibench", ("tiny/both.json", "tiny/captions.json"), ("both", "captions")),
+        ("contextasr-bench", ("tiny_metrics.jsonl",), ()),
+    ],
+)
+def test_what_was_read_can_be_analysed(name: str, files: tuple[str, ...], conditions: tuple[str, ...]) -> None:
+    read_in = read(name, *files, conditions=conditions)
+    tables = analyse(read_in.frame, AnalysisOptions(reference=read_in.reference))
+    assert tables.gaps.height > 0
+    assert set(tables.gaps["reference"]) == {read_in.reference}
+
+
+def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "xmodbench/tiny-omni/temporal_count_audio_text.json", tmp_path / "x_audio_text.json")
+    with pytest.raises(PresetError, match=r"item_id: unknown column 'uniq_id'|no object of results|no key"):
+        read_published([tmp_path / "x_audio_text.json"], results_of("contextasr-bench"))
+    (tmp_path / "a.xlsx").write_bytes(b"")
+    with pytest.raises(PresetError, match="a workbook has to be exported first"):
+        read_published([tmp_path / "a.xlsx"], results_of("vista-bench"))
+    (tmp_path / "tiny-mmsu-test-audio.jsonl").write_text('{"prompt": "a"}\n')
+    with pytest.raises(PresetError, match=r"answer: has none of the columns response"):
+        read_published([tmp_path / "tiny-mmsu-test-audio.jsonl"], results_of("voicebench"))
+
+
+def test_a_number_beyond_its_scale_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m_VISTA-Bench.csv"
+    path.write_text("index,category,prediction,answer,hit\n1,a,A,A,3\n")
+    with pytest.raises(PresetError, match="hit is 3, beyond its scale of 0 to 1"):
+        read_published([path], results_of("vista-bench"))
+
+
+def test_conditions_and_models_of_the_command_line_fit_the_files(tmp_path: Path) -> None:
+    with pytest.raises(PresetError, match=r"--condition names 3 for 2 files"):
+        read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("a", "b", "c"))
+    named = read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("a", "b"), models=("one",))
+    assert named.frame["model"].unique().to_list() == ["one"]
