@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 
@@ -89,14 +87,9 @@ def _numbers(part: pl.DataFrame, base: FloatArray | None, level: float) -> tuple
     stratum = (score >= RIGHT_FROM).astype(np.int64) if stratified else np.zeros(len(score), dtype=np.int64)
     sample = Labelled(score, label, weight, stratum, cluster)
 
-    def powered(sample: Labelled) -> Powered:
-        if base is None:
-            return ppi_mean(sample, level)
-        return ppi_difference(sample, Labelled.known(base, cluster), level)
-
-    found = powered(sample)
-    # What the labels tell when nothing is known of the answers that have none.
-    alone = powered(replace(sample, stratum=np.zeros_like(stratum)))
+    found: Powered = (
+        ppi_mean(sample, level) if base is None else ppi_difference(sample, Labelled.known(base, cluster), level)
+    )
     held = ~np.isnan(label)
     agreement = float(np.average(1 - np.abs(label[held] - score[held]), weights=weight[held])) if held.any() else None
     return (
@@ -106,8 +99,6 @@ def _numbers(part: pl.DataFrame, base: FloatArray | None, level: float) -> tuple
         found.high,
         found.se,
         found.lam[0] if found.lam else None,
-        alone.labels_only,
-        alone.labels_only_se,
         agreement,
         len(score),
         int(held.sum()),

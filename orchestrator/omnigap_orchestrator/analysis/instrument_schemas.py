@@ -58,9 +58,6 @@ HUMAN_SCHEMA = pl.Schema(
         "se": pl.Float64,
         # The weight of the scorer's own mean, tuned; null where it makes no difference.
         "lam": pl.Float64,
-        # From the labels alone, for comparison.
-        "labels_only": pl.Float64,
-        "labels_only_se": pl.Float64,
         # Share of the labelled answers on which human and scorer agree, weighted.
         "agreement": pl.Float64,
         "n": pl.Int64,

@@ -18,6 +18,7 @@ from omnigap_orchestrator.analysis.contrasts import (
     gap_contrast,
 )
 from omnigap_orchestrator.analysis.pairs import ModelScores
+from omnigap_orchestrator.analysis.ppi import Labelled, ppi_mean
 from omnigap_orchestrator.analysis.rogan_gladen import Calibration, correct
 from omnigap_orchestrator.analysis.significance import holm, mcnemar_exact
 
@@ -77,6 +78,43 @@ def corrected_score(draws: int, seed: int, n: int = 400, m: int = 200) -> Sequen
     )
 
 
+def powered_score(draws: int, seed: int, n: int = 500, labels: int = 60) -> Sequence[Claim]:
+    """Bias and coverage of the prediction-powered accuracy from a few human labels, drawn evenly by right and wrong."""
+    rng = np.random.default_rng([seed, 4])
+    theta, q0, q1 = 0.7, 0.96, 0.88
+    raw, estimate, covered = np.empty(draws), np.empty(draws), 0
+    for index in range(draws):
+        truth = (rng.random(n) < theta).astype(np.float64)
+        heard = np.where(truth > 0, rng.random(n) < q1, rng.random(n) >= q0).astype(np.float64)
+        label, weight, stratum = np.full(n, np.nan), np.ones(n), heard.astype(np.int64)
+        for code in (0, 1):
+            places = np.flatnonzero(stratum == code)
+            chosen = rng.choice(places, labels // 2, replace=False)
+            label[chosen], weight[chosen] = truth[chosen], len(places) / len(chosen)
+        found = ppi_mean(Labelled(heard, label, weight, stratum, np.arange(n)))
+        raw[index], estimate[index] = heard.mean(), found.estimate
+        covered += found.low <= theta <= found.high
+    bias, coverage = float(estimate.mean() - theta), covered / draws
+    error = float(estimate.std(ddof=1)) / math.sqrt(draws)
+    wide = math.sqrt(coverage * (1 - coverage) / draws)
+    return (
+        Claim(
+            "Prediction-powered score (60 labels): bias",
+            bias,
+            error,
+            "at most 0.5 points",
+            abs(bias) <= 0.005 + 3 * error and abs(float(raw.mean()) - theta) >= 0.05,
+        ),
+        Claim(
+            "Prediction-powered score (60 labels): coverage",
+            coverage,
+            wide,
+            "93 % or more",
+            coverage >= 0.93 - 3 * wide,
+        ),
+    )
+
+
 def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
     """Wrong answers go missing more often: answered pairs flatter the gap, the bounds hold that of the whole data."""
     rng = np.random.default_rng([seed, 3])
@@ -114,4 +152,5 @@ def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
 
 def claims(draws: int, seed: int) -> Sequence[Claim]:
     """All of them."""
-    return (holm_family_error(draws, seed), *corrected_score(draws, seed), *missing_bounds(draws, seed))
+    scores = (*corrected_score(draws, seed), *powered_score(draws, seed))
+    return (holm_family_error(draws, seed), *scores, *missing_bounds(draws, seed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -151,28 +151,29 @@ class _Pools:
     """Answers to draw foils from, by language and answer type."""
 
     def __init__(self, items: Sequence[Item]) -> None:
-        self._answers: dict[tuple[str, AnswerType], list[str]] = defaultdict(list)
-        self._words: dict[str, set[str]] = defaultdict(set)
+        answers: dict[tuple[str, AnswerType], set[str]] = defaultdict(set)
+        words: dict[str, set[str]] = defaultdict(set)
         for item in items:
-            self._answers[item.language, item.answer_type].append(item.answers[0])
-            self._words[item.language] |= {word.strip("?.,!:;'\"()") for word in item.question.split()} - {""}
-        self._alike: Mapping[tuple[str, AnswerType], tuple[str, ...]] = {
-            key: tuple(dict.fromkeys(answers)) for key, answers in self._answers.items()
-        }
+            answers[item.language, item.answer_type].add(item.answers[0])
+            words[item.language] |= {word.strip("?.,!:;'\"()") for word in item.question.split()} - {""}
+        # In orders that the texts alone decide, whatever the order of the items.
+        self._answers = {key: sorted(pool, key=lambda text: digest_of(["foil", text])) for key, pool in answers.items()}
+        self._words = {language: sorted(pool) for language, pool in words.items()}
 
     def plain(self, item: Item) -> Iterator[str]:
-        """Other items' answers of the same type, or the other choices, in an order that only the item decides.
+        """Other items' answers of the same type, or the other choices, from a place on that the item decides.
 
         Digits for digits first: a month's name is no test of a year.
         """
-        pool = _other_choices(item) or self._alike[item.language, item.answer_type]
+        pool = _other_choices(item) or self._answers[item.language, item.answer_type]
+        start = int(digest_of(["foil", item.id])[:12], 16) % len(pool)
         written = item.answers[0].isdigit()
-        yield from sorted(pool, key=lambda a: (a.isdigit() is not written, digest_of(["foil", item.id, a])))
+        turned = [*pool[start:], *pool[:start]]
+        yield from sorted(turned, key=lambda answer: answer.isdigit() is not written)
 
     def alike(self, item: Item) -> Iterator[str]:
         """What sounds like the gold answer, nearest first."""
         gold = item.answers[0]
-        pool = set(self._alike[item.language, item.answer_type])
         if len(gold) == 1 and gold.isalpha():
             choices = _other_choices(item)
             yield from (letter for letter in rhyming_letters(gold) if not choices or letter in choices)
@@ -180,9 +181,8 @@ class _Pools:
         if item.answer_type in (AnswerType.NUMBER, AnswerType.DATE):
             yield from neighbouring_numbers(gold)
             yield from neighbouring_names(gold)
-        if item.answer_type is AnswerType.WORD:
-            pool |= self._words[item.language]
-        yield from nearest(gold, pool | set(item.choices))
+        words = self._words[item.language] if item.answer_type is AnswerType.WORD else []
+        yield from nearest(gold, [*self._answers[item.language, item.answer_type], *words, *item.choices])
 
 
 def _other_choices(item: Item) -> list[str]:

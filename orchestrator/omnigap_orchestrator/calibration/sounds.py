@@ -7,10 +7,13 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
+from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 ALIKE = 0.5
 """Texts further apart than this do not sound alike (0: the same sounds, 1: nothing in common)."""
+
+MOST = 50
 
 _SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"tch|ch", "C"),
@@ -45,7 +48,7 @@ _NAMES = (
 _NUMBER = re.compile(r"\d+")
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 17)
 def sound_key(text: str) -> str:
     """The sounds of a text in one letter each, as English spells them; other scripts by their letters or jamo."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if not unicodedata.combining(c))
@@ -68,8 +71,12 @@ def distance(first: str, second: str) -> float:
 
 
 def nearest(text: str, pool: Iterable[str]) -> list[str]:
-    """The texts of a pool that sound like this one, nearest first; itself, and what is spelt alike, is left out."""
-    ranked = sorted((distance(text, other), other) for other in set(pool) if other.casefold() != text.casefold())
+    """Texts of a pool that sound like this one, nearest first, at most `MOST`; what is spelt alike is left out."""
+    others = [other for other in dict.fromkeys(pool) if other.casefold() != text.casefold()]
+    # One pass over all by the finer key alone, in C: a pool may hold every answer of a large benchmark.
+    keys = [sound_key(other) for other in others]
+    found = process.extract(sound_key(text), keys, scorer=Levenshtein.normalized_distance, limit=MOST)
+    ranked = sorted((distance(text, others[place]), others[place]) for _, _, place in found)
     return [other for far, other in ranked if far <= ALIKE]
 
 

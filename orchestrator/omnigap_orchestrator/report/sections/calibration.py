@@ -179,7 +179,6 @@ def _human(analysis: Analysis, level: str) -> Table:
             Column(f"{level} interval", between, "ppi", numeric=True),
             tables.optional(tables.number("lam", "Lambda", definition="ppi")),
             _se("se", "SE", "ppi"),
-            tables.optional(_se("labels_only_se", "SE by labels alone", "ppi")),
             tables.percent("agreement", "Scorer agrees, %", definition="ppi"),
             tables.count("labelled", "Labels"),
             tables.count("undecided", "Can't tell", zero_soft=True),
