@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import wait
 from typing import Any, TypeVar
 
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, Timeout
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_services.loop_thread import LoopThread
 from omnigap_services.openai_server.answer import model_names
 from omnigap_services.openai_server.endpoint import EndpointOptions
 from omnigap_services.openai_server.faults import Faults
@@ -23,7 +21,6 @@ _log = logging.getLogger(__name__)
 # What a gateway says while the server behind it still loads.
 _NOT_YET = (502, 503, 504)
 
-_POLL_S = 0.02
 _PAUSE_S = 1.0
 
 # They log addresses, headers and retries of every request; what matters comes back as an error or a diagnostic.
@@ -48,9 +45,7 @@ class Connection:
         self.faults = Faults(options.base_url, key)
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="upstream", daemon=True)
-        self._thread.start()
+        self._loop = LoopThread("upstream")
         self.client = AsyncOpenAI(
             api_key=key or _NO_KEY,
             base_url=options.base_url,
@@ -80,9 +75,8 @@ class Connection:
 
     def close(self) -> None:
         """Closes the connections and ends the loop."""
-        asyncio.run_coroutine_threadsafe(self.client.close(), self._loop).result(timeout=10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=10)
+        self._loop.run(self.client.close())
+        self._loop.close()
 
     def run(self, call: Coroutine[Any, Any, ResultT], gone: Callable[[], bool]) -> ResultT:
         """Runs a call of the client to its end.
@@ -91,12 +85,8 @@ class Connection:
             ContractError: whatever the server or the way to it had to say, without the key.
             CancelledError: once `gone` is true; the HTTP request is closed.
         """
-        future = asyncio.run_coroutine_threadsafe(call, self._loop)
-        while not wait([future], timeout=_POLL_S).done:
-            if gone():
-                future.cancel()
         try:
-            return future.result()
+            return self._loop.run(call, gone)
         except APIError as error:
             # The client's errors hold the request and its headers: they go no further than here.
             raise self.faults.as_ours(error) from None

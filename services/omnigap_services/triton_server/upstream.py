@@ -18,9 +18,9 @@ from tritonclient.utils import InferenceServerException
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_services.loop_thread import LoopThread
 from omnigap_services.triton_server.faults import PASSING, fault_of, is_unknown_model, silent
 from omnigap_services.triton_server.feed import Fed
-from omnigap_services.triton_server.loop import LoopThread
 from omnigap_services.triton_server.options import TritonOptions
 from omnigap_services.triton_server.signature import Signature, signature_of
 from omnigap_services.triton_server.tensors import Array

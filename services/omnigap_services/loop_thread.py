@@ -23,7 +23,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, call: Coroutine[Any, Any, ResultT], gone: Callable[[], bool] = lambda: False) -> ResultT:
-        """The call's result; once `gone` is true it is cancelled.
+        """The call's result, or what it raised; once `gone` is true it is cancelled.
 
         Raises:
             concurrent.futures.CancelledError: after it was cancelled.
