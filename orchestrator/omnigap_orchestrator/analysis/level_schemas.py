@@ -53,7 +53,7 @@ _SPREADS: Columns = {
     "p_levels": pl.Float64,
     # Other factors whose levels do not meet these equally often: what is seen may be theirs.
     "mixed_with": pl.String,
-    # no_gap, modality, these_levels or level; see `levels.Finding`.
+    # no_gap, modality, these_levels, level or no_interval; see `levels.Finding`.
     "finding": pl.String,
 }
 SPREADS_SCHEMA = pl.Schema(_SPREADS)

@@ -32,6 +32,8 @@ class Finding(StrEnum):
     MODALITY = "modality"
     # There is a gap with these levels; so few levels, or such different ones, do not tell whether others would show it.
     THESE_LEVELS = "these_levels"
+    # Every item loses or gains alike, so that there is no interval to judge by.
+    NO_INTERVAL = "no_interval"
     # The levels differ, and at one of them no gap is shown: it is a gap of the level more than of the modality.
     LEVEL = "level"
 
@@ -243,6 +245,8 @@ def _finding(
     differ = not math.isnan(p_levels) and p_levels < alpha
     if differ and 0 < shown < by_level.height:
         return Finding.LEVEL
+    if math.isnan(whole[0]):
+        return Finding.NO_INTERVAL
     if not _excludes_zero(whole):
         return Finding.NO_GAP
     return Finding.MODALITY if _excludes_zero(beyond) else Finding.THESE_LEVELS

@@ -112,7 +112,8 @@ def power_table(
             effect = totals.standard_error() ** 2 / (variance / n) if variance > 0 else math.nan
             needed = equivalence = None
             q = seen = math.nan
-            if variance > 0 and not math.isnan(effect):
+            # Differences that are all alike leave a variance of rounding alone, which takes no item at all.
+            if variance > 1e-12 and not math.isnan(effect):
                 effect = max(effect, 1.0)
                 needed = pairs_needed(variance, target_gap, power, alpha, effect)
                 equivalence = pairs_needed_for_equivalence(variance, target_gap, power, alpha, effect)

@@ -85,6 +85,23 @@ def check_scorer(config: Config, items: Iterable[Item], card: pb.DescribeRespons
         raise LanguageError(why)
 
 
+def foreign_voices(config: Config, items: Iterable[Item], card: pb.DescribeResponse) -> str:
+    """Which voices of the configuration read the items in another language than theirs, and what mends it; or nothing.
+
+    A voice that the service does not list is not judged.
+    """
+    speaks = {voice.name: voice.language.partition("-")[0].lower() for voice in card.voices}
+    named = [voice for voice in config.carriers.speech.voices if voice in speaks]
+    languages = {item.language.partition("-")[0].lower() for item in items if Modality.SPEECH not in item.carriers}
+    foreign = [f"{voice} ({speaks[voice]})" for voice in named if languages - {speaks[voice]}]
+    if not foreign:
+        return ""
+    return (
+        f"{', '.join(foreign)} read aloud items in {', '.join(sorted(languages))}: leave [carriers.speech] voices out, "
+        f"and {card.name} takes a voice of each item's language, or name one of its own"
+    )
+
+
 def shipped_unheard(config: Config, items: Iterable[Item]) -> str:
     """The same without asking: where the scorer would be the asr service with the checkpoint that it ships."""
     specs = [spec for spec in services_of(config) if spec.role is Role.SCORER and spec.service == "asr"]

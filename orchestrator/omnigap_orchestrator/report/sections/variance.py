@@ -76,6 +76,7 @@ def _sentence(row: Mapping[str, Any], analysis: Analysis, several: bool) -> str:
         "modality": f"{whose}: {over}; it holds beyond these {many}.",
         "these_levels": f"{whose}: {over}; a gap with these {many}, which are too few or too different to speak for "
         "others.",
+        "no_interval": f"{whose}: {over}; all items alike, so that nothing tells how sure that is.",
         "level": f"{whose}: {over}; the {many} differ, and at some no gap is shown: it hangs on the {one}.",
     }[row["finding"]]
 
@@ -85,6 +86,7 @@ FINDINGS = {
     "modality": "of the modality",
     "these_levels": "with these, others unknown",
     "level": "hangs on the level",
+    "no_interval": "no interval possible",
 }
 
 
@@ -109,13 +111,18 @@ def _spreads(analysis: Analysis) -> Table:
             tables.interval("low_beyond", "high_beyond", f"{level}, as a sample", definition="levels"),
             tables.interval("lowest", "highest", "From, to", definition=""),
             Column("SD", lambda row: tables.Cell(_sd(row), f"{100 * row['level_sd']:.10g}"), numeric=True),
-            tables.p_value("p_levels", "p, alike"),
+            tables.p_value("p_levels", "p of levels"),
             tables.optional(tables.text("mixed_with", "Mixed with", write=_factors, css="soft")),
             tables.count("items", "Items", definition="n"),
-            tables.optional(tables.count("left_out", "Left out", zero_soft=True)),
+            *_left_out(analysis.spreads),
         ],
         small="points of accuracy; items with a score at every level",
     )
+
+
+def _left_out(frame: pl.DataFrame) -> list[Column]:
+    """Items that lack a level, where there are any."""
+    return [tables.count("left_out", "Left out")] if frame["left_out"].sum() else []
 
 
 def _sd(row: Mapping[str, Any]) -> str:
@@ -163,7 +170,7 @@ def _components(analysis: Analysis) -> Table:
             _factor(),
             tables.count("levels", "Levels"),
             tables.count("items", "Items"),
-            tables.optional(tables.count("left_out", "Left out", zero_soft=True)),
+            *_left_out(analysis.variance),
             tables.number("item_variance", "Item", digits=4, definition="variance"),
             tables.optional(tables.number("level_variance", "Factor", digits=4)),
             tables.number("residual_variance", "Residual", digits=4),

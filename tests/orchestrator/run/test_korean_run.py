@@ -1,0 +1,98 @@
+"""Korean from end to end: drawn in Hangul, read aloud in Korean, answered, heard and scored without its spacing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+from running import Setting, orchestrate
+from served_doubles import Double, Serve, say
+
+from omnigap_orchestrator.carriers.fonts import font_with
+from omnigap_orchestrator.items import load_items
+from omnigap_services.adapter import Turn, Voice
+from omnigap_services.espeak.adapter import EspeakAdapter
+
+ITEMS = load_items("builtin-ko")[:6]
+ANSWERS = {item.question: item.answers[0] for item in ITEMS}
+HANGUL = font_with("서울")
+needs_hangul = pytest.mark.skipif(
+    HANGUL is None, reason="NOT TESTED: no font of this machine has Hangul (Debian: apt-get install fonts-nanum)"
+)
+
+
+def without_items(setting: Setting) -> Path:
+    """The configuration without the items that a setting writes beside it."""
+    path = setting.write()
+    path.write_text(path.read_text().replace('path = "items.jsonl"\n', ""))
+    return path
+
+
+def politely(turn: Turn) -> None:
+    """Answers in a sentence, spaced otherwise than the gold answer."""
+    texts = [text for text in turn.request.texts if text.split("\n")[0] in ANSWERS]
+    say(turn, f"정답은 {ANSWERS[texts[0].split(chr(10))[0]]} 입니다." if texts else "모르겠습니다")
+
+
+@needs_hangul
+async def test_korean_questions_are_typed_drawn_and_read_aloud(tmp_path: Path, host: Serve) -> None:
+    model, ear = Double(politely), Double(lambda turn: say(turn, "서울"), languages=("ko", "en"))
+    setting = Setting(
+        tmp_path,
+        {"omni": [await host(model)]},
+        [await host(ear)],
+        [await host(EspeakAdapter({}))],
+        tables={"items": {"builtin": "ko", "limit": 6}},
+    )
+    path = without_items(setting)
+    ended = await orchestrate("run", "--config", path, folder=tmp_path)
+    assert ended.code == 0, ended.err
+    assert f"letters that DejaVu Sans lacks: drawn in {HANGUL}" in ended.err
+    table = pl.read_parquet(setting.folder.results)
+    assert set(table["outcome"]) == {"answered"}
+    assert set(table["language"]) == {"ko"}
+    # Typed, each answer is right in a polite sentence; nothing of it is taken for another language.
+    typed = table.filter(condition="t2t")
+    assert typed["score"].to_list() == [1.0] * 6
+    assert not any("wrong_language" in flags for flags in typed["flags"])
+    assert set(table.filter(input="image")["font"]) == {HANGUL}
+    assert {request.language for request in ear.asked} == {"ko"}
+    drawn = [request.carrier for request in model.asked if isinstance(request.carrier, Image.Image)]
+    assert len({image.tobytes() for image in drawn}) == 6
+
+
+@needs_hangul
+async def test_a_hangul_font_can_be_named_on_the_command_line(tmp_path: Path, host: Serve) -> None:
+    setting = Setting(tmp_path, {"omni": [await host(Double(politely))]}, tables={"run": {"conditions": ["i2t"]}})
+    path = without_items(setting)
+    command = ("run", "--config", path, "--items", "builtin-ko", "--limit", "2", "--font")
+    ended = await orchestrate(*command, "DejaVu Serif", folder=tmp_path)
+    assert ended.code == 1
+    assert "HANGUL SYLLABLE" in ended.err
+    assert f'set [carriers.image] font = "{HANGUL}"' in " ".join(ended.err.split())
+    ended = await orchestrate(*command, str(HANGUL), folder=tmp_path)
+    assert ended.code == 0, ended.err
+
+
+async def test_an_english_voice_for_korean_items_is_noted(tmp_path: Path, host: Serve) -> None:
+    voice = Double(voices=(Voice("ann", "en-US"), Voice("bora", "ko")))
+    setting = Setting(
+        tmp_path,
+        {"omni": [await host(Double(politely))]},
+        tts=[await host(voice)],
+        items=[
+            {
+                "id": "k",
+                "task": "t",
+                "language": "ko",
+                "question": "수도는?",
+                "answers": ["서울"],
+                "answer_type": "entity",
+            }
+        ],
+        tables={"run": {"conditions": ["s2t"]}, "carriers": {"speech": {"voices": ["ann", "bora"]}}},
+    )
+    await setting.execute(conditions=["s2t"])
+    assert any("ann (en) read aloud items in ko: leave [carriers.speech] voices out" in note for note in setting.notes)
