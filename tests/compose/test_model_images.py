@@ -64,7 +64,7 @@ def test_qwen_omni_answers_in_all_six_conditions_from_a_container(tmp_path: Path
     options = _options(
         tmp_path / "qwen-omni.toml",
         'checkpoint = "/models/tiny"\ndevice = "cpu"\ndtype = "float32"\n'
-        "max_new_tokens = 8\ntalker_max_new_tokens = 16\n",
+        "max_new_tokens = 8\ntalker_max_new_tokens = 16\ncpu_threads = 1\n",
     )
     variables = {"OMNIGAP_QWEN_OMNI_CONFIG": options}
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "qwen-omni", timeout_s=600, **variables)
