@@ -293,3 +293,23 @@ COMPARISON_SCHEMA = pl.Schema(
         **CONTRAST_COLUMNS,
     }
 )
+
+METRICS_SCHEMA = pl.Schema(
+    {
+        "model": pl.String,
+        "metric": pl.String,
+        "condition": pl.String,
+        "items": pl.Int64,
+        # Cells of these items; those with a score; those that failed, in the judge's case for want of a verdict too.
+        "planned": pl.Int64,
+        "scored": pl.Int64,
+        "failed": pl.Int64,
+        "mean_score": pl.Float64,
+        # On the rubric's own scale; null but for a judge with one.
+        "mean_rating": pl.Float64,
+        # Shares of the scored cells; null where the table has no flags.
+        "refused": pl.Float64,
+        "unparsable": pl.Float64,
+    }
+)
+"""Descriptive; the shares are of the scored cells."""

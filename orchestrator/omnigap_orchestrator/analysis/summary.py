@@ -11,6 +11,7 @@ from omnigap_orchestrator.analysis import architecture as types
 from omnigap_orchestrator.analysis.accuracy import accuracy, accuracy_by_task
 from omnigap_orchestrator.analysis.agreement import pairwise_agreement
 from omnigap_orchestrator.analysis.answers import answer_shapes
+from omnigap_orchestrator.analysis.by_metric import by_metric
 from omnigap_orchestrator.analysis.choose import IntervalOptions
 from omnigap_orchestrator.analysis.consistency import agreeing_items, consistency
 from omnigap_orchestrator.analysis.contrasts import MissingRule
@@ -77,6 +78,7 @@ class Analysis:
     errors: pl.DataFrame
     latency: pl.DataFrame
     answers: pl.DataFrame
+    metrics: pl.DataFrame
     consistency: pl.DataFrame
     agreement: pl.DataFrame
     waterfall: pl.DataFrame
@@ -152,6 +154,7 @@ def analyse(
         errors=error_counts(results),
         latency=latency(results, options.intervals.level),
         answers=answer_shapes(results),
+        metrics=by_metric(results),
         consistency=consistency(models, agreeing, options.chance, options.intervals),
         agreement=pairwise_agreement(models, options.intervals),
         waterfall=waterfall(results, options.missing, options.intervals, controls, options.reference),

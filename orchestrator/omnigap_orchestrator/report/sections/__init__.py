@@ -14,6 +14,7 @@ from omnigap_orchestrator.report.sections.controls import controls_section
 from omnigap_orchestrator.report.sections.effects import effect_section
 from omnigap_orchestrator.report.sections.gaps import gap_section
 from omnigap_orchestrator.report.sections.latency import latency_section
+from omnigap_orchestrator.report.sections.metrics import metrics_section
 from omnigap_orchestrator.report.sections.missing import missing_section
 from omnigap_orchestrator.report.sections.power import power_section
 from omnigap_orchestrator.report.sections.routing import routing_section
@@ -39,6 +40,7 @@ def all_sections(
         gap_section(analysis),
         effect_section(analysis),
         task_section(analysis),
+        metrics_section(analysis),
         architecture_section(analysis),
         waterfall_section(analysis),
         controls_section(analysis),
