@@ -52,6 +52,7 @@ class RunFacts:
     versions: Mapping[str, str] = field(default_factory=dict)
     models: tuple[ServiceFacts, ...] = ()
     asr: ServiceFacts | None = None
+    second_asr: ServiceFacts | None = None
     tts: ServiceFacts | None = None
     judge: ServiceFacts | None = None
     voices: tuple[str, ...] = ()

@@ -164,6 +164,11 @@ def provenance(facts: RunFacts, results: pl.DataFrame) -> tuple[Fact, ...]:
         *(Fact(f"Model {m.name}", _details(m), code=True) for m in facts.models),
         *([Fact("ASR scorer", f"{facts.asr.name}; {_details(facts.asr)}", code=True)] if facts.asr else []),
         *([Fact("Judge", f"{facts.judge.name}; {_details(facts.judge)}", code=True)] if facts.judge else []),
+        *(
+            [Fact("Second scorer", f"{facts.second_asr.name}; {_details(facts.second_asr)}", code=True)]
+            if facts.second_asr
+            else []
+        ),
         *([Fact("Voice service", f"{facts.tts.name}; {_details(facts.tts)}", code=True)] if facts.tts else []),
         Fact("Voices", ", ".join(facts.voices)),
         Fact("Fonts", ", ".join(facts.fonts)),

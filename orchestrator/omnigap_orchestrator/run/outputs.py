@@ -162,7 +162,8 @@ def _check_json(check: CarrierCheck | None) -> dict[str, Any] | None:
 
 def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:
     """All that is needed to run it again, readable; TOML knows no null, so what is not set is left out."""
-    services = {service.name: service for service in (facts.asr, facts.tts, facts.judge) if service is not None}
+    seen = (facts.asr, facts.second_asr, facts.tts, facts.judge)
+    services = {service.name: service for service in seen if service is not None}
     return {
         "run": facts.name,
         "started": facts.started or "",

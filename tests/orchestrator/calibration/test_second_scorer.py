@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import polars as pl
@@ -45,6 +46,9 @@ async def test_both_scorers_hear_the_same_answers_and_stand_side_by_side(tmp_pat
     assert row["second_n"] == 6
     assert row["reason"] == "not calibrated"
     assert len(ears.asked) == 6
+    told = tomllib.loads(setting.folder.manifest.read_text(encoding="utf-8"))
+    assert told["services"]["second_scorer"]["digest"] == spoken["second_asr_digest"][0]
+    assert "A second ASR model transcribed 6 spoken answers" in setting.folder.report.read_text(encoding="utf-8")
     await setting.drive()
     assert len(ears.asked) == 6
 
