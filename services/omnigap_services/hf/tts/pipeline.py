@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.voice import Line, Sound, VoiceModel, mono
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_models.device import Placement
-from omnigap_services.torch_models.revision import Weights
+from omnigap_services.torch_models.revision import Weights, content_hash
 
 # Families that speak in turns take their speaker as a mark before the text.
 _MARKS = {"csm": "[{}]{}", "dia": "[{}] {}"}
@@ -53,6 +54,7 @@ class PipelineVoice(VoiceModel):
             "pipeline": "text-to-audio",
             "generate": json.dumps(self._generate, sort_keys=True),
             "speakers": json.dumps(self._voices, sort_keys=True),
+            **_codec_beside(self._pipe),
         }
 
     def speak(self, line: Line) -> Sound:
@@ -60,7 +62,26 @@ class PipelineVoice(VoiceModel):
         text = _MARKS[self._type].format(speaker, line.text) if self._type in _MARKS and speaker else line.text
         with torch.inference_mode():
             made = self._pipe(text, generate_kwargs={**self._generate, **self._numbered(speaker)})
-        return Sound(mono(made["audio"]))
+        samples = mono(made["audio"])
+        limit = self._generate.get("max_new_tokens")
+        return Sound(samples, cut=limit is not None and self._frames(len(samples)) >= limit)
+
+    def _frames(self, samples: int) -> int:
+        """Tokens that a sound of so many samples took, where the family's codec tells; else 0."""
+        codec = getattr(self.model, "codec_model", None)
+        rate = getattr(getattr(codec, "config", None), "frame_rate", None)
+        return round(samples / self.sample_rate * rate) if rate else 0
 
     def _numbered(self, speaker: str) -> dict[str, Any]:
         return {"speaker_id": int(speaker)} if self._type in _NUMBERED and speaker else {}
+
+
+def _codec_beside(pipe: Any) -> dict[str, str]:
+    """Where a processor took its codec from, for families such as Dia whose checkpoint names another one."""
+    codec = getattr(getattr(pipe, "processor", None), "audio_tokenizer", None)
+    if codec is None:
+        return {}
+    commit = getattr(codec.config, "_commit_hash", None)
+    if commit:
+        return {"codec": f"{codec.config._name_or_path}@{commit}"}
+    return {"codec": f"sha256:{content_hash(Path(codec.config._name_or_path))}"}

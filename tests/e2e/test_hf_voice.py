@@ -1,0 +1,82 @@
+"""A run whose questions are read aloud by a voice of transformers, named in the configuration, instead of espeak."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+import polars as pl
+import pytest
+import soundfile
+import tomli_w
+from running import orchestrate
+
+CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
+
+pytestmark = [
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")),
+        reason="NOT TESTED: torch or transformers is not installed",
+    ),
+    pytest.mark.skipif(
+        not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
+    ),
+]
+
+
+@pytest.fixture
+def voice(tmp_path: Path) -> Path:
+    """The folder of a tiny VITS."""
+    from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
+
+    let_torchvision_import()
+    sys.path.append(str(Path(__file__).parents[1] / "services" / "hf"))
+    import tiny_voices
+
+    folder = tmp_path / "tiny-vits"
+    folder.mkdir()
+    return tiny_voices.vits(folder)
+
+
+async def test_questions_are_voiced_by_hf_tts_and_answers_heard_by_the_embedded_scorer(
+    tmp_path: Path, voice: Path
+) -> None:
+    # The cascade speaks with espeak, which nothing but the cascade calls: the questions' voice is the other one.
+    config = {
+        "run": {"conditions": ["t2t", "s2t", "t2s"]},
+        "items": {"limit": 6},
+        "carriers": {"speech": {"words_per_minute": [150]}},
+        "fleet": {
+            "kind": "embedded",
+            "services": {
+                "natural": {
+                    "service": "hf-tts",
+                    "role": "tts",
+                    "options": {"model": str(voice), "words_per_minute": 150.0, "cpu_threads": 1},
+                },
+                "espeak": {"role": "part"},
+                "asr": {},
+                "cascade": {"options": {"tts": "@espeak"}},
+            },
+        },
+    }
+    (tmp_path / "voiced.toml").write_text(tomli_w.dumps(config))
+    ended = await orchestrate("run", "--config", "voiced.toml", folder=tmp_path, patience_s=240)
+    assert ended.code == 0, ended.err
+    folder = tmp_path / "runs" / "voiced"
+    table = pl.read_parquet(folder / "results.parquet")
+    assert set(table["outcome"]) == {"answered"}
+    assert table.height == 6 * 3
+    heard = table.filter(output="speech")
+    assert heard["transcript"].null_count() == 0
+    assert heard["score"].null_count() == 0
+    manifest = tomllib.loads((folder / "manifest.toml").read_text())
+    assert "tiny-vits" in str(manifest)
+    # The clips that brought the questions are the tiny voice's: noise at 16 kHz, and no two alike.
+    clips = table.filter(condition="s2t")["input_media"].to_list()
+    assert len(set(clips)) == 6
+    paths = [next(folder.rglob(f"{clip}*")) for clip in clips]
+    assert {soundfile.info(path).samplerate for path in paths} == {16_000}
