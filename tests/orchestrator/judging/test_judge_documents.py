@@ -1,0 +1,70 @@
+"""What docs/judge.md and docs/foreign-results.md show can be typed as it stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from omnigap_orchestrator.config import ItemsConfig, load_config
+from omnigap_orchestrator.items.jsonl import read_jsonl
+from omnigap_orchestrator.judging import SHIPPED, rubric_of
+from omnigap_orchestrator.presets import preset_names
+from omnigap_orchestrator.scoring import METRIC_NAMES, PRESETS
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / document).read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("document", ["judge.md", "foreign-results.md"])
+def test_configurations_load(document: str, tmp_path: Path) -> None:
+    loaded = 0
+    for number, block in enumerate(blocks(document, "toml")):
+        if 'prompt = """' in block:
+            continue
+        path = tmp_path / f"{number}.toml"
+        path.write_text(block, encoding="utf-8")
+        load_config(path)
+        loaded += 1
+    assert loaded >= 1
+
+
+def test_the_rubric_of_ones_own_is_a_rubric() -> None:
+    (block,) = (block for block in blocks("judge.md", "toml") if 'prompt = """' in block)
+    assert rubric_of("own", block, ".toml").scale == "0 to 10"
+
+
+def test_the_items_load(tmp_path: Path) -> None:
+    (block,) = blocks("judge.md", "json")
+    (tmp_path / "items.jsonl").write_text(block, encoding="utf-8")
+    assert [item.metric for item in read_jsonl(tmp_path / "items.jsonl")] == ["refusal", "ifeval", "judge"]
+    assert all(json.loads(line) for line in block.strip().split("\n"))
+
+
+def test_every_metric_subset_rubric_and_preset_is_told() -> None:
+    told = (DOCS / "judge.md").read_text(encoding="utf-8")
+    for name in (*METRIC_NAMES, *SHIPPED):
+        assert f"`{name}`" in told, name
+    for subset in PRESETS["voicebench"]:
+        assert subset.removesuffix("_speaker") in told, subset
+    foreign = (DOCS / "foreign-results.md").read_text(encoding="utf-8")
+    for name in preset_names():
+        assert f"`{name}`" in foreign, name
+
+
+def test_the_mapping_names_every_key_of_a_column() -> None:
+    from omnigap_orchestrator.config import ColumnConfig
+
+    told = (DOCS / "foreign-results.md").read_text(encoding="utf-8") + (DOCS / "items.md").read_text(encoding="utf-8")
+    assert [key for key in ColumnConfig.model_fields if not re.search(rf"\b{key}\b", told)] == []
+    assert "preset" in ItemsConfig.model_fields
+
+
+def test_the_notebooks_lines_compile() -> None:
+    for block in blocks("foreign-results.md", "python"):
+        compile(block, "foreign-results.md", "exec")
