@@ -66,11 +66,10 @@ def font_path(font: str) -> Path:
         CarrierError: for a name that is not known and no file.
     """
     if font in FONTS:
-        # matplotlib is found, not imported: it would cost most of a second.
-        spec = importlib.util.find_spec("matplotlib")
-        if spec is None or spec.origin is None:
+        folder = _wheel_fonts()
+        if folder is None:
             raise CarrierError(f"{KEY}: {font!r} comes with matplotlib, which is not installed: pip install matplotlib")
-        return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / FONTS[font]
+        return folder / FONTS[font]
     if font in MACHINE_FONTS:
         found = machine_fonts(FONT_FOLDERS).get(font)
         if found is None:
@@ -82,6 +81,15 @@ def font_path(font: str) -> Path:
         known = ", ".join((*FONTS, *machine_fonts(FONT_FOLDERS)))
         raise CarrierError(f"{KEY}: {font!r} is no file and no known font: one of {known}, or a file's path")
     return path
+
+
+@functools.cache
+def _wheel_fonts() -> Path | None:
+    """Where matplotlib's wheel keeps its fonts. It is found, not imported, which would cost most of a second."""
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 
 @functools.lru_cache(maxsize=8)
@@ -103,14 +111,17 @@ def font_with(text: str) -> str | None:
     return next((font for font in (*FONTS, *machine_fonts(FONT_FOLDERS)) if needed <= _glyphs(font)), None)
 
 
-@functools.lru_cache(maxsize=64)
 def load_font(font: str, size: int) -> ImageFont.FreeTypeFont:
     """A font at a size in pixels.
 
     Raises:
         CarrierError: for a font that is not there or can't be opened.
     """
-    path = font_path(font)
+    return _load(font_path(font), size)
+
+
+@functools.lru_cache(maxsize=64)
+def _load(path: Path, size: int) -> ImageFont.FreeTypeFont:
     try:
         # The basic layout needs no library of the system, so the same text gives the same pixels everywhere.
         return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
@@ -118,14 +129,18 @@ def load_font(font: str, size: int) -> ImageFont.FreeTypeFont:
         raise CarrierError(f"{KEY}: {path} can't be opened as a font: {error}") from error
 
 
-@functools.lru_cache(maxsize=64)
 def font_digest(font: str) -> str:
     """SHA-256 of a font's file: a font that changed draws another carrier.
 
     Raises:
         CarrierError: for a font that is not there.
     """
-    return sha256_hex(font_path(font).read_bytes())
+    return _digest(font_path(font))
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(path: Path) -> str:
+    return sha256_hex(path.read_bytes())
 
 
 def check_drawable(text: str, font: str) -> None:
@@ -158,10 +173,13 @@ def _who_has(text: str) -> str:
     return f"no known font of this machine has it{install} or set {KEY} (or --font) to the file of a font that has it"
 
 
-@functools.lru_cache(maxsize=64)
 def _glyphs(font: str) -> frozenset[int]:
     """The code points that a font has glyphs for."""
-    path = font_path(font)
+    return _glyphs_in(font_path(font))
+
+
+@functools.lru_cache(maxsize=64)
+def _glyphs_in(path: Path) -> frozenset[int]:
     try:
         with TTFont(path, fontNumber=0, lazy=True) as file:
             return frozenset(file.getBestCmap() or ())

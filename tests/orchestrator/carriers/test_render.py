@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from omnigap.media import ImageLimits
+from omnigap.media import ImageLimits, decode_image
 from omnigap.vocabulary import AnswerType
-from omnigap_orchestrator.carriers import CarrierError, ImageStyle, image_carrier_key, image_styles, render_text
+from omnigap_orchestrator.carriers import CarrierError, ImageStyle, fonts, image_carrier_key, image_styles, render_text
 from omnigap_orchestrator.carriers.fonts import FONTS, check_drawable, font_path
 from omnigap_orchestrator.carriers.wrap import wrap
 from omnigap_orchestrator.config import ImageConfig
@@ -149,6 +149,49 @@ def test_fonts_that_can_not_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.ttf").write_bytes(b"no font")
     with pytest.raises(CarrierError, match=r"bad\.ttf can't be opened as a font"):
         render_text("a", ImageStyle(font=str(tmp_path / "bad.ttf")))
+
+
+@pytest.fixture
+def hangul(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of fonts with one file that goes by the name of a Hangul font; its letters are DejaVu's own."""
+    (tmp_path / "deep").mkdir()
+    path = tmp_path / "deep" / "NanumGothic.ttf"
+    path.write_bytes(font_path("DejaVu Sans").read_bytes())
+    monkeypatch.setattr(fonts, "FONT_FOLDERS", (tmp_path,))
+    return path
+
+
+def test_a_font_of_the_machine_is_found_by_its_name(hangul: Path) -> None:
+    assert font_path("NanumGothic") == hangul
+    assert render_text("abc", ImageStyle(font="NanumGothic")) == render_text("abc", ImageStyle())
+    with pytest.raises(CarrierError, match=r"'Noto Sans CJK' is not in .*: install it, or give the path"):
+        font_path("Noto Sans CJK")
+
+
+def test_where_no_font_has_a_letter_the_message_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fonts, "FONT_FOLDERS", (tmp_path,))
+    with pytest.raises(CarrierError, match=r"fonts-nanum or fonts-noto-cjk.*\[carriers.image\] font \(or --font\)"):
+        render_text("수도", ImageStyle())
+    with pytest.raises(CarrierError) as caught:
+        render_text("nice 🙂", ImageStyle())
+    assert "fonts-nanum" not in str(caught.value)
+
+
+@pytest.mark.skipif(
+    not fonts.machine_fonts(fonts.FONT_FOLDERS),
+    reason="NOT TESTED: no Hangul font on this machine (Debian: apt-get install fonts-nanum)",
+)
+def test_hangul_is_drawn_with_a_font_that_has_it() -> None:
+    font = fonts.font_with("대한민국의 수도는 어디입니까?")
+    assert font is not None
+    image = decode_image(render_text("대한민국의 수도는 어디입니까?", ImageStyle(font=font)), "image/png")
+    other = decode_image(render_text("대한민국의 수도는 무엇입니까?", ImageStyle(font=font)), "image/png")
+    assert image.size == other.size
+    assert image.tobytes() != other.tobytes()
+    with pytest.raises(CarrierError, match=f'set .carriers.image. font = "{font}"'):
+        render_text("대한민국", ImageStyle())
 
 
 def test_a_width_without_room_is_refused() -> None:
