@@ -15,6 +15,7 @@ from omnigap_services.asr.options import SHIPPED_CHECKPOINT
 from omnigap_services.cascade.adapter import CascadeAdapter
 from omnigap_services.echo import EchoAdapter
 from omnigap_services.espeak.adapter import EspeakAdapter
+from omnigap_services.ocr.adapter import OcrAdapter
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "shout_model.py"
 
@@ -74,6 +75,10 @@ async def test_echo_conforms_when_its_queue_is_short_and_its_work_slow(host: Ser
 
 async def test_espeak_conforms(host: Serve) -> None:
     await check_service(await host(EspeakAdapter({})), skipped=DEAF | BLIND | WRITES_NOTHING)
+
+
+async def test_ocr_conforms(host: Serve) -> None:
+    await check_service(await host(OcrAdapter({})), skipped=DEAF | MUTE | ILLITERATE)
 
 
 async def test_the_example_model_conforms(host: Serve) -> None:
