@@ -18,9 +18,12 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.dispatch import Endpoint
 from omnigap_orchestrator.fleet import COMPOSE_PORTS
 from omnigap_orchestrator.items import Item, ItemError, load_items
+from omnigap_orchestrator.judging import RubricError
 from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
+from omnigap_orchestrator.run.judge import read_rubrics
 from omnigap_orchestrator.run.settings import roster_of
+from omnigap_orchestrator.scoring import JUDGE, MetricRules, metric_of
 
 LOW_DISK_BYTES = 2 * 2**30
 
@@ -44,11 +47,12 @@ async def checkup(config: Config, folder: RunFolder) -> list[Finding]:
     """Runs every check; none of them changes anything but the run's folder, which is made."""
     items = _readable(config)
     findings = [_items(config), _folder(folder), _disk(folder), *_fonts(config, items), *_hearing(config, items)]
+    findings += _judging(config, items)
     roster = roster_of(config)
     if roster is None:
         return [*findings, _embedded(), *await _compose()]
     places = [(f"model {name}", address) for name, group in roster.models.items() for address in group]
-    places += [("tts", address) for address in roster.tts]
+    places += [("tts", address) for address in roster.tts] + [("judge", address) for address in roster.judge]
 
     def hears(card: pb.DescribeResponse) -> str:
         return unheard(config, items, card.languages)
@@ -86,6 +90,21 @@ def _disk(folder: RunFolder) -> Finding:
     if free < LOW_DISK_BYTES:
         return Finding("disk", Status.WARNING, f"{text}: speech answers may fill it, choose another --run-dir")
     return Finding("disk", Status.OK, text)
+
+
+def _judging(config: Config, items: Sequence[Item]) -> list[Finding]:
+    """The rubrics, and whether somebody is there to judge what has a judge for its metric."""
+    rules = MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
+    judged = sum(metric_of(item, rules) == JUDGE for item in items)
+    if config.judge is None:
+        text = f"{judged} items have a judge for their metric, and none is configured: write a [judge] section"
+        return [Finding("judge", Status.WARNING, text)] if judged else []
+    try:
+        rubrics = read_rubrics(config.judge)
+    except RubricError as error:
+        return [Finding("judge", Status.FAILED, str(error))]
+    named = ", ".join(f"{rubric.name} ({rubric.scale})" for rubric in rubrics or ())
+    return [Finding("judge", Status.OK, f"{judged} items are judged; rubrics {named}")]
 
 
 def _hearing(config: Config, items: Sequence[Item]) -> list[Finding]:
