@@ -26,10 +26,15 @@ def verification_table(
     """
     found = [(subject, _readings(subject, readers, transcripts)) for subject in subjects]
     # A reader may know one voice and not another, or fail at one size: it is judged on carriers that were made alike.
-    able = abilities(((_making(subject), readings) for subject, readings in found), limit)
+    alike = abilities(((_making(subject), readings) for subject, readings in found), limit)
+    at_all = abilities(((_kind(subject), readings) for subject, readings in found), limit)
     rows: list[tuple[object, ...]] = []
     for subject, readings in found:
-        judged = judge(readings, able[_making(subject)], limit) if readings else _unread(subject, readers)
+        judged = (
+            judge(readings, alike[_making(subject)], at_all[_kind(subject)], limit)
+            if readings
+            else _unread(subject, readers)
+        )
         each: list[Reading | None] = [*readings] or [None]
         for reading in each:
             rows.append((*_facts(subject), *_read(reading, subject), judged.verdict.value, judged.why))
@@ -39,6 +44,10 @@ def verification_table(
 def _making(subject: Subject) -> tuple[object, ...]:
     """Which carriers are made alike: the same modality, language and rendering."""
     return subject.modality, subject.item.language, subject.variant
+
+
+def _kind(subject: Subject) -> tuple[object, ...]:
+    return subject.modality, subject.item.language
 
 
 def _readings(subject: Subject, readers: Sequence[Reader], transcripts: Mapping[str, TranscriptRow]) -> list[Reading]:

@@ -86,7 +86,9 @@ def abilities(
     }
 
 
-def judge(readings: Sequence[Reading], able: Mapping[str, Ability], limit: float) -> Judged:
+def judge(
+    readings: Sequence[Reading], alike: Mapping[str, Ability], at_all: Mapping[str, Ability], limit: float
+) -> Judged:
     """The verdict on a carrier that at least one reader read.
 
     One reader that reads the whole question back proves that it is there. That none does proves little: only a reader
@@ -94,12 +96,18 @@ def judge(readings: Sequence[Reading], able: Mapping[str, Ability], limit: float
     of them, have no trace; or where two such readers miss the same key piece.
 
     Args:
-        able: reader -> its ability with carriers of this modality, language and making.
+        alike: reader -> its ability with carriers of this modality, language and making.
+        at_all: with all of this modality and language. Who reads nothing at all in a carrier need not know its font or
+            voice, as long as it reads others.
     """
     if any(reading.kept(limit) for reading in readings):
         return Judged(Verdict.KEPT)
     best = min(readings, key=lambda r: (r.comparison.word_error, len(r.comparison.missing)))
-    judges = [reading for reading in readings if able.get(reading.reader, Ability()).able]
+    judges = [
+        reading
+        for reading in readings
+        if (at_all if not reading.text.strip() else alike).get(reading.reader, Ability()).able
+    ]
     if judges:
         traces = [_without_trace(reading) for reading in judges]
         if all(traces):
@@ -111,7 +119,7 @@ def judge(readings: Sequence[Reading], able: Mapping[str, Ability], limit: float
             return Judged(Verdict.LOST, f"{len(read)} readers miss {', '.join(sorted(agreed))}")
     why = _shortfall(best, limit)
     if not judges:
-        shown = able.get(best.reader, Ability())
+        shown = alike.get(best.reader, Ability())
         why += f"; {best.reader} read {shown.kept} of {shown.read} such carriers back whole, and can't call one lost"
     return Judged(Verdict.DOUBTFUL, why)
 

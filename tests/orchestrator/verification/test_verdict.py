@@ -18,8 +18,11 @@ def reading(text: str, reader: str = "ocr") -> Reading:
     return Reading(reader, f"digest of {reader}", text, compare(ITEM, ITEM.question, text))
 
 
-def verdict(*readings: Reading, able: dict[str, Ability] | None = None) -> tuple[Verdict, str]:
-    judged = judge(readings, able or {"ocr": ABLE, "asr": ABLE}, 0.2)
+def verdict(
+    *readings: Reading, able: dict[str, Ability] | None = None, at_all: dict[str, Ability] | None = None
+) -> tuple[Verdict, str]:
+    alike = able or {"ocr": ABLE, "asr": ABLE}
+    judged = judge(readings, alike, at_all or alike, 0.2)
     return judged.verdict, judged.why
 
 
@@ -60,6 +63,14 @@ def test_a_reader_that_reads_badly_or_read_little_calls_nothing_lost(ability: Ab
     found, why = verdict(reading(""), able={"ocr": ability})
     assert found is Verdict.DOUBTFUL
     assert f"ocr read {ability.kept} of {ability.read} such carriers back whole" in why
+
+
+def test_who_reads_nothing_need_only_read_others_of_another_font_or_voice() -> None:
+    stranger = {"ocr": Ability(20, 0)}
+    assert verdict(reading(""), able=stranger, at_all={"ocr": ABLE}) == (Verdict.LOST, "nothing was read in it")
+    # Words that it reads wrong in a font that it never reads right are its own error.
+    assert verdict(reading("which river"), able=stranger, at_all={"ocr": ABLE})[0] is Verdict.DOUBTFUL
+    assert verdict(reading(""), able=stranger)[0] is Verdict.DOUBTFUL
 
 
 def test_two_able_readers_that_miss_the_same_piece_call_it_lost() -> None:
