@@ -135,6 +135,8 @@ def test_models_of_another_kind_are_refused_with_what_to_do(built: Built, tmp_pa
         card(llama, kind="image-text")
     with pytest.raises(OptionsError, match="qwen-omni"):
         card(changed(llama, tmp_path / "omni", model_type="qwen2_5_omni"))
+    with pytest.raises(OptionsError, match="Mistral's own tokenizer"):
+        card(changed(llama, tmp_path / "voxtral", model_type="voxtral"))
     with pytest.raises(OptionsError, match="encoder-decoder"):
         card(changed(llama, tmp_path / "t5", model_type="t5", is_encoder_decoder=True))
 

@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 _OTHERS = (
     *("pop2piano", "dia", "vibevoice", "speecht5", "seamless_m4t", "seamless_m4t_v2", "speech-encoder-decoder"),
     *("kyutai_speech_to_text", "voxtral_realtime", "moonshine_streaming", "granite_speech", "granite_speech_plus"),
+    *("voxtral", "vibevoice_asr"),
 )
 
 
@@ -54,7 +55,7 @@ def load_ears(options: HfAsrOptions) -> LoadedEars:
         **dict.fromkeys(getattr(auto, "MODEL_FOR_RNNT_MAPPING_NAMES", ()), "AutoModelForRNNT"),
     }
     decoders = {
-        **dict.fromkeys(("glmasr", "voxtral"), "AutoModelForMultimodalLM"),
+        "glmasr": "AutoModelForMultimodalLM",
         **dict.fromkeys(auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES, "AutoModelForSpeechSeq2Seq"),
     }
     if model_type == "whisper":

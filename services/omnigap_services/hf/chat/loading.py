@@ -106,6 +106,8 @@ def _auto_class(config: Any, options: ChatOptions) -> Any:
 
     if config.model_type in ("qwen2_5_omni", "qwen3_omni_moe"):
         raise _wrong(f"{config.model_type} answers in speech as well: serve it with `omnigap-serve qwen-omni`")
+    if config.model_type.startswith("voxtral"):
+        raise _wrong(f"{config.model_type} takes its prompts from Mistral's own tokenizer, which is not offered here")
     if config.is_encoder_decoder:
         raise _wrong(f"{config.model_type} is an encoder-decoder, which has no chat prompt: name a decoder-only model")
     choices = {

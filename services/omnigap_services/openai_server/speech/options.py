@@ -30,7 +30,7 @@ class SpeechOptions(EndpointOptions):
         words_per_minute: what the voice speaks at speed 1; 0: not known, and requests for a rate are refused.
         speed: where a request brings no rate; left out: it is not sent.
         instructions: how to speak, for servers that take them.
-        seed_field: root field that the seed goes into, as `seed` for vLLM-Omni; empty: it is not sent.
+        seed_field: root field that the seed goes into, for servers that take one; empty: it is not sent.
         seed: where a request brings none and there is a field for it.
         extra_body: further root fields, part of the digest and shown to everyone: no place for a secret.
         max_text_chars: of one question.
