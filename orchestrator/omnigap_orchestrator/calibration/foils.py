@@ -129,10 +129,10 @@ def utterances(
 
 
 def in_carrier(item: Item, answer: str, carrier: str | None) -> str:
-    """The answer as it is said: in the carrier sentence, else bare, but for a lone letter, which gets a word."""
+    """The answer as it is said: in the carrier sentence, else bare; a lone English letter gets a word before it."""
     if carrier is not None:
         return carrier.replace(ANSWER, answer)
-    if len(answer) == 1 and answer.isalpha():
+    if len(answer) == 1 and answer.isalpha() and item.language.partition("-")[0].lower() == "en":
         return f"Option {answer}." if item.choices else f"The letter {answer}."
     return answer
 

@@ -59,7 +59,10 @@ def _as_json(summary: Row, folder: RunFolder) -> Row:
 
 def _table(summary: Row, model: str) -> Table:
     level = f"{summary['level']:.0%}".replace("%", " %")
-    table = plain_table(model, "condition", "answered", f"accuracy ({level} interval)", "gap to t2t in points")
+    corrected = {row["condition"]: row for row in summary["calibrated"] if row["model"] == model}
+    known = any(row["corrected_gap"] is not None for row in corrected.values())
+    headings = ("condition", "answered", f"accuracy ({level} interval)", "gap to t2t in points")
+    table = plain_table(model, *headings, *(["corrected for the scorer"] if known else []))
     accuracy = _by_condition(headline(summary["accuracy"], "answered_only"), model)
     gaps = _by_condition(headline(summary["gaps"], "answered_pairs"), model)
     counts = _by_condition(summary["conditions"], model)
@@ -72,8 +75,15 @@ def _table(summary: Row, model: str) -> Table:
             f"{count['answered']} of {count['planned']}" if count["planned"] else "unsupported",
             accuracy_text(accuracy.get(condition.name)),
             "reference" if condition == REFERENCE else gap_text(gaps.get(condition.name)),
+            *([_corrected_gap(corrected.get(condition.name))] if known else []),
         )
     return table
+
+
+def _corrected_gap(row: Row | None) -> str:
+    if row is None or row["corrected_gap"] is None:
+        return ""
+    return gap_text({"estimate": row["corrected_gap"], "low": row["gap_low"], "high": row["gap_high"]})
 
 
 def _by_condition(rows: list[Row], model: str) -> dict[str, Row]:

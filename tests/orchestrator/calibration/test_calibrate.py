@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import polars as pl
 import pytest
 from parrots import Parrots
-from running import Row, Setting, item, orchestrate
-from served_doubles import Double, Serve
+from running import Orchestrator, Row, Setting, item, orchestrate
+from served_doubles import Double, Serve, ServeWire, Wire, plain
 
 from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA
 from omnigap_orchestrator.calibration.drive import calibrate
@@ -160,6 +161,29 @@ async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were
     rates: dict[str, Row] = {row["foil"]: row for row in told["rates"]}
     assert rates["gold"]["estimate"] == pytest.approx(5 / 6)
     assert rates["all_foils"]["estimate"] == 1.0
+    ended = await orchestrate("run", "--config", setting.write(), folder=tmp_path)
+    assert ended.code == 0, ended.err
+    assert "corrected for the scorer" in ended.out
     ended = await orchestrate("calibrate", "--config", setting.write(), "--carrier", "So?", folder=tmp_path)
     assert ended.code == 1
     assert "--carrier 'So?' has no {answer}" in ended.err
+
+
+async def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(
+    tmp_path: Path, host: Serve, host_wire: ServeWire
+) -> None:
+    ears = Wire(plain, delay_s=0.05, max_concurrent=1)
+    setting = await a_setting(Parrots(), host, tmp_path, scorer=[await host_wire(ears)])
+    command = await Orchestrator.start("calibrate", "--config", setting.write(), folder=tmp_path)
+    await ears.until_asked(3)
+    command.process.send_signal(signal.SIGINT)
+    ended = await command.end()
+    assert ended.code == 130, ended.err
+    assert "interrupted; every clip that was heard is kept" in ended.err
+    assert "Traceback" not in ended.err
+    asked = len(ears.asked)
+    again = await orchestrate("calibrate", "--config", setting.write(), folder=tmp_path)
+    assert again.code == 0, again.err
+    # Two at least had been heard before the third came, the ears taking one at a time.
+    assert len(ears.asked) <= asked + len(CITIES) - 2
+    assert len({request.request_id for request in ears.asked}) == len(CITIES)

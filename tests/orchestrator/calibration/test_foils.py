@@ -70,6 +70,12 @@ def test_names_are_mistaken_for_the_nearest_in_sound() -> None:
     assert of(CITIES, "London", Foil.SOUND_ALIKE) == "Lisbon"
 
 
+def test_korean_is_compared_by_its_letters_and_a_lone_letter_gets_no_english_word() -> None:
+    assert distance("강아지", "망아지") < 0.2 < distance("강아지", "병아리") < distance("강아지", "한글")
+    question = item("q", "B", AnswerType.LETTER, choices=("하나", "둘"), language="ko")
+    assert [u.spoken for u in utterances((question,)).said if u.foil is Foil.GOLD] == ["B"]
+
+
 def test_a_foil_that_counts_as_right_is_passed_over() -> None:
     rivers = (item("a", "Nile"), item("b", "Nile River"), item("c", "Rhine"))
     assert of(rivers, "a", Foil.PLAIN) == "Rhine"
