@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from omni_asked import Recorded, ask, eight
 from served import Served
 
+from omnigap.vocabulary import Modality
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
 
@@ -76,6 +78,18 @@ def kind(request: pytest.FixtureRequest) -> str:
 def adapter(kind: str, make: Make) -> QwenOmniAdapter:
     """A loaded adapter of each family; tests leave it as it was."""
     return make(kind)
+
+
+@pytest.fixture(scope="session")
+def written(adapter: QwenOmniAdapter) -> list[Recorded]:
+    """`eight`, answered in text by one batch."""
+    return ask(adapter, *eight(Modality.TEXT))
+
+
+@pytest.fixture(scope="session")
+def spoken(adapter: QwenOmniAdapter) -> list[Recorded]:
+    """`eight`, answered in speech by one batch."""
+    return ask(adapter, *eight(Modality.SPEECH))
 
 
 @pytest.fixture(scope="session")

@@ -36,8 +36,8 @@ def speech_parts(adapter: QwenOmniAdapter) -> list[Any]:
 
 def test_text_answers_never_run_the_talker(adapter: QwenOmniAdapter) -> None:
     for part in speech_parts(adapter):
-        assert runs_of(part, lambda: ask(adapter, *eight(Modality.TEXT))) == 0
-        assert runs_of(part, lambda: ask(adapter, *eight(Modality.SPEECH))) > 0
+        assert runs_of(part, lambda: ask(adapter, *eight(Modality.TEXT)[:4])) == 0
+        assert runs_of(part, lambda: ask(adapter, *eight(Modality.SPEECH)[:1])) > 0
 
 
 def test_text_and_speech_come_from_one_generation(adapter: QwenOmniAdapter) -> None:
@@ -86,9 +86,9 @@ def test_the_answer_holds_nothing_of_the_prompt(adapter: QwenOmniAdapter) -> Non
     assert len(again) >= 1
 
 
-def test_audio_is_as_long_as_the_codec_s_frames_say(adapter: QwenOmniAdapter, kind: str) -> None:
+def test_audio_is_as_long_as_the_codec_s_frames_say(spoken: list[Recorded], kind: str) -> None:
     lengths = set()
-    for turn in ask(adapter, *eight(Modality.SPEECH)):
+    for turn in spoken:
         frames = int(turn.done.diagnostics["codec_frames"])
         # 50 frames a second, and 12.5 of which the causal decoder loses a fixed piece of its last one.
         expected = 480 * frames if kind == "qwen2.5" else max(0, 1920 * frames - 555)
@@ -98,25 +98,23 @@ def test_audio_is_as_long_as_the_codec_s_frames_say(adapter: QwenOmniAdapter, ki
     assert len(lengths) > 2
 
 
-def test_audio_is_heard(adapter: QwenOmniAdapter) -> None:
-    for turn in ask(adapter, *eight(Modality.SPEECH)):
+def test_audio_is_heard(spoken: list[Recorded]) -> None:
+    for turn in spoken:
         assert 0.005 < float(np.sqrt(np.mean(turn.audio**2))) < 0.9
 
 
-def test_an_answer_that_ends_by_itself_stops_and_a_capped_one_says_so(adapter: QwenOmniAdapter) -> None:
-    turns = ask(adapter, *eight(Modality.SPEECH))
-    for turn in turns:
+def test_an_answer_that_ends_by_itself_stops_and_a_capped_one_says_so(spoken: list[Recorded]) -> None:
+    for turn in spoken:
         done = turn.done
         capped = done.diagnostics["text_capped"] or done.diagnostics["speech_capped"]
         assert (done.finish_reason is FinishReason.LENGTH) == bool(capped)
         assert done.diagnostics["text_capped"] == (done.output_tokens == 12)
-    assert {turn.done.finish_reason for turn in turns} == {FinishReason.STOP, FinishReason.LENGTH}
+    assert {turn.done.finish_reason for turn in spoken} == {FinishReason.STOP, FinishReason.LENGTH}
 
 
-def test_an_empty_text_is_answered_without_speech(adapter: QwenOmniAdapter) -> None:
-    whole = ask(adapter, *eight(Modality.SPEECH))
-    first = whole[0].text[0]
-    company = next(number for number, turn in enumerate(whole) if first not in turn.text)
+def test_an_empty_text_is_answered_without_speech(adapter: QwenOmniAdapter, spoken: list[Recorded]) -> None:
+    first = spoken[0].text[0]
+    company = next(number for number, turn in enumerate(spoken) if first not in turn.text)
     engine = adapter._loaded.engine
     before = engine.text_ends
     try:
@@ -128,7 +126,7 @@ def test_an_empty_text_is_answered_without_speech(adapter: QwenOmniAdapter) -> N
     assert empty.text == ""
     assert len(empty.audio) == 0
     assert empty.done.finish_reason is FinishReason.STOP
-    assert neighbour.done == whole[company].done
+    assert neighbour.done == spoken[company].done
 
 
 def test_a_single_token_at_its_limit_is_answered_without_speech(adapter: QwenOmniAdapter) -> None:
@@ -215,7 +213,7 @@ def test_the_system_prompt_is_the_same_in_all_six_conditions(adapter: QwenOmniAd
     assert len(starts) == 1
 
 
-def test_without_speech_no_talker_is_loaded(make: Make, kind: str, adapter: QwenOmniAdapter) -> None:
+def test_without_speech_no_talker_is_loaded(make: Make, kind: str, written: list[Recorded]) -> None:
     mute = make(kind, speech=False)
     assert not hasattr(mute._loaded.model, "talker")
-    assert ask(mute, *eight(Modality.TEXT))[3].text == ask(adapter, *eight(Modality.TEXT))[3].text
+    assert ask(mute, eight(Modality.TEXT)[3])[0].text == written[3].text

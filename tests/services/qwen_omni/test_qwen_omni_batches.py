@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 import torch
-from omni_asked import ask, ask_each, eight
+from omni_asked import Recorded, ask, ask_each, eight
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import DecodingOptions
@@ -18,28 +17,26 @@ if TYPE_CHECKING:
     from tests.services.qwen_omni.conftest import Make
 
 
-def test_texts_at_batch_eight_are_those_at_batch_one(adapter: QwenOmniAdapter) -> None:
-    together = ask(adapter, *eight(Modality.TEXT))
+def test_texts_at_batch_eight_are_those_at_batch_one(adapter: QwenOmniAdapter, written: list[Recorded]) -> None:
     alone = ask_each(adapter, eight(Modality.TEXT))
-    assert [turn.text for turn in together] == [turn.text for turn in alone]
-    assert [turn.done for turn in together] == [turn.done for turn in alone]
+    assert [turn.text for turn in written] == [turn.text for turn in alone]
+    assert [turn.done for turn in written] == [turn.done for turn in alone]
     assert len({turn.text for turn in alone}) > 5, "the answers should depend on the questions"
 
 
-def test_codes_and_waves_at_batch_eight_are_those_at_batch_one(adapter: QwenOmniAdapter) -> None:
-    together = ask(adapter, *eight(Modality.SPEECH))
+def test_codes_and_waves_at_batch_eight_are_those_at_batch_one(
+    adapter: QwenOmniAdapter, spoken: list[Recorded]
+) -> None:
     alone = ask_each(adapter, eight(Modality.SPEECH))
-    assert [turn.text for turn in together] == [turn.text for turn in alone]
+    assert [turn.text for turn in spoken] == [turn.text for turn in alone]
     # The completion holds the codes' checksum.
-    assert [turn.done for turn in together] == [turn.done for turn in alone]
-    for several, one in zip(together, alone, strict=True):
+    assert [turn.done for turn in spoken] == [turn.done for turn in alone]
+    for several, one in zip(spoken, alone, strict=True):
         np.testing.assert_array_equal(several.audio, one.audio)
     assert len({turn.done.diagnostics["codec_crc32"] for turn in alone}) > 5
 
 
-def test_text_of_a_speech_answer_is_that_of_the_text_answer(adapter: QwenOmniAdapter) -> None:
-    written = ask(adapter, *eight(Modality.TEXT))
-    spoken = ask(adapter, *eight(Modality.SPEECH))
+def test_text_of_a_speech_answer_is_that_of_the_text_answer(written: list[Recorded], spoken: list[Recorded]) -> None:
     assert [turn.text for turn in spoken] == [turn.text for turn in written]
 
 
@@ -72,17 +69,16 @@ def test_a_batch_is_cut_where_its_padded_tokens_pass_the_limit() -> None:
     assert batches([], largest=8, most_tokens=210) == []
 
 
-def test_a_batch_that_is_cut_answers_the_same(make: Make, kind: str, adapter: QwenOmniAdapter) -> None:
+def test_a_batch_that_is_cut_answers_the_same(make: Make, kind: str, written: list[Recorded]) -> None:
     cut = make(kind, max_batch_tokens=80)
-    assert [t.done for t in ask(cut, *eight(Modality.TEXT))] == [t.done for t in ask(adapter, *eight(Modality.TEXT))]
+    assert [turn.done for turn in ask(cut, *eight(Modality.TEXT))] == [turn.done for turn in written]
 
 
-@pytest.mark.parametrize("most", [1, 3])
-def test_a_batch_that_runs_out_of_memory_is_halved_and_answers_the_same(adapter: QwenOmniAdapter, most: int) -> None:
-    whole = ask(adapter, *eight(Modality.SPEECH))
-
+def test_a_batch_that_runs_out_of_memory_is_halved_and_answers_the_same(
+    adapter: QwenOmniAdapter, spoken: list[Recorded]
+) -> None:
     def refuse(_module: object, inputs: object, kwargs: dict[str, torch.Tensor]) -> None:
-        if kwargs["inputs_embeds"].shape[0] > most:
+        if kwargs["inputs_embeds"].shape[0] > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
     model = adapter._loaded.model
@@ -93,7 +89,7 @@ def test_a_batch_that_runs_out_of_memory_is_halved_and_answers_the_same(adapter:
     finally:
         for hook in hooks:
             hook.remove()
-    assert [turn.done for turn in halved] == [turn.done for turn in whole]
+    assert [turn.done for turn in halved] == [turn.done for turn in spoken]
 
 
 def text_model(model: Any) -> Any:

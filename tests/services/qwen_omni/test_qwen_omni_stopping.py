@@ -120,9 +120,10 @@ def test_the_talker_stops_at_the_next_token_once_its_caller_is_gone(adapter: Qwe
     assert turn.completion is None
 
 
-def test_who_stays_is_answered_as_if_alone_when_a_neighbour_leaves(adapter: QwenOmniAdapter) -> None:
-    requests = [eight(Modality.SPEECH)[number] for number in (0, 3, 6)]
-    whole = ask(adapter, *requests)
+def test_who_stays_is_answered_as_if_alone_when_a_neighbour_leaves(
+    adapter: QwenOmniAdapter, spoken: list[Recorded]
+) -> None:
+    requests, whole = ([every[number] for number in (0, 3, 6)] for every in (eight(Modality.SPEECH), spoken))
     turns = [Recorded(request) for request in requests]
     turns[1].gone_after = 2
     adapter.generate(turns)
@@ -165,9 +166,8 @@ def test_memory_that_ends_half_way_through_a_text_sends_nothing_twice(
     assert [turn.done for turn in turns] == [turn.done for turn in whole]
 
 
-def test_memory_that_ends_in_the_talker_costs_no_second_text(adapter: QwenOmniAdapter) -> None:
-    requests = [eight(Modality.SPEECH)[number] for number in (0, 3, 6)]
-    whole = ask(adapter, *requests)
+def test_memory_that_ends_in_the_talker_costs_no_second_text(adapter: QwenOmniAdapter, spoken: list[Recorded]) -> None:
+    requests, whole = ([every[number] for number in (0, 3, 6)] for every in (eight(Modality.SPEECH), spoken))
     turns = [Recorded(request) for request in requests]
     with (
         counted(thinker_text(adapter)) as passes,

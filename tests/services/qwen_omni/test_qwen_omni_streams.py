@@ -92,8 +92,8 @@ def test_pieces_of_qwen3_are_those_of_the_library_s_chunked_decoding(make: Make,
 
 
 @pytest.mark.parametrize("kind", ["qwen2.5"], indirect=True)
-def test_qwen25_speaks_a_clip_as_a_whole(adapter: QwenOmniAdapter) -> None:
-    assert [len(turn.clips) for turn in ask(adapter, *eight(Modality.SPEECH))] == [1] * 8
+def test_qwen25_speaks_a_clip_as_a_whole(spoken: list[Recorded]) -> None:
+    assert [len(turn.clips) for turn in spoken] == [1] * 8
 
 
 def test_characters_of_several_tokens_go_out_whole(adapter: QwenOmniAdapter) -> None:
