@@ -29,9 +29,10 @@ lint: $(VENV)/.test $(VENV)/.models ## Style, types, protos, Dockerfiles.
 	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh --check
 	$(BIN)/hadolint docker/*.Dockerfile
 
-bench: $(VENV)/.embedded ## Measure the speed of the orchestrator against a null model, and of the ASR scorer.
+bench: $(VENV)/.embedded ## Measure the speed of the orchestrator against a null model, of the ASR scorer, and of the analysis.
 	$(BIN)/python benchmarks/run_throughput.py --profile
 	$(BIN)/python benchmarks/asr_batching.py
+	$(BIN)/python benchmarks/analysis_scale.py
 
 stubs: $(VENV)/.test ## Write the Python stubs of the .proto anew.
 	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh
