@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from omnigap_orchestrator.report import words
 from omnigap_orchestrator.verification.chosen import Verified
-from omnigap_orchestrator.verification.counts import carriers_of
+from omnigap_orchestrator.verification.counts import carriers_of, found
 from omnigap_orchestrator.verification.verdict import Verdict
 
 MEDIA_BUDGET = 4_000_000
@@ -30,6 +31,25 @@ class CarrierCheck:
     table: pl.DataFrame
     verified: Verified
     gaps: pl.DataFrame
+
+    def sentence(self) -> str:
+        """For the methods paragraph: who read what back, by which rule, and what came of it."""
+        kinds = (("image", "images"), ("speech", "recordings"))
+        read = self.table.filter(pl.col("reader").is_not_null())
+        by = [
+            f"{what} by {words.listed(sorted(read.filter(modality=kind)['reader'].unique()))}"
+            for kind, what in kinds
+            if not read.filter(modality=kind).is_empty()
+        ]
+        if not by:
+            return ""
+        total, limit = found(self.table), 100 * read["max_word_error"][0]
+        made = total.kept + total.doubtful + total.lost + total.unread
+        return (
+            f"Made carriers were read back, {words.listed(by)}, and kept where word error was at most {limit:g} % and "
+            f"every number, name, negation, choice and choice letter came back: {total.kept:,} of {made:,} "
+            f"({total.doubtful:,} doubtful, {total.lost:,} lost, {total.unread:,} unread)."
+        )
 
     def listed(self, *verdicts: Verdict) -> pl.DataFrame:
         """The carriers of some verdicts, one row each, at most so many as a page can list."""

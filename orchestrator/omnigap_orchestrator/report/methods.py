@@ -48,6 +48,8 @@ def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:
         sentences.append(f"Questions were spoken by {voice}, in {_choices('voice', facts.voices)}.")
     if facts.fonts:
         sentences.append(f"Question images were drawn in {words.listed(list(facts.fonts))}.")
+    if facts.carriers:
+        sentences.append(facts.carriers)
     if facts.items_source:
         sentences.append(f"Items: {facts.items_source}.")
     return " ".join([*sentences, _came_back(analysis)])

@@ -63,7 +63,8 @@ def write_outputs(
     instrument = instrument_of(folder, book, journal, kept.results)
     analysis = analyse(kept.results, options, kept.controls, instrument)
     facts = run_facts(folder, book, journal, results, controls)
-    facts = replace(facts, notes=(*facts.notes, *([kept.note] if kept.note else [])))
+    notes = (*facts.notes, kept.note) if kept.note else facts.notes
+    facts = replace(facts, notes=notes, carriers="" if check is None else check.sentence())
     summary = _summary(folder, facts, analysis, check)
     with replacing(folder.results) as path:
         results.write_parquet(path)

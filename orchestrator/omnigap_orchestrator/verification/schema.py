@@ -31,6 +31,8 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "word_error": pl.Float64,
     # Key pieces that did not come back, each as `kind text`.
     "missing": pl.List(pl.String),
+    # Word error up to which a reading counted as whole.
+    "max_word_error": pl.Float64,
     # Of the carrier, over all its readers: kept, doubtful, lost, own or unread.
     "verdict": pl.String,
     "why": pl.String,

@@ -37,7 +37,7 @@ def verification_table(
         )
         each: list[Reading | None] = [*readings] or [None]
         for reading in each:
-            rows.append((*_facts(subject), *_read(reading, subject), judged.verdict.value, judged.why))
+            rows.append((*_facts(subject), *_read(reading, subject), limit, judged.verdict.value, judged.why))
     return pl.DataFrame(rows, schema=VERIFICATION_SCHEMA, orient="row")
 
 

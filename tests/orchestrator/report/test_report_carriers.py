@@ -45,6 +45,7 @@ def verification_of(results: pl.DataFrame) -> pl.DataFrame:
             "words": 3,
             "word_error": 0.0 if verdict == "kept" else 2 / 3,
             "missing": [],
+            "max_word_error": 0.2,
             "verdict": verdict,
             "why": "" if verdict == "kept" else "2 of 3 words left no trace",
         }
@@ -86,6 +87,15 @@ def test_the_section_counts_lists_and_compares(report: Path, check: CarrierCheck
     assert rows == [("all", items), ("not_lost", items - 2), ("verified", items - 4)]
     for words in ("all items", "without lost ones", "verified items"):
         assert words in page
+
+
+def test_the_methods_tell_who_read_what_and_by_which_rule(check: CarrierCheck) -> None:
+    carriers = check.table.height
+    assert check.sentence() == (
+        "Made carriers were read back, images by ocr and recordings by asr, and kept where word error was at most 20 % "
+        f"and every number, name, negation, choice and choice letter came back: {carriers - 4} of {carriers} "
+        "(2 doubtful, 2 lost, 0 unread)."
+    )
 
 
 def test_without_a_check_and_without_levels_there_are_no_such_sections(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import polars as pl
 import pytest
 from PIL import Image
 from running import item, orchestrate
 from served_doubles import Double, Serve
+from verifiable import Make, Verifiable, maker
 
 from omnigap.media import encode_png
 from omnigap.vocabulary import Condition, Modality
@@ -22,10 +23,12 @@ from omnigap_orchestrator.verification.drive import Choices, verify
 from omnigap_orchestrator.verification.schema import VERIFICATION_SCHEMA
 from omnigap_services.adapter import NATIVE
 
-if TYPE_CHECKING:
-    from conftest import Make, Verifiable
-
 FRANCE, SPAIN, PERU = (f"What is the capital of {place}?" for place in ("France", "Spain", "Peru"))
+
+
+@pytest.fixture
+def made(tmp_path: Path, host: Serve) -> Make:
+    return maker(tmp_path, host)
 
 
 async def verified(run: Verifiable, **choices: object) -> pl.DataFrame:
@@ -160,6 +163,7 @@ async def test_the_report_can_keep_to_verified_items_and_says_so(made: Make) -> 
     page = folder.report.read_text(encoding="utf-8")
     assert "lost content" in page
     assert "what is" in page
+    assert "images by eye and recordings by ear" in page
     assert {(row["items_kept"], row["items"]) for row in whole["carriers"]["gaps"]} == {("all", 8), ("not_lost", 7)}
     assert whole["conditions"][0]["items"] == 8
     narrow = rewrite(folder, verified_only=True)

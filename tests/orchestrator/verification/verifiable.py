@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from running import Row, Setting, item
 from served_doubles import RATE, Double, Serve, say, sound
 
@@ -68,9 +67,8 @@ class Verifiable:
 Make = Callable[..., Awaitable[Verifiable]]
 
 
-@pytest.fixture
-def made(tmp_path: Path, host: Serve) -> Make:
-    """Makes the run: eight questions, and whatever items, styles and tables a test adds."""
+def maker(tmp_path: Path, host: Serve) -> Make:
+    """What makes the run: eight questions, and whatever items, styles and tables a test adds."""
 
     async def make(
         *more: Row, styles: tuple[ImageStyle, ...] = (ImageStyle(),), tables: Mapping[str, object] | None = None
@@ -98,6 +96,3 @@ def made(tmp_path: Path, host: Serve) -> Make:
         return Verifiable(setting, readers, model, ear, eye)
 
     return make
-
-
-__all__ = ["Make", "Readers", "Verifiable"]
