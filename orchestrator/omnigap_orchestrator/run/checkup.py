@@ -48,9 +48,12 @@ async def checkup(config: Config, folder: RunFolder) -> list[Finding]:
     items = _readable(config)
     findings = [_items(config), _folder(folder), _disk(folder), *_fonts(config, items), *_hearing(config, items)]
     findings += _judging(config, items)
+    second = config.second_scorer.endpoints if config.second_scorer is not None else ()
+    # A run is whole without it, so its absence is no fault.
+    others = [_endpoint("second scorer", address, Status.WARNING) for address in second]
     roster = roster_of(config)
     if roster is None:
-        return [*findings, _embedded(), *await _compose()]
+        return [*findings, _embedded(), *await _compose(), *await asyncio.gather(*others)]
     places = [(f"model {name}", address) for name, group in roster.models.items() for address in group]
     places += [("tts", address) for address in roster.tts] + [("judge", address) for address in roster.judge]
 
@@ -59,7 +62,7 @@ async def checkup(config: Config, folder: RunFolder) -> list[Finding]:
 
     checks = [_endpoint(name, address, Status.FAILED) for name, address in places]
     checks += [_endpoint("scorer", address, Status.FAILED, hears) for address in roster.scorer]
-    return [*findings, *await asyncio.gather(*checks)]
+    return [*findings, *await asyncio.gather(*checks, *others)]
 
 
 def _items(config: Config) -> Finding:

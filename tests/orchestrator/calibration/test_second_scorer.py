@@ -12,6 +12,7 @@ from running import Setting, outcomes
 from served_doubles import Double, Serve
 from test_calibrate import CITIES, TEXT_IN, a_setting
 
+from omnigap_orchestrator.run.checkup import Status, checkup
 from omnigap_orchestrator.run.drive import redrive
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.run.settings import Restriction
@@ -58,6 +59,8 @@ async def test_the_run_is_whole_while_the_second_scorer_is_away(tmp_path: Path, 
     setting = await a_setting(Parrots(), host, tmp_path, tables=tables)
     summary = await setting.drive()
     assert summary["whole"]
+    found = {finding.check: finding.status for finding in await checkup(setting.config(), setting.folder)}
+    assert next(status for check, status in found.items() if "second scorer" in check) is Status.WARNING
     assert outcomes(pl.read_parquet(setting.folder.results)) == {"answered": 12}
     assert summary["calibrated"] == []
 
