@@ -50,7 +50,8 @@ async def test_a_run_that_was_killed_while_judging_ends_as_an_undisturbed_one(
     before, asked = len(judge.asked), len(model.asked)
     last = await orchestrate("run", "--config", config, folder=killed.root)
     assert last.code == 0, last.err
-    assert len(judge.asked) - before == 25 - len(kept), "judged again though the verdict was journalled"
+    judged_since = {request.request_id.split("-")[1] for request in judge.asked[before:]}
+    assert judged_since and not judged_since & kept, "judged again though the verdict was journalled"
     assert len(model.asked) - asked <= 15
     assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(undisturbed))
     assert kept <= verdicts(killed)

@@ -1,4 +1,4 @@
-"""The bench of a run: which rubric judges which item, what the judge is asked, and under which key verdicts are kept."""
+"""A run's bench: which rubric judges which item, what the judge is asked, under which key verdicts are kept."""
 
 from __future__ import annotations
 
