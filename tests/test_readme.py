@@ -26,9 +26,12 @@ def test_the_example_item_loads(tmp_path: Path) -> None:
     assert item.answers == ("Paris",)
 
 
-def test_the_example_configuration_loads(tmp_path: Path) -> None:
-    (tmp_path / "study.toml").write_text(_blocks("toml")[0], encoding="utf-8")
-    assert [model.name for model in load_config(tmp_path / "study.toml").models] == ["shout"]
+def test_the_example_configurations_load(tmp_path: Path) -> None:
+    found = []
+    for block in _blocks("toml"):
+        (tmp_path / "study.toml").write_text(block, encoding="utf-8")
+        found.append([model.name for model in load_config(tmp_path / "study.toml").models])
+    assert found == [["qwen2.5-omni", "control", "ming-flash-omni-2"], ["shout"]]
 
 
 def test_linked_files_are_there() -> None:
