@@ -7,10 +7,20 @@ import polars as pl
 import pytest
 from made_up_results import SIX, drawn, table
 
-from omnigap_orchestrator.analysis import ANALYSIS_VERSION, analyse, study_schemas, to_json
-from omnigap_orchestrator.analysis import schemas as named
+from omnigap_orchestrator.analysis import (
+    ANALYSIS_VERSION,
+    analyse,
+    control_schemas,
+    instrument_schemas,
+    level_schemas,
+    schemas,
+    study_schemas,
+    to_json,
+)
 from omnigap_orchestrator.analysis.architecture import permutation_p
 from omnigap_orchestrator.analysis.latency import answers_needed, quantile_interval
+
+SCHEMAS = (schemas, study_schemas, control_schemas, instrument_schemas, level_schemas)
 
 
 def mixed() -> pl.DataFrame:
@@ -168,14 +178,22 @@ def test_tables_have_their_named_schemas_also_when_empty() -> None:
     full = analyse(drawn(30, models=("alpha", "beta")))
     for result in (empty, full):
         for name, frame in result.tables().items():
-            assert frame.schema == getattr(named, schema_name(name), None) or getattr(
-                study_schemas, schema_name(name)
-            ), name
+            assert frame.schema == schema_of(name), name
 
 
-def schema_name(table_name: str) -> str:
-    names = {"policies": "POLICY_SCHEMA"}
-    return names.get(table_name) or f"{table_name.removesuffix('_by_task').upper()}_SCHEMA"
+def schema_of(table: str) -> pl.Schema:
+    """What the modules of schemas hold for a table: under its own name, but for those that share one."""
+    shared = {
+        "policies": "POLICY",
+        "controls": "CONTROL_COUNTS",
+        "blank": "GUESSING",
+        "first_passes": "FIRST_PASS",
+        "calibration": "RATES",
+    }
+    name = f"{shared.get(table) or table.removesuffix('_by_task').upper()}_SCHEMA"
+    found = next(getattr(module, name) for module in SCHEMAS if hasattr(module, name))
+    assert isinstance(found, pl.Schema)
+    return found
 
 
 def test_the_summary_is_plain_json_and_holds_every_number_with_n_interval_and_method() -> None:
