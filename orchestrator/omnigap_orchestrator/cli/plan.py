@@ -79,6 +79,7 @@ def plan(
         print(json.dumps({**asdict(seen), "notes": notes, "needs": None if needs is None else asdict(needs)}))
         return
     from rich.console import Console
+    from rich.text import Text
 
     from omnigap_orchestrator.cli.tables_view import plain_table
 
@@ -93,7 +94,7 @@ def plan(
     if any(row.seconds_left is None for row in seen.rows):
         console.print("No time without a measured answer: `omnigap-orchestrate run --limit 7` measures some.")
     for note in notes:
-        console.print(note, style="yellow", highlight=False)
+        console.print(Text(note, style="yellow"))
     if needs is not None:
         print_needs(console, needs, seen.items)
 

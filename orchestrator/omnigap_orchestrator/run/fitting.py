@@ -102,6 +102,16 @@ def foreign_voices(config: Config, items: Iterable[Item], card: pb.DescribeRespo
     )
 
 
+def foreign_items(name: str, items: Iterable[Item], card: pb.DescribeResponse) -> str:
+    """That a model says it knows none of the languages of some items; empty where it does, or does not say."""
+    tags = {tag.partition("-")[0].lower() for tag in card.languages}
+    wanted = Counter(item.language.partition("-")[0].lower() for item in items)
+    foreign = [f"{language} ({count})" for language, count in sorted(wanted.items()) if language not in tags]
+    if not tags or not foreign:
+        return ""
+    return f"model {name} says that it knows {', '.join(sorted(tags))}, and items come in {', '.join(foreign)}"
+
+
 def shipped_unheard(config: Config, items: Iterable[Item]) -> str:
     """The same without asking: where the scorer would be the asr service with the checkpoint that it ships."""
     specs = [spec for spec in services_of(config) if spec.role is Role.SCORER and spec.service == "asr"]

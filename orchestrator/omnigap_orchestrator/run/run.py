@@ -22,7 +22,7 @@ from omnigap_orchestrator.run.book import Book, Entry, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
 from omnigap_orchestrator.run.control_entries import ControlEntries, support_of
 from omnigap_orchestrator.run.failures import NO_MODEL
-from omnigap_orchestrator.run.fitting import check_scorer, foreign_voices
+from omnigap_orchestrator.run.fitting import check_scorer, foreign_items, foreign_voices
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.generate import Generation
 from omnigap_orchestrator.run.judge import Judging, keep_rubrics, read_rubrics
@@ -112,6 +112,8 @@ class Run:
             found[_model_key(name) if role is Role.MODEL else role] = service
             if role is Role.SCORER:
                 check_scorer(self._config, self._items, service.card)
+            if role is Role.MODEL and (why := foreign_items(name, self._items, service.card)):
+                self._observer.note(why)
             if role is Role.TTS and (why := foreign_voices(self._config, self._items, service.card)):
                 self._observer.note(why)
             await writer.write(

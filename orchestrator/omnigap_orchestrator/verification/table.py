@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from omnigap.vocabulary import Modality
 from omnigap_orchestrator.journal import TranscriptRow
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.verification.compare import compare
@@ -85,7 +86,9 @@ def _unread(subject: Subject, readers: Sequence[Reader]) -> Judged:
     here = [reader for reader in readers if reader.modality is subject.modality]
     if here and not any(reader.knows(subject.item.language) for reader in here):
         names = ", ".join(dict.fromkeys(reader.name for reader in here))
-        return Judged(Verdict.UNREAD, f"{names} does not know the language {subject.item.language}")
+        key = "[reader]" if subject.modality is Modality.IMAGE else "[scorer]"
+        mend = f"name a reader that does at {key} endpoints or --{subject.modality.value}-reader"
+        return Judged(Verdict.UNREAD, f"{names} does not know the language {subject.item.language}: {mend}")
     return Judged(Verdict.UNREAD, "no reader has read it yet")
 
 

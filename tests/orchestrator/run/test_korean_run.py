@@ -76,11 +76,11 @@ async def test_a_hangul_font_can_be_named_on_the_command_line(tmp_path: Path, ho
     assert ended.code == 0, ended.err
 
 
-async def test_an_english_voice_for_korean_items_is_noted(tmp_path: Path, host: Serve) -> None:
+async def test_an_english_voice_and_an_english_model_for_korean_items_are_noted(tmp_path: Path, host: Serve) -> None:
     voice = Double(voices=(Voice("ann", "en-US"), Voice("bora", "ko")))
     setting = Setting(
         tmp_path,
-        {"omni": [await host(Double(politely))]},
+        {"omni": [await host(Double(politely, languages=("en", "de")))]},
         tts=[await host(voice)],
         items=[
             {
@@ -96,3 +96,4 @@ async def test_an_english_voice_for_korean_items_is_noted(tmp_path: Path, host: 
     )
     await setting.execute(conditions=["s2t"])
     assert any("ann (en) read aloud items in ko: leave [carriers.speech] voices out" in note for note in setting.notes)
+    assert "model omni says that it knows de, en, and items come in ko (1)" in setting.notes

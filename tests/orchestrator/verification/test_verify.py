@@ -113,10 +113,11 @@ async def test_a_language_that_no_reader_knows_is_unread_and_said(made: Make) ->
     swiss = item("schweiz", language="de", question="Was ist die Hauptstadt der Schweiz?")
     run = await made(swiss, tables={"run": {"conditions": ["t2t", "s2t", "i2t"]}})
     table = await verified(run)
+    unknown = "does not know the language de: name a reader that does at"
     unread = table.filter(verdict="unread").select("item_id", "modality", "why").rows()
     assert sorted(unread) == [
-        ("schweiz", "image", "eye does not know the language de"),
-        ("schweiz", "speech", "ear does not know the language de"),
+        ("schweiz", "image", f"eye {unknown} [reader] endpoints or --image-reader"),
+        ("schweiz", "speech", f"ear {unknown} [scorer] endpoints or --speech-reader"),
     ]
 
 
