@@ -16,7 +16,7 @@ from served import Served
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
 
-THERE = all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers"))
+THERE = all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers", "peft"))
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -34,7 +34,7 @@ else:
 
 def pytest_report_header() -> str:
     """Says it where none of these tests can run."""
-    return "" if THERE else "NOT TESTED: hf-chat, hf-tts and hf-asr, since torch or transformers is not installed"
+    return "" if THERE else "NOT TESTED: hf-chat, hf-tts and hf-asr, since torch, transformers or peft is not installed"
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny_chat
+import tiny_gemma
+import tiny_phi
 import torch
-from hosting import Built, Host
+from hosting import Build, Built, Host
 from PIL import Image
 from served import Served
 
@@ -21,6 +25,7 @@ from omnigap_services.adapter import Completion, DecodingOptions, InputPart, Req
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.hf.chat.feed import Feed, Outbox
 from omnigap_services.hf.chat.thinking import ThinkingSplitter
+from omnigap_services.options import OptionsError
 
 GREEDY = DecodingOptions(max_new_tokens=16)
 
@@ -63,27 +68,37 @@ def texts(adapter: ChatAdapter, turns: list[Kept]) -> list[str]:
     return [turn.text for turn in turns]
 
 
-def media(builder: object) -> list[InputPart]:
+def media(kind: str) -> list[InputPart]:
     draw = np.random.default_rng(0)
-    if builder is tiny_chat.llava:
+    if kind == "image":
         return [Image.fromarray(draw.integers(0, 255, (20 + n, 30, 3), dtype=np.uint8)) for n in range(8)]
     lengths = (np.arange(8) + 1) * 4_000
     return [AudioClip(draw.standard_normal(length).astype(np.float32) * 0.3, 16_000) for length in lengths]
 
 
 @pytest.mark.parametrize("builder", [tiny_chat.llama, tiny_chat.qwen3])
-def test_text_answers_are_the_same_alone_and_in_a_batch_of_eight(builder: object, built: Built) -> None:
-    adapter = loaded(built(builder))  # type: ignore[arg-type]
+def test_text_answers_are_the_same_alone_and_in_a_batch_of_eight(builder: Build, built: Built) -> None:
+    adapter = loaded(built(builder))
     questions = ["a", "What is it?", "b" * 60, "Say yes.", "12 + 7", "c" * 30, "Who?", "The end"]
     together = texts(adapter, [Kept(question) for question in questions])
     assert together == [texts(adapter, [Kept(question)])[0] for question in questions]
     assert len(set(together)) > 4
 
 
-@pytest.mark.parametrize("builder", [tiny_chat.llava, tiny_chat.qwen2_audio])
-def test_answers_to_media_are_the_same_alone_and_in_a_batch_of_eight(builder: object, built: Built) -> None:
-    adapter = loaded(built(builder))  # type: ignore[arg-type]
-    questions = [(part, "word " * number + "?") for number, part in enumerate(media(builder))]
+@pytest.mark.parametrize(
+    ("builder", "kind"),
+    [
+        (tiny_chat.llava, "image"),
+        (tiny_chat.qwen2_audio, "audio"),
+        (tiny_gemma.gemma4, "image"),
+        (tiny_gemma.gemma4, "audio"),
+        (tiny_phi.phi4, "audio"),
+    ],
+)
+def test_answers_to_media_are_the_same_alone_and_in_a_batch_of_eight(builder: Build, kind: str, built: Built) -> None:
+    """Phi-4-multimodal hears the padding behind a clip, so its clips go one by one."""
+    adapter = loaded(built(builder))
+    questions = [(part, "word " * number + "?") for number, part in enumerate(media(kind))]
     together = texts(adapter, [Kept(*question) for question in questions])
     assert together == [texts(adapter, [Kept(*question)])[0] for question in questions]
     assert len(set(together)) > 2
@@ -91,7 +106,7 @@ def test_answers_to_media_are_the_same_alone_and_in_a_batch_of_eight(builder: ob
 
 def test_a_batch_of_all_kinds_and_decodings_gets_each_its_own(built: Built) -> None:
     adapter = loaded(built(tiny_chat.llava))
-    picture = media(tiny_chat.llava)[0]
+    picture = media("image")[0]
     warm = DecodingOptions(max_new_tokens=16, temperature=2.0, seed=5)
     short = DecodingOptions(max_new_tokens=3)
 
@@ -106,6 +121,26 @@ def test_a_batch_of_all_kinds_and_decodings_gets_each_its_own(built: Built) -> N
 
     together = texts(adapter, turns())
     assert together == [texts(adapter, [turn])[0] for turn in turns()]
+
+
+def test_a_models_own_adapters_are_switched_on_by_what_a_question_brings(built: Built) -> None:
+    adapter = loaded(built(tiny_phi.phi4))
+    chat = adapter._generation._chat
+    assert chat.adapters.folders == {"speech": "speech-lora", "image": "vision-lora"}
+    layer = chat.model.model.layers[0].self_attn.qkv_proj
+    clip, picture = media("audio")[0], media("image")[0]
+    found = []
+    for parts in ((clip,), (picture,), ("Who?",), (clip, "Who?")):
+        texts(adapter, [Kept(*parts)])
+        found.append(None if layer.disable_adapters else layer.active_adapters)
+    assert found == [["omnigap_lora_speech"], ["omnigap_lora_image"], None, ["omnigap_lora_speech"]]
+
+
+def test_a_checkpoint_without_its_adapters_is_refused(built: Built, tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    shutil.copytree(built(tiny_phi.phi4), folder, ignore=shutil.ignore_patterns("vision-lora"))
+    with pytest.raises(OptionsError, match=r"image in .*vision-lora.*fetch the whole checkpoint"):
+        loaded(folder)
 
 
 def test_a_question_that_cannot_be_put_ends_alone(built: Built) -> None:
@@ -187,7 +222,7 @@ def test_a_row_whose_caller_left_stops_and_the_others_go_on(built: Built) -> Non
 
 def test_callers_of_different_sizes_are_served_at_once(built: Built, hosted: Host) -> None:
     served: Served = hosted(ChatAdapter({"model": str(built(tiny_chat.qwen2_audio)), "max_batch_size": 4}))
-    clips = media(tiny_chat.qwen2_audio)
+    clips = media("audio")
     found: dict[int, str] = {}
 
     def ask(number: int) -> None:

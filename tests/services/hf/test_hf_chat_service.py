@@ -9,8 +9,10 @@ import grpc
 import numpy as np
 import pytest
 import tiny_chat
+import tiny_gemma
+import tiny_phi
 import torch
-from hosting import Built, Host
+from hosting import Build, Built, Host
 from PIL import Image
 from served import Serve, Served
 
@@ -37,24 +39,26 @@ def native(served: Served) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("builder", "media"),
+    ("builder", "senses"),
     [
-        (tiny_chat.llama, None),
-        (tiny_chat.qwen3, None),
-        (tiny_chat.llava, PICTURE),
-        (tiny_chat.qwen2_audio, TONE),
+        (tiny_chat.llama, []),
+        (tiny_chat.qwen3, []),
+        (tiny_chat.llava, [PICTURE]),
+        (tiny_chat.qwen2_audio, [TONE]),
+        (tiny_gemma.gemma4, [TONE, PICTURE]),
+        (tiny_phi.phi4, [TONE, PICTURE]),
     ],
-    ids=["llama", "qwen3", "llava", "qwen2_audio"],
+    ids=["llama", "qwen3", "llava", "qwen2_audio", "gemma4", "phi4"],
 )
 def test_a_model_answers_in_the_conditions_that_its_processor_has_senses_for(
-    builder: object, media: object, built: Built, hosted: Host
+    builder: Build, senses: list[AudioClip | Image.Image], built: Built, hosted: Host
 ) -> None:
-    served = hosted(ChatAdapter({"model": str(built(builder)), "max_new_tokens": 4}))  # type: ignore[arg-type]
+    served = hosted(ChatAdapter({"model": str(built(builder)), "max_new_tokens": 4}))
     expected = {(pb.MODALITY_TEXT, pb.MODALITY_TEXT)}
-    if media is not None:
+    for media in senses:
         kind = pb.MODALITY_SPEECH if isinstance(media, AudioClip) else pb.MODALITY_IMAGE
         expected.add((kind, pb.MODALITY_TEXT))
-        reply = served.ask(media, "Answer with one word.", decoding=SHORT)  # type: ignore[arg-type]
+        reply = served.ask(media, "Answer with one word.", decoding=SHORT)
         assert 1 <= reply.complete.usage.output_tokens <= 12
     assert native(served) == expected
     assert served.ask(QUESTION, decoding=SHORT).complete.usage.input_tokens > len(QUESTION)

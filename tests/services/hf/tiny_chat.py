@@ -82,7 +82,8 @@ def spread(model: Any) -> None:
             weight.mul_(3.0)
 
 
-def _save(model: Any, folder: Path) -> None:
+def save_chat_model(model: Any, folder: Path) -> None:
+    """Saves it with decoding defaults that must not reach an answer."""
     spread(model)
     # What a checkpoint says about sampling must not reach a greedy answer.
     model.generation_config.update(
@@ -96,7 +97,7 @@ def llama(folder: Path) -> Path:
     torch.manual_seed(0)
     words = tokenizer("<think>", "</think>")
     words.chat_template = TEXT_TEMPLATE
-    _save(LlamaForCausalLM(LlamaConfig(**text_sizes(words))), folder)
+    save_chat_model(LlamaForCausalLM(LlamaConfig(**text_sizes(words))), folder)
     words.save_pretrained(folder)
     return folder
 
@@ -106,7 +107,7 @@ def qwen3(folder: Path) -> Path:
     torch.manual_seed(1)
     words = tokenizer("<think>", "</think>")
     words.chat_template = TEXT_TEMPLATE
-    _save(Qwen3ForCausalLM(Qwen3Config(**text_sizes(words), head_dim=8)), folder)
+    save_chat_model(Qwen3ForCausalLM(Qwen3Config(**text_sizes(words), head_dim=8)), folder)
     words.save_pretrained(folder)
     return folder
 
@@ -136,7 +137,7 @@ def llava(folder: Path) -> Path:
     text = LlamaConfig(**text_sizes(words))
     image_token = words.convert_tokens_to_ids("<image>")
     config = LlavaConfig(vision_config=vision.to_dict(), text_config=text.to_dict(), image_token_id=image_token)
-    _save(LlavaForConditionalGeneration(config), folder)
+    save_chat_model(LlavaForConditionalGeneration(config), folder)
     processor.save_pretrained(folder)
     return folder
 
@@ -160,6 +161,6 @@ def qwen2_audio(folder: Path) -> Path:
     config = Qwen2AudioConfig(
         audio_config=audio, text_config=text, audio_token_index=words.convert_tokens_to_ids("<|AUDIO|>")
     )
-    _save(Qwen2AudioForConditionalGeneration(config), folder)
+    save_chat_model(Qwen2AudioForConditionalGeneration(config), folder)
     processor.save_pretrained(folder)
     return folder

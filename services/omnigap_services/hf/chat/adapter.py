@@ -32,6 +32,10 @@ _SHOWN_IN_DIGEST = (
     *("media_first", "think_open", "think_close", "system_prompt", "max_new_tokens", "temperature", "top_p", "top_k"),
     *("repetition_penalty", "beam_size"),
 )
+
+# Tried: a clip is answered alike alone and beside longer ones. Phi-4-multimodal's encoder is not among them.
+_HEARS_NO_PADDING = ("qwen2_audio", "gemma4")
+
 _LACKS = {
     Modality.SPEECH: "its processor takes no audio",
     Modality.IMAGE: "its processor takes no images",
@@ -76,16 +80,21 @@ class ChatAdapter(Adapter):
                 turn.fail(error)
                 continue
             kinds = kinds_of(turn.request)
-            if decoding.samples or (kinds and not self._set.batch_media):
+            if decoding.samples or not self._go_together(kinds):
                 alone.append((decoding, [Outbox(turn)]))
             else:
                 together[decoding, kinds].append(Outbox(turn))
         return [*((decoding, outboxes) for (decoding, _), outboxes in together.items()), *alone]
 
+    def _go_together(self, kinds: frozenset[Modality]) -> bool:
+        if not kinds or self._set.batch_media is not None:
+            return not kinds or bool(self._set.batch_media)
+        return Modality.SPEECH not in kinds or self._generation.model_type in _HEARS_NO_PADDING
+
     def _card_of(self, chat: ChatModel, prompter: Prompter) -> Card:
         options = self._set
         shown = options.model_dump(mode="json", include=set(_SHOWN_IN_DIGEST))
-        libraries = ["torch", "transformers", "tokenizers"]
+        libraries = ["torch", "transformers", "tokenizers", *(["peft"] if chat.adapters.folders else [])]
         if Modality.IMAGE in chat.inputs and importlib.util.find_spec("torchvision") is not None:
             libraries.append("torchvision")
         return Card(
@@ -100,6 +109,7 @@ class ChatAdapter(Adapter):
                 "class": chat.class_name,
                 "chat_template": sha256_hex(prompter.template.encode()),
                 "template_arguments": json.dumps(options.template_arguments, sort_keys=True),
+                "adapters": json.dumps(chat.adapters.folders, sort_keys=True),
                 "system_role": prompter.system_role,
             },
             libraries=tuple(libraries),

@@ -14,7 +14,7 @@ from omnigap_services.hf.chat.decoding import Decoding
 from omnigap_services.hf.chat.feed import Feed, Outbox
 from omnigap_services.hf.chat.loading import ChatModel
 from omnigap_services.hf.chat.options import ChatOptions
-from omnigap_services.hf.chat.prompt import Prompter, Prompts
+from omnigap_services.hf.chat.prompt import Prompter, Prompts, kinds_of
 from omnigap_services.hf.chat.thinking import ThinkingSplitter
 from omnigap_services.torch_models.oom import is_out_of_memory
 from omnigap_services.torch_models.seeding import seeded
@@ -22,7 +22,7 @@ from omnigap_services.torch_models.stopping import StopWhenGone
 
 
 class Generation:
-    """Answers batches with one loaded model."""
+    """Answers batches with one loaded model; the questions of a batch bring the same kinds of media."""
 
     def __init__(self, chat: ChatModel, prompter: Prompter, options: ChatOptions) -> None:
         self._chat = chat
@@ -32,6 +32,11 @@ class Generation:
         vocabulary = chat.tokenizer.get_vocab()
         marks = {vocabulary.get(mark) for mark in (options.think_open, options.think_close)}
         self._hidden = frozenset(chat.tokenizer.all_special_ids) - marks
+
+    @property
+    def model_type(self) -> str:
+        """As transformers names the architecture."""
+        return str(self._chat.model.config.model_type)
 
     def answer(self, outboxes: Sequence[Outbox], decoding: Decoding) -> None:
         """Answers every turn that is still wanted; a question that cannot be put ends alone."""
@@ -79,6 +84,7 @@ class Generation:
             [lambda turn=outbox.turn: turn.cancelled for outbox in outboxes],  # type: ignore[misc]
             on_step if decoding.streams else None,
         )
+        self._chat.adapters.switch(kinds_of(outboxes[0].turn.request))
         with torch.inference_mode(), seeded(decoding.seed):
             output = self._chat.model.generate(
                 **prompts.inputs,

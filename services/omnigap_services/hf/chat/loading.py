@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omnigap.vocabulary import Modality
+from omnigap_services.hf.chat.adapters import Adapters
 from omnigap_services.hf.chat.options import SERVICE, ChatOptions
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_models.device import Placement, place
@@ -37,6 +38,7 @@ class ChatModel:
         processor: None for a model that only reads; then the tokenizer does all.
         inputs: what it takes beside text: speech, image.
         sample_rate: Hz at which it hears.
+        adapters: switched on by what a question brings.
         context: tokens of prompt and answer together; 0: the config does not tell.
         class_name: of the model's code in transformers.
     """
@@ -49,6 +51,7 @@ class ChatModel:
     context: int
     weights: Weights
     placement: Placement
+    adapters: Adapters
 
     @property
     def class_name(self) -> str:
@@ -93,6 +96,7 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
         context=int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 0),
         weights=weights,
         placement=placement,
+        adapters=Adapters(model, weights.folder, {str(kind): name for kind, name in options.adapters.items()}),
     )
 
 

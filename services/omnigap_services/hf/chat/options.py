@@ -30,10 +30,13 @@ class ChatOptions(DeviceOptions):
         media_first: the audio or image stands before the typed text; else in the request's order.
         chat_template: a Jinja file instead of the checkpoint's own template.
         template_arguments: further variables of the template, as { enable_thinking = false }.
+        adapters: LoRA folders inside the checkpoint, by what they are for (text, speech, image); left out: those known
+            of the model's type, as Phi-4-multimodal's.
         think_open, think_close: marks around thinking, which is kept apart from the answer; empty: none are sought.
         max_new_tokens, temperature, top_p, top_k, repetition_penalty, beam_size: defaults of decoding. Temperature 0
             is greedy; what the checkpoint's own generation config says about sampling is not used.
-        batch_media: questions with audio or images go through the model together, as text always does.
+        batch_media: questions with audio or images go through the model together, as text always does; left out: images
+            do, and audio where the model's type is known to hear nothing of the padding.
         max_batch_size: questions that go through the model at once.
         max_audio_seconds: of one question.
         max_image_pixels: likewise.
@@ -51,6 +54,7 @@ class ChatOptions(DeviceOptions):
     media_first: bool = True
     chat_template: str = ""
     template_arguments: dict[str, Any] = Field(default_factory=dict)
+    adapters: dict[Literal["text", "speech", "image"], str] = Field(default_factory=dict)
     think_open: str = "<think>"
     think_close: str = "</think>"
     max_new_tokens: int = Field(default=256, ge=1, le=131_072)
@@ -59,7 +63,7 @@ class ChatOptions(DeviceOptions):
     top_k: int = Field(default=0, ge=0)
     repetition_penalty: float = Field(default=1.0, gt=0, le=100)
     beam_size: int = Field(default=1, ge=1, le=64)
-    batch_media: bool = True
+    batch_media: bool | None = None
     max_batch_size: int = Field(default=8, ge=1, le=1_024)
     max_queue: int = Field(default=64, ge=0)
     max_audio_seconds: float = Field(default=30.0, gt=0, le=3_600)
