@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from in_process import Host, hosting
 from served import Serve, Served
 
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
+from omnigap_services.loop_thread import LoopThread
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +43,28 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     yield start
     for served in started:
         served.stop()
+
+
+@pytest.fixture(scope="session")
+def server_loop() -> Iterator[LoopThread]:
+    """The loop of all servers in this process."""
+    loop = LoopThread("servers")
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def hosted(server_loop: LoopThread) -> Iterator[Host]:
+    """Serves an adapter in this process until the session's end."""
+    with hosting(server_loop) as host:
+        yield host
+
+
+@pytest.fixture
+def host_adapter(server_loop: LoopThread) -> Iterator[Host]:
+    """Serves an adapter in this process until the test's end."""
+    with hosting(server_loop) as host:
+        yield host
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hosting import Build, Built, Host
-from served import Served
-
-from omnigap_services.adapter import Adapter
-from omnigap_services.server import Server, ServerOptions
+from hosting import Build, Built
 
 THERE = all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers", "peft"))
 
@@ -48,30 +41,3 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         return made[builder]
 
     return build
-
-
-@pytest.fixture(scope="session")
-def hosted() -> Iterator[Host]:
-    """Serves an adapter behind the project's own gRPC server until the session's end."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    started: list[tuple[Server, Served]] = []
-
-    async def serve(adapter: Adapter) -> Server:
-        server = Server(adapter, ServerOptions(drain_seconds=0))
-        await server.start()
-        return server
-
-    def start(adapter: Adapter) -> Served:
-        server = asyncio.run_coroutine_threadsafe(serve(adapter), loop).result(120)
-        served = Served(server.address, process=None)  # type: ignore[arg-type]
-        started.append((server, served))
-        return served
-
-    yield start
-    for server, served in started:
-        served.channel.close()
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from in_process import Host
 from omni_asked import Recorded, ask, eight
 from served import Served
 
 from omnigap.vocabulary import Modality
-from omnigap_services.adapter import Adapter
-from omnigap_services.server import Server, ServerOptions
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
 
 Make = Callable[..., "QwenOmniAdapter"]
-Host = Callable[[Adapter], Served]
 
 KINDS = ("qwen2.5", "qwen3")
 NEEDED = ("torch", "transformers", "torchvision", "accelerate")
@@ -90,33 +86,6 @@ def written(adapter: QwenOmniAdapter) -> list[Recorded]:
 def spoken(adapter: QwenOmniAdapter) -> list[Recorded]:
     """`eight`, answered in speech by one batch."""
     return ask(adapter, *eight(Modality.SPEECH))
-
-
-@pytest.fixture(scope="session")
-def hosted() -> Iterator[Host]:
-    """Serves an adapter behind the project's own gRPC server until the session's end."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    started: list[tuple[Server, Served]] = []
-
-    async def serve(adapter: Adapter) -> Server:
-        server = Server(adapter, ServerOptions(drain_seconds=0))
-        await server.start()
-        return server
-
-    def start(adapter: Adapter) -> Served:
-        server = asyncio.run_coroutine_threadsafe(serve(adapter), loop).result(120)
-        served = Served(server.address, process=None)  # type: ignore[arg-type]
-        started.append((server, served))
-        return served
-
-    yield start
-    for server, served in started:
-        served.channel.close()
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import Host
 from served import Served
 from triton_env import NoTritonError
 from triton_process import Triton
 
-from omnigap_services.server import Server, ServerOptions
 from omnigap_services.triton_server.adapter import TritonAdapter
 
 # The first test that needs Triton may have to install it.
@@ -42,40 +40,14 @@ def own_triton(tmp_path: Path) -> Iterator[Triton]:
     server.kill()
 
 
-@pytest.fixture(scope="session")
-def triton_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """One loop for all servers: gRPC's still look for it when they are collected."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-
-
 @pytest.fixture
-def on_triton(triton_loop: asyncio.AbstractEventLoop) -> Iterator[Callable[..., Served]]:
+def on_triton(host_adapter: Host) -> Callable[..., Served]:
     """Starts the service in front of a Triton, with the options of one model and more on top."""
-    started: list[tuple[Server, Served]] = []
 
     def start(triton: Triton, options: dict[str, Any], **more: Any) -> Served:
-        adapter = TritonAdapter({"url": triton.url, "max_retries": 0, **options, **more})
-        server = asyncio.run_coroutine_threadsafe(_serve(adapter), triton_loop).result(120)
-        served = Served(server.address, process=None)  # type: ignore[arg-type]
-        started.append((server, served))
-        return served
+        return host_adapter(TritonAdapter({"url": triton.url, "max_retries": 0, **options, **more}))
 
-    yield start
-    for server, served in started:
-        served.channel.close()
-        asyncio.run_coroutine_threadsafe(server.stop(), triton_loop).result(60)
-
-
-async def _serve(adapter: TritonAdapter) -> Server:
-    """The gRPC server, made on the loop that it runs on."""
-    server = Server(adapter, ServerOptions(drain_seconds=0))
-    await server.start()
-    return server
+    return start
 
 
 def _start(folder: Path, *models: str) -> Triton:

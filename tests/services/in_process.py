@@ -1,0 +1,39 @@
+"""Adapters behind the project's own gRPC server in this process: reached over a socket, and open to a look inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from served import Served
+
+from omnigap_services.adapter import Adapter
+from omnigap_services.loop_thread import LoopThread
+from omnigap_services.server import Server, ServerOptions
+
+Host = Callable[[Adapter], Served]
+"""Serves an adapter on a free port; raises what its load raises."""
+
+
+@contextmanager
+def hosting(loop: LoopThread) -> Iterator[Host]:
+    """Serves within the block, on one loop: gRPC's servers still look for it when they are collected."""
+    started: list[tuple[Server, Served]] = []
+
+    async def serve(adapter: Adapter) -> Server:
+        server = Server(adapter, ServerOptions(drain_seconds=0))
+        await server.start()
+        return server
+
+    def start(adapter: Adapter) -> Served:
+        server = loop.run(serve(adapter))
+        served = Served(server.address, process=None)  # type: ignore[arg-type]
+        started.append((server, served))
+        return served
+
+    try:
+        yield start
+    finally:
+        for server, served in started:
+            served.channel.close()
+            loop.run(server.stop())
