@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from PIL import Image
+
 from omnigap.vocabulary import CONDITIONS, Modality, Support
 from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, DecodingOptions, Request, Turn, Voice
 from omnigap_services.options import read_options
@@ -49,12 +51,12 @@ class QwenOmniAdapter(Adapter):
         )
 
     def warm_up(self) -> Request | None:
-        """A few tokens of everything: a whole spoken answer to a white image would take minutes on a large model."""
+        """A white image and a few tokens: the whole answer that the server would ask for could take minutes."""
         from omnigap_services.qwen_omni.decoding import TALKER_LIMIT
 
         output = Modality.SPEECH if self._set.speech else Modality.TEXT
         few = DecodingOptions(max_new_tokens=8, extra={TALKER_LIMIT: "16"})
-        return Request(parts=("Say hello.",), output=output, decoding=few)
+        return Request(parts=(Image.new("RGB", (64, 64), "white"),), output=output, decoding=few)
 
     def generate(self, batch: Sequence[Turn]) -> None:
         from omnigap_services.qwen_omni.answer import Answer

@@ -21,7 +21,7 @@ class Answer:
     """What the engine knows of a request; a batch that is tried again restarts it, and nothing is sent twice.
 
     Attributes:
-        thought: what the talker is to say, once the text is whole.
+        to_say: the talker's prompt, from the text's end to the answer's.
         frames: of the codec, as they came.
         over: nothing more is to be done: it was completed, it failed, or its caller is gone.
     """
@@ -32,7 +32,7 @@ class Answer:
         self.decoding = decoding
         self.text = text
         self.text_ended = False
-        self.thought: TalkerPrompt | None = None
+        self.to_say: TalkerPrompt | None = None
         self.frames: list[Frame] = []
         self.over = False
         self._text_whole = False

@@ -76,7 +76,7 @@ class Defaults:
         if request.words_per_minute is not None:
             raise _bad(f"voice.words_per_minute is {request.words_per_minute:g}: Qwen-Omni's pace cannot be set")
         temperature = asked.temperature or 0.0
-        if not temperature and (asked.top_p is not None or asked.top_k is not None):
+        if not temperature and (asked.top_p not in (None, 1.0) or asked.top_k is not None):
             raise _bad("decoding sets top_p or top_k without a temperature over 0: greedy decoding does not use them")
         return Decoding(
             speech=request.output is Modality.SPEECH,

@@ -60,18 +60,18 @@ class Engine:
         try:
             with torch.no_grad():
                 split_on_oom(batch, self._think, Answer.fail)
-                split_on_oom([answer for answer in batch if answer.thought is not None], self._speak, Answer.fail)
+                split_on_oom([answer for answer in batch if answer.to_say is not None], self._speak, Answer.fail)
         except Exception as error:
             for answer in batch:
                 if not answer.over:
                     answer.fail(error)
         finally:
             for answer in batch:
-                answer.thought = None
+                answer.to_say = None
 
     def _think(self, batch: Sequence[Answer]) -> None:
         """Writes the texts, and keeps of each what the talker needs."""
-        rows = [answer for answer in batch if not answer.gone and answer.thought is None]
+        rows = [answer for answer in batch if not answer.gone and answer.to_say is None]
         if not rows:
             return
         for answer in rows:
@@ -120,8 +120,9 @@ class Engine:
         """Cuts each row's own states out of the steps'; one step is the prompt, each later one a token read again."""
         assert self.talker is not None, "speech is refused where no talker was loaded"
         layer = self.talker.hidden_layer
-        embeds = torch.cat([step[0] for step in states], dim=1)
-        hidden = torch.cat([step[layer] for step in states], dim=1)
+        # Spread over several GPUs, the thinker's first and last layer lie apart.
+        embeds = torch.cat([step[0] for step in states], dim=1).to(self.talker.device)
+        hidden = torch.cat([step[layer] for step in states], dim=1).to(self.talker.device)
         prompt_length = states[0][0].shape[1]
         for number, answer in enumerate(rows):
             if answer.gone:
@@ -140,24 +141,23 @@ class Engine:
                 embeds[number, prompt_length:last],
                 hidden[number, prompt_length:last],
             )
-            answer.thought = self.talker.prompt(thought, answer.decoding.speaker)
+            answer.to_say = self.talker.prompt(thought, answer.decoding.speaker)
 
     def _speak(self, batch: Sequence[Answer]) -> None:
         """Speaks the answers; each goes out when its own speech has ended, not when the longest has."""
         talker = self.talker
-        rows = [(answer, answer.thought) for answer in batch if not answer.gone and answer.thought is not None]
+        rows = [(answer, answer.to_say) for answer in batch if not answer.gone and answer.to_say is not None]
         if not rows or talker is None:
             return
         for answer, _ in rows:
             answer.restart_speech()
-        several = talker.frames_follow
 
         def on_tokens(tokens: Sequence[int], frames: Sequence[Frame] | None) -> list[bool]:
             for number, (answer, _) in enumerate(rows):
                 if answer.gone:
                     continue
                 ended = tokens[number] in talker.ends
-                if frames is not None and (several or not ended):
+                if frames is not None and (talker.frames_follow or not ended):
                     answer.add_frame(frames[number])
                 if ended:
                     answer.end_speech(talker, self._wave_chunk, whole=True)

@@ -67,8 +67,9 @@ def load(options: QwenOmniOptions) -> Loaded:
     processor = _load_processor(weights.folder)
     talker = _talker(model, family) if options.speech else None
     tokenizer = processor.tokenizer
-    # Both end marks of the family's chat models; the second is the padding as well.
-    ends = frozenset(number for number in (tokenizer.eos_token_id, tokenizer.pad_token_id) if number is not None)
+    # The end of a turn, and the end of a text, which is the padding as well.
+    marks = (tokenizer.convert_tokens_to_ids("<|im_end|>"), tokenizer.eos_token_id, tokenizer.pad_token_id)
+    ends = frozenset(number for number in marks if number is not None)
     extractor = processor.feature_extractor
     return Loaded(
         model=model,
@@ -130,6 +131,11 @@ def _load_model(options: QwenOmniOptions, weights: Weights, family: Family, plac
     model = model_class.from_pretrained(
         weights.folder, config=config, use_safetensors=True, local_files_only=True, **placement.load_arguments()
     )
+    if any(weight.is_meta for weight in model.parameters()):
+        raise OptionsError(
+            f"service {SERVICE}: the weights of {weights.name} do not fit on the GPUs that it sees, a part is left in"
+            " main memory: give it more GPUs with the option device_map, or another checkpoint"
+        )
     return model.eval()
 
 

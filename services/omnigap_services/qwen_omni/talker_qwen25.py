@@ -57,12 +57,12 @@ class Qwen25Talker(Talker):
         words = self._embed([bos, config.tts_text_end_token_id, config.tts_text_pad_token_id])
         thinker = self.model.config.thinker_config
         media = (thought.prompt.ids == thinker.audio_token_index) | (thought.prompt.ids == thinker.image_token_index)
-        embeds = thought.prompt_embeds.masked_fill(media[:, None].to(thought.prompt_embeds.device), 0)
-        said = (thought.text_hidden + thought.text_embeds).to(device)
+        embeds = thought.prompt_embeds.masked_fill(media[:, None].to(device), 0)
+        said = thought.text_hidden + thought.text_embeds
         return TalkerPrompt(
             thought.prompt,
-            torch.cat([thought.prompt.ids, torch.tensor([bos]), thought.ids[:1].cpu()]).to(device),
-            torch.cat([(thought.prompt_hidden + embeds).to(device), words[:1], said[:1]]),
+            torch.cat([thought.prompt.ids, torch.tensor([bos]), thought.ids[:1]]).to(device),
+            torch.cat([thought.prompt_hidden + embeds, words[:1], said[:1]]),
             torch.cat([said[1:], words[1:]]),
             words[2:],
         )

@@ -55,15 +55,14 @@ class Qwen3Talker(Talker):
         thinker = config.thinker_config
         media = (ids == thinker.audio_token_id) | (ids == thinker.image_token_id)
         asked = torch.empty(int(user.sum()), talker.config.text_config.hidden_size, dtype=talker.dtype, device=device)
-        seen = media[user].to(device)
-        on_states = user.to(thought.prompt_hidden.device)
+        of_user, seen = user.to(device), media[user].to(device)
         if bool(seen.any()):
-            asked[seen] = talker.hidden_projection(thought.prompt_hidden[on_states].to(device)[seen])
-        asked[~seen] = talker.text_projection(thought.prompt_embeds[on_states].to(device)[~seen])
+            asked[seen] = talker.hidden_projection(thought.prompt_hidden[of_user][seen])
+        asked[~seen] = talker.text_projection(thought.prompt_embeds[of_user][~seen])
 
         # The turn's opening (start mark, role, line end), and the text.
-        opening = talker.text_projection(thought.prompt_embeds[assistant:].to(device))
-        text = talker.text_projection(thought.text_embeds.to(device))
+        opening = talker.text_projection(thought.prompt_embeds[assistant:])
+        text = talker.text_projection(thought.text_embeds)
         begin, end, padding = self._marks()
         head = torch.cat([opening[:3], padding.expand(4, -1), begin, text[:1]])
         codec = config.talker_config

@@ -11,7 +11,7 @@ from omnigap_services.qwen_omni.prompting import Prompt
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """One answer's text, as the talker takes it.
+    """One answer's text, as the talker takes it; tensors are on the talker's device, ids on the CPU.
 
     A token's hidden state is known once the token was read again, so that of a text that ended at its maximum the last
     token has none: the library does not voice it either.

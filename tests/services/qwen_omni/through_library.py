@@ -47,15 +47,17 @@ def generate(adapter: QwenOmniAdapter, requests: Sequence[Request], speech: bool
     prompt_length = inputs["input_ids"].shape[1]
     ends = sorted(loaded.engine.text_ends)
     options: dict[str, Any] = {
-        "generation_mode": "audio" if speech else "text",
         "thinker_max_new_tokens": 12,
         "thinker_do_sample": False,
         "thinker_eos_token_id": ends,
         "thinker_pad_token_id": loaded.tokenizer.pad_token_id,
     }
+    # Both names exist in every version, but not for both families.
+    qwen25 = hasattr(model, "token2wav")
+    options |= {"generation_mode": "audio" if speech else "text"} if qwen25 else {"return_audio": speech}
     if speech:
         options |= {"talker_max_new_tokens": 16, "talker_do_sample": False, "speaker": loaded.defaults.speaker}
-        if hasattr(model, "token2wav"):
+        if qwen25:
             # Its default is written for the real checkpoints' numbers.
             options["talker_eos_token_id"] = sorted(loaded.engine.talker.ends)
     torch.manual_seed(0)
