@@ -55,22 +55,21 @@ class Answer:
         self.text.restart()
         self.text_ended = self._text_whole = False
 
-    def add_token(self, token: int, ends: frozenset[int]) -> bool:
-        """Takes the text's next token; true once the text has ended."""
-        if token in ends:
-            self.text_ended = self._text_whole = True
-        else:
-            try:
+    def add_token(self, token: int, ends: frozenset[int]) -> None:
+        """Takes the text's next token; an answer in text alone is complete with its last one."""
+        try:
+            if token in ends:
+                self.text_ended = self._text_whole = True
+            else:
                 self.text.add(token)
-            except DivergedError as error:
-                self._diverged(error)
-                return True
-            self.text_ended = len(self.text.ids) >= self.decoding.max_new_tokens
-        if self.text_ended:
-            self.text.end()
-            if not self.decoding.speech:
-                self.complete()
-        return self.text_ended
+                self.text_ended = len(self.text.ids) >= self.decoding.max_new_tokens
+            if self.text_ended:
+                self.text.end()
+        except DivergedError as error:
+            self._diverged(error)
+            return
+        if self.text_ended and not self.decoding.speech:
+            self.complete()
 
     def restart_speech(self) -> None:
         self.frames = []
@@ -100,6 +99,8 @@ class Answer:
             whole: the talker ended by itself, not at its maximum.
         """
         self._speech_whole = whole
+        if len(self.frames) < len(self._spoken):
+            self._diverged(DivergedError("the second try ends before codes that were spoken"))
         self.speak(talker, chunk, ended=True)
         if not self.gone:
             self.complete()

@@ -41,9 +41,15 @@ class OwnText:
             self._take(piece)
 
     def end(self) -> None:
-        """No token follows: what was held back goes out as it is."""
+        """No token follows: what was held back goes out as it is.
+
+        Raises:
+            DivergedError: as `add`; also where the text ends before what was sent.
+        """
         if self._held:
             self._take(self._decode())
+        if self.text != self._sent:
+            raise DivergedError(f"the second try ends before {self._sent[len(self.text) :]!r}, which was sent")
 
     def _decode(self) -> str:
         decoded: str = self._tokenizer.decode(self._held, skip_special_tokens=True, clean_up_tokenization_spaces=False)

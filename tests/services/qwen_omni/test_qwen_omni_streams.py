@@ -136,3 +136,8 @@ def test_a_text_that_is_written_again_sends_only_what_is_new(adapter: QwenOmniAd
     with pytest.raises(DivergedError):
         for token in tokenizer("abX")["input_ids"]:
             own.add(token)
+    own.restart()
+    for token in tokenizer("abc")["input_ids"]:
+        own.add(token)
+    with pytest.raises(DivergedError, match="ends before 'de'"):
+        own.end()
