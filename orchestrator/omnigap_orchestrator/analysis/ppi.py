@@ -142,7 +142,8 @@ def _lacks(sample: Labelled) -> str | None:
     for code in np.unique(sample.stratum):
         inside = sample.stratum == code
         if not held[inside].any():
-            return f"a stratum of {int(inside.sum())} answers has no label, so nothing is known of it"
+            size = int(inside.sum())
+            return f"a stratum of {size} {'answer' if size == 1 else 'answers'} has no label, so nothing is known of it"
     return None
 
 

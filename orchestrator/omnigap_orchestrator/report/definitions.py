@@ -175,7 +175,7 @@ _ALL = (
         "blank",
         "Blank carrier",
         "The question is replaced by a white image of the same size, by silence of the same length, or by a typed "
-        "empty line, ___; a typed instruction stays. What is right then was guessed, or leaked through the instruction.",
+        "empty line, ___; a typed instruction stays. What is right then was guessed, or leaked by the instruction.",
     ),
     Definition(
         "chance",
@@ -283,9 +283,9 @@ _ALL = (
     Definition(
         "metric",
         "Metric",
-        "What gave a score, the same in all six conditions: by the item's answer type, or named by the item. `refusal` "
-        "scores 1 where the answer refuses; `ifeval` 1 where every verifiable instruction was followed; `letter` reads "
-        "a written or spoken choice, and what it cannot read is wrong and counted as unparsable.",
+        "What gave a score, the same in all six conditions: by the item's answer type, or named by the item. "
+        "Refusal scores 1 where the answer refuses; ifeval 1 where every verifiable instruction was followed; letter "
+        "reads a written or spoken choice, and what it cannot read is wrong and counted as unparsable.",
     ),
     Definition(
         "flip",

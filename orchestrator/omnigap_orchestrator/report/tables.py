@@ -145,7 +145,7 @@ def p_value(key: str, label: str, *, definition: str = "") -> Column:
 
 
 def method(key: str = "method", label: str = "Interval by") -> Column:
-    return Column(label, lambda row: Cell(words.method(row[key]), css="soft nowrap"), "interval")
+    return Column(label, lambda row: Cell(words.method(row[key]), css="soft method"), "interval")
 
 
 def tint(difference: float | None, full: float = 0.4) -> tuple[str, int]:

@@ -55,11 +55,12 @@ def points(value: float | None, digits: int = 1, signed: bool = True) -> str:
 
 
 def interval(low: float | None, high: float | None, *, difference: bool) -> str:
-    """`[a, b]` in percent or points."""
-    if not (known(low) and known(high)):
+    """`[a, b]` in points, or in percent: a share reaches from 0 to 100 here, whatever its formula gave."""
+    if low is None or high is None or not (known(low) and known(high)):
         return NOTHING
-    write = points if difference else percent
-    return f"[{write(low)}, {write(high)}]"
+    if difference:
+        return f"[{points(low)}, {points(high)}]"
+    return f"[{percent(max(low, 0.0))}, {percent(min(high, 1.0))}]"
 
 
 def p_value(value: float | None) -> str:

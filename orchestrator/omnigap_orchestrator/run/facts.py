@@ -51,11 +51,11 @@ def run_facts(
         machine=machine(),
         versions=versions(),
         models=tuple(_service_facts(name, card) for name, card in models.items()),
-        asr=_service_facts("scorer", cards.scorer) if cards.scorer is not None else None,
-        second_asr=_service_facts("second_scorer", cards.second_scorer)
+        asr=_service_facts(cards.scorer.name, cards.scorer) if cards.scorer is not None else None,
+        second_asr=_service_facts(cards.second_scorer.name, cards.second_scorer)
         if cards.second_scorer is not None and book.config.second_scorer is not None
         else None,
-        tts=_service_facts("tts", cards.tts) if cards.tts is not None else None,
+        tts=_service_facts(cards.tts.name, cards.tts) if cards.tts is not None else None,
         judge=_judge_facts(book, cards.judge),
         voices=tuple(voices) if Modality.SPEECH in inputs else (),
         fonts=fonts if Modality.IMAGE in inputs else (),

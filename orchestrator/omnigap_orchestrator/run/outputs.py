@@ -163,8 +163,8 @@ def _check_json(check: CarrierCheck | None) -> dict[str, Any] | None:
 
 def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:
     """All that is needed to run it again, readable; TOML knows no null, so what is not set is left out."""
-    seen = (facts.asr, facts.second_asr, facts.tts, facts.judge)
-    services = {service.name: service for service in seen if service is not None}
+    seen = {"scorer": facts.asr, "second_scorer": facts.second_asr, "tts": facts.tts, "judge": facts.judge}
+    services = {role: service for role, service in seen.items() if service is not None}
     return {
         "run": facts.name,
         "started": facts.started or "",
@@ -182,7 +182,8 @@ def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:
         "versions": {**facts.versions, "normaliser": facts.normaliser},
         "models": {m.name: {"digest": m.digest, "revision": m.revision, "settings": m.detail} for m in facts.models},
         "services": {
-            n: {"digest": s.digest, "revision": s.revision, "settings": s.detail} for n, s in services.items()
+            role: {"name": s.name, "digest": s.digest, "revision": s.revision, "settings": s.detail}
+            for role, s in services.items()
         },
         "config": _without_nulls(json.loads(book.config.model_dump_json())),
     }

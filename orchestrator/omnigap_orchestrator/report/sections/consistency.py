@@ -64,7 +64,7 @@ def consistency_section(analysis: Analysis) -> Section | None:
         [
             *model,
             tables.text("measure", "Measure", write=lambda m: m.replace("_", " "), definition="set_level"),
-            tables.text("formula", "Formula", css="soft nowrap"),
+            tables.text("formula", "Formula", css="soft formula"),
             tables.points("value", "Points"),
             tables.count("n", "n"),
         ],

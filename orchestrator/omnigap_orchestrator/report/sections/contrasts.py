@@ -11,7 +11,7 @@ from omnigap_orchestrator.report.tables import Cell, Column, Row
 
 def contrast_columns(analysis: Analysis, frame: pl.DataFrame) -> list[Column]:
     alpha = slices.alpha(analysis)
-    test = Column("Test", lambda r: Cell(words.method(r["p_method"]), css="soft nowrap"), "mcnemar")
+    test = Column("Test", lambda r: Cell(words.method(r["p_method"]), css="soft method"), "mcnemar")
     one_method = bool((frame["method"] == frame["p_method"]).fill_null(True).all())
     return [
         Column("Difference", lambda r: _difference(r, alpha), "gap", numeric=True),

@@ -23,7 +23,7 @@ def effect_section(analysis: Analysis) -> Section:
         for place, model in enumerate(slices.models_of(analysis))
         if (spans := _effect_spans(effects.filter(pl.col("model") == model)))
     ]
-    formula = Column("Formula", lambda r: Cell(r["formula"].replace("-", words.MINUS), css="soft nowrap"), "effects")
+    formula = Column("Formula", lambda r: Cell(r["formula"].replace("-", words.MINUS), css="soft formula"), "effects")
 
     def table(frame: pl.DataFrame, key: str, caption: str) -> Table:
         return make_table(
