@@ -36,6 +36,8 @@ def read_options(kind: type[OptionsT], service: str, options: Mapping[str, objec
             key = ".".join(str(part) for part in fault["loc"])
             if fault["type"] == "extra_forbidden":
                 faults.append(f"unknown option {key!r} (known: {known})")
+            elif fault["type"] == "missing":
+                faults.append(f"option {key!r} is missing: add it")
             else:
                 faults.append(f"option {key!r} is {fault['input']!r}: {fault['msg']}")
         raise OptionsError(f"service {service}: {'; '.join(faults)}") from error

@@ -62,8 +62,10 @@ def main(
         adapter = _make(name, _read_config(config))
         parent = parent_gone(parent_pid) if exit_with_parent else None
         asyncio.run(_serve(name, adapter, options, announce, parent))
+    except click.ClickException:
+        raise
     except OptionsError as error:
-        source = config or "the defaults"
+        source = config if config is not None else "names no file, so every option has its default"
         raise click.ClickException(f"{error} (--config {source})") from error
     except ImportError as error:
         raise click.ClickException(missing_import(name, error)) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from omnigap.digest import file_sha256
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT
+from omnigap_services.options import OptionsError
 
 # What CTranslate2 and faster-whisper read from a checkpoint; other files beside them change no answer.
 _READ = ("model.bin", "config.json", "tokenizer.json", "preprocessor_config.json", "vocabulary.json", "vocabulary.txt")
@@ -33,15 +34,14 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
     """The checkpoint of a folder or, downloaded where needed, of a hub name; an empty name is the shipped one.
 
     Raises:
-        FileNotFoundError: where there is no such folder, or it lacks the model.
-        ValueError: where the hub has no such name.
+        OptionsError: where there is no such folder, or it lacks the model, or the hub does not have the name.
     """
     folder = Path(name).expanduser() if name else SHIPPED_CHECKPOINT
     looks_like_path = not name or folder.is_dir() or name.startswith((".", "/", "~"))
     if not looks_like_path:
         return _from_hub(name, revision)
     if not (folder / "model.bin").is_file():
-        raise FileNotFoundError(f"no Whisper checkpoint in {folder} (model.bin is missing): set the option checkpoint")
+        raise OptionsError(f"no Whisper checkpoint in {folder} (model.bin is missing): set the option checkpoint")
     return Checkpoint(folder, folder.name, content_hash(folder), _padding_seconds(folder))
 
 
@@ -51,7 +51,7 @@ def _from_hub(name: str, revision: str | None) -> Checkpoint:
     try:
         folder = Path(download_model(name, revision=revision))
     except Exception as error:
-        raise ValueError(
+        raise OptionsError(
             f"the checkpoint {name!r} is no folder, and the hub does not give it ({error}): set the option checkpoint"
         ) from error
     # The hub's cache keeps each commit in snapshots/COMMIT.

@@ -22,7 +22,7 @@ def test_every_wrong_option_is_named_at_once() -> None:
 
 
 def test_a_missing_checkpoint_names_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"model\.bin is missing.*option checkpoint"):
+    with pytest.raises(OptionsError, match=r"model\.bin is missing.*option checkpoint"):
         find_checkpoint(str(tmp_path))
 
 

@@ -147,7 +147,14 @@ def test_a_wrong_config_names_the_key_and_the_file(launch: Launch, tmp_path: Pat
 
 
 def test_a_config_that_is_not_there_is_named(launch: Launch) -> None:
-    assert "nowhere.toml" in failure(launch("echo", "--config", "nowhere.toml"))
+    message = failure(launch("echo", "--config", "nowhere.toml"))
+    assert "cannot read --config nowhere.toml" in message
+    assert "Traceback" not in message
+
+
+def test_an_option_that_is_missing_is_named(launch: Launch) -> None:
+    message = failure(launch("hf-tts"))
+    assert "'model' is missing: add it" in message
 
 
 def test_flags_can_come_from_the_environment(launch: Launch, tmp_path: Path) -> None:
