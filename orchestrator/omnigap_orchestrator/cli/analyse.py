@@ -77,7 +77,11 @@ def analyse(
     read = tables_in(tables, mapping, preset, conditions, models)
     for note in read.notes:
         click.echo(f"note: {note}", err=True)
-    frame, table, reference = read.frame, tables[0], reference or read.reference or "t2t"
+    frame, table = read.frame, tables[0]
+    known = frame["condition"].unique(maintain_order=True).to_list()
+    if reference is not None and reference not in known:
+        raise TableError(f"no row has the condition {reference!r} (--reference): the tables have {', '.join(known)}")
+    reference = reference or read.reference or "t2t"
     if verified_only:
         frame = verified_part(table, frame)
     instrument = Instrument(labels=None if labels is None else read_labels(labels, frame))

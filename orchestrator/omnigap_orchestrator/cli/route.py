@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from omnigap_orchestrator.cli.errors import friendly
-from omnigap_orchestrator.cli.options import split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, split
 
 
 @click.command()
-@click.argument("source", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("source", metavar="[RUN]", default=DEFAULT_RUN, type=click.Path(path_type=Path))
 @click.option("--inputs", help="Forms that a question can come in, with commas: text,speech,image. Default: all.")
 @click.option("--outputs", help="Forms that an answer may have, with commas: text,speech. Default: both.")
 @click.option("--max-p95-latency", type=float, metavar="SECONDS", help="95 of 100 answers must be there within it.")
@@ -30,7 +30,7 @@ def route(
 ) -> None:
     """Choose the form of question and answer for each task of RUN, a run's folder or a table of results.
 
-    What a policy is worth is measured on items that took no part in choosing it.
+    Without RUN it is runs/default. What a policy is worth is measured on items that took no part in choosing it.
     """
     import polars as pl
 

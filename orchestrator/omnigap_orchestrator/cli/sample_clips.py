@@ -7,16 +7,21 @@ from pathlib import Path
 import click
 
 from omnigap_orchestrator.cli.errors import friendly
+from omnigap_orchestrator.cli.options import DEFAULT_RUN
+from omnigap_orchestrator.cli.stored_run import stored_run_option
 
 
 @click.command("sample-clips")
-@click.argument("run_dir", metavar="RUN", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("run", metavar="[RUN]", required=False, type=click.Path(file_okay=False, path_type=Path))
+@stored_run_option
 @click.option("--n", "-n", "count", type=click.IntRange(min=1), default=200, show_default=True, help="Clips.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the sheet.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the sheet. Default: RUN/listen."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draw.")
 @friendly
-def sample_clips(run_dir: Path, count: int, out: Path, seed: int) -> None:
-    """Draw spoken answers of RUN for people to label, evenly over model, condition and scored right or wrong.
+def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path | None, seed: int) -> None:
+    """Draw spoken answers of a run (RUN or --run-dir) for people to label, evenly over model, condition and score.
 
     Writes sheet.html (open it in a browser; it shows neither the model nor what the scorer heard), labels.csv with each
     clip's probability of being drawn, and clips.csv, which tells what each clip is. `report --labels` reads the labels.
@@ -30,8 +35,12 @@ def sample_clips(run_dir: Path, count: int, out: Path, seed: int) -> None:
     from omnigap_orchestrator.run.record import open_book
     from omnigap_orchestrator.run.table import ResultsTable
 
+    if run is not None and run_dir is not None:
+        raise click.UsageError(f"two runs are named, {run} and --run-dir {run_dir}: leave one out")
+    run_dir = run or run_dir or DEFAULT_RUN
     folder = RunFolder(run_dir)
     folder.require()
+    out = out or run_dir / "listen"
     if (out / LABELS).exists():
         raise LabelsError(f"{out / LABELS} is there already, and may hold labels: choose another --out")
     journal = Journal(folder.journal)

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from omnigap_orchestrator.cli.errors import INTERRUPTED, NOT_WHOLE, friendly
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, run_dir_option, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, split
+from omnigap_orchestrator.cli.stored_run import stored_run_option
 
 CONTENT_LOST = 1
 
 
 @click.command()
-@run_dir_option
+@stored_run_option
 @click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the readers come from.")
 @click.option("--image-reader", metavar="HOST:PORT", help="Who reads images, instead of [reader] endpoints.")
 @click.option("--speech-reader", metavar="HOST:PORT", help="Who hears recordings, instead of the run's ASR scorer.")

@@ -14,6 +14,14 @@ from omnigap_orchestrator.config.model import Config
 from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
 from omnigap_orchestrator.validation import faults
 
+_FLAGS = {
+    "analysis.routing.max_p95_latency_s": "--max-p95-latency",
+    "carriers.image.font": "--font",
+    "items.path": "--items",
+    "items.tasks": "--task",
+}
+"""Keys whose flag is not called like their last part."""
+
 
 class ConfigError(Exception):
     """A configuration that can't be used; the message names the file, each key, its value, and what to write.
@@ -49,7 +57,21 @@ def load_config(path: Path | str | None = None, flags: Mapping[str, object] | No
     try:
         return Config.model_validate(table, context={FOLDER: folder})
     except ValidationError as error:
-        raise ConfigError(where, faults(error)) from None
+        found = faults(error)
+        of_flags = [_by_flag(fault, given) for fault in found]
+        if all(of_flags):
+            raise ConfigError("the command line", of_flags) from None
+        raise ConfigError(where, found) from None
+
+
+def _by_flag(fault: str, flags: Mapping[str, object]) -> str:
+    """A fault under the flag that set its key, `--controls: must be ...`; empty where no flag did."""
+    path, _, sentence = fault.partition(": ")
+    key = path.partition("[")[0]
+    if key not in flags:
+        return ""
+    flag = _FLAGS.get(key, "--" + key.rpartition(".")[2].replace("_", "-"))
+    return f"{flag}: {sentence}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def _whole(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     items = frame.select("model", "task", "item_id", "cluster").unique(["model", "item_id"], keep="first")
     lacking = planned.join(items, on=["model", "task"]).join(frame, on=["model", "item_id", "condition"], how="anti")
     if lacking.height:
-        notes.append(f"{lacking.height} rows are missing in one condition or another: they count as failed calls")
+        notes.append(f"rows that one condition has and another lacks: {lacking.height}; they count as failed calls")
     added = lacking.with_columns(
         outcome=pl.lit(Outcome.FAILED.value),
         **{n: pl.lit(None, t) for n, t in PUBLISHED_SCHEMA.items() if n not in (*lacking.columns, "outcome")},

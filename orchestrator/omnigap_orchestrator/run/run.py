@@ -105,7 +105,7 @@ class Run:
         for role, name, addresses in wanted:
             service = await connect(name, addresses, self._policy, self._observer.note) if addresses else None
             if service is None:
-                where = ", ".join(addresses) or "no endpoint is configured"
+                where = ", ".join(addresses) or "it has no endpoints, and no service of the fleet has its name"
                 what = f"model {name}" if role is Role.MODEL else f"the {role}"
                 self._observer.note(f"{what} is away ({where}): what needs it stays pending")
                 continue

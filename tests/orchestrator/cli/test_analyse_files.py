@@ -59,7 +59,7 @@ def test_plain_tables_are_joined_by_id_and_what_one_lacks_is_missing(tmp_path: P
     named = ("--column", "item_id=q", "--column", "score=ok", "--condition", "t2t", "--condition", "s2t")
     done = call(tmp_path / "text.csv", tmp_path / "audio.csv", *named, "--json")
     assert done.exit_code == 0, done.output
-    assert "note: 1 rows are missing in one condition or another" in done.stderr
+    assert "note: rows that one condition has and another lacks: 1;" in done.stderr
     counts = {row["condition"]: (row["planned"], row["answered"]) for row in json.loads(done.stdout)["conditions"]}
     assert counts == {"t2t": (3, 3), "s2t": (3, 2)}
 

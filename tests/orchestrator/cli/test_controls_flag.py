@@ -63,7 +63,7 @@ def test_an_unknown_control_is_refused_with_the_known_ones(tmp_path: Path) -> No
     config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS).write()
     refused = CliRunner().invoke(main, ["run", "--config", str(config), "--controls", "twopass"])
     assert refused.exit_code == 1
-    assert "run.controls[0]: must be one of 'two-pass', 'blank' or 'repeat', not 'twopass'" in refused.output
+    assert "--controls: must be one of 'two-pass', 'blank' or 'repeat', not 'twopass'" in refused.output
 
 
 async def test_a_run_that_lacks_control_cells_says_so_and_ends_with_3(tmp_path: Path, host: Serve) -> None:

@@ -107,3 +107,21 @@ def test_a_static_fleet_without_endpoints(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setitem(COMPOSE_PORTS, name, (role, 1))
     result = command("run", "--config", setting.write(), "--fleet", "static")
     refused(result, "--fleet static needs endpoints", "docker compose up")
+
+
+def test_a_command_with_a_typo_is_told_the_nearest_one() -> None:
+    result = command("rout", "runs/a")
+    assert result.exit_code == 2
+    assert "no such command 'rout': did you mean 'route'?" in result.stderr
+
+
+def test_a_reference_that_no_table_has(tmp_path: Path) -> None:
+    table = tmp_path / "theirs.csv"
+    table.write_text("item_id,condition,score\na,text,1\na,audio,0\n")
+    refused(command("analyse", table, "--reference", "txt"), "'txt' (--reference)", "text, audio")
+
+
+def test_a_sample_of_two_runs(tmp_path: Path) -> None:
+    result = command("sample-clips", tmp_path / "a", "--run-dir", tmp_path / "b")
+    assert result.exit_code == 2
+    assert "two runs are named" in result.stderr

@@ -180,8 +180,18 @@ def test_all_wrong_keys_are_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_wrong_flag_is_named_where_there_is_no_file() -> None:
-    with pytest.raises(ConfigError, match=r"the command line: items\.limit: must be at least 1, not 0"):
+    with pytest.raises(ConfigError, match=r"the command line: --limit: must be at least 1, not 0"):
         load_config(None, {"items.limit": 0})
+
+
+def test_a_wrong_flag_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text("[run]\nseed = 5")
+    with pytest.raises(ConfigError, match=r"^the command line: --controls: must be one of .*'two_pass'"):
+        load_config(path, {"run.controls": ["two_pass"]})
+    path.write_text("[run]\nseed = 'a'")
+    with pytest.raises(ConfigError, match=r"my\.toml: run\.seed: .*\n.*my\.toml: run\.controls"):
+        load_config(path, {"run.controls": ["two_pass"]})
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

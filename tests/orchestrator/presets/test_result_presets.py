@@ -160,7 +160,7 @@ def test_omnibench_letters_are_read_anew_and_rows_that_were_not_written_are_miss
     # The file says that every answer is right, one of them by a drawn letter.
     assert scores(read_in, condition="both") == {"music/1": 1, "speech/0": 1, "speech/2": 0}
     assert scores(read_in, condition="captions") == {"music/1": 1, "speech/0": 1, "speech/2": None}
-    assert any("1 rows are missing" in note for note in read_in.notes)
+    assert any("another lacks: 1;" in note for note in read_in.notes)
     assert read_in.frame["model"].unique().to_list() == ["tiny"]
 
 
