@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from model_double import Double, Running, Start, asking
+from model_double import PATIENCE_S, Double, Running, Start, asking
 from PIL import Image as Pictures
 
 from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
+from omnigap_services.adapter import Request
+from omnigap_services.server import desk
 
 RATE = 16_000
 
@@ -142,10 +146,20 @@ async def test_images_arrive_as_rgb_on_white(listening: tuple[Running, Double]) 
     assert request.condition.name == "i2t"
 
 
-async def test_a_caller_that_leaves_while_its_media_decode_is_not_asked(listening: tuple[Running, Double]) -> None:
+async def test_a_caller_that_leaves_while_its_media_decode_is_not_asked(
+    listening: tuple[Running, Double], monkeypatch: pytest.MonkeyPatch
+) -> None:
     served, adapter = listening
+    decode, left = desk.decode_request, threading.Event()
+
+    def held(*arguments: Any) -> Request:
+        assert left.wait(PATIENCE_S)
+        return decode(*arguments)
+
+    monkeypatch.setattr(desk, "decode_request", held)
     call = served.caller.call(asking(audio(flac(1.9), "audio/flac")))
     await served.until(inflight=1)
     call.cancel()
+    left.set()
     await served.until(inflight=0)
     assert len(adapter.batches) <= 1
