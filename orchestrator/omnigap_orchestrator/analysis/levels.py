@@ -14,13 +14,16 @@ from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_i
 from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED, MissingRule
 from omnigap_orchestrator.analysis.gap import adjusted, gaps
 from omnigap_orchestrator.analysis.level_schemas import LEVELS_SCHEMA, SPREADS_SCHEMA
-from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, item_scores, score_matrices
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, is_scored, item_scores, score_matrices
 
 FACTORS = ("voice", "words_per_minute", "font", "font_size", "colour", "background", "image_width")
 """Columns of the results that say how a carrier was made."""
 
 _MARK = "\x1f"
 """Between a condition's name and a level's place, while levels stand in for conditions."""
+
+_BASE = f"{_MARK}reference"
+"""Column of the reference's scores, beside columns that are called as the levels are."""
 
 
 class Finding(StrEnum):
@@ -146,10 +149,8 @@ def spreads(results: pl.DataFrame, reference: str, options: IntervalOptions, by_
     rows: list[tuple[object, ...]] = []
     for cells in _conditions(results, reference):
         model, condition = cells["model"][0], cells["condition"][0]
-        against = results.filter(
-            (pl.col("model") == model) & (pl.col("condition") == reference) & pl.col("score").is_not_null()
-        )
-        base = against.group_by("item_id").agg(pl.col("score").mean().alias("base"))
+        against = results.filter((pl.col("model") == model) & (pl.col("condition") == reference) & is_scored())
+        base = against.group_by("item_id").agg(pl.col("score").mean().alias(_BASE))
         factors = varying(cells)
         for factor in factors:
             found = _table(cells, base, factor)
@@ -205,7 +206,8 @@ def _table(cells: pl.DataFrame, base: pl.DataFrame, factor: str) -> tuple[FloatA
 
     None where too few are left.
     """
-    scored = cells.filter(pl.col("score").is_not_null() & pl.col(factor).is_not_null())
+    made = cells.filter(pl.col(factor).is_not_null())
+    scored = made.filter(is_scored())
     means = scored.group_by("item_id", "cluster", factor).agg(pl.col("score").mean())
     wide = means.sort(factor, "item_id").pivot(factor, index=["item_id", "cluster"], values="score")
     full = wide.drop_nulls().join(base, on="item_id")
@@ -213,7 +215,8 @@ def _table(cells: pl.DataFrame, base: pl.DataFrame, factor: str) -> tuple[FloatA
     if full["cluster"].n_unique() < 2 or len(levels) < 2:
         return None
     clusters = full["cluster"].rank("dense").to_numpy().astype(np.int64) - 1
-    return full.select(pl.col(name) - pl.col("base") for name in levels).to_numpy(), clusters, wide.height - full.height
+    left_out = made["item_id"].n_unique() - full.height
+    return full.select(pl.col(name) - pl.col(_BASE) for name in levels).to_numpy(), clusters, left_out
 
 
 def _by_cluster(values: FloatArray, clusters: IntArray) -> FloatArray:

@@ -22,7 +22,11 @@ from omnigap_orchestrator.run.score import scoring_version
 
 
 def instrument_of(folder: RunFolder, book: Book, journal: Journal, results: pl.DataFrame) -> Instrument:
-    """The instrument as the analysis takes it."""
+    """The instrument as the analysis takes it.
+
+    Args:
+        results: all of the run's, also where the analysis keeps to some items: labels of the others are no strangers.
+    """
     golds = pl.DataFrame(
         [(item.id, item.language, list(item.answers)) for item in book.plan.items], schema=GOLDS_SCHEMA, orient="row"
     )

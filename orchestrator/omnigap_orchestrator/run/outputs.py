@@ -53,6 +53,8 @@ def write_outputs(
     Raises:
         FolderError: where the disk is full; the files that were there stay as they were.
     """
+    # Until all files are there they are nobody's: a kill between two of them must not leave the new beside the old.
+    journal.set_meta(FINGERPRINT, "")
     results, controls = _tables(folder, book, journal)
     section = book.config.analysis
     if allow_missing is not None:
@@ -60,7 +62,7 @@ def write_outputs(
     options = analysis_options(section)
     check = carrier_check(folder, results, options)
     kept = narrowed(folder, check, results, controls) if verified_only else Narrowed(results, controls)
-    instrument = instrument_of(folder, book, journal, kept.results)
+    instrument = instrument_of(folder, book, journal, results)
     analysis = analyse(kept.results, options, kept.controls, instrument)
     facts = run_facts(folder, book, journal, results, controls)
     notes = (*facts.notes, kept.note) if kept.note else facts.notes
@@ -93,7 +95,8 @@ def write_outputs(
         )
     # Files that were asked for in another form than the configuration's hold for that one time.
     as_configured = single_file is None and allow_missing is None and not verified_only
-    journal.set_meta(FINGERPRINT, fingerprint(folder, journal, book.config) if as_configured else "")
+    if as_configured:
+        journal.set_meta(FINGERPRINT, fingerprint(folder, journal, book.config))
     return summary
 
 

@@ -55,7 +55,9 @@ def _scored_by(entry: Entry) -> tuple[str, ...]:
     # VoiceBench's BIG-Bench Hard rules read the task from the id.
     named = item.id if entry.metric == "voicebench_bbh" else ""
     checks = "\n".join(f"{check.kind} {check.arguments}" for check in item.checks)
-    return entry.metric, named, checks, entry.judge or ""
+    # A judge is shown the instruction as well; no other metric looks at it.
+    told = item.instruction if entry.is_judged else ""
+    return entry.metric, named, checks, entry.judge or "", told
 
 
 def texts_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> tuple[str, str | None]:

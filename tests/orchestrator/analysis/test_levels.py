@@ -161,3 +161,30 @@ def test_the_interval_beyond_the_levels_covers_the_mean_of_all_levels() -> None:
 def test_one_item_or_one_level_is_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="at least 2"):
         TwoWay.of(np.zeros(shape))
+
+
+def test_a_failed_cell_that_holds_a_score_counts_at_no_level() -> None:
+    results = run({"Sans": 0.9, "Mono": 0.6})
+    lost = (pl.col("item_id") == "q0") & (pl.col("condition") == "i2t") & (pl.col("font") == "Mono")
+    scored = results.with_columns(outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"))
+    _, spread = found(scored.with_columns(score=pl.when(lost).then(0.0).otherwise("score")))
+    _, empty = found(scored.with_columns(score=pl.when(lost).then(None).otherwise("score")))
+    assert spread == empty
+    assert (spread["items"], spread["left_out"]) == (ITEMS - 1, 1)
+
+
+def test_an_item_that_no_level_has_a_score_of_is_left_out_and_counted() -> None:
+    results = run({"Sans": 0.9, "Mono": 0.6})
+    lost = (pl.col("item_id") == "q0") & (pl.col("condition") == "i2t")
+    failed = results.with_columns(
+        outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"),
+        score=pl.when(lost).then(None).otherwise("score"),
+    )
+    _, spread = found(failed)
+    assert (spread["items"], spread["left_out"]) == (ITEMS - 1, 1)
+
+
+def test_a_voice_may_be_called_base() -> None:
+    _, named = found(run({"Sans": 0.9, "base": 0.5}))
+    _, other = found(run({"Sans": 0.9, "zero": 0.5}))
+    assert named["estimate"] == other["estimate"]

@@ -302,3 +302,17 @@ async def test_an_embedded_judge_comes_from_the_fleet(tmp_path: Path) -> None:
     assert not summary["whole"]
     assert made.table()["error_reason"].to_list() == ["UNREADABLE_VERDICT"]
     assert load_config(made.write()).judge is not None
+
+
+async def test_an_answer_that_is_worth_more_under_one_instruction_has_a_score_for_each(
+    tmp_path: Path, host: Serve, host_wire: ServeWire
+) -> None:
+    def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        yield text("2" if "one word" in request.parts[0].text else "4")
+        yield complete(request.expected_digest)
+
+    items = [OPEN[0], {**OPEN[0], "id": "short", "instruction": "Answer in one word."}]
+    made, _ = await setting(tmp_path, host, await host_wire(Wire(respond, name="judge")), items=items)
+    table = await made.execute(stages=STAGES)
+    assert table.sort("item_id")["score"].to_list() == [0.75, 0.25]
+    assert table.sort("item_id")["judge_rating"].to_list() == [4, 2]

@@ -1,0 +1,78 @@
+"""The files of a run: another form is never taken for its own, and labels stay where tables keep to some items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from running import Setting
+from served_doubles import Double, Serve, say
+
+from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.run import outputs
+from omnigap_orchestrator.run.drive import rewrite
+from omnigap_orchestrator.run.outputs import current_summary
+from omnigap_orchestrator.run.record import recall
+from omnigap_orchestrator.verification.schema import VERIFICATION_SCHEMA
+from omnigap_services.adapter import Turn
+
+
+def paris(turn: Turn) -> None:
+    say(turn, "Paris")
+
+
+async def ran(root: Path, host: Serve, *conditions: str) -> Setting:
+    """A whole run of three items."""
+    places = {"models": {"omni": [await host(Double(paris))]}, "scorer": [await host(Double(paris))]}
+    setting = Setting(
+        root,
+        tables={"run": {"conditions": list(conditions)}},
+        tts=[await host(Double())],
+        **places,  # type: ignore[arg-type]
+    )
+    assert (await setting.drive())["whole"]
+    return setting
+
+
+def is_current(setting: Setting) -> bool:
+    journal = Journal(setting.folder.journal)
+    try:
+        return current_summary(setting.folder, journal, recall(setting.folder)[0]) is not None
+    finally:
+        journal.close()
+
+
+async def test_files_of_another_form_that_a_kill_cut_short_are_not_taken_for_the_run_s(
+    tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = await ran(tmp_path, host, "t2t", "s2t")
+    assert is_current(setting)
+
+    def killed(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    # summary.json is there by now, in the other form; the report is still the old one.
+    monkeypatch.setattr(outputs, "write_report", killed)
+    with pytest.raises(KeyboardInterrupt):
+        rewrite(setting.folder, allow_missing=True)
+    assert not is_current(setting)
+    monkeypatch.undo()
+    summary = await setting.drive()
+    assert not summary["missing_rule"]["allow_missing"]
+    assert is_current(setting)
+
+
+async def test_labels_stay_where_the_tables_keep_to_verified_items(tmp_path: Path, host: Serve) -> None:
+    setting = await ran(tmp_path, host, "t2t", "s2s")
+    table = setting.table().filter(condition="s2s")
+    labels = tmp_path / "labels.csv"
+    table.select("item_id", "condition", label=pl.lit("right")).write_csv(labels)
+    verdicts = ["kept", "kept", "lost"]
+    facts = {"item_id": table["item_id"], "modality": ["speech"] * 3, "media": table["input_media"]}
+    blank = {name: pl.Series(name, [None] * 3, dtype) for name, dtype in VERIFICATION_SCHEMA.items()}
+    verification = pl.DataFrame({**blank, **facts, "verdict": verdicts}, schema=VERIFICATION_SCHEMA)
+    verification.write_parquet(setting.folder.verification)
+    summary = rewrite(setting.folder, labels=labels, verified_only=True)
+    assert not summary["instrument_note"]
+    assert [(row["n"], row["labelled"]) for row in summary["human"]] == [(2, 2), (2, 2)]
