@@ -11,6 +11,8 @@ from omnigap.vocabulary import Control, Outcome
 
 REQUIRED = ("item_id", "condition", "score")
 DEFAULTS = {"model": "model", "task": "all"}
+NAMES = ("model", "item_id", "task", "cluster", "condition")
+"""Columns that hold names, whatever they look like: 1.1 and 1.10 are two items."""
 
 
 class TableError(Exception):
@@ -34,8 +36,8 @@ def read_results(
     Raises:
         TableError: for a file that cannot be read, a column that is not there, or a score that is no number in [0, 1].
     """
-    frame = _read(path)
     mapping = dict(columns or {})
+    frame = _read(path, [mapping.get(name, name) for name in NAMES])
     for ours, theirs in mapping.items():
         if theirs not in frame.columns:
             raise TableError(f"{path} has no column {theirs!r} for {ours}: it has {', '.join(frame.columns)}")
@@ -50,7 +52,11 @@ def read_results(
     frame = frame.with_columns(pl.lit(value).alias(n) for n, value in DEFAULTS.items() if n not in frame.columns)
     if "cluster" not in frame.columns:
         frame = frame.with_columns(cluster=pl.col("item_id"))
-    frame = frame.with_columns(pl.col("model", "item_id", "task", "cluster", "condition").cast(pl.String))
+    frame = frame.with_columns(pl.col(NAMES).cast(pl.String))
+    frame = frame.with_columns(pl.col("cluster").fill_null(pl.col("item_id")))
+    for name in NAMES:
+        if unnamed := frame[name].null_count():
+            raise TableError(f"{path}: {name} is empty in {unnamed} of {frame.height} rows: fill it, or drop the rows")
     return _with_outcome(path, _with_score(path, frame))
 
 
@@ -119,13 +125,24 @@ def _whole(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     return frame, tuple(notes)
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
+    """The file as it is. Every row is looked at before a column's type is settled: one that starts with whole numbers
+    may go on with others, and a key of JSON objects may come late.
+
+    Args:
+        names: columns that are text in a file that knows no types.
+    """
+    text = dict.fromkeys(names, pl.String)
+
+    def separated(file: Path, by: str) -> pl.DataFrame:
+        return pl.read_csv(file, separator=by, infer_schema_length=None, schema_overrides=text)
+
     readers: dict[str, Callable[[Path], pl.DataFrame]] = {
         ".parquet": pl.read_parquet,
-        ".csv": pl.read_csv,
-        ".tsv": lambda file: pl.read_csv(file, separator="\t"),
-        ".jsonl": pl.read_ndjson,
-        ".ndjson": pl.read_ndjson,
+        ".csv": lambda file: separated(file, ","),
+        ".tsv": lambda file: separated(file, "\t"),
+        ".jsonl": lambda file: pl.read_ndjson(file, infer_schema_length=None),
+        ".ndjson": lambda file: pl.read_ndjson(file, infer_schema_length=None),
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
