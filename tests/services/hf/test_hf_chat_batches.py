@@ -234,3 +234,28 @@ def test_callers_of_different_sizes_are_served_at_once(built: Built, hosted: Hos
     for thread in threads:
         thread.join(120)
     assert found == {n: served.ask(clips[n], decoding=pb.Decoding(max_new_tokens=6)).text for n in range(6)}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_longer_neighbour_at_the_contexts_end_takes_nothing_from_a_short_questions_answer(
+    built: Built, beams: int
+) -> None:
+    adapter = loaded(built(tiny_chat.llama), max_new_tokens=24)
+    decoding = DecodingOptions(beam_size=beams)
+    questions = ["Who?", "a" * 2_020]
+
+    def answers(asked: list[str]) -> list[tuple[str, int]]:
+        turns = [Kept(question, decoding=decoding) for question in asked]
+        found = texts(adapter, turns)
+        return [
+            (text, turn.completion.output_tokens) for text, turn in zip(found, turns, strict=True) if turn.completion
+        ]
+
+    alone = [answers([question])[0] for question in questions]
+    assert [count for _, count in alone] == [24, 10]
+    assert answers(questions) == alone
+
+
+def test_clips_longer_than_the_processors_window_are_not_promised(built: Built) -> None:
+    with pytest.raises(OptionsError, match=r"'max_audio_seconds' is 31.*cuts off the end"):
+        loaded(built(tiny_chat.qwen2_audio), max_audio_seconds=31)

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _WARM_UP_TOKENS = 2
 _SHOWN_IN_DIGEST = (
     *("media_first", "think_open", "think_close", "system_prompt", "max_new_tokens", "temperature", "top_p", "top_k"),
-    *("repetition_penalty", "beam_size"),
+    *("repetition_penalty", "beam_size", "batch_media"),
 )
 
 # Tried: a clip is answered alike alone and beside longer ones. Phi-4-multimodal's encoder is not among them.
@@ -53,6 +53,12 @@ class ChatAdapter(Adapter):
     def load(self) -> Card:
         chat = load_chat_model(self._set)
         prompter = Prompter(chat, self._set)
+        longest = self._set.max_audio_seconds
+        if Modality.SPEECH in chat.inputs and not prompter.hears(longest):
+            raise OptionsError(
+                f"service {SERVICE}: option 'max_audio_seconds' is {longest:g}, but this model's processor cuts off the"
+                " end of so long a clip: lower it to the processor's window, 30 for most"
+            )
         self._generation = Generation(chat, prompter, self._set)
         self._card = self._card_of(chat, prompter)
         return self._card

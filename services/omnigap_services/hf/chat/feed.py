@@ -71,6 +71,11 @@ class Feed:
         self._done = 0
         self._seen = 0
 
+    @property
+    def length(self) -> int:
+        """Ids that it has taken."""
+        return self._seen
+
     def take(self, ids: Sequence[int]) -> None:
         """All ids of the answer so far; sends the text that is certain by now."""
         self._ids.extend(token for token in ids[self._seen :] if token not in self._hidden)

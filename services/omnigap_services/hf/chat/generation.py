@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -54,7 +55,12 @@ class Generation:
             for outbox in wanted:  # one of them spoils the batch
                 self.answer([outbox], decoding)
             return
-        self._run(wanted, prompts, decoding)
+        limits = [self._limit(prompts.tokens(row), decoding) for row in range(len(wanted))]
+        if len(set(limits)) > 1 and not decoding.streams:  # beams end together or not at all
+            for outbox in wanted:
+                self.answer([outbox], decoding)
+            return
+        self._run(wanted, prompts, limits, decoding)
 
     def _prompts(self, outboxes: Sequence[Outbox], decoding: Decoding) -> Prompts:
         requests = [outbox.turn.request for outbox in outboxes]
@@ -67,35 +73,41 @@ class Generation:
             raise ContractError(Reason.TOO_LARGE, text)
         return prompts
 
-    def _run(self, outboxes: Sequence[Outbox], prompts: Prompts, decoding: Decoding) -> None:
+    def _limit(self, tokens: int, decoding: Decoding) -> int:
+        """Tokens that the answer to a prompt of so many may have; padding takes no place in the model's context."""
+        return (
+            min(decoding.max_new_tokens, self._chat.context - tokens) if self._chat.context else decoding.max_new_tokens
+        )
+
+    def _run(self, outboxes: Sequence[Outbox], prompts: Prompts, limits: Sequence[int], decoding: Decoding) -> None:
         feeds = [
             Feed(outbox, self._chat.tokenizer, self._splitter(text), self._hidden)
             for outbox, text in zip(outboxes, prompts.texts, strict=True)
         ]
         start = prompts.width
-        room = self._chat.context - start if self._chat.context else decoding.max_new_tokens
-        limit = min(decoding.max_new_tokens, room)
 
         def on_step(ids: torch.Tensor) -> None:
-            for feed, row in zip(feeds, ids[:, start : start + limit].tolist(), strict=True):
-                feed.take(self._trimmed(row))
+            for feed, row, limit in zip(feeds, ids[:, start:].tolist(), limits, strict=True):
+                feed.take(self._trimmed(row[:limit]))
+
+        def stops(row: int) -> bool:
+            return outboxes[row].turn.cancelled or feeds[row].length >= limits[row]
 
         criterion = StopWhenGone(
-            [lambda turn=outbox.turn: turn.cancelled for outbox in outboxes],  # type: ignore[misc]
-            on_step if decoding.streams else None,
+            [partial(stops, row) for row in range(len(outboxes))], on_step if decoding.streams else None
         )
         self._chat.adapters.switch(kinds_of(outboxes[0].turn.request))
         with torch.inference_mode(), seeded(decoding.seed):
             output = self._chat.model.generate(
                 **prompts.inputs,
-                **{**decoding.arguments(), "max_new_tokens": limit},
+                **{**decoding.arguments(), "max_new_tokens": max(limits)},
                 pad_token_id=self._chat.tokenizer.pad_token_id,
                 stopping_criteria=[criterion],
             )
         for row, (outbox, feed) in enumerate(zip(outboxes, feeds, strict=True)):
             if outbox.turn.cancelled:
                 continue
-            self._end(outbox, feed, output[row, start : start + limit].tolist(), prompts.tokens(row))
+            self._end(outbox, feed, output[row, start : start + limits[row]].tolist(), prompts.tokens(row))
 
     def _end(self, outbox: Outbox, feed: Feed, row: list[int], tokens_in: int) -> None:
         ids = self._trimmed(row)

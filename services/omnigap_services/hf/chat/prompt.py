@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from omnigap.media import AudioClip
@@ -15,6 +16,9 @@ from omnigap_services.hf.chat.loading import ChatModel
 from omnigap_services.hf.chat.options import ChatOptions
 
 Message = dict[str, Any]
+
+# A tenth of a second at the end of a clip tells whether it is heard.
+_TAIL = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,17 @@ class Prompter:
         texts = tuple(self._render(conversation, variables) for conversation in conversations)
         inputs = self._tokenised(texts, requests)
         return Prompts(texts, inputs)
+
+    def hears(self, seconds: float) -> bool:
+        """Whether a clip of this length reaches the model to its end: some processors cut what passes their window."""
+        rate = self._chat.sample_rate
+        clip = np.random.default_rng(0).normal(0, 0.1, round(seconds * rate)).astype(np.float32)
+        other = clip.copy()
+        other[-rate // _TAIL :] = 0
+        first, second = (
+            self.prompts([Request((AudioClip(samples, rate),), Modality.TEXT)], {}).inputs for samples in (clip, other)
+        )
+        return not all(_equal(first[name], second[name]) for name in first)
 
     def _tokenised(self, texts: Sequence[str], requests: Sequence[Request]) -> Mapping[str, Any]:
         tokenizer = self._chat.tokenizer
@@ -126,6 +141,12 @@ class Prompter:
             return "system" if mark in self._render(messages, self._options.template_arguments) else "user"
         except Exception:  # Jinja's TemplateError, or whatever a template trips over
             return "user"
+
+
+def _equal(one: Any, other: Any) -> bool:
+    import torch
+
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else bool(np.array_equal(one, other))
 
 
 def kinds_of(request: Request) -> frozenset[Modality]:
