@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from omnigap.errors import ContractError
 from omnigap_services.adapter import Adapter
 from omnigap_services.options import OptionsError
 from omnigap_services.parent import parent_gone
@@ -71,6 +72,8 @@ def main(
         raise click.ClickException(missing_import(name, error)) from error
     except (PortTakenError, ServiceError) as error:
         raise click.ClickException(str(error)) from error
+    except ContractError as error:
+        raise click.ClickException(f"service {name} did not start: {error}") from error
     except Exception as error:
         _log.exception("service %s did not start", name)
         raise click.ClickException(f"service {name} did not start: {type(error).__name__}: {error}") from error
