@@ -70,6 +70,18 @@ def test_a_line_that_reaches_the_limit_says_so(built: Built, hosted: Host) -> No
     assert reply.audio.seconds == pytest.approx(5 / 12.5)
 
 
+def test_bark_says_that_it_reached_its_limit_and_refuses_what_it_would_not_read(built: Built, hosted: Host) -> None:
+    folder = str(built(tiny_codecs.bark))
+    served = hosted(TtsAdapter({"model": folder, "max_new_tokens": 30}))
+    reply = served.ask("A long line.", output=Modality.SPEECH)
+    assert reply.complete.finish_reason == pb.FINISH_REASON_LENGTH
+    assert reply.audio is not None
+    assert reply.audio.seconds == pytest.approx(30 / 49.9, abs=1 / 75)
+    with pytest.raises(ContractError, match="257 tokens, and the voice reads 256") as caught:
+        spoken(served, "a" * 257)
+    assert caught.value.reason is Reason.TOO_LARGE
+
+
 def test_arguments_of_generate_are_passed_on_and_part_of_the_digest(built: Built) -> None:
     folder = str(built(tiny_codecs.csm))
     plain, warm = (
