@@ -45,6 +45,8 @@ class Reader:
                 # Rendered questions stand upright: the classifier of turned lines is left out.
                 "Global.use_cls": False,
                 # By default the detector enlarges every image to 736 pixels on its short side: 8 x the work for a line.
+                # It shrinks every image to 2000 pixels even before the detector's own limit is asked.
+                "Global.max_side_len": max(2000, image_side),
                 "Det.limit_type": "max",
                 "Det.limit_side_len": image_side,
                 # One line at a time: in a batch, short lines are padded to the longest.

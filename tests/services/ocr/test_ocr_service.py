@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Modality, Reason
+from omnigap_services.ocr.reading import Reader
 from omnigap_services.ocr.scripts import languages_of
 
 if TYPE_CHECKING:
@@ -32,6 +34,24 @@ def picture(text: str) -> Image.Image:
 def test_it_writes_what_an_image_shows(ocr: Served) -> None:
     text = "Who was born in 1969?\nA. Mexico\nB. Thailand"
     assert ocr.ask(picture(text)).text == text
+
+
+@pytest.mark.parametrize("image_side", [2000, 3200])
+def test_an_image_is_shrunk_to_the_side_that_is_set_and_no_further(
+    image_side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(image_side, threads=1)
+    seen: list[tuple[int, ...]] = []
+    detect = reader._ocr.detect_and_crop
+
+    def watched(image: np.ndarray, record: dict[str, object]) -> object:
+        seen.append(image.shape)
+        return detect(image, record)
+
+    monkeypatch.setattr(reader._ocr, "detect_and_crop", watched)
+    reader.read(Image.new("RGB", (3200, 64), "white"))
+    # RapidOCR takes sides in steps of 32 pixels.
+    assert [shape[1] for shape in seen] == [pytest.approx(image_side, abs=32)]
 
 
 def test_an_image_without_text_is_read_as_nothing(ocr: Served) -> None:
