@@ -252,3 +252,13 @@ async def test_openai_speech_conforms(voices: ChatServer, host: Serve) -> None:
     found = await conform(await host(SpeechAdapter({"base_url": voices.url, "model": MODEL})))
     assert [result for result in found.results if result.status in (Status.FAILED, Status.WARNING)] == []
     assert sum(result.status is Status.PASSED for result in found.results) == 30
+
+
+def test_bare_pcm_may_begin_with_the_byte_of_a_brace(voices: ChatServer, service: Callable[..., Served]) -> None:
+    served = service(audio_format="pcm")
+    samples = np.full(2_400, ord("{") / 32_768, dtype=np.float32)
+    assert encode_pcm16(samples)[:1] == b"{"
+    voices.then(speech(samples))
+    reply = served.ask(TEXT, output=Modality.SPEECH)
+    assert reply.audio is not None
+    assert len(reply.audio.samples) == 2_400
