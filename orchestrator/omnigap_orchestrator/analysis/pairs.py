@@ -40,6 +40,10 @@ ITEM_SCORES_SCHEMA = pl.Schema(
 """One row per model, item and condition."""
 
 
+class ResultsError(ValueError):
+    """A table of results that can't be paired by item; the message names the column or the item."""
+
+
 def is_scored() -> pl.Expr:
     """True where a cell counts: it was answered and its answer has a score."""
     return (pl.col("outcome") == Outcome.ANSWERED.value) & pl.col("score").is_not_null() & ~pl.col("score").is_nan()
@@ -55,16 +59,16 @@ def item_scores(results: pl.DataFrame) -> pl.DataFrame:
         A frame of `ITEM_SCORES_SCHEMA`, sorted; cells that the model does not support are left out.
 
     Raises:
-        ValueError: a column is missing, a score lies outside [0, 1], or one item has two tasks or two clusters.
+        ResultsError: a column is missing, a score lies outside [0, 1], or one item has two tasks or two clusters.
     """
     missing = [name for name in NEEDED_COLUMNS if name not in results.columns]
     if missing:
-        raise ValueError(f"the results lack the column(s) {', '.join(missing)}: map them, or export the run again")
+        raise ResultsError(f"the results lack the column(s) {', '.join(missing)}: map them, or export the run again")
     cells = results.lazy().select(NEEDED_COLUMNS).with_columns(pl.col("cluster").fill_null(pl.col("item_id"))).collect()
     outside = cells.filter(is_scored() & ~pl.col("score").is_between(0.0, 1.0))
     if outside.height:
         row = outside.row(0, named=True)
-        raise ValueError(f"score {row['score']} of item {row['item_id']!r} in {row['condition']} lies outside [0, 1]")
+        raise ResultsError(f"score {row['score']} of item {row['item_id']!r} in {row['condition']} lies outside [0, 1]")
     _check_items(cells)
     scored = is_scored().cast(pl.Int64)
     return (
@@ -92,7 +96,7 @@ def _check_items(cells: pl.DataFrame) -> None:
     for column in ("task", "cluster"):
         bad = kinds.filter(pl.col(column) > 1)
         if bad.height:
-            raise ValueError(
+            raise ResultsError(
                 f"item {bad['item_id'][0]!r} has more than one {column}: items are paired by id, so ids must be unique"
             )
 

@@ -61,6 +61,7 @@ def analyse(
     from omnigap_orchestrator.cli.tables_in import print_presets, tables_in
     from omnigap_orchestrator.cli.tables_view import print_accuracy_and_gaps
     from omnigap_orchestrator.foreign import TableError
+    from omnigap_orchestrator.run.folder import FolderError
     from omnigap_orchestrator.run.verified import verified_part
 
     if list_presets:
@@ -82,9 +83,10 @@ def analyse(
     if reference is not None and reference not in known:
         raise TableError(f"no row has the condition {reference!r} (--reference): the tables have {', '.join(known)}")
     reference = reference or read.reference or "t2t"
+    # Against all answers: a label of an item that is left out is no stranger's.
+    instrument = Instrument(labels=None if labels is None else read_labels(labels, frame))
     if verified_only:
         frame = verified_part(table, frame)
-    instrument = Instrument(labels=None if labels is None else read_labels(labels, frame))
     try:
         found_tables = analyse_frame(
             frame,
@@ -96,7 +98,10 @@ def analyse(
         raise TableError(f"{table}: {error}") from error
     data = to_json(found_tables)
     if out is not None:
-        out.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+        try:
+            out.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+        except OSError as error:
+            raise FolderError(f"--out {out} can't be written ({error.strerror}): choose another place") from error
     if as_json:
         print(json.dumps(data, ensure_ascii=False))
     else:

@@ -125,3 +125,18 @@ def test_a_sample_of_two_runs(tmp_path: Path) -> None:
     result = command("sample-clips", tmp_path / "a", "--run-dir", tmp_path / "b")
     assert result.exit_code == 2
     assert "two runs are named" in result.stderr
+
+
+def test_a_table_with_one_item_in_two_tasks(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("item_id,condition,score,task\na,t2t,1,x\na,s2t,0,y\n")
+    for call in (("route", table), ("analyse", table), ("plan", "--pilot", table, "--run-dir", tmp_path / "run")):
+        refused(command(*call), "'a' has more than one task")
+
+
+def test_tables_that_cannot_be_written_where_they_are_wanted(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("item_id,condition,score\na,t2t,1\na,s2t,0\n")
+    refused(
+        command("analyse", table, "--out", tmp_path / "none" / "all.json"), "--out", "none/all.json", "No such file"
+    )
