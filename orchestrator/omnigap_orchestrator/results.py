@@ -67,7 +67,8 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     "second_transcript": pl.String,
     "second_score": pl.Float64,
     "second_asr_digest": pl.String,
-    # What the judge said on its rubric's own scale; null for other metrics, and where the rubric has labels.
+    # What the judge said on its rubric's own scale, the lowest for an answer of nothing; null for other metrics, and
+    # where the rubric has labels.
     "judge_rating": pl.Float64,
     "judge_digest": pl.String,
 }

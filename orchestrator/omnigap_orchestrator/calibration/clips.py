@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +47,21 @@ CALIBRATION_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True, slots=True)
 class InstrumentKey:
-    """What a calibration is good for: a scorer as it is asked, a voice service, the rules of scoring."""
+    """What a calibration is good for: a scorer as it is asked, a voice service, the rules of scoring.
+
+    Attributes:
+        language: that the scorer is told instead of each item's own; empty: the item's.
+    """
 
     scorer_key: str
     tts_digest: str
     scoring_version: str
+    language: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The scorer with all that it is told, as the table holds it."""
+        return f"{self.scorer_key} {self.language}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +77,27 @@ class Fit:
     note: str = ""
 
 
-def fits(clips: pl.DataFrame, now: InstrumentKey) -> Fit:
+def fits(clips: pl.DataFrame, now: InstrumentKey, metrics: Mapping[str, str]) -> Fit:
     """Whether a calibration is of the scorer and the rules that the run was scored with.
+
+    Args:
+        metrics: of each item of the run.
 
     Another voice service does not spoil it: the answers were never spoken by that voice.
     """
     again = "run `omnigap-orchestrate calibrate` again"
     if clips.is_empty():
         return Fit(f"the calibration holds no clips: {again}")
-    if clips["scorer_key"][0] != now.scorer_key:
+    if clips["scorer_key"][0] != now.asked:
         return Fit(f"the calibration is of another ASR scorer than the one that heard these answers: {again}")
     if clips["scoring_version"][0] != now.scoring_version:
         return Fit(f"the calibration was scored by other rules (normaliser or metrics) than these answers: {again}")
+    for item_id, metric in clips.select("item_id", "metric").drop_nulls().unique().sort("item_id").iter_rows():
+        if metrics.get(item_id, metric) != metric:
+            changed = (
+                f"item {item_id!r} was scored by {metric} in the calibration, and by {metrics[item_id]} in this run"
+            )
+            return Fit(f"{changed}: {again}")
     if clips["tts_digest"][0] != now.tts_digest:
         return Fit(note="The voice service has changed since the calibration was made.")
     return Fit()

@@ -100,7 +100,8 @@ async def _measured(
                 await writer.write(ServiceRow(role, role, service.digest, card, time.time()))
         asr_digest = scorer.digest if scorer is not None else seen.scorer.digest if seen.scorer is not None else ""
         tts_digest = tts.digest if tts is not None else seen.tts.digest if seen.tts is not None else ""
-        instrument = InstrumentKey(scorer_key(asr_digest, config.scorer.decoding), tts_digest, scoring_version())
+        asked = scorer_key(asr_digest, config.scorer.decoding)
+        instrument = InstrumentKey(asked, tts_digest, scoring_version(), config.scorer.language or "")
         readings = CarrierSet(config).readings
         measurement = Measurement(
             config.scorer,

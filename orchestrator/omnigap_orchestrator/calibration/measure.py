@@ -213,7 +213,7 @@ class Measurement:
             None if made is None else made.media_sha,
             None if heard is None else heard.asr_digest,
             self._instrument.tts_digest,
-            self._instrument.scorer_key,
+            self._instrument.asked,
             self._instrument.scoring_version,
             NORMALISER_VERSION,
         )

@@ -77,6 +77,7 @@ def _calibration(folder: RunFolder, book: Book, journal: Journal) -> tuple[pl.Da
         scorer_key(cards.scorer.digest if cards.scorer is not None else "", book.config.scorer.decoding),
         cards.tts.digest if cards.tts is not None else "",
         scoring_version(),
+        book.config.scorer.language or "",
     )
-    fit = fits(clips, now)
+    fit = fits(clips, now, book.metrics)
     return (None, fit.refused, "") if fit.refused else (clips, "", fit.note)

@@ -146,7 +146,12 @@ class ResultsTable:
     def _rating(self, entry: Entry, answer: AnswerRow | None, transcript: TranscriptRow | None) -> float | None:
         """What the judge said of the text that was scored, on the rubric's own scale."""
         spoken = entry.cell.condition.output is Modality.SPEECH
-        verdict = kept_verdict(self._book, entry, _used(answer, transcript, spoken), self._verdicts)
+        used, bench = _used(answer, transcript, spoken), self._book.bench
+        if entry.is_judged and bench is not None and used is not None and not used.strip():
+            # Nobody was asked: an answer of nothing has the lowest rating, as it has the lowest score.
+            rubric = bench.rubric_for(entry.item)
+            return None if rubric.labels else rubric.low
+        verdict = kept_verdict(self._book, entry, used, self._verdicts)
         return None if verdict is None else verdict.rating
 
     def _control_row(self, entry: Entry) -> dict[str, Any]:

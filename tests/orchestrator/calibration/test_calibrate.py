@@ -145,6 +145,21 @@ async def test_a_calibration_scored_by_other_rules_is_refused(tmp_path: Path, ho
     assert "voice service has changed" in summary["instrument_note"]
 
 
+async def test_a_calibration_by_another_metric_or_in_another_language_is_refused(tmp_path: Path, host: Serve) -> None:
+    setting = await a_setting(Parrots(), host, tmp_path)
+    await setting.drive()
+    await measured(setting)
+    assert rewrite(setting.folder)["calibrated"][0]["reason"] is None
+    setting.tables = {**TEXT_IN, "scoring": {"tasks": {"capitals": "exact"}}}
+    (row,) = (await setting.drive())["calibrated"]
+    assert "scored by containment in the calibration, and by exact in this run" in row["reason"]
+    setting.tables = {**TEXT_IN, "scorer": {"language": "fr"}}
+    (row,) = (await setting.drive())["calibrated"]
+    assert "another ASR scorer" in row["reason"]
+    await measured(setting)
+    assert rewrite(setting.folder)["calibrated"][0]["reason"] is None
+
+
 async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were_heard(
     tmp_path: Path, host: Serve
 ) -> None:

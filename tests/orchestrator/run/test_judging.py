@@ -200,6 +200,8 @@ async def test_an_answer_of_silence_is_worth_nothing_and_no_judge_is_asked(
     model.answer = lambda turn: None
     table = await made.execute(stages=STAGES)
     assert table["score"].to_list() == [0, 0]
+    # Else the mean rating would leave out the worst answers, which the mean score holds.
+    assert table["judge_rating"].to_list() == [1, 1]
     assert not judge.asked
 
 
