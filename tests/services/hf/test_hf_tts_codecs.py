@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny_codecs
 import tiny_voices
-from hosting import Built, Host
+from hosting import Build, Built, Host
 from served import Served
 
 from omnigap.errors import ContractError
@@ -68,6 +68,23 @@ def test_a_line_that_reaches_the_limit_says_so(built: Built, hosted: Host) -> No
     assert reply.complete.finish_reason == pb.FINISH_REASON_LENGTH
     assert reply.audio is not None
     assert reply.audio.seconds == pytest.approx(5 / 12.5)
+
+
+@pytest.mark.parametrize("builder", [tiny_codecs.csm, tiny_codecs.dia], ids=["csm", "dia"])
+@pytest.mark.parametrize("limit", ["option", "checkpoint", "library"])
+def test_a_line_that_is_cut_off_says_so_whoever_set_the_limit(
+    builder: Build, limit: str, built: Built, hosted: Host, tmp_path: Path
+) -> None:
+    folder = tmp_path / "voice"
+    shutil.copytree(built(builder), folder)
+    config = json.loads((folder / "generation_config.json").read_text())
+    if limit == "checkpoint":
+        (folder / "generation_config.json").write_text(json.dumps({**config, "max_new_tokens": 30}))
+    else:
+        assert not config.get("max_new_tokens")
+    options = {"max_new_tokens": 30} if limit == "option" else {}
+    reply = hosted(TtsAdapter({"model": str(folder), **options})).ask("Who was it?", output=Modality.SPEECH)
+    assert reply.complete.finish_reason == pb.FINISH_REASON_LENGTH
 
 
 def test_bark_says_that_it_reached_its_limit_and_refuses_what_it_would_not_read(built: Built, hosted: Host) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class PipelineVoice(VoiceModel):
         self._generate = dict(options.generate)
         if options.max_new_tokens:
             self._generate["max_new_tokens"] = options.max_new_tokens
+        self._frame = _samples_of_a_frame(self._pipe, self.sample_rate)
         self.facts = {
             "pipeline": "text-to-audio",
             "generate": json.dumps(self._generate, sort_keys=True),
@@ -63,17 +65,35 @@ class PipelineVoice(VoiceModel):
         with torch.inference_mode():
             made = self._pipe(text, generate_kwargs={**self._generate, **self._numbered(speaker)})
         samples = mono(made["audio"])
-        limit = self._generate.get("max_new_tokens")
-        return Sound(samples, cut=limit is not None and self._frames(len(samples)) >= limit)
-
-    def _frames(self, samples: int) -> int:
-        """Tokens that a sound of so many samples took, where the family's codec tells; else 0."""
-        codec = getattr(self.model, "codec_model", None)
-        rate = getattr(getattr(codec, "config", None), "frame_rate", None)
-        return round(samples / self.sample_rate * rate) if rate else 0
+        longest = _most_frames(self._pipe, self._generate, self._type) if self._frame else 0
+        return Sound(samples, cut=bool(longest) and round(len(samples) / self._frame) >= longest)
 
     def _numbered(self, speaker: str) -> dict[str, Any]:
         return {"speaker_id": int(speaker)} if self._type in _NUMBERED and speaker else {}
+
+
+def _samples_of_a_frame(pipe: Any, sample_rate: int) -> float:
+    """Samples of sound that one step of the model makes, where its codec tells; else 0."""
+    beside = getattr(getattr(pipe, "processor", None), "audio_tokenizer", None)
+    if beside is not None:
+        return float(beside.config.hop_length)
+    codec = getattr(pipe.model, "codec_model", None)
+    rate = getattr(getattr(codec, "config", None), "frame_rate", None)
+    return sample_rate / float(rate) if rate else 0.0
+
+
+def _most_frames(pipe: Any, generate: Mapping[str, Any], model_type: str) -> int:
+    """Frames of a line that was cut off at its limit, whoever set that; 0 where the text's length has a part in it."""
+    own = pipe.model.generation_config
+    tokens, length = generate.get("max_new_tokens"), generate.get("max_length")
+    if not tokens and not length:
+        tokens, length = own.max_new_tokens, own.max_length
+    if not tokens and not length:
+        tokens = pipe._default_generation_config.max_new_tokens
+    if model_type == "dia":
+        # Its codebooks end one after the other, and a step at the beginning, with max_length two, makes no sound.
+        return int(tokens - max(pipe.model.config.delay_pattern) - 1 if tokens else (length or 0) - 2)
+    return int(tokens or 0)
 
 
 def _codec_beside(pipe: Any) -> dict[str, str]:
