@@ -189,8 +189,8 @@ class Silence:
         handler.close_connection = True
 
 
-def streaming(*texts: str, end: bool = True) -> Reply:
-    """Server-sent events, a text each; without `end` the connection closes in the midst."""
+def streaming(*texts: str, end: bool = True, field: str = "content") -> Reply:
+    """Server-sent events, a text each in this field; without `end` the connection closes in the midst."""
 
     def reply(handler: Handler, body: dict[str, Any]) -> None:
         assert body["stream"] is True
@@ -198,7 +198,7 @@ def streaming(*texts: str, end: bool = True) -> Reply:
         handler.send_header("Content-Type", "text/event-stream")
         handler.send_header("Connection", "close")
         handler.end_headers()
-        events: list[Any] = [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in texts]
+        events: list[Any] = [{"choices": [{"index": 0, "delta": {field: text}}]} for text in texts]
         if end:
             events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
             events.append({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": len(texts)}})

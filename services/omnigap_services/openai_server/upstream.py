@@ -53,14 +53,18 @@ class Upstream(Connection):
         )
         finish: FinishReason | None = None
         tokens = (0, 0, 0)
-        reasoning = ""
+        reasoning, refused = "", False
         try:
             async for chunk in stream:
                 if chunk.usage is not None:
                     tokens = tokens_of(chunk.usage.model_dump())
                 for choice in chunk.choices or []:
-                    write(choice.delta.content or "")
-                    reasoning += getattr(choice.delta, "reasoning_content", None) or ""
+                    delta = choice.delta
+                    write(delta.content or "")
+                    # Servers have two names for thinking; refusals come in place of the text.
+                    reasoning += getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
+                    write(delta.refusal or "")
+                    refused = refused or bool(delta.refusal)
                     finish = finish_of(choice.finish_reason) if choice.finish_reason else finish
         except ValueError as error:  # half an event
             raise self.faults.away(f"its stream is broken: {error}") from None
@@ -68,7 +72,7 @@ class Upstream(Connection):
             await stream.close()
         if finish is None:
             raise self.faults.away("its stream ended before the answer did")
-        return Heard(reasoning=reasoning, finish_reason=finish, tokens=tokens)
+        return Heard(reasoning=reasoning, finish_reason=FinishReason.REFUSED if refused else finish, tokens=tokens)
 
 
 def _with_tries(heard: Heard, retries: int) -> Heard:

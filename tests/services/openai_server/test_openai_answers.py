@@ -191,6 +191,21 @@ def test_a_streamed_text_comes_in_pieces_and_speech_whole(chat: ChatServer, thro
     assert "stream" not in chat.asked[-1].body
 
 
+def test_a_streamed_refusal_is_the_text_and_is_told(chat: ChatServer, through: Through) -> None:
+    service = through(stream=True)
+    chat.then(streaming("I can't ", "help.", field="refusal"))
+    reply = service.ask(QUESTION)
+    assert (reply.text, reply.complete.finish_reason) == ("I can't help.", pb.FINISH_REASON_REFUSED)
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_streamed_thinking_is_kept_apart_under_both_its_names(chat: ChatServer, through: Through, field: str) -> None:
+    service = through(stream=True)
+    chat.then(streaming("France, ", "so", field=field))
+    reply = service.ask(QUESTION)
+    assert (reply.text, reply.reasoning) == ("", "France, so")
+
+
 def test_a_stream_that_breaks_off_is_no_answer(chat: ChatServer, through: Through) -> None:
     service = through(stream=True)
     chat.then(streaming("Par", end=False))
