@@ -34,6 +34,9 @@ def human(
 ) -> pl.DataFrame:
     """Raw and prediction-powered score, and gap, of each model and condition with labels (`HUMAN_SCHEMA`).
 
+    The reference's scores are taken as right, as those of text answers are; where it has labels of its own, it is
+    estimated from them as the condition is.
+
     Args:
         results: as `analyse` takes them; without a column `replicate` every cell is replicate 0.
         labels: a frame of `LABELS_SCHEMA`, at most one row an answer.
@@ -49,9 +52,15 @@ def human(
         for condition in ordered_conditions(of_model["condition"].unique().to_list()):
             part = of_model.filter(condition=condition)
             rows.append((model, condition, "score", *_numbers(part, None, options.level)))
-            if condition != reference:
+            if condition == reference:
+                continue
+            labelled = of_model.filter(condition=reference)
+            if labelled.is_empty():
                 paired = part.join(base, on=["model", "item_id"]).drop_nulls("base")
-                rows.append((model, condition, "gap", *_numbers(paired, paired["base"].to_numpy(), options.level)))
+                known = Labelled.known(paired["base"].to_numpy(), _codes(paired["cluster"]))
+                rows.append((model, condition, "gap", *_numbers(paired, known, options.level)))
+            else:
+                rows.append((model, condition, "gap", *_both_labelled(part, labelled, options.level)))
     return pl.DataFrame(rows, schema=HUMAN_SCHEMA, orient="row").fill_nan(None)
 
 
@@ -75,25 +84,38 @@ def _cells(results: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _numbers(part: pl.DataFrame, base: FloatArray | None, level: float) -> tuple[object, ...]:
+def _both_labelled(part: pl.DataFrame, reference: pl.DataFrame, level: float) -> tuple[object, ...]:
+    """A gap between two conditions that people labelled both: paired by item, one answer each."""
+    for cells in (part, reference):
+        if cells["item_id"].is_duplicated().any():
+            why = "several answers an item, and labels of the reference too: label one replicate"
+            return (*[None] * 7, part.height, int(part["label"].is_not_null().sum()), 0, why)
+    paired = part.join(reference.select("item_id"), on="item_id", how="semi").sort("item_id")
+    other = reference.join(paired.select("item_id"), on="item_id", how="semi").sort("item_id")
+    return _numbers(paired, _sample(other), level)
+
+
+def _sample(part: pl.DataFrame) -> Labelled:
     score = part["score"].to_numpy()
     label = part["label"].fill_null(float("nan")).to_numpy()
-    asked = part["asked"].fill_null(False).to_numpy()
-    cluster = _codes(part["cluster"])
     chosen = part.filter(pl.col("asked"))["inclusion_probability"]
     # Only a sample of known probabilities is known to reach every stratum.
     stratified = bool(len(chosen)) and chosen.null_count() == 0
     weight = 1 / part["inclusion_probability"].fill_null(1.0).to_numpy()
     stratum = (score >= RIGHT_FROM).astype(np.int64) if stratified else np.zeros(len(score), dtype=np.int64)
-    sample = Labelled(score, label, weight, stratum, cluster)
+    return Labelled(score, label, weight, stratum, _codes(part["cluster"]))
 
-    found: Powered = (
-        ppi_mean(sample, level) if base is None else ppi_difference(sample, Labelled.known(base, cluster), level)
-    )
+
+def _numbers(part: pl.DataFrame, reference: Labelled | None, level: float) -> tuple[object, ...]:
+    sample = _sample(part)
+    score, label, weight = sample.score, sample.label, sample.weight
+    asked = part["asked"].fill_null(False).to_numpy()
+    found: Powered = ppi_mean(sample, level) if reference is None else ppi_difference(sample, reference, level)
+    base: FloatArray | float = 0.0 if reference is None else reference.score
     held = ~np.isnan(label)
     agreement = float(np.average(1 - np.abs(label[held] - score[held]), weights=weight[held])) if held.any() else None
     return (
-        float((score - (0.0 if base is None else base)).mean()) if len(score) else None,
+        float((score - base).mean()) if len(score) else None,
         found.estimate,
         found.low,
         found.high,

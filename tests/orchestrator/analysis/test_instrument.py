@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn
+from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import (
     Instrument,
@@ -211,3 +211,45 @@ def test_a_probability_that_is_none_is_refused() -> None:
     labels = labelled(results, truth, 5).with_columns(inclusion_probability=pl.lit(0.0))
     with pytest.raises(ValueError, match=r"inclusion_probability 0.0 lies outside"):
         human(results, labels, OPTIONS)
+
+
+def test_a_reference_that_people_labelled_too_is_not_taken_as_scored() -> None:
+    rng = np.random.default_rng(11)
+    n = 3000
+    truth = {"text": rng.random(n) < 0.6, "spoken": rng.random(n) < 0.5}
+    # The scorer is kind to the reference alone: it passes half of its wrong answers.
+    scored = {"text": truth["text"] | (rng.random(n) < 0.5), "spoken": truth["spoken"]}
+    rows = [
+        {"item_id": f"q{i:04}", "condition": name, "score": float(scored[name][i])} for name in truth for i in range(n)
+    ]
+    asked = rng.choice(n, 600, replace=False)
+    labels = pl.DataFrame(
+        [("alpha", name, f"q{i:04}", 0, float(truth[name][i]), None) for name in truth for i in asked],
+        schema=LABELS_SCHEMA,
+        orient="row",
+    )
+    found = human(table(rows), labels, IntervalOptions(), reference="text")
+    (gap,) = found.filter(quantity="gap").rows(named=True)
+    real = float(truth["spoken"].mean() - truth["text"].mean())
+    assert gap["raw"] < real - 0.15
+    assert gap["low"] < real < gap["high"] < gap["low"] + 0.12
+    # Nothing but the condition is labelled: then the reference's scores are all that there is.
+    alone = human(table(rows), labels.filter(condition="spoken"), IntervalOptions(), reference="text")
+    assert alone.filter(quantity="gap")["estimate"].item() == pytest.approx(gap["raw"], abs=0.01)
+
+
+def test_several_answers_an_item_and_labels_of_the_reference_give_no_gap_and_say_so() -> None:
+    rows = [
+        {"item_id": f"q{i}", "condition": name, "score": 1.0, "replicate": replicate}
+        for name in ("text", "spoken")
+        for i in range(5)
+        for replicate in (0, 1)
+    ]
+    labels = pl.DataFrame(
+        [("alpha", name, f"q{i}", 0, 1.0, None) for name in ("text", "spoken") for i in range(5)],
+        schema=LABELS_SCHEMA,
+        orient="row",
+    )
+    (gap,) = human(table(rows), labels, IntervalOptions(), reference="text").filter(quantity="gap").rows(named=True)
+    assert gap["estimate"] is None
+    assert "label one replicate" in gap["reason"]
