@@ -125,6 +125,12 @@ def utterances(
         alike = _first(item, Foil.SOUND_ALIKE, pools.alike(item), carrier, metric)
         without_alike += alike is None
         said += [utterance for utterance in (gold, plain, alike) if utterance is not None]
+    if not said:
+        raise CalibrationError(
+            f"no gold answer of {len(binary)} items counts as right when it is said"
+            + (" bare" if carrier is None else f" as {carrier!r}")
+            + f": give another --carrier with {ANSWER}, or other --items"
+        )
     return Utterances(tuple(said), len(items) - len(binary), unscorable, without_alike)
 
 

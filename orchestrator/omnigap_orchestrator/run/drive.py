@@ -10,6 +10,7 @@ from typing import Any
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind
+from omnigap_orchestrator.dispatch import ServiceError
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal
@@ -59,10 +60,15 @@ async def drive(
         _mark(folder, "started", keep=True)
         async with fleet as roster:
             await Run(config, items, folder, restriction, observer).execute(roster)
-        if Stage.TRANSCRIBE in restriction.stages:
-            await hear_again(folder, restriction, observer)
         _mark(folder, "finished")
         _mark(folder, "command", command_line())
+        try:
+            if Stage.TRANSCRIBE in restriction.stages:
+                await hear_again(folder, restriction, observer)
+        except ServiceError:
+            # The run is whole without a second scorer: its files are not held back by one that can't be used.
+            await asyncio.to_thread(_files, folder)
+            raise
         return await asyncio.to_thread(_files, folder)
 
 

@@ -106,3 +106,11 @@ def test_so_many_items_of_each_type_are_taken() -> None:
     numbers = tuple(item(str(n), str(n), AnswerType.NUMBER) for n in range(20, 30))
     golds = Counter(u.item.answer_type for u in utterances((*CITIES, *numbers), per_type=3).said if u.foil is Foil.GOLD)
     assert golds == {AnswerType.ENTITY: 3, AnswerType.NUMBER: 3}
+
+
+def test_a_sentence_that_no_gold_answer_counts_in_is_refused() -> None:
+    letters = tuple(
+        item(name, "B", AnswerType.LETTER, choices=("one", "two", "three"), task=name) for name in ("p", "q")
+    )
+    with pytest.raises(CalibrationError, match=r"no gold answer of 2 items counts as right.*--carrier"):
+        utterances(letters, carrier="It is A or C, not {answer}{answer}.")

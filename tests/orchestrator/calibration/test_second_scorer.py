@@ -12,6 +12,7 @@ from running import Setting, outcomes
 from served_doubles import Double, Serve
 from test_calibrate import CITIES, TEXT_IN, a_setting
 
+from omnigap_orchestrator.dispatch import ServiceError
 from omnigap_orchestrator.run.checkup import Status, checkup
 from omnigap_orchestrator.run.drive import redrive
 from omnigap_orchestrator.run.observer import Silent
@@ -99,3 +100,14 @@ async def test_the_same_service_as_second_scorer_is_said_to_tell_nothing(tmp_pat
     await redrive(setting.folder, HEARING, observer, None)
     assert any("can tell nothing new" in note for note in observer.notes)
     assert len(ears.asked) == len(CITIES)
+
+
+async def test_second_scorers_that_differ_are_an_error_and_hold_no_files_back(tmp_path: Path, host: Serve) -> None:
+    parrots = Parrots()
+    places = [await host(Double(parrots.hear, name=name)) for name in ("some ears", "other ears")]
+    tables = {**TEXT_IN, "second_scorer": {"endpoints": places}}
+    setting = await a_setting(parrots, host, tmp_path, tables=tables)
+    with pytest.raises(ServiceError, match="the replicas of second scorer differ"):
+        await setting.drive()
+    assert outcomes(pl.read_parquet(setting.folder.results)) == {"answered": 12}
+    assert setting.folder.report.is_file()
