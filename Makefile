@@ -1,6 +1,7 @@
 # Two commands for a fresh machine with Python 3.11 or newer: `make run` and `make test`. Both set up .venv by themselves.
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -11,13 +12,13 @@ PINNED := pyproject.toml constraints.txt
 
 help: ## Show what can be made.
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 14
-	@echo '  ARGS="--limit 12" hands arguments on; PYTHON=python3.12 chooses the interpreter of a new .venv.'
+	@echo '  ARGS="--limit 12" hands arguments on; PYTHON=python3.12 chooses the interpreter of a new .venv; WORKERS=0 runs tests in one process.'
 
 run: $(VENV)/.embedded ## Measure the built-in items on this machine alone, without a GPU; the report lands in runs/.
 	$(BIN)/omnigap-orchestrate run $(ARGS)
 
 test: $(VENV)/.test browser ## Run the tests.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 models: $(VENV)/.models ## Install PyTorch and transformers too: `make test` then tests the models that need them.
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +35,14 @@ def compose(*arguments: str, timeout_s: float = 300, check: bool = True, **varia
     shown = f"docker compose {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert not check or done.returncode == 0, shown
     return done.stdout
+
+
+@contextmanager
+def engine_to_itself() -> Iterator[None]:
+    """One module at a time: they share the project's name, its ports and its images, and may run in two processes."""
+    with (Path(tempfile.gettempdir()) / f"{PROJECT}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from compose_project import PROJECT, ROOT, compose
+from compose_project import PROJECT, ROOT, compose, engine_to_itself
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 
@@ -29,14 +29,15 @@ STRANGER = 12_345
 @pytest.fixture(scope="module", autouse=True)
 def stack() -> Iterator[None]:
     """The services, built from this tree and healthy."""
-    compose(*ALL, "down", "--volumes", "--remove-orphans")
-    try:
-        compose(*ALL, "build", timeout_s=2_400)
-        compose("up", "--detach", "--no-build", "--wait", timeout_s=600)
-        yield
-    finally:
-        print(compose("logs", "--no-color", "--tail", "40", check=False))
-        compose(*ALL, "down", "--volumes", "--remove-orphans", "--rmi", "local")
+    with engine_to_itself():
+        compose(*ALL, "down", "--volumes", "--remove-orphans")
+        try:
+            compose(*ALL, "build", timeout_s=2_400)
+            compose("up", "--detach", "--no-build", "--wait", timeout_s=600)
+            yield
+        finally:
+            print(compose("logs", "--no-color", "--tail", "40", check=False))
+            compose(*ALL, "down", "--volumes", "--remove-orphans", "--rmi", "local")
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from compose_project import ROOT, compose
+from compose_project import ROOT, compose, engine_to_itself
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
@@ -27,12 +27,13 @@ MICRO_WHISPER = ROOT / "services" / "omnigap_services" / "asr" / "checkpoint"
 @pytest.fixture(scope="module", autouse=True)
 def project() -> Iterator[None]:
     """An empty project before, and nothing left of it afterwards."""
-    compose(*FILES, "down", "--volumes", "--remove-orphans")
-    try:
-        yield
-    finally:
-        print(compose(*FILES, "logs", "--no-color", "--tail", "40", check=False))
-        compose(*FILES, "down", "--volumes", "--remove-orphans", "--rmi", "local")
+    with engine_to_itself():
+        compose(*FILES, "down", "--volumes", "--remove-orphans")
+        try:
+            yield
+        finally:
+            print(compose(*FILES, "logs", "--no-color", "--tail", "40", check=False))
+            compose(*FILES, "down", "--volumes", "--remove-orphans", "--rmi", "local")
 
 
 @pytest.mark.parametrize("name", ["openai", "triton", "hf-chat"])

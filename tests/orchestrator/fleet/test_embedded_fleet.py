@@ -25,8 +25,18 @@ def importable_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+_others: list[psutil.Process] = []
+
+
+@pytest.fixture(autouse=True)
+def of_other_tests() -> None:
+    """Services that a session keeps for its other tests are no children of a fleet."""
+    _others[:] = psutil.Process().children(recursive=True)
+
+
+def children(recursive: bool = True) -> list[psutil.Process]:
+    """The processes that the test at hand started."""
+    return [child for child in psutil.Process().children(recursive) if child not in _others]
 
 
 async def ask(address: str, words: str) -> str:
@@ -55,7 +65,7 @@ async def test_a_child_that_was_killed_comes_back_where_it_was_with_its_own_chil
     services = (ServiceSpec("omni", Role.MODEL, FRAGILE, {"child": True}),)
     async with EmbeddedFleet(services, tmp_path, notes.append) as roster:
         (address,) = roster.models["omni"]
-        (service,) = psutil.Process().children()
+        (service,) = children(recursive=False)
         (grandchild,) = service.children()
         service.kill()
         await until(lambda: "omni was started again" in notes, "a new process")
