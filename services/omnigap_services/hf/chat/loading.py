@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,9 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
     kind = _model_class(auto_class, config)
     flash = bool(getattr(kind, "_supports_flash_attn", False) or getattr(kind, "_supports_flash_attn_2", False))
     placement = place(options, SERVICE, flash_possible=flash)
-    model = auto_class.from_pretrained(weights.folder, **placement.load_arguments()).eval()
+    model, found = auto_class.from_pretrained(weights.folder, output_loading_info=True, **placement.load_arguments())
+    _check_whole(found)
+    model.eval()
     model.generation_config = _without_sampling(model.generation_config)
     processor, tokenizer = _processor_of(weights.folder, options, auto_class.__name__ == "AutoModelForCausalLM")
     tokenizer.padding_side = "left"
@@ -98,6 +101,16 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
         placement=placement,
         adapters=Adapters(model, weights.folder, {str(kind): name for kind, name in options.adapters.items()}),
     )
+
+
+def _check_whole(found: Mapping[str, Any]) -> None:
+    """Raises OptionsError where the library made weights up: they are other ones at every start."""
+    if missing := sorted(found["missing_keys"]):
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise _wrong(
+            f"the checkpoint lacks {len(missing)} weights of this kind of model ({shown}), which would be random: fetch"
+            " the whole of it, or set the option kind"
+        )
 
 
 def _auto_class(config: Any, options: ChatOptions) -> Any:
