@@ -22,6 +22,8 @@ from omnigap_services.triton_server.tensors import Array
 # An hour; a server that sends more has lost its end.
 _LIMITS = AudioLimits(max_seconds=3_600.0)
 
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
+
 _FINISH = {
     "length": FinishReason.LENGTH,
     "max_tokens": FinishReason.LENGTH,
@@ -49,6 +51,7 @@ class Reader:
         self._text = codecs.getincrementaldecoder("utf-8")("replace")
         self._reasoning = codecs.getincrementaldecoder("utf-8")("replace")
         self._sofar = {"text": "", "reasoning": ""}
+        self._whole = {"text": "", "reasoning": ""}
         self._rate = options.output_sample_rate_hz
         self._waiting: list[Samples] = []
         self._last: dict[str, Array] = {}
@@ -81,7 +84,10 @@ class Reader:
         if self._waiting:
             clip = AudioClip(np.concatenate(self._waiting), self._rate)
             audio = resample(clip, self._options.output_sample_rate_hz).samples
-        return Piece(self._text.decode(b"", final=True), self._reasoning.decode(b"", final=True), audio)
+        text, reasoning = (self._whole[role][len(self._sofar[role]) :] for role in ("text", "reasoning"))
+        return Piece(
+            text + self._text.decode(b"", final=True), reasoning + self._reasoning.decode(b"", final=True), audio
+        )
 
     def completion(self, retries: int) -> Completion:
         """How the answer ended, from the last response that said so."""
@@ -105,7 +111,9 @@ class Reader:
         found = b"".join(_bytes(element) for element in array.ravel())
         if self._options.text_out == "pieces":
             return decoder.decode(found)
-        whole = found.decode("utf-8", "replace")
+        whole = self._whole[role] = found.decode("utf-8", "replace")
+        # A character of several tokens shows as a broken one until its last token is there.
+        whole = whole.rstrip(_BROKEN)
         before = self._sofar[role]
         if not whole.startswith(before):
             raise _model_error(
