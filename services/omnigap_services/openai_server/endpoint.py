@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from urllib.parse import urlsplit
@@ -9,6 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from omnigap_services.options import Options, OptionsError
+
+# Shorter keys are none, such as the EMPTY of servers that look at no key.
+_SECRET = 8
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -70,7 +74,8 @@ def read_key(service: str, options: EndpointOptions) -> str:
     """The key from the environment; empty where none is configured.
 
     Raises:
-        OptionsError: where the variable is not there. What `api_key_env` says is not repeated: it may be a key.
+        OptionsError: where the variable is not there, and where an option that Describe shows to everyone holds the
+            key too. What `api_key_env` says is not repeated: it may be a key.
     """
     if not options.api_key_env:
         return ""
@@ -82,6 +87,9 @@ def read_key(service: str, options: EndpointOptions) -> str:
             "api_key_env is not the name of a variable in this service's environment: export the key under a name,"
             " as in OPENAI_API_KEY, and write that name",
         )
+    for name, value in options.model_dump(mode="json").items():
+        if len(key) >= _SECRET and key in json.dumps(value, ensure_ascii=False):
+            raise _wrong(service, f"{name} holds the key, and is shown to everyone: leave the key out of it")
     return key
 
 

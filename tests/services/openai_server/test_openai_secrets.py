@@ -128,3 +128,17 @@ def test_a_key_written_into_the_options_is_refused_and_not_repeated(monkeypatch:
             OpenaiAdapter(options)
         assert KEY not in str(refused.value)
         assert "hf_abcdef" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"launch": f"vllm serve m --api-key {KEY}"}, {"extra_body": {"token": {"is": KEY}}}],
+    ids=["launch", "body"],
+)
+def test_a_key_in_an_option_that_everyone_is_shown_is_refused(
+    option: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_OMNI_KEY", KEY)
+    with pytest.raises(OptionsError, match=rf"option {next(iter(option))} holds the key") as refused:
+        OpenaiAdapter({"model": "m", "api_key_env": "TEST_OMNI_KEY", **option})
+    assert KEY not in str(refused.value)
