@@ -273,3 +273,22 @@ def test_a_checkpoint_that_lacks_weights_is_refused_rather_than_filled_with_chan
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(OptionsError, match=rf"'model'.*lacks 1 weights .*{lost}"):
         loaded(folder)
+
+
+def test_a_fault_amid_some_questions_leaves_those_decoded_otherwise_alone(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = loaded(built(tiny_chat.llama))
+    model = adapter._generation._chat.model
+    generate = model.generate
+
+    def faulty(**arguments: Any) -> Any:
+        if arguments["num_beams"] > 1:
+            raise ValueError("no such beams")
+        return generate(**arguments)
+
+    monkeypatch.setattr(model, "generate", faulty)
+    turns = [Kept("Who?", decoding=DecodingOptions(max_new_tokens=4, beam_size=beams)) for beams in (3, 1, 2)]
+    adapter.generate(turns)
+    assert [str(turn.error or "") for turn in turns] == ["no such beams", "", "no such beams"]
+    assert turns[1].completion is not None

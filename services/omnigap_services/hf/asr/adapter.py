@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -23,6 +24,8 @@ from omnigap_services.source import package_hash
 from omnigap_services.torch_models.code import shared_code
 from omnigap_services.torch_models.oom import split_on_oom
 from omnigap_services.torch_models.stopping import GoneError, Watch
+
+_log = logging.getLogger(__name__)
 
 _SHORTEST = SAMPLE_RATE // 10
 
@@ -56,7 +59,12 @@ class HfAsrAdapter(Adapter):
                 turn.fail(error)
         for (language, beam_size), asked in groups.items():
             work = partial(self._answer, language=language, beam_size=beam_size)
-            split_on_oom(asked, work, lambda one, error: one[0].fail(error))
+            try:
+                split_on_oom(asked, work, lambda one, error: one[0].fail(error))
+            except Exception as error:  # these clips' alone: others of the batch are in another language
+                _log.warning("%d clips failed", len(asked), exc_info=True)
+                for turn, _ in asked:
+                    turn.fail(error)
 
     def _answer(self, asked: Sequence[Asked], language: str, beam_size: int) -> None:
         try:

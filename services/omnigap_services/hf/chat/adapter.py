@@ -73,7 +73,12 @@ class ChatAdapter(Adapter):
     def generate(self, batch: Sequence[Turn]) -> None:
         for decoding, outboxes in self._groups(batch):
             work = partial(self._generation.answer, decoding=decoding)
-            split_on_oom(outboxes, work, lambda outbox, error: outbox.turn.fail(error))
+            try:
+                split_on_oom(outboxes, work, lambda outbox, error: outbox.turn.fail(error))
+            except Exception as error:  # these questions' alone: others of the batch are decoded in another way
+                _log.warning("%d questions failed", len(outboxes), exc_info=True)
+                for outbox in outboxes:
+                    outbox.turn.fail(error)
 
     def _groups(self, batch: Sequence[Turn]) -> list[tuple[Decoding, list[Outbox]]]:
         """Turns that go through the model together: one decoding, one kind of media; what draws tokens goes alone."""
