@@ -22,6 +22,7 @@ from omnigap_orchestrator.plan import scorer_key
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import last_seen
 from omnigap_orchestrator.run.carriers import CarrierSet
+from omnigap_orchestrator.run.fitting import check_metrics
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.score import scoring_version
@@ -41,10 +42,12 @@ async def calibrate(
     """Measures the scorer on gold answers and foils in every voice of the configuration; returns the clips' table.
 
     Raises:
+        ItemError: where a metric has nothing to look at in an item that it is to score.
         CalibrationError: for items or a carrier that can't be used, and where the scorer that answers is not the one
             that heard this run's answers.
         FolderError, FleetError, JournalError, ServiceError: as `run`.
     """
+    check_metrics(config, items)
     rules = MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
     chosen = utterances(items, rules, carrier, per_type)
     for count, why in (

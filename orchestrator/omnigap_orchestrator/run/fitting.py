@@ -10,9 +10,11 @@ from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers.fonts import font_with
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.items import Item, ItemError
 from omnigap_orchestrator.run.carriers import CarrierSet
 from omnigap_orchestrator.run.settings import services_of
+from omnigap_orchestrator.scoring import MetricRules, metric_of
+from omnigap_orchestrator.scoring.needs import lacks
 
 SHIPPED_LANGUAGES = frozenset({"en"})
 """What the checkpoint that the asr service ships was trained on."""
@@ -26,7 +28,11 @@ def fitted(config: Config, items: Sequence[Item], on_note: Callable[[str], None]
     """The configuration with a font of this machine, where it names none and the default lacks the items' letters.
 
     A font that was named is taken as it is: where it lacks a letter, drawing says so.
+
+    Raises:
+        ItemError: where a metric has nothing to look at in an item that it is to score.
     """
+    check_metrics(config, items)
     image = config.carriers.image
     if "font" in image.model_fields_set or not any(c.input is Modality.IMAGE for c in config.run.conditions):
         return config
@@ -39,6 +45,18 @@ def fitted(config: Config, items: Sequence[Item], on_note: Callable[[str], None]
     )
     image = image.model_copy(update={"font": (found,)})
     return config.model_copy(update={"carriers": config.carriers.model_copy(update={"image": image})})
+
+
+def check_metrics(config: Config, items: Iterable[Item]) -> None:
+    """Raises ItemError where a metric, the item's own or the configuration's, has nothing to look at in an item."""
+    rules = MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
+    unfit = [(item, metric, why) for item in items if (why := lacks(item, metric := metric_of(item, rules)))]
+    if unfit:
+        item, metric, why = unfit[0]
+        raise ItemError(
+            f"{metric} can't score {len(unfit)} items: {item.id!r} of task {item.task} {why}. Mend the items, or "
+            "choose another metric in the items' `metric` or [scoring]"
+        )
 
 
 def unused_variants(config: Config) -> str:

@@ -127,7 +127,7 @@ def _score_letter(item: Item, text: str, answer: str) -> Scored:
     choice = (choice_korean if is_korean(item.language) else find_choice)(text, item.choices, item.language)
     if choice.letter is None:
         return Scored(0.0, "letter", answer, flags=(Flag.UNPARSABLE,))
-    return Scored(float(choice.letter in _gold_letters(item)), "letter", answer, choice.letter)
+    return Scored(float(choice.letter in gold_letters(item)), "letter", answer, choice.letter)
 
 
 def _score_entities(item: Item, text: str, answer: str) -> Scored:
@@ -141,7 +141,7 @@ def _score_refusal(item: Item, text: str, answer: str) -> Scored:
     return Scored(float(refused), "refusal", answer, flags=(Flag.REFUSED,) if refused else ())
 
 
-def _gold_letters(item: Item) -> set[str]:
+def gold_letters(item: Item) -> set[str]:
     """The right letters, also where the gold answer is a choice's text."""
     return {
         gold.strip().upper() if len(gold.strip()) == 1 else ALPHABET[item.choices.index(gold)]

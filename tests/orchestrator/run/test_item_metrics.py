@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pytest
 from running import Setting, item
-from served_doubles import RATE, Double, Serve, sound
+from served_doubles import RATE, Double, Serve, say, sound
 
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Modality
+from omnigap_orchestrator.items import ItemError
 from omnigap_services.adapter import Turn
 
 ITEMS = [
@@ -111,3 +113,23 @@ async def test_another_check_or_metric_scores_again_and_asks_nothing(tmp_path: P
     rows = {(r["item_id"], r["condition"]): r for r in again.table().rows(named=True)}
     assert (rows["form", "t2t"]["score"], rows["form", "t2t"]["outcome"]) == (0.0, "answered")
     assert rows["harm", "t2s"]["metric"] == "voicebench_refusal"
+
+
+@pytest.mark.parametrize(
+    ("metric", "why"),
+    [
+        ("ifeval", "'france' of task capitals has no checks"),
+        ("letter", "'france' of task capitals has no letter"),
+        ("voicebench_mcq", "has none of the letters A, B, C, D as gold answer"),
+        ("voicebench_bbh", "names none of VoiceBench's bbh tasks"),
+    ],
+)
+async def test_a_metric_that_has_nothing_to_look_at_is_refused_before_anything_is_asked(
+    tmp_path: Path, host: Serve, metric: str, why: str
+) -> None:
+    model = Double(lambda turn: say(turn, "yes"))
+    tables = {"run": {"conditions": ["t2t"]}, "scoring": {"tasks": {"capitals": metric}}}
+    setting = Setting(tmp_path, {"omni": [await host(model)]}, items=[item("france")], tables=tables)
+    with pytest.raises(ItemError, match=why):
+        await setting.drive()
+    assert not model.asked
