@@ -139,3 +139,18 @@ def test_what_makes_sound_and_does_not_say_the_text_is_refused(
     (folder / "config.json").write_text(json.dumps({"model_type": model_type, **config}))
     with pytest.raises(OptionsError, match=says):
         TtsAdapter({"model": str(folder)}).load()
+
+
+@pytest.mark.parametrize(
+    ("builder", "option"),
+    [
+        (tiny_voices.vits, {"generate": {"do_sample": False}}),
+        (tiny_voices.vits, {"vocoder": "microsoft/speecht5_hifigan"}),
+        (tiny_codecs.bark, {"speed": 1.5}),
+        (tiny_codecs.csm, {"speed": 0.8}),
+    ],
+    ids=["vits generate", "vits vocoder", "bark speed", "csm speed"],
+)
+def test_an_option_that_a_voice_has_no_use_for_is_refused(builder: Build, option: dict[str, Any], built: Built) -> None:
+    with pytest.raises(OptionsError, match=rf"option '{next(iter(option))}' is .*has no use for it"):
+        TtsAdapter({"model": str(built(builder)), **option}).load()

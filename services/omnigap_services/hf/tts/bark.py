@@ -22,6 +22,8 @@ _ROUNDING = 0.01
 class BarkVoice(VoiceModel):
     """Bark draws all its tokens; without a preset every seed is another speaker."""
 
+    takes = frozenset({"generate", "max_new_tokens"})
+
     def __init__(self, weights: Weights, options: TtsOptions, placement: Placement) -> None:
         from transformers import BarkModel, BarkProcessor
 

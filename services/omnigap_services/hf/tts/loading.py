@@ -23,6 +23,8 @@ _NO_VOICES = {
     "fastspeech2_conformer": "it makes spectrograms: take the checkpoint with its vocoder inside, ..._with_hifigan",
 }
 
+_NOT_EVERYONES = ("speed", "vocoder", "vocoder_revision", "generate", "max_new_tokens")
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedVoice:
@@ -77,5 +79,16 @@ def load_voice(options: TtsOptions) -> LoadedVoice:
             f"service {SERVICE}: option 'model' is a {model_type}, which is no voice of transformers"
             f" {transformers.__version__}: one of {known}"
         )
+    _check_uses(options, voice, model_type)
     _log.info("%s is a %s at %d Hz on %s", weights.name, model_type, voice.sample_rate, placement.device)
     return LoadedVoice(voice, weights, placement, model_type)
+
+
+def _check_uses(options: TtsOptions, voice: VoiceModel, model_type: str) -> None:
+    """Raises OptionsError for what is set and would change nothing: the digest would tell of a sound that is not."""
+    for name in _NOT_EVERYONES:
+        asked = getattr(options, name)
+        if name not in voice.takes and asked != TtsOptions.model_fields[name].get_default(call_default_factory=True):
+            raise OptionsError(
+                f"service {SERVICE}: option {name!r} is {asked!r}, but a {model_type} has no use for it: leave it out"
+            )

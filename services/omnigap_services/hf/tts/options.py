@@ -17,7 +17,7 @@ class TtsOptions(DeviceOptions):
     Attributes:
         model: a checkpoint's folder, or its hub name.
         revision: for a hub name, the commit in full.
-        vocoder, vocoder_revision: likewise, of the model that turns spectrograms into sound (SpeechT5, FastSpeech 2).
+        vocoder, vocoder_revision: likewise, of the model that turns spectrograms into sound (SpeechT5).
         name: in reports; empty: the model's.
         languages: it speaks, as BCP-47 tags; the first is the default. Items in another one are refused.
         voices: by name, what each is to the model: a speaker's number (VITS, CSM, SeamlessM4T), an embedding's file
@@ -28,7 +28,7 @@ class TtsOptions(DeviceOptions):
         words_per_minute: what the voice speaks at speed 1; 0: not known, and requests for a rate are refused.
         spell_out: digits and signs are written as words; `auto`: for voices that read letters alone.
         max_new_tokens: of the voices that write sound token by token; 0: the checkpoint's own limit.
-        generate: further arguments of the model's generate, as { guidance_scale = 3.0 }; in the digest.
+        generate: further arguments of such a model's generate, as { guidance_scale = 3.0 }; in the digest.
         dtype: as in DeviceOptions; speech is made in float32 where it is not said otherwise.
         max_text_chars: of one question.
     """

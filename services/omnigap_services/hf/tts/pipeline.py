@@ -26,6 +26,8 @@ _NUMBERED = ("seamless_m4t", "seamless_m4t_v2")
 class PipelineVoice(VoiceModel):
     """A voice that the library's pipeline knows how to drive."""
 
+    takes = frozenset({"generate", "max_new_tokens"})
+
     def __init__(self, weights: Weights, options: TtsOptions, placement: Placement, model_type: str) -> None:
         from transformers import pipeline
 

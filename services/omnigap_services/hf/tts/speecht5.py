@@ -24,6 +24,7 @@ class SpeechT5Voice(VoiceModel):
     """SpeechT5. Its decoder drops out units also when it speaks, by design: hence a seed."""
 
     reads_letters = True
+    takes = frozenset({"vocoder", "vocoder_revision"})
 
     def __init__(self, weights: Weights, options: TtsOptions, placement: Placement) -> None:
         from transformers import SpeechT5ForTextToSpeech, SpeechT5HifiGan, SpeechT5Tokenizer

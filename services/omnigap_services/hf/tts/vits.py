@@ -22,6 +22,7 @@ class VitsVoice(VoiceModel):
     """VITS reads letters (or phonemes, with the package phonemizer) and draws durations and timbre from noise."""
 
     changes_speed = True
+    takes = frozenset({"speed"})
 
     def __init__(self, weights: Weights, options: TtsOptions, placement: Placement) -> None:
         from transformers import AutoTokenizer, VitsModel

@@ -51,6 +51,7 @@ class VoiceModel(ABC):
         voices: names of its speakers; empty: it has one, or a new one for every seed.
         reads_letters: it knows an alphabet and no digits.
         changes_speed: `Line.speed` may differ from 1.
+        takes: the options that it has a use for, of those that not every family has.
         trial: a text that it must say before the service opens.
         model: the torch module, for the hooks that stop it.
         facts: what else changes its sound, for the digest.
@@ -60,6 +61,7 @@ class VoiceModel(ABC):
     voices: tuple[str, ...] = ()
     reads_letters: bool = False
     changes_speed: bool = False
+    takes: frozenset[str] = frozenset()
     trial: str = "Hello."
     model: Any
     facts: dict[str, str]
