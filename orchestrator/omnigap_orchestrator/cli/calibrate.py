@@ -38,7 +38,7 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.config.services import FleetKind
     from omnigap_orchestrator.items import load_items
-    from omnigap_orchestrator.run.drive import rewrite
+    from omnigap_orchestrator.run.drive import rewrite, score_anew
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.run.record import recall
 
@@ -63,6 +63,7 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
             observer.note("interrupted; every clip that was heard is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
         if has_run:
+            asyncio.run(score_anew(folder, observer))
             rewrite(folder)
     whole = print_calibration(clips, folder, has_run=has_run, as_json=as_json)
     ctx.exit(0 if whole else NOT_WHOLE)

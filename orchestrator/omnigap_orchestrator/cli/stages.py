@@ -104,11 +104,14 @@ def report(
     as_json: bool,
 ) -> None:
     """Write results.parquet, summary.json, report.html and manifest.toml again from what the folder holds."""
+    from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.result_view import print_result
-    from omnigap_orchestrator.run.drive import rewrite
+    from omnigap_orchestrator.run.drive import rewrite, score_anew
     from omnigap_orchestrator.run.folder import RunFolder
 
     folder = RunFolder(run_dir or DEFAULT_RUN)
+    with observer_for(quiet=True) as observer:
+        asyncio.run(score_anew(folder, observer))
     summary = rewrite(
         folder, single_file=single_file, allow_missing=allow_missing, labels=labels, verified_only=verified_only
     )

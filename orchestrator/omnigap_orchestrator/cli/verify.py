@@ -43,7 +43,7 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.verification_view import print_verification
     from omnigap_orchestrator.config.services import FleetKind
-    from omnigap_orchestrator.run.drive import rewrite
+    from omnigap_orchestrator.run.drive import rewrite, score_anew
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.verification.drive import Choices
     from omnigap_orchestrator.verification.drive import verify as read_back
@@ -65,6 +65,7 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
         except KeyboardInterrupt:
             observer.note("interrupted; every reading is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
+        asyncio.run(score_anew(folder, observer))
         rewrite(folder)
     found = print_verification(table, folder, as_json=as_json)
     ctx.exit(CONTENT_LOST if found.lost else NOT_WHOLE if found.unread else 0)

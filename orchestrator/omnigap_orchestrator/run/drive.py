@@ -23,6 +23,7 @@ from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.outputs import current_summary, write_outputs
 from omnigap_orchestrator.run.record import open_book, recall
 from omnigap_orchestrator.run.run import Run
+from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.second import hear_again
 from omnigap_orchestrator.run.settings import (
     Restriction,
@@ -33,6 +34,9 @@ from omnigap_orchestrator.run.settings import (
     services_of,
 )
 from omnigap_orchestrator.run.table import ResultsTable
+
+SCORED_BY = "scored_by"
+"""The journal's note of the rules that scored all that it holds."""
 
 
 async def drive(
@@ -60,6 +64,8 @@ async def drive(
         _mark(folder, "started", keep=True)
         async with fleet as roster:
             await Run(config, items, folder, restriction, observer).execute(roster)
+        if restriction.scores_everything:
+            _mark(folder, SCORED_BY, scoring_version())
         _mark(folder, "finished")
         _mark(folder, "command", command_line())
         try:
@@ -99,6 +105,25 @@ async def redrive(
     if fleet is not None:
         config = config.model_copy(update={"fleet": config.fleet.model_copy(update={"kind": FleetKind(fleet)})})
     return await drive(config, items, folder, restriction, observer)
+
+
+async def score_anew(folder: RunFolder, observer: Observer) -> None:
+    """Scores the stored answers again where other rules than this version's did; else there is nothing to do.
+
+    Without it the files would call answered cells pending: a score counts under the rules that made it alone.
+
+    Raises:
+        FolderError: where no run was started there, or another process uses it.
+    """
+    folder.require()
+    journal = Journal(folder.journal)
+    try:
+        scored_by = journal.meta(SCORED_BY)
+    finally:
+        journal.close()
+    if scored_by != scoring_version():
+        observer.note("the stored answers are scored by the rules of this version first")
+        await redrive(folder, Restriction.parse((), (), (Stage.SCORE.value,)), observer, None)
 
 
 def rewrite(

@@ -47,6 +47,10 @@ class Restriction:
     def makes_carriers(self) -> bool:
         return Stage.CARRIERS in self.stages or Stage.GENERATE in self.stages
 
+    @property
+    def scores_everything(self) -> bool:
+        return Stage.SCORE in self.stages and not self.models and not self.conditions
+
     def covers(self, model: str, condition: Condition) -> bool:
         return (not self.models or model in self.models) and (not self.conditions or condition in self.conditions)
 

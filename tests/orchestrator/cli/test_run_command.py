@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
+from click.testing import CliRunner
 from running import Ended, Setting, item, orchestrate, outcomes, without_times
 from served_doubles import Double, Serve, say
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.results import RESULTS_SCHEMA
+from omnigap_orchestrator.run import drive, outputs, score
 from omnigap_orchestrator.run.drive import redrive, rewrite
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.run.settings import Restriction
@@ -164,3 +169,20 @@ async def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     ended = await python(IMPORTS, "--help", folder=tmp_path)
     assert ended.err.splitlines()[-1] == "loaded:"
     assert "run" in ended.out
+
+
+async def test_report_scores_again_what_other_rules_scored(
+    tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise every answer of a run that an older version made would be shown as pending."""
+    setting = await trio(host, tmp_path, Double(paris), items=SIX)
+    before = await setting.drive()
+    for module in (score, outputs, drive):
+        monkeypatch.setattr(module, "scoring_version", lambda: "other rules")
+    arguments = ["report", "--run-dir", str(setting.folder.root), "--json"]
+    ended = await asyncio.to_thread(CliRunner().invoke, main, arguments)
+    assert ended.exit_code == 0, ended.output
+    assert "scored by the rules of this version" in ended.stderr
+    assert strict_json(setting.folder.summary.read_text())["accuracy"] == before["accuracy"]
+    again = await asyncio.to_thread(CliRunner().invoke, main, arguments)
+    assert "scored by the rules" not in again.stderr
