@@ -31,7 +31,9 @@ def guessing(results: pl.DataFrame, controls: pl.DataFrame, options: IntervalOpt
     Args:
         controls: its column `chance`, if there is one, holds 1 / choices; null where an item offers none.
     """
-    blanks = _with(controls, "chance", pl.Float64).filter(pl.col("control") == Control.BLANK.value)
+    # Other programs write NaN where nothing is known.
+    known = _with(controls, "chance", pl.Float64).with_columns(pl.col("chance").cast(pl.Float64).fill_nan(None))
+    blanks = known.filter(pl.col("control") == Control.BLANK.value)
     offered = blanks.filter(pl.col("chance").is_not_null())
     parts = {ALL: blanks}
     if 0 < offered.height < blanks.height:

@@ -51,6 +51,13 @@ def test_a_table_made_elsewhere_needs_no_column_of_chances() -> None:
     assert found["chance"].to_list() == [None]
 
 
+def test_a_chance_that_is_no_number_is_not_known() -> None:
+    controls, nan = blanks({"a": 0, "b": 1}, {"b": 0.25}), float("nan")
+    found = guessing(real({"a": 1, "b": 1}), controls.with_columns(pl.col("chance").fill_null(nan)), OPTIONS)
+    assert found.equals(guessing(real({"a": 1, "b": 1}), controls, OPTIONS))
+    assert found["items"].to_list() == ["all", "choices"]
+
+
 def test_a_blank_without_an_answer_is_missing_and_not_wrong() -> None:
     held = blanks({"a": 1, "b": 0}, {}).with_columns(
         outcome=pl.when(pl.col("item_id") == "b").then(pl.lit("failed")).otherwise(pl.col("outcome")),
