@@ -112,9 +112,9 @@ def percent(key: str, label: str, *, definition: str = "", digits: int = 1) -> C
     return Column(label, cell, definition, numeric=True)
 
 
-def points(key: str, label: str, *, definition: str = "") -> Column:
+def points(key: str, label: str, *, definition: str = "", signed: bool = True) -> Column:
     def cell(row: Row) -> Cell:
-        return Cell(words.points(row[key]), _exact(row[key], 100), title=row.get("reason") or "")
+        return Cell(words.points(row[key], signed=signed), _exact(row[key], 100), title=row.get("reason") or "")
 
     return Column(label, cell, definition, numeric=True)
 

@@ -25,7 +25,7 @@ def power_section(analysis: Analysis) -> Section | None:
             tables.number("phi", "Phi", definition="agreement"),
             tables.count("needed", "Items needed", definition="power"),
             tables.number("q", "q", definition="power"),
-            tables.points("detectable_gap", "Gap that n can show"),
+            tables.points("detectable_gap", "Gap that n can show", signed=False),
             tables.number("design_effect", "Design effect"),
             tables.count("needed_for_equivalence", "Needed for no gap", definition="equivalence"),
         ],
