@@ -19,6 +19,7 @@ from omnigap_services.hf.tts.spelling import spelled_out
         ("It costs $5.50, or €1,200!", "It costs five point five dollars, or one thousand, two hundred euros!"),
         ("100% at 50°", "one hundred percent at fifty degrees"),
         ("In 1969, at 7:30.", "In nineteen sixty-nine, at seven thirty."),
+        ("From 12:00 to 9:05?", "From twelve o'clock to nine oh five?"),
         ("1969 + 1", "one thousand, nine hundred and sixty-nine plus one"),
         ("The 3rd of the 21st", "The third of the twenty-first"),
         ("A well-known 12-year-old & co.", "A well-known twelve-year-old and co."),

@@ -50,7 +50,7 @@ def spelled_out(text: str, language: str) -> str:
     """
     english = language.split("-")[0].lower() == "en"
     if english:
-        text = _CLOCK.sub(r"\1 \2", text)
+        text = _CLOCK.sub(_clock, text)
         text = _MONEY.sub(r"\2 \1", text)
         for sign, word in _BETWEEN_NUMBERS.items():
             text = re.sub(rf"(?<=\d)\s*{sign}\s*(?=\d)" if sign != "-" else r"(?<=\d)\s+-\s+(?=\d)", f" {word} ", text)
@@ -60,6 +60,14 @@ def spelled_out(text: str, language: str) -> str:
         for sign, word in _ENGLISH_SIGNS.items():
             text = text.replace(sign, f" {word} ")
     return _NO_SPACE_BEFORE.sub("", _NO_SPACE_AFTER.sub("", re.sub(r"\s+", " ", text))).strip()
+
+
+def _clock(found: re.Match[str]) -> str:
+    """Of a time of day: "12:00" as twelve o'clock, "9:05" as nine oh five."""
+    hours, minutes = found.groups()
+    if minutes == "00":
+        return f"{hours} o'clock"
+    return f"{hours} oh {minutes[1]}" if minutes[0] == "0" else f"{hours} {minutes}"
 
 
 def _words(found: re.Match[str], language: str, years: bool) -> str:
