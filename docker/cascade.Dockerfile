@@ -9,7 +9,6 @@ COPY services/omnigap_services/server/ services/omnigap_services/server/
 COPY services/omnigap_services/listening/ services/omnigap_services/listening/
 COPY services/omnigap_services/asr/ services/omnigap_services/asr/
 COPY services/omnigap_services/ocr/ services/omnigap_services/ocr/
-COPY services/omnigap_services/ocr/ services/omnigap_services/ocr/
 COPY services/omnigap_services/cascade/ services/omnigap_services/cascade/
 # The README is the package's long description only: a new word in it is no reason to replace a container.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
