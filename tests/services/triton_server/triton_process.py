@@ -77,6 +77,14 @@ class Triton:
     def client(self) -> InferenceServerClient:
         return InferenceServerClient(self.url)
 
+    def crash(self) -> str:
+        """What a server that ended by a signal of its own making said; empty while it runs or where it was stopped."""
+        said = (self.events.parent / "triton.log").read_text(encoding="utf-8", errors="replace")
+        if "Signal (" not in said:
+            return ""
+        self.process.wait(PATIENCE_S)
+        return said[said.index("Signal (") :].splitlines()[0]
+
     def stop(self) -> int:
         """Tells it to stop; its exit status."""
         self.process.terminate()
