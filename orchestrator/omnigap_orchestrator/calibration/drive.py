@@ -26,8 +26,7 @@ from omnigap_orchestrator.run.fitting import check_metrics
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.score import scoring_version
-from omnigap_orchestrator.run.settings import roster_of, services_of
-from omnigap_orchestrator.scoring import MetricRules
+from omnigap_orchestrator.run.settings import metric_rules, retry_policy, roster_of, services_of
 
 
 async def calibrate(
@@ -48,7 +47,7 @@ async def calibrate(
         FolderError, FleetError, JournalError, ServiceError: as `run`.
     """
     check_metrics(config, items)
-    rules = MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
+    rules = metric_rules(config)
     chosen = utterances(items, rules, carrier, per_type)
     for count, why in (
         (chosen.not_binary, "are left out: their metric knows more than right and wrong"),
@@ -83,7 +82,7 @@ async def _measured(
 ) -> pl.DataFrame:
     journal = Journal(folder.journal)
     writer = JournalWriter(folder.journal)
-    policy = RetryPolicy(max_attempts=config.run.max_retries + 1, patience_s=config.run.patience_s)
+    policy = retry_policy(config)
     services: list[Service] = []
     try:
         seen = last_seen(journal)

@@ -9,11 +9,9 @@ from itertools import product
 
 import polars as pl
 
-from omnigap.errors import ContractError
-from omnigap.media import decode_audio, encode_wav
+from omnigap.media import decode_audio
 from omnigap.media.audio import WAV
-from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Outcome, Reason
+from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA, InstrumentKey
 from omnigap_orchestrator.calibration.foils import Foil, Utterance
 from omnigap_orchestrator.carriers import MediaStore, speech_carrier_key
@@ -22,9 +20,9 @@ from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.journal import CarrierRow, Journal, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.plan import transcript_key
+from omnigap_orchestrator.run.asking import ask_side_by_side, hearing_request, read_aloud
 from omnigap_orchestrator.run.carriers import Reading
 from omnigap_orchestrator.run.observer import Observer
-from omnigap_orchestrator.run.second import hearing_request
 from omnigap_orchestrator.run.store import Keeper
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 
@@ -101,32 +99,20 @@ class Measurement:
     ) -> None:
         """Works on every clip that is not known, as many at a time as the service takes."""
         todo = [clip for clip in clips if not known(clip)]
-        done, away = len(clips) - len(todo), service is None
-        self._observer.preparing(what, done, len(clips))
-        jobs = iter(todo)
+        if service is None:
+            self._observer.preparing(what, len(clips) - len(todo), len(clips))
+            return
+        there = service
 
-        async def worker(service: Service) -> None:
-            nonlocal done, away
-            for clip in jobs:
-                if away:
-                    return
-                try:
-                    await work(clip, service)
-                except Away as gone:
-                    if not away:
-                        self._observer.note(f"the {service.name}: {gone}; its clips stay pending")
-                    away = True
-                    return
-                except CallFailed as failed:
-                    self._progress.lost[clip] = failed.error.reason.value
-                    self._observer.note(f"{clip.spoken!r}: {failed.error.message}")
-                done += 1
-                self._observer.preparing(what, done, len(clips))
+        def failed(clip: Clip, failure: CallFailed) -> None:
+            self._progress.lost[clip] = failure.error.reason.value
+            self._observer.note(f"{clip.spoken!r}: {failure.error.message}")
 
-        if service is not None and todo:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(len(todo), 2 * service.pool.capacity)):
-                    group.create_task(worker(service))
+        def away(gone: Away) -> None:
+            self._observer.note(f"the {there.name}: {gone}; its clips stay pending")
+
+        progress = (self._observer, what, len(clips))
+        await ask_side_by_side(todo, lambda clip: work(clip, there), there, progress, failed, away)
 
     def _made(self, clip: Clip) -> bool:
         row = self._carriers.get(self._carrier_key(clip))
@@ -158,18 +144,7 @@ class Measurement:
         return self._config.language or clip.language
 
     async def _say(self, clip: Clip, tts: Service) -> None:
-        request = pb.GenerateRequest(
-            parts=[pb.InputPart(text=clip.spoken)],
-            output=pb.MODALITY_SPEECH,
-            voice=pb.VoiceSettings(name=clip.reading.voice, words_per_minute=clip.reading.words_per_minute),
-            language=clip.language,
-            expected_digest=tts.digest,
-        )
-        answer = await tts.pool.call(request, self._timeout_s)
-        if not answer.pcm:
-            error = ContractError(Reason.MODEL_ERROR, f"{answer.endpoint} answered without audio")
-            raise CallFailed(error, answer.endpoint, 1)
-        data = encode_wav(answer.pcm, answer.sample_rate)
+        data = await read_aloud(tts, clip.spoken, clip.reading, clip.language, self._timeout_s)
         sha = await asyncio.to_thread(self._store.put, data, "wav")
         row = CarrierRow(self._carrier_key(clip), sha, "wav", WAV, decode_audio(data, WAV).seconds)
         await self._writer.write(row)

@@ -15,7 +15,8 @@ from omnigap_orchestrator.journal import Journal, ServiceRow
 from omnigap_orchestrator.judging import Bench, Rubric, bench_of
 from omnigap_orchestrator.plan import AnswerKeys, Cell, ModelSpec, Plan, scorer_key, transcript_key
 from omnigap_orchestrator.run.carriers import Carrier, CarrierSet
-from omnigap_orchestrator.scoring import JUDGE, MetricRules, metric_of
+from omnigap_orchestrator.run.settings import metric_rules
+from omnigap_orchestrator.scoring import JUDGE, metric_of
 
 SECOND_SCORER = "second_scorer"
 """Name of the second scorer's card in the journal, beside the first's."""
@@ -102,7 +103,7 @@ class Book:
         self.carriers = carriers
         self._items = {item.id: item for item in plan.items}
         self.subjects = {spec.name: _subject(spec, cards.models.get(spec.name)) for spec in plan.models}
-        rules = MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
+        rules = metric_rules(config)
         self.metrics = {item.id: metric_of(item, rules) for item in plan.items}
         self.bench: Bench | None = None
         if config.judge is not None and cards.judge is not None and rubrics is not None:

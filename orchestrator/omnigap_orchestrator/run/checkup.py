@@ -22,8 +22,8 @@ from omnigap_orchestrator.judging import RubricError
 from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.judge import read_rubrics
-from omnigap_orchestrator.run.settings import roster_of
-from omnigap_orchestrator.scoring import JUDGE, MetricRules, metric_of
+from omnigap_orchestrator.run.settings import metric_rules, roster_of
+from omnigap_orchestrator.scoring import JUDGE, metric_of
 
 LOW_DISK_BYTES = 2 * 2**30
 
@@ -97,7 +97,7 @@ def _disk(folder: RunFolder) -> Finding:
 
 def _judging(config: Config, items: Sequence[Item]) -> list[Finding]:
     """The rubrics, and whether somebody is there to judge what has a judge for its metric."""
-    rules = MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
+    rules = metric_rules(config)
     judged = sum(metric_of(item, rules) == JUDGE for item in items)
     if config.judge is None:
         text = f"{judged} items have a judge for their metric, and none is configured: write a [judge] section"

@@ -12,8 +12,8 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.items import Item, ItemError
 from omnigap_orchestrator.run.carriers import CarrierSet
-from omnigap_orchestrator.run.settings import services_of
-from omnigap_orchestrator.scoring import MetricRules, metric_of
+from omnigap_orchestrator.run.settings import metric_rules, services_of
+from omnigap_orchestrator.scoring import metric_of
 from omnigap_orchestrator.scoring.needs import lacks
 
 SHIPPED_LANGUAGES = frozenset({"en"})
@@ -49,7 +49,7 @@ def fitted(config: Config, items: Sequence[Item], on_note: Callable[[str], None]
 
 def check_metrics(config: Config, items: Iterable[Item]) -> None:
     """Raises ItemError where a metric, the item's own or the configuration's, has nothing to look at in an item."""
-    rules = MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
+    rules = metric_rules(config)
     unfit = [(item, metric, why) for item in items if (why := lacks(item, metric := metric_of(item, rules)))]
     if unfit:
         item, metric, why = unfit[0]

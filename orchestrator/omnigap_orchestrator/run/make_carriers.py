@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from omnigap.errors import ContractError
-from omnigap.media import decode_audio, encode_wav
+from omnigap.media import decode_audio
 from omnigap.media.audio import WAV
 from omnigap.media.image import PNG
-from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Modality, Reason
+from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore, check_own_carrier, render_text, spoken_text
 from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import CarrierRow
 from omnigap_orchestrator.journal.writer import JournalWriter
+from omnigap_orchestrator.run.asking import read_aloud
 from omnigap_orchestrator.run.carriers import Carrier, CarrierFinder
 from omnigap_orchestrator.run.failures import carrier_failure_row
 from omnigap_orchestrator.run.observer import Observer
@@ -100,15 +99,4 @@ class CarrierMaker:
     async def _speak(self, item: Item, variant: int) -> bytes:
         assert self._tts is not None
         reading = self._finder.set.readings[variant]
-        request = pb.GenerateRequest(
-            parts=[pb.InputPart(text=spoken_text(item))],
-            output=pb.MODALITY_SPEECH,
-            voice=pb.VoiceSettings(name=reading.voice, words_per_minute=reading.words_per_minute),
-            language=item.language,
-            expected_digest=self._tts.digest,
-        )
-        answer = await self._tts.pool.call(request, self._timeout_s)
-        if not answer.pcm:
-            error = ContractError(Reason.MODEL_ERROR, f"{answer.endpoint} answered without audio")
-            raise CallFailed(error, answer.endpoint, 1)
-        return encode_wav(answer.pcm, answer.sample_rate)
+        return await read_aloud(self._tts, spoken_text(item), reading, item.language, self._timeout_s)

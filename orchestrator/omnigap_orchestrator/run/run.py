@@ -12,7 +12,7 @@ from omnigap.vocabulary import Condition, Control, Modality, Outcome, Support
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
-from omnigap_orchestrator.dispatch import RetryPolicy, Service, connect
+from omnigap_orchestrator.dispatch import Service, connect
 from omnigap_orchestrator.fleet import Role, Roster
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, Journal, ServiceRow, TranscriptRow, VerdictRow
@@ -31,7 +31,7 @@ from omnigap_orchestrator.run.make_carriers import CarrierMaker
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.record import remember_plan
 from omnigap_orchestrator.run.score import key_of, score_cell
-from omnigap_orchestrator.run.settings import Restriction, Stage, model_specs
+from omnigap_orchestrator.run.settings import Restriction, Stage, model_specs, retry_policy
 from omnigap_orchestrator.run.store import Keeper
 from omnigap_orchestrator.run.table import ResultsTable
 from omnigap_orchestrator.run.transcribe import Transcription
@@ -62,7 +62,7 @@ class Run:
         self._restriction = restriction
         self._observer = observer
         self._store = MediaStore(folder.media)
-        self._policy = RetryPolicy(max_attempts=config.run.max_retries + 1, patience_s=config.run.patience_s)
+        self._policy = retry_policy(config)
 
     async def execute(self, roster: Roster) -> Book:
         """Works through every open cell that this call covers.

@@ -7,37 +7,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from omnigap.media.audio import WAV
-from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import ScorerConfig
-from omnigap_orchestrator.config.services import DecodingConfig
-from omnigap_orchestrator.dispatch import Away, CallFailed, RetryPolicy, Service, connect
+from omnigap_orchestrator.dispatch import Away, CallFailed, Service, connect
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.journal import AnswerRow, Journal, ServiceRow, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
+from omnigap_orchestrator.run.asking import ask_side_by_side, hearing_request
 from omnigap_orchestrator.run.book import SECOND_SCORER, Book
 from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.run.generate import decoding_message
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.record import open_book
-from omnigap_orchestrator.run.settings import Restriction
+from omnigap_orchestrator.run.settings import Restriction, retry_policy
 from omnigap_orchestrator.run.store import Keeper
-
-
-def hearing_request(
-    data: bytes, request_id: str, decoding: DecodingConfig, language: str, digest: str
-) -> pb.GenerateRequest:
-    """The question to an ASR scorer: a stored WAV, nothing else that could lead it."""
-    return pb.GenerateRequest(
-        request_id=request_id,
-        parts=[pb.InputPart(audio=pb.Audio(data=data, mime_type=WAV))],
-        output=pb.MODALITY_TEXT,
-        decoding=decoding_message(decoding, 0),
-        language=language,
-        expected_digest=digest,
-    )
 
 
 async def hear_again(folder: RunFolder, restriction: Restriction, observer: Observer) -> None:
@@ -54,7 +37,7 @@ async def hear_again(folder: RunFolder, restriction: Restriction, observer: Obse
         config = open_book(folder, journal).config
         if config.second_scorer is None or not config.second_scorer.endpoints:
             return
-        policy = RetryPolicy(max_attempts=config.run.max_retries + 1, patience_s=config.run.patience_s)
+        policy = retry_policy(config)
         places = config.second_scorer.endpoints
         service = await connect("second scorer", places, policy, observer.note)
         if service is None:
@@ -105,43 +88,30 @@ class _SecondHearing:
         self._run_id = journal.run_id
 
     async def run(self, restriction: Restriction, timeout_s: float) -> None:
-        known, jobs = self._journal.keys(TranscriptRow), list(self._jobs(restriction))
-        todo = iter(dict.fromkeys(job for job in jobs if job.key not in known))
-        total = len(dict.fromkeys(job.key for job in jobs))
-        done = total - len({job.key for job in jobs} - known)
-        failed, away, what = 0, False, "transcripts by the second scorer"
-        self._observer.preparing(what, done, total)
+        known, jobs = self._journal.keys(TranscriptRow), list(dict.fromkeys(self._jobs(restriction)))
+        failures: list[CallFailed] = []
 
-        async def work() -> None:
-            nonlocal done, failed, away
-            for job in todo:
-                if away:
-                    return
-                try:
-                    data = await asyncio.to_thread(self._store.read, job.media_sha)
-                    request = hearing_request(
-                        data, f"{self._run_id}-{job.key}", self._config.decoding, job.language, self._service.digest
-                    )
-                    answer = await self._service.pool.call(request, timeout_s)
-                except Away as gone:
-                    if not away:
-                        self._observer.note(f"the second scorer: {gone}; what it has not heard can be had later")
-                    away = True
-                    return
-                except CallFailed as error:
-                    failed += 1
-                    if failed == 1:
-                        self._observer.note(f"the second scorer: {error.error.message}")
-                else:
-                    await self._keeper.transcript(job.key, answer)
-                done += 1
-                self._observer.preparing(what, done, total)
+        async def hear(job: _Job) -> None:
+            data = await asyncio.to_thread(self._store.read, job.media_sha)
+            request = hearing_request(
+                data, f"{self._run_id}-{job.key}", self._config.decoding, job.language, self._service.digest
+            )
+            await self._keeper.transcript(job.key, await self._service.pool.call(request, timeout_s))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(2 * self._service.pool.capacity):
-                group.create_task(work())
-        if failed:
-            self._observer.note(f"the second scorer could not hear {failed} answers: the same command asks it again")
+        def failed(_: _Job, failure: CallFailed) -> None:
+            failures.append(failure)
+            if len(failures) == 1:
+                self._observer.note(f"the second scorer: {failure.error.message}")
+
+        def away(gone: Away) -> None:
+            self._observer.note(f"the second scorer: {gone}; what it has not heard can be had later")
+
+        todo = [job for job in jobs if job.key not in known]
+        progress = (self._observer, "transcripts by the second scorer", len(jobs))
+        await ask_side_by_side(todo, hear, self._service, progress, failed, away)
+        if failures:
+            text = f"the second scorer could not hear {len(failures)} answers: the same command asks it again"
+            self._observer.note(text)
 
     def _jobs(self, restriction: Restriction) -> Iterator[_Job]:
         answers = {row.key: row.media_sha for row in self._journal.all(AnswerRow) if row.media_sha}

@@ -9,9 +9,11 @@ from enum import StrEnum
 from omnigap.vocabulary import Condition, Modality
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
+from omnigap_orchestrator.dispatch import RetryPolicy
 from omnigap_orchestrator.fleet import DEFAULT_SERVICES, Role, Roster, ServiceSpec, Wanted
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan import ModelSpec
+from omnigap_orchestrator.scoring import MetricRules
 
 
 class Stage(StrEnum):
@@ -82,6 +84,16 @@ class Restriction:
             if model not in known:
                 planned = ", ".join(known)
                 raise RestrictionError(f"--models names {model!r}, which this run does not plan: it plans {planned}")
+
+
+def metric_rules(config: Config) -> MetricRules:
+    """What a configuration says of metrics."""
+    return MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
+
+
+def retry_policy(config: Config) -> RetryPolicy:
+    """How often, and how long, a configuration lets a call be tried again."""
+    return RetryPolicy(max_attempts=config.run.max_retries + 1, patience_s=config.run.patience_s)
 
 
 def services_of(config: Config) -> tuple[ServiceSpec, ...]:

@@ -6,16 +6,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from omnigap.media.audio import WAV
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
+from omnigap_orchestrator.run.asking import hearing_request
 from omnigap_orchestrator.run.book import Book, Entry
 from omnigap_orchestrator.run.failures import failure_row
-from omnigap_orchestrator.run.generate import decoding_message
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.settings import Stage
 from omnigap_orchestrator.run.store import Keeper
@@ -95,11 +94,10 @@ class Transcription:
     def _request(self, job: _Job) -> pb.GenerateRequest:
         assert job.answer.media_sha is not None
         data = self._store.read(job.answer.media_sha)
-        return pb.GenerateRequest(
-            request_id=f"{self._run_id}-{job.key}",
-            parts=[pb.InputPart(audio=pb.Audio(data=data, mime_type=WAV))],
-            output=pb.MODALITY_TEXT,
-            decoding=decoding_message(self._book.config.scorer.decoding, 0),
-            language=self._book.scorer_language(job.entry.item),
-            expected_digest=self._service.digest,
+        return hearing_request(
+            data,
+            f"{self._run_id}-{job.key}",
+            self._book.config.scorer.decoding,
+            self._book.scorer_language(job.entry.item),
+            self._service.digest,
         )

@@ -15,7 +15,7 @@ MAX_ANSWER_SYLLABLES = 150
 """Containment looks at so many syllables of an answer, about as much speech as 50 English words."""
 
 _DENIAL = re.compile(r" ?(?:아니|아닌|아닙|말고)")
-_LETTER_NAMES = {
+LETTER_NAMES = {
     "에이": "A",
     "비": "B",
     "씨": "C",
@@ -90,7 +90,7 @@ def choice_korean(text: str, choices: Sequence[str], language: str = "ko") -> Ch
     answer = normalise(text, language)
     allowed = ALPHABET[: len(choices)] if choices else ALPHABET[:8]
     core = _LEAD.sub("", answer)
-    for name, letter in sorted(_LETTER_NAMES.items(), key=lambda pair: -len(pair[0])):
+    for name, letter in sorted(LETTER_NAMES.items(), key=lambda pair: -len(pair[0])):
         rest = core.removeprefix(name)
         if rest != core and ENDING.fullmatch(rest.removeprefix("번").strip()) and letter in allowed:
             return Choice(letter)

@@ -11,7 +11,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.scoring.korean import is_korean
+from omnigap_orchestrator.scoring.korean import LETTER_NAMES, is_korean
 from omnigap_orchestrator.scoring.letters import NAMES
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.verification.keys import Key, Kind, keys_of, letters_of, numbers_of
@@ -23,17 +23,6 @@ _SAFE_INSIDE = 5
 """Letters from which a word may be found inside a longer one: bigapple holds apple, string does not hold ring."""
 
 _PIECES = re.compile(r"\w+")
-_KOREAN_LETTERS = {
-    "에이": "A",
-    "비": "B",
-    "씨": "C",
-    "시": "C",
-    "디": "D",
-    "이": "E",
-    "에프": "F",
-    "지": "G",
-    "에이치": "H",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,5 +140,5 @@ def _as_letter(piece: str, language: str) -> str:
     if len(piece) == 1 and piece.isascii():
         return piece.upper()
     if is_korean(language):
-        return _KOREAN_LETTERS.get(piece, "")
+        return LETTER_NAMES.get(piece, "")
     return NAMES.get(piece.lower(), "")

@@ -12,7 +12,7 @@ from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.dispatch import RetryPolicy, connect
+from omnigap_orchestrator.dispatch import connect
 from omnigap_orchestrator.fleet import DEFAULT_SERVICES, Fleet, Roster, StaticFleet, Wanted, choose
 from omnigap_orchestrator.journal import Journal, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
@@ -20,7 +20,7 @@ from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.record import open_book
-from omnigap_orchestrator.run.settings import services_of
+from omnigap_orchestrator.run.settings import retry_policy, services_of
 from omnigap_orchestrator.verification.readers import Manner, Reader, ReadingBack, remembered
 from omnigap_orchestrator.verification.subjects import Subject, subjects_of
 from omnigap_orchestrator.verification.table import verification_table
@@ -106,7 +106,7 @@ class _Call:
         run, manner = self.config.run, _manners(self.config)[modality]
         fleet = await self._fleet(modality)
         self.observer.note(fleet.description)
-        policy = RetryPolicy(max_attempts=run.max_retries + 1, patience_s=run.patience_s)
+        policy = retry_policy(self.config)
         async with fleet as roster:
             role, addresses = _role_of(modality), roster.reader
             if modality is Modality.SPEECH:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.journal import Journal, ServiceRow, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.plan import scorer_key, transcript_key
+from omnigap_orchestrator.run.asking import ask_side_by_side
 from omnigap_orchestrator.run.generate import decoding_message
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.store import Keeper
@@ -122,34 +122,20 @@ class ReadingBack:
         todo = {reader.key(subject): subject for subject in able}
         total = len(todo)
         todo = {key: subject for key, subject in todo.items() if key not in self._known}
-        done, away = total - len(todo), False
         what = "readings of recordings" if reader.modality is Modality.SPEECH else "readings of images"
-        self._observer.preparing(what, done, total)
-        jobs = iter(todo.items())
+        progress = (self._observer, what, total)
+        await ask_side_by_side(list(todo.items()), self._read, self._service, progress, self._failed, self._away)
 
-        async def work() -> None:
-            nonlocal done, away
-            for key, subject in jobs:
-                if away:
-                    return
-                try:
-                    answer = await self._service.pool.call(self._request(key, subject), self._timeout_s)
-                except Away as gone:
-                    if not away:
-                        self._observer.note(f"{reader.name}: {gone}; what it has not read stays unread")
-                    away = True
-                    return
-                except CallFailed as failed:
-                    where = f"item {subject.item.id!r}, {reader.modality.value}"
-                    self._observer.note(f"{where}: {reader.name} could not read it: {failed.error.message}")
-                else:
-                    await self._keeper.transcript(key, answer)
-                done += 1
-                self._observer.preparing(what, done, total)
+    async def _read(self, job: tuple[str, Subject]) -> None:
+        key, subject = job
+        await self._keeper.transcript(key, await self._service.pool.call(self._request(key, subject), self._timeout_s))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(len(todo), 2 * self._service.pool.capacity)):
-                group.create_task(work())
+    def _failed(self, job: tuple[str, Subject], failed: CallFailed) -> None:
+        where = f"item {job[1].item.id!r}, {self._reader.modality.value}"
+        self._observer.note(f"{where}: {self._reader.name} could not read it: {failed.error.message}")
+
+    def _away(self, gone: Away) -> None:
+        self._observer.note(f"{self._reader.name}: {gone}; what it has not read stays unread")
 
     def _request(self, key: str, subject: Subject) -> pb.GenerateRequest:
         assert subject.carrier is not None

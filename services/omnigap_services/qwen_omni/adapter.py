@@ -11,6 +11,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Decoding
 from omnigap_services.options import read_options
 from omnigap_services.qwen_omni.family import SAMPLE_RATE
 from omnigap_services.qwen_omni.options import SERVICE, QwenOmniOptions
+from omnigap_services.source import package_hash
 
 # Torch and transformers are imported by `load` alone: naming the service and reading its options needs neither.
 _LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "torchvision", "safetensors")
@@ -30,7 +31,6 @@ class QwenOmniAdapter(Adapter):
 
     def load(self) -> Card:
         from omnigap_services.qwen_omni.loading import load, settings
-        from omnigap_services.torch_models.code import shared_code
 
         self._loaded = loaded = load(self._set)
         speaks = loaded.engine.talker is not None
@@ -41,7 +41,10 @@ class QwenOmniAdapter(Adapter):
             conditions={c: NATIVE if speaks or c.output is Modality.TEXT else _MUTE for c in CONDITIONS},
             architecture=loaded.family.architecture,
             weights_revision=loaded.weights.revision,
-            settings={**settings(loaded, self._set), **shared_code()},
+            settings={
+                **settings(loaded, self._set),
+                "code.torch_models": package_hash("omnigap_services.torch_models"),
+            },
             libraries=_LIBRARIES,
             voices=tuple(Voice(name, "mul") for name in loaded.defaults.speakers),
             max_batch_size=largest,

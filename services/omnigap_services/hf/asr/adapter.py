@@ -21,7 +21,6 @@ from omnigap_services.listening.cutting import batches, cut
 from omnigap_services.listening.statistics import compression_ratio
 from omnigap_services.options import read_options
 from omnigap_services.source import package_hash
-from omnigap_services.torch_models.code import shared_code
 from omnigap_services.torch_models.oom import split_on_oom
 from omnigap_services.torch_models.stopping import GoneError, Watch
 
@@ -124,7 +123,7 @@ class HfAsrAdapter(Adapter):
             settings={
                 **loaded.ears.facts,
                 **loaded.placement.settings(),
-                **shared_code(),
+                "code.torch_models": package_hash("omnigap_services.torch_models"),
                 "code.listening": package_hash("omnigap_services.listening"),
                 "family": loaded.model_type,
                 "temperature": "0.0",

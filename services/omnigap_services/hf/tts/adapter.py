@@ -14,7 +14,7 @@ from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.spelling import spelled_out
 from omnigap_services.hf.tts.voice import Line
 from omnigap_services.options import OptionsError, read_options
-from omnigap_services.torch_models.code import shared_code
+from omnigap_services.source import package_hash
 from omnigap_services.torch_models.oom import split_on_oom
 from omnigap_services.torch_models.seeding import seeded
 from omnigap_services.torch_models.stopping import GoneError, Watch
@@ -128,7 +128,7 @@ class TtsAdapter(Adapter):
             settings={
                 **voice.facts,
                 **loaded.placement.settings(),
-                **shared_code(),
+                "code.torch_models": package_hash("omnigap_services.torch_models"),
                 "family": loaded.model_type,
                 "voice": options.voice,
                 "languages": ",".join(options.languages),
