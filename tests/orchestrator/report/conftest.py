@@ -1,28 +1,19 @@
-"""A small made-up run, its report, and a Chromium page that records what it should not have done."""
+"""A small made-up run, its report, and a Chromium page that is watched."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from fake_run import FakeRun, make_run
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import async_playwright
+from watched_page import Watched
 
 from omnigap_orchestrator.analysis import Analysis, analyse
-
-
-@dataclass
-class Watched:
-    """A page with what its console said and what it asked for."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import Watched
 from fake_run import FakeRun
+from watched_page import Watched
 
 from omnigap_orchestrator.analysis import Analysis, IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.report import write_report

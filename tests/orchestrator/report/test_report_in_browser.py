@@ -11,9 +11,9 @@ from urllib.request import url2pathname
 
 import polars as pl
 import pytest
-from conftest import Watched
 from fake_run import FakeRun
 from playwright.async_api import Locator
+from watched_page import Watched
 
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report import Catalogue, CatalogueItem, write_report
