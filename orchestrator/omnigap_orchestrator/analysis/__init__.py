@@ -5,6 +5,7 @@ from omnigap_orchestrator.analysis.choose import IntervalOptions
 from omnigap_orchestrator.analysis.compare import compare
 from omnigap_orchestrator.analysis.contrasts import Contrast, MissingRule
 from omnigap_orchestrator.analysis.controls import blank_accuracy, repeat_noise
+from omnigap_orchestrator.analysis.demands import Constraints
 from omnigap_orchestrator.analysis.flips import flips
 from omnigap_orchestrator.analysis.instrument import calibrations_of
 from omnigap_orchestrator.analysis.instrument_tables import Instrument
@@ -18,7 +19,7 @@ from omnigap_orchestrator.analysis.power import (
 )
 from omnigap_orchestrator.analysis.ppi import Labelled, Powered, ppi_difference, ppi_mean
 from omnigap_orchestrator.analysis.rogan_gladen import Calibration, Corrected, correct, corrected
-from omnigap_orchestrator.analysis.routing import Constraints, Routing, RoutingOptions, routing
+from omnigap_orchestrator.analysis.routing import Routing, RoutingOptions, routing
 from omnigap_orchestrator.analysis.set_level import disparity, imbalance, spread
 from omnigap_orchestrator.analysis.summary import ANALYSIS_VERSION, Analysis, AnalysisOptions, analyse, to_json
 

@@ -4,55 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
-from omnigap.vocabulary import Modality, Outcome
+from omnigap_orchestrator.analysis.accuracy import ANSWERED_ONLY
 from omnigap_orchestrator.analysis.bootstraps import seed_of
 from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_interval
-from omnigap_orchestrator.analysis.latency import answers_needed
+from omnigap_orchestrator.analysis.contrasts import MISSING_AS_WRONG, MissingRule
+from omnigap_orchestrator.analysis.demands import COSTS, Constraints, CostsOf, costs_of, split_by
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScores
 from omnigap_orchestrator.analysis.study_schemas import POLICY_SCHEMA, ROUTES_SCHEMA
 
-COSTS = ("latency_s", "audio_seconds", "compute_s")
+POLICIES = ("best_single", "per_task", "oracle")
 _NOTHING: list[object] = [math.nan, math.nan, math.nan, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Constraints:
-    """What a user demands: empty means anything goes. Times in seconds."""
-
-    inputs: frozenset[str] = frozenset()
-    outputs: frozenset[str] = frozenset()
-    max_p95_latency_s: float = math.inf
-
-    def refusal(self, condition: str, p95: float, answers: int) -> str | None:
-        """Why a condition may not be routed to; null if it may. Inputs and outputs are letters: t, s, i."""
-        if self.inputs and condition[0] not in self.inputs:
-            return f"input must be {either_of(self.inputs)}"
-        if self.outputs and condition[-1] not in self.outputs:
-            return f"output must be {either_of(self.outputs)}"
-        if self.max_p95_latency_s < math.inf:
-            if answers < answers_needed(0.95):
-                return f"p95 latency unknown: {answers} answers, it takes {answers_needed(0.95)}"
-            if p95 > self.max_p95_latency_s:
-                return f"p95 latency {p95:.2f} s is over {self.max_p95_latency_s:g} s"
-        return None
-
-
-def either_of(letters: frozenset[str]) -> str:
-    """Modalities by their letters, in words; labels of other people's tables stay as they are."""
-    names = {modality.letter: modality.value for modality in Modality}
-    return " or ".join(names.get(letter, letter) for letter in sorted(letters))
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingOptions:
     """Constraints, and how the held-out scores are made: `repeats` random splits of the clusters into `folds`."""
 
-    constraints: Constraints = Constraints()
+    constraints: Constraints = field(default_factory=Constraints)
     folds: int = 5
     repeats: int = 10
 
@@ -69,55 +42,145 @@ class Routing:
     policies: pl.DataFrame
 
 
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """The items that a policy is judged on, with their scores in the allowed conditions.
+
+    Attributes:
+        table: (items, conditions); with `missing` as wrong, what lacks counts as 0.
+        lacking: of the `planned` items those that lack a score in some allowed condition.
+        reason: why nothing can be judged; else, on a part of the items, how many were left out; null on all of them.
+    """
+
+    missing: str
+    allowed: tuple[str, ...]
+    held: ModelScores
+    table: FloatArray
+    planned: int
+    lacking: int
+    refused: bool
+    reason: str | None
+
+
 def routing(
-    models: Sequence[ModelScores], results: pl.DataFrame, routing_options: RoutingOptions, options: IntervalOptions
+    models: Sequence[ModelScores],
+    results: pl.DataFrame,
+    routing_options: RoutingOptions,
+    options: IntervalOptions,
+    rule: MissingRule | None = None,
 ) -> Routing:
-    """Chooses and judges, per model, on the items that have a score in every allowed condition.
+    """Chooses and judges, per model: on the items with a score in every allowed condition, and with missing as wrong.
 
     Policies: `best_single` (one condition for everything) and `per_task` (one per task family), both chosen on a
     calibration split and scored on the held-out rest; `oracle` takes each item's best condition (MMC for binary
     scores), which no policy can reach since guessing alone lifts it. Regret is the policy minus the oracle, gain the
     policy minus best_single, both paired by item.
+
+    On the answered items nothing is chosen, and its policies are refused with the reason, where `rule` refuses: items
+    that fail in one form are seldom like the others. With missing as wrong every planned item counts: to a product an
+    answer that does not come is a wrong one.
     """
-    costs = _costs(results)
+    costs = costs_of(results)
     routes: list[tuple[object, ...]] = []
     policies: list[tuple[object, ...]] = []
     for scores in models:
-        allowed = _allowed(scores, costs, routing_options.constraints, routes)
-        columns = [scores.column(name) for name in allowed]
-        held = scores.where(~np.any(np.isnan(scores.score[:, columns]), axis=1)) if allowed else scores
-        if not allowed or len(np.unique(held.cluster)) < routing_options.folds:
+        allowed, ruled_out = split_by(routing_options.constraints, scores, costs)
+        routes += [(scores.model, None, name, None, math.nan, math.nan, 0, why) for name, why in ruled_out.items()]
+        if not allowed:
             continue
-        table = held.score[:, columns]
-        rng = np.random.default_rng(seed_of(options.seed, scores.model, "routing"))
-        single, by_task, votes = _cross_validated(table, held, routing_options, rng)
-        sums = _by_task(table, held.task, len(held.tasks))
-        counts = np.bincount(held.task, minlength=len(held.tasks))
-        for code in np.flatnonzero(counts):
-            best = int(np.argmax(sums[code]))
-            chosen = (
-                allowed[best],
-                float(sums[code, best] / counts[code]),
-                float(votes[code, best]),
-                int(counts[code]),
-            )
-            routes.append((scores.model, held.tasks[code], *chosen, None))
-        oracle = np.asarray(table.max(axis=1), dtype=np.float64)
-        cost = np.array([[costs.get((scores.model, name), {}).get(c, math.nan) for c in COSTS] for name in allowed])
-        uses = {"best_single": single[1], "per_task": by_task[1]}
-        for name, value in (("best_single", single[0]), ("per_task", by_task[0]), ("oracle", oracle)):
-            key = (scores.model, name)
-            numbers = _summary(value, held, options, True, *key, "0")
-            numbers += _summary(value - oracle, held, options, False, *key, "4")
-            # Nothing is gained over itself.
-            own = name == "best_single"
-            numbers += _NOTHING if own else _summary(value - single[0], held, options, False, *key, "8")
-            paid = uses[name] @ cost if name in uses else np.full(len(COSTS), math.nan)
-            policies.append((scores.model, name, *numbers, *(float(c) for c in paid), len(value), ", ".join(allowed)))
+        answered, every = _items(scores, tuple(allowed), rule or MissingRule(), routing_options.folds)
+        judged = _judged(answered, costs, routing_options, options)
+        # Where nothing lacks, both are one and the same.
+        again = judged if not answered.lacking else _judged(every, costs, routing_options, options)
+        for items, (chosen, worth) in ((answered, judged), (every, again)):
+            routes += [(scores.model, task, name, items.missing, *rest, None) for task, name, *rest in chosen]
+            told = (items.planned, items.lacking, ", ".join(allowed), items.reason)
+            policies += [(scores.model, name, items.missing, *numbers, *told) for name, *numbers in worth]
     return Routing(
         pl.DataFrame(routes, schema=ROUTES_SCHEMA, orient="row").fill_nan(None),
         pl.DataFrame(policies, schema=POLICY_SCHEMA, orient="row").fill_nan(None),
     )
+
+
+def _items(scores: ModelScores, allowed: tuple[str, ...], rule: MissingRule, folds: int) -> tuple[_Items, _Items]:
+    """The answered items, and every planned one with what is missing as wrong."""
+    columns = [scores.column(name) for name in allowed]
+    planned = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
+    gone = planned.scored[:, columns] < planned.planned[:, columns]
+    lacking, total = int(gone.any(axis=1).sum()), len(planned.task)
+    held = planned.where(~np.any(np.isnan(planned.score[:, columns]), axis=1))
+    most = int(gone.sum(axis=0).argmax()) if total else 0
+    lack = f"{lacking} of {total} planned items lack a score in a form (most in {allowed[most]})"
+    why = _too_few(held, folds)
+    if rule.refuses(lacking, total):
+        why = f"refused: {lack}; allow_missing shows the rest"
+    note = f"on answered items: {lack}" if lacking else None
+    answered = _Items(
+        ANSWERED_ONLY, allowed, held, held.score[:, columns], total, lacking, why is not None, why or note
+    )
+    few = _too_few(planned, folds)
+    every = _Items(MISSING_AS_WRONG, allowed, planned, planned.low[:, columns], total, lacking, few is not None, few)
+    return answered, every
+
+
+def _too_few(held: ModelScores, folds: int) -> str | None:
+    clusters = len(np.unique(held.cluster))
+    if clusters >= folds:
+        return None
+    return f"only {clusters} clusters of items have a score in every form: {folds} folds take as many"
+
+
+def _judged(
+    items: _Items, costs: CostsOf, routing_options: RoutingOptions, options: IntervalOptions
+) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """The choices as (task, condition, accuracy, votes, n), and each policy with its numbers up to n."""
+    nothing = [math.nan] * len(COSTS)
+    if items.refused:
+        return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in POLICIES]
+    table, held, allowed = items.table, items.held, items.allowed
+    rng = np.random.default_rng(seed_of(options.seed, held.model, "routing"))
+    single, by_task, votes = _cross_validated(table, held, routing_options, rng)
+    sums = _by_task(table, held.task, len(held.tasks))
+    counts = np.bincount(held.task, minlength=len(held.tasks))
+    chosen: list[tuple[object, ...]] = []
+    for code in np.flatnonzero(counts):
+        best = int(np.argmax(sums[code]))
+        share, agree = float(sums[code, best] / counts[code]), float(votes[code, best])
+        chosen.append((held.tasks[code], allowed[best], share, agree, int(counts[code])))
+    oracle = np.asarray(table.max(axis=1), dtype=np.float64)
+    cost = np.array([[costs.get((held.model, name), {}).get(c, math.nan) for c in COSTS] for name in allowed])
+    uses = {"best_single": single[1], "per_task": by_task[1]}
+    worth: list[tuple[object, ...]] = []
+    for name, value in zip(POLICIES, (single[0], by_task[0], oracle), strict=True):
+        key = (held.model, name)
+        numbers = _summary(value, held, options, True, *key, "0")
+        numbers += _summary(value - oracle, held, options, False, *key, "4")
+        # Nothing is gained over itself.
+        own = name == "best_single"
+        numbers += _NOTHING if own else _summary(value - single[0], held, options, False, *key, "8")
+        paid = uses[name] @ cost if name in uses else nothing
+        worth.append((name, *numbers, *(float(c) for c in paid), len(value)))
+    return chosen, worth
+
+
+def routes_shown(routes: pl.DataFrame) -> pl.DataFrame:
+    """The choices to lead with: each model's on its answered items; with missing as wrong where those are refused."""
+    chosen = routes.filter(pl.col("task").is_not_null())
+    on_answered = (pl.col("missing") == ANSWERED_ONLY).any().over("model")
+    return chosen.filter(
+        pl.col("missing") == pl.when(on_answered).then(pl.lit(ANSWERED_ONLY)).otherwise(pl.lit(MISSING_AS_WRONG))
+    )
+
+
+def policies_shown(policies: pl.DataFrame) -> pl.DataFrame:
+    """One row a policy, on the answered items; `wrong`, `wrong_low` and `wrong_high` hold its accuracy with missing as
+    wrong, null where nothing is missing."""
+    lacks = pl.col("lacking") > 0
+    wrong = policies.filter((pl.col("missing") == MISSING_AS_WRONG) & lacks).select(
+        "model", "policy", wrong="accuracy", wrong_low="low", wrong_high="high"
+    )
+    answered = policies.filter(pl.col("missing") == ANSWERED_ONLY)
+    return answered.join(wrong, on=["model", "policy"], how="left", maintain_order="left")
 
 
 def _summary(
@@ -166,42 +229,3 @@ def _cross_validated(
         np.add.at(votes, (np.tile(np.arange(tasks), options.folds), choice.ravel()), 1.0)
     r = options.repeats
     return (single / r, used_single / r), (by_task / r, used_task / r), votes / (r * options.folds)
-
-
-def _costs(results: pl.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
-    """Mean cost, 95th percentile of the latency and number of timed answers per model and condition."""
-    present = [name for name in COSTS if name in results.columns]
-    timed = [pl.col("latency_s").quantile(0.95).alias("p95"), pl.col("latency_s").count().alias("answers")]
-    frame = (
-        results.lazy()
-        .filter(pl.col("outcome") == Outcome.ANSWERED.value)
-        .group_by("model", "condition")
-        .agg(*[pl.col(name).mean() for name in present], *(timed if "latency_s" in present else []))
-        .collect()
-    )
-    out: dict[tuple[str, str], dict[str, float]] = {}
-    for row in frame.iter_rows(named=True):
-        key = (row.pop("model"), row.pop("condition"))
-        out[key] = {name: math.nan if value is None else float(value) for name, value in row.items()}
-    return out
-
-
-def _allowed(
-    scores: ModelScores,
-    costs: dict[tuple[str, str], dict[str, float]],
-    constraints: Constraints,
-    routes: list[tuple[object, ...]],
-) -> list[str]:
-    """The conditions that meet the constraints and have scores; the others go into `routes` with the reason."""
-    allowed: list[str] = []
-    for condition in scores.conditions:
-        column = scores.column(condition)
-        cost = costs.get((scores.model, condition), {})
-        reason = constraints.refusal(condition, cost.get("p95", math.nan), int(cost.get("answers", 0)))
-        if not (scores.scored[:, column] > 0).any():
-            reason = "no scores"
-        if reason is None:
-            allowed.append(condition)
-        else:
-            routes.append((scores.model, None, condition, math.nan, math.nan, 0, reason))
-    return allowed

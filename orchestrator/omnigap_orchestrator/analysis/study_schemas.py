@@ -195,6 +195,8 @@ ROUTES_SCHEMA = pl.Schema(
         # Null in the rows of conditions that a constraint rules out; `reason` says which.
         "task": pl.String,
         "condition": pl.String,
+        # answered_only or missing_as_wrong; null beside a null task.
+        "missing": pl.String,
         # On all items, so optimistic; what the policy is worth held out stands in the policy table.
         "accuracy": pl.Float64,
         # Share of the calibration splits that chose the same.
@@ -208,6 +210,8 @@ POLICY_SCHEMA = pl.Schema(
     {
         "model": pl.String,
         "policy": pl.String,
+        # answered_only: on the items with a score in every allowed condition; or missing_as_wrong.
+        "missing": pl.String,
         "accuracy": pl.Float64,
         "low": pl.Float64,
         "high": pl.Float64,
@@ -224,7 +228,12 @@ POLICY_SCHEMA = pl.Schema(
         "mean_audio_seconds": pl.Float64,
         "mean_compute_s": pl.Float64,
         "n": pl.Int64,
+        # Items planned in all the allowed conditions; those of them that lack a score in one.
+        "planned": pl.Int64,
+        "lacking": pl.Int64,
         "allowed": pl.String,
+        # Why there are no numbers; beside numbers, how many items were left out.
+        "reason": pl.String,
     }
 )
 

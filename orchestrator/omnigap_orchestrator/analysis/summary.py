@@ -127,7 +127,7 @@ def analyse(
     gap_table = gaps(models, options.reference, options.missing, options.intervals)
     accuracy_table = accuracy(models, options.intervals)
     agreeing = agreeing_items(results) if {"answer_used", "normalised_answer"} & set(results.columns) else None
-    routed = routing(models, results, options.routing, options.intervals)
+    routed = routing(models, results, options.routing, options.intervals, options.missing)
     held = controls if controls is not None else results.clear().with_columns(control=pl.lit(None, pl.String))
     by_type = types.architecture_models(gap_table, conditions)
     instrument = instrument or Instrument()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from omnigap_orchestrator.cli.errors import friendly
 from omnigap_orchestrator.cli.options import DEFAULT_RUN, split
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.analysis import Routing
 
 
 @click.command()
@@ -18,6 +21,7 @@ from omnigap_orchestrator.cli.options import DEFAULT_RUN, split
 @click.option("--outputs", help="Forms that an answer may have, with commas: text,speech. Default: both.")
 @click.option("--max-p95-latency", type=float, metavar="SECONDS", help="95 of 100 answers must be there within it.")
 @click.option("--models", help="Only these models, with commas.")
+@click.option("--allow-missing", is_flag=True, help="Choose also where many answers are missing.")
 @click.option("--json", "as_json", is_flag=True, help="Both tables as JSON on standard output.")
 @friendly
 def route(
@@ -26,6 +30,7 @@ def route(
     outputs: str | None,
     max_p95_latency: float | None,
     models: str | None,
+    allow_missing: bool,
     as_json: bool,
 ) -> None:
     """Choose the form of question and answer for each task of RUN, a run's folder or a table of results.
@@ -34,7 +39,7 @@ def route(
     """
     import polars as pl
 
-    from omnigap_orchestrator.analysis import IntervalOptions, item_scores, routing, score_matrices
+    from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, item_scores, routing, score_matrices
     from omnigap_orchestrator.cli.results_in import results_of
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.foreign import TableError
@@ -54,42 +59,55 @@ def route(
                 raise TableError(f"{source} holds no model {name!r} (--models): it has {', '.join(known)}")
         results = results.filter(pl.col("model").is_in(chosen))
     options = IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed)
-    found = routing(score_matrices(item_scores(results)), results, routing_options(section.routing), options)
-    data = {"policies": found.policies.to_dicts(), "routes": found.routes.to_dicts()}
+    rule = MissingRule(allow=allow_missing)
+    found = routing(score_matrices(item_scores(results)), results, routing_options(section.routing), options, rule)
     if as_json:
+        data = {"policies": found.policies.to_dicts(), "routes": found.routes.to_dicts()}
         print(json.dumps(data, ensure_ascii=False))
     else:
-        _show(data)
+        _show(found)
 
 
-def _show(data: dict[str, list[dict[str, Any]]]) -> None:
+def _show(found: Routing) -> None:
+    import polars as pl
     from rich.console import Console
 
+    from omnigap_orchestrator.analysis.routing import policies_shown, routes_shown
     from omnigap_orchestrator.cli.tables_view import estimate_text, plain_table
     from omnigap_orchestrator.report.sections.routing import POLICIES
 
     console = Console()
-    for model in dict.fromkeys(row["model"] for rows in data.values() for row in rows):
-        routes = [row for row in data["routes"] if row["model"] == model]
-        policies = [row for row in data["policies"] if row["model"] == model]
-        table = plain_table(
-            f"{model}: what a policy is worth", "policy", "accuracy", "over one form, points", "latency"
-        )
+    for model in pl.concat([found.policies["model"], found.routes["model"]]).unique(maintain_order=True):
+        policies = policies_shown(found.policies.filter(model=model)).to_dicts()
+        lacking = any(row["lacking"] for row in policies)
+        headings = [
+            "policy",
+            "accuracy",
+            "over one form, points",
+            "latency",
+            *(["missing as wrong"] if lacking else []),
+        ]
+        table = plain_table(f"{model}: what a policy is worth", *headings)
         for row in policies:
-            latency = "" if row["mean_latency_s"] is None else f"{row['mean_latency_s']:.2f} s"
-            gain = estimate_text(row, "gain", "gain_low", "gain_high", sign="+")
-            table.add_row(
-                POLICIES[row["policy"]], estimate_text(row, "accuracy", "low", "high", unit=" %"), gain, latency
-            )
+            cells = [
+                POLICIES[row["policy"]],
+                estimate_text(row, "accuracy", "low", "high", unit=" %"),
+                estimate_text(row, "gain", "gain_low", "gain_high", sign="+"),
+                "" if row["mean_latency_s"] is None else f"{row['mean_latency_s']:.2f} s",
+            ]
+            wrong = [estimate_text(row, "wrong", "wrong_low", "wrong_high", unit=" %")] if lacking else []
+            table.add_row(*cells, *wrong)
         if policies:
             console.print(table)
+            if reason := policies[0]["reason"]:
+                console.print(f"{model}: {reason}", highlight=False)
         table = plain_table(f"{model}: the form for each task", "task", "form", "accuracy, %", "splits that agree", "n")
-        for row in (row for row in routes if row["task"] is not None):
+        for row in routes_shown(found.routes.filter(model=model)).iter_rows(named=True):
             agree = f"{100 * row['votes']:.0f} %"
             table.add_row(row["task"], row["condition"], f"{100 * row['accuracy']:.1f}", agree, str(row["n"]))
         if table.row_count:
             console.print(table)
         else:
             console.print(f"{model}: no form is left to choose, or too few items have a score in all that are.")
-        for row in (row for row in routes if row["task"] is None):
+        for row in found.routes.filter(pl.col("task").is_null(), model=model).iter_rows(named=True):
             console.print(f"{row['condition']} is left out: {row['reason']}", highlight=False)

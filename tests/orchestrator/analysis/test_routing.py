@@ -5,8 +5,15 @@ import polars as pl
 import pytest
 from made_up_results import drawn
 
-from omnigap_orchestrator.analysis import Constraints, IntervalOptions, RoutingOptions, item_scores, score_matrices
-from omnigap_orchestrator.analysis.routing import Routing, routing
+from omnigap_orchestrator.analysis import (
+    Constraints,
+    IntervalOptions,
+    MissingRule,
+    RoutingOptions,
+    item_scores,
+    score_matrices,
+)
+from omnigap_orchestrator.analysis.routing import Routing, policies_shown, routes_shown, routing
 
 OPTIONS = IntervalOptions(draws=499)
 
@@ -26,14 +33,22 @@ def routed(results: pl.DataFrame, constraints: Constraints | None = None) -> Rou
     return routing(score_matrices(item_scores(results)), results, options, OPTIONS)
 
 
-def policy(found: Routing, name: str) -> dict[str, object]:
-    return found.policies.filter(policy=name).row(0, named=True)
+def policy(found: Routing, name: str, missing: str = "answered_only") -> dict[str, object]:
+    return found.policies.filter(policy=name, missing=missing).row(0, named=True)
+
+
+def without(results: pl.DataFrame, items: int, condition: str = "t2s") -> pl.DataFrame:
+    """The first `items` have failed in one condition."""
+    gone = (pl.col("condition") == condition) & (pl.col("item_id") < f"q{items:07d}")
+    return results.with_columns(
+        outcome=pl.when(gone).then(pl.lit("failed")).otherwise("outcome"), score=pl.when(~gone).then("score")
+    )
 
 
 def test_each_task_goes_to_its_best_condition_and_beats_any_single_one() -> None:
     found = routed(two_worlds())
     assert dict(found.routes.select("task", "condition").iter_rows()) == {"places": "s2t", "science": "i2t"}
-    assert found.routes["votes"].to_list() == [1.0, 1.0]
+    assert found.routes.filter(missing="answered_only")["votes"].to_list() == [1.0, 1.0]
     assert policy(found, "per_task")["accuracy"] == 1.0
     assert policy(found, "best_single")["accuracy"] < 0.6
     assert policy(found, "per_task")["gain_low"] > 0.3
@@ -66,6 +81,45 @@ def test_a_latency_demand_on_too_few_answers_is_not_taken_as_met() -> None:
     found = routed(two_worlds(40), Constraints(max_p95_latency_s=10.0))
     assert found.policies.is_empty()
     assert found.routes["reason"].str.contains("it takes 72").all()
+
+
+def test_items_that_lack_a_score_in_a_form_are_counted_and_wrong_there_in_the_second_column() -> None:
+    """Six of 300 items fail in s2t, which is right on all places: of these 147 of 147 are right, or 147 of 150."""
+    found = routed(without(two_worlds(), 6, "s2t"))
+    answered, wrong = (policy(found, "per_task", missing) for missing in ("answered_only", "missing_as_wrong"))
+    assert (answered["n"], answered["planned"], answered["lacking"]) == (294, 300, 6)
+    assert answered["accuracy"] == 1.0
+    assert "6 of 300 planned items lack a score in a form (most in s2t)" in str(answered["reason"])
+    assert (wrong["n"], wrong["planned"], wrong["lacking"]) == (300, 300, 6)
+    assert wrong["accuracy"] == pytest.approx(297 / 300)
+    assert dict(found.routes.filter(missing="missing_as_wrong").select("task", "accuracy").iter_rows()) == {
+        "places": pytest.approx(147 / 150),
+        "science": 1.0,
+    }
+
+
+def test_routing_on_answered_items_alone_is_refused_where_too_many_lack_a_score() -> None:
+    results = without(two_worlds(), 7, "s2t")
+    found = routed(results)
+    refused = policy(found, "per_task")
+    assert refused["accuracy"] is None and refused["gain"] is None and refused["n"] == 0
+    assert str(refused["reason"]).startswith("refused: 7 of 300")
+    assert set(found.routes["missing"]) == {"missing_as_wrong"}
+    assert policy(found, "per_task", "missing_as_wrong")["accuracy"] == pytest.approx(296 / 300)
+    shown = policies_shown(found.policies).filter(policy="per_task").row(0, named=True)
+    assert shown["accuracy"] is None and shown["wrong"] == pytest.approx(296 / 300)
+    assert routes_shown(found.routes)["task"].to_list() == ["places", "science"]
+    scores = score_matrices(item_scores(results))
+    allowed = routing(scores, results, RoutingOptions(), OPTIONS, MissingRule(allow=True))
+    assert policy(allowed, "per_task")["n"] == 293
+
+
+def test_a_few_items_without_a_score_are_no_reason_to_refuse_and_too_few_items_are_said() -> None:
+    few = routed(without(two_worlds(40), 2))
+    assert policy(few, "per_task")["n"] == 38
+    tiny = policy(routed(two_worlds(4)), "oracle")
+    assert tiny["accuracy"] is None
+    assert "only 4 clusters" in str(tiny["reason"])
 
 
 def test_the_splits_are_seeded() -> None:

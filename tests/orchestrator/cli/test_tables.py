@@ -113,6 +113,19 @@ def test_route_prints_policies_and_what_is_left_out(six_forms: str) -> None:
     assert "t2s is left out: output must be text" in out
 
 
+def test_route_says_how_many_items_lack_a_score_and_counts_them_as_wrong_beside(tmp_path: Path) -> None:
+    path = tmp_path / "gone.parquet"
+    gone = pl.col("condition").is_in(["i2t", "i2s"]) & pl.col("item_id").is_in([f"science{n}" for n in range(4)])
+    _six_forms().with_columns(score=pl.when(~gone).then("score")).write_parquet(path)
+    out = CliRunner().invoke(main, ["route", str(path)], env={"COLUMNS": "200"}).output
+    assert "refused: 4 of 120 planned items lack a score in a form (most in i2t)" in out
+    # 60 places typed, 56 of science shown.
+    assert "96.7 % (" in out
+    out = CliRunner().invoke(main, ["route", str(path), "--allow-missing"], env={"COLUMNS": "200"}).output
+    assert "on answered items: 4 of 120" in out
+    assert "100.0 % (" in out
+
+
 def test_route_names_a_demand_that_makes_no_sense(six_forms: str) -> None:
     result = CliRunner().invoke(main, ["route", six_forms, "--outputs", "image"])
     assert result.exit_code == 1

@@ -7,7 +7,8 @@ import math
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.routing import either_of
+from omnigap_orchestrator.analysis.demands import either_of
+from omnigap_orchestrator.analysis.routing import policies_shown, routes_shown
 from omnigap_orchestrator.report import slices, tables
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
@@ -25,7 +26,7 @@ def routing_section(analysis: Analysis) -> Section | None:
         return None
     level = f"{slices.level_words(analysis)} interval"
     policies = make_table(
-        analysis.policies,
+        policies_shown(analysis.policies),
         "policies",
         "What a policy is worth",
         [
@@ -41,11 +42,15 @@ def routing_section(analysis: Analysis) -> Section | None:
             tables.optional(tables.number("mean_audio_seconds", "Audio, s")),
             tables.optional(tables.number("mean_compute_s", "Device, s")),
             tables.count("n", "n", definition="n"),
+            tables.optional(tables.percent("wrong", "Missing as wrong, %", definition="missing")),
+            tables.optional(tables.interval("wrong_low", "wrong_high", level, difference=False)),
+            tables.method(label="Accuracy's interval by"),
         ],
         small="held out, cross-validated; cost is the mean of an answer",
+        note=_left_out(analysis),
     )
     routes = make_table(
-        analysis.routes.filter(pl.col("task").is_not_null()),
+        routes_shown(analysis.routes),
         "routes",
         "The form chosen for each task",
         [
@@ -73,6 +78,15 @@ def routing_section(analysis: Analysis) -> Section | None:
         "that took no part in choosing." + _demands(analysis),
         tables=(policies,),
         folded=tuple(table for table in (routes, ruled_out) if table.rows),
+    )
+
+
+def _left_out(analysis: Analysis) -> str:
+    """Of each model that lacks scores, how many items were left out, or why nothing was judged on the answered ones."""
+    several = analysis.policies["model"].n_unique() > 1
+    told = policies_shown(analysis.policies).select("model", "reason").drop_nulls().unique(maintain_order=True)
+    return " ".join(
+        f"{f'{model}: ' if several else ''}{reason[0].upper()}{reason[1:]}." for model, reason in told.iter_rows()
     )
 
 

@@ -1,0 +1,48 @@
+"""Sections of the report as values: what a table says where scores are missing."""
+
+from __future__ import annotations
+
+import polars as pl
+from fake_run import FakeRun
+
+from omnigap_orchestrator.analysis import Analysis, AnalysisOptions, MissingRule, analyse
+from omnigap_orchestrator.report.sections.routing import routing_section
+from omnigap_orchestrator.report.tables import Table
+
+
+def column(table: Table, label: str) -> list[str]:
+    """What is shown in a column, row by row."""
+    place = [heading.label for heading in table.headings].index(label)
+    return [row[place].shown for row in table.rows]
+
+
+def lacking(run: FakeRun, items: int) -> pl.DataFrame:
+    """The run with the first items failed in t2s, everything else answered and right."""
+    first = run.results["item_id"].unique().sort().head(items).to_list()
+    gone = (pl.col("condition") == "t2s") & pl.col("item_id").is_in(first)
+    return run.results.with_columns(
+        outcome=pl.when(gone).then(pl.lit("failed")).otherwise(pl.lit("answered")),
+        score=pl.when(~gone).then(pl.lit(1.0)),
+    )
+
+
+def test_routing_shows_why_it_is_refused_and_what_missing_as_wrong_gives(run: FakeRun) -> None:
+    items = run.results["item_id"].n_unique()
+    section = routing_section(analyse(lacking(run, 4)))
+    assert section is not None
+    (policies,) = section.tables
+    assert column(policies, "Accuracy, %") == ["\u2013"] * len(policies.rows)
+    assert column(policies, "Missing as wrong, %")[0] == "100.0"
+    assert f"efused: 4 of {items} planned items lack a score in a form (most in t2s)" in policies.note
+    assert section.folded[0].key == "routes"
+
+
+def test_routing_on_a_whole_run_has_no_column_for_what_is_missing(run: FakeRun, analysis: Analysis) -> None:
+    section = routing_section(analyse(lacking(run, 0)))
+    assert section is not None
+    labels = [heading.label for heading in section.tables[0].headings]
+    assert "Missing as wrong, %" not in labels and section.tables[0].note == ""
+    allowed = routing_section(analyse(lacking(run, 4), AnalysisOptions(missing=MissingRule(allow=True))))
+    assert allowed is not None
+    assert column(allowed.tables[0], "Accuracy, %")[0] == "100.0"
+    assert "n answered items: 4 of" in allowed.tables[0].note
