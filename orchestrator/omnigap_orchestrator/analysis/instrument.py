@@ -15,6 +15,9 @@ from omnigap_orchestrator.analysis.intervals import ClusterTotals
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
 from omnigap_orchestrator.analysis.rogan_gladen import Calibration
 
+ENOUGH_CLIPS = 10
+"""Gold answers, and foils, in effective clips, from which a metric has rates of its own within an answer type."""
+
 GOLD, PLAIN, SOUND_ALIKE, ALL_FOILS = "gold", "plain", "sound_alike", "all_foils"
 
 
@@ -28,16 +31,18 @@ def heard(clips: pl.DataFrame) -> pl.DataFrame:
 def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
     """q1 over the gold answers and q0 over each kind of foil, by answer type (`RATES_SCHEMA`).
 
-    Clips of one text are one cluster: a voice says "Option B" the same for every item.
+    A type that is scored by several metrics has its rates by each of them as well. Clips of one text are one cluster: a
+    voice says "Option B" the same for every item.
     """
     rows = []
-    for answer_type, quantity, foil, part in _parts(heard(clips)):
+    for answer_type, metric, quantity, foil, part in _parts(heard(clips)):
         values, cluster = _right(part), _texts(part)
         sample = Sample(values, cluster, np.zeros(len(values), dtype=np.int64), binary=True, difference=False)
-        interval = mean_interval(sample, options, answer_type, foil)
+        interval = mean_interval(sample, options, answer_type, *([metric] if metric else []), foil)
         rows.append(
             (
                 answer_type,
+                metric,
                 quantity,
                 foil,
                 float(values.mean()),
@@ -56,6 +61,9 @@ def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
 def calibrations_of(clips: pl.DataFrame, foil: str = ALL_FOILS) -> tuple[Calibration, ...]:
     """The counts that a correction takes, by answer type; types without gold answers or foils are left out.
 
+    Metrics of one type may err differently: each that has `ENOUGH_CLIPS` gold answers and foils has counts of its own,
+    beside those of the whole type.
+
     Counts are effective ones: clips of one text count as far as they tell something new (`effective_size`), so that
     the variance of q1 and q0 is not that of as many independent clips.
 
@@ -64,15 +72,21 @@ def calibrations_of(clips: pl.DataFrame, foil: str = ALL_FOILS) -> tuple[Calibra
             that was said (without it every clip is independent).
         foil: which wrong answers q0 is taken over: all, or only `plain` or `sound_alike` ones where a type has any.
     """
-    found: dict[str, dict[str, tuple[float, float]]] = {}
-    for answer_type, _, kind, part in _parts(heard(clips)):
+    known = heard(clips)
+    found: dict[tuple[str, str | None], dict[str, tuple[float, float]]] = {}
+    for answer_type, metric, _, kind, part in _parts(known):
         values = _right(part)
-        found.setdefault(answer_type, {})[kind] = (float(values.mean()), effective_size(values, _texts(part)))
+        found.setdefault((answer_type, metric), {})[kind] = (float(values.mean()), effective_size(values, _texts(part)))
     out = []
-    for answer_type, kinds in found.items():
-        if GOLD in kinds and ALL_FOILS in kinds:
-            (q1, right), (q0, wrong) = kinds[GOLD], kinds.get(foil, kinds[ALL_FOILS])
-            out.append(Calibration(answer_type, q1 * right, right, q0 * wrong, wrong))
+    for (answer_type, metric), kinds in found.items():
+        if GOLD not in kinds or ALL_FOILS not in kinds:
+            continue
+        if metric is not None and min(kinds[GOLD][1], kinds[ALL_FOILS][1]) < ENOUGH_CLIPS:
+            continue
+        (q1, right), (q0, wrong) = kinds[GOLD], kinds.get(foil, kinds[ALL_FOILS])
+        counts = (q1 * right, right, q0 * wrong, wrong)
+        metrics = _metrics(known.filter(answer_type=answer_type)) if metric is None else [metric]
+        out.append(Calibration(answer_type, *counts, tuple(metrics)))
     return tuple(out)
 
 
@@ -95,20 +109,31 @@ def effective_size(values: FloatArray, cluster: IntArray) -> float:
     return float(min(max(n / effect, least), n)) if effect > 0 and math.isfinite(effect) else least
 
 
-def _parts(clips: pl.DataFrame) -> Iterator[tuple[str, str, str, pl.DataFrame]]:
-    """Answer type, q1 or q0, kind of foil, and its clips; all foils together come last."""
+def _parts(clips: pl.DataFrame) -> Iterator[tuple[str, str | None, str, str, pl.DataFrame]]:
+    """Answer type, metric, q1 or q0, kind of foil, and its clips; all foils together come last."""
     for answer_type in clips["answer_type"].unique().sort():
         of_type = clips.filter(answer_type=answer_type)
-        gold = of_type.filter("truly_right")
-        if gold.height:
-            yield answer_type, "q1", GOLD, gold
-        for foil in (PLAIN, SOUND_ALIKE):
-            part = of_type.filter(foil=foil) if "foil" in clips.columns else of_type.clear()
-            if part.height:
-                yield answer_type, "q0", foil, part
-        foils = of_type.filter(~pl.col("truly_right"))
-        if foils.height:
-            yield answer_type, "q0", ALL_FOILS, foils
+        metrics = _metrics(of_type)
+        groups: list[tuple[str | None, pl.DataFrame]] = [(None, of_type)]
+        if len(metrics) > 1:
+            groups += [(metric, of_type.filter(metric=metric)) for metric in metrics]
+        for metric, group in groups:
+            for quantity, foil, part in _kinds(group):
+                yield answer_type, metric, quantity, foil, part
+
+
+def _kinds(clips: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
+    """q1 or q0, kind of foil, and its clips, for those that there are."""
+    parts = [("q1", GOLD, clips.filter("truly_right"))]
+    if "foil" in clips.columns:
+        parts += [("q0", foil, clips.filter(foil=foil)) for foil in (PLAIN, SOUND_ALIKE)]
+    parts.append(("q0", ALL_FOILS, clips.filter(~pl.col("truly_right"))))
+    return (part for part in parts if part[2].height)
+
+
+def _metrics(clips: pl.DataFrame) -> list[str]:
+    """The metrics that scored the clips; none where nobody says."""
+    return clips["metric"].drop_nulls().unique().sort().to_list() if "metric" in clips.columns else []
 
 
 def _right(clips: pl.DataFrame) -> FloatArray:

@@ -7,6 +7,8 @@ import polars as pl
 RATES_SCHEMA = pl.Schema(
     {
         "answer_type": pl.String,
+        # Null: all metrics of the type together; named only where it has several.
+        "metric": pl.String,
         # q1 = P(scored right | truly right), q0 = P(scored wrong | truly wrong).
         "quantity": pl.String,
         # gold, plain, sound_alike or all_foils.

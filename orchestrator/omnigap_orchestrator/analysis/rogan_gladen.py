@@ -23,7 +23,8 @@ MIN_INFORMATION = 0.2
 class Calibration:
     """Counts of one answer type: `kept` of `right` true answers, `caught` of `wrong` foils, scored as such.
 
-    Where clips depend on each other, these are effective counts, and need not be whole.
+    Where clips depend on each other, these are effective counts, and need not be whole. `metrics`: those that scored
+    the clips; empty where nobody says.
     """
 
     answer_type: str
@@ -31,6 +32,7 @@ class Calibration:
     right: float
     caught: float
     wrong: float
+    metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (0 <= self.kept <= self.right and 0 <= self.caught <= self.wrong and self.right > 0 and self.wrong > 0):
@@ -83,17 +85,22 @@ def correct(
     cluster: IntArray,
     reference: FloatArray | None = None,
     level: float = 0.95,
+    *,
+    heard: tuple[bool, bool] = (True, False),
 ) -> Corrected:
     """Corrects the mean of binary scores, or their gap against another condition's scores on the same items.
 
     Each item's score is mapped by its type's correction, which is linear: the mean of the mapped scores is the
     corrected accuracy, and the clustered variance of (mapped - reference) carries the covariance of the two
-    conditions. The calibration's variance is added by the delta method.
+    conditions. The calibration's variance is added by the delta method. Where both ends were heard by one scorer, its
+    errors are the same for both: with theta and theta' the corrected ends and J = q0 + q1 - 1, the gap's derivative by
+    q0 is -(theta - theta') / J, and by q1 the same, so a gap of nothing owes the calibration no variance.
 
     Args:
         scores: (items,) raw scores in the condition that the ASR scorer heard.
         types: (items,) index into `calibrations`.
-        reference: (items,) scores that need no correction (text answers); null for the accuracy itself.
+        reference: (items,) scores of the other condition; null for the accuracy itself.
+        heard: whether `scores`, and `reference`, are of answers that the scorer heard; text answers are taken as right.
     """
     held = [calibrations[int(code)] for code in np.unique(types)] if len(scores) else []
     weak = [c for c in held if c.information < MIN_INFORMATION]
@@ -104,17 +111,23 @@ def correct(
         reason = "fewer than two clusters"
         if weak:
             told = f"q0 + q1 - 1 = {weak[0].information:.2f} < {MIN_INFORMATION}"
-            reason = f"the scorer tells too little about {weak[0].answer_type!r}: {told}"
+            by = f" by {', '.join(weak[0].metrics)}" if weak[0].metrics else ""
+            reason = f"the scorer tells too little about {weak[0].answer_type!r}{by}: {told}"
         return Corrected(raw, math.nan, math.nan, math.nan, math.nan, math.nan, n, clusters, reason)
     q0, q1 = (np.array([getattr(c, name) for c in calibrations])[types] for name in ("q0", "q1"))
-    mapped = (scores + q0 - 1) / (q0 + q1 - 1)
+    ears, base_ears = float(heard[0]), float(heard[1] and reference is not None)
+    mapped, base = (
+        (values + q0 - 1) / (q0 + q1 - 1) if share else values for values, share in ((scores, ears), (base, base_ears))
+    )
     totals = ClusterTotals.of(mapped - base, cluster)
     extra = 0.0
     for code in np.unique(types):
         calibration, mask = calibrations[int(code)], types == code
-        theta, weight = float(mapped[mask].mean()), float(mask.mean())
+        theta, other, weight = float(mapped[mask].mean()), float(base[mask].mean()), float(mask.mean())
         v1, v0 = calibration.variances()
-        extra += (weight / calibration.information) ** 2 * ((1 - theta) ** 2 * v0 + theta**2 * v1)
+        by_q1 = ears * theta - base_ears * other
+        by_q0 = ears * (1 - theta) - base_ears * (1 - other)
+        extra += (weight / calibration.information) ** 2 * (by_q0**2 * v0 + by_q1**2 * v1)
     se = math.sqrt(totals.standard_error() ** 2 + extra)
     half = float(stats.t.ppf(0.5 + level / 2, clusters - 1)) * se
     return Corrected(raw, totals.mean, totals.mean - half, totals.mean + half, se, math.sqrt(extra), n, clusters)

@@ -241,6 +241,8 @@ CALIBRATED_SCHEMA = pl.Schema(
     {
         "model": pl.String,
         "condition": pl.String,
+        # Which ends of the gap the ASR scorer has heard, and which are corrected: condition, reference or both.
+        "heard": pl.String,
         "raw": pl.Float64,
         "corrected": pl.Float64,
         "low": pl.Float64,
@@ -259,10 +261,21 @@ CALIBRATED_SCHEMA = pl.Schema(
         "corrected_sound_alike": pl.Float64,
         "gap_plain": pl.Float64,
         "gap_sound_alike": pl.Float64,
-        # By another ASR scorer, raw, as a sensitivity band: on the cells that both have heard.
+        # By another ASR scorer, raw, and by the first on the same cells: on items of which both have heard answers.
         "second_scorer": pl.Float64,
-        "second_gap": pl.Float64,
+        "second_first": pl.Float64,
         "second_n": pl.Int64,
+        "second_cells": pl.Int64,
+        # Second minus first.
+        "second_difference": pl.Float64,
+        "second_low": pl.Float64,
+        "second_high": pl.Float64,
+        "second_method": pl.String,
+        "second_gap": pl.Float64,
+        "second_first_gap": pl.Float64,
+        "second_gap_n": pl.Int64,
+        # Which metrics took rates that are not their own.
+        "note": pl.String,
         "reason": pl.String,
     }
 )

@@ -27,15 +27,16 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
         return whole
     console = Console()
     table = plain_table("scored as they must be, %", "answer type", *KINDS.values())
-    for answer_type in found["answer_type"].unique(maintain_order=True):
-        of = {row["foil"]: row for row in found.filter(answer_type=answer_type).iter_rows(named=True)}
+    for answer_type, metric in found.select("answer_type", "metric").unique(maintain_order=True).iter_rows():
+        of_kind = found.filter(pl.col("answer_type") == answer_type, pl.col("metric").eq_missing(metric))
+        of = {row["foil"]: row for row in of_kind.iter_rows(named=True)}
         cells = [
             f"{100 * of[k]['estimate']:.1f} ({100 * of[k]['low']:.1f} to {100 * of[k]['high']:.1f}), n {of[k]['n']}"
             if k in of
             else ""
             for k in KINDS
         ]
-        table.add_row(answer_type, *cells)
+        table.add_row(answer_type if metric is None else f"{answer_type} by {metric}", *cells)
     console.print(table)
     console.print(
         "Synthetic speech is cleaner than a model's own: the true q1 and q0 are likely lower.", style="yellow"

@@ -119,16 +119,17 @@ _ALL = (
     Definition(
         "corrected",
         "Corrected",
-        "(raw + q0 - 1) / (q0 + q1 - 1), Rogan and Gladen's estimator, each answer type with its own rates. The "
-        "interval carries the variance of the raw score, of q1 and q0, and for a gap the covariance with the "
-        "reference. Refused where q0 + q1 - 1 is below 0.2, for scores with grades, and where a type has no "
-        "calibration.",
+        "(raw + q0 - 1) / (q0 + q1 - 1), Rogan and Gladen's estimator, each answer type with its own rates, and each "
+        "metric within a type where there are clips enough. The interval carries the variance of the raw score, of q1 "
+        "and q0, and for a gap the covariance with the reference; a spoken reference is corrected too. Refused where "
+        "q0 + q1 - 1 is below 0.2, for scores with grades, and where a type has no calibration.",
     ),
     Definition(
         "second_scorer",
         "Second scorer",
-        "The raw score when another ASR model hears the same answers. How far it lies from the first tells how much "
-        "hangs on the choice of the scorer.",
+        "The raw score when another ASR model hears the same answers. Both stand on the items of which both have heard "
+        "answers; how far they lie apart tells how much hangs on the choice of the scorer. The reference of a gap is "
+        "the second scorer's own where it is spoken, else the same for both.",
     ),
     Definition(
         "entities",

@@ -17,26 +17,38 @@ def _calibration(analysis: Analysis) -> str:
     rates = analysis.calibration
     if rates.is_empty():
         return ""
+    rates = rates.filter(pl.col("metric").is_null())
     gold, foils = (rates.filter(foil=name) for name in ("gold", "all_foils"))
     voices = int(rates["voices"].max() or 1)  # type: ignore[arg-type]
     corrected = analysis.calibrated["corrected"].drop_nulls().len()
     text = (
         f"The ASR scorer was calibrated on {words.plural(int(gold['n'].sum()), 'clip')} of gold answers and "
         f"{int(foils['n'].sum()):,} of wrong ones (other items' answers and sound-alikes), synthesised in "
-        f"{words.plural(voices, 'voice')} and scored by the same normaliser and metrics, by answer type."
+        f"{words.plural(voices, 'voice')} and scored by the same normaliser and metrics, by answer type"
+        f"{_by_metric(analysis)}."
     )
     if corrected:
         text += (
             " Scores of spoken answers are also given corrected after Rogan and Gladen, with intervals at "
             f"{slices.level_words(analysis)} that carry the calibration's variance and, for gaps, the covariance with "
-            f"{analysis.options.reference}. Synthetic speech is cleaner than a model's own, so the error rates are "
-            "likely underestimated."
+            f"{analysis.options.reference}{_both(analysis)}. Synthetic speech is cleaner than a model's own, so the "
+            "error rates are likely underestimated."
         )
     return text
 
 
+def _by_metric(analysis: Analysis) -> str:
+    return " and, within a type, by metric" if analysis.calibration["metric"].drop_nulls().len() else ""
+
+
+def _both(analysis: Analysis) -> str:
+    """Said where the reference was heard as well."""
+    heard = set(analysis.calibrated["heard"]) & {"both", "reference"}
+    return ", whose answers are spoken and were corrected alike" if heard else ""
+
+
 def _second(analysis: Analysis) -> str:
-    heard = int(analysis.calibrated["second_n"].sum() or 0)
+    heard = int(analysis.calibrated["second_cells"].sum() or 0)
     return "" if not heard else f"A second ASR model transcribed {words.plural(heard, 'spoken answer')} for comparison."
 
 

@@ -155,6 +155,11 @@ def tint(difference: float | None, full: float = 0.4) -> tuple[str, int]:
     return ("loss" if difference < 0 else "gain"), round(6 + 36 * min(abs(difference) / full, 1.0))
 
 
+def hundred(value: float | None) -> str:
+    """A share in percent, for CSV."""
+    return _exact(value, 100)
+
+
 def _exact(value: float | None, scale: float = 1) -> str:
     """The value for CSV, in the unit of its heading; empty where there is none."""
     return "" if value is None or not words.known(value) else f"{value * scale:.10g}"

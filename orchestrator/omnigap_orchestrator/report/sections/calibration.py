@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,6 +10,8 @@ import polars as pl
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report import slices, tables, words
 from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.sections.rates import rate_details, rates_table
+from omnigap_orchestrator.report.sections.second_scorer import second_scorer_table
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Row, Table, make_table
 
@@ -18,12 +20,6 @@ OPTIMISTIC = (
     "correction is likely too small where answers are lost. Wrong answers are other items' answers and sound-alikes; "
     "what each kind alone would give is shown."
 )
-FOILS = {
-    "gold": "gold answers",
-    "plain": "other answers",
-    "sound_alike": "sound-alikes",
-    "all_foils": "all wrong answers",
-}
 
 
 def calibration_section(analysis: Analysis) -> Section | None:
@@ -46,23 +42,24 @@ def calibration_section(analysis: Analysis) -> Section | None:
             for table in (
                 _scores(analysis, level),
                 _gaps(analysis, level),
+                second_scorer_table(analysis, level),
                 _human(analysis, level),
-                _rates(analysis, level),
+                rates_table(analysis, level),
             )
             if table.rows
         ),
-        folded=tuple(table for table in (_rate_details(analysis, level), _hearing(analysis)) if table.rows),
+        folded=tuple(table for table in (rate_details(analysis, level), _hearing(analysis)) if table.rows),
     )
 
 
 def _lead(analysis: Analysis) -> str:
     sentences = []
     if not analysis.calibration.is_empty():
-        clips = int(analysis.calibration.filter(pl.col("foil").is_in(["gold", "all_foils"]))["n"].sum())
+        every = analysis.calibration.filter(pl.col("foil").is_in(["gold", "all_foils"]) & pl.col("metric").is_null())
         sentences.append(
-            f"{words.plural(clips, 'clip')} of gold answers and wrong ones were said by the voice, heard by the same "
-            "scorer, and scored by the same rules: how often it is right about them, by answer type, corrects the raw "
-            "scores. The raw scores stay; the interval carries what the calibration does not know."
+            f"{words.plural(int(every['n'].sum()), 'clip')} of gold answers and wrong ones were said by the voice, "
+            "heard by the same scorer, and scored by the same rules: how often it is right about them, by answer type, "
+            "corrects the raw scores. The raw scores stay; the interval carries what the calibration does not know."
         )
         sentences.append(OPTIMISTIC)
     elif not analysis.calibrated.is_empty():
@@ -89,7 +86,7 @@ def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
         lines = [
             _span("raw", row.get("raw_gap", by_people.get("raw")), None, None, True),
             _span("corrected", row.get("corrected_gap"), row.get("gap_low"), row.get("gap_high"), False),
-            _span("second scorer", row.get("second_gap"), None, None, True),
+            _span(_by_second(row), row.get("second_gap"), None, None, True),
             _span("people", by_people.get("estimate"), by_people.get("low"), by_people.get("high"), False),
         ]
         told = [line for line in lines if line is not None]
@@ -99,6 +96,12 @@ def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
         return None
     name = f" of {model}" if len(slices.models_of(analysis)) > 1 else ""
     return interval_plot(spans, f"corrected-{number}", f"Gaps{name} by how they were heard", "gap, points", row=26)
+
+
+def _by_second(row: Mapping[str, Any]) -> str:
+    """Its label, with the number of its pairs where they are not those of the raw gap."""
+    pairs = row.get("second_gap_n")
+    return "second scorer" if pairs == row.get("gap_n") else f"second scorer, n {words.count(pairs)}"
 
 
 def _span(label: str, estimate: float | None, low: float | None, high: float | None, hollow: bool) -> Span | None:
@@ -113,7 +116,7 @@ def _span(label: str, estimate: float | None, low: float | None, high: float | N
 
 def _scores(analysis: Analysis, level: str) -> Table:
     return make_table(
-        analysis.calibrated,
+        analysis.calibrated.filter(pl.col("heard") != "reference"),
         "corrected",
         "Score, raw and corrected",
         [
@@ -124,12 +127,11 @@ def _scores(analysis: Analysis, level: str) -> Table:
             tables.interval("low", "high", f"{level} interval", difference=False, definition="corrected"),
             tables.optional(_band("corrected_plain", "corrected_sound_alike", "By plain / sound-alike foils, %")),
             tables.optional(_se("calibration_se", "SE by calibration", "corrected")),
-            tables.optional(tables.percent("second_scorer", "Second scorer, raw, %", definition="second_scorer")),
-            tables.optional(tables.count("second_n", "Heard by it")),
             tables.count("n", "n", definition="n"),
             tables.optional(tables.text("reason", "Not corrected since", css="soft")),
         ],
         small="not clipped where a gap or a simulation needs it; shown between 0 and 100",
+        note=_borrowed(analysis),
     )
 
 
@@ -146,25 +148,40 @@ def _gaps(analysis: Analysis, level: str) -> Table:
             tables.interval("gap_low", "gap_high", f"{level} interval", definition="corrected"),
             tables.optional(_band("gap_plain", "gap_sound_alike", "By plain / sound-alike foils", difference=True)),
             tables.optional(_se("gap_calibration_se", "SE by calibration", "corrected")),
-            tables.optional(tables.points("second_gap", "Second scorer, raw", definition="second_scorer")),
+            tables.optional(Column("Corrected ends", _ends, "corrected")),
             tables.count("gap_n", "n", definition="n"),
+            tables.optional(tables.text("reason", "Not corrected since", css="soft")),
         ],
-        small="points; text answers need no correction, and their covariance is in the interval",
+        small="points; text answers need no correction; the covariance of both ends is in the interval",
     )
+
+
+def _borrowed(analysis: Analysis) -> str:
+    """Which metrics were corrected with rates that are not their own."""
+    notes = analysis.calibrated["note"].drop_nulls().unique(maintain_order=True).to_list()
+    parts = sorted({part for note in notes for part in note.split("; ")})
+    if not parts:
+        return ""
+    return f"Too few clips of a metric of its own: {'; '.join(part.replace('_', ' ') for part in parts)}."
+
+
+def _ends(row: Row) -> Cell:
+    """Said where it is not the condition's end alone."""
+    return Cell({"both": "both", "reference": "the reference's"}.get(row["heard"], ""), css="soft")
 
 
 def _human(analysis: Analysis, level: str) -> Table:
     def estimate(row: Row) -> Cell:
         write = words.points if row["quantity"] == "gap" else words.percent
-        return Cell(write(row["estimate"]), _hundred(row["estimate"]), title=row["reason"] or "")
+        return Cell(write(row["estimate"]), tables.hundred(row["estimate"]), title=row["reason"] or "")
 
     def raw(row: Row) -> Cell:
         write = words.points if row["quantity"] == "gap" else words.percent
-        return Cell(write(row["raw"]), _hundred(row["raw"]))
+        return Cell(write(row["raw"]), tables.hundred(row["raw"]))
 
     def between(row: Row) -> Cell:
         shown = words.interval(row["low"], row["high"], difference=row["quantity"] == "gap")
-        return Cell(shown, low=_hundred(row["low"]), high=_hundred(row["high"]), css="soft")
+        return Cell(shown, low=tables.hundred(row["low"]), high=tables.hundred(row["high"]), css="soft")
 
     return make_table(
         analysis.human,
@@ -186,61 +203,6 @@ def _human(analysis: Analysis, level: str) -> Table:
             tables.optional(tables.text("reason", "No estimate since", css="soft")),
         ],
         small="percent; gaps in points. Labels are weighted by the inverse of their probability of being drawn",
-    )
-
-
-def _rates(analysis: Analysis, level: str) -> Table:
-    """One row an answer type: q1 and q0 of each kind of foil side by side."""
-    pivoted = analysis.calibration.group_by("answer_type", maintain_order=True).agg(
-        pl.struct("foil", "estimate", "low", "high", "n", "texts").alias("kinds")
-    )
-
-    def rate(foil: str, name: str) -> Column:
-        def cell(row: Row) -> Cell:
-            of = next((kind for kind in row["kinds"] if kind["foil"] == foil), None)
-            if of is None:
-                return Cell(words.NOTHING, "", low="", high="")
-            shown = f"{words.percent(of['estimate'])} {words.interval(of['low'], of['high'], difference=False)}"
-            told = f"{words.plural(of['n'], 'clip')} of {words.plural(of['texts'], 'text')}"
-            return Cell(shown, _hundred(of["estimate"]), title=told, low=_hundred(of["low"]), high=_hundred(of["high"]))
-
-        return Column(name, cell, "q", numeric=True)
-
-    def clips(row: Row) -> Cell:
-        said = [kind for kind in row["kinds"] if kind["foil"] != "all_foils"]
-        return Cell(" / ".join(f"{kind['n']:,}" for kind in said), css="soft")
-
-    return make_table(
-        pivoted,
-        "rates",
-        "How often the scorer is right about known texts",
-        [
-            tables.text("answer_type", "Answer type"),
-            rate("gold", "q1, gold answers, %"),
-            rate("plain", "q0, other answers, %"),
-            rate("sound_alike", "q0, sound-alikes, %"),
-            Column("Clips", clips, numeric=True),
-        ],
-        small=f"with {level} intervals, clips of one text as one cluster; synthetic speech, so optimistic",
-    )
-
-
-def _rate_details(analysis: Analysis, level: str) -> Table:
-    return make_table(
-        analysis.calibration,
-        "rate-details",
-        "The same with texts, voices and methods",
-        [
-            tables.text("answer_type", "Answer type"),
-            tables.text("quantity", "Rate", definition="q"),
-            tables.text("foil", "Said", write=lambda foil: FOILS.get(foil, foil)),
-            tables.percent("estimate", "Scored as it must be, %", definition="q"),
-            tables.interval("low", "high", f"{level} interval", difference=False),
-            tables.count("n", "Clips"),
-            tables.count("texts", "Different texts", definition="q"),
-            tables.count("voices", "Voices"),
-            tables.method(),
-        ],
     )
 
 
@@ -274,12 +236,12 @@ def _share(row: Row, key: str) -> Cell:
     """A corrected share as a reader expects one, between 0 and 100; CSV has it as computed."""
     value = row[key]
     shown = None if value is None else min(max(value, 0.0), 1.0)
-    return Cell(words.percent(shown), _hundred(value), title=row["reason"] or "")
+    return Cell(words.percent(shown), tables.hundred(value), title=row["reason"] or "")
 
 
 def _se(key: str, label: str, definition: str) -> Column:
     def cell(row: Row) -> Cell:
-        return Cell(words.points(row[key], signed=False), _hundred(row[key]), css="soft")
+        return Cell(words.points(row[key], signed=False), tables.hundred(row[key]), css="soft")
 
     return Column(label, cell, definition, numeric=True)
 
@@ -291,10 +253,11 @@ def _band(low: str, high: str, label: str, difference: bool = False) -> Column:
         values: Sequence[Any] = (row[low], row[high])
         if all(value is None for value in values):
             return Cell(words.NOTHING, low="", high="")
-        return Cell(" / ".join(write(v) for v in values), low=_hundred(row[low]), high=_hundred(row[high]), css="soft")
+        return Cell(
+            " / ".join(write(v) for v in values),
+            low=tables.hundred(row[low]),
+            high=tables.hundred(row[high]),
+            css="soft",
+        )
 
     return Column(label, cell, "foils", numeric=True)
-
-
-def _hundred(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.10g}"
