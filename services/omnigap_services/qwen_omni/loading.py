@@ -17,6 +17,7 @@ from omnigap_services.qwen_omni.prompting import Prompter
 from omnigap_services.qwen_omni.talker import Talker
 from omnigap_services.qwen_omni.talker_qwen3 import Qwen3Talker
 from omnigap_services.qwen_omni.talker_qwen25 import Qwen25Talker
+from omnigap_services.torch_models.checkpoint import load_whole
 from omnigap_services.torch_models.device import Placement, place
 from omnigap_services.torch_models.revision import Weights, find_weights
 from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
@@ -53,7 +54,7 @@ def load(options: QwenOmniOptions) -> Loaded:
 
     Raises:
         VersionError: for a transformers that this was not written for.
-        OptionsError: for a checkpoint that is not there, or a device or speaker that it does not have.
+        OptionsError: for a checkpoint that is not there, or not whole, and for a device or speaker that is not there.
         ValueError: for a checkpoint of another kind of model.
     """
     version = check_transformers(SERVICE)
@@ -94,6 +95,7 @@ def settings(loaded: Loaded, options: QwenOmniOptions) -> dict[str, str]:
         "speech": str(options.speech),
         "system_prompt": loaded.prompter.system_prompt,
         "thinker": "greedy, unless the request sets a temperature over 0",
+        "allow_missing_weights": json.dumps(options.allow_missing_weights),
         "max_new_tokens": str(options.max_new_tokens),
         "seed": str(options.seed),
     }
@@ -128,15 +130,39 @@ def _load_model(options: QwenOmniOptions, weights: Weights, family: Family, plac
             " set it to false"
         )
     model_class = getattr(transformers, family.model_class)
-    model = model_class.from_pretrained(
-        weights.folder, config=config, use_safetensors=True, local_files_only=True, **placement.load_arguments()
+    model = load_whole(
+        # Qwen2.5's own one stumbles over what the library says about a load; it only adds the speakers.
+        super(model_class, model_class).from_pretrained,
+        weights,
+        SERVICE,
+        "checkpoint",
+        options.allow_missing_weights,
+        # Without speech no talker is made, so that none is missed in a checkpoint of the thinker alone.
+        advice=", or set speech to false where it is the talker's" if options.speech else "",
+        config=config,
+        use_safetensors=True,
+        local_files_only=True,
+        **placement.load_arguments(),
     )
     if any(weight.is_meta for weight in model.parameters()):
         raise OptionsError(
             f"service {SERVICE}: the weights of {weights.name} do not fit on the GPUs that it sees, a part is left in"
             " main memory: give it more GPUs with the option device_map, or another checkpoint"
         )
+    if options.speech and family is QWEN25:
+        _load_speakers(model, weights)
     return model.eval()
+
+
+def _load_speakers(model: Any, weights: Weights) -> None:
+    """Gives a Qwen2.5-Omni the voices that lie beside its weights."""
+    file = weights.folder / "spk_dict.pt"
+    if not file.is_file():
+        raise OptionsError(
+            f"service {SERVICE}: option 'checkpoint': the checkpoint {weights.name} lacks {file.name}, its speakers:"
+            " fetch the whole of it, or set speech to false"
+        )
+    model.load_speakers(file)
 
 
 def _load_processor(folder: Path) -> Any:

@@ -6,15 +6,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from omnigap_services.torch_models.device import DeviceOptions
+from omnigap_services.torch_models.checkpoint import CheckpointOptions
 
 SERVICE = "qwen-omni"
 
 Profile = Literal["greedy", "upstream"]
 
 
-class QwenOmniOptions(DeviceOptions):
-    """Options of the `qwen-omni` service; those of `DeviceOptions` beside them.
+class QwenOmniOptions(CheckpointOptions):
+    """Options of the `qwen-omni` service, beside those of `CheckpointOptions`.
 
     Attributes:
         checkpoint: a folder, or a hub name such as `Qwen/Qwen2.5-Omni-7B`.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from altered import copied, without
 
 from omnigap.vocabulary import Modality, Support
 from omnigap_services.options import OptionsError
@@ -119,3 +121,46 @@ def test_weights_are_known_by_their_content(checkpoints: dict[str, Path], make: 
     config = json.loads((copied / "generation_config.json").read_text())
     (copied / "generation_config.json").write_text(json.dumps({**config, "top_k": 7}))
     assert make("qwen3", loaded=False, checkpoint=str(copied)).load().weights_revision != same.weights_revision
+
+
+SPEECH = ("talker.", "token2wav.", "code2wav.")
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused_unless_they_are_named(
+    make: Make, kind: str, checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    lost = "layers.0.self_attn.o_proj.weight"
+    half = str(without(copied(checkpoints[kind], tmp_path / "half-fetched"), f"thinker.model.{lost}"))
+    told = refusal(checkpoint=half)
+    assert re.search(rf"'checkpoint': the checkpoint half-fetched lacks 1 weight .*{lost}\)", told)
+    assert "allow_missing_weights" in told
+    named = [f"thinker.model.*{lost}"]
+    card = make(kind, loaded=False, checkpoint=half, allow_missing_weights=named).load()
+    assert json.loads(card.settings["allow_missing_weights"]) == named
+
+
+def test_without_speech_the_talkers_weights_are_not_missed(
+    make: Make, kind: str, checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    thinker = str(without(copied(checkpoints[kind], tmp_path / "thinker"), *SPEECH))
+    told = refusal(checkpoint=thinker)
+    assert re.search(r"lacks \d+ weights .*(talker|code2wav|token2wav)\.", told)
+    assert "set speech to false" in told
+    assert make(kind, loaded=False, checkpoint=thinker, speech=False).load().output_sample_rate_hz == 0
+
+
+def test_a_checkpoint_saved_without_a_talker_is_whole(
+    make: Make, kind: str, checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    mute = str(without(copied(checkpoints[kind], tmp_path / "mute", enable_audio_output=False), *SPEECH))
+    assert "saved without a talker" in refusal(checkpoint=mute)
+    assert make(kind, loaded=False, checkpoint=mute, speech=False).load().output_sample_rate_hz == 0
+
+
+def test_a_checkpoint_without_its_speakers_still_writes(
+    make: Make, checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = copied(checkpoints["qwen2.5"], tmp_path / "nobody")
+    (folder / "spk_dict.pt").unlink()
+    assert "lacks spk_dict.pt" in refusal(checkpoint=str(folder))
+    assert make("qwen2.5", loaded=False, checkpoint=str(folder), speech=False).load().name == "nobody"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -129,6 +130,7 @@ class HfAsrAdapter(Adapter):
                 "temperature": "0.0",
                 "beam_size": str(options.beam_size if loaded.ears.searches_beams else 1),
                 "max_new_tokens": str(options.max_new_tokens),
+                "allow_missing_weights": json.dumps(options.allow_missing_weights),
                 "language": options.language,
                 "language_forced": str(loaded.ears.forces_language),
                 "window_s": str(self._window / SAMPLE_RATE),

@@ -24,7 +24,7 @@ class CtcEars(Ears):
         super().__init__(options, placement)
         from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
-        self.model = AutoModelForCTC.from_pretrained(weights.folder, **placement.load_arguments()).eval()
+        self.model = self.loaded(AutoModelForCTC, weights)
         self._features = AutoFeatureExtractor.from_pretrained(weights.folder)
         self._tokenizer = AutoTokenizer.from_pretrained(weights.folder)
         # Models with group norm were trained without a mask: zeros behind a clip are heard.

@@ -33,7 +33,7 @@ class DecoderEars(Ears):
         super().__init__(options, placement)
         from transformers import AutoProcessor
 
-        self.model = auto_class.from_pretrained(weights.folder, **placement.load_arguments()).eval()
+        self.model = self.loaded(auto_class, weights)
         self._processor = AutoProcessor.from_pretrained(weights.folder)
         tokenizer = self._processor.tokenizer
         tokenizer.padding_side = "left"

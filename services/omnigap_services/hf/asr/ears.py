@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from omnigap.media.audio import Samples
-from omnigap_services.hf.asr.options import HfAsrOptions
+from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
+from omnigap_services.torch_models.checkpoint import load_whole
 from omnigap_services.torch_models.device import Placement
+from omnigap_services.torch_models.revision import Weights
 
 SAMPLE_RATE = 16_000
 """All ears of transformers hear at this rate."""
@@ -59,6 +61,13 @@ class Ears(ABC):
         self.options = options
         self.placement = placement
         self.facts = {}
+
+    def loaded(self, kind: Any, weights: Weights) -> Any:
+        """The model of a transformers class, ready to hear; raises OptionsError where the checkpoint lacks weights."""
+        allowed = self.options.allow_missing_weights
+        return load_whole(
+            kind.from_pretrained, weights, SERVICE, "model", allowed, **self.placement.load_arguments()
+        ).eval()
 
     @abstractmethod
     def hear(self, clips: Sequence[Samples], language: str, beam_size: int, seconds: float) -> list[Piece]:

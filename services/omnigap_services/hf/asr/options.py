@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from omnigap_services.torch_models.device import DeviceOptions
+from omnigap_services.torch_models.checkpoint import CheckpointOptions
 
 SERVICE = "hf-asr"
 
 
-class HfAsrOptions(DeviceOptions):
-    """Options of the `hf-asr` service, beside those of `DeviceOptions`.
+class HfAsrOptions(CheckpointOptions):
+    """Options of the `hf-asr` service, beside those of `CheckpointOptions`.
 
     Attributes:
         model: a checkpoint's folder, or its hub name.

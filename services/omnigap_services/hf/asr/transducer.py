@@ -27,7 +27,7 @@ class TransducerEars(Ears):
         super().__init__(options, placement)
         from transformers import AutoProcessor
 
-        self.model = auto_class.from_pretrained(weights.folder, **placement.load_arguments()).eval()
+        self.model = self.loaded(auto_class, weights)
         self._processor = AutoProcessor.from_pretrained(weights.folder)
 
     def hear(self, clips: Sequence[Samples], language: str, beam_size: int, seconds: float) -> list[Piece]:

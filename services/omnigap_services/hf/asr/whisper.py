@@ -26,9 +26,7 @@ class WhisperEars(Ears):
         super().__init__(options, placement)
         from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizer
 
-        self.model = WhisperForConditionalGeneration.from_pretrained(
-            weights.folder, **placement.load_arguments()
-        ).eval()
+        self.model = self.loaded(WhisperForConditionalGeneration, weights)
         self._tokenizer = WhisperTokenizer.from_pretrained(weights.folder)
         self._features = WhisperFeatureExtractor.from_pretrained(weights.folder)
         self.longest_s = float(self._features.chunk_length)

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _WARM_UP_TOKENS = 2
 _SHOWN_IN_DIGEST = (
     *("media_first", "think_open", "think_close", "system_prompt", "max_new_tokens", "temperature", "top_p", "top_k"),
-    *("repetition_penalty", "beam_size", "batch_media"),
+    *("repetition_penalty", "beam_size", "batch_media", "allow_missing_weights"),
 )
 
 # Tried: a clip is answered alike alone and beside longer ones. Phi-4-multimodal's encoder is not among them.

@@ -12,6 +12,7 @@ from typing import Any
 from omnigap.vocabulary import Modality
 from omnigap_services.hf.chat.options import SERVICE
 from omnigap_services.options import OptionsError
+from omnigap_services.torch_models.checkpoint import refuse_gaps
 
 # Folders inside the checkpoint, by model type; the authors' own layout.
 _KNOWN: Mapping[str, Mapping[str, str]] = {
@@ -26,13 +27,14 @@ _NAME = "omnigap_lora_{}"
 class Adapters:
     """The adapters of one loaded model; it may have none."""
 
-    def __init__(self, model: Any, folder: Path, asked: Mapping[str, str]) -> None:
+    def __init__(self, model: Any, folder: Path, asked: Mapping[str, str], allowed: Collection[str] = ()) -> None:
         """
         Args:
             asked: folders inside the checkpoint, by modality; empty: what is known of the model's type.
+            allowed: `allow_missing_weights`.
 
         Raises:
-            OptionsError: for a folder that is not there, and where peft is not installed.
+            OptionsError: for a folder that is not there, or lacks weights, and where peft is not installed.
         """
         self._model = model
         self.folders = dict(asked) or dict(_KNOWN.get(str(model.config.model_type), {}))
@@ -43,12 +45,16 @@ class Adapters:
                     " is no adapter_config.json: fetch the whole checkpoint, or name the folder"
                 )
             try:
-                model.load_adapter(str(folder / name), adapter_name=_NAME.format(modality))
+                found = model.load_adapter(str(folder / name), adapter_name=_NAME.format(modality))
             except ImportError as error:
                 raise OptionsError(
                     f"service {SERVICE}: option 'model' has adapters for {', '.join(self.folders)}: pip install peft,"
                     f" which loads them ({error})"
                 ) from error
+            if found is not None:  # older versions of the library tell nothing
+                own = _NAME.format(modality)  # the weights of those before it count as missing too
+                gaps = {kind: [key for key in keys if own in str(key)] for kind, keys in found.to_dict().items()}
+                refuse_gaps(gaps, f"service {SERVICE}: option 'adapters': {folder / name}", allowed)
         if self.folders:
             model.eval()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from omnigap.vocabulary import Modality
 from omnigap_services.hf.chat.adapters import Adapters
 from omnigap_services.hf.chat.options import SERVICE, ChatOptions
 from omnigap_services.options import OptionsError
+from omnigap_services.torch_models.checkpoint import load_whole
 from omnigap_services.torch_models.device import Placement, place
 from omnigap_services.torch_models.revision import Weights, find_weights
 from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
@@ -67,7 +67,7 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
     """Loads weights, tokenizer and processor.
 
     Raises:
-        OptionsError: for weights that are not there, or a model that is no such chat model.
+        OptionsError: for weights that are not there, all or some, or a model that is no such chat model.
         VersionError: for a version of transformers that the code does not know.
     """
     check_transformers(SERVICE)
@@ -80,9 +80,15 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
     kind = _model_class(auto_class, config)
     flash = bool(getattr(kind, "_supports_flash_attn", False) or getattr(kind, "_supports_flash_attn_2", False))
     placement = place(options, SERVICE, flash_possible=flash)
-    model, found = auto_class.from_pretrained(weights.folder, output_loading_info=True, **placement.load_arguments())
-    _check_whole(found)
-    model.eval()
+    model = load_whole(
+        auto_class.from_pretrained,
+        weights,
+        SERVICE,
+        "model",
+        options.allow_missing_weights,
+        advice=", or set the option kind",
+        **placement.load_arguments(),
+    ).eval()
     model.generation_config = _without_sampling(model.generation_config)
     processor, tokenizer = _processor_of(weights.folder, options, auto_class.__name__ == "AutoModelForCausalLM")
     tokenizer.padding_side = "left"
@@ -99,18 +105,13 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
         context=int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 0),
         weights=weights,
         placement=placement,
-        adapters=Adapters(model, weights.folder, {str(kind): name for kind, name in options.adapters.items()}),
+        adapters=Adapters(
+            model,
+            weights.folder,
+            {str(kind): name for kind, name in options.adapters.items()},
+            options.allow_missing_weights,
+        ),
     )
-
-
-def _check_whole(found: Mapping[str, Any]) -> None:
-    """Raises OptionsError where the library made weights up: they are other ones at every start."""
-    if missing := sorted(found["missing_keys"]):
-        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        raise _wrong(
-            f"the checkpoint lacks {len(missing)} weights of this kind of model ({shown}), which would be random: fetch"
-            " the whole of it, or set the option kind"
-        )
 
 
 def _auto_class(config: Any, options: ChatOptions) -> Any:

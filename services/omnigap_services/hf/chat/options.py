@@ -7,15 +7,15 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality
-from omnigap_services.torch_models.device import DeviceOptions
+from omnigap_services.torch_models.checkpoint import CheckpointOptions
 
 SERVICE = "hf-chat"
 
 TEXT_ANSWERS = tuple(condition.name for condition in CONDITIONS if condition.output is Modality.TEXT)
 
 
-class ChatOptions(DeviceOptions):
-    """Options of the `hf-chat` service, beside those of `DeviceOptions`.
+class ChatOptions(CheckpointOptions):
+    """Options of the `hf-chat` service, beside those of `CheckpointOptions`.
 
     Attributes:
         model: a checkpoint's folder, or its hub name.

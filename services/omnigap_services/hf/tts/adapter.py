@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -130,6 +131,7 @@ class TtsAdapter(Adapter):
                 **loaded.placement.settings(),
                 "code.torch_models": package_hash("omnigap_services.torch_models"),
                 "family": loaded.model_type,
+                "allow_missing_weights": json.dumps(options.allow_missing_weights),
                 "voice": options.voice,
                 "languages": ",".join(options.languages),
                 "seed": str(options.seed),

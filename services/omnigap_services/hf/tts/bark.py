@@ -27,7 +27,7 @@ class BarkVoice(VoiceModel):
     def __init__(self, weights: Weights, options: TtsOptions, placement: Placement) -> None:
         from transformers import BarkModel, BarkProcessor
 
-        self.model = BarkModel.from_pretrained(weights.folder, dtype=placement.torch_dtype).eval().to(placement.device)
+        self.model = self.loaded(BarkModel, weights, options, placement)
         self._processor = BarkProcessor.from_pretrained(weights.folder)
         self.sample_rate = int(self.model.generation_config.sample_rate)
         brought = [name for name in self._processor.speaker_embeddings or () if name != "repo_or_path"]

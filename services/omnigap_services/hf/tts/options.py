@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from omnigap_services.torch_models.device import DeviceOptions, Dtype
+from omnigap_services.torch_models.checkpoint import CheckpointOptions
+from omnigap_services.torch_models.device import Dtype
 
 SERVICE = "hf-tts"
 
 
-class TtsOptions(DeviceOptions):
-    """Options of the `hf-tts` service, beside those of `DeviceOptions`.
+class TtsOptions(CheckpointOptions):
+    """Options of the `hf-tts` service, beside those of `CheckpointOptions`.
 
     Attributes:
         model: a checkpoint's folder, or its hub name.

@@ -12,6 +12,7 @@ import torch
 from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.voice import Line, Sound, VoiceModel, mono
 from omnigap_services.options import OptionsError
+from omnigap_services.torch_models.checkpoint import load_whole
 from omnigap_services.torch_models.device import Placement
 from omnigap_services.torch_models.revision import Weights, content_hash
 
@@ -29,16 +30,20 @@ class PipelineVoice(VoiceModel):
     takes = frozenset({"generate", "max_new_tokens"})
 
     def __init__(self, weights: Weights, options: TtsOptions, placement: Placement, model_type: str) -> None:
-        from transformers import pipeline
+        from transformers import AutoModelForTextToWaveform, DiaForConditionalGeneration, pipeline
 
+        kind = DiaForConditionalGeneration if model_type == "dia" else AutoModelForTextToWaveform
+        # Loaded here: the pipeline would not say what the checkpoint lacks.
+        self.model = self.loaded(kind, weights, options, placement)
+        folder = str(weights.folder)
         self._pipe = pipeline(
             "text-to-audio",
-            model=str(weights.folder),
+            model=self.model,
+            tokenizer=folder,
+            processor=folder,
             dtype=placement.torch_dtype,
             device=torch.device(placement.device),
         )
-        self.model = self._pipe.model
-        self.model.eval()
         self._type = model_type
         if not self._pipe.sampling_rate:
             raise OptionsError(
@@ -58,7 +63,7 @@ class PipelineVoice(VoiceModel):
             "pipeline": "text-to-audio",
             "generate": json.dumps(self._generate, sort_keys=True),
             "speakers": json.dumps(self._voices, sort_keys=True),
-            **_codec_beside(self._pipe),
+            **_codec_beside(self._pipe, options),
         }
 
     def speak(self, line: Line) -> Sound:
@@ -98,12 +103,24 @@ def _most_frames(pipe: Any, generate: Mapping[str, Any], model_type: str) -> int
     return int(tokens or 0)
 
 
-def _codec_beside(pipe: Any) -> dict[str, str]:
-    """Where a processor took its codec from, for families such as Dia whose checkpoint names another one."""
+def _codec_beside(pipe: Any, options: TtsOptions) -> dict[str, str]:
+    """Which codec the processor took, for families such as Dia whose checkpoint names that of another checkpoint.
+
+    Raises:
+        OptionsError: where that one lacks weights.
+    """
     codec = getattr(getattr(pipe, "processor", None), "audio_tokenizer", None)
     if codec is None:
         return {}
-    commit = getattr(codec.config, "_commit_hash", None)
-    if commit:
-        return {"codec": f"{codec.config._name_or_path}@{commit}"}
-    return {"codec": f"sha256:{content_hash(Path(codec.config._name_or_path))}"}
+    name, commit = str(codec.config._name_or_path), getattr(codec.config, "_commit_hash", None)
+    revision = f"{name}@{commit}" if commit else f"sha256:{content_hash(Path(name))}"
+    # The processor has loaded it without a word about what it lacks: once more, to be told.
+    load_whole(
+        type(codec).from_pretrained,
+        Weights(Path(name), name, revision),
+        SERVICE,
+        "model",
+        options.allow_missing_weights,
+        **({"revision": commit} if commit else {}),
+    )
+    return {"codec": revision}

@@ -35,9 +35,8 @@ class SpeechT5Voice(VoiceModel):
                 " folder or hub name, as microsoft/speecht5_hifigan, with vocoder_revision"
             )
         vocoder = find_weights(SERVICE, "vocoder", options.vocoder, options.vocoder_revision)
-        loading = {"dtype": placement.torch_dtype}
-        self.model = SpeechT5ForTextToSpeech.from_pretrained(weights.folder, **loading).eval().to(placement.device)
-        self._vocoder = SpeechT5HifiGan.from_pretrained(vocoder.folder, **loading).eval().to(placement.device)
+        self.model = self.loaded(SpeechT5ForTextToSpeech, weights, options, placement)
+        self._vocoder = self.loaded(SpeechT5HifiGan, vocoder, options, placement, option="vocoder")
         self._tokenizer = SpeechT5Tokenizer.from_pretrained(weights.folder)
         self.sample_rate = int(self._vocoder.config.sampling_rate)
         if not options.voices:

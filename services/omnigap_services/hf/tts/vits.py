@@ -27,7 +27,7 @@ class VitsVoice(VoiceModel):
     def __init__(self, weights: Weights, options: TtsOptions, placement: Placement) -> None:
         from transformers import AutoTokenizer, VitsModel
 
-        self.model = VitsModel.from_pretrained(weights.folder, dtype=placement.torch_dtype).eval().to(placement.device)
+        self.model = self.loaded(VitsModel, weights, options, placement)
         self._tokenizer = AutoTokenizer.from_pretrained(weights.folder)
         config = self.model.config
         self.sample_rate = int(config.sampling_rate)

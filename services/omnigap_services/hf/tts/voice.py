@@ -11,6 +11,10 @@ import numpy as np
 from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Reason
+from omnigap_services.hf.tts.options import SERVICE, TtsOptions
+from omnigap_services.torch_models.checkpoint import load_whole
+from omnigap_services.torch_models.device import Placement
+from omnigap_services.torch_models.revision import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,13 @@ class VoiceModel(ABC):
     trial: str = "Hello."
     model: Any
     facts: dict[str, str]
+
+    @staticmethod
+    def loaded(kind: Any, weights: Weights, options: TtsOptions, placement: Placement, option: str = "model") -> Any:
+        """The model of a transformers class, ready to speak; raises OptionsError where the checkpoint lacks weights."""
+        allowed = options.allow_missing_weights
+        model = load_whole(kind.from_pretrained, weights, SERVICE, option, allowed, dtype=placement.torch_dtype)
+        return model.eval().to(placement.device)
 
     @abstractmethod
     def speak(self, line: Line) -> Sound:

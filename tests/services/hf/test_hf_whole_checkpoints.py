@@ -1,0 +1,146 @@
+"""Checkpoints that are not whole, in every service of transformers: nothing is filled with chance without a word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_chat
+import tiny_codecs
+import tiny_ears
+import tiny_phi
+import tiny_voices
+from altered import altered, copied, without
+from hosting import Build, Built, Host
+
+from omnigap.vocabulary import Modality
+from omnigap_services.adapter import Adapter, Card
+from omnigap_services.hf.asr.adapter import HfAsrAdapter
+from omnigap_services.hf.chat.adapter import ChatAdapter
+from omnigap_services.hf.tts.adapter import TtsAdapter
+from omnigap_services.options import OptionsError
+
+# What each loads by a way of its own, and a weight of it that every answer depends on.
+KINDS: tuple[tuple[Callable[..., Adapter], Build, str], ...] = (
+    (ChatAdapter, tiny_chat.llama, "model.layers.1.mlp.up_proj.weight"),
+    (HfAsrAdapter, tiny_ears.whisper, "model.decoder.layers.0.fc1.weight"),
+    (HfAsrAdapter, tiny_ears.wav2vec2, "lm_head.weight"),
+    (HfAsrAdapter, tiny_ears.parakeet_tdt, "decoder.embedding.weight"),
+    (HfAsrAdapter, tiny_ears.moonshine, "model.decoder.layers.0.mlp.fc1.weight"),
+    (TtsAdapter, tiny_voices.vits, "decoder.conv_pre.weight"),
+    (TtsAdapter, tiny_voices.speecht5, "speech_decoder_postnet.feat_out.weight"),
+    (TtsAdapter, tiny_codecs.bark, "semantic.lm_head.weight"),
+    (TtsAdapter, tiny_codecs.csm, "lm_head.weight"),
+    (TtsAdapter, tiny_codecs.dia, "model.encoder.norm.weight"),
+)
+each_kind = pytest.mark.parametrize(("service", "build", "lost"), KINDS, ids=[build.__name__ for _, build, _ in KINDS])
+
+
+def loaded(service: Callable[..., Adapter], folder: Path, **options: Any) -> Card:
+    if (folder / "vocoder").is_dir():
+        options = {"vocoder": str(folder / "vocoder"), "voices": {"first": str(folder / "first.npy")}, **options}
+    return service({"model": str(folder), **options}).load()
+
+
+@each_kind
+def test_a_checkpoint_that_lacks_weights_is_refused_unless_they_are_named(
+    service: Callable[..., Adapter], build: Build, lost: str, built: Built, tmp_path: Path
+) -> None:
+    folder = without(copied(built(build), tmp_path / "half-fetched"), lost)
+    with pytest.raises(OptionsError, match=rf"'model'.* half-fetched lacks 1 weight .*\({lost}\)") as caught:
+        loaded(service, folder)
+    assert "allow_missing_weights" in str(caught.value)
+    card = loaded(service, folder, allow_missing_weights=[lost])
+    assert json.loads(card.settings["allow_missing_weights"]) == [lost]
+    assert json.loads(loaded(service, built(build)).settings["allow_missing_weights"]) == []
+
+
+def test_many_lost_weights_are_counted_and_the_first_few_named(built: Built, tmp_path: Path) -> None:
+    folder = without(copied(built(tiny_chat.llama), tmp_path / "half"), "model.layers.1.")
+    with pytest.raises(OptionsError, match=r"lacks 9 weights .*\((model\.layers\.1\.[\w.]+, ){3}\.\.\.\)"):
+        loaded(ChatAdapter, folder)
+    with pytest.raises(OptionsError, match=r"lacks 2 weights .*layernorm"):
+        loaded(ChatAdapter, folder, allow_missing_weights=["model.layers.1.mlp.*", "*.self_attn.?_proj.weight"])
+    assert loaded(ChatAdapter, folder, allow_missing_weights=["model.layers.1.*"]).name == "half"
+
+
+@each_kind
+def test_weights_of_another_shape_are_refused_with_both_shapes(
+    service: Callable[..., Adapter], build: Build, lost: str, built: Built, tmp_path: Path
+) -> None:
+    def cut(weights: dict[str, Any]) -> Mapping[str, Any]:
+        return {**weights, lost: weights[lost][:-1].contiguous()}
+
+    folder = altered(copied(built(build), tmp_path / "cut"), cut)
+    with pytest.raises(OptionsError, match=rf"'model'.* cut has 1 weight in another shape .*{lost} [\dx]+ for [\dx]+"):
+        loaded(service, folder, allow_missing_weights=["*"])
+
+
+def test_a_vocoder_and_a_codec_beside_the_voice_are_looked_through_as_well(built: Built, tmp_path: Path) -> None:
+    voice = copied(built(tiny_voices.speecht5), tmp_path / "voice")
+    without(voice / "vocoder", "conv_post.weight")
+    with pytest.raises(OptionsError, match=r"'vocoder'.* vocoder lacks 1 weight .*conv_post"):
+        loaded(TtsAdapter, voice)
+    dia = copied(built(tiny_codecs.dia), tmp_path / "dia")
+    processor = dia / "processor_config.json"
+    processor.write_text(processor.read_text().replace(str(built(tiny_codecs.dia)), str(dia)))
+    assert str(dia) in processor.read_text()
+    without(dia / "codec", "decoder.conv1.")
+    with pytest.raises(OptionsError, match=r"'model'.*codec lacks \d weights? .*decoder\.conv1"):
+        loaded(TtsAdapter, dia)
+
+
+def test_an_adapter_that_lacks_weights_is_refused(built: Built, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = copied(built(tiny_phi.phi4), tmp_path / "phi")
+    file = folder / "speech-lora" / "adapter_model.safetensors"
+    weights = load_file(file)
+    lost = next(name for name in sorted(weights) if "lora_B" in name)
+    del weights[lost]
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(OptionsError, match=r"'adapters'.*speech-lora lacks 1 weight .*lora_B"):
+        loaded(ChatAdapter, folder)
+
+
+def old_names(weights: dict[str, Any]) -> Mapping[str, Any]:
+    """Weight norms as older versions of torch named them: facebook/mms-tts-* and most wav2vec 2.0 have them so."""
+    found = {}
+    for name, weight in weights.items():
+        stem, _, number = name.partition(".parametrizations.weight.original")
+        found[f"{stem}.weight_{'gv'[int(number)]}" if number else name] = weight
+    assert any(name.endswith(".weight_g") for name in found)
+    return found
+
+
+def test_a_vits_with_weight_norms_of_old_speaks_as_it_does_with_those_of_today(
+    built: Built, hosted: Host, tmp_path: Path
+) -> None:
+    new = built(tiny_voices.vits)
+    old = altered(copied(new, tmp_path / "old"), old_names)
+    first, second = (
+        hosted(TtsAdapter({"model": str(folder)})).ask("Who was it?", output=Modality.SPEECH).audio
+        for folder in (new, old)
+    )
+    assert first is not None
+    assert second is not None
+    assert np.array_equal(first.samples, second.samples)
+
+
+@pytest.mark.parametrize(
+    ("service", "build"), [(HfAsrAdapter, tiny_ears.wav2vec2), (TtsAdapter, tiny_codecs.bark)], ids=["ears", "codec"]
+)
+def test_weight_norms_of_old_are_not_missed(
+    service: Callable[..., Adapter], build: Build, built: Built, tmp_path: Path
+) -> None:
+    assert loaded(service, altered(copied(built(build), tmp_path / "old"), old_names)).name == "old"
+
+
+def test_weights_that_training_alone_reads_are_not_missed(built: Built, tmp_path: Path) -> None:
+    """As facebook/wav2vec2-base-960h lacks its stand-in for masked sound."""
+    folder = without(copied(built(tiny_ears.wav2vec2), tmp_path / "ears"), "wav2vec2.masked_spec_embed")
+    assert loaded(HfAsrAdapter, folder).name == "ears"
