@@ -6,17 +6,20 @@ import polars as pl
 
 from omnigap.vocabulary import Flag, Outcome
 from omnigap_orchestrator.analysis.denominators import condition_rank
+from omnigap_orchestrator.analysis.own_text import gives_own_text
 from omnigap_orchestrator.analysis.study_schemas import ANSWERS_SCHEMA
 
 
 def answer_shapes(results: pl.DataFrame) -> pl.DataFrame:
-    """Words of the own text (of the transcript where there is no own text), and flags, per model and condition.
+    """Words of the own text (of the transcript where a model gives no own text), and flags, per model and condition.
 
     Image and speech inputs tend to shorten what a model writes before it answers: shown so that a reader can tell.
 
     Returns:
         A frame of `ANSWERS_SCHEMA`; shares are of the answered cells.
     """
+    if "own_text" in results.columns:
+        results = results.with_columns(own_text=pl.when(gives_own_text()).then("own_text"))
     text = pl.coalesce(
         [pl.col(name) for name in ("own_text", "transcript", "answer_used") if name in results.columns]
         or [pl.lit(None)]

@@ -11,6 +11,7 @@ import polars as pl
 from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, bootstrap_interval
 from omnigap_orchestrator.analysis.contrasts import MissingRule
+from omnigap_orchestrator.analysis.own_text import own_text_scored
 from omnigap_orchestrator.analysis.pairs import NEEDED_COLUMNS, ModelScores, item_scores, score_matrices
 from omnigap_orchestrator.analysis.study_schemas import WATERFALL_SCHEMA
 
@@ -46,7 +47,8 @@ def waterfall(
     - voicing_and_hearing: the heard answer minus its own text (both together `output` where there is no own text).
 
     Args:
-        results: must hold `own_text_score` for the last two steps to be told apart.
+        results: must hold `own_text_score` for the last two steps to be told apart. An own text that is empty is a
+            wrong one where the model gives own texts (`own_text`); an absent one, null, is missing.
         controls: control cells, the same columns and `control`; those of `two-pass` are used.
 
     Returns:
@@ -54,7 +56,7 @@ def waterfall(
     """
     parts = [results.select(NEEDED_COLUMNS)]
     if "own_text_score" in results.columns:
-        speech = results.filter(pl.col("condition").str.ends_with("2s"))
+        speech = own_text_scored(results.filter(pl.col("condition").str.ends_with("2s")))
         parts.append(_renamed(speech.with_columns(score=pl.col("own_text_score")), OWN))
     if controls is not None:
         parts.append(_renamed(controls.filter(pl.col("control") == Control.TWO_PASS.value), TWO_PASS))

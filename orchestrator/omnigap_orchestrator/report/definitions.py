@@ -157,7 +157,8 @@ _ALL = (
         "Steps of a gap",
         "Perceiving: the model answers its own transcript or reading of the question, minus t2t. Answering from it: "
         "the direct answer minus that. Words meant for voice: the own text of the spoken answer minus the text "
-        "answer to the same input. Voicing and hearing: what was heard minus the own text. They add up to the gap.",
+        "answer to the same input. Voicing and hearing: what was heard minus the own text. They add up to the gap. "
+        "An own text that is empty is wrong where the model gives own texts beside its speech.",
     ),
     Definition(
         "controls",

@@ -6,6 +6,7 @@ import pytest
 from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.answers import answer_shapes
 from omnigap_orchestrator.analysis.waterfall import waterfall
 
 OPTIONS = IntervalOptions(draws=299)
@@ -88,6 +89,48 @@ def test_a_chain_that_lacks_too_many_scores_is_refused() -> None:
     frame = waterfall(results, MissingRule(), OPTIONS).filter(condition="s2s")
     assert frame["estimate"].null_count() == frame.height == 3
     assert "5 of 100" in frame["reason"][0]
+
+
+def spoken(own: list[tuple[str | None, float | None]]) -> pl.DataFrame:
+    """100 items right in t2t and heard right in t2s; the first own texts as given, the others right."""
+    texts = [*own, *[("Paris", 1.0)] * (100 - len(own))]
+    rows: list[dict[str, object]] = [{"item_id": f"q{i:02d}", "condition": "t2t", "score": 1.0} for i in range(100)]
+    rows += [
+        {"item_id": f"q{i:02d}", "condition": "t2s", "score": 1.0, "own_text": text, "own_text_score": score}
+        for i, (text, score) in enumerate(texts)
+    ]
+    return table(rows)
+
+
+def test_an_own_text_that_is_empty_is_a_wrong_answer_and_refuses_nothing() -> None:
+    """Five of 100 answers have no word beside their speech: words meant for voice lose 5 points, voicing gains 5."""
+    frame = waterfall(spoken([("", None)] * 4 + [(" ", 0.0)]), MissingRule(), OPTIONS)
+    found = steps(frame, "t2s")
+    assert found == pytest.approx({"output_mode": -0.05, "voicing_and_hearing": 0.05, "gap": 0.0})
+    assert frame["lacking"].to_list() == [0, 0, 0]
+
+
+def test_an_own_text_that_is_absent_is_missing() -> None:
+    frame = waterfall(spoken([(None, None)] * 5), MissingRule(), OPTIONS)
+    assert frame["estimate"].null_count() == 3
+    assert "5 of 100" in frame["reason"][0]
+    few = waterfall(spoken([(None, None)] * 2), MissingRule(), OPTIONS)
+    assert few["n"].to_list() == [98] * 3
+
+
+def test_a_service_that_gives_no_own_text_has_an_undivided_step_of_output() -> None:
+    frame = waterfall(spoken([("", None)] * 100), MissingRule(), OPTIONS)
+    assert list(steps(frame, "t2s")) == ["output", "gap"]
+
+
+def test_answers_without_own_text_are_measured_by_their_transcripts() -> None:
+    silent = spoken([("", None)] * 100).with_columns(
+        own_text=pl.when(pl.col("condition") == "t2s").then("own_text").otherwise(pl.lit("Paris")),
+        transcript=pl.when(pl.col("condition") == "t2s").then(pl.lit("it is paris")),
+    )
+    assert dict(answer_shapes(silent).select("condition", "mean_words").iter_rows()) == {"t2t": 1.0, "t2s": 3.0}
+    one = spoken([("", None)]).with_columns(transcript=pl.lit("it is paris"))
+    assert dict(answer_shapes(one).select("condition", "mean_words").iter_rows())["t2s"] == pytest.approx(0.99)
 
 
 def test_intervals_of_the_steps_are_clustered_bootstraps_where_there_is_enough_variation() -> None:
