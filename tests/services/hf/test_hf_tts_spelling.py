@@ -23,6 +23,28 @@ from omnigap_services.hf.tts.spelling import spelled_out
         ("1969 + 1", "one thousand, nine hundred and sixty-nine plus one"),
         ("The 3rd of the 21st", "The third of the twenty-first"),
         ("A well-known 12-year-old & co.", "A well-known twelve-year-old and co."),
+        ("What is 15-7?", "What is fifteen minus seven?"),
+        ("Calculate: 1969-5", "Calculate: one thousand, nine hundred and sixty-nine minus five"),
+        ("15-7", "fifteen minus seven"),
+        ("10-3-2 = 5 and 9–4", "ten minus three minus two equals five and nine minus four"),
+        ("He had 15 - 7 left.", "He had fifteen minus seven left."),
+        ("What is the war of 1914-1918?", "What is the war of nineteen fourteen to nineteen eighteen?"),
+        ("1914 – 1918", "nineteen fourteen to nineteen eighteen"),
+        ("They won 3-1, in 10–15 minutes.", "They won three to one, in ten to fifteen minutes."),
+        ("It costs $10-$15, or €2-3.", "It costs ten dollars to fifteen dollars, or two euros to three."),
+        ("Open 7:30-9:00.", "Open seven thirty to nine o'clock."),
+        (
+            "A 50-50 chance, call 555-0123.",
+            "A fifty-fifty chance, call five hundred and fifty-five-one hundred and twenty-three.",
+        ),
+        ("From -5 to 5", "From minus five to five"),
+        ("12 000 people", "twelve thousand people"),
+        ("1\u2009969 and 12\u202f000\u00a0000", "one thousand, nine hundred and sixty-nine and twelve million"),
+        ("€1 200 in 1969", "one thousand, two hundred euros in nineteen sixty-nine"),
+        ("3 100-metre races", "three one hundred-metre races"),
+        ("555 123 45", "five hundred and fifty-five one hundred and twenty-three forty-five"),
+        ("At −5 degrees in 1969", "At minus five degrees in nineteen sixty-nine"),
+        ("12 34", "twelve thirty-four"),
         ("No digits, no change: and/or.", "No digits, no change: and/or."),
     ],
 )
@@ -32,6 +54,7 @@ def test_english_is_written_as_it_is_read(text: str, spoken: str) -> None:
 
 def test_other_languages_have_their_own_numbers() -> None:
     assert spelled_out("Wie viel ist 12?", "de") == "Wie viel ist zwölf?"
+    assert spelled_out("12 000", "de") == "zwölftausend"
     assert spelled_out("사과 3 개", "ko") == "사과 삼 개"
     with pytest.raises(LookupError, match="'xx'"):
         spelled_out("3", "xx")

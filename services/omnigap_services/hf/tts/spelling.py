@@ -1,6 +1,18 @@
 """Writes digits and signs as words, for voices that know letters alone: what they do not know, they leave out silently.
 
 "What is 12 + 7?" would be read as "what is" by a voice whose alphabet has no digits.
+
+A dash between two numbers is read by what stands around it, in English:
+
+- "minus" in a sum: where the text has another sign of arithmetic (15-7 = 8), asks for the result ("What is 15-7?"), is
+  nothing but the difference ("15-7"), or has spaces around a hyphen (15 - 7);
+- "to" elsewhere: spans (1914-1918, 10-15 km) and results of games (3-1). Two years that follow each other are a span
+  wherever they stand;
+- not at all where it joins more than two numbers (2026-11-22), equal ones (50-50), or one that begins with 0
+  (555-0123).
+
+A space before each three digits, thin or not, is a separator of thousands in every language: 12 000 is twelve thousand.
+Where that joins two numbers ("page 12 300 words"), write the items otherwise.
 """
 
 from __future__ import annotations
@@ -25,12 +37,23 @@ _ENGLISH_SIGNS = {
     "@": "at",
     "#": "number",
 }
-_NUMBER = re.compile(
-    r"(?P<sign>(?<![\w.)])[-−])?(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<ordinal>st|nd|rd|th)?"
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_NUMBER = re.compile(rf"(?P<sign>(?<![\w.)])[-−])?(?P<number>{_DIGITS})(?P<ordinal>st|nd|rd|th)?")
+_MONEY = re.compile(rf"([$€£])\s?({_DIGITS})")
+_BETWEEN_NUMBERS = {r"\*": "times", r"/": "over"}
+
+# Spaces of all widths that separate thousands: plain, no-break, narrow no-break, thin.
+_THOUSANDS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?:[ \u00a0\u202f\u2009]\d{3})+(?![ \u00a0\u202f\u2009]?\d|-?[^\W\d])")
+
+# Numbers with hyphens or en dashes between them; a currency sign may stand before each.
+_DASH = re.compile(r"[^\S\n]*[-–][^\S\n]*")
+_DASHED = re.compile(rf"{_DIGITS}(?:{_DASH.pattern}[$€£]?{_DIGITS})+")
+_ARITHMETIC = re.compile(r"[+×÷=*]|\d\s*−\s*\d")
+_ASKED = re.compile(
+    r"\b(?:what(?: is|['’]s)|how much is|calculate|compute|evaluate|simplify|solve|work out|subtract):?"
+    r"\s+[\d\s.,()–-]*[–-][\d\s.,()–-]*(?:\?|$)",
+    re.IGNORECASE,
 )
-_MONEY = re.compile(r"([$€£])\s?(\d[\d,]*(?:\.\d+)?)")
-_BETWEEN_NUMBERS = {r"-": "minus", r"\*": "times", r"/": "over"}
-_ARITHMETIC = re.compile(r"[+×÷=*]")
 _NO_SPACE_BEFORE = re.compile(r"\s+(?=[,.;:?!)\-])")
 _NO_SPACE_AFTER = re.compile(r"(?<=[(\-])\s+")
 
@@ -49,17 +72,55 @@ def spelled_out(text: str, language: str) -> str:
         LookupError: for a language whose numbers num2words does not know, where the text holds digits.
     """
     english = language.split("-")[0].lower() == "en"
+    text = _THOUSANDS.sub(lambda found: re.sub(r"\s", ",", found[0]), text)
+    in_a_sum = bool(_ARITHMETIC.search(text) or _ASKED.search(text) or _is_a_difference(text))
     if english:
+        text = _DASHED.sub(lambda found: _dashed(found[0], in_a_sum), text)
         text = _CLOCK.sub(_clock, text)
         text = _MONEY.sub(r"\2 \1", text)
         for sign, word in _BETWEEN_NUMBERS.items():
-            text = re.sub(rf"(?<=\d)\s*{sign}\s*(?=\d)" if sign != "-" else r"(?<=\d)\s+-\s+(?=\d)", f" {word} ", text)
-    years = english and not _ARITHMETIC.search(text)
+            text = re.sub(rf"(?<=\d)\s*{sign}\s*(?=\d)", f" {word} ", text)
+    years = english and not in_a_sum
     text = _NUMBER.sub(lambda found: _words(found, language, years), text)
     if english:
         for sign, word in _ENGLISH_SIGNS.items():
             text = text.replace(sign, f" {word} ")
     return _NO_SPACE_BEFORE.sub("", _NO_SPACE_AFTER.sub("", re.sub(r"\s+", " ", text))).strip()
+
+
+def _is_a_difference(text: str) -> bool:
+    """Whether a text is two numbers and a dash alone, the second the smaller one."""
+    numbers = _DASH.split(text.strip().rstrip("?. "))
+    return len(numbers) == 2 and all(map(_is_number, numbers)) and _value(numbers[0]) > _value(numbers[1])
+
+
+def _dashed(text: str, in_a_sum: bool) -> str:
+    """Numbers with dashes between them, with words in place of the dashes that are read."""
+    numbers = [number.lstrip("$€£") for number in _DASH.split(text)]
+    two = len(numbers) == 2
+    if two and all(map(_is_year, numbers)) and _value(numbers[0]) < _value(numbers[1]):
+        return _DASH.sub(" to ", text)
+    if in_a_sum:
+        return _DASH.sub(" minus ", text)
+    text = re.sub(r"\s+-\s+", " minus ", text)
+    read = two and _value(numbers[0]) != _value(numbers[1]) and not any(_leads_with_zero(number) for number in numbers)
+    return _DASH.sub(" to ", text) if read else text
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(_DIGITS, text))
+
+
+def _is_year(number: str) -> bool:
+    return number.isdigit() and int(number) in _YEARS
+
+
+def _leads_with_zero(number: str) -> bool:
+    return len(number) > 1 and number[0] == "0" and number[1] != "."
+
+
+def _value(number: str) -> Decimal:
+    return Decimal(number.replace(",", ""))
 
 
 def _clock(found: re.Match[str]) -> str:
@@ -72,7 +133,7 @@ def _clock(found: re.Match[str]) -> str:
 
 def _words(found: re.Match[str], language: str, years: bool) -> str:
     number = found["number"]
-    value = Decimal(number.replace(",", ""))
+    value = _value(number)
     kind = "ordinal" if found["ordinal"] else "cardinal"
     if years and number.isdigit() and value in _YEARS and not (found["sign"] or found["ordinal"]):
         kind = "year"
