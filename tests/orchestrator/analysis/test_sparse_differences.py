@@ -1,0 +1,76 @@
+"""Means of graded differences that are nearly all the same: the score interval that stands in for a bootstrap."""
+
+import numpy as np
+import pytest
+from made_up_results import table
+
+from omnigap_orchestrator.analysis import IntervalOptions, analyse
+from omnigap_orchestrator.analysis.bootstraps import graded_score
+from omnigap_orchestrator.analysis.choose import Sample, mean_interval
+from omnigap_orchestrator.analysis.intervals import ClusterTotals, tango
+
+OPTIONS = IntervalOptions(draws=499)
+
+
+def of(values: np.ndarray, cluster: np.ndarray | None = None, bound: float = 1.0) -> Sample:
+    groups = np.arange(len(values)) if cluster is None else cluster
+    return Sample(values, groups, np.zeros(len(values), dtype=np.int64), binary=False, difference=True, bound=bound)
+
+
+def test_an_effect_of_one_lost_item_of_14_has_the_interval_of_the_gap_that_lost_it() -> None:
+    """In s2t and s2s one of 14 items is lost: each gap is -1/14, and so is the effect that is their mean."""
+    rows = [
+        {"item_id": f"q{i}", "condition": c, "score": float(i > 0 or c[0] == "t")}
+        for c in ("t2t", "s2t", "t2s", "s2s")
+        for i in range(14)
+    ]
+    (effect,) = (
+        analyse(table(rows))
+        .effects.filter(effect="speech input", pooling="item_weighted", missing="answered_pairs")
+        .iter_rows(named=True)
+    )
+    alone = tango(0, 1, 14)
+    assert (effect["low"], effect["high"]) == pytest.approx((alone.low, alone.high))
+    assert effect["method"] == "tango_graded"
+    assert effect["low"] > -0.32
+
+
+def test_gains_and_losses_count_as_shares_of_the_largest_possible() -> None:
+    values = np.zeros(20)
+    values[:3] = -0.5, -1.0, 0.5
+    interval, by_hand = mean_interval(of(values), OPTIONS), tango(0.5, 1.5, 20)
+    assert (interval.low, interval.high, interval.p) == pytest.approx((by_hand.low, by_hand.high, by_hand.p))
+    twice = mean_interval(of(2 * values, bound=2.0), OPTIONS)
+    assert (twice.low, twice.high) == pytest.approx((2 * by_hand.low, 2 * by_hand.high))
+
+
+def test_clusters_that_hardly_differ_count_as_one_item_each() -> None:
+    """14 clusters of two; one of them loses both: 1 of 14. A wild bootstrap would end at 0 on the far side."""
+    values = np.zeros(28)
+    values[:2] = -1.0, -0.5
+    interval = mean_interval(of(values, np.arange(28) // 2), OPTIONS)
+    by_hand = tango(0, 0.75, 14)
+    assert (interval.low, interval.high) == pytest.approx((by_hand.low, by_hand.high))
+    assert interval.high > 0.1
+    mirrored = graded_score(ClusterTotals.of(-values, np.arange(28) // 2), 0.95)
+    assert (mirrored.low, mirrored.high) == pytest.approx((-by_hand.high, -by_hand.low))
+
+
+def test_values_that_differ_are_bootstrapped_as_before() -> None:
+    rng = np.random.default_rng(3)
+    assert mean_interval(of(rng.normal(0, 0.2, 8)), OPTIONS).method == "paired_cluster_bootstrap_t"
+    sparse = np.where(np.arange(40) < 10, -0.5, 0.0)[np.newaxis].ravel()
+    assert mean_interval(of(sparse, np.arange(40) // 2), OPTIONS).method == "tango_graded"
+    assert mean_interval(of(np.tile([-0.5, 0.0, 0.5], 10)), OPTIONS).method == "paired_cluster_bootstrap_t"
+
+
+@pytest.mark.parametrize(("items", "size"), [(14, 1), (60, 1), (20, 4)])
+def test_sparse_intervals_cover_what_is_true(items: int, size: int) -> None:
+    """Half a point lost, or a whole one, by 5 % of the items of a cluster, drawn with their cluster."""
+    rng, covered, draws = np.random.default_rng(5), 0, 400
+    for _ in range(draws):
+        risk = np.repeat(rng.choice([0.0, 0.1], items), size)
+        values = -np.where(rng.random(items * size) < risk, rng.choice([0.5, 1.0], items * size), 0.0)
+        interval = mean_interval(of(values, np.arange(items * size) // size), OPTIONS)
+        covered += interval.low <= -0.05 * 0.75 <= interval.high
+    assert covered / draws >= 0.93 - 3 * np.sqrt(0.95 * 0.05 / draws)
