@@ -20,7 +20,7 @@ from compose_project import ROOT, compose
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS
+from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, COMPOSE_PROFILES
 
 DOCKER = ROOT / "docker"
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
@@ -43,7 +43,7 @@ def test_compose_accepts_its_files(files: list[str]) -> None:
 
 @pytest.mark.usefixtures("compose_cli")
 def test_without_a_profile_only_the_services_of_every_run_start() -> None:
-    assert set(compose("config", "--services").split()) == set(COMPOSE_PORTS)
+    assert set(compose("config", "--services").split()) == set(COMPOSE_PORTS) - set(COMPOSE_PROFILES)
 
 
 @pytest.mark.usefixtures("compose_cli")
@@ -80,17 +80,18 @@ def test_no_service_takes_an_image_without_a_version() -> None:
 
 
 def test_published_ports_are_loopback_and_those_the_orchestrator_looks_at() -> None:
-    always, taken = {}, []
+    looked_at, taken = {}, []
     for path in DOCKER.glob("compose.*.yaml"):
         for name, service in _services(path).items():
             for port in service.get("ports", ()):
                 host, outer, inner = port.split(":")
                 assert host == "127.0.0.1"
                 taken.append(outer)
-                if not service.get("profiles") and inner.startswith("50"):
+                on_demand = [COMPOSE_PROFILES[name]] if name in COMPOSE_PROFILES else []
+                if service.get("profiles", []) == on_demand and inner.startswith("50"):
                     assert outer == inner
-                    always[name] = int(outer)
-    assert always == {name: port for name, (_, port) in COMPOSE_PORTS.items()}
+                    looked_at[name] = int(outer)
+    assert looked_at == {name: port for name, (_, port) in COMPOSE_PORTS.items()}
     assert len(taken) == len(set(taken))
 
 
@@ -105,10 +106,16 @@ def test_the_orchestrator_s_image_installs_all_that_the_package_depends_on() -> 
     assert _listed("orchestrator") == _names(PROJECT["dependencies"])
 
 
+def _installed() -> set[str]:
+    return {canonicalize_name(each.metadata["Name"]) for each in metadata.distributions()}
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_an_image_installs_what_its_sources_import(name: str) -> None:
     owners = metadata.packages_distributions()
     listed = _listed(name) | (_listed("service") if name in SERVICES else set())
+    if lacking := sorted(listed - _installed()):
+        pytest.skip(f"NOT CHECKED: {', '.join(lacking)} not installed: make models")
     there = listed | {_canonical(r) for each in listed for r in metadata.requires(each) or [] if "extra ==" not in r}
     for source in _copied(name):
         for module in _imports(source):

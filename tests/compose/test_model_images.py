@@ -44,6 +44,12 @@ def test_an_image_that_needs_no_gpu_is_built_and_knows_its_service(name: str) ->
     assert line.endswith("installed")
 
 
+def test_the_reader_comes_up_by_its_profile_and_reads() -> None:
+    compose(*FILES, "build", "ocr", timeout_s=2_400)
+    compose(*FILES, "up", "--detach", "--no-build", "--wait", "ocr", timeout_s=600)
+    assert _conforms(50064)
+
+
 def test_the_scorer_loads_a_checkpoint_that_was_fetched_into_the_volume(tmp_path: Path) -> None:
     """The hub's cache is laid out as `fetch` leaves it, by `fetch`'s own user, after the scorer has had the volume."""
     compose(*FILES, "build", "asr", "fetch", timeout_s=2_400)
@@ -69,12 +75,7 @@ def test_qwen_omni_answers_in_all_six_conditions_from_a_container(tmp_path: Path
     )
     variables = {"OMNIGAP_QWEN_OMNI_CONFIG": options}
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "qwen-omni", timeout_s=600, **variables)
-    conform = Path(sysconfig.get_path("scripts")) / "omnigap-orchestrate"
-    done = subprocess.run(
-        [str(conform), "conform", "127.0.0.1:50080", "--json"], capture_output=True, text=True, timeout=900, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert json.loads(done.stdout)
+    assert _conforms(50080)
 
 
 def _bring(folder: Path, into: str) -> None:
@@ -91,6 +92,20 @@ def _options(path: Path, text: str) -> str:
     path.write_text(text)
     path.chmod(0o644)
     return str(path)
+
+
+def _conforms(port: int) -> dict[str, object]:
+    """What `conform` looked at, all of it held."""
+    command = [
+        str(Path(sysconfig.get_path("scripts")) / "omnigap-orchestrate"),
+        "conform",
+        f"127.0.0.1:{port}",
+        "--json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    looked: dict[str, object] = json.loads(done.stdout)
+    return looked
 
 
 def _describe(port: int) -> pb.DescribeResponse:

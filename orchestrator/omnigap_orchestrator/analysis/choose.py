@@ -11,7 +11,9 @@ from omnigap_orchestrator.analysis.intervals import (
     NO_INTERVAL,
     ClusterTotals,
     Interval,
+    clopper_pearson,
     cluster_t,
+    korn_graubard,
     mover,
     tango,
     weighted_cluster_t,
@@ -76,7 +78,9 @@ def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interv
     totals = ClusterTotals.of(sample.values, sample.cluster)
     informative = _informative(sample)
     if sample.binary and totals.single and not sample.difference:
-        return wilson(float(sample.values.sum()), len(sample.values), options.level)
+        # Near the ends Wilson's interval covers as little as 90 %.
+        exact = informative < MIN_DISCORDANT
+        return (clopper_pearson if exact else wilson)(float(sample.values.sum()), len(sample.values), options.level)
     if enough_for_t(totals, informative):
         return _cut(cluster_t(totals, options.level), sample)
     if sample.binary and totals.single:
@@ -127,11 +131,13 @@ def _tango_of(sample: Sample, design_effect: float, level: float) -> Interval:
 
 
 def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: float) -> Interval:
-    """Score interval on the effective sample size, for clustered data that hardly vary (Rao and Scott 1992).
+    """Score or exact interval on the effective sample size, for clustered data that hardly vary.
 
-    The design effect is the clustered over the independent variance, at least 1; with no variation to judge it by, the
-    largest possible one (every cluster counts as a single item).
+    For a difference the design effect is the clustered over the independent variance, at least 1 (Rao and Scott 1992);
+    with no variation to judge it by, the largest possible one (every cluster counts as a single item).
     """
+    if not sample.difference:
+        return korn_graubard(totals, level)
     n, largest = len(sample.values), totals.items / totals.effective
     independent = float(sample.values.var(ddof=1)) / n if n > 1 else 0.0
     effect = (
@@ -139,13 +145,9 @@ def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: floa
         if independent > 0 and totals.count > 1
         else largest
     )
-    if sample.difference:
-        interval = _tango_of(sample, effect, level) if sample.binary else tango(0.0, 0.0, n / effect, level)
-        scale = 1.0 if sample.binary else sample.bound
-        return Interval(
-            interval.low * scale, interval.high * scale, "tango_design_effect", interval.se * scale, interval.p
-        )
-    return replace(wilson(float(sample.values.sum()) / effect, n / effect, level), method="wilson_design_effect")
+    interval = _tango_of(sample, effect, level) if sample.binary else tango(0.0, 0.0, n / effect, level)
+    scale = 1.0 if sample.binary else sample.bound
+    return Interval(interval.low * scale, interval.high * scale, "tango_design_effect", interval.se * scale, interval.p)
 
 
 def _cut(interval: Interval, sample: Sample) -> Interval:

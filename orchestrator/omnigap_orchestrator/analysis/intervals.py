@@ -1,9 +1,9 @@
-"""Intervals in closed form: cluster-robust t, Wilson's and Tango's score intervals, MOVER for independent parts."""
+"""Intervals in closed form: cluster-robust t, Wilson, Clopper-Pearson and Korn-Graubard, Tango, MOVER."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import optimize, stats
@@ -117,6 +117,32 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return Interval(max(0.0, centre - half), min(1.0, centre + half), "wilson", math.sqrt(p * (1 - p) / n))
+
+
+def clopper_pearson(successes: float, n: float, level: float = 0.95) -> Interval:
+    """Clopper and Pearson's exact interval of one proportion; both may be fractions when `n` is an effective number."""
+    if n <= 0:
+        return NO_INTERVAL
+    tail, p = (1 - level) / 2, successes / n
+    low = float(stats.beta.ppf(tail, successes, n - successes + 1)) if successes > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
+    return Interval(low, high, "clopper_pearson", math.sqrt(p * (1 - p) / n))
+
+
+def korn_graubard(totals: ClusterTotals, level: float = 0.95) -> Interval:
+    """Clopper-Pearson on the effective number of items of a clustered proportion.
+
+    Korn and Graubard 1998, Survey Methodology 24:193: the items over the design effect, times the squared ratio of the
+    t quantiles with n - 1 and G - 1 degrees of freedom, and never more than n. Where the clusters do not differ, which
+    leaves the design effect unknown, the largest possible one is taken: a cluster then counts as one item.
+    """
+    n, p, se = totals.items, totals.mean, totals.standard_error()
+    if se > 0:
+        t_items, t_clusters = (float(stats.t.ppf(0.5 + level / 2, df)) for df in (n - 1, totals.count - 1))
+        effective = min(n, p * (1 - p) / se**2 * (t_items / t_clusters) ** 2)
+    else:
+        effective = totals.effective
+    return replace(clopper_pearson(p * effective, effective, level), method="korn_graubard")
 
 
 def tango(gained: float, lost: float, n: float, level: float = 0.95) -> Interval:

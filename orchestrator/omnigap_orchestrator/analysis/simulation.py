@@ -1,6 +1,6 @@
-"""How often the intervals cover a known gap: data drawn with known accuracies, clusters and dependence.
+"""How often the intervals cover a known gap or accuracy: data drawn with known accuracies, clusters and dependence.
 
-`python -m omnigap_orchestrator.analysis.simulation --draws 2000` prints the table of the documentation.
+`python -m omnigap_orchestrator.analysis.simulation --draws 2000` prints the tables of the documentation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from omnigap_orchestrator.analysis.simulation_claims import claims
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Paired scores of two conditions with known accuracies.
+    """Paired scores of two conditions with known accuracies, or of `condition` alone.
 
     Right or wrong is a Gaussian variable under the threshold of the condition's accuracy, so the true gap is exact.
     `shared` is the part of its variance that both conditions of an item share, `clustered` the part that a cluster has
@@ -36,10 +36,12 @@ class Scenario:
     shared: float = 0.3
     clustered: float = 0.0
     graded: bool = False
+    alone: bool = False
 
     @property
-    def gap(self) -> float:
-        return self.condition - self.reference
+    def truth(self) -> float:
+        """The gap; of one condition alone, its accuracy."""
+        return self.condition if self.alone else self.condition - self.reference
 
 
 def _even(clusters: int, size: int = 1) -> tuple[int, ...]:
@@ -62,7 +64,29 @@ SCENARIOS = (
     Scenario("20 clusters of 5, near the ceiling", _even(20, 5), reference=0.99, condition=0.97, clustered=0.2),
     Scenario("20 items, graded", _even(20), graded=True),
     Scenario("12 clusters of 5, graded", _even(12, 5), clustered=0.2, graded=True),
+    Scenario("20 items, near the ceiling", _even(20), reference=0.99, condition=0.95),
+    Scenario("10 clusters of 5, near the ceiling", _even(10, 5), reference=0.99, condition=0.97, clustered=0.2),
 )
+
+
+def _score(name: str, sizes: tuple[int, ...], accuracy: float, clustered: float = 0.0) -> Scenario:
+    return Scenario(name, sizes, condition=accuracy, clustered=clustered, alone=True)
+
+
+SCORES = (
+    _score("140 items", _even(140), 0.7),
+    _score("20 items", _even(20), 0.95),
+    _score("50 items", _even(50), 0.99),
+    _score("400 items", _even(400), 0.99),
+    _score("60 clusters of 5", _even(60, 5), 0.7, clustered=0.2),
+    _score("10 clusters of 5", _even(10, 5), 0.99, clustered=0.2),
+    _score("10 clusters of 5, alike", _even(10, 5), 0.97, clustered=0.5),
+    _score("10 clusters of 5, far from the ceiling", _even(10, 5), 0.7, clustered=0.5),
+    _score("20 clusters of 5", _even(20, 5), 0.95, clustered=0.2),
+    _score("8 clusters of 20", _even(8, 20), 0.95, clustered=0.2),
+    _score("60 very unequal clusters", (80, 40, 20, *_even(57, 3)), 0.97, clustered=0.1),
+)
+"""Scores of one condition, most of them near the ceiling, where good models are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,52 +124,68 @@ def draw(scenario: Scenario, rng: np.random.Generator) -> Sample:
         # A skewed score, often 0 or 1, with the mean wanted: Beta(a, b) through its quantile function.
         return np.asarray(special.betaincinv(accuracy * 0.8, (1 - accuracy) * 0.8, place), dtype=np.float64)
 
-    differences = scores(scenario.condition) - scores(scenario.reference)
-    return Sample(differences, cluster, np.zeros(n, dtype=np.int64), not scenario.graded, difference=True)
+    values = scores(scenario.condition)
+    if not scenario.alone:
+        values = values - scores(scenario.reference)
+    return Sample(values, cluster, np.zeros(n, dtype=np.int64), not scenario.graded, difference=not scenario.alone)
 
 
 def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions | None = None) -> Coverage:
-    """Draws the scenario many times and counts how often the chosen interval holds the true gap."""
+    """Draws the scenario many times and counts how often the chosen interval holds the truth."""
     options = options or IntervalOptions(draws=999)
     rng = np.random.default_rng([seed, *scenario.name.encode()])
     covered = rejected = exact = 0
     widths = np.empty(draws)
     methods: Counter[str] = Counter()
-    independent = not scenario.graded and max(scenario.sizes) == 1
+    paired = not (scenario.alone or scenario.graded) and max(scenario.sizes) == 1
     for index in range(draws):
         sample = draw(scenario, rng)
         interval = mean_interval(sample, options, str(index))
-        covered += interval.low <= scenario.gap <= interval.high
+        covered += interval.low <= scenario.truth <= interval.high
         rejected += not interval.low <= 0 <= interval.high
         widths[index] = interval.high - interval.low
         methods[interval.method] += 1
-        if independent:
+        if paired:
             exact += mcnemar_exact(int((sample.values < 0).sum()), int((sample.values > 0).sum())) <= 1 - options.level
     return Coverage(
         scenario,
         draws,
         covered / draws,
         rejected / draws,
-        exact / draws if independent else math.nan,
+        exact / draws if paired else math.nan,
         float(widths.mean()),
         tuple(methods.most_common()),
     )
 
 
 def markdown(rows: Sequence[Coverage]) -> str:
-    """The table for the documentation."""
+    """The table of gaps for the documentation."""
     lines = [
         "| data | true gap | covered | +- (MC) | rejects no gap | McNemar rejects | mean width | intervals used |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        used = ", ".join(f"{name} {count / row.draws:.0%}" for name, count in row.methods)
         exact = "" if math.isnan(row.exact_rejections) else f"{row.exact_rejections:.1%}"
         lines.append(
-            f"| {row.scenario.name} | {row.scenario.gap:+.2f} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
-            f"| {row.rejections:.1%} | {exact} | {row.width:.3f} | {used} |"
+            f"| {row.scenario.name} | {row.scenario.truth:+.2f} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
+            f"| {row.rejections:.1%} | {exact} | {row.width:.3f} | {_used(row)} |"
         )
     return "\n".join(lines)
+
+
+def markdown_of_scores(rows: Sequence[Coverage]) -> str:
+    """The table of scores for the documentation."""
+    lines = ["| data | true accuracy | covered | +- (MC) | mean width | intervals used |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        lines.append(
+            f"| {row.scenario.name} | {row.scenario.truth:.0%} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
+            f"| {row.width:.3f} | {_used(row)} |"
+        )
+    return "\n".join(lines)
+
+
+def _used(row: Coverage) -> str:
+    return ", ".join(f"{name} {count / row.draws:.0%}" for name, count in row.methods)
 
 
 def main() -> None:
@@ -153,7 +193,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    print(markdown([simulate(scenario, arguments.draws, arguments.seed) for scenario in SCENARIOS]))
+    gaps, scores = ([simulate(each, arguments.draws, arguments.seed) for each in some] for some in (SCENARIOS, SCORES))
+    print(f"{markdown(gaps)}\n\n{markdown_of_scores(scores)}")
     print("\n| claim | simulated | +- (MC) | must be | holds |\n|---|---|---|---|---|")
     for claim in claims(arguments.draws, arguments.seed):
         holds = "yes" if claim.holds else "NO"

@@ -55,7 +55,7 @@ def test_accuracy_has_three_denominators() -> None:
     assert (rows["answered_only"]["estimate"], rows["answered_only"]["n"]) == (pytest.approx(3 / 5), 5)
     assert (rows["missing_as_wrong"]["estimate"], rows["missing_as_wrong"]["n"]) == (pytest.approx(3 / 9), 9)
     assert (rows["answered_only"]["bound_low"], rows["answered_only"]["bound_high"]) == pytest.approx((3 / 9, 7 / 9))
-    assert rows["answered_only"]["method"] == "wilson"
+    assert rows["answered_only"]["method"] == "clopper_pearson"
 
 
 def test_a_condition_without_any_score_has_no_accuracy_and_a_reason() -> None:

@@ -11,7 +11,16 @@ from statsmodels.stats.proportion import proportion_confint
 
 from omnigap_orchestrator.analysis.bootstraps import paired_cluster, seed_of, wild_cluster
 from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, macro_interval, mean_interval
-from omnigap_orchestrator.analysis.intervals import ClusterTotals, cluster_t, mover, tango, weighted_cluster_t, wilson
+from omnigap_orchestrator.analysis.intervals import (
+    ClusterTotals,
+    clopper_pearson,
+    cluster_t,
+    korn_graubard,
+    mover,
+    tango,
+    weighted_cluster_t,
+    wilson,
+)
 
 OPTIONS = IntervalOptions()
 
@@ -58,9 +67,9 @@ def test_the_task_macro_t_is_the_mean_coefficient_of_task_dummies() -> None:
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 7), (3, 20), (20, 20), (712, 1000)])
-def test_wilson_is_the_one_of_statsmodels(k: int, n: int) -> None:
-    ours = wilson(k, n)
-    assert (ours.low, ours.high) == pytest.approx(proportion_confint(k, n, method="wilson"), abs=1e-10)
+def test_the_intervals_of_one_proportion_are_those_of_statsmodels(k: int, n: int) -> None:
+    for ours, method in ((wilson(k, n), "wilson"), (clopper_pearson(k, n), "beta")):
+        assert (ours.low, ours.high) == pytest.approx(proportion_confint(k, n, method=method), abs=1e-10)
 
 
 def test_tango_gives_the_published_interval_of_the_airway_data() -> None:
@@ -177,8 +186,25 @@ def test_clustered_scores_without_variation_get_an_interval_with_a_width() -> No
     alone = tango(0, 0, 10)
     assert (interval.low, interval.high) == pytest.approx((alone.low, alone.high))
     perfect = mean_interval(sample(np.ones(100), np.arange(100) // 10, difference=False), OPTIONS)
-    assert perfect.method == "wilson_design_effect"
-    assert perfect.low == pytest.approx(wilson(10, 10).low)
+    assert perfect.method == "korn_graubard"
+    assert perfect.low == pytest.approx(clopper_pearson(10, 10).low)
+    equal = mean_interval(sample(np.full(100, 0.5), np.arange(100) // 10, binary=False, difference=False), OPTIONS)
+    assert (equal.low, equal.high) == pytest.approx((clopper_pearson(5, 10).low, clopper_pearson(5, 10).high))
+
+
+def test_scores_near_the_ends_get_an_exact_interval() -> None:
+    assert mean_interval(sample([1.0] * 41 + [0.0] * 9, difference=False), OPTIONS).method == "clopper_pearson"
+    assert mean_interval(sample([1.0] * 40 + [0.0] * 10, difference=False), OPTIONS).method == "wilson"
+
+
+def test_korn_graubard_counts_the_items_that_the_clusters_are_worth() -> None:
+    # Two of ten clusters of five are wrong as a whole: SE^2 = 10/9 * (2 * 4^2 + 8 * 1^2) / 50^2 = 0.0178, so that 0.16
+    # over it is 9 items, times (2.00958 / 2.26216)^2.
+    values = np.repeat([0.0, 0.0, *[1.0] * 8], 5)
+    interval = korn_graubard(ClusterTotals.of(values, np.arange(50) // 5))
+    effective = 9 * (2.0095752 / 2.2621572) ** 2
+    expected = proportion_confint(0.8 * effective, effective, method="beta")
+    assert (interval.low, interval.high) == pytest.approx(expected, abs=1e-6)
 
 
 def test_equal_graded_scores_get_an_interval_with_a_width() -> None:

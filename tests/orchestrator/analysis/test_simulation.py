@@ -1,11 +1,11 @@
-"""Intervals cover a known gap as often as they say, on a small number of draws."""
+"""Intervals cover a known gap or score as often as they say, on a small number of draws."""
 
 import math
 
 import pytest
 
 from omnigap_orchestrator.analysis import IntervalOptions
-from omnigap_orchestrator.analysis.simulation import SCENARIOS, Scenario, simulate
+from omnigap_orchestrator.analysis.simulation import SCENARIOS, SCORES, Scenario, simulate
 from omnigap_orchestrator.analysis.simulation_claims import Claim, claims
 
 DRAWS = 200
@@ -22,6 +22,12 @@ def test_intervals_cover_the_true_gap(scenario: Scenario) -> None:
     assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)
     if result.methods[0][0] == "cluster_t":
         assert result.coverage <= 0.97 + 3 * math.sqrt(0.97 * 0.03 / DRAWS)
-    if scenario.gap == 0:
+    if scenario.truth == 0:
         assert result.rejections <= 0.06 + 3 * math.sqrt(0.06 * 0.94 / DRAWS)
         assert not result.exact_rejections > 0.05 + 3 * math.sqrt(0.05 * 0.95 / DRAWS)
+
+
+@pytest.mark.parametrize("scenario", SCORES, ids=lambda s: s.name)
+def test_intervals_cover_the_true_accuracy(scenario: Scenario) -> None:
+    result = simulate(scenario, DRAWS, seed=7, options=IntervalOptions(draws=399))
+    assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)

@@ -153,7 +153,7 @@ def test_a_config_that_is_not_there_is_named(launch: Launch) -> None:
 
 
 def test_an_option_that_is_missing_is_named(launch: Launch) -> None:
-    message = failure(launch("hf-tts"))
+    message = failure(launch("openai"))
     assert "'model' is missing: add it" in message
 
 
