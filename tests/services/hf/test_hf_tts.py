@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
+from omnigap_services.server.describe import settings_of
 
 TEXT = "What is twelve plus seven?"
 
@@ -231,3 +233,61 @@ def test_the_digest_follows_the_voices_file_and_not_its_place(built: Built, tmp_
     )
     assert here == moved
     assert here != other
+
+
+def install(folder: Path, name: str, version: str, source: str, module: str) -> None:
+    """A distribution of one module, as pip leaves it in a folder of the path."""
+    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "top_level.txt").write_text(module.partition(".")[0])
+    file = folder / Path(*module.split(".")).with_suffix(".py")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(source)
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "module", "source", "others"),
+    [
+        (
+            tiny_voices.vits_of_other_scripts,
+            "uroman",
+            "uroman",
+            "class Uroman:\n    def romanize_string(self, text): return 'annyeong'\n",
+            {},
+        ),
+        (
+            tiny_voices.vits_of_phonemes,
+            "phonemizer-fork",
+            "phonemizer.backend",
+            "class EspeakBackend:\n    @staticmethod\n    def version(): return (1, 52, 0)\n",
+            {"espeak": "1.52.0"},
+        ),
+    ],
+    ids=["uroman", "phonemizer"],
+)
+def test_what_writes_the_letters_that_a_voice_reads_is_part_of_the_digest(
+    build: Any,
+    name: str,
+    module: str,
+    source: str,
+    others: dict[str, str],
+    built: Built,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, top = built(build), module.partition(".")[0]
+    for loaded in [known for known in sys.modules if known.partition(".")[0] == top]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, top, None)  # also where it is installed
+    with pytest.raises(OptionsError, match=rf"'model'.*pip install {top}"):
+        TtsAdapter({"model": str(folder)}).load()
+    monkeypatch.delitem(sys.modules, top)
+    install(tmp_path, name, "9.8.7", source, module)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    try:
+        found = settings_of(TtsAdapter({"model": str(folder)}).load(), TtsAdapter)
+    finally:
+        for loaded in [known for known in sys.modules if known.partition(".")[0] == top]:
+            del sys.modules[loaded]
+    assert {f"library.{name}": "9.8.7", **others}.items() <= found.items()

@@ -25,15 +25,14 @@ from transformers import (
 EMBEDDING = 8
 
 
-def vits(folder: Path, speakers: int = 1) -> Path:
+def vits(folder: Path, speakers: int = 1, **reading: bool) -> Path:
     """A VITS as MMS-TTS has it: lower-case letters, apostrophe, hyphen and space, no digits, no punctuation."""
     torch.manual_seed(0)
     letters = ["|", *"abcdefghijklmnopqrstuvwxyz'- "]  # the first stands between letters
     vocabulary = folder / "letters.json"
     vocabulary.write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
-    tokenizer = VitsTokenizer(
-        str(vocabulary), pad_token="|", unk_token="|", language="eng", normalize=True, phonemize=False, is_uroman=False
-    )
+    reads = {"normalize": True, "phonemize": False, "is_uroman": False, **reading}
+    tokenizer = VitsTokenizer(str(vocabulary), pad_token="|", unk_token="|", language="eng", **reads)
     config = VitsConfig(
         vocab_size=len(letters),
         hidden_size=16,
@@ -72,6 +71,16 @@ def vits(folder: Path, speakers: int = 1) -> Path:
 def vits_of_two(folder: Path) -> Path:
     """The same with two speakers."""
     return vits(folder, speakers=2)
+
+
+def vits_of_other_scripts(folder: Path) -> Path:
+    """One that was trained on other scripts in Latin letters."""
+    return vits(folder, is_uroman=True)
+
+
+def vits_of_phonemes(folder: Path) -> Path:
+    """One that was trained on phonemes."""
+    return vits(folder, phonemize=True)
 
 
 def speecht5(folder: Path) -> Path:

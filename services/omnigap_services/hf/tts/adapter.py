@@ -87,6 +87,9 @@ class TtsAdapter(Adapter):
     def _spells(self) -> bool:
         return self._loaded.voice.reads_letters if self._set.spell_out == "auto" else self._set.spell_out == "yes"
 
+    def _spelling_libraries(self) -> tuple[str, ...]:
+        return ("num2words",) if self._spells() else ()
+
     def _language(self, asked: str) -> str:
         if not asked:
             return self._set.languages[0]
@@ -139,7 +142,7 @@ class TtsAdapter(Adapter):
                 "words_per_minute": str(options.words_per_minute),
                 "spell_out": str(self._spells()),
             },
-            libraries=("torch", "transformers", "tokenizers", *(("num2words",) if self._spells() else ())),
+            libraries=("torch", "transformers", "tokenizers", *voice.libraries, *self._spelling_libraries()),
             voices=tuple(Voice(name, options.languages[0]) for name in voice.voices),
             languages=options.languages,
             max_queue=options.max_queue,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ class VitsVoice(VoiceModel):
         config = self.model.config
         self.sample_rate = int(config.sampling_rate)
         self.reads_letters = not self._tokenizer.phonemize
-        self._uroman = _uroman() if self._tokenizer.is_uroman else None
+        self._uroman = None
         self._speakers = _speakers(options, int(config.num_speakers))
         self.voices = tuple(self._speakers)
         self._letters = frozenset(self._tokenizer.encoder) - {self._tokenizer.pad_token, self._tokenizer.unk_token}
@@ -44,6 +45,12 @@ class VitsVoice(VoiceModel):
             "speakers": json.dumps(self._speakers, sort_keys=True),
             **{name: str(getattr(config, name)) for name in ("noise_scale", "noise_scale_duration", "speaking_rate")},
         }
+        if self._tokenizer.phonemize:
+            self.facts["espeak"] = _phonemizers_espeak()
+            self.libraries = (_distribution_of("phonemizer"),)
+        elif self._tokenizer.is_uroman:
+            self._uroman = _uroman()
+            self.libraries = (_distribution_of("uroman"),)
 
     def speak(self, line: Line) -> Sound:
         inputs = self._tokenizer(self._text(line.text), return_tensors="pt")
@@ -85,6 +92,27 @@ def _uroman() -> Any:
             f"service {SERVICE}: option 'model': this voice reads its language in Latin letters: pip install uroman,"
             " which writes them"
         ) from error
+
+
+def _phonemizers_espeak() -> str:
+    """Version of the espeak library that phonemizer writes phonemes with, as "1.52.0".
+
+    Raises:
+        OptionsError: where either is not there.
+    """
+    try:
+        version = importlib.import_module("phonemizer.backend").EspeakBackend.version()
+    except (ImportError, RuntimeError) as error:
+        raise OptionsError(
+            f"service {SERVICE}: option 'model': this voice was trained on phonemes: pip install phonemizer, and"
+            f" install espeak-ng, which write them ({error})"
+        ) from error
+    return ".".join(map(str, version))
+
+
+def _distribution_of(module: str) -> str:
+    """Which installed distribution brings a module: forks bring it under its own name."""
+    return metadata.packages_distributions().get(module, [module])[0]
 
 
 def _speakers(options: TtsOptions, count: int) -> dict[str, int]:

@@ -58,6 +58,7 @@ class VoiceModel(ABC):
         takes: the options that it has a use for, of those that not every family has.
         trial: a text that it must say before the service opens.
         model: the torch module, for the hooks that stop it.
+        libraries: distributions of its own that change its sound, beside those of every voice.
         facts: what else changes its sound, for the digest.
     """
 
@@ -68,6 +69,7 @@ class VoiceModel(ABC):
     takes: frozenset[str] = frozenset()
     trial: str = "Hello."
     model: Any
+    libraries: tuple[str, ...] = ()
     facts: dict[str, str]
 
     @staticmethod
