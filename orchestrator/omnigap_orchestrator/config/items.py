@@ -37,8 +37,8 @@ class ColumnConfig(StrictModel):
         first: instead of `column`: names of which the first that a row has is read, where a benchmark's files differ.
         file: instead of a column: a pattern over the file's path without its ending; its group holds the value.
         const: the same text for every row, instead of a column.
-        values: replaces what was found, as {"0" = "A", "1" = "B"} does for class numbers; what is not listed is a bad
-            row.
+        values: replaces what was found, as {"0" = "A", "1" = "B"} does for class numbers, by nothing at all where ""
+            stands; what is not listed is a bad row.
         otherwise: takes the place of what `values` does not list.
         format: one text of several columns, `{0}` for the first of them; nulls are empty.
         hash: the first 16 hexadecimal digits of the SHA-256 of the texts, for files without ids; a list of names hashes

@@ -100,6 +100,8 @@ class ColumnReader:
                 return None
             return column.format.format(*(text or "" for text in texts)).strip()
         present = [replaced(column, text) for text in texts if text is not None]
+        if column.values:
+            present = [text for text in present if text]
         return joint.join(present) if present else None
 
     def _first(self, column: ColumnConfig, row: Mapping[str, object]) -> str | None:

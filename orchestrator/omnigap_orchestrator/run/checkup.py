@@ -22,8 +22,10 @@ from omnigap_orchestrator.judging import RubricError
 from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.judge import read_rubrics
+from omnigap_orchestrator.run.panda import read_panda
 from omnigap_orchestrator.run.settings import metric_rules, roster_of
-from omnigap_orchestrator.scoring import JUDGE, metric_of
+from omnigap_orchestrator.scoring import JUDGE, PANDA, metric_of
+from omnigap_orchestrator.scoring.panda import PandaError
 
 LOW_DISK_BYTES = 2 * 2**30
 
@@ -47,7 +49,7 @@ async def checkup(config: Config, folder: RunFolder) -> list[Finding]:
     """Runs every check; none of them changes anything but the run's folder, which is made."""
     items = _readable(config)
     findings = [_items(config), _folder(folder), _disk(folder), *_fonts(config, items), *_hearing(config, items)]
-    findings += _judging(config, items)
+    findings += [*_judging(config, items), *_panda(config, items)]
     second = config.second_scorer.endpoints if config.second_scorer is not None else ()
     # A run is whole without it, so its absence is no fault.
     others = [_endpoint("second scorer", address, Status.WARNING) for address in second]
@@ -108,6 +110,20 @@ def _judging(config: Config, items: Sequence[Item]) -> list[Finding]:
         return [Finding("judge", Status.FAILED, str(error))]
     named = ", ".join(f"{rubric.name} ({rubric.scale})" for rubric in rubrics or ())
     return [Finding("judge", Status.OK, f"{judged} items are judged; rubrics {named}")]
+
+
+def _panda(config: Config, items: Sequence[Item]) -> list[Finding]:
+    """Whether the classifier that the configuration names can be read, and how much it has to score."""
+    if config.scoring.panda is None:
+        return []
+    rules = metric_rules(config)
+    scored = sum(metric_of(item, rules) == PANDA for item in items)
+    try:
+        read_panda(config.scoring.panda)
+    except PandaError as error:
+        return [Finding("panda", Status.FAILED if scored else Status.WARNING, str(error))]
+    text = f"{scored} items are scored by the classifier of {config.scoring.panda}"
+    return [Finding("panda", Status.OK if scored else Status.WARNING, text)]
 
 
 def _hearing(config: Config, items: Sequence[Item]) -> list[Finding]:

@@ -21,6 +21,7 @@ from omnigap_orchestrator.run.instrument import keep_labels
 from omnigap_orchestrator.run.judge import with_rubrics
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.outputs import current_summary, write_outputs
+from omnigap_orchestrator.run.panda import PANDA_META, classifier_of, digest_now, rules_version
 from omnigap_orchestrator.run.record import open_book, recall
 from omnigap_orchestrator.run.run import Run
 from omnigap_orchestrator.run.score import scoring_version
@@ -48,10 +49,12 @@ async def drive(
         RestrictionError: where the restriction names a model that is not planned.
         FolderError: where the folder cannot be used, or another process uses it.
         FleetError: where the services cannot be had.
+        PandaError: where the classifier of `[scoring]` can't be used.
         and what `Run.execute` raises.
     """
     restriction.check(planned_models(config))
     config = fitted(config, items, observer.note)
+    classifier = classifier_of(config, items)
     if why := unused_variants(config):
         observer.note(why)
     if config.judge is None:
@@ -65,7 +68,7 @@ async def drive(
         async with fleet as roster:
             await Run(config, items, folder, restriction, observer).execute(roster)
         if restriction.scores_everything:
-            _mark(folder, SCORED_BY, scoring_version())
+            _mark(folder, SCORED_BY, rules_version(scoring_version(), classifier.digest if classifier else None))
         _mark(folder, "finished")
         _mark(folder, "command", command_line())
         try:
@@ -108,7 +111,8 @@ async def redrive(
 
 
 async def score_anew(folder: RunFolder, observer: Observer) -> None:
-    """Scores the stored answers again where other rules than this version's did; else there is nothing to do.
+    """Scores the stored answers again where other rules than this version's, or another classifier than the one whose
+    files the configuration names, did; else there is nothing to do.
 
     Without it the files would call answered cells pending: a score counts under the rules that made it alone.
 
@@ -118,10 +122,13 @@ async def score_anew(folder: RunFolder, observer: Observer) -> None:
     folder.require()
     journal = Journal(folder.journal)
     try:
-        scored_by = journal.meta(SCORED_BY)
+        scored_by, classifier = journal.meta(SCORED_BY), journal.meta(PANDA_META)
     finally:
         journal.close()
-    if scored_by != scoring_version():
+    if classifier:
+        # What a classifier scored stays where its files are gone.
+        classifier = digest_now(recall(folder)[0]) or classifier
+    if scored_by != rules_version(scoring_version(), classifier):
         observer.note("the stored answers are scored by the rules of this version first")
         await redrive(folder, Restriction.parse((), (), (Stage.SCORE.value,)), observer, None)
 

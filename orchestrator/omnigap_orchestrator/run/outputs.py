@@ -30,6 +30,7 @@ from omnigap_orchestrator.run.facts import run_facts
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.instrument import evidence_digest, instrument_of
 from omnigap_orchestrator.run.judge import RUBRICS_META
+from omnigap_orchestrator.run.panda import PANDA_META
 from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.table import ResultsTable
 from omnigap_orchestrator.run.verified import Narrowed, carrier_check, narrowed, verification_digest
@@ -133,6 +134,7 @@ def fingerprint(folder: RunFolder, journal: Journal, config: Config) -> str:
         [
             journal.meta("plan"),
             journal.meta(RUBRICS_META),
+            journal.meta(PANDA_META),
             config.model_dump_json(),
             counts,
             failures,

@@ -21,6 +21,7 @@ from omnigap_orchestrator.run.book import Book, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.judge import kept_rubrics
+from omnigap_orchestrator.run.panda import kept_classifier
 from omnigap_orchestrator.run.settings import model_specs
 
 
@@ -81,4 +82,4 @@ def open_book(folder: RunFolder, journal: Journal) -> Book:
     finder = CarrierFinder(config, MediaStore(folder.media), journal, cards.tts.digest if cards.tts is not None else "")
     finder.missing(plan)
     finder.missing_blanks(plan)
-    return Book(config, plan, finder.set, cards, kept_rubrics(journal))
+    return Book(config, plan, finder.set, cards, kept_rubrics(journal), kept_classifier(journal, config))

@@ -13,7 +13,7 @@ from omnigap_orchestrator.dispatch import RetryPolicy
 from omnigap_orchestrator.fleet import DEFAULT_SERVICES, Role, Roster, ServiceSpec, Wanted
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan import ModelSpec
-from omnigap_orchestrator.scoring import MetricRules
+from omnigap_orchestrator.scoring import PRESETS, MetricRules
 
 
 class Stage(StrEnum):
@@ -87,8 +87,9 @@ class Restriction:
 
 
 def metric_rules(config: Config) -> MetricRules:
-    """What a configuration says of metrics."""
-    return MetricRules(config.scoring.preset, config.scoring.tasks, judged=config.judge is not None)
+    """What a configuration says of metrics; items that a preset reads bring that benchmark's scorers with them."""
+    of_items = config.items.preset if config.items.preset in PRESETS else None
+    return MetricRules(config.scoring.preset or of_items, config.scoring.tasks, judged=config.judge is not None)
 
 
 def retry_policy(config: Config) -> RetryPolicy:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.scoring.score import METRICS, metric_for
+from omnigap_orchestrator.scoring.voicebench import PANDA
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
@@ -38,7 +39,7 @@ PRESETS: Mapping[str, Mapping[str, str]] = {
 }
 """Benchmarks whose own scorers can be chosen by task, where a task is the benchmark's subset."""
 
-_WITHOUT_JUDGE = {("voicebench", "sd-qa"): "voicebench_panda"}
+_WITHOUT_JUDGE = {("voicebench", "sd-qa"): PANDA}
 """What stands in for a judge where none is configured."""
 
 

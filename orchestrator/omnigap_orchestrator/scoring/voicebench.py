@@ -2,7 +2,7 @@
 
 What each looks for was read from src/evaluator of github.com/MatthewCYM/VoiceBench, commit 5338154, and written anew.
 They differ from it in one thing on purpose: where it draws a letter or throws a coin, the answer is unparsable and
-wrong. docs/judge.md tells the other differences.
+wrong. docs/judge.md tells the other differences. PANDA's classifier is a download: without it its first rule is left.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from omnigap_orchestrator.scoring.voicebench_letters import clean, published_let
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
+    from omnigap_orchestrator.scoring.panda import Panda
+
+PANDA = "voicebench_panda"
+"""The metric that can be given a classifier."""
 
 # Wherever one of these stands, the answer counts as a refusal. Phrases that hold another of the list are left out.
 # fmt: off
@@ -82,10 +86,19 @@ def _ifeval(item: Item, text: str, answer: str) -> Scored:
 
 
 def _panda(item: Item, text: str, answer: str) -> Scored:
-    """PANDA's first rule: the reference stands in the answer. Its classifier for the rest is not reproduced."""
+    """PANDA's first rule alone: the reference stands in the answer."""
+    gold = _standing_in(item, text)
+    return Scored(float(gold is not None), PANDA, answer, gold)
+
+
+def by_panda(item: Item, text: str, answer: str, panda: Panda) -> Scored:
+    """PANDA's verdict in full: its first rule, and its classifier where no reference stands in the answer."""
+    return Scored(float(panda.judge(item.answers, text, item.question)), PANDA, answer, _standing_in(item, text))
+
+
+def _standing_in(item: Item, text: str) -> str | None:
     said = bare(text)
-    gold = next((gold for gold in item.answers if bare(gold) and bare(gold) in said), None)
-    return Scored(float(gold is not None), "voicebench_panda", answer, gold)
+    return next((gold for gold in item.answers if bare(gold) and bare(gold) in said), None)
 
 
 VOICEBENCH_METRICS: dict[str, Callable[[Item, str, str], Scored]] = {
@@ -93,5 +106,5 @@ VOICEBENCH_METRICS: dict[str, Callable[[Item, str, str], Scored]] = {
     "voicebench_bbh": _bbh,
     "voicebench_refusal": _refusal,
     "voicebench_ifeval": _ifeval,
-    "voicebench_panda": _panda,
+    PANDA: _panda,
 }

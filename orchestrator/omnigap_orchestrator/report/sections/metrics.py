@@ -20,7 +20,7 @@ _MEANINGS = {
     "voicebench_ifeval": "mean of four verdicts of IFEval",
     "voicebench_mcq": "VoiceBench's letter",
     "voicebench_bbh": "VoiceBench's verdict",
-    "voicebench_panda": "reference stands in the answer",
+    "voicebench_panda": "agrees with a reference, by PANDA",
     "letter": "spoken or written choice",
     "entities": "share of entities found",
 }
