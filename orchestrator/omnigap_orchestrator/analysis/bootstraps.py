@@ -1,7 +1,4 @@
-"""Seeded cluster bootstraps of a mean: wild for few or very unequal clusters, paired for graded scores.
-
-Where hardly any value differs from the usual one, a bootstrap has nothing to draw from: a score interval stands in.
-"""
+"""Seeded cluster bootstraps of a mean: wild for few or very unequal clusters, paired for graded scores."""
 
 from __future__ import annotations
 
@@ -11,14 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from omnigap_orchestrator.analysis.intervals import NO_INTERVAL, ClusterTotals, Interval, tango
+from omnigap_orchestrator.analysis.intervals import NO_INTERVAL, ClusterTotals, Interval
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
 
 WEBB_UP_TO = 12
 """At most so many clusters take Webb's six weights instead of two, which would give too few distinct draws."""
-
-FEW = 10
-"""Clusters that differ from the usual one, below which a resampled mean may well be that of usual ones alone."""
 
 _WEBB = np.sqrt(np.array([0.5, 1.0, 1.5]))
 _BLOCK = 4_000_000
@@ -34,12 +28,8 @@ def wild_cluster(totals: ClusterTotals, level: float, seed: int, draws: int, bou
     """Wild cluster bootstrap-t with the null imposed, inverted into an interval (Cameron, Gelbach and Miller 2008).
 
     The interval holds every mean that the symmetric bootstrap test does not reject; it is cut at +-`bound`. All
-    statistics are quadratic in the tested mean, so the draws are made once, whatever the number of means tried. Where
-    fewer than `FEW` clusters differ from the usual one, the test says nothing of means beyond the usual cluster's, so
-    that the interval would end there: `graded_score` then takes its place.
+    statistics are quadratic in the tested mean, so the draws are made once, whatever the number of means tried.
     """
-    if totals.count > 1 and _hardly_varies(totals):
-        return graded_score(totals, level, bound)
     g, n = totals.count, totals.items
     se = totals.standard_error()
     if g < 2 or not se > 0:
@@ -132,11 +122,8 @@ def paired_cluster(totals: ClusterTotals, level: float, seed: int, draws: int, b
     """Studentised bootstrap that draws whole clusters; the conditions of an item stay together. Cut at +-`bound`.
 
     A draw without variance counts as infinitely far away. The sign is made canonical first, so that swapping two
-    conditions mirrors the result. Where fewer than `FEW` clusters differ from the usual one such draws are common, and
-    the interval would reach to the bound: `graded_score` then takes its place.
+    conditions mirrors the result.
     """
-    if totals.count > 1 and _hardly_varies(totals):
-        return graded_score(totals, level, bound)
     se = totals.standard_error()
     if totals.count < 2 or not se > 0:
         return NO_INTERVAL
@@ -158,24 +145,6 @@ def paired_cluster(totals: ClusterTotals, level: float, seed: int, draws: int, b
     if mirrored:
         low, high = -high, -low
     return Interval(low, high, "paired_cluster_bootstrap_t", se, p)
-
-
-def _hardly_varies(totals: ClusterTotals) -> bool:
-    """Most clusters have one and the same mean, and fewer than `FEW` have not."""
-    _, counts = np.unique(totals.sums / totals.sizes, return_counts=True)
-    away = int(totals.count - counts.max())
-    return away < FEW and 2 * away < totals.count
-
-
-def graded_score(totals: ClusterTotals, level: float, bound: float = 1.0) -> Interval:
-    """Tango's score interval of a mean of values in +-`bound`: gains and losses as shares, a cluster as one item.
-
-    Conservative: of all values with the same mean gain and mean loss, those that are 0 or +-`bound` vary most.
-    """
-    shares = totals.sums / bound * (totals.effective / totals.items)
-    gained, lost = float(shares[shares > 0].sum()), float(-shares[shares < 0].sum())
-    interval = tango(gained, lost, totals.effective, level)
-    return Interval(interval.low * bound, interval.high * bound, "tango_graded", interval.se * bound, interval.p)
 
 
 def _mirror(sums: FloatArray) -> bool:

@@ -16,6 +16,7 @@ from omnigap_orchestrator.analysis.intervals import (
     korn_graubard,
     mover,
     tango,
+    tango_graded,
     weighted_cluster_t,
     wilson,
 )
@@ -87,6 +88,10 @@ def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interv
         return _tango_of(sample, 1.0, options.level)
     if informative == 0 or (sample.binary and informative < MIN_DISCORDANT):
         return _score_with_design_effect(sample, totals, options.level)
+    if _hardly_varies(totals):
+        if sample.difference:
+            return tango_graded(totals, options.level, sample.bound)
+        return korn_graubard(totals, options.level)
     seed = seed_of(options.seed, *key)
     if totals.single:
         return _cut(paired_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
@@ -123,6 +128,16 @@ def _informative(sample: Sample) -> int:
         return int(np.count_nonzero(sample.values))
     _, counts = np.unique(sample.values, return_counts=True)
     return int(len(sample.values) - counts.max())
+
+
+def _hardly_varies(totals: ClusterTotals) -> bool:
+    """Most clusters have one and the same mean, and fewer than `MIN_DISCORDANT` have not.
+
+    A bootstrap then draws the usual clusters alone too often: its interval reaches to the bound, or ends at their mean.
+    """
+    _, counts = np.unique(totals.sums / totals.sizes, return_counts=True)
+    away = int(totals.count - counts.max())
+    return totals.count > 1 and away < MIN_DISCORDANT and 2 * away < totals.count
 
 
 def _tango_of(sample: Sample, design_effect: float, level: float) -> Interval:

@@ -1,13 +1,14 @@
 """Means of graded differences that are nearly all the same: the score interval that stands in for a bootstrap."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up_results import table
 
 from omnigap_orchestrator.analysis import IntervalOptions, analyse
-from omnigap_orchestrator.analysis.bootstraps import graded_score
 from omnigap_orchestrator.analysis.choose import Sample, mean_interval
-from omnigap_orchestrator.analysis.intervals import ClusterTotals, tango
+from omnigap_orchestrator.analysis.intervals import ClusterTotals, tango, tango_graded
 
 OPTIONS = IntervalOptions(draws=499)
 
@@ -52,7 +53,7 @@ def test_clusters_that_hardly_differ_count_as_one_item_each() -> None:
     by_hand = tango(0, 0.75, 14)
     assert (interval.low, interval.high) == pytest.approx((by_hand.low, by_hand.high))
     assert interval.high > 0.1
-    mirrored = graded_score(ClusterTotals.of(-values, np.arange(28) // 2), 0.95)
+    mirrored = tango_graded(ClusterTotals.of(-values, np.arange(28) // 2))
     assert (mirrored.low, mirrored.high) == pytest.approx((-by_hand.high, -by_hand.low))
 
 
@@ -74,3 +75,12 @@ def test_sparse_intervals_cover_what_is_true(items: int, size: int) -> None:
         interval = mean_interval(of(values, np.arange(items * size) // size), OPTIONS)
         covered += interval.low <= -0.05 * 0.75 <= interval.high
     assert covered / draws >= 0.93 - 3 * np.sqrt(0.95 * 0.05 / draws)
+
+
+def test_graded_scores_that_are_nearly_all_the_same_get_an_exact_interval() -> None:
+    values = np.ones(40)
+    values[:2] = 0.5
+    alone = replace(of(values), difference=False)
+    interval = mean_interval(alone, OPTIONS)
+    assert interval.method == "korn_graubard"
+    assert interval.low < 0.95 and 0.975 < interval.high < 1
