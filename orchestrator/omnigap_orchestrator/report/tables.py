@@ -62,6 +62,8 @@ class Table:
     small: str = ""
     note: str = ""
     heat: bool = False
+    # What the switch of a heat table brings out: the small print of its cells.
+    more: str = "intervals and n"
 
 
 def make_table(

@@ -21,7 +21,7 @@ METHODS = {
     "korn_graubard": "Korn-Graubard",
     "tango": "Tango score",
     "tango_design_effect": "Tango score with design effect",
-    "tango_graded": "Tango score, graded",
+    "tango_graded": "graded Tango score",
     "wild_cluster_webb": "wild cluster bootstrap (Webb)",
     "wild_cluster_rademacher": "wild cluster bootstrap (Rademacher)",
     "paired_cluster_bootstrap_t": "paired cluster bootstrap-t",

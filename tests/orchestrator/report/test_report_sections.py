@@ -6,6 +6,7 @@ import polars as pl
 from fake_run import FakeRun
 
 from omnigap_orchestrator.analysis import Analysis, AnalysisOptions, MissingRule, analyse
+from omnigap_orchestrator.report.sections.metrics import metrics_section
 from omnigap_orchestrator.report.sections.routing import routing_section
 from omnigap_orchestrator.report.tables import Table
 
@@ -14,6 +15,29 @@ def column(table: Table, label: str) -> list[str]:
     """What is shown in a column, row by row."""
     place = [heading.label for heading in table.headings].index(label)
     return [row[place].shown for row in table.rows]
+
+
+def test_metrics_are_one_row_each_with_a_column_a_condition(run: FakeRun) -> None:
+    """Two letters of four right in t2t, one in s2t, one cell of it unparsable and one failed; numbers all right."""
+    rows = run.results.filter(pl.col("condition").is_in(["t2t", "s2t"])).sort("item_id", "condition")
+    items = rows["item_id"].unique().sort().head(5).to_list()
+    spoken, place = pl.col("condition") == "s2t", pl.col("item_id").replace_strict(items, range(5))
+    rows = rows.filter(pl.col("item_id").is_in(items)).with_columns(
+        metric=pl.when(place < 4).then(pl.lit("letter")).otherwise(pl.lit("number")),
+        outcome=pl.when(spoken & (place == 3)).then(pl.lit("failed")).otherwise(pl.lit("answered")),
+        flags=pl.when(spoken & (place == 1)).then(pl.lit(["unparsable"])).otherwise(pl.lit([], pl.List(pl.String))),
+        score=pl.when(place == 4).then(1.0).otherwise((place < pl.when(spoken).then(1).otherwise(2)).cast(pl.Float64)),
+    )
+    section = metrics_section(analyse(rows))
+    assert section is not None
+    (grid,) = section.tables
+    assert column(grid, "Metric") == ["letter", "number"]
+    assert column(grid, "Items") == ["4", "1"]
+    assert (column(grid, "t2t"), column(grid, "s2t")) == (["50.0", "100.0"], ["33.3", "100.0"])
+    place_of = [heading.label for heading in grid.headings].index("s2t")
+    assert grid.rows[0][place_of].fine == "3 of 4 cells; unparsable 33.3 %"
+    assert grid.rows[0][place_of].tone == "loss"
+    assert len(section.folded[0].rows) == 4
 
 
 def lacking(run: FakeRun, items: int) -> pl.DataFrame:

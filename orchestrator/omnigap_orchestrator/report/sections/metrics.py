@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.report import tables
+from omnigap_orchestrator.report import tables, words
 from omnigap_orchestrator.report.sections.section import Section, model_column
-from omnigap_orchestrator.report.tables import make_table
+from omnigap_orchestrator.report.tables import Cell, Column, Row, Table, make_table
 
 _MEANINGS = {
     "judge": "rated by a language model",
@@ -32,18 +34,17 @@ def metrics_section(analysis: Analysis) -> Section | None:
     used = frame["metric"].unique().to_list()
     if len(used) < 2 and not set(used) & set(_MEANINGS):
         return None
-    grid = make_table(
-        frame.with_columns(meaning=pl.col("metric").replace_strict(_MEANINGS, default="", return_dtype=pl.String)),
-        "metrics",
-        "Scores by metric",
+    details = make_table(
+        frame,
+        "metrics-details",
+        "The same in full: cells, refusals, what could not be read",
         [
             *model_column(analysis),
-            tables.text("metric", "Metric", write=lambda name: name.replace("_", " "), definition="metric"),
-            tables.optional(tables.text("meaning", "", css="soft")),
+            tables.text("metric", "Metric", write=_name, definition="metric"),
             tables.condition(),
             tables.count("items", "Items"),
             tables.count("scored", "Scored"),
-            tables.optional(tables.count("failed", "Failed", zero_soft=True)),
+            tables.optional(_unless_all_zero(frame, "failed", tables.count("failed", "Failed", zero_soft=True))),
             tables.percent("mean_score", "Mean score, %"),
             tables.optional(tables.number("mean_rating", "Mean rating", definition="judge")),
             tables.percent("refused", "Refused, %", definition="flags"),
@@ -59,5 +60,57 @@ def metrics_section(analysis: Analysis) -> Section | None:
         "What was scored how",
         "Metrics",
         f"Every item keeps its metric in all conditions, so that its scores can be compared.{judged}",
-        tables=(grid,),
+        tables=(_grid(analysis),),
+        folded=(details,),
     )
+
+
+def _name(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _unless_all_zero(frame: pl.DataFrame, key: str, column: Column) -> Column:
+    """The column, with nothing to say where every count is 0."""
+    return column if (frame[key] > 0).any() else replace(column, cell=lambda _: Cell(""))
+
+
+def _grid(analysis: Analysis) -> Table:
+    """A row a metric, a column a condition; tinted by the difference to the reference."""
+    reference = analysis.options.reference
+    keys = analysis.metrics.select("model", "metric").unique(maintain_order=True)
+    rows = {(r["model"], r["metric"], r["condition"]): r for r in analysis.metrics.iter_rows(named=True)}
+    conditions = analysis.metrics["condition"].unique(maintain_order=True).to_list()
+
+    def score(name: str) -> Column:
+        def cell(row: Row) -> Cell:
+            found = rows.get((row["model"], row["metric"], name))
+            if found is None or found["mean_score"] is None:
+                return Cell(words.NOTHING, "", title="not planned" if found is None else "no scores")
+            base = rows.get((row["model"], row["metric"], reference), {}).get("mean_score")
+            tone, strength = ("", 0) if base is None else tables.tint(found["mean_score"] - base)
+            counts = f"{found['scored']:,} of {found['planned']:,} cells"
+            unread = f"; unparsable {words.percent(found['unparsable'])} %" if found["unparsable"] else ""
+            title = f"{_name(row['metric'])}, {words.condition_words(name)}: {counts}"
+            shown, exact = words.percent(found["mean_score"]), tables.hundred(found["mean_score"])
+            return Cell(shown, exact, title=title, tone=tone, strength=strength, fine=f"{counts}{unread}")
+
+        return Column(name, cell, numeric=True)
+
+    def items(row: Row) -> Cell:
+        return Cell(words.count(max(r["items"] for key, r in rows.items() if key[:2] == (row["model"], row["metric"]))))
+
+    grid = make_table(
+        keys.with_columns(meaning=pl.col("metric").replace_strict(_MEANINGS, default="", return_dtype=pl.String)),
+        "metrics",
+        "Mean score by metric, %",
+        [
+            *model_column(analysis),
+            tables.text("metric", "Metric", write=_name, definition="metric"),
+            tables.optional(tables.text("meaning", "", css="soft")),
+            Column("Items", items, numeric=True),
+            *(score(name) for name in conditions),
+        ],
+        small=f"descriptive; tinted by the difference to {reference}",
+        heat=True,
+    )
+    return replace(grid, more="cells")
