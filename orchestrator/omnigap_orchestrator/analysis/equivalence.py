@@ -13,7 +13,7 @@ from scipy import stats
 from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_interval
 from omnigap_orchestrator.analysis.contrasts import MissingRule, contrast_values, gap_contrast
 from omnigap_orchestrator.analysis.pairs import ModelScores
-from omnigap_orchestrator.analysis.power import pairs_needed_for_equivalence
+from omnigap_orchestrator.analysis.power import clusters_effect, pairs_needed_for_equivalence
 from omnigap_orchestrator.analysis.study_schemas import EQUIVALENCE_SCHEMA
 
 DEFAULT_MARGIN = 0.02
@@ -27,11 +27,14 @@ def equivalence(
     options: IntervalOptions,
     margin: float = DEFAULT_MARGIN,
     alpha: float = 0.05,
+    power: float = 0.8,
 ) -> pl.DataFrame:
     """TOST of every gap on its answered pairs: equivalent when its 1 - 2 alpha interval lies within +-margin.
 
     The interval is the one that the chooser picks at that level. `p` is the larger one-sided p of the t test, null
     where another interval was used.
+
+    `needed` counts the items that show it with `power` where there is no gap, at this run's variance and clusters.
 
     Returns:
         A frame of `EQUIVALENCE_SCHEMA`; `verdict` is equivalent, not shown, or refused (too many pairs lack a score).
@@ -61,8 +64,11 @@ def equivalence(
             p = math.nan
             if interval.method == "cluster_t":
                 p = tost_p(estimate, interval.se, len(np.unique(part.cluster)) - 1, margin)
-            variance = float(sample.values.var(ddof=1)) if n > 1 else 0.0
-            needed = pairs_needed_for_equivalence(variance, margin, alpha=alpha) if variance > 0 else None
+            effect = clusters_effect(sample.values, sample.cluster)
+            needed = None
+            if not math.isnan(effect):
+                variance = float(sample.values.var(ddof=1))
+                needed = pairs_needed_for_equivalence(variance, margin, power, alpha, effect)
             verdict = "equivalent" if -margin < interval.low and interval.high < margin else "not shown"
             rows.append((*head, estimate, interval.low, interval.high, interval.method, n, p, needed, verdict))
     return pl.DataFrame(rows, schema=EQUIVALENCE_SCHEMA, orient="row").fill_nan(None)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from omnigap_orchestrator.analysis.contrasts import contrast_values, gap_contrast
 from omnigap_orchestrator.analysis.intervals import ClusterTotals
-from omnigap_orchestrator.analysis.pairs import ModelScores
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScores
 from omnigap_orchestrator.analysis.study_schemas import POWER_SCHEMA
 
 
@@ -79,6 +79,15 @@ def _check(gap: float, power: float, alpha: float) -> None:
         raise ValueError(f"power={power} and alpha={alpha} must lie between 0 and 1")
 
 
+def clusters_effect(difference: FloatArray, cluster: IntArray) -> float:
+    """Clustered over independent variance of the mean of differences (items,), at least 1; NaN where none varies."""
+    n = len(difference)
+    variance = float(difference.var(ddof=1)) if n > 1 else 0.0
+    if variance <= 1e-12:
+        return math.nan
+    return max(ClusterTotals.of(difference, cluster).standard_error() ** 2 / (variance / n), 1.0)
+
+
 def power_table(
     models: Sequence[ModelScores], reference: str, target_gap: float, power: float = 0.8, alpha: float = 0.05
 ) -> pl.DataFrame:
@@ -108,17 +117,16 @@ def power_table(
             if first.std() > 0 and second.std() > 0:
                 phi = float(np.corrcoef(first, second)[0, 1])
             variance = float(difference.var(ddof=1))
-            totals = ClusterTotals.of(difference, part.cluster)
-            effect = totals.standard_error() ** 2 / (variance / n) if variance > 0 else math.nan
+            clusters = len(np.unique(part.cluster))
+            effect = clusters_effect(difference, part.cluster)
             needed = equivalence = None
             q = seen = math.nan
             # Differences that are all alike leave a variance of rounding alone, which takes no item at all.
             if variance > 1e-12 and not math.isnan(effect):
-                effect = max(effect, 1.0)
                 needed = pairs_needed(variance, target_gap, power, alpha, effect)
                 equivalence = pairs_needed_for_equivalence(variance, target_gap, power, alpha, effect)
                 q, seen = n / needed, detectable_gap(variance, n, power, alpha, effect)
             accuracies = (float(first.mean()), float(second.mean()))
-            head = (scores.model, condition, reference, n, totals.count, *accuracies)
+            head = (scores.model, condition, reference, n, clusters, *accuracies)
             rows.append((*head, phi, variance, effect, target_gap, power, alpha, needed, q, seen, equivalence))
     return pl.DataFrame(rows, schema=POWER_SCHEMA, orient="row").fill_nan(None)

@@ -97,6 +97,7 @@ POWER_SCHEMA = pl.Schema(
         "needed": pl.Int64,
         "q": pl.Float64,
         "detectable_gap": pl.Float64,
+        # To show that there is none of +-target_gap.
         "needed_for_equivalence": pl.Int64,
     }
 )

@@ -163,7 +163,9 @@ def analyse(
         repeat=repeat_noise(results, held, options.intervals),
         first_passes=first_passes(held),
         power=power_table(models, options.reference, options.target_gap, options.power, 1 - options.intervals.level),
-        equivalence=equivalence(models, options.reference, options.missing, options.intervals, options.margin),
+        equivalence=equivalence(
+            models, options.reference, options.missing, options.intervals, options.margin, power=options.power
+        ),
         variance=variance_components(results),
         levels=by_level,
         spreads=spreads(results, options.reference, options.intervals, by_level),

@@ -79,6 +79,18 @@ def test_clusters_raise_the_need() -> None:
     assert two["q"].to_numpy() == pytest.approx(one["q"].to_numpy(), rel=0.02)
 
 
+def test_what_no_gap_takes_is_told_at_the_declared_power_and_with_the_clusters_of_the_run() -> None:
+    plain = drawn(200)
+    copied = plain.vstack(plain.with_columns(item_id=plain["item_id"] + "b"))
+    one, two = (score_matrices(item_scores(frame)) for frame in (plain, copied))
+    rule, options = MissingRule(), IntervalOptions()
+    alone = equivalence(one, "t2t", rule, options, power=0.9)
+    variance = power_table(one, "t2t", 0.03)["variance"].to_list()
+    assert alone["needed"].to_list() == [pairs_needed_for_equivalence(v, 0.02, 0.9) for v in variance]
+    twice = equivalence(two, "t2t", rule, options, power=0.9)["needed"] / alone["needed"]
+    assert twice.to_numpy() == pytest.approx(2.0, abs=0.04)
+
+
 def test_tost_is_two_one_sided_t_tests() -> None:
     values = np.random.default_rng(1).normal(0.005, 0.05, 100)
     p = max(
