@@ -45,7 +45,8 @@ class OpenaiOptions(EndpointOptions):
         max_tokens_field: its name in the body; some APIs know only `max_completion_tokens`.
         sampling_params_list: one table a stage of vLLM-Omni's pipeline (thinker, talker, code2wav).
         extra_body: further root fields. They are part of the digest and shown to everyone: no place for a secret.
-        omit: root fields that this server must not be sent, such as `modalities` or `seed`.
+        omit: root fields that this server must not be sent, such as `modalities`, `seed` or, where it serves one model
+            alone, `model`.
         stream: text answers come piece by piece; speech always comes whole.
     """
 
@@ -79,6 +80,15 @@ class OpenaiOptions(EndpointOptions):
     def _known_conditions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             Condition.parse(name)
+        return names
+
+    @field_validator("omit")
+    @classmethod
+    def _a_question_is_sent(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "messages" in names:
+            raise ValueError("messages is the question itself: leave it out of omit")
+        if "stream" in names:
+            raise ValueError("stream is sent where the option stream is true alone: set that to false instead")
         return names
 
     @field_validator("extra_body")

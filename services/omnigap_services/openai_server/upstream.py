@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
-from openai import AsyncStream
+from openai import AsyncStream, omit
 
 from omnigap.vocabulary import FinishReason
 from omnigap_services.openai_server.answer import Heard, finish_of, read_answer, tokens_of
@@ -40,7 +40,7 @@ class Upstream(Connection):
     async def _whole(self, body: Body, spoken: bool) -> Heard:
         fields = dict(body)
         response = await self.client.chat.completions.with_raw_response.create(
-            model=fields.pop("model"), messages=fields.pop("messages"), extra_body=fields
+            model=fields.pop("model", omit), messages=fields.pop("messages"), extra_body=fields
         )
         heard = read_answer(response.text, self._options.audio_format, spoken)
         return _with_tries(heard, response.retries_taken)
@@ -49,7 +49,7 @@ class Upstream(Connection):
         fields = dict(body)
         fields.pop("stream")
         stream: AsyncStream[Any] = await self.client.chat.completions.create(
-            model=fields.pop("model"), messages=fields.pop("messages"), stream=True, extra_body=fields
+            model=fields.pop("model", omit), messages=fields.pop("messages"), stream=True, extra_body=fields
         )
         finish: FinishReason | None = None
         tokens = (0, 0, 0)

@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from chat_server import MODEL, ChatServer
+from chat_server import MODEL, ChatServer, Reply, streaming, whole
 from PIL import Image
 from through import Through
 
@@ -16,6 +16,8 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from omnigap_services.openai_server.adapter import OpenaiAdapter
+from omnigap_services.options import OptionsError
 
 QUESTION = "What is the capital of France?"
 CLIP = AudioClip((0.25 * np.sin(np.arange(8_000) / 7)).astype(np.float32), 16_000)
@@ -119,3 +121,20 @@ def test_what_no_such_server_offers_is_refused(
         through().ask(QUESTION, decoding=decoding)
     assert refused.value.reason is Reason.BAD_REQUEST
     assert not chat.asked
+
+
+@pytest.mark.parametrize(("stream", "reply"), [(False, whole()), (True, streaming("Par", "is"))])
+def test_a_server_of_one_model_need_not_be_told_its_name(
+    chat: ChatServer, through: Through, stream: bool, reply: Reply
+) -> None:
+    service = through(omit=["model"], stream=stream)
+    chat.then(reply)
+    assert service.ask(QUESTION).text == "Paris"
+    assert "model" not in chat.asked[-1].body
+    assert service.describe().settings["model"] == MODEL
+
+
+@pytest.mark.parametrize("field", ["messages", "stream"])
+def test_a_field_without_which_nothing_is_asked_cannot_be_omitted(field: str) -> None:
+    with pytest.raises(OptionsError, match=rf"'omit' .*{field}"):
+        OpenaiAdapter({"model": MODEL, "omit": [field]})
