@@ -152,6 +152,15 @@ def test_a_clip_beyond_the_window_is_cut_into_pieces_and_heard_whole(built: Buil
     assert whole.complete.diagnostics["duration_s"] == 7.0
 
 
+def test_a_language_listed_with_its_region_is_heard(built: Built, hosted: Host) -> None:
+    options = {"model": str(built(tiny_ears.wav2vec2)), "language": "pt-BR", "languages": ["pt-BR"]}
+    served = hosted(HfAsrAdapter(options))
+    for asked in ("pt-BR", "pt", ""):
+        assert served.ask(clip(1.0), language=asked).complete.detected_language == "pt-BR"
+    with pytest.raises(ContractError, match="'en' is not known"):
+        served.ask(clip(1.0), language="en")
+
+
 def test_whisper_is_prompted_with_language_and_task_and_without_timestamps(built: Built, hosted: Host) -> None:
     adapter = HfAsrAdapter({"model": str(built(tiny_ears.whisper)), "max_new_tokens": 4})
     served = hosted(adapter)

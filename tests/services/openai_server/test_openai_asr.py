@@ -102,6 +102,20 @@ def test_what_could_steer_a_transcript_is_refused_before_it_is_sent(
         TranscriptionAdapter({"model": MODEL, "extra_body": {"prompt": "Paris"}})
 
 
+def test_a_language_is_heard_whatever_its_region(ears: ChatServer, service: Callable[..., Served]) -> None:
+    served = service(language="pt-BR", languages=["pt-BR"])
+    for asked in ("pt-BR", "pt", "pt-PT", ""):
+        served.ask(CLIP, language=asked)
+        assert ears.asked[-1].body["language"] == "pt"
+    with pytest.raises(ContractError, match="'en' is not in the option languages"):
+        served.ask(CLIP, language="en")
+
+
+def test_a_default_language_that_is_not_listed_is_named_at_the_start() -> None:
+    with pytest.raises(OptionsError, match=r"language is 'en', .*\(pt-BR\)"):
+        TranscriptionAdapter({"model": MODEL, "languages": ["pt-BR"]})
+
+
 def test_digital_silence_is_heard_as_nothing_and_not_sent(ears: ChatServer, service: Callable[..., Served]) -> None:
     reply = service().ask(AudioClip(np.zeros(16_000, np.float32), 16_000))
     assert (reply.text, reply.complete.diagnostics["no_speech_prob"]) == ("", 1.0)

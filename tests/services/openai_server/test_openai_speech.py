@@ -101,6 +101,14 @@ def test_the_items_language_chooses_the_voice_and_a_strange_one_is_refused(
     assert caught.value.reason is Reason.BAD_REQUEST
 
 
+def test_a_voice_of_the_items_region_comes_before_one_of_its_language(
+    voices: ChatServer, service: Callable[..., Served]
+) -> None:
+    served = service(voices=["ana", "bia"], language_voices={"pt-PT": "ana", "pt-BR": "bia"})
+    assert body_of(voices, served, language="pt-BR")["voice"] == "bia"
+    assert body_of(voices, served, language="pt")["voice"] == "ana"
+
+
 @pytest.mark.parametrize(("own", "says"), [(0, "set words_per_minute"), (160, "40 to 640")])
 def test_a_rate_that_cannot_be_told_is_refused(service: Callable[..., Served], own: float, says: str) -> None:
     with pytest.raises(ContractError, match=says) as caught:

@@ -17,6 +17,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
 from omnigap_services.hf.asr.ears import SAMPLE_RATE, Piece
 from omnigap_services.hf.asr.loading import LoadedEars, load_ears
 from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
+from omnigap_services.languages import primary, serving
 from omnigap_services.listening.clip import SILENCE_PEAK, clip_of
 from omnigap_services.listening.cutting import batches, cut
 from omnigap_services.listening.statistics import compression_ratio
@@ -43,7 +44,7 @@ class HfAsrAdapter(Adapter):
         self._loaded = load_ears(self._set)
         self._ears = self._loaded.ears
         self._watch = Watch(self._ears.model)
-        self._languages = self._ears.languages or self._set.languages or (_code(self._set.language),)
+        self._languages = self._ears.languages or self._set.languages or (primary(self._set.language),)
         self._window = int(min(self._set.window_s, self._ears.longest_s) * SAMPLE_RATE)
         return self._card(self._loaded)
 
@@ -98,15 +99,14 @@ class HfAsrAdapter(Adapter):
         ]
 
     def _language(self, turn: Turn) -> str:
-        code = _code(turn.request.language or self._set.language)
-        if code not in self._languages:
+        language = turn.request.language or self._set.language
+        found = serving(language, self._languages)
+        if found is None:
             known = ", ".join(self._languages)
-            text = (
-                f"language {turn.request.language!r} is not known to {self._loaded.weights.name}: send one of {known}"
-            )
+            text = f"language {language!r} is not known to {self._loaded.weights.name}: send one of {known}"
             told = ", or set another checkpoint" if self._ears.languages else ", or list it in the option languages"
             raise ContractError(Reason.BAD_REQUEST, text + told)
-        return code
+        return found
 
     def _beam_size(self, turn: Turn) -> int:
         asked = turn.request.decoding.beam_size
@@ -143,10 +143,6 @@ class HfAsrAdapter(Adapter):
             input_sample_rate_hz=SAMPLE_RATE,
             max_audio_seconds=600.0,
         )
-
-
-def _code(language: str) -> str:
-    return language.split("-")[0].lower()
 
 
 def _completion(pieces: Sequence[Piece], duration_s: float, language: str) -> Completion:

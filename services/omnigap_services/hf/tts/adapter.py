@@ -14,6 +14,7 @@ from omnigap_services.hf.tts.loading import LoadedVoice, load_voice
 from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.spelling import spelled_out
 from omnigap_services.hf.tts.voice import Line
+from omnigap_services.languages import serving
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.source import package_hash
 from omnigap_services.torch_models.oom import split_on_oom
@@ -93,9 +94,8 @@ class TtsAdapter(Adapter):
     def _language(self, asked: str) -> str:
         if not asked:
             return self._set.languages[0]
-        for language in self._set.languages:
-            if language.split("-")[0].lower() == asked.split("-")[0].lower():
-                return language
+        if (found := serving(asked, self._set.languages)) is not None:
+            return found
         spoken = ", ".join(self._set.languages)
         raise ContractError(
             Reason.BAD_REQUEST, f"the voice speaks {spoken}, not {asked!r}: set languages, or take another voice"

@@ -13,6 +13,7 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip, resample
 from omnigap.vocabulary import Condition, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
+from omnigap_services.languages import serving
 from omnigap_services.openai_server.answer import about_audio
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import read_key
@@ -124,16 +125,15 @@ class SpeechAdapter(Adapter):
         return body
 
     def _voice_for(self, asked: str) -> str:
-        options, language = self._set, asked.split("-")[0].lower()
-        known = {name.split("-")[0].lower() for name in (*options.languages, *options.language_voices)}
-        if language and options.languages and language not in known:
+        options = self._set
+        if not asked:
+            return options.voices[0]
+        if options.languages and serving(asked, (*options.languages, *options.language_voices)) is None:
             spoken = ", ".join(options.languages)
             text = f"no voice speaks {asked!r}: the options list {spoken}, set languages or language_voices"
             raise ContractError(Reason.BAD_REQUEST, text)
-        for name, voice in options.language_voices.items():
-            if name.split("-")[0].lower() == language:
-                return voice
-        return options.voices[0]
+        given = serving(asked, options.language_voices)
+        return options.voices[0] if given is None else options.language_voices[given]
 
     def _speed(self, words_per_minute: float | None) -> float | None:
         if words_per_minute is None:

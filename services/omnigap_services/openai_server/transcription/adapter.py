@@ -12,6 +12,7 @@ from omnigap.media import encode_pcm16, encode_wav
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
+from omnigap_services.languages import primary, serving
 from omnigap_services.listening.clip import SILENCE_PEAK, clip_of
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import read_key
@@ -105,12 +106,13 @@ class TranscriptionAdapter(Adapter):
         return Transcript(heard.text, heard.language, heard.tokens, diagnostics)
 
     def _language(self, asked: str) -> str:
-        code = (asked or self._set.language).split("-")[0].lower()
-        if self._set.languages and code not in self._set.languages:
+        """The two letters that such servers know a language by."""
+        language = asked or self._set.language
+        if self._set.languages and serving(language, self._set.languages) is None:
             known = ", ".join(self._set.languages)
-            text = f"language {asked!r} is not in the option languages ({known}): add it, or take another scorer"
+            text = f"language {language!r} is not in the option languages ({known}): add it, or take another scorer"
             raise ContractError(Reason.BAD_REQUEST, text)
-        return code
+        return primary(language)
 
     def close(self) -> None:
         if self._connection is not None:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from omnigap_services.languages import serving
 from omnigap_services.openai_server.endpoint import HOW_CALLS_ARE_MADE, EndpointOptions, check_address
-from omnigap_services.options import read_options
+from omnigap_services.options import OptionsError, read_options
 
 SERVICE = "openai-asr"
 
@@ -22,7 +23,8 @@ class TranscriptionOptions(EndpointOptions):
 
     Attributes:
         language: where the request names none.
-        languages: that the model hears, as two-letter codes; items in another one are refused. Empty: any.
+        languages: that the model hears, as BCP-47 tags; items in another one are refused, whatever their region is.
+            Empty: any.
         send_language: whether the language is told to the server.
         response_format: `verbose_json` brings statistics; some models know `json` alone.
         extra_body: further form fields, part of the digest and shown to everyone: no place for a secret.
@@ -54,8 +56,13 @@ def read_transcription_options(options: Mapping[str, object]) -> TranscriptionOp
     """The options, checked.
 
     Raises:
-        OptionsError: for unknown keys and values that do not fit.
+        OptionsError: for unknown keys, values that do not fit, and a default language that is not listed.
     """
     found = read_options(TranscriptionOptions, SERVICE, options)
     check_address(SERVICE, found)
+    if found.languages and serving(found.language, found.languages) is None:
+        raise OptionsError(
+            f"service {SERVICE}: option language is {found.language!r}, which is not in languages"
+            f" ({', '.join(found.languages)}): set it to one of them"
+        )
     return found
