@@ -190,6 +190,11 @@ class Range:
     hollow: bool
 
 
+def _seconds(value: float) -> str:
+    """Two digits that count below a second, one behind the point above."""
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
 def latency_plot(ranges: Sequence[Range], key: str, title: str, width: int = 500) -> Chart:
     """Median (marker) to 95th percentile (bar) on a log axis: servers differ by orders of magnitude."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -202,12 +207,12 @@ def latency_plot(ranges: Sequence[Range], key: str, title: str, width: int = 500
         axes.set_xscale("log")
         _rows_axes(axes, [r.label for r in ranges])
         for place, r in enumerate(ranges):
-            note = f"{r.median:.3g} s"
+            note = f"{_seconds(r.median)} s"
             if r.p95 is not None and words.known(r.p95):
                 colour = svg.MODALITY_COLOUR[r.modality]
                 axes.plot([r.median, r.p95], [place, place], color=colour, linewidth=2.4)
                 axes.plot(r.p95, place, "|", color=colour, markersize=11, markeredgewidth=2.4)
-                note += f", p95 {r.p95:.3g} s"
+                note += f", p95 {_seconds(r.p95)} s"
             _marker(axes, r.median, place, r.modality, r.hollow)
             _beside(axes, place, note)
         axes.set_xlim(min(values, default=0.1) / 1.5, max(values, default=1.0) * 1.5)
@@ -215,7 +220,7 @@ def latency_plot(ranges: Sequence[Range], key: str, title: str, width: int = 500
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("seconds, log scale")
-        described = "; ".join(f"{r.label}: median {r.median:.3g} s" for r in ranges)
+        described = "; ".join(f"{r.label}: median {_seconds(r.median)} s" for r in ranges)
         return _finished(figure, key, title, described)
 
 

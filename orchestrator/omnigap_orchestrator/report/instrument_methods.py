@@ -6,11 +6,12 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report import slices, words
+from omnigap_orchestrator.report.facts import RunFacts
 
 
-def instrument_paragraph(analysis: Analysis) -> str:
+def instrument_paragraph(analysis: Analysis, facts: RunFacts) -> str:
     """Empty where nothing of it was done."""
-    return " ".join(part for part in (_calibration(analysis), _second(analysis), _human(analysis)) if part)
+    return " ".join(part for part in (_calibration(analysis), _second(analysis, facts), _human(analysis)) if part)
 
 
 def _calibration(analysis: Analysis) -> str:
@@ -47,9 +48,17 @@ def _both(analysis: Analysis) -> str:
     return ", whose answers are spoken and were corrected alike" if heard else ""
 
 
-def _second(analysis: Analysis) -> str:
+def _second(analysis: Analysis, facts: RunFacts) -> str:
     heard = int(analysis.calibrated["second_cells"].sum() or 0)
-    return "" if not heard else f"A second ASR model transcribed {words.plural(heard, 'spoken answer')} for comparison."
+    if not heard:
+        return ""
+    other = facts.second_asr
+    # The same program with other settings is another scorer: its digest tells them apart.
+    name = f" ({other.name}; digest {words.short(other.digest)})" if other is not None and other.digest else ""
+    return (
+        f"A second ASR model{name} transcribed {words.plural(heard, 'spoken answer')}; both scorers are compared on "
+        "the answers that both have heard."
+    )
 
 
 def _human(analysis: Analysis) -> str:

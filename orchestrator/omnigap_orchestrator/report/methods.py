@@ -25,7 +25,7 @@ class Fact:
 def methods_paragraphs(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> tuple[str, ...]:
     """Sentences that can stand in a paper. What is not known is left out, not guessed."""
     told = (_asked(results, analysis, facts), controls_paragraph(analysis, facts), _scored(results, facts))
-    return tuple(text for text in (*told, instrument_paragraph(analysis), _analysed(analysis)) if text)
+    return tuple(text for text in (*told, instrument_paragraph(analysis, facts), _analysed(analysis)) if text)
 
 
 def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:
@@ -116,7 +116,13 @@ def _analysed(analysis: Analysis) -> str:
     gaps = slices.headline_gaps(analysis).filter(pl.col("estimate").is_not_null())
     used = [words.method(m) for m in gaps["method"].drop_nulls().unique(maintain_order=True).to_list()]
     tests = [words.method(m) for m in gaps["p_method"].drop_nulls().unique(maintain_order=True).to_list()]
-    intervals = f"Intervals are at {slices.level_words(analysis)}" + (f" by {words.listed(used)}" if used else "")
+    intervals = f"Intervals are at {slices.level_words(analysis)}" + (
+        f", of gaps by {words.listed(used)}" if used else ""
+    )
+    scores = slices.headline_accuracy(analysis).filter(pl.col("estimate").is_not_null())["method"].drop_nulls()
+    if not scores.is_empty():
+        of = words.listed([words.method(m) for m in scores.unique(maintain_order=True).to_list()])
+        intervals += f", of accuracies by {of}"
     if _bootstrapped(analysis):
         intervals += f" ({options.intervals.draws:,} draws and seed {options.intervals.seed} where bootstrapped)"
     sentences = [
@@ -139,7 +145,31 @@ def _analysed(analysis: Analysis) -> str:
     lacking = int(gaps["lacking"].sum() or 0)
     if lacking:
         sentences.append(f"Over all gaps given, {words.plural(lacking, 'pair')} lacked a score; bounds are given.")
+    sentences += _studied(analysis)
     return " ".join([*sentences, f"Analysis version {ANALYSIS_VERSION}."])
+
+
+def _studied(analysis: Analysis) -> list[str]:
+    """What else was computed: power, equivalence, and routing."""
+    options, sentences = analysis.options, []
+    if not analysis.power.is_empty():
+        sentences.append(
+            f"Sample sizes are those that show a gap of {words.points(options.target_gap, signed=False)} points with "
+            f"{100 * options.power:g} % power, from this run's own variances and clusters."
+        )
+    if not analysis.equivalence.is_empty():
+        level = analysis.equivalence["alpha"][0]
+        sentences.append(
+            f"That there is no gap is claimed only where two one-sided tests at {100 * level:g} % keep it within "
+            f"{words.points(options.margin, signed=False)} points."
+        )
+    if analysis.policies["accuracy"].drop_nulls().len():
+        routing = options.routing
+        sentences.append(
+            "Routing policies were chosen and scored on different items, by cross-validation over clusters "
+            f"({routing.folds} folds, {words.plural(routing.repeats, 'random split')})."
+        )
+    return sentences
 
 
 def _bootstrapped(analysis: Analysis) -> bool:

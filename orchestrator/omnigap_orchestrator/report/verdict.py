@@ -199,14 +199,30 @@ def _what_to_do(analysis: Analysis, model: str, given: pl.DataFrame) -> Markup:
             return Markup("Bring more answered pairs before anything is decided.")
         return Markup(
             "No form is shown to cost accuracy, which is not the same as no cost: the intervals reach up to {} points "
-            "to each side. Add items before routing on it."
-        ).format(f"{100 * max(width):.0f}")
+            "to each side. {}"
+        ).format(f"{100 * max(width):.0f}", _more_items(analysis, model))
     first, *rest = [advice for _, advice in costly]
     text = first[0].upper() + first[1:]
     if rest:
         text += "; " + words.listed(rest)
     flips = Markup('<a href="#items?verdict=flip">the flips</a>')
     return Markup("{}. Then listen to {}: they tell whether the model or the scorer is at fault.").format(text, flips)
+
+
+def _more_items(analysis: Analysis, model: str) -> str:
+    """How many items the declared gap takes in the form that asks for most; nothing but the advice where none tells."""
+    table = analysis.power.filter(pl.col("model") == model).drop_nulls("needed")
+    advice = "Add items before routing on it"
+    if table.is_empty():
+        return f"{advice}."
+    most = table.sort("needed").row(-1, named=True)
+    gap = words.points(most["target_gap"], signed=False)
+    if most["q"] >= 1:
+        return f"This run has the items for a gap of {gap} points."
+    return (
+        f"{advice}: a gap of {gap} points takes up to {words.count(most['needed'])} of them "
+        f"({100 * most['power']:g} % power), and this run has {words.count(most['n'])}."
+    )
 
 
 def _why_none(gaps: pl.DataFrame) -> str:

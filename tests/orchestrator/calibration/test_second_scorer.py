@@ -50,7 +50,9 @@ async def test_both_scorers_hear_the_same_answers_and_stand_side_by_side(tmp_pat
     assert len(ears.asked) == 6
     told = tomllib.loads(setting.folder.manifest.read_text(encoding="utf-8"))
     assert told["services"]["second_scorer"]["digest"] == spoken["second_asr_digest"][0]
-    assert "A second ASR model transcribed 6 spoken answers" in setting.folder.report.read_text(encoding="utf-8")
+    written = setting.folder.report.read_text(encoding="utf-8")
+    digest = told["services"]["second_scorer"]["digest"][:12]
+    assert f"A second ASR model (other ears; digest {digest}) transcribed 6 spoken answers" in written
     await setting.drive()
     assert len(ears.asked) == 6
 

@@ -66,7 +66,15 @@ def test_no_difference_is_not_called_no_gap() -> None:
     found = judged(dict(zip(CONDITIONS, rates, strict=True)))
     assert "no other condition is shown to differ" in plain(found.headline)
     assert "may be chance" in plain(found.headline)
-    assert "not the same as no cost" in plain(found.what_to_do)
+    told = plain(found.what_to_do)
+    assert "not the same as no cost" in told
+    assert told.endswith("This run has the items for a gap of 3.0 points.")
+
+
+def test_too_few_items_are_told_with_how_many_it_takes() -> None:
+    """One of 48 items is lost: variance 1/48, and 2.8016^2 / 48 / .03^2 = 181.7."""
+    told = plain(judged({"t2t": 0.75, "t2s": 35 / 48, "s2t": 0.75}, items=48).what_to_do)
+    assert "a gap of 3.0 points takes up to 182 of them (80 % power), and this run has 48." in told
 
 
 def test_a_gain_is_not_told_as_a_loss() -> None:

@@ -23,7 +23,10 @@ OPTIMISTIC = (
 
 
 def calibration_section(analysis: Analysis) -> Section | None:
-    """Nothing where there is no calibration, no second scorer, and no label; words and answers are then in no table."""
+    """Nothing where there is no calibration, no second scorer, and no label; words and answers are then in no table.
+
+    Where nothing could be corrected, the lead says why, and the raw scores stay in the tables of scores and gaps.
+    """
     if analysis.calibrated.is_empty() and analysis.human.is_empty():
         return None
     level = slices.level_words(analysis)
@@ -40,8 +43,7 @@ def calibration_section(analysis: Analysis) -> Section | None:
         tables=tuple(
             table
             for table in (
-                _scores(analysis, level),
-                _gaps(analysis, level),
+                *((_scores(analysis, level), _gaps(analysis, level)) if _corrects(analysis) else ()),
                 second_scorer_table(analysis, level),
                 _human(analysis, level),
                 rates_table(analysis, level),
@@ -49,6 +51,12 @@ def calibration_section(analysis: Analysis) -> Section | None:
             if table.rows
         ),
         folded=tuple(table for table in (rate_details(analysis, level), _hearing(analysis)) if table.rows),
+    )
+
+
+def _corrects(analysis: Analysis) -> bool:
+    return bool(
+        analysis.calibrated.select(pl.any_horizontal(pl.col("corrected", "corrected_gap").is_not_null()).any())[0, 0]
     )
 
 
@@ -66,6 +74,10 @@ def _lead(analysis: Analysis) -> str:
         refusals = analysis.calibrated["reason"].drop_nulls().unique(maintain_order=True).to_list()
         reason = "; ".join(refusals)
         sentences.append(f"No score is corrected: {reason}.")
+        if analysis.calibrated["second_n"].sum():
+            sentences.append(
+                "What a second scorer makes of the same answers shows how much hangs on the choice of one."
+            )
     if not analysis.human.is_empty():
         sentences.append(
             "Human labels are few and right, scores are many and biased: PPI++ takes both, and its interval is that of "

@@ -41,7 +41,7 @@ def waterfall_section(analysis: Analysis) -> Section | None:
             tables.points("estimate", "Points"),
             tables.interval("low", "high", f"{slices.level_words(analysis)} interval"),
             tables.count("n", "n", definition="n"),
-            tables.optional(tables.count("lacking", "Lacking", definition="missing")),
+            tables.optional(tables.count("lacking", "Lacking", definition="missing", zero_soft=True)),
             tables.method(),
         ],
         small="points of accuracy; the steps of a condition add up to its gap",
@@ -69,6 +69,7 @@ def waterfall_section(analysis: Analysis) -> Section | None:
         for place, model in enumerate(slices.models_of(analysis))
         for output in ORDER
     ]
+    drawn = tuple(chart for chart in charts if chart is not None)
     return Section(
         "waterfall",
         "Where the gap arises",
@@ -76,9 +77,10 @@ def waterfall_section(analysis: Analysis) -> Section | None:
         "From the typed question with a text answer to each other form, step by step: the question is heard or "
         "seen, words are chosen for a voice, then they are voiced by the model and heard by our scorer. "
         + _apart(frame),
-        charts=tuple(chart for chart in charts if chart is not None),
-        tables=(steps,),
-        folded=(shapes,) if shapes.rows else (),
+        charts=drawn,
+        # The charts tell the same; without any the table is all there is.
+        tables=() if drawn else (steps,),
+        folded=((steps,) if drawn else ()) + ((shapes,) if shapes.rows else ()),
     )
 
 
