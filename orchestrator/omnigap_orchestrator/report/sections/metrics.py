@@ -97,7 +97,8 @@ def _grid(analysis: Analysis) -> Table:
         return Column(name, cell, numeric=True)
 
     def items(row: Row) -> Cell:
-        return Cell(words.count(max(r["items"] for key, r in rows.items() if key[:2] == (row["model"], row["metric"]))))
+        counts = [r["items"] for key, r in rows.items() if key[:2] == (row["model"], row["metric"])]
+        return Cell(words.count(max(counts)), css="plain")
 
     grid = make_table(
         keys.with_columns(meaning=pl.col("metric").replace_strict(_MEANINGS, default="", return_dtype=pl.String)),
@@ -106,7 +107,7 @@ def _grid(analysis: Analysis) -> Table:
         [
             *model_column(analysis),
             tables.text("metric", "Metric", write=_name, definition="metric"),
-            tables.optional(tables.text("meaning", "", css="soft")),
+            tables.optional(tables.text("meaning", "", css="soft plain")),
             Column("Items", items, numeric=True),
             *(score(name) for name in conditions),
         ],

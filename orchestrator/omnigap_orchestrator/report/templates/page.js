@@ -40,18 +40,20 @@ document.querySelectorAll("button[popovertarget]").forEach((button) => {
   })));
 
   // A cell that starts like a formula is text; spreadsheets would run it otherwise.
+  const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const csvField = (cell) => {
-    let text = cell.exact ?? cell.shown;
-    if (cell.exact === undefined && /^[=+@\t]/.test(text)) text = `'${text}`;
-    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    const text = cell.exact ?? cell.shown;
+    return quoted(cell.exact === undefined && /^[=+@\t]/.test(text) ? `'${text}` : text);
   };
-  // An interval is two numbers, so it gets two columns.
+  // An interval is two numbers, so it gets two columns; a number with its interval in one cell gets three.
   const csv = (table) => {
     const rows = lines(table);
     const split = rows[0].map((_, i) => rows.some((row) => row[i] && row[i].low !== undefined));
+    const valued = split.map((yes, i) => yes && rows.some((row) => row[i] && row[i].exact !== undefined));
     const line = (row, r) => row.flatMap((cell, i) => {
       if (!split[i]) return [csvField(cell)];
-      return r === 0 ? [`${cell.shown} low`, `${cell.shown} high`] : [cell.low ?? "", cell.high ?? ""];
+      const limits = r === 0 ? [quoted(`${cell.shown} low`), quoted(`${cell.shown} high`)] : [cell.low ?? "", cell.high ?? ""];
+      return valued[i] ? [csvField(cell), ...limits] : limits;
     }).join(",");
     return rows.map(line).join("\n") + "\n";
   };
