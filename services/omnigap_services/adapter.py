@@ -170,7 +170,10 @@ class Turn(Protocol):
         """Ends the answer. Called for the adapter with a default where `generate` returns without it."""
 
     def fail(self, error: Exception) -> None:
-        """Ends this request alone with an error; the others of the batch go on."""
+        """Ends this request alone with an error; the others of the batch go on.
+
+        One that is no ContractError is logged with its traceback: an adapter that passes it on need not do so.
+        """
 
 
 class Adapter(ABC):

@@ -1,27 +1,56 @@
-"""What an adapter's exception means to the caller: the contract's reason, found without importing any framework."""
+"""What an adapter's exception means to the caller: the contract's reason, found without importing any framework.
+
+What nobody foresaw is logged with its traceback, under an id that its callers are told too.
+"""
 
 from __future__ import annotations
 
+import logging
+import traceback
+
+from omnigap.digest import sha256_hex
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+
+_log = logging.getLogger(__name__)
 
 # torch.cuda.OutOfMemoryError, jax and CTranslate2 are told by name or text: no framework may be imported for it.
 _MEMORY_CLASSES = {"MemoryError", "OutOfMemoryError"}
 _MEMORY_TEXTS = ("out of memory", "cublas_status_alloc_failed", "failed to allocate", "cannot allocate memory")
+
+_NOTE = "fault"
+
+# Calls, from the innermost outwards, by which two faults are told apart.
+_PLACES = 3
 
 # Status messages travel in HTTP/2 headers, percent-encoded and limited to 8 kB in all.
 _MAX_MESSAGE_BYTES = 1_200
 
 
 def failure_of(error: BaseException) -> ContractError:
-    """The contract's error for what `generate` raised; its own errors pass as they are."""
+    """The contract's error for what a service raised; its own errors pass as they are.
+
+    Any other is logged, once however many requests it ends, and the id in its message finds it in the log: the same
+    one for the same fault at the same place, so that equal failures read alike.
+    """
     if isinstance(error, ContractError):
         return error
-    text = f"{type(error).__name__}: {error}"
+    fault = _fault_id(error)
+    if not any(note.startswith(_NOTE) for note in getattr(error, "__notes__", ())):
+        error.add_note(f"{_NOTE} {fault}")
+        _log.error("%s %s: an unexpected %s", _NOTE, fault, type(error).__name__, exc_info=error)
+    # The id before the error's own words, which may be too long to travel whole.
+    text = f"{type(error).__name__} ({_NOTE} {fault} in the service's log): {error}"
     if _is_out_of_memory(error):
         advice = "the service ran out of memory: send fewer calls at once, a shorter input, or lower its max_batch_size"
         return ContractError(Reason.OUT_OF_MEMORY, f"{advice} ({text})")
     return ContractError(Reason.MODEL_ERROR, text)
+
+
+def _fault_id(error: BaseException) -> str:
+    """Eight hex digits of where an exception was raised, and of its class."""
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    return sha256_hex("\n".join([type(error).__name__, *places[-_PLACES:]]).encode())[:8]
 
 
 def shortened(error: ContractError) -> ContractError:

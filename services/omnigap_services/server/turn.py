@@ -116,14 +116,14 @@ class ServedTurn:
         text = f"the call's deadline passed after {waited:.1f} s: wait longer, or send fewer calls at once"
         self.fail(ContractError(Reason.DEADLINE_EXCEEDED, text))
 
-    def finish(self, error: BaseException | None = None) -> None:
+    def finish(self, error: ContractError | None = None) -> None:
         """Ends what `generate` left open: with its error, as given up, or with a default completion."""
         if not self._open:
             return
         if self.cancelled:
             self.give_up()
         elif error is not None:
-            self._end(failure_of(error))
+            self._end(error)
         else:
             self.complete(Completion())
 

@@ -8,7 +8,9 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 
+from omnigap.errors import ContractError
 from omnigap_services.adapter import Adapter, Card
+from omnigap_services.server.failures import failure_of
 from omnigap_services.server.turn import ServedTurn
 
 _log = logging.getLogger(__name__)
@@ -97,12 +99,12 @@ class Worker:
         while batch := self._next_batch():
             for turn in batch:
                 turn.start(len(batch))
-            failure: BaseException | None = None
+            failure: ContractError | None = None
             try:
                 self._adapter.generate(batch)
             except BaseException as error:  # also SystemExit: a library's exit call must not end a worker
-                _log.warning("generate failed on a batch of %d", len(batch), exc_info=True)
-                failure = error
+                failure = failure_of(error)
+                _log.warning("generate failed on a batch of %d: %s", len(batch), failure)
             for turn in batch:
                 turn.finish(failure)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,10 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 
 if TYPE_CHECKING:
+    from in_process import Host
     from served import Part, Serve, Served
+
+    from tests.services.qwen_omni.conftest import Make
 
 QUESTIONS: tuple[tuple[Part, ...], ...] = (
     ("What is the capital of France?",),
@@ -116,3 +120,25 @@ def test_the_command_serves_a_checkpoint(serve: Serve, checkpoints: dict[str, Pa
     ours, theirs = (place.ask("Hi", output=Modality.SPEECH) for place in (alone, served))
     assert ours.text == theirs.text
     assert ours.complete.diagnostics == theirs.complete.diagnostics
+
+
+@pytest.mark.parametrize("part", ["thinker", "prompter"])
+def test_a_fault_that_nobody_foresaw_is_logged_with_its_traceback_under_the_id_that_the_caller_is_told(
+    make: Make, hosted: Host, part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken_kernel(*_: object, **__: object) -> None:
+        raise IndexError("index 7 is out of bounds")
+
+    adapter = make("qwen3", loaded=False, speech=False)
+    served = hosted(adapter)
+    if part == "thinker":
+        monkeypatch.setattr(adapter._loaded.model.thinker, "generate", broken_kernel)
+    else:
+        monkeypatch.setattr(adapter._loaded.prompter, "prompt", broken_kernel)
+    with pytest.raises(ContractError, match="index 7 is out of bounds") as failed:
+        served.ask("Who was it?")
+    assert failed.value.reason is Reason.MODEL_ERROR
+    (fault,) = re.findall(r"fault ([0-9a-f]{8})", failed.value.message)
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert fault in record.getMessage()
+    assert "in broken_kernel" in (record.exc_text or "")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from model_double import Double, Start
+from model_double import Double, Gate, Start, entered
 
+from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion, Turn
@@ -99,7 +103,7 @@ def _raise(error: BaseException) -> Callable[[Turn], None]:
 @pytest.mark.parametrize(
     ("error", "reason", "words"),
     [
-        (ValueError("bad tensor"), Reason.MODEL_ERROR, "ValueError: bad tensor"),
+        (ValueError("bad tensor"), Reason.MODEL_ERROR, "in the service's log): bad tensor"),
         (SystemExit(3), Reason.MODEL_ERROR, "SystemExit"),
         (MemoryError(), Reason.OUT_OF_MEMORY, "send fewer calls at once"),
         (OutOfMemoryError("CUDA"), Reason.OUT_OF_MEMORY, "OutOfMemoryError"),
@@ -117,6 +121,71 @@ async def test_an_exception_fails_the_turn_with_its_reason_and_the_server_lives_
     assert words in refusal.message
     adapter.answer = lambda turn: turn.write("well again")
     assert (await caller.ask("hello")).text == "well again"
+
+
+FAULT = re.compile(r"fault ([0-9a-f]{8})")
+
+
+def logged(caplog: pytest.LogCaptureFixture, message: str) -> list[logging.LogRecord]:
+    """The records with a traceback under the id that a caller was told."""
+    (fault,) = set(FAULT.findall(message))
+    return [record for record in caplog.records if record.exc_info and fault in record.getMessage()]
+
+
+async def test_an_unforeseen_exception_is_logged_with_its_traceback_under_the_id_that_the_caller_is_told(
+    running: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(turn: Turn) -> None:
+        raise ValueError(f"bad tensor of {turn.request.texts[0]}, and more " + "x" * 5_000)
+
+    caller = (await running(Double(answer))).caller
+    refusals = [await caller.refusal(name) for name in ("one", "two")]
+    for refusal, name in zip(refusals, ("one", "two"), strict=True):
+        records = [record for record in logged(caplog, refusal.message) if name in (record.exc_text or "")]
+        assert [record.levelname for record in records] == ["ERROR"]
+        assert "in answer" in (records[0].exc_text or "")
+    ids = {FAULT.findall(refusal.message)[0] for refusal in refusals}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize("ends_itself", [True, False])
+async def test_an_exception_that_ends_a_whole_batch_is_logged_once(
+    running: Start, caplog: pytest.LogCaptureFixture, ends_itself: bool
+) -> None:
+    gate = Gate()
+
+    class Failing(Double):
+        def generate(self, batch: Sequence[Turn]) -> None:
+            if len(batch) == 1:
+                super().generate(batch)
+                return
+            try:
+                raise RuntimeError("no such kernel")
+            except RuntimeError as error:
+                if not ends_itself:
+                    raise
+                for turn in batch:
+                    turn.fail(error)
+
+    served = await running(Failing(gate, max_batch_size=4))
+    first = asyncio.create_task(served.caller.ask("first"))
+    await entered(gate)
+    calls = [asyncio.create_task(served.caller.refusal(name)) for name in ("one", "two")]
+    await served.until(pending=2)
+    gate.open.set()
+    await first
+    messages = {(await call).message for call in calls}
+    assert len(messages) == 1
+    assert len(logged(caplog, messages.pop())) == 1
+
+
+async def test_a_refusal_is_no_fault_of_the_service(running: Start, caplog: pytest.LogCaptureFixture) -> None:
+    def answer(turn: Turn) -> None:
+        turn.fail(ContractError(Reason.BAD_REQUEST, "no such voice"))
+
+    refusal = await (await running(Double(answer))).caller.refusal("hello")
+    assert refusal.message == "no such voice"
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_an_error_after_deltas_ends_the_stream_as_an_error(running: Start) -> None:

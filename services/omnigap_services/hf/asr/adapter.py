@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -25,8 +24,6 @@ from omnigap_services.options import read_options
 from omnigap_services.source import package_hash
 from omnigap_services.torch_models.oom import split_on_oom
 from omnigap_services.torch_models.stopping import GoneError, Watch
-
-_log = logging.getLogger(__name__)
 
 _SHORTEST = SAMPLE_RATE // 10
 
@@ -63,7 +60,6 @@ class HfAsrAdapter(Adapter):
             try:
                 split_on_oom(asked, work, lambda one, error: one[0].fail(error))
             except Exception as error:  # these clips' alone: others of the batch are in another language
-                _log.warning("%d clips failed", len(asked), exc_info=True)
                 for turn, _ in asked:
                     turn.fail(error)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -24,8 +23,6 @@ from omnigap_services.options import OptionsError, read_options
 from omnigap_services.server.warmup import default_warm_up
 from omnigap_services.source import package_hash
 from omnigap_services.torch_models.oom import split_on_oom
-
-_log = logging.getLogger(__name__)
 
 _WARM_UP_TOKENS = 2
 _SHOWN_IN_DIGEST = (
@@ -76,7 +73,6 @@ class ChatAdapter(Adapter):
             try:
                 split_on_oom(outboxes, work, lambda outbox, error: outbox.turn.fail(error))
             except Exception as error:  # these questions' alone: others of the batch are decoded in another way
-                _log.warning("%d questions failed", len(outboxes), exc_info=True)
                 for outbox in outboxes:
                     outbox.turn.fail(error)
 

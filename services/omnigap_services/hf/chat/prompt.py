@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from omnigap.vocabulary import Modality
 from omnigap_services.adapter import InputPart, Request
 from omnigap_services.hf.chat.loading import ChatModel
 from omnigap_services.hf.chat.options import ChatOptions
+
+_log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 
@@ -139,7 +142,8 @@ class Prompter:
         try:
             messages = [self._message("system", [mark]), self._message("user", ["Hello."])]
             return "system" if mark in self._render(messages, self._options.template_arguments) else "user"
-        except Exception:  # Jinja's TemplateError, or whatever a template trips over
+        except Exception as error:  # Jinja's TemplateError, or whatever a template trips over
+            _log.info("the chat template takes no system message (%s): it goes before the question", error)
             return "user"
 
 
