@@ -28,12 +28,16 @@ def wild_cluster(totals: ClusterTotals, level: float, seed: int, draws: int, bou
     """Wild cluster bootstrap-t with the null imposed, inverted into an interval (Cameron, Gelbach and Miller 2008).
 
     The interval holds every mean that the symmetric bootstrap test does not reject; it is cut at +-`bound`. All
-    statistics are quadratic in the tested mean, so the draws are made once, whatever the number of means tried.
+    statistics are quadratic in the tested mean, so the draws are made once, whatever the number of means tried. The
+    sign is made canonical first, so that swapping two conditions mirrors the result.
     """
     g, n = totals.count, totals.items
     se = totals.standard_error()
     if g < 2 or not se > 0:
         return NO_INTERVAL
+    mirrored = _mirror(totals.sums)
+    if mirrored:
+        totals = totals.mirrored()
     s, m = totals.sums, totals.sizes
     columns = np.column_stack([s, m, s * m, m * m])
     squares = np.column_stack([s * s, s * m, m * m])
@@ -53,6 +57,8 @@ def wild_cluster(totals: ClusterTotals, level: float, seed: int, draws: int, bou
     low = _last_accepted(p_value, totals.mean, -bound, alpha)
     high = _last_accepted(p_value, totals.mean, bound, alpha)
     name = "wild_cluster_webb" if g <= WEBB_UP_TO else "wild_cluster_rademacher"
+    if mirrored:
+        low, high = -high, -low
     return Interval(low, high, name, se, p_value(0.0))
 
 

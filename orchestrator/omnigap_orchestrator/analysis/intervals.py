@@ -40,9 +40,16 @@ class ClusterTotals:
         """Adds values (items,) up within clusters; sorted by content, so that no label changes a later draw."""
         _, codes = np.unique(cluster, return_inverse=True)
         sums = np.bincount(codes, weights=values).astype(np.float64)
-        sizes = np.bincount(codes).astype(np.float64)
+        return cls._sorted(sums, np.bincount(codes).astype(np.float64))
+
+    @classmethod
+    def _sorted(cls, sums: FloatArray, sizes: FloatArray) -> ClusterTotals:
         order = np.lexsort((sizes, sums))
         return cls(sums[order], sizes[order])
+
+    def mirrored(self) -> ClusterTotals:
+        """Those of the values with the other sign."""
+        return self._sorted(-self.sums, self.sizes)
 
     @property
     def count(self) -> int:

@@ -23,7 +23,10 @@ _NOTHING: list[object] = [math.nan, math.nan, math.nan, None]
 
 @dataclass(frozen=True, slots=True)
 class RoutingOptions:
-    """Constraints, and how the held-out scores are made: `repeats` random splits of the clusters into `folds`."""
+    """Constraints, and how the held-out scores are made: `repeats` random splits of the clusters into `folds`.
+
+    The splits are seeded, and do not depend on what items and clusters are called.
+    """
 
     constraints: Constraints = field(default_factory=Constraints)
     folds: int = 5
@@ -198,6 +201,23 @@ def _by_task(table: FloatArray, task: IntArray, tasks: int) -> FloatArray:
     return np.asarray(np.column_stack(columns), dtype=np.float64)
 
 
+def _clusters_by_content(table: FloatArray, held: ModelScores) -> IntArray:
+    """A number per item: its cluster's place among all clusters, ordered by the tasks and scores that they hold.
+
+    So the split follows the scores and never the names of items. Clusters of the same content are interchangeable.
+    """
+    # Rounded, since the order in which replicates were added up may show in a last digit.
+    content = np.column_stack([held.task, np.round(table, 9)])
+    _, kind = np.unique(content, axis=0, return_inverse=True)
+    _, cluster = np.unique(held.cluster, return_inverse=True)
+    order = np.lexsort([kind, cluster])
+    bounds = np.flatnonzero(np.diff(cluster[order], prepend=-1))
+    kinds = [tuple(part) for part in np.split(kind[order], bounds[1:])]
+    place = np.empty(len(kinds), dtype=np.int64)
+    place[sorted(range(len(kinds)), key=kinds.__getitem__)] = np.arange(len(kinds))
+    return np.asarray(place[cluster], dtype=np.int64)
+
+
 def _cross_validated(
     table: FloatArray, held: ModelScores, options: RoutingOptions, rng: np.random.Generator
 ) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray], FloatArray]:
@@ -207,7 +227,7 @@ def _cross_validated(
     """
     n, k = table.shape
     tasks = len(held.tasks)
-    _, cluster = np.unique(held.cluster, return_inverse=True)
+    cluster = _clusters_by_content(table, held)
     total = _by_task(table, held.task, tasks)
     single, by_task = np.zeros(n), np.zeros(n)
     used_single, used_task, votes = np.zeros(k), np.zeros(k), np.zeros((tasks, k))

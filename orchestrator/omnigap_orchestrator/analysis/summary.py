@@ -32,7 +32,7 @@ from omnigap_orchestrator.analysis.set_level import set_level
 from omnigap_orchestrator.analysis.variance import variance_components
 from omnigap_orchestrator.analysis.waterfall import waterfall
 
-ANALYSIS_VERSION = 3
+ANALYSIS_VERSION = 4
 """Goes up whenever the same results would give other numbers or other columns."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.levels import varying
-from omnigap_orchestrator.analysis.pairs import FloatArray, is_scored
+from omnigap_orchestrator.analysis.pairs import FloatArray, is_scored, ordered_conditions
 from omnigap_orchestrator.analysis.study_schemas import VARIANCE_SCHEMA
 
 
@@ -63,10 +63,11 @@ def variance_components(results: pl.DataFrame) -> pl.DataFrame:
     Returns:
         A frame of `VARIANCE_SCHEMA`. `share_level` is the level's part of the total, negative components taken as 0.
     """
-    cells = results.filter(is_scored())
+    parts = results.filter(is_scored()).partition_by("model", "condition", as_dict=True)
+    order = {name: place for place, name in enumerate(ordered_conditions([str(key[1]) for key in parts]))}
     rows: list[tuple[object, ...]] = []
-    for part in cells.partition_by("model", "condition", maintain_order=True):
-        model, condition = part["model"][0], part["condition"][0]
+    # In an order of their own, and not in that of the table's rows.
+    for (model, condition), part in sorted(parts.items(), key=lambda p: (str(p[0][0]), order[str(p[0][1])])):
         # A named level explains the replicates: their number would only repeat it.
         replicated = "replicate" in part.columns and part["replicate"].drop_nulls().n_unique() > 1
         for factor in varying(part) or (("replicate",) if replicated else ()):

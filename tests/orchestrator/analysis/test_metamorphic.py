@@ -1,0 +1,127 @@
+"""What must not change any table of the analysis, and what must change it in a known way."""
+
+import numpy as np
+import polars as pl
+import pytest
+from made_up_results import drawn
+from polars.testing import assert_frame_equal
+
+from omnigap_orchestrator.analysis import Analysis, AnalysisOptions, IntervalOptions, analyse
+
+FAST = AnalysisOptions(intervals=IntervalOptions(draws=299))
+
+CASES = {
+    "items": drawn(60),
+    "graded items": drawn(30, graded=True),
+    "clusters": drawn(90, cluster_size=3),
+    "replicates": drawn(40, cluster_size=4, replicates=2, graded=True),
+}
+"""Single items and clusters, with every kind of interval between them."""
+
+SWAPPED = {"s2t": "i2t", "i2t": "s2t", "s2s": "i2s", "i2s": "s2s"}
+
+
+def assert_same(one: Analysis, other: Analysis) -> None:
+    for name, table in one.tables().items():
+        try:
+            assert_frame_equal(table, other.tables()[name], abs_tol=1e-9)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from None
+
+
+def with_controls(results: pl.DataFrame) -> pl.DataFrame:
+    """Two-pass and repeat cells whose scores are those of other conditions of the same items."""
+    two_pass = results.filter(pl.col("condition").is_in(["s2s", "i2s"])).with_columns(
+        control=pl.lit("two-pass"), condition=pl.col("condition").replace({"s2s": "s2t", "i2s": "i2t"})
+    )
+    repeat = results.filter(condition="s2t").with_columns(control=pl.lit("repeat"), condition=pl.lit("t2t"))
+    return pl.concat([two_pass, repeat])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_order_of_the_rows_changes_no_table(case: str) -> None:
+    results = CASES[case]
+    controls = with_controls(results)
+    shuffled = results.sample(fraction=1, shuffle=True, seed=1)
+    mixed = controls.sample(fraction=1, shuffle=True, seed=2)
+    assert_same(analyse(results, FAST, controls), analyse(shuffled, FAST, mixed))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_names_of_items_and_clusters_change_no_table(case: str) -> None:
+    def renamed(frame: pl.DataFrame) -> pl.DataFrame:
+        """Reversed digits: another order by name."""
+        return frame.with_columns(pl.col("item_id").str.reverse(), "x" + pl.col("cluster").str.reverse())
+
+    results = CASES[case]
+    controls = with_controls(results)
+    assert_same(analyse(results, FAST, controls), analyse(renamed(results), FAST, renamed(controls)))
+
+
+def test_duplicating_the_set_keeps_every_estimate_and_doubles_every_count() -> None:
+    def twice(frame: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([frame, frame.with_columns(pl.col("item_id") + "b", pl.col("cluster") + "b")])
+
+    results = CASES["clusters"]
+    one, two = (
+        analyse(results, FAST, with_controls(results)),
+        analyse(twice(results), FAST, twice(with_controls(results))),
+    )
+    kept = {
+        "accuracy": ["estimate"],
+        "accuracy_by_task": ["estimate"],
+        "gaps": ["estimate", "bound_low", "bound_high"],
+        "gaps_by_task": ["estimate"],
+        "effects": ["estimate"],
+        "consistency": ["estimate", "if_independent"],
+        "agreement": ["kappa", "phi"],
+        "waterfall": ["estimate"],
+        "repeat": ["changed", "drift"],
+        "equivalence": ["estimate"],
+        "set_level": ["value"],
+    }
+    for name, columns in kept.items():
+        before, after = one.tables()[name], two.tables()[name]
+        assert before.height > 0, name
+        for column in columns:
+            np.testing.assert_allclose(after[column].cast(pl.Float64), before[column].cast(pl.Float64), atol=1e-12)
+        if name != "set_level":
+            assert after["n"].to_list() == [2 * n for n in before["n"]], name
+    narrower = two.gaps.filter(pooling="item_weighted")["se"] / one.gaps.filter(pooling="item_weighted")["se"]
+    # 30 clusters: the finite-cluster correction shrinks too.
+    np.testing.assert_allclose(narrower, np.sqrt(29 / 30 * 60 / 59 / 2), rtol=1e-9)
+
+
+def test_swapping_speech_and_image_swaps_their_rows() -> None:
+    def swapped(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(pl.col("condition").replace(SWAPPED))
+
+    results = CASES["items"]
+    one = analyse(results, FAST, with_controls(results))
+    other = analyse(swapped(results), FAST, swapped(with_controls(results)))
+    # No intervals of bootstraps: their draws are seeded by the name of their number.
+    for name, keys, columns in (
+        ("accuracy", ["condition", "pooling", "missing"], ["estimate", "low", "high"]),
+        ("gaps", ["condition", "pooling", "missing"], ["estimate", "low", "high", "b", "c", "p", "p_adjusted"]),
+        ("waterfall", ["condition", "step"], ["estimate", "n"]),
+        ("equivalence", ["condition"], ["estimate", "p"]),
+        ("power", ["condition"], ["needed", "q"]),
+    ):
+        before = one.tables()[name].select(*keys, *columns).sort(keys)
+        after = swapped(other.tables()[name]).select(*keys, *columns).sort(keys)
+        assert_frame_equal(before, after, abs_tol=1e-9)
+
+
+def test_swapping_a_condition_and_the_reference_mirrors_gaps_whatever_their_interval() -> None:
+    methods = set()
+    for results in CASES.values():
+        pair = results.filter(pl.col("condition").is_in(["t2t", "s2t"]))
+        mirrored = pair.with_columns(pl.col("condition").replace({"t2t": "s2t", "s2t": "t2t"}))
+        one, other = analyse(pair, FAST).gaps, analyse(mirrored, FAST).gaps
+        for column in ("estimate", "p"):
+            sign = -1 if column == "estimate" else 1
+            np.testing.assert_allclose(other[column], sign * one[column], atol=1e-9)
+        np.testing.assert_allclose(other["low"].cast(pl.Float64), -one["high"].cast(pl.Float64), atol=1e-6)
+        assert (other["b"].to_list(), other["c"].to_list()) == (one["c"].to_list(), one["b"].to_list())
+        methods |= set(one["method"].to_list())
+    assert len(methods - {None}) >= 4, methods
