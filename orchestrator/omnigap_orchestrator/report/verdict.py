@@ -194,13 +194,13 @@ def _what_to_do(analysis: Analysis, model: str, given: pl.DataFrame) -> Markup:
             return Markup("Where accuracy matters, avoid {}. {}").format(avoid, _again(counts))
         if counts["failed"].sum():
             return Markup(_again(counts))
-        width = [(r["high"] - r["low"]) / 2 for r in given.iter_rows(named=True) if words.known(r["low"])]
-        if not width:
+        possible = [-r["low"] for r in given.iter_rows(named=True) if words.known(r["low"])]
+        if not possible:
             return Markup("Bring more answered pairs before anything is decided.")
         return Markup(
-            "No form is shown to cost accuracy, which is not the same as no cost: the intervals reach up to {} points "
-            "to each side. {}"
-        ).format(f"{100 * max(width):.0f}", _more_items(analysis, model))
+            "No form is shown to cost accuracy, which is not the same as no cost: the intervals leave room for a loss "
+            "of {} points. {}"
+        ).format(f"{100 * max(0.0, *possible):.0f}", _more_items(analysis, model))
     first, *rest = [advice for _, advice in costly]
     text = first[0].upper() + first[1:]
     if rest:
