@@ -31,13 +31,14 @@ class Answer:
         self.ended = False
         self.gone_away = False
         self._callers = 0
-        self._deadline = -math.inf
+        # None until the first caller joins: a worker may have the answer in hand before that.
+        self._deadline: float | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
     def expired(self) -> bool:
         """True once the most patient caller's deadline passed."""
-        return time.monotonic() > self._deadline
+        return self._deadline is not None and time.monotonic() > self._deadline
 
     @property
     def gone(self) -> bool:
@@ -52,7 +53,8 @@ class Answer:
     def join(self, seconds: float | None) -> None:
         """Adds a caller who waits at most so many seconds; None waits for ever."""
         self._callers += 1
-        self._deadline = max(self._deadline, math.inf if seconds is None else time.monotonic() + seconds)
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
+        self._deadline = deadline if self._deadline is None else max(self._deadline, deadline)
 
     def leave(self) -> bool:
         """Removes a caller; True where it was the last one of an answer that still runs."""

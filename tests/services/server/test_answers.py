@@ -15,6 +15,9 @@ from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion, Turn
+from omnigap_services.server import lifecycle
+from omnigap_services.server.turn import ServedTurn
+from omnigap_services.server.worker import Worker
 
 SPEECH = pb.MODALITY_SPEECH
 
@@ -186,6 +189,21 @@ async def test_a_refusal_is_no_fault_of_the_service(running: Start, caplog: pyte
     refusal = await (await running(Double(answer))).caller.refusal("hello")
     assert refusal.message == "no such voice"
     assert not [record for record in caplog.records if record.exc_info]
+
+
+class Prompt(Worker):
+    """A worker that looks at a turn at once, before whoever asked has gone on."""
+
+    def submit(self, turn: ServedTurn) -> None:
+        assert not turn.cancelled, "nobody has left yet"
+        super().submit(turn)
+
+
+async def test_a_worker_that_is_faster_than_the_caller_does_not_take_it_for_gone(
+    running: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "Worker", Prompt)
+    assert (await (await running(Double())).caller.ask("hello")).text == "hello"
 
 
 async def test_an_error_after_deltas_ends_the_stream_as_an_error(running: Start) -> None:
