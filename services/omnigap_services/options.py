@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +13,14 @@ class Options(BaseModel):
     """Base of a service's options: frozen, and a key that is not declared is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    def shown_without(self, names: Collection[str]) -> dict[str, str]:
+        """The options but for these, as a card shows them: texts as they are, all else as JSON."""
+        values = self.model_dump(mode="json", exclude=set(names))
+        return {
+            key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+            for key, value in values.items()
+        }
 
 
 class OptionsError(ValueError):

@@ -10,6 +10,8 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from omnigap_services.espeak.adapter import EspeakAdapter
+from omnigap_services.options import OptionsError
 
 TEXT = "The capital of France is Paris."
 
@@ -100,3 +102,9 @@ def test_the_digest_holds_the_librarys_version_and_the_defaults(espeak: Served, 
     assert settings["espeak_ng"]
     assert settings["library.espeakng-loader"]
     assert serve("espeak", {"voice": "en-us+f3"}).describe().digest != espeak.describe().digest
+
+
+@pytest.mark.parametrize("rate", [0, 79, 451])
+def test_a_default_rate_that_it_cannot_speak_at_is_refused_at_the_start(rate: int) -> None:
+    with pytest.raises(OptionsError, match=rf"'words_per_minute' is {rate}"):
+        EspeakAdapter({"words_per_minute": rate})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pydantic import Field
+
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Condition, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
@@ -29,15 +31,15 @@ _VOICES = (
     Voice("ja", "ja"),
     Voice("pt-br", "pt-BR"),
 )
-_RATES_WPM = (80, 450)
+_SLOWEST, _FASTEST = library.RATES_WPM
 
 
 class EspeakOptions(Options):
     """Defaults for requests that name no voice and no rate."""
 
     voice: str = library.DEFAULT_VOICE
-    words_per_minute: int = library.DEFAULT_RATE_WPM
-    max_queue: int = 256
+    words_per_minute: int = Field(default=library.DEFAULT_RATE_WPM, ge=_SLOWEST, le=_FASTEST)
+    max_queue: int = Field(default=256, ge=0)
 
 
 class EspeakAdapter(Adapter):
@@ -100,8 +102,7 @@ class EspeakAdapter(Adapter):
         rate = request.words_per_minute
         if rate is None:
             return self._set.words_per_minute
-        low, high = _RATES_WPM
-        if not low <= rate <= high:
-            text = f"words_per_minute is {rate:g}: espeak speaks {low} to {high}"
+        if not _SLOWEST <= rate <= _FASTEST:
+            text = f"words_per_minute is {rate:g}: espeak speaks {_SLOWEST} to {_FASTEST}"
             raise ContractError(Reason.BAD_REQUEST, text)
         return round(rate)

@@ -21,6 +21,7 @@ __all__ = [
     "DEFAULT_PITCH",
     "DEFAULT_RATE_WPM",
     "DEFAULT_VOICE",
+    "RATES_WPM",
     "SAMPLE_RATE",
     "SHIPPED_VOICES",
     "EspeakError",
@@ -44,7 +45,9 @@ DEFAULT_VOICE = "en-us"
 DEFAULT_RATE_WPM = 175
 DEFAULT_PITCH = 50
 
-_RATES_WPM = (80, 450)
+RATES_WPM = (80, 450)
+"""Slowest and fastest."""
+
 _PITCHES = (0, 100)
 
 # Constants of speak_lib.h.
@@ -216,7 +219,7 @@ def phonemes(text: str, voice: str = DEFAULT_VOICE) -> str:
 
 
 def _select(library: ctypes.CDLL, voice: str, rate_wpm: int, pitch: int) -> None:
-    for name, value, (low, high) in (("rate_wpm", rate_wpm, _RATES_WPM), ("pitch", pitch, _PITCHES)):
+    for name, value, (low, high) in (("rate_wpm", rate_wpm, RATES_WPM), ("pitch", pitch, _PITCHES)):
         if not low <= value <= high:
             raise EspeakError(f"{name} {value} is outside {low}..{high}")
     if library.espeak_SetVoiceByName(voice.encode()) != 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -40,6 +41,7 @@ class EndpointOptions(Options):
         timeout_s: silence of the server after which a try is given up.
         connect_timeout_s: until a connection must stand.
         wait_s: how long loading waits for the server to answer.
+        not_in_the_digest: names of the options that may change and the service stays the same.
     """
 
     base_url: str = "http://127.0.0.1:8091/v1"
@@ -54,6 +56,12 @@ class EndpointOptions(Options):
     timeout_s: float = Field(default=600.0, gt=0)
     connect_timeout_s: float = Field(default=10.0, gt=0)
     wait_s: float = Field(default=30.0, ge=0)
+
+    not_in_the_digest: ClassVar[frozenset[str]] = HOW_CALLS_ARE_MADE
+
+    def settings(self) -> dict[str, str]:
+        """All that changes answers, as the card shows it; the host and the key are no part of it."""
+        return self.shown_without(self.not_in_the_digest)
 
 
 def check_address(service: str, options: EndpointOptions) -> None:

@@ -8,13 +8,14 @@ from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_services.memory import OUT_OF_MEMORY
 
 _SHOWN = 600
 """Characters of a server's error that are passed on."""
 
 # Read in the servers' sources and seen in their issues; the first that fits is taken.
 _TEXTS = (
-    (Reason.OUT_OF_MEMORY, ("out of memory", "outofmemory", "failed to allocate", "cublas_status_alloc_failed")),
+    (Reason.OUT_OF_MEMORY, OUT_OF_MEMORY),
     (Reason.MODEL_ERROR, ("no audio was produced", "did not produce audio", "produced no audio")),
     (Reason.TOO_LARGE, ("context_length_exceeded", "maximum context length", "maximum model length")),
 )

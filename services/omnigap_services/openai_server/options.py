@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -21,7 +20,7 @@ RESERVED = frozenset({"model", "messages", "modalities", "audio", "stream", "str
 _ALL = tuple(condition.name for condition in CONDITIONS)
 
 # What may change and the service stays the same: the card holds it elsewhere, or it is how calls are made.
-_NOT_IN_THE_DIGEST = HOW_CALLS_ARE_MADE | {"preset", "architecture", "conditions", "assisted", "reasons", "stream"}
+_NOT_IN_THE_DIGEST = frozenset({"preset", "architecture", "conditions", "assisted", "reasons", "stream"})
 
 
 class OpenaiOptions(EndpointOptions):
@@ -49,6 +48,8 @@ class OpenaiOptions(EndpointOptions):
             alone, `model`.
         stream: text answers come piece by piece; speech always comes whole.
     """
+
+    not_in_the_digest: ClassVar[frozenset[str]] = HOW_CALLS_ARE_MADE | _NOT_IN_THE_DIGEST
 
     preset: str = ""
     architecture: Architecture | None = None
@@ -102,14 +103,6 @@ class OpenaiOptions(EndpointOptions):
     def title(self) -> str:
         """The service's name in reports."""
         return self.name or self.preset or self.model
-
-    def settings(self) -> dict[str, str]:
-        """All that changes answers, as the card shows it; the host and the key are no part of it."""
-        values = self.model_dump(mode="json", exclude=set(_NOT_IN_THE_DIGEST))
-        return {
-            key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-            for key, value in values.items()
-        }
 
 
 def read_openai_options(options: Mapping[str, object]) -> OpenaiOptions:

@@ -11,12 +11,9 @@ import traceback
 from omnigap.digest import sha256_hex
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_services.memory import is_out_of_memory
 
 _log = logging.getLogger(__name__)
-
-# torch.cuda.OutOfMemoryError, jax and CTranslate2 are told by name or text: no framework may be imported for it.
-_MEMORY_CLASSES = {"MemoryError", "OutOfMemoryError"}
-_MEMORY_TEXTS = ("out of memory", "cublas_status_alloc_failed", "failed to allocate", "cannot allocate memory")
 
 _NOTE = "fault"
 
@@ -41,7 +38,7 @@ def failure_of(error: BaseException) -> ContractError:
         _log.error("%s %s: an unexpected %s", _NOTE, fault, type(error).__name__, exc_info=error)
     # The id before the error's own words, which may be too long to travel whole.
     text = f"{type(error).__name__} ({_NOTE} {fault} in the service's log): {error}"
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         advice = "the service ran out of memory: send fewer calls at once, a shorter input, or lower its max_batch_size"
         return ContractError(Reason.OUT_OF_MEMORY, f"{advice} ({text})")
     return ContractError(Reason.MODEL_ERROR, text)
@@ -59,9 +56,3 @@ def shortened(error: ContractError) -> ContractError:
     if len(encoded) <= _MAX_MESSAGE_BYTES:
         return error
     return ContractError(error.reason, encoded[:_MAX_MESSAGE_BYTES].decode("utf-8", "ignore") + " ...")
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if _MEMORY_CLASSES.intersection(kind.__name__ for kind in type(error).__mro__):
-        return True
-    return isinstance(error, RuntimeError | OSError) and any(text in str(error).lower() for text in _MEMORY_TEXTS)

@@ -91,7 +91,7 @@ class Worker:
     def _close(self) -> None:
         try:
             self._adapter.close()
-        except Exception:
+        except BaseException:  # also SystemExit: whoever stops the server waits for the line below
             _log.exception("the adapter's close failed")
         self._closed.set_result(None)
 

@@ -8,19 +8,9 @@ from typing import TypeVar
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_services.memory import is_out_of_memory
 
 ItemT = TypeVar("ItemT")
-
-# What CUDA, cuBLAS and the CPU allocator say; torch.OutOfMemoryError is told by its name, so that no test needs a GPU.
-_TEXTS = ("out of memory", "cublas_status_alloc_failed", "cannot allocate memory", "can't allocate memory")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on a GPU or in the process."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"MemoryError", "OutOfMemoryError"}:
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _TEXTS)
 
 
 def split_on_oom(

@@ -7,6 +7,7 @@ from tritonclient.utils import InferenceServerException
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_services.memory import OUT_OF_MEMORY
 
 _HEAD, _TAIL = 150, 450
 """Characters of a server's error that are passed on: of a Python model's traceback, the end says what was wrong."""
@@ -14,7 +15,7 @@ _HEAD, _TAIL = 150, 450
 # Read in Triton's sources and seen on a running server; the first that fits is taken. Errors within a stream have
 # a text and no status.
 _TEXTS = (
-    (Reason.OUT_OF_MEMORY, ("out of memory", "outofmemory", "failed to allocate", "cublas_status_alloc_failed")),
+    (Reason.OUT_OF_MEMORY, OUT_OF_MEMORY),
     (Reason.RATE_LIMITED, ("exceeds maximum queue size",)),
     (Reason.DEADLINE_EXCEEDED, ("request timeout expired",)),
     (Reason.UPSTREAM_UNAVAILABLE, ("request for unknown model", "stub process", "server is stopping", "not ready")),

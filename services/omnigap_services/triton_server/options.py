@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -122,11 +121,7 @@ class TritonOptions(Options):
 
     def settings(self) -> dict[str, str]:
         """All that changes answers, as the card shows it; the address is no part of it."""
-        values = self.model_dump(mode="json", exclude=set(_NOT_IN_THE_DIGEST))
-        return {
-            key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-            for key, value in values.items()
-        }
+        return self.shown_without(_NOT_IN_THE_DIGEST)
 
 
 def read_triton_options(options: Mapping[str, object]) -> TritonOptions:

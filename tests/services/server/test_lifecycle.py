@@ -81,6 +81,18 @@ async def test_a_service_that_cannot_answer_its_warm_up_does_not_open(running: S
     assert await health(served) == NOT_SERVING
 
 
+@pytest.mark.parametrize("error", [OSError("device lost"), SystemExit(3)], ids=["error", "exit"])
+async def test_a_close_that_fails_does_not_hold_the_server_up(
+    running: Start, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stuck(Double):
+        def close(self) -> None:
+            raise error
+
+    assert await (await running(Stuck())).server.stop()
+    assert "the adapter's close failed" in caplog.text
+
+
 @pytest.mark.parametrize("name", ["t2t", "s2t", "i2t", "t2s", "s2s", "i2s"])
 async def test_the_default_warm_up_asks_in_a_condition_of_the_card(running: Start, name: str) -> None:
     class Plain(Double):

@@ -9,9 +9,10 @@ import pytest
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_services.memory import is_out_of_memory
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.torch_models.device import DeviceOptions, place
-from omnigap_services.torch_models.oom import is_out_of_memory, split_on_oom
+from omnigap_services.torch_models.oom import split_on_oom
 from omnigap_services.torch_models.versions import VersionError, check_transformers, in_range
 
 torch = pytest.importorskip("torch", reason="NOT TESTED: torch is not installed")

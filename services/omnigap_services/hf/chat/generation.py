@@ -17,7 +17,7 @@ from omnigap_services.hf.chat.loading import ChatModel
 from omnigap_services.hf.chat.options import ChatOptions
 from omnigap_services.hf.chat.prompt import Prompter, Prompts, kinds_of
 from omnigap_services.hf.chat.thinking import ThinkingSplitter
-from omnigap_services.torch_models.oom import is_out_of_memory
+from omnigap_services.memory import is_out_of_memory
 from omnigap_services.torch_models.seeding import seeded
 from omnigap_services.torch_models.stopping import StopWhenGone
 

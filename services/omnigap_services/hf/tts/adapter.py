@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Condition, FinishReason, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
@@ -17,14 +15,12 @@ from omnigap_services.hf.tts.voice import Line
 from omnigap_services.languages import serving
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.source import package_hash
+from omnigap_services.speaking import is_silent, speed_of
 from omnigap_services.torch_models.oom import split_on_oom
 from omnigap_services.torch_models.seeding import seeded
 from omnigap_services.torch_models.stopping import GoneError, Watch
 
 _SPEEDS = (0.2, 5.0)
-
-# Half a step of 16-bit audio: all of it would travel as zeros.
-_SILENCE_PEAK = 0.5 / 32_768
 
 
 class TtsAdapter(Adapter):
@@ -63,7 +59,7 @@ class TtsAdapter(Adapter):
         except ContractError as error:
             turn.fail(error)
             return
-        if not len(sound.samples) or float(np.abs(sound.samples).max()) < _SILENCE_PEAK:
+        if is_silent(sound.samples):
             turn.fail(ContractError(Reason.MODEL_ERROR, f"the voice made no sound of {text[:80]!r}: take another seed"))
             return
         turn.write(text)
@@ -111,13 +107,7 @@ class TtsAdapter(Adapter):
             )
             text = f"words_per_minute is {words_per_minute:g}, but the voice cannot speak at a rate that is told: {why}"
             raise ContractError(Reason.BAD_REQUEST, text)
-        low, high = _SPEEDS
-        if not low <= words_per_minute / own <= high:
-            span = f"{own * low:g} to {own * high:g}"
-            raise ContractError(
-                Reason.BAD_REQUEST, f"words_per_minute is {words_per_minute:g}: the voice speaks {span}"
-            )
-        return words_per_minute / own
+        return speed_of(words_per_minute, own, _SPEEDS)
 
     def _seed(self, request: Request) -> int:
         asked = request.decoding.seed

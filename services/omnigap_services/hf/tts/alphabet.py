@@ -13,9 +13,10 @@ _PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "
 
 
 def fitted(text: str, known: Callable[[str], bool]) -> str:
-    """The text in known characters: accents are dropped from letters that are only known without, and punctuation that
+    """The text in known characters.
 
-    is not known becomes a space, since nobody hears it.
+    Accents are dropped from letters that are only known without; punctuation that is not known becomes a space, since
+    nobody hears it.
 
     Raises:
         ContractError: BAD_REQUEST for letters, digits and signs that are not known: the question would be another one.

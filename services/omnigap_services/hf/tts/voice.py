@@ -46,9 +46,9 @@ class Sound:
 
 
 class VoiceModel(ABC):
-    """A loaded voice. One line at a time: the noise of these models is drawn for a whole padded batch, so that a line
+    """A loaded voice, for one line at a time.
 
-    would sound otherwise beside other lines.
+    The noise of these models is drawn for a whole padded batch: a line would sound otherwise beside other lines.
 
     Attributes:
         sample_rate: Hz.

@@ -7,8 +7,6 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip, resample
 from omnigap.vocabulary import Condition, Modality, Reason
@@ -20,11 +18,9 @@ from omnigap_services.openai_server.endpoint import read_key
 from omnigap_services.openai_server.speech.options import SERVICE, read_speech_options
 from omnigap_services.openai_server.speech.sound import read_sound
 from omnigap_services.source import package_hash
+from omnigap_services.speaking import is_silent, speed_of
 
 _SPEEDS = (0.25, 4.0)
-
-# Half a step of 16-bit audio: all of it would travel as zeros.
-_SILENCE_PEAK = 0.5 / 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +80,7 @@ class SpeechAdapter(Adapter):
         except CancelledError:
             return
         clip = answer.clip
-        if clip is None or _is_silent(clip):
+        if clip is None or is_silent(clip.samples):
             raise ContractError(Reason.MODEL_ERROR, f"the server made no sound of {text[:80]!r}: look at its log")
         spoken = resample(clip, options.output_sample_rate_hz)
         turn.write(text)
@@ -144,18 +140,8 @@ class SpeechAdapter(Adapter):
                 f"words_per_minute is {words_per_minute:g}, but the voice's own rate is not known: set words_per_minute"
             )
             raise ContractError(Reason.BAD_REQUEST, text)
-        low, high = _SPEEDS
-        if not low <= words_per_minute / own <= high:
-            span = f"{own * low:g} to {own * high:g}"
-            raise ContractError(
-                Reason.BAD_REQUEST, f"words_per_minute is {words_per_minute:g}: the voice speaks {span}"
-            )
-        return round(words_per_minute / own, 4)
+        return round(speed_of(words_per_minute, own, _SPEEDS), 4)
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-
-
-def _is_silent(clip: AudioClip) -> bool:
-    return float(np.abs(clip.samples).max()) < _SILENCE_PEAK

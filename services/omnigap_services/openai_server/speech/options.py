@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -36,6 +35,8 @@ class SpeechOptions(EndpointOptions):
         max_text_chars: of one question.
     """
 
+    not_in_the_digest: ClassVar[frozenset[str]] = HOW_CALLS_ARE_MADE | {"max_text_chars"}
+
     voices: tuple[str, ...] = Field(default=("alloy",), min_length=1)
     language_voices: dict[str, str] = Field(default_factory=dict)
     languages: tuple[str, ...] = ()
@@ -56,14 +57,6 @@ class SpeechOptions(EndpointOptions):
         if taken := RESERVED.intersection(body):
             raise ValueError(f"{', '.join(sorted(taken))} is written by the adapter: set the option of that name")
         return body
-
-    def settings(self) -> dict[str, str]:
-        """All that changes the sound, as the card shows it; the host and the key are no part of it."""
-        values = self.model_dump(mode="json", exclude=set(HOW_CALLS_ARE_MADE | {"max_text_chars"}))
-        return {
-            key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-            for key, value in values.items()
-        }
 
 
 def read_speech_options(options: Mapping[str, object]) -> SpeechOptions:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from omnigap_services.languages import serving
-from omnigap_services.openai_server.endpoint import HOW_CALLS_ARE_MADE, EndpointOptions, check_address
+from omnigap_services.openai_server.endpoint import EndpointOptions, check_address
 from omnigap_services.options import OptionsError, read_options
 
 SERVICE = "openai-asr"
@@ -42,14 +41,6 @@ class TranscriptionOptions(EndpointOptions):
         if taken := RESERVED.intersection(body):
             raise ValueError(f"{', '.join(sorted(taken))} cannot be set: the scorer is told the language and no more")
         return body
-
-    def settings(self) -> dict[str, str]:
-        """All that changes transcripts, as the card shows it; the host and the key are no part of it."""
-        values = self.model_dump(mode="json", exclude=set(HOW_CALLS_ARE_MADE))
-        return {
-            key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-            for key, value in values.items()
-        }
 
 
 def read_transcription_options(options: Mapping[str, object]) -> TranscriptionOptions:
