@@ -89,7 +89,8 @@ async def test_a_close_that_fails_does_not_hold_the_server_up(
         def close(self) -> None:
             raise error
 
-    assert await (await running(Stuck())).server.stop()
+    served = await running(Stuck(), ServerOptions(drain_seconds=PATIENCE_S))
+    assert await served.server.stop()
     assert "the adapter's close failed" in caplog.text
 
 
