@@ -35,6 +35,8 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     "transcript": pl.String,
     # What was scored: the transcript of a speech answer, the own text of a text answer.
     "answer_used": pl.String,
+    # That text as it is compared between conditions: the letter, number or label read from it, else normalised words.
+    "normalised_answer": pl.String,
     # In [0, 1]; null unless the outcome is `answered` (and, for speech, transcribed).
     "score": pl.Float64,
     "own_text_score": pl.Float64,

@@ -21,25 +21,27 @@ RIGHT_AT = 0.5
 def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
     """Which items got the same normalised answer everywhere.
 
-    Of several replicates the first is taken. The column `normalised_answer` is used where the table has it, else
-    `answer_used` in lower case without punctuation.
+    Of several replicates the first is taken. What `normalised_answer` holds is used, which a run's own table has; a
+    table made elsewhere has `answer_used` alone, taken in lower case without punctuation: "three" is then not "3".
 
     Returns:
         Columns model, item_id, answers (number of conditions with an answer), agree (all of them the same).
     """
-    if "normalised_answer" in results.columns:
-        answer = pl.col("normalised_answer")
-    else:
-        plain = pl.col("answer_used").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ")
-        answer = plain.str.strip_chars()
+    absent = [name for name in ("normalised_answer", "answer_used") if name not in results.columns]
+    results = results.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
     if "replicate" not in results.columns:
         results = results.with_columns(replicate=pl.lit(0, pl.Int32))
     first = pl.col("replicate") == pl.col("replicate").min().over("model", "item_id", "condition")
+    plain = pl.col("answer_used").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
+    # One form for all answers of an item, also in a table that was put together from several.
+    known = pl.col("normalised_answer").is_not_null().all().over("model", "item_id")
     return (
         results.lazy()
-        .filter(first & (pl.col("outcome") == Outcome.ANSWERED.value) & answer.is_not_null())
+        .filter(first & (pl.col("outcome") == Outcome.ANSWERED.value))
+        .select("model", "item_id", answer=pl.when(known).then("normalised_answer").otherwise(plain))
+        .drop_nulls("answer")
         .group_by("model", "item_id")
-        .agg(answers=pl.len().cast(pl.Int64), agree=answer.n_unique() == 1)
+        .agg(answers=pl.len().cast(pl.Int64), agree=pl.col("answer").n_unique() == 1)
         .sort("model", "item_id")
         .collect()
     )

@@ -72,7 +72,7 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """What an answer is worth; `flags` are joined with spaces."""
+    """What an answer is worth, and the form in which it is compared with others; `flags` are joined with spaces."""
 
     key: str
     score: float
@@ -81,6 +81,7 @@ class ScoreRow:
     flags: str
     wer_errors: int | None = None
     wer_words: int | None = None
+    normalised_answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

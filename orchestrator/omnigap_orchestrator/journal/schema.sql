@@ -64,7 +64,8 @@ CREATE TABLE IF NOT EXISTS scores (
   metric         TEXT NOT NULL,
   flags          TEXT NOT NULL,
   wer_errors     INTEGER,
-  wer_words      INTEGER
+  wer_words      INTEGER,
+  normalised_answer TEXT
 ) WITHOUT ROWID;
 
 -- The last failure of a cell; deleted when its answer or transcript arrives. Nothing is ever served from here.

@@ -17,6 +17,7 @@ from omnigap_orchestrator.scoring import (
     AudioFacts,
     Scored,
     answer_flags,
+    normalise,
     score,
     word_errors,
 )
@@ -88,7 +89,7 @@ def score_cell(
         scored = score(item, used, entry.metric, panda)
         own = None if own_text is None else score(item, own_text, entry.metric, panda).score
     else:
-        scored, own = Scored(verdicts[0], entry.metric, used), verdicts[1]
+        scored, own = Scored(verdicts[0], entry.metric, normalise(used, item.language)), verdicts[1]
     errors = None
     if transcript is not None and answer.own_text:
         errors = word_errors(answer.own_text, transcript.text, item.language)
@@ -100,6 +101,7 @@ def score_cell(
         flags=" ".join(sorted({*scored.flags, *_flags(item, answer, transcript, spoken)})),
         wer_errors=None if errors is None else errors.insertions + errors.deletions + errors.substitutions,
         wer_words=None if errors is None else errors.words,
+        normalised_answer=scored.comparable,
     )
 
 

@@ -106,6 +106,7 @@ class ResultsTable:
             "own_text": None if answer is None else answer.own_text,
             "transcript": None if transcript is None else transcript.text,
             "answer_used": _used(answer, transcript, spoken),
+            "normalised_answer": None if score is None else score.normalised_answer,
             "score": None if score is None else score.score,
             "own_text_score": None if score is None else score.own_text_score,
             "metric": None if score is None else score.metric,

@@ -25,3 +25,15 @@ class Scored:
     answer: str
     parsed: str | None = None
     flags: tuple[Flag, ...] = ()
+
+    @property
+    def comparable(self) -> str:
+        """The answer in the form in which the answers to one item are compared: "three" and "3" are the same.
+
+        The letter, number or label that was read from it; else its normalised words.
+        """
+        return self.parsed if self.parsed is not None and self.metric in _READS else self.answer
+
+
+_READS = frozenset({"letter", "number", "label"})
+"""Metrics whose `parsed` is what the answer itself says, and not the gold that it matched."""

@@ -49,6 +49,9 @@ def test_answers_agree_after_normalising_and_prefer_the_tables_own_normal_form()
     assert agreeing_items(table(rows))["agree"].to_list() == [True]
     named = table(rows).with_columns(normalised_answer=pl.Series(["21", "22"]))
     assert agreeing_items(named)["agree"].to_list() == [False]
+    # Half a normal form is none.
+    half = table(rows).with_columns(normalised_answer=pl.Series(["21", None], dtype=pl.String))
+    assert agreeing_items(half)["agree"].to_list() == [True]
 
 
 def test_guessing_alone_lifts_the_ceiling_to_82_percent_at_four_choices() -> None:

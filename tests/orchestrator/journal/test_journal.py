@@ -48,7 +48,7 @@ ANSWER = AnswerRow(
     finished_at=1.0,
 )
 TRANSCRIPT = TranscriptRow("k", "", "en", -0.5, None, 1.2, "{}", "asr", 2.0)
-SCORE = ScoreRow("k", 0.5, None, "f1", "silent truncated", None, 4)
+SCORE = ScoreRow("k", 0.5, None, "f1", "silent truncated", None, 4, "paris")
 FAILURE = FailureRow("generate", "omni", "item", "t2t", 0, "BUSY", "full", "127.0.0.1:1", 3, 4.0)
 SERVICE = ServiceRow("model", "omni", "digest", b"\0\xff", 5.0)
 
@@ -61,6 +61,18 @@ def test_a_row_comes_back_as_it_was_written(tmp_path: Path, row: Row) -> None:
     again = Journal(tmp_path / "journal.sqlite")
     assert list(again.all(type(row))) == [row]
     assert again.count(type(row)) == 1
+    again.close()
+
+
+def test_a_journal_from_before_answers_were_kept_normalised_takes_them(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal._db.execute("ALTER TABLE scores DROP COLUMN normalised_answer")
+    journal._db.execute("INSERT INTO scores (key, score, metric, flags) VALUES ('old', 1, 'f1', '')")
+    journal.close()
+    again = Journal(tmp_path / "journal.sqlite")
+    again.write([SCORE])
+    old = ScoreRow("old", 1.0, None, "f1", "")
+    assert sorted(again.all(ScoreRow), key=lambda row: row.key) == [SCORE, old]
     again.close()
 
 

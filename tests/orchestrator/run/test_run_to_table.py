@@ -14,6 +14,7 @@ from served_doubles import RATE, Double, Serve, identity, say, sound, spoken
 
 from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav, pcm16_to_float
 from omnigap.media.audio import Samples
+from omnigap_orchestrator.analysis import analyse
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 from omnigap_orchestrator.run.record import open_book
@@ -48,6 +49,20 @@ async def test_every_planned_cell_is_one_row_with_the_columns_of_the_schema(tmp_
     assert speech["asr_digest"].unique().len() == 1
     text = table.filter(pl.col("output") == "text")
     assert text["transcript"].null_count() == text["output_media"].null_count() == text.height
+
+
+async def test_answers_that_mean_the_same_agree_however_the_scorer_spells_them(tmp_path: Path, host: Serve) -> None:
+    def three(turn: Turn) -> None:
+        say(turn, "3")
+
+    model, ear, voice = Double(three), Double(lambda turn: say(turn, "Three.")), Double()
+    places = {"models": {"omni": [await host(model)]}, "scorer": [await host(ear)], "tts": [await host(voice)]}
+    dots = [item(name, answers=["3"], answer_type="number") for name in ("dots", "stars")]
+    setting = Setting(tmp_path, items=dots, **places)  # type: ignore[arg-type]
+    table = await setting.execute()
+    assert set(table["answer_used"]) == {"3", "Three."}
+    assert set(table["normalised_answer"]) == {"3"}
+    assert analyse(table).consistency.row(by_predicate=pl.col("measure") == "RER", named=True)["estimate"] == 1.0
 
 
 async def test_a_row_has_its_values_in_the_order_of_the_schema(tmp_path: Path, host: Serve) -> None:

@@ -152,6 +152,28 @@ def test_a_number_answer_without_a_number_is_unparsable() -> None:
     assert score(item("12", AnswerType.NUMBER), "several").flags == (Flag.UNPARSABLE,)
 
 
+@pytest.mark.parametrize(
+    ("asked", "answers"),
+    [
+        (item("3", AnswerType.NUMBER), ("3", "Three.", "There are three dots.")),
+        (item("B", AnswerType.LETTER, choices=("Mars", "Jupiter")), ("B", "Option B.", "bee", "Jupiter")),
+        (item("October 31", AnswerType.DATE), ("October 31", "October thirty-first", "the 31st of October")),
+        (item("yes", AnswerType.LABEL, choices=("yes", "no")), ("Yes", "yes.", "The answer is yes.")),
+        (item("8", AnswerType.WORD), ("8", "eight")),
+    ],
+)
+def test_what_means_the_same_is_compared_in_one_form(asked: Item, answers: tuple[str, ...]) -> None:
+    assert len({score(asked, answer).comparable for answer in answers}) == 1
+
+
+def test_different_wrong_answers_and_different_words_for_a_gold_answer_stay_apart() -> None:
+    paris = item("Paris", AnswerType.ENTITY)
+    forms = [score(paris, answer).comparable for answer in ("Paris", "It is Paris", "Lyon", "Lille", "I don't know")]
+    assert len(set(forms)) == 5
+    three = item("3", AnswerType.NUMBER)
+    assert score(three, "four").comparable != score(three, "five").comparable
+
+
 def test_the_result_is_immutable_and_shows_what_was_compared() -> None:
     scored = score(item("Paris", AnswerType.ENTITY), "It's Paris!")
     assert (scored.answer, scored.parsed) == ("it is paris", "paris")
