@@ -21,6 +21,9 @@ from omnigap_services.cascade.plain import plain
         ('[Paris](https://example.org/a_(b) "the city")', "Paris"),
         ("Paris\n\n---\nRome", "Paris\n\nRome"),
         ("- [x] Paris", "Paris"),
+        ("It is Paris! \U0001f60a\u2728", "It is Paris!"),
+        ("\u2705 Paris, \U0001f468\u200d\U0001f373 \u2764\ufe0f", "Paris,"),
+        ("| City | River |\n|---|:---:|\n| Paris | Seine |", "City, River\nParis, Seine"),
     ],
 )
 def test_marks_are_left_out(written: str, said: str) -> None:
@@ -39,6 +42,7 @@ def test_marks_are_left_out(written: str, said: str) -> None:
         "C# and #1",
         "5 > 3",
         "A [B] (C)",
+        "F\u266f and B\u266d, 21 \u00b0C, |x| = 2",
     ],
 )
 def test_what_is_no_mark_stays(text: str) -> None:
