@@ -11,10 +11,11 @@ import polars as pl
 
 from omnigap_orchestrator.analysis.accuracy import ANSWERED_ONLY
 from omnigap_orchestrator.analysis.bootstraps import seed_of
-from omnigap_orchestrator.analysis.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.choose import IntervalOptions
 from omnigap_orchestrator.analysis.contrasts import MISSING_AS_WRONG, MissingRule
 from omnigap_orchestrator.analysis.demands import COSTS, Constraints, CostsOf, costs_of, split_by
-from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScores
+from omnigap_orchestrator.analysis.held_out import by_task, ceiling, cross_validated, interval_of
+from omnigap_orchestrator.analysis.pairs import FloatArray, ModelScores
 from omnigap_orchestrator.analysis.study_schemas import POLICY_SCHEMA, ROUTES_SCHEMA
 
 POLICIES = ("best_single", "per_task", "oracle")
@@ -142,27 +143,34 @@ def _judged(
         return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in POLICIES]
     table, held, allowed = items.table, items.held, items.allowed
     rng = np.random.default_rng(seed_of(options.seed, held.model, "routing"))
-    single, by_task, votes = _cross_validated(table, held, routing_options, rng)
-    sums = _by_task(table, held.task, len(held.tasks))
+    folds = routing_options.folds
+    single, many, votes = cross_validated(table, held, folds, routing_options.repeats, rng)
+    sums = by_task(table, held.task, len(held.tasks))
     counts = np.bincount(held.task, minlength=len(held.tasks))
     chosen: list[tuple[object, ...]] = []
     for code in np.flatnonzero(counts):
         best = int(np.argmax(sums[code]))
         share, agree = float(sums[code, best] / counts[code]), float(votes[code, best])
         chosen.append((held.tasks[code], allowed[best], share, agree, int(counts[code])))
-    oracle = np.asarray(table.max(axis=1), dtype=np.float64)
+    oracle = ceiling(table)
     cost = np.array([[costs.get((held.model, name), {}).get(c, math.nan) for c in COSTS] for name in allowed])
-    uses = {"best_single": single[1], "per_task": by_task[1]}
     worth: list[tuple[object, ...]] = []
-    for name, value in zip(POLICIES, (single[0], by_task[0], oracle), strict=True):
+    for name, policy in zip(POLICIES, (single, many, oracle), strict=True):
         key = (held.model, name)
-        numbers = _summary(value, held, options, True, *key, "0")
-        numbers += _summary(value - oracle, held, options, False, *key, "4")
+        numbers: list[object] = []
         # Nothing is gained over itself.
-        own = name == "best_single"
-        numbers += _NOTHING if own else _summary(value - single[0], held, options, False, *key, "8")
-        paid = uses[name] @ cost if name in uses else nothing
-        worth.append((name, *numbers, *(float(c) for c in paid), len(value)))
+        for part, is_score, place in (
+            (policy, True, "0"),
+            (policy.over(oracle), False, "4"),
+            (None if policy is single else policy.over(single), False, "8"),
+        ):
+            if part is None:
+                numbers += _NOTHING
+                continue
+            interval = interval_of(part, held, options, is_score, folds, *key, place)
+            numbers += [part.mean, interval.low, interval.high, interval.method]
+        paid = nothing if policy is oracle else policy.use @ cost
+        worth.append((name, *numbers, *(float(c) for c in paid), len(table)))
     return chosen, worth
 
 
@@ -184,68 +192,3 @@ def policies_shown(policies: pl.DataFrame) -> pl.DataFrame:
     )
     answered = policies.filter(pl.col("missing") == ANSWERED_ONLY)
     return answered.join(wrong, on=["model", "policy"], how="left", maintain_order="left")
-
-
-def _summary(
-    values: FloatArray, held: ModelScores, options: IntervalOptions, is_score: bool, *key: str
-) -> list[object]:
-    binary = bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
-    sample = Sample(values, held.cluster, held.task, binary, difference=not is_score)
-    interval = mean_interval(sample, options, "routing", *key)
-    return [float(values.mean()), interval.low, interval.high, interval.method]
-
-
-def _by_task(table: FloatArray, task: IntArray, tasks: int) -> FloatArray:
-    """Column sums within tasks, shape (tasks, conditions)."""
-    columns = [np.bincount(task, weights=table[:, j], minlength=tasks) for j in range(table.shape[1])]
-    return np.asarray(np.column_stack(columns), dtype=np.float64)
-
-
-def _clusters_by_content(table: FloatArray, held: ModelScores) -> IntArray:
-    """A number per item: its cluster's place among all clusters, ordered by the tasks and scores that they hold.
-
-    So the split follows the scores and never the names of items. Clusters of the same content are interchangeable.
-    """
-    # Rounded, since the order in which replicates were added up may show in a last digit.
-    content = np.column_stack([held.task, np.round(table, 9)])
-    _, kind = np.unique(content, axis=0, return_inverse=True)
-    _, cluster = np.unique(held.cluster, return_inverse=True)
-    order = np.lexsort([kind, cluster])
-    bounds = np.flatnonzero(np.diff(cluster[order], prepend=-1))
-    kinds = [tuple(part) for part in np.split(kind[order], bounds[1:])]
-    place = np.empty(len(kinds), dtype=np.int64)
-    place[sorted(range(len(kinds)), key=kinds.__getitem__)] = np.arange(len(kinds))
-    return np.asarray(place[cluster], dtype=np.int64)
-
-
-def _cross_validated(
-    table: FloatArray, held: ModelScores, options: RoutingOptions, rng: np.random.Generator
-) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray], FloatArray]:
-    """Held-out score per item and use of each condition, for one condition and for one per task; votes by task.
-
-    A tie, or a task that the calibration split lacks, goes to the condition that is best overall there.
-    """
-    n, k = table.shape
-    tasks = len(held.tasks)
-    cluster = _clusters_by_content(table, held)
-    total = _by_task(table, held.task, tasks)
-    single, by_task = np.zeros(n), np.zeros(n)
-    used_single, used_task, votes = np.zeros(k), np.zeros(k), np.zeros((tasks, k))
-    rows = np.arange(n)
-    for _ in range(options.repeats):
-        fold = rng.permutation(np.arange(cluster.max() + 1) % options.folds)[cluster]
-        best, choice = np.zeros(options.folds, dtype=np.int64), np.zeros((options.folds, tasks), dtype=np.int64)
-        for f in range(options.folds):
-            left = total - _by_task(table[fold == f], held.task[fold == f], tasks)
-            best[f] = int(np.argmax(left.sum(axis=0)))
-            nudged = left.copy()
-            nudged[:, best[f]] += 1e-9
-            choice[f] = np.argmax(nudged, axis=1)
-        one, many = best[fold], choice[fold, held.task]
-        single += table[rows, one]
-        by_task += table[rows, many]
-        used_single += np.bincount(one, minlength=k) / n
-        used_task += np.bincount(many, minlength=k) / n
-        np.add.at(votes, (np.tile(np.arange(tasks), options.folds), choice.ravel()), 1.0)
-    r = options.repeats
-    return (single / r, used_single / r), (by_task / r, used_task / r), votes / (r * options.folds)

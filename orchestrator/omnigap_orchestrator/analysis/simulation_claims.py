@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from omnigap_orchestrator.analysis.choose import IntervalOptions
 from omnigap_orchestrator.analysis.contrasts import (
@@ -17,6 +18,7 @@ from omnigap_orchestrator.analysis.contrasts import (
     estimates,
     gap_contrast,
 )
+from omnigap_orchestrator.analysis.held_out import cross_validated, interval_of
 from omnigap_orchestrator.analysis.pairs import ModelScores
 from omnigap_orchestrator.analysis.ppi import Labelled, ppi_mean
 from omnigap_orchestrator.analysis.rogan_gladen import Calibration, correct
@@ -150,7 +152,49 @@ def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
     )
 
 
+def routed_to_nothing(draws: int, seed: int, items: int = 120, tasks: int = 4) -> Sequence[Claim]:
+    """Conditions that are equally good in every task: whatever is chosen is worth the same, and gains nothing."""
+    rng = np.random.default_rng([seed, 5])
+    accuracy, options, folds = 0.65, IntervalOptions(draws=399), 5
+    task = np.arange(items) % tasks
+    every = np.ones((items, 3), dtype=np.int64)
+    gains, hits = np.empty(draws), np.zeros(2)
+    for index in range(draws):
+        shared = rng.standard_normal((items, 1)) * math.sqrt(0.3)
+        threshold = float(stats.norm.ppf(accuracy))
+        right = (shared + rng.standard_normal((items, 3)) * math.sqrt(0.7) < threshold).astype(np.float64)
+        scores = ModelScores(
+            model="drawn",
+            conditions=("t2t", "s2t", "i2t"),
+            tasks=tuple(str(code) for code in range(tasks)),
+            items=np.arange(items).astype(np.object_),
+            task=task,
+            cluster=np.arange(items),
+            planned=every,
+            scored=every,
+            score=right,
+            low=right,
+            high=right,
+        )
+        single, many, _ = cross_validated(right, scores, folds, 5, rng)
+        gain = many.over(single)
+        found = (
+            interval_of(many, scores, options, True, folds, "many"),
+            interval_of(gain, scores, options, False, folds),
+        )
+        hits += [found[0].low <= accuracy <= found[0].high, found[1].low <= 0 <= found[1].high]
+        gains[index] = gain.mean
+    bias, error = float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(draws)
+    out = [Claim("Routing where nothing can be gained: bias of the gain", bias, error, "0", abs(bias) <= 3 * error)]
+    for name, rate in zip(("accuracy of the policy", "gain"), hits / draws, strict=True):
+        wide = math.sqrt(rate * (1 - rate) / draws)
+        told = f"Routing where nothing can be gained: coverage, {name}"
+        out.append(Claim(told, float(rate), wide, "93 % or more", bool(rate >= 0.93 - 3 * wide)))
+    return out
+
+
 def claims(draws: int, seed: int) -> Sequence[Claim]:
     """All of them."""
     scores = (*corrected_score(draws, seed), *powered_score(draws, seed))
-    return (holm_family_error(draws, seed), *scores, *missing_bounds(draws, seed))
+    rest = (*missing_bounds(draws, seed), *routed_to_nothing(draws, seed))
+    return (holm_family_error(draws, seed), *scores, *rest)

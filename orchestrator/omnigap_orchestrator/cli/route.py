@@ -68,6 +68,14 @@ def route(
         _show(found)
 
 
+_COSTS = (
+    ("mean_latency_s", "latency", 2),
+    ("mean_audio_seconds", "audio", 1),
+    ("mean_compute_s", "device", 2),
+)
+"""The mean costs of an answer: column, heading, digits."""
+
+
 def _show(found: Routing) -> None:
     import polars as pl
     from rich.console import Console
@@ -80,11 +88,13 @@ def _show(found: Routing) -> None:
     for model in pl.concat([found.policies["model"], found.routes["model"]]).unique(maintain_order=True):
         policies = policies_shown(found.policies.filter(model=model)).to_dicts()
         lacking = any(row["lacking"] for row in policies)
+        costs = [cost for cost in _COSTS if any(row[cost[0]] is not None for row in policies)]
         headings = [
             "policy",
             "accuracy",
+            "below the ceiling, points",
             "over one form, points",
-            "latency",
+            *(heading for _, heading, _ in costs),
             *(["missing as wrong"] if lacking else []),
         ]
         table = plain_table(f"{model}: what a policy is worth", *headings)
@@ -92,8 +102,11 @@ def _show(found: Routing) -> None:
             cells = [
                 POLICIES[row["policy"]],
                 estimate_text(row, "accuracy", "low", "high", unit=" %"),
+                ""
+                if row["policy"] == "oracle"
+                else estimate_text(row, "regret", "regret_low", "regret_high", sign="+"),
                 estimate_text(row, "gain", "gain_low", "gain_high", sign="+"),
-                "" if row["mean_latency_s"] is None else f"{row['mean_latency_s']:.2f} s",
+                *("" if row[column] is None else f"{row[column]:.{digits}f} s" for column, _, digits in costs),
             ]
             wrong = [estimate_text(row, "wrong", "wrong_low", "wrong_high", unit=" %")] if lacking else []
             table.add_row(*cells, *wrong)

@@ -253,7 +253,8 @@ _ALL = (
         "routing",
         "Routing, regret, gain",
         "A policy chooses input and output for a task. Its accuracy is taken on items that took no part in choosing. "
-        "Regret: how far it stays below choosing the best form of each item; gain: above one form for all.",
+        "Regret: how far it stays below choosing the best form of each item; gain: above one form for all. Where the "
+        "random splits disagree in what to choose, the interval is widened for it (Nadeau and Bengio 2003).",
     ),
     Definition(
         "latency",

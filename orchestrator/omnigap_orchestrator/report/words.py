@@ -82,7 +82,10 @@ def count(value: int | None) -> str:
 
 
 def method(name: str | None) -> str:
-    return NOTHING if not name else METHODS.get(name, name.replace("_", " "))
+    if not name:
+        return NOTHING
+    plain = name.removesuffix("_widened")
+    return METHODS.get(plain, plain.replace("_", " ")) + (", widened" if plain != name else "")
 
 
 def plural(n: int, one: str, many: str = "") -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn
+from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import (
     Constraints,
@@ -13,6 +13,7 @@ from omnigap_orchestrator.analysis import (
     item_scores,
     score_matrices,
 )
+from omnigap_orchestrator.analysis.intervals import tango
 from omnigap_orchestrator.analysis.routing import Routing, policies_shown, routes_shown, routing
 
 OPTIONS = IntervalOptions(draws=499)
@@ -67,6 +68,26 @@ def test_a_policy_fitted_to_noise_gains_nothing_on_held_out_items() -> None:
     assert found.routes["accuracy"].mean() > 0.65
     assert policy(found, "per_task")["accuracy"] == pytest.approx(0.5, abs=0.06)
     assert policy(found, "oracle")["accuracy"] == pytest.approx(1 - 0.5**6, abs=0.03)
+
+
+def test_the_interval_of_a_policy_holds_what_chance_made_of_the_choice() -> None:
+    """Two forms that are right on 18 of 40 items each: on the split they look worse than they are, held out."""
+    right = {"places": ("t2t", "s2t"), "science": ("s2t", "t2t")}
+    rows = []
+    for i in range(40):
+        task = "places" if i < 20 else "science"
+        mostly, seldom = right[task]
+        good = None if i % 10 == 7 else seldom if i % 10 == 3 else mostly
+        rows += [{"item_id": f"q{i}", "task": task, "condition": c, "score": float(c == good)} for c in right[task]]
+    found = routed(table(rows))
+    single, many = policy(found, "best_single"), policy(found, "per_task")
+    assert single["low"] < 18 / 40 < single["high"]
+    assert single["method"] == "wilson_widened"
+    assert many["gain_low"] < 14 / 40 < many["gain_high"]
+    # Every split chooses the same for each task: that policy is one and the same, and its intervals are the usual ones.
+    assert (many["accuracy"], many["method"]) == (0.8, "clopper_pearson")
+    lost = tango(0, 4, 40)
+    assert (many["regret"], many["regret_low"], many["regret_high"]) == pytest.approx((-0.1, lost.low, lost.high))
 
 
 def test_constraints_rule_conditions_out_and_say_why() -> None:
