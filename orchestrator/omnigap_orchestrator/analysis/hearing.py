@@ -31,7 +31,7 @@ _Row = tuple[str, str, tuple[str, ...], str]
 
 
 def hearing(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.DataFrame | None = None) -> pl.DataFrame:
-    """WER, NE-WER and NE-FNR (`HEARING_SCHEMA`), each pooled: errors are summed before they are divided.
+    """WER, coverage, NE-WER and NE-FNR (`HEARING_SCHEMA`), each pooled: errors are summed before they are divided.
 
     Against the calibration clips, by answer type and over all, what was said is known. Against a model's own text, by
     condition, its voice errs as well as the scorer.
@@ -69,12 +69,12 @@ def _sorted(clips: pl.DataFrame) -> list[str]:
 
 
 def _counted(texts: Iterable[tuple[str, str, list[str], str]]) -> tuple[object, ...]:
-    """WER, word errors, words, entities, NE-WER and NE-FNR of references against what was heard."""
+    """WER, word errors, words, coverage, entities, NE-WER and NE-FNR of references against what was heard."""
     pairs = [_errors((said, heard, tuple(names), language)) for said, heard, names, language in texts]
     words = pooled(words for words, _ in pairs)
     entities = pooled_entities(named for _, named in pairs)
     errors = words.insertions + words.deletions + words.substitutions
-    return words.rate, errors, words.words, entities.entities, entities.ne_wer, entities.ne_fnr
+    return words.rate, errors, words.words, words.coverage, entities.entities, entities.ne_wer, entities.ne_fnr
 
 
 @lru_cache(maxsize=1 << 15)

@@ -38,6 +38,8 @@ HEARING_SCHEMA = pl.Schema(
         "wer": pl.Float64,
         "wer_errors": pl.Int64,
         "wer_words": pl.Int64,
+        # (T - D) / T, pooled: the share of the words for which something was heard. A lost tail shows here.
+        "coverage": pl.Float64,
         # Over the gold answers and aliases that the reference holds.
         "entities": pl.Int64,
         "ne_wer": pl.Float64,

@@ -97,6 +97,12 @@ _ALL = (
         "over words, pooled. It holds the voice's and the scorer's errors together.",
     ),
     Definition(
+        "coverage",
+        "Coverage",
+        "Share of the reference's words for which the scorer heard anything, right or wrong: 100 % less the deleted "
+        "ones, pooled. A voice that stops before its text ends shows here.",
+    ),
+    Definition(
         "asr",
         "ASR diagnostics",
         "The scorer's own measures of each transcript. Average log probability: nearer to 0 is surer. No-speech "

@@ -144,6 +144,25 @@ def test_word_and_entity_errors_are_pooled_against_known_and_own_texts() -> None
     assert own["entities"] == 2
 
 
+def test_a_voice_that_loses_the_tail_of_its_text_covers_less_of_it() -> None:
+    results = pl.DataFrame(
+        {
+            "model": "m",
+            "condition": "t2s",
+            "item_id": ["q1", "q2"],
+            "outcome": "answered",
+            "own_text": ["It is Lima, the capital of Peru.", "It is Rome."],
+            # A misheard word was voiced, a word too many covers nothing.
+            "transcript": ["it is lemur", "well it is rome"],
+        }
+    )
+    golds = pl.DataFrame([("q1", "en", ["Lima"]), ("q2", "en", ["Rome"])], schema=GOLDS_SCHEMA, orient="row")
+    (row,) = hearing(results, golds).to_dicts()
+    # Articles are no words: it is lima capital of peru; it is rome.
+    assert row["wer_words"] == 9
+    assert row["coverage"] == pytest.approx(6 / 9)
+
+
 def answers(n: int = 400) -> tuple[pl.DataFrame, dict[str, bool]]:
     """Spoken answers that the scorer takes for wrong too often, text answers, and the truth by item."""
     rng = np.random.default_rng(2)

@@ -230,6 +230,7 @@ def _hearing(analysis: Analysis) -> Table:
             tables.optional(tables.text("condition", "Condition", definition="condition")),
             Column("Answer type", lambda r: Cell(_type(r))),
             tables.percent("wer", "WER, %", definition="wer", digits=2),
+            tables.percent("coverage", "Coverage, %", definition="coverage"),
             tables.percent("ne_wer", "NE-WER, %", definition="entities", digits=2),
             tables.percent("ne_fnr", "NE-FNR, %", definition="entities", digits=2),
             tables.count("wer_words", "Words"),
