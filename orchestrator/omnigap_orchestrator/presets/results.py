@@ -94,10 +94,6 @@ def _of(given: Sequence[str], number: int) -> str | None:
     return None if not given else given[0] if len(given) == 1 else given[number]
 
 
-_LOOKED_AT = 1_000
-"""Rows whose keys count as the columns of a file."""
-
-
 def _panda_note(preset: ResultsPreset, frames: Mapping[Path, pl.DataFrame], judged: Mapping[Path, bool]) -> str:
     """What PANDA scored; raises PresetError where some files of a task are judged and others are not."""
     tasks = preset.scorer.panda if preset.scorer is not None else ()
@@ -121,7 +117,7 @@ def _read(
 ) -> tuple[pl.DataFrame, bool]:
     """A file's rows, and whether it holds scores of its own."""
     rows = read_records(path, preset)
-    names = dict.fromkeys(name for row in rows[:_LOOKED_AT] for name in row)
+    names = dict.fromkeys(name for row in rows for name in row)
     file = _File(path, preset, names, condition, model, panda)
     out = []
     for number, row in enumerate(rows, start=1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Judging:
         assert config.judge is not None
         self._service, self._bench, self._writer, self._observer = service, bench, writer, observer
         self._decoding, self._timeout_s = config.judge.decoding, config.run.request_timeout_s
-        self._run_id, self._on_verdict = run_id, on_verdict
+        self._call_id, self._on_verdict = f"{run_id}-{secrets.token_hex(4)}", on_verdict
         self._known = {row.key: row for row in known}
         self._under_way: dict[str, asyncio.Future[VerdictRow]] = {}
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
@@ -171,8 +172,8 @@ class Judging:
 
     def _request(self, ask: Ask, number: int) -> pb.GenerateRequest:
         return pb.GenerateRequest(
-            # A second try has an id of its own: the first one's words would be replayed else.
-            request_id=f"{self._run_id}-{ask.key}-{number}",
+            # Each try, and each call, has an id of its own: words that were no verdict would be replayed else.
+            request_id=f"{self._call_id}-{ask.key}-{number}",
             system_prompt=ask.system,
             parts=[pb.InputPart(text=ask.prompt)],
             output=pb.MODALITY_TEXT,

@@ -116,6 +116,8 @@ async def test_a_babbling_judge_leaves_answers_missing_and_is_asked_again_by_the
     table = await made.execute(stages=STAGES)
     assert outcomes(table) == {"answered": 2}
     assert len(model.asked) == asked
+    ids = [request.request_id for request in judge.asked]
+    assert len(ids) == len(set(ids)) == 6, "an id of the call before would have its babble replayed"
 
 
 async def test_a_second_chance_is_enough(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
