@@ -68,7 +68,7 @@ def answered(setting: Setting) -> set[str]:
 async def test_a_killed_orchestrator_leaves_no_embedded_service_behind(tmp_path: Path, when: str) -> None:
     """Also not where the service is only starting, and has not looked at its parent yet."""
     services = {"omni": {"service": "echo"}, "other": {"service": "echo"}}
-    setting = Setting(tmp_path, items=ITEMS, tables={"fleet": {"services": services}})
+    setting = Setting(tmp_path, items=ITEMS, tables={"run": {"conditions": ["t2t"]}, "fleet": {"services": services}})
     run = await Orchestrator.start("run", "--config", setting.write(), folder=tmp_path)
     await until(lambda: len(run.children()) == 2, "both services as processes")
     children = run.children()

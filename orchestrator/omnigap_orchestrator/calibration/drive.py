@@ -23,11 +23,12 @@ from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import last_seen
 from omnigap_orchestrator.run.carriers import CarrierSet
 from omnigap_orchestrator.run.fitting import check_metrics
+from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.panda import Classifier, classifier_of, rules_version
 from omnigap_orchestrator.run.score import scoring_version
-from omnigap_orchestrator.run.settings import metric_rules, retry_policy, roster_of, services_of
+from omnigap_orchestrator.run.settings import metric_rules, retry_policy, roster_of
 
 
 async def calibrate(

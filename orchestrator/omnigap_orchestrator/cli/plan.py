@@ -63,6 +63,7 @@ def plan(
     from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unused_variants
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.run.preview import preview
+    from omnigap_orchestrator.run.settings import Restriction, lost_models
 
     flags = {**control_flags(controls), "analysis.target_gap": target_gap, "analysis.power": power}
     loaded = load_config(config, {**item_flags(config, items, limit, tasks, preset), **font_flags(fonts), **flags})
@@ -72,6 +73,7 @@ def plan(
     loaded = fitted(loaded, chosen, notes.append)
     notes += [why] if (why := shipped_unheard(loaded, chosen)) else []
     notes += [why] if (why := unused_variants(loaded)) else []
+    notes += lost_models(loaded, Restriction())
     seen = preview(loaded, chosen, folder)
     asked = target_gap is not None or power is not None or pilot is not None
     needs = needs_of(loaded, pilot, folder.results) if asked else None

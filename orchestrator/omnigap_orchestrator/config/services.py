@@ -113,14 +113,14 @@ class ServiceConfig(StrictModel):
         service: registered name, as `omnigap-serve --list` shows it; None: the table's own name.
         role: `model`, `scorer`, `tts`, `reader`, `judge`, or `part` for what only other services call; None: what the
             service is for (`asr` hears, `espeak` reads aloud, `ocr` reads images back, all others are models).
-        replicas: processes of it.
-        options: handed to the service as its configuration.
+        replicas: processes of it; 0: none, also where a default service has this name.
+        options: handed to the service as its configuration; None: those of the default service of this name, else none.
     """
 
     service: Name | None = None
     role: Annotated[ServiceRole, Field(strict=False)] | None = None
-    replicas: int = Field(default=1, ge=1, le=64)
-    options: dict[str, OptionValue | list[OptionValue] | dict[str, OptionValue]] = Field(default_factory=dict)
+    replicas: int = Field(default=1, ge=0, le=64)
+    options: dict[str, OptionValue | list[OptionValue] | dict[str, OptionValue]] | None = None
 
 
 START_TIMEOUT_S = 120.0
@@ -133,7 +133,7 @@ class FleetConfig(StrictModel):
     Attributes:
         kind: `static`: the addresses of this file; `embedded`: child processes on free ports; `auto`: the addresses
             if there are any, else Compose's ports if its services answer, else embedded.
-        services: by name, for `embedded`.
+        services: by name, for `embedded`; beside the default ones, each of which stands aside for its name or role.
         start_timeout_s: until a started service must be ready.
     """
 

@@ -1,13 +1,14 @@
 """Where endpoints come from: child processes of this machine, or addresses that somebody gave."""
 
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, choose
-from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet
+from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, COMPOSE_PROFILES, choose
+from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet, references
 from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec, Wanted
 from omnigap_orchestrator.fleet.static import CompletedFleet, StaticFleet
 
 __all__ = [
     "COMPOSE_PORTS",
+    "COMPOSE_PROFILES",
     "DEFAULT_SERVICES",
     "CompletedFleet",
     "EmbeddedFleet",
@@ -19,4 +20,5 @@ __all__ = [
     "StaticFleet",
     "Wanted",
     "choose",
+    "references",
 ]

@@ -14,8 +14,16 @@ from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet,
 from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec, Wanted
 from omnigap_orchestrator.fleet.static import CompletedFleet, StaticFleet
 
-COMPOSE_PORTS = {"espeak": (Role.TTS, 50061), "asr": (Role.SCORER, 50062), "cascade": (Role.MODEL, 50063)}
-"""The loopback ports that compose.yaml publishes; a test holds the two together."""
+COMPOSE_PORTS = {
+    "espeak": (Role.TTS, 50061),
+    "asr": (Role.SCORER, 50062),
+    "cascade": (Role.MODEL, 50063),
+    "ocr": (Role.READER, 50064),
+}
+"""The loopback ports that compose.yaml publishes for what a fleet may bring; a test holds the two together."""
+
+COMPOSE_PROFILES = {"ocr": "ocr"}
+"""Those of them that come up with a profile alone: a run needs none of these."""
 
 ENDPOINTS_UNUSED = (
     "the fleet is embedded and starts its own services: the endpoints of the configuration are not used"
@@ -60,11 +68,20 @@ async def choose(
     if compose is not None:
         fleet = compose
     elif kind is FleetKind.STATIC:
-        raise FleetError(
-            "--fleet static needs endpoints: name them in --config ([[models]] endpoints, [scorer], [tts]), "
-            "or bring Compose's services up with `docker compose up`"
-        )
+        raise FleetError(_nothing_static(wanted))
     return fleet if configured is None else CompletedFleet(configured, fleet)
+
+
+def _nothing_static(wanted: Wanted) -> str:
+    if wanted.reader:
+        return (
+            "--fleet static needs somebody who reads images: name one in [reader] endpoints or --image-reader, or "
+            "bring Compose's up with `docker compose --profile ocr up -d --wait`"
+        )
+    return (
+        "--fleet static needs endpoints: name them in --config ([[models]] endpoints, [scorer], [tts]), "
+        "or bring Compose's services up with `docker compose up`"
+    )
 
 
 def _with_references(specs: Sequence[ServiceSpec], services: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
@@ -98,6 +115,7 @@ async def _compose_roster(wanted: Wanted) -> StaticFleet | None:
         models=addresses(Role.MODEL),
         scorer=tuple(chain.from_iterable(addresses(Role.SCORER).values())),
         tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),
+        reader=tuple(chain.from_iterable(addresses(Role.READER).values())),
     )
     ports = ", ".join(f"{name} {COMPOSE_PORTS[name][1]}" for name in places)
     return StaticFleet(roster, f"Compose's services answer on their loopback ports ({ports})")

@@ -16,14 +16,14 @@ from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import CarrierError, image_styles, render_text
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.dispatch import Endpoint
-from omnigap_orchestrator.fleet import COMPOSE_PORTS
+from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES
 from omnigap_orchestrator.items import Item, ItemError, load_items
 from omnigap_orchestrator.judging import RubricError
 from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.judge import read_rubrics
 from omnigap_orchestrator.run.panda import read_panda
-from omnigap_orchestrator.run.settings import metric_rules, roster_of
+from omnigap_orchestrator.run.settings import Restriction, lost_models, metric_rules, roster_of
 from omnigap_orchestrator.scoring import JUDGE, PANDA, metric_of
 from omnigap_orchestrator.scoring.panda import PandaError
 
@@ -45,11 +45,23 @@ class Finding:
     message: str
 
 
-async def checkup(config: Config, folder: RunFolder) -> list[Finding]:
-    """Runs every check; none of them changes anything but the run's folder, which is made."""
-    items = _readable(config)
-    findings = [_items(config), _folder(folder), _disk(folder), *_fonts(config, items), *_hearing(config, items)]
+async def checkup(
+    config: Config, folder: RunFolder, items: Sequence[Item] | None = None, source: str = ""
+) -> list[Finding]:
+    """Runs every check; none of them changes anything but the run's folder, which is made.
+
+    Args:
+        items: those of a run that is there already; None: the configuration's.
+        source: whose configuration and items these are, where that is worth a line.
+    """
+    findings = [Finding("configuration", Status.OK, source)] if source else []
+    if items is None:
+        items, found = _read(config)
+    else:
+        found = _counted(items)
+    findings += [found, _folder(folder), _disk(folder), *_fonts(config, items), *_hearing(config, items)]
     findings += [*_judging(config, items), *_panda(config, items)]
+    findings += [Finding("models", Status.FAILED, why) for why in lost_models(config, Restriction())]
     second = config.second_scorer.endpoints if config.second_scorer is not None else ()
     # A run is whole without it, so its absence is no fault.
     others = [_endpoint("second scorer", address, Status.WARNING) for address in second]
@@ -67,13 +79,16 @@ async def checkup(config: Config, folder: RunFolder) -> list[Finding]:
     return [*findings, *await asyncio.gather(*checks, *others)]
 
 
-def _items(config: Config) -> Finding:
+def _read(config: Config) -> tuple[tuple[Item, ...], Finding]:
     try:
         items = load_items(config.items)
     except ItemError as error:
-        return Finding("items", Status.FAILED, str(error))
-    tasks = len({item.task for item in items})
-    return Finding("items", Status.OK, f"{len(items)} items in {tasks} tasks")
+        return (), Finding("items", Status.FAILED, str(error))
+    return items, _counted(items)
+
+
+def _counted(items: Sequence[Item]) -> Finding:
+    return Finding("items", Status.OK, f"{len(items)} items in {len({item.task for item in items})} tasks")
 
 
 def _folder(folder: RunFolder) -> Finding:
@@ -132,13 +147,6 @@ def _hearing(config: Config, items: Sequence[Item]) -> list[Finding]:
     return [Finding("scorer language", Status.FAILED, why)] if why else []
 
 
-def _readable(config: Config) -> tuple[Item, ...]:
-    try:
-        return load_items(config.items)
-    except ItemError:  # Another check says why.
-        return ()
-
-
 def _fonts(config: Config, items: Sequence[Item]) -> list[Finding]:
     findings = []
     config = fitted(config, items)
@@ -167,11 +175,22 @@ def _embedded() -> Finding:
 
 
 async def _compose() -> list[Finding]:
-    places = [(f"compose {name}", f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
-    found = await asyncio.gather(*(_endpoint(name, address, Status.WARNING) for name, address in places))
+    places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
+    found = await asyncio.gather(*(_endpoint(f"compose {name}", at, Status.WARNING) for name, at in places))
     if all(finding.status is Status.WARNING for finding in found):
         return [Finding("compose", Status.OK, "no Compose service answers: runs start their services themselves")]
-    return list(found)
+    return [
+        _on_demand(finding, COMPOSE_PROFILES[name]) if name in COMPOSE_PROFILES else finding
+        for (name, _), finding in zip(places, found, strict=True)
+    ]
+
+
+def _on_demand(finding: Finding, profile: str) -> Finding:
+    """What no run needs is not missed; who wants it learns how it comes up."""
+    if finding.status is not Status.WARNING:
+        return finding
+    text = f"is not up, and `verify` alone asks it: docker compose --profile {profile} up -d --wait"
+    return Finding(finding.check, Status.OK, text)
 
 
 async def _endpoint(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from omnigap_orchestrator.carriers import MediaStore
-from omnigap_orchestrator.config import Config, ScorerConfig
+from omnigap_orchestrator.config import Config, ConfigError, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.dispatch import ServiceError
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
@@ -16,6 +16,7 @@ from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.run.facts import command_line, now
 from omnigap_orchestrator.run.fitting import fitted, unused_variants
+from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.instrument import keep_labels
 from omnigap_orchestrator.run.judge import with_rubrics
@@ -30,9 +31,9 @@ from omnigap_orchestrator.run.settings import (
     Restriction,
     Stage,
     left_to_fleet,
+    lost_models,
     planned_models,
     roster_of,
-    services_of,
 )
 from omnigap_orchestrator.run.table import ResultsTable
 
@@ -47,12 +48,15 @@ async def drive(
 
     Raises:
         RestrictionError: where the restriction names a model that is not planned.
+        ConfigError: where a model is to be asked that nobody is named for.
         FolderError: where the folder cannot be used, or another process uses it.
         FleetError: where the services cannot be had.
         PandaError: where the classifier of `[scoring]` can't be used.
         and what `Run.execute` raises.
     """
     restriction.check(planned_models(config))
+    if lost := lost_models(config, restriction):
+        raise ConfigError("[[models]]", lost)
     config = fitted(config, items, observer.note)
     classifier = classifier_of(config, items)
     if why := unused_variants(config):

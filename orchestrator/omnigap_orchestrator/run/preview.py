@@ -11,7 +11,6 @@ from omnigap.vocabulary import Condition, Control
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
-from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import AnswerRow, Journal
@@ -20,7 +19,7 @@ from omnigap_orchestrator.run.book import Book, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
 from omnigap_orchestrator.run.control_entries import ControlEntries
 from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.run.settings import model_specs, services_of
+from omnigap_orchestrator.run.settings import model_specs, planned_models
 
 _Place = tuple[str, Condition, Control | None]
 
@@ -53,7 +52,7 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
 
     The estimate takes each model's cells one after the other; a service that batches is quicker.
     """
-    models = config.models or tuple(ModelConfig(name=s.name) for s in services_of(config) if s.role is Role.MODEL)
+    models = config.models or tuple(ModelConfig(name=name) for name in planned_models(config))
     config = config.model_copy(update={"models": models})
     plan = make_plan(items, model_specs(config, Roster({}, (), ())), config.run.replicates, config.run.controls)
     done: dict[_Place, int] = defaultdict(int)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from omnigap.vocabulary import Condition, Modality
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.config.services import ModelConfig
+from omnigap_orchestrator.config.services import FleetKind, ModelConfig
 from omnigap_orchestrator.dispatch import RetryPolicy
-from omnigap_orchestrator.fleet import DEFAULT_SERVICES, Role, Roster, ServiceSpec, Wanted
+from omnigap_orchestrator.fleet import Roster, Wanted
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan import ModelSpec
+from omnigap_orchestrator.run.fleet_services import models_of_fleet
 from omnigap_orchestrator.scoring import PRESETS, MetricRules
 
 
@@ -31,10 +33,6 @@ ALL_STAGES = tuple(Stage)
 
 class RestrictionError(Exception):
     """A flag restricts a call to something that the run does not hold."""
-
-
-# Roles of the services that this project ships; every other service that a fleet starts is a model.
-_ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.READER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +80,12 @@ class Restriction:
         """Raises RestrictionError for a model that the plan does not hold."""
         for model in self.models:
             if model not in known:
+                near = difflib.get_close_matches(model.lower(), known, n=1)
+                meant = f" (did you mean {near[0]!r}?)" if near else ""
                 planned = ", ".join(known)
-                raise RestrictionError(f"--models names {model!r}, which this run does not plan: it plans {planned}")
+                raise RestrictionError(
+                    f"--models names {model!r}, which this run does not plan{meant}: it plans {planned}"
+                )
 
 
 def metric_rules(config: Config) -> MetricRules:
@@ -97,23 +99,38 @@ def retry_policy(config: Config) -> RetryPolicy:
     return RetryPolicy(max_attempts=config.run.max_retries + 1, patience_s=config.run.patience_s)
 
 
-def services_of(config: Config) -> tuple[ServiceSpec, ...]:
-    """What an embedded fleet starts for this configuration; the default services where it lists none."""
-    if not config.fleet.services:
-        return DEFAULT_SERVICES
-    specs = []
-    for name, table in config.fleet.services.items():
-        service = table.service or name
-        role = table.role or _ROLES.get(service, Role.MODEL)
-        specs.append(ServiceSpec(name, role, service, table.options, table.replicas))
-    return tuple(specs)
-
-
 def planned_models(config: Config) -> tuple[str, ...]:
     """The models that a run plans: those that its configuration names, else those that its fleet starts."""
-    if config.models:
-        return tuple(model.name for model in config.models)
-    return tuple(spec.name for spec in services_of(config) if spec.role is Role.MODEL)
+    return tuple(model.name for model in config.models) or models_of_fleet(config)
+
+
+def lost_models(config: Config, restriction: Restriction) -> list[str]:
+    """Why models that a call is to ask can never answer it: nobody is named who could, up or down. One sentence each.
+
+    A model with endpoints is found or away: its cells wait for it. One without is the fleet's service of its name.
+    """
+    known = models_of_fleet(config)
+    embedded = config.fleet.kind is FleetKind.EMBEDDED
+    lost = [
+        model
+        for model in config.models
+        if (embedded or not model.endpoints)
+        and model.name not in known
+        and (not restriction.models or model.name in restriction.models)
+    ]
+    if Stage.GENERATE not in restriction.stages:
+        return []
+    return [_lost(model, known) for model in lost]
+
+
+def _lost(model: ModelConfig, known: Sequence[str]) -> str:
+    why = "no service of the fleet has its name"
+    if model.endpoints:
+        return f"{model.name!r}: an embedded fleet does not use its endpoints, and {why}: take --fleet auto"
+    near = difflib.get_close_matches(model.name.lower(), known, n=1)
+    meant = f": did you mean {near[0]!r}?" if near else f", which has {', '.join(known) or 'none'}."
+    mend = f"Else write its endpoints (it may be down, its cells then wait), or [fleet.services.{model.name}]"
+    return f"{model.name!r} has no endpoints, and {why}{meant} {mend}"
 
 
 def left_to_fleet(config: Config, items: Sequence[Item], restriction: Restriction) -> Wanted:

@@ -135,6 +135,7 @@ class ResultsTable:
             "second_asr_digest": None if second is None else second.asr_digest,
             "judge_rating": None if score is None else self._rating(entry, answer, transcript),
             "judge_digest": self._book.judge_digest if score is not None and entry.is_judged else None,
+            "chance": 1 / len(item.choices) if item.choices else None,
         }
 
     def _second(self, entry: Entry, answer: AnswerRow | None) -> TranscriptRow | None:
@@ -156,8 +157,8 @@ class ResultsTable:
         return None if verdict is None else verdict.rating
 
     def _control_row(self, entry: Entry) -> dict[str, Any]:
-        """A control cell's row: what it came to, what was asked in its first pass, and what guessing is worth."""
-        item, asked = entry.item, self._as_far_as_it_came(entry)
+        """A control cell's row: what it came to, and what was asked in its first pass."""
+        asked = self._as_far_as_it_came(entry)
         row = self._row(asked)
         # The medium that was heard or seen, also where the answer came to the typed transcript of it.
         row["input_media"] = _input_media(entry)
@@ -167,7 +168,6 @@ class ResultsTable:
             row["wer_words"] = errors.words
         row["control"] = None if entry.cell.control is None else entry.cell.control.value
         row["first_pass"] = asked.first_pass
-        row["chance"] = 1 / len(item.choices) if item.choices else None
         return row
 
     def _failure(self, entry: Entry, answer: AnswerRow | None, transcript: TranscriptRow | None) -> FailureRow | None:

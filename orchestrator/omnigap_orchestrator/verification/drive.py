@@ -13,18 +13,25 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.dispatch import connect
-from omnigap_orchestrator.fleet import DEFAULT_SERVICES, Fleet, Roster, StaticFleet, Wanted, choose
+from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, Wanted, choose
 from omnigap_orchestrator.journal import Journal, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.run.atomic import replacing
+from omnigap_orchestrator.run.fleet_services import lists_role, services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.record import open_book
-from omnigap_orchestrator.run.settings import retry_policy, services_of
+from omnigap_orchestrator.run.settings import retry_policy
 from omnigap_orchestrator.verification.readers import Manner, Reader, ReadingBack, remembered
 from omnigap_orchestrator.verification.subjects import Subject, subjects_of
 from omnigap_orchestrator.verification.table import verification_table
 from omnigap_orchestrator.verification.verdict import MAX_WORD_ERROR
+
+_MENDS = {
+    Modality.SPEECH: "start it, or name another with --speech-reader",
+    Modality.IMAGE: "start it (Compose's: docker compose --profile ocr up -d --wait), or name another with "
+    "--image-reader",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,9 @@ class _Call:
             service = await connect(role, addresses, policy, self.observer.note) if addresses else None
             if service is None:
                 where = ", ".join(addresses) or "no endpoint is configured"
-                self.observer.note(f"the {role} is away ({where}): {modality.value} carriers stay unread")
+                self.observer.note(
+                    f"the {role} is away ({where}): {modality.value} carriers stay unread; {_MENDS[modality]}"
+                )
                 return
             try:
                 await ReadingBack(
@@ -141,10 +150,8 @@ class _Call:
             roster = Roster({}, (), (), reader=addresses)
         if addresses:
             return StaticFleet(roster, f"{what} at {', '.join(addresses)}")
-        services = services_of(config) if config.fleet.services else ()
-        if services and not any(spec.role is role for spec in services):
-            # A configuration that lists its services need not list the one that this call alone needs.
-            services = (*services, *(spec for spec in DEFAULT_SERVICES if spec.role is role))
+        # Without a table for it, it comes from Compose or is the default one, whatever else the configuration starts.
+        services = services_of(config) if lists_role(config, role) else ()
         return await choose(
             self.choices.fleet or config.fleet.kind,
             None,

@@ -52,7 +52,25 @@ def test_an_item_with_a_fault_is_named_with_its_line(setting: Setting) -> None:
 
 def test_a_model_that_the_run_does_not_plan(setting: Setting) -> None:
     result = command("run", "--config", setting.write(), "--models", "omni,omini")
-    refused(result, "--models names 'omini'", "it plans omni")
+    refused(result, "--models names 'omini'", "did you mean 'omni'?", "it plans omni")
+
+
+def test_a_model_that_nobody_is_named_for_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    config = tmp_path / "study.toml"
+    typed = '[run]\ndir = "runs/test"\n[items]\nlimit = 2\n[[models]]\nname = "{}"\n'
+    config.write_text(typed.format("cascad"))
+    refused(command("run", "--config", config), "'cascad' has no endpoints", "did you mean 'cascade'?")
+    assert not (tmp_path / "runs").exists()
+    config.write_text(typed.format("qwen"))
+    refused(command("run", "--config", config), "'qwen'", "which has cascade", "write its endpoints")
+    # A call that does not ask it has no need of it.
+    result = command("run", "--config", config, "--stages", "score")
+    assert result.exit_code == 3, result.output
+
+
+def test_a_model_whose_endpoints_an_embedded_fleet_leaves_alone_is_refused(setting: Setting) -> None:
+    result = command("run", "--config", setting.write(), "--fleet", "embedded")
+    refused(result, "'omni': an embedded fleet does not use its endpoints", "--fleet auto")
 
 
 def test_an_unknown_condition(setting: Setting) -> None:

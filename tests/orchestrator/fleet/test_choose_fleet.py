@@ -148,3 +148,17 @@ async def test_the_reader_is_started_only_where_it_is_wanted(compose: dict[str, 
         assert "ocr" not in (await chosen(FleetKind.EMBEDDED, CONFIGURED, wanted)).description
     both = Wanted((), scorer=False, tts=False, reader=True)
     assert "ocr" in (await chosen(FleetKind.EMBEDDED, CONFIGURED, both)).description
+
+
+async def test_composes_reader_is_found_where_its_profile_is_up(
+    compose: dict[str, tuple[Role, int]], host_wire: ServeWire
+) -> None:
+    only = Wanted((), scorer=False, tts=False, reader=True)
+    with pytest.raises(FleetError, match=r"--image-reader.*docker compose --profile ocr up"):
+        await chosen(FleetKind.STATIC, wanted=only)
+    await serve_compose(compose, host_wire, "ocr")
+    for kind in (FleetKind.AUTO, FleetKind.STATIC):
+        fleet = await chosen(kind, wanted=only)
+        assert fleet.description.startswith("static fleet: Compose's services answer on their loopback ports (ocr ")
+        async with fleet as roster:
+            assert roster == Roster({}, (), (), reader=(f"127.0.0.1:{compose['ocr'][1]}",))
