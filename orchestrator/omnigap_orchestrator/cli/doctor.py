@@ -13,11 +13,10 @@ from omnigap_orchestrator.cli.options import (
     config_option,
     font_flags,
     font_option,
-    item_flags,
     items_options,
-    run_dir_of,
     run_dir_option,
 )
+from omnigap_orchestrator.cli.own_plan import ItemFlags, own_plan
 
 
 @click.command()
@@ -41,15 +40,13 @@ def doctor(
 ) -> None:
     """Check the configuration, the items, the run's folder and disk, fonts, and every endpoint with its digest.
 
-    Exit code 1 where a check fails.
+    With the run in --run-dir, its own configuration and items; without a run there, or with --config, those of the
+    flags. Exit code 1 where a check fails.
     """
-    from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.run.checkup import checkup
-    from omnigap_orchestrator.run.folder import RunFolder
 
-    loaded = load_config(config, {**item_flags(config, items, limit, tasks, preset), **font_flags(fonts)})
-    folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
-    findings = asyncio.run(checkup(loaded, folder))
+    own = own_plan(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
+    findings = asyncio.run(checkup(own.config, own.folder, own.items, own.source))
     if as_json:
         print(json.dumps([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings]))
     else:

@@ -4,7 +4,7 @@ from omnigap_orchestrator.config.analysis import AnalysisConfig, RoutingConfig
 from omnigap_orchestrator.config.carriers import CarriersConfig, ImageConfig, SpeechConfig
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig, ItemsConfig
 from omnigap_orchestrator.config.judge import JudgeConfig, ScoringConfig
-from omnigap_orchestrator.config.load import ConfigError, load_config
+from omnigap_orchestrator.config.load import ConfigError, load_config, with_flags
 from omnigap_orchestrator.config.model import Config
 from omnigap_orchestrator.config.sections import ReportConfig, RunConfig
 from omnigap_orchestrator.config.services import (
@@ -41,4 +41,5 @@ __all__ = [
     "SpeechConfig",
     "TtsConfig",
     "load_config",
+    "with_flags",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from omnigap_orchestrator.config.fields import FOLDER
-from omnigap_orchestrator.config.model import Config
+from omnigap_orchestrator.config.model import RECALLED, Config
 from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
 from omnigap_orchestrator.validation import faults
 
@@ -51,11 +52,31 @@ def load_config(path: Path | str | None = None, flags: Mapping[str, object] | No
     if path is not None:
         where, folder = str(path), Path(path).parent
         table = _read(Path(path))
-    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    return _validated(table, flags or {}, {FOLDER: folder}, where)
+
+
+def with_flags(config: Config, flags: Mapping[str, object]) -> Config:
+    """A run's own configuration, as its folder keeps it, with the command line's flags over it.
+
+    Args:
+        flags: as `load_config` takes them.
+
+    Raises:
+        ConfigError: for a flag whose value can't be used.
+    """
+    if all(value is None for value in flags.values()):
+        return config
+    # As TOML is read, not by pydantic's own JSON mode: that one knows no path that a validator has already made.
+    table = json.loads(config.model_dump_json())
+    return _validated(table, flags, {FOLDER: Path(), RECALLED: True}, "the run's own configuration")
+
+
+def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict[str, object], where: str) -> Config:
+    given = {key: value for key, value in flags.items() if value is not None}
     for key, value in given.items():
         _set(table, key, _from_here(value))
     try:
-        return Config.model_validate(table, context={FOLDER: folder})
+        return Config.model_validate(table, context=context)
     except ValidationError as error:
         found = faults(error)
         of_flags = [_by_flag(fault, given) for fault in found]

@@ -184,6 +184,48 @@ async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were
     assert "--carrier 'So?' has no {answer}" in ended.err
 
 
+async def test_the_command_takes_the_runs_own_configuration_and_items_narrowed_by_its_flags(
+    tmp_path: Path, host: Serve
+) -> None:
+    """No --config: the voice and the scorer of the folder's own copy are the only ones that answer here."""
+    setting = await a_setting(Parrots(), host, tmp_path)
+    await setting.drive()
+    folder = setting.folder
+
+    async def calibrated(*flags: str) -> list[str]:
+        ended = await orchestrate("calibrate", "--run-dir", folder.root, *flags, folder=tmp_path)
+        assert ended.code == 0, ended.err
+        assert "the configuration" in ended.err or "its configuration" in ended.err
+        return sorted(pl.read_parquet(folder.calibration).filter(foil="gold")["item_id"])
+
+    every = [f"q{number}" for number in range(len(CITIES))]
+    assert await calibrated() == every
+    assert await calibrated("--limit", "4") == every[:4]
+    assert await calibrated("--task", "capitals") == every
+    other = tmp_path / "other.jsonl"
+    rows = [item(f"r{number}", question=f"What is city {number}?", answers=[CITIES[number]]) for number in range(3)]
+    other.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert await calibrated("--items", str(other)) == ["r0", "r1", "r2"]
+
+
+@pytest.mark.parametrize("beside_a_run", [True, False])
+async def test_a_preset_without_files_to_read_is_refused(tmp_path: Path, host: Serve, beside_a_run: bool) -> None:
+    setting = await a_setting(Parrots(), host, tmp_path)
+    if beside_a_run:
+        await setting.drive()
+    ended = await orchestrate("calibrate", "--run-dir", setting.folder.root, "--preset", "voicebench", folder=tmp_path)
+    assert ended.code == 1
+    assert "--preset: it reads the files that --items names" in ended.err
+
+
+async def test_a_task_that_the_run_does_not_hold_is_refused_with_the_nearest(tmp_path: Path, host: Serve) -> None:
+    setting = await a_setting(Parrots(), host, tmp_path)
+    await setting.drive()
+    ended = await orchestrate("calibrate", "--run-dir", setting.folder.root, "--task", "capital", folder=tmp_path)
+    assert ended.code == 1
+    assert "did you mean 'capitals'" in ended.err
+
+
 async def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:

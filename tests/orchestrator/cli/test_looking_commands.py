@@ -117,6 +117,19 @@ def test_doctor_names_what_is_wrong_and_ends_with_1(tmp_path: Path, no_compose: 
     assert findings["compose"]["message"].startswith("no Compose service answers")
 
 
+async def test_doctor_checks_the_items_and_the_endpoints_of_the_run_in_the_folder(tmp_path: Path, host: Serve) -> None:
+    setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, items=ITEMS)
+    await setting.execute(conditions=["t2t"])
+    ended = await orchestrate("doctor", "--run-dir", setting.folder.root, "--json", folder=tmp_path)
+    assert ended.code == 0, ended.err
+    findings = {each["check"]: each["message"] for each in json.loads(ended.out)}
+    assert findings["items"] == "2 items in 1 tasks"
+    assert "serves double" in findings["model omni"]
+    assert "its configuration, and its 2 items" in findings["configuration"]
+    ended = await orchestrate("doctor", "--run-dir", setting.folder.root, "--limit", "1", "--json", folder=tmp_path)
+    assert {each["check"]: each["message"] for each in json.loads(ended.out)}["items"] == "1 items in 1 tasks"
+
+
 def test_models_lists_what_is_known_and_that_nothing_answers(no_compose: None) -> None:
     seen = told("models")
     assert {service["name"] for service in seen["services"]} == set(COMPOSE_PORTS)

@@ -1,0 +1,101 @@
+"""Whose configuration and items a command takes: those of the run in its folder, else those of the flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from omnigap_orchestrator.cli.options import item_flags, run_dir_of
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.config import Config
+    from omnigap_orchestrator.items import Item
+    from omnigap_orchestrator.run.folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFlags:
+    """What the command line says of items."""
+
+    path: str | None
+    limit: int | None
+    tasks: tuple[str, ...]
+    preset: str | None
+
+    @property
+    def named(self) -> str:
+        """The flags that are given, as they are called."""
+        given = (("--items", self.path), ("--preset", self.preset), ("--task", self.tasks), ("--limit", self.limit))
+        return ", ".join(flag for flag, value in given if value)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPlan:
+    """What a command works with.
+
+    Attributes:
+        items: those of the run, narrowed by the flags; None: the configuration tells them.
+        has_run: whether a run is in the folder, whosever configuration is taken.
+        source: one line that says whose configuration and items these are; empty where no run is there.
+    """
+
+    config: Config
+    items: tuple[Item, ...] | None
+    folder: RunFolder
+    has_run: bool
+    source: str
+
+
+def own_plan(
+    ctx: click.Context, config: Path | None, run_dir: Path | None, flags: ItemFlags, others: Mapping[str, object]
+) -> OwnPlan:
+    """The run's own configuration and items where its folder holds them, unless `--config` is given in this call.
+
+    `--task` and `--limit` narrow the run's items, `--items` takes others under the run's configuration.
+
+    Args:
+        config: `--config`, or what the environment says in its place: that one names the folder alone where a run is.
+        others: further flags, by dotted key; a None sets nothing.
+
+    Raises:
+        ConfigError: for flags or a file that can't be used.
+        FolderError, ItemError: where the folder's own copy can't be read, and for a task that none of its items has.
+    """
+    from omnigap_orchestrator.config import ConfigError, load_config, with_flags
+    from omnigap_orchestrator.items import select_items
+    from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.run.record import recall
+
+    if flags.preset and not flags.path and config is None:
+        raise ConfigError("the command line", ["--preset: it reads the files that --items names: give --items too"])
+    table = {**item_flags(config, flags.path, flags.limit, flags.tasks, flags.preset), **others}
+    named = load_config(config, table)
+    folder = RunFolder(run_dir_of(run_dir, config, named.run.dir))
+    has_run = folder.config.is_file() and folder.items.is_file()
+    if not has_run:
+        return OwnPlan(named, None, folder, False, "")
+    if config is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
+        return OwnPlan(named, None, folder, True, f"configuration and items of {config} (--config)")
+    stored, items = recall(folder)
+    stored = with_flags(stored, others)
+    if flags.path:
+        source = named.items
+        if source.path is not None:
+            # Its columns stay: other files of the same kind are what one most often measures.
+            own = stored.items
+            kept = {"columns": own.columns, "separator": own.separator, "preset": flags.preset or own.preset}
+            source = source.model_copy(update=kept)
+        stored = stored.model_copy(update={"items": source})
+        return OwnPlan(
+            stored, None, folder, True, f"the configuration of the run in {folder.root}, and items of --items"
+        )
+    chosen = select_items(items, limit=flags.limit, tasks=flags.tasks)
+    said = f"the run in {folder.root}: its configuration, and its {len(items)} items"
+    if flags.named:
+        said += f", of which {flags.named} leaves {len(chosen)}"
+    return OwnPlan(stored, chosen, folder, True, said)
