@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import polars as pl
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from omnigap.vocabulary import Modality
 from omnigap_orchestrator.cli.tables_view import plain_table
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.verification.counts import Found, carriers_of, counts, found
@@ -18,8 +20,11 @@ from omnigap_orchestrator.verification.verdict import Verdict
 SHOWN = 20
 
 
-def print_verification(verification: pl.DataFrame, folder: RunFolder, *, as_json: bool) -> Found:
-    """To standard output; returns how many carriers came to which verdict."""
+def print_verification(
+    verification: pl.DataFrame, folder: RunFolder, asked: Sequence[Modality], *, as_json: bool
+) -> Found:
+    """To standard output; returns how many carriers of the modalities that were asked for came to which verdict."""
+    verification = verification.filter(pl.col("modality").is_in([modality.value for modality in asked]))
     totals = found(verification)
     carriers = carriers_of(verification)
     if as_json:

@@ -36,8 +36,8 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
 
     What was read before is not read again; another reader adds its readings to those that are there. The report is
     written again with what was found, and `report --verified-only` keeps to the items of which all came back.
-    Exit code 0: every carrier was read and none lost its content; 1: some did, or an error; 3: some could not be read;
-    130: interrupted.
+    Exit code 0: every carrier of --modalities was read and none lost its content; 1: some did, or an error; 3: some
+    could not be read; 130: interrupted.
     """
     from omnigap.vocabulary import Modality
     from omnigap_orchestrator.cli.progress import observer_for
@@ -67,5 +67,5 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
             ctx.exit(INTERRUPTED)
         asyncio.run(score_anew(folder, observer))
         rewrite(folder)
-    found = print_verification(table, folder, as_json=as_json)
+    found = print_verification(table, folder, choices.modalities, as_json=as_json)
     ctx.exit(CONTENT_LOST if found.lost else NOT_WHOLE if found.unread else 0)

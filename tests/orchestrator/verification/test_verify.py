@@ -204,6 +204,24 @@ async def test_lost_content_and_absent_readers_have_exit_codes_of_their_own(made
     assert "should say: What is the capital of France?" in ended.out
 
 
+async def test_the_exit_code_speaks_of_what_was_asked_for_alone(made: Make) -> None:
+    run = await made()
+    folder, root = run.setting.folder.root, run.setting.root
+    ended = await orchestrate("verify", "--run-dir", folder, "--modalities", "image", "--json", folder=root)
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["carriers"] == {"kept": 8, "doubtful": 0, "lost": 0, "own": 0, "unread": 0}
+    assert ({row["modality"] for row in told["counts"]}, told["not_kept"]) == ({"image"}, [])
+    # The table keeps all carriers, and what was lost among the others is no matter of this call.
+    assert pl.read_parquet(run.setting.folder.verification).filter(verdict="unread").height == 8
+    run.readers.spoiled[Modality.SPEECH][FRANCE] = "what is"
+    ended = await orchestrate("verify", "--run-dir", folder, "--modalities", "speech", folder=root)
+    assert ended.code == 1, ended.err
+    ended = await orchestrate("verify", "--run-dir", folder, "--modalities", "image", folder=root)
+    assert ended.code == 0, ended.err
+    assert "speech" not in ended.out
+
+
 async def test_analyse_keeps_to_verified_items_of_a_runs_own_table(made: Make) -> None:
     run = await made()
     run.readers.spoiled[Modality.IMAGE][FRANCE] = ""
