@@ -73,6 +73,8 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     # where the rubric has labels.
     "judge_rating": pl.Float64,
     "judge_digest": pl.String,
+    # 1 over the number of choices; null where there are none to guess among.
+    "chance": pl.Float64,
 }
 
 RESULTS_SCHEMA = pl.Schema(_COLUMNS)
@@ -86,8 +88,6 @@ CONTROLS_SCHEMA = pl.Schema(
         # What the model wrote down in the first pass of a two-pass cell; `wer_errors` and `wer_words` are then its own,
         # against the words of the carrier, and null where the item brings a carrier whose words nobody gave.
         "first_pass": pl.String,
-        # 1 over the number of choices; null where there are none to guess among.
-        "chance": pl.Float64,
     }
 )
 """The table of control cells, beside that of the results. Their condition is that of the cell they stand beside."""

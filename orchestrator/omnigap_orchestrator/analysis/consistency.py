@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,13 +63,18 @@ def _complete(scores: ModelScores) -> _Right:
 
 
 def consistency(
-    models: Sequence[ModelScores], agreement: pl.DataFrame | None, chance: float | None, options: IntervalOptions
+    models: Sequence[ModelScores],
+    agreement: pl.DataFrame | None,
+    chance: float | None,
+    options: IntervalOptions,
+    chances: Mapping[str, float] | None = None,
 ) -> pl.DataFrame:
     """RER, CFR, MMC, all right and all wrong per model, on the items scored in all of its conditions.
 
     Args:
         agreement: `agreeing_items` of the same results; without it there is no RER.
         chance: probability of guessing an item right, where that is one number (1/4 for four choices); null otherwise.
+        chances: without that one number, the probability by item id, 0 for the others; empty: nothing can be guessed.
 
     Returns:
         A frame of `CONSISTENCY_SCHEMA`: beside each measure what independent conditions of the same accuracies would
@@ -80,13 +85,18 @@ def consistency(
         held = _complete(scores)
         k = held.right.shape[1]
         accuracies = held.right.mean(axis=0) if len(held.right) else np.full(k, math.nan)
+        # By item: none where nothing says how many choices there are.
+        luck = np.array(
+            [(chances or {}).get(str(item), 0.0) if chance is None else chance for item in held.scores.items]
+        )
+        luck = luck if chances or chance is not None else luck[:0]
         for measure, values, mask in _measures(scores.model, held, agreement):
             part = held.scores.where(mask)
             sample = Sample(values[mask], part.cluster, part.task, binary=True, difference=False)
             interval = mean_interval(sample, options, scores.model, measure)
             estimate = float(sample.values.mean()) if len(sample.values) else math.nan
             expected = _independent(measure, accuracies)
-            guessed = math.nan if chance is None else _independent(measure, np.full(k, chance))
+            guessed = _guessed(measure, luck, k)
             limits = (interval.low, interval.high, interval.method)
             clusters = len(np.unique(part.cluster))
             row = (
@@ -116,6 +126,16 @@ def _measures(model: str, held: _Right, agreement: pl.DataFrame | None) -> Itera
     yield "MMC", np.asarray(some, np.float64), everyone
     yield "all_right", np.asarray(every, np.float64), everyone
     yield "all_wrong", np.asarray(~some, np.float64), everyone
+
+
+def _guessed(measure: str, luck: FloatArray, tries: int) -> float:
+    """What guessing in every condition would give on items with these chances, shape (items,); NaN without any."""
+    if len(luck) == 0:
+        return math.nan
+    every, none = float(np.mean(luck**tries)), float(np.mean((1 - luck) ** tries))
+    if measure == "CFR":
+        return 1 - every / (1 - none) if none < 1 else math.nan
+    return {"MMC": 1 - none, "all_right": every, "all_wrong": none}.get(measure, math.nan)
 
 
 def _independent(measure: str, accuracies: FloatArray) -> float:

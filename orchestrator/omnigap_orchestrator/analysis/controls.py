@@ -34,6 +34,8 @@ def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: Interva
         A frame of `REPEAT_SCHEMA`.
     """
     again = controls.filter(pl.col("control") == Control.REPEAT.value).with_columns(pl.col("condition") + _AGAIN)
+    if again.is_empty():
+        return pl.DataFrame(schema=REPEAT_SCHEMA)
     both = pl.concat([results.select(NEEDED_COLUMNS), again.select(NEEDED_COLUMNS)])
     rows: list[tuple[object, ...]] = []
     for scores in score_matrices(item_scores(both)):

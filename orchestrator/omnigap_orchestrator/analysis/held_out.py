@@ -117,11 +117,18 @@ def _clusters_by_content(table: FloatArray, held: ModelScores) -> IntArray:
     """
     # Rounded, since the order in which replicates were added up may show in a last digit.
     content = np.column_stack([held.task, np.round(table, 9)])
-    _, kind = np.unique(content, axis=0, return_inverse=True)
+    by_content = np.lexsort(content.T)
+    new = np.any(np.diff(content[by_content], axis=0, prepend=np.nan) != 0, axis=1)
+    kind = np.empty(len(content), dtype=np.int64)
+    kind[by_content] = np.cumsum(new)
     _, cluster = np.unique(held.cluster, return_inverse=True)
     order = np.lexsort([kind, cluster])
     bounds = np.flatnonzero(np.diff(cluster[order], prepend=-1))
-    kinds = [tuple(part) for part in np.split(kind[order], bounds[1:])]
-    place = np.empty(len(kinds), dtype=np.int64)
-    place[sorted(range(len(kinds)), key=kinds.__getitem__)] = np.arange(len(kinds))
+    if len(bounds) == len(cluster):
+        ranked = np.argsort(kind[order], kind="stable")
+    else:
+        kinds = [tuple(part.tolist()) for part in np.split(kind[order], bounds[1:])]
+        ranked = np.array(sorted(range(len(kinds)), key=kinds.__getitem__), dtype=np.int64)
+    place = np.empty(len(ranked), dtype=np.int64)
+    place[ranked] = np.arange(len(ranked))
     return np.asarray(place[cluster], dtype=np.int64)

@@ -155,7 +155,7 @@ def analyse(
         latency=latency(results, options.intervals.level),
         answers=answer_shapes(results),
         metrics=by_metric(results),
-        consistency=consistency(models, agreeing, options.chance, options.intervals),
+        consistency=consistency(models, agreeing, options.chance, options.intervals, _chances(results)),
         agreement=pairwise_agreement(models, options.intervals),
         waterfall=waterfall(results, options.missing, options.intervals, controls, options.reference),
         controls=control_counts(held),
@@ -172,6 +172,18 @@ def analyse(
         set_level=set_level(accuracy_table),
         routes=routed.routes,
         policies=routed.policies,
+    )
+
+
+def _chances(results: pl.DataFrame) -> dict[str, float]:
+    """By item, what guessing among its choices is worth, where the table says so."""
+    if "chance" not in results.columns:
+        return {}
+    return dict(
+        results.select("item_id", pl.col("chance").cast(pl.Float64).fill_nan(None))
+        .drop_nulls()
+        .unique("item_id")
+        .iter_rows()
     )
 
 

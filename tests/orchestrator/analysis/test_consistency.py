@@ -7,14 +7,13 @@ from made_up_results import SIX, drawn, paired, table
 from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from omnigap_orchestrator.analysis import IntervalOptions, analyse, flips, item_scores, score_matrices
+from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse, flips, item_scores, score_matrices
 from omnigap_orchestrator.analysis.agreement import kappa_and_phi, pairwise_agreement
-from omnigap_orchestrator.analysis.consistency import agreeing_items, consistency
+from omnigap_orchestrator.analysis.consistency import agreeing_items
 
 
 def measures(results: pl.DataFrame, chance: float | None = None) -> dict[str, dict[str, object]]:
-    models = score_matrices(item_scores(results))
-    frame = consistency(models, agreeing_items(results), chance, IntervalOptions())
+    frame = analyse(results, AnalysisOptions(chance=chance)).consistency
     return {row["measure"]: row for row in frame.iter_rows(named=True)}
 
 
@@ -58,6 +57,19 @@ def test_guessing_alone_lifts_the_ceiling_to_82_percent_at_four_choices() -> Non
     row = measures(four_items(), chance=0.25)["MMC"]
     assert row["if_guessing"] == pytest.approx(0.822, abs=5e-4)
     assert measures(four_items())["MMC"]["if_guessing"] is None
+
+
+def test_guessing_follows_the_choices_of_each_item_where_the_table_tells_them() -> None:
+    results = four_items()
+    names = sorted(results["item_id"].unique())
+    known = results.with_columns(chance=pl.col("item_id").replace_strict({names[0]: 0.25, names[1]: 0.5}, default=None))
+    found = measures(known)
+    assert found["MMC"]["if_guessing"] == pytest.approx((1 - 0.75**6 + 1 - 0.5**6) / 4)
+    assert found["all_right"]["if_guessing"] == pytest.approx((0.25**6 + 0.5**6) / 4)
+    assert found["all_wrong"]["if_guessing"] == pytest.approx((0.75**6 + 0.5**6 + 2) / 4)
+    assert found["RER"]["if_guessing"] is None
+    # One declared chance goes before.
+    assert measures(known, chance=0.25)["MMC"]["if_guessing"] == pytest.approx(1 - 0.75**6)
 
 
 def test_independent_conditions_come_out_as_independence_says() -> None:
