@@ -10,7 +10,8 @@ from rich.console import Console
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis import IntervalOptions
 from omnigap_orchestrator.analysis.instrument import rates
-from omnigap_orchestrator.cli.tables_view import Row, accuracy_text, gap_text, plain_table
+from omnigap_orchestrator.cli.narrow import print_table, reasons
+from omnigap_orchestrator.cli.tables_view import REFUSED, Row, accuracy_text, gap_text, print_lines
 from omnigap_orchestrator.run.folder import RunFolder
 
 KINDS = {"gold": "q1, gold answers", "plain": "q0, other answers", "sound_alike": "q0, sound-alikes"}
@@ -26,7 +27,7 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
         print(json.dumps({**head, "rates": found.to_dicts()}, ensure_ascii=False))
         return whole
     console = Console()
-    table = plain_table("scored as they must be, %", "answer type", *KINDS.values())
+    rows = []
     for answer_type, metric in found.select("answer_type", "metric").unique(maintain_order=True).iter_rows():
         of_kind = found.filter(pl.col("answer_type") == answer_type, pl.col("metric").eq_missing(metric))
         of = {row["foil"]: row for row in of_kind.iter_rows(named=True)}
@@ -36,8 +37,8 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
             else ""
             for k in KINDS
         ]
-        table.add_row(answer_type if metric is None else f"{answer_type} by {metric}", *cells)
-    console.print(table)
+        rows.append([answer_type if metric is None else f"{answer_type} by {metric}", *cells])
+    print_table(console, "scored as they must be, %", ["answer type", *KINDS.values()], rows)
     console.print(
         "Synthetic speech is cleaner than a model's own: the true q1 and q0 are likely lower.", style="yellow"
     )
@@ -55,10 +56,13 @@ def print_human(rows: list[Row]) -> None:
     """Scores and gaps with human labels beside the raw ones; nothing without labels."""
     if not rows:
         return
-    table = plain_table("with human labels", "model", "condition", "of", "raw", "PPI++", "labels")
+    console, cells = Console(), []
     for row in rows:
         write = gap_text if row["quantity"] == "gap" else accuracy_text
         raw = "" if row["raw"] is None else f"{100 * row['raw']:.1f}"
-        told = str(row["reason"]) if row["estimate"] is None else write(row)
-        table.add_row(row["model"], row["condition"], row["quantity"], raw, told, f"{row['labelled']} of {row['n']}")
-    Console().print(table)
+        labels = f"{row['labelled']} of {row['n']}"
+        told = REFUSED if row["estimate"] is None else write(row)
+        cells.append([row["model"], row["condition"], row["quantity"], raw, told, labels])
+    print_table(console, "with human labels", ["model", "condition", "of", "raw", "PPI++", "labels"], cells, keys=3)
+    refused = [row for row in rows if row["estimate"] is None]
+    print_lines(console, reasons((f"{row['model']} {row['condition']}", row["reason"]) for row in refused))

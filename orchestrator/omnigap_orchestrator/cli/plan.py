@@ -83,16 +83,16 @@ def plan(
     from rich.console import Console
     from rich.text import Text
 
-    from omnigap_orchestrator.cli.tables_view import plain_table
+    from omnigap_orchestrator.cli.narrow import print_table
 
     console = Console()
     beside = f" and {seen.control_cells} control cells" if seen.control_cells else ""
     title = f"{folder.root}: {seen.cells} cells{beside}, {seen.items} items"
-    table = plain_table(title, "model", "condition", "cells", "done", "expected time left")
-    for row in seen.rows:
-        name = f"{row.condition} {row.control}".rstrip()
-        table.add_row(row.model, name, str(row.cells), str(row.done), _time(row.seconds_left))
-    console.print(table)
+    rows = [
+        [row.model, f"{row.condition} {row.control}".rstrip(), str(row.cells), str(row.done), _time(row.seconds_left)]
+        for row in seen.rows
+    ]
+    print_table(console, title, ("model", "condition", "cells", "done", "expected time left"), rows, keys=2)
     if any(row.seconds_left is None for row in seen.rows):
         console.print("No time without a measured answer: `omnigap-orchestrate run --limit 7` measures some.")
     for note in notes:

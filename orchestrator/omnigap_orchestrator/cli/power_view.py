@@ -55,17 +55,18 @@ def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
 
 def print_needs(console: Console, needs: Needs, planned: int) -> None:
     """One line a gap, and what of it the plan's items cover."""
-    from omnigap_orchestrator.cli.tables_view import plain_table
+    from omnigap_orchestrator.cli.narrow import print_table
 
     source = f"from {needs.pilot}" if needs.pilot else f"assumed: {ASSUMED_ACCURACY:.0%} in t2t".replace("%", " %")
     title = f"Items for a gap of {100 * needs.target_gap:g} points with {100 * needs.power:g} % power ({source})"
-    table = plain_table(title, "model", "condition", "phi", "items", "with Holm", "to show no gap", "planned / items")
+    rows = []
     for row in needs.rows:
         phi = "" if row["phi"] is None else f"{row['phi']:.2f}"
         counts = [_count(row[key]) for key in ("needed", "needed_holm", "needed_for_equivalence")]
         share = "" if not row["needed"] else f"{planned / row['needed']:.2f}"
-        table.add_row(row["model"] or "any", row["condition"] or "", phi, *counts, share)
-    console.print(table)
+        rows.append([row["model"] or "any", row["condition"] or "", phi, *counts, share])
+    headings = ("model", "condition", "phi", "items", "with Holm", "to show no gap", "planned / items")
+    print_table(console, title, headings, rows, keys=2)
     if needs.pilot is None:
         text = "Phi between distant conditions was 0.15 to 0.25 on real omni models. Measure yours: --pilot RUN."
         console.print(text, highlight=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from rich.console import Console
-from rich.table import Table
 
 from omnigap.vocabulary import CONDITIONS, REFERENCE
-from omnigap_orchestrator.cli.tables_view import Row, accuracy_text, gap_text, headline, plain_table
+from omnigap_orchestrator.cli.narrow import print_table
+from omnigap_orchestrator.cli.tables_view import Row, accuracy_text, gap_text, headline, print_lines, remarks
 from omnigap_orchestrator.run.folder import RunFolder
 
 
@@ -23,7 +23,7 @@ def print_result(summary: Row, folder: RunFolder, *, as_json: bool) -> None:
         return
     console = Console()
     for model in dict.fromkeys(row["model"] for row in summary["conditions"]):
-        console.print(_table(summary, model))
+        _print_model(console, summary, model)
     _print_controls(console, summary)
     if summary["embedded"]:
         console.print("These services ship with omnigap: their numbers say nothing about real models.", style="yellow")
@@ -57,27 +57,30 @@ def _as_json(summary: Row, folder: RunFolder) -> Row:
     }
 
 
-def _table(summary: Row, model: str) -> Table:
+def _print_model(console: Console, summary: Row, model: str) -> None:
     level = f"{summary['level']:.0%}".replace("%", " %")
     corrected = {row["condition"]: row for row in summary["calibrated"] if row["model"] == model}
     known = any(row["corrected_gap"] is not None for row in corrected.values())
-    headings = ("condition", "answered", f"accuracy ({level} interval)", "gap to t2t in points")
-    table = plain_table(model, *headings, *(["corrected for the scorer"] if known else []))
+    headings = ["condition", "answered", f"accuracy ({level} interval)", "gap to t2t in points"]
     accuracy = _by_condition(headline(summary["accuracy"], "answered_only"), model)
     gaps = _by_condition(headline(summary["gaps"], "answered_pairs"), model)
     counts = _by_condition(summary["conditions"], model)
+    rows = []
     for condition in CONDITIONS:
         if condition.name not in counts:
             continue
         count = counts[condition.name]
-        table.add_row(
-            condition.name,
-            f"{count['answered']} of {count['planned']}" if count["planned"] else "unsupported",
-            accuracy_text(accuracy.get(condition.name)),
-            "reference" if condition == REFERENCE else gap_text(gaps.get(condition.name)),
-            *([_corrected_gap(corrected.get(condition.name))] if known else []),
+        rows.append(
+            [
+                condition.name,
+                f"{count['answered']} of {count['planned']}" if count["planned"] else "unsupported",
+                accuracy_text(accuracy.get(condition.name)),
+                "reference" if condition == REFERENCE else gap_text(gaps.get(condition.name)),
+                *([_corrected_gap(corrected.get(condition.name))] if known else []),
+            ]
         )
-    return table
+    print_table(console, model, [*headings, *(["corrected for the scorer"] if known else [])], rows)
+    print_lines(console, remarks(gaps.values()))
 
 
 def _corrected_gap(row: Row | None) -> str:

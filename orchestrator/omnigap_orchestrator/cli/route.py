@@ -81,7 +81,8 @@ def _show(found: Routing) -> None:
     from rich.console import Console
 
     from omnigap_orchestrator.analysis.routing import policies_shown, routes_shown
-    from omnigap_orchestrator.cli.tables_view import estimate_text, plain_table
+    from omnigap_orchestrator.cli.narrow import print_table
+    from omnigap_orchestrator.cli.tables_view import estimate_text
     from omnigap_orchestrator.report.sections.routing import POLICIES
 
     console = Console()
@@ -92,12 +93,12 @@ def _show(found: Routing) -> None:
         headings = [
             "policy",
             "accuracy",
-            "below the ceiling, points",
+            "below ceiling, points",
             "over one form, points",
             *(heading for _, heading, _ in costs),
             *(["missing as wrong"] if lacking else []),
         ]
-        table = plain_table(f"{model}: what a policy is worth", *headings)
+        rows = []
         for row in policies:
             cells = [
                 POLICIES[row["policy"]],
@@ -109,17 +110,18 @@ def _show(found: Routing) -> None:
                 *("" if row[column] is None else f"{row[column]:.{digits}f} s" for column, _, digits in costs),
             ]
             wrong = [estimate_text(row, "wrong", "wrong_low", "wrong_high", unit=" %")] if lacking else []
-            table.add_row(*cells, *wrong)
+            rows.append([*cells, *wrong])
         if policies:
-            console.print(table)
+            print_table(console, f"{model}: what a policy is worth", headings, rows, fold=20)
             if reason := policies[0]["reason"]:
                 console.print(f"{model}: {reason}", highlight=False)
-        table = plain_table(f"{model}: the form for each task", "task", "form", "accuracy, %", "splits that agree", "n")
+        rows = []
         for row in routes_shown(found.routes.filter(model=model)).iter_rows(named=True):
             agree = f"{100 * row['votes']:.0f} %"
-            table.add_row(row["task"], row["condition"], f"{100 * row['accuracy']:.1f}", agree, str(row["n"]))
-        if table.row_count:
-            console.print(table)
+            rows.append([row["task"], row["condition"], f"{100 * row['accuracy']:.1f}", agree, str(row["n"])])
+        if rows:
+            headings = ["task", "form", "accuracy, %", "splits that agree", "n"]
+            print_table(console, f"{model}: the form for each task", headings, rows)
         else:
             console.print(f"{model}: no form is left to choose, or too few items have a score in all that are.")
         for row in found.routes.filter(pl.col("task").is_null(), model=model).iter_rows(named=True):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
+
+from omnigap_orchestrator.cli.narrow import print_table, reasons
 
 Row = dict[str, Any]
+
+REFUSED = "refused"
+"""Stands in a table where a number was refused; the reason, which is a sentence, stands below the table."""
 
 
 def headline(rows: list[Row], missing: str) -> list[Row]:
@@ -27,10 +33,12 @@ def accuracy_text(row: Row | None) -> str:
 
 
 def gap_text(row: Row | None) -> str:
-    """`-14.3 (-20.1 to -8.2)` in points; the reason where the gap was refused."""
+    """`-14.3 (-20.1 to -8.2)` in points; where there is none for a reason, that it is refused."""
     if row is None:
         return ""
-    return str(row["reason"] or "") if row["estimate"] is None else f"{100 * row['estimate']:+.1f} {_span(row, '+')}"
+    if row["estimate"] is None:
+        return REFUSED if row["reason"] and row.get("planned", 1) else ""
+    return f"{100 * row['estimate']:+.1f} {_span(row, '+')}".rstrip()
 
 
 def estimate_text(row: Row, value: str, low: str, high: str, *, sign: str = "", unit: str = "") -> str:
@@ -41,12 +49,9 @@ def estimate_text(row: Row, value: str, low: str, high: str, *, sign: str = "", 
     return f"{100 * row[value]:{sign}.1f}{unit} {span}".rstrip()
 
 
-def plain_table(title: str, *headings: str) -> Table:
-    """A table without a frame: the first column reads from the left, the others from the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="bold")
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left")
-    return table
+def remarks(rows: Iterable[Row]) -> list[str]:
+    """Why numbers were refused, or hold for some of the pairs alone; conditions with one reason stand together."""
+    return reasons((row["condition"], row["reason"]) for row in rows if row.get("planned", 1))
 
 
 def print_accuracy_and_gaps(data: Row, reference: str) -> None:
@@ -54,30 +59,41 @@ def print_accuracy_and_gaps(data: Row, reference: str) -> None:
     console = Console()
     accuracy, gaps = headline(data["accuracy"], "answered_only"), headline(data["gaps"], "answered_pairs")
     for model in dict.fromkeys(row["model"] for row in data["conditions"]):
-        table = plain_table(model, "condition", "answered", _level(data), f"gap to {reference} in points")
         gap_of = {row["condition"]: row for row in gaps if row["model"] == model}
         accuracy_of = {row["condition"]: row for row in accuracy if row["model"] == model}
+        rows = []
         for row in (row for row in data["conditions"] if row["model"] == model):
             name = row["condition"]
             gap = "reference" if name == reference else gap_text(gap_of.get(name))
-            table.add_row(name, f"{row['answered']} of {row['planned']}", accuracy_text(accuracy_of.get(name)), gap)
-        console.print(table)
+            rows.append([name, f"{row['answered']} of {row['planned']}", accuracy_text(accuracy_of.get(name)), gap])
+        headings = ("condition", "answered", _level(data), f"gap to {reference} in points")
+        print_table(console, model, headings, rows)
+        print_lines(console, remarks(gap_of.values()))
 
 
-def print_comparison(rows: list[Row]) -> None:
+def print_comparison(rows: list[Row], first_run: str, second_run: str) -> None:
     """Second minus first, in points: each condition's score, then each condition's gap."""
     console = Console()
+    headings = ("condition", "score, points", "p (Holm)", "gap, points", "p (Holm)")
     for first, second in dict.fromkeys((row["first"], row["second"]) for row in rows):
-        table = plain_table(f"{second} - {first}", "condition", "score, points", "p (Holm)", "gap, points", "p (Holm)")
         chosen = [r for r in headline(rows, "answered_pairs") if (r["first"], r["second"]) == (first, second)]
+        cells = []
         for condition in dict.fromkeys(row["condition"] for row in chosen):
             of = {row["quantity"]: row for row in chosen if row["condition"] == condition}
             score, gap = of.get("score"), of.get("gap")
-            table.add_row(condition, gap_text(score), _p(score), gap_text(gap), _p(gap))
-        console.print(table)
+            cells.append([condition, gap_text(score), _p(score), gap_text(gap), _p(gap)])
+        title = f"{second} - {first}" if first != second else f"{first}: {second_run} - {first_run}"
+        print_table(console, title, headings, cells)
+        print_lines(console, remarks(chosen))
         if chosen and (chosen[0]["only_first"] or chosen[0]["only_second"]):
             left = f"{chosen[0]['only_first']} only in the first, {chosen[0]['only_second']} only in the second"
             console.print(f"Items in one run alone are left out: {left}.", highlight=False)
+
+
+def print_lines(console: Console, lines: Iterable[str]) -> None:
+    """Remarks below a table."""
+    for line in lines:
+        console.print(Text(line, style="dim"))
 
 
 def _level(data: Row) -> str:

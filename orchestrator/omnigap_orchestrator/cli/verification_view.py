@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.cli.tables_view import plain_table
+from omnigap_orchestrator.cli.narrow import print_table
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.verification.counts import Found, carriers_of, counts, found
 from omnigap_orchestrator.verification.verdict import Verdict
@@ -39,16 +39,17 @@ def print_verification(
         print(json.dumps(data, ensure_ascii=False))
         return totals
     console = Console()
-    table = plain_table(
-        folder.name, "carriers", "made", "kept", "doubtful", "lost", "unread", "the item's own", "word error", "read by"
-    )
+    rows = []
     for row in counts(verification).iter_rows(named=True):
         error = "" if row["word_error"] is None else f"{100 * row['word_error']:.1f} %"
         made = row["carriers"] - row["own"]
         shares = [str(row[name]) for name in ("kept", "doubtful", "lost", "unread", "own")]
         kind = f"{row['modality']} {row['language']} {row['made_as']}".rstrip()
-        table.add_row(kind, str(made), *shares, error, row["readers"])
-    console.print(table)
+        rows.append([kind, str(made), *shares, error, row["readers"]])
+    headings = ("carriers", "made", "kept", "doubtful", "lost", "unread", "own", "word error", "read by")
+    print_table(console, folder.name, headings, rows)
+    if totals.own:
+        console.print("own: carriers that the items brought along, which are not read back", style="dim")
     for verdict in (Verdict.DOUBTFUL, Verdict.UNREAD, Verdict.LOST):
         _print_listed(console, carriers.filter(pl.col("verdict") == verdict.value), verdict)
     if totals.doubtful:
