@@ -37,11 +37,12 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
     What was read before is not read again; another reader adds its readings to those that are there. The report is
     written again with what was found, and `report --verified-only` keeps to the items of which all came back.
     Exit code 0: every carrier of --modalities was read and none lost its content; 1: some did, or an error; 3: some
-    could not be read; 130: interrupted.
+    could not be read, or not by the reader that this call names; 130: interrupted.
     """
     from omnigap.vocabulary import Modality
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.verification_view import print_verification
+    from omnigap_orchestrator.config.fields import check_endpoint
     from omnigap_orchestrator.config.services import FleetKind
     from omnigap_orchestrator.run.drive import rewrite, score_anew
     from omnigap_orchestrator.run.folder import RunFolder
@@ -52,6 +53,12 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
     modalities = split(flags["modalities"])
     if not modalities or any(name not in ("speech", "image") for name in modalities):
         raise click.BadParameter(f"{flags['modalities']!r} names other than speech, image", param_hint="--modalities")
+    for reader in ("image_reader", "speech_reader"):
+        for place in split(flags[reader]):
+            try:
+                check_endpoint(place)
+            except ValueError as error:
+                raise click.BadParameter(str(error), param_hint=f"--{reader.replace('_', '-')}") from None
     choices = Choices(
         fleet=FleetKind(flags["fleet"]) if flags["fleet"] else None,
         image_reader=split(flags["image_reader"]),
@@ -61,11 +68,11 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
     )
     with observer_for(quiet=quiet or as_json) as observer:
         try:
-            table = asyncio.run(read_back(folder, choices, observer))
+            found = asyncio.run(read_back(folder, choices, observer))
         except KeyboardInterrupt:
             observer.note("interrupted; every reading is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
         asyncio.run(score_anew(folder, observer))
         rewrite(folder)
-    found = print_verification(table, folder, choices.modalities, as_json=as_json)
-    ctx.exit(CONTENT_LOST if found.lost else NOT_WHOLE if found.unread else 0)
+    totals = print_verification(found.table, folder, choices.modalities, as_json=as_json)
+    ctx.exit(CONTENT_LOST if totals.lost else NOT_WHOLE if totals.unread or found.left else 0)

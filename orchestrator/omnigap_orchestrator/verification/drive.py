@@ -49,9 +49,26 @@ class Choices:
     modalities: tuple[Modality, ...] = (Modality.SPEECH, Modality.IMAGE)
     max_word_error: float = MAX_WORD_ERROR
 
+    def names(self, modality: Modality) -> bool:
+        """Whether this call says itself who reads a modality."""
+        return bool(self.speech_reader if modality is Modality.SPEECH else self.image_reader)
 
-async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> pl.DataFrame:
-    """Reads back what was not read yet, and returns the whole table (`VERIFICATION_SCHEMA`), which it also writes.
+
+@dataclass(frozen=True, slots=True)
+class Readback:
+    """What a call of `verify` came to.
+
+    Attributes:
+        table: of all carriers (`VERIFICATION_SCHEMA`), by whomever and whenever they were read.
+        left: carriers that a reader whom this call names has not read, whoever else has.
+    """
+
+    table: pl.DataFrame
+    left: int
+
+
+async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> Readback:
+    """Reads back what was not read yet, and writes the whole table.
 
     Raises:
         FolderError: where the folder holds no run, or another process uses it.
@@ -65,16 +82,19 @@ async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> pl.
             book = open_book(folder, journal)
             subjects = list(subjects_of(book))
             call = _Call(book.config, choices, folder, subjects, journal, writer, observer)
+            left = 0
             for modality in choices.modalities:
-                if any(s.modality is modality and s.said is not None and s.carrier is not None for s in subjects):
-                    await call.read_back(modality)
+                made = sum(s.modality is modality and s.said is not None and s.carrier is not None for s in subjects)
+                if made:
+                    unread = await call.read_back(modality)
+                    left += (made if unread is None else unread) if choices.names(modality) else 0
         finally:
             await writer.close()
             journal.close()
         table = _judged(folder, subjects, _manners(book.config), choices.max_word_error)
         with replacing(folder.verification) as path:
             table.write_parquet(path)
-    return table
+    return Readback(table, left)
 
 
 def _judged(
@@ -108,8 +128,12 @@ class _Call:
     writer: JournalWriter
     observer: Observer
 
-    async def read_back(self, modality: Modality) -> None:
-        """Brings the reader of a modality up, and has it read what it has not read yet."""
+    async def read_back(self, modality: Modality) -> int | None:
+        """Brings the reader of a modality up, and has it read what it has not read yet.
+
+        Returns:
+            how many carriers it has still not read, of those in languages that it knows; None where it is away.
+        """
         run, manner = self.config.run, _manners(self.config)[modality]
         fleet = await self._fleet(modality)
         self.observer.note(fleet.description)
@@ -124,9 +148,9 @@ class _Call:
                 self.observer.note(
                     f"the {role} is away ({where}): {modality.value} carriers stay unread; {_MENDS[modality]}"
                 )
-                return
+                return None
             try:
-                await ReadingBack(
+                return await ReadingBack(
                     service,
                     Reader.of(modality, service.card, manner),
                     manner,

@@ -107,8 +107,8 @@ class ReadingBack:
         self._run_id = journal.run_id
         self._known = {row.key for row in journal.all(TranscriptRow)}
 
-    async def run(self, subjects: Sequence[Subject]) -> None:
-        """Reads every carrier of the reader's modality and languages that has no reading by it yet."""
+    async def run(self, subjects: Sequence[Subject]) -> int:
+        """Reads what it has not read yet of its modality and languages; returns how many carriers are left."""
         reader = self._reader
         card = self._service.card.SerializeToString(deterministic=True)
         name = f"{reader.modality.value}/{reader.digest}"
@@ -125,10 +125,12 @@ class ReadingBack:
         what = "readings of recordings" if reader.modality is Modality.SPEECH else "readings of images"
         progress = (self._observer, what, total)
         await ask_side_by_side(list(todo.items()), self._read, self._service, progress, self._failed, self._away)
+        return len(todo.keys() - self._known)
 
     async def _read(self, job: tuple[str, Subject]) -> None:
         key, subject = job
         await self._keeper.transcript(key, await self._service.pool.call(self._request(key, subject), self._timeout_s))
+        self._known.add(key)
 
     def _failed(self, job: tuple[str, Subject], failed: CallFailed) -> None:
         where = f"item {job[1].item.id!r}, {self._reader.modality.value}"

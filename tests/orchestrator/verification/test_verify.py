@@ -32,7 +32,7 @@ def made(tmp_path: Path, host: Serve) -> Make:
 
 
 async def verified(run: Verifiable, **choices: object) -> pl.DataFrame:
-    return await verify(run.setting.folder, Choices(**choices), Silent())  # type: ignore[arg-type]
+    return (await verify(run.setting.folder, Choices(**choices), Silent())).table  # type: ignore[arg-type]
 
 
 def verdicts(table: pl.DataFrame, **where: object) -> dict[str, str]:
@@ -220,6 +220,19 @@ async def test_the_exit_code_speaks_of_what_was_asked_for_alone(made: Make) -> N
     ended = await orchestrate("verify", "--run-dir", folder, "--modalities", "image", folder=root)
     assert ended.code == 0, ended.err
     assert "speech" not in ended.out
+
+
+async def test_a_reader_that_the_call_names_and_that_is_away_is_no_success(made: Make) -> None:
+    run = await made()
+    folder, root = run.setting.folder.root, run.setting.root
+    await verified(run)
+    call = ("verify", "--run-dir", folder, "--modalities", "image")
+    ended = await orchestrate(*call, "--image-reader", "127.0.0.1:1", folder=root)
+    assert ended.code == 3, ended.err
+    assert "name another with --image-reader" in ended.err
+    ended = await orchestrate(*call, "--image-reader", "http://eyes", folder=root)
+    assert ended.code == 2, ended.err
+    assert "--image-reader" in ended.err and "host:port" in ended.err
 
 
 async def test_analyse_keeps_to_verified_items_of_a_runs_own_table(made: Make) -> None:
