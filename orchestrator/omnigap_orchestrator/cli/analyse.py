@@ -11,7 +11,7 @@ from omnigap_orchestrator.cli.errors import friendly
 
 
 @click.command()
-@click.argument("tables", nargs=-1, metavar="TABLE...", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("tables", nargs=-1, metavar="TABLE...", type=click.Path(path_type=Path))
 @click.option("--preset", metavar="NAME", help="Result files of a known benchmark; --list-presets tells which.")
 @click.option("--list-presets", is_flag=True, help="The known benchmarks, and how their files are laid out.")
 @click.option("--condition", "conditions", multiple=True, help="Of a table, in their order, where none tells it.")
@@ -56,14 +56,16 @@ def analyse(
 ) -> None:
     """Analyse TABLE, one row per item and condition with a score in [0, 1]: Parquet, CSV or JSONL, any condition names.
 
-    Columns: item_id, condition, score; model, task, cluster and outcome where there are any. Several tables are joined,
-    paired by item id; rows that one condition has and another lacks count as failed calls.
+    A run's folder stands for its results.parquet. Columns: item_id, condition, score; model, task, cluster and outcome
+    where there are any. Several tables are joined, paired by item id; rows that one condition has and another lacks
+    count as failed calls.
     """
     from omnigap_orchestrator.analysis import AnalysisOptions, Instrument, MissingRule, to_json
     from omnigap_orchestrator.analysis import analyse as analyse_frame
     from omnigap_orchestrator.calibration.labels import read_labels
     from omnigap_orchestrator.cli.calibration_view import print_human
     from omnigap_orchestrator.cli.controls_in import controls_beside
+    from omnigap_orchestrator.cli.results_in import table_of
     from omnigap_orchestrator.cli.tables_in import print_presets, tables_in
     from omnigap_orchestrator.cli.tables_view import print_accuracy_and_gaps
     from omnigap_orchestrator.foreign import TableError
@@ -75,6 +77,7 @@ def analyse(
         return
     if not tables:
         raise click.UsageError("name a table of scores, or --list-presets")
+    tables = tuple(table_of(path) for path in tables)
     mapping = {}
     for column in columns:
         ours, found, theirs = column.partition("=")

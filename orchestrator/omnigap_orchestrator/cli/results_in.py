@@ -16,9 +16,25 @@ def results_of(path: Path) -> pl.DataFrame:
         TableError: where there are none, or they can't be read.
     """
     from omnigap_orchestrator.foreign import TableError, read_results
-    from omnigap_orchestrator.run.folder import RunFolder
 
-    table = RunFolder(path).results if path.is_dir() else path
+    table = table_of(path)
     if not table.is_file():
         raise TableError(f"{path} holds no results: give a run's folder or its results.parquet")
     return read_results(table)
+
+
+def table_of(path: Path) -> Path:
+    """The file itself, or the results of a run's folder.
+
+    Raises:
+        TableError: for a folder that holds none.
+    """
+    from omnigap_orchestrator.foreign import TableError
+    from omnigap_orchestrator.run.folder import RunFolder
+
+    if not path.is_dir():
+        return path
+    results = RunFolder(path).results
+    if not results.is_file():
+        raise TableError(f"{path} holds no results: give a run's folder or its results.parquet")
+    return results

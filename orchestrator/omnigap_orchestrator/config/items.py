@@ -145,5 +145,5 @@ class ItemsConfig(StrictModel):
         if self.path is None and self.columns is not None:
             raise ValueError("columns map the columns of a file, and no path is given: write path")
         if self.path is None and self.preset is not None:
-            raise ValueError(f"preset {self.preset!r} maps the columns of a file, and no path is given: write path")
+            raise ValueError(f"preset {self.preset!r} reads files, and none is named: write their path (--items)")
         return self

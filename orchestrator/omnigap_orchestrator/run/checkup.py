@@ -16,10 +16,11 @@ from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import CarrierError, image_styles, render_text
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.dispatch import Endpoint
-from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES
+from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES, Role
 from omnigap_orchestrator.items import Item, ItemError, load_items
 from omnigap_orchestrator.judging import RubricError
 from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard
+from omnigap_orchestrator.run.fleet_services import lists_role, services_of
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.judge import read_rubrics
 from omnigap_orchestrator.run.panda import read_panda
@@ -67,7 +68,7 @@ async def checkup(
     others = [_endpoint("second scorer", address, Status.WARNING) for address in second]
     roster = roster_of(config)
     if roster is None:
-        return [*findings, _embedded(), *await _compose(), *await asyncio.gather(*others)]
+        return [*findings, _embedded(config), *await _compose(), *await asyncio.gather(*others)]
     places = [(f"model {name}", address) for name, group in roster.models.items() for address in group]
     places += [("tts", address) for address in roster.tts] + [("judge", address) for address in roster.judge]
 
@@ -123,6 +124,9 @@ def _judging(config: Config, items: Sequence[Item]) -> list[Finding]:
         rubrics = read_rubrics(config.judge)
     except RubricError as error:
         return [Finding("judge", Status.FAILED, str(error))]
+    if not config.judge.endpoints and not lists_role(config, Role.JUDGE):
+        text = "[judge] has no endpoints, and no service of the fleet has the role judge: write one of the two"
+        return [Finding("judge", Status.FAILED if judged else Status.WARNING, text)]
     named = ", ".join(f"{rubric.name} ({rubric.scale})" for rubric in rubrics or ())
     return [Finding("judge", Status.OK, f"{judged} items are judged; rubrics {named}")]
 
@@ -163,7 +167,7 @@ def _fonts(config: Config, items: Sequence[Item]) -> list[Finding]:
     return findings
 
 
-def _embedded() -> Finding:
+def _embedded(config: Config) -> Finding:
     # Asked without importing them: the orchestrator never loads a service's code.
     missing = [
         name for name in ("espeakng_loader", "faster_whisper", "rapidocr") if importlib.util.find_spec(name) is None
@@ -171,7 +175,8 @@ def _embedded() -> Finding:
     if missing:
         text = f"{', '.join(missing)} is not installed: `pip install 'omnigap[embedded]'` brings what the services need"
         return Finding("embedded services", Status.FAILED, text)
-    return Finding("embedded services", Status.OK, "espeak, asr and cascade can be started on this machine")
+    names = ", ".join(spec.name for spec in services_of(config) if spec.role is not Role.READER)
+    return Finding("embedded services", Status.OK, f"{names}: nothing that omnigap ships for them is missing here")
 
 
 async def _compose() -> list[Finding]:

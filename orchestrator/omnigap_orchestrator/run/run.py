@@ -106,7 +106,8 @@ class Run:
         for role, name, addresses in wanted:
             service = await connect(name, addresses, self._policy, self._observer.note) if addresses else None
             if service is None:
-                where = ", ".join(addresses) or "it has no endpoints, and no service of the fleet has its name"
+                missing = "has its name" if role is Role.MODEL else f"has the role {role}"
+                where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"
                 what = f"model {name}" if role is Role.MODEL else f"the {role}"
                 self._observer.note(f"{what} is away ({where}): what needs it stays pending")
                 continue

@@ -117,6 +117,19 @@ def test_doctor_names_what_is_wrong_and_ends_with_1(tmp_path: Path, no_compose: 
     assert findings["compose"]["message"].startswith("no Compose service answers")
 
 
+def test_doctor_misses_a_judge_that_nobody_is_named_for(tmp_path: Path, no_compose: None) -> None:
+    setting = Setting(
+        tmp_path, items=[item("essay", answer_type="open", metric="judge", answers=[])], tables={"judge": {}}
+    )
+    findings = {each["check"]: each for each in told("doctor", "--config", setting.write(), code=1)}
+    assert findings["judge"]["status"] == "failed"
+    assert "[judge] has no endpoints" in findings["judge"]["message"]
+    setting.tables = {"judge": {}, "fleet": {"services": {"critic": {"service": "openai", "role": "judge"}}}}
+    findings = {each["check"]: each for each in told("doctor", "--config", setting.write())}
+    assert findings["judge"]["message"].startswith("1 items are judged")
+    assert findings["embedded services"]["message"].startswith("critic, espeak, asr, cascade:")
+
+
 async def test_doctor_checks_the_items_and_the_endpoints_of_the_run_in_the_folder(tmp_path: Path, host: Serve) -> None:
     setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, items=ITEMS)
     await setting.execute(conditions=["t2t"])

@@ -43,6 +43,19 @@ def test_analyse_prints_it_too(tables: tuple[str, str]) -> None:
     assert "reference" in result.output
 
 
+def test_analyse_takes_the_folder_of_a_run_as_the_other_commands_do(tables: tuple[str, str], tmp_path: Path) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    run.mkdir()
+    other.mkdir()
+    pl.read_parquet(tables[0]).write_parquet(run / "results.parquet")
+    result = CliRunner().invoke(main, ["analyse", str(run), "--reference", "text"])
+    assert result.exit_code == 0, result.output
+    assert "-25.0" in result.output
+    result = CliRunner().invoke(main, ["analyse", str(other)])
+    assert result.exit_code == 1
+    assert "other holds no results: give a run's folder" in result.stderr
+
+
 def test_analyse_names_a_malformed_flag(tables: tuple[str, str]) -> None:
     result = CliRunner().invoke(main, ["analyse", tables[0], "--column", "item_id"])
     assert result.exit_code == 2
