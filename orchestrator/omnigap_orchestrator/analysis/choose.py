@@ -16,7 +16,6 @@ from omnigap_orchestrator.analysis.intervals import (
     korn_graubard,
     mover,
     tango,
-    tango_graded,
     weighted_cluster_t,
     wilson,
 )
@@ -86,12 +85,8 @@ def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interv
         return _cut(cluster_t(totals, options.level), sample)
     if sample.binary and totals.single:
         return _tango_of(sample, 1.0, options.level)
-    if informative == 0 or (sample.binary and informative < MIN_DISCORDANT):
+    if informative == 0 or (sample.binary and informative < MIN_DISCORDANT) or _hardly_varies(totals):
         return _score_with_design_effect(sample, totals, options.level)
-    if _hardly_varies(totals):
-        if sample.difference:
-            return tango_graded(totals, options.level, sample.bound)
-        return korn_graubard(totals, options.level)
     seed = seed_of(options.seed, *key)
     if totals.single:
         return _cut(paired_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
@@ -141,12 +136,19 @@ def _hardly_varies(totals: ClusterTotals) -> bool:
 
 
 def _tango_of(sample: Sample, design_effect: float, level: float) -> Interval:
-    gained, lost = np.count_nonzero(sample.values > 0), np.count_nonzero(sample.values < 0)
-    return tango(gained / design_effect, lost / design_effect, len(sample.values) / design_effect, level)
+    """Tango's interval; of graded differences, gains and losses count as shares of the largest possible.
+
+    That is conservative: of all differences with the same mean gain and mean loss, those that are 0 or +-`bound` vary
+    most.
+    """
+    shares = sample.values / (sample.bound * design_effect)
+    gained, lost = float(shares[shares > 0].sum()), float(-shares[shares < 0].sum())
+    found = tango(gained, lost, len(shares) / design_effect, level)
+    return replace(found, low=found.low * sample.bound, high=found.high * sample.bound, se=found.se * sample.bound)
 
 
 def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: float) -> Interval:
-    """Score or exact interval on the effective sample size, for clustered data that hardly vary.
+    """Score or exact interval on the effective sample size, for data that hardly vary.
 
     For a difference the design effect is the clustered over the independent variance, at least 1 (Rao and Scott 1992);
     with no variation to judge it by, the largest possible one (every cluster counts as a single item).
@@ -160,9 +162,8 @@ def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: floa
         if independent > 0 and totals.count > 1
         else largest
     )
-    interval = _tango_of(sample, effect, level) if sample.binary else tango(0.0, 0.0, n / effect, level)
-    scale = 1.0 if sample.binary else sample.bound
-    return Interval(interval.low * scale, interval.high * scale, "tango_design_effect", interval.se * scale, interval.p)
+    method = "tango_design_effect" if sample.binary else "tango_graded"
+    return replace(_tango_of(sample, effect, level), method=method)
 
 
 def _cut(interval: Interval, sample: Sample) -> Interval:

@@ -195,17 +195,6 @@ def tango(gained: float, lost: float, n: float, level: float = 0.95) -> Interval
     return Interval(low, high, "tango", math.sqrt(max(0.0, variance)), p)
 
 
-def tango_graded(totals: ClusterTotals, level: float = 0.95, bound: float = 1.0) -> Interval:
-    """Tango's score interval of a mean of values in +-`bound`: gains and losses as shares, a cluster as one item.
-
-    Conservative: of all values with the same mean gain and mean loss, those that are 0 or +-`bound` vary most.
-    """
-    shares = totals.sums / bound * (totals.effective / totals.items)
-    gained, lost = float(shares[shares > 0].sum()), float(-shares[shares < 0].sum())
-    interval = tango(gained, lost, totals.effective, level)
-    return Interval(interval.low * bound, interval.high * bound, "tango_graded", interval.se * bound, interval.p)
-
-
 def mover(estimates: FloatArray, lows: FloatArray, highs: FloatArray, weights: FloatArray) -> Interval:
     """Interval of a positively weighted sum of independent estimates from their own intervals.
 

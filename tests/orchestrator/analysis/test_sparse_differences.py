@@ -8,7 +8,7 @@ from made_up_results import table
 
 from omnigap_orchestrator.analysis import IntervalOptions, analyse
 from omnigap_orchestrator.analysis.choose import Sample, mean_interval
-from omnigap_orchestrator.analysis.intervals import ClusterTotals, tango, tango_graded
+from omnigap_orchestrator.analysis.intervals import tango
 
 OPTIONS = IntervalOptions(draws=499)
 
@@ -45,16 +45,28 @@ def test_gains_and_losses_count_as_shares_of_the_largest_possible() -> None:
     assert (twice.low, twice.high) == pytest.approx((2 * by_hand.low, 2 * by_hand.high))
 
 
-def test_clusters_that_hardly_differ_count_as_one_item_each() -> None:
-    """14 clusters of two; one of them loses both: 1 of 14. A wild bootstrap would end at 0 on the far side."""
+def test_clusters_that_hardly_differ_count_by_their_design_effect() -> None:
+    """14 clusters of two; one of them loses both: 1.5 of 28. A wild bootstrap would end at 0 on the far side.
+
+    SE^2 over the variance of independent items: (14/13 x 2.0893 / 28^2) / (1.1696 / 27 / 28) = 1.8546.
+    """
     values = np.zeros(28)
     values[:2] = -1.0, -0.5
     interval = mean_interval(of(values, np.arange(28) // 2), OPTIONS)
-    by_hand = tango(0, 0.75, 14)
-    assert (interval.low, interval.high) == pytest.approx((by_hand.low, by_hand.high))
+    by_hand = tango(0, 1.5 / 1.8546, 28 / 1.8546)
+    assert (interval.low, interval.high) == pytest.approx((by_hand.low, by_hand.high), abs=1e-4)
     assert interval.high > 0.1
-    mirrored = tango_graded(ClusterTotals.of(-values, np.arange(28) // 2))
-    assert (mirrored.low, mirrored.high) == pytest.approx((-by_hand.high, -by_hand.low))
+    mirrored = mean_interval(of(-values, np.arange(28) // 2), OPTIONS)
+    assert (mirrored.low, mirrored.high) == pytest.approx((-interval.high, -interval.low))
+
+
+def test_half_of_two_equal_gaps_has_their_interval() -> None:
+    """Of 60 items in clusters of three, five are lost in both conditions: the effect is each of the gaps."""
+    cluster, lost = np.arange(60) // 3, np.isin(np.arange(60), (0, 1, 7, 20, 44))
+    gap = mean_interval(replace(of(-lost.astype(np.float64), cluster), binary=True), OPTIONS)
+    effect = mean_interval(of(-lost.astype(np.float64), cluster), OPTIONS)
+    assert (gap.method, effect.method) == ("tango_design_effect", "tango_graded")
+    assert (effect.low, effect.high) == pytest.approx((gap.low, gap.high))
 
 
 def test_values_that_differ_are_bootstrapped_as_before() -> None:
