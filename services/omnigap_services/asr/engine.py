@@ -75,7 +75,11 @@ class AsrEngine:
     @property
     def languages(self) -> tuple[str, ...]:
         """Two-letter codes that the checkpoint knows."""
-        return tuple(self._model.supported_languages)
+        known = self._model.supported_languages
+        if len(known) == 1:
+            return tuple(known)
+        # The package tells every multilingual checkpoint Cantonese, which only large-v3 and its like have a token for.
+        return tuple(code for code in known if self._model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None)
 
     @property
     def settings(self) -> dict[str, str]:

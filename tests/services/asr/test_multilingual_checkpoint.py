@@ -1,0 +1,59 @@
+"""A multilingual checkpoint in place of the shipped English one: its languages, and runs in one of them."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import tomli_w
+from running import orchestrate
+
+from omnigap.errors import ContractError
+from omnigap.media import AudioClip
+from omnigap_services.asr.engine import AsrEngine
+from omnigap_services.asr.options import AsrOptions
+
+pytestmark = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")),
+    reason="NOT TESTED: the tiny checkpoint is made with torch and transformers: make models",
+)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
+
+    let_torchvision_import()
+    from tiny_multilingual import multilingual
+
+    return multilingual(tmp_path_factory.mktemp("multilingual"))
+
+
+def test_each_language_is_heard_as_the_package_hears_it(checkpoint: Path, say: Callable[..., AudioClip]) -> None:
+    engine = AsrEngine(AsrOptions(checkpoint=str(checkpoint)))
+    assert len(engine.languages) == 99
+    clip = say("서울은 어느 나라의 수도입니까?", "ko").samples
+    texts = {language: engine.hear([clip], language)[0].text for language in ("ko", "ko-KR", "en", "de")}
+    assert texts["ko"] == texts["ko-KR"] == engine.hear_by_package(clip, "ko")
+    assert texts["en"] == engine.hear_by_package(clip, "en") != texts["ko"]
+    with pytest.raises(ContractError, match="'xx' is not known"):
+        engine.hear([clip], "xx")
+
+
+async def test_a_korean_run_is_whole_in_all_six_conditions(checkpoint: Path, tmp_path: Path) -> None:
+    """What random weights write is wrong, as the cascade is that knows no Korean: it is asked, heard and scored."""
+    config = {
+        "items": {"builtin": "ko", "limit": 3},
+        "fleet": {"kind": "embedded", "services": {"asr": {"options": {"checkpoint": str(checkpoint)}}}},
+    }
+    (tmp_path / "korean.toml").write_text(tomli_w.dumps(config))
+    ended = await orchestrate("run", "--config", "korean.toml", folder=tmp_path, patience_s=280)
+    assert ended.code == 0, ended.err
+    table = pl.read_parquet(tmp_path / "runs" / "korean" / "results.parquet")
+    assert table["outcome"].unique().to_list() == ["answered"]
+    assert table.height == 18
+    spoken = table.filter(pl.col("condition").str.ends_with("s"))
+    assert spoken["transcript"].null_count() == 0
