@@ -24,10 +24,10 @@ import psutil
 
 from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.config import load_config
+from omnigap_orchestrator.drive import drive, rewrite
 from omnigap_orchestrator.fleet import EmbeddedFleet, Role, Roster, ServiceSpec
 from omnigap_orchestrator.items import load_items
-from omnigap_orchestrator.run.drive import drive, rewrite
-from omnigap_orchestrator.run.facts import machine
+from omnigap_orchestrator.outputs.facts import machine
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.run.settings import ALL_STAGES, Restriction, Stage

@@ -18,9 +18,9 @@ import tomli_w
 from served_doubles import PATIENCE_S
 
 from omnigap_orchestrator.config import Config, load_config
+from omnigap_orchestrator.drive import drive
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.journal import Journal
-from omnigap_orchestrator.run.drive import drive
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.run.record import open_book

@@ -7,30 +7,30 @@ from dataclasses import dataclass, field, fields
 import polars as pl
 
 from omnigap.vocabulary import REFERENCE
-from omnigap_orchestrator.analysis import architecture as types
-from omnigap_orchestrator.analysis.accuracy import accuracy, accuracy_by_task
-from omnigap_orchestrator.analysis.agreement import pairwise_agreement
-from omnigap_orchestrator.analysis.answers import answer_shapes
-from omnigap_orchestrator.analysis.by_metric import by_metric
-from omnigap_orchestrator.analysis.choose import IntervalOptions
-from omnigap_orchestrator.analysis.consistency import agreeing_items, consistency
-from omnigap_orchestrator.analysis.contrasts import MissingRule
-from omnigap_orchestrator.analysis.control_tables import control_counts, first_passes, guessing
-from omnigap_orchestrator.analysis.controls import repeat_noise
-from omnigap_orchestrator.analysis.denominators import condition_counts
-from omnigap_orchestrator.analysis.diagnostics import asr_diagnostics, error_counts, flag_counts
-from omnigap_orchestrator.analysis.effects import effects
-from omnigap_orchestrator.analysis.equivalence import DEFAULT_MARGIN, equivalence
-from omnigap_orchestrator.analysis.gap import gaps, gaps_by_task
-from omnigap_orchestrator.analysis.instrument_tables import Instrument, instrument_tables
-from omnigap_orchestrator.analysis.latency import latency
-from omnigap_orchestrator.analysis.levels import level_gaps, spreads
-from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
-from omnigap_orchestrator.analysis.power import power_table
-from omnigap_orchestrator.analysis.routing import RoutingOptions, routing
-from omnigap_orchestrator.analysis.set_level import set_level
-from omnigap_orchestrator.analysis.variance import variance_components
-from omnigap_orchestrator.analysis.waterfall import waterfall
+from omnigap_orchestrator.analysis.consistency.agreement import pairwise_agreement
+from omnigap_orchestrator.analysis.consistency.rates import agreeing_items, consistency
+from omnigap_orchestrator.analysis.controls.blank_and_repeat import repeat_noise
+from omnigap_orchestrator.analysis.controls.tables import control_counts, first_passes, guessing
+from omnigap_orchestrator.analysis.controls.waterfall import waterfall
+from omnigap_orchestrator.analysis.diagnostics.answers import answer_shapes
+from omnigap_orchestrator.analysis.diagnostics.by_metric import by_metric
+from omnigap_orchestrator.analysis.diagnostics.counts import asr_diagnostics, error_counts, flag_counts
+from omnigap_orchestrator.analysis.diagnostics.latency import latency
+from omnigap_orchestrator.analysis.gaps import architecture as types
+from omnigap_orchestrator.analysis.gaps.accuracy import accuracy, accuracy_by_task
+from omnigap_orchestrator.analysis.gaps.contrasts import MissingRule
+from omnigap_orchestrator.analysis.gaps.effects import effects
+from omnigap_orchestrator.analysis.gaps.gap import gaps, gaps_by_task
+from omnigap_orchestrator.analysis.gaps.set_level import set_level
+from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis.instrument.tables import Instrument, instrument_tables
+from omnigap_orchestrator.analysis.power.equivalence import DEFAULT_MARGIN, equivalence
+from omnigap_orchestrator.analysis.power.sample_size import power_table
+from omnigap_orchestrator.analysis.replicates.levels import level_gaps, spreads
+from omnigap_orchestrator.analysis.replicates.variance import variance_components
+from omnigap_orchestrator.analysis.routes.routing import RoutingOptions, routing
+from omnigap_orchestrator.analysis.scores.denominators import condition_counts
+from omnigap_orchestrator.analysis.scores.pairs import item_scores, score_matrices
 
 ANALYSIS_VERSION = 4
 """Goes up whenever the same results would give other numbers or other columns."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from omnigap.digest import digest_of
-from omnigap_orchestrator.analysis.human import LABELS_SCHEMA
-from omnigap_orchestrator.analysis.pairs import is_scored
+from omnigap_orchestrator.analysis.instrument.human import LABELS_SCHEMA
+from omnigap_orchestrator.analysis.scores.pairs import is_scored
 
 WORDS: dict[str, float | None] = {
     **dict.fromkeys(("right", "1", "1.0", "true", "yes", "correct"), 1.0),

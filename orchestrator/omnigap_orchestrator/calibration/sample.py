@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.human import RIGHT_FROM
+from omnigap_orchestrator.analysis.instrument.human import RIGHT_FROM
 from omnigap_orchestrator.calibration.labels import clip_ids
 
 MIN_PER_STRATUM = 2

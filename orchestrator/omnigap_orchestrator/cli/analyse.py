@@ -69,8 +69,8 @@ def analyse(
     from omnigap_orchestrator.cli.tables_in import print_presets, tables_in
     from omnigap_orchestrator.cli.tables_view import print_accuracy_and_gaps
     from omnigap_orchestrator.foreign import TableError
+    from omnigap_orchestrator.outputs.verified import verified_part
     from omnigap_orchestrator.run.folder import FolderError
-    from omnigap_orchestrator.run.verified import verified_part
 
     if list_presets:
         print_presets()

@@ -36,8 +36,8 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
     from omnigap_orchestrator.calibration.drive import calibrate as measure
     from omnigap_orchestrator.cli.calibration_view import print_calibration
     from omnigap_orchestrator.cli.progress import observer_for
+    from omnigap_orchestrator.drive import rewrite, score_anew
     from omnigap_orchestrator.items import load_items
-    from omnigap_orchestrator.run.drive import rewrite, score_anew
 
     given = ItemFlags(flags["items"], flags["limit"], flags["tasks"], flags["preset"])
     own = own_plan(ctx, flags["config"], flags["run_dir"], given, {"fleet.kind": flags["fleet"]})

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis import IntervalOptions
-from omnigap_orchestrator.analysis.instrument import rates
+from omnigap_orchestrator.analysis.instrument.rates import rates
 from omnigap_orchestrator.cli.narrow import print_table, reasons
 from omnigap_orchestrator.cli.tables_view import REFUSED, Row, accuracy_text, gap_text, print_lines
 from omnigap_orchestrator.run.folder import RunFolder

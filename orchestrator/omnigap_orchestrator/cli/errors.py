@@ -34,7 +34,7 @@ def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
 
 def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap.errors import ContractError
-    from omnigap_orchestrator.analysis.pairs import ResultsError
+    from omnigap_orchestrator.analysis.scores.pairs import ResultsError
     from omnigap_orchestrator.calibration.foils import CalibrationError
     from omnigap_orchestrator.calibration.labels import LabelsError
     from omnigap_orchestrator.carriers import CarrierError, StoreError

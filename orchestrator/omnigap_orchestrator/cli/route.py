@@ -43,7 +43,7 @@ def route(
     from omnigap_orchestrator.cli.results_in import results_of
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.foreign import TableError
-    from omnigap_orchestrator.run.analysis_options import routing_options
+    from omnigap_orchestrator.outputs.analysis_options import routing_options
 
     flags = {
         "analysis.routing.inputs": list(split(inputs)) or None,
@@ -80,7 +80,7 @@ def _show(found: Routing) -> None:
     import polars as pl
     from rich.console import Console
 
-    from omnigap_orchestrator.analysis.routing import policies_shown, routes_shown
+    from omnigap_orchestrator.analysis.routes.routing import policies_shown, routes_shown
     from omnigap_orchestrator.cli.narrow import print_table
     from omnigap_orchestrator.cli.tables_view import estimate_text
     from omnigap_orchestrator.report.sections.routing import POLICIES

@@ -55,8 +55,8 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.result_view import print_result
     from omnigap_orchestrator.config import load_config
+    from omnigap_orchestrator.drive import drive
     from omnigap_orchestrator.items import load_items
-    from omnigap_orchestrator.run.drive import drive
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.run.settings import Restriction
 

@@ -106,7 +106,7 @@ def report(
     """Write results.parquet, summary.json, report.html and manifest.toml again from what the folder holds."""
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.result_view import print_result
-    from omnigap_orchestrator.run.drive import rewrite, score_anew
+    from omnigap_orchestrator.drive import rewrite, score_anew
     from omnigap_orchestrator.run.folder import RunFolder
 
     folder = RunFolder(run_dir or DEFAULT_RUN)
@@ -133,7 +133,7 @@ def _work(
 ) -> None:
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.result_view import print_result
-    from omnigap_orchestrator.run.drive import redrive
+    from omnigap_orchestrator.drive import redrive
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.run.settings import Restriction
 

@@ -39,8 +39,8 @@ def tables_in(
         PandaError: where the classifier of the folder `panda` can't be used.
         TableError, PresetError: for what can't be read, and for flags that do not fit the files.
     """
-    from omnigap_orchestrator.foreign import TableError, join_results
-    from omnigap_orchestrator.presets import load_preset, read_published
+    from omnigap_orchestrator.foreign import TableError, join_results, read_published
+    from omnigap_orchestrator.presets import load_preset
     from omnigap_orchestrator.scoring.panda import Panda
 
     if preset is None and panda is not None:

@@ -13,6 +13,7 @@ from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.items.jsonl import jsonl_rows
 from omnigap_orchestrator.items.select import select_items
 from omnigap_orchestrator.items.tables import JSONL_SUFFIXES, SUFFIXES, table_rows
+from omnigap_orchestrator.presets import PresetError, load_preset
 
 BUILTIN = "builtin"
 BUILTIN_KOREAN = "builtin-ko"
@@ -57,9 +58,6 @@ def _mapping(config: ItemsConfig) -> tuple[ColumnsConfig | None, str | None]:
     """Columns and separator: those of the preset, over which the configuration's own go."""
     if config.preset is None:
         return config.columns, config.separator
-    # Imported here: a preset's results are read with the readers of this floor.
-    from omnigap_orchestrator.presets.preset import PresetError, load_preset
-
     try:
         layout = load_preset(config.preset).items
     except PresetError as error:

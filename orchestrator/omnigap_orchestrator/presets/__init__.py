@@ -1,4 +1,4 @@
-"""Files of known benchmarks: which of their columns hold what, as data, and how result files are read by it."""
+"""Files of known benchmarks: which of their columns hold what, as data."""
 
 from omnigap_orchestrator.presets.preset import (
     Preset,
@@ -9,16 +9,13 @@ from omnigap_orchestrator.presets.preset import (
     load_presets,
     preset_names,
 )
-from omnigap_orchestrator.presets.results import Published, read_published
 
 __all__ = [
     "Preset",
     "PresetError",
-    "Published",
     "ResultsPreset",
     "ScoreSource",
     "load_preset",
     "load_presets",
     "preset_names",
-    "read_published",
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from omnigap_orchestrator.analysis.by_metric import by_metric
-from omnigap_orchestrator.analysis.study_schemas import METRICS_SCHEMA
+from omnigap_orchestrator.analysis.diagnostics.by_metric import by_metric
+from omnigap_orchestrator.analysis.diagnostics.schema import METRICS_SCHEMA
 
 ROWS = pl.DataFrame(
     [

@@ -20,7 +20,7 @@ from omnigap_orchestrator.analysis import (
     calibrations_of,
     correct,
 )
-from omnigap_orchestrator.analysis.instrument import rates
+from omnigap_orchestrator.analysis.instrument.rates import rates
 
 RULE, OPTIONS = MissingRule(), IntervalOptions(draws=499)
 ENTITY = Calibration("entity", 90, 100, 80, 100)

@@ -7,8 +7,8 @@ import pytest
 from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import IntervalOptions, analyse
-from omnigap_orchestrator.analysis.control_schemas import CONTROL_COUNTS_SCHEMA, FIRST_PASS_SCHEMA, GUESSING_SCHEMA
-from omnigap_orchestrator.analysis.control_tables import control_counts, first_passes, guessing
+from omnigap_orchestrator.analysis.controls.schema import CONTROL_COUNTS_SCHEMA, FIRST_PASS_SCHEMA, GUESSING_SCHEMA
+from omnigap_orchestrator.analysis.controls.tables import control_counts, first_passes, guessing
 
 OPTIONS = IntervalOptions(draws=199)
 

@@ -1,6 +1,7 @@
 """The other tables: denominators, accuracy, effects, architecture types, diagnostics, latency, and their JSON."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import polars as pl
@@ -10,17 +11,13 @@ from made_up_results import SIX, drawn, table
 from omnigap_orchestrator.analysis import (
     ANALYSIS_VERSION,
     analyse,
-    control_schemas,
-    instrument_schemas,
-    level_schemas,
-    schemas,
-    study_schemas,
     to_json,
 )
-from omnigap_orchestrator.analysis.architecture import permutation_p
-from omnigap_orchestrator.analysis.latency import answers_needed, quantile_interval
+from omnigap_orchestrator.analysis.diagnostics.latency import answers_needed, quantile_interval
+from omnigap_orchestrator.analysis.gaps.architecture import permutation_p
 
-SCHEMAS = (schemas, study_schemas, control_schemas, instrument_schemas, level_schemas)
+ROOMS = ("consistency", "controls", "diagnostics", "gaps", "instrument", "power", "replicates", "routes", "scores")
+SCHEMAS = [import_module(f"omnigap_orchestrator.analysis.{room}.schema") for room in ROOMS]
 
 
 def mixed() -> pl.DataFrame:

@@ -15,9 +15,9 @@ from omnigap_orchestrator.analysis import (
     corrected,
     to_json,
 )
-from omnigap_orchestrator.analysis.hearing import GOLDS_SCHEMA, hearing
-from omnigap_orchestrator.analysis.human import LABELS_SCHEMA, human
-from omnigap_orchestrator.analysis.instrument import effective_size, rates
+from omnigap_orchestrator.analysis.instrument.hearing import GOLDS_SCHEMA, hearing
+from omnigap_orchestrator.analysis.instrument.human import LABELS_SCHEMA, human
+from omnigap_orchestrator.analysis.instrument.rates import effective_size, rates
 
 OPTIONS = IntervalOptions()
 

@@ -12,9 +12,9 @@ from scipy.stats import norm
 from statsmodels.stats.anova import anova_lm
 
 from omnigap_orchestrator.analysis import analyse
-from omnigap_orchestrator.analysis.choose import IntervalOptions
-from omnigap_orchestrator.analysis.contrasts import MissingRule
-from omnigap_orchestrator.analysis.levels import TwoWay, level_gaps, spreads
+from omnigap_orchestrator.analysis.gaps.contrasts import MissingRule
+from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis.replicates.levels import TwoWay, level_gaps, spreads
 
 ITEMS = 120
 

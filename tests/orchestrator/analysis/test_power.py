@@ -19,8 +19,8 @@ from omnigap_orchestrator.analysis import (
     pairs_needed_for_equivalence,
     score_matrices,
 )
-from omnigap_orchestrator.analysis.equivalence import equivalence, tost_p
-from omnigap_orchestrator.analysis.power import phi_range, power_table
+from omnigap_orchestrator.analysis.power.equivalence import equivalence, tost_p
+from omnigap_orchestrator.analysis.power.sample_size import phi_range, power_table
 
 
 @pytest.mark.parametrize(("phi", "published"), [(0, 3815), (0.15, 3244), (0.3, 2672), (0.5, 1909), (0.7, 1147)])

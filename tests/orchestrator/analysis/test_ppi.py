@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from omnigap_orchestrator.analysis import Labelled, ppi_difference, ppi_mean
-from omnigap_orchestrator.analysis.pairs import FloatArray
+from omnigap_orchestrator.analysis.scores.pairs import FloatArray
 
 RNG = np.random.default_rng
 

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from omnigap_orchestrator.analysis import IntervalOptions
-from omnigap_orchestrator.analysis.simulation import SCENARIOS, SCORES, Scenario, simulate
-from omnigap_orchestrator.analysis.simulation_claims import Claim, claims
+from omnigap_orchestrator.analysis.simulation.claims import Claim, claims
+from omnigap_orchestrator.analysis.simulation.coverage import SCENARIOS, SCORES, Scenario, simulate
 
 DRAWS = 200
 

@@ -15,7 +15,7 @@ from served_doubles import Double, Serve, ServeWire, Wire, plain
 from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA
 from omnigap_orchestrator.calibration.drive import calibrate
 from omnigap_orchestrator.calibration.foils import CalibrationError
-from omnigap_orchestrator.run.drive import rewrite
+from omnigap_orchestrator.drive import rewrite
 from omnigap_orchestrator.run.observer import Silent
 
 CITIES = ("Paris", "Lisbon", "London", "Oslo", "Berlin", "Madrid")

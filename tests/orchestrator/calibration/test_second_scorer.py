@@ -13,8 +13,8 @@ from served_doubles import Double, Serve
 from test_calibrate import CITIES, TEXT_IN, a_setting
 
 from omnigap_orchestrator.dispatch import ServiceError
+from omnigap_orchestrator.drive import redrive
 from omnigap_orchestrator.run.checkup import Status, checkup
-from omnigap_orchestrator.run.drive import redrive
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.run.settings import Restriction
 

@@ -16,10 +16,12 @@ from served_doubles import Double, Serve, say
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_orchestrator import drive
 from omnigap_orchestrator.cli.main import main
+from omnigap_orchestrator.drive import redrive, rewrite
+from omnigap_orchestrator.outputs import write
 from omnigap_orchestrator.results import RESULTS_SCHEMA
-from omnigap_orchestrator.run import drive, outputs, score
-from omnigap_orchestrator.run.drive import redrive, rewrite
+from omnigap_orchestrator.run import score
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.run.settings import Restriction
 from omnigap_services.adapter import Turn
@@ -177,7 +179,7 @@ async def test_report_scores_again_what_other_rules_scored(
     """Otherwise every answer of a run that an older version made would be shown as pending."""
     setting = await trio(host, tmp_path, Double(paris), items=SIX)
     before = await setting.drive()
-    for module in (score, outputs, drive):
+    for module in (score, write, drive):
         monkeypatch.setattr(module, "scoring_version", lambda: "other rules")
     arguments = ["report", "--run-dir", str(setting.folder.root), "--json"]
     ended = await asyncio.to_thread(CliRunner().invoke, main, arguments)

@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 from panda_files import write_panda
 
 from omnigap_orchestrator.cli.main import main
-from omnigap_orchestrator.presets import PresetError, load_preset, read_published
+from omnigap_orchestrator.foreign import read_published
+from omnigap_orchestrator.presets import PresetError, load_preset
 from omnigap_orchestrator.scoring.panda import Panda
 
 QUESTION, GOLD = "who wrote hamlet", "William Shakespeare"

@@ -9,14 +9,13 @@ import polars as pl
 import pytest
 
 from omnigap_orchestrator.analysis import AnalysisOptions, analyse
+from omnigap_orchestrator.foreign import Published, read_published
 from omnigap_orchestrator.presets import (
     PresetError,
-    Published,
     ResultsPreset,
     load_preset,
     load_presets,
     preset_names,
-    read_published,
 )
 
 SAMPLES = Path(__file__).parent / "samples"

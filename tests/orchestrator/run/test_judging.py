@@ -17,8 +17,8 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.dispatch import ServiceError
+from omnigap_orchestrator.drive import redrive, rewrite
 from omnigap_orchestrator.judging import RubricError
-from omnigap_orchestrator.run.drive import redrive, rewrite
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.run.settings import Restriction
 from omnigap_services.adapter import Turn

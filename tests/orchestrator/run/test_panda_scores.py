@@ -15,8 +15,8 @@ from served_doubles import RATE, Double, Serve, sound
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.config import load_config
+from omnigap_orchestrator.drive import rewrite, score_anew
 from omnigap_orchestrator.run.checkup import checkup
-from omnigap_orchestrator.run.drive import rewrite, score_anew
 from omnigap_orchestrator.scoring.panda import PandaError
 from omnigap_services.adapter import Turn
 

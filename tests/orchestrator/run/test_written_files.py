@@ -9,10 +9,10 @@ import pytest
 from running import Setting
 from served_doubles import Double, Serve, say
 
+from omnigap_orchestrator.drive import rewrite
 from omnigap_orchestrator.journal import Journal
-from omnigap_orchestrator.run import outputs
-from omnigap_orchestrator.run.drive import rewrite
-from omnigap_orchestrator.run.outputs import current_summary
+from omnigap_orchestrator.outputs import write
+from omnigap_orchestrator.outputs.write import current_summary
 from omnigap_orchestrator.run.record import recall
 from omnigap_orchestrator.verification.schema import VERIFICATION_SCHEMA
 from omnigap_services.adapter import Turn
@@ -53,7 +53,7 @@ async def test_files_of_another_form_that_a_kill_cut_short_are_not_taken_for_the
         raise KeyboardInterrupt
 
     # summary.json is there by now, in the other form; the report is still the old one.
-    monkeypatch.setattr(outputs, "write_report", killed)
+    monkeypatch.setattr(write, "write_report", killed)
     with pytest.raises(KeyboardInterrupt):
         rewrite(setting.folder, allow_missing=True)
     assert not is_current(setting)

@@ -15,7 +15,7 @@ from verifiable import Make, Verifiable, maker
 
 from omnigap.media import encode_png
 from omnigap.vocabulary import Condition, Modality
-from omnigap_orchestrator.run.drive import rewrite
+from omnigap_orchestrator.drive import rewrite
 from omnigap_orchestrator.run.folder import FolderError
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.verification.chosen import only, verified_items

@@ -7,8 +7,8 @@ import math
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.demands import either_of
-from omnigap_orchestrator.analysis.routing import policies_shown, routes_shown
+from omnigap_orchestrator.analysis.routes.demands import either_of
+from omnigap_orchestrator.analysis.routes.routing import policies_shown, routes_shown
 from omnigap_orchestrator.report import slices, tables
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table

@@ -1,0 +1,1 @@
+"""Whether the conditions get the same items right: agreement, and the list of flips."""

@@ -1,0 +1,146 @@
+"""Item-level consistency over all conditions: RER, CFR, MMC and all right (REST, arXiv 2512.08923, extended to six)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from omnigap.vocabulary import Outcome
+from omnigap_orchestrator.analysis.consistency.schema import CONSISTENCY_SCHEMA
+from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.scores.pairs import BoolArray, FloatArray, ModelScores
+
+RIGHT_AT = 0.5
+"""A graded or averaged score of at least this counts as right where an item must be right or wrong."""
+
+
+def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
+    """Which items got the same normalised answer everywhere.
+
+    Of several replicates the first is taken. What `normalised_answer` holds is used, which a run's own table has; a
+    table made elsewhere has `answer_used` alone, taken in lower case without punctuation: "three" is then not "3".
+
+    Returns:
+        Columns model, item_id, answers (number of conditions with an answer), agree (all of them the same).
+    """
+    absent = [name for name in ("normalised_answer", "answer_used") if name not in results.columns]
+    results = results.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+    if "replicate" not in results.columns:
+        results = results.with_columns(replicate=pl.lit(0, pl.Int32))
+    first = pl.col("replicate") == pl.col("replicate").min().over("model", "item_id", "condition")
+    plain = pl.col("answer_used").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
+    # One form for all answers of an item, also in a table that was put together from several.
+    known = pl.col("normalised_answer").is_not_null().all().over("model", "item_id")
+    return (
+        results.lazy()
+        .filter(first & (pl.col("outcome") == Outcome.ANSWERED.value))
+        .select("model", "item_id", answer=pl.when(known).then("normalised_answer").otherwise(plain))
+        .drop_nulls("answer")
+        .group_by("model", "item_id")
+        .agg(answers=pl.len().cast(pl.Int64), agree=pl.col("answer").n_unique() == 1)
+        .sort("model", "item_id")
+        .collect()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Right:
+    """Right or wrong on the items that have a score in every condition of the model."""
+
+    scores: ModelScores
+    # Shape (items, conditions).
+    right: BoolArray
+
+
+def _complete(scores: ModelScores) -> _Right:
+    used = np.flatnonzero(np.any(scores.planned > 0, axis=0))
+    held = scores.where(~np.any(np.isnan(scores.score[:, used]), axis=1))
+    return _Right(held, np.asarray(held.score[:, used] >= RIGHT_AT))
+
+
+def consistency(
+    models: Sequence[ModelScores],
+    agreement: pl.DataFrame | None,
+    chance: float | None,
+    options: IntervalOptions,
+    chances: Mapping[str, float] | None = None,
+) -> pl.DataFrame:
+    """RER, CFR, MMC, all right and all wrong per model, on the items scored in all of its conditions.
+
+    Args:
+        agreement: `agreeing_items` of the same results; without it there is no RER.
+        chance: probability of guessing an item right, where that is one number (1/4 for four choices); null otherwise.
+        chances: without that one number, the probability by item id, 0 for the others; empty: nothing can be guessed.
+
+    Returns:
+        A frame of `CONSISTENCY_SCHEMA`: beside each measure what independent conditions of the same accuracies would
+        give, and what guessing would.
+    """
+    rows: list[tuple[object, ...]] = []
+    for scores in models:
+        held = _complete(scores)
+        k = held.right.shape[1]
+        accuracies = held.right.mean(axis=0) if len(held.right) else np.full(k, math.nan)
+        # By item: none where nothing says how many choices there are.
+        luck = np.array(
+            [(chances or {}).get(str(item), 0.0) if chance is None else chance for item in held.scores.items]
+        )
+        luck = luck if chances or chance is not None else luck[:0]
+        for measure, values, mask in _measures(scores.model, held, agreement):
+            part = held.scores.where(mask)
+            sample = Sample(values[mask], part.cluster, part.task, binary=True, difference=False)
+            interval = mean_interval(sample, options, scores.model, measure)
+            estimate = float(sample.values.mean()) if len(sample.values) else math.nan
+            expected = _independent(measure, accuracies)
+            guessed = _guessed(measure, luck, k)
+            limits = (interval.low, interval.high, interval.method)
+            clusters = len(np.unique(part.cluster))
+            row = (
+                scores.model,
+                measure,
+                k,
+                estimate,
+                *limits,
+                len(sample.values),
+                clusters,
+                len(scores.task),
+                expected,
+                guessed,
+            )
+            rows.append(row)
+    return pl.DataFrame(rows, schema=CONSISTENCY_SCHEMA, orient="row").fill_nan(None)
+
+
+def _measures(model: str, held: _Right, agreement: pl.DataFrame | None) -> Iterator[tuple[str, FloatArray, BoolArray]]:
+    """Name, value per complete item, and the items that it is a mean of."""
+    everyone = np.ones(len(held.right), dtype=np.bool_)
+    some, every = np.any(held.right, axis=1), np.all(held.right, axis=1)
+    if agreement is not None:
+        agree = dict(agreement.filter(pl.col("model") == model).select("item_id", "agree").iter_rows())
+        yield "RER", np.array([agree.get(item, False) for item in held.scores.items], dtype=np.float64), everyone
+    yield "CFR", np.asarray(~every, np.float64), some
+    yield "MMC", np.asarray(some, np.float64), everyone
+    yield "all_right", np.asarray(every, np.float64), everyone
+    yield "all_wrong", np.asarray(~some, np.float64), everyone
+
+
+def _guessed(measure: str, luck: FloatArray, tries: int) -> float:
+    """What guessing in every condition would give on items with these chances, shape (items,); NaN without any."""
+    if len(luck) == 0:
+        return math.nan
+    every, none = float(np.mean(luck**tries)), float(np.mean((1 - luck) ** tries))
+    if measure == "CFR":
+        return 1 - every / (1 - none) if none < 1 else math.nan
+    return {"MMC": 1 - none, "all_right": every, "all_wrong": none}.get(measure, math.nan)
+
+
+def _independent(measure: str, accuracies: FloatArray) -> float:
+    """What the measure would be if the conditions of an item were independent; RER needs more than accuracies."""
+    every, none = float(np.prod(accuracies)), float(np.prod(1 - accuracies))
+    if measure == "CFR":
+        return 1 - every / (1 - none) if none < 1 else math.nan
+    return {"MMC": 1 - none, "all_right": every, "all_wrong": none}.get(measure, math.nan)

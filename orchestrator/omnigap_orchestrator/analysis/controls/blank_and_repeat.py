@@ -1,0 +1,63 @@
+"""What the control cells say: what is guessed from a blank carrier, and what changes when asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from omnigap.vocabulary import Control
+from omnigap_orchestrator.analysis.controls.schema import REPEAT_SCHEMA
+from omnigap_orchestrator.analysis.gaps.accuracy import accuracy
+from omnigap_orchestrator.analysis.gaps.schema import ACCURACY_SCHEMA
+from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.scores.pairs import NEEDED_COLUMNS, item_scores, score_matrices
+
+_AGAIN = " again"
+
+
+def blank_accuracy(controls: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
+    """Accuracy on carriers that hold nothing: what guessing, and leaks, are worth (`ACCURACY_SCHEMA`)."""
+    held = controls.filter(pl.col("control") == Control.BLANK.value)
+    if held.is_empty():
+        return pl.DataFrame(schema=ACCURACY_SCHEMA)
+    return accuracy(score_matrices(item_scores(held)), options)
+
+
+def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
+    """How often the same cell, asked again, is scored otherwise, and whether it is scored higher or lower.
+
+    A gap smaller than this noise may still be real (it is a mean), but a flip list below it is not worth reading.
+
+    Returns:
+        A frame of `REPEAT_SCHEMA`.
+    """
+    again = controls.filter(pl.col("control") == Control.REPEAT.value).with_columns(pl.col("condition") + _AGAIN)
+    if again.is_empty():
+        return pl.DataFrame(schema=REPEAT_SCHEMA)
+    both = pl.concat([results.select(NEEDED_COLUMNS), again.select(NEEDED_COLUMNS)])
+    rows: list[tuple[object, ...]] = []
+    for scores in score_matrices(item_scores(both)):
+        for condition in scores.conditions:
+            if condition + _AGAIN not in scores.conditions:
+                continue
+            ends = scores.score[:, [scores.column(condition + _AGAIN), scores.column(condition)]]
+            held = ~np.any(np.isnan(ends), axis=1)
+            if not held.any():
+                continue
+            part, difference = scores.where(held), ends[held, 0] - ends[held, 1]
+            changed = (difference != 0).astype(np.float64)
+            numbers: list[object] = []
+            for values, is_difference in ((changed, False), (difference, True)):
+                binary = not is_difference or bool(np.isin(ends[held], (0.0, 1.0)).all())
+                sample = Sample(values, part.cluster, part.task, binary, difference=is_difference)
+                interval = mean_interval(sample, options, scores.model, condition, "repeat", str(is_difference))
+                numbers += [float(values.mean()), interval.low, interval.high, interval.method]
+            rows.append((scores.model, condition, *numbers, len(changed), len(np.unique(part.cluster))))
+    return pl.DataFrame(rows, schema=REPEAT_SCHEMA, orient="row").fill_nan(None)
+
+
+def control_names(controls: pl.DataFrame) -> Sequence[str]:
+    """The kinds of control cells that a table holds, sorted."""
+    return sorted(controls["control"].drop_nulls().unique().to_list())

@@ -1,0 +1,96 @@
+"""Tables of the control cells: denominators, what is guessed, and what the first passes heard or read."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap.vocabulary import Control
+from omnigap_orchestrator.analysis.controls.blank_and_repeat import blank_accuracy, control_names
+from omnigap_orchestrator.analysis.controls.schema import CONTROL_COUNTS_SCHEMA, FIRST_PASS_SCHEMA, GUESSING_SCHEMA
+from omnigap_orchestrator.analysis.gaps.accuracy import ANSWERED_ONLY
+from omnigap_orchestrator.analysis.gaps.contrasts import ITEM_WEIGHTED
+from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis.scores.denominators import condition_counts, condition_rank
+from omnigap_orchestrator.analysis.scores.pairs import item_scores
+
+ALL, CHOICES = "all", "choices"
+
+
+def control_counts(controls: pl.DataFrame) -> pl.DataFrame:
+    """Planned, answered and missing control cells, for each kind of control (`CONTROL_COUNTS_SCHEMA`)."""
+    frames = [pl.DataFrame(schema=CONTROL_COUNTS_SCHEMA)]
+    for name in [control.value for control in Control if control.value in control_names(controls)]:
+        counts = condition_counts(controls.filter(pl.col("control") == name))
+        frames.append(counts.select(pl.lit(name).alias("control"), pl.all()))
+    return pl.concat(frames)
+
+
+def guessing(results: pl.DataFrame, controls: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
+    """Accuracy on blank carriers, beside chance and beside the accuracy on the real ones (`GUESSING_SCHEMA`).
+
+    Args:
+        controls: its column `chance`, if there is one, holds 1 / choices; null where an item offers none.
+    """
+    # Other programs write NaN where nothing is known.
+    known = _with(controls, "chance", pl.Float64).with_columns(pl.col("chance").cast(pl.Float64).fill_nan(None))
+    blanks = known.filter(pl.col("control") == Control.BLANK.value)
+    offered = blanks.filter(pl.col("chance").is_not_null())
+    parts = {ALL: blanks}
+    if 0 < offered.height < blanks.height:
+        parts[CHOICES] = offered
+    frames = [pl.DataFrame(schema=GUESSING_SCHEMA)]
+    frames += [_guessed(name, part, results, options) for name, part in parts.items() if part.height]
+    keys = ["model", condition_rank(), "condition", "items"]
+    return pl.concat(frames).sort(keys)
+
+
+def _guessed(name: str, blanks: pl.DataFrame, results: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
+    found = blank_accuracy(blanks, options).filter(
+        (pl.col("pooling") == ITEM_WEIGHTED) & (pl.col("missing") == ANSWERED_ONLY)
+    )
+    of_real = (
+        item_scores(results.join(blanks.select("item_id").unique(), on="item_id", how="semi"))
+        .group_by("model", "condition")
+        .agg(accuracy=pl.col("score").mean())
+    )
+    chance = blanks.group_by("model", "condition").agg(
+        chance=pl.when(pl.col("chance").is_not_null().all()).then(pl.col("chance").mean())
+    )
+    return (
+        found.join(of_real, on=["model", "condition"], how="left")
+        .join(chance, on=["model", "condition"], how="left")
+        .with_columns(items=pl.lit(name))
+        .select(GUESSING_SCHEMA.names())
+        .cast(GUESSING_SCHEMA)
+    )
+
+
+def first_passes(controls: pl.DataFrame) -> pl.DataFrame:
+    """How well the models wrote down what they heard or read, against the carriers' words (`FIRST_PASS_SCHEMA`)."""
+    frame = controls
+    for column, dtype in (("first_pass", pl.String), ("wer_errors", pl.Int64), ("wer_words", pl.Int64)):
+        frame = _with(frame, column, dtype)
+    known = pl.col("wer_errors").is_not_null() & (pl.col("wer_words") > 0)
+    return (
+        frame.lazy()
+        .filter((pl.col("control") == Control.TWO_PASS.value) & pl.col("first_pass").is_not_null())
+        .group_by("model", "condition")
+        .agg(
+            written=pl.len().cast(pl.Int64),
+            empty=(pl.col("first_pass").str.strip_chars() == "").sum().cast(pl.Int64),
+            exact=(pl.col("wer_errors") == 0).filter(known).mean(),
+            wer_errors=pl.col("wer_errors").filter(known).sum().cast(pl.Int64),
+            wer_words=pl.col("wer_words").filter(known).sum().cast(pl.Int64),
+            wer_cells=known.sum().cast(pl.Int64),
+        )
+        .with_columns(wer=pl.when(pl.col("wer_words") > 0).then(pl.col("wer_errors") / pl.col("wer_words")))
+        .sort("model", condition_rank(), "condition")
+        .select(FIRST_PASS_SCHEMA.names())
+        .collect()
+        .cast(FIRST_PASS_SCHEMA)
+    )
+
+
+def _with(frame: pl.DataFrame, column: str, dtype: pl.DataType | type[pl.DataType]) -> pl.DataFrame:
+    """The frame with a column that tables made elsewhere may lack."""
+    return frame if column in frame.columns else frame.with_columns(pl.lit(None, dtype).alias(column))

@@ -1,0 +1,46 @@
+"""What was scored by which metric: mean score, the judge's rating, how many answers refused or could not be read."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap.vocabulary import Flag, Outcome
+from omnigap_orchestrator.analysis.diagnostics.schema import METRICS_SCHEMA
+from omnigap_orchestrator.analysis.scores.denominators import condition_rank
+from omnigap_orchestrator.analysis.scores.pairs import is_scored
+
+
+def by_metric(results: pl.DataFrame) -> pl.DataFrame:
+    """Per model, metric and condition, descriptive and without intervals (`METRICS_SCHEMA`).
+
+    A cell without a score has no metric: it counts with those of the same item. Empty where the table names no metrics.
+    """
+    if "metric" not in results.columns or results["metric"].null_count() == results.height:
+        return pl.DataFrame(schema=METRICS_SCHEMA)
+    known = results.drop_nulls("metric").group_by("item_id").agg(metric=pl.col("metric").first())
+    cells = results.drop("metric").join(known, on="item_id").filter(pl.col("outcome") != Outcome.UNSUPPORTED.value)
+
+    def share(flag: Flag) -> pl.Expr:
+        if "flags" not in results.columns:
+            return pl.lit(None, pl.Float64)
+        return pl.col("flags").list.contains(flag.value).fill_null(False).filter(is_scored()).mean()
+
+    rating = pl.col("judge_rating").mean() if "judge_rating" in results.columns else pl.lit(None, pl.Float64)
+    return (
+        cells.lazy()
+        .group_by("model", "metric", "condition")
+        .agg(
+            items=pl.col("item_id").n_unique(),
+            planned=pl.len(),
+            scored=is_scored().sum(),
+            failed=(pl.col("outcome") == Outcome.FAILED.value).sum(),
+            mean_score=pl.col("score").filter(is_scored()).mean(),
+            mean_rating=rating,
+            refused=share(Flag.REFUSED),
+            unparsable=share(Flag.UNPARSABLE),
+        )
+        .sort("model", "metric", condition_rank(), "condition")
+        .select(METRICS_SCHEMA.names())
+        .collect()
+        .cast(METRICS_SCHEMA)
+    )

@@ -1,0 +1,98 @@
+"""What stands beside the scores: the ASR scorer's own measures, flags, and errors, per model and condition."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from omnigap.vocabulary import Flag, Outcome
+from omnigap_orchestrator.analysis.diagnostics.schema import ASR_SCHEMA, ERRORS_SCHEMA, FLAGS_SCHEMA
+from omnigap_orchestrator.analysis.scores.denominators import condition_rank
+
+_OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
+    "flags": pl.List(pl.String),
+    "wer_errors": pl.Int64,
+    "wer_words": pl.Int64,
+    "asr_avg_logprob": pl.Float64,
+    "asr_no_speech_prob": pl.Float64,
+    "asr_compression_ratio": pl.Float64,
+    "asr_language": pl.String,
+    "audio_seconds": pl.Float64,
+    "language": pl.String,
+    "transcript": pl.String,
+    "output": pl.String,
+    "error_reason": pl.String,
+    "error_message": pl.String,
+}
+
+
+def _with_optional(results: pl.DataFrame) -> pl.LazyFrame:
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in _OPTIONAL.items() if name not in results.columns]
+    return results.lazy().with_columns(lacking)
+
+
+def asr_diagnostics(results: pl.DataFrame) -> pl.DataFrame:
+    """How the ASR scorer fared on the speech answers (`ASR_SCHEMA`).
+
+    The word error rate against the model's own text is pooled from `wer_errors` and `wer_words`, if the table has them.
+    """
+
+    def flagged(flag: Flag) -> pl.Expr:
+        return pl.col("flags").list.contains(flag.value).fill_null(False).sum().cast(pl.Int64)
+
+    counted = pl.col("wer_errors").is_not_null() & (pl.col("wer_words") > 0)
+    return (
+        _with_optional(results)
+        .filter((pl.col("outcome") == Outcome.ANSWERED.value) & (pl.col("output") == "speech"))
+        .group_by("model", "condition")
+        .agg(
+            transcribed=pl.col("transcript").is_not_null().sum().cast(pl.Int64),
+            empty=(pl.col("transcript").str.strip_chars() == "").fill_null(False).sum().cast(pl.Int64),
+            silent=flagged(Flag.SILENT),
+            truncated=flagged(Flag.TRUNCATED),
+            suspect=flagged(Flag.SUSPECT_TRANSCRIPT),
+            other_language=(pl.col("asr_language") != pl.col("language")).fill_null(False).sum().cast(pl.Int64),
+            mean_avg_logprob=pl.col("asr_avg_logprob").mean(),
+            mean_no_speech_prob=pl.col("asr_no_speech_prob").mean(),
+            mean_compression_ratio=pl.col("asr_compression_ratio").mean(),
+            audio_seconds=pl.col("audio_seconds").sum(),
+            wer_errors=pl.col("wer_errors").filter(counted).sum().cast(pl.Int64),
+            wer_words=pl.col("wer_words").filter(counted).sum().cast(pl.Int64),
+            wer_cells=counted.fill_null(False).sum().cast(pl.Int64),
+        )
+        .with_columns(wer=pl.when(pl.col("wer_words") > 0).then(pl.col("wer_errors") / pl.col("wer_words")))
+        .sort("model", condition_rank(), "condition")
+        .select(ASR_SCHEMA.names())
+        .collect()
+        .cast(ASR_SCHEMA)
+    )
+
+
+def flag_counts(results: pl.DataFrame) -> pl.DataFrame:
+    """Flagged answers and their share of the answered cells (`FLAGS_SCHEMA`); flags that never occur have no row."""
+    answered = _with_optional(results).filter(pl.col("outcome") == Outcome.ANSWERED.value)
+    totals = answered.group_by("model", "condition").agg(answered=pl.len().cast(pl.Int64))
+    return (
+        answered.select("model", "condition", flag=pl.col("flags").list.unique())
+        .explode("flag")
+        .drop_nulls("flag")
+        .group_by("model", "condition", "flag")
+        .agg(cells=pl.len().cast(pl.Int64))
+        .join(totals, on=["model", "condition"])
+        .with_columns(share=pl.col("cells") / pl.col("answered"))
+        .sort("model", condition_rank(), "condition", "flag")
+        .select(FLAGS_SCHEMA.names())
+        .collect()
+    )
+
+
+def error_counts(results: pl.DataFrame) -> pl.DataFrame:
+    """Cells without an answer by outcome and reason, with one message as an example (`ERRORS_SCHEMA`)."""
+    return (
+        _with_optional(results)
+        .filter(pl.col("outcome") != Outcome.ANSWERED.value)
+        .group_by("model", "condition", "outcome", "error_reason")
+        .agg(cells=pl.len().cast(pl.Int64), example=pl.col("error_message").drop_nulls().min())
+        .sort("model", condition_rank(), "condition", "outcome", "error_reason")
+        .select(ERRORS_SCHEMA.names())
+        .collect()
+    )

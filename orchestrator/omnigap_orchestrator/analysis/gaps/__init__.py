@@ -1,0 +1,1 @@
+"""Accuracies, and their differences between conditions, models and architecture types."""

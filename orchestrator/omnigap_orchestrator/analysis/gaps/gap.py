@@ -1,0 +1,97 @@
+"""Modality gaps: paired differences of every condition against the reference, over all tasks and by task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple
+
+import numpy as np
+import polars as pl
+
+from omnigap_orchestrator.analysis.gaps.contrasts import (
+    ITEM_WEIGHTED,
+    TASK_MACRO,
+    MissingRule,
+    contrast_values,
+    estimates,
+    gap_contrast,
+)
+from omnigap_orchestrator.analysis.gaps.schema import GAPS_SCHEMA
+from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis.inference.significance import benjamini_hochberg, holm
+from omnigap_orchestrator.analysis.scores.pairs import ModelScores
+
+
+def gaps(models: Sequence[ModelScores], reference: str, rule: MissingRule, options: IntervalOptions) -> pl.DataFrame:
+    """The gap of each condition of each model; Holm within one model's item-weighted gaps.
+
+    Returns:
+        A frame of `GAPS_SCHEMA`: per condition one row for each pooling and each treatment of missing cells. A model
+        without the reference condition has no rows.
+    """
+    rows = [
+        row for scores in models for row in _rows(scores, reference, None, (ITEM_WEIGHTED, TASK_MACRO), rule, options)
+    ]
+    frame = pl.DataFrame(rows, schema=GAPS_SCHEMA, orient="row").fill_nan(None)
+    return adjusted(frame, ("model", "pooling", "missing"), "gaps of {model}")
+
+
+def gaps_by_task(
+    models: Sequence[ModelScores], reference: str, rule: MissingRule, options: IntervalOptions
+) -> pl.DataFrame:
+    """The same within each task; exploratory, so Benjamini-Hochberg over the grid of model x task x condition."""
+    rows = [
+        row
+        for scores in models
+        for code, name in enumerate(scores.tasks)
+        for row in _rows(scores.where(scores.task == code), reference, name, (ITEM_WEIGHTED,), rule, options)
+    ]
+    frame = pl.DataFrame(rows, schema=GAPS_SCHEMA, orient="row").fill_nan(None)
+    return adjusted(frame, ("pooling", "missing"), "model x task x condition", method="benjamini_hochberg")
+
+
+def _rows(
+    scores: ModelScores,
+    reference: str,
+    task: str | None,
+    poolings: Sequence[str],
+    rule: MissingRule,
+    options: IntervalOptions,
+) -> list[tuple[object, ...]]:
+    if reference not in scores.conditions:
+        return []
+    rows: list[tuple[object, ...]] = []
+    for condition in scores.conditions:
+        if condition == reference:
+            continue
+        contrast = gap_contrast(condition, reference)
+        values = contrast_values(scores, contrast)
+        for pooling in poolings:
+            for missing, estimate in estimates(values, contrast, pooling, rule, options, scores.model, task or ""):
+                rows.append((scores.model, condition, reference, task, pooling, missing, *astuple(estimate)))
+    return rows
+
+
+def adjusted(frame: pl.DataFrame, by: Sequence[str], family: str, method: str = "holm") -> pl.DataFrame:
+    """Fills `p_adjusted`, `adjustment` and `family` within each group of `by`, item-weighted rows only.
+
+    `family` may name columns in braces; the number of tests is put behind it.
+    """
+    adjust = holm if method == "holm" else benjamini_hochberg
+    p = frame["p"].fill_null(np.nan).to_numpy().copy()
+    p[(frame["pooling"] != ITEM_WEIGHTED).to_numpy()] = np.nan
+    out = np.full(frame.height, np.nan)
+    names: list[str | None] = [None] * frame.height
+    indexed = frame.with_row_index("_row")
+    for part in indexed.partition_by(list(by), maintain_order=True):
+        rows = part["_row"].to_numpy()
+        out[rows] = adjust(p[rows])
+        tests = int((~np.isnan(p[rows])).sum())
+        for row, values in zip(rows, part.select(by).iter_rows(named=True), strict=True):
+            if not np.isnan(out[row]):
+                names[row] = f"{family.format(**values)} ({tests})"
+    return frame.with_columns(
+        pl.Series("p_adjusted", out).fill_nan(None),
+        pl.Series("family", names, dtype=pl.String),
+        pl.Series("adjustment", [None if name is None else method for name in names], dtype=pl.String),
+    )

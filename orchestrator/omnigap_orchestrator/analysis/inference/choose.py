@@ -1,0 +1,188 @@
+"""Which interval a mean gets, and why: one place for the thresholds of the whole analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from omnigap_orchestrator.analysis.inference.bootstraps import distinct_rows, paired_cluster, seed_of, wild_cluster
+from omnigap_orchestrator.analysis.inference.closed_form import (
+    NO_INTERVAL,
+    ClusterTotals,
+    Interval,
+    clopper_pearson,
+    cluster_t,
+    korn_graubard,
+    mover,
+    tango,
+    weighted_cluster_t,
+    wilson,
+)
+from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray
+
+MIN_CLUSTERS = 40
+MIN_DISCORDANT = 10
+MIN_BALANCE = 0.5
+"""Effective over actual number of clusters; below it they count as very unequal (coefficient of variation above 1)."""
+
+
+MOST_DISTINCT = 5_000
+"""Distinct clusters up to which `bootstrap_interval` draws; the draws times this many numbers are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalOptions:
+    """Confidence level, and the seed and number of draws of the bootstraps."""
+
+    level: float = 0.95
+    seed: int = 20260101
+    draws: int = 1999
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise ValueError(f"level must lie between 0 and 1, not {self.level}")
+        if self.draws < 199:
+            raise ValueError(f"draws={self.draws} is too few for an interval: take at least 199, better 1999")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value per item of something whose mean is wanted: a score, or a contrast of scores.
+
+    `binary`: a score that is 0 or 1, or the difference of two such. `bound`: the largest absolute value possible.
+    """
+
+    values: FloatArray
+    cluster: IntArray
+    task: IntArray
+    binary: bool
+    difference: bool
+    bound: float = 1.0
+
+    def of_task(self, code: int) -> Sample:
+        mask = self.task == code
+        return replace(self, values=self.values[mask], cluster=self.cluster[mask], task=self.task[mask])
+
+
+def enough_for_t(totals: ClusterTotals, informative: int) -> bool:
+    """At least 40 balanced clusters and 10 discordant pairs (for other scores: 10 values away from the usual one)."""
+    balanced = totals.effective >= MIN_BALANCE * totals.count
+    return balanced and totals.effective >= MIN_CLUSTERS and informative >= MIN_DISCORDANT
+
+
+def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interval:
+    """The interval of the item-weighted mean; `key` names the number, and with the options' seed fixes its draws."""
+    if len(sample.values) == 0:
+        return NO_INTERVAL
+    totals = ClusterTotals.of(sample.values, sample.cluster)
+    informative = _informative(sample)
+    if sample.binary and totals.single and not sample.difference:
+        # Near the ends Wilson's interval covers as little as 90 %.
+        exact = informative < MIN_DISCORDANT
+        return (clopper_pearson if exact else wilson)(float(sample.values.sum()), len(sample.values), options.level)
+    if enough_for_t(totals, informative):
+        return _cut(cluster_t(totals, options.level), sample)
+    if sample.binary and totals.single:
+        return _tango_of(sample, 1.0, options.level)
+    if informative == 0 or (sample.binary and informative < MIN_DISCORDANT) or _hardly_varies(totals):
+        return _score_with_design_effect(sample, totals, options.level)
+    seed = seed_of(options.seed, *key)
+    if totals.single:
+        return _cut(paired_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
+    return _cut(wild_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
+
+
+def macro_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interval:
+    """The interval of the mean of the task means.
+
+    Clustered t where the whole sample allows it; else MOVER over the tasks' own intervals, which needs that no cluster
+    crosses tasks, and no interval where one does.
+    """
+    tasks = np.unique(sample.task)
+    if len(tasks) == 0:
+        return NO_INTERVAL
+    totals = ClusterTotals.of(sample.values, sample.cluster)
+    sizes = np.bincount(sample.task)[tasks]
+    if enough_for_t(totals, _informative(sample)) and sizes.min() >= MIN_CLUSTERS / len(tasks) and sizes.min() >= 2:
+        return weighted_cluster_t(sample.values, sample.task, sample.cluster, options.level)
+    if len(np.unique(np.column_stack([sample.cluster, sample.task]), axis=0)) > totals.count:
+        return NO_INTERVAL
+    parts = [sample.of_task(int(code)) for code in tasks]
+    each = [mean_interval(part, options, *key, str(code)) for part, code in zip(parts, tasks, strict=True)]
+    means = np.array([part.values.mean() for part in parts])
+    lows, highs = np.array([i.low for i in each]), np.array([i.high for i in each])
+    if np.isnan(lows).any():
+        return NO_INTERVAL
+    return mover(means, lows, highs, np.full(len(tasks), 1 / len(tasks)))
+
+
+def _informative(sample: Sample) -> int:
+    """Items that say something about the spread: non-zero differences, or scores away from the most frequent one."""
+    if sample.difference:
+        return int(np.count_nonzero(sample.values))
+    _, counts = np.unique(sample.values, return_counts=True)
+    return int(len(sample.values) - counts.max())
+
+
+def _hardly_varies(totals: ClusterTotals) -> bool:
+    """Most clusters have one and the same mean, and fewer than `MIN_DISCORDANT` have not.
+
+    A bootstrap then draws the usual clusters alone too often: its interval reaches to the bound, or ends at their mean.
+    """
+    _, counts = np.unique(totals.sums / totals.sizes, return_counts=True)
+    away = int(totals.count - counts.max())
+    return totals.count > 1 and away < MIN_DISCORDANT and 2 * away < totals.count
+
+
+def _tango_of(sample: Sample, design_effect: float, level: float) -> Interval:
+    """Tango's interval; of graded differences, gains and losses count as shares of the largest possible.
+
+    That is conservative: of all differences with the same mean gain and mean loss, those that are 0 or +-`bound` vary
+    most.
+    """
+    shares = sample.values / (sample.bound * design_effect)
+    gained, lost = float(shares[shares > 0].sum()), float(-shares[shares < 0].sum())
+    found = tango(gained, lost, len(shares) / design_effect, level)
+    return replace(found, low=found.low * sample.bound, high=found.high * sample.bound, se=found.se * sample.bound)
+
+
+def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: float) -> Interval:
+    """Score or exact interval on the effective sample size, for data that hardly vary.
+
+    For a difference the design effect is the clustered over the independent variance, at least 1 (Rao and Scott 1992);
+    with no variation to judge it by, the largest possible one (every cluster counts as a single item).
+    """
+    if not sample.difference:
+        return korn_graubard(totals, level)
+    n, largest = len(sample.values), totals.items / totals.effective
+    independent = float(sample.values.var(ddof=1)) / n if n > 1 else 0.0
+    effect = (
+        min(max(totals.standard_error() ** 2 / independent, 1.0), largest)
+        if independent > 0 and totals.count > 1
+        else largest
+    )
+    method = "tango_design_effect" if sample.binary else "tango_graded"
+    return replace(_tango_of(sample, effect, level), method=method)
+
+
+def _cut(interval: Interval, sample: Sample) -> Interval:
+    """A score's own interval stays in [0, 1]; the test of "the mean is 0" means nothing there."""
+    if sample.difference or np.isnan(interval.low):
+        return interval
+    return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high), p=float("nan"))
+
+
+def bootstrap_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interval:
+    """The paired cluster bootstrap where there is enough variation for one, else what `mean_interval` chooses.
+
+    Very many clusters that all differ would cost more than the bootstrap gains on the t interval there.
+    """
+    if len(sample.values) == 0:
+        return NO_INTERVAL
+    totals = ClusterTotals.of(sample.values, sample.cluster)
+    if not enough_for_t(totals, _informative(sample)):
+        return mean_interval(sample, options, *key)
+    if len(distinct_rows(np.column_stack([totals.sums, totals.sizes]))[0]) > MOST_DISTINCT:
+        return mean_interval(sample, options, *key)
+    return paired_cluster(totals, options.level, seed_of(options.seed, *key), options.draws, sample.bound)

@@ -1,0 +1,168 @@
+"""Speech scores and gaps corrected for the ASR scorer, per model and condition, beside the raw ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import polars as pl
+
+from omnigap_orchestrator.analysis.gaps.contrasts import MissingRule
+from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, Corrected, correct
+from omnigap_orchestrator.analysis.instrument.schema import CALIBRATED_SCHEMA
+from omnigap_orchestrator.analysis.instrument.second_scorer import SecondOpinion, second_opinions
+from omnigap_orchestrator.analysis.scores.pairs import (
+    NEEDED_COLUMNS,
+    ModelScores,
+    is_scored,
+    item_scores,
+    score_matrices,
+)
+
+CONDITION, REFERENCE, BOTH = "condition", "reference", "both"
+"""Which ends of a gap the ASR scorer has heard, and so which are corrected."""
+
+_NAN = float("nan")
+
+
+def calibrated(
+    results: pl.DataFrame,
+    calibrations: tuple[Calibration, ...],
+    rule: MissingRule,
+    options: IntervalOptions,
+    reference: str = "t2t",
+    bands: tuple[tuple[Calibration, ...], tuple[Calibration, ...]] = ((), ()),
+) -> pl.DataFrame:
+    """Raw and corrected accuracy and gap of every condition with a speech answer.
+
+    Where the reference is itself spoken, both ends of a gap are corrected, and the gaps of written answers, whose
+    reference was heard, have rows as well.
+
+    Args:
+        results: with answer_type and output; `metric` where rates differ by it; `second_score`, the score by another
+        ASR, is compared with the first on the cells that both have heard.
+        calibrations: empty: only what needs none is given.
+        bands: calibrations with q0 over plain foils alone, and over sound-alikes alone.
+
+    Returns:
+        A frame of `CALIBRATED_SCHEMA`, nulls with the `reason` where a correction is refused: scores that are not 0 or
+        1, an answer type without calibration, a scorer that tells too little, too many pairs without a score.
+    """
+    speech = results.filter(pl.col("output") == "speech")
+    spoken = set(speech.select("model", "condition").unique().iter_rows())
+    graded = speech.filter(is_scored() & ~pl.col("score").is_in([0.0, 1.0]))
+    not_binary = set(graded.select("model", "condition").unique().iter_rows())
+    second = second_opinions(results, reference, spoken, options)
+    kinds = _kinds(results)
+    rows: list[tuple[object, ...]] = []
+    for scores in score_matrices(item_scores(results.select(NEEDED_COLUMNS))):
+        for condition in scores.conditions:
+            ends = (scores.model, condition) in spoken, (scores.model, reference) in spoken
+            if not ends[0] and (not ends[1] or condition == reference):
+                continue
+            heard = {(scores.model, name) for name, said in zip((condition, reference), ends, strict=True) if said}
+            refusal = "the metric is not binary" if heard & not_binary else None
+            ask = _Question(scores, condition, reference, ends, kinds, rule, options.level, refusal)
+            main = ask.score(calibrations), ask.gap(calibrations)
+            numbers = [x for c in main for x in (c.raw, c.estimate, c.low, c.high, c.calibration_se, c.n)]
+            band = [found(by).estimate for found in (ask.score, ask.gap) for by in bands]
+            side = BOTH if all(ends) and condition != reference else CONDITION if ends[0] else REFERENCE
+            opinion = second.get((scores.model, condition), SecondOpinion())
+            reason = next((c.reason for c in main if c.reason is not None), None)
+            note = ask.note(calibrations) if reason is None else None
+            rows.append((scores.model, condition, side, *numbers, *band, *astuple(opinion), note, reason))
+    return pl.DataFrame(rows, schema=CALIBRATED_SCHEMA, orient="row").fill_nan(None)
+
+
+_Kind = tuple[str | None, str | None]
+"""An answer type, and the metric of the item."""
+
+
+def _kinds(results: pl.DataFrame) -> dict[str, _Kind]:
+    metric = pl.col("metric") if "metric" in results.columns else pl.lit(None, pl.String)
+    frame = results.group_by("item_id").agg(pl.col("answer_type").first(), metric=metric.drop_nulls().first())
+    return {item: (answer_type, name) for item, answer_type, name in frame.iter_rows()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One condition of one model; `ends`: whether its answers, and those of the reference, were heard by the scorer."""
+
+    scores: ModelScores
+    condition: str
+    reference: str
+    ends: tuple[bool, bool]
+    kinds: Mapping[str, _Kind]
+    rule: MissingRule
+    level: float
+    refusal: str | None
+
+    def score(self, calibrations: tuple[Calibration, ...]) -> Corrected:
+        """The accuracy; a written answer's is not corrected, and has no reason not to be."""
+        if self.ends[0]:
+            return self._corrected([self.condition], calibrations)
+        held = self.scores.score[:, self.scores.column(self.condition)]
+        held = held[~np.isnan(held)]
+        raw = float(held.mean()) if len(held) else _NAN
+        return Corrected(raw, _NAN, _NAN, _NAN, _NAN, _NAN, len(held), 0)
+
+    def gap(self, calibrations: tuple[Calibration, ...]) -> Corrected:
+        """The gap; of the reference itself there is none."""
+        if self.condition == self.reference:
+            return Corrected(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, 0, 0)
+        if self.reference not in self.scores.conditions:
+            why = f"no {self.reference} to compare with"
+            return Corrected(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, 0, 0, why)
+        return self._corrected([self.condition, self.reference], calibrations)
+
+    def note(self, calibrations: tuple[Calibration, ...]) -> str | None:
+        """The metrics that have no rates of their own, and so take those of all clips of their answer type."""
+        places, others = _Places(calibrations), set()
+        for answer_type, metric in {self.kinds[str(item)] for item in self.scores.items}:
+            code = places.of((answer_type, metric))
+            by = () if code is None else calibrations[code].metrics
+            if metric is not None and by not in ((), (metric,)):
+                others.add(f"{answer_type} by {metric} with the rates of {answer_type} by {', '.join(by)}")
+        return "; ".join(sorted(others)) or None
+
+    def _corrected(self, names: list[str], calibrations: tuple[Calibration, ...]) -> Corrected:
+        scores, refusal = self.scores, self.refusal
+        columns = [scores.column(name) for name in names]
+        planned = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
+        lacking = int(np.any(planned.scored[:, columns] < planned.planned[:, columns], axis=1).sum())
+        held = planned.where(~np.any(np.isnan(planned.score[:, columns]), axis=1))
+        ends = [held.score[:, column] for column in columns]
+        base = ends[1] if len(ends) > 1 else None
+        n, clusters = len(held.task), len(np.unique(held.cluster))
+        raw = float((ends[0] - (0.0 if base is None else base)).mean()) if n else _NAN
+        places = _Places(calibrations)
+        found = [places.of(self.kinds[str(item)]) for item in held.items]
+        if not calibrations:
+            refusal = refusal or "not calibrated"
+        elif None in found:
+            unknown = {str(self.kinds[str(i)][0]) for i, code in zip(held.items, found, strict=True) if code is None}
+            refusal = refusal or f"no calibration of answer type {', '.join(sorted(unknown))}"
+        if self.rule.refuses(lacking, len(planned.task)):
+            refusal = refusal or f"refused: {lacking} of {len(planned.task)} planned items lack a score"
+        if refusal is not None or n == 0:
+            return Corrected(raw, _NAN, _NAN, _NAN, _NAN, _NAN, n, clusters, refusal or "no scores")
+        codes = np.array([code for code in found if code is not None], dtype=np.int64)
+        return correct(ends[0], codes, calibrations, held.cluster, base, self.level, heard=self.ends)
+
+
+class _Places:
+    """Which calibration an item takes: that of its answer type by its metric, else the one over most metrics."""
+
+    def __init__(self, calibrations: tuple[Calibration, ...]) -> None:
+        self._own = {(c.answer_type, c.metrics): code for code, c in enumerate(calibrations)}
+        widest = sorted(enumerate(calibrations), key=lambda found: len(found[1].metrics))
+        self._widest = {c.answer_type: code for code, c in widest}
+
+    def of(self, kind: _Kind) -> int | None:
+        answer_type, metric = kind
+        if answer_type is None:
+            return None
+        own = self._own.get((answer_type, (metric,))) if metric is not None else None
+        return self._widest.get(answer_type) if own is None else own

@@ -1,0 +1,1 @@
+"""Which form of question and answer a product should take for each task."""

@@ -1,0 +1,1 @@
+"""Known truths put through the analysis: do its intervals hold?"""

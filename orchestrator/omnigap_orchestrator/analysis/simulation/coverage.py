@@ -1,0 +1,152 @@
+"""How often the intervals cover a known gap or accuracy: data drawn with known accuracies, clusters and dependence."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.inference.significance import mcnemar_exact
+from omnigap_orchestrator.analysis.scores.pairs import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Paired scores of two conditions with known accuracies, or of `condition` alone.
+
+    Right or wrong is a Gaussian variable under the threshold of the condition's accuracy, so the true gap is exact.
+    `shared` is the part of its variance that both conditions of an item share, `clustered` the part that a cluster has
+    for one condition alone (it clusters the differences).
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    reference: float = 0.7
+    condition: float = 0.65
+    shared: float = 0.3
+    clustered: float = 0.0
+    graded: bool = False
+    alone: bool = False
+
+    @property
+    def truth(self) -> float:
+        """The gap; of one condition alone, its accuracy."""
+        return self.condition if self.alone else self.condition - self.reference
+
+
+def _even(clusters: int, size: int = 1) -> tuple[int, ...]:
+    return (size,) * clusters
+
+
+SCENARIOS = (
+    Scenario("400 items", _even(400)),
+    Scenario("400 items, no gap", _even(400), condition=0.7),
+    Scenario("60 items, no gap", _even(60), condition=0.7),
+    Scenario("60 clusters of 5", _even(60, 5), clustered=0.2),
+    Scenario("60 clusters of 5, no gap", _even(60, 5), condition=0.7, clustered=0.2),
+    Scenario("100 items, graded", _even(100), graded=True),
+    Scenario("30 items", _even(30)),
+    Scenario("15 items", _even(15)),
+    Scenario("100 items, near the ceiling", _even(100), reference=0.99, condition=0.97),
+    Scenario("15 clusters of 10", _even(15, 10), clustered=0.2),
+    Scenario("8 clusters of 20", _even(8, 20), clustered=0.2),
+    Scenario("60 very unequal clusters", (80, 40, 20, *_even(57, 3)), clustered=0.1),
+    Scenario("20 clusters of 5, near the ceiling", _even(20, 5), reference=0.99, condition=0.97, clustered=0.2),
+    Scenario("20 items, graded", _even(20), graded=True),
+    Scenario("12 clusters of 5, graded", _even(12, 5), clustered=0.2, graded=True),
+    Scenario("20 items, near the ceiling", _even(20), reference=0.99, condition=0.95),
+    Scenario("10 clusters of 5, near the ceiling", _even(10, 5), reference=0.99, condition=0.97, clustered=0.2),
+)
+
+
+def _score(name: str, sizes: tuple[int, ...], accuracy: float, clustered: float = 0.0) -> Scenario:
+    return Scenario(name, sizes, condition=accuracy, clustered=clustered, alone=True)
+
+
+SCORES = (
+    _score("140 items", _even(140), 0.7),
+    _score("20 items", _even(20), 0.95),
+    _score("50 items", _even(50), 0.99),
+    _score("400 items", _even(400), 0.99),
+    _score("60 clusters of 5", _even(60, 5), 0.7, clustered=0.2),
+    _score("10 clusters of 5", _even(10, 5), 0.99, clustered=0.2),
+    _score("10 clusters of 5, alike", _even(10, 5), 0.97, clustered=0.5),
+    _score("10 clusters of 5, far from the ceiling", _even(10, 5), 0.7, clustered=0.5),
+    _score("20 clusters of 5", _even(20, 5), 0.95, clustered=0.2),
+    _score("8 clusters of 20", _even(8, 20), 0.95, clustered=0.2),
+    _score("60 very unequal clusters", (80, 40, 20, *_even(57, 3)), 0.97, clustered=0.1),
+)
+"""Scores of one condition, most of them near the ceiling, where good models are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What came of the draws of one scenario; shares in [0, 1]."""
+
+    scenario: Scenario
+    draws: int
+    coverage: float
+    rejections: float
+    # Of the exact McNemar test of no gap; NaN where it is not valid.
+    exact_rejections: float
+    width: float
+    methods: tuple[tuple[str, int], ...]
+
+    @property
+    def monte_carlo_error(self) -> float:
+        """Standard error of `coverage`."""
+        return math.sqrt(max(self.coverage * (1 - self.coverage), 1e-9) / self.draws)
+
+
+def draw(scenario: Scenario, rng: np.random.Generator) -> Sample:
+    """One data set of the scenario."""
+    sizes = np.array(scenario.sizes)
+    cluster = np.repeat(np.arange(len(sizes)), sizes)
+    n = len(cluster)
+    common = rng.standard_normal(n) * math.sqrt(scenario.shared)
+    rest = math.sqrt(1 - scenario.shared - scenario.clustered)
+
+    def scores(accuracy: float) -> FloatArray:
+        own = rng.standard_normal(len(sizes))[cluster] * math.sqrt(scenario.clustered)
+        place = special.ndtr(common + own + rng.standard_normal(n) * rest)
+        if not scenario.graded:
+            return np.asarray(place < accuracy, dtype=np.float64)
+        # A skewed score, often 0 or 1, with the mean wanted: Beta(a, b) through its quantile function.
+        return np.asarray(special.betaincinv(accuracy * 0.8, (1 - accuracy) * 0.8, place), dtype=np.float64)
+
+    values = scores(scenario.condition)
+    if not scenario.alone:
+        values = values - scores(scenario.reference)
+    return Sample(values, cluster, np.zeros(n, dtype=np.int64), not scenario.graded, difference=not scenario.alone)
+
+
+def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions | None = None) -> Coverage:
+    """Draws the scenario many times and counts how often the chosen interval holds the truth."""
+    options = options or IntervalOptions(draws=999)
+    rng = np.random.default_rng([seed, *scenario.name.encode()])
+    covered = rejected = exact = 0
+    widths = np.empty(draws)
+    methods: Counter[str] = Counter()
+    paired = not (scenario.alone or scenario.graded) and max(scenario.sizes) == 1
+    for index in range(draws):
+        sample = draw(scenario, rng)
+        interval = mean_interval(sample, options, str(index))
+        covered += interval.low <= scenario.truth <= interval.high
+        rejected += not interval.low <= 0 <= interval.high
+        widths[index] = interval.high - interval.low
+        methods[interval.method] += 1
+        if paired:
+            exact += mcnemar_exact(int((sample.values < 0).sum()), int((sample.values > 0).sum())) <= 1 - options.level
+    return Coverage(
+        scenario,
+        draws,
+        covered / draws,
+        rejected / draws,
+        exact / draws if paired else math.nan,
+        float(widths.mean()),
+        tuple(methods.most_common()),
+    )
