@@ -26,6 +26,7 @@ lint: $(VENV)/.test $(VENV)/.models ## Style, types, protos, Dockerfiles.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	cd proto && ../$(BIN)/buf lint
 	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh --check
 	$(BIN)/hadolint docker/*.Dockerfile
@@ -54,7 +55,7 @@ browser:
 	else echo 'No chromium on the PATH: the browser tests are skipped. Install it to run them.'; fi
 
 clean: ## Remove the environment and what builds and tests left. Runs stay.
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
