@@ -27,8 +27,8 @@ from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 
 # Models that ship with omnigap: they show that the instrument works, and nothing about real models.
 SHIPPED_MODELS = frozenset({"cascade", "echo"})
-# The checkpoint folder that the asr service ships: it knows two synthetic voices, and no other.
-SHIPPED_EARS = "checkpoint"
+# What the asr service calls the checkpoint that it ships: it knows two synthetic voices, and no other.
+SHIPPED_EARS = "omnigap-micro-whisper"
 _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
 
 

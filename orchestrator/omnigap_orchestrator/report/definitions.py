@@ -127,7 +127,9 @@ _ALL = (
         "Corrected",
         "(raw + q0 - 1) / (q0 + q1 - 1), Rogan and Gladen's estimator, each answer type with its own rates, and each "
         "metric within a type where there are clips enough. The interval carries the variance of the raw score, of q1 "
-        "and q0, and for a gap the covariance with the reference; a spoken reference is corrected too. Refused where "
+        "and q0, and for a gap the covariance with the reference; a spoken reference is corrected too. With few items, "
+        "few clusters or scores that hardly vary it is the raw score's own interval, stretched by 1 / (q0 + q1 - 1), "
+        "with the rates' variance added. Refused where "
         "q0 + q1 - 1 is below 0.2, for scores with grades, and where a type has no calibration.",
     ),
     Definition(

@@ -74,6 +74,8 @@ def p_value(value: float | None) -> str:
 def number(value: float | None, digits: int = 2) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
+    if 0 < abs(value) < 0.5 * 10**-digits:
+        return f"<{10**-digits:.{digits}f}" if value > 0 else f">{MINUS}{10**-digits:.{digits}f}"
     return f"{value:,.{digits}f}".replace("-", MINUS)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnigap.digest import file_sha256
-from omnigap_services.asr.options import SHIPPED_CHECKPOINT
+from omnigap_services.asr.options import SHIPPED_CHECKPOINT, SHIPPED_NAME
 from omnigap_services.options import OptionsError
 
 # What CTranslate2 and faster-whisper read from a checkpoint; other files beside them change no answer.
@@ -42,7 +42,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
         return _from_hub(name, revision)
     if not (folder / "model.bin").is_file():
         raise OptionsError(f"no Whisper checkpoint in {folder} (model.bin is missing): set the option checkpoint")
-    return Checkpoint(folder, folder.name, content_hash(folder), _padding_seconds(folder))
+    return Checkpoint(folder, folder.name if name else SHIPPED_NAME, content_hash(folder), _padding_seconds(folder))
 
 
 def _from_hub(name: str, revision: str | None) -> Checkpoint:

@@ -10,6 +10,8 @@ from pydantic import Field
 from omnigap_services.options import Options
 
 SHIPPED_CHECKPOINT = Path(__file__).parent / "checkpoint"
+SHIPPED_NAME = "omnigap-micro-whisper"
+"""By which the reports know it: they say that it is not for real models' voices."""
 """The micro Whisper of this project: English, CTranslate2 format."""
 
 

@@ -174,6 +174,16 @@ def test_never_wrong_in_ten_labels_is_not_never_wrong() -> None:
     assert found.se > 2 * whole
 
 
+def test_labels_that_are_all_right_keep_the_scorers_mean_of_all_answers() -> None:
+    score = np.array([1.0] * 90 + [0.0] * 10)
+    label = np.full(100, np.nan)
+    label[:10] = 1.0
+    found = ppi_mean(Labelled(score, label, np.full(100, 10.0), np.zeros(100, dtype=np.int64), np.arange(100)))
+    assert found.lam == (1.0,)
+    assert found.estimate == pytest.approx(0.9)
+    assert found.low < 0.8
+
+
 def test_a_stratum_without_labels_is_refused() -> None:
     sample = Labelled(
         np.array([1.0, 1, 1, 0, 0]),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from omnigap_orchestrator.analysis import Calibration, correct, corrected
+from omnigap_orchestrator.analysis.inference.closed_form import clopper_pearson
 
 
 def data(
@@ -66,6 +67,25 @@ def test_types_are_corrected_each_with_its_own_calibration() -> None:
     expected = (corrected(0.5, 0.95, 0.9) + corrected(1.0, 0.99, 0.8)) / 2
     assert found.estimate == pytest.approx(expected)
     assert found.estimate > 0.8
+
+
+def test_twenty_right_answers_leave_as_much_open_as_they_do_without_a_correction() -> None:
+    calibration = Calibration("entity", 190, 200, 196, 200)
+    found = correct(np.ones(20), np.zeros(20, dtype=np.int64), (calibration,), np.arange(20))
+    exact = clopper_pearson(20, 20)
+    assert found.method == exact.method
+    assert found.low <= corrected(exact.low, calibration.q0, calibration.q1)
+    assert found.low == pytest.approx(corrected(exact.low, calibration.q0, calibration.q1), abs=0.01)
+
+
+def test_few_clusters_widen_a_corrected_gap_as_they_widen_the_raw_one() -> None:
+    rng = np.random.default_rng(8)
+    truth, heard, calibration = data(rng, 0.7, 0.98, 0.95, n=1000, m=2000)
+    kind = np.zeros(1000, dtype=np.int64)
+    apart = correct(heard, kind, (calibration,), np.arange(1000), reference=truth)
+    together = correct(heard, kind, (calibration,), np.arange(1000) // 100, reference=truth)
+    assert (apart.method, together.method) == ("cluster_t", "wild_cluster_webb")
+    assert together.estimate == pytest.approx(apart.estimate)
 
 
 def test_an_estimate_beyond_one_is_not_clipped() -> None:

@@ -7,6 +7,7 @@ import pytest
 from omnigap_orchestrator.analysis import IntervalOptions
 from omnigap_orchestrator.analysis.simulation.claims import Claim, claims
 from omnigap_orchestrator.analysis.simulation.coverage import SCENARIOS, SCORES, Scenario, simulate
+from omnigap_orchestrator.analysis.simulation.heard import HEARD, Heard, simulate_heard
 
 DRAWS = 200
 
@@ -30,4 +31,10 @@ def test_intervals_cover_the_true_gap(scenario: Scenario) -> None:
 @pytest.mark.parametrize("scenario", SCORES, ids=lambda s: s.name)
 def test_intervals_cover_the_true_accuracy(scenario: Scenario) -> None:
     result = simulate(scenario, DRAWS, seed=7, options=IntervalOptions(draws=399))
+    assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)
+
+
+@pytest.mark.parametrize("heard", HEARD, ids=lambda h: h.name)
+def test_intervals_of_spoken_scores_cover_the_truth(heard: Heard) -> None:
+    result = simulate_heard(heard, DRAWS, seed=7, options=IntervalOptions(draws=399))
     assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)

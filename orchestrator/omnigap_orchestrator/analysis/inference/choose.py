@@ -76,7 +76,7 @@ def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interv
     if len(sample.values) == 0:
         return NO_INTERVAL
     totals = ClusterTotals.of(sample.values, sample.cluster)
-    informative = _informative(sample)
+    informative = informative_values(sample)
     if sample.binary and totals.single and not sample.difference:
         # Near the ends Wilson's interval covers as little as 90 %.
         exact = informative < MIN_DISCORDANT
@@ -104,7 +104,11 @@ def macro_interval(sample: Sample, options: IntervalOptions, *key: str) -> Inter
         return NO_INTERVAL
     totals = ClusterTotals.of(sample.values, sample.cluster)
     sizes = np.bincount(sample.task)[tasks]
-    if enough_for_t(totals, _informative(sample)) and sizes.min() >= MIN_CLUSTERS / len(tasks) and sizes.min() >= 2:
+    if (
+        enough_for_t(totals, informative_values(sample))
+        and sizes.min() >= MIN_CLUSTERS / len(tasks)
+        and sizes.min() >= 2
+    ):
         return weighted_cluster_t(sample.values, sample.task, sample.cluster, options.level)
     if len(np.unique(np.column_stack([sample.cluster, sample.task]), axis=0)) > totals.count:
         return NO_INTERVAL
@@ -117,7 +121,7 @@ def macro_interval(sample: Sample, options: IntervalOptions, *key: str) -> Inter
     return mover(means, lows, highs, np.full(len(tasks), 1 / len(tasks)))
 
 
-def _informative(sample: Sample) -> int:
+def informative_values(sample: Sample) -> int:
     """Items that say something about the spread: non-zero differences, or scores away from the most frequent one."""
     if sample.difference:
         return int(np.count_nonzero(sample.values))
@@ -181,7 +185,7 @@ def bootstrap_interval(sample: Sample, options: IntervalOptions, *key: str) -> I
     if len(sample.values) == 0:
         return NO_INTERVAL
     totals = ClusterTotals.of(sample.values, sample.cluster)
-    if not enough_for_t(totals, _informative(sample)):
+    if not enough_for_t(totals, informative_values(sample)):
         return mean_interval(sample, options, *key)
     if len(distinct_rows(np.column_stack([totals.sums, totals.sizes]))[0]) > MOST_DISTINCT:
         return mean_interval(sample, options, *key)

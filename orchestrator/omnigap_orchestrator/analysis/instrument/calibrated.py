@@ -64,9 +64,9 @@ def calibrated(
                 continue
             heard = {(scores.model, name) for name, said in zip((condition, reference), ends, strict=True) if said}
             refusal = "the metric is not binary" if heard & not_binary else None
-            ask = _Question(scores, condition, reference, ends, kinds, rule, options.level, refusal)
+            ask = _Question(scores, condition, reference, ends, kinds, rule, options, refusal)
             main = ask.score(calibrations), ask.gap(calibrations)
-            numbers = [x for c in main for x in (c.raw, c.estimate, c.low, c.high, c.calibration_se, c.n)]
+            numbers = [x for c in main for x in (c.raw, c.estimate, c.low, c.high, c.method, c.calibration_se, c.n)]
             band = [found(by).estimate for found in (ask.score, ask.gap) for by in bands]
             side = BOTH if all(ends) and condition != reference else CONDITION if ends[0] else REFERENCE
             opinion = second.get((scores.model, condition), SecondOpinion())
@@ -96,7 +96,7 @@ class _Question:
     ends: tuple[bool, bool]
     kinds: Mapping[str, _Kind]
     rule: MissingRule
-    level: float
+    options: IntervalOptions
     refusal: str | None
 
     def score(self, calibrations: tuple[Calibration, ...]) -> Corrected:
@@ -106,15 +106,14 @@ class _Question:
         held = self.scores.score[:, self.scores.column(self.condition)]
         held = held[~np.isnan(held)]
         raw = float(held.mean()) if len(held) else _NAN
-        return Corrected(raw, _NAN, _NAN, _NAN, _NAN, _NAN, len(held), 0)
+        return Corrected.refused(raw, len(held), 0, None)
 
     def gap(self, calibrations: tuple[Calibration, ...]) -> Corrected:
         """The gap; of the reference itself there is none."""
         if self.condition == self.reference:
-            return Corrected(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, 0, 0)
+            return Corrected.refused(_NAN, 0, 0, None)
         if self.reference not in self.scores.conditions:
-            why = f"no {self.reference} to compare with"
-            return Corrected(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN, 0, 0, why)
+            return Corrected.refused(_NAN, 0, 0, f"no {self.reference} to compare with")
         return self._corrected([self.condition, self.reference], calibrations)
 
     def note(self, calibrations: tuple[Calibration, ...]) -> str | None:
@@ -147,9 +146,10 @@ class _Question:
         if self.rule.refuses(lacking, len(planned.task)):
             refusal = refusal or f"refused: {lacking} of {len(planned.task)} planned items lack a score"
         if refusal is not None or n == 0:
-            return Corrected(raw, _NAN, _NAN, _NAN, _NAN, _NAN, n, clusters, refusal or "no scores")
+            return Corrected.refused(raw, n, clusters, refusal or "no scores")
         codes = np.array([code for code in found if code is not None], dtype=np.int64)
-        return correct(ends[0], codes, calibrations, held.cluster, base, self.level, heard=self.ends)
+        key = ("corrected", scores.model, *names)
+        return correct(ends[0], codes, calibrations, held.cluster, base, self.options, heard=self.ends, key=key)
 
 
 class _Places:

@@ -175,8 +175,10 @@ def _linear(sample: Labelled) -> _Linear:
         scale = size * share * (math.sqrt(count / (count - 1)) if 1 < count < size else 1.0)
         own_y[there], own_f[there] = scale * (y - share @ y), scale * (f - share @ f)
         df += count if count == size else count - 1
-        if count < size and np.ptp(f) == 0 and np.isin(y, (0.0, 1.0)).all():
-            hidden += (size / n) ** 2 * (1 - count / size) * _unseen(y, share) / count
+        if count < size and np.isin(y, (0.0, 1.0)).all() and np.isin(sample.score[inside], (0.0, 1.0)).all():
+            # Of the answers with one score: a scorer that was never wrong in these labels is not never wrong.
+            for said in np.unique(sample.score[inside]):
+                hidden += _hidden(y[f == said], share[f == said], int((sample.score[inside] == said).sum())) / n**2
     a = float(mean_y.mean())
     b = float(sample.score.mean() - mean_f.mean())
     influence_a = mean_y - a + own_y
@@ -195,20 +197,27 @@ def _linear(sample: Labelled) -> _Linear:
     )
 
 
-def _unseen(labels: FloatArray, share: FloatArray) -> float:
-    """Variance that a stratum may have beyond what its labels show: "never wrong" in ten labels is not "never wrong".
+def _hidden(labels: FloatArray, share: FloatArray, size: int) -> float:
+    """Variance of the sum over `size` answers with the same score, beyond what its labels show: "never wrong" in ten
+    labels is not "never wrong".
 
-    Half a right and half a wrong label are added (Jeffreys).
+    Half a right and half a wrong label are added (Jeffreys); without any label nothing is known.
     """
     n = len(labels)
-    p = (float(share @ labels) * n + 0.5) / (n + 1)
-    return max(0.0, p * (1 - p) - float(labels.var(ddof=1) if n > 1 else 0.0))
+    rights = float(share @ labels) / float(share.sum()) * n if n else 0.0
+    p = (rights + 0.5) / (n + 1)
+    unseen = max(0.0, p * (1 - p) - float(labels.var(ddof=1) if n > 1 else 0.0))
+    return size**2 * (1 - n / size) * unseen / max(n, 1)
 
 
 def _tuned(a: FloatArray, b: FloatArray, most: Sequence[float]) -> FloatArray:
-    """The weights with the least variance of a + b @ lam, each cut to what the paper allows; NaN where b is nothing."""
+    """The weights with the least variance of a + b @ lam, each cut to what the paper allows; NaN where b is nothing.
+
+    Labels that are all alike would tune the scores away and leave what they happened to miss: then it is 1, untuned.
+    """
     lam = np.full(b.shape[1], np.nan)
     says = np.square(b).sum(axis=0) > _NOTHING**2 + _NOTHING * float(np.square(a).sum())
     if says.any():
-        lam[says] = np.linalg.lstsq(b[:, says], -a, rcond=None)[0]
+        alike = float(np.square(a).sum()) <= _NOTHING**2
+        lam[says] = 1.0 if alike else np.linalg.lstsq(b[:, says], -a, rcond=None)[0]
     return np.where(np.isnan(lam), lam, np.clip(lam, 0.0, np.array(most)))

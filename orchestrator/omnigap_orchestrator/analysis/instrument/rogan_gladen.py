@@ -12,6 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from omnigap_orchestrator.analysis.inference.choose import (
+    IntervalOptions,
+    Sample,
+    enough_for_t,
+    informative_values,
+    mean_interval,
+)
 from omnigap_orchestrator.analysis.inference.closed_form import ClusterTotals
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray
 
@@ -75,7 +82,13 @@ class Corrected:
     calibration_se: float
     n: int
     clusters: int
+    # Of the part of the interval that the items bring.
+    method: str = "none"
     reason: str | None = None
+
+    @classmethod
+    def refused(cls, raw: float, n: int, clusters: int, reason: str | None) -> Corrected:
+        return cls(raw, math.nan, math.nan, math.nan, math.nan, math.nan, n, clusters, reason=reason)
 
 
 def correct(
@@ -84,9 +97,10 @@ def correct(
     calibrations: tuple[Calibration, ...],
     cluster: IntArray,
     reference: FloatArray | None = None,
-    level: float = 0.95,
+    options: IntervalOptions | None = None,
     *,
     heard: tuple[bool, bool] = (True, False),
+    key: tuple[str, ...] = (),
 ) -> Corrected:
     """Corrects the mean of binary scores, or their gap against another condition's scores on the same items.
 
@@ -100,8 +114,11 @@ def correct(
         scores: (items,) raw scores in the condition that the ASR scorer heard.
         types: (items,) index into `calibrations`.
         reference: (items,) scores of the other condition; null for the accuracy itself.
+        options: of the intervals; level 0.95 by default.
         heard: whether `scores`, and `reference`, are of answers that the scorer heard; text answers are taken as right.
+        key: what names the number among all others, for the draws of a bootstrap.
     """
+    options = options or IntervalOptions()
     held = [calibrations[int(code)] for code in np.unique(types)] if len(scores) else []
     weak = [c for c in held if c.information < MIN_INFORMATION]
     n, clusters = len(scores), len(np.unique(cluster))
@@ -113,7 +130,7 @@ def correct(
             told = f"q0 + q1 - 1 = {weak[0].information:.2f} < {MIN_INFORMATION}"
             by = f" by {', '.join(weak[0].metrics)}" if weak[0].metrics else ""
             reason = f"the scorer tells too little about {weak[0].answer_type!r}{by}: {told}"
-        return Corrected(raw, math.nan, math.nan, math.nan, math.nan, math.nan, n, clusters, reason)
+        return Corrected.refused(raw, n, clusters, reason)
     q0, q1 = (np.array([getattr(c, name) for c in calibrations])[types] for name in ("q0", "q1"))
     ears, base_ears = float(heard[0]), float(heard[1] and reference is not None)
     mapped, base = (
@@ -129,5 +146,19 @@ def correct(
         by_q0 = ears * (1 - theta) - base_ears * (1 - other)
         extra += (weight / calibration.information) ** 2 * (by_q0**2 * v0 + by_q1**2 * v1)
     se = math.sqrt(totals.standard_error() ** 2 + extra)
-    half = float(stats.t.ppf(0.5 + level / 2, clusters - 1)) * se
-    return Corrected(raw, totals.mean, totals.mean - half, totals.mean + half, se, math.sqrt(extra), n, clusters)
+    values = scores if reference is None else scores - reference
+    # Averaged over replicates they are no longer 0 or 1.
+    binary = bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
+    sample = Sample(values, cluster, types, binary, reference is not None)
+    if enough_for_t(ClusterTotals.of(sample.values, cluster), informative_values(sample)):
+        below = above = float(stats.t.ppf(0.5 + options.level / 2, clusters - 1)) * se
+        method = "cluster_t"
+    else:
+        inner = mean_interval(sample, options, *key)
+        stretch = 1 / min(c.information for c in held)
+        calibrated = float(stats.norm.ppf(0.5 + options.level / 2)) * math.sqrt(extra)
+        below = math.hypot(stretch * (raw - inner.low), calibrated)
+        above = math.hypot(stretch * (inner.high - raw), calibrated)
+        method = inner.method
+    estimate = totals.mean
+    return Corrected(raw, estimate, estimate - below, estimate + above, se, math.sqrt(extra), n, clusters, method)

@@ -82,6 +82,8 @@ CALIBRATED_SCHEMA = pl.Schema(
         "corrected": pl.Float64,
         "low": pl.Float64,
         "high": pl.Float64,
+        # Of the part of the interval that the items bring; the calibration's variance is added to it.
+        "method": pl.String,
         # The part of the standard error that the calibration itself brings.
         "calibration_se": pl.Float64,
         "n": pl.Int64,
@@ -89,6 +91,7 @@ CALIBRATED_SCHEMA = pl.Schema(
         "corrected_gap": pl.Float64,
         "gap_low": pl.Float64,
         "gap_high": pl.Float64,
+        "gap_method": pl.String,
         "gap_calibration_se": pl.Float64,
         "gap_n": pl.Int64,
         # Corrected with q0 over plain foils alone, and over sound-alikes alone, as a sensitivity band.

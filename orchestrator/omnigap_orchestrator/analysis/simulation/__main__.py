@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from omnigap_orchestrator.analysis.simulation.claims import claims
 from omnigap_orchestrator.analysis.simulation.coverage import SCENARIOS, SCORES, Coverage, simulate
+from omnigap_orchestrator.analysis.simulation.heard import HEARD, markdown_of_heard, simulate_heard
 
 
 def markdown(rows: Sequence[Coverage]) -> str:
@@ -46,7 +47,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     gaps, scores = ([simulate(each, arguments.draws, arguments.seed) for each in some] for some in (SCENARIOS, SCORES))
-    print(f"{markdown(gaps)}\n\n{markdown_of_scores(scores)}")
+    heard = [simulate_heard(each, arguments.draws, arguments.seed) for each in HEARD]
+    print(f"{markdown(gaps)}\n\n{markdown_of_scores(scores)}\n\n{markdown_of_heard(heard)}")
     print("\n| claim | simulated | +- (MC) | must be | holds |\n|---|---|---|---|---|")
     for claim in claims(arguments.draws, arguments.seed):
         holds = "yes" if claim.holds else "NO"
