@@ -216,7 +216,8 @@ _ALL = (
         "agreement",
         "Kappa and phi",
         "Cohen's kappa: agreement of right and wrong over two conditions beyond chance. Phi: their correlation; it "
-        "sets how many items a gap takes.",
+        "sets how many items a gap takes. Intervals: cluster bootstrap; near the ceiling or with few clusters, where "
+        "that is too narrow, the posterior under Jeffreys' prior on the effective number of items.",
     ),
     Definition(
         "set_level",

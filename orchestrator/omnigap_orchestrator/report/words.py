@@ -32,6 +32,8 @@ METHODS = {
     "holm": "Holm",
     "benjamini_hochberg": "Benjamini-Hochberg",
     "bootstrap": "cluster bootstrap",
+    "cluster_bootstrap_percentile": "cluster bootstrap, percentile",
+    "dirichlet_jeffreys": "Jeffreys posterior",
     "none": "none possible",
 }
 

@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Sequence
 
+from omnigap_orchestrator.analysis.simulation.agreeing import markdown_of_alike
 from omnigap_orchestrator.analysis.simulation.claims import claims
 from omnigap_orchestrator.analysis.simulation.coverage import SCENARIOS, SCORES, Coverage, simulate
 from omnigap_orchestrator.analysis.simulation.heard import HEARD, markdown_of_heard, simulate_heard
@@ -49,6 +50,7 @@ def main() -> None:
     gaps, scores = ([simulate(each, arguments.draws, arguments.seed) for each in some] for some in (SCENARIOS, SCORES))
     heard = [simulate_heard(each, arguments.draws, arguments.seed) for each in HEARD]
     print(f"{markdown(gaps)}\n\n{markdown_of_scores(scores)}\n\n{markdown_of_heard(heard)}")
+    print(f"\n{markdown_of_alike(arguments.draws, arguments.seed)}")
     print("\n| claim | simulated | +- (MC) | must be | holds |\n|---|---|---|---|---|")
     for claim in claims(arguments.draws, arguments.seed):
         holds = "yes" if claim.holds else "NO"
