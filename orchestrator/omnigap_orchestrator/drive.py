@@ -17,7 +17,7 @@ from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.outputs.facts import command_line, now
 from omnigap_orchestrator.outputs.instrument import keep_labels
 from omnigap_orchestrator.outputs.write import current_summary, write_outputs
-from omnigap_orchestrator.run.fitting import fitted, unused_variants
+from omnigap_orchestrator.run.fitting import check_fonts, fitted, unused_variants
 from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.judge import with_rubrics
@@ -49,6 +49,7 @@ async def drive(
     Raises:
         RestrictionError: where the restriction names a model that is not planned.
         ConfigError: where a model is to be asked that nobody is named for.
+        CarrierError: where a font of the configuration can't be had.
         FolderError: where the folder cannot be used, or another process uses it.
         FleetError: where the services cannot be had.
         PandaError: where the classifier of `[scoring]` can't be used.
@@ -58,6 +59,8 @@ async def drive(
     if lost := lost_models(config, restriction):
         raise ConfigError("[[models]]", lost)
     config = fitted(config, items, observer.note)
+    if Stage.GENERATE in restriction.stages:
+        check_fonts(config, items)
     classifier = classifier_of(config, items)
     if why := unused_variants(config):
         observer.note(why)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.carriers.fonts import font_with
+from omnigap_orchestrator.carriers import image_styles
+from omnigap_orchestrator.carriers.fonts import font_with, load_font
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.items import Item, ItemError
@@ -35,7 +36,7 @@ def fitted(config: Config, items: Sequence[Item], on_note: Callable[[str], None]
     """
     check_metrics(config, items)
     image = config.carriers.image
-    if "font" in image.model_fields_set or not any(c.input is Modality.IMAGE for c in config.run.conditions):
+    if "font" in image.model_fields_set or not draws(config, items):
         return config
     text = "".join(sorted({sign for item in items if Modality.IMAGE not in item.carriers for sign in item.typed}))
     found = font_with(text)
@@ -46,6 +47,19 @@ def fitted(config: Config, items: Sequence[Item], on_note: Callable[[str], None]
     )
     image = image.model_copy(update={"font": (found,)})
     return config.model_copy(update={"carriers": config.carriers.model_copy(update={"image": image})})
+
+
+def draws(config: Config, items: Iterable[Item]) -> bool:
+    """Whether any question is to be drawn: items may all bring images of their own."""
+    shown = any(condition.input is Modality.IMAGE for condition in config.run.conditions)
+    return shown and any(Modality.IMAGE not in item.carriers for item in items)
+
+
+def check_fonts(config: Config, items: Iterable[Item]) -> None:
+    """Raises CarrierError where questions are to be drawn in a font that is not there or can't be opened."""
+    if draws(config, items):
+        for style in image_styles(config.carriers.image):
+            load_font(style.font, style.size)
 
 
 def check_metrics(config: Config, items: Iterable[Item]) -> None:

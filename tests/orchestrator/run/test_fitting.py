@@ -95,6 +95,14 @@ def test_a_font_that_was_named_is_taken_as_it_is() -> None:
     assert fitted(config, ITEMS) is config
 
 
+@pytest.mark.parametrize("command", ["plan", "run"])
+async def test_a_font_that_is_not_there_is_refused_before_any_service_starts(tmp_path: Path, command: str) -> None:
+    ended = await orchestrate(command, "--font", "No Such Sans", folder=tmp_path)
+    assert ended.code == 1
+    assert "[carriers.image] font: 'No Such Sans' is no file and no known font" in ended.err
+    assert "fleet" not in ended.err
+
+
 @pytest.mark.usefixtures("no_machine_fonts")
 async def test_without_any_font_that_has_the_letters_the_run_says_what_to_install(tmp_path: Path, host: Serve) -> None:
     model = Double(lambda turn: say(turn, "서울"))
