@@ -32,7 +32,7 @@ from omnigap_orchestrator.analysis.routes.routing import RoutingOptions, routing
 from omnigap_orchestrator.analysis.scores.denominators import condition_counts
 from omnigap_orchestrator.analysis.scores.pairs import item_scores, score_matrices
 
-ANALYSIS_VERSION = 5
+ANALYSIS_VERSION = 6
 """Goes up whenever the same results would give other numbers or other columns."""
 
 

@@ -234,6 +234,27 @@ def test_a_macro_interval_is_withheld_when_clusters_cross_tasks_and_are_few() ->
     assert math.isnan(interval.low)
 
 
+def test_the_macro_interval_holds_the_truth_where_a_small_task_weighs_as_much_as_a_large_one() -> None:
+    rng, held = np.random.default_rng(3), 0
+    task = np.repeat([0, 1], [1000, 20])
+    for _ in range(200):
+        lost = rng.random(1020) < np.where(task == 0, 0.08, 0.05)
+        interval = macro_interval(Sample(-lost.astype(float), np.arange(1020), task, True, difference=True), OPTIONS)
+        held += interval.low <= -0.065 <= interval.high
+    assert held >= 186
+
+
+@pytest.mark.parametrize("difference", [True, False])
+def test_clusters_that_are_lost_as_a_whole_count_once_each(difference: bool) -> None:
+    rng, held = np.random.default_rng(4), 0
+    for _ in range(200):
+        lost = np.repeat(rng.random(100) < 0.03, 10).astype(float)
+        values = -lost if difference else 1 - lost
+        interval = mean_interval(sample(values, np.arange(1000) // 10, difference=difference), OPTIONS)
+        held += interval.low <= (-0.03 if difference else 0.97) <= interval.high
+    assert held >= 186
+
+
 @pytest.mark.parametrize("bad", [{"level": 1.0}, {"level": 0.0}, {"draws": 10}])
 def test_impossible_options_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"level|draws"):
