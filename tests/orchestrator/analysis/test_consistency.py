@@ -134,3 +134,18 @@ def test_every_discordant_pair_of_the_gap_table_is_a_flip() -> None:
             listed.filter(model=row["model"], condition=row["condition"]).select("direction", "len").iter_rows()
         )
         assert (counts["lost"], counts["gained"]) == (row["b"], row["c"])
+
+
+def test_agreement_is_told_of_the_items_whose_answers_are_all_known() -> None:
+    unknown = (pl.col("item_id") == "q3") & (pl.col("condition") != "t2t")
+    partly = four_items().with_columns(answer_used=pl.when(~unknown).then("answer_used"))
+    row = measures(partly)["RER"]
+    assert (row["estimate"], row["n"]) == (pytest.approx(2 / 3), 3)
+    assert "RER" not in measures(four_items().with_columns(answer_used=pl.lit(None, pl.String)))
+
+
+def test_guessing_twice_an_item_is_right_more_often_where_one_of_two_is_enough() -> None:
+    twice = pl.concat([four_items(), four_items().with_columns(replicate=pl.lit(1, pl.Int32))])
+    once_right = 1 - 0.75**2
+    assert measures(twice, chance=0.25)["MMC"]["if_guessing"] == pytest.approx(1 - (1 - once_right) ** 6)
+    assert measures(twice, chance=0.25)["all_right"]["if_guessing"] == pytest.approx(once_right**6)

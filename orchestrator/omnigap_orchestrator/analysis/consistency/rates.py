@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from scipy import stats
 
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis.consistency.schema import CONSISTENCY_SCHEMA
 from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
-from omnigap_orchestrator.analysis.scores.pairs import BoolArray, FloatArray, ModelScores
+from omnigap_orchestrator.analysis.scores.pairs import BoolArray, FloatArray, IntArray, ModelScores
 
 RIGHT_AT = 0.5
 """A graded or averaged score of at least this counts as right where an item must be right or wrong."""
@@ -38,10 +39,10 @@ def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
     return (
         results.lazy()
         .filter(first & (pl.col("outcome") == Outcome.ANSWERED.value))
-        .select("model", "item_id", answer=pl.when(known).then("normalised_answer").otherwise(plain))
+        .select("model", "item_id", "condition", answer=pl.when(known).then("normalised_answer").otherwise(plain))
         .drop_nulls("answer")
         .group_by("model", "item_id")
-        .agg(answers=pl.len().cast(pl.Int64), agree=pl.col("answer").n_unique() == 1)
+        .agg(answers=pl.col("condition").n_unique().cast(pl.Int64), agree=pl.col("answer").n_unique() == 1)
         .sort("model", "item_id")
         .collect()
     )
@@ -54,12 +55,14 @@ class _Right:
     scores: ModelScores
     # Shape (items, conditions).
     right: BoolArray
+    # Likewise, the replicates with a score.
+    scored: IntArray
 
 
 def _complete(scores: ModelScores) -> _Right:
     used = np.flatnonzero(np.any(scores.planned > 0, axis=0))
     held = scores.where(~np.any(np.isnan(scores.score[:, used]), axis=1))
-    return _Right(held, np.asarray(held.score[:, used] >= RIGHT_AT))
+    return _Right(held, np.asarray(held.score[:, used] >= RIGHT_AT), held.scored[:, used])
 
 
 def consistency(
@@ -90,13 +93,16 @@ def consistency(
             [(chances or {}).get(str(item), 0.0) if chance is None else chance for item in held.scores.items]
         )
         luck = luck if chances or chance is not None else luck[:0]
+        # Of two guesses one right is enough, of three two: as `RIGHT_AT` has it of the mean of replicates.
+        tries = held.scored[: len(luck)]
+        luck = np.asarray(stats.binom.sf(np.ceil(RIGHT_AT * tries) - 1, tries, luck[:, None]), dtype=np.float64)
         for measure, values, mask in _measures(scores.model, held, agreement):
             part = held.scores.where(mask)
             sample = Sample(values[mask], part.cluster, part.task, binary=True, difference=False)
             interval = mean_interval(sample, options, scores.model, measure)
             estimate = float(sample.values.mean()) if len(sample.values) else math.nan
             expected = _independent(measure, accuracies)
-            guessed = _guessed(measure, luck, k)
+            guessed = _guessed(measure, luck)
             limits = (interval.low, interval.high, interval.method)
             clusters = len(np.unique(part.cluster))
             row = (
@@ -119,20 +125,23 @@ def _measures(model: str, held: _Right, agreement: pl.DataFrame | None) -> Itera
     """Name, value per complete item, and the items that it is a mean of."""
     everyone = np.ones(len(held.right), dtype=np.bool_)
     some, every = np.any(held.right, axis=1), np.all(held.right, axis=1)
-    if agreement is not None:
-        agree = dict(agreement.filter(pl.col("model") == model).select("item_id", "agree").iter_rows())
-        yield "RER", np.array([agree.get(item, False) for item in held.scores.items], dtype=np.float64), everyone
+    if agreement is not None and agreement.height:
+        # Where not every answer is known, nobody can say whether all are the same.
+        known = agreement.filter((pl.col("model") == model) & (pl.col("answers") >= held.right.shape[1]))
+        agree = dict(known.select("item_id", "agree").iter_rows())
+        told = np.array([item in agree for item in held.scores.items], dtype=np.bool_)
+        yield "RER", np.array([agree.get(item, False) for item in held.scores.items], dtype=np.float64), told
     yield "CFR", np.asarray(~every, np.float64), some
     yield "MMC", np.asarray(some, np.float64), everyone
     yield "all_right", np.asarray(every, np.float64), everyone
     yield "all_wrong", np.asarray(~some, np.float64), everyone
 
 
-def _guessed(measure: str, luck: FloatArray, tries: int) -> float:
-    """What guessing in every condition would give on items with these chances, shape (items,); NaN without any."""
+def _guessed(measure: str, luck: FloatArray) -> float:
+    """What guessing would give at these chances of being right, shape (items, conditions); NaN without any."""
     if len(luck) == 0:
         return math.nan
-    every, none = float(np.mean(luck**tries)), float(np.mean((1 - luck) ** tries))
+    every, none = float(np.mean(luck.prod(axis=1))), float(np.mean((1 - luck).prod(axis=1)))
     if measure == "CFR":
         return 1 - every / (1 - none) if none < 1 else math.nan
     return {"MMC": 1 - none, "all_right": every, "all_wrong": none}.get(measure, math.nan)
