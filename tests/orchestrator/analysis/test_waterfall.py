@@ -138,3 +138,11 @@ def test_intervals_of_the_steps_are_clustered_bootstraps_where_there_is_enough_v
     assert set(frame["method"]) == {"paired_cluster_bootstrap_t"}
     few = waterfall(drawn(12), MissingRule(), OPTIONS)
     assert "paired_cluster_bootstrap_t" not in set(few["method"])
+
+
+def test_a_spoken_reference_has_no_steps_and_none_but_t2t_shows_what_was_perceived() -> None:
+    results = with_own_text(drawn(80))
+    held = two_pass(results)
+    assert waterfall(results, MissingRule(), OPTIONS, held, reference="s2s").is_empty()
+    shown = waterfall(results, MissingRule(), OPTIONS, held, reference="i2t")
+    assert list(steps(shown, "s2t")) == ["input", "gap"]

@@ -73,7 +73,13 @@ def _renamed(frame: pl.DataFrame, suffix: str) -> pl.DataFrame:
 
 
 def chain(scores: ModelScores, condition: str, reference: str) -> list[Step]:
-    """The steps from the reference to a condition, as fine as the scores at hand allow; none if one end is missing."""
+    """The steps from the reference to a condition, as fine as the scores at hand allow; none if one end is missing.
+
+    None either from a spoken reference: the step of the input would then change the output as well. And only from t2t
+    is the same words typed a matter of perception.
+    """
+    if reference[1:] != "2t":
+        return []
 
     def at_hand(name: str) -> bool:
         return name in scores.conditions and bool((scores.scored[:, scores.column(name)] > 0).any())
@@ -81,7 +87,7 @@ def chain(scores: ModelScores, condition: str, reference: str) -> list[Step]:
     text = f"{condition[0]}2t"
     points = [("", reference)]
     if text != reference:
-        if at_hand(text + TWO_PASS):
+        if reference == "t2t" and at_hand(text + TWO_PASS):
             points += [(PERCEPTION, text + TWO_PASS), (INPUT_REASONING, text)]
         else:
             points.append((INPUT, text))
