@@ -77,6 +77,16 @@ def test_asking_again_counts_the_scores_that_changed() -> None:
     assert rows["s2t"]["changed_high"] > 0
 
 
+def test_replicates_that_change_places_have_both_changed() -> None:
+    def twice(first: list[float], second: list[float]) -> pl.DataFrame:
+        return pl.concat([paired(s, s, replicate=r) for r, s in enumerate((first, second))])
+
+    again = twice([0, 1, 1], [1, 0, 1]).with_columns(control=pl.lit("repeat"))
+    (row,) = repeat_noise(twice([1, 1, 1], [0, 1, 1]), again, OPTIONS).filter(condition="t2t").iter_rows(named=True)
+    assert row["changed"] == pytest.approx((1 + 0.5 + 0) / 3)
+    assert row["drift"] == pytest.approx(-0.5 / 3)
+
+
 def clips() -> pl.DataFrame:
     right = [True] * 100 + [False] * 50
     scored = [True] * 90 + [False] * 10 + [True] * 1 + [False] * 49

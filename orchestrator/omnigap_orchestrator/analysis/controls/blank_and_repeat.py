@@ -12,7 +12,7 @@ from omnigap_orchestrator.analysis.controls.schema import REPEAT_SCHEMA
 from omnigap_orchestrator.analysis.gaps.accuracy import accuracy
 from omnigap_orchestrator.analysis.gaps.schema import ACCURACY_SCHEMA
 from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
-from omnigap_orchestrator.analysis.scores.pairs import NEEDED_COLUMNS, item_scores, score_matrices
+from omnigap_orchestrator.analysis.scores.pairs import NEEDED_COLUMNS, is_scored, item_scores, score_matrices
 
 _AGAIN = " again"
 
@@ -28,6 +28,9 @@ def blank_accuracy(controls: pl.DataFrame, options: IntervalOptions) -> pl.DataF
 def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
     """How often the same cell, asked again, is scored otherwise, and whether it is scored higher or lower.
 
+    Replicates are compared one by one where they have numbers, and then averaged within the item: two that change
+    places have both changed.
+
     A gap smaller than this noise may still be real (it is a mean), but a flip list below it is not worth reading.
 
     Returns:
@@ -37,6 +40,7 @@ def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: Interva
     if again.is_empty():
         return pl.DataFrame(schema=REPEAT_SCHEMA)
     both = pl.concat([results.select(NEEDED_COLUMNS), again.select(NEEDED_COLUMNS)])
+    by_cell = _changed(results, again)
     rows: list[tuple[object, ...]] = []
     for scores in score_matrices(item_scores(both)):
         for condition in scores.conditions:
@@ -47,15 +51,30 @@ def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: Interva
             if not held.any():
                 continue
             part, difference = scores.where(held), ends[held, 0] - ends[held, 1]
-            changed = (difference != 0).astype(np.float64)
+            means = (difference != 0).astype(np.float64)
+            changed = np.array(
+                [by_cell.get((scores.model, condition, i), m) for i, m in zip(part.items, means, strict=True)]
+            )
             numbers: list[object] = []
             for values, is_difference in ((changed, False), (difference, True)):
-                binary = not is_difference or bool(np.isin(ends[held], (0.0, 1.0)).all())
+                binary = bool(np.isin(ends[held] if is_difference else changed, (0.0, 1.0)).all())
                 sample = Sample(values, part.cluster, part.task, binary, difference=is_difference)
                 interval = mean_interval(sample, options, scores.model, condition, "repeat", str(is_difference))
                 numbers += [float(values.mean()), interval.low, interval.high, interval.method]
             rows.append((scores.model, condition, *numbers, len(changed), len(np.unique(part.cluster))))
     return pl.DataFrame(rows, schema=REPEAT_SCHEMA, orient="row").fill_nan(None)
+
+
+def _changed(results: pl.DataFrame, again: pl.DataFrame) -> dict[tuple[str, str, str], float]:
+    """By model, condition and item the share of the replicates scored in both that changed; none without numbers."""
+    if "replicate" not in results.columns or "replicate" not in again.columns:
+        return {}
+    keys = ["model", "condition", "item_id", "replicate"]
+    first = results.filter(is_scored()).select(*keys, "score").unique(keys, keep="none")
+    second = again.filter(is_scored()).with_columns(pl.col("condition").str.strip_suffix(_AGAIN)).select(*keys, "score")
+    both = first.join(second.unique(keys, keep="none"), on=keys, suffix=_AGAIN, nulls_equal=True)
+    shares = both.group_by(keys[:3]).agg((pl.col("score") != pl.col(f"score{_AGAIN}")).mean())
+    return {(model, condition, item): share for model, condition, item, share in shares.iter_rows()}
 
 
 def control_names(controls: pl.DataFrame) -> Sequence[str]:
