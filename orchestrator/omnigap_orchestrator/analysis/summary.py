@@ -169,7 +169,7 @@ def analyse(
         variance=variance_components(results),
         levels=by_level,
         spreads=spreads(results, options.reference, options.intervals, by_level),
-        set_level=set_level(accuracy_table),
+        set_level=set_level(accuracy_table, options.missing),
         routes=routed.routes,
         policies=routed.policies,
     )

@@ -186,3 +186,17 @@ def test_the_analysis_corrects_both_ends_where_its_reference_is_spoken() -> None
         row = row_of(found.calibrated, condition)
         side = row["raw"] if row["heard"] == "reference" else row["corrected"]
         assert row["corrected_gap"] == pytest.approx(side - row_of(found.calibrated, "s2s")["corrected"])
+
+
+def test_a_gap_refused_for_missing_answers_is_told_by_no_scorer() -> None:
+    lost = (pl.col("condition") == "t2s") & (pl.col("item_id") < "q010")
+    heard = first_right(t2t=90, t2s=80).with_columns(second_score=pl.when(pl.col("condition") == "t2s").then("score"))
+    results = heard.with_columns(
+        outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"), score=pl.when(~lost).then("score")
+    )
+    row = row_of(calibrated(results, (ENTITY,), RULE, OPTIONS), "t2s")
+    gaps = ("raw_gap", "corrected_gap", "second_gap", "second_first_gap")
+    assert [row[name] for name in gaps] == [None] * 4
+    assert row["raw"] == pytest.approx(70 / 90) and "10 of 100" in str(row["reason"])
+    shown = row_of(calibrated(results, (ENTITY,), MissingRule(allow=True), OPTIONS), "t2s")
+    assert None not in [shown[name] for name in gaps]

@@ -10,6 +10,7 @@ from made_up_results import drawn, table
 from omnigap_orchestrator.analysis import (
     Instrument,
     IntervalOptions,
+    MissingRule,
     analyse,
     calibrations_of,
     corrected,
@@ -272,3 +273,16 @@ def test_several_answers_an_item_and_labels_of_the_reference_give_no_gap_and_say
     (gap,) = human(table(rows), labels, IntervalOptions(), reference="text").filter(quantity="gap").rows(named=True)
     assert gap["estimate"] is None
     assert "label one replicate" in gap["reason"]
+
+
+def test_a_gap_with_labels_is_refused_for_missing_answers_as_any_other() -> None:
+    results, truth = answers()
+    labels = labelled(results, truth, 60)
+    lost = (pl.col("condition") == "t2t") & pl.col("item_id").is_in([f"q{i}" for i in range(20)])
+    failed = results.with_columns(outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"))
+    score, gap = human(failed, labels, OPTIONS).iter_rows(named=True)
+    assert score["estimate"] is not None
+    assert (gap["raw"], gap["estimate"], gap["low"]) == (None, None, None)
+    assert "20 of 400" in gap["reason"]
+    _, shown = human(failed, labels, OPTIONS, rule=MissingRule(allow=True)).iter_rows(named=True)
+    assert shown["estimate"] is not None

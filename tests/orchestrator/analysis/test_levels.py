@@ -188,3 +188,15 @@ def test_a_voice_may_be_called_base() -> None:
     _, named = found(run({"Sans": 0.9, "base": 0.5}))
     _, other = found(run({"Sans": 0.9, "zero": 0.5}))
     assert named["estimate"] == other["estimate"]
+
+
+def test_where_the_gap_of_a_level_is_refused_nothing_is_said_of_the_modality() -> None:
+    results = run({"Sans": 0.9, "Mono": 0.6})
+    lost = pl.col("item_id").is_in([f"q{i}" for i in range(10)]) & (pl.col("font") == "Mono").fill_null(False)
+    failed = results.with_columns(outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"))
+    analysis = analyse(failed)
+    assert dict(analysis.levels.select("level", pl.col("estimate").is_null()).iter_rows()) == {
+        "Mono": True,
+        "Sans": False,
+    }
+    assert analysis.spreads.is_empty()

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.gaps.accuracy import ANSWERED_ONLY
-from omnigap_orchestrator.analysis.gaps.contrasts import ITEM_WEIGHTED
+from omnigap_orchestrator.analysis.gaps.contrasts import ITEM_WEIGHTED, MissingRule
 from omnigap_orchestrator.analysis.gaps.schema import SET_LEVEL_SCHEMA
 
 
@@ -38,7 +38,7 @@ def spread(accuracies: Mapping[str, float]) -> float:
     return float(np.std(list(accuracies.values())))
 
 
-def set_level(accuracy: pl.DataFrame) -> pl.DataFrame:
+def set_level(accuracy: pl.DataFrame, rule: MissingRule | None = None) -> pl.DataFrame:
     """The spread of each model's accuracies, and every disparity and imbalance whose conditions exist.
 
     The six conditions of omnigap have no image output, so of XModBench's figures only the imbalance of text and speech
@@ -46,6 +46,7 @@ def set_level(accuracy: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         accuracy: `ACCURACY_SCHEMA`; its item-weighted accuracies on answered items are used.
+        rule: a condition that lacks more scores than this allows is left out, as its gaps are refused.
 
     Returns:
         A frame of `SET_LEVEL_SCHEMA`.
@@ -56,6 +57,9 @@ def set_level(accuracy: pl.DataFrame) -> pl.DataFrame:
         & (pl.col("missing") == ANSWERED_ONLY)
         & pl.col("estimate").is_not_null()
     )
+    rule = rule or MissingRule()
+    whole = [not rule.refuses(*counts) for counts in held.select("lacking", "planned").iter_rows()]
+    held = held.filter(pl.Series(whole, dtype=pl.Boolean))
     rows: list[tuple[object, ...]] = []
     for part in held.partition_by("model", maintain_order=True):
         model, n = part["model"][0], min(part["n"].to_list())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -70,6 +70,8 @@ def calibrated(
             band = [found(by).estimate for found in (ask.score, ask.gap) for by in bands]
             side = BOTH if all(ends) and condition != reference else CONDITION if ends[0] else REFERENCE
             opinion = second.get((scores.model, condition), SecondOpinion())
+            if ask.too_few():
+                opinion = replace(opinion, gap=_NAN, first_gap=_NAN)
             reason = next((c.reason for c in main if c.reason is not None), None)
             note = ask.note(calibrations) if reason is None else None
             rows.append((scores.model, condition, side, *numbers, *band, *astuple(opinion), note, reason))
@@ -114,7 +116,21 @@ class _Question:
             return Corrected.refused(_NAN, 0, 0, None)
         if self.reference not in self.scores.conditions:
             return Corrected.refused(_NAN, 0, 0, f"no {self.reference} to compare with")
-        return self._corrected([self.condition, self.reference], calibrations)
+        found = self._corrected([self.condition, self.reference], calibrations)
+        return replace(found, raw=_NAN) if self.too_few() else found
+
+    def too_few(self) -> bool:
+        """Whether the gap is refused for missing scores, corrected or not."""
+        names = (self.condition, self.reference)
+        if not set(names) <= set(self.scores.conditions):
+            return False
+        return self.rule.refuses(*self._lacking([self.scores.column(name) for name in names]))
+
+    def _lacking(self, columns: list[int]) -> tuple[int, int]:
+        """Of the items planned in these conditions those that lack a score, and the number of all."""
+        planned = np.all(self.scores.planned[:, columns] > 0, axis=1)
+        lacking = np.any(self.scores.scored[:, columns] < self.scores.planned[:, columns], axis=1)
+        return int((planned & lacking).sum()), int(planned.sum())
 
     def note(self, calibrations: tuple[Calibration, ...]) -> str | None:
         """The metrics that have no rates of their own, and so take those of all clips of their answer type."""
@@ -130,7 +146,7 @@ class _Question:
         scores, refusal = self.scores, self.refusal
         columns = [scores.column(name) for name in names]
         planned = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
-        lacking = int(np.any(planned.scored[:, columns] < planned.planned[:, columns], axis=1).sum())
+        lacking, total = self._lacking(columns)
         held = planned.where(~np.any(np.isnan(planned.score[:, columns]), axis=1))
         ends = [held.score[:, column] for column in columns]
         base = ends[1] if len(ends) > 1 else None
@@ -143,8 +159,8 @@ class _Question:
         elif None in found:
             unknown = {str(self.kinds[str(i)][0]) for i, code in zip(held.items, found, strict=True) if code is None}
             refusal = refusal or f"no calibration of answer type {', '.join(sorted(unknown))}"
-        if self.rule.refuses(lacking, len(planned.task)):
-            refusal = refusal or f"refused: {lacking} of {len(planned.task)} planned items lack a score"
+        if self.rule.refuses(lacking, total):
+            refusal = refusal or f"refused: {lacking} of {total} planned items lack a score"
         if refusal is not None or n == 0:
             return Corrected.refused(raw, n, clusters, refusal or "no scores")
         codes = np.array([code for code in found if code is not None], dtype=np.int64)

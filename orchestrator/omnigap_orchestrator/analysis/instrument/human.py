@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from omnigap_orchestrator.analysis.gaps.contrasts import MissingRule
 from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
 from omnigap_orchestrator.analysis.instrument.ppi import Labelled, Powered, ppi_difference, ppi_mean
 from omnigap_orchestrator.analysis.instrument.schema import HUMAN_SCHEMA
@@ -30,7 +31,11 @@ _KEY = ("model", "condition", "item_id", "replicate")
 
 
 def human(
-    results: pl.DataFrame, labels: pl.DataFrame, options: IntervalOptions, reference: str = "t2t"
+    results: pl.DataFrame,
+    labels: pl.DataFrame,
+    options: IntervalOptions,
+    reference: str = "t2t",
+    rule: MissingRule | None = None,
 ) -> pl.DataFrame:
     """Raw and prediction-powered score, and gap, of each model and condition with labels (`HUMAN_SCHEMA`).
 
@@ -40,12 +45,14 @@ def human(
     Args:
         results: as `analyse` takes them; without a column `replicate` every cell is replicate 0.
         labels: a frame of `LABELS_SCHEMA`, at most one row an answer.
+        rule: when a gap is refused, as any other, for pairs without a score.
 
     Raises:
         ValueError: a label's probability lies outside (0, 1].
     """
     cells = _cells(results, labels)
-    base = item_scores(results).filter(condition=reference).select("model", "item_id", base="score")
+    scores, rule = item_scores(results), rule or MissingRule()
+    base = scores.filter(condition=reference).select("model", "item_id", base="score")
     rows: list[tuple[object, ...]] = []
     for model in cells["model"].unique().sort():
         of_model = cells.filter(model=model)
@@ -54,8 +61,12 @@ def human(
             rows.append((model, condition, "score", *_numbers(part, None, options.level)))
             if condition == reference:
                 continue
+            lacking, planned = _lacking(scores.filter(model=model), condition, reference)
             labelled = of_model.filter(condition=reference)
-            if labelled.is_empty():
+            if rule.refuses(lacking, planned):
+                why = f"refused: {lacking} of {planned} planned pairs lack a score"
+                rows.append((model, condition, "gap", *_refused(part, why)))
+            elif labelled.is_empty():
                 paired = part.join(base, on=["model", "item_id"]).drop_nulls("base")
                 known = Labelled.known(paired["base"].to_numpy(), _codes(paired["cluster"]))
                 rows.append((model, condition, "gap", *_numbers(paired, known, options.level)))
@@ -84,12 +95,23 @@ def _cells(results: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _lacking(scores: pl.DataFrame, condition: str, reference: str) -> tuple[int, int]:
+    """Of the items planned in both conditions those that lack a score, and the number of all."""
+    ends = scores.filter(pl.col("condition").is_in([condition, reference]))
+    pairs = ends.group_by("item_id").agg(pl.len(), lacks=(pl.col("scored") < pl.col("planned")).any()).filter(len=2)
+    return int(pairs["lacks"].sum()), pairs.height
+
+
+def _refused(part: pl.DataFrame, why: str) -> tuple[object, ...]:
+    return (*[None] * 7, part.height, int(part["label"].is_not_null().sum()), 0, why)
+
+
 def _both_labelled(part: pl.DataFrame, reference: pl.DataFrame, level: float) -> tuple[object, ...]:
     """A gap between two conditions that people labelled both: paired by item, one answer each."""
     for cells in (part, reference):
         if cells["item_id"].is_duplicated().any():
             why = "several answers an item, and labels of the reference too: label one replicate"
-            return (*[None] * 7, part.height, int(part["label"].is_not_null().sum()), 0, why)
+            return _refused(part, why)
     paired = part.join(reference.select("item_id"), on="item_id", how="semi").sort("item_id")
     other = reference.join(paired.select("item_id"), on="item_id", how="semi").sort("item_id")
     return _numbers(paired, _sample(other), level)

@@ -58,7 +58,7 @@ def instrument_tables(
         rates=RATES_SCHEMA.to_frame() if clips is None else rates(clips, options),
         calibrated=_calibrated(results, instrument, rule, options, reference),
         hearing=HEARING_SCHEMA.to_frame() if golds is None else hearing(results, golds, clips),
-        human=HUMAN_SCHEMA.to_frame() if labels is None else human(results, labels, options, reference),
+        human=HUMAN_SCHEMA.to_frame() if labels is None else human(results, labels, options, reference, rule),
     )
 
 

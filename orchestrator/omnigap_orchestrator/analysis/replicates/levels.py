@@ -144,7 +144,7 @@ def spreads(results: pl.DataFrame, reference: str, options: IntervalOptions, by_
         by_level: what `level_gaps` gives.
 
     Returns:
-        A frame of `SPREADS_SCHEMA`.
+        A frame of `SPREADS_SCHEMA`; without a row where the gap of a level is refused.
     """
     rows: list[tuple[object, ...]] = []
     for cells in _conditions(results, reference):
@@ -153,15 +153,16 @@ def spreads(results: pl.DataFrame, reference: str, options: IntervalOptions, by_
         base = against.group_by("item_id").agg(pl.col("score").mean().alias(_BASE))
         factors = varying(cells)
         for factor in factors:
+            here = by_level.filter(
+                (pl.col("model") == model) & (pl.col("condition") == condition) & (pl.col("factor") == factor)
+            )
             found = _table(cells, base, factor)
-            if found is None:
+            # Of a level whose gap is refused no mean is taken either.
+            if found is None or here["estimate"].null_count():
                 continue
             values, clusters, left_out = found
             # Items of one cluster are no independent rows: there the cluster's mean is one.
             two_way = TwoWay.of(_by_cluster(values, clusters))
-            here = by_level.filter(
-                (pl.col("model") == model) & (pl.col("condition") == condition) & (pl.col("factor") == factor)
-            )
             mean = float(values.mean())
             low, high = _interval(values, clusters, options, model, condition, factor)
             half = two_way.half_width_beyond(options.level)
