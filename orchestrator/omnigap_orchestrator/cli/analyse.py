@@ -92,6 +92,11 @@ def analyse(
     if reference is not None and reference not in known:
         raise TableError(f"no row has the condition {reference!r} (--reference): the tables have {', '.join(known)}")
     reference = reference or read.reference or "t2t"
+    if reference not in known and len(known) > 1:
+        click.echo(
+            f"note: no condition is {reference!r}, so no gap is shown: --reference takes one of {', '.join(known)}",
+            err=True,
+        )
     # Against all answers: a label of an item that is left out is no stranger's.
     instrument = Instrument(labels=None if labels is None else read_labels(labels, frame))
     if verified_only:

@@ -32,6 +32,9 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
         rows = compare_frames(before, after, MissingRule(allow=allow_missing), IntervalOptions())
     except ValueError as error:
         raise TableError(str(error)) from error
+    if rows.is_empty():
+        theirs = " against ".join(", ".join(sorted(set(frame["condition"]))) for frame in (before, after))
+        raise TableError(f"no condition is in both {first} and {second}: {theirs}")
     if as_json:
         print(json.dumps(rows.to_dicts(), ensure_ascii=False))
     else:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
 
 from omnigap.vocabulary import Control, Outcome
+from omnigap_orchestrator.foreign.errors import TableError
+from omnigap_orchestrator.foreign.unreadable import first_fault, other_separator
+from omnigap_orchestrator.foreign.values import numbers, with_fitting_columns
+from omnigap_orchestrator.results import CONTROLS_SCHEMA
 
 REQUIRED = ("item_id", "condition", "score")
 DEFAULTS = {"model": "model", "task": "all"}
 NAMES = ("model", "item_id", "task", "cluster", "condition")
 """Columns that hold names, whatever they look like: 1.1 and 1.10 are two items."""
-
-
-class TableError(Exception):
-    """A table cannot be read as results; the message names the file, the column and the flag that mends it."""
 
 
 def read_results(
@@ -34,25 +36,45 @@ def read_results(
         The columns that the analysis needs, and all others of the table as they are.
 
     Raises:
-        TableError: for a file that cannot be read, a column that is not there, or a score that is no number in [0, 1].
+        TableError: for a file that cannot be read or holds no rows, a column that is not there or holds what it cannot,
+            a score that is no number in [0, 1], and rows of control cells.
     """
+    frame = _results(path, columns, told)
+    kinds = frame["control"].drop_nulls().unique().to_list() if "control" in frame.columns else []
+    if kinds and set(kinds) <= set(Control):
+        raise TableError(
+            f"{path} holds control cells ({', '.join(sorted(kinds))}), which are no answers of their conditions: give "
+            "the results.parquet beside it, and this one with --controls"
+        )
+    return frame
+
+
+def _results(
+    path: Path, columns: Mapping[str, str] | None = None, told: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     mapping = dict(columns or {})
     frame = _read(path, [mapping.get(name, name) for name in NAMES])
     for ours, theirs in mapping.items():
+        if ours not in CONTROLS_SCHEMA:
+            near = get_close_matches(ours, CONTROLS_SCHEMA, n=1)
+            mend = f"did you mean {near[0]!r}?" if near else f"take one of {', '.join(CONTROLS_SCHEMA)}"
+            raise TableError(f"--column {ours}={theirs}: {ours!r} is no column of ours: {mend}")
         if theirs not in frame.columns:
             raise TableError(f"{path} has no column {theirs!r} for {ours}: it has {', '.join(frame.columns)}")
-    frame = frame.drop([ours for ours in mapping if ours in frame.columns and mapping[ours] != ours]).rename(
-        {theirs: ours for ours, theirs in mapping.items()}
-    )
+    rest = [name for name in frame.columns if name not in mapping and name not in mapping.values()]
+    frame = frame.select(*(pl.col(theirs).alias(ours) for ours, theirs in mapping.items()), *rest)
     frame = frame.with_columns(pl.lit(value).alias(name) for name, value in (told or {}).items())
     for name in REQUIRED:
         if name not in frame.columns:
             known = ", ".join(frame.columns)
-            raise TableError(f"{path} has no column {name!r}: name theirs with --column {name}=THEIRS ({known})")
+            mend = other_separator(frame.columns) or f": name theirs with --column {name}=THEIRS"
+            raise TableError(f"{path} has no column {name!r}{mend} ({known})")
+    if frame.is_empty():
+        raise TableError(f"{path} holds no rows: give a table of one row for each item and condition")
     frame = frame.with_columns(pl.lit(value).alias(n) for n, value in DEFAULTS.items() if n not in frame.columns)
     if "cluster" not in frame.columns:
         frame = frame.with_columns(cluster=pl.col("item_id"))
-    frame = frame.with_columns(pl.col(NAMES).cast(pl.String))
+    frame = with_fitting_columns(path, frame)
     frame = frame.with_columns(pl.col("cluster").fill_null(pl.col("item_id")))
     for name in NAMES:
         if unnamed := frame[name].null_count():
@@ -66,7 +88,7 @@ def read_controls(path: Path, columns: Mapping[str, str] | None = None) -> pl.Da
     Raises:
         TableError: as `read_results`, and without that column, or for another kind of control.
     """
-    frame = read_results(path, columns)
+    frame = _results(path, columns)
     if "control" not in frame.columns:
         raise TableError(f"{path} has no column 'control': it says of each row {', '.join(Control)}")
     unknown = set(frame["control"].unique()) - set(Control)
@@ -116,12 +138,10 @@ def _whole(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
         notes.append(f"rows that one condition has and another lacks: {lacking.height}; they count as failed calls")
         lacking = lacking.with_columns(outcome=pl.lit(Outcome.FAILED.value))
         frame = pl.concat([frame, lacking], how="diagonal_relaxed")
-    if "replicate" not in frame.columns:
-        repeated = frame.select("model", "item_id", "condition").is_duplicated().sum()
-        if repeated:
-            notes.append(
-                f"{repeated} rows share item, model and condition with others: they are averaged as replicates"
-            )
+    cell = [name for name in ("item_id", "model", "condition", "replicate") if name in frame.columns]
+    if repeated := frame.select(cell).is_duplicated().sum():
+        shared = f"{', '.join(cell[:-1]).replace('item_id', 'item')} and {cell[-1]}"
+        notes.append(f"{repeated} rows share {shared} with others: they are averaged as replicates")
     return frame, tuple(notes)
 
 
@@ -141,8 +161,8 @@ def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
         ".parquet": pl.read_parquet,
         ".csv": lambda file: separated(file, ","),
         ".tsv": lambda file: separated(file, "\t"),
-        ".jsonl": lambda file: pl.read_ndjson(file, infer_schema_length=None),
-        ".ndjson": lambda file: pl.read_ndjson(file, infer_schema_length=None),
+        ".jsonl": _objects,
+        ".ndjson": _objects,
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -150,15 +170,22 @@ def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
     try:
         return reader(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise TableError(f"{path} can't be read: {error}") from error
+        why = None
+        if path.suffix.lower() != ".parquet":
+            why = first_fault(path, {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower()))
+        raise TableError(f"{path} can't be read: {why or error}") from error
+
+
+def _objects(path: Path) -> pl.DataFrame:
+    """A file of JSON objects; its reader knows no byte-order mark."""
+    data = path.read_bytes()
+    return pl.read_ndjson(data.removeprefix(BOM_UTF8), infer_schema_length=None)
 
 
 def _with_score(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
-    """Scores as numbers; truth values count as 0 and 1."""
-    try:
-        frame = frame.with_columns(pl.col("score").cast(pl.Float64))
-    except pl.exceptions.PolarsError as error:
-        raise TableError(f"{path}: the column of scores holds what is no number: {error}") from error
+    """Scores as numbers; truth values count as 0 and 1, written out too."""
+    mend = "write 0 to 1, true or false, or leave it empty where the answer is missing"
+    frame = frame.with_columns(numbers(path, frame["score"], mend))
     outside = frame.filter(~pl.col("score").is_between(0.0, 1.0) & pl.col("score").is_not_nan())
     if outside.height:
         worst = outside["score"][0]

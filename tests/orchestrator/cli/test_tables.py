@@ -146,3 +146,20 @@ def test_route_names_a_demand_that_makes_no_sense(six_forms: str) -> None:
     result = CliRunner().invoke(main, ["route", six_forms, "--models", "nobody"])
     assert "'nobody'" in result.output
     assert "--models" in result.output
+
+
+def test_analyse_says_that_no_condition_is_the_reference(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("item_id,condition,score\n1,typed,1\n1,spoken,0\n2,typed,1\n2,spoken,1\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["analyse", str(table)])
+    assert result.exit_code == 0, result.output
+    assert "no condition is 't2t', so no gap is shown: --reference takes one of typed, spoken" in result.stderr
+
+
+def test_compare_refuses_runs_without_a_common_condition(tables: tuple[str, str], tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("item_id,model,condition,score\n1,m,elsewhere,1\n2,m,elsewhere,0\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["compare", tables[0], str(other)])
+    assert result.exit_code == 1
+    assert "no condition is in both" in result.output
+    assert "against elsewhere" in result.output
