@@ -78,7 +78,11 @@ def _given(path: Path, results: pl.DataFrame) -> pl.DataFrame:
         ) from error
     if "label" not in frame.columns:
         raise LabelsError(f"{path} has no column 'label': it has {', '.join(frame.columns)}")
-    frame = frame.with_row_index("line", offset=2).filter(pl.col("label").fill_null("").str.strip_chars() != "")
+    frame = (
+        frame.drop("line", strict=False)
+        .with_row_index("line", offset=2)
+        .filter(pl.col("label").fill_null("").str.strip_chars() != "")
+    )
     if frame.is_empty():
         raise LabelsError(f"{path} holds no label: label some clips and save the CSV file from the listening sheet")
     return _by_clip(path, frame, results) if "clip" in frame.columns else _by_cell(path, frame, results)
@@ -105,7 +109,7 @@ def _by_cell(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
     for name in ("item_id", "condition"):
         if name not in frame.columns:
             raise LabelsError(
-                f"{path} has neither a column 'clip' nor a column {name!r}: it has {', '.join(frame.columns)}"
+                f"{path} has neither a column 'clip' nor a column {name!r}: it has {', '.join(frame.columns[1:])}"
             )
     models = results["model"].unique().to_list()
     if "model" not in frame.columns:
@@ -118,7 +122,13 @@ def _by_cell(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
         frame = frame.with_columns(replicate=pl.lit("0"))
     frame = frame.with_columns(pl.col("replicate").cast(pl.Int64, strict=False))
     held = results if "replicate" in results.columns else results.with_columns(replicate=pl.lit(0))
-    known = held.filter(is_scored()).select(*_CELL[:3], pl.col("replicate").cast(pl.Int64)).unique()
+    counted = held["replicate"].cast(pl.Int64, strict=False)
+    if counted.null_count() > held["replicate"].null_count():
+        strange = held.filter(counted.is_null())["replicate"].drop_nulls()[0]
+        raise LabelsError(
+            f"{path}: the table's replicate {strange!r} is no whole number: number them, and labels find their answers"
+        )
+    known = held.with_columns(replicate=counted).filter(is_scored()).select(_CELL).unique()
     lost = frame.join(known, on=list(_CELL), how="anti", maintain_order="left")
     if lost.height:
         row = lost.row(0, named=True)

@@ -128,6 +128,17 @@ def test_labels_that_cannot_be_used_are_refused_with_their_line(tmp_path: Path, 
     assert said in str(caught.value)
 
 
+def test_a_column_called_line_is_only_another_column(tmp_path: Path) -> None:
+    path = written(tmp_path, "line,item_id,condition,model,label\n7,q1,t2s,a,right\n")
+    assert read_labels(path, answers())["label"].to_list() == [1.0]
+
+
+def test_replicates_that_are_words_are_refused_with_the_word(tmp_path: Path) -> None:
+    path = written(tmp_path, "item_id,condition,model,label\nq1,t2s,a,right\n")
+    with pytest.raises(LabelsError, match="replicate 'first' is no whole number"):
+        read_labels(path, answers().with_columns(replicate=pl.lit("first")))
+
+
 def test_a_clip_of_another_answer_is_another_clip() -> None:
     results = answers(5)
     changed = results.with_columns(output_media=pl.lit("again"))
