@@ -1,4 +1,4 @@
-"""Known faults as one clear message and exit code 1; anything else is a bug and shows its traceback."""
+"""Known faults as one clear message and exit code 1, Ctrl-C as 130; anything else is a bug and shows its traceback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 
 def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Turns the errors that name their own mend into `Error: ...`."""
+    """Turns the errors that name their own mend into `Error: ...`, and Ctrl-C at any moment into exit code 130."""
 
     @functools.wraps(command)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -28,6 +28,10 @@ def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
             if cause is None:
                 raise
             raise click.ClickException(str(cause)) from error
+        except KeyboardInterrupt:
+            # A command says more where it knows what is kept; this is for what comes before and after: loading, tables.
+            click.echo("interrupted", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
 
     return wrapped
 
