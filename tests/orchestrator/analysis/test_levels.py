@@ -157,6 +157,17 @@ def test_the_interval_beyond_the_levels_covers_the_mean_of_all_levels() -> None:
     assert narrow / draws < 0.85
 
 
+@pytest.mark.parametrize("levels", [2, 3])
+def test_the_interval_beyond_two_or_three_levels_covers_the_mean_of_all(levels: int) -> None:
+    rng = np.random.default_rng(8)
+    draws, inside = 1500, 0
+    for _ in range(draws):
+        items, drawn_levels = rng.normal(0, 0.3, 300), rng.normal(0, 0.1, levels)
+        values = items[:, None] + drawn_levels[None, :] + rng.normal(0, 0.3, (300, levels))
+        inside += abs(values.mean()) <= TwoWay.of(values).half_width_beyond(0.95)
+    assert inside / draws >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / draws)
+
+
 @pytest.mark.parametrize("shape", [(1, 3), (3, 1)])
 def test_one_item_or_one_level_is_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="at least 2"):

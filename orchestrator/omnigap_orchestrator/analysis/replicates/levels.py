@@ -81,22 +81,18 @@ class TwoWay:
     def half_width_beyond(self, level: float) -> float:
         """Half of the interval of the mean with items and levels both random.
 
-        Var = (MS_item + MS_level - MS_rest) / (items x levels), which is s2_item/I + s2_level/L + s2_rest/IL, with
-        Satterthwaite's degrees of freedom (Searle, Casella and McCulloch, Variance Components, 1992, chapter 4). With
-        two or three levels it is wide, and says so rightly.
+        Var = (MS_item + MS_level - MS_rest) / (items x levels), which is s2_item/I + s2_level/L + s2_rest/IL (Searle,
+        Casella and McCulloch, Variance Components, 1992, chapter 4). Each part takes the t quantile of its own degrees
+        of freedom (Howe 1974, Journal of the American Statistical Association 69:789): one number of them for both,
+        after Satterthwaite, covered 86 to 93 % with two or three levels. Of two levels MS_rest is not taken away: they
+        may lie close by chance, and 1 degree of freedom can't tell. It is wide then, and says so rightly.
         """
-        square, degrees = self.item + self.level - self.rest, float(self.items - 1)
-        if square <= self.item:
-            # Levels that vary less than chance alone add nothing.
-            square = self.item
-        else:
-            parts = (
-                (self.item, self.items - 1),
-                (self.level, self.levels - 1),
-                (self.rest, (self.items - 1) * (self.levels - 1)),
-            )
-            degrees = max(1.0, square**2 / sum(part**2 / df for part, df in parts))
-        return float(stats.t.ppf((1 + level) / 2, degrees)) * math.sqrt(square / (self.items * self.levels))
+        levels = self.level if self.levels == 2 else max(0.0, self.level - self.rest)
+        square = sum(
+            float(stats.t.ppf((1 + level) / 2, count - 1)) ** 2 * part
+            for count, part in ((self.items, self.item), (self.levels, levels))
+        )
+        return math.sqrt(square / (self.items * self.levels))
 
 
 def varying(cells: pl.DataFrame) -> tuple[str, ...]:
