@@ -77,7 +77,10 @@ def analyse(
         return
     if not tables:
         raise click.UsageError("name a table of scores, or --list-presets")
-    tables = tuple(table_of(path) for path in tables)
+    if preset is None:
+        tables = tuple(table_of(path) for path in tables)
+    elif folder := next((path for path in tables if path.is_dir()), None):
+        raise TableError(f"{folder} is a folder: --preset {preset} takes the result files in it, one by one")
     mapping = {}
     for column in columns:
         ours, found, theirs = column.partition("=")

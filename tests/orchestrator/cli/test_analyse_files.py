@@ -101,3 +101,9 @@ def test_sixty_thousand_items_in_six_conditions_are_analysed(tmp_path: Path) -> 
     ]
     assert {row["n"] for row in gaps} == {items}
     assert all(row["high"] < 0 for row in gaps)
+
+
+def test_a_folder_of_result_files_is_not_taken_for_a_run() -> None:
+    refused = call(SAMPLES / "voicebench", "--preset", "voicebench")
+    assert refused.exit_code == 1
+    assert "voicebench is a folder: --preset voicebench takes the result files in it" in refused.stderr
