@@ -202,3 +202,16 @@ def test_the_summary_is_plain_json_and_holds_every_number_with_n_interval_and_me
             assert {"estimate", "low", "high", "method", "n", "clusters"} <= row.keys()
             assert row["method"] is not None and row["n"] > 0
     assert {row["condition"] for row in data["accuracy"]} == set(SIX)
+
+
+def test_a_gap_that_is_an_effect_or_a_step_as_well_has_one_interval() -> None:
+    found = analyse(drawn(60, cluster_size=6, replicates=2))
+    numbers = ["pooling", "missing", "estimate", "low", "high", "method", "p", "n"]
+    for gap, effect in (("s2t", "speech input, text output"), ("t2s", "speech output, text input")):
+        rows = found.gaps.filter(condition=gap).select(numbers)
+        assert rows["method"].str.starts_with("wild").any()
+        assert rows.equals(found.effects.filter(effect=effect).select(numbers))
+        (low, high) = rows.select("low", "high").row(0)
+        steps = found.waterfall.filter(formula=f"{gap} - t2t")
+        assert steps.height > 1
+        assert set(steps.select("low", "high").iter_rows()) == {(low, high)}

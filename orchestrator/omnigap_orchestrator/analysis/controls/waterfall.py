@@ -10,7 +10,7 @@ import polars as pl
 
 from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis.controls.schema import WATERFALL_SCHEMA
-from omnigap_orchestrator.analysis.gaps.contrasts import MissingRule
+from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED, MissingRule
 from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, bootstrap_interval
 from omnigap_orchestrator.analysis.scores.own_text import own_text_scored
 from omnigap_orchestrator.analysis.scores.pairs import NEEDED_COLUMNS, ModelScores, item_scores, score_matrices
@@ -118,7 +118,8 @@ def _chain_rows(
         reason = f"refused: {lacking} of {len(planned.task)} planned items lack a score of the chain"
     rows: list[tuple[object, ...]] = []
     for index, step in enumerate((*steps, Step(GAP, steps[0].start, steps[-1].end))):
-        head = (scores.model, condition, index, step.name, f"{step.end} - {step.start}")
+        formula = f"{step.end} - {step.start}"
+        head = (scores.model, condition, index, step.name, formula)
         tail = (n, clusters, len(planned.task), lacking, reason)
         if reason is not None:
             rows.append((*head, None, None, None, None, *tail))
@@ -126,7 +127,9 @@ def _chain_rows(
         ends = held.score[:, [held.column(step.end), held.column(step.start)]]
         binary = bool((held.planned[:, columns] == 1).all() and np.isin(ends, (0.0, 1.0)).all())
         sample = Sample(ends[:, 0] - ends[:, 1], held.cluster, held.task, binary, difference=True)
-        interval = bootstrap_interval(sample, options, scores.model, condition, step.name)
+        # Named as in the tables of gaps and effects: one quantity on one set of items has one interval.
+        key = (scores.model, "", formula, ITEM_WEIGHTED, ANSWERED_PAIRS)
+        interval = bootstrap_interval(sample, options, *key)
         # The difference of the means and not the mean of the differences: so the steps add up to the last digit.
         estimate = float(ends[:, 0].mean()) - float(ends[:, 1].mean())
         rows.append((*head, estimate, interval.low, interval.high, interval.method, *tail))

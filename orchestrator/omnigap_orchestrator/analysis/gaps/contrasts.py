@@ -148,7 +148,8 @@ def estimates(
             missing_as_wrong=missing == MISSING_AS_WRONG,
             rule=rule,
             options=options,
-            key=(*key, contrast.name, pooling, missing),
+            # By its formula: a gap that is an effect as well has one interval and not two.
+            key=(*key, contrast.formula, pooling, missing),
         )
         out.append((missing, estimate))
     return out

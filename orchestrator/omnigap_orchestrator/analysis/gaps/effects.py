@@ -71,7 +71,7 @@ def effects(models: Sequence[ModelScores], rule: MissingRule, options: IntervalO
                 continue
             values = contrast_values(scores, contrast)
             for pooling in (ITEM_WEIGHTED, TASK_MACRO):
-                for missing, estimate in estimates(values, contrast, pooling, rule, options, scores.model):
+                for missing, estimate in estimates(values, contrast, pooling, rule, options, scores.model, ""):
                     rows.append(
                         (scores.model, contrast.name, kind, contrast.formula, pooling, missing, *astuple(estimate))
                     )
