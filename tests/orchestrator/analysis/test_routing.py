@@ -151,3 +151,9 @@ def test_the_splits_are_seeded() -> None:
 def test_impossible_splits_are_refused() -> None:
     with pytest.raises(ValueError, match="folds=1"):
         RoutingOptions(folds=1)
+
+
+def test_the_oracle_is_not_compared_with_itself() -> None:
+    oracle = policy(routed(drawn(60)), "oracle")
+    assert (oracle["regret"], oracle["regret_low"], oracle["regret_high"]) == (None, None, None)
+    assert oracle["gain"] is not None

@@ -158,10 +158,10 @@ def _judged(
     for name, policy in zip(POLICIES, (single, many, oracle), strict=True):
         key = (held.model, name)
         numbers: list[object] = []
-        # Nothing is gained over itself.
+        # Nothing is gained over itself, nor lost to itself.
         for part, is_score, place in (
             (policy, True, "0"),
-            (policy.over(oracle), False, "4"),
+            (None if policy is oracle else policy.over(oracle), False, "4"),
             (None if policy is single else policy.over(single), False, "8"),
         ):
             if part is None:
