@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
-from fake_run import FakeRun
+from fake_run import FakeRun, make_run
 
 from omnigap_orchestrator.analysis import Analysis, AnalysisOptions, MissingRule, analyse
 from omnigap_orchestrator.report.sections.metrics import metrics_section
 from omnigap_orchestrator.report.sections.routing import routing_section
+from omnigap_orchestrator.report.sections.variance import variance_section
 from omnigap_orchestrator.report.tables import Table
 
 
@@ -70,3 +73,15 @@ def test_routing_on_a_whole_run_has_no_column_for_what_is_missing(run: FakeRun, 
     assert allowed is not None
     assert column(allowed.tables[0], "Accuracy, %")[0] == "100.0"
     assert "n answered items: 4 of" in allowed.tables[0].note
+
+
+def test_voices_with_a_refused_gap_are_not_called_the_same_carrier(tmp_path: Path) -> None:
+    results = make_run(tmp_path, limit=40, replicates=2, media=False).results
+    results = results.with_columns(voice=pl.when(pl.col("input") == "speech").then(pl.format("voice {}", "replicate")))
+    items = results["item_id"].unique().sort().head(10).to_list()
+    lost = (pl.col("input") == "speech") & pl.col("item_id").is_in(items) & (pl.col("replicate") == 1)
+    failed = results.with_columns(outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"))
+    section = variance_section(analyse(failed))
+    assert section is not None
+    assert "several ways" in section.lead and "same carrier" not in section.lead
+    assert [table.key for table in (*section.tables, *section.folded)] == ["variance-components", "levels"]

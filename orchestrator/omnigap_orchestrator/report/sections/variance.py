@@ -44,11 +44,16 @@ def variance_section(analysis: Analysis) -> Section | None:
         _lead(analysis),
         charts=charts,
         tables=tuple(table for table in found[:1] if table.rows) or tuple(t for t in found[2:] if t.rows),
-        folded=tuple(table for table in found[1:] if table.rows) if found[0].rows else (),
+        folded=tuple(table for table in (found[1:] if found[0].rows else found[1:2]) if table.rows),
     )
 
 
 def _lead(analysis: Analysis) -> str:
+    if analysis.spreads.is_empty() and not analysis.levels.is_empty():
+        return (
+            "Every question was shown or spoken in several ways, but at one of them too many answers lack to say whose "
+            "gap it is. How scores vary between items and between these ways:"
+        )
     if analysis.spreads.is_empty():
         return (
             "Each cell was asked several times with the same carrier. How scores vary between items, and when the "
