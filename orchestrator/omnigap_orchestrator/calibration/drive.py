@@ -46,7 +46,7 @@ async def calibrate(
         ItemError: where a metric has nothing to look at in an item that it is to score.
         PandaError: where the classifier of `[scoring]` can't be used.
         CalibrationError: for items or a carrier that can't be used, and where the scorer that answers is not the one
-            that heard this run's answers.
+            that heard this run's answers, or does not know the language of some items.
         FolderError, FleetError, JournalError, ServiceError: as `run`.
     """
     check_metrics(config, items)
@@ -80,6 +80,21 @@ async def calibrate(
     return clips
 
 
+def _check_languages(config: Config, said: Sequence[Utterance], known: Sequence[str]) -> None:
+    """Raises CalibrationError for clips in a language that the scorer says it does not know: all of them would fail."""
+    tags = {tag.partition("-")[0].lower() for tag in known}
+    told = [(config.scorer.language or clip.item.language).partition("-")[0].lower() for clip in said]
+    foreign = sorted(set(told) - tags) if tags else []
+    if foreign:
+        count = sum(language in foreign for language in told)
+        shown = ", ".join(sorted(tags)) if len(tags) < 8 else f"{len(tags)} languages"
+        raise CalibrationError(
+            f"the ASR scorer knows {shown}, and {count} of {len(said)} answers would be said in "
+            f"{', '.join(foreign)}: name a scorer that hears them at [scorer] endpoints, or give asr in "
+            "[fleet.services] another checkpoint (docs/korean.md)"
+        )
+
+
 async def _measured(
     config: Config,
     said: Sequence[Utterance],
@@ -102,6 +117,8 @@ async def _measured(
                 f"({seen.scorer.digest[:12]}): run `omnigap-orchestrate transcribe --run-dir {folder.root}` first, so "
                 "that answers and calibration are heard by one scorer"
             )
+        if scorer is not None:
+            _check_languages(config, said, scorer.card.languages)
         if tts is not None and seen.tts is not None and tts.digest != seen.tts.digest:
             observer.note("the voice service is another one than read this run's questions aloud")
         for role, service, before in ((Role.SCORER, scorer, seen.scorer), (Role.TTS, tts, seen.tts)):

@@ -84,6 +84,19 @@ async def test_clips_wait_for_a_scorer_that_is_away(tmp_path: Path, host: Serve)
     assert set(clips["outcome"]) == {"answered"}
 
 
+async def test_a_scorer_that_does_not_know_the_language_is_refused_before_anything_is_said(
+    tmp_path: Path, host: Serve
+) -> None:
+    parrots = Parrots()
+    voice, ears = Double(parrots.read_aloud), Double(parrots.hear, languages=("ko",))
+    setting = await a_setting(parrots, host, tmp_path, tts=[await host(voice)], scorer=[await host(ears)])
+    with pytest.raises(
+        CalibrationError, match=r"the ASR scorer knows ko, and 17 of 17 answers .* in en: name a scorer"
+    ):
+        await measured(setting)
+    assert voice.asked == ears.asked == []
+
+
 async def test_a_clip_that_cannot_be_heard_has_failed_and_is_neither_right_nor_wrong(
     tmp_path: Path, host: Serve
 ) -> None:
