@@ -29,12 +29,15 @@ def read_verification(folder: RunFolder) -> pl.DataFrame | None:
     """The table that `verify` wrote; None where it was never called.
 
     Raises:
-        FolderError: for a table of another version.
+        FolderError: for a table of another version, or a file that is no table.
     """
     if not folder.verification.is_file():
         return None
-    table = pl.read_parquet(folder.verification)
-    if table.schema != VERIFICATION_SCHEMA:
+    try:
+        table = pl.read_parquet(folder.verification)
+    except (OSError, pl.exceptions.PolarsError):
+        table = None
+    if table is None or table.schema != VERIFICATION_SCHEMA:
         raise FolderError(
             f"{folder.verification} is not what this omnigap writes: run `omnigap-orchestrate verify --run-dir "
             f"{folder.root}` again, or remove the file"

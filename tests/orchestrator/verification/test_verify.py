@@ -153,6 +153,13 @@ async def test_an_item_is_dropped_from_all_conditions_or_from_none(made: Make) -
     assert "peru" not in set(verified_items(changed, table).verified)
 
 
+async def test_a_verification_that_is_no_table_is_refused_with_what_mends_it(made: Make) -> None:
+    folder = (await made()).setting.folder
+    folder.verification.write_bytes(b"cut off")
+    with pytest.raises(FolderError, match="is not what this omnigap writes: run `omnigap-orchestrate verify"):
+        rewrite(folder)
+
+
 async def test_the_report_can_keep_to_verified_items_and_says_so(made: Make) -> None:
     run = await made()
     folder = run.setting.folder
