@@ -42,9 +42,9 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
     console.print(
         "Synthetic speech is cleaner than a model's own: the true q1 and q0 are likely lower.", style="yellow"
     )
-    console.print(f"clips: {folder.calibration}", highlight=False, soft_wrap=True)
+    console.print(f"clips: {folder.calibration}", highlight=False, soft_wrap=True, markup=False)
     if has_run:
-        console.print(f"report: {folder.report}", highlight=False, soft_wrap=True)
+        console.print(f"report: {folder.report}", highlight=False, soft_wrap=True, markup=False)
     if not whole:
         left = ", ".join(f"{count} {name}" for name, count in counts.items() if name != Outcome.ANSWERED.value)
         text = f"The calibration is not whole: {left} of {clips.height} clips; the same command hears these, no other"

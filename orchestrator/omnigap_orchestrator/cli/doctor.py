@@ -57,5 +57,5 @@ def doctor(
         colours = {"ok": "green", "warning": "yellow", "failed": "red"}
         for finding in findings:
             mark = f"[{colours[finding.status]}]{finding.status.value:8}[/]"
-            console.print(f"{mark} {finding.check}: {escape(finding.message)}", highlight=False)
+            console.print(f"{mark} {escape(finding.check)}: {escape(finding.message)}", highlight=False)
     ctx.exit(1 if any(finding.status == "failed" for finding in findings) else 0)

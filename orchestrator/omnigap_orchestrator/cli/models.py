@@ -92,9 +92,11 @@ def _print(answering: list[Answering]) -> None:
     for service in answering:
         if service.digest:
             can = " ".join(name for name, support in service.conditions.items() if support != "unsupported")
-            console.print(f"[green]answers[/] {service.name} at {service.address}: {can}, digest {service.digest[:12]}")
+            console.print(
+                f"[green]answers[/] {escape(service.name)} at {service.address}: {can}, digest {service.digest[:12]}"
+            )
         else:
-            console.print(f"[yellow]away[/]    {service.name} at {service.address}")
+            console.print(f"[yellow]away[/]    {escape(service.name)} at {service.address}")
 
 
 async def _ask_all(config_path: Path | None) -> list[Answering]:

@@ -37,7 +37,7 @@ def print_table(
     if fold is not None:
         widths[0] = min(widths[0], fold + _BETWEEN)
     for number, part in enumerate(parts(widths, keys, console.width)):
-        table = Table(title=None if number else title, title_justify="left", title_style="bold", box=None)
+        table = Table(title=None if number else Text(title, style="bold"), title_justify="left", box=None)
         for column in part:
             table.add_column(
                 Text(headings[column], style="bold"),

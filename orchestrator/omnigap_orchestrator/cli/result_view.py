@@ -27,7 +27,7 @@ def print_result(summary: Row, folder: RunFolder, *, as_json: bool) -> None:
     _print_controls(console, summary)
     if summary["embedded"]:
         console.print("These services ship with omnigap: their numbers say nothing about real models.", style="yellow")
-    console.print(f"report: {folder.report}", highlight=False, soft_wrap=True)
+    console.print(f"report: {folder.report}", highlight=False, soft_wrap=True, markup=False)
     if not summary["whole"]:
         console.print(f"The run is not whole: {summary['incomplete']}", style="bold red", highlight=False)
 

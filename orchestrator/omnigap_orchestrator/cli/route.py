@@ -114,7 +114,7 @@ def _show(found: Routing) -> None:
         if policies:
             print_table(console, f"{model}: what a policy is worth", headings, rows, fold=20)
             if reason := policies[0]["reason"]:
-                console.print(f"{model}: {reason}", highlight=False)
+                console.print(f"{model}: {reason}", highlight=False, markup=False)
         rows = []
         for row in routes_shown(found.routes.filter(model=model)).iter_rows(named=True):
             agree = f"{100 * row['votes']:.0f} %"
@@ -123,6 +123,7 @@ def _show(found: Routing) -> None:
             headings = ["task", "form", "accuracy, %", "splits that agree", "n"]
             print_table(console, f"{model}: the form for each task", headings, rows)
         else:
-            console.print(f"{model}: no form is left to choose, or too few items have a score in all that are.")
+            why = "no form is left to choose, or too few items have a score in all that are."
+            console.print(f"{model}: {why}", markup=False)
         for row in found.routes.filter(pl.col("task").is_null(), model=model).iter_rows(named=True):
-            console.print(f"{row['condition']} is left out: {row['reason']}", highlight=False)
+            console.print(f"{row['condition']} is left out: {row['reason']}", highlight=False, markup=False)

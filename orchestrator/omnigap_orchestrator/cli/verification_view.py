@@ -58,7 +58,7 @@ def print_verification(
             "--image-reader, --speech-reader.",
             highlight=False,
         )
-    console.print(f"table: {folder.verification}", highlight=False, soft_wrap=True)
+    console.print(f"table: {folder.verification}", highlight=False, soft_wrap=True, markup=False)
     return totals
 
 

@@ -163,3 +163,20 @@ def test_compare_refuses_runs_without_a_common_condition(tables: tuple[str, str]
     assert result.exit_code == 1
     assert "no condition is in both" in result.output
     assert "against elsewhere" in result.output
+
+
+@pytest.mark.parametrize("name", ["qwen [int4]", "llama[/x]"])
+@pytest.mark.parametrize("command", ["analyse", "route", "compare"])
+def test_a_model_with_brackets_in_its_name_is_shown_as_it_is_called(command: str, name: str, tmp_path: Path) -> None:
+    table = str(tmp_path / "table.parquet")
+    _table(15).with_columns(model=pl.lit(name)).write_parquet(table)
+    result = CliRunner().invoke(main, [command, table, *([table] if command == "compare" else [])])
+    assert result.exit_code == 0, result.output
+    assert name in result.output
+
+
+def test_route_names_a_model_with_brackets_where_no_form_is_left(tmp_path: Path) -> None:
+    table = str(tmp_path / "table.parquet")
+    _table(15).with_columns(model=pl.lit("qwen [int4]")).write_parquet(table)
+    result = CliRunner().invoke(main, ["route", table, "--max-p95-latency", "1"])
+    assert "qwen [int4]: no form is left" in result.output
