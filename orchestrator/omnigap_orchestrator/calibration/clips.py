@@ -110,7 +110,7 @@ def read_clips(path: Path) -> pl.DataFrame:
         CalibrationError: for a file that is no such table.
     """
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise CalibrationError(f"{path} can't be read ({error}): run `omnigap-orchestrate calibrate` again") from error
     lacking = [name for name in CALIBRATION_SCHEMA.names() if name not in frame.columns]

@@ -71,7 +71,7 @@ def read_labels(path: Path, results: pl.DataFrame) -> pl.DataFrame:
 def _given(path: Path, results: pl.DataFrame) -> pl.DataFrame:
     """The rows with a label, all columns as text, each with its cell and its line in the file."""
     try:
-        frame = pl.read_csv(path, infer_schema=False)
+        frame = pl.read_csv(path, infer_schema=False, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise LabelsError(
             f"{path} can't be read as CSV ({error}): give the file that the listening sheet saved"

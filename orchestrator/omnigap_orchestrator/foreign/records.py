@@ -56,9 +56,11 @@ def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
         if suffix in _JSON:
             yield from _json_rows(path, decode_utf8(path.read_bytes()), preset.records)
         elif suffix == ".parquet":
-            yield from pl.read_parquet(path).iter_rows(named=True)
+            yield from pl.read_parquet(path, glob=False).iter_rows(named=True)
         else:
-            yield from pl.read_csv(path, infer_schema=False, separator=_TABLES[suffix]).iter_rows(named=True)
+            yield from pl.read_csv(path, infer_schema=False, separator=_TABLES[suffix], glob=False).iter_rows(
+                named=True
+            )
     except (OSError, NotUtf8Error, pl.exceptions.PolarsError) as error:
         raise PresetError(f"{path} can't be read: {error}") from error
 

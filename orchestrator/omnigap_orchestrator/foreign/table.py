@@ -155,10 +155,10 @@ def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
     text = dict.fromkeys(names, pl.String)
 
     def separated(file: Path, by: str) -> pl.DataFrame:
-        return pl.read_csv(file, separator=by, infer_schema_length=None, schema_overrides=text)
+        return pl.read_csv(file, separator=by, infer_schema_length=None, schema_overrides=text, glob=False)
 
     readers: dict[str, Callable[[Path], pl.DataFrame]] = {
-        ".parquet": pl.read_parquet,
+        ".parquet": lambda file: pl.read_parquet(file, glob=False),
         ".csv": lambda file: separated(file, ","),
         ".tsv": lambda file: separated(file, "\t"),
         ".jsonl": _objects,
@@ -169,7 +169,8 @@ def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
         raise TableError(f"{path}: give a file that ends in {', '.join(readers)}")
     try:
         return reader(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    # A damaged Parquet file can make polars panic, which is no Exception.
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         why = None
         if path.suffix.lower() != ".parquet":
             why = first_fault(path, {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower()))

@@ -92,7 +92,7 @@ def _frame(path: str, suffix: str) -> pl.DataFrame:
             source = path if path.startswith(HUB) else io.BytesIO(read_text(Path(path)).encode())
             return pl.read_csv(source, infer_schema=False, separator="\t" if suffix == ".tsv" else ",")
         if suffix == ".parquet":
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, glob=path.startswith(HUB))
         return pl.read_ndjson(path)
     # A damaged Parquet file can make polars panic, which is no Exception.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:

@@ -34,8 +34,8 @@ def read_verification(folder: RunFolder) -> pl.DataFrame | None:
     if not folder.verification.is_file():
         return None
     try:
-        table = pl.read_parquet(folder.verification)
-    except (OSError, pl.exceptions.PolarsError):
+        table = pl.read_parquet(folder.verification, glob=False)
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         table = None
     if table is None or table.schema != VERIFICATION_SCHEMA:
         raise FolderError(

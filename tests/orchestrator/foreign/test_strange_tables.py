@@ -136,3 +136,12 @@ def test_a_broken_line_of_objects_is_told(line: str, message: str, tmp_path: Pat
 def test_a_byte_order_mark_before_objects_is_passed_over(tmp_path: Path) -> None:
     path = _csv(tmp_path, '\ufeff{"item_id": "a", "condition": "t2t", "score": 1}\n', "table.jsonl")
     assert read_results(path)["item_id"].to_list() == ["a"]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_a_path_with_brackets_is_no_pattern_of_other_paths(suffix: str, tmp_path: Path) -> None:
+    write = {"parquet": "write_parquet", "csv": "write_csv", "jsonl": "write_ndjson"}[suffix]
+    for name, score in (("run[1]", 1.0), ("run1", 0.0)):
+        (tmp_path / name).mkdir()
+        getattr(_rows().with_columns(score=pl.lit(score)), write)(tmp_path / name / f"table.{suffix}")
+    assert read_results(tmp_path / "run[1]" / f"table.{suffix}")["score"].to_list() == [1.0, 1.0]
