@@ -54,7 +54,7 @@ class AnalysisOptions:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The tables, each a polars frame of the schema of the same name in `schemas` or `study_schemas`."""
+    """The tables, each a polars frame of the schema of the same name in the `schema.py` of its room."""
 
     options: AnalysisOptions
     # What a reader should know of calibration and labels; mostly empty.
@@ -69,7 +69,7 @@ class Analysis:
     architectures: pl.DataFrame
     architecture_tests: pl.DataFrame
     asr: pl.DataFrame
-    # Of the ASR scorer as an instrument, in `instrument_schemas`; empty where nothing is known of it.
+    # Of the ASR scorer as an instrument, in `instrument/schema.py`; empty where nothing is known of it.
     calibration: pl.DataFrame
     calibrated: pl.DataFrame
     hearing: pl.DataFrame
@@ -82,7 +82,7 @@ class Analysis:
     consistency: pl.DataFrame
     agreement: pl.DataFrame
     waterfall: pl.DataFrame
-    # Of the control cells, in `control_schemas`; empty without them.
+    # Of the control cells, in `controls/schema.py`; empty without them.
     controls: pl.DataFrame
     blank: pl.DataFrame
     repeat: pl.DataFrame

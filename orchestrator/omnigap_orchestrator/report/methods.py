@@ -124,7 +124,7 @@ def _analysed(analysis: Analysis) -> str:
         of = words.listed([words.method(m) for m in scores.unique(maintain_order=True).to_list()])
         intervals += f", of accuracies by {of}"
     if _bootstrapped(analysis):
-        intervals += f" ({options.intervals.draws:,} draws and seed {options.intervals.seed} where bootstrapped)"
+        intervals += f" ({options.intervals.draws:,} draws and seed {options.intervals.seed} where drawn)"
     sentences = [
         f"The modality gap is the mean difference of scores against {options.reference}, paired by item.",
         intervals + ".",
@@ -173,8 +173,14 @@ def _studied(analysis: Analysis) -> list[str]:
 
 
 def _bootstrapped(analysis: Analysis) -> bool:
-    frames = (analysis.gaps, analysis.gaps_by_task, analysis.effects, analysis.accuracy)
-    return any(f["method"].fill_null("").str.contains("bootstrap|wild").any() for f in frames)
+    """Whether any interval was drawn, from resampled clusters or from a posterior, in whatever table."""
+    named = [
+        table[column]
+        for table in analysis.tables().values()
+        for column in table.columns
+        if column.endswith("method") and table[column].dtype == pl.String
+    ]
+    return any(names.fill_null("").str.contains("bootstrap|wild|jeffreys").any() for names in named)
 
 
 def _service(service: ServiceFacts | None, otherwise: str) -> str:

@@ -13,6 +13,7 @@ from fake_run import FakeRun
 
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report import RunFacts, write_report
+from omnigap_orchestrator.report.methods import methods_paragraphs
 from omnigap_orchestrator.report.write import _write_whole
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 
@@ -123,15 +124,17 @@ def test_a_run_without_a_single_answer_still_has_a_report(page: Write, run: Fake
     assert "252 cells are pending" in text
 
 
-def test_methods_name_what_was_done(plain: str, analysis: Analysis) -> None:
+def test_methods_name_what_was_done(plain: str, analysis: Analysis, run: FakeRun) -> None:
     text = text_of(plain)
     assert "42 items in" in text
     assert "beam 5, temperature 0, int8" in text
     assert "adjusted after Holm" in text
     draws = f"{analysis.options.intervals.draws:,} draws and seed {analysis.options.intervals.seed}"
-    frames = (analysis.gaps, analysis.gaps_by_task, analysis.effects, analysis.accuracy)
-    bootstrapped = any(f["method"].fill_null("").str.contains("bootstrap|wild").any() for f in frames)
-    assert (draws in text) == bootstrapped
+    assert analysis.agreement["method"].str.contains("bootstrap|jeffreys").any()
+    assert draws in text
+    closed = {name: table.clear() for name, table in analysis.tables().items() if name != "gaps"}
+    t_alone = analysis.gaps.with_columns(method=pl.lit("cluster_t"))
+    assert draws not in " ".join(methods_paragraphs(run.results, replace(analysis, gaps=t_alone, **closed), run.facts))
 
 
 def test_answers_of_two_digests_are_called_out(page: Write, run: FakeRun) -> None:
