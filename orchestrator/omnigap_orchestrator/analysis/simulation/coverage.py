@@ -60,6 +60,7 @@ SCENARIOS = (
     Scenario("12 clusters of 5, graded", _even(12, 5), clustered=0.2, graded=True),
     Scenario("20 items, near the ceiling", _even(20), reference=0.99, condition=0.95),
     Scenario("10 clusters of 5, near the ceiling", _even(10, 5), reference=0.99, condition=0.97, clustered=0.2),
+    Scenario("100 clusters of 10 that fail as a whole", _even(100, 10), 0.99, 0.97, shared=0.1, clustered=0.85),
 )
 
 
@@ -78,6 +79,7 @@ SCORES = (
     _score("10 clusters of 5, far from the ceiling", _even(10, 5), 0.7, clustered=0.5),
     _score("20 clusters of 5", _even(20, 5), 0.95, clustered=0.2),
     _score("8 clusters of 20", _even(8, 20), 0.95, clustered=0.2),
+    _score("100 clusters of 10 that fail as a whole", _even(100, 10), 0.97, clustered=0.65),
     _score("60 very unequal clusters", (80, 40, 20, *_even(57, 3)), 0.97, clustered=0.1),
 )
 """Scores of one condition, most of them near the ceiling, where good models are."""
