@@ -166,7 +166,8 @@ def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise TableError(f"{path}: give a file that ends in {', '.join(readers)}")
+        missing = "" if path.exists() else "there is no such file, and no such run's folder: "
+        raise TableError(f"{path}: {missing}give a file that ends in {', '.join(readers)}")
     try:
         return reader(path)
     # A damaged Parquet file can make polars panic, which is no Exception.

@@ -145,3 +145,8 @@ def test_a_path_with_brackets_is_no_pattern_of_other_paths(suffix: str, tmp_path
         (tmp_path / name).mkdir()
         getattr(_rows().with_columns(score=pl.lit(score)), write)(tmp_path / name / f"table.{suffix}")
     assert read_results(tmp_path / "run[1]" / f"table.{suffix}")["score"].to_list() == [1.0, 1.0]
+
+
+def test_a_folder_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="there is no such file, and no such run's folder"):
+        read_results(tmp_path / "runs" / "tpyo")
