@@ -61,6 +61,10 @@ def _results(
             raise TableError(f"--column {ours}={theirs}: {ours!r} is no column of ours: {mend}")
         if theirs not in frame.columns:
             raise TableError(f"{path} has no column {theirs!r} for {ours}: it has {', '.join(frame.columns)}")
+    used = [mapping.get(name, name) for name in CONTROLS_SCHEMA]
+    # So polars names the second of two columns with one name.
+    if twice := [name for name in used if f"{name}_duplicated_0" in frame.columns]:
+        raise TableError(f"{path} has two columns called {twice[0]!r}: rename one of them")
     rest = [name for name in frame.columns if name not in mapping and name not in mapping.values()]
     frame = frame.select(*(pl.col(theirs).alias(ours) for ours, theirs in mapping.items()), *rest)
     frame = frame.with_columns(pl.lit(value).alias(name) for name, value in (told or {}).items())

@@ -28,6 +28,12 @@ def test_truth_values_and_numbers_may_mix_as_text(tmp_path: Path) -> None:
     assert read_results(path)["score"].to_list() == [1.0, 0.0, 0.5, 0.0, None]
 
 
+def test_two_columns_of_one_name_are_refused_where_they_are_read(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"two columns called 'score': rename one"):
+        read_results(_csv(tmp_path, f"{HEADER},score\na,t2t,1,0\n"))
+    assert read_results(_csv(tmp_path, f"{HEADER},note,note\na,t2t,1,x,y\n")).height == 1
+
+
 @pytest.mark.parametrize("word", ["NA", "null", "yes", "0,5"])
 def test_a_score_that_is_no_number_is_named_with_what_to_write(word: str, tmp_path: Path) -> None:
     path = _csv(tmp_path, f'{HEADER}\na,t2t,1\nb,t2t,"{word}"\n')
