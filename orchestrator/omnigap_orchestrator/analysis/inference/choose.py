@@ -85,6 +85,9 @@ def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interv
         # Near the ends Wilson's interval covers as little as 90 %.
         exact = informative < MIN_DISCORDANT
         return (clopper_pearson if exact else wilson)(float(sample.values.sum()), len(sample.values), options.level)
+    # The same of clusters, ten as independent items would be: those that fail as a whole count about once each.
+    if sample.binary and not sample.difference and informative < MIN_DISCORDANT * _design_effect(totals):
+        return korn_graubard(totals, options.level)
     if enough_for_t(totals, informative):
         return _cut(cluster_t(totals, options.level), sample)
     if sample.binary and totals.single:
@@ -144,6 +147,12 @@ def informative_values(sample: Sample) -> int:
         return int(np.count_nonzero(sample.values))
     _, counts = np.unique(sample.values, return_counts=True)
     return int(len(sample.values) - counts.max())
+
+
+def _design_effect(totals: ClusterTotals) -> float:
+    """Clustered over independent variance of a proportion, at least 1; 1 where nothing varies."""
+    independent = totals.mean * (1 - totals.mean) / totals.items
+    return max(1.0, totals.standard_error() ** 2 / independent) if independent > 0 and totals.count > 1 else 1.0
 
 
 def _hardly_varies(totals: ClusterTotals) -> bool:
