@@ -60,7 +60,7 @@ def plan(
     from omnigap_orchestrator.cli.power_view import needs_of, print_needs
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.items import load_items
-    from omnigap_orchestrator.run.fitting import check_fonts, fitted, shipped_unheard, unused_variants
+    from omnigap_orchestrator.run.fitting import check_fonts, fitted, shipped_unheard, unjudged, unused_variants
     from omnigap_orchestrator.run.folder import RunFolder
     from omnigap_orchestrator.run.preview import preview
     from omnigap_orchestrator.run.settings import Restriction, lost_models
@@ -73,6 +73,7 @@ def plan(
     loaded = fitted(loaded, chosen, notes.append)
     check_fonts(loaded, chosen)
     notes += [why] if (why := shipped_unheard(loaded, chosen)) else []
+    notes += [why] if (why := unjudged(loaded, chosen)) else []
     notes += [why] if (why := unused_variants(loaded)) else []
     notes += lost_models(loaded, Restriction())
     seen = preview(loaded, chosen, folder)

@@ -19,7 +19,7 @@ from omnigap_orchestrator.dispatch import Endpoint
 from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES, Role
 from omnigap_orchestrator.items import Item, ItemError, load_items
 from omnigap_orchestrator.judging import RubricError
-from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard
+from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard, unjudged
 from omnigap_orchestrator.run.fleet_services import lists_role, services_of
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.judge import read_rubrics
@@ -118,8 +118,8 @@ def _judging(config: Config, items: Sequence[Item]) -> list[Finding]:
     rules = metric_rules(config)
     judged = sum(metric_of(item, rules) == JUDGE for item in items)
     if config.judge is None:
-        text = f"{judged} items have a judge for their metric, and none is configured: write a [judge] section"
-        return [Finding("judge", Status.WARNING, text)] if judged else []
+        text = unjudged(config, items)
+        return [Finding("judge", Status.WARNING, text)] if text else []
     try:
         rubrics = read_rubrics(config.judge)
     except RubricError as error:

@@ -15,7 +15,7 @@ from omnigap_orchestrator.items import Item, ItemError
 from omnigap_orchestrator.run.carriers import CarrierSet
 from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.settings import metric_rules
-from omnigap_orchestrator.scoring import metric_of
+from omnigap_orchestrator.scoring import JUDGE, metric_of
 from omnigap_orchestrator.scoring.needs import lacks
 
 SHIPPED_LANGUAGES = frozenset({"en"})
@@ -72,6 +72,15 @@ def check_metrics(config: Config, items: Iterable[Item]) -> None:
             f"{metric} can't score {len(unfit)} items: {item.id!r} of task {item.task} {why}. Mend the items, or "
             "choose another metric in the items' `metric` or [scoring]"
         )
+
+
+def unjudged(config: Config, items: Iterable[Item]) -> str:
+    """That items have a judge for their metric and there is none; empty where there is, or none is wanted."""
+    rules = metric_rules(config)
+    judged = sum(metric_of(item, rules) == JUDGE for item in items)
+    if config.judge is not None or not judged:
+        return ""
+    return f"items whose metric is a judge: {judged}, and none is configured: write a [judge] section"
 
 
 def unused_variants(config: Config) -> str:

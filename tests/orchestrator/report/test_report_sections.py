@@ -9,6 +9,7 @@ from fake_run import FakeRun, make_run
 
 from omnigap_orchestrator.analysis import Analysis, AnalysisOptions, MissingRule, analyse
 from omnigap_orchestrator.report.sections.metrics import metrics_section
+from omnigap_orchestrator.report.sections.power import power_section
 from omnigap_orchestrator.report.sections.routing import routing_section
 from omnigap_orchestrator.report.sections.variance import variance_section
 from omnigap_orchestrator.report.tables import Table
@@ -73,6 +74,14 @@ def test_routing_on_a_whole_run_has_no_column_for_what_is_missing(run: FakeRun, 
     assert allowed is not None
     assert column(allowed.tables[0], "Accuracy, %")[0] == "100.0"
     assert "n answered items: 4 of" in allowed.tables[0].note
+
+
+def test_a_refused_gap_is_none_of_those_that_have_the_items(run: FakeRun) -> None:
+    analysis = analyse(lacking(run, 4).with_columns(score=pl.col("score") * (pl.int_range(pl.len()) % 7 > 0)))
+    assert analysis.equivalence.filter(verdict="refused")["condition"].to_list() == ["t2s"]
+    section = power_section(analysis)
+    assert section is not None
+    assert f" of {analysis.power.height - 1} contrasts have the items" in section.lead
 
 
 def test_voices_with_a_refused_gap_are_not_called_the_same_carrier(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,15 @@ def test_letters_that_the_default_lacks_are_drawn_in_a_font_of_the_machine() -> 
 def test_a_font_that_was_named_is_taken_as_it_is() -> None:
     config = Config.model_validate({"carriers": {"image": {"font": "DejaVu Serif"}}})
     assert fitted(config, ITEMS) is config
+
+
+async def test_plan_says_that_items_want_a_judge_and_none_is_configured(tmp_path: Path) -> None:
+    items = tmp_path / "items.jsonl"
+    open_item = {"id": "a", "task": "open", "language": "en", "question": "Why?", "answer_type": "open"}
+    items.write_text(json.dumps({**open_item, "answers": [], "metric": "judge"}), encoding="utf-8")
+    ended = await orchestrate("plan", "--items", str(items), folder=tmp_path)
+    assert ended.code == 0, ended.err
+    assert "items whose metric is a judge: 1, and none is configured" in ended.out + ended.err
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

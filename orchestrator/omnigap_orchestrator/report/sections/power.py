@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report import tables, words
 from omnigap_orchestrator.report.sections.section import Section, model_column
@@ -47,12 +49,14 @@ def power_section(analysis: Analysis) -> Section | None:
         ],
         small="two one-sided tests",
     )
-    enough = int((analysis.power["q"] >= 1).sum())
+    refused = analysis.equivalence.filter(pl.col("verdict") == "refused")
+    given = analysis.power.join(refused, on=["model", "condition"], how="anti")
+    enough = int((given["q"] >= 1).sum())
     return Section(
         "power",
         "What this run could have seen",
         "Power",
-        f"{enough} of {analysis.power.height} contrasts have the items that a gap of {target} points takes. A gap "
+        f"{enough} of {given.height} contrasts have the items that a gap of {target} points takes. A gap "
         "below what n can show may be there unseen; no gap is claimed only where both one-sided tests against the "
         f"margin of {margin} points hold.",
         tables=tuple(table for table in (power, equivalence) if table.rows),
