@@ -8,7 +8,13 @@ from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse, flips, item_scores, score_matrices
-from omnigap_orchestrator.analysis.consistency.agreement import kappa_and_phi, pairwise_agreement
+from omnigap_orchestrator.analysis.consistency.agreement import (
+    BOOTSTRAP,
+    JEFFREYS,
+    agreement,
+    kappa_and_phi,
+    pairwise_agreement,
+)
 from omnigap_orchestrator.analysis.consistency.rates import agreeing_items
 
 
@@ -115,6 +121,19 @@ def test_kappa_and_phi_are_undefined_where_a_condition_never_varies() -> None:
     kappa, phi = kappa_and_phi(np.array([[10.0, 5, 0, 0], [10, 5, 3, 6]]))
     assert np.isnan([kappa[0], phi[0]]).all()
     assert np.isfinite([kappa[1], phi[1]]).all()
+
+
+def test_the_interval_of_kappa_does_not_hang_on_which_condition_is_named_first() -> None:
+    cells = np.repeat(np.eye(4), [300, 3, 30, 67], axis=0)
+    options = IntervalOptions(draws=499)
+    first, second = agreement(cells, 1, options), agreement(cells[:, [0, 2, 1, 3]], 1, options)
+    assert first.method == second.method == BOOTSTRAP
+    assert first.kappa == pytest.approx(second.kappa)
+
+
+def test_few_disagreements_are_too_few_to_resample() -> None:
+    cells = np.repeat(np.eye(4), [330, 3, 3, 64], axis=0)
+    assert agreement(cells, 1, IntervalOptions(draws=499)).method == JEFFREYS
 
 
 def test_the_flip_list_shows_both_directions_with_what_was_said() -> None:

@@ -90,8 +90,10 @@ def kappa_and_phi(tables: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _tables(cells: FloatArray, seed: int, options: IntervalOptions) -> tuple[FloatArray, str]:
     """Tables as they might have come out, shape (draws, 4), and how they were made; `cells`: (clusters, 4) counts."""
     both, first, second, neither = cells.sum(axis=0)
-    rarest = min(both + first, both + second, first + neither, second + neither)
-    if enough_for_t(ClusterTotals(both + cells[:, 1], cells.sum(axis=1)), int(rarest)):
+    # Rights, wrongs and disagreements: of each there must be some, and the last in several clusters.
+    rarest = min(both + first, both + second, first + neither, second + neither, first + second)
+    disagreements = ClusterTotals(cells[:, 1] + cells[:, 2], cells.sum(axis=1))
+    if enough_for_t(disagreements, int(rarest)):
         return resampled(cells, seed, options.draws), BOOTSTRAP
     shrunk = cells.sum(axis=0) / _design_effect(cells, options.level)
     return np.random.default_rng(seed).dirichlet(shrunk + _JEFFREYS_COUNT, options.draws), JEFFREYS
