@@ -1,10 +1,22 @@
-"""Columns that many tables of an analysis share: those of an estimate, and of a contrast."""
+"""Columns that many tables of an analysis share: those of an interval, of an estimate, and of a contrast."""
 
 from __future__ import annotations
 
 import polars as pl
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
+
+INTERVAL_COLUMNS: Columns = {
+    "estimate": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "method": pl.String,
+    # Items (or pairs) and clusters behind the estimate, and items that were planned for it.
+    "n": pl.Int64,
+    "clusters": pl.Int64,
+    "planned": pl.Int64,
+}
+"""An estimate, its interval, and what it stands on."""
 
 ESTIMATE_COLUMNS: Columns = {
     # Null together with the limits when refused; `reason` then says why. With an estimate, `reason` says on what

@@ -22,7 +22,7 @@ from omnigap_orchestrator.plan import scorer_key
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import last_seen
 from omnigap_orchestrator.run.carriers import CarrierSet
-from omnigap_orchestrator.run.fitting import check_metrics
+from omnigap_orchestrator.run.fitting import check_metrics, told_languages, unknown_languages
 from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
@@ -82,15 +82,11 @@ async def calibrate(
 
 def _check_languages(config: Config, said: Sequence[Utterance], known: Sequence[str]) -> None:
     """Raises CalibrationError for clips in a language that the scorer says it does not know: all of them would fail."""
-    tags = {tag.partition("-")[0].lower() for tag in known}
-    told = [(config.scorer.language or clip.item.language).partition("-")[0].lower() for clip in said]
-    foreign = sorted(set(told) - tags) if tags else []
+    foreign = unknown_languages((config.scorer.language or clip.item.language for clip in said), known)
     if foreign:
-        count = sum(language in foreign for language in told)
-        shown = ", ".join(sorted(tags)) if len(tags) < 8 else f"{len(tags)} languages"
         raise CalibrationError(
-            f"the ASR scorer knows {shown}, and {count} of {len(said)} answers would be said in "
-            f"{', '.join(foreign)}: name a scorer that hears them at [scorer] endpoints, or give asr in "
+            f"the ASR scorer knows {told_languages(known)}, and {foreign.total()} of {len(said)} answers would be said "
+            f"in {', '.join(sorted(foreign))}: name a scorer that hears them at [scorer] endpoints, or give asr in "
             "[fleet.services] another checkpoint (docs/korean.md)"
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
@@ -97,27 +97,41 @@ def unused_variants(config: Config) -> str:
     return f"only the first {' and '.join(left)} are asked: raise --replicates to ask all combinations"
 
 
-def unheard(config: Config, items: Iterable[Item], known: Iterable[str]) -> str:
+def primary(tag: str) -> str:
+    """The language of a BCP-47 tag without its region or script: `en` of `en-US`."""
+    return tag.partition("-")[0].lower()
+
+
+def unknown_languages(wanted: Iterable[str], known: Collection[str]) -> Counter[str]:
+    """How often each language is wanted that is none of those known; none where nobody says what is known."""
+    tags = {primary(tag) for tag in known}
+    return Counter(language for language in map(primary, wanted) if tags and language not in tags)
+
+
+def told_languages(known: Collection[str]) -> str:
+    """The languages by name, or how many where they are many."""
+    tags = {primary(tag) for tag in known}
+    return ", ".join(sorted(tags)) if len(tags) < 8 else f"{len(tags)} languages"
+
+
+def unheard(config: Config, items: Iterable[Item], known: Collection[str]) -> str:
     """Why a scorer of these languages cannot score the items' spoken answers, and what mends it; empty where it can.
 
     Args:
         known: BCP-47 tags that it says it knows; none: it does not say, and is believed.
     """
-    tags = {tag.partition("-")[0].lower() for tag in known}
-    if not tags or not any(c.output is Modality.SPEECH for c in config.run.conditions):
+    if not any(c.output is Modality.SPEECH for c in config.run.conditions):
         return ""
-    told = config.scorer.language
-    wanted = Counter((told or item.language).partition("-")[0].lower() for item in items)
-    foreign = {language: count for language, count in wanted.items() if language not in tags}
+    foreign = unknown_languages((config.scorer.language or item.language for item in items), known)
     if not foreign:
         return ""
     which = ", ".join(f"{language} ({count})" for language, count in sorted(foreign.items()))
-    shown = ", ".join(sorted(tags)) if len(tags) < 8 else f"{len(tags)} languages"
     text = ",".join(c.name for c in config.run.conditions if c.output is Modality.TEXT)
     alone = f", or ask for written answers alone (--conditions {text})" if text else ""
     return (
-        f"the ASR scorer knows {shown}, and items come in {which}: their spoken answers need a multilingual Whisper, "
-        f"at [scorer] endpoints or as the option checkpoint of asr in [fleet.services] (docs/korean.md){alone}"
+        f"the ASR scorer knows {told_languages(known)}, and items come in {which}: their spoken answers need a "
+        "multilingual Whisper, at [scorer] endpoints or as the option checkpoint of asr in [fleet.services] "
+        f"(docs/korean.md){alone}"
     )
 
 
@@ -132,9 +146,9 @@ def foreign_voices(config: Config, items: Iterable[Item], card: pb.DescribeRespo
 
     A voice that the service does not list is not judged.
     """
-    speaks = {voice.name: voice.language.partition("-")[0].lower() for voice in card.voices}
+    speaks = {voice.name: primary(voice.language) for voice in card.voices}
     named = [voice for voice in config.carriers.speech.voices if voice in speaks]
-    languages = {item.language.partition("-")[0].lower() for item in items if Modality.SPEECH not in item.carriers}
+    languages = {primary(item.language) for item in items if Modality.SPEECH not in item.carriers}
     foreign = [f"{voice} ({speaks[voice]})" for voice in named if languages - {speaks[voice]}]
     if not foreign:
         return ""
@@ -146,12 +160,12 @@ def foreign_voices(config: Config, items: Iterable[Item], card: pb.DescribeRespo
 
 def foreign_items(name: str, items: Iterable[Item], card: pb.DescribeResponse) -> str:
     """That a model says it knows none of the languages of some items; empty where it does, or does not say."""
-    tags = {tag.partition("-")[0].lower() for tag in card.languages}
-    wanted = Counter(item.language.partition("-")[0].lower() for item in items)
-    foreign = [f"{language} ({count})" for language, count in sorted(wanted.items()) if language not in tags]
-    if not tags or not foreign:
+    unknown = unknown_languages((item.language for item in items), card.languages)
+    if not unknown:
         return ""
-    return f"model {name} says that it knows {', '.join(sorted(tags))}, and items come in {', '.join(foreign)}"
+    foreign = ", ".join(f"{language} ({count})" for language, count in sorted(unknown.items()))
+    known = ", ".join(sorted({primary(tag) for tag in card.languages}))
+    return f"model {name} says that it knows {known}, and items come in {foreign}"
 
 
 def shipped_unheard(config: Config, items: Iterable[Item]) -> str:

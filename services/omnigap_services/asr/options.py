@@ -10,9 +10,10 @@ from pydantic import Field
 from omnigap_services.options import Options
 
 SHIPPED_CHECKPOINT = Path(__file__).parent / "checkpoint"
+"""The micro Whisper of this project: English, CTranslate2 format."""
+
 SHIPPED_NAME = "omnigap-micro-whisper"
 """By which the reports know it: they say that it is not for real models' voices."""
-"""The micro Whisper of this project: English, CTranslate2 format."""
 
 
 class AsrOptions(Options):

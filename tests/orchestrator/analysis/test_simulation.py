@@ -5,7 +5,7 @@ import math
 import pytest
 
 from omnigap_orchestrator.analysis import IntervalOptions
-from omnigap_orchestrator.analysis.simulation.agreeing import ALIKE, Alike, agreement_coverage
+from omnigap_orchestrator.analysis.simulation.agreement import AGREEMENTS, TwoConditions, agreement_coverage
 from omnigap_orchestrator.analysis.simulation.claims import Claim, claims
 from omnigap_orchestrator.analysis.simulation.coverage import SCENARIOS, SCORES, Scenario, simulate
 from omnigap_orchestrator.analysis.simulation.heard import HEARD, Heard, simulate_heard
@@ -41,7 +41,7 @@ def test_intervals_of_spoken_scores_cover_the_truth(heard: Heard) -> None:
     assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)
 
 
-@pytest.mark.parametrize("alike", ALIKE, ids=lambda a: a.name)
-def test_intervals_cover_the_true_kappa_and_phi(alike: Alike) -> None:
-    for _, rate, defined in agreement_coverage(alike, DRAWS, seed=7):
+@pytest.mark.parametrize("pair", AGREEMENTS, ids=lambda a: a.name)
+def test_intervals_cover_the_true_kappa_and_phi(pair: TwoConditions) -> None:
+    for _, rate, defined in agreement_coverage(pair, DRAWS, seed=7):
         assert rate >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / defined)

@@ -50,3 +50,12 @@ def test_a_method_that_has_no_name_yet_is_still_readable() -> None:
 def test_digests_are_cut_short_and_names_are_not() -> None:
     assert words.short("ab" * 32) == "abababababab"
     assert words.short("large-v3") == "large-v3"
+
+
+def test_a_small_number_is_not_written_as_nothing() -> None:
+    assert [words.number(value, 3) for value in (1e-5, -1e-5, 0.0, 0.0006)] == [
+        "<0.001",
+        ">\u22120.001",
+        "0.000",
+        "0.001",
+    ]

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
+from omnigap_orchestrator.analysis.columns import INTERVAL_COLUMNS
+
 CONSISTENCY_SCHEMA = pl.Schema(
     {
         "model": pl.String,
         # RER, CFR, MMC, all_right or all_wrong.
         "measure": pl.String,
         "conditions": pl.Int64,
-        "estimate": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "method": pl.String,
-        "n": pl.Int64,
-        "clusters": pl.Int64,
-        "planned": pl.Int64,
+        **INTERVAL_COLUMNS,
         # What independent conditions with the same accuracies would give, and what guessing would.
         "if_independent": pl.Float64,
         "if_guessing": pl.Float64,

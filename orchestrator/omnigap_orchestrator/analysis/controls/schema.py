@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from omnigap_orchestrator.analysis.columns import INTERVAL_COLUMNS
 from omnigap_orchestrator.analysis.scores.schema import CONDITIONS_SCHEMA
 
 CONTROL_COUNTS_SCHEMA = pl.Schema([("control", pl.String()), *CONDITIONS_SCHEMA.items()])
@@ -16,13 +17,7 @@ GUESSING_SCHEMA = pl.Schema(
         # all, or choices: those of the items that offer choices, where some do and some do not.
         "items": pl.String,
         # Accuracy on the blank carrier, with its interval.
-        "estimate": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "method": pl.String,
-        "n": pl.Int64,
-        "clusters": pl.Int64,
-        "planned": pl.Int64,
+        **INTERVAL_COLUMNS,
         "lacking": pl.Int64,
         # What picking a choice at random gives; null unless all of these items offer choices.
         "chance": pl.Float64,
@@ -57,13 +52,7 @@ WATERFALL_SCHEMA = pl.Schema(
         # A step's name, and last "gap", the sum of the steps.
         "step": pl.String,
         "formula": pl.String,
-        "estimate": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "method": pl.String,
-        "n": pl.Int64,
-        "clusters": pl.Int64,
-        "planned": pl.Int64,
+        **INTERVAL_COLUMNS,
         "lacking": pl.Int64,
         "reason": pl.String,
     }

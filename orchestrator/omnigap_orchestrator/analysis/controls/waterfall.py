@@ -108,7 +108,7 @@ def _chain_rows(
         return []
     columns = [scores.column(name) for name in (steps[0].start, *(step.end for step in steps))]
     planned = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
-    lacking = int(np.any(planned.scored[:, columns] < planned.planned[:, columns], axis=1).sum())
+    lacking = int(planned.lacking(columns).sum())
     held = planned.where(~np.any(np.isnan(planned.score[:, columns]), axis=1))
     n, clusters = len(held.task), len(np.unique(held.cluster))
     reason = None

@@ -65,7 +65,7 @@ def _estimates(
     if len(planned.task) == 0:
         return
     one_replicate = bool((planned.planned[:, column] == 1).all())
-    lacking = int((planned.scored[:, column] < planned.planned[:, column]).sum())
+    lacking = int(planned.lacking([column]).sum())
     low, high = (pooled_mean(side[:, column], planned, pooling) for side in (planned.low, planned.high))
     first: Estimate | None = None
     for missing, values in ((ANSWERED_ONLY, planned.score[:, column]), (MISSING_AS_WRONG, planned.low[:, column])):

@@ -90,7 +90,7 @@ def contrast_values(scores: ModelScores, contrast: Contrast) -> ContrastValues:
         missing_as_wrong=low @ weights,
         low=np.where(positive, low, high) @ weights,
         high=np.where(positive, high, low) @ weights,
-        lacking=np.any(part.scored[:, columns] < part.planned[:, columns], axis=1),
+        lacking=part.lacking(columns),
         binary=bool(contrast.is_pair and (part.planned[:, columns] == 1).all() and np.isin(known, (0.0, 1.0)).all()),
         scores=part,
     )

@@ -13,6 +13,7 @@ from omnigap_orchestrator.analysis.inference.closed_form import (
     Interval,
     clopper_pearson,
     cluster_t,
+    design_effect,
     korn_graubard,
     mover,
     tango,
@@ -86,7 +87,8 @@ def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interv
         exact = informative < MIN_DISCORDANT
         return (clopper_pearson if exact else wilson)(float(sample.values.sum()), len(sample.values), options.level)
     # The same of clusters, ten as independent items would be: those that fail as a whole count about once each.
-    if sample.binary and not sample.difference and informative < MIN_DISCORDANT * _design_effect(totals):
+    effect = design_effect(totals, totals.mean * (1 - totals.mean))
+    if sample.binary and not sample.difference and informative < MIN_DISCORDANT * np.fmax(1.0, effect):
         return korn_graubard(totals, options.level)
     if enough_for_t(totals, informative):
         return _cut(cluster_t(totals, options.level), sample)
@@ -149,12 +151,6 @@ def informative_values(sample: Sample) -> int:
     return int(len(sample.values) - counts.max())
 
 
-def _design_effect(totals: ClusterTotals) -> float:
-    """Clustered over independent variance of a proportion, at least 1; 1 where nothing varies."""
-    independent = totals.mean * (1 - totals.mean) / totals.items
-    return max(1.0, totals.standard_error() ** 2 / independent) if independent > 0 and totals.count > 1 else 1.0
-
-
 def _hardly_varies(totals: ClusterTotals) -> bool:
     """Most clusters have one and the same mean, and fewer than `MIN_DISCORDANT` have not.
 
@@ -165,33 +161,30 @@ def _hardly_varies(totals: ClusterTotals) -> bool:
     return totals.count > 1 and away < MIN_DISCORDANT and 2 * away < totals.count
 
 
-def _tango_of(sample: Sample, design_effect: float, level: float) -> Interval:
+def _tango_of(sample: Sample, effect: float, level: float) -> Interval:
     """Tango's interval; of graded differences, gains and losses count as shares of the largest possible.
 
     That is conservative: of all differences with the same mean gain and mean loss, those that are 0 or +-`bound` vary
     most.
     """
-    shares = sample.values / (sample.bound * design_effect)
+    shares = sample.values / (sample.bound * effect)
     gained, lost = float(shares[shares > 0].sum()), float(-shares[shares < 0].sum())
-    found = tango(gained, lost, len(shares) / design_effect, level)
+    found = tango(gained, lost, len(shares) / effect, level)
     return replace(found, low=found.low * sample.bound, high=found.high * sample.bound, se=found.se * sample.bound)
 
 
 def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: float) -> Interval:
     """Score or exact interval on the effective sample size, for data that hardly vary.
 
-    For a difference the design effect is the clustered over the independent variance, at least 1 (Rao and Scott 1992);
-    with no variation to judge it by, the largest possible one (every cluster counts as a single item).
+    For a difference with no variation to judge the design effect by, it is the largest possible one (every cluster
+    counts as a single item).
     """
     if not sample.difference:
         return korn_graubard(totals, level)
-    n, largest = len(sample.values), totals.items / totals.effective
-    independent = float(sample.values.var(ddof=1)) / n if n > 1 else 0.0
-    effect = (
-        min(max(totals.standard_error() ** 2 / independent, 1.0), largest)
-        if independent > 0 and totals.count > 1
-        else largest
-    )
+    largest = totals.items / totals.effective
+    variance = float(sample.values.var(ddof=1)) if len(sample.values) > 1 else 0.0
+    effect = design_effect(totals, variance)
+    effect = largest if np.isnan(effect) else min(effect, largest)
     method = "tango_design_effect" if sample.binary else "tango_graded"
     return replace(_tango_of(sample, effect, level), method=method)
 

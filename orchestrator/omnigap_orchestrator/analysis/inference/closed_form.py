@@ -82,6 +82,17 @@ class ClusterTotals:
         return math.sqrt(g / (g - 1) * float(np.square(residuals).sum())) / self.items
 
 
+def design_effect(totals: ClusterTotals, variance: float) -> float:
+    """Variance of the mean, clustered over independent items of this variance, at least 1 (Rao and Scott 1992).
+
+    NaN where nothing varies, or there is one cluster alone.
+    """
+    independent = variance / totals.items
+    if not independent > 0 or totals.count < 2:
+        return math.nan
+    return max(1.0, totals.standard_error() ** 2 / independent)
+
+
 def t_interval(estimate: float, se: float, df: float, level: float, method: str = "cluster_t") -> Interval:
     """Student t interval and test of 0 with `df` degrees of freedom."""
     if not se >= 0 or df < 1:

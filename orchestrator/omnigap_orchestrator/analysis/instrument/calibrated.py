@@ -128,9 +128,8 @@ class _Question:
 
     def _lacking(self, columns: list[int]) -> tuple[int, int]:
         """Of the items planned in these conditions those that lack a score, and the number of all."""
-        planned = np.all(self.scores.planned[:, columns] > 0, axis=1)
-        lacking = np.any(self.scores.scored[:, columns] < self.scores.planned[:, columns], axis=1)
-        return int((planned & lacking).sum()), int(planned.sum())
+        planned = self.scores.where(np.all(self.scores.planned[:, columns] > 0, axis=1))
+        return int(planned.lacking(columns).sum()), len(planned.items)
 
     def note(self, calibrations: tuple[Calibration, ...]) -> str | None:
         """The metrics that have no rates of their own, and so take those of all clips of their answer type."""

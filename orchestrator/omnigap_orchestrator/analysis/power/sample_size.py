@@ -10,7 +10,7 @@ import polars as pl
 from scipy import stats
 
 from omnigap_orchestrator.analysis.gaps.contrasts import contrast_values, gap_contrast
-from omnigap_orchestrator.analysis.inference.closed_form import ClusterTotals
+from omnigap_orchestrator.analysis.inference.closed_form import ClusterTotals, design_effect
 from omnigap_orchestrator.analysis.power.schema import POWER_SCHEMA
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray, ModelScores
 
@@ -83,9 +83,7 @@ def clusters_effect(difference: FloatArray, cluster: IntArray) -> float:
     """Clustered over independent variance of the mean of differences (items,), at least 1; NaN where none varies."""
     n = len(difference)
     variance = float(difference.var(ddof=1)) if n > 1 else 0.0
-    if variance <= 1e-12:
-        return math.nan
-    return max(ClusterTotals.of(difference, cluster).standard_error() ** 2 / (variance / n), 1.0)
+    return math.nan if variance <= 1e-12 else design_effect(ClusterTotals.of(difference, cluster), variance)
 
 
 def power_table(

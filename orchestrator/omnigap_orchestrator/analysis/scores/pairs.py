@@ -124,6 +124,10 @@ class ModelScores:
     def column(self, condition: str) -> int:
         return self.conditions.index(condition)
 
+    def lacking(self, columns: Sequence[int]) -> BoolArray:
+        """Which items (items,) lack a planned score in one of these conditions."""
+        return np.asarray(np.any(self.scored[:, columns] < self.planned[:, columns], axis=1))
+
     def where(self, mask: BoolArray) -> ModelScores:
         """The same for some of the items."""
         if mask.all():

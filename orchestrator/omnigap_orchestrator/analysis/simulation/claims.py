@@ -23,6 +23,7 @@ from omnigap_orchestrator.analysis.instrument.ppi import Labelled, ppi_mean
 from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, correct
 from omnigap_orchestrator.analysis.routes.held_out import cross_validated, interval_of
 from omnigap_orchestrator.analysis.scores.pairs import ModelScores
+from omnigap_orchestrator.analysis.simulation.coverage import monte_carlo_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def holm_family_error(draws: int, seed: int, items: int = 200, conditions: int =
         p = [mcnemar_exact(int((right[0] & ~r).sum()), int((~right[0] & r).sum())) for r in right[1:]]
         wrong += bool((holm(p) <= 0.05).any())
     rate = wrong / draws
-    error = math.sqrt(max(rate * (1 - rate), 1e-9) / draws)
+    error = monte_carlo_error(rate, draws)
     return Claim("Holm: any rejection among 5 true nulls", rate, error, "at most 5 %", rate <= 0.05 + 3 * error)
 
 
@@ -65,7 +66,7 @@ def corrected_score(draws: int, seed: int, n: int = 400, m: int = 200) -> Sequen
         covered += found.low <= theta <= found.high
     bias, corrected_bias, coverage = float(raw.mean() - theta), float(estimate.mean() - theta), covered / draws
     errors = [float(values.std(ddof=1)) / math.sqrt(draws) for values in (raw, estimate)]
-    wide = math.sqrt(coverage * (1 - coverage) / draws)
+    wide = monte_carlo_error(coverage, draws)
     fair = 0.93 - 3 * wide <= coverage <= 0.97 + 3 * wide
     return (
         Claim("Raw speech score: bias", bias, errors[0], "5 points or more", abs(bias) >= 0.05),
@@ -98,7 +99,7 @@ def powered_score(draws: int, seed: int, n: int = 500, labels: int = 60) -> Sequ
         covered += found.low <= theta <= found.high
     bias, coverage = float(estimate.mean() - theta), covered / draws
     error = float(estimate.std(ddof=1)) / math.sqrt(draws)
-    wide = math.sqrt(coverage * (1 - coverage) / draws)
+    wide = monte_carlo_error(coverage, draws)
     return (
         Claim(
             "Prediction-powered score (60 labels): bias",
@@ -187,7 +188,7 @@ def routed_to_nothing(draws: int, seed: int, items: int = 120, tasks: int = 4) -
     bias, error = float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(draws)
     out = [Claim("Routing where nothing can be gained: bias of the gain", bias, error, "0", abs(bias) <= 3 * error)]
     for name, rate in zip(("accuracy of the policy", "gain"), hits / draws, strict=True):
-        wide = math.sqrt(rate * (1 - rate) / draws)
+        wide = monte_carlo_error(rate, draws)
         told = f"Routing where nothing can be gained: coverage, {name}"
         out.append(Claim(told, float(rate), wide, "93 % or more", bool(rate >= 0.93 - 3 * wide)))
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,7 +102,12 @@ class Coverage:
     @property
     def monte_carlo_error(self) -> float:
         """Standard error of `coverage`."""
-        return math.sqrt(max(self.coverage * (1 - self.coverage), 1e-9) / self.draws)
+        return monte_carlo_error(self.coverage, self.draws)
+
+
+def monte_carlo_error(rate: float, draws: int) -> float:
+    """Standard error of a share of so many draws; never quite 0."""
+    return math.sqrt(max(rate * (1 - rate), 1e-9) / draws)
 
 
 def draw(scenario: Scenario, rng: np.random.Generator) -> Sample:
@@ -152,3 +158,33 @@ def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions
         float(widths.mean()),
         tuple(methods.most_common()),
     )
+
+
+def markdown(rows: Sequence[Coverage]) -> str:
+    """The table of gaps for the documentation."""
+    lines = [
+        "| data | true gap | covered | +- (MC) | rejects no gap | McNemar rejects | mean width | intervals used |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        exact = "" if math.isnan(row.exact_rejections) else f"{row.exact_rejections:.1%}"
+        lines.append(
+            f"| {row.scenario.name} | {row.scenario.truth:+.2f} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
+            f"| {row.rejections:.1%} | {exact} | {row.width:.3f} | {_used(row)} |"
+        )
+    return "\n".join(lines)
+
+
+def markdown_of_scores(rows: Sequence[Coverage]) -> str:
+    """The table of scores for the documentation."""
+    lines = ["| data | true accuracy | covered | +- (MC) | mean width | intervals used |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        lines.append(
+            f"| {row.scenario.name} | {row.scenario.truth:.0%} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
+            f"| {row.width:.3f} | {_used(row)} |"
+        )
+    return "\n".join(lines)
+
+
+def _used(row: Coverage) -> str:
+    return ", ".join(f"{name} {count / row.draws:.0%}" for name, count in row.methods)

@@ -14,6 +14,7 @@ from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
 from omnigap_orchestrator.analysis.instrument.ppi import Labelled, Powered, ppi_difference, ppi_mean
 from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, Corrected, correct
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray
+from omnigap_orchestrator.analysis.simulation.coverage import monte_carlo_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class HeardCoverage:
     @property
     def monte_carlo_error(self) -> float:
         """Standard error of `coverage`."""
-        return math.sqrt(max(self.coverage * (1 - self.coverage), 1e-9) / self.draws)
+        return monte_carlo_error(self.coverage, self.draws)
 
 
 def simulate_heard(heard: Heard, draws: int, seed: int, options: IntervalOptions | None = None) -> HeardCoverage:

@@ -12,10 +12,11 @@ from scipy import special, stats
 from omnigap_orchestrator.analysis.consistency.agreement import agreement, kappa_and_phi
 from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray
+from omnigap_orchestrator.analysis.simulation.coverage import monte_carlo_error
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class TwoConditions:
     """Rights of two conditions with these accuracies, whose hidden difficulties correlate: in an item, in a cluster."""
 
     name: str
@@ -43,21 +44,21 @@ class Alike:
         return np.column_stack([np.bincount(codes, weights=x) for x in (a & b, a & ~b, ~a & b, ~a & ~b)])
 
 
-ALIKE = (
-    Alike("400 items", (1,) * 400, (0.8, 0.75)),
-    Alike("140 items near the ceiling", (1,) * 140, (0.97, 0.95)),
-    Alike("40 items near the ceiling", (1,) * 40, (0.9, 0.9)),
-    Alike("20 items", (1,) * 20, (0.7, 0.7)),
-    Alike("8 clusters of 20", (20,) * 8, (0.8, 0.75), clustered=0.3),
+AGREEMENTS = (
+    TwoConditions("400 items", (1,) * 400, (0.8, 0.75)),
+    TwoConditions("140 items near the ceiling", (1,) * 140, (0.97, 0.95)),
+    TwoConditions("40 items near the ceiling", (1,) * 40, (0.9, 0.9)),
+    TwoConditions("20 items", (1,) * 20, (0.7, 0.7)),
+    TwoConditions("8 clusters of 20", (20,) * 8, (0.8, 0.75), clustered=0.3),
 )
 
 
-def agreement_coverage(alike: Alike, draws: int, seed: int) -> Iterator[tuple[str, float, int]]:
+def agreement_coverage(pair: TwoConditions, draws: int, seed: int) -> Iterator[tuple[str, float, int]]:
     """Of kappa and of phi: how often the interval covers it, over the draws that define it, and their number."""
-    rng = np.random.default_rng([seed, *alike.name.encode()])
-    truth, hits, defined = alike.truth(), np.zeros(2), 0
+    rng = np.random.default_rng([seed, *pair.name.encode()])
+    truth, hits, defined = pair.truth(), np.zeros(2), 0
     for index in range(draws):
-        found = agreement(alike.draw(rng), index, IntervalOptions(draws=499))
+        found = agreement(pair.draw(rng), index, IntervalOptions(draws=499))
         if not math.isnan(found.kappa):
             defined += 1
             limits = (found.kappa_low, found.kappa_high), (found.phi_low, found.phi_high)
@@ -66,12 +67,12 @@ def agreement_coverage(alike: Alike, draws: int, seed: int) -> Iterator[tuple[st
         yield name, float(rate), defined
 
 
-def markdown_of_alike(draws: int, seed: int) -> str:
+def markdown_of_agreement(draws: int, seed: int) -> str:
     """The table of agreement for the documentation."""
     lines = ["| data | true | covered | +- (MC) | defined in |", "|---|---|---|---|---|"]
-    for alike in ALIKE:
-        found = agreement_coverage(alike, draws, seed)
-        for (name, rate, defined), value in zip(found, alike.truth(), strict=True):
-            error = math.sqrt(rate * (1 - rate) / defined)
-            lines.append(f"| {alike.name} | {name} {value:.2f} | {rate:.1%} | {error:.1%} | {defined / draws:.0%} |")
+    for pair in AGREEMENTS:
+        found = agreement_coverage(pair, draws, seed)
+        for (name, rate, defined), value in zip(found, pair.truth(), strict=True):
+            error = monte_carlo_error(rate, defined)
+            lines.append(f"| {pair.name} | {name} {value:.2f} | {rate:.1%} | {error:.1%} | {defined / draws:.0%} |")
     return "\n".join(lines)
