@@ -12,13 +12,13 @@ from omnigap_orchestrator.config import Config, ConfigError, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.dispatch import ServiceError
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
+from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.outputs.facts import command_line, now
 from omnigap_orchestrator.outputs.instrument import keep_labels
 from omnigap_orchestrator.outputs.write import current_summary, write_outputs
 from omnigap_orchestrator.run.fitting import check_fonts, fitted, unused_variants
-from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.judge import with_rubrics
 from omnigap_orchestrator.run.observer import Observer

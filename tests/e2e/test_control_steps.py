@@ -14,7 +14,7 @@ from served_doubles import RATE, Double, Serve, identity, spoken
 
 from omnigap.media import AudioClip, encode_pcm16
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.config.controls import HEAR_PROMPT
+from omnigap_orchestrator.config.sections import HEAR_PROMPT
 from omnigap_services.adapter import Turn
 
 ITEMS = 40

@@ -15,6 +15,7 @@ from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.dispatch import RetryPolicy, Service, connect
 from omnigap_orchestrator.fleet import Role, Roster, Wanted, choose
+from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal, ServiceRow
 from omnigap_orchestrator.journal.writer import JournalWriter
@@ -23,7 +24,6 @@ from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import last_seen
 from omnigap_orchestrator.run.carriers import CarrierSet
 from omnigap_orchestrator.run.fitting import check_metrics, told_languages, unknown_languages
-from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.panda import Classifier, classifier_of, rules_version

@@ -5,9 +5,8 @@ from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier
 from omnigap_orchestrator.carriers.errors import CarrierError, StoreError
 from omnigap_orchestrator.carriers.keys import blank_carrier_key, image_carrier_key, speech_carrier_key
 from omnigap_orchestrator.carriers.media_store import MediaStore
-from omnigap_orchestrator.carriers.render import render_text
+from omnigap_orchestrator.carriers.render import ImageStyle, image_styles, render_text
 from omnigap_orchestrator.carriers.spoken import spoken_text
-from omnigap_orchestrator.carriers.style import ImageStyle, image_styles
 
 __all__ = [
     "CarrierError",

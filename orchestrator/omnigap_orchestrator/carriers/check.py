@@ -9,9 +9,7 @@ from omnigap.digest import sha256_hex
 from omnigap.errors import ContractError
 from omnigap.media import AudioLimits, ImageLimits, decode_audio, decode_image
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.items.errors import ItemError
-from omnigap_orchestrator.items.item import Item, OwnCarrier
-from omnigap_orchestrator.items.mime import EXTENSIONS
+from omnigap_orchestrator.items.item import EXTENSIONS, Item, ItemError, OwnCarrier
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from omnigap.digest import digest_of
 from omnigap_orchestrator.carriers.blank import BLANK_VERSION
 from omnigap_orchestrator.carriers.fonts import font_digest
-from omnigap_orchestrator.carriers.render import LAYOUT_VERSION
-from omnigap_orchestrator.carriers.style import ImageStyle
+from omnigap_orchestrator.carriers.render import LAYOUT_VERSION, ImageStyle
 
 
 def image_carrier_key(text: str, style: ImageStyle) -> str:

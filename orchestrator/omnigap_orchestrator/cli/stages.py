@@ -43,7 +43,7 @@ def transcribe(
     A second scorer, named here or in the configuration's [second_scorer], hears the same answers; its scores stand in
     the report beside the first's, and the run is whole without them.
     """
-    from omnigap_orchestrator.config.fields import check_endpoint
+    from omnigap_orchestrator.validation import check_endpoint
 
     for place in second:
         try:

@@ -42,10 +42,10 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
     from omnigap.vocabulary import Modality
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.verification_view import print_verification
-    from omnigap_orchestrator.config.fields import check_endpoint
     from omnigap_orchestrator.config.services import FleetKind
     from omnigap_orchestrator.drive import rewrite, score_anew
     from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.validation import check_endpoint
     from omnigap_orchestrator.verification.drive import Choices
     from omnigap_orchestrator.verification.drive import verify as read_back
 

@@ -1,12 +1,18 @@
 """The configuration: one TOML file, validated, frozen; `load_config` reads it."""
 
-from omnigap_orchestrator.config.analysis import AnalysisConfig, RoutingConfig
-from omnigap_orchestrator.config.carriers import CarriersConfig, ImageConfig, SpeechConfig
+from omnigap_orchestrator.config.config import Config, ConfigError, load_config, with_flags
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig, ItemsConfig
-from omnigap_orchestrator.config.judge import JudgeConfig, ScoringConfig
-from omnigap_orchestrator.config.load import ConfigError, load_config, with_flags
-from omnigap_orchestrator.config.model import Config
-from omnigap_orchestrator.config.sections import ReportConfig, RunConfig
+from omnigap_orchestrator.config.sections import (
+    AnalysisConfig,
+    CarriersConfig,
+    ImageConfig,
+    JudgeConfig,
+    ReportConfig,
+    RoutingConfig,
+    RunConfig,
+    ScoringConfig,
+    SpeechConfig,
+)
 from omnigap_orchestrator.config.services import (
     DecodingConfig,
     FleetConfig,

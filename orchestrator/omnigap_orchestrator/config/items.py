@@ -8,8 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from omnigap_orchestrator.config.fields import Text, as_list, resolve, without_repeats
-from omnigap_orchestrator.validation import StrictModel
+from omnigap_orchestrator.validation import StrictModel, Text, as_list, resolve, without_repeats
 
 HUB = "hf://"
 """Beginning of a path that polars reads from the Hugging Face hub."""

@@ -8,8 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from omnigap.vocabulary import Architecture
-from omnigap_orchestrator.config.fields import Conditions, Endpoints, Language, Name
-from omnigap_orchestrator.validation import StrictModel
+from omnigap_orchestrator.validation import Conditions, Endpoints, Language, Name, StrictModel
 
 OptionValue = str | int | float | bool
 

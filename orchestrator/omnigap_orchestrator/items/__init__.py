@@ -1,10 +1,8 @@
 """Questions with their gold answers: read from files, checked, chosen."""
 
-from omnigap_orchestrator.items.dump import write_items
-from omnigap_orchestrator.items.errors import ItemError
-from omnigap_orchestrator.items.item import Item, OwnCarrier
-from omnigap_orchestrator.items.load import load_items
-from omnigap_orchestrator.items.select import select_items, tasks_of
+from omnigap_orchestrator.items.item import Item, ItemError, OwnCarrier
+from omnigap_orchestrator.items.jsonl import write_items
+from omnigap_orchestrator.items.load import load_items, select_items, tasks_of
 
 __all__ = [
     "Item",

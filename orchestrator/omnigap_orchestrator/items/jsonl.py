@@ -1,19 +1,16 @@
-"""JSON Lines: one item a line, in the documented form.
-
-{"id": "q1", "task": "capitals", "language": "en", "question": "What is the capital of France?", "answers": ["Paris"],
- "answer_type": "entity"}
-"""
+"""Items as JSON Lines, one a line, in the documented form: read, and written into a run's folder."""
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from omnigap_orchestrator.items.collect import PlacedRow, collect
-from omnigap_orchestrator.items.errors import ItemError
-from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
+from omnigap.vocabulary import Modality
+from omnigap_orchestrator.items.item import Item, ItemError, OwnCarrier
+from omnigap_orchestrator.items.row import PlacedRow, collect
+from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
 
 def read_jsonl(path: Path) -> tuple[Item, ...]:
@@ -62,3 +59,43 @@ def read_text(path: Path) -> str:
         raise ItemError(f"{path}: can't be read: {error.strerror}: give the path of an items file") from error
     except NotUtf8Error as error:
         raise ItemError(f"{path}: {error}") from None
+
+
+MediaPath = Callable[[Item, Modality], str | None]
+
+
+def write_items(path: Path, items: Sequence[Item], media_path: MediaPath) -> None:
+    """JSON Lines, one item a line.
+
+    Args:
+        media_path: where an item's own recording or picture lies, relative to the file; None writes its bytes inline.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        for item in items:
+            file.write(json.dumps(_row(item, media_path), ensure_ascii=False) + "\n")
+
+
+def _row(item: Item, media_path: MediaPath) -> dict[str, object]:
+    row: dict[str, object] = {
+        "id": item.id,
+        "task": item.task,
+        "language": item.language,
+        "question": item.question,
+        "choices": list(item.choices),
+        "instruction": item.instruction,
+        "answers": list(item.answers),
+        "answer_type": item.answer_type.value,
+        "source": item.source,
+        "cluster": item.cluster,
+        "metric": item.metric,
+        "checks": [{"id": check.kind, "kwargs": json.loads(check.arguments)} for check in item.checks],
+        "carriers": {m.value: _carrier(item, m, c, media_path) for m, c in item.carriers.items()},
+    }
+    return {key: value for key, value in row.items() if value not in ([], "", None, {})}
+
+
+def _carrier(item: Item, modality: Modality, carrier: OwnCarrier, media_path: MediaPath) -> object:
+    if modality is Modality.TEXT:
+        return carrier.text
+    path = media_path(item, modality)
+    return path if path is not None else {"bytes": base64.b64encode(carrier.read()).decode()}

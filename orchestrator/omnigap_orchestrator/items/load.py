@@ -1,19 +1,75 @@
-"""From a source (the built-in set, files, or the configuration's `[items]`) to items."""
+"""Items from a source: the built-in set, files, or the configuration's [items]; and which of them are asked."""
 
 from __future__ import annotations
 
 import glob
+import importlib.resources
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from omnigap_orchestrator.config.items import HUB, ColumnsConfig, ItemsConfig
-from omnigap_orchestrator.items.builtin_items import read_builtin
-from omnigap_orchestrator.items.collect import collect
-from omnigap_orchestrator.items.errors import ItemError
-from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.items.item import Item, ItemError
 from omnigap_orchestrator.items.jsonl import jsonl_rows
-from omnigap_orchestrator.items.select import select_items
+from omnigap_orchestrator.items.row import collect
 from omnigap_orchestrator.items.tables import JSONL_SUFFIXES, SUFFIXES, table_rows
 from omnigap_orchestrator.presets import PresetError, load_preset
+from omnigap_orchestrator.validation import unknown_key
+
+FAMILIES = (
+    "places",
+    "people_and_works",
+    "science",
+    "numbers_and_dates",
+    "language",
+    "multiple_choice",
+    "counting",
+)
+"""The English task families, in the order in which they are asked; a file of that name holds each."""
+
+KOREAN_FAMILIES = tuple(f"ko_{family}" for family in FAMILIES if family != "counting")
+"""The files of the Korean ones; counting beeps and dots knows no language."""
+
+
+def builtin_folder() -> Path:
+    """Where the files lie: a real folder, since their media are opened by path."""
+    return Path(str(importlib.resources.files("omnigap_orchestrator.items.builtin")))
+
+
+def read_builtin(language: str = "en") -> tuple[Item, ...]:
+    """All built-in items of a language, `en` or `ko`, family by family."""
+    folder = builtin_folder()
+    families = KOREAN_FAMILIES if language == "ko" else FAMILIES
+    return collect(row for family in families for row in jsonl_rows(folder / f"{family}.jsonl"))
+
+
+def tasks_of(items: Iterable[Item]) -> tuple[str, ...]:
+    """The tasks, in the order in which the items name them."""
+    return tuple(dict.fromkeys(item.task for item in items))
+
+
+def select_items(items: Sequence[Item], *, limit: int | None = None, tasks: Sequence[str] = ()) -> tuple[Item, ...]:
+    """Items of the named tasks (none named: all), one of each task in turn, each task in file order.
+
+    The first n of a larger selection are the selection of n, so a raised limit only adds items.
+
+    Args:
+        limit: items in all; None: every one.
+
+    Raises:
+        ItemError: for a task that no item has, and for a limit below 1.
+    """
+    if limit is not None and limit < 1:
+        raise ItemError(f"--limit is {limit}: it counts items, so give at least 1")
+    known = tasks_of(items)
+    unknown = [task for task in tasks if task not in known]
+    if unknown:
+        listed = ", ".join(known)
+        raise ItemError(*(f"--task: {unknown_key(task, known, 'task')} (the items have: {listed})" for task in unknown))
+    queues = {task: [item for item in items if item.task == task] for task in known if not tasks or task in tasks}
+    longest = max((len(queue) for queue in queues.values()), default=0)
+    turns = [queue[turn] for turn in range(longest) for queue in queues.values() if turn < len(queue)]
+    return tuple(turns[:limit])
+
 
 BUILTIN = "builtin"
 BUILTIN_KOREAN = "builtin-ko"

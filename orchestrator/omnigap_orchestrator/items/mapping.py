@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig
 from omnigap_orchestrator.items.columns import ColumnReader, replaced, text_of
-from omnigap_orchestrator.items.errors import ItemError
+from omnigap_orchestrator.items.item import ItemError
 from omnigap_orchestrator.items.row import LETTERS
 
 FIELDS = tuple(name for name in ColumnsConfig.model_fields if name != "carriers")

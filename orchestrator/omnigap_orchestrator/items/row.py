@@ -1,23 +1,31 @@
-"""One row in the documented form, checked field by field, as an `Item`."""
+"""Rows of an items file to items: every bad row is named with its place, and so is an id that occurs twice."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from omnigap.vocabulary import AnswerType, Modality
-from omnigap_orchestrator.config.fields import Language, Text, check_visible, without_repeats
-from omnigap_orchestrator.items.item import Check, Item, OwnCarrier
-from omnigap_orchestrator.items.mime import HEAD_BYTES, carrier_mime_type
+from omnigap_orchestrator.items.item import HEAD_BYTES, Check, Item, ItemError, OwnCarrier, carrier_mime_type
 from omnigap_orchestrator.scoring.choose import AUDIBLE_METRIC, METRIC_NAMES, NEEDS_CHECKS, NEEDS_NO_GOLD
 from omnigap_orchestrator.scoring.instructions import AUDIBLE, read_instruction
-from omnigap_orchestrator.validation import StrictModel, faults, shown, unknown_key
+from omnigap_orchestrator.validation import (
+    Language,
+    StrictModel,
+    Text,
+    check_visible,
+    faults,
+    shown,
+    unknown_key,
+    without_repeats,
+)
 
 LETTERS = "ABCDEFGH"
 _OPTIONAL = ("choices", "instruction", "carriers", "source", "cluster", "metric", "checks")
@@ -211,3 +219,55 @@ def _own_medium(medium: MediumRow, modality: Modality, folder: Path) -> OwnCarri
         return OwnCarrier(path=path, mime_type=carrier_mime_type(head, modality))
     except ValueError as error:
         raise ValueError(f"{medium.path!r} {error}") from None
+
+
+_MOST_FAULTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRow:
+    """A row in the documented form, or what is wrong with it already.
+
+    Attributes:
+        file: as errors name it.
+        place: `line 3` or `row 3`, from 1.
+        folder: that relative paths of media start from.
+    """
+
+    file: str
+    place: str
+    folder: Path
+    row: Mapping[str, object] | None = None
+    faults: tuple[str, ...] = ()
+
+
+def collect(rows: Iterable[PlacedRow]) -> tuple[Item, ...]:
+    """The items of all rows, in order.
+
+    Raises:
+        ItemError: with every fault of every row (a thousand at most), and where an id stands twice.
+    """
+    items: list[Item] = []
+    found: list[str] = []
+    first: dict[str, PlacedRow] = {}
+    for placed in rows:
+        where = f"{placed.file}: {placed.place}"
+        if placed.row is None:
+            found += [f"{where}: {fault}" for fault in placed.faults]
+        else:
+            try:
+                item = read_row(placed.row, placed.folder)
+            except RowError as error:
+                found += [f"{where}: {fault}" for fault in error.faults]
+            else:
+                before = first.setdefault(item.id, placed)
+                if before is not placed:
+                    same = before.file == placed.file
+                    there = before.place if same else f"{before.file}: {before.place}"
+                    found.append(f"{where}: id: {item.id!r} stands already in {there}: ids must differ")
+                items.append(item)
+        if len(found) >= _MOST_FAULTS:
+            break
+    if found:
+        raise ItemError(*found)
+    return tuple(items)

@@ -11,10 +11,10 @@ from pathlib import Path
 import polars as pl
 
 from omnigap_orchestrator.config.items import HUB, ColumnsConfig
-from omnigap_orchestrator.items.collect import PlacedRow
-from omnigap_orchestrator.items.errors import ItemError
+from omnigap_orchestrator.items.item import ItemError
 from omnigap_orchestrator.items.jsonl import jsonl_rows, read_text
 from omnigap_orchestrator.items.mapping import Mapper, MappingError
+from omnigap_orchestrator.items.row import PlacedRow
 
 JSONL_SUFFIXES = (".jsonl", ".ndjson")
 SUFFIXES = (*JSONL_SUFFIXES, ".json", ".csv", ".tsv", ".parquet")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omnigap.digest import digest_of
-from omnigap_orchestrator.config.judge import JudgeConfig
+from omnigap_orchestrator.config.sections import JudgeConfig
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.judging.rubric import Rubric
 

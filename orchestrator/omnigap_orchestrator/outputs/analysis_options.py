@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from omnigap_orchestrator.analysis import AnalysisOptions, Constraints, IntervalOptions, MissingRule, RoutingOptions
-from omnigap_orchestrator.config.analysis import AnalysisConfig, RoutingConfig
+from omnigap_orchestrator.config.sections import AnalysisConfig, RoutingConfig
 
 
 def analysis_options(section: AnalysisConfig) -> AnalysisOptions:

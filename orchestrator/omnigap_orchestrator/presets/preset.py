@@ -9,9 +9,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from omnigap_orchestrator.config.fields import Text, as_list
 from omnigap_orchestrator.config.items import Column, ColumnConfig, ColumnsConfig
-from omnigap_orchestrator.validation import StrictModel, faults, unknown_key
+from omnigap_orchestrator.validation import StrictModel, Text, as_list, faults, unknown_key
 
 
 class PresetError(Exception):

@@ -17,10 +17,10 @@ from omnigap_orchestrator.carriers import CarrierError, image_styles, render_tex
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.dispatch import Endpoint
 from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES, Role
+from omnigap_orchestrator.fleet.choose import lists_role, services_of
 from omnigap_orchestrator.items import Item, ItemError, load_items
 from omnigap_orchestrator.judging import RubricError
 from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard, unjudged
-from omnigap_orchestrator.run.fleet_services import lists_role, services_of
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.judge import read_rubrics
 from omnigap_orchestrator.run.panda import read_panda

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import REFERENCE, Outcome, Support
 from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig
-from omnigap_orchestrator.config.fields import FOLDER
 from omnigap_orchestrator.dispatch import Away, CallFailed, Service, ServiceError
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, TranscriptRow, VerdictRow
@@ -38,7 +37,7 @@ from omnigap_orchestrator.run.generate import decoding_message
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.score import texts_of
 from omnigap_orchestrator.run.settings import Stage
-from omnigap_orchestrator.validation import faults
+from omnigap_orchestrator.validation import FOLDER, faults
 
 OnVerdict = Callable[[Entry, AnswerRow, TranscriptRow | None, tuple[float, float | None]], None]
 

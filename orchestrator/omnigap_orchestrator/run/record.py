@@ -9,11 +9,11 @@ from omnigap.digest import digest_of
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.config.model import RECALLED
+from omnigap_orchestrator.config.config import RECALLED
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item, write_items
-from omnigap_orchestrator.items.collect import collect
 from omnigap_orchestrator.items.jsonl import jsonl_rows
+from omnigap_orchestrator.items.row import collect
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.plan import Plan, make_plan
 from omnigap_orchestrator.run.atomic import replacing

@@ -14,10 +14,10 @@ from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.dispatch import connect
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, Wanted, choose
+from omnigap_orchestrator.fleet.choose import lists_role, services_of
 from omnigap_orchestrator.journal import Journal, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.run.atomic import replacing
-from omnigap_orchestrator.run.fleet_services import lists_role, services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.record import open_book

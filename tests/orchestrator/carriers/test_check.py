@@ -15,7 +15,7 @@ from omnigap.media import AudioLimits
 from omnigap.vocabulary import AnswerType, Modality
 from omnigap_orchestrator.carriers import check_own_carrier, check_own_carriers
 from omnigap_orchestrator.items import Item, ItemError, OwnCarrier, load_items
-from omnigap_orchestrator.items.mime import mime_type_of
+from omnigap_orchestrator.items.item import mime_type_of
 
 
 def audio(samples: np.ndarray, kind: str = "WAV", subtype: str | None = None, rate: int = 16_000) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from omnigap_orchestrator.config import Config, ConfigError, load_config
 from omnigap_orchestrator.fleet import Role
-from omnigap_orchestrator.run.fleet_services import lists_role, models_of_fleet, services_of
+from omnigap_orchestrator.fleet.choose import lists_role, models_of_fleet, services_of
 
 
 def roles(config: Config) -> dict[str, Role]:

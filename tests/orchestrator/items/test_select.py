@@ -5,7 +5,7 @@ import pytest
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.config import ItemsConfig
 from omnigap_orchestrator.items import Item, ItemError, load_items, select_items, tasks_of
-from omnigap_orchestrator.items.builtin_items import FAMILIES, KOREAN_FAMILIES, builtin_folder
+from omnigap_orchestrator.items.load import FAMILIES, KOREAN_FAMILIES, builtin_folder
 
 
 def item(task: str, number: int) -> Item:

@@ -9,7 +9,7 @@ import pytest
 
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.config import ConfigError, JudgeConfig, load_config
-from omnigap_orchestrator.config.judge import RUBRICS
+from omnigap_orchestrator.config.sections import RUBRICS
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.judging import SHIPPED, RubricError, bench_of, combined, read_rubric, rubric_of
 

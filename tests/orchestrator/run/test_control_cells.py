@@ -14,7 +14,7 @@ import omnigap_orchestrator.run.score as scoring
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Condition, Reason
-from omnigap_orchestrator.config.controls import HEAR_PROMPT, READ_PROMPT
+from omnigap_orchestrator.config.sections import HEAR_PROMPT, READ_PROMPT
 from omnigap_orchestrator.plan import BLANK_TEXT
 from omnigap_orchestrator.results import CONTROLS_SCHEMA
 from omnigap_services.adapter import NATIVE, Request, Turn

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.run.fleet_services import services_of
+from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_services.cascade.adapter import CascadeAdapter
 from omnigap_services.cascade.options import CascadeOptions
 from omnigap_services.options import read_options

@@ -1,4 +1,4 @@
-"""Reads a configuration file, lays the command line's flags over it, and names what is wrong."""
+"""The whole configuration: its sections, what must hold between them, and how a file and flags are read."""
 
 from __future__ import annotations
 
@@ -6,14 +6,71 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
-from omnigap_orchestrator.config.fields import FOLDER
-from omnigap_orchestrator.config.model import RECALLED, Config
-from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
-from omnigap_orchestrator.validation import faults
+from omnigap_orchestrator.config.items import ItemsConfig
+from omnigap_orchestrator.config.sections import (
+    AnalysisConfig,
+    CarriersConfig,
+    JudgeConfig,
+    ReportConfig,
+    RunConfig,
+    ScoringConfig,
+)
+from omnigap_orchestrator.config.services import (
+    FleetConfig,
+    FleetKind,
+    ModelConfig,
+    ReaderConfig,
+    ScorerConfig,
+    TtsConfig,
+)
+from omnigap_orchestrator.validation import FOLDER, NotUtf8Error, StrictModel, decode_utf8, faults
+
+RECALLED = "recalled"
+"""Key of the validation context: the configuration is a run's own record, whose models the fleet may have named."""
+
+
+def _unique_names(models: tuple[ModelConfig, ...]) -> tuple[ModelConfig, ...]:
+    first: dict[str, int] = {}
+    for index, model in enumerate(models):
+        # Names become keys of tables and parts of file names, also on file systems that ignore case.
+        if (before := first.setdefault(model.name.lower(), index)) != index:
+            raise ValueError(f"models[{before}] and models[{index}] are both named {model.name!r}: rename one")
+    return models
+
+
+class Config(StrictModel):
+    """One run, whole. Every section has defaults: an empty file is the embedded run over the built-in items."""
+
+    run: RunConfig = RunConfig()
+    items: ItemsConfig = ItemsConfig()
+    carriers: CarriersConfig = CarriersConfig()
+    models: Annotated[tuple[ModelConfig, ...], Field(strict=False), AfterValidator(_unique_names)] = ()
+    scorer: ScorerConfig = ScorerConfig()
+    second_scorer: ScorerConfig | None = None
+    tts: TtsConfig = TtsConfig()
+    reader: ReaderConfig = ReaderConfig()
+    judge: JudgeConfig | None = None
+    scoring: ScoringConfig = ScoringConfig()
+    fleet: FleetConfig = FleetConfig()
+    report: ReportConfig = ReportConfig()
+    analysis: AnalysisConfig = AnalysisConfig()
+
+    @model_validator(mode="after")
+    def _static_models_have_endpoints(self, info: ValidationInfo) -> Config:
+        if self.fleet.kind is not FleetKind.STATIC or RECALLED in (info.context or {}):
+            return self
+        for index, model in enumerate(self.models):
+            if not model.endpoints:
+                raise ValueError(
+                    f"models[{index}].endpoints: {model.name!r} has none, and fleet.kind is 'static': "
+                    'write endpoints = ["host:port"], or fleet.kind = "auto"'
+                )
+        return self
+
 
 _FLAGS = {
     "analysis.routing.max_p95_latency_s": "--max-p95-latency",
