@@ -70,7 +70,7 @@ def analyse(
     from omnigap_orchestrator.cli.tables_view import print_accuracy_and_gaps
     from omnigap_orchestrator.foreign import TableError
     from omnigap_orchestrator.outputs.verified import verified_part
-    from omnigap_orchestrator.run.folder import FolderError
+    from omnigap_orchestrator.pipeline.folder import FolderError
 
     if list_presets:
         print_presets()

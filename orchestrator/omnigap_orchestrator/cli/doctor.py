@@ -43,7 +43,7 @@ def doctor(
     With the run in --run-dir, its own configuration and items; without a run there, or with --config, those of the
     flags. Exit code 1 where a check fails.
     """
-    from omnigap_orchestrator.run.checkup import checkup
+    from omnigap_orchestrator.checkup import checkup
 
     own = own_plan(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
     findings = asyncio.run(checkup(own.config, own.folder, own.items, own.source))

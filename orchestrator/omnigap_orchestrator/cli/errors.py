@@ -49,12 +49,12 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.items import ItemError
     from omnigap_orchestrator.journal import JournalError
     from omnigap_orchestrator.judging import RubricError
+    from omnigap_orchestrator.pipeline.failures import first_error
+    from omnigap_orchestrator.pipeline.folder import FolderError
+    from omnigap_orchestrator.pipeline.scope import ScopeError
     from omnigap_orchestrator.plan import PlanError
     from omnigap_orchestrator.presets import PresetError
-    from omnigap_orchestrator.run.failures import first_error
-    from omnigap_orchestrator.run.fitting import LanguageError
-    from omnigap_orchestrator.run.folder import FolderError
-    from omnigap_orchestrator.run.settings import RestrictionError
+    from omnigap_orchestrator.run_checks import LanguageError
     from omnigap_orchestrator.scoring.panda import PandaError
 
     known = (
@@ -71,7 +71,7 @@ def _known_cause(error: BaseException) -> BaseException | None:
         PandaError,
         PlanError,
         PresetError,
-        RestrictionError,
+        ScopeError,
         ResultsError,
         RubricError,
         ServiceError,

@@ -60,10 +60,10 @@ def plan(
     from omnigap_orchestrator.cli.power_view import needs_of, print_needs
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.items import load_items
-    from omnigap_orchestrator.run.fitting import check_fonts, fitted, shipped_unheard, unjudged, unused_variants
-    from omnigap_orchestrator.run.folder import RunFolder
-    from omnigap_orchestrator.run.preview import preview
-    from omnigap_orchestrator.run.settings import Restriction, lost_models
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.pipeline.preview import preview
+    from omnigap_orchestrator.pipeline.scope import RunScope, lost_models
+    from omnigap_orchestrator.run_checks import check_fonts, fitted, shipped_unheard, unjudged, unused_variants
 
     flags = {**control_flags(controls), "analysis.target_gap": target_gap, "analysis.power": power}
     loaded = load_config(config, {**item_flags(config, items, limit, tasks, preset), **font_flags(fonts), **flags})
@@ -75,7 +75,7 @@ def plan(
     notes += [why] if (why := shipped_unheard(loaded, chosen)) else []
     notes += [why] if (why := unjudged(loaded, chosen)) else []
     notes += [why] if (why := unused_variants(loaded)) else []
-    notes += lost_models(loaded, Restriction())
+    notes += lost_models(loaded, RunScope())
     seen = preview(loaded, chosen, folder)
     asked = target_gap is not None or power is not None or pilot is not None
     needs = needs_of(loaded, pilot, folder.results) if asked else None

@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import image_styles
+from omnigap_orchestrator.carriers.carrier_set import CarrierSet
 from omnigap_orchestrator.carriers.fonts import font_with, load_font
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item, ItemError
-from omnigap_orchestrator.run.carriers import CarrierSet
-from omnigap_orchestrator.run.settings import metric_rules
+from omnigap_orchestrator.pipeline.scope import metric_rules
 from omnigap_orchestrator.scoring import JUDGE, metric_of
 from omnigap_orchestrator.scoring.needs import lacks
 
