@@ -22,7 +22,6 @@ from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.judge import with_rubrics
 from omnigap_orchestrator.run.observer import Observer
-from omnigap_orchestrator.run.panda import PANDA_META, classifier_of, digest_now, rules_version
 from omnigap_orchestrator.run.record import open_book, recall
 from omnigap_orchestrator.run.run import Run
 from omnigap_orchestrator.run.score import scoring_version
@@ -52,7 +51,6 @@ async def drive(
         CarrierError: where a font of the configuration can't be had.
         FolderError: where the folder cannot be used, or another process uses it.
         FleetError: where the services cannot be had.
-        PandaError: where the classifier of `[scoring]` can't be used.
         and what `Run.execute` raises.
     """
     restriction.check(planned_models(config))
@@ -61,7 +59,6 @@ async def drive(
     config = fitted(config, items, observer.note)
     if Stage.GENERATE in restriction.stages:
         check_fonts(config, items)
-    classifier = classifier_of(config, items)
     if why := unused_variants(config):
         observer.note(why)
     if config.judge is None:
@@ -75,7 +72,7 @@ async def drive(
         async with fleet as roster:
             await Run(config, items, folder, restriction, observer).execute(roster)
         if restriction.scores_everything:
-            _mark(folder, SCORED_BY, rules_version(scoring_version(), classifier.digest if classifier else None))
+            _mark(folder, SCORED_BY, scoring_version())
         _mark(folder, "finished")
         _mark(folder, "command", command_line())
         try:
@@ -118,8 +115,7 @@ async def redrive(
 
 
 async def score_anew(folder: RunFolder, observer: Observer) -> None:
-    """Scores the stored answers again where other rules than this version's, or another classifier than the one whose
-    files the configuration names, did; else there is nothing to do.
+    """Scores the stored answers again where other rules than this version's did; else there is nothing to do.
 
     Without it the files would call answered cells pending: a score counts under the rules that made it alone.
 
@@ -129,13 +125,10 @@ async def score_anew(folder: RunFolder, observer: Observer) -> None:
     folder.require()
     journal = Journal(folder.journal)
     try:
-        scored_by, classifier = journal.meta(SCORED_BY), journal.meta(PANDA_META)
+        scored_by = journal.meta(SCORED_BY)
     finally:
         journal.close()
-    if classifier:
-        # What a classifier scored stays where its files are gone.
-        classifier = digest_now(recall(folder)[0]) or classifier
-    if scored_by != rules_version(scoring_version(), classifier):
+    if scored_by != scoring_version():
         observer.note("the stored answers are scored by the rules of this version first")
         await redrive(folder, Restriction.parse((), (), (Stage.SCORE.value,)), observer, None)
 

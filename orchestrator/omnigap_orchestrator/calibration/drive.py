@@ -26,7 +26,6 @@ from omnigap_orchestrator.run.fitting import check_metrics, told_languages, unkn
 from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
-from omnigap_orchestrator.run.panda import Classifier, classifier_of, rules_version
 from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.settings import metric_rules, retry_policy, roster_of
 
@@ -44,14 +43,12 @@ async def calibrate(
 
     Raises:
         ItemError: where a metric has nothing to look at in an item that it is to score.
-        PandaError: where the classifier of `[scoring]` can't be used.
         CalibrationError: for items or a carrier that can't be used, and where the scorer that answers is not the one
             that heard this run's answers, or does not know the language of some items.
         FolderError, FleetError, JournalError, ServiceError: as `run`.
     """
     check_metrics(config, items)
-    classifier = classifier_of(config, items)
-    chosen = utterances(items, metric_rules(config), carrier, per_type, classifier.panda if classifier else None)
+    chosen = utterances(items, metric_rules(config), carrier, per_type)
     for count, why in (
         (chosen.not_binary, "are left out: their metric knows more than right and wrong"),
         (chosen.unscorable, "are left out: their gold answer in its carrier sentence does not count as right"),
@@ -74,7 +71,7 @@ async def calibrate(
         )
         observer.note(fleet.description)
         async with fleet as roster:
-            clips = await _measured(config, chosen.said, folder, observer, roster, classifier)
+            clips = await _measured(config, chosen.said, folder, observer, roster)
         with replacing(folder.calibration) as path:
             clips.write_parquet(path)
     return clips
@@ -97,7 +94,6 @@ async def _measured(
     folder: RunFolder,
     observer: Observer,
     roster: Roster,
-    classifier: Classifier | None,
 ) -> pl.DataFrame:
     journal = Journal(folder.journal)
     writer = JournalWriter(folder.journal)
@@ -124,8 +120,7 @@ async def _measured(
         asr_digest = scorer.digest if scorer is not None else seen.scorer.digest if seen.scorer is not None else ""
         tts_digest = tts.digest if tts is not None else seen.tts.digest if seen.tts is not None else ""
         asked = scorer_key(asr_digest, config.scorer.decoding)
-        rules = rules_version(scoring_version(), classifier.digest if classifier else None)
-        instrument = InstrumentKey(asked, tts_digest, rules, config.scorer.language or "")
+        instrument = InstrumentKey(asked, tts_digest, scoring_version(), config.scorer.language or "")
         readings = CarrierSet(config).readings
         measurement = Measurement(
             config.scorer,
@@ -136,7 +131,6 @@ async def _measured(
             writer,
             observer,
             config.run.request_timeout_s,
-            classifier.panda if classifier else None,
         )
         return await measurement.run(said, tts, scorer)
     finally:

@@ -25,7 +25,6 @@ from omnigap_orchestrator.run.carriers import Reading
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.store import Keeper
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
-from omnigap_orchestrator.scoring.panda import Panda
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,6 @@ class Measurement:
         writer: JournalWriter,
         observer: Observer,
         timeout_s: float,
-        panda: Panda | None = None,
     ) -> None:
         self._config = scorer_config
         self._readings = readings
@@ -71,7 +69,6 @@ class Measurement:
         self._writer = writer
         self._observer = observer
         self._timeout_s = timeout_s
-        self._panda = panda
         self._run_id = journal.run_id
         self._carriers = {row.key: row for row in journal.all(CarrierRow)}
         self._transcripts = {row.key: row for row in journal.all(TranscriptRow)}
@@ -167,7 +164,7 @@ class Measurement:
         """A row's values in the schema's order."""
         item, clip = utterance.item, self._clip(utterance, reading)
         made, heard = self._progress.made.get(clip), self._progress.heard.get(clip)
-        scored = score(item, heard.text, utterance.metric, self._panda) if heard is not None else None
+        scored = score(item, heard.text, utterance.metric) if heard is not None else None
         lost = self._progress.lost.get(clip)
         outcome = Outcome.ANSWERED if heard is not None else Outcome.PENDING if lost is None else Outcome.FAILED
         return (

@@ -55,7 +55,6 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.run.fitting import LanguageError
     from omnigap_orchestrator.run.folder import FolderError
     from omnigap_orchestrator.run.settings import RestrictionError
-    from omnigap_orchestrator.scoring.panda import PandaError
 
     known = (
         CalibrationError,
@@ -68,7 +67,6 @@ def _known_cause(error: BaseException) -> BaseException | None:
         JournalError,
         LanguageError,
         LabelsError,
-        PandaError,
         PlanError,
         PresetError,
         RestrictionError,

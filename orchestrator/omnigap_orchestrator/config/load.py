@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from omnigap_orchestrator.config.fields import FOLDER
 from omnigap_orchestrator.config.model import RECALLED, Config
+from omnigap_orchestrator.config.removed import without_removed
 from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
 from omnigap_orchestrator.validation import faults
 
@@ -73,6 +74,9 @@ def with_flags(config: Config, flags: Mapping[str, object]) -> Config:
 
 def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict[str, object], where: str) -> Config:
     given = {key: value for key, value in flags.items() if value is not None}
+    table, removed = without_removed(table)
+    if removed:
+        raise ConfigError(where, removed)
     for key, value in given.items():
         _set(table, key, _from_here(value))
     try:

@@ -61,7 +61,6 @@ def run_facts(
         fonts=fonts if Modality.IMAGE in inputs else (),
         items_source=book.config.items.path or "built-in items",
         normaliser=NORMALISER_VERSION,
-        panda=book.classifier.digest if book.classifier is not None else "",
         embedded=bool(models) and all(card.name in SHIPPED_MODELS for card in models.values()),
         shared_hearing=tuple(
             name for name, card in models.items() if scorer_weights and _hears_with(card) == scorer_weights

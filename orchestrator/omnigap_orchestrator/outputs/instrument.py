@@ -18,7 +18,6 @@ from omnigap_orchestrator.plan import scorer_key
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book, last_seen
 from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.run.panda import rules_version
 from omnigap_orchestrator.run.score import scoring_version
 
 
@@ -77,7 +76,7 @@ def _calibration(folder: RunFolder, book: Book, journal: Journal) -> tuple[pl.Da
     now = InstrumentKey(
         scorer_key(cards.scorer.digest if cards.scorer is not None else "", book.config.scorer.decoding),
         cards.tts.digest if cards.tts is not None else "",
-        rules_version(scoring_version(), book.classifier.digest if book.classifier is not None else None),
+        scoring_version(),
         book.config.scorer.language or "",
     )
     fit = fits(clips, now, book.metrics)

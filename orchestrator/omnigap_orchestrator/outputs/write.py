@@ -31,7 +31,6 @@ from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.judge import RUBRICS_META
-from omnigap_orchestrator.run.panda import PANDA_META
 from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.table import ResultsTable
 from omnigap_orchestrator.verification.counts import counts as carrier_counts
@@ -134,7 +133,6 @@ def fingerprint(folder: RunFolder, journal: Journal, config: Config) -> str:
         [
             journal.meta("plan"),
             journal.meta(RUBRICS_META),
-            journal.meta(PANDA_META),
             config.model_dump_json(),
             counts,
             failures,

@@ -15,9 +15,8 @@ from omnigap_orchestrator.journal import Journal, ServiceRow
 from omnigap_orchestrator.judging import Bench, Rubric, bench_of
 from omnigap_orchestrator.plan import AnswerKeys, Cell, ModelSpec, Plan, scorer_key, transcript_key
 from omnigap_orchestrator.run.carriers import Carrier, CarrierSet
-from omnigap_orchestrator.run.panda import Classifier
 from omnigap_orchestrator.run.settings import metric_rules
-from omnigap_orchestrator.scoring import JUDGE, PANDA, metric_of
+from omnigap_orchestrator.scoring import JUDGE, metric_of
 
 SECOND_SCORER = "second_scorer"
 """Name of the second scorer's card in the journal, beside the first's."""
@@ -63,7 +62,6 @@ class Entry:
         first_pass: what the model heard or read, in the second pass of a two-pass control; None in all other entries.
         metric: that scores its answer.
         judge: the judge and rubric of a judged answer in one word; None for other metrics, and while no judge was seen.
-        classifier: of `voicebench_panda`, where one is configured; None for other metrics.
     """
 
     cell: Cell
@@ -77,7 +75,6 @@ class Entry:
     first_pass: str | None = None
     metric: str = ""
     judge: str | None = None
-    classifier: Classifier | None = None
 
     @property
     def is_judged(self) -> bool:
@@ -99,11 +96,9 @@ class Book:
         carriers: CarrierSet,
         cards: Cards,
         rubrics: tuple[Rubric, Rubric] | None = None,
-        classifier: Classifier | None = None,
     ) -> None:
         """`rubrics` are those for items without and with gold answers, where a judge is configured."""
         self.config = config
-        self.classifier = classifier
         self.plan = plan
         self.carriers = carriers
         self._items = {item.id: item for item in plan.items}
@@ -146,7 +141,6 @@ class Book:
             reason,
             metric=metric,
             judge=judge,
-            classifier=self.classifier if metric == PANDA else None,
         )
 
     def support(self, model: str, condition: Condition) -> Support | None:

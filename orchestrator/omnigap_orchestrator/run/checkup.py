@@ -23,10 +23,8 @@ from omnigap_orchestrator.run.fitting import fitted, shipped_unheard, unheard, u
 from omnigap_orchestrator.run.fleet_services import lists_role, services_of
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.judge import read_rubrics
-from omnigap_orchestrator.run.panda import read_panda
 from omnigap_orchestrator.run.settings import Restriction, lost_models, metric_rules, roster_of
-from omnigap_orchestrator.scoring import JUDGE, PANDA, metric_of
-from omnigap_orchestrator.scoring.panda import PandaError
+from omnigap_orchestrator.scoring import JUDGE, metric_of
 
 LOW_DISK_BYTES = 2 * 2**30
 
@@ -61,7 +59,7 @@ async def checkup(
     else:
         found = _counted(items)
     findings += [found, _folder(folder), _disk(folder), *_fonts(config, items), *_hearing(config, items)]
-    findings += [*_judging(config, items), *_panda(config, items)]
+    findings += _judging(config, items)
     findings += [Finding("models", Status.FAILED, why) for why in lost_models(config, Restriction())]
     second = config.second_scorer.endpoints if config.second_scorer is not None else ()
     # A run is whole without it, so its absence is no fault.
@@ -129,20 +127,6 @@ def _judging(config: Config, items: Sequence[Item]) -> list[Finding]:
         return [Finding("judge", Status.FAILED if judged else Status.WARNING, text)]
     named = ", ".join(f"{rubric.name} ({rubric.scale})" for rubric in rubrics or ())
     return [Finding("judge", Status.OK, f"{judged} items are judged; rubrics {named}")]
-
-
-def _panda(config: Config, items: Sequence[Item]) -> list[Finding]:
-    """Whether the classifier that the configuration names can be read, and how much it has to score."""
-    if config.scoring.panda is None:
-        return []
-    rules = metric_rules(config)
-    scored = sum(metric_of(item, rules) == PANDA for item in items)
-    try:
-        read_panda(config.scoring.panda)
-    except PandaError as error:
-        return [Finding("panda", Status.FAILED if scored else Status.WARNING, str(error))]
-    text = f"{scored} items are scored by the classifier of {config.scoring.panda}"
-    return [Finding("panda", Status.OK if scored else Status.WARNING, text)]
 
 
 def _hearing(config: Config, items: Sequence[Item]) -> list[Finding]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from omnigap.digest import digest_of
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.model import RECALLED
+from omnigap_orchestrator.config.removed import without_removed
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.collect import collect
@@ -21,7 +22,6 @@ from omnigap_orchestrator.run.book import Book, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
 from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.judge import kept_rubrics
-from omnigap_orchestrator.run.panda import kept_classifier
 from omnigap_orchestrator.run.settings import model_specs
 
 
@@ -63,11 +63,20 @@ def recall(folder: RunFolder) -> tuple[Config, tuple[Item, ...]]:
     # As TOML is read, not by pydantic's own JSON mode: that one knows no path that a validator has already made.
     try:
         read = json.loads(folder.config.read_text(encoding="utf-8"))
+        if isinstance(read, dict):
+            read, removed = without_removed(read)
+            _refuse(folder, removed)
         config = Config.model_validate(read, context={RECALLED: True})
     except ValueError as error:
         text = f"{folder.config} is not what this omnigap writes ({error})"
         raise FolderError(f"{text}: give the run's own --config again, or choose another --run-dir") from error
     return config, collect(jsonl_rows(folder.items))
+
+
+def _refuse(folder: RunFolder, removed: Sequence[str]) -> None:
+    if removed:
+        told = "\n".join(f"{folder.config}: {fault}" for fault in removed)
+        raise FolderError(f"{told}, or give the run's own --config without it")
 
 
 def open_book(folder: RunFolder, journal: Journal) -> Book:
@@ -82,4 +91,4 @@ def open_book(folder: RunFolder, journal: Journal) -> Book:
     finder = CarrierFinder(config, MediaStore(folder.media), journal, cards.tts.digest if cards.tts is not None else "")
     finder.missing(plan)
     finder.missing_blanks(plan)
-    return Book(config, plan, finder.set, cards, kept_rubrics(journal), kept_classifier(journal, config))
+    return Book(config, plan, finder.set, cards, kept_rubrics(journal))

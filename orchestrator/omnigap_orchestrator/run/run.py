@@ -29,7 +29,6 @@ from omnigap_orchestrator.run.judge import Judging, keep_rubrics, read_rubrics
 from omnigap_orchestrator.run.make_blanks import make_blanks
 from omnigap_orchestrator.run.make_carriers import CarrierMaker
 from omnigap_orchestrator.run.observer import Observer
-from omnigap_orchestrator.run.panda import classifier_of, keep_classifier
 from omnigap_orchestrator.run.record import remember_plan
 from omnigap_orchestrator.run.score import key_of, score_cell
 from omnigap_orchestrator.run.settings import Restriction, Stage, model_specs, retry_policy
@@ -134,7 +133,6 @@ class Run:
 
     async def _prepare(self, plan: Plan, journal: Journal, writer: JournalWriter, services: dict[str, Service]) -> Book:
         cards, rubrics = last_seen(journal), read_rubrics(self._config.judge)
-        classifier = classifier_of(self._config, plan.items)
         finder = CarrierFinder(self._config, self._store, journal, cards.tts.digest if cards.tts is not None else "")
         timeout_s = self._config.run.request_timeout_s
         maker = CarrierMaker(finder, self._store, writer, self._observer, services.get(Role.TTS), timeout_s)
@@ -150,9 +148,8 @@ class Run:
         if maker.left_out:
             self._observer.note(f"{maker.left_out} questions could not be read aloud yet: their cells stay pending")
         # Read before anything is asked: a rubric that is none stops the run at once.
-        book = Book(self._config, plan, finder.set, cards, rubrics, classifier)
+        book = Book(self._config, plan, finder.set, cards, rubrics)
         keep_rubrics(journal, rubrics)
-        keep_classifier(journal, classifier)
         for note in remember_plan(self._folder, journal, book, self._store):
             self._observer.note(note)
         for spec in plan.models:

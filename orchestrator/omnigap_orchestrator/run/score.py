@@ -51,15 +51,15 @@ def key_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) ->
 
 
 def _scored_by(entry: Entry) -> tuple[str, ...]:
-    """What else a score depends on: metric, what it looks at beyond the golds, judge with rubric, classifier."""
+    """What else a score depends on: metric, what it looks at beyond the golds, judge with rubric."""
     item = entry.item
     # VoiceBench's BIG-Bench Hard rules read the task from the id.
     named = item.id if entry.metric == "voicebench_bbh" else ""
     checks = "\n".join(f"{check.kind} {check.arguments}" for check in item.checks)
     # A judge is shown the instruction as well; no other metric looks at it.
     told = item.instruction if entry.is_judged else ""
-    digest = "" if entry.classifier is None else entry.classifier.digest
-    return entry.metric, named, checks, entry.judge or "", told, digest
+    # The empty last field keeps the keys of 0.1.0, where a classifier's digest was hashed.
+    return entry.metric, named, checks, entry.judge or "", told, ""
 
 
 def texts_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> tuple[str, str | None]:
@@ -85,9 +85,8 @@ def score_cell(
     item, spoken = entry.item, entry.cell.condition.output is Modality.SPEECH
     used, own_text = texts_of(entry, answer, transcript)
     if verdicts is None:
-        panda = None if entry.classifier is None else entry.classifier.panda
-        scored = score(item, used, entry.metric, panda)
-        own = None if own_text is None else score(item, own_text, entry.metric, panda).score
+        scored = score(item, used, entry.metric)
+        own = None if own_text is None else score(item, own_text, entry.metric).score
     else:
         scored, own = Scored(verdicts[0], entry.metric, normalise(used, item.language)), verdicts[1]
     errors = None
@@ -106,15 +105,8 @@ def score_cell(
 
 
 def second_score(entry: Entry, transcript: TranscriptRow) -> float | None:
-    """What the second scorer's transcript is worth by the cell's own metric.
-
-    None where a judge would have to say, or a classifier whose files are no longer there.
-    """
-    classifier = entry.classifier
-    if entry.is_judged or (classifier is not None and classifier.panda is None):
-        return None
-    panda = None if classifier is None else classifier.panda
-    return score(entry.item, transcript.text, entry.metric, panda).score
+    """The score of the second scorer's transcript by the cell's own metric; None for a judged answer."""
+    return None if entry.is_judged else score(entry.item, transcript.text, entry.metric).score
 
 
 def _flags(item: Item, answer: AnswerRow, transcript: TranscriptRow | None, spoken: bool) -> frozenset[Flag]:
