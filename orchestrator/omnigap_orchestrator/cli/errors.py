@@ -55,7 +55,6 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.plan import PlanError
     from omnigap_orchestrator.presets import PresetError
     from omnigap_orchestrator.run_checks import LanguageError
-    from omnigap_orchestrator.scoring.panda import PandaError
 
     known = (
         CalibrationError,
@@ -68,7 +67,6 @@ def _known_cause(error: BaseException) -> BaseException | None:
         JournalError,
         LanguageError,
         LabelsError,
-        PandaError,
         PlanError,
         PresetError,
         ScopeError,

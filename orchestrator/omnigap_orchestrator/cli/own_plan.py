@@ -89,8 +89,8 @@ def own_plan(
         if source.path is not None:
             # Its columns stay: other files of the same kind are what one most often measures.
             own = stored.items
-            kept = {"columns": own.columns, "separator": own.separator, "preset": flags.preset or own.preset}
-            source = source.model_copy(update=kept)
+            columns = {"columns": own.columns, "separator": own.separator, "preset": flags.preset or own.preset}
+            source = source.model_copy(update=columns)
         stored = stored.model_copy(update={"items": source})
         return OwnPlan(
             stored, None, folder, kept, f"the configuration of the run in {folder.root}, and items of --items"

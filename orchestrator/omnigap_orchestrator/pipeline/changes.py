@@ -37,9 +37,9 @@ def changed_services(cells: PlannedCells, before: Cards, store: MediaStore, reco
 
 def _differences(before: Cards, now: Cards) -> Iterator[str]:
     """The services whose digest is another one, with both digests."""
-    services = [(f"model {name}", before.models.get(name), card) for name, card in now.models.items()]
-    services += [("the TTS voice", before.tts, now.tts), ("the ASR scorer", before.scorer, now.scorer)]
-    for what, old, new in services:
+    models = [(f"model {name}", before.models.get(name), card) for name, card in now.models.items()]
+    helpers = [("the TTS voice", before.tts, now.tts), ("the ASR scorer", before.scorer, now.scorer)]
+    for what, old, new in (*models, *helpers):
         if old is not None and new is not None and old.digest != new.digest:
             yield f"{what} ({old.digest[:_SHOWN]} -> {new.digest[:_SHOWN]})"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig
 from omnigap_orchestrator.config.config import RECALLED
+from omnigap_orchestrator.config.removed import without_removed
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.jsonl import jsonl_rows
@@ -71,11 +72,20 @@ def load_plan(folder: RunFolder) -> StoredPlan:
     # As TOML is read, not by pydantic's own JSON mode: that one knows no path that a validator has already made.
     try:
         read = json.loads(folder.config.read_text(encoding="utf-8"))
+        if isinstance(read, dict):
+            read, removed = without_removed(read)
+            _refuse(folder, removed)
         config = Config.model_validate(read, context={RECALLED: True})
     except ValueError as error:
         text = f"{folder.config} is not what this omnigap writes ({error})"
         raise FolderError(f"{text}: give the run's own --config again, or choose another --run-dir") from error
     return config, collect(jsonl_rows(folder.items))
+
+
+def _refuse(folder: RunFolder, removed: Sequence[str]) -> None:
+    if removed:
+        told = "\n".join(f"{folder.config}: {fault}" for fault in removed)
+        raise FolderError(f"{told}, or give the run's own --config without it")
 
 
 def load_cells(config: Config, items: tuple[Item, ...], folder: RunFolder, records: Records) -> PlannedCells:
