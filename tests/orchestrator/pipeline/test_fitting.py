@@ -10,10 +10,10 @@ from running import Setting, item, orchestrate
 from served_doubles import Double, Serve, say
 
 from omnigap_orchestrator.carriers import fonts
+from omnigap_orchestrator.checkup import checkup
 from omnigap_orchestrator.config import Config, load_config
 from omnigap_orchestrator.items import Item, load_items
-from omnigap_orchestrator.run.checkup import checkup
-from omnigap_orchestrator.run.fitting import LanguageError, fitted, shipped_unheard, unheard
+from omnigap_orchestrator.run_checks import LanguageError, fitted, shipped_unheard, unheard
 
 KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디입니까?", answers=["서울"])
 ITEMS = load_items("builtin-ko")
@@ -73,7 +73,7 @@ async def test_doctor_and_plan_say_that_the_scorer_cannot_hear_the_items(tmp_pat
     assert ended.code == 0, ended.err
     assert "the ASR scorer knows en, and items come in ko" in ended.out + ended.err
     config = Config.model_validate({"items": {"builtin": "ko"}})
-    from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.pipeline.folder import RunFolder
 
     findings = {f.check: f for f in await checkup(config, RunFolder(tmp_path / "run"))}
     assert findings["scorer language"].status.value == "failed"
