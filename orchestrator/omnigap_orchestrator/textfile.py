@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from omnigap.errors import OmnigapError
 
-class NotUtf8Error(ValueError):
+
+class NotUtf8Error(OmnigapError, ValueError):
     """The message names the line (from 1), the byte in that line (from 1) and its value."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.fields import FOLDER
 from omnigap_orchestrator.config.model import RECALLED, Config
 from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
@@ -24,7 +25,7 @@ _FLAGS = {
 """Keys whose flag is not called like their last part."""
 
 
-class ConfigError(Exception):
+class ConfigError(OmnigapError):
     """A configuration that can't be used; the message names the file, each key, its value, and what to write.
 
     Attributes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from omnigap import convert
-from omnigap.errors import ContractError
+from omnigap.errors import ContractError, OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Support
 from omnigap_orchestrator.dispatch.endpoint import Endpoint
@@ -16,7 +16,7 @@ from omnigap_orchestrator.dispatch.replica import Replica
 from omnigap_orchestrator.dispatch.retry import RetryPolicy
 
 
-class ServiceError(Exception):
+class ServiceError(OmnigapError):
     """A service cannot be used as configured; the message says which key mends it."""
 
 

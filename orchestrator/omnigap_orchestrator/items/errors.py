@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from omnigap.errors import OmnigapError
+
 _SHOWN = 20
 
 
-class ItemError(Exception):
+class ItemError(OmnigapError):
     """Items that can't be used.
 
     Attributes:

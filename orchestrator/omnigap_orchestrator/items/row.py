@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from omnigap.errors import OmnigapError
 from omnigap.vocabulary import AnswerType, Modality
 from omnigap_orchestrator.config.fields import Language, Text, check_visible, without_repeats
 from omnigap_orchestrator.items.item import Check, Item, OwnCarrier
@@ -186,7 +187,7 @@ def _check(row: CheckRow) -> Check:
     return Check(row.id, json.dumps(given, sort_keys=True, ensure_ascii=False))
 
 
-class RowError(Exception):
+class RowError(OmnigapError):
     """What is wrong in one row, without its place: the reader adds file and line."""
 
     def __init__(self, *found: str) -> None:

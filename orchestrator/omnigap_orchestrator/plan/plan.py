@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Control
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
@@ -12,7 +13,7 @@ from omnigap_orchestrator.plan.cell import Cell
 from omnigap_orchestrator.plan.controls import conditions_of, fits
 
 
-class PlanError(ValueError):
+class PlanError(OmnigapError, ValueError):
     """Nothing can be planned; the message says which flag or key mends it."""
 
 

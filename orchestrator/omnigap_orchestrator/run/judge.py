@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from omnigap.errors import OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import REFERENCE, Outcome, Support
 from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig
@@ -49,7 +50,7 @@ RUBRICS_META = "rubrics"
 """The journal's note of the rubrics that its scores follow from."""
 
 
-class Unreadable(Exception):  # noqa: N818 - a state of the world, not a fault of the program
+class Unreadable(OmnigapError):  # noqa: N818 - a state of the world, not a fault of the program
     """The judge answered, and what it said is no verdict."""
 
     def __init__(self, said: str, rubric: Rubric, endpoint: str) -> None:

@@ -17,6 +17,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from omnigap.errors import OmnigapError
+
 # What a dump of scikit-learn 0.24 to 1.9 holds beside scikit-learn's own names.
 _KNOWN = frozenset(
     {
@@ -39,7 +41,7 @@ _PLAIN = re.compile(r"[biufU][0-9]{1,4}")
 """Element types without objects: truth values, integers, floats, text."""
 
 
-class InertPickleError(Exception):
+class InertPickleError(OmnigapError):
     """A file that is no such dump, or names what is not let through."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.scoring.inert_pickle import Inert
 
 _Vector = NDArray[np.float64]
@@ -25,7 +26,7 @@ _FIXED: Mapping[str, object] = {
 }
 
 
-class LinearTextError(Exception):
+class LinearTextError(OmnigapError):
     """A vectorizer or a classifier with settings or parts that are not known here."""
 
 

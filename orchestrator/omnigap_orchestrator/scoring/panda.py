@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from omnigap.digest import digest_of
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.scoring.inert_pickle import InertPickleError, read_inert
 from omnigap_orchestrator.scoring.linear_text import Linear, LinearTextError, TfIdf, linear_of, tf_idf_of
 
@@ -26,7 +27,7 @@ _SHARED = 3
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-class PandaError(Exception):
+class PandaError(OmnigapError):
     """The classifier can't be had; the message says what mends it."""
 
 

@@ -9,10 +9,10 @@ import pytest
 from running import Setting, item, outcomes, until
 from served_doubles import PATIENCE_S
 
+from omnigap.errors import first_error
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.dispatch import Endpoint
 from omnigap_orchestrator.fleet import EmbeddedFleet, FleetError, Role, ServiceSpec
-from omnigap_orchestrator.run.failures import first_error
 from omnigap_orchestrator.run.observer import Silent
 from omnigap_orchestrator.run.run import Run
 from omnigap_orchestrator.run.settings import Restriction

@@ -14,11 +14,11 @@ import pytest
 from running import Setting, item, orchestrate, outcomes
 from served_doubles import RATE, Double, Serve, ServeWire, Wire, plain
 
+from omnigap.errors import first_error
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import StoreError
 from omnigap_orchestrator.drive import rewrite
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalError
-from omnigap_orchestrator.run.failures import first_error
 from omnigap_orchestrator.run.folder import FolderError
 from omnigap_services.adapter import Turn
 
