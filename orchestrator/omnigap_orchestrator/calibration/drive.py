@@ -105,8 +105,8 @@ async def _measured(
     services: list[Service] = []
     try:
         seen = last_seen(journal)
-        scorer = await _found(Role.SCORER, roster.scorer, policy, observer, services)
-        tts = await _found(Role.TTS, roster.tts, policy, observer, services)
+        scorer = await _found(Role.SCORER, roster.scorer, policy, observer, services, config.network.proxy)
+        tts = await _found(Role.TTS, roster.tts, policy, observer, services, config.network.proxy)
         if scorer is not None and seen.scorer is not None and scorer.digest != seen.scorer.digest:
             raise CalibrationError(
                 f"the ASR scorer that answers now ({scorer.digest[:12]}) is not the one that heard this run's answers "
@@ -146,10 +146,10 @@ async def _measured(
 
 
 async def _found(
-    role: Role, addresses: tuple[str, ...], policy: RetryPolicy, observer: Observer, found: list[Service]
+    role: Role, addresses: tuple[str, ...], policy: RetryPolicy, observer: Observer, found: list[Service], proxy: str
 ) -> Service | None:
     """The service of a role, kept among those to be closed; None, and said so, where none answers."""
-    service = await connect(role, addresses, policy, observer.note) if addresses else None
+    service = await connect(role, addresses, policy, observer.note, proxy) if addresses else None
     if service is None:
         where = ", ".join(addresses) or "no endpoint is configured"
         observer.note(f"the {role} is away ({where}): its clips stay pending")

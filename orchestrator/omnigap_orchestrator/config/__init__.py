@@ -6,7 +6,7 @@ from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig
 from omnigap_orchestrator.config.judge import JudgeConfig, ScoringConfig
 from omnigap_orchestrator.config.load import ConfigError, load_config, with_flags
 from omnigap_orchestrator.config.model import Config
-from omnigap_orchestrator.config.sections import ReportConfig, RunConfig
+from omnigap_orchestrator.config.sections import NetworkConfig, ReportConfig, RunConfig
 from omnigap_orchestrator.config.services import (
     DecodingConfig,
     FleetConfig,
@@ -32,6 +32,7 @@ __all__ = [
     "ItemsConfig",
     "JudgeConfig",
     "ModelConfig",
+    "NetworkConfig",
     "ReportConfig",
     "RoutingConfig",
     "RunConfig",

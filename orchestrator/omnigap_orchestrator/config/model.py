@@ -10,7 +10,7 @@ from omnigap_orchestrator.config.analysis import AnalysisConfig
 from omnigap_orchestrator.config.carriers import CarriersConfig
 from omnigap_orchestrator.config.items import ItemsConfig
 from omnigap_orchestrator.config.judge import JudgeConfig, ScoringConfig
-from omnigap_orchestrator.config.sections import ReportConfig, RunConfig
+from omnigap_orchestrator.config.sections import NetworkConfig, ReportConfig, RunConfig
 from omnigap_orchestrator.config.services import (
     FleetConfig,
     FleetKind,
@@ -48,6 +48,7 @@ class Config(StrictModel):
     judge: JudgeConfig | None = None
     scoring: ScoringConfig = ScoringConfig()
     fleet: FleetConfig = FleetConfig()
+    network: NetworkConfig = NetworkConfig()
     report: ReportConfig = ReportConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 

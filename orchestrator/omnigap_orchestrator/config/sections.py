@@ -1,9 +1,12 @@
-"""The sections of the run itself: `[run]` and `[report]`."""
+"""The sections of the run itself: `[run]`, `[network]` and `[report]`."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
+from omnigap.channel import check_proxy
 from omnigap_orchestrator.config.controls import HEAR_PROMPT, READ_PROMPT, Controls
 from omnigap_orchestrator.config.fields import ALL_CONDITIONS, Conditions, FilePath, Text
 from omnigap_orchestrator.validation import StrictModel
@@ -37,6 +40,17 @@ class RunConfig(StrictModel):
     request_timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     max_retries: int = Field(default=3, ge=0, le=100)
     patience_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+
+
+class NetworkConfig(StrictModel):
+    """How services are reached.
+
+    Attributes:
+        proxy: `http://HOST:PORT` of an HTTP proxy that endpoints are called through, but for loopback ones; empty:
+            directly, whatever the environment says.
+    """
+
+    proxy: Annotated[str, AfterValidator(check_proxy)] = ""
 
 
 class ReportConfig(StrictModel):

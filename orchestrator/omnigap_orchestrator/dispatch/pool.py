@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from omnigap.client import Answer
 from omnigap.errors import ContractError, OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.dispatch.answer import Answer
 from omnigap_orchestrator.dispatch.replica import Replica
 from omnigap_orchestrator.dispatch.retry import REPLICA_FULL, REPLICA_GONE, WORTH_ANOTHER_TRY, RetryPolicy
 

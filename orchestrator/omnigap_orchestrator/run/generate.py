@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from omnigap import convert
+from omnigap.client import Answer
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Outcome, Reason
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config.services import DecodingConfig
-from omnigap_orchestrator.dispatch import Answer, Away, CallFailed, Service
+from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.journal import AnswerRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.run.book import Entry

@@ -104,7 +104,8 @@ class Run:
         if self._judges:
             wanted.append((Role.JUDGE, Role.JUDGE, roster.judge))
         for role, name, addresses in wanted:
-            service = await connect(name, addresses, self._policy, self._observer.note) if addresses else None
+            proxy = self._config.network.proxy
+            service = await connect(name, addresses, self._policy, self._observer.note, proxy) if addresses else None
             if service is None:
                 missing = "has its name" if role is Role.MODEL else f"has the role {role}"
                 where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"

@@ -39,7 +39,7 @@ async def hear_again(folder: RunFolder, restriction: Restriction, observer: Obse
             return
         policy = retry_policy(config)
         places = config.second_scorer.endpoints
-        service = await connect("second scorer", places, policy, observer.note)
+        service = await connect("second scorer", places, policy, observer.note, config.network.proxy)
         if service is None:
             observer.note(f"the second scorer is away ({', '.join(places)}): its transcripts can be had later")
             return

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 
+from omnigap.client import Answer
 from omnigap.media import encode_wav, pcm16_to_float
 from omnigap_orchestrator.carriers import MediaStore
-from omnigap_orchestrator.dispatch import Answer
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 

@@ -142,7 +142,8 @@ class _Call:
             role, addresses = _role_of(modality), roster.reader
             if modality is Modality.SPEECH:
                 addresses = roster.scorer
-            service = await connect(role, addresses, policy, self.observer.note) if addresses else None
+            proxy = self.config.network.proxy
+            service = await connect(role, addresses, policy, self.observer.note, proxy) if addresses else None
             if service is None:
                 where = ", ".join(addresses) or "no endpoint is configured"
                 self.observer.note(

@@ -9,8 +9,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from omnigap.channel import SERVER_OPTIONS
 from omnigap.errors import OmnigapError
-from omnigap.limits import SERVER_OPTIONS
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
 from omnigap_services.adapter import Adapter
