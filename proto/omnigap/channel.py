@@ -123,5 +123,5 @@ def check_proxy(proxy: str) -> str:
     except ValueError:
         whole = False
     if not whole or found.username or found.password or found.path.strip("/") or found.query or found.fragment:
-        raise ValueError("it is not http://HOST:PORT, without a user or a path: gRPC knows no other proxies")
+        raise ValueError("it is not http://HOST:PORT, without a user, a password or a path")
     return proxy
