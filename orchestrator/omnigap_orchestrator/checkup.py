@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from omnigap.client import GenerateClient
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import CarrierError, image_styles, render_text
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.dispatch import Endpoint
 from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES, Role
 from omnigap_orchestrator.fleet.choose import lists_role, services_of
 from omnigap_orchestrator.items import Item, ItemError, load_items
@@ -61,9 +61,10 @@ async def checkup(
     findings += [found, _folder(folder), _disk(folder), *_fonts(config, items), *_hearing(config, items)]
     findings += [*_judging(config, items)]
     findings += [Finding("models", Status.FAILED, why) for why in lost_models(config, RunScope())]
+    proxy = config.network.proxy
     second = config.second_scorer.endpoints if config.second_scorer is not None else ()
     # A run is whole without it, so its absence is no fault.
-    others = [_endpoint("second scorer", address, Status.WARNING) for address in second]
+    others = [_endpoint("second scorer", address, Status.WARNING, proxy=proxy) for address in second]
     roster = roster_of(config)
     if roster is None:
         return [*findings, _embedded(config), *await _compose(), *await asyncio.gather(*others)]
@@ -73,8 +74,8 @@ async def checkup(
     def hears(card: pb.DescribeResponse) -> str:
         return unheard(config, items, card.languages)
 
-    checks = [_endpoint(name, address, Status.FAILED) for name, address in places]
-    checks += [_endpoint("scorer", address, Status.FAILED, hears) for address in roster.scorer]
+    checks = [_endpoint(name, address, Status.FAILED, proxy=proxy) for name, address in places]
+    checks += [_endpoint("scorer", address, Status.FAILED, hears, proxy) for address in roster.scorer]
     return [*findings, *await asyncio.gather(*checks, *others)]
 
 
@@ -183,15 +184,21 @@ def _on_demand(finding: Finding, profile: str) -> Finding:
 
 
 async def _endpoint(
-    name: str, address: str, when_away: Status, unfit: Callable[[pb.DescribeResponse], str] = lambda _: ""
+    name: str,
+    address: str,
+    when_away: Status,
+    unfit: Callable[[pb.DescribeResponse], str] = lambda _: "",
+    proxy: str = "",
 ) -> Finding:
     """Whether a service answers; `unfit` says why what it shows of itself won't do, or nothing."""
-    async with Endpoint(address) as endpoint:
-        if not await endpoint.serving(timeout_s=3.0):
+    async with GenerateClient(address, proxy) as client:
+        if not await client.serving(timeout_s=3.0):
             text = f"{address} is not serving: is it started, is the port right, is it still loading?"
+            if client.proxy:
+                text += f" Does the proxy {client.proxy} ([network] proxy) lead to it?"
             return Finding(name, when_away, text)
         try:
-            card = await endpoint.describe()
+            card = await client.describe()
         except ContractError as error:
             return Finding(name, Status.FAILED, f"{address} does not describe itself: {error.message}")
     if why := unfit(card):

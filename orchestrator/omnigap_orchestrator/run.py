@@ -38,7 +38,6 @@ from omnigap_orchestrator.pipeline.scope import (
     lost_models,
     model_specs,
     planned_models,
-    retry_policy,
     roster_of,
 )
 from omnigap_orchestrator.pipeline.score import scoring_version
@@ -267,8 +266,7 @@ async def ask(
     config = config.model_copy(update={"models": config.models or named})
     plan = make_plan(items, specs, config.run.replicates, config.run.controls)
     scope.check([spec.name for spec in specs])
-    judges = config.judge is not None
-    services = await connect_services(context, plan, scope, endpoints, retry_policy(config), judges)
+    services = await connect_services(context, config, plan, scope, endpoints)
     if services.scorer is not None:
         check_scorer(config, items, services.scorer.card)
     for name, model in services.models.items():

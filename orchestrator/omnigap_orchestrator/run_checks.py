@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from omnigap.errors import OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import image_styles
@@ -22,7 +23,7 @@ SHIPPED_LANGUAGES = frozenset({"en"})
 """What the checkpoint that the asr service ships was trained on."""
 
 
-class LanguageError(Exception):
+class LanguageError(OmnigapError):
     """The scorer cannot hear the language of the items; the message names the keys that mend it."""
 
 

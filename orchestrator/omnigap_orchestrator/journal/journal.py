@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.journal.rows import (
     AnswerRow,
     CarrierRow,
@@ -44,7 +45,7 @@ _INSERTS = {
 _AnyRow = TypeVar("_AnyRow", bound=Row)
 
 
-class JournalError(Exception):
+class JournalError(OmnigapError):
     """The journal cannot be opened, read or written; the message names the file and what mends it."""
 
 

@@ -9,12 +9,12 @@ import pytest
 from running import Setting, item, outcomes, until
 from served_doubles import PATIENCE_S
 
+from omnigap.client import GenerateClient
+from omnigap.errors import first_error
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator import run
-from omnigap_orchestrator.dispatch import Endpoint
 from omnigap_orchestrator.fleet import EmbeddedFleet, FleetError, Role, ServiceSpec
 from omnigap_orchestrator.pipeline.context import open_run
-from omnigap_orchestrator.pipeline.failures import first_error
 from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
 
@@ -42,7 +42,7 @@ def children(recursive: bool = True) -> list[psutil.Process]:
 
 async def ask(address: str, words: str) -> str:
     request = pb.GenerateRequest(parts=[pb.InputPart(text=words)], output=pb.MODALITY_TEXT)
-    async with Endpoint(address) as endpoint:
+    async with GenerateClient(address) as endpoint:
         return (await endpoint.generate(request, timeout_s=PATIENCE_S)).own_text
 
 

@@ -14,10 +14,10 @@ import pytest
 from running import Setting, item, orchestrate, outcomes
 from served_doubles import RATE, Double, Serve, ServeWire, Wire, plain
 
+from omnigap.errors import first_error
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import StoreError
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalError
-from omnigap_orchestrator.pipeline.failures import first_error
 from omnigap_orchestrator.pipeline.folder import FolderError
 from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.run import report
