@@ -16,6 +16,7 @@ from typing import Any
 from tests.golden.commands import PRINTED, analysed, compared, orchestrate
 from tests.golden.folders import EXPECTED, GOLDENS, TABLES, forget_outputs, rows_of, summary_of, unpack
 from tests.golden.numbers import differences, row_differences
+from tests.golden.served import ASKED_FOR, asked_without
 
 
 def main() -> None:
@@ -37,6 +38,9 @@ def main() -> None:
             others = {name: table for name, table in tables.items() if differences(summary.get(name), table, name)}
             kept = {"as_in_summary": [name for name in tables if name not in others], "others": others}
             _write(EXPECTED / golden / "analyse.json", kept)
+            copies = {table: unpack(golden, Path(place, table)) for table in ASKED_FOR}
+            requests = {table: asked_without(folder, table) for table, folder in copies.items()}
+            _write(EXPECTED / golden / "requests.json", requests)
         _write(EXPECTED / "compare.json", compared(before["plain"], before["controls"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,11 @@ from omnigap.limits import SERVER_OPTIONS
 from omnigap.media.audio import PCM
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
+from tests.golden.commands import orchestrate
+from tests.golden.folders import study
+
+ASKED_FOR = {"answers": ("cascade",), "transcripts": ("scorer", "second_scorer"), "carriers": ("tts",)}
+"""Tables of the journal, and the services that are asked where their rows are missing."""
 
 SILENCE = pb.Audio(data=b"\0\0" * 1600, mime_type=PCM, sample_rate_hz=16_000, channels=1)
 
@@ -89,3 +95,25 @@ def _address(service: Stored) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         server.stop(None).wait()
+
+
+def asked_without(folder: Path, table: str) -> list[list[str]]:
+    """What the services of `ASKED_FOR` are asked where a finished run has lost a table of its journal.
+
+    Returns:
+        Service, request id and SHA-256 of the whole request, sorted, each once: cells whose answers sound alike share
+        a transcript. All are refused, so second passes of controls are not among them.
+    """
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as journal, journal:
+        journal.execute(f"DELETE FROM {table}")
+    services = {name: Stored(card) for name, card in stored_cards(folder).items()}
+    with serving(services) as endpoints:
+        config, items = study(folder, endpoints), folder / "items.jsonl"
+        orchestrate("run", "-c", config, "--run-dir", folder, "--items", items, "--quiet", code=3)
+    asked = {
+        (name, request.request_id, hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest())
+        for name in ASKED_FOR[table]
+        if name in services
+        for request in services[name].asked
+    }
+    return [list(row) for row in sorted(asked)]

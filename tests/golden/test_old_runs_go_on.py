@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.golden.commands import orchestrate
-from tests.golden.folders import GOLDENS, TABLES, forget_outputs, original, rows_of, study, summary_of, unpack
+from tests.golden.folders import EXPECTED, GOLDENS, TABLES, forget_outputs, original, rows_of, study, summary_of, unpack
 from tests.golden.numbers import differences, row_differences
-from tests.golden.served import Stored, serving, stored_cards
+from tests.golden.served import ASKED_FOR, Stored, asked_without, serving, stored_cards
 
 
 @pytest.mark.parametrize("golden", GOLDENS)
@@ -39,13 +37,9 @@ def test_the_plan_of_0_1_0_is_the_plan_of_today(golden: str, tmp_path: Path) -> 
     assert "plan changed" not in notes
 
 
-def test_only_the_answer_that_is_missing_is_asked(tmp_path: Path) -> None:
-    """The fakes notice a call: with one answer missing there is one."""
-    folder = unpack("plain", tmp_path)
-    with closing(sqlite3.connect(folder / "journal.sqlite")) as journal, journal:
-        journal.execute("DELETE FROM answers WHERE key = (SELECT min(key) FROM answers)")
-    services = {name: Stored(card) for name, card in stored_cards(folder).items()}
-    with serving(services) as endpoints:
-        config, items = study(folder, endpoints), folder / "items.jsonl"
-        orchestrate("run", "-c", config, "--run-dir", folder, "--items", items, "--quiet", code=3)
-    assert {name: len(service.asked) for name, service in services.items()} == {"cascade": 1, "scorer": 0, "tts": 0}
+@pytest.mark.parametrize("golden", GOLDENS)
+@pytest.mark.parametrize("lost", ASKED_FOR)
+def test_what_is_missing_is_asked_in_the_words_of_0_1_0(golden: str, lost: str, tmp_path: Path) -> None:
+    """Request ids too: a service replays an answer that it still remembers by its id."""
+    expected = json.loads((EXPECTED / golden / "requests.json").read_text(encoding="utf-8"))[lost]
+    assert asked_without(unpack(golden, tmp_path), lost) == expected
