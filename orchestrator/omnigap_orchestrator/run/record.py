@@ -15,6 +15,7 @@ from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.collect import collect
 from omnigap_orchestrator.items.jsonl import jsonl_rows
 from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.legacy import upgrade_config
 from omnigap_orchestrator.plan import Plan, make_plan
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book, last_seen
@@ -62,7 +63,7 @@ def recall(folder: RunFolder) -> tuple[Config, tuple[Item, ...]]:
         raise FolderError(f"{folder.root} holds a run that never came to its plan: run it again")
     # As TOML is read, not by pydantic's own JSON mode: that one knows no path that a validator has already made.
     try:
-        read = json.loads(folder.config.read_text(encoding="utf-8"))
+        read = upgrade_config(json.loads(folder.config.read_text(encoding="utf-8")))
         config = Config.model_validate(read, context={RECALLED: True})
     except ValueError as error:
         text = f"{folder.config} is not what this omnigap writes ({error})"
