@@ -28,6 +28,14 @@ from omnigap_orchestrator.scoring.word_error import (
     word_errors,
 )
 
+RULES_VERSION = 1
+"""Version of everything that decides a score: metrics, normaliser, refusals, flags, word errors.
+
+Raise it by one whenever the score, a flag or the comparable answer of any text could come out differently. Stored
+answers are then scored again on the next call, and calibrations have to be made anew. Changes of comments, names or
+files leave it as it is.
+"""
+
 __all__ = [
     "JUDGE",
     "METRICS",
@@ -35,6 +43,7 @@ __all__ = [
     "NORMALISER_VERSION",
     "NO_ERRORS",
     "PRESETS",
+    "RULES_VERSION",
     "AsrFacts",
     "AudioFacts",
     "Choice",
