@@ -1,7 +1,7 @@
 """What brings a question in one modality: drawn, read aloud, or the item's own; and the store that keeps them."""
 
 from omnigap_orchestrator.carriers.blank import blank_image, silence
-from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier, check_own_carriers
+from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier
 from omnigap_orchestrator.carriers.errors import CarrierError, StoreError
 from omnigap_orchestrator.carriers.keys import blank_carrier_key, image_carrier_key, speech_carrier_key
 from omnigap_orchestrator.carriers.media_store import MediaStore
@@ -18,7 +18,6 @@ __all__ = [
     "blank_carrier_key",
     "blank_image",
     "check_own_carrier",
-    "check_own_carriers",
     "image_carrier_key",
     "image_styles",
     "render_text",

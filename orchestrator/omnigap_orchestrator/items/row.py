@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import string
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from omnigap.vocabulary import AnswerType, Modality
+from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
 from omnigap_orchestrator.config.fields import Language, Text, check_visible, without_repeats
 from omnigap_orchestrator.items.item import Check, Item, OwnCarrier
 from omnigap_orchestrator.items.mime import HEAD_BYTES, carrier_mime_type
@@ -19,7 +20,6 @@ from omnigap_orchestrator.scoring.choose import AUDIBLE_METRIC, METRIC_NAMES, NE
 from omnigap_orchestrator.scoring.instructions import AUDIBLE, read_instruction
 from omnigap_orchestrator.validation import StrictModel, faults, shown, unknown_key
 
-LETTERS = "ABCDEFGH"
 _OPTIONAL = ("choices", "instruction", "carriers", "source", "cluster", "metric", "checks")
 _Bytes = bytes  # the field of that name hides the type
 
@@ -50,8 +50,8 @@ def _check_metric(name: str) -> str:
 
 
 def _check_choices(choices: tuple[str, ...]) -> tuple[str, ...]:
-    if choices and not 2 <= len(choices) <= len(LETTERS):
-        raise ValueError(f"has {len(choices)}: give 2 to {len(LETTERS)}, or none")
+    if choices and not 2 <= len(choices) <= len(CHOICE_LETTERS):
+        raise ValueError(f"has {len(choices)}: give 2 to {len(CHOICE_LETTERS)}, or none")
     return choices
 
 
@@ -130,7 +130,7 @@ class ItemRow(StrictModel):
     def _letters_fit(self) -> Self:
         if self.answer_type is not AnswerType.LETTER:
             return self
-        letters = LETTERS[: len(self.choices)] if self.choices else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        letters = CHOICE_LETTERS[: len(self.choices)] if self.choices else string.ascii_uppercase
         for answer in self.answers:
             if len(answer) != 1 or answer not in letters:
                 span = f"{letters[0]} to {letters[-1]}"

@@ -19,10 +19,7 @@ from omnigap_orchestrator.scoring.score import METRICS, metric_for, score
 from omnigap_orchestrator.scoring.scored import Scored
 from omnigap_orchestrator.scoring.word_error import (
     NO_ERRORS,
-    Pair,
     WordErrors,
-    align,
-    character_errors,
     count_errors,
     pooled,
     word_errors,
@@ -51,12 +48,9 @@ __all__ = [
     "Followed",
     "Instruction",
     "MetricRules",
-    "Pair",
     "Scored",
     "WordErrors",
-    "align",
     "answer_flags",
-    "character_errors",
     "count_errors",
     "entity_errors",
     "find_choice",
