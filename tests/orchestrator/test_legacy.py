@@ -17,7 +17,7 @@ from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA, read_clip
 from omnigap_orchestrator.calibration.foils import CalibrationError
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import Journal, JournalError
-from omnigap_orchestrator.legacy import RULES_OF_0_1_0, rules_token, upgrade_calibration, upgrade_config
+from omnigap_orchestrator.legacy import RULES_OF_0_1_0, rules_token, upgrade_config
 
 
 def written_today() -> Any:
@@ -61,16 +61,9 @@ def calibration(rules: object) -> pl.DataFrame:
     return pl.DataFrame([row], schema_overrides={} if isinstance(rules, int) else CALIBRATION_SCHEMA)
 
 
-def test_a_calibration_of_0_1_0_was_scored_by_rules_version_1(tmp_path: Path) -> None:
+def test_a_calibration_of_0_1_0_counts_under_rules_version_1(tmp_path: Path) -> None:
     calibration(RULES_OF_0_1_0).write_parquet(tmp_path / "calibration.parquet")
-    assert read_clips(tmp_path / "calibration.parquet")["scoring_version"].to_list() == ["1"]
-    assert upgrade_calibration(calibration("1"))["scoring_version"].to_list() == ["1"]
-
-
-def test_a_calibration_whose_rules_are_no_text_is_refused(tmp_path: Path) -> None:
-    calibration(1).write_parquet(tmp_path / "calibration.parquet")
-    with pytest.raises(CalibrationError, match="can't be read"):
-        read_clips(tmp_path / "calibration.parquet")
+    assert read_clips(tmp_path / "calibration.parquet")["scoring_version"].to_list() == [rules_token(1)]
 
 
 def test_a_table_that_is_no_calibration_is_refused_with_what_it_lacks(tmp_path: Path) -> None:

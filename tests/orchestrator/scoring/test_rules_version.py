@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from omnigap_orchestrator import scoring
-from omnigap_orchestrator.legacy import RULES_OF_0_1_0
-from omnigap_orchestrator.run.score import scoring_version
+from omnigap_orchestrator.legacy import rules_token
+from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.scoring import RULES_VERSION
 from tests.orchestrator.scoring import rules_golden
 from tests.orchestrator.scoring.rules_golden import CHANGED, differences, read
@@ -28,8 +28,8 @@ def test_the_golden_covers_every_metric_but_the_judge() -> None:
 
 def test_the_token_of_the_rules_follows_from_their_version_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     token = scoring_version()
-    assert str(RULES_VERSION) in token and token != RULES_OF_0_1_0
-    monkeypatch.setattr("omnigap_orchestrator.run.score.RULES_VERSION", RULES_VERSION + 1)
+    assert token == rules_token(RULES_VERSION)
+    monkeypatch.setattr("omnigap_orchestrator.pipeline.score.RULES_VERSION", RULES_VERSION + 1)
     assert scoring_version() != token
 
 
