@@ -10,7 +10,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, primary_language
 from omnigap_orchestrator.carriers import image_styles
 from omnigap_orchestrator.carriers.carrier_set import CarrierSet
-from omnigap_orchestrator.carriers.fonts import font_with, load_font
+from omnigap_orchestrator.carriers.render import font_with, load_font
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.choose import services_of

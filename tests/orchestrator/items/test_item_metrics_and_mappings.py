@@ -12,8 +12,7 @@ import pytest
 from omnigap_orchestrator.config import ItemsConfig
 from omnigap_orchestrator.items import Item, ItemError, load_items, write_items
 from omnigap_orchestrator.items.item import Check
-from omnigap_orchestrator.items.jsonl import jsonl_rows
-from omnigap_orchestrator.items.row import collect
+from omnigap_orchestrator.items.row import collect, jsonl_rows
 
 ROW = {"id": "q1", "task": "t", "language": "en", "question": "What?", "answers": ["a"], "answer_type": "open"}
 CHECK = {

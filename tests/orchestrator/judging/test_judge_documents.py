@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from omnigap_orchestrator.config import ItemsConfig, load_config
-from omnigap_orchestrator.items.jsonl import jsonl_rows
-from omnigap_orchestrator.items.row import collect
+from omnigap_orchestrator.items.row import collect, jsonl_rows
 from omnigap_orchestrator.judging import SHIPPED, rubric_of
 from omnigap_orchestrator.presets import preset_names
 from omnigap_orchestrator.scoring import METRIC_NAMES, PRESETS
