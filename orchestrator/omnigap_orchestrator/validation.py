@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, told in words: the key, its value, what to write; for a typo the nearest known key."""
+"""Reads what users write, and says what is wrong with it: the place in the text, or the key, its value and the fix."""
 
 from __future__ import annotations
 
@@ -10,6 +10,27 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 _MOST_OF_A_VALUE = 60
+
+
+class NotUtf8Error(ValueError):
+    """The message names the line (from 1), the byte in that line (from 1) and its value."""
+
+
+def decode_utf8(data: bytes) -> str:
+    """The text, without a leading byte-order mark.
+
+    Raises:
+        NotUtf8Error: for bytes that are not UTF-8.
+    """
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        raise NotUtf8Error(
+            f"line {line}: byte {column} of the line is 0x{data[error.start]:02x}, which is not UTF-8: "
+            "save the file as UTF-8"
+        ) from error
 
 
 class StrictModel(BaseModel):

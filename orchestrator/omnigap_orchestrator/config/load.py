@@ -12,9 +12,7 @@ from pydantic import ValidationError
 
 from omnigap_orchestrator.config.fields import FOLDER
 from omnigap_orchestrator.config.model import RECALLED, Config
-from omnigap_orchestrator.config.removed import without_removed
-from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
-from omnigap_orchestrator.validation import faults
+from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8, faults
 
 _FLAGS = {
     "analysis.routing.max_p95_latency_s": "--max-p95-latency",
@@ -23,6 +21,8 @@ _FLAGS = {
     "items.tasks": "--task",
 }
 """Keys whose flag is not called like their last part."""
+
+_PANDA = "PANDA is no longer part of omnigap, the score of VoiceBench's sd-qa is its judge's (docs/judge.md, PANDA)"
 
 
 class ConfigError(Exception):
@@ -87,6 +87,25 @@ def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict
         if all(of_flags):
             raise ConfigError("the command line", of_flags) from None
         raise ConfigError(where, found) from None
+
+
+def without_removed(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A configuration without the keys that are gone, and one fault for each of them that was set.
+
+    A run's folder of an earlier version also holds the keys that were not set, as null: those are dropped silently.
+    """
+    scoring, judge = table.get("scoring"), table.get("judge")
+    if not isinstance(scoring, Mapping):
+        return dict(table), []
+    kept, found = dict(scoring), []
+    if kept.pop("panda", None) is not None:
+        found.append(f"scoring.panda: {_PANDA}: remove the key")
+    tasks = kept.get("tasks")
+    if isinstance(tasks, Mapping):
+        kept["tasks"] = {task: metric for task, metric in tasks.items() if metric != "voicebench_panda"}
+        instead = "write judge" if judge is not None else "write judge and add a [judge]"
+        found += [f"scoring.tasks.{task}: {_PANDA}: {instead}" for task in tasks if task not in kept["tasks"]]
+    return {**table, "scoring": kept}, found
 
 
 def _by_flag(fault: str, flags: Mapping[str, object]) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 
 from omnigap_orchestrator.items.columns import path_seen
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
-from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
+from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
 Record = Mapping[str, object]
 ENTRY = "entry"

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
+from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
 
 def first_fault(path: Path, separator: str | None) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from omnigap_orchestrator.items.collect import PlacedRow
 from omnigap_orchestrator.items.errors import ItemError
-from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
+from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
 
 def jsonl_rows(path: Path) -> Iterator[PlacedRow]:

@@ -13,8 +13,7 @@ from typing import Self
 from pydantic import Field, ValidationError, model_validator
 
 from omnigap.digest import digest_of
-from omnigap_orchestrator.textfile import NotUtf8Error, decode_utf8
-from omnigap_orchestrator.validation import StrictModel, faults
+from omnigap_orchestrator.validation import NotUtf8Error, StrictModel, decode_utf8, faults
 
 SHIPPED = ("helpful", "graded", "agrees")
 """Rubrics that come with omnigap, by name."""

@@ -16,7 +16,7 @@ from omnigap_orchestrator.run.carriers import CarrierSet
 from omnigap_orchestrator.run.fleet_services import services_of
 from omnigap_orchestrator.run.settings import metric_rules
 from omnigap_orchestrator.scoring import JUDGE, metric_of
-from omnigap_orchestrator.scoring.needs import lacks
+from omnigap_orchestrator.scoring.choose import lacks
 
 SHIPPED_LANGUAGES = frozenset({"en"})
 """What the checkpoint that the asr service ships was trained on."""

@@ -9,8 +9,8 @@ from omnigap.digest import digest_of
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.load import without_removed
 from omnigap_orchestrator.config.model import RECALLED
-from omnigap_orchestrator.config.removed import without_removed
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.collect import collect
