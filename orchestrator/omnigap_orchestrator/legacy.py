@@ -7,11 +7,13 @@ folder may be read this way.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
+
+_PANDA = "PANDA is no longer part of omnigap, the score of VoiceBench's sd-qa is its judge's (docs/judge.md, PANDA)"
 
 RULES_OF_0_1_0 = "88b72b64efabbe0d2e81750ed0ca321bab70684c5adc4443377beb9c7b5f1344"
 """0.1.0 named its scoring rules by a SHA-256 over their source; they are version 1."""
@@ -19,9 +21,6 @@ RULES_OF_0_1_0 = "88b72b64efabbe0d2e81750ed0ca321bab70684c5adc4443377beb9c7b5f13
 SETTINGS: dict[str, str] = {}
 """Dotted key of config.json in 0.1.0 -> its key today. None has moved yet."""
 
-# Keys of config.json in 0.1.0 that say nothing where they are null, and that a later version may no longer have.
-# scoring.panda: a folder that is named there is left in place, for the configuration to say what became of it.
-UNSET: tuple[str, ...] = ("scoring.panda",)
 
 JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection], None]], ...] = ()
 """Schema version before, version after, and what changes the tables, in order. 0.1.0 wrote version 1, as is written
@@ -43,11 +42,26 @@ def upgrade_config(raw: Any) -> Any:
         value = _take(raw, old)
         if value is not None:
             _put(raw, new, value)
-    for key in UNSET:
-        value = _take(raw, key)
-        if value is not None:
-            _put(raw, key, value)
     return raw
+
+
+def without_removed(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A configuration without the keys that are gone, and one fault for each of them that was set.
+
+    A run's folder of an earlier version also holds the keys that were not set, as null: those are dropped silently.
+    """
+    scoring, judge = table.get("scoring"), table.get("judge")
+    if not isinstance(scoring, Mapping):
+        return dict(table), []
+    kept, found = dict(scoring), []
+    if kept.pop("panda", None) is not None:
+        found.append(f"scoring.panda: {_PANDA}: remove the key")
+    tasks = kept.get("tasks")
+    if isinstance(tasks, Mapping):
+        kept["tasks"] = {task: metric for task, metric in tasks.items() if metric != "voicebench_panda"}
+        instead = "write judge" if judge is not None else "write judge and add a [judge]"
+        found += [f"scoring.tasks.{task}: {_PANDA}: {instead}" for task in tasks if task not in kept["tasks"]]
+    return {**table, "scoring": kept}, found
 
 
 def upgrade_journal(connection: sqlite3.Connection) -> None:

@@ -17,7 +17,7 @@ from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item, ItemError
 from omnigap_orchestrator.pipeline.scope import metric_rules
 from omnigap_orchestrator.scoring import JUDGE, metric_of
-from omnigap_orchestrator.scoring.needs import lacks
+from omnigap_orchestrator.scoring.choose import lacks
 
 SHIPPED_LANGUAGES = frozenset({"en"})
 """What the checkpoint that the asr service ships was trained on."""

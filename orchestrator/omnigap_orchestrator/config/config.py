@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 
 from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.items import ItemsConfig
-from omnigap_orchestrator.config.removed import without_removed
 from omnigap_orchestrator.config.sections import (
     AnalysisConfig,
     CarriersConfig,
@@ -30,6 +29,7 @@ from omnigap_orchestrator.config.services import (
     ScorerConfig,
     TtsConfig,
 )
+from omnigap_orchestrator.legacy import without_removed
 from omnigap_orchestrator.validation import FOLDER, NotUtf8Error, StrictModel, decode_utf8, faults
 
 RECALLED = "recalled"

@@ -13,13 +13,12 @@ from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig
 from omnigap_orchestrator.config.config import RECALLED
-from omnigap_orchestrator.config.removed import without_removed
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.row import collect, jsonl_rows
 from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.judging import Rubric, read_rubric, rubric_of
-from omnigap_orchestrator.legacy import upgrade_config
+from omnigap_orchestrator.legacy import upgrade_config, without_removed
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, replacing
 from omnigap_orchestrator.pipeline.make_carriers import find_carriers

@@ -2,7 +2,7 @@
 
 from omnigap_orchestrator.scoring.choose import JUDGE, METRIC_NAMES, PRESETS, MetricRules, metric_of
 from omnigap_orchestrator.scoring.entities import EntityErrors, entity_errors, pooled_entities
-from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags
+from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags, is_refusal, wrong_language
 from omnigap_orchestrator.scoring.instructions import (
     Followed,
     Instruction,
@@ -11,12 +11,10 @@ from omnigap_orchestrator.scoring.instructions import (
     follows_loosely,
     read_instruction,
 )
-from omnigap_orchestrator.scoring.language import wrong_language
 from omnigap_orchestrator.scoring.letters import Choice, find_choice
+from omnigap_orchestrator.scoring.metrics import Scored
 from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise, units
-from omnigap_orchestrator.scoring.refusal import is_refusal
-from omnigap_orchestrator.scoring.score import METRICS, metric_for, score
-from omnigap_orchestrator.scoring.scored import Scored
+from omnigap_orchestrator.scoring.score import METRICS, gold_forms, metric_for, score
 from omnigap_orchestrator.scoring.word_error import (
     NO_ERRORS,
     WordErrors,
@@ -57,6 +55,7 @@ __all__ = [
     "followed",
     "follows",
     "follows_loosely",
+    "gold_forms",
     "is_refusal",
     "metric_for",
     "metric_of",

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from omnigap_orchestrator.scoring.instructions import AUDIBLE, Instruction, followed, read_instruction
-from omnigap_orchestrator.scoring.scored import Scored
+from omnigap_orchestrator.scoring.metrics import Scored
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Check, Item

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from omnigap_orchestrator.scoring.language import wrong_language
+from omnigap_orchestrator.scoring.flags import wrong_language
 from omnigap_orchestrator.scoring.normalise.tables import listed
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
 
-from omnigap_orchestrator.scoring.letters import ALPHABET, NONE, Choice
+from omnigap.vocabulary import CHOICE_LETTERS
+from omnigap_orchestrator.scoring.letters import NONE, Choice
 from omnigap_orchestrator.scoring.metrics import MISS, LabelMatch, Match
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.korean import ENDING, bare, find_noun, numbers_apart
@@ -28,11 +30,6 @@ LETTER_NAMES = {
 }
 _LETTER = re.compile(r"(?<![a-z])([a-h])(?![a-z])(?=\S*)")
 _LEAD = re.compile(r"^(?:(?:정답|답|보기|선택지|제생각|저)(?:은|는|이|가)? ?|제 생각에는 )*")
-
-
-def is_korean(language: str) -> bool:
-    """Whether a BCP 47 tag names Korean."""
-    return language.partition("-")[0].lower() == "ko"
 
 
 def exact_korean(answer: str, golds: Sequence[str]) -> Match:
@@ -88,7 +85,7 @@ def number_korean(answer: str, golds: Sequence[str], *, question: str = "") -> N
 def choice_korean(text: str, choices: Sequence[str], language: str = "ko") -> Choice:
     """The letter an answer chooses: "B", "비입니다", "정답은 B번입니다", or the text of exactly one choice."""
     answer = normalise(text, language)
-    allowed = ALPHABET[: len(choices)] if choices else ALPHABET[:8]
+    allowed = string.ascii_uppercase[: len(choices)] if choices else CHOICE_LETTERS
     core = _LEAD.sub("", answer)
     for name, letter in sorted(LETTER_NAMES.items(), key=lambda pair: -len(pair[0])):
         rest = core.removeprefix(name)
@@ -100,7 +97,7 @@ def choice_korean(text: str, choices: Sequence[str], language: str = "ko") -> Ch
         if match[1].upper() in allowed and not re.match(r"\S* ?(?:아니|아닌|아닙|말고)", answer[match.end() :])
     }
     options = [normalise(choice, language) for choice in choices]
-    by_text = {ALPHABET[options.index(option)] for option in named_korean(answer, options)}
+    by_text = {string.ascii_uppercase[options.index(option)] for option in named_korean(answer, options)}
     found = letters or by_text
     if len(found) != 1 or (letters and by_text and letters != by_text):
         return NONE

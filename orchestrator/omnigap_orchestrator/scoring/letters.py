@@ -6,11 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from string import ascii_uppercase
 
 from omnigap_orchestrator.scoring.metrics import named
 from omnigap_orchestrator.scoring.normalise import normalise
-
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 NAMES: dict[str, str] = {
     name: letter
@@ -101,7 +100,7 @@ def find_choice(text: str, choices: Sequence[str] = (), language: str = "en") ->
     """
     given = text.strip()
     lower = given.lower()
-    allowed = ALPHABET[: len(choices)] if choices else ALPHABET
+    allowed = ascii_uppercase[: len(choices)] if choices else ascii_uppercase
     if not lower:
         return NONE
     if match := _WHOLE.fullmatch(lower):
@@ -110,7 +109,7 @@ def find_choice(text: str, choices: Sequence[str] = (), language: str = "en") ->
     options = _normalised(tuple(choices), language)
     whole = normalise(given, language)
     if options.count(whole) == 1:
-        return Choice(ALPHABET[options.index(whole)])
+        return Choice(ascii_uppercase[options.index(whole)])
     stated = _letters(_STATED, lower, allowed)
     if stated:
         return _unless_contradicted(_one(stated), lower, options, language)
@@ -130,7 +129,7 @@ def _unless_contradicted(choice: Choice, lower: str, options: tuple[str, ...], l
     """None where the text right behind the stated letter is that of another choice: "the answer is B, Mars"."""
     for match in _STATED.finditer(lower):
         behind = f"{normalise(lower[match.end() :], language)} "
-        for letter, option in zip(ALPHABET, options, strict=False):
+        for letter, option in zip(ascii_uppercase, options, strict=False):
             if option and behind.startswith(f"{option} ") and letter != choice.letter:
                 return NONE
     return choice
@@ -214,5 +213,5 @@ def _is_letter_a(lower: str, end: int) -> bool:
 def _by_text(normalised: str, options: tuple[str, ...]) -> set[str]:
     """The letters of the choices whose text the answer names."""
     if normalised in options:
-        return {ALPHABET[options.index(normalised)]}
-    return {ALPHABET[options.index(option)] for option in named(normalised, options)}
+        return {ascii_uppercase[options.index(normalised)]}
+    return {ascii_uppercase[options.index(option)] for option in named(normalised, options)}

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from omnigap.vocabulary import AnswerType, Flag
+from omnigap.vocabulary import AnswerType, Flag, primary_language
 from omnigap_orchestrator.scoring.calendar import date_match
 from omnigap_orchestrator.scoring.entities import entity_errors
+from omnigap_orchestrator.scoring.flags import is_refusal
 from omnigap_orchestrator.scoring.following import IFEVAL_METRICS
-from omnigap_orchestrator.scoring.gold import gold_forms
 from omnigap_orchestrator.scoring.korean import (
     choice_korean,
     contains_korean,
     exact_korean,
-    is_korean,
     label_korean,
     number_korean,
 )
-from omnigap_orchestrator.scoring.letters import ALPHABET, find_choice
-from omnigap_orchestrator.scoring.metrics import contains, exact_match, label_match, offered, token_f1
+from omnigap_orchestrator.scoring.letters import find_choice
+from omnigap_orchestrator.scoring.metrics import Scored, contains, exact_match, label_match, offered, token_f1
 from omnigap_orchestrator.scoring.normalise import normalise, units
+from omnigap_orchestrator.scoring.normalise.numbers import ordinal
 from omnigap_orchestrator.scoring.numeric import number_match
-from omnigap_orchestrator.scoring.refusal import is_refusal
-from omnigap_orchestrator.scoring.scored import Scored
 from omnigap_orchestrator.scoring.voicebench import VOICEBENCH_METRICS
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
-
 
 _METRIC_OF: dict[AnswerType, str] = {
     AnswerType.ENTITY: "containment",
@@ -41,6 +40,10 @@ _METRIC_OF: dict[AnswerType, str] = {
     AnswerType.LABEL: "label",
     AnswerType.OPEN: "f1",
 }
+
+_ROMAN_END = re.compile(r"\b[A-Z][a-z]+ (I|V|X|[IVX]{2,5})\b")
+_REGNAL = re.compile(r"(?<=[a-z] )(\d{1,2})(st|nd|rd|th)?\b")
+_SINGLE = {"I": "1", "V": "5", "X": "10"}
 
 
 def metric_for(answer_type: AnswerType) -> str:
@@ -73,8 +76,35 @@ def score(item: Item, text: str, metric: str | None = None) -> Scored:
 
 
 @lru_cache(maxsize=1 << 15)
+def gold_forms(answers: tuple[str, ...], language: str) -> tuple[str, ...]:
+    """Every normalised form that counts as the gold answer, without repeats, in the order of the answers.
+
+    "Henry VIII" is said "Henry the eighth" and "Rocky II" is said "Rocky two": a gold with a number behind a name
+    written in Roman or ordinal form counts in both.
+    """
+    forms: dict[str, None] = {}
+    for answer in answers:
+        form = normalise(answer, language)
+        forms.setdefault(form)
+        if primary_language(language) != "en":
+            continue
+        roman = _ROMAN_END.search(answer)
+        if roman is None and not re.search(r"[A-Z][a-z]+ the \w+", answer):
+            continue
+        if roman is not None and roman[1] in _SINGLE and answer.endswith(f" {roman[1]}"):
+            form = f"{form.rpartition(' ')[0]} {_SINGLE[roman[1]]}"
+            forms.setdefault(form)
+        forms.setdefault(_REGNAL.sub(lambda match: match[1] if match[2] else ordinal(int(match[1])), form))
+    return tuple(form for form in forms if form)
+
+
+@lru_cache(maxsize=1 << 15)
 def _foils(question: str, choices: tuple[str, ...], language: str) -> tuple[str, ...]:
     return (*offered(normalise(question, language)), *(normalise(choice, language) for choice in choices))
+
+
+def _is_korean(item: Item) -> bool:
+    return primary_language(item.language) == "ko"
 
 
 def _golds(item: Item) -> tuple[str, ...]:
@@ -82,7 +112,7 @@ def _golds(item: Item) -> tuple[str, ...]:
 
 
 def _score_containment(item: Item, text: str, answer: str) -> Scored:
-    if is_korean(item.language):
+    if _is_korean(item):
         match = contains_korean(answer, _golds(item))
     else:
         match = contains(answer, _golds(item), foils=_foils(item.question, item.choices, item.language))
@@ -90,7 +120,7 @@ def _score_containment(item: Item, text: str, answer: str) -> Scored:
 
 
 def _score_exact(item: Item, text: str, answer: str) -> Scored:
-    match = (exact_korean if is_korean(item.language) else exact_match)(answer, _golds(item))
+    match = (exact_korean if _is_korean(item) else exact_match)(answer, _golds(item))
     return Scored(match.score, "exact", answer, match.gold)
 
 
@@ -103,14 +133,14 @@ def _score_f1(item: Item, text: str, answer: str) -> Scored:
 
 
 def _score_number(item: Item, text: str, answer: str) -> Scored:
-    match = (number_korean if is_korean(item.language) else number_match)(
+    match = (number_korean if _is_korean(item) else number_match)(
         answer, _golds(item), question=normalise(item.question, item.language)
     )
     return Scored(match.score, "number", answer, match.number, () if match.number else (Flag.UNPARSABLE,))
 
 
 def _score_date(item: Item, text: str, answer: str) -> Scored:
-    if is_korean(item.language):
+    if _is_korean(item):
         match = contains_korean(answer, _golds(item))
     else:
         match = date_match(answer, _golds(item), question=normalise(item.question, item.language))
@@ -119,12 +149,12 @@ def _score_date(item: Item, text: str, answer: str) -> Scored:
 
 def _score_label(item: Item, text: str, answer: str) -> Scored:
     labels = tuple(normalise(choice, item.language) for choice in item.choices)
-    match = (label_korean if is_korean(item.language) else label_match)(answer, _golds(item), labels)
+    match = (label_korean if _is_korean(item) else label_match)(answer, _golds(item), labels)
     return Scored(match.score, "label", answer, match.label, () if match.label else (Flag.UNPARSABLE,))
 
 
 def _score_letter(item: Item, text: str, answer: str) -> Scored:
-    choice = (choice_korean if is_korean(item.language) else find_choice)(text, item.choices, item.language)
+    choice = (choice_korean if _is_korean(item) else find_choice)(text, item.choices, item.language)
     if choice.letter is None:
         return Scored(0.0, "letter", answer, flags=(Flag.UNPARSABLE,))
     return Scored(float(choice.letter in gold_letters(item)), "letter", answer, choice.letter)
@@ -144,7 +174,7 @@ def _score_refusal(item: Item, text: str, answer: str) -> Scored:
 def gold_letters(item: Item) -> set[str]:
     """The right letters, also where the gold answer is a choice's text."""
     return {
-        gold.strip().upper() if len(gold.strip()) == 1 else ALPHABET[item.choices.index(gold)]
+        gold.strip().upper() if len(gold.strip()) == 1 else string.ascii_uppercase[item.choices.index(gold)]
         for gold in item.answers
         if len(gold.strip()) == 1 or gold in item.choices
     }

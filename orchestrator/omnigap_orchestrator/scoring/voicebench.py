@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.following import instructions_of
 from omnigap_orchestrator.scoring.instructions import followed
-from omnigap_orchestrator.scoring.scored import Scored
+from omnigap_orchestrator.scoring.metrics import Scored
 from omnigap_orchestrator.scoring.voicebench_bbh import GOLDS, published_verdict
 from omnigap_orchestrator.scoring.voicebench_letters import clean, published_letter
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
+from omnigap.vocabulary import primary_language
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.scoring.korean import LETTER_NAMES, is_korean
+from omnigap_orchestrator.scoring.korean import LETTER_NAMES
 from omnigap_orchestrator.scoring.letters import NAMES
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.verification.keys import Key, Kind, keys_of, letters_of, numbers_of
@@ -105,7 +106,7 @@ def _held(key: Key, text: str, language: str) -> bool:
     if f" {key.text} " in f" {text} ":
         return True
     joined = key.text.replace(" ", "")
-    inside = is_korean(language) or len(joined) >= _SAFE_INSIDE or not joined.isascii()
+    inside = primary_language(language) == "ko" or len(joined) >= _SAFE_INSIDE or not joined.isascii()
     return inside and joined in text.replace(" ", "")
 
 
@@ -139,6 +140,6 @@ def _letter_places(reference: Sequence[str], item: Item, letters: str) -> dict[i
 def _as_letter(piece: str, language: str) -> str:
     if len(piece) == 1 and piece.isascii():
         return piece.upper()
-    if is_korean(language):
+    if primary_language(language) == "ko":
         return LETTER_NAMES.get(piece, "")
     return NAMES.get(piece.lower(), "")

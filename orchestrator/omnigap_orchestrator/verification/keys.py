@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from omnigap.vocabulary import CHOICE_LETTERS, primary_language
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.scoring.gold import gold_forms
+from omnigap_orchestrator.scoring import gold_forms
 from omnigap_orchestrator.scoring.metrics import offered
 from omnigap_orchestrator.scoring.normalise import normalise
 

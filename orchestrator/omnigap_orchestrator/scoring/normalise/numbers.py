@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import NamedTuple
 
 from omnigap_orchestrator.scoring.normalise.tables import listed
-from omnigap_orchestrator.scoring.normalise.tokens import is_number, ordinal
 
 _DIGITS = listed("zero one two three four five six seven eight nine")
 _TEENS = listed("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen")
@@ -50,6 +50,21 @@ STARTS = (
 """Words that can begin a number; a text without them and without digits is left alone."""
 
 _OPENERS = STARTS | {"a", "an"}
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+"""A canonical number, as a whole token."""
+
+
+def ordinal(value: int) -> str:
+    """`21 -> 21st`, `12 -> 12th`."""
+    if value % 100 in (11, 12, 13):
+        return f"{value}th"
+    return f"{value}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(value % 10, 'th') }"
+
+
+def is_number(token: str) -> bool:
+    """Whether a token is a canonical number such as 1969, -5 or 3.14 (no ordinal, no fraction)."""
+    return token[-1:].isdigit() and _NUMBER.fullmatch(token) is not None
 
 
 class Parsed(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omnigap_orchestrator.scoring.normalise.tokens import is_number
+from omnigap_orchestrator.scoring.normalise.numbers import is_number
 
 _NAMES: dict[str, str] = {
     # canonical: other spellings, in singular; plurals are added below
