@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 RULES_OF_0_1_0 = "88b72b64efabbe0d2e81750ed0ca321bab70684c5adc4443377beb9c7b5f1344"
-"""0.1.0 named its scoring rules by a SHA-256 over their source; they are version 1."""
+"""0.1.0 named its scoring rules by a SHA-256 over their source. They are version 1, and that version keeps this name in
+score keys: a score of 0.1.0 counts until the rules change."""
 
-RULES: dict[str, str] = {RULES_OF_0_1_0: "1"}
-"""Old name of a state of the scoring rules -> its version."""
+_TOKEN = "rules "
+"""What the names of all later versions begin with."""
 
 SETTINGS: dict[str, str] = {}
 """Dotted key of config.json in 0.1.0 -> its key today. None has moved yet."""
@@ -64,13 +65,18 @@ def upgrade_journal(connection: sqlite3.Connection) -> None:
         _step(connection, before, after, change)
 
 
+def rules_token(version: int) -> str:
+    """How a version of the scoring rules is named in score keys, in the journal and in the table of a calibration."""
+    return RULES_OF_0_1_0 if version == 1 else f"{_TOKEN}{version}"
+
+
 def rules_version(token: str) -> str:
-    """The version of the scoring rules that an older version of omnigap named otherwise.
+    """The version of the scoring rules that a token names.
 
     Rules that no release had are returned as they are named: they equal no version, so what they scored is scored
     again.
     """
-    return RULES.get(token, token)
+    return "1" if token == RULES_OF_0_1_0 else token.removeprefix(_TOKEN)
 
 
 def upgrade_calibration(clips: pl.DataFrame) -> pl.DataFrame:
@@ -83,7 +89,9 @@ def upgrade_calibration(clips: pl.DataFrame) -> pl.DataFrame:
     clips = clips.rename(columns)
     if "scoring_version" not in clips.columns:
         return clips  # No calibration of any version: its reader names what is missing.
-    return clips.with_columns(clips["scoring_version"].replace(RULES))
+    # As `rules_version`, for a column.
+    versions = clips["scoring_version"].replace({RULES_OF_0_1_0: "1"}).str.strip_prefix(_TOKEN)
+    return clips.with_columns(versions)
 
 
 def _add_normalised_answer(connection: sqlite3.Connection) -> None:
