@@ -21,11 +21,11 @@ _TOKEN = "rules "
 """What the names of all later versions begin with."""
 
 SETTINGS: dict[str, str] = {}
-"""Dotted key of config.json in 0.1.0 -> its key today. None has moved yet."""
+"""Dotted key of config.json in 0.1.0 -> its key today. None has moved yet.
 
-# Keys of config.json in 0.1.0 that say nothing where they are null, and that a later version may no longer have.
-# scoring.panda: a folder that is named there is left in place, for the configuration to say what became of it.
-UNSET: tuple[str, ...] = ("scoring.panda",)
+A key that no longer exists is dropped, or refused with a sentence of its own, by `config/removed.py`: a configuration
+file may hold it too.
+"""
 
 JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection], None]], ...] = ()
 """Schema version before, version after, and what changes the tables, in order. 0.1.0 wrote version 1, as is written
@@ -47,10 +47,6 @@ def upgrade_config(raw: Any) -> Any:
         value = _take(raw, old)
         if value is not None:
             _put(raw, new, value)
-    for key in UNSET:
-        value = _take(raw, key)
-        if value is not None:
-            _put(raw, key, value)
     return raw
 
 
