@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from omnigap.errors import OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Modality
+from omnigap.vocabulary import Modality, primary_language
 from omnigap_orchestrator.carriers import image_styles
 from omnigap_orchestrator.carriers.carrier_set import CarrierSet
 from omnigap_orchestrator.carriers.fonts import font_with, load_font
@@ -98,20 +98,15 @@ def unused_variants(config: Config) -> str:
     return f"only the first {' and '.join(left)} are asked: raise --replicates to ask all combinations"
 
 
-def primary(tag: str) -> str:
-    """The language of a BCP-47 tag without its region or script: `en` of `en-US`."""
-    return tag.partition("-")[0].lower()
-
-
 def unknown_languages(wanted: Iterable[str], known: Collection[str]) -> Counter[str]:
     """How often each language is wanted that is none of those known; none where nobody says what is known."""
-    tags = {primary(tag) for tag in known}
-    return Counter(language for language in map(primary, wanted) if tags and language not in tags)
+    tags = {primary_language(tag) for tag in known}
+    return Counter(language for language in map(primary_language, wanted) if tags and language not in tags)
 
 
 def told_languages(known: Collection[str]) -> str:
     """The languages by name, or how many where they are many."""
-    tags = {primary(tag) for tag in known}
+    tags = {primary_language(tag) for tag in known}
     return ", ".join(sorted(tags)) if len(tags) < 8 else f"{len(tags)} languages"
 
 
@@ -147,9 +142,9 @@ def foreign_voices(config: Config, items: Iterable[Item], card: pb.DescribeRespo
 
     A voice that the service does not list is not judged.
     """
-    speaks = {voice.name: primary(voice.language) for voice in card.voices}
+    speaks = {voice.name: primary_language(voice.language) for voice in card.voices}
     named = [voice for voice in config.carriers.speech.voices if voice in speaks]
-    languages = {primary(item.language) for item in items if Modality.SPEECH not in item.carriers}
+    languages = {primary_language(item.language) for item in items if Modality.SPEECH not in item.carriers}
     foreign = [f"{voice} ({speaks[voice]})" for voice in named if languages - {speaks[voice]}]
     if not foreign:
         return ""
@@ -165,7 +160,7 @@ def foreign_items(name: str, items: Iterable[Item], card: pb.DescribeResponse) -
     if not unknown:
         return ""
     foreign = ", ".join(f"{language} ({count})" for language, count in sorted(unknown.items()))
-    known = ", ".join(sorted({primary(tag) for tag in card.languages}))
+    known = ", ".join(sorted({primary_language(tag) for tag in card.languages}))
     return f"model {name} says that it knows {known}, and items come in {foreign}"
 
 

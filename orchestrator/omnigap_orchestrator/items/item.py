@@ -9,7 +9,7 @@ from pathlib import Path
 from omnigap.errors import OmnigapError
 from omnigap.media.audio import WAV
 from omnigap.media.image import PNG
-from omnigap.vocabulary import AnswerType, Modality
+from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
 
 _SHOWN = 20
 
@@ -145,15 +145,6 @@ class Item:
         """Question and choices as one text: what the text carrier types and the image carrier shows."""
         lines = [
             self.question,
-            *(f"{letter}. {choice}" for letter, choice in zip("ABCDEFGH", self.choices, strict=False)),
+            *(f"{letter}. {choice}" for letter, choice in zip(CHOICE_LETTERS, self.choices, strict=False)),
         ]
         return "\n".join(lines)
-
-    @property
-    def spoken(self) -> str:
-        """Question and choices as a voice reads them: choices as sentences, so that the letters are heard apart."""
-        parts = [
-            self.question,
-            *(f"{letter}: {choice}." for letter, choice in zip("ABCDEFGH", self.choices, strict=False)),
-        ]
-        return " ".join(parts)

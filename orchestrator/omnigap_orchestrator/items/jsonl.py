@@ -9,17 +9,8 @@ from pathlib import Path
 
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.items.item import Item, ItemError, OwnCarrier
-from omnigap_orchestrator.items.row import PlacedRow, collect
+from omnigap_orchestrator.items.row import PlacedRow
 from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
-
-
-def read_jsonl(path: Path) -> tuple[Item, ...]:
-    """The items of one file, in file order; media paths start from the file's folder.
-
-    Raises:
-        ItemError: for a file that can't be read, and for every bad line, with file, line, field and fix.
-    """
-    return collect(jsonl_rows(path))
 
 
 def jsonl_rows(path: Path) -> Iterator[PlacedRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from omnigap.errors import OmnigapError
-from omnigap.vocabulary import AnswerType, Modality
+from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
 from omnigap_orchestrator.items.item import HEAD_BYTES, Check, Item, ItemError, OwnCarrier, carrier_mime_type
 from omnigap_orchestrator.scoring.choose import AUDIBLE_METRIC, METRIC_NAMES, NEEDS_CHECKS, NEEDS_NO_GOLD
 from omnigap_orchestrator.scoring.instructions import AUDIBLE, read_instruction
@@ -28,7 +29,6 @@ from omnigap_orchestrator.validation import (
     without_repeats,
 )
 
-LETTERS = "ABCDEFGH"
 _OPTIONAL = ("choices", "instruction", "carriers", "source", "cluster", "metric", "checks")
 _Bytes = bytes  # the field of that name hides the type
 
@@ -59,8 +59,8 @@ def _check_metric(name: str) -> str:
 
 
 def _check_choices(choices: tuple[str, ...]) -> tuple[str, ...]:
-    if choices and not 2 <= len(choices) <= len(LETTERS):
-        raise ValueError(f"has {len(choices)}: give 2 to {len(LETTERS)}, or none")
+    if choices and not 2 <= len(choices) <= len(CHOICE_LETTERS):
+        raise ValueError(f"has {len(choices)}: give 2 to {len(CHOICE_LETTERS)}, or none")
     return choices
 
 
@@ -139,7 +139,7 @@ class ItemRow(StrictModel):
     def _letters_fit(self) -> Self:
         if self.answer_type is not AnswerType.LETTER:
             return self
-        letters = LETTERS[: len(self.choices)] if self.choices else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        letters = CHOICE_LETTERS[: len(self.choices)] if self.choices else string.ascii_uppercase
         for answer in self.answers:
             if len(answer) != 1 or answer not in letters:
                 span = f"{letters[0]} to {letters[-1]}"
