@@ -19,8 +19,11 @@ RULES_OF_0_1_0 = "88b72b64efabbe0d2e81750ed0ca321bab70684c5adc4443377beb9c7b5f13
 """0.1.0 named its scoring rules by a SHA-256 over their source; they are version 1."""
 
 SETTINGS: dict[str, str] = {}
-"""Dotted key of config.json in 0.1.0 -> its key today. None has moved yet."""
+"""Dotted key of config.json in 0.1.0 -> its key today. None has moved yet.
 
+A key that no longer exists is dropped, or refused with a sentence of its own, by `without_removed`: a configuration
+file may hold it too.
+"""
 
 JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection], None]], ...] = ()
 """Schema version before, version after, and what changes the tables, in order. 0.1.0 wrote version 1, as is written

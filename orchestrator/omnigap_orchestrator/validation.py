@@ -50,27 +50,6 @@ def decode_utf8(data: bytes) -> str:
 _MOST_OF_A_VALUE = 60
 
 
-class NotUtf8Error(ValueError):
-    """The message names the line (from 1), the byte in that line (from 1) and its value."""
-
-
-def decode_utf8(data: bytes) -> str:
-    """The text, without a leading byte-order mark.
-
-    Raises:
-        NotUtf8Error: for bytes that are not UTF-8.
-    """
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        raise NotUtf8Error(
-            f"line {line}: byte {column} of the line is 0x{data[error.start]:02x}, which is not UTF-8: "
-            "save the file as UTF-8"
-        ) from error
-
-
 class StrictModel(BaseModel):
     """A frozen model that refuses unknown keys, with the nearest known one, and does not turn one type into another."""
 

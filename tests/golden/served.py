@@ -13,7 +13,6 @@ from typing import NoReturn
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
-from omnigap.channel import SERVER_OPTIONS
 from omnigap.media.audio import PCM
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
@@ -22,6 +21,9 @@ from tests.golden.folders import study
 
 ASKED_FOR = {"answers": ("cascade",), "transcripts": ("scorer", "second_scorer"), "carriers": ("tts",)}
 """Tables of the journal, and the services that are asked where their rows are missing."""
+
+# A recording is larger than gRPC's own limit of 4 MiB for a message.
+SERVER_OPTIONS = [("grpc.max_receive_message_length", -1)]
 
 SILENCE = pb.Audio(data=b"\0\0" * 1600, mime_type=PCM, sample_rate_hz=16_000, channels=1)
 

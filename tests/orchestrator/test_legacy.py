@@ -24,15 +24,6 @@ def written_today() -> Any:
     return json.loads(Config().model_dump_json())
 
 
-def test_a_classifier_that_was_never_named_is_no_setting() -> None:
-    old = {**written_today(), "scoring": {"preset": None, "tasks": {}, "panda": None}}
-    assert upgrade_config(old)["scoring"] == {"preset": None, "tasks": {}}
-
-
-def test_a_classifier_that_was_named_is_left_for_the_configuration_to_judge() -> None:
-    assert upgrade_config({"scoring": {"panda": "/models/panda"}}) == {"scoring": {"panda": "/models/panda"}}
-
-
 def test_todays_configuration_says_the_same_after_it_was_read_as_an_old_one() -> None:
     assert Config.model_validate(upgrade_config(written_today())) == Config()
 
