@@ -14,7 +14,6 @@ import polars as pl
 from omnigap_orchestrator.calibration.drive import calibrate as measure
 from omnigap_orchestrator.config import Config, ConfigError, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind, ModelConfig
-from omnigap_orchestrator.dispatch import ServiceError
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
@@ -44,6 +43,7 @@ from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.pipeline.second_scorer import transcribe_again
 from omnigap_orchestrator.pipeline.state import StoredPlan, load_cells, load_plan, with_rubrics
 from omnigap_orchestrator.plan import make_plan
+from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.run_checks import (
     check_fonts,
     check_scorer,

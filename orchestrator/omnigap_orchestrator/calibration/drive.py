@@ -11,7 +11,6 @@ from omnigap_orchestrator.calibration.foils import CalibrationError, Utterance, 
 from omnigap_orchestrator.calibration.measure import Measurement
 from omnigap_orchestrator.carriers.carrier_set import CarrierSet
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.dispatch import Service
 from omnigap_orchestrator.fleet import Role, Roster, Wanted, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
@@ -21,6 +20,7 @@ from omnigap_orchestrator.pipeline.folder import replacing
 from omnigap_orchestrator.pipeline.scope import metric_rules, roster_of
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import scorer_key
+from omnigap_orchestrator.pool import Service
 from omnigap_orchestrator.run_checks import check_metrics, told_languages, unknown_languages
 
 

@@ -17,11 +17,11 @@ from omnigap_orchestrator.calibration.foils import Foil, Utterance
 from omnigap_orchestrator.carriers import speech_carrier_key
 from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
 from omnigap_orchestrator.config import ScorerConfig
-from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.journal import CarrierRow, TranscriptRow
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import read_aloud, transcribe_request
 from omnigap_orchestrator.plan import transcript_key
+from omnigap_orchestrator.pool import Away, CallFailed, Service
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 
 

@@ -9,7 +9,6 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import REFERENCE, Condition, Control, Modality, Support
 from omnigap_orchestrator.carriers.carrier_set import Carrier, CarrierSet
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.dispatch.service import support_in
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import Records
@@ -26,6 +25,7 @@ from omnigap_orchestrator.plan import (
     transcript_key,
     typed_carrier,
 )
+from omnigap_orchestrator.pool.service import support_in
 from omnigap_orchestrator.scoring import JUDGE, metric_of
 
 SECOND_SCORER = "second_scorer"

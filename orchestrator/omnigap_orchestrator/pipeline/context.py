@@ -18,12 +18,12 @@ from omnigap.media import encode_wav, pcm16_to_float
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.dispatch import Away, CallFailed, Service, connect
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.scope import retry_policy
+from omnigap_orchestrator.pool import Away, CallFailed, Service, connect
 
 JobT = TypeVar("JobT")
 

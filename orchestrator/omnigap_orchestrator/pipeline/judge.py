@@ -11,7 +11,6 @@ import time
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import REFERENCE, Support
 from omnigap_orchestrator.config.services import DecodingConfig
-from omnigap_orchestrator.dispatch import Away, ServiceError
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import FailureRow, VerdictRow
 from omnigap_orchestrator.judging import UNREADABLE, Ask, Bench, Rubric, Verdict, combined, read_verdict
@@ -20,6 +19,7 @@ from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.requests import judge_request
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import Cell
+from omnigap_orchestrator.pool import Away, ServiceError
 
 UNREADABLE_TRIES = 2
 """How often a judge is asked in one call before its words count as no verdict."""

@@ -25,13 +25,13 @@ from omnigap_orchestrator.carriers import (
 )
 from omnigap_orchestrator.carriers.carrier_set import Carrier, CarrierSet
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.items import Item, OwnCarrier
 from omnigap_orchestrator.journal import CarrierRow, Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, bounded
 from omnigap_orchestrator.pipeline.failures import carrier_failure_row
 from omnigap_orchestrator.pipeline.requests import read_aloud
 from omnigap_orchestrator.plan import Plan
+from omnigap_orchestrator.pool import Away, CallFailed, Service
 
 Missing = tuple[Item, Modality, int]
 """An item, a modality, and which of its renderings."""

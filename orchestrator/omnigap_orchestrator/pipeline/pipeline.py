@@ -9,7 +9,6 @@ from functools import lru_cache
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Modality, Outcome, Reason
-from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
@@ -19,6 +18,7 @@ from omnigap_orchestrator.pipeline.open_cells import OpenCell, OpenCells
 from omnigap_orchestrator.pipeline.requests import model_request, transcribe_request
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, texts_of
+from omnigap_orchestrator.pool import Away, CallFailed, Service
 
 CACHED_CARRIERS = 128
 MAX_IN_FLIGHT = 4096

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from omnigap.vocabulary import Condition, Control, Modality
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.dispatch import Service
 from omnigap_orchestrator.fleet import Role, Roster
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
 from omnigap_orchestrator.pipeline.changes import changed_services
@@ -17,6 +16,7 @@ from omnigap_orchestrator.pipeline.pipeline import RunServices
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.state import read_rubrics, save_plan, save_rubrics
 from omnigap_orchestrator.plan import Plan, filed_under
+from omnigap_orchestrator.pool import Service
 
 
 async def connect_services(

@@ -11,11 +11,11 @@ from omnigap.errors import OmnigapError
 from omnigap.vocabulary import Condition, Modality
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind, ModelConfig
-from omnigap_orchestrator.dispatch import RetryPolicy
 from omnigap_orchestrator.fleet import Roster, Wanted
 from omnigap_orchestrator.fleet.choose import models_of_fleet
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan import ModelSpec
+from omnigap_orchestrator.pool import RetryPolicy
 from omnigap_orchestrator.scoring import PRESETS, MetricRules
 
 

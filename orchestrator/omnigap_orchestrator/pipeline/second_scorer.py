@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from omnigap_orchestrator.config import ScorerConfig
-from omnigap_orchestrator.dispatch import Away, CallFailed
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.pipeline.cells import SECOND_SCORER, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import transcribe_request
 from omnigap_orchestrator.pipeline.scope import RunScope
+from omnigap_orchestrator.pool import Away, CallFailed
 
 
 @dataclass(frozen=True, slots=True)

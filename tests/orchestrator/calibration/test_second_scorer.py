@@ -13,9 +13,9 @@ from served_doubles import Double, Serve
 from test_calibrate import CITIES, TEXT_IN, a_setting
 
 from omnigap_orchestrator.checkup import Status, checkup
-from omnigap_orchestrator.dispatch import ServiceError
 from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
+from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.run import Changes, resume
 
 HEARING = RunScope.parse((), (), ("transcribe", "score"))

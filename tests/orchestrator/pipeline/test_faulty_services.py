@@ -14,7 +14,7 @@ from served_doubles import RATE, Double, Serve, ServeWire, Wire, audio, complete
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Reason, Support
-from omnigap_orchestrator.dispatch import ServiceError
+from omnigap_orchestrator.pool import ServiceError
 from omnigap_services.adapter import NATIVE, Capability, Turn
 
 NOWHERE = "127.0.0.1:1"

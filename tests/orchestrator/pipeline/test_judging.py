@@ -16,10 +16,10 @@ from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.dispatch import ServiceError
 from omnigap_orchestrator.judging import RubricError
 from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
+from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.run import Changes, report, resume
 from omnigap_services.adapter import Turn
 

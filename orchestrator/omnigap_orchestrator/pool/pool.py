@@ -1,18 +1,83 @@
-"""The replicas of one service: least in flight first, sick ones out until healthy, suspects asked alone."""
+"""The replicas of one service: the least busy first, sick ones out until healthy, suspects asked alone; retries."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from omnigap.client import Answer
+from omnigap.client import Answer, GenerateClient
 from omnigap.errors import ContractError, OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.dispatch.replica import Replica
-from omnigap_orchestrator.dispatch.retry import REPLICA_FULL, REPLICA_GONE, WORTH_ANOTHER_TRY, RetryPolicy
+
+# The replica is gone, going, or not there yet: it is taken out until its health service says SERVING again.
+REPLICA_GONE = frozenset({Reason.TRANSPORT, Reason.DRAINING, Reason.NOT_READY})
+# The replica is well but has no room: wait, and it costs the cell no attempt.
+REPLICA_FULL = frozenset({Reason.BUSY, Reason.RATE_LIMITED})
+# Another attempt, on another replica where there is one, may go well.
+WORTH_ANOTHER_TRY = frozenset(
+    {
+        Reason.MODEL_ERROR,
+        Reason.DEADLINE_EXCEEDED,
+        Reason.INCOMPLETE_STREAM,
+        Reason.OUT_OF_MEMORY,
+        Reason.UPSTREAM_UNAVAILABLE,
+        Reason.CANCELLED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently.
+
+    Attributes:
+        max_attempts: tries of one cell that may fail on a replica that is well.
+        max_full: times that BUSY is waited out.
+        first_delay_s, max_delay_s: bounds of the jittered exponential back-off.
+        patience_s: how long a service may be away before its cells are left pending.
+    """
+
+    max_attempts: int = 3
+    max_full: int = 50
+    first_delay_s: float = 0.2
+    max_delay_s: float = 10.0
+    patience_s: float = 30.0
+
+    def delay_s(self, failures: int) -> float:
+        """Full jitter: uniform between 0 and the exponential bound, so that retries of many cells spread out."""
+        bound: float = min(self.max_delay_s, self.first_delay_s * 2.0 ** min(failures, 16))
+        return random.uniform(0.0, bound)
+
+
+@dataclass(slots=True)
+class Replica:
+    """Mutable state of one replica; the pool alone changes it.
+
+    Attributes:
+        limit: calls in flight beyond which more give no more throughput.
+        up: False while it is taken out.
+        alone: True while a suspect call has it to itself.
+        strikes: calls in a row, of different cells, that failed here.
+        rests: times that it was taken out for its strikes.
+    """
+
+    endpoint: GenerateClient
+    limit: int
+    up: bool = True
+    alone: bool = False
+    in_flight: int = 0
+    strikes: int = 0
+    rests: int = 0
+
+    def has_room(self, alone: bool) -> bool:
+        if not self.up or self.alone:
+            return False
+        return self.in_flight == 0 if alone else self.in_flight < self.limit
+
 
 # A replica that fails so many different cells in a row, while others do well, is taken out for a while.
 STRIKES_OUT = 5

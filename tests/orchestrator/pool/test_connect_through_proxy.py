@@ -8,7 +8,7 @@ import pytest
 from recording_proxy import NO_PROXY, recording_proxy
 
 from omnigap_orchestrator.config import ConfigError, load_config
-from omnigap_orchestrator.dispatch import RetryPolicy, connect
+from omnigap_orchestrator.pool import RetryPolicy, connect
 from omnigap_orchestrator.run.checkup import Status, _endpoint
 
 ELSEWHERE = "model.example:50051"

@@ -12,9 +12,7 @@ from omnigap.client import GenerateClient
 from omnigap.errors import ContractError, OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Support
-from omnigap_orchestrator.dispatch.pool import Pool
-from omnigap_orchestrator.dispatch.replica import Replica
-from omnigap_orchestrator.dispatch.retry import RetryPolicy
+from omnigap_orchestrator.pool.pool import Pool, Replica, RetryPolicy
 
 
 class ServiceError(OmnigapError):
