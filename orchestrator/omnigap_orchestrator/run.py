@@ -18,11 +18,10 @@ from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal, Records
-from omnigap_orchestrator.outputs.facts import command_line
 from omnigap_orchestrator.outputs.instrument import keep_labels
 from omnigap_orchestrator.outputs.write import current_summary, write_outputs
 from omnigap_orchestrator.pipeline.cells import PlannedCells
-from omnigap_orchestrator.pipeline.context import RunContext, now, open_run
+from omnigap_orchestrator.pipeline.context import RunContext, command_line, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.open_cells import announce, no_judge, open_cells
@@ -112,8 +111,8 @@ async def run(
     async with open_run(folder, observer) as context:
         cells = await _ask_fleet(context, config, items, scope)
         try:
-            if Stage.TRANSCRIBE in scope.stages:
-                await transcribe_again(context, cells, scope)
+            if config.second_scorer is not None and Stage.TRANSCRIBE in scope.stages:
+                await transcribe_again(context, cells, scope, config.second_scorer)
         except ServiceError:
             # The run is whole without a second scorer: its files are not held back by one that can't be used.
             await asyncio.to_thread(export, folder, cells, context.records)

@@ -3,8 +3,7 @@
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, COMPOSE_PROFILES, choose
 from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet, references
-from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec, Wanted
-from omnigap_orchestrator.fleet.static import CompletedFleet, StaticFleet
+from omnigap_orchestrator.fleet.fleet import CompletedFleet, Fleet, FleetError, Roster, ServiceSpec, StaticFleet, Wanted
 
 __all__ = [
     "COMPOSE_PORTS",

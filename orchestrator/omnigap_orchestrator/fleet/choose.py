@@ -13,8 +13,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind, ServiceConfig
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet, references
-from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec, Wanted
-from omnigap_orchestrator.fleet.static import CompletedFleet, StaticFleet
+from omnigap_orchestrator.fleet.fleet import CompletedFleet, Fleet, FleetError, Roster, ServiceSpec, StaticFleet, Wanted
 
 # Roles of the services that this project ships; every other service that a fleet starts is a model.
 _ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.READER}

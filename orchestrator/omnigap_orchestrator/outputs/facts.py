@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -125,10 +124,6 @@ def machine() -> str:
 def versions() -> dict[str, str]:
     """Versions that the orchestrator's own numbers depend on."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in _LIBRARIES}}
-
-
-def command_line() -> str:
-    return " ".join(["omnigap-orchestrate", *sys.argv[1:]])
 
 
 def _processor() -> str:

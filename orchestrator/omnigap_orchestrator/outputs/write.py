@@ -109,9 +109,8 @@ def current_summary(folder: RunFolder, records: Records, config: Config) -> dict
     """summary.json, where all files are there and nothing that they follow from has changed since."""
     files = [folder.results, folder.summary, folder.report, folder.manifest]
     files += [folder.controls] if config.run.controls else []
-    if records.journal.meta(FINGERPRINT) != fingerprint(folder, records, config) or not all(
-        path.is_file() for path in files
-    ):
+    before = records.journal.meta(FINGERPRINT)
+    if not before or before != fingerprint(folder, records, config) or not all(path.is_file() for path in files):
         return None
     summary: dict[str, Any] = json.loads(folder.summary.read_text(encoding="utf-8"))
     return summary

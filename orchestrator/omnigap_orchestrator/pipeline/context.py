@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -231,6 +232,11 @@ async def bounded(jobs: Iterable[JobT], work: Callable[[JobT], Awaitable[None]],
     async with asyncio.TaskGroup() as group:
         for _ in range(at_once):
             group.create_task(worker())
+
+
+def command_line() -> str:
+    """The command as it was typed."""
+    return " ".join(["omnigap-orchestrate", *sys.argv[1:]])
 
 
 def now() -> str:

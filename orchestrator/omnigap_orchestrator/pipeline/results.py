@@ -140,10 +140,11 @@ class ResultsTable:
 
     def _rating(self, planned: PlannedCell, answer: AnswerRow | None, transcript: TranscriptRow | None) -> float | None:
         """What the judge said of the text that was scored, on the rubric's own scale."""
-        spoken = planned.cell.condition.output is Modality.SPEECH
-        used, bench = _used(answer, transcript, spoken), self._cells.bench
-        if planned.is_judged and bench is not None and used is not None and not used.strip():
-            # Nobody was asked: an answer of nothing has the lowest rating, as it has the lowest score.
+        if not planned.is_judged:
+            return None
+        used, bench = _used(answer, transcript, planned.is_spoken), self._cells.bench
+        if bench is not None and used is not None and not used.strip():
+            # No judge was asked: an empty answer has the lowest rating, as it has the lowest score.
             rubric = bench.rubric_for(planned.item)
             return None if rubric.labels else rubric.low
         verdict = kept_verdict(self._cells, planned, used, self._records.verdicts)

@@ -22,8 +22,8 @@ class _Job:
     language: str
 
 
-async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunScope) -> None:
-    """Has every stored spoken answer transcribed by the second scorer, if there is one; what it did is not repeated.
+async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunScope, second: ScorerConfig) -> None:
+    """Has every stored spoken answer transcribed by the second scorer; what it did is not repeated.
 
     A run is whole without it: what it has not transcribed is only missing from the comparison.
 
@@ -32,8 +32,7 @@ async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunS
         ServiceError: where its replicas differ.
     """
     config, note = cells.config, context.observer.note
-    second = config.second_scorer
-    if second is None or not second.endpoints:
+    if not second.endpoints:
         return
     service = await context.connect("second scorer", second.endpoints, config)
     if service is None:
