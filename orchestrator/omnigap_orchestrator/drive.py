@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from omnigap_orchestrator.carriers import MediaStore
-from omnigap_orchestrator.config import Config, ConfigError, ScorerConfig
+from omnigap_orchestrator.config import Config, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.dispatch import ServiceError
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
@@ -18,7 +18,7 @@ from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.outputs.facts import command_line, now
 from omnigap_orchestrator.outputs.instrument import keep_labels
 from omnigap_orchestrator.outputs.write import current_summary, write_outputs
-from omnigap_orchestrator.run.fitting import check_fonts, fitted, unused_variants
+from omnigap_orchestrator.preflight import prepare
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.judge import with_rubrics
 from omnigap_orchestrator.run.observer import Observer
@@ -31,7 +31,6 @@ from omnigap_orchestrator.run.settings import (
     Restriction,
     Stage,
     left_to_fleet,
-    lost_models,
     planned_models,
     roster_of,
 )
@@ -48,22 +47,15 @@ async def drive(
 
     Raises:
         RestrictionError: where the restriction names a model that is not planned.
-        ConfigError: where a model is to be asked that nobody is named for.
-        CarrierError: where a font of the configuration can't be had.
+        PreflightError: where a check fails of what this call needs.
         FolderError: where the folder cannot be used, or another process uses it.
         FleetError: where the services cannot be had.
         PandaError: where the classifier of `[scoring]` can't be used.
         and what `Run.execute` raises.
     """
     restriction.check(planned_models(config))
-    if lost := lost_models(config, restriction):
-        raise ConfigError("[[models]]", lost)
-    config = fitted(config, items, observer.note)
-    if Stage.GENERATE in restriction.stages:
-        check_fonts(config, items)
+    config = prepare(config, items, restriction.scope, folder.root, observer.note)
     classifier = classifier_of(config, items)
-    if why := unused_variants(config):
-        observer.note(why)
     if config.judge is None:
         restriction = restriction.without(Stage.JUDGE)
     folder.make()

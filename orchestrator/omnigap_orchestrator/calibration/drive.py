@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -19,16 +20,16 @@ from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal, ServiceRow
 from omnigap_orchestrator.journal.writer import JournalWriter
-from omnigap_orchestrator.plan import scorer_key
+from omnigap_orchestrator.plan import metric_rules, scorer_key
+from omnigap_orchestrator.preflight import CALIBRATE, check_clip_languages, enforce, prepare
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import last_seen
 from omnigap_orchestrator.run.carriers import CarrierSet
-from omnigap_orchestrator.run.fitting import check_metrics, told_languages, unknown_languages
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
 from omnigap_orchestrator.run.panda import Classifier, classifier_of, rules_version
 from omnigap_orchestrator.run.score import scoring_version
-from omnigap_orchestrator.run.settings import metric_rules, retry_policy, roster_of
+from omnigap_orchestrator.run.settings import retry_policy, roster_of
 
 
 async def calibrate(
@@ -43,13 +44,16 @@ async def calibrate(
     """Measures the scorer on gold answers and foils in every voice of the configuration; returns the clips' table.
 
     Raises:
-        ItemError: where a metric has nothing to look at in an item that it is to score.
+        PreflightError: where a check fails of what this call needs, and where the scorer that answers does not know
+            the language of some items.
         PandaError: where the classifier of `[scoring]` can't be used.
         CalibrationError: for items or a carrier that can't be used, and where the scorer that answers is not the one
-            that heard this run's answers, or does not know the language of some items.
+            that heard this run's answers.
         FolderError, FleetError, JournalError, ServiceError: as `run`.
     """
-    check_metrics(config, items)
+    # The report of a run that is in the folder is written again afterwards, and finds its carriers by their fonts.
+    scope = replace(CALIBRATE, finds_carriers=folder.config.is_file())
+    config = prepare(config, items, scope, folder.root, observer.note)
     classifier = classifier_of(config, items)
     chosen = utterances(items, metric_rules(config), carrier, per_type, classifier.panda if classifier else None)
     for count, why in (
@@ -80,17 +84,6 @@ async def calibrate(
     return clips
 
 
-def _check_languages(config: Config, said: Sequence[Utterance], known: Sequence[str]) -> None:
-    """Raises CalibrationError for clips in a language that the scorer says it does not know: all of them would fail."""
-    foreign = unknown_languages((config.scorer.language or clip.item.language for clip in said), known)
-    if foreign:
-        raise CalibrationError(
-            f"the ASR scorer knows {told_languages(known)}, and {foreign.total()} of {len(said)} answers would be said "
-            f"in {', '.join(sorted(foreign))}: name a scorer that hears them at [scorer] endpoints, or give asr in "
-            "[fleet.services] another checkpoint (docs/korean.md)"
-        )
-
-
 async def _measured(
     config: Config,
     said: Sequence[Utterance],
@@ -114,7 +107,7 @@ async def _measured(
                 "that answers and calibration are heard by one scorer"
             )
         if scorer is not None:
-            _check_languages(config, said, scorer.card.languages)
+            enforce(check_clip_languages(config, [clip.item for clip in said], scorer.card), observer.note)
         if tts is not None and seen.tts is not None and tts.digest != seen.tts.digest:
             observer.note("the voice service is another one than read this run's questions aloud")
         for role, service, before in ((Role.SCORER, scorer, seen.scorer), (Role.TTS, tts, seen.tts)):

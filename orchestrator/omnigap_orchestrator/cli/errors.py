@@ -50,9 +50,9 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.journal import JournalError
     from omnigap_orchestrator.judging import RubricError
     from omnigap_orchestrator.plan import PlanError
+    from omnigap_orchestrator.preflight import PreflightError
     from omnigap_orchestrator.presets import PresetError
     from omnigap_orchestrator.run.failures import first_error
-    from omnigap_orchestrator.run.fitting import LanguageError
     from omnigap_orchestrator.run.folder import FolderError
     from omnigap_orchestrator.run.settings import RestrictionError
     from omnigap_orchestrator.scoring.panda import PandaError
@@ -66,10 +66,10 @@ def _known_cause(error: BaseException) -> BaseException | None:
         FolderError,
         ItemError,
         JournalError,
-        LanguageError,
         LabelsError,
         PandaError,
         PlanError,
+        PreflightError,
         PresetError,
         RestrictionError,
         ResultsError,

@@ -13,10 +13,9 @@ from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import Journal, ServiceRow
 from omnigap_orchestrator.judging import Bench, Rubric, bench_of
-from omnigap_orchestrator.plan import AnswerKeys, Cell, ModelSpec, Plan, scorer_key, transcript_key
+from omnigap_orchestrator.plan import AnswerKeys, Cell, ModelSpec, Plan, metric_rules, scorer_key, transcript_key
 from omnigap_orchestrator.run.carriers import Carrier, CarrierSet
 from omnigap_orchestrator.run.panda import Classifier
-from omnigap_orchestrator.run.settings import metric_rules
 from omnigap_orchestrator.scoring import JUDGE, PANDA, metric_of
 
 SECOND_SCORER = "second_scorer"

@@ -13,9 +13,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import REFERENCE, Outcome, Support
+from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig
-from omnigap_orchestrator.dispatch import Away, CallFailed, Service, ServiceError
+from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, TranscriptRow, VerdictRow
 from omnigap_orchestrator.journal.writer import JournalWriter
@@ -78,10 +78,6 @@ class Judging:
         run_id: str,
         on_verdict: OnVerdict,
     ) -> None:
-        """Raises ServiceError for a service that does not answer text as text."""
-        support, reason = service.support(REFERENCE)
-        if support is Support.UNSUPPORTED:
-            raise ServiceError(f"the judge {service.card.name} can't answer text as text ({reason}): mend [judge]")
         assert config.judge is not None
         self._service, self._bench, self._writer, self._observer = service, bench, writer, observer
         self._decoding, self._timeout_s = config.judge.decoding, config.run.request_timeout_s

@@ -11,7 +11,7 @@ from omnigap.digest import digest_of
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import Journal
-from omnigap_orchestrator.run.settings import metric_rules
+from omnigap_orchestrator.plan import metric_rules
 from omnigap_orchestrator.scoring import PANDA, metric_of
 from omnigap_orchestrator.scoring.panda import Panda, PandaError, panda_digest
 

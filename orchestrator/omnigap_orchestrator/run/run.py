@@ -18,11 +18,11 @@ from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, Journal, ServiceRow, TranscriptRow, VerdictRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 from omnigap_orchestrator.plan import Plan, conditions_of, filed_under, make_plan
+from omnigap_orchestrator.preflight import ServiceCard, check_services, enforce
 from omnigap_orchestrator.run.book import Book, Entry, last_seen
 from omnigap_orchestrator.run.carriers import CarrierFinder
 from omnigap_orchestrator.run.control_entries import ControlEntries, support_of
 from omnigap_orchestrator.run.failures import NO_MODEL
-from omnigap_orchestrator.run.fitting import check_scorer, foreign_items, foreign_voices
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.generate import Generation
 from omnigap_orchestrator.run.judge import Judging, keep_rubrics, read_rubrics
@@ -71,6 +71,7 @@ class Run:
         Raises:
             JournalError, FolderError: where the disk is full or cannot be written; nothing acknowledged is lost.
             ServiceError: where replicas of one service differ.
+            PreflightError: where a service can't do what the items ask of it.
             ItemError: where an item's own carrier is no usable medium.
         """
         # What the fleet brings is part of the configuration from here on, so that the folder tells the whole plan.
@@ -112,12 +113,8 @@ class Run:
                 self._observer.note(f"{what} is away ({where}): what needs it stays pending")
                 continue
             found[_model_key(name) if role is Role.MODEL else role] = service
-            if role is Role.SCORER:
-                check_scorer(self._config, self._items, service.card)
-            if role is Role.MODEL and (why := foreign_items(name, self._items, service.card)):
-                self._observer.note(why)
-            if role is Role.TTS and (why := foreign_voices(self._config, self._items, service.card)):
-                self._observer.note(why)
+            cards = [ServiceCard(role, name, service.card)]
+            enforce(check_services(self._config, self._items, cards), self._observer.note)
             await writer.write(
                 ServiceRow(role, name, service.digest, service.card.SerializeToString(deterministic=True), time.time())
             )

@@ -17,10 +17,11 @@ from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, Wanted, choos
 from omnigap_orchestrator.fleet.choose import lists_role, services_of
 from omnigap_orchestrator.journal import Journal, TranscriptRow
 from omnigap_orchestrator.journal.writer import JournalWriter
+from omnigap_orchestrator.preflight import VERIFY, prepare
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.run.observer import Observer
-from omnigap_orchestrator.run.record import open_book
+from omnigap_orchestrator.run.record import open_book, recall
 from omnigap_orchestrator.run.settings import retry_policy
 from omnigap_orchestrator.verification.readers import Manner, Reader, ReadingBack, remembered
 from omnigap_orchestrator.verification.subjects import Subject, subjects_of
@@ -72,9 +73,10 @@ async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> Rea
 
     Raises:
         FolderError: where the folder holds no run, or another process uses it.
+        PreflightError: where a check fails of what this call needs.
         FleetError, JournalError, ServiceError: as `run`.
     """
-    folder.require()
+    prepare(*recall(folder), VERIFY, folder.root, observer.note)
     with folder.locked():
         journal = Journal(folder.journal)
         writer = JournalWriter(folder.journal)

@@ -16,6 +16,7 @@ from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA
 from omnigap_orchestrator.calibration.drive import calibrate
 from omnigap_orchestrator.calibration.foils import CalibrationError
 from omnigap_orchestrator.drive import rewrite
+from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run.observer import Silent
 
 CITIES = ("Paris", "Lisbon", "London", "Oslo", "Berlin", "Madrid")
@@ -90,9 +91,7 @@ async def test_a_scorer_that_does_not_know_the_language_is_refused_before_anythi
     parrots = Parrots()
     voice, ears = Double(parrots.read_aloud), Double(parrots.hear, languages=("ko",))
     setting = await a_setting(parrots, host, tmp_path, tts=[await host(voice)], scorer=[await host(ears)])
-    with pytest.raises(
-        CalibrationError, match=r"the ASR scorer knows ko, and 17 of 17 answers .* in en: name a scorer"
-    ):
+    with pytest.raises(PreflightError, match=r"the ASR scorer knows ko, and 17 of 17 answers .* in en: name a scorer"):
         await measured(setting)
     assert voice.asked == ears.asked == []
 

@@ -16,7 +16,6 @@ from omnigap.media import AudioClip
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.drive import rewrite, score_anew
-from omnigap_orchestrator.run.checkup import checkup
 from omnigap_orchestrator.scoring.panda import PandaError
 from omnigap_services.adapter import Turn
 
@@ -118,17 +117,11 @@ async def test_files_that_are_not_there_stop_the_run_before_anything_is_asked(tm
     with pytest.raises(PandaError, match=r"scoring\.panda: .*nowhere holds neither lr_classifier nor"):
         await setting.drive()
     assert not asked
-    found = await checkup(setting.config(), setting.folder)
-    (panda,) = (finding for finding in found if finding.check == "panda")
-    assert panda.status == "failed" and "nowhere" in panda.message
-    write_panda(tmp_path / "nowhere")
-    (panda,) = (f for f in await checkup(setting.config(), setting.folder) if f.check == "panda")
-    assert panda.status == "ok" and panda.message.startswith("2 items are scored by the classifier of ")
 
 
 async def test_a_task_of_a_presets_items_can_be_given_to_panda_or_left_to_the_judge(tmp_path: Path) -> None:
     from omnigap_orchestrator.items import load_items
-    from omnigap_orchestrator.run.settings import metric_rules
+    from omnigap_orchestrator.plan import metric_rules
     from omnigap_orchestrator.scoring import metric_of
 
     folder = tmp_path / "voicebench" / "sd-qa"
