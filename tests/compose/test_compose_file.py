@@ -103,7 +103,7 @@ def test_an_image_installs_its_extra_and_nothing_that_the_project_does_not_name(
 
 
 def test_the_orchestrator_s_image_installs_all_that_the_package_depends_on() -> None:
-    assert _listed("orchestrator") == _names(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["panda"])
+    assert _listed("orchestrator") == _names(PROJECT["dependencies"])
 
 
 def _installed() -> set[str]:

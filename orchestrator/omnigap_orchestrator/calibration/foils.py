@@ -12,7 +12,6 @@ from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.calibration.sounds import nearest, neighbouring_names, neighbouring_numbers, rhyming_letters
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.scoring import MetricRules, metric_of, score
-from omnigap_orchestrator.scoring.panda import Panda
 
 BINARY = frozenset(
     (
@@ -24,7 +23,6 @@ BINARY = frozenset(
         "label",
         "voicebench_mcq",
         "voicebench_bbh",
-        "voicebench_panda",
     )
 )
 """Metrics that compare with a gold answer and say right or wrong; of others q1 and q0 mean nothing."""
@@ -85,7 +83,6 @@ def utterances(
     rules: MetricRules | None = None,
     carrier: str | None = None,
     per_type: int | None = None,
-    panda: Panda | None = None,
 ) -> Utterances:
     """The gold answer, a plain foil and a sound-alike of every item; the same every time.
 
@@ -96,7 +93,6 @@ def utterances(
         rules: what the configuration says of metrics; None: each answer type's own.
         carrier: a sentence with `{answer}`; None: the bare answer, and "Option B." for a letter, as models say it.
         per_type: at most so many items of each answer type.
-        panda: the classifier that the run scores by, where it does.
 
     Raises:
         CalibrationError: where the carrier lacks its `{answer}`, or no item has a binary metric.
@@ -119,13 +115,13 @@ def utterances(
         if per_type is not None and taken[item.answer_type] >= per_type:
             continue
         metric = metrics[item.id]
-        gold = _first(item, Foil.GOLD, iter(item.answers[:1]), carrier, metric, panda)
+        gold = _first(item, Foil.GOLD, iter(item.answers[:1]), carrier, metric)
         if gold is None:
             unscorable += 1
             continue
         taken[item.answer_type] += 1
-        plain = _first(item, Foil.PLAIN, pools.plain(item), carrier, metric, panda)
-        alike = _first(item, Foil.SOUND_ALIKE, pools.alike(item), carrier, metric, panda)
+        plain = _first(item, Foil.PLAIN, pools.plain(item), carrier, metric)
+        alike = _first(item, Foil.SOUND_ALIKE, pools.alike(item), carrier, metric)
         without_alike += alike is None
         said += [utterance for utterance in (gold, plain, alike) if utterance is not None]
     if not said:
@@ -146,14 +142,12 @@ def in_carrier(item: Item, answer: str, carrier: str | None) -> str:
     return answer
 
 
-def _first(
-    item: Item, foil: Foil, candidates: Iterator[str], carrier: str | None, metric: str, panda: Panda | None
-) -> Utterance | None:
+def _first(item: Item, foil: Foil, candidates: Iterator[str], carrier: str | None, metric: str) -> Utterance | None:
     """The first candidate that, as text, scores as it must."""
     wanted = 1.0 if foil is Foil.GOLD else 0.0
     for _, truth in zip(range(_TRIES), candidates, strict=False):
         spoken = in_carrier(item, truth, carrier)
-        if score(item, spoken, metric, panda).score == wanted:
+        if score(item, spoken, metric).score == wanted:
             return Utterance(item, foil, truth, spoken, metric)
     return None
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from omnigap.digest import digest_of
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.items import Item
-from omnigap_orchestrator.run.atomic import replacing
+from omnigap_orchestrator.pipeline.folder import replacing
 
 SHEET, LABELS, KEY = "sheet.html", "labels.csv", "clips.csv"
 LABEL_COLUMNS = ("clip", "stratum", "stratum_size", "inclusion_probability")

@@ -1,9 +1,9 @@
 """What brings a question in one modality: drawn, read aloud, or the item's own; and the store that keeps them."""
 
 from omnigap_orchestrator.carriers.blank import blank_image, silence
+from omnigap_orchestrator.carriers.carrier_set import blank_carrier_key, image_carrier_key, speech_carrier_key
 from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier, check_own_carriers
 from omnigap_orchestrator.carriers.errors import CarrierError, StoreError
-from omnigap_orchestrator.carriers.keys import blank_carrier_key, image_carrier_key, speech_carrier_key
 from omnigap_orchestrator.carriers.media_store import MediaStore
 from omnigap_orchestrator.carriers.render import ImageStyle, image_styles, render_text
 from omnigap_orchestrator.carriers.spoken import spoken_text

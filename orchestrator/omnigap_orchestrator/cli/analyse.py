@@ -16,11 +16,6 @@ from omnigap_orchestrator.cli.errors import friendly
 @click.option("--list-presets", is_flag=True, help="The known benchmarks, and how their files are laid out.")
 @click.option("--condition", "conditions", multiple=True, help="Of a table, in their order, where none tells it.")
 @click.option("--model", "models", multiple=True, help="Likewise.")
-@click.option(
-    "--panda",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of PANDA's classifier: with --preset voicebench it scores sd-qa.",
-)
 @click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="As in --column item_id=qid.")
 @click.option("--reference", help="Condition that gaps are measured against. Default: the preset's, else t2t.")
 @click.option("--allow-missing", is_flag=True, help="Compute gaps also where many answers are missing.")
@@ -45,7 +40,6 @@ def analyse(
     list_presets: bool,
     conditions: tuple[str, ...],
     models: tuple[str, ...],
-    panda: Path | None,
     reference: str | None,
     allow_missing: bool,
     verified_only: bool,
@@ -70,7 +64,7 @@ def analyse(
     from omnigap_orchestrator.cli.tables_view import print_accuracy_and_gaps
     from omnigap_orchestrator.foreign import TableError
     from omnigap_orchestrator.outputs.verified import verified_part
-    from omnigap_orchestrator.run.folder import FolderError
+    from omnigap_orchestrator.pipeline.folder import FolderError
 
     if list_presets:
         print_presets()
@@ -87,7 +81,7 @@ def analyse(
         if not found or not ours or not theirs:
             raise click.BadParameter(f"{column!r} is not OURS=THEIRS, as in item_id=qid", param_hint="--column")
         mapping[ours] = theirs
-    read = tables_in(tables, mapping, preset, conditions, models, panda)
+    read = tables_in(tables, mapping, preset, conditions, models)
     for note in read.notes:
         click.echo(f"note: {note}", err=True)
     frame, table = read.frame, tables[0]

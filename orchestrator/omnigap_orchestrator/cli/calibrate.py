@@ -33,11 +33,10 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
     gets wrong.
     Exit code 0: every clip was heard; 3: clips are pending or failed; 1: an error; 130: interrupted.
     """
-    from omnigap_orchestrator.calibration.drive import calibrate as measure
     from omnigap_orchestrator.cli.calibration_view import print_calibration
     from omnigap_orchestrator.cli.progress import observer_for
-    from omnigap_orchestrator.drive import rewrite, score_anew
     from omnigap_orchestrator.items import load_items
+    from omnigap_orchestrator.run import calibrate as measure
 
     given = ItemFlags(flags["items"], flags["limit"], flags["tasks"], flags["preset"])
     own = own_plan(ctx, flags["config"], flags["run_dir"], given, {"fleet.kind": flags["fleet"]})
@@ -48,13 +47,18 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
         items = load_items(config.items) if own.items is None else own.items
         try:
             clips = asyncio.run(
-                measure(config, items, folder, observer, carrier=flags["carrier"], per_type=flags["per_type"])
+                measure(
+                    config,
+                    items,
+                    folder,
+                    observer,
+                    stored=own.stored,
+                    carrier=flags["carrier"],
+                    per_type=flags["per_type"],
+                )
             )
         except KeyboardInterrupt:
             observer.note("interrupted; every clip that was heard is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
-        if own.has_run:
-            asyncio.run(score_anew(folder, observer))
-            rewrite(folder)
-    whole = print_calibration(clips, folder, has_run=own.has_run, as_json=as_json)
+    whole = print_calibration(clips, folder, has_run=own.stored is not None, as_json=as_json)
     ctx.exit(0 if whole else NOT_WHOLE)

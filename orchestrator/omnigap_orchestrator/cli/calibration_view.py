@@ -12,7 +12,7 @@ from omnigap_orchestrator.analysis import IntervalOptions
 from omnigap_orchestrator.analysis.instrument.rates import rates
 from omnigap_orchestrator.cli.narrow import print_table, reasons
 from omnigap_orchestrator.cli.tables_view import REFUSED, Row, accuracy_text, gap_text, print_lines
-from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.pipeline.folder import RunFolder
 
 KINDS = {"gold": "q1, gold answers", "plain": "q0, other answers", "sound_alike": "q0, sound-alikes"}
 

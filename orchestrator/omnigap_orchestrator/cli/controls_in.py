@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from omnigap_orchestrator.foreign import read_controls
-from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.pipeline.folder import RunFolder
 
 
 def controls_beside(

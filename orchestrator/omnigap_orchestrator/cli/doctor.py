@@ -20,8 +20,8 @@ from omnigap_orchestrator.cli.options import (
 from omnigap_orchestrator.cli.own_plan import ItemFlags, own_plan
 
 if TYPE_CHECKING:
+    from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.preflight import Finding
-    from omnigap_orchestrator.run.folder import RunFolder
 
 
 @click.command()
@@ -68,8 +68,8 @@ def doctor(
 
 def _in_use(folder: RunFolder) -> list[Finding]:
     """Whether another process holds the run: a run would be refused now."""
+    from omnigap_orchestrator.pipeline.folder import FolderError
     from omnigap_orchestrator.preflight import Finding
-    from omnigap_orchestrator.run.folder import FolderError
 
     if not folder.exists():
         return []

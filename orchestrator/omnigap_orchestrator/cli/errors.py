@@ -49,13 +49,12 @@ def _known_cause(error: BaseException) -> BaseException | None:
     from omnigap_orchestrator.items import ItemError
     from omnigap_orchestrator.journal import JournalError
     from omnigap_orchestrator.judging import RubricError
+    from omnigap_orchestrator.pipeline.failures import first_error
+    from omnigap_orchestrator.pipeline.folder import FolderError
+    from omnigap_orchestrator.pipeline.scope import ScopeError
     from omnigap_orchestrator.plan import PlanError
     from omnigap_orchestrator.preflight import PreflightError
     from omnigap_orchestrator.presets import PresetError
-    from omnigap_orchestrator.run.failures import first_error
-    from omnigap_orchestrator.run.folder import FolderError
-    from omnigap_orchestrator.run.settings import RestrictionError
-    from omnigap_orchestrator.scoring.panda import PandaError
 
     known = (
         CalibrationError,
@@ -67,11 +66,10 @@ def _known_cause(error: BaseException) -> BaseException | None:
         ItemError,
         JournalError,
         LabelsError,
-        PandaError,
         PlanError,
         PreflightError,
         PresetError,
-        RestrictionError,
+        ScopeError,
         ResultsError,
         RubricError,
         ServiceError,

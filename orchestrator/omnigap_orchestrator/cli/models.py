@@ -102,7 +102,7 @@ def _print(answering: list[Answering]) -> None:
 async def _ask_all(config_path: Path | None) -> list[Answering]:
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.fleet import COMPOSE_PORTS
-    from omnigap_orchestrator.run.settings import roster_of
+    from omnigap_orchestrator.pipeline.scope import roster_of
 
     roster = roster_of(load_config(config_path)) if config_path is not None else None
     if roster is None:

@@ -15,7 +15,8 @@ from omnigap_orchestrator.cli.options import item_flags, run_dir_of
 if TYPE_CHECKING:
     from omnigap_orchestrator.config import Config
     from omnigap_orchestrator.items import Item
-    from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.pipeline.state import StoredPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,14 @@ class OwnPlan:
 
     Attributes:
         items: those of the run, narrowed by the flags; None: the configuration tells them.
-        has_run: whether a run is in the folder, whosever configuration is taken.
+        stored: configuration and items of the run in the folder, whichever are taken; None where there is none.
         source: one line that says whose configuration and items these are; empty where no run is there.
     """
 
     config: Config
     items: tuple[Item, ...] | None
     folder: RunFolder
-    has_run: bool
+    stored: StoredPlan | None
     source: str
 
 
@@ -68,34 +69,34 @@ def own_plan(
     """
     from omnigap_orchestrator.config import ConfigError, load_config, with_flags
     from omnigap_orchestrator.items import select_items
-    from omnigap_orchestrator.run.folder import RunFolder
-    from omnigap_orchestrator.run.record import recall
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.pipeline.state import load_plan
 
     if flags.preset and not flags.path and config is None:
         raise ConfigError("the command line", ["--preset: it reads the files that --items names: give --items too"])
     table = {**item_flags(config, flags.path, flags.limit, flags.tasks, flags.preset), **others}
     named = load_config(config, table)
     folder = RunFolder(run_dir_of(run_dir, config, named.run.dir))
-    has_run = folder.config.is_file() and folder.items.is_file()
-    if not has_run:
-        return OwnPlan(named, None, folder, False, "")
+    if not (folder.config.is_file() and folder.items.is_file()):
+        return OwnPlan(named, None, folder, None, "")
+    kept = load_plan(folder)
     if config is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
-        return OwnPlan(named, None, folder, True, f"configuration and items of {config} (--config)")
-    stored, items = recall(folder)
-    stored = with_flags(stored, others)
+        return OwnPlan(named, None, folder, kept, f"configuration and items of {config} (--config)")
+    items = kept[1]
+    stored = with_flags(kept[0], others)
     if flags.path:
         source = named.items
         if source.path is not None:
             # Its columns stay: other files of the same kind are what one most often measures.
             own = stored.items
-            kept = {"columns": own.columns, "separator": own.separator, "preset": flags.preset or own.preset}
-            source = source.model_copy(update=kept)
+            columns = {"columns": own.columns, "separator": own.separator, "preset": flags.preset or own.preset}
+            source = source.model_copy(update=columns)
         stored = stored.model_copy(update={"items": source})
         return OwnPlan(
-            stored, None, folder, True, f"the configuration of the run in {folder.root}, and items of --items"
+            stored, None, folder, kept, f"the configuration of the run in {folder.root}, and items of --items"
         )
     chosen = select_items(items, limit=flags.limit, tasks=flags.tasks)
     said = f"the run in {folder.root}: its configuration, and its {len(items)} items"
     if flags.named:
         said += f", of which {flags.named} leaves {len(chosen)}"
-    return OwnPlan(stored, chosen, folder, True, said)
+    return OwnPlan(stored, chosen, folder, kept, said)

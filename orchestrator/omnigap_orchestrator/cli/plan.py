@@ -60,9 +60,9 @@ def plan(
     from omnigap_orchestrator.cli.power_view import needs_of, print_needs
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.items import load_items
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.pipeline.preview import preview
     from omnigap_orchestrator.preflight import FONT, METRICS, WHOLE, Status, check_plan, raise_failed, resolve_fonts
-    from omnigap_orchestrator.run.folder import RunFolder
-    from omnigap_orchestrator.run.preview import preview
 
     flags = {**control_flags(controls), "analysis.target_gap": target_gap, "analysis.power": power}
     loaded = load_config(config, {**item_flags(config, items, limit, tasks, preset), **font_flags(fonts), **flags})

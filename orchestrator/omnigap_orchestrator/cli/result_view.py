@@ -9,7 +9,7 @@ from rich.console import Console
 from omnigap.vocabulary import CONDITIONS, REFERENCE
 from omnigap_orchestrator.cli.narrow import print_table
 from omnigap_orchestrator.cli.tables_view import Row, accuracy_text, gap_text, headline, print_lines, remarks
-from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.pipeline.folder import RunFolder
 
 
 def print_result(summary: Row, folder: RunFolder, *, as_json: bool) -> None:

@@ -30,7 +30,7 @@ def table_of(path: Path) -> Path:
         TableError: for a folder that holds none.
     """
     from omnigap_orchestrator.foreign import TableError
-    from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.pipeline.folder import RunFolder
 
     if not path.is_dir():
         return path

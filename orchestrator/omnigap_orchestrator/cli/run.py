@@ -55,10 +55,10 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.result_view import print_result
     from omnigap_orchestrator.config import load_config
-    from omnigap_orchestrator.drive import drive
     from omnigap_orchestrator.items import load_items
-    from omnigap_orchestrator.run.folder import RunFolder
-    from omnigap_orchestrator.run.settings import Restriction
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.pipeline.scope import RunScope
+    from omnigap_orchestrator.run import run as run_plan
 
     config_path: Path | None = flags["config"]
     config = load_config(
@@ -75,10 +75,10 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
         },
     )
     folder = RunFolder(run_dir_of(flags["run_dir"], config_path, config.run.dir))
-    restriction = Restriction.parse(split(flags["models"]), split(flags["conditions"]), split(flags["stages"]))
+    scope = RunScope.parse(split(flags["models"]), split(flags["conditions"]), split(flags["stages"]))
     with observer_for(quiet=quiet or as_json) as observer:
         try:
-            summary = asyncio.run(drive(config, load_items(config.items), folder, restriction, observer))
+            summary = asyncio.run(run_plan(config, load_items(config.items), folder, scope, observer))
         except KeyboardInterrupt:
             observer.note("interrupted; every answer that came is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)

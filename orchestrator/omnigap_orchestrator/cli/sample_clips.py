@@ -30,10 +30,10 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     from omnigap_orchestrator.calibration.sample import draw_clips
     from omnigap_orchestrator.calibration.sheet import KEY, LABELS, SHEET, write_sheet
     from omnigap_orchestrator.carriers import MediaStore
-    from omnigap_orchestrator.journal import Journal
-    from omnigap_orchestrator.run.folder import FolderError, RunFolder
-    from omnigap_orchestrator.run.record import open_book
-    from omnigap_orchestrator.run.table import ResultsTable
+    from omnigap_orchestrator.journal import Journal, Records
+    from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+    from omnigap_orchestrator.pipeline.results import ResultsTable
+    from omnigap_orchestrator.pipeline.state import load_cells, load_plan
 
     if run is not None and run_dir is not None:
         raise click.UsageError(f"two runs are named, {run} and --run-dir {run_dir}: leave one out")
@@ -43,10 +43,11 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     out = out or run_dir / "listen"
     if (out / LABELS).exists():
         raise LabelsError(f"{out / LABELS} is there already, and may hold labels: choose another --out")
+    config, planned = load_plan(folder)
     journal = Journal(folder.journal)
     try:
-        book = open_book(folder, journal)
-        results = ResultsTable(folder.name, book, journal).frame()
+        records = Records(journal)
+        results = ResultsTable(folder.name, load_cells(config, planned, folder, records), records).frame()
     finally:
         journal.close()
     sample = draw_clips(results, count, seed)
@@ -56,7 +57,7 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FolderError(f"{out} can't be made ({error.strerror}): choose another --out") from error
-    items = {item.id: item for item in book.plan.items}
+    items = {item.id: item for item in planned}
     write_sheet(out, sample, items, MediaStore(folder.media), folder.name, run_dir)
     click.echo(f"{sample.height} clips in {sample['stratum'].n_unique()} strata (model, condition, right or wrong)")
     if sample.height < count:

@@ -106,15 +106,19 @@ def report(
     """Write results.parquet, summary.json, report.html and manifest.toml again from what the folder holds."""
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.result_view import print_result
-    from omnigap_orchestrator.drive import rewrite, score_anew
-    from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.run import report as write_report
 
     folder = RunFolder(run_dir or DEFAULT_RUN)
     with observer_for(quiet=True) as observer:
-        asyncio.run(score_anew(folder, observer))
-    summary = rewrite(
-        folder, single_file=single_file, allow_missing=allow_missing, labels=labels, verified_only=verified_only
-    )
+        summary = write_report(
+            folder,
+            observer,
+            single_file=single_file,
+            allow_missing=allow_missing,
+            labels=labels,
+            verified_only=verified_only,
+        )
     print_result(summary, folder, as_json=as_json)
     ctx.exit(0 if summary["whole"] else NOT_WHOLE)
 
@@ -133,15 +137,15 @@ def _work(
 ) -> None:
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.result_view import print_result
-    from omnigap_orchestrator.drive import redrive
-    from omnigap_orchestrator.run.folder import RunFolder
-    from omnigap_orchestrator.run.settings import Restriction
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.pipeline.scope import RunScope
+    from omnigap_orchestrator.run import Changes, resume
 
     folder = RunFolder(run_dir or DEFAULT_RUN)
-    restriction = Restriction.parse(split(models), split(conditions), split(stages))
+    scope = RunScope.parse(split(models), split(conditions), split(stages))
     with observer_for(quiet=quiet or as_json) as observer:
         try:
-            summary = asyncio.run(redrive(folder, restriction, observer, fleet, rubrics, second))
+            summary = asyncio.run(resume(folder, scope, observer, Changes(fleet, rubrics or {}, second)))
         except KeyboardInterrupt:
             observer.note("interrupted; what was done is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)

@@ -31,20 +31,15 @@ def tables_in(
     preset: str | None = None,
     conditions: Sequence[str] = (),
     models: Sequence[str] = (),
-    panda: Path | None = None,
 ) -> TablesIn:
     """Reads the files of one call.
 
     Raises:
-        PandaError: where the classifier of the folder `panda` can't be used.
         TableError, PresetError: for what can't be read, and for flags that do not fit the files.
     """
     from omnigap_orchestrator.foreign import TableError, join_results, read_published
     from omnigap_orchestrator.presets import load_preset
-    from omnigap_orchestrator.scoring.panda import Panda
 
-    if preset is None and panda is not None:
-        raise TableError("--panda scores the answers of a benchmark's files: name it, as in --preset voicebench")
     if preset is None:
         frame, notes = join_results(paths, columns, conditions, models)
         return TablesIn(frame, notes)
@@ -53,9 +48,7 @@ def tables_in(
     layout = load_preset(preset).results
     if layout is None:
         raise TableError(f"preset {preset} is of items only: map the table's columns with --column")
-    if panda is not None and (layout.scorer is None or not layout.scorer.panda):
-        raise TableError(f"--panda: preset {preset} has no task that PANDA scores")
-    read = read_published(paths, layout, conditions, models, None if panda is None else Panda.load(panda))
+    read = read_published(paths, layout, conditions, models)
     return TablesIn(read.frame, read.notes, read.reference)
 
 

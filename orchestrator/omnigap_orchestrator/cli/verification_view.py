@@ -13,7 +13,7 @@ from rich.text import Text
 
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.cli.narrow import print_table
-from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.verification.counts import Found, carriers_of, counts, found
 from omnigap_orchestrator.verification.verdict import Verdict
 

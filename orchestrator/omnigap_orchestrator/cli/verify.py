@@ -43,11 +43,10 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.verification_view import print_verification
     from omnigap_orchestrator.config.services import FleetKind
-    from omnigap_orchestrator.drive import rewrite, score_anew
-    from omnigap_orchestrator.run.folder import RunFolder
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.run import verify as read_back
     from omnigap_orchestrator.validation import check_endpoint
     from omnigap_orchestrator.verification.drive import Choices
-    from omnigap_orchestrator.verification.drive import verify as read_back
 
     folder = RunFolder(flags["run_dir"] or DEFAULT_RUN)
     modalities = split(flags["modalities"])
@@ -72,7 +71,5 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
         except KeyboardInterrupt:
             observer.note("interrupted; every reading is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
-        asyncio.run(score_anew(folder, observer))
-        rewrite(folder)
     totals = print_verification(found.table, folder, choices.modalities, as_json=as_json)
     ctx.exit(CONTENT_LOST if totals.lost else NOT_WHOLE if totals.unread or found.left else 0)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from omnigap_orchestrator.config.items import ItemsConfig
+from omnigap_orchestrator.config.removed import without_removed
 from omnigap_orchestrator.config.sections import (
     AnalysisConfig,
     CarriersConfig,
@@ -130,6 +131,9 @@ def with_flags(config: Config, flags: Mapping[str, object]) -> Config:
 
 def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict[str, object], where: str) -> Config:
     given = {key: value for key, value in flags.items() if value is not None}
+    table, removed = without_removed(table)
+    if removed:
+        raise ConfigError(where, removed)
     for key, value in given.items():
         _set(table, key, _from_here(value))
     try:

@@ -185,8 +185,6 @@ def _rubric(name: str, info: ValidationInfo) -> str:
     return str(resolve(Path(name), info).absolute())
 
 
-# A run's folder keeps it, and may be read from another working folder.
-KeptPath = Annotated[FilePath, AfterValidator(Path.absolute)]
 RubricName = Annotated[str, Field(min_length=1), AfterValidator(_rubric)]
 
 
@@ -219,12 +217,10 @@ class ScoringConfig(StrictModel):
     Attributes:
         preset: a benchmark whose own scorers take its subsets, told by the items' tasks: `voicebench`.
         tasks: task -> metric; goes before the preset.
-        panda: folder of the two files of PANDA's classifier, for `voicebench_panda`; None: its first rule alone.
     """
 
     preset: str | None = None
     tasks: dict[str, str] = Field(default_factory=dict)
-    panda: KeptPath | None = None
 
     @field_validator("preset")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from omnigap_orchestrator.foreign.records import Record, read_records, told_by_p
 from omnigap_orchestrator.foreign.scores import RowScorer
 from omnigap_orchestrator.items.columns import ColumnReader
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
-from omnigap_orchestrator.scoring.panda import Panda
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "file": pl.String,
@@ -53,31 +52,23 @@ def read_published(
     preset: ResultsPreset,
     conditions: Sequence[str] = (),
     models: Sequence[str] = (),
-    panda: Panda | None = None,
 ) -> Published:
     """Reads and joins result files.
 
     Args:
         conditions: of the files, in their order, where neither path nor rows tell them, or tell them wrongly.
         models: likewise.
-        panda: the classifier for the tasks that the preset's scorer names.
 
     Raises:
-        PresetError: for files that are not of this layout, and where model or condition stay unknown; with a
-            classifier, where some files of a task are judged and others are not.
+        PresetError: for files that are not of this layout, and where model or condition stay unknown.
     """
     for kind, given in (("--condition", conditions), ("--model", models)):
         if given and len(given) not in (1, len(paths)):
             raise PresetError(f"{kind} names {len(given)} for {len(paths)} files: give one, or one for each file")
     notes: list[str] = []
-    frames: list[pl.DataFrame] = []
-    judged: dict[Path, bool] = {}
-    for number, path in enumerate(paths):
-        found, judged[path] = _read(path, preset, _of(conditions, number), _of(models, number), panda)
-        frames.append(found)
-    frame = pl.concat(frames)
-    if panda is not None:
-        notes.append(_panda_note(preset, dict(zip(paths, frames, strict=True)), judged))
+    frame = pl.concat(
+        [_read(path, preset, _of(conditions, number), _of(models, number)) for number, path in enumerate(paths)]
+    )
     if preset.item_id.hash:
         hashed = preset.item_id.hash if isinstance(preset.item_id.hash, tuple) else ()
         named = ", ".join(hashed or (*preset.item_id.column, *preset.item_id.first))
@@ -94,38 +85,17 @@ def _of(given: Sequence[str], number: int) -> str | None:
     return None if not given else given[0] if len(given) == 1 else given[number]
 
 
-def _panda_note(preset: ResultsPreset, frames: Mapping[Path, pl.DataFrame], judged: Mapping[Path, bool]) -> str:
-    """What PANDA scored; raises PresetError where some files of a task are judged and others are not."""
-    tasks = preset.scorer.panda if preset.scorer is not None else ()
-    told = []
-    for task in tasks:
-        files = [path for path, frame in frames.items() if task in frame["task"]]
-        with_judge = [path for path in files if judged[path]]
-        if with_judge and len(with_judge) < len(files):
-            other = next(path for path in files if not judged[path])
-            raise PresetError(
-                f"{task} is judged in {with_judge[0]} and not in {other}: the mean of two verdicts does not compare "
-                "with one verdict. Give both judged, or both unjudged"
-            )
-        if files:
-            told.append(f"{task}: {'the mean of the judge and PANDA' if with_judge else 'PANDA alone, no judge'}")
-    return "; ".join(told) or f"--panda changes nothing: no file is of {', '.join(tasks) or 'a task that it scores'}"
-
-
-def _read(
-    path: Path, preset: ResultsPreset, condition: str | None, model: str | None, panda: Panda | None
-) -> tuple[pl.DataFrame, bool]:
-    """A file's rows, and whether it holds scores of its own."""
+def _read(path: Path, preset: ResultsPreset, condition: str | None, model: str | None) -> pl.DataFrame:
     rows = read_records(path, preset)
     names = dict.fromkeys(name for row in rows for name in row)
-    file = _File(path, preset, names, condition, model, panda)
+    file = _File(path, preset, names, condition, model)
     out = []
     for number, row in enumerate(rows, start=1):
         try:
             out.append(file.row(row))
         except ValueError as error:
             raise PresetError(f"{path}: row {number}: {error}") from None
-    return pl.DataFrame(out, schema=PUBLISHED_SCHEMA, orient="row"), file.judged
+    return pl.DataFrame(out, schema=PUBLISHED_SCHEMA, orient="row")
 
 
 class _File:
@@ -138,7 +108,6 @@ class _File:
         names: Iterable[str],
         condition: str | None,
         model: str | None,
-        panda: Panda | None,
     ) -> None:
         self._path, self._preset, self._condition, self._model = str(path), preset, condition, model
         self._told = told_by_path(path, preset)
@@ -147,13 +116,9 @@ class _File:
         faults = [fault for name, column in self._columns.items() for fault in self._reader.faults(name, column)]
         if faults:
             raise PresetError("\n".join(faults))
-        self._scorer = RowScorer(preset, self._reader, str(path), panda)
+        self._scorer = RowScorer(preset, self._reader, str(path))
         known = (name for name in preset.same if self._reader.path_of(name))
         self._same = [ColumnConfig(first=(name,)) for name in known]
-
-    @property
-    def judged(self) -> bool:
-        return self._scorer.judged
 
     def row(self, row: Record) -> tuple[object, ...]:
         """A row's values in the order of `PUBLISHED_SCHEMA`.

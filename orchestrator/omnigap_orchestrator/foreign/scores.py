@@ -13,16 +13,15 @@ from omnigap_orchestrator.config.items import ColumnConfig
 from omnigap_orchestrator.items.columns import ColumnReader
 from omnigap_orchestrator.items.item import Check, Item
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset, ScorerPreset, ScoreSource
-from omnigap_orchestrator.scoring import JUDGE, PANDA, PRESETS, score
-from omnigap_orchestrator.scoring.panda import Panda
+from omnigap_orchestrator.scoring import JUDGE, PRESETS, score
 
 
 class RowScorer:
     """Scores the rows of one file."""
 
-    def __init__(self, preset: ResultsPreset, reader: ColumnReader, file: str, panda: Panda | None = None) -> None:
+    def __init__(self, preset: ResultsPreset, reader: ColumnReader, file: str) -> None:
         """Raises PresetError for a file that has none of the columns of scores, and no answers to score either."""
-        self._reader, self._scorer, self._file, self._panda = reader, preset.scorer, file, panda
+        self._reader, self._scorer, self._file = reader, preset.scorer, file
         self._sources = [source for source in preset.scores if reader.path_of(source.column)]
         self._columns = {
             name: ColumnConfig(first=(name,))
@@ -47,8 +46,7 @@ class RowScorer:
                 (value,) = self._reader.values(self._columns[source.column], row)
                 found = _verdict(source, value, self._file)
                 if found is not None:
-                    found = 1 - found if source.complement else found
-                    return (self._with_panda(self._scorer, found, row, task) if self._scorer else found), ()
+                    return 1 - found if source.complement else found, ()
             return None, ()
         assert self._scorer is not None
         return self._scored(self._scorer, row, task, item_id)
@@ -56,16 +54,13 @@ class RowScorer:
     def _scored(
         self, scorer: ScorerPreset, row: Mapping[str, object], task: str, item_id: str
     ) -> tuple[float | None, tuple[str, ...]]:
-        if self._asks_panda(scorer, task):
-            return self._panda_score(scorer, row, task), ()
         metric = scorer.name if scorer.name not in PRESETS else PRESETS[scorer.name].get(task)
         if metric is None:
             known = ", ".join(PRESETS[scorer.name])
             raise PresetError(f"{self._file}: {task!r} is none of the subsets {known}: name it in the file's name")
         if metric == JUDGE:
-            other = ", or give --panda" if task in scorer.panda else ""
             raise PresetError(
-                f"{self._file}: {task} is rated by a judge, and the file holds no ratings: judge it first{other}"
+                f"{self._file}: {task} is rated by a judge, and the file holds no ratings: judge it first"
             )
         item = Item(
             id=item_id,
@@ -81,28 +76,6 @@ class RowScorer:
         flags = [flag.value for flag in scored.flags if flag in (Flag.UNPARSABLE, Flag.REFUSED)]
         return scored.score, tuple(flags)
 
-    @property
-    def judged(self) -> bool:
-        """Whether the file holds scores of its own."""
-        return bool(self._sources)
-
-    def _asks_panda(self, scorer: ScorerPreset, task: str) -> bool:
-        return self._panda is not None and task in scorer.panda
-
-    def _with_panda(self, scorer: ScorerPreset, found: float, row: Mapping[str, object], task: str) -> float:
-        """The mean of the judge's verdict and PANDA's, where the latter is asked."""
-        return (found + self._panda_score(scorer, row, task)) / 2 if self._asks_panda(scorer, task) else found
-
-    def _panda_score(self, scorer: ScorerPreset, row: Mapping[str, object], task: str) -> float:
-        golds, question = tuple(_texts(self._value(row, scorer.gold))), self._value(row, scorer.question)
-        if not golds or question is None:
-            raise PresetError(
-                f"{self._file}: a row of {task} lacks {scorer.gold if not golds else scorer.question}, which PANDA "
-                "looks at: take the files as the benchmark wrote them, or leave --panda out"
-            )
-        item = Item("row", task, "en", str(question), golds, AnswerType.OPEN)
-        return score(item, str(self._value(row, scorer.answer) or ""), PANDA, self._panda).score
-
     def _value(self, row: Mapping[str, object], name: str | None) -> object:
         return self._reader.values(self._columns[name], row)[0] if name is not None else None
 
@@ -117,7 +90,7 @@ class RowScorer:
 
 
 def _columns_of(scorer: ScorerPreset) -> tuple[str, ...]:
-    named = (scorer.answer, scorer.gold, scorer.choices, scorer.question, *scorer.checks)
+    named = (scorer.answer, scorer.gold, scorer.choices, *scorer.checks)
     return tuple(name for name in named if name is not None)
 
 

@@ -1,6 +1,7 @@
 """The run's journal: one SQLite file that loses nothing which it acknowledged."""
 
 from omnigap_orchestrator.journal.journal import Journal, JournalError
+from omnigap_orchestrator.journal.records import Records
 from omnigap_orchestrator.journal.rows import (
     AnswerRow,
     CarrierRow,
@@ -10,6 +11,7 @@ from omnigap_orchestrator.journal.rows import (
     TranscriptRow,
     VerdictRow,
 )
+from omnigap_orchestrator.journal.writer import JournalWriter
 
 __all__ = [
     "AnswerRow",
@@ -17,6 +19,8 @@ __all__ = [
     "FailureRow",
     "Journal",
     "JournalError",
+    "JournalWriter",
+    "Records",
     "ScoreRow",
     "ServiceRow",
     "TranscriptRow",

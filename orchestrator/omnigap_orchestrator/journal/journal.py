@@ -1,9 +1,10 @@
-"""Opening, reading and writing a run's journal: SQLite in WAL mode, every commit on disk before it is acknowledged."""
+"""A run's journal: one SQLite connection in WAL mode, every commit on disk before it is acknowledged."""
 
 from __future__ import annotations
 
 import secrets
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
@@ -23,6 +24,8 @@ from omnigap_orchestrator.journal.rows import (
 )
 
 SCHEMA_VERSION = "1"
+_BLOCK = 1_000
+"""Rows that are read at a time, between which others may write."""
 
 _TABLES: dict[type, str] = {
     CarrierRow: "carriers",
@@ -46,7 +49,10 @@ class JournalError(Exception):
 
 
 class Journal:
-    """One run's journal. Writing from one thread at a time; `RunLock` keeps other processes out."""
+    """One run's journal. Threads may share it: each transaction, and each block of rows that is read, is atomic.
+
+    The lock of the run's folder keeps other writing processes out; readers see what was committed.
+    """
 
     def __init__(self, path: Path) -> None:
         """Opens the journal, or makes it.
@@ -55,6 +61,8 @@ class Journal:
             JournalError: where the folder cannot be written, or the file is no journal of this version.
         """
         self.path = path
+        # One connection for readers and the writing thread: a reader never sees half a transaction of the other.
+        self._lock = threading.RLock()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -94,21 +102,31 @@ class Journal:
     def all(self, row_type: type[_AnyRow]) -> Iterable[_AnyRow]:
         """Every row of a table, as its dataclass."""
         names = ", ".join(f.name for f in fields(row_type))
-        for values in self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]}"):
-            yield row_type(*values)
+        with self._lock:
+            cursor = self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]}")
+        while True:
+            with self._lock:
+                block = cursor.fetchmany(_BLOCK)
+            if not block:
+                return
+            for values in block:
+                yield row_type(*values)
 
     def get(self, row_type: type[_AnyRow], key: str) -> _AnyRow | None:
         """The row of a content key, if it is there."""
         names = ", ".join(f.name for f in fields(row_type))
-        values = self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]} WHERE key = ?", (key,)).fetchone()
+        with self._lock:
+            values = self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]} WHERE key = ?", (key,)).fetchone()
         return row_type(*values) if values else None
 
     def keys(self, row_type: type[Row]) -> set[str]:
         """The content keys of a table."""
-        return {key for (key,) in self._db.execute(f"SELECT key FROM {_TABLES[row_type]}")}
+        with self._lock:
+            return {key for (key,) in self._db.execute(f"SELECT key FROM {_TABLES[row_type]}")}
 
     def count(self, row_type: type[Row]) -> int:
-        return int(self._db.execute(f"SELECT count(*) FROM {_TABLES[row_type]}").fetchone()[0])
+        with self._lock:
+            return int(self._db.execute(f"SELECT count(*) FROM {_TABLES[row_type]}").fetchone()[0])
 
     def forget_failures(self, stage: str, model: str, conditions: Sequence[str]) -> None:
         """Drops a stage's failures of a model in these conditions: a new call asks their cells again.
@@ -121,7 +139,8 @@ class Journal:
             self._db.executemany(delete, [(stage, model, condition) for condition in conditions])
 
     def meta(self, key: str) -> str | None:
-        value = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        with self._lock:
+            value = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if value is None else str(value[0])
 
     def set_meta(self, key: str, value: str) -> None:
@@ -142,11 +161,12 @@ class Journal:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All of it on disk at the end, or nothing of it."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise JournalError(f"{self.path} cannot be written ({error}): free space and run again") from error
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise JournalError(f"{self.path} cannot be written ({error}): free space and run again") from error

@@ -6,7 +6,6 @@ import asyncio
 import queue
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 from omnigap_orchestrator.journal.journal import Journal, JournalError
 from omnigap_orchestrator.journal.rows import Row
@@ -26,9 +25,8 @@ class JournalWriter:
     While one group is being synced, the next gathers: the commit rate follows the disk, the row rate the run.
     """
 
-    def __init__(self, path: Path) -> None:
-        # A connection of its own: readers of the run's other connection then never see half a transaction.
-        self._journal = Journal(path)
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._broken: JournalError | None = None
@@ -50,14 +48,13 @@ class JournalWriter:
         self._queue.put(_Pending(rows, None))
 
     async def close(self) -> None:
-        """Writes what waits, then ends the thread.
+        """Writes what waits, then ends the thread; the journal stays open.
 
         Raises:
             JournalError: where anything handed over could not be written.
         """
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
-        self._journal.close()
         if self._broken is not None:
             raise self._broken
 

@@ -6,7 +6,7 @@ import platform
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -16,13 +16,12 @@ import psutil
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Support
 from omnigap_orchestrator.carriers import ImageStyle
+from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
 from omnigap_orchestrator.dispatch.service import support_in
-from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.journal import Records
+from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
-from omnigap_orchestrator.run.book import Book, last_seen
-from omnigap_orchestrator.run.carriers import Reading
-from omnigap_orchestrator.run.control_entries import first_pass_prompts
-from omnigap_orchestrator.run.folder import RunFolder
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 
 # Models that ship with omnigap: they show that the instrument works, and nothing about real models.
@@ -33,15 +32,19 @@ _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
 
 
 def run_facts(
-    folder: RunFolder, book: Book, journal: Journal, results: pl.DataFrame, controls: pl.DataFrame | None = None
+    folder: RunFolder,
+    cells: PlannedCells,
+    records: Records,
+    results: pl.DataFrame,
+    controls: pl.DataFrame | None = None,
 ) -> RunFacts:
     """Everything in the report that the table of results does not hold."""
-    cards = last_seen(journal)
-    models = {name: card for name, card in cards.models.items() if name in book.subjects}
-    inputs = {condition.input for condition in book.plan.conditions}
-    replicates = range(book.plan.replicates)
-    voices = dict.fromkeys(_reading_words(book.carriers.reading(r)) for r in replicates)
-    fonts = _style_words(dict.fromkeys(book.carriers.style(r) for r in replicates))
+    journal, cards = records.journal, cells.cards
+    models = {name: card for name, card in cards.models.items() if name in cells.models}
+    inputs = {condition.input for condition in cells.plan.conditions}
+    replicates = range(cells.plan.replicates)
+    voices = dict.fromkeys(_variant_words(cells.carriers.speech_variant(r)) for r in replicates)
+    fonts = _style_words(dict.fromkeys(cells.carriers.style(r) for r in replicates))
     scorer_weights = cards.scorer.weights_revision if cards.scorer is not None else None
     return RunFacts(
         name=folder.name,
@@ -53,28 +56,27 @@ def run_facts(
         models=tuple(_service_facts(name, card) for name, card in models.items()),
         asr=_service_facts(cards.scorer.name, cards.scorer) if cards.scorer is not None else None,
         second_asr=_service_facts(cards.second_scorer.name, cards.second_scorer)
-        if cards.second_scorer is not None and book.config.second_scorer is not None
+        if cards.second_scorer is not None and cells.config.second_scorer is not None
         else None,
         tts=_service_facts(cards.tts.name, cards.tts) if cards.tts is not None else None,
-        judge=_judge_facts(book, cards.judge),
+        judge=_judge_facts(cells, cards.judge),
         voices=tuple(voices) if Modality.SPEECH in inputs else (),
         fonts=fonts if Modality.IMAGE in inputs else (),
-        items_source=book.config.items.path or "built-in items",
+        items_source=cells.config.items.path or "built-in items",
         normaliser=NORMALISER_VERSION,
-        panda=book.classifier.digest if book.classifier is not None else "",
         embedded=bool(models) and all(card.name in SHIPPED_MODELS for card in models.values()),
         shared_hearing=tuple(
             name for name, card in models.items() if scorer_weights and _hears_with(card) == scorer_weights
         ),
         deaf_scorer=_is_deaf(cards.scorer, models.values()),
-        prompts=first_pass_prompts(book),
+        prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
     )
 
 
-def _reading_words(reading: Reading) -> str:
-    rate = "" if reading.words_per_minute is None else f" at {reading.words_per_minute:g} words a minute"
-    return f"{reading.voice or 'the default voice of the service'}{rate}"
+def _variant_words(variant: SpeechVariant) -> str:
+    rate = "" if variant.words_per_minute is None else f" at {variant.words_per_minute:g} words a minute"
+    return f"{variant.voice or 'the default voice of the service'}{rate}"
 
 
 def _style_words(styles: Iterable[ImageStyle]) -> tuple[str, ...]:
@@ -125,11 +127,6 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in _LIBRARIES}}
 
 
-def now() -> str:
-    """The time as the journal keeps it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def command_line() -> str:
     return " ".join(["omnigap-orchestrate", *sys.argv[1:]])
 
@@ -152,18 +149,18 @@ def _hears_with(card: pb.DescribeResponse) -> str | None:
     return card.settings.get("asr.weights_revision")
 
 
-def _judge_facts(book: Book, card: pb.DescribeResponse | None) -> ServiceFacts | None:
+def _judge_facts(cells: PlannedCells, card: pb.DescribeResponse | None) -> ServiceFacts | None:
     """The judge with the rubrics that it judged by; None where nothing is judged."""
-    judged = [item for item in book.plan.items if book.metrics[item.id] == JUDGE]
-    if card is None or book.bench is None or not judged:
+    judged = [item for item in cells.plan.items if cells.metrics[item.id] == JUDGE]
+    if card is None or cells.bench is None or not judged:
         return None
-    rubrics = dict.fromkeys(book.bench.rubric_for(item).name for item in judged)
-    known = {rubric.name: rubric for rubric in (book.bench.rubric, book.bench.reference_rubric)}
+    rubrics = dict.fromkeys(cells.bench.rubric_for(item).name for item in judged)
+    known = {rubric.name: rubric for rubric in (cells.bench.rubric, cells.bench.reference_rubric)}
     told = [f"rubric {name} (digest {known[name].digest[:12]}, {known[name].scale})" for name in rubrics]
-    if book.bench.votes > 1:
-        told.append(f"{book.bench.votes} votes")
-    assert book.config.judge is not None
-    told.append(f"temperature {book.config.judge.decoding.temperature:g}")
+    if cells.bench.votes > 1:
+        told.append(f"{cells.bench.votes} votes")
+    assert cells.config.judge is not None
+    told.append(f"temperature {cells.config.judge.decoding.temperature:g}")
     return replace(_service_facts(card.name, card), detail=", ".join(told))
 
 

@@ -13,26 +13,23 @@ from omnigap_orchestrator.analysis.instrument.hearing import GOLDS_SCHEMA
 from omnigap_orchestrator.calibration.clips import InstrumentKey, fits, read_clips
 from omnigap_orchestrator.calibration.foils import CalibrationError
 from omnigap_orchestrator.calibration.labels import LabelsError, read_labels
-from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.folder import RunFolder, replacing
+from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import scorer_key
-from omnigap_orchestrator.run.atomic import replacing
-from omnigap_orchestrator.run.book import Book, last_seen
-from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.run.panda import rules_version
-from omnigap_orchestrator.run.score import scoring_version
 
 
-def instrument_of(folder: RunFolder, book: Book, journal: Journal, results: pl.DataFrame) -> Instrument:
+def instrument_of(folder: RunFolder, cells: PlannedCells, results: pl.DataFrame) -> Instrument:
     """The instrument as the analysis takes it.
 
     Args:
         results: all of the run's, also where the analysis keeps to some items: labels of the others are no strangers.
     """
     golds = pl.DataFrame(
-        [(item.id, item.language, list(item.answers)) for item in book.plan.items], schema=GOLDS_SCHEMA, orient="row"
+        [(item.id, item.language, list(item.answers)) for item in cells.plan.items], schema=GOLDS_SCHEMA, orient="row"
     )
     labels, lost = _labels(folder, results)
-    clips, refused, note = _calibration(folder, book, journal)
+    clips, refused, note = _calibration(folder, cells)
     return Instrument(clips, golds, labels, refused, " ".join(part for part in (note, lost) if part))
 
 
@@ -65,7 +62,7 @@ def _labels(folder: RunFolder, results: pl.DataFrame) -> tuple[pl.DataFrame | No
         return None, f"The human labels are left out: {error}."
 
 
-def _calibration(folder: RunFolder, book: Book, journal: Journal) -> tuple[pl.DataFrame | None, str, str]:
+def _calibration(folder: RunFolder, cells: PlannedCells) -> tuple[pl.DataFrame | None, str, str]:
     """The clips where they fit, else why they must not be used; and what a reader should know of them."""
     if not folder.calibration.is_file():
         return None, "", ""
@@ -73,12 +70,12 @@ def _calibration(folder: RunFolder, book: Book, journal: Journal) -> tuple[pl.Da
         clips = read_clips(folder.calibration)
     except CalibrationError as error:
         return None, str(error), ""
-    cards = last_seen(journal)
+    cards = cells.cards
     now = InstrumentKey(
-        scorer_key(cards.scorer.digest if cards.scorer is not None else "", book.config.scorer.decoding),
+        scorer_key(cards.scorer.digest if cards.scorer is not None else "", cells.config.scorer.decoding),
         cards.tts.digest if cards.tts is not None else "",
-        rules_version(scoring_version(), book.classifier.digest if book.classifier is not None else None),
-        book.config.scorer.language or "",
+        scoring_version(),
+        cells.config.scorer.language or "",
     )
-    fit = fits(clips, now, book.metrics)
+    fit = fits(clips, now, cells.metrics)
     return (None, fit.refused, "") if fit.refused else (clips, "", fit.note)

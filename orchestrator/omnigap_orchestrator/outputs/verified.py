@@ -9,8 +9,8 @@ import polars as pl
 
 from omnigap.digest import sha256_hex
 from omnigap_orchestrator.analysis import AnalysisOptions
+from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
 from omnigap_orchestrator.report.checked import CarrierCheck
-from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.verification.chosen import Verified, only, verified_items
 from omnigap_orchestrator.verification.gaps import kept_gaps
 from omnigap_orchestrator.verification.schema import VERIFICATION_SCHEMA

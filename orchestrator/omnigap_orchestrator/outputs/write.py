@@ -19,21 +19,19 @@ from omnigap_orchestrator.analysis import (
 )
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, ServiceRow, TranscriptRow
+from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.outputs.analysis_options import analysis_options
 from omnigap_orchestrator.outputs.facts import run_facts
 from omnigap_orchestrator.outputs.instrument import evidence_digest, instrument_of
 from omnigap_orchestrator.outputs.verified import Narrowed, carrier_check, narrowed, verification_digest
+from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.folder import RunFolder, replacing
+from omnigap_orchestrator.pipeline.results import ResultsTable
+from omnigap_orchestrator.pipeline.score import scoring_version
+from omnigap_orchestrator.pipeline.state import RUBRICS_META
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
 from omnigap_orchestrator.report.checked import CarrierCheck
-from omnigap_orchestrator.run.atomic import replacing
-from omnigap_orchestrator.run.book import Book
-from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.run.judge import RUBRICS_META
-from omnigap_orchestrator.run.panda import PANDA_META
-from omnigap_orchestrator.run.score import scoring_version
-from omnigap_orchestrator.run.table import ResultsTable
 from omnigap_orchestrator.verification.counts import counts as carrier_counts
 
 FINGERPRINT = "outputs_of"
@@ -42,8 +40,8 @@ FINGERPRINT = "outputs_of"
 
 def write_outputs(
     folder: RunFolder,
-    book: Book,
-    journal: Journal,
+    cells: PlannedCells,
+    records: Records,
     *,
     single_file: bool | None = None,
     allow_missing: bool | None = None,
@@ -55,17 +53,17 @@ def write_outputs(
         FolderError: where the disk is full; the files that were there stay as they were.
     """
     # Until all files are there they are nobody's: a kill between two of them must not leave the new beside the old.
-    journal.set_meta(FINGERPRINT, "")
-    results, controls = _tables(folder, book, journal)
-    section = book.config.analysis
+    records.journal.set_meta(FINGERPRINT, "")
+    results, controls = _tables(folder, cells, records)
+    section = cells.config.analysis
     if allow_missing is not None:
         section = section.model_copy(update={"allow_missing": allow_missing})
     options = analysis_options(section)
     check = carrier_check(folder, results, options)
     kept = narrowed(folder, check, results, controls) if verified_only else Narrowed(results, controls)
-    instrument = instrument_of(folder, book, journal, results)
+    instrument = instrument_of(folder, cells, results)
     analysis = analyse(kept.results, options, kept.controls, instrument)
-    facts = run_facts(folder, book, journal, results, controls)
+    facts = run_facts(folder, cells, records, results, controls)
     notes = (*facts.notes, kept.note) if kept.note else facts.notes
     facts = replace(facts, notes=notes, carriers="" if check is None else check.sentence())
     summary = _summary(folder, facts, analysis, check)
@@ -79,62 +77,63 @@ def write_outputs(
     with replacing(folder.summary) as path:
         path.write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")
     with replacing(folder.manifest) as path:
-        path.write_text(tomli_w.dumps(_manifest(book, facts)), encoding="utf-8")
+        path.write_text(tomli_w.dumps(_manifest(cells, facts)), encoding="utf-8")
     store = MediaStore(folder.media)
     with replacing(folder.report) as path:
         write_report(
             path,
             kept.results,
             analysis,
-            Catalogue.of(book.plan.items),
+            Catalogue.of(cells.plan.items),
             facts,
             media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
-            single_file=book.config.report.single_file if single_file is None else single_file,
-            media_budget=int(book.config.report.embed_mb * 1e6),
+            single_file=cells.config.report.single_file if single_file is None else single_file,
+            media_budget=int(cells.config.report.embed_mb * 1e6),
             controls=kept.controls,
             check=check,
         )
     # Files that were asked for in another form than the configuration's hold for that one time.
     as_configured = single_file is None and allow_missing is None and not verified_only
     if as_configured:
-        journal.set_meta(FINGERPRINT, fingerprint(folder, journal, book.config))
+        records.journal.set_meta(FINGERPRINT, fingerprint(folder, records, cells.config))
     return summary
 
 
-def _tables(folder: RunFolder, book: Book, journal: Journal) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+def _tables(folder: RunFolder, cells: PlannedCells, records: Records) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """The results, and the control cells where the run plans any."""
-    table = ResultsTable(folder.name, book, journal)
-    return table.frame(), table.control_frame() if book.plan.controls else None
+    table = ResultsTable(folder.name, cells, records)
+    return table.frame(), table.control_frame() if cells.plan.controls else None
 
 
-def current_summary(folder: RunFolder, journal: Journal, config: Config) -> dict[str, Any] | None:
+def current_summary(folder: RunFolder, records: Records, config: Config) -> dict[str, Any] | None:
     """summary.json, where all files are there and nothing that they follow from has changed since."""
     files = [folder.results, folder.summary, folder.report, folder.manifest]
     files += [folder.controls] if config.run.controls else []
-    if journal.meta(FINGERPRINT) != fingerprint(folder, journal, config) or not all(path.is_file() for path in files):
+    if records.journal.meta(FINGERPRINT) != fingerprint(folder, records, config) or not all(
+        path.is_file() for path in files
+    ):
         return None
     summary: dict[str, Any] = json.loads(folder.summary.read_text(encoding="utf-8"))
     return summary
 
 
-def fingerprint(folder: RunFolder, journal: Journal, config: Config) -> str:
+def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
     """Of all that the files follow from: plan, configuration, services, rows, calibration, labels, and this version.
 
     Rows are only ever added under content keys, so their number tells whether there are new ones.
     """
-    counts = [journal.count(row) for row in (AnswerRow, TranscriptRow, ScoreRow)]
-    failures = [
+    counts = [len(records.answers), len(records.transcripts), len(records.scores)]
+    failures = sorted(
         f"{f.stage} {f.model} {f.item_id} {f.condition} {f.replicate} {f.reason} {f.message}"
-        for f in journal.all(FailureRow)
-    ]
-    services = [f"{row.role} {row.name} {row.digest}" for row in journal.all(ServiceRow)]
+        for f in records.failures.values()
+    )
+    services = sorted(f"{row.role} {row.name} {row.digest}" for row in records.services.values())
     evidence = [evidence_digest(folder), verification_digest(folder)]
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
     return digest_of(
         [
-            journal.meta("plan"),
-            journal.meta(RUBRICS_META),
-            journal.meta(PANDA_META),
+            records.journal.meta("plan"),
+            records.journal.meta(RUBRICS_META),
             config.model_dump_json(),
             counts,
             failures,
@@ -166,7 +165,7 @@ def _check_json(check: CarrierCheck | None) -> dict[str, Any] | None:
     return {"counts": carrier_counts(check.table).to_dicts(), "gaps": check.gaps.to_dicts()}
 
 
-def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:
+def _manifest(cells: PlannedCells, facts: RunFacts) -> dict[str, object]:
     """All that is needed to run it again, readable; TOML knows no null, so what is not set is left out."""
     seen = {"scorer": facts.asr, "second_scorer": facts.second_asr, "tts": facts.tts, "judge": facts.judge}
     services = {role: service for role, service in seen.items() if service is not None}
@@ -177,12 +176,12 @@ def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:
         "command": facts.command,
         "machine": facts.machine,
         "incomplete": facts.incomplete,
-        "items": {"source": facts.items_source, "count": len(book.plan.items)},
+        "items": {"source": facts.items_source, "count": len(cells.plan.items)},
         "plan": {
-            "cells": len(book.plan),
-            **_planned_controls(book.plan),
-            "conditions": [condition.name for condition in book.plan.conditions],
-            "replicates": book.plan.replicates,
+            "cells": len(cells.plan),
+            **_planned_controls(cells.plan),
+            "conditions": [condition.name for condition in cells.plan.conditions],
+            "replicates": cells.plan.replicates,
         },
         "versions": {**facts.versions, "normaliser": facts.normaliser},
         "models": {m.name: {"digest": m.digest, "revision": m.revision, "settings": m.detail} for m in facts.models},
@@ -190,7 +189,7 @@ def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:
             role: {"name": s.name, "digest": s.digest, "revision": s.revision, "settings": s.detail}
             for role, s in services.items()
         },
-        "config": _without_nulls(json.loads(book.config.model_dump_json())),
+        "config": _without_nulls(json.loads(cells.config.model_dump_json())),
     }
 
 

@@ -1,6 +1,6 @@
 """The preflight: one list of findings on a configuration, its items and its services, the same for every command."""
 
-from omnigap_orchestrator.preflight.checks import CHECKS, METRICS, Check, Inputs, check_plan, prepare, read_items
+from omnigap_orchestrator.preflight.checks import CHECKS, METRICS, Check, Inputs, check_plan, read_items, run_preflight
 from omnigap_orchestrator.preflight.findings import Finding, PreflightError, Status, enforce, raise_failed, warnings
 from omnigap_orchestrator.preflight.fonts import FONT, resolve_fonts
 from omnigap_orchestrator.preflight.scope import CALIBRATE, VERIFY, WHOLE, Scope
@@ -24,9 +24,9 @@ __all__ = [
     "check_plan",
     "check_services",
     "enforce",
-    "prepare",
     "raise_failed",
     "read_items",
     "resolve_fonts",
+    "run_preflight",
     "warnings",
 ]

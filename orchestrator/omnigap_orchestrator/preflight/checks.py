@@ -11,6 +11,7 @@ from pathlib import Path
 
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import image_styles
+from omnigap_orchestrator.carriers.carrier_set import speech_variants
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind, ModelConfig
 from omnigap_orchestrator.config.services import ServiceRole as Role
@@ -75,7 +76,9 @@ def check_plan(
     return found
 
 
-def prepare(config: Config, items: Sequence[Item], scope: Scope, folder: Path, note: Callable[[str], None]) -> Config:
+def run_preflight(
+    config: Config, items: Sequence[Item], scope: Scope, folder: Path, note: Callable[[str], None]
+) -> Config:
     """What a call does before anything else: it chooses fonts, stops on what is failed, and notes each warning.
 
     Returns:
@@ -207,7 +210,7 @@ def check_variants(inputs: Inputs) -> list[Finding]:
     speech = config.carriers.speech
     variants = (
         (Modality.IMAGE, "looks of the image", len(image_styles(config.carriers.image))),
-        (Modality.SPEECH, "readings aloud", max(1, len(speech.voices)) * max(1, len(speech.words_per_minute))),
+        (Modality.SPEECH, "readings aloud", len(speech_variants(speech.voices, speech.words_per_minute))),
     )
     left = [f"{replicates} of {count} {what}" for form, what, count in variants if form in used and count > replicates]
     if not left:

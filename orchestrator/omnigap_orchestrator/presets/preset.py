@@ -60,9 +60,7 @@ class ScorerPreset(StrictModel):
 
     Attributes:
         name: `voicebench`: by subset, as that benchmark does; else a metric.
-        answer, gold, choices, question: the columns that it looks at.
-        panda: tasks whose benchmark asks PANDA. With its classifier an unjudged file of them is scored by it, and a
-            judged one by the mean of its verdict and the judge's.
+        answer, gold, choices: the columns that it looks at.
         checks: for IFEval: the column of ids, and that of their arguments.
     """
 
@@ -70,15 +68,7 @@ class ScorerPreset(StrictModel):
     answer: Text
     gold: Text | None = None
     choices: Text | None = None
-    question: Text | None = None
-    panda: Names = ()
     checks: Names = ()
-
-    @model_validator(mode="after")
-    def _panda_sees_all(self) -> Self:
-        if self.panda and (self.gold is None or self.question is None):
-            raise ValueError("panda compares an answer with gold, and looks at the question: name both columns")
-        return self
 
 
 class EntriesPreset(StrictModel):

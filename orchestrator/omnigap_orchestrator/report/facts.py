@@ -40,7 +40,6 @@ class RunFacts:
         deaf_scorer: a model that does not ship with omnigap was heard by the recogniser that does, which knows two
             synthetic voices only.
         judge: who rated open answers; its `detail` names the rubrics.
-        panda: digest of PANDA's classifier, where one scored; empty: its first rule alone did.
         prompts: what a two-pass control typed in its first pass, for a spoken and for a shown question.
         carriers: what reading the made carriers back found, as a sentence for the methods; empty where nobody did.
         incomplete: why the run is not whole, and how to go on; empty when it is whole.
@@ -61,7 +60,6 @@ class RunFacts:
     fonts: tuple[str, ...] = ()
     items_source: str = ""
     normaliser: str = ""
-    panda: str = ""
     notes: tuple[str, ...] = ()
     embedded: bool = False
     shared_hearing: tuple[str, ...] = ()

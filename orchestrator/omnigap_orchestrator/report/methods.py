@@ -90,8 +90,6 @@ def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
             f"{_service(facts.judge, 'the judge')}, its scale mapped to 0 to 1; an answer without a readable verdict "
             "is missing, not wrong."
         )
-    if "voicebench panda" in metrics:
-        sentences.append(_panda(facts))
     if facts.normaliser:
         sentences.append(
             f"Gold answers, texts and transcripts went through the same normaliser (version {facts.normaliser})."
@@ -103,12 +101,6 @@ def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
             "so their errors are not independent."
         )
     return " ".join(sentences)
-
-
-def _panda(facts: RunFacts) -> str:
-    if facts.panda:
-        return f"PANDA's verdict was that of its classifier, as qa_metrics 0.2.17 gives it (digest {facts.panda[:12]})."
-    return "Of PANDA its first rule alone was used, that the reference stands in the answer: a lower bound."
 
 
 def _analysed(analysis: Analysis) -> str:

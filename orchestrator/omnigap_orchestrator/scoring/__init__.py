@@ -17,7 +17,6 @@ from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise
 from omnigap_orchestrator.scoring.refusal import is_refusal
 from omnigap_orchestrator.scoring.score import METRICS, metric_for, score
 from omnigap_orchestrator.scoring.scored import Scored
-from omnigap_orchestrator.scoring.voicebench import PANDA
 from omnigap_orchestrator.scoring.word_error import (
     NO_ERRORS,
     Pair,
@@ -35,7 +34,6 @@ __all__ = [
     "METRIC_NAMES",
     "NORMALISER_VERSION",
     "NO_ERRORS",
-    "PANDA",
     "PRESETS",
     "AsrFacts",
     "AudioFacts",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.scoring.score import METRICS, metric_for
-from omnigap_orchestrator.scoring.voicebench import PANDA
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
@@ -39,9 +38,6 @@ PRESETS: Mapping[str, Mapping[str, str]] = {
 }
 """Benchmarks whose own scorers can be chosen by task, where a task is the benchmark's subset."""
 
-_WITHOUT_JUDGE = {("voicebench", "sd-qa"): PANDA}
-"""What stands in for a judge where none is configured."""
-
 
 @dataclass(frozen=True, slots=True)
 class MetricRules:
@@ -68,7 +64,5 @@ def metric_of(item: Item, rules: MetricRules) -> str:
     if item.task in rules.tasks:
         return rules.tasks[item.task]
     if rules.preset is not None and (metric := PRESETS[rules.preset].get(item.task)) is not None:
-        if metric == JUDGE and not rules.judged:
-            return _WITHOUT_JUDGE.get((rules.preset, item.task), JUDGE)
         return metric
     return JUDGE if item.answer_type is AnswerType.OPEN and rules.judged else metric_for(item.answer_type)

@@ -25,11 +25,10 @@ from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.numeric import number_match
 from omnigap_orchestrator.scoring.refusal import is_refusal
 from omnigap_orchestrator.scoring.scored import Scored
-from omnigap_orchestrator.scoring.voicebench import PANDA, VOICEBENCH_METRICS, by_panda
+from omnigap_orchestrator.scoring.voicebench import VOICEBENCH_METRICS
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
-    from omnigap_orchestrator.scoring.panda import Panda
 
 
 _METRIC_OF: dict[AnswerType, str] = {
@@ -52,12 +51,11 @@ def metric_for(answer_type: AnswerType) -> str:
     return _METRIC_OF[answer_type]
 
 
-def score(item: Item, text: str, metric: str | None = None, panda: Panda | None = None) -> Scored:
+def score(item: Item, text: str, metric: str | None = None) -> Scored:
     """Scores a text answer, own text or transcript alike.
 
     Args:
         metric: a key of `METRICS`; the default is that of the item's answer type.
-        panda: the classifier of `voicebench_panda`; without it the metric is PANDA's first rule alone.
 
     Raises:
         ValueError: for an unknown metric.
@@ -67,8 +65,6 @@ def score(item: Item, text: str, metric: str | None = None, panda: Panda | None 
     if scorer is None:
         raise ValueError(f"unknown metric {name!r}: one of {', '.join(METRICS)}")
     answer = normalise(text, item.language)
-    if name == PANDA and panda is not None:
-        return by_panda(item, text, answer, panda)
     if name in TAKES_REFUSALS:
         return scorer(item, text, answer)
     if is_refusal(text, item.language) and not exact_match(answer, gold_forms(item.answers, item.language)).score:

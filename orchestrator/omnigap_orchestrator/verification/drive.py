@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.dispatch import connect
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, Wanted, choose
 from omnigap_orchestrator.fleet.choose import lists_role, services_of
-from omnigap_orchestrator.journal import Journal, TranscriptRow
-from omnigap_orchestrator.journal.writer import JournalWriter
-from omnigap_orchestrator.preflight import VERIFY, prepare
-from omnigap_orchestrator.run.atomic import replacing
-from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.run.observer import Observer
-from omnigap_orchestrator.run.record import open_book, recall
-from omnigap_orchestrator.run.settings import retry_policy
+from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.context import RunContext
+from omnigap_orchestrator.pipeline.folder import replacing
+from omnigap_orchestrator.pipeline.scope import retry_policy
 from omnigap_orchestrator.verification.readers import Manner, Reader, ReadingBack, remembered
 from omnigap_orchestrator.verification.subjects import Subject, subjects_of
 from omnigap_orchestrator.verification.table import verification_table
@@ -68,46 +62,25 @@ class Readback:
     left: int
 
 
-async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> Readback:
+async def verify(context: RunContext, cells: PlannedCells, choices: Choices) -> Readback:
     """Reads back what was not read yet, and writes the whole table.
 
     Raises:
-        FolderError: where the folder holds no run, or another process uses it.
-        PreflightError: where a check fails of what this call needs.
         FleetError, JournalError, ServiceError: as `run`.
     """
-    prepare(*recall(folder), VERIFY, folder.root, observer.note)
-    with folder.locked():
-        journal = Journal(folder.journal)
-        writer = JournalWriter(folder.journal)
-        try:
-            book = open_book(folder, journal)
-            subjects = list(subjects_of(book))
-            call = _Call(book.config, choices, folder, subjects, journal, writer, observer)
-            left = 0
-            for modality in choices.modalities:
-                made = sum(s.modality is modality and s.said is not None and s.carrier is not None for s in subjects)
-                if made:
-                    unread = await call.read_back(modality)
-                    left += (made if unread is None else unread) if choices.names(modality) else 0
-        finally:
-            await writer.close()
-            journal.close()
-        table = _judged(folder, subjects, _manners(book.config), choices.max_word_error)
-        with replacing(folder.verification) as path:
-            table.write_parquet(path)
+    subjects = list(subjects_of(cells))
+    call = _Call(cells.config, choices, context, subjects)
+    left = 0
+    for modality in choices.modalities:
+        made = sum(s.modality is modality and s.said is not None and s.carrier is not None for s in subjects)
+        if made:
+            unread = await call.read_back(modality)
+            left += (made if unread is None else unread) if choices.names(modality) else 0
+    readers = remembered(context.records, _manners(cells.config))
+    table = verification_table(subjects, readers, context.records.transcripts, choices.max_word_error)
+    with replacing(context.folder.verification) as path:
+        table.write_parquet(path)
     return Readback(table, left)
-
-
-def _judged(
-    folder: RunFolder, subjects: Sequence[Subject], manners: Mapping[Modality, Manner], limit: float
-) -> pl.DataFrame:
-    journal = Journal(folder.journal)
-    try:
-        transcripts = {row.key: row for row in journal.all(TranscriptRow)}
-        return verification_table(subjects, remembered(journal, manners), transcripts, limit)
-    finally:
-        journal.close()
 
 
 def _manners(config: Config) -> dict[Modality, Manner]:
@@ -124,11 +97,8 @@ class _Call:
 
     config: Config
     choices: Choices
-    folder: RunFolder
+    context: RunContext
     subjects: Sequence[Subject]
-    journal: Journal
-    writer: JournalWriter
-    observer: Observer
 
     async def read_back(self, modality: Modality) -> int | None:
         """Brings the reader of a modality up, and has it read what it has not read yet.
@@ -136,34 +106,23 @@ class _Call:
         Returns:
             how many carriers it has still not read, of those in languages that it knows; None where it is away.
         """
-        run, manner = self.config.run, _manners(self.config)[modality]
+        manner, note = _manners(self.config)[modality], self.context.observer.note
         fleet = await self._fleet(modality)
-        self.observer.note(fleet.description)
-        policy = retry_policy(self.config)
-        async with fleet as roster:
-            role, addresses = _role_of(modality), roster.reader
-            if modality is Modality.SPEECH:
-                addresses = roster.scorer
-            service = await connect(role, addresses, policy, self.observer.note) if addresses else None
-            if service is None:
-                where = ", ".join(addresses) or "no endpoint is configured"
-                self.observer.note(
-                    f"the {role} is away ({where}): {modality.value} carriers stay unread; {_MENDS[modality]}"
-                )
-                return None
+        note(fleet.description)
+        async with fleet as endpoints:
+            role = _role_of(modality)
+            addresses = endpoints.scorer if modality is Modality.SPEECH else endpoints.reader
             try:
-                return await ReadingBack(
-                    service,
-                    Reader.of(modality, service.card, manner),
-                    manner,
-                    MediaStore(self.folder.media),
-                    self.journal,
-                    self.writer,
-                    self.observer,
-                    run.request_timeout_s,
-                ).run(self.subjects)
+                service = await self.context.connect(role, role, addresses, retry_policy(self.config))
+                if service is None:
+                    where = ", ".join(addresses) or "no endpoint is configured"
+                    note(f"the {role} is away ({where}): {modality.value} carriers stay unread; {_MENDS[modality]}")
+                    return None
+                reader = Reader.of(modality, service.card, manner)
+                timeout_s = self.config.run.request_timeout_s
+                return await ReadingBack(self.context, service, reader, manner, timeout_s).run(self.subjects)
             finally:
-                await service.pool.close()
+                await self.context.disconnect()
 
     async def _fleet(self, modality: Modality) -> Fleet:
         """Who reads a modality: the address of the call, else the configuration's, else what a fleet starts for it."""
@@ -182,8 +141,8 @@ class _Call:
             self.choices.fleet or config.fleet.kind,
             None,
             services,
-            self.folder.services,
-            self.observer.note,
+            self.context.folder.services,
+            self.context.observer.note,
             config.fleet.start_timeout_s,
             Wanted(models=(), scorer=role is Role.SCORER, tts=False, reader=role is Role.READER),
         )

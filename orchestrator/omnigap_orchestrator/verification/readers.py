@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.fleet import Role
-from omnigap_orchestrator.journal import Journal, ServiceRow, TranscriptRow
-from omnigap_orchestrator.journal.writer import JournalWriter
+from omnigap_orchestrator.journal import Records
+from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
+from omnigap_orchestrator.pipeline.requests import carrier_part, decoding_message
 from omnigap_orchestrator.plan import scorer_key, transcript_key
-from omnigap_orchestrator.run.asking import ask_side_by_side
-from omnigap_orchestrator.run.generate import decoding_message
-from omnigap_orchestrator.run.observer import Observer
-from omnigap_orchestrator.run.store import Keeper
 from omnigap_orchestrator.verification.subjects import Subject
 
 
@@ -72,10 +67,10 @@ class Reader:
         return cls(modality, card.name, card.digest, known, kind, asked, manner.language)
 
 
-def remembered(journal: Journal, manners: Mapping[Modality, Manner]) -> list[Reader]:
+def remembered(records: Records, manners: Mapping[Modality, Manner]) -> list[Reader]:
     """Every reader that ever read for this run, the latest first, asked as the configuration says now."""
     readers = []
-    rows = [row for row in journal.all(ServiceRow) if row.role == Role.READER]
+    rows = [row for row in records.services.values() if row.role == Role.READER]
     for row in sorted(rows, key=lambda row: (-row.seen_at, row.digest)):
         modality = Modality(row.name.partition("/")[0])
         readers.append(Reader.of(modality, pb.DescribeResponse.FromString(row.describe), manners[modality]))
@@ -85,71 +80,48 @@ def remembered(journal: Journal, manners: Mapping[Modality, Manner]) -> list[Rea
 class ReadingBack:
     """One call of `verify` with one reader; what the journal holds is not read again."""
 
-    def __init__(
-        self,
-        service: Service,
-        reader: Reader,
-        manner: Manner,
-        store: MediaStore,
-        journal: Journal,
-        writer: JournalWriter,
-        observer: Observer,
-        timeout_s: float,
-    ) -> None:
-        self._service = service
+    def __init__(self, context: RunContext, service: Service, reader: Reader, manner: Manner, timeout_s: float) -> None:
+        """`timeout_s` is that of one call."""
+        self._context = context
         self._reader = reader
         self._manner = manner
-        self._store = store
-        self._keeper = Keeper(store, writer)
-        self._writer = writer
-        self._observer = observer
-        self._timeout_s = timeout_s
-        self._run_id = journal.run_id
-        self._known = {row.key for row in journal.all(TranscriptRow)}
+        self._calls = ServiceCalls(service, timeout_s, self._away)
 
     async def run(self, subjects: Sequence[Subject]) -> int:
         """Reads what it has not read yet of its modality and languages; returns how many carriers are left."""
-        reader = self._reader
-        card = self._service.card.SerializeToString(deterministic=True)
-        name = f"{reader.modality.value}/{reader.digest}"
-        await self._writer.write(ServiceRow(Role.READER, name, reader.digest, card, time.time()))
+        reader, transcripts = self._reader, self._context.records.transcripts
+        await self._context.save_service(Role.READER, f"{reader.modality.value}/{reader.digest}", self._calls.service)
         able = [
             s
             for s in subjects
             if s.modality is reader.modality and s.said is not None and s.carrier and reader.knows(s.item.language)
         ]
         # Items may share a carrier: equal bytes are read once.
-        todo = {reader.key(subject): subject for subject in able}
-        total = len(todo)
-        todo = {key: subject for key, subject in todo.items() if key not in self._known}
+        every = {reader.key(subject): subject for subject in able}
+        todo = [(key, subject) for key, subject in every.items() if key not in transcripts]
         what = "readings of recordings" if reader.modality is Modality.SPEECH else "readings of images"
-        progress = (self._observer, what, total)
-        await ask_side_by_side(list(todo.items()), self._read, self._service, progress, self._failed, self._away)
-        return len(todo.keys() - self._known)
+        progress = (self._context.observer, what, len(every))
+        await call_for_each(todo, self._read, self._calls, progress, self._failed)
+        return len(every.keys() - transcripts.keys())
 
     async def _read(self, job: tuple[str, Subject]) -> None:
         key, subject = job
-        await self._keeper.transcript(key, await self._service.pool.call(self._request(key, subject), self._timeout_s))
-        self._known.add(key)
+        await self._context.save_transcript(key, await self._calls.call(self._request(key, subject)))
 
     def _failed(self, job: tuple[str, Subject], failed: CallFailed) -> None:
         where = f"item {job[1].item.id!r}, {self._reader.modality.value}"
-        self._observer.note(f"{where}: {self._reader.name} could not read it: {failed.error.message}")
+        self._context.observer.note(f"{where}: {self._reader.name} could not read it: {failed.error.message}")
 
     def _away(self, gone: Away) -> None:
-        self._observer.note(f"{self._reader.name}: {gone}; what it has not read stays unread")
+        self._context.observer.note(f"{self._reader.name}: {gone}; what it has not read stays unread")
 
     def _request(self, key: str, subject: Subject) -> pb.GenerateRequest:
         assert subject.carrier is not None
-        data, mime_type = self._store.read(subject.carrier.sha), subject.carrier.mime_type
-        if subject.modality is Modality.SPEECH:
-            parts = [pb.InputPart(audio=pb.Audio(data=data, mime_type=mime_type))]
-        else:
-            parts = [pb.InputPart(image=pb.Image(data=data, mime_type=mime_type))]
+        parts = [carrier_part(subject.carrier, self._context.store.read)]
         if self._manner.instruction:
             parts.append(pb.InputPart(text=self._manner.instruction))
         return pb.GenerateRequest(
-            request_id=f"{self._run_id}-{key}",
+            request_id=f"{self._context.run_id}-{key}",
             parts=parts,
             output=pb.MODALITY_TEXT,
             decoding=decoding_message(self._manner.decoding, 0),

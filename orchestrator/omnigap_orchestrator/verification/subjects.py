@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import spoken_text
+from omnigap_orchestrator.carriers.carrier_set import Carrier
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.run.book import Book
-from omnigap_orchestrator.run.carriers import Carrier
+from omnigap_orchestrator.pipeline.cells import PlannedCells
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +33,27 @@ class Subject:
     colour: str | None = None
 
 
-def subjects_of(book: Book) -> Iterator[Subject]:
+def subjects_of(cells: PlannedCells) -> Iterator[Subject]:
     """Every spoken and shown carrier that the plan uses, item by item."""
-    inputs = {condition.input for condition in book.plan.conditions}
-    for item in book.plan.items:
+    inputs = {condition.input for condition in cells.plan.conditions}
+    for item in cells.plan.items:
         for modality in (Modality.SPEECH, Modality.IMAGE):
             if modality not in inputs:
                 continue
             if modality in item.carriers:
-                yield Subject(item, modality, 0, book.carriers.get(item.id, modality, 0), None)
+                yield Subject(item, modality, 0, cells.carriers.get(item.id, modality, 0), None)
                 continue
-            for variant in range(min(book.plan.replicates, book.carriers.variants(modality))):
-                yield _made(book, item, modality, variant)
+            for variant in range(min(cells.plan.replicates, cells.carriers.variants(modality))):
+                yield _made(cells, item, modality, variant)
 
 
-def _made(book: Book, item: Item, modality: Modality, variant: int) -> Subject:
-    carrier = book.carriers.get(item.id, modality, variant)
+def _made(cells: PlannedCells, item: Item, modality: Modality, variant: int) -> Subject:
+    carrier = cells.carriers.get(item.id, modality, variant)
     if modality is Modality.SPEECH:
-        reading = book.carriers.readings[variant]
+        spoken = cells.carriers.speech_variants[variant]
         said = spoken_text(item)
-        return Subject(item, modality, variant, carrier, said, reading.voice, reading.words_per_minute)
-    style = book.carriers.styles[variant]
+        return Subject(item, modality, variant, carrier, said, spoken.voice, spoken.words_per_minute)
+    style = cells.carriers.styles[variant]
     return Subject(
         item, modality, variant, carrier, item.typed, font=style.font, font_size=style.size, colour=style.colour
     )

@@ -199,3 +199,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "lost.toml")
     with pytest.raises(ConfigError, match="can't be read"):
         load_config(tmp_path)
+
+
+def test_a_file_that_sets_panda_names_the_key_and_the_page(tmp_path: Path) -> None:
+    found = message(tmp_path, '[scoring]\npanda = "classifier"\n')
+    assert "my.toml: scoring.panda: PANDA is no longer part of omnigap" in found and "docs/judge.md" in found
+    found = message(tmp_path, '[scoring.tasks]\nsd-qa = "voicebench_panda"\n')
+    assert "scoring.tasks.sd-qa: PANDA" in found and "write judge and add a [judge]" in found

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
+
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.run.folder import RunFolder
+from omnigap_orchestrator.run.folder import FolderError, RunFolder
 from omnigap_orchestrator.run.record import recall
 
 TOML = """
@@ -28,3 +31,27 @@ def test_paths_conditions_and_lists_survive_the_folder(tmp_path: Path) -> None:
     folder.items.write_text("")
     folder.config.write_text(config.model_dump_json())
     assert recall(folder)[0] == config
+
+
+def folder_of_0_1_0(root: Path, scoring: dict[str, object]) -> RunFolder:
+    folder = RunFolder(root)
+    folder.journal.touch()
+    folder.items.write_text("")
+    table = json.loads(load_config().model_dump_json())
+    folder.config.write_text(json.dumps({**table, "scoring": {**table["scoring"], **scoring}}))
+    return folder
+
+
+def test_a_folder_of_0_1_0_that_did_not_set_panda_is_read(tmp_path: Path) -> None:
+    assert recall(folder_of_0_1_0(tmp_path, {"panda": None}))[0] == load_config()
+
+
+@pytest.mark.parametrize(
+    ("scoring", "key"),
+    [({"panda": "/classifier"}, "scoring.panda"), ({"tasks": {"sd-qa": "voicebench_panda"}}, "scoring.tasks.sd-qa")],
+)
+def test_a_folder_of_0_1_0_that_set_panda_names_the_key_and_the_page(
+    tmp_path: Path, scoring: dict[str, object], key: str
+) -> None:
+    with pytest.raises(FolderError, match=rf"config\.json: {key}: PANDA is no longer part of omnigap.*docs/judge\.md"):
+        recall(folder_of_0_1_0(tmp_path, scoring))

@@ -27,10 +27,10 @@ def test_open_answers_go_to_a_judge_where_there_is_one() -> None:
     assert metric_of(OPEN, MetricRules()) == "f1"
 
 
-def test_sd_qa_falls_back_to_the_rule_that_needs_no_judge() -> None:
+def test_sd_qa_goes_to_a_judge_whether_or_not_there_is_one() -> None:
     item = replace(OPEN, task="sd-qa")
     assert metric_of(item, MetricRules("voicebench", judged=True)) == JUDGE
-    assert metric_of(item, MetricRules("voicebench")) == "voicebench_panda"
+    assert metric_of(item, MetricRules("voicebench")) == JUDGE
 
 
 def test_every_metric_of_a_preset_is_known() -> None:

@@ -9,7 +9,7 @@ import pytest
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.items.item import Check, Item
 from omnigap_orchestrator.scoring import score
-from omnigap_orchestrator.scoring.voicebench import bare, refuses
+from omnigap_orchestrator.scoring.voicebench import refuses
 from omnigap_orchestrator.scoring.voicebench_bbh import published_verdict
 from omnigap_orchestrator.scoring.voicebench_letters import clean, published_letter
 
@@ -119,14 +119,6 @@ def test_ifeval_is_the_mean_of_four_verdicts() -> None:
     assert score(item(checks=checks), "One two three", "voicebench_ifeval").score == 1
     # One of two followed, strictly and loosely: (0 + 1/2 + 0 + 1/2) / 4.
     assert score(item(checks=checks), "One, two three", "voicebench_ifeval").score == 0.25
-
-
-def test_panda_finds_the_reference_in_the_answer() -> None:
-    assert bare("The U.S., a land") == "us land"
-    assert (
-        score(item("the Eiffel Tower"), "It is The Eiffel-Tower? No: the Eiffel Tower!", "voicebench_panda").score == 1
-    )
-    assert score(item("Paris"), "It is Lyon", "voicebench_panda").score == 0
 
 
 def test_tags_of_turns_are_taken_off() -> None:

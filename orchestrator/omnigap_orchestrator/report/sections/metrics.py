@@ -22,7 +22,6 @@ _MEANINGS = {
     "voicebench_ifeval": "mean of four verdicts of IFEval",
     "voicebench_mcq": "VoiceBench's letter",
     "voicebench_bbh": "VoiceBench's verdict",
-    "voicebench_panda": "agrees with a reference, by PANDA",
     "letter": "spoken or written choice",
     "entities": "share of entities found",
 }

@@ -1,4 +1,4 @@
-"""A run's folder: where each of its files lies, and the lock that keeps a second run out."""
+"""A run's folder: where each of its files lies, how a file is replaced whole, and the lock that keeps others out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class FolderError(Exception):
 
 
 class RunFolder:
-    """The layout of `runs/NAME`. Nothing else in the house knows a file name of a run."""
+    """The layout of `runs/NAME`. No other module knows a file name of a run."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -128,3 +128,22 @@ class RunFolder:
             file.write(str(os.getpid()))
             file.flush()
             yield
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path`; renamed over it on a clean exit, removed otherwise.
+
+    Raises:
+        FolderError: where the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise FolderError(f"{path} cannot be written ({error.strerror or error}): free space and run again") from error
+    finally:
+        temporary.unlink(missing_ok=True)

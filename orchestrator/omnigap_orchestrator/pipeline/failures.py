@@ -8,8 +8,8 @@ from omnigap.errors import ContractError
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.dispatch import CallFailed
 from omnigap_orchestrator.journal import FailureRow
+from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import Cell
-from omnigap_orchestrator.run.settings import Stage
 
 NO_MODEL = ""
 """Stands for the model in the failure of a carrier, which all models share."""

@@ -13,13 +13,12 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item
-from omnigap_orchestrator.journal import AnswerRow, Journal
+from omnigap_orchestrator.journal import Journal, Records
+from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
+from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.make_carriers import find_carriers
+from omnigap_orchestrator.pipeline.scope import model_specs, planned_models
 from omnigap_orchestrator.plan import Cell, conditions_of, make_plan
-from omnigap_orchestrator.run.book import Book, last_seen
-from omnigap_orchestrator.run.carriers import CarrierFinder
-from omnigap_orchestrator.run.control_entries import ControlEntries
-from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.run.settings import model_specs, planned_models
 
 _Place = tuple[str, Condition, Control | None]
 
@@ -60,12 +59,10 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
     if folder.exists():
         journal = Journal(folder.journal)
         try:
-            cards = last_seen(journal)
-            tts_digest = cards.tts.digest if cards.tts is not None else ""
-            finder = CarrierFinder(config, MediaStore(folder.media), journal, tts_digest)
-            finder.missing(plan)
-            finder.missing_blanks(plan)
-            for cell, seconds in _answered(Book(config, plan, finder.set, cards), journal):
+            records = Records(journal)
+            cards = Cards.last_seen(records)
+            carriers = find_carriers(config, plan, MediaStore(folder.media), records, cards.tts_digest)
+            for cell, seconds in _answered(PlannedCells(config, plan, carriers, cards), records):
                 done[cell.model, cell.condition, cell.control] += 1
                 compute[cell.model, cell.condition, cell.control] += seconds
         finally:
@@ -82,14 +79,12 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
     return Preview(len(plan.items), len(plan), tuple(rows), plan.control_count)
 
 
-def _answered(book: Book, journal: Journal) -> Iterator[tuple[Cell, float]]:
+def _answered(cells: PlannedCells, records: Records) -> Iterator[tuple[Cell, float]]:
     """The cells that have an answer, and the seconds that it took to compute; both passes of one in two."""
-    answers = {row.key: row for row in journal.all(AnswerRow)}
-    controls = ControlEntries(book)
-    for entry in chain(book, controls):
-        row, before = answers.get(entry.key or ""), 0.0
-        if row is not None and entry.is_first_pass:
+    for planned in chain(cells, cells.controls()):
+        row, before = records.answers.get(planned.key or ""), 0.0
+        if row is not None and planned.is_first_pass:
             before = row.compute_s
-            row = answers.get(controls.second_pass(entry, row.own_text).key or "")
+            row = records.answers.get(cells.second_pass(planned, row.own_text).key or "")
         if row is not None:
-            yield entry.cell, before + row.compute_s
+            yield planned.cell, before + row.compute_s

@@ -6,12 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from omnigap.digest import digest_of, sha256_hex
-from omnigap.vocabulary import FinishReason, Flag, Modality
+from omnigap.vocabulary import FinishReason, Flag
 from omnigap_orchestrator import scoring
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, ScoreRow, TranscriptRow
+from omnigap_orchestrator.pipeline.cells import PlannedCell
 from omnigap_orchestrator.plan import score_key
-from omnigap_orchestrator.run.book import Entry
 from omnigap_orchestrator.scoring import (
     AsrFacts,
     AudioFacts,
@@ -37,42 +37,41 @@ def _gold_digest(question: str, answers: tuple[str, ...], choices: tuple[str, ..
     return digest_of([question, answers, choices, language, *more])
 
 
-def key_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> str:
+def key_of(cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> str:
     """The key of a cell's score: its texts, its facts about the audio, the golds and the normaliser's version."""
-    item = entry.item
+    item = cell.item
     heard = "" if transcript is None else f"{transcript.key}\n{transcript.text}"
     return score_key(
         text=heard,
         own_text=f"{answer.finish_reason}\n{answer.audio_seconds}\n{answer.audio_rms}\n{answer.own_text}",
-        golds=_gold_digest(item.question, item.answers, item.choices, item.language, *_scored_by(entry)),
-        answer_type=f"{item.answer_type}:{entry.cell.condition.output}",
+        golds=_gold_digest(item.question, item.answers, item.choices, item.language, *_scored_by(cell)),
+        answer_type=f"{item.answer_type}:{cell.cell.condition.output}",
         normaliser=scoring_version(),
     )
 
 
-def _scored_by(entry: Entry) -> tuple[str, ...]:
-    """What else a score depends on: metric, what it looks at beyond the golds, judge with rubric, classifier."""
-    item = entry.item
+def _scored_by(cell: PlannedCell) -> tuple[str, ...]:
+    """What else a score depends on: metric, what it looks at beyond the golds, judge with rubric."""
+    item = cell.item
     # VoiceBench's BIG-Bench Hard rules read the task from the id.
-    named = item.id if entry.metric == "voicebench_bbh" else ""
+    named = item.id if cell.metric == "voicebench_bbh" else ""
     checks = "\n".join(f"{check.kind} {check.arguments}" for check in item.checks)
     # A judge is shown the instruction as well; no other metric looks at it.
-    told = item.instruction if entry.is_judged else ""
-    digest = "" if entry.classifier is None else entry.classifier.digest
-    return entry.metric, named, checks, entry.judge or "", told, digest
+    told = item.instruction if cell.is_judged else ""
+    # The last part is empty since 0.1.0's classifier was removed; it stays, so that stored scores keep their keys.
+    return cell.metric, named, checks, cell.judge or "", told, ""
 
 
-def texts_of(entry: Entry, answer: AnswerRow, transcript: TranscriptRow | None) -> tuple[str, str | None]:
+def texts_of(cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> tuple[str, str | None]:
     """What is scored, and beside it the own text of a speech answer, where it has one."""
-    spoken = entry.cell.condition.output is Modality.SPEECH
     # A speech answer without any audio was heard as nothing, whatever its text channel says.
-    used = transcript.text if transcript is not None else "" if spoken else answer.own_text
-    return used, (answer.own_text or None) if spoken else None
+    used = transcript.text if transcript is not None else "" if cell.is_spoken else answer.own_text
+    return used, (answer.own_text or None) if cell.is_spoken else None
 
 
 def score_cell(
     key: str,
-    entry: Entry,
+    cell: PlannedCell,
     answer: AnswerRow,
     transcript: TranscriptRow | None,
     verdicts: tuple[float, float | None] | None = None,
@@ -82,14 +81,13 @@ def score_cell(
     Args:
         verdicts: of a judged answer, the scores of the two texts that `texts_of` gives.
     """
-    item, spoken = entry.item, entry.cell.condition.output is Modality.SPEECH
-    used, own_text = texts_of(entry, answer, transcript)
+    item, spoken = cell.item, cell.is_spoken
+    used, own_text = texts_of(cell, answer, transcript)
     if verdicts is None:
-        panda = None if entry.classifier is None else entry.classifier.panda
-        scored = score(item, used, entry.metric, panda)
-        own = None if own_text is None else score(item, own_text, entry.metric, panda).score
+        scored = score(item, used, cell.metric)
+        own = None if own_text is None else score(item, own_text, cell.metric).score
     else:
-        scored, own = Scored(verdicts[0], entry.metric, normalise(used, item.language)), verdicts[1]
+        scored, own = Scored(verdicts[0], cell.metric, normalise(used, item.language)), verdicts[1]
     errors = None
     if transcript is not None and answer.own_text:
         errors = word_errors(answer.own_text, transcript.text, item.language)
@@ -105,16 +103,9 @@ def score_cell(
     )
 
 
-def second_score(entry: Entry, transcript: TranscriptRow) -> float | None:
-    """What the second scorer's transcript is worth by the cell's own metric.
-
-    None where a judge would have to say, or a classifier whose files are no longer there.
-    """
-    classifier = entry.classifier
-    if entry.is_judged or (classifier is not None and classifier.panda is None):
-        return None
-    panda = None if classifier is None else classifier.panda
-    return score(entry.item, transcript.text, entry.metric, panda).score
+def second_score(cell: PlannedCell, transcript: TranscriptRow) -> float | None:
+    """The score of the second scorer's transcript by the cell's own metric; None where a judge would have to say."""
+    return None if cell.is_judged else score(cell.item, transcript.text, cell.metric).score
 
 
 def _flags(item: Item, answer: AnswerRow, transcript: TranscriptRow | None, spoken: bool) -> frozenset[Flag]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from omnigap.vocabulary import Condition, Control, Outcome
-from omnigap_orchestrator.run.settings import Stage
+from omnigap_orchestrator.pipeline.scope import Stage
 
 
 class Observer(Protocol):

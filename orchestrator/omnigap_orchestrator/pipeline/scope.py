@@ -1,4 +1,4 @@
-"""What one call of `run` does: the configuration's plan, and what this call is restricted to."""
+"""The scope of one call: which stages, models and conditions of the plan it works on, and which services it needs."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Stage(StrEnum):
 ALL_STAGES = tuple(Stage)
 
 
-class RestrictionError(Exception):
-    """A flag restricts a call to something that the run does not hold."""
+class ScopeError(Exception):
+    """A flag names something that the run does not plan."""
 
 
 @dataclass(frozen=True, slots=True)
-class Restriction:
+class RunScope:
     """What of the plan this call works on; empty means all. Denominators never change with it."""
 
     models: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Restriction:
         return (not self.models or model in self.models) and (not self.conditions or condition in self.conditions)
 
     @property
-    def scope(self) -> Scope:
+    def preflight(self) -> Scope:
         """What the preflight of this call checks."""
         return Scope(
             self.models,
@@ -69,37 +69,35 @@ class Restriction:
         )
 
     @classmethod
-    def parse(cls, models: Sequence[str], conditions: Sequence[str], stages: Sequence[str]) -> Restriction:
+    def parse(cls, models: Sequence[str], conditions: Sequence[str], stages: Sequence[str]) -> RunScope:
         """From the words of the command line.
 
         Raises:
-            RestrictionError: for an unknown condition or stage, or no stage at all.
+            ScopeError: for an unknown condition or stage, or no stage at all.
         """
         try:
             chosen = tuple(Condition.parse(name) for name in conditions)
         except ValueError as error:
-            raise RestrictionError(f"--conditions: {error}") from None
+            raise ScopeError(f"--conditions: {error}") from None
         if not stages:
-            raise RestrictionError(f"--stages names no stage: any of {', '.join(Stage)}")
+            raise ScopeError(f"--stages names no stage: any of {', '.join(Stage)}")
         for name in stages:
             if name not in list(Stage):
-                raise RestrictionError(f"--stages: unknown stage {name!r}: any of {', '.join(Stage)}")
+                raise ScopeError(f"--stages: unknown stage {name!r}: any of {', '.join(Stage)}")
         return cls(tuple(models), chosen, tuple(stage for stage in Stage if stage in stages))
 
-    def without(self, stage: Stage) -> Restriction:
+    def without(self, stage: Stage) -> RunScope:
         """The same without one stage."""
         return replace(self, stages=tuple(other for other in self.stages if other is not stage))
 
     def check(self, known: Sequence[str]) -> None:
-        """Raises RestrictionError for a model that the plan does not hold."""
+        """Raises ScopeError for a model that the plan does not hold."""
         for model in self.models:
             if model not in known:
                 near = difflib.get_close_matches(model.lower(), known, n=1)
                 meant = f" (did you mean {near[0]!r}?)" if near else ""
                 planned = ", ".join(known)
-                raise RestrictionError(
-                    f"--models names {model!r}, which this run does not plan{meant}: it plans {planned}"
-                )
+                raise ScopeError(f"--models names {model!r}, which this run does not plan{meant}: it plans {planned}")
 
 
 def retry_policy(config: Config) -> RetryPolicy:
@@ -112,22 +110,22 @@ def planned_models(config: Config) -> tuple[str, ...]:
     return tuple(model.name for model in config.models) or models_of_fleet(config)
 
 
-def left_to_fleet(config: Config, items: Sequence[Item], restriction: Restriction) -> Wanted:
+def left_to_fleet(config: Config, items: Sequence[Item], scope: RunScope) -> Wanted:
     """What this call needs and the configuration gives no endpoints for."""
-    conditions = [c for c in config.run.conditions if not restriction.conditions or c in restriction.conditions]
-    generates = Stage.GENERATE in restriction.stages
+    conditions = [c for c in config.run.conditions if not scope.conditions or c in scope.conditions]
+    generates = Stage.GENERATE in scope.stages
     spoken = any(Modality.SPEECH not in item.carriers for item in items)
     models = tuple(model.name for model in config.models if generates and not model.endpoints)
     return Wanted(
         models=models if config.models else None,
         scorer=not config.scorer.endpoints
-        and Stage.TRANSCRIBE in restriction.stages
+        and Stage.TRANSCRIBE in scope.stages
         and any(condition.output is Modality.SPEECH for condition in conditions),
         tts=not config.tts.endpoints
-        and restriction.makes_carriers
+        and scope.makes_carriers
         and spoken
         and any(condition.input is Modality.SPEECH for condition in conditions),
-        judge=config.judge is not None and not config.judge.endpoints and Stage.JUDGE in restriction.stages,
+        judge=config.judge is not None and not config.judge.endpoints and Stage.JUDGE in scope.stages,
     )
 
 

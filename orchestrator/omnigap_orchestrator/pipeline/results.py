@@ -1,4 +1,4 @@
-"""From book and journal to the results table: one row per planned cell, missing cells included."""
+"""From planned cells and the journal to the results table: one row a planned cell, missing cells included."""
 
 from __future__ import annotations
 
@@ -10,80 +10,73 @@ import polars as pl
 
 from omnigap.vocabulary import Modality, Outcome, Support
 from omnigap_orchestrator.carriers import spoken_text
-from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRow, TranscriptRow, VerdictRow
+from omnigap_orchestrator.journal import AnswerRow, FailureRow, Records, ScoreRow, TranscriptRow
+from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
+from omnigap_orchestrator.pipeline.failures import NO_MODEL
+from omnigap_orchestrator.pipeline.judge import kept_verdict
+from omnigap_orchestrator.pipeline.scope import Stage
+from omnigap_orchestrator.pipeline.score import key_of, second_score
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
-from omnigap_orchestrator.run.book import Book, Entry
-from omnigap_orchestrator.run.control_entries import ControlEntries
-from omnigap_orchestrator.run.failures import NO_MODEL
-from omnigap_orchestrator.run.judge import kept_verdict
-from omnigap_orchestrator.run.score import key_of, second_score
-from omnigap_orchestrator.run.settings import Stage
 from omnigap_orchestrator.scoring import WordErrors, word_errors
 
 _CHUNK = 20_000
 
 
 class ResultsTable:
-    """Reads the whole journal once, then looks every planned cell up."""
+    """Looks every planned cell up among the journal's rows."""
 
-    def __init__(self, name: str, book: Book, journal: Journal) -> None:
+    def __init__(self, name: str, cells: PlannedCells, records: Records) -> None:
+        """`name` is the run's, as the column `run` gives it."""
         self._name = name
-        self._book = book
-        self._controls = ControlEntries(book)
-        self._answers = {row.key: row for row in journal.all(AnswerRow)}
-        self._transcripts = {row.key: row for row in journal.all(TranscriptRow)}
-        self._scores = {row.key: row for row in journal.all(ScoreRow)}
-        self._verdicts = {row.key: row for row in journal.all(VerdictRow)}
-        self._failures = {
-            (row.stage, row.model, row.item_id, row.condition, row.replicate): row for row in journal.all(FailureRow)
-        }
+        self._cells = cells
+        self._records = records
 
     def frame(self) -> pl.DataFrame:
         """The table, in plan order, with the columns of `RESULTS_SCHEMA`."""
-        return _in_chunks((self._row(entry) for entry in self._book), RESULTS_SCHEMA)
+        return _in_chunks((self._row(cell) for cell in self._cells), RESULTS_SCHEMA)
 
     def control_frame(self) -> pl.DataFrame:
         """The control cells, in plan order, with the columns of `CONTROLS_SCHEMA`."""
-        return _in_chunks((self._control_row(entry) for entry in self._controls), CONTROLS_SCHEMA)
+        return _in_chunks((self._control_row(cell) for cell in self._cells.controls()), CONTROLS_SCHEMA)
 
-    def unfinished(self) -> Iterator[tuple[Entry, AnswerRow | None, TranscriptRow | None]]:
+    def unfinished(self) -> Iterator[tuple[PlannedCell, AnswerRow | None, TranscriptRow | None]]:
         """The cells without a score that a service could still give one, with what they have so far; controls last."""
-        for entry in chain(self._book, map(self._as_far_as_it_came, self._controls)):
-            answer, transcript, score = self._found(entry)
-            if score is None and entry.support is not Support.UNSUPPORTED:
-                yield entry, answer, transcript
+        for planned in chain(self._cells, map(self._as_far_as_it_came, self._cells.controls())):
+            answer, transcript, score = self._found(planned)
+            if score is None and planned.support is not Support.UNSUPPORTED:
+                yield planned, answer, transcript
 
-    def _as_far_as_it_came(self, entry: Entry) -> Entry:
+    def _as_far_as_it_came(self, planned: PlannedCell) -> PlannedCell:
         """A cell in two passes whose first was answered, in its second; any other as it is."""
-        first = self._answers.get(entry.key) if entry.is_first_pass and entry.key is not None else None
-        return entry if first is None else self._controls.second_pass(entry, first.own_text)
+        first = self._records.answers.get(planned.key) if planned.is_first_pass and planned.key is not None else None
+        return planned if first is None else self._cells.second_pass(planned, first.own_text)
 
-    def _found(self, entry: Entry) -> tuple[AnswerRow | None, TranscriptRow | None, ScoreRow | None]:
-        answer = self._answers.get(entry.key) if entry.key else None
+    def _found(self, planned: PlannedCell) -> tuple[AnswerRow | None, TranscriptRow | None, ScoreRow | None]:
+        answer = self._records.answers.get(planned.key) if planned.key else None
         if answer is None:
             return None, None, None
         transcript = None
-        if entry.cell.condition.output is Modality.SPEECH and answer.media_sha is not None:
-            transcript = self._transcripts.get(self._book.transcript_key(answer.media_sha, entry.item))
+        if planned.cell.condition.output is Modality.SPEECH and answer.media_sha is not None:
+            transcript = self._records.transcripts.get(self._cells.transcript_key(answer.media_sha, planned.item))
             if transcript is None:
                 return answer, None, None
-        return answer, transcript, self._scores.get(key_of(entry, answer, transcript))
+        return answer, transcript, self._records.scores.get(key_of(planned, answer, transcript))
 
-    def _row(self, entry: Entry) -> dict[str, Any]:
+    def _row(self, planned: PlannedCell) -> dict[str, Any]:
         """A row's values by column, in the schema's order; a test holds the two together."""
-        cell, item, subject = entry.cell, entry.item, entry.subject
-        answer, transcript, score = self._found(entry)
-        failure = None if score is not None else self._failure(entry, answer, transcript)
-        second = self._second(entry, answer)
+        cell, item, model = planned.cell, planned.item, planned.model
+        answer, transcript, score = self._found(planned)
+        failure = None if score is not None else self._failure(planned, answer, transcript)
+        second = self._second(planned, answer)
         spoken = cell.condition.output is Modality.SPEECH
         made = cell.condition.input not in item.carriers
-        carriers, source = self._book.carriers, cell.condition.input
-        reading = carriers.reading(cell.replicate) if made and source is Modality.SPEECH else None
+        carriers, source = self._cells.carriers, cell.condition.input
+        said = carriers.speech_variant(cell.replicate) if made and source is Modality.SPEECH else None
         style = carriers.style(cell.replicate) if made and source is Modality.IMAGE else None
         return {
             "run": self._name,
             "model": cell.model,
-            "architecture": subject.architecture,
+            "architecture": model.architecture,
             "item_id": cell.item_id,
             "task": item.task,
             "language": item.language,
@@ -93,15 +86,15 @@ class ResultsTable:
             "output": cell.condition.output.value,
             "condition": cell.condition.name,
             "replicate": cell.replicate,
-            "voice": None if reading is None else reading.voice,
-            "words_per_minute": None if reading is None else reading.words_per_minute,
+            "voice": None if said is None else said.voice,
+            "words_per_minute": None if said is None else said.words_per_minute,
             "font": None if style is None else style.font,
             "font_size": None if style is None else style.size,
             "colour": None if style is None else style.colour,
             "background": None if style is None else style.background,
             "image_width": None if style is None else style.width,
-            "outcome": _outcome(entry, score, failure).value,
-            "support": None if entry.support is None else entry.support.value,
+            "outcome": _outcome(planned, score, failure).value,
+            "support": None if planned.support is None else planned.support.value,
             "flags": [] if score is None else score.flags.split(),
             "own_text": None if answer is None else answer.own_text,
             "transcript": None if transcript is None else transcript.text,
@@ -112,10 +105,10 @@ class ResultsTable:
             "metric": None if score is None else score.metric,
             "finish_reason": None if answer is None else answer.finish_reason,
             "error_reason": None if failure is None else failure.reason,
-            "error_message": _message(entry, failure),
+            "error_message": _message(planned, failure),
             "audio_seconds": None if answer is None else answer.audio_seconds,
             "tokens": None if answer is None else answer.output_tokens,
-            "input_media": _input_media(entry),
+            "input_media": _input_media(planned),
             "output_media": None if answer is None else answer.media_sha,
             "latency_s": None if answer is None else answer.latency_s,
             "queue_s": None if answer is None else answer.queue_s,
@@ -131,51 +124,53 @@ class ResultsTable:
             "wer_errors": None if score is None else score.wer_errors,
             "wer_words": None if score is None else score.wer_words,
             "second_transcript": None if second is None else second.text,
-            "second_score": None if second is None else second_score(entry, second),
+            "second_score": None if second is None else second_score(planned, second),
             "second_asr_digest": None if second is None else second.asr_digest,
-            "judge_rating": None if score is None else self._rating(entry, answer, transcript),
-            "judge_digest": self._book.judge_digest if score is not None and entry.is_judged else None,
+            "judge_rating": None if score is None else self._rating(planned, answer, transcript),
+            "judge_digest": self._cells.judge_digest if score is not None and planned.is_judged else None,
             "chance": 1 / len(item.choices) if item.choices else None,
         }
 
-    def _second(self, entry: Entry, answer: AnswerRow | None) -> TranscriptRow | None:
+    def _second(self, planned: PlannedCell, answer: AnswerRow | None) -> TranscriptRow | None:
         """What the second scorer heard."""
-        if answer is None or answer.media_sha is None or entry.cell.condition.output is not Modality.SPEECH:
+        if answer is None or answer.media_sha is None or planned.cell.condition.output is not Modality.SPEECH:
             return None
-        key = self._book.second_transcript_key(answer.media_sha, entry.item)
-        return None if key is None else self._transcripts.get(key)
+        key = self._cells.second_transcript_key(answer.media_sha, planned.item)
+        return None if key is None else self._records.transcripts.get(key)
 
-    def _rating(self, entry: Entry, answer: AnswerRow | None, transcript: TranscriptRow | None) -> float | None:
+    def _rating(self, planned: PlannedCell, answer: AnswerRow | None, transcript: TranscriptRow | None) -> float | None:
         """What the judge said of the text that was scored, on the rubric's own scale."""
-        spoken = entry.cell.condition.output is Modality.SPEECH
-        used, bench = _used(answer, transcript, spoken), self._book.bench
-        if entry.is_judged and bench is not None and used is not None and not used.strip():
+        spoken = planned.cell.condition.output is Modality.SPEECH
+        used, bench = _used(answer, transcript, spoken), self._cells.bench
+        if planned.is_judged and bench is not None and used is not None and not used.strip():
             # Nobody was asked: an answer of nothing has the lowest rating, as it has the lowest score.
-            rubric = bench.rubric_for(entry.item)
+            rubric = bench.rubric_for(planned.item)
             return None if rubric.labels else rubric.low
-        verdict = kept_verdict(self._book, entry, used, self._verdicts)
+        verdict = kept_verdict(self._cells, planned, used, self._records.verdicts)
         return None if verdict is None else verdict.rating
 
-    def _control_row(self, entry: Entry) -> dict[str, Any]:
+    def _control_row(self, planned: PlannedCell) -> dict[str, Any]:
         """A control cell's row: what it came to, and what was asked in its first pass."""
-        asked = self._as_far_as_it_came(entry)
+        asked = self._as_far_as_it_came(planned)
         row = self._row(asked)
         # The medium that was heard or seen, also where the answer came to the typed transcript of it.
-        row["input_media"] = _input_media(entry)
+        row["input_media"] = _input_media(planned)
         errors = _first_pass_errors(asked)
         if errors is not None:
             row["wer_errors"] = errors.insertions + errors.deletions + errors.substitutions
             row["wer_words"] = errors.words
-        row["control"] = None if entry.cell.control is None else entry.cell.control.value
+        row["control"] = None if planned.cell.control is None else planned.cell.control.value
         row["first_pass"] = asked.first_pass
         return row
 
-    def _failure(self, entry: Entry, answer: AnswerRow | None, transcript: TranscriptRow | None) -> FailureRow | None:
+    def _failure(
+        self, planned: PlannedCell, answer: AnswerRow | None, transcript: TranscriptRow | None
+    ) -> FailureRow | None:
         """The failure that keeps a cell from its score: of its carrier, of asking, of hearing, or of judging."""
-        cell = entry.cell
-        if entry.carrier is None:
-            variant = cell.replicate % self._book.carriers.variants(cell.condition.input)
-            return self._failures.get(
+        cell = planned.cell
+        if planned.carrier is None:
+            variant = cell.replicate % self._cells.carriers.variants(cell.condition.input)
+            return self._records.failures.get(
                 (Stage.CARRIERS.value, NO_MODEL, cell.item_id, cell.condition.input.value, variant)
             )
         if answer is None:
@@ -183,7 +178,7 @@ class ResultsTable:
         else:
             unheard = cell.condition.output is Modality.SPEECH and answer.media_sha is not None and transcript is None
             stage = Stage.TRANSCRIBE if unheard else Stage.JUDGE
-        return self._failures.get((stage.value, cell.model, cell.item_id, cell.filed_under, cell.replicate))
+        return self._records.failures.get((stage.value, cell.model, cell.item_id, cell.filed_under, cell.replicate))
 
 
 def _in_chunks(rows: Iterable[dict[str, Any]], schema: pl.Schema) -> pl.DataFrame:
@@ -195,27 +190,27 @@ def _in_chunks(rows: Iterable[dict[str, Any]], schema: pl.Schema) -> pl.DataFram
     return pl.concat(frames)
 
 
-def _first_pass_errors(entry: Entry) -> WordErrors | None:
+def _first_pass_errors(planned: PlannedCell) -> WordErrors | None:
     """Word errors of what was heard or read against the words of the carrier; None where nobody knows those."""
-    item, modality = entry.item, entry.cell.condition.input
-    if entry.first_pass is None or modality in item.carriers:
+    item, modality = planned.item, planned.cell.condition.input
+    if planned.first_pass is None or modality in item.carriers:
         return None
     words = spoken_text(item) if modality is Modality.SPEECH else item.typed
-    return word_errors(words, entry.first_pass, item.language)
+    return word_errors(words, planned.first_pass, item.language)
 
 
-def _outcome(entry: Entry, score: ScoreRow | None, failure: FailureRow | None) -> Outcome:
+def _outcome(planned: PlannedCell, score: ScoreRow | None, failure: FailureRow | None) -> Outcome:
     if score is not None:
         return Outcome.ANSWERED
-    if entry.support is Support.UNSUPPORTED:
+    if planned.support is Support.UNSUPPORTED:
         return Outcome.UNSUPPORTED
     return Outcome.PENDING if failure is None else Outcome.FAILED
 
 
-def _message(entry: Entry, failure: FailureRow | None) -> str | None:
+def _message(planned: PlannedCell, failure: FailureRow | None) -> str | None:
     if failure is not None:
         return failure.message
-    return entry.support_reason if entry.support is Support.UNSUPPORTED else None
+    return planned.support_reason if planned.support is Support.UNSUPPORTED else None
 
 
 def _used(answer: AnswerRow | None, transcript: TranscriptRow | None, spoken: bool) -> str | None:
@@ -229,7 +224,7 @@ def _used(answer: AnswerRow | None, transcript: TranscriptRow | None, spoken: bo
     return "" if answer.media_sha is None else None
 
 
-def _input_media(entry: Entry) -> str | None:
-    if entry.carrier is None or entry.cell.condition.input is Modality.TEXT:
+def _input_media(planned: PlannedCell) -> str | None:
+    if planned.carrier is None or planned.cell.condition.input is Modality.TEXT:
         return None
-    return entry.carrier.sha
+    return planned.carrier.sha

@@ -1,0 +1,139 @@
+"""What comes before the first question: connecting services, making carriers, fixing the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omnigap.vocabulary import Condition, Control, Modality
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.dispatch import RetryPolicy, Service
+from omnigap_orchestrator.fleet import Role, Roster
+from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
+from omnigap_orchestrator.pipeline.changes import changed_services
+from omnigap_orchestrator.pipeline.context import RunContext
+from omnigap_orchestrator.pipeline.failures import NO_MODEL
+from omnigap_orchestrator.pipeline.make_carriers import CarrierFinder, CarrierMaker
+from omnigap_orchestrator.pipeline.pipeline import RunServices
+from omnigap_orchestrator.pipeline.scope import RunScope, Stage
+from omnigap_orchestrator.pipeline.state import read_rubrics, save_plan, save_rubrics
+from omnigap_orchestrator.plan import Plan, filed_under
+
+
+async def connect_services(
+    context: RunContext, plan: Plan, scope: RunScope, endpoints: Roster, policy: RetryPolicy, judges: bool
+) -> RunServices:
+    """The services that this call needs and that answer now; for each that does not, a note says so.
+
+    Args:
+        judges: whether answers are judged.
+
+    Raises:
+        ServiceError: where replicas of one service differ.
+    """
+    covered = covered_conditions(plan, scope)
+
+    async def found(role: Role, name: str, addresses: tuple[str, ...]) -> Service | None:
+        service = await context.connect(role, name, addresses, policy)
+        if service is None:
+            missing = "has its name" if role is Role.MODEL else f"has the role {role}"
+            where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"
+            what = f"model {name}" if role is Role.MODEL else f"the {role}"
+            context.observer.note(f"{what} is away ({where}): what needs it stays pending")
+        return service
+
+    async def of_role(role: Role, addresses: tuple[str, ...], needed: bool) -> Service | None:
+        return await found(role, role, addresses) if needed else None
+
+    models = {}
+    if Stage.GENERATE in scope.stages:
+        for spec in plan.models:
+            if not scope.models or spec.name in scope.models:
+                service = await found(Role.MODEL, spec.name, spec.endpoints)
+                if service is not None:
+                    models[spec.name] = service
+    speaks = scope.makes_carriers and any(c.input is Modality.SPEECH for c in covered)
+    hears = Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered)
+    return RunServices(
+        models,
+        tts=await of_role(Role.TTS, endpoints.tts, speaks),
+        scorer=await of_role(Role.SCORER, endpoints.scorer, hears),
+        judge=await of_role(Role.JUDGE, endpoints.judge, judges and Stage.JUDGE in scope.stages),
+    )
+
+
+async def prepare(
+    context: RunContext, config: Config, plan: Plan, scope: RunScope, services: RunServices
+) -> PlannedCells:
+    """Makes the carriers that this call covers, and fixes the plan.
+
+    Raises:
+        ItemError, CarrierError: where a carrier can't be made.
+        RubricError: for a rubric that can't be used.
+    """
+    # Read before anything is asked: a file that is no rubric stops the run at once.
+    rubrics = read_rubrics(config.judge)
+    before = Cards.last_seen(context.records)
+    for role, name, service in connected(services):
+        await context.save_service(role, name, service)
+    cards = Cards.last_seen(context.records)
+    finder = CarrierFinder(config, context.store, context.records, cards.tts_digest)
+    await _make_carriers(context, config, plan, scope, services, finder)
+    cells = PlannedCells(config, plan, finder.set, cards, rubrics)
+    if why := changed_services(cells, before, context.store, context.records):
+        context.observer.note(why)
+    save_rubrics(context.journal, rubrics)
+    for note in save_plan(context.folder, context.journal, cells, context.store):
+        context.observer.note(note)
+    _forget_failures(context, plan, scope, services)
+    return cells
+
+
+def covered_conditions(plan: Plan, scope: RunScope) -> set[Condition]:
+    """The conditions that this call asks some model in."""
+    return {c for spec in plan.models for c in spec.conditions if scope.covers(spec.name, c)}
+
+
+def connected(services: RunServices) -> Iterator[tuple[Role, str, Service]]:
+    """The services that answer, with their role and name."""
+    for name, model in services.models.items():
+        yield Role.MODEL, name, model
+    for role, service in (
+        (Role.TTS, services.tts),
+        (Role.SCORER, services.scorer),
+        (Role.JUDGE, services.judge),
+    ):
+        if service is not None:
+            yield role, role, service
+
+
+async def _make_carriers(
+    context: RunContext, config: Config, plan: Plan, scope: RunScope, services: RunServices, finder: CarrierFinder
+) -> None:
+    """Those of the covered conditions, where this call makes carriers; the finder's set then holds all that exist."""
+    maker = CarrierMaker(context, finder, services.tts, config.run.request_timeout_s)
+    inputs = {condition.input for condition in covered_conditions(plan, scope)}
+    missing = [job for job in finder.missing(plan) if job[1] in inputs]
+    if scope.makes_carriers:
+        if services.tts is not None:
+            context.records.forget_failures(Stage.CARRIERS, NO_MODEL, [Modality.SPEECH])
+        await maker.make(missing)
+    blanks = [carrier for carrier in finder.missing_blanks(plan) if carrier.modality in inputs]
+    if scope.makes_carriers:
+        await maker.make_blanks(blanks)
+    if maker.left_out:
+        context.observer.note(f"{maker.left_out} questions could not be read aloud yet: their cells stay pending")
+
+
+def _forget_failures(context: RunContext, plan: Plan, scope: RunScope, services: RunServices) -> None:
+    """Drops the failures that this call tries again: those of stages whose service answers now."""
+    for spec in plan.models:
+        conditions = [c for c in spec.conditions if scope.covers(spec.name, c)]
+        covered = [filed_under(c, control) for control in (None, *Control) for c in conditions]
+        stages = (
+            (Stage.GENERATE, services.models.get(spec.name)),
+            (Stage.TRANSCRIBE, services.scorer),
+            (Stage.JUDGE, services.judge),
+        )
+        for stage, service in stages:
+            if service is not None:
+                context.records.forget_failures(stage, spec.name, covered)

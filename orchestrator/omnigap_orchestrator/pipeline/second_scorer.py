@@ -1,0 +1,86 @@
+"""A second scorer transcribes the same answers: its scores beside the first's show how much depends on the choice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from omnigap_orchestrator.config import ScorerConfig
+from omnigap_orchestrator.dispatch import Away, CallFailed
+from omnigap_orchestrator.fleet import Role
+from omnigap_orchestrator.pipeline.cells import SECOND_SCORER, PlannedCells
+from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
+from omnigap_orchestrator.pipeline.requests import transcribe_request
+from omnigap_orchestrator.pipeline.scope import RunScope, retry_policy
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    key: str
+    media_sha: str
+    language: str
+
+
+async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunScope) -> None:
+    """Has every stored spoken answer transcribed by the second scorer, if there is one; what it did is not repeated.
+
+    A run is whole without it: what it has not transcribed is only missing from the comparison.
+
+    Raises:
+        JournalError: where the disk is full.
+        ServiceError: where its replicas differ.
+    """
+    config, note = cells.config, context.observer.note
+    second = config.second_scorer
+    if second is None or not second.endpoints:
+        return
+    service = await context.connect(Role.SCORER, "second scorer", second.endpoints, retry_policy(config))
+    if service is None:
+        note(f"the second scorer is away ({', '.join(second.endpoints)}): its transcripts can be had later")
+        return
+    await context.save_service(Role.SCORER, SECOND_SCORER, service)
+    cells.meet_second_scorer(service.card)
+    if cells.scorers_are_the_same:
+        note("the second scorer is the same service as the first: it can tell nothing new")
+
+    def away(gone: Away) -> None:
+        note(f"the second scorer: {gone}; what it has not heard can be had later")
+
+    await _transcribe(context, cells, scope, second, ServiceCalls(service, config.run.request_timeout_s, away))
+
+
+async def _transcribe(
+    context: RunContext, cells: PlannedCells, scope: RunScope, config: ScorerConfig, calls: ServiceCalls
+) -> None:
+    jobs = list(dict.fromkeys(_jobs(context, cells, scope)))
+    todo = [job for job in jobs if job.key not in context.records.transcripts]
+    failures: list[CallFailed] = []
+
+    async def transcribe(job: _Job) -> None:
+        data = await asyncio.to_thread(context.store.read, job.media_sha)
+        request_id = f"{context.run_id}-{job.key}"
+        answer = await calls.call(transcribe_request(data, request_id, config.decoding, job.language, calls.digest))
+        await context.save_transcript(job.key, answer)
+
+    def failed(_: _Job, failure: CallFailed) -> None:
+        failures.append(failure)
+        if len(failures) == 1:
+            context.observer.note(f"the second scorer: {failure.error.message}")
+
+    progress = (context.observer, "transcripts by the second scorer", len(jobs))
+    await call_for_each(todo, transcribe, calls, progress, failed)
+    if failures:
+        text = f"the second scorer could not hear {len(failures)} answers: the same command asks it again"
+        context.observer.note(text)
+
+
+def _jobs(context: RunContext, cells: PlannedCells, scope: RunScope) -> Iterator[_Job]:
+    for planned in cells:
+        cell, answer = planned.cell, context.records.answers.get(planned.key or "")
+        if answer is None or answer.media_sha is None or not planned.is_spoken:
+            continue
+        if scope.covers(cell.model, cell.condition) and context.store.exists(answer.media_sha):
+            key = cells.second_transcript_key(answer.media_sha, planned.item)
+            assert key is not None
+            yield _Job(key, answer.media_sha, cells.second_language(planned.item))

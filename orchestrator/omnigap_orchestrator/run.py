@@ -1,0 +1,262 @@
+"""The commands on a run's folder, from the services to the files: run, resume, rescore, report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from omnigap_orchestrator.calibration.drive import calibrate as measure
+from omnigap_orchestrator.config import Config, ScorerConfig
+from omnigap_orchestrator.config.services import FleetKind, ModelConfig
+from omnigap_orchestrator.dispatch import ServiceError
+from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
+from omnigap_orchestrator.fleet.choose import services_of
+from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.journal import Journal, Records
+from omnigap_orchestrator.outputs.facts import command_line
+from omnigap_orchestrator.outputs.instrument import keep_labels
+from omnigap_orchestrator.outputs.write import current_summary, write_outputs
+from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.context import RunContext, now, open_run
+from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.observer import Observer
+from omnigap_orchestrator.pipeline.open_cells import announce, no_judge, open_cells
+from omnigap_orchestrator.pipeline.pipeline import Pipeline
+from omnigap_orchestrator.pipeline.prepare import connect_services, connected, prepare
+from omnigap_orchestrator.pipeline.rescore import SCORED_BY, rescore
+from omnigap_orchestrator.pipeline.results import ResultsTable
+from omnigap_orchestrator.pipeline.scope import (
+    RunScope,
+    Stage,
+    left_to_fleet,
+    model_specs,
+    planned_models,
+    retry_policy,
+    roster_of,
+)
+from omnigap_orchestrator.pipeline.score import scoring_version
+from omnigap_orchestrator.pipeline.second_scorer import transcribe_again
+from omnigap_orchestrator.pipeline.state import StoredPlan, load_cells, load_plan, with_rubrics
+from omnigap_orchestrator.plan import make_plan
+from omnigap_orchestrator.preflight import CALIBRATE, VERIFY, ServiceCard, check_services, enforce, run_preflight
+from omnigap_orchestrator.verification.drive import Choices, Readback
+from omnigap_orchestrator.verification.drive import verify as read_back
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a call changes for good in the configuration of a stored run; empty changes nothing.
+
+    Attributes:
+        rubrics: keys of `[judge]`; a None changes nothing.
+        second_scorer: endpoints.
+    """
+
+    fleet: str | None = None
+    rubrics: Mapping[str, str | None] = field(default_factory=dict)
+    second_scorer: tuple[str, ...] = ()
+
+    def applied(self, config: Config) -> Config:
+        """Raises ConfigError for a rubric that does not exist."""
+        given = {key: value for key, value in self.rubrics.items() if value is not None}
+        if given:
+            config = with_rubrics(config, given)
+        if self.second_scorer:
+            other = (config.second_scorer or ScorerConfig()).model_copy(update={"endpoints": self.second_scorer})
+            config = config.model_copy(update={"second_scorer": other})
+        if self.fleet is not None:
+            fleet = config.fleet.model_copy(update={"kind": FleetKind(self.fleet)})
+            config = config.model_copy(update={"fleet": fleet})
+        return config
+
+
+async def run(
+    config: Config, items: Sequence[Item], folder: RunFolder, scope: RunScope, observer: Observer
+) -> dict[str, Any]:
+    """Works through the open cells of a plan, writes the run's files, and returns what summary.json holds.
+
+    Raises:
+        ScopeError: where the scope names a model that is not planned.
+        PreflightError: where the plan or a service can't do what this call needs.
+        FolderError: where the folder cannot be used, or another process uses it.
+        FleetError: where the services cannot be had.
+        ServiceError: where replicas of one service differ.
+        ItemError, CarrierError: where a carrier can't be made.
+        JournalError: where the disk is full; nothing that was acknowledged is lost.
+    """
+    scope.check(planned_models(config))
+    config = run_preflight(config, items, scope.preflight, folder.root, observer.note)
+    if config.judge is None:
+        scope = scope.without(Stage.JUDGE)
+    async with open_run(folder, observer) as context:
+        cells = await _ask(context, config, items, scope)
+        try:
+            if Stage.TRANSCRIBE in scope.stages:
+                await transcribe_again(context, cells, scope)
+        except ServiceError:
+            # The run is whole without a second scorer: its files are not held back by one that can't be used.
+            await asyncio.to_thread(export, folder, cells, context.records)
+            raise
+        return await asyncio.to_thread(export, folder, cells, context.records)
+
+
+async def resume(folder: RunFolder, scope: RunScope, observer: Observer, changes: Changes) -> dict[str, Any]:
+    """Works through single stages of the plan that the folder holds.
+
+    Raises:
+        as `run`; FolderError where the folder holds no run, ConfigError for a rubric that does not exist.
+    """
+    config, items = load_plan(folder)
+    return await run(changes.applied(config), items, folder, scope, observer)
+
+
+def report(
+    folder: RunFolder,
+    observer: Observer,
+    *,
+    single_file: bool | None = None,
+    allow_missing: bool | None = None,
+    labels: Path | None = None,
+    verified_only: bool = False,
+) -> dict[str, Any]:
+    """Writes the run's files from its folder alone; returns what summary.json holds. No service is asked.
+
+    Args:
+        labels: human labels, taken into the folder first.
+        verified_only: keep to the items whose every made carrier was read back whole.
+
+    Raises:
+        FolderError: where no run was started there.
+        LabelsError: for labels that are not of this run's answers.
+    """
+    with _stored_run(folder) as (cells, records):
+        rescore(folder, cells, records, observer)
+        if labels is not None:
+            keep_labels(folder, labels, ResultsTable(folder.name, cells, records).frame())
+        return write_outputs(
+            folder,
+            cells,
+            records,
+            single_file=single_file,
+            allow_missing=allow_missing,
+            verified_only=verified_only,
+        )
+
+
+async def calibrate(
+    config: Config,
+    items: Sequence[Item],
+    folder: RunFolder,
+    observer: Observer,
+    *,
+    stored: StoredPlan | None,
+    carrier: str | None = None,
+    per_type: int | None = None,
+) -> pl.DataFrame:
+    """Measures the ASR scorer on texts that are known, and writes the files of the run in the folder again.
+
+    Args:
+        stored: configuration and items of that run; None where there is none.
+
+    Returns:
+        The clips (`CALIBRATION_SCHEMA`).
+
+    Raises:
+        as `run`; CalibrationError for items or a scorer that can't be used.
+    """
+    # The files of a stored run are written again afterwards: its carriers are found by their fonts.
+    scope = replace(CALIBRATE, finds_carriers=stored is not None)
+    config = run_preflight(config, items, scope, folder.root, observer.note)
+    async with open_run(folder, observer) as context:
+        clips = await measure(config, items, context, carrier=carrier, per_type=per_type)
+        if stored is not None:
+            await asyncio.to_thread(_refresh, context, load_cells(*stored, folder, context.records))
+        return clips
+
+
+async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> Readback:
+    """Reads the made carriers of a stored run back, and writes its files again.
+
+    Raises:
+        as `run`; FolderError where the folder holds no run.
+    """
+    stored = load_plan(folder)
+    run_preflight(*stored, VERIFY, folder.root, observer.note)
+    async with open_run(folder, observer) as context:
+        cells = load_cells(*stored, folder, context.records)
+        found = await read_back(context, cells, choices)
+        await asyncio.to_thread(_refresh, context, cells)
+        return found
+
+
+def _refresh(context: RunContext, cells: PlannedCells) -> None:
+    """Writes the files of a stored run again, after a command that added to what its folder holds."""
+    rescore(context.folder, cells, context.records, context.observer, locked=True)
+    write_outputs(context.folder, cells, context.records)
+
+
+def export(folder: RunFolder, cells: PlannedCells, records: Records) -> dict[str, Any]:
+    """The run's files, written only where something that they follow from has changed."""
+    current = current_summary(folder, records, cells.config)
+    return write_outputs(folder, cells, records) if current is None else current
+
+
+@contextmanager
+def _stored_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
+    config, items = load_plan(folder)
+    journal = Journal(folder.journal)
+    try:
+        records = Records(journal)
+        yield load_cells(config, items, folder, records), records
+    finally:
+        journal.close()
+
+
+async def _ask(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> PlannedCells:
+    """Brings the services up and takes the open cells through the pipeline."""
+    journal, observer = context.journal, context.observer
+    fleet = await _fleet(context, config, items, scope)
+    observer.note(fleet.description)
+    if not journal.meta("started"):
+        journal.set_meta("started", now())
+    async with fleet as endpoints:
+        try:
+            # What the fleet brings is part of the configuration from here on, so that the folder holds the whole plan.
+            specs = model_specs(config, endpoints)
+            named = tuple(ModelConfig(name=name) for name in endpoints.models)
+            config = config.model_copy(update={"models": config.models or named})
+            plan = make_plan(items, specs, config.run.replicates, config.run.controls)
+            scope.check([spec.name for spec in specs])
+            policy, judges = retry_policy(config), config.judge is not None
+            services = await connect_services(context, plan, scope, endpoints, policy, judges)
+            cards = [ServiceCard(role, name, service.card) for role, name, service in connected(services)]
+            enforce(check_services(config, items, cards), observer.note)
+            cells = await prepare(context, config, plan, scope, services)
+            todo = open_cells(context, cells, scope, services.models)
+            announce(observer, cells, scope, todo)
+            if todo.unjudged and services.judge is None:
+                observer.note(no_judge(todo.unjudged, config, scope))
+            await Pipeline(context, cells, scope, services).run(todo)
+        finally:
+            await context.disconnect()
+    await context.records.flush()
+    if scope.scores_everything:
+        journal.set_meta(SCORED_BY, scoring_version())
+    journal.set_meta("finished", now())
+    journal.set_meta("command", command_line())
+    return cells
+
+
+async def _fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> Fleet:
+    if scope.stages == (Stage.SCORE,):
+        return StaticFleet(Roster(dict.fromkeys(planned_models(config), ()), (), ()), "none, scoring needs no service")
+    services = services_of(config) if config.fleet.services else ()
+    kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
+    wanted, note = left_to_fleet(config, items, scope), context.observer.note
+    return await choose(kind, roster_of(config), services, context.folder.services, note, timeout_s, wanted)
