@@ -3,12 +3,15 @@
 A file counts where one of its functions runs in the orchestrator's process between the start of `run` and the start of
 the analysis. Importing a module does not count: that also runs the bodies of classes whose methods no cell calls.
 
-    python benchmarks/files_on_the_road.py            # the number, then the files
+    python benchmarks/files_on_the_road.py               # the number, then the files
+    python benchmarks/files_on_the_road.py --check 45    # exit status 1 for more
     python benchmarks/files_on_the_road.py --fleet static --config study.toml
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 import tempfile
 import threading
@@ -16,11 +19,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import polars as pl
+
 import omnigap
 import omnigap_orchestrator
 from omnigap_orchestrator.cli.main import main
 
-ROOTS = tuple(str(Path(package.__file__ or "").parent) for package in (omnigap, omnigap_orchestrator))
+# With the separator: installed side by side, `omnigap` is also how `omnigap_services` begins.
+ROOTS = tuple(f"{Path(package.__file__ or '').parent}{os.sep}" for package in (omnigap, omnigap_orchestrator))
 NOT_ON_THE_ROAD = ("<module>", "<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambda>")
 
 
@@ -55,10 +61,15 @@ def under_import(frame: FrameType | None) -> bool:
 
 
 def cell(arguments: list[str]) -> Road:
-    """Runs one cell, a spoken question with a spoken answer, in a folder of its own."""
+    """Runs one cell, a spoken question with a spoken answer, in a folder of its own.
+
+    Raises:
+        SystemExit: where that cell gets no score, or the analysis is not reached: the number would be of another road.
+    """
     road = Road()
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["run", "--limit", "1", "--conditions", "s2s", "--run-dir", f"{folder}/run", "--quiet", *arguments]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "run")
+        command = ["run", "--limit", "1", "--conditions", "s2s", "--run-dir", str(folder), "--quiet", *arguments]
         threading.setprofile(road.trace)
         sys.setprofile(road.trace)
         try:
@@ -66,19 +77,33 @@ def cell(arguments: list[str]) -> Road:
         finally:
             sys.setprofile(None)
             threading.setprofile(None)  # type: ignore[arg-type]
-    if not road.over:
-        sys.exit("the analysis never started: the number would be of another road")
+        if not road.over:
+            sys.exit("the analysis never started")
+        if pl.read_parquet(folder / "results.parquet")["score"].count() != 1:
+            sys.exit("the cell has no score")
     return road
 
 
-if __name__ == "__main__":
-    found = cell(sys.argv[1:])
-    names = sorted(
-        str(Path(file).relative_to(Path(root).parent))
-        for file in found.files
-        for root in ROOTS
-        if file.startswith(root + "/")
-    )
+def shown(file: str) -> str:
+    """A file from its package on."""
+    root = next(root for root in ROOTS if file.startswith(root))
+    return str(Path(file).relative_to(Path(root).parent))
+
+
+def report(arguments: list[str]) -> int:
+    """Prints the number and the files; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Other arguments are those of `omnigap-orchestrate run`.")
+    parser.add_argument("--check", type=int, metavar="N", help="exit with 1 for more than N files")
+    own, others = parser.parse_known_args(arguments)
+    names = sorted(shown(file) for file in cell(others).files)
     print(f"{len(names)} files on the road of one cell")
     for name in names:
         print(f"  {name}")
+    if own.check is None or len(names) <= own.check:
+        return 0
+    print(f"at most {own.check} are wanted", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(report(sys.argv[1:]))

@@ -24,13 +24,13 @@ import psutil
 
 from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.drive import drive, rewrite
 from omnigap_orchestrator.fleet import EmbeddedFleet, Role, Roster, ServiceSpec
 from omnigap_orchestrator.items import load_items
 from omnigap_orchestrator.outputs.facts import machine
-from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.run.observer import Silent
-from omnigap_orchestrator.run.settings import ALL_STAGES, Restriction, Stage
+from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.pipeline.scope import ALL_STAGES, RunScope, Stage
+from omnigap_orchestrator.run import report, run
 
 ITEMS = 1_000
 SERVICES = (
@@ -140,7 +140,7 @@ async def _measure(step: str, folder: Path) -> dict[str, float]:
     start = time.perf_counter()
     run_folder, clock = RunFolder(folder / "run"), Clock()
     if step == "report":
-        rewrite(run_folder)
+        report(run_folder, Silent())
     elif step == "profile":
         return await _profiled(folder, run_folder)
     else:
@@ -156,7 +156,7 @@ async def _measure(step: str, folder: Path) -> dict[str, float]:
 
 async def _drive(folder: Path, run_folder: RunFolder, clock: Clock, stages: tuple[Stage, ...]) -> None:
     config = load_config(folder / "bench.toml")
-    await drive(config, load_items(config.items), run_folder, Restriction(stages=stages), clock)
+    await run(config, load_items(config.items), run_folder, RunScope(stages=stages), clock)
 
 
 async def _profiled(folder: Path, run_folder: RunFolder) -> dict[str, float]:

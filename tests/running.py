@@ -7,7 +7,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,15 @@ import tomli_w
 from served_doubles import PATIENCE_S
 
 from omnigap_orchestrator.config import Config, load_config
-from omnigap_orchestrator.drive import drive
 from omnigap_orchestrator.items import Item, load_items
-from omnigap_orchestrator.journal import Journal
-from omnigap_orchestrator.run.folder import RunFolder
-from omnigap_orchestrator.run.observer import Silent
-from omnigap_orchestrator.run.record import open_book
-from omnigap_orchestrator.run.run import Run
-from omnigap_orchestrator.run.settings import Restriction, roster_of
-from omnigap_orchestrator.run.table import ResultsTable
+from omnigap_orchestrator.journal import Journal, Records
+from omnigap_orchestrator.pipeline.context import open_run
+from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.pipeline.results import ResultsTable
+from omnigap_orchestrator.pipeline.scope import RunScope, roster_of
+from omnigap_orchestrator.pipeline.state import load_cells, load_plan
+from omnigap_orchestrator.run import ask, run
 
 Row = dict[str, Any]
 
@@ -98,36 +99,41 @@ class Setting:
     ) -> pl.DataFrame:
         """One call of `run` in this process, without its report; gives the results table as the folder tells it."""
         config = self.config()
-        self.folder.make()
         observer = Silent()
         self.notes = observer.notes
         every = ("generate", "transcribe", "score")
-        restriction = Restriction.parse(models, conditions, stages or every)
+        scope = RunScope.parse(models, conditions, stages or every)
         roster = roster_of(config)
         assert roster is not None
-        await Run(config, self.load_items(), self.folder, restriction, observer).execute(roster)
+        async with open_run(self.folder, observer) as context:
+            await ask(context, config, self.load_items(), scope, roster)
         return self.table()
 
     async def drive(self, *, stages: Sequence[str] = ("generate", "transcribe", "score")) -> dict[str, Any]:
         """One call of `run` in this process, its fleet and its files included; gives what summary.json holds."""
-        restriction = Restriction.parse((), (), stages)
-        return await drive(self.config(), self.load_items(), self.folder, restriction, Silent())
+        return await run(self.config(), self.load_items(), self.folder, RunScope.parse((), (), stages), Silent())
 
     def table(self) -> pl.DataFrame:
         """The results table from the folder alone."""
-        journal = Journal(self.folder.journal)
-        try:
-            return ResultsTable(self.folder.name, open_book(self.folder, journal), journal).frame()
-        finally:
-            journal.close()
+        with stored_table(self.folder) as table:
+            return table.frame()
 
     def control_table(self) -> pl.DataFrame:
         """The table of control cells from the folder alone."""
-        journal = Journal(self.folder.journal)
-        try:
-            return ResultsTable(self.folder.name, open_book(self.folder, journal), journal).control_frame()
-        finally:
-            journal.close()
+        with stored_table(self.folder) as table:
+            return table.control_frame()
+
+
+@contextmanager
+def stored_table(folder: RunFolder) -> Iterator[ResultsTable]:
+    """The results of a run's folder, without any service."""
+    config, items = load_plan(folder)
+    journal = Journal(folder.journal)
+    try:
+        records = Records(journal)
+        yield ResultsTable(folder.name, load_cells(config, items, folder, records), records)
+    finally:
+        journal.close()
 
 
 def without_times(results: pl.DataFrame) -> pl.DataFrame:

@@ -11,9 +11,9 @@ import grpc
 import numpy as np
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from omnigap.channel import SERVER_OPTIONS
 from omnigap.convert import modality_to_proto
 from omnigap.errors import ContractError
-from omnigap.limits import SERVER_OPTIONS
 from omnigap.media import AudioClip, encode_pcm16
 from omnigap.media.audio import PCM, Samples
 from omnigap.rpc_errors import to_status

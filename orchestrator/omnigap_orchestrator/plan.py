@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from omnigap.digest import digest_of
+from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Control, Modality
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import DecodingConfig
@@ -71,7 +72,7 @@ def typed_carrier(first_pass: str) -> str:
     return first_pass if first_pass.strip() else BLANK_TEXT
 
 
-class PlanError(ValueError):
+class PlanError(OmnigapError, ValueError):
     """Nothing can be planned; the message says which flag or key mends it."""
 
 

@@ -37,7 +37,6 @@ from omnigap_orchestrator.pipeline.scope import (
     left_to_fleet,
     model_specs,
     planned_models,
-    retry_policy,
     roster_of,
 )
 from omnigap_orchestrator.pipeline.score import scoring_version
@@ -76,6 +75,9 @@ class Changes:
         return config
 
 
+NO_CHANGES = Changes()
+
+
 async def run(
     config: Config, items: Sequence[Item], folder: RunFolder, scope: RunScope, observer: Observer
 ) -> dict[str, Any]:
@@ -95,7 +97,7 @@ async def run(
     if config.judge is None:
         scope = scope.without(Stage.JUDGE)
     async with open_run(folder, observer) as context:
-        cells = await _ask(context, config, items, scope)
+        cells = await _ask_fleet(context, config, items, scope)
         try:
             if Stage.TRANSCRIBE in scope.stages:
                 await transcribe_again(context, cells, scope)
@@ -106,7 +108,9 @@ async def run(
         return await asyncio.to_thread(export, folder, cells, context.records)
 
 
-async def resume(folder: RunFolder, scope: RunScope, observer: Observer, changes: Changes) -> dict[str, Any]:
+async def resume(
+    folder: RunFolder, scope: RunScope, observer: Observer, changes: Changes = NO_CHANGES
+) -> dict[str, Any]:
     """Works through single stages of the plan that the folder holds.
 
     Raises:
@@ -218,31 +222,16 @@ def _stored_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
         journal.close()
 
 
-async def _ask(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> PlannedCells:
-    """Brings the services up and takes the open cells through the pipeline."""
-    journal, observer = context.journal, context.observer
+async def _ask_fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> PlannedCells:
+    """Brings the services up, asks them, and notes in the journal when and by which command."""
+    journal = context.journal
     fleet = await _fleet(context, config, items, scope)
-    observer.note(fleet.description)
+    context.observer.note(fleet.description)
     if not journal.meta("started"):
         journal.set_meta("started", now())
     async with fleet as endpoints:
         try:
-            # What the fleet brings is part of the configuration from here on, so that the folder holds the whole plan.
-            specs = model_specs(config, endpoints)
-            named = tuple(ModelConfig(name=name) for name in endpoints.models)
-            config = config.model_copy(update={"models": config.models or named})
-            plan = make_plan(items, specs, config.run.replicates, config.run.controls)
-            scope.check([spec.name for spec in specs])
-            policy, judges = retry_policy(config), config.judge is not None
-            services = await connect_services(context, plan, scope, endpoints, policy, judges)
-            cards = [ServiceCard(role, name, service.card) for role, name, service in connected(services)]
-            enforce(check_services(config, items, cards), observer.note)
-            cells = await prepare(context, config, plan, scope, services)
-            todo = open_cells(context, cells, scope, services.models)
-            announce(observer, cells, scope, todo)
-            if todo.unjudged and services.judge is None:
-                observer.note(no_judge(todo.unjudged, config, scope))
-            await Pipeline(context, cells, scope, services).run(todo)
+            cells = await ask(context, config, items, scope, endpoints)
         finally:
             await context.disconnect()
     await context.records.flush()
@@ -250,6 +239,33 @@ async def _ask(context: RunContext, config: Config, items: Sequence[Item], scope
         journal.set_meta(SCORED_BY, scoring_version())
     journal.set_meta("finished", now())
     journal.set_meta("command", command_line())
+    return cells
+
+
+async def ask(
+    context: RunContext, config: Config, items: Sequence[Item], scope: RunScope, endpoints: Roster
+) -> PlannedCells:
+    """Connects to the services, makes the carriers, fixes the plan, and takes the open cells through the pipeline.
+
+    Raises:
+        as `run`, without the errors of a fleet.
+    """
+    observer = context.observer
+    # What the fleet brings is part of the configuration from here on, so that the folder holds the whole plan.
+    specs = model_specs(config, endpoints)
+    named = tuple(ModelConfig(name=name) for name in endpoints.models)
+    config = config.model_copy(update={"models": config.models or named})
+    plan = make_plan(items, specs, config.run.replicates, config.run.controls)
+    scope.check([spec.name for spec in specs])
+    services = await connect_services(context, config, plan, scope, endpoints)
+    cards = [ServiceCard(role, name, service.card) for role, name, service in connected(services)]
+    enforce(check_services(config, items, cards), observer.note)
+    cells = await prepare(context, config, plan, scope, services)
+    todo = open_cells(context, cells, scope, services.models)
+    announce(observer, cells, scope, todo)
+    if todo.unjudged and services.judge is None:
+        observer.note(no_judge(todo.unjudged, config, scope))
+    await Pipeline(context, cells, scope, services).run(todo)
     return cells
 
 

@@ -22,10 +22,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CONDITIONS, Condition
 
 
-class NotUtf8Error(ValueError):
+class NotUtf8Error(OmnigapError, ValueError):
     """The message names the line (from 1), the byte in that line (from 1) and its value."""
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -57,17 +58,22 @@ def from_rpc_error(error: grpc.RpcError) -> ContractError:
     """The contract's error in an RPC error; without ErrorInfo the reason follows from the status code."""
     code = error.code()
     message = error.details() or code.name
-    metadata = dict(cast("Iterable[tuple[str, bytes]]", error.trailing_metadata() or ()))
-    reason = _reason_in(metadata.get("grpc-status-details-bin", b""))
-    if reason is not None:
-        return ContractError(reason, message)
+    for info in error_infos(error):
+        if info.domain == ERROR_DOMAIN and info.reason in Reason.__members__:
+            return ContractError(Reason(info.reason), message)
     return ContractError(_REASON_OF_STATUS.get(code, Reason.MODEL_ERROR), message)
 
 
-def _reason_in(details: bytes) -> Reason | None:
-    """The contract's reason in serialised `google.rpc.Status` details, if one is there."""
-    for detail in status_pb2.Status.FromString(details).details:
+def error_infos(error: grpc.RpcError) -> list[error_details_pb2.ErrorInfo]:
+    """Every google.rpc.ErrorInfo in the details of an RPC error; none where they cannot be read."""
+    metadata = dict(cast("Iterable[tuple[str, bytes]]", error.trailing_metadata() or ()))
+    try:
+        details = status_pb2.Status.FromString(metadata.get("grpc-status-details-bin", b"")).details
+    except DecodeError:
+        return []
+    found = []
+    for detail in details:
         info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info) and info.domain == ERROR_DOMAIN and info.reason in Reason.__members__:
-            return Reason(info.reason)
-    return None
+        if detail.Unpack(info):
+            found.append(info)
+    return found

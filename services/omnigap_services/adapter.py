@@ -166,6 +166,9 @@ class Turn(Protocol):
     def speak(self, samples: Samples, sample_rate: int) -> None:
         """Sends a piece of audio: mono float32, shape (n,), at `sample_rate` Hz."""
 
+    def speak_pcm16(self, data: bytes, sample_rate: int) -> None:
+        """Sends a piece of audio that is signed 16-bit little-endian mono already, as it is."""
+
     def complete(self, completion: Completion) -> None:
         """Ends the answer. Called for the adapter with a default where `generate` returns without it."""
 

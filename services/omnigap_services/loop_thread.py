@@ -13,6 +13,9 @@ _PATIENCE_S = 10.0
 
 ResultT = TypeVar("ResultT")
 
+Gone = Callable[[], bool]
+"""True once nobody waits for an answer."""
+
 
 class LoopThread:
     """Runs coroutines for any number of threads."""
@@ -22,7 +25,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
-    def run(self, call: Coroutine[Any, Any, ResultT], gone: Callable[[], bool] = lambda: False) -> ResultT:
+    def run(self, call: Coroutine[Any, Any, ResultT], gone: Gone = lambda: False) -> ResultT:
         """The call's result, or what it raised; once `gone` is true it is cancelled.
 
         Raises:

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from omnigap.errors import OmnigapError
+
 
 class Options(BaseModel):
     """Base of a service's options: frozen, and a key that is not declared is refused."""
@@ -23,7 +25,7 @@ class Options(BaseModel):
         }
 
 
-class OptionsError(ValueError):
+class OptionsError(OmnigapError, ValueError):
     """The options of a service are wrong; the message names each key."""
 
 

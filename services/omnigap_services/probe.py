@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from omnigap.channel import channel_options
+
 _TIMEOUT_S = 20.0
 
 
 def status(address: str, timeout_s: float = _TIMEOUT_S) -> str:
     """`SERVING`, another status by its grpc.health.v1 name, or why there was none."""
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, options=channel_options(address)) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)

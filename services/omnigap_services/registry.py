@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 
+from omnigap.errors import OmnigapError
 from omnigap_services.adapter import Adapter
 
 GROUP = "omnigap.services"
@@ -18,7 +19,7 @@ _OWN_EXTRAS = re.compile(r"\[([^\]]+)\]")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-class ServiceError(Exception):
+class ServiceError(OmnigapError):
     """A service cannot be found or imported; the message says what to type or install."""
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import click
 
-from omnigap.errors import ContractError
+from omnigap.errors import ContractError, OmnigapError
 from omnigap_services.adapter import Adapter
 from omnigap_services.options import OptionsError
 from omnigap_services.parent import parent_gone
-from omnigap_services.registry import ServiceError, adapter_class, missing_import, services
-from omnigap_services.server import PortTakenError, Server, ServerOptions
+from omnigap_services.registry import adapter_class, missing_import, services
+from omnigap_services.server import Server, ServerOptions
 
 _log = logging.getLogger(__name__)
 
@@ -70,10 +70,10 @@ def main(
         raise click.ClickException(f"{error} (--config {source})") from error
     except ImportError as error:
         raise click.ClickException(missing_import(name, error)) from error
-    except (PortTakenError, ServiceError) as error:
-        raise click.ClickException(str(error)) from error
     except ContractError as error:
         raise click.ClickException(f"service {name} did not start: {error}") from error
+    except OmnigapError as error:
+        raise click.ClickException(str(error)) from error
     except Exception as error:
         _log.exception("service %s did not start", name)
         raise click.ClickException(f"service {name} did not start: {type(error).__name__}: {error}") from error

@@ -14,8 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
+from omnigap.channel import SERVER_OPTIONS
 from omnigap.errors import ContractError
-from omnigap.limits import SERVER_OPTIONS
 from omnigap.media import AudioLimits, ImageLimits, decode_audio, decode_image
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc

@@ -11,8 +11,8 @@ import grpc
 import numpy as np
 from PIL import Image
 
+from omnigap.channel import channel_options
 from omnigap.convert import modality_to_proto
-from omnigap.limits import CHANNEL_OPTIONS
 from omnigap.media import AudioClip, encode_pcm16, encode_png, pcm16_to_float
 from omnigap.media.audio import PCM
 from omnigap.rpc_errors import from_rpc_error
@@ -43,7 +43,7 @@ class Served:
     stub: ModelServiceStub = field(init=False)
 
     def __post_init__(self) -> None:
-        self.channel = grpc.insecure_channel(self.address, options=CHANNEL_OPTIONS)
+        self.channel = grpc.insecure_channel(self.address, options=channel_options(self.address))
         self.stub = ModelServiceStub(self.channel)
 
     def describe(self) -> pb.DescribeResponse:

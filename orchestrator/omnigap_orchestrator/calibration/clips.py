@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from omnigap_orchestrator.calibration.foils import CalibrationError
+from omnigap_orchestrator.legacy import rules_version, upgrade_calibration
 
 CALIBRATION_SCHEMA = pl.Schema(
     {
@@ -90,7 +91,7 @@ def fits(clips: pl.DataFrame, now: InstrumentKey, metrics: Mapping[str, str]) ->
         return Fit(f"the calibration holds no clips: {again}")
     if clips["scorer_key"][0] != now.asked:
         return Fit(f"the calibration is of another ASR scorer than the one that heard these answers: {again}")
-    if clips["scoring_version"][0] != now.scoring_version:
+    if clips["scoring_version"][0] != rules_version(now.scoring_version):
         return Fit(f"the calibration was scored by other rules (normaliser or metrics) than these answers: {again}")
     for item_id, metric in clips.select("item_id", "metric").drop_nulls().unique().sort("item_id").iter_rows():
         if metrics.get(item_id, metric) != metric:
@@ -110,7 +111,7 @@ def read_clips(path: Path) -> pl.DataFrame:
         CalibrationError: for a file that is no such table.
     """
     try:
-        frame = pl.read_parquet(path, glob=False)
+        frame = upgrade_calibration(pl.read_parquet(path, glob=False))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise CalibrationError(f"{path} can't be read ({error}): run `omnigap-orchestrate calibrate` again") from error
     lacking = [name for name in CALIBRATION_SCHEMA.names() if name not in frame.columns]

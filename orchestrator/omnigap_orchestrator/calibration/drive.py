@@ -18,7 +18,7 @@ from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pipeline.cells import Cards
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import replacing
-from omnigap_orchestrator.pipeline.scope import retry_policy, roster_of
+from omnigap_orchestrator.pipeline.scope import roster_of
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import metric_rules, scorer_key
 from omnigap_orchestrator.preflight import check_clip_languages, enforce
@@ -93,7 +93,7 @@ async def _measured(config: Config, said: Sequence[Utterance], context: RunConte
 
 async def _found(role: Role, addresses: tuple[str, ...], config: Config, context: RunContext) -> Service | None:
     """The service of a role; None, and a note, where none answers."""
-    service = await context.connect(role, role, addresses, retry_policy(config))
+    service = await context.connect(role, addresses, config)
     if service is None:
         where = ", ".join(addresses) or "no endpoint is configured"
         context.observer.note(f"the {role} is away ({where}): its clips stay pending")

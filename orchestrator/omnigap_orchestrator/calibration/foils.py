@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from omnigap.digest import digest_of
+from omnigap.errors import OmnigapError
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.calibration.sounds import nearest, neighbouring_names, neighbouring_numbers, rhyming_letters
 from omnigap_orchestrator.items import Item
@@ -33,7 +34,7 @@ ANSWER = "{answer}"
 _TRIES = 12
 
 
-class CalibrationError(Exception):
+class CalibrationError(OmnigapError):
     """A calibration can't be made or used; the message says which flag, key or command mends it."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from omnigap.digest import digest_of
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.analysis.instrument.human import LABELS_SCHEMA
 from omnigap_orchestrator.analysis.scores.pairs import is_scored
 
@@ -20,7 +21,7 @@ WORDS: dict[str, float | None] = {
 _CELL = ("model", "condition", "item_id", "replicate")
 
 
-class LabelsError(Exception):
+class LabelsError(OmnigapError):
     """Labels can't be used; the message names the file, the line and what to write."""
 
 

@@ -104,25 +104,26 @@ async def _ask_all(config_path: Path | None) -> list[Answering]:
     from omnigap_orchestrator.fleet import COMPOSE_PORTS
     from omnigap_orchestrator.pipeline.scope import roster_of
 
-    roster = roster_of(load_config(config_path)) if config_path is not None else None
+    config = load_config(config_path)
+    roster = roster_of(config) if config_path is not None else None
     if roster is None:
         places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
     else:
         places = [(name, address) for name, addresses in roster.models.items() for address in addresses]
         places += [("scorer", address) for address in roster.scorer] + [("tts", address) for address in roster.tts]
-    return list(await asyncio.gather(*(_ask(name, address) for name, address in places)))
+    return list(await asyncio.gather(*(_ask(name, address, config.network.proxy) for name, address in places)))
 
 
-async def _ask(name: str, address: str) -> Answering:
+async def _ask(name: str, address: str, proxy: str) -> Answering:
+    from omnigap.client import GenerateClient
     from omnigap.convert import architecture_from_proto
     from omnigap.errors import ContractError
     from omnigap.vocabulary import CONDITIONS
-    from omnigap_orchestrator.dispatch import Endpoint
     from omnigap_orchestrator.dispatch.service import support_in
 
-    async with Endpoint(address) as endpoint:
+    async with GenerateClient(address, proxy) as client:
         try:
-            card = await endpoint.describe(timeout_s=2.0)
+            card = await client.describe(timeout_s=2.0)
         except ContractError:
             return Answering(name, address, "", "", {})
     conditions = {condition.name: support_in(card, condition)[0].value for condition in CONDITIONS}

@@ -10,12 +10,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.items import ItemsConfig
 from omnigap_orchestrator.config.removed import without_removed
 from omnigap_orchestrator.config.sections import (
     AnalysisConfig,
     CarriersConfig,
     JudgeConfig,
+    NetworkConfig,
     ReportConfig,
     RunConfig,
     ScoringConfig,
@@ -57,6 +59,7 @@ class Config(StrictModel):
     judge: JudgeConfig | None = None
     scoring: ScoringConfig = ScoringConfig()
     fleet: FleetConfig = FleetConfig()
+    network: NetworkConfig = NetworkConfig()
     report: ReportConfig = ReportConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
@@ -82,7 +85,7 @@ _FLAGS = {
 """Keys whose flag is not called like their last part."""
 
 
-class ConfigError(Exception):
+class ConfigError(OmnigapError):
     """A configuration that can't be used; the message names the file, each key, its value, and what to write.
 
     Attributes:

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from PIL import ImageColor
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from omnigap.channel import check_proxy
 from omnigap.vocabulary import Control, Modality
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.validation import (
@@ -69,6 +70,17 @@ class RunConfig(StrictModel):
     request_timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     max_retries: int = Field(default=3, ge=0, le=100)
     patience_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+
+
+class NetworkConfig(StrictModel):
+    """How services are reached.
+
+    Attributes:
+        proxy: `http://HOST:PORT` of an HTTP proxy that endpoints are called through, but for loopback ones; empty:
+            directly, whatever the environment says.
+    """
+
+    proxy: Annotated[str, AfterValidator(check_proxy)] = ""
 
 
 class ReportConfig(StrictModel):

@@ -1,4 +1,4 @@
-"""The service under test: its channel, what it said of itself, and the sample answers that several checks look at."""
+"""The service under test: its client, what it said of itself, and the sample answers that several checks look at."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import time
 from types import TracebackType
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from omnigap.client import GenerateClient
 from omnigap.convert import condition_from_proto
-from omnigap.limits import CHANNEL_OPTIONS
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
 from omnigap.vocabulary import CONDITIONS, Condition, Modality, Reason
 from omnigap_orchestrator.conform.questions import question
 from omnigap_orchestrator.conform.reply import Fault, Reply, fault_of, gather
@@ -30,9 +28,7 @@ class Subject:
         self.address = address
         self.timeout_s = timeout_s
         self.card = pb.DescribeResponse()
-        self.channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-        self._stub = ModelServiceStub(self.channel)  # type: ignore[no-untyped-call]
-        self._health = health_pb2_grpc.HealthStub(self.channel)
+        self.client = GenerateClient(address)
         self._samples: dict[Condition, Reply] = {}
 
     async def __aenter__(self) -> Subject:
@@ -41,7 +37,7 @@ class Subject:
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.channel.close(None)
+        await self.client.close()
 
     @property
     def declared(self) -> tuple[Condition, ...]:
@@ -67,28 +63,20 @@ class Subject:
 
     async def describe(self) -> pb.DescribeResponse | Fault:
         try:
-            card: pb.DescribeResponse = await self._stub.Describe(pb.DescribeRequest(), timeout=self.timeout_s)
+            card: pb.DescribeResponse = await self.client.stub.Describe(pb.DescribeRequest(), timeout=self.timeout_s)
         except grpc.RpcError as error:
             return fault_of(error)
         return card
 
     async def health(self, service: str = "") -> str:
         """`SERVING`, another status of grpc.health.v1, or the gRPC status of the error."""
-        request = health_pb2.HealthCheckRequest(service=service)
-        try:
-            response = await self._health.Check(request, timeout=min(self.timeout_s, _HEALTH_TIMEOUT_S))
-        except grpc.RpcError as error:
-            return f"gRPC status {error.code().name}"
-        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
+        return await self.client.health(service, min(self.timeout_s, _HEALTH_TIMEOUT_S))
 
     def call(
         self, request: pb.GenerateRequest, timeout_s: float | None = None
     ) -> grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse]:
         """A Generate call under way."""
-        call: grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse] = self._stub.Generate(
-            request, timeout=timeout_s or self.timeout_s
-        )
-        return call
+        return self.client.call(request, timeout_s or self.timeout_s)
 
     async def ask(self, request: pb.GenerateRequest, timeout_s: float | None = None) -> Reply:
         return await gather(self.call(request, timeout_s))

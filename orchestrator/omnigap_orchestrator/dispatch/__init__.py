@@ -1,9 +1,7 @@
 """Calls to services: one replica, a pool of replicas, and what a failure means for the cell and for the replica."""
 
-from omnigap_orchestrator.dispatch.answer import Answer
-from omnigap_orchestrator.dispatch.endpoint import Endpoint
 from omnigap_orchestrator.dispatch.pool import Away, CallFailed, Pool
 from omnigap_orchestrator.dispatch.retry import RetryPolicy
 from omnigap_orchestrator.dispatch.service import Service, ServiceError, connect
 
-__all__ = ["Answer", "Away", "CallFailed", "Endpoint", "Pool", "RetryPolicy", "Service", "ServiceError", "connect"]
+__all__ = ["Away", "CallFailed", "Pool", "RetryPolicy", "Service", "ServiceError", "connect"]

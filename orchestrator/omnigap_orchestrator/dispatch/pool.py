@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from omnigap.errors import ContractError
+from omnigap.client import Answer
+from omnigap.errors import ContractError, OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.dispatch.answer import Answer
 from omnigap_orchestrator.dispatch.replica import Replica
 from omnigap_orchestrator.dispatch.retry import REPLICA_FULL, REPLICA_GONE, WORTH_ANOTHER_TRY, RetryPolicy
 
@@ -24,11 +24,11 @@ MOST_TURNED_AWAY = 20
 FIRST_LOOK_S, LAST_LOOK_S, LONGEST_REST_S = 0.25, 5.0, 60.0
 
 
-class Away(Exception):  # noqa: N818 - a state of the world, not a fault of the program
+class Away(OmnigapError):  # noqa: N818 - a state of the world, not a fault of the program
     """No replica is there, or what is there is not what the plan was made for: the cell stays pending."""
 
 
-class CallFailed(Exception):  # noqa: N818
+class CallFailed(OmnigapError):  # noqa: N818
     """The call failed for good while the service is well: the cell has failed."""
 
     def __init__(self, error: ContractError, endpoint: str, attempts: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omnigap_orchestrator.dispatch.endpoint import Endpoint
+from omnigap.client import GenerateClient
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Replica:
         rests: times that it was taken out for its strikes.
     """
 
-    endpoint: Endpoint
+    endpoint: GenerateClient
     limit: int
     up: bool = True
     alone: bool = False

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from omnigap import convert
-from omnigap.errors import ContractError
+from omnigap.channel import proxy_for
+from omnigap.client import GenerateClient
+from omnigap.errors import ContractError, OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Support
-from omnigap_orchestrator.dispatch.endpoint import Endpoint
 from omnigap_orchestrator.dispatch.pool import Pool
 from omnigap_orchestrator.dispatch.replica import Replica
 from omnigap_orchestrator.dispatch.retry import RetryPolicy
 
 
-class ServiceError(Exception):
+class ServiceError(OmnigapError):
     """A service cannot be used as configured; the message says which key mends it."""
 
 
@@ -52,18 +53,25 @@ def support_in(card: pb.DescribeResponse, condition: Condition) -> tuple[Support
 
 
 async def connect(
-    name: str, addresses: Sequence[str], policy: RetryPolicy, on_note: Callable[[str], None]
+    name: str, addresses: Sequence[str], policy: RetryPolicy, on_note: Callable[[str], None], proxy: str = ""
 ) -> Service | None:
     """Connects to a service's replicas; None where none of them answers.
+
+    Args:
+        proxy: the configuration's `[network] proxy`; loopback addresses are never called through it.
 
     Raises:
         ServiceError: where replicas of one service differ in what changes answers.
     """
-    endpoints = [Endpoint(address) for address in addresses]
+    endpoints = [GenerateClient(address, proxy) for address in addresses]
     cards = await asyncio.gather(*(_card(endpoint) for endpoint in endpoints))
     present = [(endpoint, card) for endpoint, card in zip(endpoints, cards, strict=True) if card is not None]
     if not present:
         await asyncio.gather(*(endpoint.close() for endpoint in endpoints))
+        if behind := [address for address in addresses if proxy_for(address, proxy)]:
+            on_note(
+                f"{name} was called through the proxy {proxy} ([network] proxy): does it lead to {', '.join(behind)}?"
+            )
         return None
     first, card = present[0]
     for endpoint, other in present[1:]:
@@ -83,7 +91,7 @@ async def connect(
     return Service(name, card, pool)
 
 
-async def _card(endpoint: Endpoint) -> pb.DescribeResponse | None:
+async def _card(endpoint: GenerateClient) -> pb.DescribeResponse | None:
     """The card of a replica that serves now."""
     if not await endpoint.serving():
         return None

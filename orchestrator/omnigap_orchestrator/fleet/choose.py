@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from omnigap.client import GenerateClient
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind, ServiceConfig
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.dispatch.endpoint import Endpoint
 from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet, references
 from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec, Wanted
 from omnigap_orchestrator.fleet.static import CompletedFleet, StaticFleet
@@ -168,5 +168,5 @@ async def _compose_roster(wanted: Wanted) -> StaticFleet | None:
 
 
 async def _serves(address: str) -> bool:
-    async with Endpoint(address) as endpoint:
-        return await endpoint.serving(timeout_s=1.0)
+    async with GenerateClient(address) as client:
+        return await client.serving(timeout_s=1.0)

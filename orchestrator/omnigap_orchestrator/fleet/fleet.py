@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.services import ServiceRole as Role
 
 
-class FleetError(Exception):
+class FleetError(OmnigapError):
     """A fleet cannot be had; the message names the service and what mends it."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from omnigap.errors import OmnigapError
 
-class TableError(Exception):
+
+class TableError(OmnigapError):
     """A table cannot be read as results; the message names the file, the column and the flag that mends it."""

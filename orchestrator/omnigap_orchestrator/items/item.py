@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from omnigap.errors import OmnigapError
 from omnigap.media.audio import WAV
 from omnigap.media.image import PNG
 from omnigap.vocabulary import AnswerType, Modality
@@ -13,7 +14,7 @@ from omnigap.vocabulary import AnswerType, Modality
 _SHOWN = 20
 
 
-class ItemError(Exception):
+class ItemError(OmnigapError):
     """Items that can't be used.
 
     Attributes:

@@ -8,17 +8,13 @@ from collections.abc import Iterable, Mapping
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig
 from omnigap_orchestrator.items.columns import ColumnReader, replaced, text_of
 from omnigap_orchestrator.items.item import ItemError
-from omnigap_orchestrator.items.row import LETTERS
+from omnigap_orchestrator.items.row import LETTERS, RowError
 
 FIELDS = tuple(name for name in ColumnsConfig.model_fields if name != "carriers")
 REQUIRED = ("task", "language", "question", "answer_type")
 _LISTS = ("answers", "choices")
 _NAMES = ("id", "task", "cluster")
 _UNSCORED_WITHOUT = "answers"
-
-
-class MappingError(Exception):
-    """What is wrong with a field of one row."""
 
 
 class Mapper:
@@ -78,14 +74,14 @@ class Mapper:
         """The row in the documented form.
 
         Raises:
-            MappingError: for a value that the mapping does not know or that is no text.
+            RowError: for a value that the mapping does not know or that is no text.
         """
         row: dict[str, object] = {}
         for field, column in self._fields.items():
             try:
                 value = self._field(field, column, values)
             except ValueError as error:
-                raise MappingError(f"{field}: {error}") from None
+                raise RowError(f"{field}: {error}") from None
             if value is not None:
                 row[field] = value
         row.setdefault("id", stand_in_id)
@@ -95,7 +91,7 @@ class Mapper:
             try:
                 carriers[name] = self._carrier(name, column, values)
             except ValueError as error:
-                raise MappingError(f"carriers.{name}: {error}") from None
+                raise RowError(f"carriers.{name}: {error}") from None
         if not self._carriers and isinstance(own := values.get("carriers"), Mapping):
             carriers = {str(name): _medium(value) for name, value in own.items()}
         row["carriers"] = {name: value for name, value in carriers.items() if value is not None}
@@ -138,7 +134,7 @@ class Mapper:
             return
         for answer in answers:
             if answer.strip() not in stripped:
-                raise MappingError(f"answers: {answer!r} is the text of no choice: {', '.join(stripped)}")
+                raise RowError(f"answers: {answer!r} is the text of no choice: {', '.join(stripped)}")
         row["answers"] = [LETTERS[stripped.index(answer.strip())] for answer in answers]
 
     def _carrier(self, name: str, column: ColumnConfig, values: Mapping[str, object]) -> object:

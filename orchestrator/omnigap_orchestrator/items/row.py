@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from omnigap.errors import OmnigapError
 from omnigap.vocabulary import AnswerType, Modality
 from omnigap_orchestrator.items.item import HEAD_BYTES, Check, Item, ItemError, OwnCarrier, carrier_mime_type
 from omnigap_orchestrator.scoring.choose import AUDIBLE_METRIC, METRIC_NAMES, NEEDS_CHECKS, NEEDS_NO_GOLD
@@ -194,7 +195,7 @@ def _check(row: CheckRow) -> Check:
     return Check(row.id, json.dumps(given, sort_keys=True, ensure_ascii=False))
 
 
-class RowError(Exception):
+class RowError(OmnigapError):
     """What is wrong in one row, without its place: the reader adds file and line."""
 
     def __init__(self, *found: str) -> None:

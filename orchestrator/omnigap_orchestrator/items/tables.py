@@ -13,8 +13,8 @@ import polars as pl
 from omnigap_orchestrator.config.items import HUB, ColumnsConfig
 from omnigap_orchestrator.items.item import ItemError
 from omnigap_orchestrator.items.jsonl import jsonl_rows, read_text
-from omnigap_orchestrator.items.mapping import Mapper, MappingError
-from omnigap_orchestrator.items.row import PlacedRow
+from omnigap_orchestrator.items.mapping import Mapper
+from omnigap_orchestrator.items.row import PlacedRow, RowError
 
 JSONL_SUFFIXES = (".jsonl", ".ndjson")
 SUFFIXES = (*JSONL_SUFFIXES, ".json", ".csv", ".tsv", ".parquet")
@@ -67,7 +67,7 @@ def _mapped(mapper: Mapper, raw: _Raw, path: str, folder: Path) -> PlacedRow:
         return PlacedRow(path, raw.place, folder, faults=raw.faults)
     try:
         return PlacedRow(path, raw.place, folder, mapper.row(raw.values, f"{Path(path).stem}-{raw.number}"))
-    except MappingError as fault:
+    except RowError as fault:
         return PlacedRow(path, raw.place, folder, faults=(str(fault),))
 
 

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.journal.rows import (
     AnswerRow,
     CarrierRow,
@@ -22,6 +23,7 @@ from omnigap_orchestrator.journal.rows import (
     TranscriptRow,
     VerdictRow,
 )
+from omnigap_orchestrator.legacy import upgrade_journal
 
 SCHEMA_VERSION = "1"
 _BLOCK = 1_000
@@ -44,7 +46,7 @@ _INSERTS = {
 _AnyRow = TypeVar("_AnyRow", bound=Row)
 
 
-class JournalError(Exception):
+class JournalError(OmnigapError):
     """The journal cannot be opened, read or written; the message names the file and what mends it."""
 
 
@@ -68,7 +70,7 @@ class Journal:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(files(__package__).joinpath("schema.sql").read_text())
-            self._add_missing_column()
+            upgrade_journal(self._db)
             self._keep_meta("schema_version", SCHEMA_VERSION)
             self._keep_meta("run_id", secrets.token_hex(8))
         except sqlite3.Error as error:
@@ -146,12 +148,6 @@ class Journal:
     def set_meta(self, key: str, value: str) -> None:
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
-
-    def _add_missing_column(self) -> None:
-        """Older journals kept no normalised answers: their scores are made again anyway, by the rules of today."""
-        names = {row[1] for row in self._db.execute("PRAGMA table_info(scores)")}
-        if "normalised_answer" not in names:
-            self._db.execute("ALTER TABLE scores ADD COLUMN normalised_answer TEXT")
 
     def _keep_meta(self, key: str, value: str) -> None:
         """Sets what is not set yet, and does not write where all is."""

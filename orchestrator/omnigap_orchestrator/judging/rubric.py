@@ -13,6 +13,7 @@ from typing import Self
 from pydantic import Field, ValidationError, model_validator
 
 from omnigap.digest import digest_of
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.validation import NotUtf8Error, StrictModel, decode_utf8, faults
 
 SHIPPED = ("helpful", "graded", "agrees")
@@ -32,7 +33,7 @@ _FIELDS = {
 _FIELD = re.compile(r"\{(" + "|".join(_FIELDS) + r")\}")
 
 
-class RubricError(Exception):
+class RubricError(OmnigapError):
     """A rubric cannot be used; the message names the file and what mends it."""
 
 

@@ -13,14 +13,17 @@ from typing import TypeVar
 
 import numpy as np
 
+from omnigap.client import Answer
 from omnigap.media import encode_wav, pcm16_to_float
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.carriers import MediaStore
-from omnigap_orchestrator.dispatch import Answer, Away, CallFailed, RetryPolicy, Service, connect
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.dispatch import Away, CallFailed, Service, connect
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.observer import Observer
+from omnigap_orchestrator.pipeline.scope import retry_policy
 
 JobT = TypeVar("JobT")
 
@@ -45,13 +48,15 @@ class RunContext:
     def run_id(self) -> str:
         return self.journal.run_id
 
-    async def connect(self, role: Role, name: str, addresses: Sequence[str], policy: RetryPolicy) -> Service | None:
+    async def connect(self, name: str, addresses: Sequence[str], config: Config) -> Service | None:
         """The service at these addresses; None where none of them answers.
 
         Raises:
             ServiceError: where replicas of one service differ.
         """
-        service = await connect(name, addresses, policy, self.observer.note) if addresses else None
+        if not addresses:
+            return None
+        service = await connect(name, addresses, retry_policy(config), self.observer.note, config.network.proxy)
         if service is not None:
             self.services.append(service)
         return service

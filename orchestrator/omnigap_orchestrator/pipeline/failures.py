@@ -1,4 +1,4 @@
-"""A cell's failure as the journal keeps it, and one error out of a task group."""
+"""A cell's failure as the journal keeps it."""
 
 from __future__ import annotations
 
@@ -45,10 +45,3 @@ def carrier_failure_row(item_id: str, modality: Modality, variant: int, error: C
         attempts=1,
         at=time.time(),
     )
-
-
-def first_error(error: BaseException) -> BaseException:
-    """The first single error inside nested exception groups: what a person should read."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from omnigap.errors import OmnigapError
 
-class FolderError(Exception):
+
+class FolderError(OmnigapError):
     """A run's folder cannot be used; the message names it and the flag that chooses another."""
 
 

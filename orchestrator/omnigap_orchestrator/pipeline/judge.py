@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import time
 
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.dispatch import Away
 from omnigap_orchestrator.items.item import Item
@@ -24,7 +25,7 @@ UNREADABLE_TRIES = 2
 _QUOTED = 160
 
 
-class Unreadable(Exception):  # noqa: N818 - a state of the world, not a fault of the program
+class Unreadable(OmnigapError):  # noqa: N818 - a state of the world, not a fault of the program
     """The judge answered, and what it said is no verdict."""
 
     def __init__(self, said: str, rubric: Rubric, endpoint: str) -> None:

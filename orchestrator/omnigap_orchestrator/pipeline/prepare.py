@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from omnigap.vocabulary import Condition, Control, Modality
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.dispatch import RetryPolicy, Service
+from omnigap_orchestrator.dispatch import Service
 from omnigap_orchestrator.fleet import Role, Roster
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
 from omnigap_orchestrator.pipeline.changes import changed_services
@@ -20,12 +20,9 @@ from omnigap_orchestrator.plan import Plan, filed_under
 
 
 async def connect_services(
-    context: RunContext, plan: Plan, scope: RunScope, endpoints: Roster, policy: RetryPolicy, judges: bool
+    context: RunContext, config: Config, plan: Plan, scope: RunScope, endpoints: Roster
 ) -> RunServices:
     """The services that this call needs and that answer now; for each that does not, a note says so.
-
-    Args:
-        judges: whether answers are judged.
 
     Raises:
         ServiceError: where replicas of one service differ.
@@ -33,7 +30,7 @@ async def connect_services(
     covered = covered_conditions(plan, scope)
 
     async def found(role: Role, name: str, addresses: tuple[str, ...]) -> Service | None:
-        service = await context.connect(role, name, addresses, policy)
+        service = await context.connect(name, addresses, config)
         if service is None:
             missing = "has its name" if role is Role.MODEL else f"has the role {role}"
             where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"
@@ -53,11 +50,12 @@ async def connect_services(
                     models[spec.name] = service
     speaks = scope.makes_carriers and any(c.input is Modality.SPEECH for c in covered)
     hears = Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered)
+    judges = config.judge is not None and Stage.JUDGE in scope.stages
     return RunServices(
         models,
         tts=await of_role(Role.TTS, endpoints.tts, speaks),
         scorer=await of_role(Role.SCORER, endpoints.scorer, hears),
-        judge=await of_role(Role.JUDGE, endpoints.judge, judges and Stage.JUDGE in scope.stages),
+        judge=await of_role(Role.JUDGE, endpoints.judge, judges),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from omnigap.errors import OmnigapError
 from omnigap.vocabulary import Condition, Modality
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
@@ -31,7 +32,7 @@ class Stage(StrEnum):
 ALL_STAGES = tuple(Stage)
 
 
-class ScopeError(Exception):
+class ScopeError(OmnigapError):
     """A flag names something that the run does not plan."""
 
 

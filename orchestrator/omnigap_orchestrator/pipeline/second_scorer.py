@@ -12,7 +12,7 @@ from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.pipeline.cells import SECOND_SCORER, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import transcribe_request
-from omnigap_orchestrator.pipeline.scope import RunScope, retry_policy
+from omnigap_orchestrator.pipeline.scope import RunScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunS
     second = config.second_scorer
     if second is None or not second.endpoints:
         return
-    service = await context.connect(Role.SCORER, "second scorer", second.endpoints, retry_policy(config))
+    service = await context.connect("second scorer", second.endpoints, config)
     if service is None:
         note(f"the second scorer is away ({', '.join(second.endpoints)}): its transcripts can be had later")
         return

@@ -20,6 +20,7 @@ from omnigap_orchestrator.items.jsonl import jsonl_rows
 from omnigap_orchestrator.items.row import collect
 from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.judging import Rubric, read_rubric, rubric_of
+from omnigap_orchestrator.legacy import upgrade_config
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, replacing
 from omnigap_orchestrator.pipeline.make_carriers import find_carriers
@@ -71,7 +72,7 @@ def load_plan(folder: RunFolder) -> StoredPlan:
         raise FolderError(f"{folder.root} holds a run that never came to its plan: run it again")
     # As TOML is read, not by pydantic's own JSON mode: that one knows no path that a validator has already made.
     try:
-        read = json.loads(folder.config.read_text(encoding="utf-8"))
+        read = upgrade_config(json.loads(folder.config.read_text(encoding="utf-8")))
         if isinstance(read, dict):
             read, removed = without_removed(read)
             _refuse(folder, removed)

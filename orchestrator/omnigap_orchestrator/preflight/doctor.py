@@ -7,9 +7,9 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
+from omnigap.client import GenerateClient
 from omnigap.errors import ContractError
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.dispatch.endpoint import Endpoint
 from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES, Role
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
@@ -53,31 +53,39 @@ async def _check_endpoints(config: Config, items: Sequence[Item]) -> list[Findin
         (Role.SCORER, config.scorer.endpoints),
     ):
         places += [(role.value, role, role.value, place) for place in addresses]
-    asked = [_endpoint(check, place, Status.FAILED, (config, items, role, name)) for check, role, name, place in places]
+    proxy = config.network.proxy
+    asked = [
+        check_endpoint(check, place, Status.FAILED, (config, items, role, name), proxy)
+        for check, role, name, place in places
+    ]
     second = config.second_scorer.endpoints if config.second_scorer is not None else ()
     # A run is whole without a second scorer, so that its absence is no fault.
-    asked += [_endpoint("second scorer", place, Status.WARNING) for place in second]
+    asked += [check_endpoint("second scorer", place, Status.WARNING, proxy=proxy) for place in second]
     fleet = [] if places else [_embedded(config), *await _compose()]
     return [*fleet, *(finding for found in await asyncio.gather(*asked) for finding in found)]
 
 
-async def _endpoint(
+async def check_endpoint(
     check: str,
     address: str,
     when_away: Status,
     used_for: tuple[Config, Sequence[Item], Role, str] | None = None,
+    proxy: str = "",
 ) -> list[Finding]:
     """Whether a service answers.
 
     Args:
         used_for: configuration, items, role and name that its own description is held against.
+        proxy: that of `[network]`; loopback is reached without it.
     """
-    async with Endpoint(address) as endpoint:
-        if not await endpoint.serving(timeout_s=_SERVING_TIMEOUT_S):
+    async with GenerateClient(address, proxy) as client:
+        if not await client.serving(timeout_s=_SERVING_TIMEOUT_S):
             text = f"{address} is not serving: is it started, is the port right, is it still loading?"
+            if client.proxy:
+                text += f" Does the proxy {client.proxy} ([network] proxy) lead to it?"
             return [Finding(check, when_away, text)]
         try:
-            card = await endpoint.describe()
+            card = await client.describe()
         except ContractError as error:
             return [Finding.failed(check, f"{address} does not describe itself: {error.message}")]
     found: list[Finding] = []
@@ -104,7 +112,7 @@ def _embedded(config: Config) -> Finding:
 
 async def _compose() -> list[Finding]:
     places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
-    asked = await asyncio.gather(*(_endpoint(f"compose {name}", at, Status.WARNING) for name, at in places))
+    asked = await asyncio.gather(*(check_endpoint(f"compose {name}", at, Status.WARNING) for name, at in places))
     found = [finding for (finding,) in asked]
     if all(finding.status is Status.WARNING for finding in found):
         return [Finding.ok("compose", "no Compose service answers: runs start their services themselves")]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from omnigap.errors import OmnigapError
+
 
 class Status(StrEnum):
     OK = "ok"
@@ -39,7 +41,7 @@ class Finding:
         return cls(check, Status.FAILED, message)
 
 
-class PreflightError(Exception):
+class PreflightError(OmnigapError):
     """A call would fail before or while it asks its services.
 
     The message is that of every failed finding, one a line.

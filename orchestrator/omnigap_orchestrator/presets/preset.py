@@ -9,11 +9,12 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.items import Column, ColumnConfig, ColumnsConfig
 from omnigap_orchestrator.validation import StrictModel, Text, as_list, faults, unknown_key
 
 
-class PresetError(Exception):
+class PresetError(OmnigapError):
     """A preset that there is not, or files that are not what it describes."""
 
 

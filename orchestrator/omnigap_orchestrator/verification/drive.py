@@ -16,7 +16,6 @@ from omnigap_orchestrator.fleet.choose import lists_role, services_of
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import replacing
-from omnigap_orchestrator.pipeline.scope import retry_policy
 from omnigap_orchestrator.verification.readers import Manner, Reader, ReadingBack, remembered
 from omnigap_orchestrator.verification.subjects import Subject, subjects_of
 from omnigap_orchestrator.verification.table import verification_table
@@ -113,7 +112,7 @@ class _Call:
             role = _role_of(modality)
             addresses = endpoints.scorer if modality is Modality.SPEECH else endpoints.reader
             try:
-                service = await self.context.connect(role, role, addresses, retry_policy(self.config))
+                service = await self.context.connect(role, addresses, self.config)
                 if service is None:
                     where = ", ".join(addresses) or "no endpoint is configured"
                     note(f"the {role} is away ({where}): {modality.value} carriers stay unread; {_MENDS[modality]}")

@@ -20,7 +20,7 @@ from omnigap_services.cascade.senses import Helpers, available, load_helpers
 from omnigap_services.cascade.sensing import Perceived
 from omnigap_services.cascade.thinking import Brain, Thought
 from omnigap_services.cascade.transcribing import asks_to_transcribe
-from omnigap_services.cascade.watch import Watch
+from omnigap_services.loop_thread import LoopThread
 from omnigap_services.options import read_options
 from omnigap_services.server.warmup import default_warm_up
 
@@ -31,24 +31,24 @@ class CascadeAdapter(Adapter):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(CascadeOptions, "cascade", options)
-        self._watch: Watch | None = None
+        self._loop: LoopThread | None = None
         self._helpers = Helpers()
         self._brain: Brain | None = None
         self._card: Card | None = None
 
     def load(self) -> Card:
         options = self._options
-        self._watch = Watch()
+        self._loop = LoopThread("cascade-parts")
         brain: Brain
         if options.brain:
-            brain = RemoteBrain(PartClient(BRAIN, options.brain, options.wait_s, options.timeout_s, self._watch))
+            brain = RemoteBrain(PartClient(BRAIN, options.brain, options, self._loop))
         else:
             brain = FactsBrain(options)
         self._brain = brain
         straight = _straight(brain.card, options)
         self._routes: Mapping[Condition, Route | NoRoute] = routes_of(straight, available(options), brain.card.name)
         needed = {help_ for route in self._routes.values() if isinstance(route, Route) for help_ in route.helps}
-        self._helpers = load_helpers(options, needed, self._watch)
+        self._helpers = load_helpers(options, needed, self._loop)
         self._card = composed_card(options, brain, self._routes, self._helpers)
         return self._card
 
@@ -108,8 +108,8 @@ class CascadeAdapter(Adapter):
         self._helpers.close()
         if self._brain is not None:
             self._brain.close()
-        if self._watch is not None:
-            self._watch.close()
+        if self._loop is not None:
+            self._loop.close()
 
 
 def _straight(brain: Card, options: CascadeOptions) -> frozenset[Condition]:

@@ -11,11 +11,11 @@ from omnigap_services.adapter import InputPart, Part
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard
-from omnigap_services.cascade.gathering import Gatherer
+from omnigap_services.batching import Batcher
 from omnigap_services.cascade.sensing import HEARD, Perceived, prefixed
-from omnigap_services.cascade.watch import Gone
 from omnigap_services.listening.clip import check_clip
 from omnigap_services.listening.cutting import SAMPLE_RATE
+from omnigap_services.loop_thread import Gone
 from omnigap_services.source import package_hash
 
 
@@ -24,7 +24,7 @@ class Ear:
 
     def __init__(self, options: AsrOptions) -> None:
         self._engine = AsrEngine(options)
-        self._gatherer: Gatherer[AudioClip, Heard] = Gatherer(self._hear, options.max_batch_size)
+        self._batcher: Batcher[AudioClip, Heard] = Batcher("cascade-asr", self._hear, options.max_batch_size)
         checkpoint = self._engine.checkpoint
         self.words = f"the ASR faster-whisper ({checkpoint.name}) hears"
         self.weights_revision = checkpoint.revision
@@ -56,12 +56,12 @@ class Ear:
         check_clip(carrier.samples)
         # A fault of this call alone, found before it can end others that are heard with it.
         code = self._engine.language_code(language)
-        heard = self._gatherer.ask(resample(carrier, SAMPLE_RATE), code, gone)
+        heard = self._batcher.ask(resample(carrier, SAMPLE_RATE), code, gone)
         diagnostics = {"avg_logprob": heard.avg_logprob, "no_speech_prob": heard.no_speech_prob}
         return Perceived(heard.text, prefixed(HEARD, diagnostics), heard.language)
 
     def close(self) -> None:
-        """Nothing to free."""
+        self._batcher.close()
 
     def _hear(self, clips: Sequence[AudioClip], language: Hashable) -> Sequence[Heard]:
         return self._engine.hear([clip.samples for clip in clips], str(language))

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from omnigap.channel import check_proxy
 from omnigap.vocabulary import Architecture, Condition
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.options import Options
@@ -53,6 +54,7 @@ class CascadeOptions(Options):
         architecture: empty: the brain's own where it hears and sees by itself, else cascade.
         wait_s: how long loading waits for each of these services.
         timeout_s: of one call to one of them.
+        proxy: `http://HOST:PORT` of an HTTP proxy that they are called through, but for loopback ones; empty: none.
         concurrency: questions under way at once; 0: as many as the brain takes, and those that are heard or spoken.
         asr_checkpoint: what the engine inside hears with, as the `asr` service's `checkpoint`; empty: the shipped one.
         asr_revision, asr_device, asr_compute_type, asr_beam_size: as the `asr` service's.
@@ -75,6 +77,7 @@ class CascadeOptions(Options):
     architecture: Architecture | None = None
     wait_s: float = Field(default=60.0, ge=0)
     timeout_s: float = Field(default=600.0, gt=0)
+    proxy: Annotated[str, AfterValidator(check_proxy)] = ""
     concurrency: int = Field(default=0, ge=0, le=256)
     asr_checkpoint: str = ""
     asr_revision: str | None = None

@@ -12,6 +12,7 @@ from omnigap_services.adapter import Capability, Card, Request, Turn, Voice
 from omnigap_services.cascade.loudspeaker import Loudspeaker
 from omnigap_services.cascade.part_client import PartClient
 from omnigap_services.cascade.part_fault import absent
+from omnigap_services.cascade.part_message import completion_of
 from omnigap_services.cascade.sensing import prefixed
 from omnigap_services.cascade.speaking import known_voice
 from omnigap_services.cascade.thinking import Thought
@@ -48,8 +49,8 @@ class RemoteBrain:
             question, lambda: turn.cancelled, on_text=turn.write, on_reasoning=turn.reason, on_audio=out.play
         )
         out.end()
-        done = answer.completion
-        return Thought(answer.text, replace(done, diagnostics=prefixed(THOUGHT, done.diagnostics)))
+        done = completion_of(answer)
+        return Thought(answer.own_text, replace(done, diagnostics=prefixed(THOUGHT, done.diagnostics)))
 
     def close(self) -> None:
         self._client.close()

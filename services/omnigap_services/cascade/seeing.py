@@ -8,7 +8,7 @@ from PIL import Image
 
 from omnigap_services.adapter import InputPart, Part
 from omnigap_services.cascade.sensing import Perceived
-from omnigap_services.cascade.watch import Gone
+from omnigap_services.loop_thread import Gone
 from omnigap_services.ocr.reading import Reader
 
 

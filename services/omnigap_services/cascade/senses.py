@@ -15,7 +15,7 @@ from omnigap_services.cascade.remote_brain import card_of
 from omnigap_services.cascade.routes import Help
 from omnigap_services.cascade.sensing import HEARD, READ, RemoteSense, Sense
 from omnigap_services.cascade.speaking import Mouth
-from omnigap_services.cascade.watch import Watch
+from omnigap_services.loop_thread import LoopThread
 
 _log = logging.getLogger(__name__)
 
@@ -63,13 +63,13 @@ def available(options: CascadeOptions) -> frozenset[Help]:
     return frozenset(help_ for help_, is_there in there.items() if is_there)
 
 
-def load_helpers(options: CascadeOptions, needed: Collection[Help], watch: Watch) -> Helpers:
+def load_helpers(options: CascadeOptions, needed: Collection[Help], loop: LoopThread) -> Helpers:
     """Connects to the services first, since a wrong address shows at once, then loads the engines.
 
     Raises:
         ContractError: where a service is not there, or cannot do what it is for.
     """
-    clients = {help_: _client(help_, options, watch) for help_ in needed if _address(help_, options)}
+    clients = {help_: _client(help_, options, loop) for help_ in needed if _address(help_, options)}
     for help_ in Help:
         if help_ not in needed and _address(help_, options) not in ("", NOBODY):
             _log.warning("%s is set but never used: the brain needs no such help (see direct)", help_)
@@ -96,8 +96,8 @@ def _address(help_: Help, options: CascadeOptions) -> str:
     return {Help.HEARING: options.ears, Help.READING: options.reader, Help.SPEAKING: options.tts}[help_]
 
 
-def _client(help_: Help, options: CascadeOptions, watch: Watch) -> PartClient:
-    client = PartClient(help_.value, _address(help_, options), options.wait_s, options.timeout_s, watch)
+def _client(help_: Help, options: CascadeOptions, loop: LoopThread) -> PartClient:
+    client = PartClient(help_.value, _address(help_, options), options, loop)
     able = card_of(client.card).conditions.get(_NEEDS[help_])
     if able is None or able.support is Support.UNSUPPORTED:
         why = f"{client.card.name} is there, but does not answer {_NEEDS[help_]}"

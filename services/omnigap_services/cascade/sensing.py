@@ -9,7 +9,8 @@ from typing import Protocol
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import InputPart, Part, Request
 from omnigap_services.cascade.part_client import PartClient
-from omnigap_services.cascade.watch import Gone
+from omnigap_services.cascade.part_message import completion_of
+from omnigap_services.loop_thread import Gone
 
 HEARD, READ = "heard", "read"
 """Prefixes of the senses' diagnostics."""
@@ -79,8 +80,8 @@ class RemoteSense:
     def perceive(self, carrier: InputPart, language: str, gone: Gone) -> Perceived:
         parts = (carrier, self._prompt) if self._prompt else (carrier,)
         answer = self._client.ask(Request(parts, Modality.TEXT, language=language), gone)
-        done = answer.completion
-        return Perceived(answer.text.strip(), prefixed(self._prefix, done.diagnostics), done.detected_language)
+        done = completion_of(answer)
+        return Perceived(answer.own_text.strip(), prefixed(self._prefix, done.diagnostics), done.detected_language)
 
     def close(self) -> None:
         self._client.close()

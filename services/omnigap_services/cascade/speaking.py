@@ -11,6 +11,7 @@ from omnigap_services.adapter import Completion, Request, Turn, Voice
 from omnigap_services.cascade.loudspeaker import Loudspeaker
 from omnigap_services.cascade.part_client import PartClient
 from omnigap_services.cascade.part_fault import MUTE
+from omnigap_services.cascade.part_message import completion_of
 from omnigap_services.cascade.plain import plain
 from omnigap_services.cascade.sensing import prefixed
 
@@ -64,7 +65,8 @@ class Mouth:
                 return Completion()
             raise
         out.end()
-        return replace(answer.completion, diagnostics=prefixed(VOICED, answer.completion.diagnostics))
+        done = completion_of(answer)
+        return replace(done, diagnostics=prefixed(VOICED, done.diagnostics))
 
     def close(self) -> None:
         self._client.close()

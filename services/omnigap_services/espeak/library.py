@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from omnigap.errors import OmnigapError
+
 __all__ = [
     "DEFAULT_PITCH",
     "DEFAULT_RATE_WPM",
@@ -61,7 +63,7 @@ _CHUNK_MS = 1000
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
-class EspeakError(RuntimeError):
+class EspeakError(OmnigapError, RuntimeError):
     """The library could not start, or refused a voice or a text."""
 
 

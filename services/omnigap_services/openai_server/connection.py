@@ -6,9 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, Timeout
+from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
+from omnigap.channel import is_loopback_host
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_services.loop_thread import LoopThread
@@ -42,7 +44,7 @@ class Connection:
 
     def __init__(self, options: EndpointOptions, key: str) -> None:
         self._endpoint = options
-        self.faults = Faults(options.base_url, key)
+        self.faults = Faults(options.base_url, key, _proxy_of(options))
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._loop = LoopThread("upstream")
@@ -51,6 +53,7 @@ class Connection:
             base_url=options.base_url,
             max_retries=options.max_retries,
             timeout=Timeout(options.timeout_s, connect=options.connect_timeout_s),
+            http_client=_http_client(options),
         )
 
     def wait_until_there(self) -> None:
@@ -104,3 +107,20 @@ class Connection:
                 raise
             return []
         return model_names(response.text)
+
+
+def _is_loopback(options: EndpointOptions) -> bool:
+    return is_loopback_host(urlsplit(options.base_url).hostname or "")
+
+
+def _proxy_of(options: EndpointOptions) -> str:
+    """The configured proxy that the server is called through; empty where none is."""
+    return "" if _is_loopback(options) else options.proxy
+
+
+def _http_client(options: EndpointOptions) -> DefaultAsyncHttpxClient | None:
+    """What sends the requests; None leaves it to the official client, which follows the environment's proxies."""
+    if _is_loopback(options):
+        # Mounted over the environment's proxies; certificates of the environment stay in force.
+        return DefaultAsyncHttpxClient(mounts={f"{scheme}://": None for scheme in ("all", "http", "https")})
+    return DefaultAsyncHttpxClient(proxy=options.proxy) if options.proxy else None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from omnigap.channel import check_proxy
 from omnigap_services.options import Options, OptionsError
 
 # Shorter keys are none, such as the EMPTY of servers that look at no key.
@@ -20,7 +21,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 HOW_CALLS_ARE_MADE = frozenset(
     {
         *("name", "revision", "base_url", "api_key_env", "concurrency", "max_queue", "max_retries"),
-        *("timeout_s", "connect_timeout_s", "wait_s"),
+        *("timeout_s", "connect_timeout_s", "wait_s", "proxy"),
     }
 )
 """Options that may change and the service stays the same; the revision has its own place in the digest."""
@@ -41,6 +42,8 @@ class EndpointOptions(Options):
         timeout_s: silence of the server after which a try is given up.
         connect_timeout_s: until a connection must stand.
         wait_s: how long loading waits for the server to answer.
+        proxy: `http://HOST:PORT` of an HTTP proxy to the server; empty: as the environment says. A server on loopback
+            is called directly in any case.
         not_in_the_digest: names of the options that may change and the service stays the same.
     """
 
@@ -56,6 +59,7 @@ class EndpointOptions(Options):
     timeout_s: float = Field(default=600.0, gt=0)
     connect_timeout_s: float = Field(default=10.0, gt=0)
     wait_s: float = Field(default=30.0, ge=0)
+    proxy: Annotated[str, AfterValidator(check_proxy)] = ""
 
     not_in_the_digest: ClassVar[frozenset[str]] = HOW_CALLS_ARE_MADE
 

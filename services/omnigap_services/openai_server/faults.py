@@ -42,8 +42,10 @@ _ADVICE = {
 class Faults:
     """Maps errors of the client of one server."""
 
-    def __init__(self, base_url: str, key: str) -> None:
+    def __init__(self, base_url: str, key: str, proxy: str = "") -> None:
+        """Takes the key, which no message repeats, and the proxy that the server is called through."""
         self._where = base_url
+        self._proxy = f" through the proxy {proxy}" if proxy else ""
         self._key = key
 
     def as_ours(self, error: APIError) -> ContractError:
@@ -64,7 +66,7 @@ class Faults:
 
     def away(self, why: str) -> ContractError:
         """Nobody there, or gone in the midst of an answer."""
-        text = f"the server at {self._where} is away ({self.clean(why)}): start it there, or set base_url"
+        text = f"the server at {self._where}{self._proxy} is away ({self.clean(why)}): start it there, or set base_url"
         return ContractError(Reason.UPSTREAM_UNAVAILABLE, text)
 
     def clean(self, text: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from omnigap.errors import OmnigapError
+
 _BROKEN = "\ufffd"
 
 
-class DivergedError(Exception):
+class DivergedError(OmnigapError):
     """A second try of an answer went another way than what had been sent of the first."""
 
 

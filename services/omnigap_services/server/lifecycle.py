@@ -9,7 +9,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from omnigap.limits import SERVER_OPTIONS
+from omnigap.channel import SERVER_OPTIONS
+from omnigap.errors import OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
 from omnigap_services.adapter import Adapter
@@ -32,7 +33,7 @@ _LAST_GRACE_S = 0.5
 _CLOSE_PATIENCE_S = 5.0
 
 
-class PortTakenError(OSError):
+class PortTakenError(OmnigapError, OSError):
     """A port that the server was told to use is not free; the message names the flag."""
 
 

@@ -19,7 +19,7 @@ from omnigap_services.server.courier import Courier
 from omnigap_services.server.failures import failure_of
 
 # A long utterance travels in pieces well below the message limit.
-_MAX_CHUNK_SAMPLES = 262_144
+_MAX_CHUNK_BYTES = 2 * 262_144
 
 
 class ServedTurn:
@@ -64,14 +64,19 @@ class ServedTurn:
 
     def speak(self, samples: Samples, sample_rate: int) -> None:
         samples = np.asarray(samples, dtype=np.float32)
-        if fault := self._fault_in(samples, sample_rate):
+        if fault := self._fault_of_speaking(sample_rate) or _fault_in(samples):
             self.fail(ContractError(Reason.MODEL_ERROR, fault))
             return
-        self._rate = sample_rate
-        for start in range(0, len(samples), _MAX_CHUNK_SAMPLES):
-            data = encode_pcm16(samples[start : start + _MAX_CHUNK_SAMPLES])
-            self._samples_out += len(data) // 2
-            self._send(pb.Delta(audio=pb.Audio(data=data, mime_type=PCM, sample_rate_hz=sample_rate, channels=1)))
+        self._send_pcm16(encode_pcm16(samples), sample_rate)
+
+    def speak_pcm16(self, data: bytes, sample_rate: int) -> None:
+        fault = self._fault_of_speaking(sample_rate)
+        if not fault and len(data) % 2:
+            fault = f"the adapter spoke {len(data)} bytes of 16-bit audio: half a sample is missing"
+        if fault:
+            self.fail(ContractError(Reason.MODEL_ERROR, fault))
+            return
+        self._send_pcm16(data, sample_rate)
 
     def complete(self, completion: Completion) -> None:
         now = time.monotonic()
@@ -127,6 +132,13 @@ class ServedTurn:
         else:
             self.complete(Completion())
 
+    def _send_pcm16(self, data: bytes, sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._samples_out += len(data) // 2
+        for start in range(0, len(data), _MAX_CHUNK_BYTES):
+            piece = data[start : start + _MAX_CHUNK_BYTES]
+            self._send(pb.Delta(audio=pb.Audio(data=piece, mime_type=PCM, sample_rate_hz=sample_rate, channels=1)))
+
     def _send(self, delta: pb.Delta) -> None:
         if not self._open:
             return
@@ -143,17 +155,22 @@ class ServedTurn:
             self._open = False
         self._courier.post(self._answer, event)
 
-    def _fault_in(self, samples: Samples, sample_rate: int) -> str:
-        """What is wrong with a piece of audio; empty where nothing is."""
+    def _fault_of_speaking(self, sample_rate: int) -> str:
+        """Why no audio of this rate fits the turn; empty where it does."""
         if self._request.output is not Modality.SPEECH:
             return "the adapter spoke although text was asked for: let it look at request.output"
-        if samples.ndim != 1:
-            return f"the adapter spoke samples of shape {samples.shape}: mono audio has shape (n,)"
         if sample_rate <= 0 or (self._rate and sample_rate != self._rate):
             return f"the adapter spoke at {sample_rate} Hz after {self._rate} Hz: one answer has one rate over 0"
-        if not np.isfinite(samples).all():
-            return "the adapter spoke NaN or infinite samples"
         return ""
+
+
+def _fault_in(samples: Samples) -> str:
+    """What is wrong with a piece of audio; empty where nothing is."""
+    if samples.ndim != 1:
+        return f"the adapter spoke samples of shape {samples.shape}: mono audio has shape (n,)"
+    if not np.isfinite(samples).all():
+        return "the adapter spoke NaN or infinite samples"
+    return ""
 
 
 def _valid(text: str) -> str:

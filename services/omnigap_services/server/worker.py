@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import deque
 from concurrent.futures import Future
 
 from omnigap.errors import ContractError
 from omnigap_services.adapter import Adapter, Card
+from omnigap_services.batching import BatchQueue
 from omnigap_services.server.failures import failure_of
 from omnigap_services.server.turn import ServedTurn
 
@@ -25,18 +25,15 @@ class Worker:
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
-        self._ready = threading.Condition()
-        self._waiting: deque[ServedTurn] = deque()
+        self._queue: BatchQueue[ServedTurn] = BatchQueue(lambda turn: turn.request.output, _given_up)
         self._started = False
-        self._stopping = False
-        self._max_batch_size = 1
         self._closed: Future[None] = Future()
         self._helpers: list[threading.Thread] = []
 
     @property
     def pending(self) -> int:
         """Turns that wait for a batch."""
-        return len(self._waiting)
+        return len(self._queue)
 
     async def load(self) -> Card:
         """Starts the owner thread and waits for its `load`; whatever that raises is raised here."""
@@ -47,26 +44,17 @@ class Worker:
 
     def submit(self, turn: ServedTurn) -> None:
         """Adds a turn to what waits."""
-        with self._ready:
-            self._waiting.append(turn)
-            self._ready.notify()
+        self._queue.put(turn)
 
     def discard(self, turn: ServedTurn) -> bool:
         """Removes a turn that still waits; False where a batch has it already."""
-        with self._ready:
-            try:
-                self._waiting.remove(turn)
-            except ValueError:
-                return False
-        return True
+        return self._queue.discard(turn)
 
     async def stop(self, patience_s: float) -> bool:
         """Lets the running batches end and the adapter close; False where that took longer than `patience_s`."""
         if not self._started:
             return True
-        with self._ready:
-            self._stopping = True
-            self._ready.notify_all()
+        self._queue.stop()
         done, _ = await asyncio.wait([asyncio.wrap_future(self._closed)], timeout=patience_s)
         return bool(done)
 
@@ -77,7 +65,7 @@ class Worker:
             loaded.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
             self._close()
             return
-        self._max_batch_size = card.max_batch_size
+        self._queue.limit = card.max_batch_size
         for number in range(1, card.workers):
             helper = threading.Thread(target=self._serve, name=f"worker-{number}", daemon=True)
             self._helpers.append(helper)
@@ -96,7 +84,7 @@ class Worker:
         self._closed.set_result(None)
 
     def _serve(self) -> None:
-        while batch := self._next_batch():
+        while batch := self._queue.next_batch():
             for turn in batch:
                 turn.start(len(batch))
             failure: ContractError | None = None
@@ -108,27 +96,9 @@ class Worker:
             for turn in batch:
                 turn.finish(failure)
 
-    def _next_batch(self) -> list[ServedTurn]:
-        """Waits for turns that go together; empty once the worker stops."""
-        with self._ready:
-            while True:
-                self._ready.wait_for(lambda: self._waiting or self._stopping)
-                if self._stopping:
-                    return []
-                if batch := self._take():
-                    return batch
 
-    def _take(self) -> list[ServedTurn]:
-        """The oldest turn and those behind it with its output modality, up to the batch size; the rest stays."""
-        batch: list[ServedTurn] = []
-        others: list[ServedTurn] = []
-        while self._waiting and len(batch) < self._max_batch_size:
-            turn = self._waiting.popleft()
-            if turn.cancelled:
-                turn.give_up()
-            elif batch and turn.request.output is not batch[0].request.output:
-                others.append(turn)
-            else:
-                batch.append(turn)
-        self._waiting.extendleft(reversed(others))
-        return batch
+def _given_up(turn: ServedTurn) -> bool:
+    """Ends a turn for which nobody waits any more."""
+    if turn.cancelled:
+        turn.give_up()
+    return turn.cancelled

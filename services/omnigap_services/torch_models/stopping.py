@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from omnigap.errors import OmnigapError
+
 OnStep = Callable[[torch.Tensor], None]
 """Takes the ids so far, shape (rows, tokens), the prompt included; called after every token."""
 
@@ -29,7 +31,7 @@ class StopWhenGone:
         return torch.tensor(stop, device=input_ids.device).repeat_interleave(repeats)
 
 
-class GoneError(Exception):
+class GoneError(OmnigapError):
     """Nobody waits any more for what the model computes."""
 
 

@@ -6,12 +6,14 @@ from importlib import metadata
 
 from packaging.version import InvalidVersion, Version
 
+from omnigap.errors import OmnigapError
+
 OLDEST = "5.16"
 NEWEST = "5.23"
 """First and last minor version that the adapters were read against; every patch release of them counts."""
 
 
-class VersionError(RuntimeError):
+class VersionError(OmnigapError, RuntimeError):
     """An installed library is older or newer than what an adapter knows; the message says what to install."""
 
 

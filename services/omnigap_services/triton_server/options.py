@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
+from omnigap.channel import check_proxy
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition
 from omnigap_services.options import Options, OptionsError, read_options
 from omnigap_services.triton_server.roles import DEFAULTABLE, Inputs, Outputs
@@ -24,7 +25,7 @@ _NOT_IN_THE_DIGEST = frozenset(
     {
         *("url", "ssl", "root_certificates", "client_key", "client_certificate"),
         *("name", "architecture", "revision", "conditions", "assisted", "reasons"),
-        *("concurrency", "max_queue", "max_retries", "timeout_s", "wait_s", "model_version"),
+        *("concurrency", "max_queue", "max_retries", "timeout_s", "wait_s", "proxy", "model_version"),
     }
 )
 
@@ -61,6 +62,7 @@ class TritonOptions(Options):
         max_retries: further tries of one call while the server is away or its queue full.
         timeout_s: silence of the server after which a call is given up.
         wait_s: how long loading waits for the server and the model.
+        proxy: `http://HOST:PORT` of an HTTP proxy to the server, unless it is on loopback; empty: none.
     """
 
     url: str = Field(default="127.0.0.1:8001", min_length=1)
@@ -99,6 +101,7 @@ class TritonOptions(Options):
     max_retries: int = Field(default=2, ge=0, le=10)
     timeout_s: float = Field(default=600.0, gt=0)
     wait_s: float = Field(default=30.0, ge=0)
+    proxy: Annotated[str, AfterValidator(check_proxy)] = ""
 
     @field_validator("conditions", "assisted")
     @classmethod

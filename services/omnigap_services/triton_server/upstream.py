@@ -16,6 +16,7 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc import aio as triton
 from tritonclient.utils import InferenceServerException
 
+from omnigap.channel import proxy_options
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_services.loop_thread import LoopThread
@@ -110,7 +111,7 @@ class Upstream:
             root_certificates=root,
             private_key=key,
             certificate_chain=chain,
-            channel_args=_CHANNEL,
+            channel_args=(*_CHANNEL, *proxy_options(options.url, options.proxy)),
         )
 
     async def _signature(self) -> Signature:

@@ -13,13 +13,13 @@ from served_doubles import Double, Serve
 from test_calibrate import CITIES, TEXT_IN, a_setting
 
 from omnigap_orchestrator.dispatch import ServiceError
-from omnigap_orchestrator.drive import redrive
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.preflight import Status
 from omnigap_orchestrator.preflight.doctor import diagnose
-from omnigap_orchestrator.run.observer import Silent
-from omnigap_orchestrator.run.settings import Restriction
+from omnigap_orchestrator.run import Changes, resume
 
-HEARING = Restriction.parse((), (), ("transcribe", "score"))
+HEARING = RunScope.parse((), (), ("transcribe", "score"))
 
 
 async def with_second(parrots: Parrots, host: Serve, root: Path, other: Parrots) -> tuple[Setting, Double]:
@@ -75,9 +75,9 @@ async def test_transcribe_takes_a_second_scorer_for_good_and_asks_no_model(tmp_p
     await setting.drive()
     other = Parrots(misheard={"Madrid": "my grid"}, said=parrots.said)
     place = await host(Double(other.hear, name="other ears"))
-    summary = await redrive(setting.folder, HEARING, Silent(), None, second=(place,))
+    summary = await resume(setting.folder, HEARING, Silent(), Changes(second_scorer=(place,)))
     assert summary["calibrated"][0]["second_scorer"] == pytest.approx(5 / 6)
-    again = await redrive(setting.folder, HEARING, Silent(), None)
+    again = await resume(setting.folder, HEARING, Silent())
     assert again["calibrated"] == summary["calibrated"]
 
 
@@ -100,7 +100,7 @@ async def test_the_same_service_as_second_scorer_is_said_to_tell_nothing(tmp_pat
     setting = await a_setting(parrots, host, tmp_path, tables=tables, scorer=[place])
     await setting.drive(stages=["generate"])
     observer = Silent()
-    await redrive(setting.folder, HEARING, observer, None)
+    await resume(setting.folder, HEARING, observer)
     assert any("can tell nothing new" in note for note in observer.notes)
     assert len(ears.asked) == len(CITIES)
 

@@ -16,8 +16,8 @@ from omnigap.errors import ContractError
 from omnigap.vocabulary import Condition, Control, Outcome, Reason
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.cli.progress import observer_for
+from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import BLANK_TEXT
-from omnigap_orchestrator.run.settings import Stage
 from omnigap_services.adapter import Turn
 
 ITEMS = [item("france"), item("peru")]

@@ -15,7 +15,7 @@ from omnigap.vocabulary import Condition, Outcome
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.cli.progress import observer_for
 from omnigap_orchestrator.fleet import COMPOSE_PORTS
-from omnigap_orchestrator.run.settings import Stage
+from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_services.adapter import Turn
 
 ITEMS = [item("france"), item("peru")]

@@ -16,14 +16,14 @@ from served_doubles import Double, Serve, say
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator import drive
+from omnigap_orchestrator import run as commands
 from omnigap_orchestrator.cli.main import main
-from omnigap_orchestrator.drive import redrive, rewrite
 from omnigap_orchestrator.outputs import write
+from omnigap_orchestrator.pipeline import rescore, score
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.results import RESULTS_SCHEMA
-from omnigap_orchestrator.run import score
-from omnigap_orchestrator.run.observer import Silent
-from omnigap_orchestrator.run.settings import Restriction
+from omnigap_orchestrator.run import report, resume
 from omnigap_services.adapter import Turn
 
 SIX = [item(place, task="capitals" if n % 2 else "towns") for n, place in enumerate("abcdef")]
@@ -116,7 +116,7 @@ async def test_a_gap_is_refused_where_too_many_pairs_lack_an_answer_unless_asked
     assert gaps["s2t"]["estimate"] is None
     assert "3" in gaps["s2t"]["reason"]
     assert gaps["i2t"]["estimate"] == 0
-    assert headline(rewrite(setting.folder, allow_missing=True))["s2t"]["estimate"] == 0
+    assert headline(report(setting.folder, Silent(), allow_missing=True))["s2t"]["estimate"] == 0
     assert headline(await setting.drive(stages=["score"]))["s2t"]["estimate"] is None
 
 
@@ -138,7 +138,7 @@ async def test_stage_after_stage_on_the_folder_alone_gives_the_table_of_one_run(
     assert not (await steps.drive(stages=["generate"]))["whole"]
     assert len(model.asked) == 2 * asked
     for stage, whole_then in (("transcribe", False), ("score", True)):
-        told = await redrive(steps.folder, Restriction.parse((), (), (stage,)), Silent(), None)
+        told = await resume(steps.folder, RunScope.parse((), (), (stage,)), Silent())
         assert told["whole"] is whole_then
     assert len(model.asked) == 2 * asked
     table = pl.read_parquet(steps.folder.results)
@@ -179,7 +179,7 @@ async def test_report_scores_again_what_other_rules_scored(
     """Otherwise every answer of a run that an older version made would be shown as pending."""
     setting = await trio(host, tmp_path, Double(paris), items=SIX)
     before = await setting.drive()
-    for module in (score, write, drive):
+    for module in (score, rescore, write, commands):
         monkeypatch.setattr(module, "scoring_version", lambda: "other rules")
     arguments = ["report", "--run-dir", str(setting.folder.root), "--json"]
     ended = await asyncio.to_thread(CliRunner().invoke, main, arguments)

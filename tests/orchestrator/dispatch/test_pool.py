@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 from served_doubles import PATIENCE_S, ServeWire, Wire, complete, plain, text
 
+from omnigap.client import Answer
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.dispatch import Answer, Away, CallFailed, RetryPolicy, Service, ServiceError, connect
+from omnigap_orchestrator.dispatch import Away, CallFailed, RetryPolicy, Service, ServiceError, connect
 
 QUICK = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)
 HASTY = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=0.2)

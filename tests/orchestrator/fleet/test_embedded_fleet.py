@@ -9,13 +9,14 @@ import pytest
 from running import Setting, item, outcomes, until
 from served_doubles import PATIENCE_S
 
+from omnigap.client import GenerateClient
+from omnigap.errors import first_error
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap_orchestrator.dispatch import Endpoint
+from omnigap_orchestrator import run
 from omnigap_orchestrator.fleet import EmbeddedFleet, FleetError, Role, ServiceSpec
-from omnigap_orchestrator.run.failures import first_error
-from omnigap_orchestrator.run.observer import Silent
-from omnigap_orchestrator.run.run import Run
-from omnigap_orchestrator.run.settings import Restriction
+from omnigap_orchestrator.pipeline.context import open_run
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.pipeline.scope import RunScope
 
 FRAGILE = "fragile_model:Fragile"
 
@@ -41,7 +42,7 @@ def children(recursive: bool = True) -> list[psutil.Process]:
 
 async def ask(address: str, words: str) -> str:
     request = pb.GenerateRequest(parts=[pb.InputPart(text=words)], output=pb.MODALITY_TEXT)
-    async with Endpoint(address) as endpoint:
+    async with GenerateClient(address) as endpoint:
         return (await endpoint.generate(request, timeout_s=PATIENCE_S)).own_text
 
 
@@ -128,8 +129,8 @@ async def test_questions_that_kill_their_service_fail_and_all_others_are_answere
     config, observer = setting.config(), Silent()
     setting.folder.make()
     fleet = EmbeddedFleet([ServiceSpec("omni", Role.MODEL, FRAGILE)], setting.folder.services, observer.note)
-    async with fleet as roster:
-        await Run(config, setting.load_items(), setting.folder, Restriction(), observer).execute(roster)
+    async with open_run(setting.folder, observer) as context, fleet as roster:
+        await run.ask(context, config, setting.load_items(), RunScope(), roster)
     table = setting.table()
     assert outcomes(table) == {"answered": 3, "failed": 2}
     failed = table.filter(outcome="failed")

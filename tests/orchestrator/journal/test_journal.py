@@ -133,7 +133,7 @@ def test_a_journal_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> N
 
 async def test_rows_of_many_tasks_are_on_disk_when_their_writes_return(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
-    writer = JournalWriter(path)
+    writer = JournalWriter(Journal(path))
     reader = Journal(path)
 
     async def write(number: int) -> bool:
@@ -148,7 +148,7 @@ async def test_rows_of_many_tasks_are_on_disk_when_their_writes_return(tmp_path:
 
 async def test_what_was_handed_over_without_waiting_is_written_at_the_close(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
-    writer = JournalWriter(path)
+    writer = JournalWriter(Journal(path))
     for number in range(700):
         writer.post(replace(SCORE, key=f"{number}"))
     await writer.close()
@@ -159,7 +159,7 @@ async def test_what_was_handed_over_without_waiting_is_written_at_the_close(tmp_
 
 async def test_after_a_failed_write_every_later_one_fails_and_the_close_says_so(tmp_path: Path) -> None:
     """Nothing is acknowledged behind a hole."""
-    writer = JournalWriter(tmp_path / "journal.sqlite")
+    writer = JournalWriter(Journal(tmp_path / "journal.sqlite"))
     await writer.write(ANSWER)
     with pytest.raises(JournalError):
         await writer.write(replace(ANSWER, key="bad", own_text=None))  # type: ignore[arg-type]
@@ -175,11 +175,11 @@ async def test_after_a_failed_write_every_later_one_fails_and_the_close_says_so(
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from omnigap_orchestrator.journal import ScoreRow
+from omnigap_orchestrator.journal import Journal, ScoreRow
 from omnigap_orchestrator.journal.writer import JournalWriter
 
 async def main():
-    writer = JournalWriter(Path(sys.argv[1]))
+    writer = JournalWriter(Journal(Path(sys.argv[1])))
     number = 0
     async def write(number):
         await writer.write(ScoreRow(str(number), 1.0, None, "exact", ""))

@@ -15,8 +15,8 @@ from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.foreign import read_published
 from omnigap_orchestrator.items import load_items
-from omnigap_orchestrator.presets import PresetError, load_preset
 from omnigap_orchestrator.plan import metric_rules
+from omnigap_orchestrator.presets import PresetError, load_preset
 from omnigap_orchestrator.scoring import metric_of
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -15,11 +15,11 @@ from verifiable import Make, Verifiable, maker
 
 from omnigap.media import encode_png
 from omnigap.vocabulary import Condition, Modality
-from omnigap_orchestrator.drive import rewrite
-from omnigap_orchestrator.run.folder import FolderError
-from omnigap_orchestrator.run.observer import Silent
+from omnigap_orchestrator.pipeline.folder import FolderError
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.run import report, verify
 from omnigap_orchestrator.verification.chosen import only, verified_items
-from omnigap_orchestrator.verification.drive import Choices, verify
+from omnigap_orchestrator.verification.drive import Choices
 from omnigap_orchestrator.verification.schema import VERIFICATION_SCHEMA
 from omnigap_services.adapter import NATIVE
 
@@ -157,24 +157,24 @@ async def test_a_verification_that_is_no_table_is_refused_with_what_mends_it(mad
     folder = (await made()).setting.folder
     folder.verification.write_bytes(b"cut off")
     with pytest.raises(FolderError, match="is not what this omnigap writes: run `omnigap-orchestrate verify"):
-        rewrite(folder)
+        report(folder, Silent())
 
 
 async def test_the_report_can_keep_to_verified_items_and_says_so(made: Make) -> None:
     run = await made()
     folder = run.setting.folder
     with pytest.raises(FolderError, match="never read back: call `omnigap-orchestrate verify --run-dir"):
-        rewrite(folder, verified_only=True)
+        report(folder, Silent(), verified_only=True)
     run.readers.spoiled[Modality.SPEECH][FRANCE] = "what is"
     await verified(run)
-    whole = rewrite(folder)
+    whole = report(folder, Silent())
     page = folder.report.read_text(encoding="utf-8")
     assert "lost content" in page
     assert "what is" in page
     assert "images by eye and recordings by ear" in page
     assert {(row["items_kept"], row["items"]) for row in whole["carriers"]["gaps"]} == {("all", 8), ("not_lost", 7)}
     assert whole["conditions"][0]["items"] == 8
-    narrow = rewrite(folder, verified_only=True)
+    narrow = report(folder, Silent(), verified_only=True)
     assert {row["items"] for row in narrow["conditions"]} == {7}
     assert "7 of 8 items whose every made carrier was read back" in narrow["notes"][0]
     assert "7 of 8 items whose every made carrier" in folder.report.read_text(encoding="utf-8")

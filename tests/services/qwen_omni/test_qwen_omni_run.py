@@ -13,7 +13,8 @@ from served_doubles import Serve
 
 from omnigap.vocabulary import CONDITIONS
 from omnigap_orchestrator.conform import Status, conform
-from omnigap_orchestrator.drive import rewrite
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.run import report
 from omnigap_services.asr.adapter import AsrAdapter
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT
 from omnigap_services.espeak.adapter import EspeakAdapter
@@ -60,5 +61,5 @@ async def test_a_run_asks_both_in_all_six_conditions(tmp_path: Path, host: Serve
         assert file.getframerate() == 24_000
     assert (table["ttft_s"] > 0).sum() > 30
     # No model that the shipped recogniser was made to hear.
-    rewrite(setting.folder)
+    report(setting.folder, Silent())
     assert 'id="banner-deaf-scorer"' in setting.folder.report.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import grpc.aio
 import pytest
 from model_double import Caller, Running, Start
 
-from omnigap.limits import CHANNEL_OPTIONS
+from omnigap.channel import channel_options
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
 
@@ -21,7 +21,7 @@ async def running() -> AsyncIterator[Start]:
     async def start(adapter: Adapter, options: ServerOptions | None = None, *, load: bool = True) -> Running:
         server = Server(adapter, options or ServerOptions(drain_seconds=0))
         await server.bind()
-        channel = grpc.aio.insecure_channel(server.address, options=CHANNEL_OPTIONS)
+        channel = grpc.aio.insecure_channel(server.address, options=channel_options(server.address))
         started.append(Running(server, Caller(channel)))
         if load:
             await server.load()

@@ -17,7 +17,7 @@ import grpc
 import psutil
 import pytest
 
-from omnigap.limits import CHANNEL_OPTIONS
+from omnigap.channel import channel_options
 from omnigap.rpc_errors import from_rpc_error
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
@@ -78,7 +78,8 @@ def test_it_announces_itself_in_one_line_and_answers_there(launch: Launch) -> No
     assert ready["event"] == "serving"
     assert ready["name"] == "echo"
     assert ready["metrics_port"]
-    with grpc.insecure_channel(f"{ready['host']}:{ready['port']}", options=CHANNEL_OPTIONS) as channel:
+    address = f"{ready['host']}:{ready['port']}"
+    with grpc.insecure_channel(address, options=channel_options(address)) as channel:
         description = ModelServiceStub(channel).Describe(pb.DescribeRequest(), timeout=PATIENCE_S)
     assert description.digest == ready["digest"]
     process.send_signal(signal.SIGTERM)

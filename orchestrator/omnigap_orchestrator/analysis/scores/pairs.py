@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CONDITIONS, Outcome
 
 FloatArray = npt.NDArray[np.float64]
@@ -40,7 +41,7 @@ ITEM_SCORES_SCHEMA = pl.Schema(
 """One row per model, item and condition."""
 
 
-class ResultsError(ValueError):
+class ResultsError(OmnigapError, ValueError):
     """A table of results that can't be paired by item; the message names the column or the item."""
 
 

@@ -106,7 +106,7 @@ async def reflection_lists_the_service(subject: Subject) -> Finding:
 
 async def _listed(subject: Subject, reflection: str) -> list[str]:
     """The services that one version of reflection lists; the messages of both versions are the same on the wire."""
-    method = subject.channel.stream_stream(
+    method = subject.client.channel.stream_stream(
         f"/{reflection}/ServerReflectionInfo",
         request_serializer=reflected.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflected.ServerReflectionResponse.FromString,

@@ -10,7 +10,7 @@ from PIL import Image
 from running import Setting, outcomes, without_times
 from served_doubles import Double, Serve, identity, say
 
-import omnigap_orchestrator.run.score as scoring
+import omnigap_orchestrator.pipeline.score as scoring
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Condition, Reason

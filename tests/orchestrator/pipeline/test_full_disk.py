@@ -14,12 +14,13 @@ import pytest
 from running import Setting, item, orchestrate, outcomes
 from served_doubles import RATE, Double, Serve, ServeWire, Wire, plain
 
+from omnigap.errors import first_error
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import StoreError
-from omnigap_orchestrator.drive import rewrite
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalError
-from omnigap_orchestrator.run.failures import first_error
-from omnigap_orchestrator.run.folder import FolderError
+from omnigap_orchestrator.pipeline.folder import FolderError
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.run import report
 from omnigap_services.adapter import Turn
 
 ITEMS = [item(f"place {number}") for number in range(8)]
@@ -77,16 +78,16 @@ async def test_files_that_cannot_be_written_anew_stay_as_they_were(small_disk: P
     setting = Setting(small_disk, {"omni": [await host_wire(Wire(plain))]}, items=ITEMS[:3], tables=tables)
     await setting.execute()
     subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
-    await asyncio.to_thread(rewrite, setting.folder)
+    await asyncio.to_thread(report, setting.folder, Silent())
     files = [setting.folder.results, setting.folder.summary, setting.folder.report, setting.folder.manifest]
     before = [path.read_bytes() for path in files]
     leave_room(small_disk, 100_000)
     with pytest.raises(FolderError, match=r"cannot be written .*: free space and run again"):
-        await asyncio.to_thread(rewrite, setting.folder)
+        await asyncio.to_thread(report, setting.folder, Silent())
     assert [path.read_bytes() for path in files] == before
     assert [path for path in setting.folder.root.iterdir() if path.name.startswith(".") and path.name != ".lock"] == []
     (small_disk / "filler").unlink()
-    await asyncio.to_thread(rewrite, setting.folder)
+    await asyncio.to_thread(report, setting.folder, Silent())
     assert outcomes(pl.read_parquet(setting.folder.results)) == {"answered": 3}
 
 

@@ -9,11 +9,12 @@ import pytest
 from running import Setting
 from served_doubles import Double, Serve, say
 
-from omnigap_orchestrator.drive import rewrite
-from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.outputs import write
 from omnigap_orchestrator.outputs.write import current_summary
-from omnigap_orchestrator.run.record import recall
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.pipeline.state import load_plan
+from omnigap_orchestrator.run import report
 from omnigap_orchestrator.verification.schema import VERIFICATION_SCHEMA
 from omnigap_services.adapter import Turn
 
@@ -38,7 +39,7 @@ async def ran(root: Path, host: Serve, *conditions: str) -> Setting:
 def is_current(setting: Setting) -> bool:
     journal = Journal(setting.folder.journal)
     try:
-        return current_summary(setting.folder, journal, recall(setting.folder)[0]) is not None
+        return current_summary(setting.folder, Records(journal), load_plan(setting.folder)[0]) is not None
     finally:
         journal.close()
 
@@ -55,7 +56,7 @@ async def test_files_of_another_form_that_a_kill_cut_short_are_not_taken_for_the
     # summary.json is there by now, in the other form; the report is still the old one.
     monkeypatch.setattr(write, "write_report", killed)
     with pytest.raises(KeyboardInterrupt):
-        rewrite(setting.folder, allow_missing=True)
+        report(setting.folder, Silent(), allow_missing=True)
     assert not is_current(setting)
     monkeypatch.undo()
     summary = await setting.drive()
@@ -73,6 +74,6 @@ async def test_labels_stay_where_the_tables_keep_to_verified_items(tmp_path: Pat
     blank = {name: pl.Series(name, [None] * 3, dtype) for name, dtype in VERIFICATION_SCHEMA.items()}
     verification = pl.DataFrame({**blank, **facts, "verdict": verdicts}, schema=VERIFICATION_SCHEMA)
     verification.write_parquet(setting.folder.verification)
-    summary = rewrite(setting.folder, labels=labels, verified_only=True)
+    summary = report(setting.folder, Silent(), labels=labels, verified_only=True)
     assert not summary["instrument_note"]
     assert [(row["n"], row["labelled"]) for row in summary["human"]] == [(2, 2), (2, 2)]

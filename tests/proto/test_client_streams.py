@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from served_doubles import RATE, ServeWire, Wire, audio, complete, plain, sound, text
 
+from omnigap.client import Answer, GenerateClient
 from omnigap.errors import ContractError
 from omnigap.media import encode_pcm16
 from omnigap.media.audio import PCM, WAV
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason
-from omnigap_orchestrator.dispatch import Answer, Endpoint
 
 SPEECH = pb.GenerateRequest(parts=[pb.InputPart(text="Say it.")], output=pb.MODALITY_SPEECH)
 
@@ -21,8 +21,8 @@ async def ask(host_wire: ServeWire, *responses: pb.GenerateResponse) -> Answer:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         yield from responses
 
-    async with Endpoint(await host_wire(Wire(respond))) as endpoint:
-        return await endpoint.generate(SPEECH, timeout_s=30)
+    async with GenerateClient(await host_wire(Wire(respond))) as client:
+        return await client.generate(SPEECH, timeout_s=30)
 
 
 def chunk(data: bytes, mime_type: str = PCM, rate: int = RATE, channels: int = 1) -> pb.GenerateResponse:
@@ -79,8 +79,8 @@ async def test_an_address_where_nobody_listens_is_neither_serving_nor_described(
     wire = Wire(plain)
     address = await host_wire(wire)
     await wire.stop()
-    async with Endpoint(address) as endpoint:
-        assert not await endpoint.serving(timeout_s=2)
+    async with GenerateClient(address) as client:
+        assert not await client.serving(timeout_s=2)
         with pytest.raises(ContractError) as caught:
-            await endpoint.describe(timeout_s=2)
+            await client.describe(timeout_s=2)
     assert caught.value.reason is Reason.TRANSPORT

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.run.folder import FolderError, RunFolder
-from omnigap_orchestrator.run.record import recall
+from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+from omnigap_orchestrator.pipeline.state import load_plan
 
 TOML = """
 [run]
@@ -30,7 +30,7 @@ def test_paths_conditions_and_lists_survive_the_folder(tmp_path: Path) -> None:
     folder.journal.touch()
     folder.items.write_text("")
     folder.config.write_text(config.model_dump_json())
-    assert recall(folder)[0] == config
+    assert load_plan(folder)[0] == config
 
 
 def folder_of_0_1_0(root: Path, scoring: dict[str, object]) -> RunFolder:
@@ -43,7 +43,7 @@ def folder_of_0_1_0(root: Path, scoring: dict[str, object]) -> RunFolder:
 
 
 def test_a_folder_of_0_1_0_that_did_not_set_panda_is_read(tmp_path: Path) -> None:
-    assert recall(folder_of_0_1_0(tmp_path, {"panda": None}))[0] == load_config()
+    assert load_plan(folder_of_0_1_0(tmp_path, {"panda": None}))[0] == load_config()
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_a_folder_of_0_1_0_that_set_panda_names_the_key_and_the_page(
     tmp_path: Path, scoring: dict[str, object], key: str
 ) -> None:
     with pytest.raises(FolderError, match=rf"config\.json: {key}: PANDA is no longer part of omnigap.*docs/judge\.md"):
-        recall(folder_of_0_1_0(tmp_path, scoring))
+        load_plan(folder_of_0_1_0(tmp_path, scoring))

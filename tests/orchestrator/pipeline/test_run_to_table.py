@@ -9,16 +9,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from PIL import Image
-from running import Setting, item, outcomes
+from running import Setting, item, outcomes, stored_table
 from served_doubles import RATE, Double, Serve, identity, say, sound, spoken
 
 from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav, pcm16_to_float
 from omnigap.media.audio import Samples
 from omnigap_orchestrator.analysis import analyse
-from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.results import RESULTS_SCHEMA
-from omnigap_orchestrator.run.record import open_book
-from omnigap_orchestrator.run.table import ResultsTable
 from omnigap_services.adapter import Turn
 
 
@@ -68,10 +65,8 @@ async def test_answers_that_mean_the_same_agree_however_the_scorer_spells_them(t
 async def test_a_row_has_its_values_in_the_order_of_the_schema(tmp_path: Path, host: Serve) -> None:
     setting, *_ = await trio(host, tmp_path, items=[item("peru")])
     await setting.execute(stages=["generate"])
-    journal = Journal(setting.folder.journal)
-    book = open_book(setting.folder, journal)
-    row = ResultsTable("test", book, journal)._row(next(iter(book)))
-    journal.close()
+    with stored_table(setting.folder) as table:
+        row = table._row(next(iter(table._cells)))
     assert tuple(row) == tuple(RESULTS_SCHEMA)
 
 

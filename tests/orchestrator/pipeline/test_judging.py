@@ -16,11 +16,11 @@ from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.drive import redrive, rewrite
 from omnigap_orchestrator.judging import RubricError
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.preflight import PreflightError
-from omnigap_orchestrator.run.observer import Silent
-from omnigap_orchestrator.run.settings import Restriction
+from omnigap_orchestrator.run import Changes, report, resume
 from omnigap_services.adapter import Turn
 
 OPEN = [item(name, answer_type="open", metric="judge", answers=[]) for name in ("france", "peru")]
@@ -218,7 +218,7 @@ async def test_another_rubric_judges_again_and_asks_no_model(tmp_path: Path, hos
     assert len(judge.asked) == 2, "nothing changed, nothing is asked"
     mine.write_text("Rate strictly {question} {answer}")
     judge.respond = judge_of("2").respond
-    assert rewrite(made.folder)["whole"], "until it is judged again, the scores of the old rubric stand"
+    assert report(made.folder, Silent())["whole"], "until it is judged again, the scores of the old rubric stand"
     await again(made)
     assert len(judge.asked) == 4 and judge.asked[-1].parts[0].text.startswith("Rate strictly What")
     assert made.table()["score"].to_list() == [0.25, 0.25]
@@ -229,7 +229,7 @@ async def test_another_rubric_judges_again_and_asks_no_model(tmp_path: Path, hos
 
 async def again(made: Setting, **rubrics: str) -> None:
     """`omnigap-orchestrate score`."""
-    await redrive(made.folder, Restriction.parse((), (), ("judge", "score")), Silent(), None, rubrics)
+    await resume(made.folder, RunScope.parse((), (), ("judge", "score")), Silent(), Changes(rubrics=rubrics))
 
 
 async def test_another_judge_judges_again(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:

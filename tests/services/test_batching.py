@@ -10,7 +10,7 @@ import pytest
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.cascade.gathering import Gatherer
+from omnigap_services.batching import Batcher
 
 PATIENCE_S = 30.0
 
@@ -37,17 +37,17 @@ class Crowd:
 
     def __init__(self, limit: int = 3) -> None:
         self.engine = Engine()
-        self.gatherer: Gatherer[int, int] = Gatherer(self.engine, limit)
+        self.batcher: Batcher[int, int] = Batcher("engine", self.engine, limit)
         self._pool = ThreadPoolExecutor(16)
 
     def ask(self, item: int, kind: Hashable = "a", gone: Callable[[], bool] = lambda: False) -> Future[int]:
-        waiting = len(self.gatherer._waiting)
+        waiting = self.batcher.waiting
         first = not self.engine.entered.is_set()
-        future = self._pool.submit(self.gatherer.ask, item, kind, gone)
+        future = self._pool.submit(self.batcher.ask, item, kind, gone)
         if first:
             assert self.engine.entered.wait(PATIENCE_S)
         else:
-            while len(self.gatherer._waiting) == waiting:
+            while self.batcher.waiting == waiting:
                 threading.Event().wait(0.001)
         return future
 

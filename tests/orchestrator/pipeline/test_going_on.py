@@ -11,10 +11,10 @@ import pytest
 from running import Setting, item, outcomes, without_times
 from served_doubles import Double, Serve, say
 
-import omnigap_orchestrator.run.score as scoring
+import omnigap_orchestrator.pipeline.score as scoring
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.run.settings import Stage
+from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_services.adapter import Turn
 
 STAGES = [stage.value for stage in (Stage.GENERATE, Stage.TRANSCRIBE, Stage.SCORE)]

@@ -1,0 +1,138 @@
+"""What earlier versions wrote, read as today's: the one file that knows old settings, journals, rules and columns.
+
+Each entry says which version wrote it and what it is today. What is written today passes through unchanged, so every
+folder may be read this way.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RULES_OF_0_1_0 = "88b72b64efabbe0d2e81750ed0ca321bab70684c5adc4443377beb9c7b5f1344"
+"""0.1.0 named its scoring rules by a SHA-256 over their source; they are version 1."""
+
+RULES: dict[str, str] = {RULES_OF_0_1_0: "1"}
+"""Old name of a state of the scoring rules -> its version."""
+
+SETTINGS: dict[str, str] = {}
+"""Dotted key of config.json in 0.1.0 -> its key today. None has moved yet."""
+
+# Keys of config.json in 0.1.0 that say nothing where they are null, and that a later version may no longer have.
+# scoring.panda: a folder that is named there is left in place, for the configuration to say what became of it.
+UNSET: tuple[str, ...] = ("scoring.panda",)
+
+JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection], None]], ...] = ()
+"""Schema version before, version after, and what changes the tables, in order. 0.1.0 wrote version 1, as is written
+today."""
+
+CALIBRATION_COLUMNS: dict[str, str] = {}
+"""Column of calibration.parquet in 0.1.0 -> its name today. None has another name yet."""
+
+
+def upgrade_config(raw: Any) -> Any:
+    """A run's config.json with today's keys, to be validated like any other.
+
+    Args:
+        raw: as parsed; what is no table is returned as it is, for validation to refuse.
+    """
+    if not isinstance(raw, dict):
+        return raw
+    for old, new in SETTINGS.items():
+        value = _take(raw, old)
+        if value is not None:
+            _put(raw, new, value)
+    for key in UNSET:
+        value = _take(raw, key)
+        if value is not None:
+            _put(raw, key, value)
+    return raw
+
+
+def upgrade_journal(connection: sqlite3.Connection) -> None:
+    """Brings an older journal's tables to today's schema, in place; its version is checked after that.
+
+    Raises:
+        sqlite3.Error: where the file cannot be read or written.
+    """
+    _add_normalised_answer(connection)
+    for before, after, change in JOURNAL_STEPS:
+        _step(connection, before, after, change)
+
+
+def rules_version(token: str) -> str:
+    """The version of the scoring rules that an older version of omnigap named otherwise.
+
+    Rules that no release had are returned as they are named: they equal no version, so what they scored is scored
+    again.
+    """
+    return RULES.get(token, token)
+
+
+def upgrade_calibration(clips: pl.DataFrame) -> pl.DataFrame:
+    """The table of an older calibration with today's columns and versions.
+
+    Raises:
+        polars.exceptions.PolarsError: for columns of another type than a calibration's.
+    """
+    columns = {old: new for old, new in CALIBRATION_COLUMNS.items() if old in clips.columns}
+    clips = clips.rename(columns)
+    if "scoring_version" not in clips.columns:
+        return clips  # No calibration of any version: its reader names what is missing.
+    return clips.with_columns(clips["scoring_version"].replace(RULES))
+
+
+def _add_normalised_answer(connection: sqlite3.Connection) -> None:
+    """Journals from before 0.1.0 kept no normalised answers: their scores are made again, by the rules of today."""
+    names = {row[1] for row in connection.execute("PRAGMA table_info(scores)")}
+    if "normalised_answer" not in names:
+        connection.execute("ALTER TABLE scores ADD COLUMN normalised_answer TEXT")
+
+
+def _step(
+    connection: sqlite3.Connection, before: str, after: str, change: Callable[[sqlite3.Connection], None]
+) -> None:
+    """Applies one step where the journal has its version: the tables and the version change together or not at all."""
+    if _schema_version(connection) != before:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Read again: another process may have taken the step while this one waited for the lock.
+        if _schema_version(connection) == before:
+            change(connection)
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (after,))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _schema_version(connection: sqlite3.Connection) -> str | None:
+    """None for a journal that is being made."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    return None if row is None else str(row[0])
+
+
+def _take(table: dict[str, Any], path: str) -> Any:
+    """Removes a dotted key and returns its value; None where there is no such key, or it is null."""
+    *parents, last = path.split(".")
+    for name in parents:
+        inner = table.get(name)
+        if not isinstance(inner, dict):
+            return None
+        table = inner
+    return table.pop(last, None)
+
+
+def _put(table: dict[str, Any], path: str, value: Any) -> None:
+    """Sets a dotted key; a value that is there under today's name stays."""
+    *parents, last = path.split(".")
+    for name in parents:
+        if not isinstance(table.get(name), dict):
+            table[name] = {}
+        table = table[name]
+    table.setdefault(last, value)

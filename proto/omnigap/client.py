@@ -1,0 +1,259 @@
+"""The client of the Generate contract: one service at one address, from its health to a whole answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from omnigap import convert
+from omnigap.channel import channel_options, proxy_for
+from omnigap.errors import ContractError
+from omnigap.media.audio import PCM
+from omnigap.rpc_errors import from_rpc_error
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
+from omnigap.vocabulary import FinishReason, Reason
+
+OnDelta = Callable[[pb.Delta], None]
+
+SERVING = "SERVING"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer.
+
+    Attributes:
+        own_text: all text deltas joined.
+        pcm: signed 16-bit little-endian mono audio; empty where none came.
+        sample_rate: of `pcm`, in Hz; 0 without audio.
+        latency_s: from sending to the last byte, by the caller's clock.
+    """
+
+    own_text: str
+    reasoning: str
+    pcm: bytes
+    sample_rate: int
+    finish_reason: FinishReason
+    usage: pb.Usage
+    timings: pb.Timings
+    digest: str
+    diagnostics: Mapping[str, float]
+    detected_language: str
+    latency_s: float
+    endpoint: str
+
+    @property
+    def audio_seconds(self) -> float:
+        return len(self.pcm) / 2 / self.sample_rate if self.sample_rate else 0.0
+
+
+class GenerateClient:
+    """A service at one address, over one channel. Calls may run side by side; retries belong to the caller.
+
+    It belongs to the event loop that it was made on.
+
+    Attributes:
+        proxy: that calls go through; empty where they go directly.
+        channel, stub: for raw calls whose errors are judged as they came.
+    """
+
+    def __init__(self, address: str, proxy: str = "") -> None:
+        """
+        Args:
+            proxy: `http://HOST:PORT` of the configuration; ignored for loopback addresses.
+        """
+        self.address = address
+        self.proxy = proxy_for(address, proxy)
+        self.channel = grpc.aio.insecure_channel(address, options=channel_options(address, proxy))
+        self.stub = ModelServiceStub(self.channel)  # type: ignore[no-untyped-call]
+        self._health = health_pb2_grpc.HealthStub(self.channel)
+
+    async def __aenter__(self) -> GenerateClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the channel and cancels the calls on it."""
+        await self.channel.close(None)
+
+    async def health(self, service: str = "", timeout_s: float = 5.0) -> str:
+        """`SERVING`, another status of grpc.health.v1, or the gRPC status of the error."""
+        request = health_pb2.HealthCheckRequest(service=service)
+        try:
+            response = await self._health.Check(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            return f"gRPC status {error.code().name}"
+        try:
+            return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
+        except ValueError:
+            return f"status {response.status}, which grpc.health.v1 does not know"
+
+    async def serving(self, timeout_s: float = 5.0) -> bool:
+        """True if the health service says SERVING in time."""
+        return await self.health(timeout_s=timeout_s) == SERVING
+
+    async def describe(self, timeout_s: float = 10.0, *, wait_for_ready: bool = False) -> pb.DescribeResponse:
+        """What the service declares about itself.
+
+        Args:
+            wait_for_ready: also waits, up to `timeout_s`, for something to listen at the address.
+
+        Raises:
+            ContractError: where it cannot be reached or does not speak the contract.
+        """
+        request = pb.DescribeRequest()
+        try:
+            card: pb.DescribeResponse = await self.stub.Describe(
+                request, timeout=timeout_s, wait_for_ready=wait_for_ready
+            )
+        except grpc.RpcError as error:
+            raise self._error(error) from error
+        return card
+
+    def call(
+        self, request: pb.GenerateRequest, timeout_s: float
+    ) -> grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse]:
+        """A Generate call under way, for a caller that gathers the stream itself."""
+        call: grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse] = self.stub.Generate(
+            request, timeout=timeout_s
+        )
+        return call
+
+    async def generate(
+        self, request: pb.GenerateRequest, timeout_s: float, on_delta: OnDelta = lambda _: None
+    ) -> Answer:
+        """Sends one question and gathers the whole answer. Cancelling it cancels the call.
+
+        Args:
+            on_delta: called with each piece of the answer as it comes, once it has been checked.
+
+        Raises:
+            ContractError: the server's reason; INCOMPLETE_STREAM where the stream ended without `complete`; MODEL_ERROR
+                or BAD_MEDIA, at once, for a stream that breaks the contract.
+        """
+        sent = time.perf_counter()
+        gathered = Gathered(self.address)
+        call = self.call(request, timeout_s)
+        try:
+            async for response in call:
+                gathered.add(response)
+                if gathered.fault is not None:
+                    raise gathered.fault
+                if response.HasField("delta"):
+                    on_delta(response.delta)
+        except grpc.RpcError as error:
+            raise self._error(error) from error
+        finally:
+            call.cancel()
+        return gathered.answer(time.perf_counter() - sent)
+
+    def _error(self, error: grpc.RpcError) -> ContractError:
+        """The contract's error; one of the way to the service names the proxy on that way."""
+        found = from_rpc_error(error)
+        if self.proxy and found.reason in (Reason.TRANSPORT, Reason.DEADLINE_EXCEEDED):
+            text = f"{found.message} ({self.address} is called through the proxy {self.proxy})"
+            return ContractError(found.reason, text)
+        return found
+
+
+class Gathered:
+    """What came of one stream, in order. It keeps a broken stream too; `answer` raises for one.
+
+    Attributes:
+        chunks: every piece of audio.
+        completes: every `complete`.
+        late: events after the first `complete`.
+        fault: the first thing that broke the contract; None so far.
+    """
+
+    def __init__(self, source: str = "the service") -> None:
+        """Takes what the stream comes from, for messages."""
+        self.chunks: list[pb.Audio] = []
+        self.completes: list[pb.Complete] = []
+        self.late = 0
+        self.fault: ContractError | None = None
+        self._source = source
+        self._texts: list[str] = []
+        self._reasoning: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "".join(self._texts)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    @property
+    def pcm(self) -> bytes:
+        return b"".join(chunk.data for chunk in self.chunks)
+
+    def add(self, response: pb.GenerateResponse) -> None:
+        """Keeps one event and checks it; never raises."""
+        if self.completes:
+            self.late += 1
+            self._break(Reason.MODEL_ERROR, "the stream went on after `complete`: the service breaks the contract")
+        if response.HasField("complete"):
+            self.completes.append(response.complete)
+            return
+        self._texts.append(response.delta.text)
+        self._reasoning.append(response.delta.reasoning)
+        if response.delta.HasField("audio"):
+            self._check_audio(response.delta.audio)
+            self.chunks.append(response.delta.audio)
+
+    def _check_audio(self, audio: pb.Audio) -> None:
+        mime = audio.mime_type.split(";")[0].strip()
+        if mime != PCM or audio.channels not in (0, 1) or not audio.sample_rate_hz:
+            found = f"{audio.mime_type!r} with {audio.channels} channels at {audio.sample_rate_hz} Hz"
+            self._break(Reason.BAD_MEDIA, f"answers travel as mono {PCM} with their rate; the service sent {found}")
+        elif self.chunks and self.chunks[0].sample_rate_hz != audio.sample_rate_hz:
+            rates = f"{self.chunks[0].sample_rate_hz} to {audio.sample_rate_hz} Hz"
+            self._break(Reason.BAD_MEDIA, f"the answer's sample rate changed within one stream, {rates}")
+        elif len(audio.data) % 2:
+            text = f"{self._source} sent {len(audio.data)} bytes of 16-bit audio: half a sample is missing"
+            self._break(Reason.BAD_MEDIA, text)
+
+    def _break(self, reason: Reason, message: str) -> None:
+        self.fault = self.fault or ContractError(reason, message)
+
+    def answer(self, latency_s: float = 0.0) -> Answer:
+        """The whole answer.
+
+        Raises:
+            ContractError: `fault`; INCOMPLETE_STREAM without `complete`; MODEL_ERROR where that gives no finish reason.
+        """
+        if self.fault is not None:
+            raise self.fault
+        if not self.completes:
+            text = f"{self._source} ended the stream without `complete`: the answer is not whole"
+            raise ContractError(Reason.INCOMPLETE_STREAM, text)
+        done = self.completes[0]
+        try:
+            finish = convert.finish_from_proto(done.finish_reason)
+        except ValueError as error:
+            raise ContractError(Reason.MODEL_ERROR, f"{self._source} gave no finish reason: {error}") from error
+        return Answer(
+            own_text=self.text,
+            reasoning=self.reasoning,
+            pcm=self.pcm,
+            sample_rate=self.chunks[0].sample_rate_hz if self.chunks else 0,
+            finish_reason=finish,
+            usage=done.usage,
+            timings=done.timings,
+            digest=done.digest,
+            diagnostics=dict(done.diagnostics),
+            detected_language=done.detected_language,
+            latency_s=latency_s,
+            endpoint=self._source,
+        )

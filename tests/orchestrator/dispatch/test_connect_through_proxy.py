@@ -1,0 +1,51 @@
+"""A run whose endpoints are behind a proxy that leads nowhere says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from recording_proxy import NO_PROXY, recording_proxy
+
+from omnigap_orchestrator.config import ConfigError, load_config
+from omnigap_orchestrator.dispatch import RetryPolicy, connect
+from omnigap_orchestrator.preflight import Status
+from omnigap_orchestrator.preflight.doctor import check_endpoint
+
+ELSEWHERE = "model.example:50051"
+
+
+@pytest.fixture(autouse=True)
+def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NO_PROXY:
+        monkeypatch.delenv(name, raising=False)
+
+
+async def test_connecting_names_the_proxy_on_the_way_to_what_is_away() -> None:
+    notes: list[str] = []
+    with recording_proxy() as proxy:
+        assert await connect("omni", ["127.0.0.1:1", ELSEWHERE], RetryPolicy(), notes.append, proxy.url) is None
+        assert proxy.asked
+    assert notes == [f"omni was called through the proxy {proxy.url} ([network] proxy): does it lead to {ELSEWHERE}?"]
+
+
+async def test_connecting_to_loopback_names_no_proxy() -> None:
+    notes: list[str] = []
+    with recording_proxy() as proxy:
+        assert await connect("omni", ["127.0.0.1:1"], RetryPolicy(), notes.append, proxy.url) is None
+        assert (proxy.asked, notes) == ([], [])
+
+
+async def test_doctor_names_the_proxy() -> None:
+    with recording_proxy() as proxy:
+        (finding,) = await check_endpoint("omni", ELSEWHERE, Status.FAILED, proxy=proxy.url)
+    assert f"Does the proxy {proxy.url} ([network] proxy) lead to it?" in finding.message
+
+
+def test_the_key_is_refused_where_it_is_no_proxy(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('[network]\nproxy = "http://proxy:3128"\n')
+    assert load_config(path).network.proxy == "http://proxy:3128"
+    path.write_text('[network]\nproxy = "proxy:3128"\n')
+    with pytest.raises(ConfigError, match=r"network\.proxy.*http://HOST:PORT"):
+        load_config(path)

@@ -1,0 +1,62 @@
+"""Which way calls to an OpenAI-compatible server go: loopback directly, others as the option or environment says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from chat_server import ChatServer, whole
+from recording_proxy import NO_PROXY, RecordingProxy, point_everything_at, recording_proxy
+from through import Through
+
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Reason
+from omnigap_services.openai_server.adapter import OpenaiAdapter
+
+ELSEWHERE = "http://model.example/v1"
+
+
+@pytest.fixture
+def proxy() -> Iterator[RecordingProxy]:
+    with recording_proxy() as found:
+        yield found
+
+
+def refusal(**options: object) -> ContractError:
+    """Why a service of another machine does not load: the proxy on the way answers 502."""
+    adapter = OpenaiAdapter({"base_url": ELSEWHERE, "model": "m", "wait_s": 0, "max_retries": 0, **options})
+    with pytest.raises(ContractError) as caught:
+        adapter.load()
+    adapter.close()
+    return caught.value
+
+
+def test_a_server_on_loopback_is_called_directly(
+    chat: ChatServer, through: Through, proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point_everything_at(proxy.url, monkeypatch)
+    for options in ({}, {"proxy": proxy.url}):
+        served = through(**options)
+        chat.then(whole("Paris"))
+        assert served.ask("Where?").text == "Paris"
+    assert proxy.asked == []
+
+
+def test_another_server_is_called_through_the_proxy_of_the_option_which_the_error_names(
+    proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point_everything_at("http://127.0.0.1:9", monkeypatch)
+    error = refusal(proxy=proxy.url)
+    assert proxy.asked[0] == f"GET {ELSEWHERE}/models HTTP/1.1"
+    assert error.reason is Reason.UPSTREAM_UNAVAILABLE
+    assert f"through the proxy {proxy.url}" in error.message
+
+
+def test_another_server_is_called_through_the_proxy_of_the_environment(
+    proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in NO_PROXY:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy.url)
+    refusal()
+    assert proxy.asked[0] == f"GET {ELSEWHERE}/models HTTP/1.1"
