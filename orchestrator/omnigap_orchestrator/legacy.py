@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 RULES_OF_0_1_0 = "88b72b64efabbe0d2e81750ed0ca321bab70684c5adc4443377beb9c7b5f1344"
 """0.1.0 named its scoring rules by a SHA-256 over their source; they are version 1."""
 
-RULES: dict[str, str] = {RULES_OF_0_1_0: "1"}
-"""Old name of a state of the scoring rules -> its version."""
-
 SETTINGS: dict[str, str] = {}
 """Dotted key of config.json in 0.1.0 -> its key today. None has moved yet."""
 
@@ -64,26 +61,18 @@ def upgrade_journal(connection: sqlite3.Connection) -> None:
         _step(connection, before, after, change)
 
 
-def rules_version(token: str) -> str:
-    """The version of the scoring rules that an older version of omnigap named otherwise.
+def rules_token(version: int) -> str:
+    """The name of a version of the scoring rules in score keys, calibrations and journals.
 
-    Rules that no release had are returned as they are named: they equal no version, so what they scored is scored
-    again.
+    Version 1 keeps the name that 0.1.0 gave it, so that the scores and calibrations of 0.1.0 still count.
     """
-    return RULES.get(token, token)
+    return RULES_OF_0_1_0 if version == 1 else f"rules {version}"
 
 
 def upgrade_calibration(clips: pl.DataFrame) -> pl.DataFrame:
-    """The table of an older calibration with today's columns and versions.
-
-    Raises:
-        polars.exceptions.PolarsError: for columns of another type than a calibration's.
-    """
+    """The table of an older calibration with today's columns."""
     columns = {old: new for old, new in CALIBRATION_COLUMNS.items() if old in clips.columns}
-    clips = clips.rename(columns)
-    if "scoring_version" not in clips.columns:
-        return clips  # No calibration of any version: its reader names what is missing.
-    return clips.with_columns(clips["scoring_version"].replace(RULES))
+    return clips.rename(columns)
 
 
 def _add_normalised_answer(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,7 @@
-"""The words of omnigap, each defined once: modalities, conditions, architecture types, outcomes, flags, reasons."""
+"""The words of omnigap, each defined once: modalities, conditions, architecture types, outcomes, flags, reasons.
+
+Also what two sides must agree on about texts: the letters of choices, and the language of a tag.
+"""
 
 from __future__ import annotations
 
@@ -84,6 +87,15 @@ class AnswerType(StrEnum):
     LETTER = "letter"
     LABEL = "label"
     OPEN = "open"
+
+
+CHOICE_LETTERS = "ABCDEFGH"
+"""The letters of the choices of a question, in their order; no question has more choices."""
+
+
+def primary_language(tag: str) -> str:
+    """The primary language of a BCP-47 tag in lower case: "en" of "en-US"; "_" separates as "-" does."""
+    return tag.replace("_", "-").partition("-")[0].lower()
 
 
 class Control(StrEnum):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-
-def primary(tag: str) -> str:
-    """The language of a BCP-47 tag without script and region: `pt` of `pt-BR`."""
-    return tag.replace("_", "-").split("-")[0].lower()
+from omnigap.vocabulary import primary_language
 
 
 def serving(asked: str, known: Iterable[str]) -> str | None:
@@ -17,5 +14,5 @@ def serving(asked: str, known: Iterable[str]) -> str | None:
     """
     tags = list(known)
     same = (tag for tag in tags if tag.replace("_", "-").lower() == asked.replace("_", "-").lower())
-    alike = (tag for tag in tags if primary(tag) == primary(asked))
+    alike = (tag for tag in tags if primary_language(tag) == primary_language(asked))
     return next(same, None) or next(alike, None)

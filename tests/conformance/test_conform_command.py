@@ -82,3 +82,9 @@ async def test_an_unknown_check_is_named_with_those_that_exist() -> None:
 def test_the_documentation_tells_the_rule_of_every_check() -> None:
     text = DOCS.read_text(encoding="utf-8")
     assert [check.name for check in SUITE if check.name not in text] == []
+
+
+async def test_a_proxy_that_cannot_be_used_is_a_usage_error() -> None:
+    result = await call("model.example:1", "--proxy", "proxy:3128")
+    assert result.exit_code == 2
+    assert "http://HOST:PORT" in result.stderr

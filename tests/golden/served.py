@@ -13,7 +13,7 @@ from typing import NoReturn
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
-from omnigap.limits import SERVER_OPTIONS
+from omnigap.channel import SERVER_OPTIONS
 from omnigap.media.audio import PCM
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.golden.commands import orchestrate
 from tests.golden.folders import study, unpack
 from tests.golden.served import Changed, Stored, serving, stored_cards
@@ -14,7 +12,6 @@ from tests.golden.served import Changed, Stored, serving, stored_cards
 DIGEST = "def456" + 58 * "0"
 
 
-@pytest.mark.skip(reason="needs the pipeline's announcement")
 def test_another_digest_of_the_model_is_said_with_the_cells_that_it_costs(tmp_path: Path) -> None:
     folder = unpack("plain", tmp_path)
     cards = stored_cards(folder)
@@ -29,7 +26,6 @@ def test_another_digest_of_the_model_is_said_with_the_cells_that_it_costs(tmp_pa
     assert len(services["cascade"].asked) == 60
 
 
-@pytest.mark.skip(reason="needs the pipeline's announcement")
 def test_the_same_services_announce_nothing(tmp_path: Path) -> None:
     folder = unpack("plain", tmp_path)
     with serving({name: Stored(card) for name, card in stored_cards(folder).items()}) as endpoints:

@@ -17,7 +17,7 @@ from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA, read_clip
 from omnigap_orchestrator.calibration.foils import CalibrationError
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import Journal, JournalError
-from omnigap_orchestrator.legacy import RULES_OF_0_1_0, rules_version, upgrade_calibration, upgrade_config
+from omnigap_orchestrator.legacy import RULES_OF_0_1_0, rules_token, upgrade_config
 
 
 def written_today() -> Any:
@@ -53,7 +53,7 @@ def test_a_setting_that_has_moved_is_found_under_its_new_key(monkeypatch: pytest
 
 
 def test_the_rules_of_0_1_0_are_version_1_and_other_rules_are_themselves() -> None:
-    assert [rules_version(token) for token in (RULES_OF_0_1_0, "1", "2", "f" * 64)] == ["1", "1", "2", "f" * 64]
+    assert [rules_token(version) for version in (1, 2)] == [RULES_OF_0_1_0, "rules 2"]
 
 
 def calibration(rules: object) -> pl.DataFrame:
@@ -61,16 +61,9 @@ def calibration(rules: object) -> pl.DataFrame:
     return pl.DataFrame([row], schema_overrides={} if isinstance(rules, int) else CALIBRATION_SCHEMA)
 
 
-def test_a_calibration_of_0_1_0_was_scored_by_rules_version_1(tmp_path: Path) -> None:
+def test_a_calibration_of_0_1_0_counts_under_rules_version_1(tmp_path: Path) -> None:
     calibration(RULES_OF_0_1_0).write_parquet(tmp_path / "calibration.parquet")
-    assert read_clips(tmp_path / "calibration.parquet")["scoring_version"].to_list() == ["1"]
-    assert upgrade_calibration(calibration("1"))["scoring_version"].to_list() == ["1"]
-
-
-def test_a_calibration_whose_rules_are_no_text_is_refused(tmp_path: Path) -> None:
-    calibration(1).write_parquet(tmp_path / "calibration.parquet")
-    with pytest.raises(CalibrationError, match="can't be read"):
-        read_clips(tmp_path / "calibration.parquet")
+    assert read_clips(tmp_path / "calibration.parquet")["scoring_version"].to_list() == [rules_token(1)]
 
 
 def test_a_table_that_is_no_calibration_is_refused_with_what_it_lacks(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from served_doubles import RATE, ServeWire, Wire, audio, complete, plain, sound, text
 
-from omnigap.client import Answer, GenerateClient
+from omnigap.client import Answer, Gathered, GenerateClient
 from omnigap.errors import ContractError
 from omnigap.media import encode_pcm16
 from omnigap.media.audio import PCM, WAV
@@ -84,3 +84,24 @@ async def test_an_address_where_nobody_listens_is_neither_serving_nor_described(
         with pytest.raises(ContractError) as caught:
             await client.describe(timeout_s=2)
     assert caught.value.reason is Reason.TRANSPORT
+
+
+async def test_pieces_are_passed_on_as_they_come_until_one_breaks_the_contract(host_wire: ServeWire) -> None:
+    def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        yield from (text("Pa"), chunk(b"\0\0\1\1"), chunk(b"\0"), text("never"), complete())
+
+    passed: list[str | bytes] = []
+    async with GenerateClient(await host_wire(Wire(respond))) as client:
+        with pytest.raises(ContractError, match="half a sample"):
+            await client.generate(SPEECH, 30, lambda delta: passed.append(delta.text or delta.audio.data))
+    assert passed == ["Pa", b"\0\0\1\1"]
+
+
+def test_a_broken_stream_is_kept_as_it_came_for_whoever_judges_it() -> None:
+    gathered = Gathered("model:1")
+    for response in (text("Pa"), complete("a"), text("ris"), chunk(b"\0"), complete("b")):
+        gathered.add(response)
+    assert (gathered.text, gathered.pcm, gathered.late) == ("Paris", b"\0", 3)
+    assert [done.digest for done in gathered.completes] == ["a", "b"]
+    with pytest.raises(ContractError, match="went on after `complete`"):
+        gathered.answer()

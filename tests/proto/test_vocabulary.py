@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from omnigap.vocabulary import CONDITIONS, REFERENCE, Condition, Modality, Reason
+from omnigap.vocabulary import CONDITIONS, REFERENCE, Condition, Modality, Reason, primary_language
 
 
 def test_there_are_six_conditions_text_answers_first() -> None:
@@ -30,3 +30,11 @@ def test_an_image_is_no_output() -> None:
 def test_reasons_are_their_own_names() -> None:
     """They are looked up by name when they come over the wire."""
     assert all(reason.name == reason.value for reason in Reason)
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [("en", "en"), ("en-US", "en"), ("KO-kr", "ko"), ("zh-Hant-TW", "zh"), ("pt_BR", "pt"), ("", "")],
+)
+def test_the_primary_language_of_a_tag_is_its_first_part_in_lower_case(tag: str, language: str) -> None:
+    assert primary_language(tag) == language

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from omnigap_orchestrator.calibration.foils import CalibrationError
-from omnigap_orchestrator.legacy import rules_version, upgrade_calibration
+from omnigap_orchestrator.legacy import upgrade_calibration
 
 CALIBRATION_SCHEMA = pl.Schema(
     {
@@ -91,7 +91,7 @@ def fits(clips: pl.DataFrame, now: InstrumentKey, metrics: Mapping[str, str]) ->
         return Fit(f"the calibration holds no clips: {again}")
     if clips["scorer_key"][0] != now.asked:
         return Fit(f"the calibration is of another ASR scorer than the one that heard these answers: {again}")
-    if clips["scoring_version"][0] != rules_version(now.scoring_version):
+    if clips["scoring_version"][0] != now.scoring_version:
         return Fit(f"the calibration was scored by other rules (normaliser or metrics) than these answers: {again}")
     for item_id, metric in clips.select("item_id", "metric").drop_nulls().unique().sort("item_id").iter_rows():
         if metrics.get(item_id, metric) != metric:

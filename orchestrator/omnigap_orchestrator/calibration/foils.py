@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
-from omnigap.vocabulary import AnswerType
+from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, primary_language
 from omnigap_orchestrator.calibration.sounds import nearest, neighbouring_names, neighbouring_numbers, rhyming_letters
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.scoring import MetricRules, metric_of, score
@@ -138,7 +138,7 @@ def in_carrier(item: Item, answer: str, carrier: str | None) -> str:
     """The answer as it is said: in the carrier sentence, else bare; a lone English letter gets a word before it."""
     if carrier is not None:
         return carrier.replace(ANSWER, answer)
-    if len(answer) == 1 and answer.isalpha() and item.language.partition("-")[0].lower() == "en":
+    if len(answer) == 1 and answer.isalpha() and primary_language(item.language) == "en":
         return f"Option {answer}." if item.choices else f"The letter {answer}."
     return answer
 
@@ -195,6 +195,6 @@ def _other_choices(item: Item) -> list[str]:
     """The wrong choices in the form of the gold answer: letters for a letter, else their texts."""
     if not item.choices:
         return []
-    letters = list("ABCDEFGH"[: len(item.choices)])
+    letters = list(CHOICE_LETTERS[: len(item.choices)])
     options = letters if len(item.answers[0]) == 1 else list(item.choices)
     return [option for option in options if option not in item.answers]

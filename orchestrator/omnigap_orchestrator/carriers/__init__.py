@@ -2,7 +2,7 @@
 
 from omnigap_orchestrator.carriers.blank import blank_image, silence
 from omnigap_orchestrator.carriers.carrier_set import blank_carrier_key, image_carrier_key, speech_carrier_key
-from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier, check_own_carriers
+from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier
 from omnigap_orchestrator.carriers.errors import CarrierError, StoreError
 from omnigap_orchestrator.carriers.media_store import MediaStore
 from omnigap_orchestrator.carriers.render import ImageStyle, image_styles, render_text
@@ -17,7 +17,6 @@ __all__ = [
     "blank_carrier_key",
     "blank_image",
     "check_own_carrier",
-    "check_own_carriers",
     "image_carrier_key",
     "image_styles",
     "render_text",

@@ -12,8 +12,7 @@ from itertools import product
 from omnigap.digest import digest_of, sha256_hex
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers.blank import BLANK_VERSION
-from omnigap_orchestrator.carriers.fonts import font_digest
-from omnigap_orchestrator.carriers.render import LAYOUT_VERSION, ImageStyle, image_styles
+from omnigap_orchestrator.carriers.render import LAYOUT_VERSION, ImageStyle, font_digest, image_styles
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.plan import BLANK_TEXT
 

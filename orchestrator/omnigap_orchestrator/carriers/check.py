@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from omnigap.digest import sha256_hex
@@ -62,26 +61,6 @@ def check_own_carrier(
     return CheckedMedium(
         data, carrier.mime_type, EXTENSIONS[carrier.mime_type], sha256_hex(data), round(seconds, 3), size
     )
-
-
-def check_own_carriers(
-    items: Iterable[Item], *, audio_limits: AudioLimits | None = None, image_limits: ImageLimits | None = None
-) -> None:
-    """Checks every own recording and picture.
-
-    Raises:
-        ItemError: with every one that can't be used.
-    """
-    found: list[str] = []
-    for item in items:
-        for modality in item.carriers:
-            if modality is not Modality.TEXT:
-                try:
-                    check_own_carrier(item, modality, audio_limits=audio_limits, image_limits=image_limits)
-                except ItemError as error:
-                    found += error.faults
-    if found:
-        raise ItemError(*found)
 
 
 def _name_of(carrier: OwnCarrier) -> str:

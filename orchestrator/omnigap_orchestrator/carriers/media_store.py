@@ -7,8 +7,6 @@ import errno
 import os
 import secrets
 import threading
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from omnigap.digest import sha256_hex
@@ -18,8 +16,6 @@ EXTENSIONS = ("wav", "png", "flac", "ogg", "mp3", "jpg", "webp", "txt")
 """What a medium's file may end in; `path` looks for them in this order."""
 
 _TEMPORARY = "tmp"
-_THREADS = 8
-"""Writers of `put_many`: the disk gathers flushes that are asked for at the same time."""
 
 
 class MediaStore:
@@ -32,7 +28,6 @@ class MediaStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._pool: ThreadPoolExecutor | None = None
         self._made = False
         self._making = threading.Lock()
 
@@ -47,18 +42,6 @@ class MediaStore:
         if folder is not None:
             self._flush_folder(folder)
         return sha256
-
-    def put_many(self, media: Iterable[tuple[bytes, str]]) -> list[str]:
-        """The same for many, in their order: writes overlap, and each folder is flushed once, at the end.
-
-        Raises:
-            StoreError, ValueError: as `put`; those of the media that were written by then stay.
-        """
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="media")
-        written = list(self._pool.map(lambda medium: self._write(*medium), media))
-        list(self._pool.map(self._flush_folder, {folder for _, folder in written if folder is not None}))
-        return [sha256 for sha256, _ in written]
 
     def path(self, sha256: str, extension: str | None = None) -> Path:
         """The file of a medium; with its extension the disk is not asked whether it is there.
@@ -100,18 +83,6 @@ class MediaStore:
         for path in left:
             path.unlink(missing_ok=True)
         return len(left)
-
-    def close(self) -> None:
-        """Ends the writing threads, after what they have begun."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-
-    def __enter__(self) -> MediaStore:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _path(self, sha256: str, extension: str) -> Path:
         return self.root / sha256[:2] / f"{sha256}.{extension}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from omnigap.vocabulary import CHOICE_LETTERS
 from omnigap_orchestrator.carriers.errors import CarrierError
 from omnigap_orchestrator.items.item import Item
 
@@ -13,7 +14,6 @@ _BLANK = re.compile(r"_{2,}|\.{4,}|…{2,}")
 _MARKUP = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|`+|^#{1,6}\s+", re.MULTILINE)
 _BULLET = re.compile(r"^\s*[-•]\s+", re.MULTILINE)
 _ENDS_SENTENCE = (".", "?", "!", ":", ";", ",", "…", "。", "？", "！", "¿", "¡")
-_LETTERS = "ABCDEFGH"
 
 
 def spoken_text(item: Item) -> str:
@@ -24,7 +24,8 @@ def spoken_text(item: Item) -> str:
     """
     sentences = [pronounceable(item.question)]
     sentences += [
-        _sentence(f"{letter}: {pronounceable(choice)}") for letter, choice in zip(_LETTERS, item.choices, strict=False)
+        _sentence(f"{letter}: {pronounceable(choice)}")
+        for letter, choice in zip(CHOICE_LETTERS, item.choices, strict=False)
     ]
     if item.choices:
         sentences[0] = _sentence(sentences[0])

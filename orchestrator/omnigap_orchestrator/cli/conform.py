@@ -24,10 +24,13 @@ _COLOURS = {"passed": "green", "warning": "yellow", "failed": "red", "skipped": 
 @click.option(
     "--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds that a call may take."
 )
+@click.option("--proxy", metavar="URL", default="", help="HTTP proxy to the service, http://HOST:PORT; default: none.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_context
 @friendly
-def conform(ctx: click.Context, address: str, checks: tuple[str, ...], timeout: float, as_json: bool) -> None:
+def conform(
+    ctx: click.Context, address: str, checks: tuple[str, ...], timeout: float, proxy: str, as_json: bool
+) -> None:
     """Check a running service against the contract, whoever wrote it and in whichever language.
 
     It is asked in every condition, sent broken media, cancelled and overloaded: give it to no service that is at work.
@@ -35,10 +38,15 @@ def conform(ctx: click.Context, address: str, checks: tuple[str, ...], timeout: 
     """
     from rich.console import Console
 
+    from omnigap.channel import check_proxy
     from omnigap_orchestrator.conform import SUITE, Check, conform
 
     if not _ADDRESS.fullmatch(address):
         raise click.BadParameter(f"{address!r} is not of the form HOST:PORT, such as 127.0.0.1:50051")
+    try:
+        check_proxy(proxy)
+    except ValueError as error:
+        raise click.BadParameter(f"{proxy!r}: {error}", param_hint="--proxy") from None
     known = [check.name for check in SUITE]
     if unknown := [name for name in checks if name not in known]:
         raise click.BadParameter(f"unknown check {unknown[0]!r}: one of {', '.join(known)}", param_hint="--check")
@@ -47,7 +55,7 @@ def conform(ctx: click.Context, address: str, checks: tuple[str, ...], timeout: 
         def show(check: Check) -> None:
             status.update(check.name)
 
-        found = asyncio.run(conform(address, timeout, checks, show))
+        found = asyncio.run(conform(address, timeout, checks, show, proxy))
     if as_json:
         print(json.dumps(_as_json(found), ensure_ascii=False))
     else:

@@ -10,7 +10,6 @@ import click
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
-CONDITION_NAMES = ("t2t", "s2t", "i2t", "t2s", "s2s", "i2s")
 DEFAULT_RUN = Path("runs") / "default"
 DEFAULT_SLICE = 140
 """Built-in items of a run that chooses none: twenty of each task, done in minutes on two cores."""

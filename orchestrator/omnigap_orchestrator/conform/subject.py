@@ -23,12 +23,12 @@ _BUSY_PATIENCE_S = 30.0
 class Subject:
     """A service at an address. Nothing here raises for what the service does: that is for the checks to judge."""
 
-    def __init__(self, address: str, timeout_s: float) -> None:
-        """Takes the seconds that one call may take."""
+    def __init__(self, address: str, timeout_s: float, proxy: str = "") -> None:
+        """Takes the seconds that one call may take, and the HTTP proxy on the way."""
         self.address = address
         self.timeout_s = timeout_s
         self.card = pb.DescribeResponse()
-        self.client = GenerateClient(address)
+        self.client = GenerateClient(address, proxy)
         self._samples: dict[Condition, Reply] = {}
 
     async def __aenter__(self) -> Subject:

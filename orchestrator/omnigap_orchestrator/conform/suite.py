@@ -92,6 +92,7 @@ async def conform(
     timeout_s: float = 60.0,
     only: Collection[str] = (),
     on_start: Callable[[Check], None] = lambda check: None,
+    proxy: str = "",
 ) -> Conformance:
     """Runs the suite on the service at an address.
 
@@ -99,9 +100,10 @@ async def conform(
         timeout_s: what one call may take; four times as much under load.
         only: names of checks; empty runs all.
         on_start: called with each check before it runs.
+        proxy: `http://HOST:PORT` of an HTTP proxy to the service, unless it is on loopback.
     """
     results: list[CheckResult] = []
-    async with Subject(address, timeout_s) as subject:
+    async with Subject(address, timeout_s, proxy) as subject:
         described = await subject.describe()
         if not isinstance(described, Fault):
             subject.card = described

@@ -3,17 +3,182 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import json
+import os
+import signal
+import sys
+from asyncio import StreamReader
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import tomli_w
 
 from omnigap_orchestrator.config.services import START_TIMEOUT_S
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.fleet.child import Child
 from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec
+
+LOG_LINES = 30
+DRAIN_S, STOP_TIMEOUT_S = 10.0, 15.0
+LAST_WORDS_S = 2.0
+STARTS_IN_VAIN = 3
+"""A service that dies so often before it serves stays down; one that served comes back however often it dies."""
+
+
+class Child:
+    """`omnigap-serve SERVICE` on a free port of the loopback address. A child that dies comes back on the same port."""
+
+    def __init__(
+        self, name: str, service: str, options_file: Path, log_file: Path, on_note: Callable[[str], None]
+    ) -> None:
+        self.name = name
+        self._service = service
+        self._options_file = options_file
+        self._log_file = log_file
+        self._note = on_note
+        self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._process: Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._port = 0
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    async def start(self, timeout_s: float) -> None:
+        """Starts the child and waits until it serves.
+
+        Raises:
+            FleetError: with the end of its log, where it dies or takes too long.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                process = await self._spawn()
+                self._port = await self._serving_port(process)
+        except TimeoutError:
+            await self.stop()
+            raise FleetError(f"{self.name} did not serve within {timeout_s:g} s{self._log_tail()}") from None
+        self._watcher = asyncio.create_task(self._watch(process))
+
+    async def stop(self) -> None:
+        """Asks the child to drain; ends its process group where it does not."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._signal(self._process, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await _ended(self._process)
+        await self._bury(self._process)
+
+    async def _spawn(self) -> Process:
+        command = [sys.executable, "-m", "omnigap_services.serve", self._service, "--host", "127.0.0.1"]
+        command += ["--port", str(self._port), "--config", str(self._options_file), "--exit-with-parent"]
+        command += ["--parent-pid", str(os.getpid()), "--drain-seconds", str(DRAIN_S)]
+        environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+        # Its own process group: Ctrl-C in the terminal then reaches the orchestrator alone, which drains in order.
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=PIPE, stderr=PIPE, env=environment, process_group=0
+        )
+        self._process = process
+        self._readers = [asyncio.create_task(self._read_log(process))]
+        return process
+
+    async def _serving_port(self, process: Process) -> int:
+        """The port that the child serves on, once it does; raises FleetError where it ends before that."""
+        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._readers.append(asyncio.create_task(_read_output(process, port)))
+        ended = asyncio.create_task(_ended(process))
+        either: set[asyncio.Future[Any]] = {port, ended}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+        if port.done():
+            return port.result()
+        await self._bury(process)
+        raise FleetError(f"{self.name} ended with exit code {process.returncode} before it served{self._log_tail()}")
+
+    async def _read_log(self, process: Process) -> None:
+        assert process.stderr is not None
+        async for line in _lines(process.stderr):
+            self._log.append(line.decode(errors="replace").rstrip())
+            # A full disk costs the log on disk, never the service: its pipe is read on.
+            with contextlib.suppress(OSError), self._log_file.open("ab") as file:
+                file.write(line)
+
+    async def _watch(self, process: Process) -> None:
+        """Starts the child again when it dies; its cells wait meanwhile."""
+        in_vain = 0
+        while True:
+            await _ended(process)
+            await self._bury(process)
+            self._note(f"{self.name} died with exit code {process.returncode}{self._log_tail()}")
+            if in_vain == STARTS_IN_VAIN:
+                self._note(f"{self.name} dies before it serves and stays down; its whole log: {self._log_file}")
+                return
+            process = await self._spawn()
+            try:
+                await self._serving_port(process)
+            except FleetError:
+                in_vain += 1
+                continue
+            in_vain = 0
+            self._note(f"{self.name} was started again")
+
+    async def _bury(self, process: Process) -> None:
+        """Ends what is left of a child's process group, and reads what is left of its log."""
+        self._signal(process, signal.SIGKILL)
+        await _ended(process)
+        _, stuck = await asyncio.wait(self._readers, timeout=LAST_WORDS_S)
+        for reader in stuck:
+            reader.cancel()
+
+    def _log_tail(self) -> str:
+        return "".join(f"\n    {line}" for line in ["", *self._log]) if self._log else "; it left no log"
+
+    @staticmethod
+    def _signal(process: Process, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+
+
+async def _ended(process: Process) -> None:
+    """Returns once the process itself has ended; `Process.wait` waits for whoever else holds its pipes as well."""
+    while process.returncode is None:
+        await asyncio.sleep(0.05)
+
+
+async def _lines(stream: StreamReader) -> AsyncIterator[bytes]:
+    """The lines of a pipe to its end; one that is too long to keep is left out."""
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:
+            continue
+        if not line:
+            return
+        yield line
+
+
+async def _read_output(process: Process, port: asyncio.Future[int]) -> None:
+    """Finds the port in the child's one line of JSON, and reads on to the end: no print of its libraries blocks it."""
+    assert process.stdout is not None
+    async for line in _lines(process.stdout):
+        with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
+            event = json.loads(line)
+            if event["event"] == "serving" and not port.done():
+                port.set_result(int(event["port"]))
+
 
 DEFAULT_SERVICES = (
     ServiceSpec("espeak", Role.TTS, "espeak"),

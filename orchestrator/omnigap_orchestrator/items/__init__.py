@@ -1,7 +1,6 @@
 """Questions with their gold answers: read from files, checked, chosen."""
 
-from omnigap_orchestrator.items.item import Item, ItemError, OwnCarrier
-from omnigap_orchestrator.items.jsonl import write_items
+from omnigap_orchestrator.items.item import Item, ItemError, OwnCarrier, write_items
 from omnigap_orchestrator.items.load import load_items, select_items, tasks_of
 
 __all__ = [

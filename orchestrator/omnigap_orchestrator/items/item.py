@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnigap.errors import OmnigapError
 from omnigap.media.audio import WAV
 from omnigap.media.image import PNG
-from omnigap.vocabulary import AnswerType, Modality
+from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
 
 _SHOWN = 20
 
@@ -145,15 +147,46 @@ class Item:
         """Question and choices as one text: what the text carrier types and the image carrier shows."""
         lines = [
             self.question,
-            *(f"{letter}. {choice}" for letter, choice in zip("ABCDEFGH", self.choices, strict=False)),
+            *(f"{letter}. {choice}" for letter, choice in zip(CHOICE_LETTERS, self.choices, strict=False)),
         ]
         return "\n".join(lines)
 
-    @property
-    def spoken(self) -> str:
-        """Question and choices as a voice reads them: choices as sentences, so that the letters are heard apart."""
-        parts = [
-            self.question,
-            *(f"{letter}: {choice}." for letter, choice in zip("ABCDEFGH", self.choices, strict=False)),
-        ]
-        return " ".join(parts)
+
+MediaPath = Callable[[Item, Modality], str | None]
+
+
+def write_items(path: Path, items: Sequence[Item], media_path: MediaPath) -> None:
+    """JSON Lines, one item a line.
+
+    Args:
+        media_path: where an item's own recording or picture lies, relative to the file; None writes its bytes inline.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        for item in items:
+            file.write(json.dumps(_row(item, media_path), ensure_ascii=False) + "\n")
+
+
+def _row(item: Item, media_path: MediaPath) -> dict[str, object]:
+    row: dict[str, object] = {
+        "id": item.id,
+        "task": item.task,
+        "language": item.language,
+        "question": item.question,
+        "choices": list(item.choices),
+        "instruction": item.instruction,
+        "answers": list(item.answers),
+        "answer_type": item.answer_type.value,
+        "source": item.source,
+        "cluster": item.cluster,
+        "metric": item.metric,
+        "checks": [{"id": check.kind, "kwargs": json.loads(check.arguments)} for check in item.checks],
+        "carriers": {m.value: _carrier(item, m, c, media_path) for m, c in item.carriers.items()},
+    }
+    return {key: value for key, value in row.items() if value not in ([], "", None, {})}
+
+
+def _carrier(item: Item, modality: Modality, carrier: OwnCarrier, media_path: MediaPath) -> object:
+    if modality is Modality.TEXT:
+        return carrier.text
+    path = media_path(item, modality)
+    return path if path is not None else {"bytes": base64.b64encode(carrier.read()).decode()}

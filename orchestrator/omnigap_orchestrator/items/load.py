@@ -1,4 +1,4 @@
-"""Items from a source: the built-in set, files, or the configuration's [items]; and which of them are asked."""
+"""Items from a source: the built-in set, files or the configuration's [items]; and which of them are asked."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 
 from omnigap_orchestrator.config.items import HUB, ColumnsConfig, ItemsConfig
 from omnigap_orchestrator.items.item import Item, ItemError
-from omnigap_orchestrator.items.jsonl import jsonl_rows
-from omnigap_orchestrator.items.row import collect
+from omnigap_orchestrator.items.row import collect, jsonl_rows
 from omnigap_orchestrator.items.tables import JSONL_SUFFIXES, SUFFIXES, table_rows
 from omnigap_orchestrator.presets import PresetError, load_preset
 from omnigap_orchestrator.validation import unknown_key

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 
+from omnigap.vocabulary import CHOICE_LETTERS
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig
 from omnigap_orchestrator.items.columns import ColumnReader, replaced, text_of
 from omnigap_orchestrator.items.item import ItemError
-from omnigap_orchestrator.items.row import LETTERS, RowError
+from omnigap_orchestrator.items.row import RowError
 
 FIELDS = tuple(name for name in ColumnsConfig.model_fields if name != "carriers")
 REQUIRED = ("task", "language", "question", "answer_type")
@@ -135,7 +136,7 @@ class Mapper:
         for answer in answers:
             if answer.strip() not in stripped:
                 raise RowError(f"answers: {answer!r} is the text of no choice: {', '.join(stripped)}")
-        row["answers"] = [LETTERS[stripped.index(answer.strip())] for answer in answers]
+        row["answers"] = [CHOICE_LETTERS[stripped.index(answer.strip())] for answer in answers]
 
     def _carrier(self, name: str, column: ColumnConfig, values: Mapping[str, object]) -> object:
         if name == "text" or column.format is not None:

@@ -1,11 +1,12 @@
-"""Rows of an items file to items: every bad row is named with its place, and so is an id that occurs twice."""
+"""Rows of an items file, JSON Lines among them, to items: every bad row is named with its place."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+import string
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -13,22 +14,23 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from omnigap.errors import OmnigapError
-from omnigap.vocabulary import AnswerType, Modality
+from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
 from omnigap_orchestrator.items.item import HEAD_BYTES, Check, Item, ItemError, OwnCarrier, carrier_mime_type
 from omnigap_orchestrator.scoring.choose import AUDIBLE_METRIC, METRIC_NAMES, NEEDS_CHECKS, NEEDS_NO_GOLD
 from omnigap_orchestrator.scoring.instructions import AUDIBLE, read_instruction
 from omnigap_orchestrator.validation import (
     Language,
+    NotUtf8Error,
     StrictModel,
     Text,
     check_visible,
+    decode_utf8,
     faults,
     shown,
     unknown_key,
     without_repeats,
 )
 
-LETTERS = "ABCDEFGH"
 _OPTIONAL = ("choices", "instruction", "carriers", "source", "cluster", "metric", "checks")
 _Bytes = bytes  # the field of that name hides the type
 
@@ -59,8 +61,8 @@ def _check_metric(name: str) -> str:
 
 
 def _check_choices(choices: tuple[str, ...]) -> tuple[str, ...]:
-    if choices and not 2 <= len(choices) <= len(LETTERS):
-        raise ValueError(f"has {len(choices)}: give 2 to {len(LETTERS)}, or none")
+    if choices and not 2 <= len(choices) <= len(CHOICE_LETTERS):
+        raise ValueError(f"has {len(choices)}: give 2 to {len(CHOICE_LETTERS)}, or none")
     return choices
 
 
@@ -139,7 +141,7 @@ class ItemRow(StrictModel):
     def _letters_fit(self) -> Self:
         if self.answer_type is not AnswerType.LETTER:
             return self
-        letters = LETTERS[: len(self.choices)] if self.choices else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        letters = CHOICE_LETTERS[: len(self.choices)] if self.choices else string.ascii_uppercase
         for answer in self.answers:
             if len(answer) != 1 or answer not in letters:
                 span = f"{letters[0]} to {letters[-1]}"
@@ -272,3 +274,42 @@ def collect(rows: Iterable[PlacedRow]) -> tuple[Item, ...]:
     if found:
         raise ItemError(*found)
     return tuple(items)
+
+
+def jsonl_rows(path: Path) -> Iterator[PlacedRow]:
+    """Each line that is not blank as an object, or as what is wrong with it.
+
+    Raises:
+        ItemError: for a file that can't be read or is not UTF-8.
+    """
+    text = read_text(path)
+    # Only a line feed ends a line: U+2028 and its like may stand inside a JSON string.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            fault = f"is no JSON at character {error.pos + 1}: {error.msg}"
+        except (ValueError, RecursionError) as error:
+            fault = f"is no JSON that can be read: {error}"
+        else:
+            if isinstance(value, dict):
+                yield PlacedRow(str(path), f"line {number}", path.parent, value)
+                continue
+            fault = f"is a JSON {type(value).__name__}: write one object, {{...}}, a line"
+        yield PlacedRow(str(path), f"line {number}", path.parent, faults=(fault,))
+
+
+def read_text(path: Path) -> str:
+    """A file's text.
+
+    Raises:
+        ItemError: for a file that can't be read or is not UTF-8.
+    """
+    try:
+        return decode_utf8(path.read_bytes())
+    except OSError as error:
+        raise ItemError(f"{path}: can't be read: {error.strerror}: give the path of an items file") from error
+    except NotUtf8Error as error:
+        raise ItemError(f"{path}: {error}") from None

@@ -12,9 +12,8 @@ import polars as pl
 
 from omnigap_orchestrator.config.items import HUB, ColumnsConfig
 from omnigap_orchestrator.items.item import ItemError
-from omnigap_orchestrator.items.jsonl import jsonl_rows, read_text
 from omnigap_orchestrator.items.mapping import Mapper
-from omnigap_orchestrator.items.row import PlacedRow, RowError
+from omnigap_orchestrator.items.row import PlacedRow, RowError, jsonl_rows, read_text
 
 JSONL_SUFFIXES = (".jsonl", ".ndjson")
 SUFFIXES = (*JSONL_SUFFIXES, ".json", ".csv", ".tsv", ".parquet")

@@ -1,6 +1,6 @@
 """The run's journal: one SQLite file that loses nothing which it acknowledged."""
 
-from omnigap_orchestrator.journal.journal import Journal, JournalError
+from omnigap_orchestrator.journal.journal import Journal, JournalError, JournalWriter
 from omnigap_orchestrator.journal.records import Records
 from omnigap_orchestrator.journal.rows import (
     AnswerRow,
@@ -11,7 +11,6 @@ from omnigap_orchestrator.journal.rows import (
     TranscriptRow,
     VerdictRow,
 )
-from omnigap_orchestrator.journal.writer import JournalWriter
 
 __all__ = [
     "AnswerRow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from omnigap_orchestrator.journal.journal import Journal
+from omnigap_orchestrator.journal.journal import Journal, JournalWriter
 from omnigap_orchestrator.journal.rows import (
     AnswerRow,
     CarrierRow,
@@ -16,7 +16,6 @@ from omnigap_orchestrator.journal.rows import (
     TranscriptRow,
     VerdictRow,
 )
-from omnigap_orchestrator.journal.writer import JournalWriter
 
 FailureKey = tuple[str, str, str, str, int]
 """Stage, model, item id, condition (or what the failure is filed under) and replicate."""

@@ -9,7 +9,7 @@ from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
 from omnigap_orchestrator.pipeline.make_carriers import find_carriers
 
-_SHOWN = 12
+_SHOWN = 6
 """Characters of a digest."""
 
 
@@ -41,7 +41,7 @@ def _differences(before: Cards, now: Cards) -> Iterator[str]:
     helpers = [("the TTS voice", before.tts, now.tts), ("the ASR scorer", before.scorer, now.scorer)]
     for what, old, new in (*models, *helpers):
         if old is not None and new is not None and old.digest != new.digest:
-            yield f"{what} ({old.digest[:_SHOWN]} -> {new.digest[:_SHOWN]})"
+            yield f"{what} ({old.digest[:_SHOWN]}… -> {new.digest[:_SHOWN]}…)"
 
 
 def _unheard(earlier: PlannedCells, now: PlannedCells, records: Records) -> int:

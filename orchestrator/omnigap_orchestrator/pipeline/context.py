@@ -145,7 +145,6 @@ async def open_run(folder: RunFolder, observer: Observer) -> AsyncIterator[RunCo
                 await context.disconnect()
                 await writer.close()
         finally:
-            store.close()
             journal.close()
 
 

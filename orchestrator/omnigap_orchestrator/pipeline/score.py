@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
-from omnigap.digest import digest_of, sha256_hex
+from omnigap.digest import digest_of
 from omnigap.vocabulary import FinishReason, Flag
-from omnigap_orchestrator import scoring
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, ScoreRow, TranscriptRow
+from omnigap_orchestrator.legacy import rules_token
 from omnigap_orchestrator.pipeline.cells import PlannedCell
 from omnigap_orchestrator.plan import score_key
 from omnigap_orchestrator.scoring import (
+    RULES_VERSION,
     AsrFacts,
     AudioFacts,
     Scored,
@@ -23,12 +23,9 @@ from omnigap_orchestrator.scoring import (
 )
 
 
-@lru_cache(maxsize=1)
 def scoring_version() -> str:
-    """SHA-256 over the source of the scoring floor: any change of a rule scores again, and scoring is cheap."""
-    folder = Path(scoring.__file__).parent
-    files = sorted(folder.rglob("*.py"))
-    return digest_of({str(file.relative_to(folder)): sha256_hex(file.read_bytes()) for file in files})
+    """The name of the scoring rules in score keys, calibration tables and the fingerprint of a run's files."""
+    return rules_token(RULES_VERSION)
 
 
 @lru_cache(maxsize=4096)

@@ -16,8 +16,7 @@ from omnigap_orchestrator.config.config import RECALLED
 from omnigap_orchestrator.config.removed import without_removed
 from omnigap_orchestrator.fleet import Roster
 from omnigap_orchestrator.items import Item, write_items
-from omnigap_orchestrator.items.jsonl import jsonl_rows
-from omnigap_orchestrator.items.row import collect
+from omnigap_orchestrator.items.row import collect, jsonl_rows
 from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.judging import Rubric, read_rubric, rubric_of
 from omnigap_orchestrator.legacy import upgrade_config

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from omnigap_orchestrator.carriers import CarrierError, ImageStyle, image_styles, render_text
-from omnigap_orchestrator.carriers.fonts import check_drawable, font_with, load_font
+from omnigap_orchestrator.carriers.render import check_drawable, font_with, load_font
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.preflight.findings import Finding

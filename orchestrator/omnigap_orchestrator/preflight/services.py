@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import REFERENCE, Modality, Support
+from omnigap.vocabulary import REFERENCE, Modality, Support, primary_language
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.dispatch.service import support_in
@@ -51,16 +51,16 @@ def _check_model(config: Config, items: Sequence[Item], service: ServiceCard) ->
     unknown = unknown_languages((item.language for item in items), service.card.languages)
     if not unknown:
         return []
-    known = ", ".join(sorted({_primary(tag) for tag in service.card.languages}))
+    known = ", ".join(sorted({primary_language(tag) for tag in service.card.languages}))
     text = f"model {service.name} says that it knows {known}, and items come in {_counted(unknown)}"
     return [Finding.warning("model language", text)]
 
 
 def _check_voices(config: Config, items: Sequence[Item], service: ServiceCard) -> list[Finding]:
     """Voices of the configuration that speak another language than the items, of those that the service lists."""
-    speaks = {voice.name: _primary(voice.language) for voice in service.card.voices}
+    speaks = {voice.name: primary_language(voice.language) for voice in service.card.voices}
     named = [voice for voice in config.carriers.speech.voices if voice in speaks]
-    languages = {_primary(item.language) for item in items if Modality.SPEECH not in item.carriers}
+    languages = {primary_language(item.language) for item in items if Modality.SPEECH not in item.carriers}
     foreign = [f"{voice} ({speaks[voice]})" for voice in named if languages - {speaks[voice]}]
     if not foreign:
         return []
@@ -121,20 +121,15 @@ def unknown_to_scorer(config: Config, items: Iterable[Item], known: Collection[s
 
 def unknown_languages(wanted: Iterable[str], known: Collection[str]) -> Counter[str]:
     """How often each primary language is wanted that is not known; none where nothing is declared as known."""
-    tags = {_primary(tag) for tag in known}
-    return Counter(language for language in map(_primary, wanted) if tags and language not in tags)
+    tags = {primary_language(tag) for tag in known}
+    return Counter(language for language in map(primary_language, wanted) if tags and language not in tags)
 
 
 def _told(known: Collection[str]) -> str:
     """The languages by name, or their number where they are many."""
-    tags = {_primary(tag) for tag in known}
+    tags = {primary_language(tag) for tag in known}
     return ", ".join(sorted(tags)) if len(tags) < 8 else f"{len(tags)} languages"
 
 
 def _counted(languages: Counter[str]) -> str:
     return ", ".join(f"{language} ({count})" for language, count in sorted(languages.items()))
-
-
-def _primary(tag: str) -> str:
-    """The language of a BCP-47 tag without region or script: `en` of `en-US`."""
-    return tag.partition("-")[0].lower()

@@ -19,14 +19,19 @@ from omnigap_orchestrator.scoring.score import METRICS, metric_for, score
 from omnigap_orchestrator.scoring.scored import Scored
 from omnigap_orchestrator.scoring.word_error import (
     NO_ERRORS,
-    Pair,
     WordErrors,
-    align,
-    character_errors,
     count_errors,
     pooled,
     word_errors,
 )
+
+RULES_VERSION = 1
+"""Version of everything that decides a score: metrics, normaliser, refusals, flags, word errors.
+
+Raise it by one whenever the score, a flag or the comparable answer of any text could come out differently. Stored
+answers are then scored again on the next call, and calibrations have to be made anew. Changes of comments, names or
+files leave it as it is.
+"""
 
 __all__ = [
     "JUDGE",
@@ -35,6 +40,7 @@ __all__ = [
     "NORMALISER_VERSION",
     "NO_ERRORS",
     "PRESETS",
+    "RULES_VERSION",
     "AsrFacts",
     "AudioFacts",
     "Choice",
@@ -42,12 +48,9 @@ __all__ = [
     "Followed",
     "Instruction",
     "MetricRules",
-    "Pair",
     "Scored",
     "WordErrors",
-    "align",
     "answer_flags",
-    "character_errors",
     "count_errors",
     "entity_errors",
     "find_choice",

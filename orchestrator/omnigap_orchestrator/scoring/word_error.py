@@ -1,4 +1,4 @@
-"""Word errors of a transcript against a reference, with the alignment; counts are pooled before they are divided."""
+"""Word errors of a transcript against a reference; counts are pooled before they are divided."""
 
 from __future__ import annotations
 
@@ -8,14 +8,6 @@ from dataclasses import dataclass
 from rapidfuzz.distance import Levenshtein
 
 from omnigap_orchestrator.scoring.normalise import normalise, units
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One step of an alignment: a reference word and what was heard for it; None on one side for a gap."""
-
-    reference: str | None
-    hypothesis: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +70,6 @@ def word_errors(reference: str, hypothesis: str, language: str = "en") -> WordEr
     return count_errors(_units(reference, language), _units(hypothesis, language))
 
 
-def character_errors(reference: str, hypothesis: str, language: str = "en") -> WordErrors:
-    """The same over the characters of the normalised texts, spaces left out."""
-    return count_errors(
-        list(normalise(reference, language).replace(" ", "")), list(normalise(hypothesis, language).replace(" ", ""))
-    )
-
-
 def pooled(errors: Iterable[WordErrors]) -> WordErrors:
     """The sum of many counts: long texts weigh more, as in a corpus error rate."""
     return sum(errors, NO_ERRORS)
-
-
-def align(reference: str, hypothesis: str, language: str = "en") -> tuple[Pair, ...]:
-    """The alignment behind `word_errors`, in the order of the text, for showing where words were lost."""
-    said, heard = _units(reference, language), _units(hypothesis, language)
-    pairs: list[Pair] = []
-    for block in Levenshtein.opcodes(said, heard):
-        left: list[str | None] = [*said[block.src_start : block.src_end]]
-        right: list[str | None] = [*heard[block.dest_start : block.dest_end]]
-        length = max(len(left), len(right))
-        left += [None] * (length - len(left))
-        right += [None] * (length - len(right))
-        pairs += [Pair(a, b) for a, b in zip(left, right, strict=True)]
-    return tuple(pairs)

@@ -7,12 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
+from omnigap.vocabulary import CHOICE_LETTERS, primary_language
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring.gold import gold_forms
 from omnigap_orchestrator.scoring.metrics import offered
 from omnigap_orchestrator.scoring.normalise import normalise
-
-LETTERS = "ABCDEFGH"
 
 
 class Kind(StrEnum):
@@ -79,7 +78,7 @@ def keys_of(item: Item, said: str) -> tuple[Key, ...]:
 
 def letters_of(item: Item) -> str:
     """The letters that must be read back, each before its choice."""
-    return LETTERS[: len(item.choices)]
+    return CHOICE_LETTERS[: len(item.choices)]
 
 
 def numbers_of(text: str) -> list[str]:
@@ -105,7 +104,7 @@ def names_of(text: str) -> list[str]:
 
 
 def _negations(text: str, language: str) -> list[str]:
-    primary = language.partition("-")[0].lower()
+    primary = primary_language(language)
     if primary == "ko":
         return [match[0] for match in _KOREAN_NEGATION.finditer(text)]
     known = _NEGATIONS.get(primary, frozenset())

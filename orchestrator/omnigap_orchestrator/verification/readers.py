@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Modality
+from omnigap.vocabulary import Modality, primary_language
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.dispatch import Away, CallFailed, Service
 from omnigap_orchestrator.fleet import Role
@@ -50,7 +50,7 @@ class Reader:
     language: str | None = None
 
     def knows(self, language: str) -> bool:
-        return not self.languages or (self.language or language).partition("-")[0].lower() in self.languages
+        return not self.languages or primary_language(self.language or language) in self.languages
 
     def key(self, subject: Subject) -> str:
         """Of a reading: the carrier's bytes, this reader as it is asked, and the language it is told."""
@@ -62,7 +62,7 @@ class Reader:
         asked = scorer_key(card.digest, manner.decoding)
         if manner.instruction:
             asked += f"\n{manner.instruction}"
-        known = frozenset(tag.partition("-")[0].lower() for tag in card.languages)
+        known = frozenset(primary_language(tag) for tag in card.languages)
         kind = f"{card.name} {card.weights_revision or card.digest}"
         return cls(modality, card.name, card.digest, known, kind, asked, manner.language)
 

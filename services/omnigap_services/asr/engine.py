@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
-from omnigap.vocabulary import Reason
+from omnigap.vocabulary import Reason, primary_language
 from omnigap_services.asr.checkpoint import Checkpoint, find_checkpoint
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard, Segment, merged, segment_of
@@ -102,7 +102,7 @@ class AsrEngine:
         Raises:
             ContractError: BAD_REQUEST for a language that the checkpoint does not know.
         """
-        code = (language or self.options.language).split("-")[0].lower()
+        code = primary_language(language or self.options.language)
         if code not in self.languages:
             known = ", ".join(self.languages)
             raise ContractError(
@@ -166,16 +166,6 @@ class AsrEngine:
             second, language=self.languages[0], beam_size=beam_size, clip_timestamps=clip, **_DECODING
         )
         return info.transcription_options
-
-    def hear_by_package(self, clip: Samples, language: str = "", beam_size: int | None = None) -> str:
-        """The text of one clip by the package's own sequential `transcribe`: what this engine is checked against."""
-        segments, _ = self._model.transcribe(
-            clip,
-            language=self.language_code(language),
-            beam_size=beam_size or self.options.beam_size,
-            **_DECODING,
-        )
-        return "".join(segment.text for segment in segments).strip()
 
     def _spoken_language(self, clip: Samples, code: str) -> str:
         if not self.options.detect_language or len(self.languages) == 1:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 
+from omnigap.vocabulary import CHOICE_LETTERS
 from omnigap_services.cascade.retrieval import Retriever
 from omnigap_services.cascade.words import words_of
-
-LETTERS = "ABCDEFGH"
 
 _LINE = re.compile(r"^\s*\(?([A-H])\s*[.):]\s*(.+)$")
 _INLINE = re.compile(r"(?:(?<=\s)|^)\(?([A-H])\s*[.):]\s*")
@@ -54,7 +53,7 @@ def _by_lines(text: str) -> ChoiceQuestion | None:
     choices: list[str] = []
     for line in text.splitlines():
         match = _LINE.match(line)
-        if match and len(choices) < len(LETTERS) and match.group(1) == LETTERS[len(choices)]:
+        if match and len(choices) < len(CHOICE_LETTERS) and match.group(1) == CHOICE_LETTERS[len(choices)]:
             choices.append(match.group(2).strip())
         elif choices:
             # A long choice wraps onto the next line.
@@ -67,7 +66,7 @@ def _by_lines(text: str) -> ChoiceQuestion | None:
 def _by_marks(text: str) -> ChoiceQuestion | None:
     marks: list[re.Match[str]] = []
     for match in _INLINE.finditer(text):
-        if len(marks) < len(LETTERS) and match.group(1) == LETTERS[len(marks)]:
+        if len(marks) < len(CHOICE_LETTERS) and match.group(1) == CHOICE_LETTERS[len(marks)]:
             marks.append(match)
     if len(marks) < 2:
         return None
@@ -89,7 +88,7 @@ def _by_sound(text: str) -> ChoiceQuestion | None:
         third = _next(plain, "C", second + 2)
         if first is not None and third is not None:
             marks = [first, second, third]
-            for letter in LETTERS[3:]:
+            for letter in CHOICE_LETTERS[3:]:
                 following = _next(plain, letter, marks[-1] + 2)
                 if following is None:
                     break
@@ -118,7 +117,7 @@ def pick(found: ChoiceQuestion, retriever: Retriever) -> Pick:
     """The choice that a fact backs best: a fact backs a choice by fitting the question and having it as its answer."""
     alone = retriever.scores(found.question)
     best = Pick("A", 0.0)
-    for letter, choice in zip(LETTERS, found.choices, strict=False):
+    for letter, choice in zip(CHOICE_LETTERS, found.choices, strict=False):
         together = retriever.scores(f"{found.question} {choice}")
         fits = 0.5 * (alone + together)
         for fact, fit in zip(retriever.facts, fits, strict=True):

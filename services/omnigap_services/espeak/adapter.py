@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from omnigap.errors import ContractError
-from omnigap.vocabulary import Condition, Modality, Reason
+from omnigap.vocabulary import Condition, Modality, Reason, primary_language
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
 from omnigap_services.espeak import library
 from omnigap_services.options import Options, read_options
@@ -87,11 +87,11 @@ class EspeakAdapter(Adapter):
         """The voice asked for; else the first of the item's language; else the default."""
         if request.voice:
             return request.voice
-        language = request.language.split("-")[0].lower()
+        language = primary_language(request.language)
         if not language or self._set.voice.split("-")[0].split("+")[0] == language:
             return self._set.voice
         for voice in _VOICES:
-            if voice.language.split("-")[0] == language:
+            if primary_language(voice.language) == language:
                 return voice.name
         spoken = ", ".join(dict.fromkeys(voice.language for voice in _VOICES))
         raise ContractError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -27,11 +26,8 @@ __all__ = [
     "SAMPLE_RATE",
     "SHIPPED_VOICES",
     "EspeakError",
-    "Voice",
     "library_version",
-    "list_voices",
     "native_sample_rate",
-    "phonemes",
     "restart",
     "synthesise",
     "synthesise_native",
@@ -67,31 +63,6 @@ class EspeakError(OmnigapError, RuntimeError):
     """The library could not start, or refused a voice or a text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """One voice of the library: `name` is what `synthesise` takes, `language` a BCP 47 tag, `label` for people."""
-
-    name: str
-    language: str
-    label: str
-
-
-class _VoiceStruct(ctypes.Structure):
-    """espeak_VOICE of speak_lib.h."""
-
-    _fields_ = [
-        ("name", ctypes.c_char_p),
-        ("languages", ctypes.c_char_p),
-        ("identifier", ctypes.c_char_p),
-        ("gender", ctypes.c_ubyte),
-        ("age", ctypes.c_ubyte),
-        ("variant", ctypes.c_ubyte),
-        ("xx1", ctypes.c_ubyte),
-        ("score", ctypes.c_int),
-        ("spare", ctypes.c_void_p),
-    ]
-
-
 _chunks: list[npt.NDArray[np.int16]] = []
 
 
@@ -109,9 +80,6 @@ _callback = _CALLBACK(_collect)  # kept alive here: the library holds only the a
 def _load() -> tuple[ctypes.CDLL, int]:
     """The initialised library and its native sample rate in Hz."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
-    library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceStruct))
-    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
     library.espeak_Info.restype = ctypes.c_char_p
     library.espeak_Synth.argtypes = [
         ctypes.c_char_p,
@@ -158,22 +126,6 @@ def native_sample_rate() -> int:
     return _load()[1]
 
 
-def list_voices(language: str | None = None) -> tuple[Voice, ...]:
-    """All voices, or those whose language tag begins with `language`; variants ('+f3') go with every one of them."""
-    library, _ = _load()
-    found = []
-    pointers = library.espeak_ListVoices(None)
-    index = 0
-    while pointers[index]:
-        struct = pointers[index].contents
-        # `languages` holds pairs of one priority byte and a zero-ended tag; the first tag is the voice's own.
-        tag = struct.languages[1:].decode("utf-8", "replace")
-        if language is None or tag.startswith(language):
-            found.append(Voice(name=tag, language=tag, label=struct.name.decode("utf-8", "replace")))
-        index += 1
-    return tuple(sorted(found, key=lambda voice: voice.name))
-
-
 def synthesise_native(
     text: str, voice: str = DEFAULT_VOICE, rate_wpm: int = DEFAULT_RATE_WPM, pitch: int = DEFAULT_PITCH
 ) -> npt.NDArray[np.int16]:
@@ -209,22 +161,11 @@ def synthesise(
     return clipped
 
 
-def phonemes(text: str, voice: str = DEFAULT_VOICE) -> str:
-    """How the library would say `text`, in its own ASCII phoneme names."""
-    library, _ = _load()
-    _select(library, voice, DEFAULT_RATE_WPM, DEFAULT_PITCH)
-    pointer = ctypes.c_char_p(text.encode())
-    parts = []
-    while pointer.value is not None:
-        parts.append(library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, 0).decode())
-    return " ".join(part.strip() for part in parts)
-
-
 def _select(library: ctypes.CDLL, voice: str, rate_wpm: int, pitch: int) -> None:
     for name, value, (low, high) in (("rate_wpm", rate_wpm, RATES_WPM), ("pitch", pitch, _PITCHES)):
         if not low <= value <= high:
             raise EspeakError(f"{name} {value} is outside {low}..{high}")
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise EspeakError(f"libespeak-ng has no voice {voice!r}; list_voices() names those that it has")
+        raise EspeakError(f"libespeak-ng has no voice {voice!r}")
     library.espeak_SetParameter(_PARAMETER_RATE, rate_wpm, 0)
     library.espeak_SetParameter(_PARAMETER_PITCH, pitch, 0)

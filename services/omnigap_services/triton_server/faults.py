@@ -43,18 +43,18 @@ PASSING = frozenset({Reason.UPSTREAM_UNAVAILABLE, Reason.RATE_LIMITED})
 """What another try may find gone."""
 
 
-def fault_of(error: InferenceServerException | grpc.RpcError, url: str) -> ContractError:
+def fault_of(error: InferenceServerException | grpc.RpcError, where: str) -> ContractError:
     """The contract's error for what the client raised, or found in a stream."""
     status, said = _status_and_text(error)
     reason = _by_text(said) or _STATUSES.get(status, Reason.MODEL_ERROR)
     advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
-    told = f"the Triton server at {url} answered {status or 'in its stream'} ({_cut(said)}){advice}"
+    told = f"the Triton server at {where} answered {status or 'in its stream'} ({_cut(said)}){advice}"
     return ContractError(reason, told)
 
 
-def silent(url: str, timeout_s: float) -> ContractError:
+def silent(where: str, timeout_s: float) -> ContractError:
     """Nothing came for too long."""
-    text = f"the Triton server at {url} was silent for longer than timeout_s = {timeout_s:g}: raise it"
+    text = f"the Triton server at {where} was silent for longer than timeout_s = {timeout_s:g}: raise it"
     return ContractError(Reason.DEADLINE_EXCEEDED, f"{text}, or lower concurrency")
 
 

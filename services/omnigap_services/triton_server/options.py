@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from omnigap.channel import check_proxy
+from omnigap.channel import check_proxy, proxy_for
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition
 from omnigap_services.options import Options, OptionsError, read_options
 from omnigap_services.triton_server.roles import DEFAULTABLE, Inputs, Outputs
@@ -121,6 +121,12 @@ class TritonOptions(Options):
     def title(self) -> str:
         """The service's name in reports."""
         return self.name or self.model
+
+    @property
+    def where(self) -> str:
+        """The server's address for messages, with the proxy on the way."""
+        way = proxy_for(self.url, self.proxy)
+        return f"{self.url} through the proxy {way}" if way else self.url
 
     def settings(self) -> dict[str, str]:
         """All that changes answers, as the card shows it; the address is no part of it."""

@@ -124,7 +124,7 @@ class Upstream:
         except InferenceServerException as error:
             if is_unknown_model(error):
                 raise await self._unknown_model() from None
-            raise fault_of(error, options.url) from None
+            raise fault_of(error, options.where) from None
         return signature_of(server, metadata, config.config, version)
 
     async def _unknown_model(self) -> ContractError:
@@ -150,7 +150,7 @@ class Upstream:
                         take(response)
                 return retries
             except _Errors as error:
-                fault = fault_of(error, self._options.url)
+                fault = fault_of(error, self._options.where)
             if responses or fault.reason not in PASSING or retries >= self._options.max_retries:
                 raise fault
             await asyncio.sleep(min(_MAX_DELAY_S, _FIRST_DELAY_S * 2**retries) * random.uniform(0.5, 1.0))
@@ -190,7 +190,7 @@ class Upstream:
             async with asyncio.timeout(self._options.timeout_s):
                 return await call
         except TimeoutError:
-            raise silent(self._options.url, self._options.timeout_s) from None
+            raise silent(self._options.where, self._options.timeout_s) from None
 
 
 async def _to_its_end(stream: Any) -> None:

@@ -21,12 +21,8 @@ import os, sys
 from pathlib import Path
 from omnigap_orchestrator.carriers import MediaStore
 store = MediaStore(Path(sys.argv[1]))
-n = 0
 while True:
-    batch = [(os.urandom(200_000), "wav") for _ in range(8)]
-    shas = store.put_many(batch) if n % 2 else [store.put(*medium) for medium in batch]
-    print(*shas, flush=True)
-    n += 1
+    print(*[store.put(os.urandom(200_000), "wav") for _ in range(8)], flush=True)
 """
 
 
@@ -62,18 +58,8 @@ def test_the_same_bytes_are_written_once(tmp_path: Path) -> None:
     sha = store.put(b"x", "png")
     before = store.path(sha).stat()
     assert store.put(b"x", "png") == sha
-    assert store.put_many([(b"x", "png"), (b"x", "png")]) == [sha, sha]
     after = store.path(sha).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-
-
-def test_many_are_stored_in_their_order(tmp_path: Path) -> None:
-    media = [(f"{n}".encode(), "wav" if n % 2 else "png") for n in range(200)]
-    with MediaStore(tmp_path) as store:
-        shas = store.put_many(media)
-        assert shas == [sha256_hex(data) for data, _ in media]
-        assert all(store.read(sha) == data for sha, (data, _) in zip(shas, media, strict=True))
-    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_many_threads_may_put_the_same_and_other_bytes(tmp_path: Path) -> None:
@@ -130,8 +116,6 @@ def test_a_disk_that_takes_no_more_is_named_with_the_way_out(tmp_path: Path) -> 
     try:
         with pytest.raises(StoreError, match=rf"can't write media to {re.escape(str(tmp_path))}: .*--run-dir"):
             store.put(b"x" * 10_000, "wav")
-        with pytest.raises(StoreError, match="--run-dir"):
-            store.put_many([(b"y" * 10_000, "wav")])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omnigap.vocabulary import AnswerType
+from omnigap.vocabulary import CHOICE_LETTERS, AnswerType
 from omnigap_orchestrator.carriers import CarrierError, speech_carrier_key, spoken_text
 from omnigap_orchestrator.items import Item, load_items
 
@@ -35,7 +35,8 @@ def test_a_question_without_anything_to_say_is_named() -> None:
 
 def test_every_built_in_question_is_read_as_it_is_written() -> None:
     for built_in in load_items():
-        assert spoken_text(built_in) == built_in.spoken
+        choices = (f"{letter}: {choice}." for letter, choice in zip(CHOICE_LETTERS, built_in.choices, strict=False))
+        assert spoken_text(built_in) == " ".join([built_in.question, *choices])
 
 
 def test_the_key_of_speech_follows_text_voice_rate_and_service() -> None:

@@ -12,7 +12,7 @@ import pytest
 from omnigap_orchestrator.config import ItemsConfig
 from omnigap_orchestrator.items import Item, ItemError, load_items, write_items
 from omnigap_orchestrator.items.item import Check
-from omnigap_orchestrator.items.jsonl import read_jsonl
+from omnigap_orchestrator.items.row import collect, jsonl_rows
 
 ROW = {"id": "q1", "task": "t", "language": "en", "question": "What?", "answers": ["a"], "answer_type": "open"}
 CHECK = {
@@ -24,7 +24,7 @@ CHECK = {
 def one(tmp_path: Path, **fields: object) -> Item:
     path = tmp_path / "items.jsonl"
     path.write_text(json.dumps({**ROW, **fields}) + "\n")
-    return read_jsonl(path)[0]
+    return collect(jsonl_rows(path))[0]
 
 
 def mapped(path: Path, **mapping: Any) -> tuple[Item, ...]:
@@ -37,7 +37,7 @@ def test_a_metric_and_checks_are_read_and_written_back(tmp_path: Path) -> None:
     assert item.metric == "ifeval"
     assert item.checks == (Check("keywords:frequency", '{"frequency": 2, "keyword": "sun", "relation": "at least"}'),)
     write_items(tmp_path / "again.jsonl", [item], lambda item, modality: None)
-    assert read_jsonl(tmp_path / "again.jsonl") == (item,)
+    assert collect(jsonl_rows(tmp_path / "again.jsonl")) == (item,)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from omnigap.vocabulary import AnswerType, Modality
+from omnigap_orchestrator.carriers import spoken_text
 from omnigap_orchestrator.items import Item, ItemError, OwnCarrier, load_items, write_items
 from omnigap_orchestrator.items.item import Check
 
@@ -78,7 +79,7 @@ def test_the_rows_of_the_document_are_valid(tmp_path: Path) -> None:
     items = {item.id: item for item in read(tmp_path, example)}
     assert set(items) == {"fr-1", "mc-1", "bird-1"}
     assert set(items["bird-1"].carriers) == set(Modality)
-    assert items["mc-1"].spoken.endswith("A: shark. B: dolphin. C: lizard.")
+    assert spoken_text(items["mc-1"]).endswith("A: shark. B: dolphin. C: lizard.")
 
 
 def test_a_byte_order_mark_blank_lines_and_carriage_returns_do_no_harm(tmp_path: Path) -> None:

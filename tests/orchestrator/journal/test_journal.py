@@ -21,8 +21,8 @@ from omnigap_orchestrator.journal import (
     ServiceRow,
     TranscriptRow,
 )
+from omnigap_orchestrator.journal.journal import JournalWriter
 from omnigap_orchestrator.journal.rows import Row
-from omnigap_orchestrator.journal.writer import JournalWriter
 
 CARRIER = CarrierRow("k", "sha", "wav", "audio/wav", 1.5)
 ANSWER = AnswerRow(
@@ -176,7 +176,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from omnigap_orchestrator.journal import Journal, ScoreRow
-from omnigap_orchestrator.journal.writer import JournalWriter
+from omnigap_orchestrator.journal.journal import JournalWriter
 
 async def main():
     writer = JournalWriter(Journal(Path(sys.argv[1])))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from omnigap_orchestrator.config import ItemsConfig, load_config
-from omnigap_orchestrator.items.jsonl import read_jsonl
+from omnigap_orchestrator.items.row import collect, jsonl_rows
 from omnigap_orchestrator.judging import SHIPPED, rubric_of
 from omnigap_orchestrator.presets import preset_names
 from omnigap_orchestrator.scoring import METRIC_NAMES, PRESETS
@@ -42,7 +42,7 @@ def test_the_rubric_of_ones_own_is_a_rubric() -> None:
 def test_the_items_load(tmp_path: Path) -> None:
     (block,) = blocks("judge.md", "json")
     (tmp_path / "items.jsonl").write_text(block, encoding="utf-8")
-    assert [item.metric for item in read_jsonl(tmp_path / "items.jsonl")] == ["refusal", "ifeval", "judge"]
+    assert [item.metric for item in collect(jsonl_rows(tmp_path / "items.jsonl"))] == ["refusal", "ifeval", "judge"]
     assert all(json.loads(line) for line in block.strip().split("\n"))
 
 

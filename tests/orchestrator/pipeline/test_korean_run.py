@@ -10,7 +10,7 @@ from PIL import Image
 from running import Setting, orchestrate
 from served_doubles import Double, Serve, say
 
-from omnigap_orchestrator.carriers.fonts import font_with
+from omnigap_orchestrator.carriers.render import font_with
 from omnigap_orchestrator.items import load_items
 from omnigap_services.adapter import Turn, Voice
 from omnigap_services.espeak.adapter import EspeakAdapter

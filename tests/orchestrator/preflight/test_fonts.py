@@ -9,7 +9,7 @@ import pytest
 from running import Setting, item, orchestrate
 from served_doubles import Double, Serve, say
 
-from omnigap_orchestrator.carriers import fonts
+from omnigap_orchestrator.carriers import render
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.preflight import WHOLE, Status, resolve_fonts
@@ -18,7 +18,7 @@ from omnigap_orchestrator.preflight.fonts import check_fonts, check_letters
 
 KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디입니까?", answers=["서울"])
 ITEMS = load_items("builtin-ko")
-HANGUL = fonts.font_with("서울")
+HANGUL = render.font_with("서울")
 needs_hangul = pytest.mark.skipif(
     HANGUL is None, reason="NOT TESTED: no font of this machine has Hangul (Debian: apt-get install fonts-nanum)"
 )
@@ -26,7 +26,7 @@ needs_hangul = pytest.mark.skipif(
 
 @pytest.fixture
 def no_machine_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fonts, "FONT_FOLDERS", ())
+    monkeypatch.setattr(render, "FONT_FOLDERS", ())
 
 
 @needs_hangul
@@ -75,7 +75,7 @@ def _drawn(items: tuple[Item, ...]) -> str:
 
 @needs_hangul
 def test_every_letter_of_the_korean_items_is_in_the_font() -> None:
-    assert fonts.font_with(_drawn(ITEMS)) is not None
+    assert render.font_with(_drawn(ITEMS)) is not None
 
 
 def test_a_font_that_lacks_letters_is_reported_once_with_the_first_that_it_lacks() -> None:

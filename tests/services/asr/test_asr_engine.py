@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from by_package import hear_by_package
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -28,7 +29,7 @@ def test_batched_texts_equal_texts_heard_one_at_a_time(engine: AsrEngine, clips:
 def test_with_the_whole_window_texts_are_those_of_the_package_itself(clips: list[AudioClip]) -> None:
     whole = AsrEngine(AsrOptions(padding_s=0))
     together = [heard.text for heard in whole.hear([clip.samples for clip in clips])]
-    assert together == [whole.hear_by_package(clip.samples) for clip in clips]
+    assert together == [hear_by_package(whole, clip.samples) for clip in clips]
 
 
 def test_the_order_of_a_batch_does_not_change_its_texts(engine: AsrEngine, clips: list[AudioClip]) -> None:

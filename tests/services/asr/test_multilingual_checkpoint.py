@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import tomli_w
+from by_package import hear_by_package
 from running import orchestrate
 
 from omnigap.errors import ContractError
@@ -37,8 +38,8 @@ def test_each_language_is_heard_as_the_package_hears_it(checkpoint: Path, say: C
     assert len(engine.languages) == 99
     clip = say("서울은 어느 나라의 수도입니까?", "ko").samples
     texts = {language: engine.hear([clip], language)[0].text for language in ("ko", "ko-KR", "en", "de")}
-    assert texts["ko"] == texts["ko-KR"] == engine.hear_by_package(clip, "ko")
-    assert texts["en"] == engine.hear_by_package(clip, "en") != texts["ko"]
+    assert texts["ko"] == texts["ko-KR"] == hear_by_package(engine, clip, "ko")
+    assert texts["en"] == hear_by_package(engine, clip, "en") != texts["ko"]
     with pytest.raises(ContractError, match="'xx' is not known"):
         engine.hear([clip], "xx")
 

@@ -54,7 +54,6 @@ class Powered:
 
     Attributes:
         lam: tuned weight of the scores of each sample; NaN where every weight gives the same.
-        labels_only: the same from the labels alone (lam = 0, weighted), for comparison.
         n: answers. labelled: those with a label, in all samples that need labels.
     """
 
@@ -63,8 +62,6 @@ class Powered:
     high: float
     se: float
     lam: tuple[float, ...]
-    labels_only: float
-    labels_only_se: float
     n: int
     labelled: int
     reason: str | None = None
@@ -109,7 +106,7 @@ def _powered(
     nan = float("nan")
     reason = next((why for why in map(_lacks, samples) if why), None)
     if reason is not None:
-        return Powered(nan, nan, nan, nan, (), nan, nan, n, labelled, reason)
+        return Powered(nan, nan, nan, nan, (), n, labelled, reason)
     parts = [_linear(_merged(sample)) for sample in samples]
     a = np.sum([sign * part.influence_a for sign, part in zip(signs, parts, strict=True)], axis=0)
     b = np.column_stack([sign * part.influence_b for sign, part in zip(signs, parts, strict=True)])
@@ -124,10 +121,9 @@ def _powered(
         return float(value), math.sqrt(correction * float(np.square(a + b @ used).sum()) + hidden)
 
     estimate, se = with_weights(lam)
-    only, only_se = with_weights(np.zeros(len(parts)))
     df = min(groups - 1, *(part.df for part in parts))
     half = float(stats.t.ppf(0.5 + level / 2, max(df, 1))) * se
-    return Powered(estimate, estimate - half, estimate + half, se, tuple(map(float, lam)), only, only_se, n, labelled)
+    return Powered(estimate, estimate - half, estimate + half, se, tuple(map(float, lam)), n, labelled)
 
 
 def _asked_for(sample: Labelled) -> int:

@@ -11,12 +11,12 @@ import numpy as np
 
 from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
-from omnigap.vocabulary import Condition, FinishReason, Modality, Reason
+from omnigap.vocabulary import Condition, FinishReason, Modality, Reason, primary_language
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
 from omnigap_services.hf.asr.ears import SAMPLE_RATE, Piece
 from omnigap_services.hf.asr.loading import LoadedEars, load_ears
 from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
-from omnigap_services.languages import primary, serving
+from omnigap_services.languages import serving
 from omnigap_services.listening.clip import SILENCE_PEAK, clip_of
 from omnigap_services.listening.cutting import batches, cut
 from omnigap_services.listening.statistics import compression_ratio
@@ -41,7 +41,7 @@ class HfAsrAdapter(Adapter):
         self._loaded = load_ears(self._set)
         self._ears = self._loaded.ears
         self._watch = Watch(self._ears.model)
-        self._languages = self._ears.languages or self._set.languages or (primary(self._set.language),)
+        self._languages = self._ears.languages or self._set.languages or (primary_language(self._set.language),)
         self._window = int(min(self._set.window_s, self._ears.longest_s) * SAMPLE_RATE)
         return self._card(self._loaded)
 

@@ -20,6 +20,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from omnigap.vocabulary import primary_language
+
 _ENGLISH_SIGNS = {
     "+": "plus",
     "−": "minus",
@@ -71,7 +73,7 @@ def spelled_out(text: str, language: str) -> str:
     Raises:
         LookupError: for a language whose numbers num2words does not know, where the text holds digits.
     """
-    english = language.split("-")[0].lower() == "en"
+    english = primary_language(language) == "en"
     text = _THOUSANDS.sub(lambda found: re.sub(r"\s", ",", found[0]), text)
     in_a_sum = bool(_ARITHMETIC.search(text) or _ASKED.search(text) or _is_a_difference(text))
     if english:

@@ -10,9 +10,9 @@ import numpy as np
 from omnigap.errors import ContractError
 from omnigap.media import encode_pcm16, encode_wav
 from omnigap.media.audio import Samples
-from omnigap.vocabulary import Condition, Modality, Reason
+from omnigap.vocabulary import Condition, Modality, Reason, primary_language
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
-from omnigap_services.languages import primary, serving
+from omnigap_services.languages import serving
 from omnigap_services.listening.clip import SILENCE_PEAK, clip_of
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import read_key
@@ -112,7 +112,7 @@ class TranscriptionAdapter(Adapter):
             known = ", ".join(self._set.languages)
             text = f"language {language!r} is not in the option languages ({known}): add it, or take another scorer"
             raise ContractError(Reason.BAD_REQUEST, text)
-        return primary(language)
+        return primary_language(language)
 
     def close(self) -> None:
         if self._connection is not None:
