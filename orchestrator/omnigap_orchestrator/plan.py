@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Control, Modality
+from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.scoring import PRESETS, MetricRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,3 +210,9 @@ def transcript_key(audio_sha: str, scorer: str, language: str) -> str:
 def score_key(text: str, own_text: str, golds: str, answer_type: str, normaliser: str) -> str:
     """A score depends on the texts, the gold answers and choices (as one digest), the metric and the normaliser."""
     return digest_of([text, own_text, golds, answer_type, normaliser])
+
+
+def metric_rules(config: Config) -> MetricRules:
+    """What a configuration says of metrics; items that a preset reads bring that benchmark's scorers with them."""
+    of_items = config.items.preset if config.items.preset in PRESETS else None
+    return MetricRules(config.scoring.preset or of_items, config.scoring.tasks, judged=config.judge is not None)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from omnigap_orchestrator.calibration.drive import calibrate as measure
-from omnigap_orchestrator.config import Config, ConfigError, ScorerConfig
+from omnigap_orchestrator.config import Config, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind, ModelConfig
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import services_of
@@ -26,14 +26,13 @@ from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.open_cells import announce, no_judge, open_cells
 from omnigap_orchestrator.pipeline.pipeline import Pipeline
-from omnigap_orchestrator.pipeline.prepare import connect_services, prepare
+from omnigap_orchestrator.pipeline.prepare import connect_services, connected, prepare
 from omnigap_orchestrator.pipeline.rescore import SCORED_BY, rescore
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
     RunScope,
     Stage,
     left_to_fleet,
-    lost_models,
     model_specs,
     planned_models,
     roster_of,
@@ -43,14 +42,7 @@ from omnigap_orchestrator.pipeline.second_scorer import transcribe_again
 from omnigap_orchestrator.pipeline.state import StoredPlan, load_cells, load_plan, with_rubrics
 from omnigap_orchestrator.plan import make_plan
 from omnigap_orchestrator.pool import ServiceError
-from omnigap_orchestrator.run_checks import (
-    check_fonts,
-    check_scorer,
-    fitted,
-    foreign_items,
-    foreign_voices,
-    unused_variants,
-)
+from omnigap_orchestrator.preflight import CALIBRATE, VERIFY, ServiceCard, check_services, enforce, run_preflight
 from omnigap_orchestrator.verification.drive import Choices, Readback
 from omnigap_orchestrator.verification.drive import verify as read_back
 
@@ -92,6 +84,7 @@ async def run(
 
     Raises:
         ScopeError: where the scope names a model that is not planned.
+        PreflightError: where the plan or a service can't do what this call needs.
         FolderError: where the folder cannot be used, or another process uses it.
         FleetError: where the services cannot be had.
         ServiceError: where replicas of one service differ.
@@ -99,13 +92,7 @@ async def run(
         JournalError: where the disk is full; nothing that was acknowledged is lost.
     """
     scope.check(planned_models(config))
-    if lost := lost_models(config, scope):
-        raise ConfigError("[[models]]", lost)
-    config = fitted(config, items, observer.note)
-    if Stage.GENERATE in scope.stages:
-        check_fonts(config, items)
-    if why := unused_variants(config):
-        observer.note(why)
+    config = run_preflight(config, items, scope.preflight, folder.root, observer.note)
     if config.judge is None:
         scope = scope.without(Stage.JUDGE)
     async with open_run(folder, observer) as context:
@@ -186,6 +173,9 @@ async def calibrate(
     Raises:
         as `run`; CalibrationError for items or a scorer that can't be used.
     """
+    # The files of a stored run are written again afterwards: its carriers are found by their fonts.
+    scope = replace(CALIBRATE, finds_carriers=stored is not None)
+    config = run_preflight(config, items, scope, folder.root, observer.note)
     async with open_run(folder, observer) as context:
         clips = await measure(config, items, context, carrier=carrier, per_type=per_type)
         if stored is not None:
@@ -200,6 +190,7 @@ async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> Rea
         as `run`; FolderError where the folder holds no run.
     """
     stored = load_plan(folder)
+    run_preflight(*stored, VERIFY, folder.root, observer.note)
     async with open_run(folder, observer) as context:
         cells = load_cells(*stored, folder, context.records)
         found = await read_back(context, cells, choices)
@@ -266,18 +257,13 @@ async def ask(
     plan = make_plan(items, specs, config.run.replicates, config.run.controls)
     scope.check([spec.name for spec in specs])
     services = await connect_services(context, config, plan, scope, endpoints)
-    if services.scorer is not None:
-        check_scorer(config, items, services.scorer.card)
-    for name, model in services.models.items():
-        if why := foreign_items(name, items, model.card):
-            observer.note(why)
-    if services.tts is not None and (why := foreign_voices(config, items, services.tts.card)):
-        observer.note(why)
+    cards = [ServiceCard(role, name, service.card) for role, name, service in connected(services)]
+    enforce(check_services(config, items, cards), observer.note)
     cells = await prepare(context, config, plan, scope, services)
     todo = open_cells(context, cells, scope, services.models)
     announce(observer, cells, scope, todo)
-    if todo.unjudged and services.judge is None:
-        observer.note(no_judge(todo.unjudged, config, scope))
+    if todo.unjudged and services.judge is None and config.judge is not None:
+        observer.note(no_judge(todo.unjudged, scope))
     await Pipeline(context, cells, scope, services).run(todo)
     return cells
 

@@ -17,11 +17,11 @@ from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pipeline.cells import Cards
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import replacing
-from omnigap_orchestrator.pipeline.scope import metric_rules, roster_of
+from omnigap_orchestrator.pipeline.scope import roster_of
 from omnigap_orchestrator.pipeline.score import scoring_version
-from omnigap_orchestrator.plan import scorer_key
+from omnigap_orchestrator.plan import metric_rules, scorer_key
 from omnigap_orchestrator.pool import Service
-from omnigap_orchestrator.run_checks import check_metrics, told_languages, unknown_languages
+from omnigap_orchestrator.preflight import check_clip_languages, enforce
 
 
 async def calibrate(
@@ -35,12 +35,11 @@ async def calibrate(
     """Measures the scorer on gold answers and foils in every voice of the configuration; returns the clips' table.
 
     Raises:
-        ItemError: where a metric has nothing to look at in an item that it is to score.
+        PreflightError: where the scorer that answers does not know the language of some items.
         CalibrationError: for items or a carrier that can't be used, and where the scorer that answers is not the one
-            that heard this run's answers, or does not know the language of some items.
+            that heard this run's answers.
         FleetError, JournalError, ServiceError: as `run`.
     """
-    check_metrics(config, items)
     folder, note = context.folder, context.observer.note
     chosen = utterances(items, metric_rules(config), carrier, per_type)
     for count, why in (
@@ -65,17 +64,6 @@ async def calibrate(
     return clips
 
 
-def _check_languages(config: Config, said: Sequence[Utterance], known: Sequence[str]) -> None:
-    """Raises CalibrationError for clips in a language that the scorer says it does not know: all of them would fail."""
-    foreign = unknown_languages((config.scorer.language or clip.item.language for clip in said), known)
-    if foreign:
-        raise CalibrationError(
-            f"the ASR scorer knows {told_languages(known)}, and {foreign.total()} of {len(said)} answers would be said "
-            f"in {', '.join(sorted(foreign))}: name a scorer that hears them at [scorer] endpoints, or give asr in "
-            "[fleet.services] another checkpoint (docs/korean.md)"
-        )
-
-
 async def _measured(config: Config, said: Sequence[Utterance], context: RunContext, endpoints: Roster) -> pl.DataFrame:
     seen = Cards.last_seen(context.records)
     scorer = await _found(Role.SCORER, endpoints.scorer, config, context)
@@ -87,7 +75,8 @@ async def _measured(config: Config, said: Sequence[Utterance], context: RunConte
             "so that answers and calibration are heard by one scorer"
         )
     if scorer is not None:
-        _check_languages(config, said, scorer.card.languages)
+        found = check_clip_languages(config, [clip.item for clip in said], scorer.card)
+        enforce(found, context.observer.note)
     if tts is not None and seen.tts is not None and tts.digest != seen.tts.digest:
         context.observer.note("the voice service is another one than read this run's questions aloud")
     for role, service, before in ((Role.SCORER, scorer, seen.scorer), (Role.TTS, tts, seen.tts)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,10 @@ from omnigap_orchestrator.cli.options import (
     run_dir_option,
 )
 from omnigap_orchestrator.cli.own_plan import ItemFlags, own_plan
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.preflight import Finding
 
 
 @click.command()
@@ -43,10 +48,10 @@ def doctor(
     With the run in --run-dir, its own configuration and items; without a run there, or with --config, those of the
     flags. Exit code 1 where a check fails.
     """
-    from omnigap_orchestrator.checkup import checkup
+    from omnigap_orchestrator.preflight.doctor import diagnose
 
     own = own_plan(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
-    findings = asyncio.run(checkup(own.config, own.folder, own.items, own.source))
+    findings = asyncio.run(diagnose(own.config, own.folder.root, own.items, own.source)) + _in_use(own.folder)
     if as_json:
         print(json.dumps([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings]))
     else:
@@ -59,3 +64,17 @@ def doctor(
             mark = f"[{colours[finding.status]}]{finding.status.value:8}[/]"
             console.print(f"{mark} {escape(finding.check)}: {escape(finding.message)}", highlight=False)
     ctx.exit(1 if any(finding.status == "failed" for finding in findings) else 0)
+
+
+def _in_use(folder: RunFolder) -> list[Finding]:
+    """Whether another process holds the run: a run would be refused now."""
+    from omnigap_orchestrator.pipeline.folder import FolderError
+    from omnigap_orchestrator.preflight import Finding
+
+    if not folder.exists():
+        return []
+    try:
+        with folder.locked():
+            return []
+    except FolderError as error:
+        return [Finding.failed("run folder", str(error))]

@@ -62,20 +62,17 @@ def plan(
     from omnigap_orchestrator.items import load_items
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.pipeline.preview import preview
-    from omnigap_orchestrator.pipeline.scope import RunScope, lost_models
-    from omnigap_orchestrator.run_checks import check_fonts, fitted, shipped_unheard, unjudged, unused_variants
+    from omnigap_orchestrator.preflight import FONT, METRICS, WHOLE, Status, check_plan, raise_failed, resolve_fonts
 
     flags = {**control_flags(controls), "analysis.target_gap": target_gap, "analysis.power": power}
     loaded = load_config(config, {**item_flags(config, items, limit, tasks, preset), **font_flags(fonts), **flags})
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
     chosen = load_items(loaded.items)
-    notes: list[str] = []
-    loaded = fitted(loaded, chosen, notes.append)
-    check_fonts(loaded, chosen)
-    notes += [why] if (why := shipped_unheard(loaded, chosen)) else []
-    notes += [why] if (why := unjudged(loaded, chosen)) else []
-    notes += [why] if (why := unused_variants(loaded)) else []
-    notes += lost_models(loaded, RunScope())
+    loaded, resolved = resolve_fonts(loaded, chosen)
+    findings = [*resolved, *check_plan(loaded, chosen, WHOLE, folder.root)]
+    # Cells of these could never be drawn or scored; whatever else fails may be there when the run starts.
+    raise_failed(finding for finding in findings if finding.check in (FONT, METRICS))
+    notes = [finding.message for finding in findings if finding.status is not Status.OK]
     seen = preview(loaded, chosen, folder)
     asked = target_gap is not None or power is not None or pilot is not None
     needs = needs_of(loaded, pilot, folder.results) if asked else None

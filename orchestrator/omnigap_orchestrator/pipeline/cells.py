@@ -13,7 +13,6 @@ from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.judging import Bench, Rubric, bench_of
-from omnigap_orchestrator.pipeline.scope import metric_rules
 from omnigap_orchestrator.plan import (
     FIRST_PASS,
     AnswerKeys,
@@ -21,6 +20,7 @@ from omnigap_orchestrator.plan import (
     ModelSpec,
     Plan,
     conditions_of,
+    metric_rules,
     scorer_key,
     transcript_key,
     typed_carrier,

@@ -9,7 +9,6 @@ import secrets
 import time
 
 from omnigap.errors import OmnigapError
-from omnigap.vocabulary import REFERENCE, Support
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import FailureRow, VerdictRow
@@ -19,7 +18,7 @@ from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.requests import judge_request
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import Cell
-from omnigap_orchestrator.pool import Away, ServiceError
+from omnigap_orchestrator.pool import Away
 
 UNREADABLE_TRIES = 2
 """How often a judge is asked in one call before its words count as no verdict."""
@@ -39,11 +38,6 @@ class Judge:
     """Asks the judge for the scores of texts, and keeps its verdicts."""
 
     def __init__(self, context: RunContext, calls: ServiceCalls, bench: Bench, decoding: DecodingConfig) -> None:
-        """Raises ServiceError for a service that does not answer text as text."""
-        support, reason = calls.service.support(REFERENCE)
-        if support is Support.UNSUPPORTED:
-            name = calls.service.card.name
-            raise ServiceError(f"the judge {name} can't answer text as text ({reason}): mend [judge]")
         self._calls, self._bench, self._decoding = calls, bench, decoding
         self._records = context.records
         # Each call of this program asks under ids of its own: words that were no verdict would be replayed otherwise.

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from omnigap.vocabulary import Condition, Control, Modality, Support
-from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells, support_of
 from omnigap_orchestrator.pipeline.context import RunContext
@@ -125,12 +124,7 @@ def _judged(cells: PlannedCells, total: int) -> int:
     return total * judged // len(cells.metrics)
 
 
-def no_judge(waiting: int, config: Config, scope: RunScope) -> str:
-    """Why judged cells stay pending, and what to do."""
-    if config.judge is None:
-        fix = "no judge is configured: write a [judge] section with its endpoints"
-    elif Stage.JUDGE not in scope.stages:
-        fix = "this call judges nothing: add judge to --stages"
-    else:
-        fix = "the judge is away"
+def no_judge(waiting: int, scope: RunScope) -> str:
+    """Why judged cells stay pending although a judge is configured, and what to do."""
+    fix = "the judge is away" if Stage.JUDGE in scope.stages else "this call judges nothing: add judge to --stages"
     return f"{waiting} cells have a judge for their metric and wait for it; {fix}"

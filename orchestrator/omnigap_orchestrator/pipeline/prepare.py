@@ -72,7 +72,7 @@ async def prepare(
     # Read before anything is asked: a file that is no rubric stops the run at once.
     rubrics = read_rubrics(config.judge)
     before = Cards.last_seen(context.records)
-    for role, name, service in _roles(services):
+    for role, name, service in connected(services):
         await context.save_service(role, name, service)
     cards = Cards.last_seen(context.records)
     finder = CarrierFinder(config, context.store, context.records, cards.tts_digest)
@@ -92,7 +92,8 @@ def covered_conditions(plan: Plan, scope: RunScope) -> set[Condition]:
     return {c for spec in plan.models for c in spec.conditions if scope.covers(spec.name, c)}
 
 
-def _roles(services: RunServices) -> Iterator[tuple[Role, str, Service]]:
+def connected(services: RunServices) -> Iterator[tuple[Role, str, Service]]:
+    """The services that answer, with their role and name."""
     for name, model in services.models.items():
         yield Role.MODEL, name, model
     for role, service in (

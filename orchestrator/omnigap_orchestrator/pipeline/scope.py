@@ -10,13 +10,13 @@ from enum import StrEnum
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import Condition, Modality
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.config.services import FleetKind, ModelConfig
+from omnigap_orchestrator.config.services import ModelConfig
 from omnigap_orchestrator.fleet import Roster, Wanted
 from omnigap_orchestrator.fleet.choose import models_of_fleet
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan import ModelSpec
 from omnigap_orchestrator.pool import RetryPolicy
-from omnigap_orchestrator.scoring import PRESETS, MetricRules
+from omnigap_orchestrator.preflight import Scope
 
 
 class Stage(StrEnum):
@@ -55,6 +55,20 @@ class RunScope:
     def covers(self, model: str, condition: Condition) -> bool:
         return (not self.models or model in self.models) and (not self.conditions or condition in self.conditions)
 
+    @property
+    def preflight(self) -> Scope:
+        """What the preflight of this call checks."""
+        return Scope(
+            self.models,
+            self.conditions,
+            makes_carriers=self.makes_carriers,
+            generates=Stage.GENERATE in self.stages,
+            transcribes=Stage.TRANSCRIBE in self.stages,
+            judges=Stage.JUDGE in self.stages,
+            scores=Stage.SCORE in self.stages,
+            connects=True,
+        )
+
     @classmethod
     def parse(cls, models: Sequence[str], conditions: Sequence[str], stages: Sequence[str]) -> RunScope:
         """From the words of the command line.
@@ -87,12 +101,6 @@ class RunScope:
                 raise ScopeError(f"--models names {model!r}, which this run does not plan{meant}: it plans {planned}")
 
 
-def metric_rules(config: Config) -> MetricRules:
-    """What a configuration says of metrics; items that a preset reads bring that benchmark's scorers with them."""
-    of_items = config.items.preset if config.items.preset in PRESETS else None
-    return MetricRules(config.scoring.preset or of_items, config.scoring.tasks, judged=config.judge is not None)
-
-
 def retry_policy(config: Config) -> RetryPolicy:
     """How often, and how long, a configuration lets a call be tried again."""
     return RetryPolicy(max_attempts=config.run.max_retries + 1, patience_s=config.run.patience_s)
@@ -101,35 +109,6 @@ def retry_policy(config: Config) -> RetryPolicy:
 def planned_models(config: Config) -> tuple[str, ...]:
     """The models that a run plans: those that its configuration names, else those that its fleet starts."""
     return tuple(model.name for model in config.models) or models_of_fleet(config)
-
-
-def lost_models(config: Config, scope: RunScope) -> list[str]:
-    """Why models that a call is to ask can never answer it: nobody is named who could, up or down. One sentence each.
-
-    A model with endpoints is found or away: its cells wait for it. One without is the fleet's service of its name.
-    """
-    known = models_of_fleet(config)
-    embedded = config.fleet.kind is FleetKind.EMBEDDED
-    lost = [
-        model
-        for model in config.models
-        if (embedded or not model.endpoints)
-        and model.name not in known
-        and (not scope.models or model.name in scope.models)
-    ]
-    if Stage.GENERATE not in scope.stages:
-        return []
-    return [_lost(model, known) for model in lost]
-
-
-def _lost(model: ModelConfig, known: Sequence[str]) -> str:
-    why = "no service of the fleet has its name"
-    if model.endpoints:
-        return f"{model.name!r}: an embedded fleet does not use its endpoints, and {why}: take --fleet auto"
-    near = difflib.get_close_matches(model.name.lower(), known, n=1)
-    meant = f": did you mean {near[0]!r}?" if near else f", which has {', '.join(known) or 'none'}."
-    mend = f"Else write its endpoints (it may be down, its cells then wait), or [fleet.services.{model.name}]"
-    return f"{model.name!r} has no endpoints, and {why}{meant} {mend}"
 
 
 def left_to_fleet(config: Config, items: Sequence[Item], scope: RunScope) -> Wanted:

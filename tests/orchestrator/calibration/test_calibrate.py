@@ -15,6 +15,7 @@ from served_doubles import Double, Serve, ServeWire, Wire, plain
 from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA
 from omnigap_orchestrator.calibration.foils import CalibrationError
 from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import calibrate, report
 
 CITIES = ("Paris", "Lisbon", "London", "Oslo", "Berlin", "Madrid")
@@ -89,9 +90,7 @@ async def test_a_scorer_that_does_not_know_the_language_is_refused_before_anythi
     parrots = Parrots()
     voice, ears = Double(parrots.read_aloud), Double(parrots.hear, languages=("ko",))
     setting = await a_setting(parrots, host, tmp_path, tts=[await host(voice)], scorer=[await host(ears)])
-    with pytest.raises(
-        CalibrationError, match=r"the ASR scorer knows ko, and 17 of 17 answers .* in en: name a scorer"
-    ):
+    with pytest.raises(PreflightError, match=r"the ASR scorer knows ko, and 17 of 17 answers .* in en: name a scorer"):
         await measured(setting)
     assert voice.asked == ears.asked == []
 

@@ -12,10 +12,11 @@ from running import Setting, outcomes
 from served_doubles import Double, Serve
 from test_calibrate import CITIES, TEXT_IN, a_setting
 
-from omnigap_orchestrator.checkup import Status, checkup
 from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.pool import ServiceError
+from omnigap_orchestrator.preflight import Status
+from omnigap_orchestrator.preflight.doctor import diagnose
 from omnigap_orchestrator.run import Changes, resume
 
 HEARING = RunScope.parse((), (), ("transcribe", "score"))
@@ -62,7 +63,7 @@ async def test_the_run_is_whole_while_the_second_scorer_is_away(tmp_path: Path, 
     setting = await a_setting(Parrots(), host, tmp_path, tables=tables)
     summary = await setting.drive()
     assert summary["whole"]
-    found = {finding.check: finding.status for finding in await checkup(setting.config(), setting.folder)}
+    found = {finding.check: finding.status for finding in await diagnose(setting.config(), setting.folder.root)}
     assert next(status for check, status in found.items() if "second scorer" in check) is Status.WARNING
     assert outcomes(pl.read_parquet(setting.folder.results)) == {"answered": 12}
     assert summary["calibrated"] == []

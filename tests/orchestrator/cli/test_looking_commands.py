@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from running import Setting, item, orchestrate
+from running import Setting, item
 from served_doubles import Double, Serve, say
 
 from omnigap.vocabulary import Condition, Outcome
@@ -83,64 +83,6 @@ async def test_plan_tells_what_is_done_and_what_the_rest_may_take(tmp_path: Path
     rows = {row["condition"]: row for row in told("plan", "--config", setting.write())["rows"]}
     assert (rows["t2t"]["done"], rows["t2t"]["seconds_left"]) == (2, 0)
     assert (rows["i2t"]["done"], rows["i2t"]["seconds_left"]) == (0, None)
-
-
-async def test_doctor_and_models_see_who_answers(tmp_path: Path, host: Serve) -> None:
-    model = Double(paris)
-    setting = Setting(tmp_path, {"omni": [await host(model), "127.0.0.1:1"]}, items=ITEMS)
-    config = setting.write()
-    ended = await orchestrate("doctor", "--config", config, "--json", folder=tmp_path)
-    assert ended.code == 1, ended.err
-    findings = [(each["check"], each["status"], each["message"]) for each in json.loads(ended.out)]
-    assert ("items", "ok", "2 items in 1 tasks") in findings
-    (well, away) = [(status, message) for check, status, message in findings if check == "model omni"]
-    assert (well[0], away[0]) == ("ok", "failed")
-    assert "serves double, digest" in well[1]
-    assert "127.0.0.1:1 is not serving" in away[1]
-
-    ended = await orchestrate("models", "--config", config, "--json", folder=tmp_path)
-    assert ended.code == 0, ended.err
-    (well, away) = json.loads(ended.out)["services"]
-    assert well["conditions"] == dict.fromkeys(("t2t", "s2t", "i2t", "t2s", "s2s", "i2s"), "native")
-    assert (away["digest"], away["conditions"]) == ("", {})
-    assert model.asked == []
-
-
-def test_doctor_names_what_is_wrong_and_ends_with_1(tmp_path: Path, no_compose: None) -> None:
-    setting = Setting(tmp_path, items=[*ITEMS, {"id": "broken"}])
-    config = setting.write()
-    (tmp_path / "runs").write_text("in the way")
-    findings = {each["check"]: each for each in told("doctor", "--config", config, code=1)}
-    assert (findings["items"]["status"], findings["run folder"]["status"]) == ("failed", "failed")
-    assert "line 3" in findings["items"]["message"]
-    assert "--run-dir" in findings["run folder"]["message"]
-    assert findings["compose"]["message"].startswith("no Compose service answers")
-
-
-def test_doctor_misses_a_judge_that_nobody_is_named_for(tmp_path: Path, no_compose: None) -> None:
-    setting = Setting(
-        tmp_path, items=[item("essay", answer_type="open", metric="judge", answers=[])], tables={"judge": {}}
-    )
-    findings = {each["check"]: each for each in told("doctor", "--config", setting.write(), code=1)}
-    assert findings["judge"]["status"] == "failed"
-    assert "[judge] has no endpoints" in findings["judge"]["message"]
-    setting.tables = {"judge": {}, "fleet": {"services": {"critic": {"service": "openai", "role": "judge"}}}}
-    findings = {each["check"]: each for each in told("doctor", "--config", setting.write())}
-    assert findings["judge"]["message"].startswith("1 items are judged")
-    assert findings["embedded services"]["message"].startswith("critic, espeak, asr, cascade:")
-
-
-async def test_doctor_checks_the_items_and_the_endpoints_of_the_run_in_the_folder(tmp_path: Path, host: Serve) -> None:
-    setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, items=ITEMS)
-    await setting.execute(conditions=["t2t"])
-    ended = await orchestrate("doctor", "--run-dir", setting.folder.root, "--json", folder=tmp_path)
-    assert ended.code == 0, ended.err
-    findings = {each["check"]: each["message"] for each in json.loads(ended.out)}
-    assert findings["items"] == "2 items in 1 tasks"
-    assert "serves double" in findings["model omni"]
-    assert "its configuration, and its 2 items" in findings["configuration"]
-    ended = await orchestrate("doctor", "--run-dir", setting.folder.root, "--limit", "1", "--json", folder=tmp_path)
-    assert {each["check"]: each["message"] for each in json.loads(ended.out)}["items"] == "1 items in 1 tasks"
 
 
 def test_models_lists_what_is_known_and_that_nothing_answers(no_compose: None) -> None:

@@ -13,7 +13,7 @@ from served_doubles import RATE, Double, Serve, say, sound
 
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.items import ItemError
+from omnigap_orchestrator.preflight import PreflightError
 from omnigap_services.adapter import Turn
 
 ITEMS = [
@@ -130,6 +130,6 @@ async def test_a_metric_that_has_nothing_to_look_at_is_refused_before_anything_i
     model = Double(lambda turn: say(turn, "yes"))
     tables = {"run": {"conditions": ["t2t"]}, "scoring": {"tasks": {"capitals": metric}}}
     setting = Setting(tmp_path, {"omni": [await host(model)]}, items=[item("france")], tables=tables)
-    with pytest.raises(ItemError, match=why):
+    with pytest.raises(PreflightError, match=why):
         await setting.drive()
     assert not model.asked

@@ -19,7 +19,7 @@ from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.judging import RubricError
 from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
-from omnigap_orchestrator.pool import ServiceError
+from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import Changes, report, resume
 from omnigap_services.adapter import Turn
 
@@ -281,7 +281,7 @@ async def test_report_and_methods_name_judge_and_rubric(tmp_path: Path, host: Se
 async def test_a_judge_that_cannot_read_or_write_is_refused(tmp_path: Path, host: Serve) -> None:
     deaf = Double(conditions={})
     made, _ = await setting(tmp_path, host, await host(deaf))
-    with pytest.raises(ServiceError, match="the judge double can't answer text as text"):
+    with pytest.raises(PreflightError, match="the judge double can't answer text as text"):
         await made.execute(stages=STAGES)
 
 

@@ -9,7 +9,8 @@ from recording_proxy import NO_PROXY, recording_proxy
 
 from omnigap_orchestrator.config import ConfigError, load_config
 from omnigap_orchestrator.pool import RetryPolicy, connect
-from omnigap_orchestrator.run.checkup import Status, _endpoint
+from omnigap_orchestrator.preflight import Status
+from omnigap_orchestrator.preflight.doctor import check_endpoint
 
 ELSEWHERE = "model.example:50051"
 
@@ -37,7 +38,7 @@ async def test_connecting_to_loopback_names_no_proxy() -> None:
 
 async def test_doctor_names_the_proxy() -> None:
     with recording_proxy() as proxy:
-        finding = await _endpoint("omni", ELSEWHERE, Status.FAILED, proxy=proxy.url)
+        (finding,) = await check_endpoint("omni", ELSEWHERE, Status.FAILED, proxy=proxy.url)
     assert f"Does the proxy {proxy.url} ([network] proxy) lead to it?" in finding.message
 
 

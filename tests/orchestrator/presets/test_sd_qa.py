@@ -15,7 +15,7 @@ from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.foreign import read_published
 from omnigap_orchestrator.items import load_items
-from omnigap_orchestrator.pipeline.scope import metric_rules
+from omnigap_orchestrator.plan import metric_rules
 from omnigap_orchestrator.presets import PresetError, load_preset
 from omnigap_orchestrator.scoring import metric_of
 

@@ -1,0 +1,234 @@
+"""The checks that ask no service: the configuration, its items and the folder of the run, in one ordered tuple."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omnigap.vocabulary import Modality
+from omnigap_orchestrator.carriers import image_styles
+from omnigap_orchestrator.carriers.carrier_set import speech_variants
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.services import FleetKind, ModelConfig
+from omnigap_orchestrator.config.services import ServiceRole as Role
+from omnigap_orchestrator.fleet.choose import lists_role, models_of_fleet, services_of
+from omnigap_orchestrator.items import Item, ItemError, load_items
+from omnigap_orchestrator.judging import RubricError, read_rubric
+from omnigap_orchestrator.plan import metric_rules
+from omnigap_orchestrator.preflight.findings import Finding, enforce, softened
+from omnigap_orchestrator.preflight.fonts import check_fonts, check_letters, resolve_fonts
+from omnigap_orchestrator.preflight.scope import Scope
+from omnigap_orchestrator.preflight.services import SCORER_LANGUAGE, unknown_to_scorer
+from omnigap_orchestrator.scoring import JUDGE, metric_of
+from omnigap_orchestrator.scoring.choose import lacks
+
+LOW_DISK_BYTES = 2 * 2**30
+SHIPPED_LANGUAGES = frozenset({"en"})
+"""What the checkpoint that the asr service ships was trained on."""
+METRICS = "metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a check may look at.
+
+    Attributes:
+        folder: of the run; it need not exist.
+    """
+
+    config: Config
+    items: Sequence[Item]
+    scope: Scope
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check.
+
+    Attributes:
+        find: gives what it found; nothing where there is nothing to say.
+        needed: whether a call of this scope uses what is checked. Where it does not, a failed finding is a warning.
+    """
+
+    find: Callable[[Inputs], list[Finding]]
+    needed: Callable[[Scope], bool] = lambda _: True
+
+
+def check_plan(
+    config: Config, items: Sequence[Item], scope: Scope, folder: Path, checks: Sequence[Check] | None = None
+) -> list[Finding]:
+    """Everything that can be said of a plan without asking a service, in the order of the checks. Changes nothing.
+
+    Args:
+        folder: of the run; it need not exist.
+        checks: None: all of `CHECKS`.
+    """
+    inputs = Inputs(config, items, scope, folder)
+    found: list[Finding] = []
+    for check in CHECKS if checks is None else checks:
+        each = check.find(inputs)
+        found += each if check.needed(scope) else softened(each)
+    return found
+
+
+def run_preflight(
+    config: Config, items: Sequence[Item], scope: Scope, folder: Path, note: Callable[[str], None]
+) -> Config:
+    """What a call does before anything else: it chooses fonts, stops on what is failed, and notes each warning.
+
+    Returns:
+        the configuration, with the fonts that were chosen.
+
+    Raises:
+        PreflightError: where a finding is failed.
+    """
+    config, chosen = resolve_fonts(config, items, scope)
+    enforce([*chosen, *check_plan(config, items, scope, folder)], note)
+    return config
+
+
+def read_items(config: Config) -> tuple[tuple[Item, ...], list[Finding]]:
+    """The items of a configuration; none, and a failed finding, where they can't be read."""
+    try:
+        return load_items(config.items), []
+    except ItemError as error:
+        return (), [Finding.failed("items", str(error))]
+
+
+def check_items(inputs: Inputs) -> list[Finding]:
+    """How many items there are; none were read where another finding says why."""
+    tasks = {item.task for item in inputs.items}
+    return [Finding.ok("items", f"{len(inputs.items)} items in {len(tasks)} tasks")] if inputs.items else []
+
+
+def check_folder(inputs: Inputs) -> list[Finding]:
+    """Whether the folder of the run can be made and written. Where it does not exist, its nearest parent is tried."""
+    place = _nearest(inputs.folder)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        text = f"{inputs.folder} cannot be written ({reason}): choose another folder with --run-dir"
+        return [Finding.failed("run folder", text)]
+    return [Finding.ok("run folder", f"{inputs.folder} can be written")]
+
+
+def check_disk(inputs: Inputs) -> list[Finding]:
+    """Whether there is room for speech answers."""
+    place = _nearest(inputs.folder)
+    free = shutil.disk_usage(place).free
+    text = f"{free / 2**30:.1f} GiB free at {place}"
+    if free < LOW_DISK_BYTES:
+        return [Finding.warning("disk", f"{text}: speech answers may fill it, choose another --run-dir")]
+    return [Finding.ok("disk", text)]
+
+
+def _nearest(folder: Path) -> Path:
+    """A folder, or the nearest of its parents that exists."""
+    return next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+
+
+def check_metrics(inputs: Inputs) -> list[Finding]:
+    """Whether each item has what its metric, its own or that of the configuration, looks for."""
+    rules = metric_rules(inputs.config)
+    unfit = [(item, metric, why) for item in inputs.items if (why := lacks(item, metric := metric_of(item, rules)))]
+    if not unfit:
+        return []
+    item, metric, why = unfit[0]
+    text = (
+        f"{metric} can't score {len(unfit)} items: {item.id!r} of task {item.task} {why}. Mend the items, or "
+        "choose another metric in the items' `metric` or [scoring]"
+    )
+    return [Finding.failed(METRICS, text)]
+
+
+def check_scorer_language(inputs: Inputs) -> list[Finding]:
+    """Whether the asr service with the checkpoint that it ships, where it would score, knows the languages."""
+    config = inputs.config
+    specs = [spec for spec in services_of(config) if spec.role is Role.SCORER and spec.service == "asr"]
+    if config.scorer.endpoints or not specs or any(spec.options.get("checkpoint") for spec in specs):
+        return []
+    why = unknown_to_scorer(config, inputs.items, SHIPPED_LANGUAGES, inputs.scope)
+    found = [Finding.failed(SCORER_LANGUAGE, why)] if why else []
+    # Without tables for a fleet, Compose's scorer may answer instead: a call that connects learns what that one knows.
+    certain = config.fleet.services or config.fleet.kind is FleetKind.EMBEDDED
+    return found if certain or not inputs.scope.connects else softened(found)
+
+
+def check_judge(inputs: Inputs) -> list[Finding]:
+    """The rubrics, and whether a judge is there for the items that have one for their metric."""
+    config, rules = inputs.config, metric_rules(inputs.config)
+    judged = sum(metric_of(item, rules) == JUDGE for item in inputs.items)
+    if config.judge is None:
+        text = f"items whose metric is a judge: {judged}, and none is configured: write a [judge] section"
+        return [Finding.warning("judge", text)] if judged else []
+    try:
+        rubrics = [read_rubric(name) for name in (config.judge.rubric, config.judge.reference_rubric)]
+    except RubricError as error:
+        return [Finding.failed("judge", str(error))]
+    if not config.judge.endpoints and not lists_role(config, Role.JUDGE):
+        text = "[judge] has no endpoints, and no service of the fleet has the role judge: write one of the two"
+        # A run goes on without it: what is judged stays pending.
+        fails = judged and not inputs.scope.connects
+        return [Finding.failed("judge", text) if fails else Finding.warning("judge", text)]
+    named = ", ".join(f"{rubric.name} ({rubric.scale})" for rubric in rubrics)
+    return [Finding.ok("judge", f"{judged} items are judged; rubrics {named}")]
+
+
+def check_models(inputs: Inputs) -> list[Finding]:
+    """Models that can never answer: they have no endpoints, up or down, and no service of the fleet has their name."""
+    config, chosen = inputs.config, inputs.scope.models
+    known = models_of_fleet(config)
+    embedded = config.fleet.kind is FleetKind.EMBEDDED
+    return [
+        Finding.failed("models", _unserved(model, known))
+        for model in config.models
+        if (embedded or not model.endpoints) and model.name not in known and (not chosen or model.name in chosen)
+    ]
+
+
+def _unserved(model: ModelConfig, known: Sequence[str]) -> str:
+    why = "no service of the fleet has its name"
+    if model.endpoints:
+        return f"{model.name!r}: an embedded fleet does not use its endpoints, and {why}: take --fleet auto"
+    near = difflib.get_close_matches(model.name.lower(), known, n=1)
+    meant = f": did you mean {near[0]!r}?" if near else f", which has {', '.join(known) or 'none'}."
+    fix = f"Else write its endpoints (it may be down, its cells then wait), or [fleet.services.{model.name}]"
+    return f"{model.name!r} has no endpoints, and {why}{meant} {fix}"
+
+
+def check_variants(inputs: Inputs) -> list[Finding]:
+    """Styles of the image and readings by a voice that no replicate comes to."""
+    config, replicates = inputs.config, inputs.config.run.replicates
+    used = {condition.input for condition in inputs.scope.conditions_of(config)}
+    speech = config.carriers.speech
+    variants = (
+        (Modality.IMAGE, "looks of the image", len(image_styles(config.carriers.image))),
+        (Modality.SPEECH, "readings aloud", len(speech_variants(speech.voices, speech.words_per_minute))),
+    )
+    left = [f"{replicates} of {count} {what}" for form, what, count in variants if form in used and count > replicates]
+    if not left:
+        return []
+    text = f"only the first {' and '.join(left)} are asked: raise --replicates to ask all combinations"
+    return [Finding.warning("variants", text)]
+
+
+CHECKS = (
+    Check(check_items),
+    Check(check_folder),
+    Check(check_disk),
+    Check(check_metrics, lambda scope: scope.plans_cells),
+    Check(lambda i: check_fonts(i.config, i.items, i.scope), lambda scope: scope.finds_carriers),
+    Check(lambda i: check_letters(i.config, i.items, i.scope), lambda scope: scope.makes_carriers),
+    Check(check_scorer_language, lambda scope: scope.transcribes),
+    Check(check_judge, lambda scope: scope.judges),
+    Check(check_models, lambda scope: scope.generates),
+    Check(check_variants, lambda scope: scope.generates),
+)
+"""All of them, in the order in which they are reported. An extra appends its own."""

@@ -1,0 +1,130 @@
+"""What only `doctor` asks: whether the services of the configuration answer, and what they say of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from omnigap.client import GenerateClient
+from omnigap.errors import ContractError
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES, Role
+from omnigap_orchestrator.fleet.choose import services_of
+from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.preflight.checks import check_plan, read_items
+from omnigap_orchestrator.preflight.findings import Finding, Status
+from omnigap_orchestrator.preflight.fonts import resolve_fonts
+from omnigap_orchestrator.preflight.scope import WHOLE
+from omnigap_orchestrator.preflight.services import ServiceCard, check_services
+
+_SERVING_TIMEOUT_S = 3.0
+_EMBEDDED_PACKAGES = ("espeakng_loader", "faster_whisper", "rapidocr")
+
+
+async def diagnose(
+    config: Config, folder: Path, items: Sequence[Item] | None = None, source: str = ""
+) -> list[Finding]:
+    """Every check of a whole run, and the services that it would ask. Changes nothing.
+
+    Args:
+        folder: of the run; it need not exist.
+        items: those of a run that is there already; None: those of the configuration.
+        source: whose configuration and items these are, where that is worth a line.
+    """
+    found = [Finding.ok("configuration", source)] if source else []
+    if items is None:
+        items, unread = read_items(config)
+        found += unread
+    config, chosen = resolve_fonts(config, items)
+    return [*found, *chosen, *check_plan(config, items, WHOLE, folder), *await _check_endpoints(config, items)]
+
+
+async def _check_endpoints(config: Config, items: Sequence[Item]) -> list[Finding]:
+    """The endpoints of the configuration; where it has none, what a fleet would take."""
+    places = [
+        (f"model {model.name}", Role.MODEL, model.name, place) for model in config.models for place in model.endpoints
+    ]
+    judge = config.judge.endpoints if config.judge is not None else ()
+    for role, addresses in (
+        (Role.TTS, config.tts.endpoints),
+        (Role.JUDGE, judge),
+        (Role.SCORER, config.scorer.endpoints),
+    ):
+        places += [(role.value, role, role.value, place) for place in addresses]
+    proxy = config.network.proxy
+    asked = [
+        check_endpoint(check, place, Status.FAILED, (config, items, role, name), proxy)
+        for check, role, name, place in places
+    ]
+    second = config.second_scorer.endpoints if config.second_scorer is not None else ()
+    # A run is whole without a second scorer, so that its absence is no fault.
+    asked += [check_endpoint("second scorer", place, Status.WARNING, proxy=proxy) for place in second]
+    fleet = [] if places else [_embedded(config), *await _compose()]
+    return [*fleet, *(finding for found in await asyncio.gather(*asked) for finding in found)]
+
+
+async def check_endpoint(
+    check: str,
+    address: str,
+    when_away: Status,
+    used_for: tuple[Config, Sequence[Item], Role, str] | None = None,
+    proxy: str = "",
+) -> list[Finding]:
+    """Whether a service answers.
+
+    Args:
+        used_for: configuration, items, role and name that its own description is held against.
+        proxy: that of `[network]`; loopback is reached without it.
+    """
+    async with GenerateClient(address, proxy) as client:
+        if not await client.serving(timeout_s=_SERVING_TIMEOUT_S):
+            text = f"{address} is not serving: is it started, is the port right, is it still loading?"
+            if client.proxy:
+                text += f" Does the proxy {client.proxy} ([network] proxy) lead to it?"
+            return [Finding(check, when_away, text)]
+        try:
+            card = await client.describe()
+        except ContractError as error:
+            return [Finding.failed(check, f"{address} does not describe itself: {error.message}")]
+    found: list[Finding] = []
+    if used_for is not None:
+        config, items, role, name = used_for
+        found = check_services(config, items, [ServiceCard(role, name, card)])
+    answers = Finding.ok(check, f"{address} serves {card.name}, digest {card.digest[:12]}")
+    fails = any(each.status is Status.FAILED for each in found)
+    return [
+        *([] if fails else [answers]),
+        *(Finding(check, each.status, f"{address}: {each.message}") for each in found),
+    ]
+
+
+def _embedded(config: Config) -> Finding:
+    # Looked up without an import: the orchestrator never loads the code of a service.
+    missing = [name for name in _EMBEDDED_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        text = f"{', '.join(missing)} is not installed: `pip install 'omnigap[embedded]'` brings what the services need"
+        return Finding.failed("embedded services", text)
+    names = ", ".join(spec.name for spec in services_of(config) if spec.role is not Role.READER)
+    return Finding.ok("embedded services", f"{names}: nothing that omnigap ships for them is missing here")
+
+
+async def _compose() -> list[Finding]:
+    places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
+    asked = await asyncio.gather(*(check_endpoint(f"compose {name}", at, Status.WARNING) for name, at in places))
+    found = [finding for (finding,) in asked]
+    if all(finding.status is Status.WARNING for finding in found):
+        return [Finding.ok("compose", "no Compose service answers: runs start their services themselves")]
+    return [
+        _on_demand(finding, COMPOSE_PROFILES[name]) if name in COMPOSE_PROFILES else finding
+        for (name, _), finding in zip(places, found, strict=True)
+    ]
+
+
+def _on_demand(finding: Finding, profile: str) -> Finding:
+    """A service that no run needs is not missing; the finding says how it is started."""
+    if finding.status is not Status.WARNING:
+        return finding
+    text = f"is not up, and `verify` alone asks it: docker compose --profile {profile} up -d --wait"
+    return Finding.ok(finding.check, text)

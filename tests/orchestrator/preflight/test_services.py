@@ -1,0 +1,72 @@
+"""Services that do not know the items' language are reported; such a scorer is refused before anything is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from running import Setting, item
+from served_doubles import Double, Serve, say
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap_orchestrator.config import Config, load_config
+from omnigap_orchestrator.fleet import Role
+from omnigap_orchestrator.items import load_items
+from omnigap_orchestrator.preflight import PreflightError, ServiceCard, Status, check_services
+from omnigap_orchestrator.preflight.services import unknown_to_scorer
+
+KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디입니까?", answers=["서울"])
+ITEMS = load_items("builtin-ko")
+
+
+def test_a_scorer_that_does_not_know_the_language_is_refused_with_the_keys_that_mend_it() -> None:
+    why = unknown_to_scorer(Config(), ITEMS, ("en",))
+    assert f"knows en, and items come in ko ({len(ITEMS)})" in why
+    for mend in ("[scorer] endpoints", "checkpoint of asr in [fleet.services]", "--conditions t2t,s2t,i2t"):
+        assert mend in why
+    assert unknown_to_scorer(Config(), ITEMS, ("en", "ko")) == unknown_to_scorer(Config(), ITEMS, ("ko-KR",)) == ""
+    # One that does not say what it knows is believed.
+    assert unknown_to_scorer(Config(), ITEMS, ()) == ""
+    assert unknown_to_scorer(Config(), load_items("builtin"), ("en",)) == ""
+
+
+def test_only_spoken_answers_need_a_scorer_that_knows_the_language(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[run]\nconditions = ["t2t", "i2t"]')
+    assert unknown_to_scorer(load_config(tmp_path / "c.toml"), ITEMS, ("en",)) == ""
+
+
+async def test_a_run_is_refused_before_any_model_is_asked(tmp_path: Path, host: Serve) -> None:
+    model, ear = Double(lambda turn: say(turn, "서울")), Double(lambda turn: say(turn, "x"), languages=("en",))
+    places = {"models": {"omni": [await host(model)]}, "scorer": [await host(ear)], "tts": [await host(Double())]}
+    # Nothing is drawn: not every machine has a font with Hangul.
+    typed = {"run": {"conditions": ["t2t", "t2s"]}}
+    setting = Setting(tmp_path, **places, items=[KOREAN], tables=typed)  # type: ignore[arg-type]
+    with pytest.raises(PreflightError, match="items come in ko"):
+        await setting.drive()
+    assert model.asked == []
+    # Asked for written answers alone, it needs no scorer.
+    table = await setting.execute(conditions=["t2t"])
+    assert table.filter(condition="t2t")["score"].to_list() == [1.0]
+
+
+def test_each_role_is_held_against_the_items_and_only_a_scorer_or_judge_fails() -> None:
+    voice = pb.Voice(name="ann", language="en-GB")
+    config = Config.model_validate({"carriers": {"speech": {"voices": ["ann", "unlisted"]}}})
+    cards = [
+        ServiceCard(Role.SCORER, "scorer", pb.DescribeResponse(languages=["en"])),
+        ServiceCard(Role.MODEL, "omni", pb.DescribeResponse(languages=["de", "en-US"])),
+        ServiceCard(Role.TTS, "tts", pb.DescribeResponse(name="espeak", voices=[voice])),
+        ServiceCard(Role.JUDGE, "judge", pb.DescribeResponse(name="critic")),
+    ]
+    scorer, model, tts, judge = check_services(config, ITEMS, cards)
+    assert (scorer.status, judge.status) == (Status.FAILED, Status.FAILED)
+    assert (model.status, tts.status) == (Status.WARNING, Status.WARNING)
+    assert scorer.message.startswith("the ASR scorer knows en, and items come in ko")
+    assert model.message == f"model omni says that it knows de, en, and items come in ko ({len(ITEMS)})"
+    assert tts.message.startswith("ann (en) read aloud items in ko: leave [carriers.speech] voices out, and espeak")
+    assert judge.message.startswith("the judge critic can't answer text as text")
+
+
+def test_a_service_that_declares_no_language_is_believed() -> None:
+    cards = [ServiceCard(role, role.value, pb.DescribeResponse()) for role in (Role.SCORER, Role.MODEL, Role.TTS)]
+    assert check_services(Config(), ITEMS, cards) == []
