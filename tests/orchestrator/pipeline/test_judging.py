@@ -20,7 +20,7 @@ from omnigap_orchestrator.judging import RubricError
 from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.preflight import PreflightError
-from omnigap_orchestrator.run import Changes, report, resume
+from omnigap_orchestrator.run import Changes, report, resume, run
 from omnigap_services.adapter import Turn
 
 OPEN = [item(name, answer_type="open", metric="judge", answers=[]) for name in ("france", "peru")]
@@ -179,8 +179,10 @@ async def test_a_judge_that_dies_leaves_answers_pending_and_the_same_call_goes_o
 
 async def test_a_judge_that_is_away_or_not_configured_is_said_and_waited_for(tmp_path: Path, host: Serve) -> None:
     made, _ = await setting(tmp_path / "none", host, None)
-    assert outcomes(await made.execute(stages=STAGES)) == {"pending": 2}
-    assert any("2 cells have a judge for their metric" in note and "[judge]" in note for note in made.notes)
+    observer = Silent()
+    await run(made.config(), made.load_items(), made.folder, RunScope.parse((), (), STAGES), observer)
+    assert outcomes(made.table()) == {"pending": 2}
+    assert any("judge: 1" in note and "[judge]" in note for note in observer.notes)
     away, _ = await setting(tmp_path / "away", host, "127.0.0.1:9")
     assert outcomes(await away.execute(stages=STAGES)) == {"pending": 2}
     assert any("the judge is away (127.0.0.1:9)" in note for note in away.notes)
