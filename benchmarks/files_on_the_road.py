@@ -27,6 +27,7 @@ from omnigap_orchestrator.cli.main import main
 
 # With the separator: installed side by side, `omnigap` is also how `omnigap_services` begins.
 ROOTS = tuple(f"{Path(package.__file__ or '').parent}{os.sep}" for package in (omnigap, omnigap_orchestrator))
+ANALYSIS = f"{ROOTS[1]}analysis{os.sep}"
 NOT_ON_THE_ROAD = ("<module>", "<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambda>")
 
 
@@ -46,9 +47,11 @@ class Road:
         file, name = frame.f_code.co_filename, frame.f_code.co_name
         if not file.startswith(ROOTS) or "_pb2" in file:
             return
-        if name == "analyse" and f"{Path('omnigap_orchestrator', 'analysis')}" in file:
+        if name in NOT_ON_THE_ROAD or under_import(frame):
+            return
+        if file.startswith(ANALYSIS):
             self.over = True
-        elif name not in NOT_ON_THE_ROAD and not under_import(frame):
+        else:
             self.files.add(file)
 
 

@@ -24,8 +24,7 @@ from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, command_line, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.observer import Observer
-from omnigap_orchestrator.pipeline.open_cells import announce, no_judge, open_cells
-from omnigap_orchestrator.pipeline.pipeline import Pipeline
+from omnigap_orchestrator.pipeline.pipeline import Pipeline, announce, no_judge, open_cells
 from omnigap_orchestrator.pipeline.prepare import connect_services, connected, prepare
 from omnigap_orchestrator.pipeline.rescore import SCORED_BY, rescore
 from omnigap_orchestrator.pipeline.results import ResultsTable

@@ -65,6 +65,7 @@ class Journal:
             JournalError: where the folder cannot be written, or the file is no journal of this version.
         """
         self.path = path
+        is_new = not path.exists()
         # One connection for readers and the writing thread: a reader never sees half a transaction of the other.
         self._lock = threading.RLock()
         try:
@@ -72,7 +73,8 @@ class Journal:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(files(__package__).joinpath("schema.sql").read_text())
-            upgrade_journal(self._db)
+            if not is_new:
+                upgrade_journal(self._db)
             self._keep_meta("schema_version", SCHEMA_VERSION)
             self._keep_meta("run_id", secrets.token_hex(8))
         except sqlite3.Error as error:

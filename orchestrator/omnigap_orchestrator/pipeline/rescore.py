@@ -10,7 +10,7 @@ from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.judge import kept_verdict
 from omnigap_orchestrator.pipeline.observer import Observer
-from omnigap_orchestrator.pipeline.open_cells import OpenCell
+from omnigap_orchestrator.pipeline.pipeline import OpenCell
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, scoring_version, texts_of
 

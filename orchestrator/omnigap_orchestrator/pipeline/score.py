@@ -23,9 +23,12 @@ from omnigap_orchestrator.scoring import (
 )
 
 
+_RULES = rules_token(RULES_VERSION)
+
+
 def scoring_version() -> str:
     """The name of the scoring rules in score keys, calibration tables and the fingerprint of a run's files."""
-    return rules_token(RULES_VERSION)
+    return _RULES
 
 
 @lru_cache(maxsize=4096)

@@ -1,9 +1,28 @@
 """The preflight: one list of findings on a configuration, its items and its services, the same for every command."""
 
-from omnigap_orchestrator.preflight.checks import CHECKS, METRICS, Check, Inputs, check_plan, read_items, run_preflight
-from omnigap_orchestrator.preflight.findings import Finding, PreflightError, Status, enforce, raise_failed, warnings
-from omnigap_orchestrator.preflight.fonts import FONT, resolve_fonts
-from omnigap_orchestrator.preflight.scope import CALIBRATE, VERIFY, WHOLE, Scope
+from omnigap_orchestrator.preflight.checks import (
+    CHECKS,
+    FONT,
+    METRICS,
+    Check,
+    Inputs,
+    check_plan,
+    read_items,
+    resolve_fonts,
+    run_preflight,
+)
+from omnigap_orchestrator.preflight.findings import (
+    CALIBRATE,
+    VERIFY,
+    WHOLE,
+    Finding,
+    PreflightError,
+    Scope,
+    Status,
+    enforce,
+    raise_failed,
+    warnings,
+)
 from omnigap_orchestrator.preflight.services import ServiceCard, check_clip_languages, check_services
 
 __all__ = [

@@ -13,10 +13,8 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES, Role
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
-from omnigap_orchestrator.preflight.checks import check_plan, read_items
-from omnigap_orchestrator.preflight.findings import Finding, Status
-from omnigap_orchestrator.preflight.fonts import resolve_fonts
-from omnigap_orchestrator.preflight.scope import WHOLE
+from omnigap_orchestrator.preflight.checks import check_plan, read_items, resolve_fonts
+from omnigap_orchestrator.preflight.findings import WHOLE, Finding, Status
 from omnigap_orchestrator.preflight.services import ServiceCard, check_services
 
 _SERVING_TIMEOUT_S = 3.0

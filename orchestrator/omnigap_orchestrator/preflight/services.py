@@ -12,8 +12,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pool.service import support_in
-from omnigap_orchestrator.preflight.findings import Finding
-from omnigap_orchestrator.preflight.scope import WHOLE, Scope
+from omnigap_orchestrator.preflight.findings import WHOLE, Finding, Scope
 
 
 @dataclass(frozen=True, slots=True)

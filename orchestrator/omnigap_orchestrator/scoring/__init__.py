@@ -12,16 +12,16 @@ from omnigap_orchestrator.scoring.instructions import (
     read_instruction,
 )
 from omnigap_orchestrator.scoring.letters import Choice, find_choice
-from omnigap_orchestrator.scoring.metrics import Scored
-from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise, units
-from omnigap_orchestrator.scoring.score import METRICS, gold_forms, metric_for, score
-from omnigap_orchestrator.scoring.word_error import (
+from omnigap_orchestrator.scoring.metrics import (
     NO_ERRORS,
+    Scored,
     WordErrors,
     count_errors,
     pooled,
     word_errors,
 )
+from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise, units
+from omnigap_orchestrator.scoring.score import METRICS, gold_forms, metric_for, score
 
 RULES_VERSION = 1
 """Version of everything that decides a score: metrics, normaliser, refusals, flags, word errors.

@@ -9,8 +9,8 @@ from math import ceil
 
 from rapidfuzz.distance import Levenshtein
 
+from omnigap_orchestrator.scoring.metrics import NO_ERRORS, WordErrors, count_errors
 from omnigap_orchestrator.scoring.normalise import normalise, units
-from omnigap_orchestrator.scoring.word_error import NO_ERRORS, WordErrors, count_errors
 
 
 @dataclass(frozen=True, slots=True)
