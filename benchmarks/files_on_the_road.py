@@ -5,25 +5,30 @@ the analysis. Importing a module does not count: that also runs the bodies of cl
 
     python benchmarks/files_on_the_road.py               # the number, then the files
     python benchmarks/files_on_the_road.py --check 45    # exit status 1 for more
-    python benchmarks/files_on_the_road.py --fleet static --config study.toml
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import polars as pl
+import tomli_w
 
 import omnigap
 import omnigap_orchestrator
 from omnigap_orchestrator.cli.main import main
+from omnigap_orchestrator.fleet import DEFAULT_SERVICES, EmbeddedFleet, Roster
 
 # With the separator: installed side by side, `omnigap` is also how `omnigap_services` begins.
 ROOTS = tuple(f"{Path(package.__file__ or '').parent}{os.sep}" for package in (omnigap, omnigap_orchestrator))
@@ -63,20 +68,54 @@ def under_import(frame: FrameType | None) -> bool:
     return False
 
 
-def cell(arguments: list[str]) -> Road:
-    """Runs one cell, a spoken question with a spoken answer, in a folder of its own.
+@contextmanager
+def services(folder: Path) -> Iterator[Roster]:
+    """The shipped services, started before the road begins and by a thread that is not traced."""
+    started: Future[Roster] = Future()
+    done = threading.Event()
+
+    async def hold() -> None:
+        async with EmbeddedFleet(DEFAULT_SERVICES[:3], folder, lambda _: None) as endpoints:
+            started.set_result(endpoints)
+            await asyncio.to_thread(done.wait)
+
+    holder = threading.Thread(target=lambda: asyncio.run(hold()))
+    holder.start()
+    try:
+        yield started.result()
+    finally:
+        done.set()
+        holder.join()
+
+
+def study(endpoints: Roster) -> str:
+    """A configuration whose plan is one cell: a spoken question with a spoken answer."""
+    (model,) = endpoints.models.values()
+    return tomli_w.dumps(
+        {
+            "run": {"conditions": ["s2s"]},
+            "items": {"limit": 1},
+            "models": [{"name": "cascade", "endpoints": list(model)}],
+            "tts": {"endpoints": list(endpoints.tts)},
+            "scorer": {"endpoints": list(endpoints.scorer)},
+        }
+    )
+
+
+def cell() -> Road:
+    """Runs one cell in a folder of its own.
 
     Raises:
         SystemExit: where that cell gets no score, or the analysis is not reached: the number would be of another road.
     """
     road = Road()
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place, "run")
-        command = ["run", "--limit", "1", "--conditions", "s2s", "--run-dir", str(folder), "--quiet", *arguments]
+    with tempfile.TemporaryDirectory() as place, services(Path(place, "services")) as endpoints:
+        config, folder = Path(place, "study.toml"), Path(place, "run")
+        config.write_text(study(endpoints), encoding="utf-8")
         threading.setprofile(road.trace)
         sys.setprofile(road.trace)
         try:
-            main(command, standalone_mode=False)
+            main(["run", "--config", str(config), "--run-dir", str(folder), "--quiet"], standalone_mode=False)
         finally:
             sys.setprofile(None)
             threading.setprofile(None)  # type: ignore[arg-type]
@@ -95,10 +134,10 @@ def shown(file: str) -> str:
 
 def report(arguments: list[str]) -> int:
     """Prints the number and the files; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Other arguments are those of `omnigap-orchestrate run`.")
+    parser = argparse.ArgumentParser()
     parser.add_argument("--check", type=int, metavar="N", help="exit with 1 for more than N files")
-    own, others = parser.parse_known_args(arguments)
-    names = sorted(shown(file) for file in cell(others).files)
+    own = parser.parse_args(arguments)
+    names = sorted(shown(file) for file in cell().files)
     print(f"{len(names)} files on the road of one cell")
     for name in names:
         print(f"  {name}")

@@ -22,10 +22,10 @@ from omnigap_orchestrator.outputs.instrument import keep_labels
 from omnigap_orchestrator.outputs.write import current_summary, write_outputs
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, command_line, now, open_run
-from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, load_plan, with_rubrics
 from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.pipeline import Pipeline, announce, no_judge, open_cells
-from omnigap_orchestrator.pipeline.prepare import connect_services, connected, prepare
+from omnigap_orchestrator.pipeline.prepare import connect_services, connected, load_cells, prepare
 from omnigap_orchestrator.pipeline.rescore import SCORED_BY, rescore
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
@@ -38,7 +38,6 @@ from omnigap_orchestrator.pipeline.scope import (
 )
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.pipeline.second_scorer import transcribe_again
-from omnigap_orchestrator.pipeline.state import StoredPlan, load_cells, load_plan, with_rubrics
 from omnigap_orchestrator.plan import make_plan
 from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.preflight import CALIBRATE, VERIFY, ServiceCard, check_services, enforce, run_preflight

@@ -2,15 +2,16 @@
 
 from omnigap_orchestrator.carriers.blank import blank_image, silence
 from omnigap_orchestrator.carriers.carrier_set import (
+    ImageStyle,
     blank_carrier_key,
-    image_carrier_key,
+    image_styles,
     speech_carrier_key,
     spoken_text,
 )
 from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier
 from omnigap_orchestrator.carriers.errors import CarrierError, StoreError
 from omnigap_orchestrator.carriers.media_store import MediaStore
-from omnigap_orchestrator.carriers.render import ImageStyle, image_styles, render_text
+from omnigap_orchestrator.carriers.render import image_carrier_key, render_text
 
 __all__ = [
     "CarrierError",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 
 from omnigap.digest import digest_of, sha256_hex
 from omnigap.vocabulary import CHOICE_LETTERS, Modality
 from omnigap_orchestrator.carriers.blank import BLANK_VERSION
 from omnigap_orchestrator.carriers.errors import CarrierError
-from omnigap_orchestrator.carriers.render import LAYOUT_VERSION, ImageStyle, font_digest, image_styles
 from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.sections import ImageConfig
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan import BLANK_TEXT
 
@@ -89,6 +90,37 @@ class SpeechVariant:
     words_per_minute: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class ImageStyle:
+    """One way of drawing. Lengths are in pixels.
+
+    Attributes:
+        font: a name that `fonts.FONTS` knows, or the path of a TrueType or OpenType file.
+        line_spacing: from one line to the next, in multiples of the font's line height.
+    """
+
+    font: str = "DejaVu Sans"
+    size: int = 28
+    colour: str = "#1a1a1a"
+    background: str = "white"
+    width: int = 768
+    margin: int = 36
+    line_spacing: float = 1.25
+
+
+def image_styles(config: ImageConfig) -> tuple[ImageStyle, ...]:
+    """All combinations of the configuration's lists, fonts changing fastest, for replicates to cycle through.
+
+    A list of one stands for itself, so a configuration without lists gives one style.
+    """
+    combined = itertools.product(config.width, config.background, config.colour, config.size, config.font)
+    return tuple(
+        ImageStyle(font, size, colour, background, width, config.margin, config.line_spacing)
+        for width, background, colour, size, font in combined
+        if colour != background
+    )
+
+
 class CarrierSet:
     """The carriers of all cells. Replicates cycle through the speech variants and the image styles."""
 
@@ -133,16 +165,6 @@ def speech_variants(voices: Sequence[str], rates: Sequence[float]) -> tuple[Spee
     at: Sequence[float | None] = rates or [None]
     spoken_by: Sequence[str | None] = voices or [None]
     return tuple(SpeechVariant(voice, rate) for rate, voice in product(at, spoken_by))
-
-
-def image_carrier_key(text: str, style: ImageStyle) -> str:
-    """Digest over the text, the style and the font's file (read once), and the layout's version.
-
-    Raises:
-        CarrierError: where the font does not exist.
-    """
-    look = asdict(style) | {"font": font_digest(style.font)}
-    return digest_of({"carrier": "image", "text": text, "style": look, "layout": LAYOUT_VERSION})
 
 
 def blank_carrier_key(sha256: str) -> str:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import itertools
 import math
 import os
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
 from PIL import Image, ImageDraw, ImageFont
 
-from omnigap.digest import sha256_hex
+from omnigap.digest import digest_of, sha256_hex
 from omnigap.media import encode_png
 from omnigap.media.image import ImageLimits
+from omnigap_orchestrator.carriers.carrier_set import ImageStyle
 from omnigap_orchestrator.carriers.errors import CarrierError
 from omnigap_orchestrator.carriers.wrap import wrap
-from omnigap_orchestrator.config.sections import ImageConfig
 
 KEY = "[carriers.image] font"
 
@@ -194,37 +193,6 @@ def _glyphs_in(path: Path) -> frozenset[int]:
         raise CarrierError(f"{KEY}: {path} can't be opened as a font: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class ImageStyle:
-    """One way of drawing. Lengths are in pixels.
-
-    Attributes:
-        font: a name that `fonts.FONTS` knows, or the path of a TrueType or OpenType file.
-        line_spacing: from one line to the next, in multiples of the font's line height.
-    """
-
-    font: str = "DejaVu Sans"
-    size: int = 28
-    colour: str = "#1a1a1a"
-    background: str = "white"
-    width: int = 768
-    margin: int = 36
-    line_spacing: float = 1.25
-
-
-def image_styles(config: ImageConfig) -> tuple[ImageStyle, ...]:
-    """All combinations of the configuration's lists, fonts changing fastest, for replicates to cycle through.
-
-    A list of one stands for itself, so a configuration without lists gives one style.
-    """
-    combined = itertools.product(config.width, config.background, config.colour, config.size, config.font)
-    return tuple(
-        ImageStyle(font, size, colour, background, width, config.margin, config.line_spacing)
-        for width, background, colour, size, font in combined
-        if colour != background
-    )
-
-
 LAYOUT_VERSION = 1
 """Part of every carrier's key: raise it when the same text and style begin to give other pixels."""
 
@@ -283,3 +251,13 @@ def draw_text(text: str, style: ImageStyle, limits: ImageLimits) -> Image.Image:
     for line, y in zip(lines, tops, strict=True):
         draw.text((style.margin + round(line.indent), round(y)), line.text, fill=style.colour, font=font)
     return image
+
+
+def image_carrier_key(text: str, style: ImageStyle) -> str:
+    """Digest over the text, the style and the font's file (read once), and the layout's version.
+
+    Raises:
+        CarrierError: where the font does not exist.
+    """
+    look = asdict(style) | {"font": font_digest(style.font)}
+    return digest_of({"carrier": "image", "text": text, "style": look, "layout": LAYOUT_VERSION})

@@ -15,8 +15,7 @@ from omnigap_orchestrator.cli.options import item_flags, run_dir_of
 if TYPE_CHECKING:
     from omnigap_orchestrator.config import Config
     from omnigap_orchestrator.items import Item
-    from omnigap_orchestrator.pipeline.folder import RunFolder
-    from omnigap_orchestrator.pipeline.state import StoredPlan
+    from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,7 @@ def own_plan(
     """
     from omnigap_orchestrator.config import ConfigError, load_config, with_flags
     from omnigap_orchestrator.items import select_items
-    from omnigap_orchestrator.pipeline.folder import RunFolder
-    from omnigap_orchestrator.pipeline.state import load_plan
+    from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
 
     if flags.preset and not flags.path and config is None:
         raise ConfigError("the command line", ["--preset: it reads the files that --items names: give --items too"])

@@ -31,9 +31,9 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     from omnigap_orchestrator.calibration.sheet import KEY, LABELS, SHEET, write_sheet
     from omnigap_orchestrator.carriers import MediaStore
     from omnigap_orchestrator.journal import Journal, Records
-    from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+    from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, load_plan
+    from omnigap_orchestrator.pipeline.prepare import load_cells
     from omnigap_orchestrator.pipeline.results import ResultsTable
-    from omnigap_orchestrator.pipeline.state import load_cells, load_plan
 
     if run is not None and run_dir is not None:
         raise click.UsageError(f"two runs are named, {run} and --run-dir {run_dir}: leave one out")

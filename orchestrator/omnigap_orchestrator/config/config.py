@@ -134,9 +134,10 @@ def with_flags(config: Config, flags: Mapping[str, object]) -> Config:
 
 def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict[str, object], where: str) -> Config:
     given = {key: value for key, value in flags.items() if value is not None}
-    table, removed = without_removed(table)
-    if removed:
-        raise ConfigError(where, removed)
+    if "scoring" in table:
+        table, removed = without_removed(table)
+        if removed:
+            raise ConfigError(where, removed)
     for key, value in given.items():
         _set(table, key, _from_here(value))
     try:

@@ -237,7 +237,7 @@ class ScoringConfig(StrictModel):
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, name: str | None) -> str | None:
-        from omnigap_orchestrator.scoring.choose import PRESETS
+        from omnigap_orchestrator.scoring.score import PRESETS
 
         if name is not None and name not in PRESETS:
             raise ValueError(unknown_key(name, PRESETS, "preset"))
@@ -246,7 +246,7 @@ class ScoringConfig(StrictModel):
     @field_validator("tasks")
     @classmethod
     def _known_metrics(cls, tasks: dict[str, str]) -> dict[str, str]:
-        from omnigap_orchestrator.scoring.choose import METRIC_NAMES
+        from omnigap_orchestrator.scoring.score import METRIC_NAMES
 
         for task, metric in tasks.items():
             if metric not in METRIC_NAMES:

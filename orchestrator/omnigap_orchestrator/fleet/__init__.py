@@ -2,8 +2,18 @@
 
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, COMPOSE_PROFILES, choose
-from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet, references
-from omnigap_orchestrator.fleet.fleet import CompletedFleet, Fleet, FleetError, Roster, ServiceSpec, StaticFleet, Wanted
+from omnigap_orchestrator.fleet.embedded import EmbeddedFleet
+from omnigap_orchestrator.fleet.fleet import (
+    DEFAULT_SERVICES,
+    CompletedFleet,
+    Fleet,
+    FleetError,
+    Roster,
+    ServiceSpec,
+    StaticFleet,
+    Wanted,
+    references,
+)
 
 __all__ = [
     "COMPOSE_PORTS",

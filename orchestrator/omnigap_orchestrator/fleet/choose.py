@@ -12,8 +12,18 @@ from omnigap.client import GenerateClient
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind, ServiceConfig
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.fleet.embedded import DEFAULT_SERVICES, EmbeddedFleet, references
-from omnigap_orchestrator.fleet.fleet import CompletedFleet, Fleet, FleetError, Roster, ServiceSpec, StaticFleet, Wanted
+from omnigap_orchestrator.fleet.embedded import EmbeddedFleet
+from omnigap_orchestrator.fleet.fleet import (
+    DEFAULT_SERVICES,
+    CompletedFleet,
+    Fleet,
+    FleetError,
+    Roster,
+    ServiceSpec,
+    StaticFleet,
+    Wanted,
+    references,
+)
 
 # Roles of the services that this project ships; every other service that a fleet starts is a model.
 _ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.READER}
@@ -101,7 +111,7 @@ async def choose(
         on_note(ENDPOINTS_UNUSED)
         every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.READER or wanted.reader]
         return EmbeddedFleet(every, folder, on_note, start_timeout_s)
-    rest = _with_references([s for s in services or DEFAULT_SERVICES if wanted.covers(s.name, s.role)], services)
+    rest = _with_references([s for s in services or DEFAULT_SERVICES if is_wanted(s.name, s.role, wanted)], services)
     if configured is not None and (kind is FleetKind.STATIC or not rest):
         return StaticFleet(configured, "the endpoints of the configuration")
     if not rest:
@@ -147,7 +157,7 @@ async def _compose_roster(wanted: Wanted) -> StaticFleet | None:
     A part that is away stays listed, and pending.
     """
     places = {name: (role, f"127.0.0.1:{port}") for name, (role, port) in COMPOSE_PORTS.items()}
-    places = {name: (role, address) for name, (role, address) in places.items() if wanted.covers(name, role)}
+    places = {name: (role, address) for name, (role, address) in places.items() if is_wanted(name, role, wanted)}
     answers = await asyncio.gather(*(_serves(address) for _, address in places.values()))
     present = {role for (role, _), answer in zip(places.values(), answers, strict=True) if answer}
     if not present or (Role.MODEL in {role for role, _ in places.values()} and Role.MODEL not in present):
@@ -169,3 +179,12 @@ async def _compose_roster(wanted: Wanted) -> StaticFleet | None:
 async def _serves(address: str) -> bool:
     async with GenerateClient(address) as client:
         return await client.serving(timeout_s=1.0)
+
+
+def is_wanted(name: str, role: Role, wanted: Wanted) -> bool:
+    """Whether a call wants a service of this name and role."""
+    if role is Role.MODEL:
+        return wanted.models is None or name in wanted.models
+    # A part is brought by the options of whoever refers to it.
+    others = {Role.SCORER: wanted.scorer, Role.TTS: wanted.tts, Role.READER: wanted.reader, Role.JUDGE: wanted.judge}
+    return others.get(role, False)

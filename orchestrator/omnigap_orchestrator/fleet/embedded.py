@@ -21,7 +21,7 @@ import tomli_w
 
 from omnigap_orchestrator.config.services import START_TIMEOUT_S
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec
+from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec, references
 
 LOG_LINES = 30
 DRAIN_S, STOP_TIMEOUT_S = 10.0, 15.0
@@ -180,15 +180,6 @@ async def _read_output(process: Process, port: asyncio.Future[int]) -> None:
                 port.set_result(int(event["port"]))
 
 
-DEFAULT_SERVICES = (
-    ServiceSpec("espeak", Role.TTS, "espeak"),
-    ServiceSpec("asr", Role.SCORER, "asr"),
-    ServiceSpec("cascade", Role.MODEL, "cascade", {"tts": "@espeak"}),
-    ServiceSpec("ocr", Role.READER, "ocr"),
-)
-"""What runs on a laptop without GPU, Docker or network; each is started only by a call that wants it."""
-
-
 class EmbeddedFleet(Fleet):
     """Starts services in the order of their references, the independent ones side by side."""
 
@@ -273,8 +264,3 @@ class EmbeddedFleet(Fleet):
             reader=tuple(chain.from_iterable(addresses(Role.READER).values())),
             judge=tuple(chain.from_iterable(addresses(Role.JUDGE).values())),
         )
-
-
-def references(spec: ServiceSpec) -> set[str]:
-    """The services whose addresses a service's options ask for."""
-    return {value[1:] for value in spec.options.values() if isinstance(value, str) and value.startswith("@")}

@@ -33,6 +33,15 @@ class ServiceSpec:
     replicas: int = 1
 
 
+DEFAULT_SERVICES = (
+    ServiceSpec("espeak", Role.TTS, "espeak"),
+    ServiceSpec("asr", Role.SCORER, "asr"),
+    ServiceSpec("cascade", Role.MODEL, "cascade", {"tts": "@espeak"}),
+    ServiceSpec("ocr", Role.READER, "ocr"),
+)
+"""What runs on a laptop without GPU, Docker or network; each is started only by a call that wants it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Roster:
     """Addresses (`host:port`) by role; a model's name to its replicas."""
@@ -59,14 +68,6 @@ class Wanted:
     tts: bool = True
     reader: bool = False
     judge: bool = False
-
-    def covers(self, name: str, role: Role) -> bool:
-        """Whether a service of this name and role is wanted."""
-        if role is Role.MODEL:
-            return self.models is None or name in self.models
-        # A part is brought by the options of whoever refers to it.
-        others = {Role.SCORER: self.scorer, Role.TTS: self.tts, Role.READER: self.reader, Role.JUDGE: self.judge}
-        return others.get(role, False)
 
 
 class Fleet(ABC):
@@ -131,3 +132,8 @@ class CompletedFleet(Fleet):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._rest.__aexit__(kind, value, trace)
+
+
+def references(spec: ServiceSpec) -> set[str]:
+    """The services whose addresses a service's options ask for."""
+    return {value[1:] for value in spec.options.values() if isinstance(value, str) and value.startswith("@")}

@@ -1,7 +1,6 @@
 """The run's journal: one SQLite file that loses nothing which it acknowledged."""
 
-from omnigap_orchestrator.journal.journal import Journal, JournalError, JournalWriter
-from omnigap_orchestrator.journal.records import Records
+from omnigap_orchestrator.journal.journal import Journal, JournalError, JournalWriter, Records
 from omnigap_orchestrator.journal.rows import (
     AnswerRow,
     CarrierRow,

@@ -19,7 +19,7 @@ from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pool.service import support_in
+from omnigap_orchestrator.pool.pool import support_in
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 

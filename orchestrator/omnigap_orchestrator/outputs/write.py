@@ -25,10 +25,9 @@ from omnigap_orchestrator.outputs.facts import run_facts
 from omnigap_orchestrator.outputs.instrument import evidence_digest, instrument_of
 from omnigap_orchestrator.outputs.verified import Narrowed, carrier_check, narrowed, verification_digest
 from omnigap_orchestrator.pipeline.cells import PlannedCells
-from omnigap_orchestrator.pipeline.folder import RunFolder, replacing
+from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import scoring_version
-from omnigap_orchestrator.pipeline.state import RUBRICS_META
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
 from omnigap_orchestrator.report.checked import CarrierCheck

@@ -8,15 +8,16 @@ from omnigap.vocabulary import Condition, Control, Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role, Roster
+from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.failures import NO_MODEL
+from omnigap_orchestrator.pipeline.folder import RunFolder, load_rubrics, read_rubrics, save_plan, save_rubrics
 from omnigap_orchestrator.pipeline.make_carriers import CarrierFinder, CarrierMaker, find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
-from omnigap_orchestrator.pipeline.scope import RunScope, Stage
-from omnigap_orchestrator.pipeline.state import read_rubrics, save_plan, save_rubrics
-from omnigap_orchestrator.plan import Plan, filed_under
+from omnigap_orchestrator.pipeline.scope import RunScope, Stage, model_specs
+from omnigap_orchestrator.plan import Plan, filed_under, make_plan
 from omnigap_orchestrator.pool import Service
 
 
@@ -183,3 +184,15 @@ def _unheard(earlier: PlannedCells, now: PlannedCells, records: Records) -> int:
             new = now.transcript_key(answer.media_sha, cell.item)
             count += old in records.transcripts and new not in records.transcripts
     return count
+
+
+def load_cells(config: Config, items: tuple[Item, ...], folder: RunFolder, records: Records) -> PlannedCells:
+    """The planned cells of a run's folder as it is now, without any service.
+
+    Args:
+        config, items: as `load_plan` gives them.
+    """
+    plan = make_plan(items, model_specs(config, Roster({}, (), ())), config.run.replicates, config.run.controls)
+    cards = Cards.last_seen(records)
+    carriers = find_carriers(config, plan, MediaStore(folder.media), records, cards.tts_digest)
+    return PlannedCells(config, plan, carriers, cards, load_rubrics(records.journal))

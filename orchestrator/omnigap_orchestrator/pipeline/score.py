@@ -22,7 +22,6 @@ from omnigap_orchestrator.scoring import (
     word_errors,
 )
 
-
 _RULES = rules_token(RULES_VERSION)
 
 

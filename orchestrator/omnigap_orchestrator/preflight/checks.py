@@ -24,7 +24,7 @@ from omnigap_orchestrator.plan import metric_rules
 from omnigap_orchestrator.preflight.findings import WHOLE, Finding, Scope, enforce, softened
 from omnigap_orchestrator.preflight.services import SCORER_LANGUAGE, unknown_to_scorer
 from omnigap_orchestrator.scoring import JUDGE, metric_of
-from omnigap_orchestrator.scoring.choose import lacks
+from omnigap_orchestrator.scoring.score import lacks
 
 FONT = "font"
 LETTERS = "letters"

@@ -1,6 +1,5 @@
 """Scores of answer texts: pure functions from an item and a text to a score, flags and word errors."""
 
-from omnigap_orchestrator.scoring.choose import JUDGE, METRIC_NAMES, PRESETS, MetricRules, metric_of
 from omnigap_orchestrator.scoring.entities import EntityErrors, entity_errors, pooled_entities
 from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags, is_refusal, wrong_language
 from omnigap_orchestrator.scoring.instructions import (
@@ -21,7 +20,17 @@ from omnigap_orchestrator.scoring.metrics import (
     word_errors,
 )
 from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise, units
-from omnigap_orchestrator.scoring.score import METRICS, gold_forms, metric_for, score
+from omnigap_orchestrator.scoring.score import (
+    JUDGE,
+    METRIC_NAMES,
+    METRICS,
+    PRESETS,
+    MetricRules,
+    gold_forms,
+    metric_for,
+    metric_of,
+    score,
+)
 
 RULES_VERSION = 1
 """Version of everything that decides a score: metrics, normaliser, refusals, flags, word errors.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from omnigap_orchestrator.scoring.metrics import MAX_ANSWER_WORDS, MISS, Match, contains, is_denied
-from omnigap_orchestrator.scoring.normalise.dates import MONTHS
+from omnigap_orchestrator.scoring.normalise.quantities import MONTHS
 
 _MONTH = "|".join(MONTHS)
 _DATE = re.compile(

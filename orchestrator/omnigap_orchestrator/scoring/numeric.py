@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from omnigap_orchestrator.scoring.metrics import MAX_ANSWER_WORDS
-from omnigap_orchestrator.scoring.normalise.units import UNITS
+from omnigap_orchestrator.scoring.normalise.quantities import UNITS
 
 _NUMBER = re.compile(r"(?<!\S)(-?\d+(?:\.\d+)?(?:/\d+)?)(?!\S)(?: (?:or (-?\d+(?:\.\d+)?)(?!\S)|(\S+)))?")
 _ENDLESS = Fraction(1, 200)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
-from omnigap_orchestrator.pipeline.state import load_plan
+from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, load_plan
 
 TOML = """
 [run]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from omnigap_orchestrator.scoring.normalise import dates, numbers, units
+from omnigap_orchestrator.scoring.normalise import numbers
+from omnigap_orchestrator.scoring.normalise.quantities import convert_dates, convert_units, has_date
 from omnigap_orchestrator.scoring.normalise.spelling import AMERICAN
 from omnigap_orchestrator.scoring.normalise.tables import BREAK, listed
 
@@ -119,9 +120,9 @@ def _fold(text: str) -> str:
 def _once(text: str, day_first: bool) -> str:
     tokens = _tokenise(_fold(text))
     if any(token in numbers.STARTS or not token.isalpha() for token in tokens):
-        tokens = units.convert(numbers.convert(tokens))
-    if dates.has_date(tokens):
-        tokens = dates.convert(tokens, day_first=day_first)
+        tokens = convert_units(numbers.convert(tokens))
+    if has_date(tokens):
+        tokens = convert_dates(tokens, day_first=day_first)
     words = _words([token for token in tokens if token != BREAK])
     kept = [
         word
