@@ -73,7 +73,12 @@ def cell(arguments: list[str]) -> Road:
 
 if __name__ == "__main__":
     found = cell(sys.argv[1:])
-    names = sorted(str(Path(file).relative_to(Path(root).parent)) for file in found.files for root in ROOTS if file.startswith(root + "/"))
+    names = sorted(
+        str(Path(file).relative_to(Path(root).parent))
+        for file in found.files
+        for root in ROOTS
+        if file.startswith(root + "/")
+    )
     print(f"{len(names)} files on the road of one cell")
     for name in names:
         print(f"  {name}")

@@ -111,7 +111,7 @@ class Setting:
     async def drive(self, *, stages: Sequence[str] = ("generate", "transcribe", "score")) -> dict[str, Any]:
         """One call of `run` in this process, its fleet and its files included; gives what summary.json holds."""
         restriction = Restriction.parse((), (), stages)
-        return await drive(self.config(), self.load_items(), self.folder, restriction, Silent())
+        return (await drive(self.config(), self.load_items(), self.folder, restriction, Silent())).to_json()
 
     def table(self) -> pl.DataFrame:
         """The results table from the folder alone."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config, ConfigError, ScorerConfig
@@ -16,6 +15,7 @@ from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.outputs.facts import command_line, now
 from omnigap_orchestrator.outputs.instrument import keep_labels
+from omnigap_orchestrator.outputs.summary import Summary
 from omnigap_orchestrator.outputs.write import current_summary, write_outputs
 from omnigap_orchestrator.run.fitting import check_fonts, fitted, unused_variants
 from omnigap_orchestrator.run.fleet_services import services_of
@@ -43,7 +43,7 @@ SCORED_BY = "scored_by"
 
 async def drive(
     config: Config, items: Sequence[Item], folder: RunFolder, restriction: Restriction, observer: Observer
-) -> dict[str, Any]:
+) -> Summary:
     """Runs what is open, writes the run's files, and returns what summary.json holds.
 
     Raises:
@@ -95,7 +95,7 @@ async def redrive(
     fleet: str | None,
     rubrics: Mapping[str, str | None] | None = None,
     second: tuple[str, ...] = (),
-) -> dict[str, Any]:
+) -> Summary:
     """Single stages on the plan that the folder holds.
 
     Args:
@@ -147,7 +147,7 @@ def rewrite(
     allow_missing: bool | None = None,
     labels: Path | None = None,
     verified_only: bool = False,
-) -> dict[str, Any]:
+) -> Summary:
     """The run's files from its folder alone; returns what summary.json holds.
 
     Args:
@@ -176,7 +176,7 @@ def rewrite(
         journal.close()
 
 
-def _files(folder: RunFolder) -> dict[str, Any]:
+def _files(folder: RunFolder) -> Summary:
     """The run's files, written only where something that they follow from has changed."""
     journal = Journal(folder.journal)
     try:

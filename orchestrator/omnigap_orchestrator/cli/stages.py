@@ -116,7 +116,7 @@ def report(
         folder, single_file=single_file, allow_missing=allow_missing, labels=labels, verified_only=verified_only
     )
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary["whole"] else NOT_WHOLE)
+    ctx.exit(0 if summary.whole else NOT_WHOLE)
 
 
 def _work(
@@ -146,4 +146,4 @@ def _work(
             observer.note("interrupted; what was done is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary["whole"] else NOT_WHOLE)
+    ctx.exit(0 if summary.whole else NOT_WHOLE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 import tomli_w
@@ -13,9 +12,7 @@ import omnigap
 from omnigap.digest import digest_of
 from omnigap_orchestrator.analysis import (
     ANALYSIS_VERSION,
-    Analysis,
     analyse,
-    to_json,
 )
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
@@ -23,10 +20,10 @@ from omnigap_orchestrator.journal import AnswerRow, FailureRow, Journal, ScoreRo
 from omnigap_orchestrator.outputs.analysis_options import analysis_options
 from omnigap_orchestrator.outputs.facts import run_facts
 from omnigap_orchestrator.outputs.instrument import evidence_digest, instrument_of
+from omnigap_orchestrator.outputs.summary import Summary
 from omnigap_orchestrator.outputs.verified import Narrowed, carrier_check, narrowed, verification_digest
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
-from omnigap_orchestrator.report.checked import CarrierCheck
 from omnigap_orchestrator.run.atomic import replacing
 from omnigap_orchestrator.run.book import Book
 from omnigap_orchestrator.run.folder import RunFolder
@@ -34,7 +31,6 @@ from omnigap_orchestrator.run.judge import RUBRICS_META
 from omnigap_orchestrator.run.panda import PANDA_META
 from omnigap_orchestrator.run.score import scoring_version
 from omnigap_orchestrator.run.table import ResultsTable
-from omnigap_orchestrator.verification.counts import counts as carrier_counts
 
 FINGERPRINT = "outputs_of"
 """The journal's note of what the files were written from."""
@@ -48,8 +44,8 @@ def write_outputs(
     single_file: bool | None = None,
     allow_missing: bool | None = None,
     verified_only: bool = False,
-) -> dict[str, Any]:
-    """Computes the tables and all that follows from them, writes the run's files, and returns summary.json's data.
+) -> Summary:
+    """Computes the tables and all that follows from them, writes the run's files, and returns what summary.json holds.
 
     Raises:
         FolderError: where the disk is full; the files that were there stay as they were.
@@ -68,7 +64,7 @@ def write_outputs(
     facts = run_facts(folder, book, journal, results, controls)
     notes = (*facts.notes, kept.note) if kept.note else facts.notes
     facts = replace(facts, notes=notes, carriers="" if check is None else check.sentence())
-    summary = _summary(folder, facts, analysis, check)
+    summary = Summary.of(folder.name, facts, analysis, check)
     with replacing(folder.results) as path:
         results.write_parquet(path)
     if controls is None:
@@ -77,7 +73,7 @@ def write_outputs(
         with replacing(folder.controls) as path:
             controls.write_parquet(path)
     with replacing(folder.summary) as path:
-        path.write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")
+        summary.write(path)
     with replacing(folder.manifest) as path:
         path.write_text(tomli_w.dumps(_manifest(book, facts)), encoding="utf-8")
     store = MediaStore(folder.media)
@@ -107,14 +103,13 @@ def _tables(folder: RunFolder, book: Book, journal: Journal) -> tuple[pl.DataFra
     return table.frame(), table.control_frame() if book.plan.controls else None
 
 
-def current_summary(folder: RunFolder, journal: Journal, config: Config) -> dict[str, Any] | None:
+def current_summary(folder: RunFolder, journal: Journal, config: Config) -> Summary | None:
     """summary.json, where all files are there and nothing that they follow from has changed since."""
     files = [folder.results, folder.summary, folder.report, folder.manifest]
     files += [folder.controls] if config.run.controls else []
     if journal.meta(FINGERPRINT) != fingerprint(folder, journal, config) or not all(path.is_file() for path in files):
         return None
-    summary: dict[str, Any] = json.loads(folder.summary.read_text(encoding="utf-8"))
-    return summary
+    return Summary.read(folder.summary)
 
 
 def fingerprint(folder: RunFolder, journal: Journal, config: Config) -> str:
@@ -143,27 +138,6 @@ def fingerprint(folder: RunFolder, journal: Journal, config: Config) -> str:
             versions,
         ]
     )
-
-
-def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis, check: CarrierCheck | None) -> dict[str, Any]:
-    head = {
-        "run": folder.name,
-        "whole": not facts.incomplete,
-        "incomplete": facts.incomplete,
-        "embedded": facts.embedded,
-        "models": {model.name: model.digest for model in facts.models},
-        "asr": facts.asr.digest if facts.asr is not None else None,
-        "normaliser": facts.normaliser,
-        "versions": dict(facts.versions),
-    }
-    return {**head, "notes": list(facts.notes), "carriers": _check_json(check), **to_json(analysis)}
-
-
-def _check_json(check: CarrierCheck | None) -> dict[str, Any] | None:
-    """Counts by verdict, and the gaps on what the check leaves; None where no carrier was read back."""
-    if check is None:
-        return None
-    return {"counts": carrier_counts(check.table).to_dicts(), "gaps": check.gaps.to_dicts()}
 
 
 def _manifest(book: Book, facts: RunFacts) -> dict[str, object]:

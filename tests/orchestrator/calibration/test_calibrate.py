@@ -114,7 +114,7 @@ async def test_the_report_gives_spoken_answers_corrected_beside_raw(tmp_path: Pa
     before = await setting.drive()
     assert before["calibrated"] == before["calibration"] == []
     await measured(setting)
-    summary = rewrite(setting.folder)
+    summary = rewrite(setting.folder).to_json()
     (row,) = summary["calibrated"]
     assert row["condition"] == "t2s"
     assert row["raw"] == pytest.approx(4 / 6)
@@ -142,7 +142,7 @@ async def test_a_calibration_by_another_scorer_is_refused_and_said_so(tmp_path: 
     assert "another ASR scorer" in row["reason"]
     assert summary["calibration"] == []
     await measured(setting)
-    assert rewrite(setting.folder)["calibrated"][0]["corrected"] is not None
+    assert rewrite(setting.folder).to_json()["calibrated"][0]["corrected"] is not None
 
 
 async def test_a_calibration_scored_by_other_rules_is_refused(tmp_path: Path, host: Serve) -> None:
@@ -150,10 +150,10 @@ async def test_a_calibration_scored_by_other_rules_is_refused(tmp_path: Path, ho
     await setting.drive()
     clips, _ = await measured(setting)
     clips.with_columns(scoring_version=pl.lit("older")).write_parquet(setting.folder.calibration)
-    (row,) = rewrite(setting.folder)["calibrated"]
+    (row,) = rewrite(setting.folder).to_json()["calibrated"]
     assert "other rules" in row["reason"]
     clips.with_columns(tts_digest=pl.lit("older")).write_parquet(setting.folder.calibration)
-    summary = rewrite(setting.folder)
+    summary = rewrite(setting.folder).to_json()
     assert summary["calibrated"][0]["reason"] is None
     assert "voice service has changed" in summary["instrument_note"]
 
@@ -162,7 +162,7 @@ async def test_a_calibration_by_another_metric_or_in_another_language_is_refused
     setting = await a_setting(Parrots(), host, tmp_path)
     await setting.drive()
     await measured(setting)
-    assert rewrite(setting.folder)["calibrated"][0]["reason"] is None
+    assert rewrite(setting.folder).to_json()["calibrated"][0]["reason"] is None
     setting.tables = {**TEXT_IN, "scoring": {"tasks": {"capitals": "exact"}}}
     (row,) = (await setting.drive())["calibrated"]
     assert "scored by containment in the calibration, and by exact in this run" in row["reason"]
@@ -170,7 +170,7 @@ async def test_a_calibration_by_another_metric_or_in_another_language_is_refused
     (row,) = (await setting.drive())["calibrated"]
     assert "another ASR scorer" in row["reason"]
     await measured(setting)
-    assert rewrite(setting.folder)["calibrated"][0]["reason"] is None
+    assert rewrite(setting.folder).to_json()["calibrated"][0]["reason"] is None
 
 
 async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were_heard(

@@ -74,9 +74,9 @@ async def test_transcribe_takes_a_second_scorer_for_good_and_asks_no_model(tmp_p
     await setting.drive()
     other = Parrots(misheard={"Madrid": "my grid"}, said=parrots.said)
     place = await host(Double(other.hear, name="other ears"))
-    summary = await redrive(setting.folder, HEARING, Silent(), None, second=(place,))
+    summary = (await redrive(setting.folder, HEARING, Silent(), None, second=(place,))).to_json()
     assert summary["calibrated"][0]["second_scorer"] == pytest.approx(5 / 6)
-    again = await redrive(setting.folder, HEARING, Silent(), None)
+    again = (await redrive(setting.folder, HEARING, Silent(), None)).to_json()
     assert again["calibrated"] == summary["calibrated"]
 
 

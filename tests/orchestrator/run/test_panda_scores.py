@@ -93,12 +93,12 @@ async def test_other_files_score_anew_before_the_report_and_gone_ones_leave_what
     write_panda(folder, least=0.9)
     await score_anew(setting.folder, observer)
     assert "the stored answers are scored by the rules of this version first" in observer.notes
-    summary = rewrite(setting.folder)
+    summary = rewrite(setting.folder).to_json()
     assert summary["whole"] and set(setting.table()["score"]) == {0.0}
     shutil.rmtree(folder)
     observer = Silent()
     await score_anew(setting.folder, observer)
-    assert not observer.notes and rewrite(setting.folder)["whole"]
+    assert not observer.notes and rewrite(setting.folder).to_json()["whole"]
 
 
 async def test_a_second_scorers_words_are_judged_by_the_same_classifier(tmp_path: Path, host: Serve) -> None:

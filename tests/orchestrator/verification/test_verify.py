@@ -167,14 +167,14 @@ async def test_the_report_can_keep_to_verified_items_and_says_so(made: Make) -> 
         rewrite(folder, verified_only=True)
     run.readers.spoiled[Modality.SPEECH][FRANCE] = "what is"
     await verified(run)
-    whole = rewrite(folder)
+    whole = rewrite(folder).to_json()
     page = folder.report.read_text(encoding="utf-8")
     assert "lost content" in page
     assert "what is" in page
     assert "images by eye and recordings by ear" in page
     assert {(row["items_kept"], row["items"]) for row in whole["carriers"]["gaps"]} == {("all", 8), ("not_lost", 7)}
     assert whole["conditions"][0]["items"] == 8
-    narrow = rewrite(folder, verified_only=True)
+    narrow = rewrite(folder, verified_only=True).to_json()
     assert {row["items"] for row in narrow["conditions"]} == {7}
     assert "7 of 8 items whose every made carrier was read back" in narrow["notes"][0]
     assert "7 of 8 items whose every made carrier" in folder.report.read_text(encoding="utf-8")
