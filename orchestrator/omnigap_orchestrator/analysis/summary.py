@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import polars as pl
@@ -26,7 +26,7 @@ from omnigap_orchestrator.analysis.instrument.calibrated import CALIBRATED
 from omnigap_orchestrator.analysis.instrument.hearing import HEARING
 from omnigap_orchestrator.analysis.instrument.human import HUMAN
 from omnigap_orchestrator.analysis.instrument.rates import CALIBRATION
-from omnigap_orchestrator.analysis.options import AnalysisOptions
+from omnigap_orchestrator.analysis.options import AnalysisOptions, MissingRule
 from omnigap_orchestrator.analysis.power.equivalence import EQUIVALENCE
 from omnigap_orchestrator.analysis.power.sample_size import POWER
 from omnigap_orchestrator.analysis.replicates.levels import LEVELS, SPREADS
@@ -79,36 +79,59 @@ TABLES: tuple[Table[Any], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class AnalysisHead:
+    """Version and options of an analysis, as summary.json has them before the tables."""
+
+    analysis_version: int
+    reference: str
+    level: float
+    seed: int
+    bootstrap_draws: int
+    target_gap: float
+    margin: float
+    chance: float | None
+    # What a reader should know of calibration and labels; mostly empty.
+    instrument_note: str
+    missing_rule: MissingRule
+
+    def to_json(self) -> dict[str, Any]:
+        rule = self.missing_rule
+        written = {"share": rule.share, "pairs": rule.pairs, "allow_missing": rule.allow}
+        return {**asdict(self), "missing_rule": written}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AnalysisHead:
+        """From a summary.json, whose other keys are left alone; KeyError where one is missing."""
+        rule = data["missing_rule"]
+        values = {field.name: data[field.name] for field in fields(cls)}
+        return cls(**{**values, "missing_rule": MissingRule(rule["share"], rule["pairs"], rule["allow_missing"])})
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis(Tables):
     """The computed tables, and the options that they were computed with."""
 
     options: AnalysisOptions
-    # What a reader should know of calibration and labels; mostly empty.
     instrument_note: str
 
-    def head(self) -> dict[str, Any]:
-        """The options as summary.json has them, as plain JSON values."""
+    def head(self) -> AnalysisHead:
         options = self.options
-        return {
-            "analysis_version": ANALYSIS_VERSION,
-            "reference": options.reference,
-            "level": options.intervals.level,
-            "seed": options.intervals.seed,
-            "bootstrap_draws": options.intervals.draws,
-            "target_gap": options.target_gap,
-            "margin": options.margin,
-            "chance": options.chance,
-            "instrument_note": self.instrument_note,
-            "missing_rule": {
-                "share": options.missing.share,
-                "pairs": options.missing.pairs,
-                "allow_missing": options.missing.allow,
-            },
-        }
+        return AnalysisHead(
+            analysis_version=ANALYSIS_VERSION,
+            reference=options.reference,
+            level=options.intervals.level,
+            seed=options.intervals.seed,
+            bootstrap_draws=options.intervals.draws,
+            target_gap=options.target_gap,
+            margin=options.margin,
+            chance=options.chance,
+            instrument_note=self.instrument_note,
+            missing_rule=options.missing,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The options, then every table as a list of rows; all of it plain JSON values."""
-        return {**self.head(), **self.tables_json()}
+        return {**self.head().to_json(), **self.tables_json()}
 
 
 def analyse(

@@ -22,7 +22,7 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
         print(json.dumps(_as_json(summary, folder), ensure_ascii=False))
         return
     console = Console()
-    print_models(console, summary.tables, summary.reference, summary.level)
+    print_models(console, summary.tables, summary.analysis.reference, summary.analysis.level)
     _print_controls(console, summary)
     if summary.embedded:
         console.print("These services ship with omnigap: their numbers say nothing about real models.", style="yellow")

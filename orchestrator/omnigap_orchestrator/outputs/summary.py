@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis, Tables
-from omnigap_orchestrator.analysis.summary import TABLES
+from omnigap_orchestrator.analysis.summary import TABLES, AnalysisHead
 from omnigap_orchestrator.report import RunFacts
 from omnigap_orchestrator.report.checked import CarrierCheck
 from omnigap_orchestrator.verification.counts import COUNTS_SCHEMA
@@ -41,7 +41,7 @@ class Summary:
         embedded: the services ship with omnigap.
         models: digest by name.
         carriers: None where no carrier was read back.
-        analysis: version and options of the analysis, as `Analysis.head` gives them.
+        analysis: version and options of the analysis.
     """
 
     run: str
@@ -53,7 +53,7 @@ class Summary:
     versions: Mapping[str, str]
     notes: tuple[str, ...]
     carriers: CarrierSummary | None
-    analysis: Mapping[str, Any]
+    analysis: AnalysisHead
     tables: Tables
 
     @classmethod
@@ -72,16 +72,6 @@ class Summary:
             tables=analysis,
         )
 
-    @property
-    def level(self) -> float:
-        """Confidence level of the intervals."""
-        return float(self.analysis["level"])
-
-    @property
-    def reference(self) -> str:
-        """The condition that gaps are measured against."""
-        return str(self.analysis["reference"])
-
     @classmethod
     def read(cls, path: Path) -> Summary:
         """A summary.json that this version wrote.
@@ -91,17 +81,17 @@ class Summary:
             ValueError, KeyError: it is none, or lacks a key.
         """
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        frames = {table.name: pl.DataFrame(data.pop(table.name), schema=table.schema) for table in TABLES}
-        found = data.pop("carriers")
+        frames = {table.name: pl.DataFrame(data[table.name], schema=table.schema) for table in TABLES}
+        found = data["carriers"]
         carriers = None
         if found is not None:
             carriers = CarrierSummary(
                 pl.DataFrame(found["counts"], schema=COUNTS_SCHEMA),
                 pl.DataFrame(found["gaps"], schema=KEPT_GAPS_SCHEMA),
             )
-        head = {name: data.pop(name) for name in _HEAD}
+        head = {name: data[name] for name in _HEAD}
         head["notes"] = tuple(head["notes"])
-        return cls(**head, carriers=carriers, analysis=data, tables=Tables(frames))
+        return cls(**head, carriers=carriers, analysis=AnalysisHead.from_json(data), tables=Tables(frames))
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, in the order of the file."""
@@ -113,7 +103,7 @@ class Summary:
             **head,
             "notes": list(self.notes),
             "carriers": carriers,
-            **self.analysis,
+            **self.analysis.to_json(),
             **self.tables.tables_json(),
         }
         return {**dict.fromkeys(_ORDER), **data}

@@ -44,7 +44,6 @@ class AgreementRow:
 
 AGREEMENT_SCHEMA = schema_of(AgreementRow)
 
-
 BOOTSTRAP, JEFFREYS = "cluster_bootstrap_percentile", "dirichlet_jeffreys"
 
 _JEFFREYS_COUNT = 0.5

@@ -37,7 +37,6 @@ class ConsistencyRow(IntervalColumns, _ConsistencyKey):
 
 CONSISTENCY_SCHEMA = schema_of(ConsistencyRow)
 
-
 RIGHT_AT = 0.5
 """A graded or averaged score of at least this counts as right where an item must be right or wrong."""
 

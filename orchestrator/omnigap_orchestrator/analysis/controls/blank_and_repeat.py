@@ -39,7 +39,6 @@ class RepeatRow:
 
 REPEAT_SCHEMA = schema_of(RepeatRow)
 
-
 _AGAIN = " again"
 
 

@@ -60,7 +60,6 @@ class FirstPassRow:
 
 FIRST_PASS_SCHEMA = schema_of(FirstPassRow)
 
-
 ALL, CHOICES = "all", "choices"
 
 
@@ -165,6 +164,5 @@ BLANK = Table(
     row=GuessingRow,
     compute=lambda given: guessing(given.results, given.control_cells, given.options.intervals),
 )
-
 
 FIRST_PASSES = Table(name="first_passes", row=FirstPassRow, compute=lambda given: first_passes(given.control_cells))

@@ -38,7 +38,6 @@ class StepRow(IntervalColumns, _StepKey):
 
 WATERFALL_SCHEMA = schema_of(StepRow)
 
-
 OWN = " own text"
 TWO_PASS = " two-pass"
 

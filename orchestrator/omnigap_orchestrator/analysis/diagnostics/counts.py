@@ -67,7 +67,6 @@ class ErrorRow:
 
 ERRORS_SCHEMA = schema_of(ErrorRow)
 
-
 _OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
     "flags": pl.List(pl.String),
     "wer_errors": pl.Int64,

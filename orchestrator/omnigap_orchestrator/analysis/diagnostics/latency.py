@@ -35,7 +35,6 @@ class LatencyRow:
 
 LATENCY_SCHEMA = schema_of(LatencyRow)
 
-
 MEASURES = ("latency_s", "compute_s", "queue_s", "ttft_s", "audio_ttfp_s")
 QUANTILES = (0.5, 0.95, 0.99)
 

@@ -42,7 +42,6 @@ class AccuracyRow(EstimateColumns, _AccuracyKey):
 
 ACCURACY_SCHEMA = schema_of(AccuracyRow)
 
-
 ANSWERED_ONLY = "answered_only"
 
 
@@ -121,7 +120,6 @@ def _estimates(
 ACCURACY = Table(
     name="accuracy", row=AccuracyRow, compute=lambda given: accuracy(given[MODELS], given.options.intervals)
 )
-
 
 ACCURACY_BY_TASK = Table(
     name="accuracy_by_task",

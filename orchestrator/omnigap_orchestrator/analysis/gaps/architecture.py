@@ -72,7 +72,6 @@ class ArchitectureTestRow:
 
 ARCHITECTURE_TESTS_SCHEMA = schema_of(ArchitectureTestRow)
 
-
 MIN_MODELS = 4
 """Models of each type under which no p-value is given: 3 against 3 cannot even reach p < .10."""
 
@@ -162,11 +161,9 @@ ARCHITECTURE_MODELS = Table(
     compute=lambda given: architecture_models(given[GAPS], given[CONDITION_COUNTS]),
 )
 
-
 ARCHITECTURES = Table(
     name="architectures", row=ArchitectureRow, compute=lambda given: architectures(given[ARCHITECTURE_MODELS])
 )
-
 
 ARCHITECTURE_TESTS = Table(
     name="architecture_tests",

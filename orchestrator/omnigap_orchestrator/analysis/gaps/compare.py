@@ -35,7 +35,6 @@ class ComparisonRow(ContrastColumns, _ComparisonKey):
 
 COMPARISON_SCHEMA = schema_of(ComparisonRow)
 
-
 _A, _B = " (A)", " (B)"
 SCORE, GAP = "score", "gap"
 

@@ -32,7 +32,6 @@ class EffectRow(ContrastColumns, _EffectKey):
 
 EFFECTS_SCHEMA = schema_of(EffectRow)
 
-
 MAIN, SIMPLE, INTERACTION = "main", "simple", "interaction"
 
 

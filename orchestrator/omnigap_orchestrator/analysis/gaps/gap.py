@@ -121,7 +121,6 @@ GAPS = Table(
     compute=lambda given: gaps(given[MODELS], given.options.reference, given.options.missing, given.options.intervals),
 )
 
-
 GAPS_BY_TASK = Table(
     name="gaps_by_task",
     row=GapRow,

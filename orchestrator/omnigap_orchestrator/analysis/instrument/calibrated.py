@@ -72,7 +72,6 @@ class CalibratedRow:
 
 CALIBRATED_SCHEMA = schema_of(CalibratedRow)
 
-
 CONDITION, REFERENCE, BOTH = "condition", "reference", "both"
 """Which ends of a gap the ASR scorer has heard, and so which are corrected."""
 

@@ -47,7 +47,6 @@ class HearingRow:
 
 HEARING_SCHEMA = schema_of(HearingRow)
 
-
 _GOLDS: dict[str, pl.DataType | type[pl.DataType]] = {
     "item_id": pl.String,
     "language": pl.String,

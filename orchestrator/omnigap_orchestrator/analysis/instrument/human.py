@@ -41,7 +41,6 @@ class HumanRow:
 
 HUMAN_SCHEMA = schema_of(HumanRow)
 
-
 LABELS_SCHEMA = pl.Schema(
     {
         "model": pl.String,

@@ -43,7 +43,6 @@ class RateRow:
 
 RATES_SCHEMA = schema_of(RateRow)
 
-
 ENOUGH_CLIPS = 10
 """Gold answers, and foils, in effective clips, from which a metric has rates of its own within an answer type."""
 

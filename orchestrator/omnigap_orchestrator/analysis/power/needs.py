@@ -39,7 +39,6 @@ class NeedRow:
 
 NEEDS_SCHEMA = schema_of(NeedRow)
 
-
 ASSUMED_PHIS = (0.0, 0.15, 0.3, 0.5, 0.7)
 """From independent to strongly paired. On real omni models 0.15 to 0.25 was measured between distant conditions."""
 

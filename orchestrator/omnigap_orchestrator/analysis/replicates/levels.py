@@ -76,7 +76,6 @@ class SpreadRow:
 
 SPREADS_SCHEMA = schema_of(SpreadRow)
 
-
 FACTORS = ("voice", "words_per_minute", "font", "font_size", "colour", "background", "image_width")
 """Columns of the results that say how a carrier was made."""
 
@@ -329,7 +328,6 @@ LEVELS = Table(
         given.results, given.options.reference, given.options.missing, given.options.intervals
     ),
 )
-
 
 SPREADS = Table(
     name="spreads",
