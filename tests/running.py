@@ -111,7 +111,8 @@ class Setting:
 
     async def drive(self, *, stages: Sequence[str] = ("generate", "transcribe", "score")) -> dict[str, Any]:
         """One call of `run` in this process, its fleet and its files included; gives what summary.json holds."""
-        return await run(self.config(), self.load_items(), self.folder, RunScope.parse((), (), stages), Silent())
+        scope = RunScope.parse((), (), stages)
+        return (await run(self.config(), self.load_items(), self.folder, scope, Silent())).to_json()
 
     def table(self) -> pl.DataFrame:
         """The results table from the folder alone."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -19,6 +18,7 @@ from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.outputs.instrument import keep_labels
+from omnigap_orchestrator.outputs.summary import Summary
 from omnigap_orchestrator.outputs.write import current_summary, write_outputs
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, command_line, now, open_run
@@ -75,10 +75,8 @@ class Changes:
 NO_CHANGES = Changes()
 
 
-async def run(
-    config: Config, items: Sequence[Item], folder: RunFolder, scope: RunScope, observer: Observer
-) -> dict[str, Any]:
-    """Works through the open cells of a plan, writes the run's files, and returns what summary.json holds.
+async def run(config: Config, items: Sequence[Item], folder: RunFolder, scope: RunScope, observer: Observer) -> Summary:
+    """Works through the open cells of a plan, writes the run's files, and returns their summary.
 
     Raises:
         ScopeError: where the scope names a model that is not planned.
@@ -105,9 +103,7 @@ async def run(
         return await asyncio.to_thread(export, folder, cells, context.records)
 
 
-async def resume(
-    folder: RunFolder, scope: RunScope, observer: Observer, changes: Changes = NO_CHANGES
-) -> dict[str, Any]:
+async def resume(folder: RunFolder, scope: RunScope, observer: Observer, changes: Changes = NO_CHANGES) -> Summary:
     """Works through single stages of the plan that the folder holds.
 
     Raises:
@@ -125,8 +121,8 @@ def report(
     allow_missing: bool | None = None,
     labels: Path | None = None,
     verified_only: bool = False,
-) -> dict[str, Any]:
-    """Writes the run's files from its folder alone; returns what summary.json holds. No service is asked.
+) -> Summary:
+    """Writes the run's files from its folder alone; returns their summary. No service is asked.
 
     Args:
         labels: human labels, taken into the folder first.
@@ -202,7 +198,7 @@ def _refresh(context: RunContext, cells: PlannedCells) -> None:
     write_outputs(context.folder, cells, context.records)
 
 
-def export(folder: RunFolder, cells: PlannedCells, records: Records) -> dict[str, Any]:
+def export(folder: RunFolder, cells: PlannedCells, records: Records) -> Summary:
     """The run's files, written only where something that they follow from has changed."""
     current = current_summary(folder, records, cells.config)
     return write_outputs(folder, cells, records) if current is None else current

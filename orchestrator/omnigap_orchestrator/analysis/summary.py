@@ -1,106 +1,137 @@
-"""The whole analysis of a table of results, as one value, and that value as plain JSON data."""
+"""The whole analysis of a table of results: which tables it has, in which order, and its data for summary.json."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import polars as pl
 
-from omnigap.vocabulary import REFERENCE
-from omnigap_orchestrator.analysis.consistency.agreement import pairwise_agreement
-from omnigap_orchestrator.analysis.consistency.rates import agreeing_items, consistency
-from omnigap_orchestrator.analysis.controls.blank_and_repeat import repeat_noise
-from omnigap_orchestrator.analysis.controls.tables import control_counts, first_passes, guessing
-from omnigap_orchestrator.analysis.controls.waterfall import waterfall
-from omnigap_orchestrator.analysis.diagnostics.answers import answer_shapes
-from omnigap_orchestrator.analysis.diagnostics.by_metric import by_metric
-from omnigap_orchestrator.analysis.diagnostics.counts import asr_diagnostics, error_counts, flag_counts
-from omnigap_orchestrator.analysis.diagnostics.latency import latency
-from omnigap_orchestrator.analysis.gaps import architecture as types
-from omnigap_orchestrator.analysis.gaps.accuracy import accuracy, accuracy_by_task
-from omnigap_orchestrator.analysis.gaps.contrasts import MissingRule
-from omnigap_orchestrator.analysis.gaps.effects import effects
-from omnigap_orchestrator.analysis.gaps.gap import gaps, gaps_by_task
-from omnigap_orchestrator.analysis.gaps.set_level import set_level
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
-from omnigap_orchestrator.analysis.instrument.tables import Instrument, instrument_tables
-from omnigap_orchestrator.analysis.power.equivalence import DEFAULT_MARGIN, equivalence
-from omnigap_orchestrator.analysis.power.sample_size import power_table
-from omnigap_orchestrator.analysis.replicates.levels import level_gaps, spreads
-from omnigap_orchestrator.analysis.replicates.variance import variance_components
-from omnigap_orchestrator.analysis.routes.routing import RoutingOptions, routing
-from omnigap_orchestrator.analysis.scores.denominators import condition_counts
-from omnigap_orchestrator.analysis.scores.pairs import item_scores, score_matrices
+from omnigap_orchestrator.analysis.consistency.agreement import AGREEMENT
+from omnigap_orchestrator.analysis.consistency.rates import CONSISTENCY
+from omnigap_orchestrator.analysis.controls.blank_and_repeat import REPEAT
+from omnigap_orchestrator.analysis.controls.tables import BLANK, CONTROLS, FIRST_PASSES
+from omnigap_orchestrator.analysis.controls.waterfall import WATERFALL
+from omnigap_orchestrator.analysis.diagnostics.answers import ANSWERS
+from omnigap_orchestrator.analysis.diagnostics.by_metric import METRICS
+from omnigap_orchestrator.analysis.diagnostics.counts import ASR, ERRORS, FLAGS
+from omnigap_orchestrator.analysis.diagnostics.latency import LATENCY
+from omnigap_orchestrator.analysis.gaps.accuracy import ACCURACY, ACCURACY_BY_TASK
+from omnigap_orchestrator.analysis.gaps.architecture import ARCHITECTURE_MODELS, ARCHITECTURE_TESTS, ARCHITECTURES
+from omnigap_orchestrator.analysis.gaps.effects import EFFECTS
+from omnigap_orchestrator.analysis.gaps.gap import GAPS, GAPS_BY_TASK
+from omnigap_orchestrator.analysis.gaps.set_level import SET_LEVEL
+from omnigap_orchestrator.analysis.instrument.calibrated import CALIBRATED
+from omnigap_orchestrator.analysis.instrument.hearing import HEARING
+from omnigap_orchestrator.analysis.instrument.human import HUMAN
+from omnigap_orchestrator.analysis.instrument.rates import CALIBRATION
+from omnigap_orchestrator.analysis.options import AnalysisOptions, MissingRule
+from omnigap_orchestrator.analysis.power.equivalence import EQUIVALENCE
+from omnigap_orchestrator.analysis.power.sample_size import POWER
+from omnigap_orchestrator.analysis.replicates.levels import LEVELS, SPREADS
+from omnigap_orchestrator.analysis.replicates.variance import VARIANCE
+from omnigap_orchestrator.analysis.routes.routing import POLICIES, ROUTES
+from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.analysis.scores.pairs import MODELS
+from omnigap_orchestrator.analysis.table import AnalysisInput, Instrument, Table, Tables
 
 ANALYSIS_VERSION = 6
 """Goes up whenever the same results would give other numbers or other columns."""
 
+TABLES: tuple[Table[Any], ...] = (
+    CONDITION_COUNTS,
+    ACCURACY,
+    ACCURACY_BY_TASK,
+    GAPS,
+    GAPS_BY_TASK,
+    EFFECTS,
+    ARCHITECTURE_MODELS,
+    ARCHITECTURES,
+    ARCHITECTURE_TESTS,
+    ASR,
+    CALIBRATION,
+    CALIBRATED,
+    HEARING,
+    HUMAN,
+    FLAGS,
+    ERRORS,
+    LATENCY,
+    ANSWERS,
+    METRICS,
+    CONSISTENCY,
+    AGREEMENT,
+    WATERFALL,
+    CONTROLS,
+    BLANK,
+    REPEAT,
+    FIRST_PASSES,
+    POWER,
+    EQUIVALENCE,
+    VARIANCE,
+    LEVELS,
+    SPREADS,
+    SET_LEVEL,
+    ROUTES,
+    POLICIES,
+)
+"""Every table, in the order of summary.json; a new one is a file that declares it, and its line here."""
+
 
 @dataclass(frozen=True, slots=True)
-class AnalysisOptions:
-    """What may be chosen: the reference condition, intervals, and when a gap is refused."""
+class AnalysisHead:
+    """Version and options of an analysis, as summary.json has them before the tables."""
 
-    reference: str = REFERENCE.name
-    intervals: IntervalOptions = field(default_factory=IntervalOptions)
-    missing: MissingRule = field(default_factory=MissingRule)
-    # The gap that power is computed for, and the margin within which a gap may be called none; both in [0, 1].
-    target_gap: float = 0.03
-    power: float = 0.8
-    margin: float = DEFAULT_MARGIN
-    # Probability of guessing an item right, where it is one number for all of them.
-    chance: float | None = None
-    routing: RoutingOptions = field(default_factory=RoutingOptions)
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """The tables, each a polars frame of the schema of the same name in the `schema.py` of its room."""
-
-    options: AnalysisOptions
+    analysis_version: int
+    reference: str
+    level: float
+    seed: int
+    bootstrap_draws: int
+    target_gap: float
+    margin: float
+    chance: float | None
     # What a reader should know of calibration and labels; mostly empty.
     instrument_note: str
-    conditions: pl.DataFrame
-    accuracy: pl.DataFrame
-    accuracy_by_task: pl.DataFrame
-    gaps: pl.DataFrame
-    gaps_by_task: pl.DataFrame
-    effects: pl.DataFrame
-    architecture_models: pl.DataFrame
-    architectures: pl.DataFrame
-    architecture_tests: pl.DataFrame
-    asr: pl.DataFrame
-    # Of the ASR scorer as an instrument, in `instrument/schema.py`; empty where nothing is known of it.
-    calibration: pl.DataFrame
-    calibrated: pl.DataFrame
-    hearing: pl.DataFrame
-    human: pl.DataFrame
-    flags: pl.DataFrame
-    errors: pl.DataFrame
-    latency: pl.DataFrame
-    answers: pl.DataFrame
-    metrics: pl.DataFrame
-    consistency: pl.DataFrame
-    agreement: pl.DataFrame
-    waterfall: pl.DataFrame
-    # Of the control cells, in `controls/schema.py`; empty without them.
-    controls: pl.DataFrame
-    blank: pl.DataFrame
-    repeat: pl.DataFrame
-    first_passes: pl.DataFrame
-    power: pl.DataFrame
-    equivalence: pl.DataFrame
-    variance: pl.DataFrame
-    # Gaps by voice, font and the like, and what they say of the modality; empty where the run varies none of them.
-    levels: pl.DataFrame
-    spreads: pl.DataFrame
-    set_level: pl.DataFrame
-    routes: pl.DataFrame
-    policies: pl.DataFrame
+    missing_rule: MissingRule
 
-    def tables(self) -> dict[str, pl.DataFrame]:
-        """The tables by name, in order."""
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {name: value for name, value in values if isinstance(value, pl.DataFrame)}
+    def to_json(self) -> dict[str, Any]:
+        rule = self.missing_rule
+        written = {"share": rule.share, "pairs": rule.pairs, "allow_missing": rule.allow}
+        return {**asdict(self), "missing_rule": written}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AnalysisHead:
+        """From a summary.json, whose other keys are left alone; KeyError where one is missing."""
+        rule = data["missing_rule"]
+        values = {field.name: data[field.name] for field in fields(cls)}
+        return cls(**{**values, "missing_rule": MissingRule(rule["share"], rule["pairs"], rule["allow_missing"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis(Tables):
+    """The computed tables, and the options that they were computed with."""
+
+    options: AnalysisOptions
+    instrument_note: str
+
+    def head(self) -> AnalysisHead:
+        options = self.options
+        return AnalysisHead(
+            analysis_version=ANALYSIS_VERSION,
+            reference=options.reference,
+            level=options.intervals.level,
+            seed=options.intervals.seed,
+            bootstrap_draws=options.intervals.draws,
+            target_gap=options.target_gap,
+            margin=options.margin,
+            chance=options.chance,
+            instrument_note=self.instrument_note,
+            missing_rule=options.missing,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The options, then every table as a list of rows; all of it plain JSON values."""
+        return {**self.head().to_json(), **self.tables_json()}
 
 
 def analyse(
@@ -108,102 +139,23 @@ def analyse(
     options: AnalysisOptions | None = None,
     controls: pl.DataFrame | None = None,
     instrument: Instrument | None = None,
+    tables: Sequence[Table[Any]] = TABLES,
 ) -> Analysis:
-    """Computes every table from a table of results.
+    """Computes tables from a table of results.
 
     Args:
         results: `RESULTS_SCHEMA`, or any frame with model, item_id, task, cluster, condition, outcome and score;
-            what other columns would tell is then left out.
+            what other columns would give is then left out.
         controls: control cells, the same columns and `control` (`CONTROLS_SCHEMA`); they give tables of their own,
             and the two-pass ones refine the waterfall.
         instrument: what is known of the ASR scorer: its calibration, gold answers, human labels.
+        tables: which ones; those that they are computed from need not be among them.
 
     Raises:
         ValueError: the frame lacks a needed column, or contradicts itself (see `item_scores`).
     """
-    options = options or AnalysisOptions()
-    models = score_matrices(item_scores(results))
-    conditions = condition_counts(results)
-    gap_table = gaps(models, options.reference, options.missing, options.intervals)
-    accuracy_table = accuracy(models, options.intervals)
-    agreeing = agreeing_items(results) if {"answer_used", "normalised_answer"} & set(results.columns) else None
-    routed = routing(models, results, options.routing, options.intervals, options.missing)
-    held = controls if controls is not None else results.clear().with_columns(control=pl.lit(None, pl.String))
-    by_type = types.architecture_models(gap_table, conditions)
-    instrument = instrument or Instrument()
-    ears = instrument_tables(results, instrument, options.missing, options.intervals, options.reference)
-    by_level = level_gaps(results, options.reference, options.missing, options.intervals)
-    return Analysis(
-        options=options,
-        instrument_note=instrument.note,
-        conditions=conditions,
-        accuracy=accuracy_table,
-        accuracy_by_task=accuracy_by_task(models, options.intervals),
-        gaps=gap_table,
-        gaps_by_task=gaps_by_task(models, options.reference, options.missing, options.intervals),
-        effects=effects(models, options.missing, options.intervals),
-        architecture_models=by_type,
-        architectures=types.architectures(by_type),
-        architecture_tests=types.architecture_tests(by_type),
-        asr=asr_diagnostics(results),
-        calibration=ears.rates,
-        calibrated=ears.calibrated,
-        hearing=ears.hearing,
-        human=ears.human,
-        flags=flag_counts(results),
-        errors=error_counts(results),
-        latency=latency(results, options.intervals.level),
-        answers=answer_shapes(results),
-        metrics=by_metric(results),
-        consistency=consistency(models, agreeing, options.chance, options.intervals, _chances(results)),
-        agreement=pairwise_agreement(models, options.intervals),
-        waterfall=waterfall(results, options.missing, options.intervals, controls, options.reference),
-        controls=control_counts(held),
-        blank=guessing(results, held, options.intervals),
-        repeat=repeat_noise(results, held, options.intervals),
-        first_passes=first_passes(held),
-        power=power_table(models, options.reference, options.target_gap, options.power, 1 - options.intervals.level),
-        equivalence=equivalence(
-            models, options.reference, options.missing, options.intervals, options.margin, power=options.power
-        ),
-        variance=variance_components(results),
-        levels=by_level,
-        spreads=spreads(results, options.reference, options.intervals, by_level),
-        set_level=set_level(accuracy_table, options.missing),
-        routes=routed.routes,
-        policies=routed.policies,
-    )
-
-
-def _chances(results: pl.DataFrame) -> dict[str, float]:
-    """By item, what guessing among its choices is worth, where the table says so."""
-    if "chance" not in results.columns:
-        return {}
-    return dict(
-        results.select("item_id", pl.col("chance").cast(pl.Float64).fill_nan(None))
-        .drop_nulls()
-        .unique("item_id")
-        .iter_rows()
-    )
-
-
-def to_json(analysis: Analysis) -> dict[str, object]:
-    """What summary.json holds: the options, then every table as a list of rows; all of it plain JSON values."""
-    options = analysis.options
-    head: dict[str, object] = {
-        "analysis_version": ANALYSIS_VERSION,
-        "reference": options.reference,
-        "level": options.intervals.level,
-        "seed": options.intervals.seed,
-        "bootstrap_draws": options.intervals.draws,
-        "target_gap": options.target_gap,
-        "margin": options.margin,
-        "chance": options.chance,
-        "instrument_note": analysis.instrument_note,
-        "missing_rule": {
-            "share": options.missing.share,
-            "pairs": options.missing.pairs,
-            "allow_missing": options.missing.allow,
-        },
-    }
-    return {**head, **{name: table.to_dicts() for name, table in analysis.tables().items()}}
+    given = AnalysisInput(results, options or AnalysisOptions(), controls, instrument or Instrument())
+    # First, so that a frame that can't be analysed is refused with the reason, whatever the tables read of it.
+    given[MODELS]
+    frames = {table.name: given[table] for table in tables}
+    return Analysis(frames, given.options, given.instrument.note)

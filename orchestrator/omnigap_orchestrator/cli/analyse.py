@@ -54,14 +54,17 @@ def analyse(
     where there are any. Several tables are joined, paired by item id; rows that one condition has and another lacks
     count as failed calls.
     """
-    from omnigap_orchestrator.analysis import AnalysisOptions, Instrument, MissingRule, to_json
+    from rich.console import Console
+
+    from omnigap_orchestrator.analysis import AnalysisOptions, Instrument, MissingRule
     from omnigap_orchestrator.analysis import analyse as analyse_frame
+    from omnigap_orchestrator.analysis.instrument.human import HUMAN
     from omnigap_orchestrator.calibration.labels import read_labels
     from omnigap_orchestrator.cli.calibration_view import print_human
     from omnigap_orchestrator.cli.controls_in import controls_beside
     from omnigap_orchestrator.cli.results_in import table_of
     from omnigap_orchestrator.cli.tables_in import print_presets, tables_in
-    from omnigap_orchestrator.cli.tables_view import print_accuracy_and_gaps
+    from omnigap_orchestrator.cli.tables_view import print_models
     from omnigap_orchestrator.foreign import TableError
     from omnigap_orchestrator.outputs.verified import verified_part
     from omnigap_orchestrator.pipeline.folder import FolderError
@@ -107,7 +110,7 @@ def analyse(
         )
     except ValueError as error:
         raise TableError(f"{table}: {error}") from error
-    data = to_json(found_tables)
+    data = found_tables.to_json()
     if out is not None:
         try:
             out.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -116,5 +119,5 @@ def analyse(
     if as_json:
         print(json.dumps(data, ensure_ascii=False))
     else:
-        print_accuracy_and_gaps(data, reference)
-        print_human(found_tables.human.to_dicts())
+        print_models(Console(), found_tables, reference, found_tables.options.intervals.level)
+        print_human(found_tables.rows(HUMAN))

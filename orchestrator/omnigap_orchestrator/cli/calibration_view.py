@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import polars as pl
 from rich.console import Console
 
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis import IntervalOptions
-from omnigap_orchestrator.analysis.instrument.rates import rates
+from omnigap_orchestrator.analysis.instrument.human import HumanRow
+from omnigap_orchestrator.analysis.instrument.rates import RateRow, rates
+from omnigap_orchestrator.analysis.rows import rows_of
 from omnigap_orchestrator.cli.narrow import print_table, reasons
-from omnigap_orchestrator.cli.tables_view import REFUSED, Row, accuracy_text, gap_text, print_lines
+from omnigap_orchestrator.cli.tables_view import REFUSED, estimate_text, print_lines
 from omnigap_orchestrator.pipeline.folder import RunFolder
 
 KINDS = {"gold": "q1, gold answers", "plain": "q0, other answers", "sound_alike": "q0, sound-alikes"}
@@ -30,13 +33,8 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
     rows = []
     for answer_type, metric in found.select("answer_type", "metric").unique(maintain_order=True).iter_rows():
         of_kind = found.filter(pl.col("answer_type") == answer_type, pl.col("metric").eq_missing(metric))
-        of = {row["foil"]: row for row in of_kind.iter_rows(named=True)}
-        cells = [
-            f"{100 * of[k]['estimate']:.1f} ({100 * of[k]['low']:.1f} to {100 * of[k]['high']:.1f}), n {of[k]['n']}"
-            if k in of
-            else ""
-            for k in KINDS
-        ]
+        of = {row.foil: row for row in rows_of(of_kind, RateRow)}
+        cells = [_rate(of[kind]) if kind in of else "" for kind in KINDS]
         rows.append([answer_type if metric is None else f"{answer_type} by {metric}", *cells])
     print_table(console, "scored as they must be, %", ["answer type", *KINDS.values()], rows)
     console.print(
@@ -52,17 +50,22 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
     return whole
 
 
-def print_human(rows: list[Row]) -> None:
+def _rate(row: RateRow) -> str:
+    return f"{estimate_text(row.estimate, row.low, row.high)}, n {row.n}"
+
+
+def print_human(rows: Sequence[HumanRow]) -> None:
     """Scores and gaps with human labels beside the raw ones; nothing without labels."""
     if not rows:
         return
     console, cells = Console(), []
     for row in rows:
-        write = gap_text if row["quantity"] == "gap" else accuracy_text
-        raw = "" if row["raw"] is None else f"{100 * row['raw']:.1f}"
-        labels = f"{row['labelled']} of {row['n']}"
-        told = REFUSED if row["estimate"] is None else write(row)
-        cells.append([row["model"], row["condition"], row["quantity"], raw, told, labels])
+        sign, unit = ("+", "") if row.quantity == "gap" else ("", " %")
+        raw = "" if row.raw is None else f"{100 * row.raw:.1f}"
+        told = REFUSED
+        if row.estimate is not None:
+            told = estimate_text(row.estimate, row.low, row.high, sign=sign, unit=unit)
+        cells.append([row.model, row.condition, row.quantity, raw, told, f"{row.labelled} of {row.n}"])
     print_table(console, "with human labels", ["model", "condition", "of", "raw", "PPI++", "labels"], cells, keys=3)
-    refused = [row for row in rows if row["estimate"] is None]
-    print_lines(console, reasons((f"{row['model']} {row['condition']}", row["reason"]) for row in refused))
+    refused = [row for row in rows if row.estimate is None]
+    print_lines(console, reasons((f"{row.model} {row.condition}", row.reason) for row in refused))

@@ -38,4 +38,4 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
     if as_json:
         print(json.dumps(rows.to_dicts(), ensure_ascii=False))
     else:
-        print_comparison(rows.to_dicts(), str(first), str(second))
+        print_comparison(rows, str(first), str(second))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from omnigap_orchestrator.cli.options import DEFAULT_RUN, split
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.analysis import Routing
+    from omnigap_orchestrator.analysis.routes.routing import PolicyRow
 
 
 @click.command()
@@ -68,28 +70,29 @@ def route(
         _show(found)
 
 
-_COSTS = (
-    ("mean_latency_s", "latency", 2),
-    ("mean_audio_seconds", "audio", 1),
-    ("mean_compute_s", "device", 2),
+_COSTS: tuple[tuple[Callable[[PolicyRow], float | None], str, int], ...] = (
+    (lambda row: row.mean_latency_s, "latency", 2),
+    (lambda row: row.mean_audio_seconds, "audio", 1),
+    (lambda row: row.mean_compute_s, "device", 2),
 )
-"""The mean costs of an answer: column, heading, digits."""
+"""The mean costs of an answer: value, heading, digits."""
 
 
 def _show(found: Routing) -> None:
     import polars as pl
     from rich.console import Console
 
-    from omnigap_orchestrator.analysis.routes.routing import policies_shown, routes_shown
+    from omnigap_orchestrator.analysis.routes.routing import RouteRow, ShownPolicyRow, policies_shown, routes_shown
+    from omnigap_orchestrator.analysis.rows import rows_of
     from omnigap_orchestrator.cli.narrow import print_table
     from omnigap_orchestrator.cli.tables_view import estimate_text
-    from omnigap_orchestrator.report.sections.routing import POLICIES
+    from omnigap_orchestrator.report.sections.routing import POLICY_WORDS
 
     console = Console()
     for model in pl.concat([found.policies["model"], found.routes["model"]]).unique(maintain_order=True):
-        policies = policies_shown(found.policies.filter(model=model)).to_dicts()
-        lacking = any(row["lacking"] for row in policies)
-        costs = [cost for cost in _COSTS if any(row[cost[0]] is not None for row in policies)]
+        policies = rows_of(policies_shown(found.policies.filter(model=model)), ShownPolicyRow)
+        lacking = any(row.lacking for row in policies)
+        costs = [cost for cost in _COSTS if any(cost[0](row) is not None for row in policies)]
         headings = [
             "policy",
             "accuracy",
@@ -101,29 +104,27 @@ def _show(found: Routing) -> None:
         rows = []
         for row in policies:
             cells = [
-                POLICIES[row["policy"]],
-                estimate_text(row, "accuracy", "low", "high", unit=" %"),
-                ""
-                if row["policy"] == "oracle"
-                else estimate_text(row, "regret", "regret_low", "regret_high", sign="+"),
-                estimate_text(row, "gain", "gain_low", "gain_high", sign="+"),
-                *("" if row[column] is None else f"{row[column]:.{digits}f} s" for column, _, digits in costs),
+                POLICY_WORDS[row.policy],
+                estimate_text(row.accuracy, row.low, row.high, unit=" %"),
+                "" if row.policy == "oracle" else estimate_text(row.regret, row.regret_low, row.regret_high, sign="+"),
+                estimate_text(row.gain, row.gain_low, row.gain_high, sign="+"),
+                *("" if (cost := of(row)) is None else f"{cost:.{digits}f} s" for of, _, digits in costs),
             ]
-            wrong = [estimate_text(row, "wrong", "wrong_low", "wrong_high", unit=" %")] if lacking else []
+            wrong = [estimate_text(row.wrong, row.wrong_low, row.wrong_high, unit=" %")] if lacking else []
             rows.append([*cells, *wrong])
         if policies:
             print_table(console, f"{model}: what a policy is worth", headings, rows, fold=20)
-            if reason := policies[0]["reason"]:
+            if reason := policies[0].reason:
                 console.print(f"{model}: {reason}", highlight=False, markup=False)
         rows = []
-        for row in routes_shown(found.routes.filter(model=model)).iter_rows(named=True):
-            agree = f"{100 * row['votes']:.0f} %"
-            rows.append([row["task"], row["condition"], f"{100 * row['accuracy']:.1f}", agree, str(row["n"])])
+        shown = routes_shown(found.routes.filter(model=model)).select("task", "condition", "accuracy", "votes", "n")
+        for task, condition, accuracy, votes, n in shown.iter_rows():
+            rows.append([task, condition, f"{100 * accuracy:.1f}", f"{100 * votes:.0f} %", str(n)])
         if rows:
             headings = ["task", "form", "accuracy, %", "splits that agree", "n"]
             print_table(console, f"{model}: the form for each task", headings, rows)
         else:
             why = "no form is left to choose, or too few items have a score in all that are."
             console.print(f"{model}: {why}", markup=False)
-        for row in found.routes.filter(pl.col("task").is_null(), model=model).iter_rows(named=True):
-            console.print(f"{row['condition']} is left out: {row['reason']}", highlight=False, markup=False)
+        for ruled_out in rows_of(found.routes.filter(pl.col("task").is_null(), model=model), RouteRow):
+            console.print(f"{ruled_out.condition} is left out: {ruled_out.reason}", highlight=False, markup=False)

@@ -83,4 +83,4 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
             observer.note("interrupted; every answer that came is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary["whole"] else NOT_WHOLE)
+    ctx.exit(0 if summary.whole else NOT_WHOLE)

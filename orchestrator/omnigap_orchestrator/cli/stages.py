@@ -120,7 +120,7 @@ def report(
             verified_only=verified_only,
         )
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary["whole"] else NOT_WHOLE)
+    ctx.exit(0 if summary.whole else NOT_WHOLE)
 
 
 def _work(
@@ -150,4 +150,4 @@ def _work(
             observer.note("interrupted; what was done is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary["whole"] else NOT_WHOLE)
+    ctx.exit(0 if summary.whole else NOT_WHOLE)

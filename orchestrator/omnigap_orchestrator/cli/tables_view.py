@@ -3,90 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Protocol
 
+import polars as pl
 from rich.console import Console
 from rich.text import Text
 
+from omnigap_orchestrator.analysis import Tables
+from omnigap_orchestrator.analysis.gaps.accuracy import ACCURACY, ANSWERED_ONLY, AccuracyRow
+from omnigap_orchestrator.analysis.gaps.compare import ComparisonRow
+from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, headline
+from omnigap_orchestrator.analysis.gaps.gap import GAPS, GapRow
+from omnigap_orchestrator.analysis.instrument.calibrated import CALIBRATED
+from omnigap_orchestrator.analysis.rows import ContrastColumns, rows_of
+from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.cli.narrow import print_table, reasons
 
-Row = dict[str, Any]
-
 REFUSED = "refused"
-"""Stands in a table where a number was refused; the reason, which is a sentence, stands below the table."""
+"""In a table in place of a number that was refused; the reason, which is a sentence, is printed below the table."""
 
 
-def headline(rows: list[Row], missing: str) -> list[Row]:
-    """The rows over all tasks, item-weighted, with one way of counting missing answers."""
-    return [
-        row
-        for row in rows
-        if row.get("task") is None and row["pooling"] == "item_weighted" and row["missing"] == missing
-    ]
+class _Remarkable(Protocol):
+    """A row that may have a reason: a gap, or a comparison."""
+
+    @property
+    def condition(self) -> str: ...
+    @property
+    def planned(self) -> int: ...
+    @property
+    def reason(self) -> str | None: ...
 
 
-def accuracy_text(row: Row | None) -> str:
-    """`71.4 % (60.1 to 80.2)`; empty where there is no estimate."""
-    if row is None or row["estimate"] is None:
+def estimate_text(
+    estimate: float | None, low: float | None, high: float | None, *, sign: str = "", unit: str = ""
+) -> str:
+    """A share and its interval in points, as `71.4 % (60.1 to 80.2)`; empty where there is no estimate."""
+    if estimate is None:
         return ""
-    return f"{100 * row['estimate']:.1f} % {_span(row, '')}"
+    span = "" if low is None or high is None else f"({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
+    return f"{100 * estimate:{sign}.1f}{unit} {span}".rstrip()
 
 
-def gap_text(row: Row | None) -> str:
+def gap_text(row: ContrastColumns | None) -> str:
     """`-14.3 (-20.1 to -8.2)` in points; where there is none for a reason, that it is refused."""
     if row is None:
         return ""
-    if row["estimate"] is None:
-        return REFUSED if row["reason"] and row.get("planned", 1) else ""
-    return f"{100 * row['estimate']:+.1f} {_span(row, '+')}".rstrip()
+    if row.estimate is None:
+        return REFUSED if row.reason and row.planned else ""
+    return estimate_text(row.estimate, row.low, row.high, sign="+")
 
 
-def estimate_text(row: Row, value: str, low: str, high: str, *, sign: str = "", unit: str = "") -> str:
-    """A share and its interval in points, from any three columns of a row; empty where there is no estimate."""
-    if row[value] is None:
-        return ""
-    span = _span({"low": row[low], "high": row[high]}, sign)
-    return f"{100 * row[value]:{sign}.1f}{unit} {span}".rstrip()
+def remarks(rows: Iterable[_Remarkable]) -> list[str]:
+    """Why numbers were refused, or hold for some of the pairs alone; conditions with one reason are listed together."""
+    return reasons((row.condition, row.reason) for row in rows if row.planned)
 
 
-def remarks(rows: Iterable[Row]) -> list[str]:
-    """Why numbers were refused, or hold for some of the pairs alone; conditions with one reason stand together."""
-    return reasons((row["condition"], row["reason"]) for row in rows if row.get("planned", 1))
+def print_models(console: Console, tables: Tables, reference: str, level: float) -> None:
+    """For each model a row a condition: answered cells, accuracy, gap, and the corrected gap where one is known.
 
-
-def print_accuracy_and_gaps(data: Row, reference: str) -> None:
-    """The accuracy of each model and condition, and its gap against the reference condition."""
-    console = Console()
-    accuracy, gaps = headline(data["accuracy"], "answered_only"), headline(data["gaps"], "answered_pairs")
-    for model in dict.fromkeys(row["model"] for row in data["conditions"]):
-        gap_of = {row["condition"]: row for row in gaps if row["model"] == model}
-        accuracy_of = {row["condition"]: row for row in accuracy if row["model"] == model}
+    Args:
+        level: confidence level of the intervals, for the heading.
+    """
+    headings = ["condition", "answered", f"accuracy ({level:.0%} interval)".replace("%", " %")]
+    headings.append(f"gap to {reference} in points")
+    accuracies, gaps = tables.frame(ACCURACY), tables.frame(GAPS)
+    for model, counts in tables.frame(CONDITION_COUNTS).group_by("model", maintain_order=True):
+        name = str(model[0])
+        accuracy = {row.condition: row for row in rows_of(headline(accuracies, ANSWERED_ONLY, name), AccuracyRow)}
+        gap = {row.condition: row for row in rows_of(headline(gaps, ANSWERED_PAIRS, name), GapRow)}
+        corrected = _corrected_gaps(tables, name)
         rows = []
-        for row in (row for row in data["conditions"] if row["model"] == model):
-            name = row["condition"]
-            gap = "reference" if name == reference else gap_text(gap_of.get(name))
-            rows.append([name, f"{row['answered']} of {row['planned']}", accuracy_text(accuracy_of.get(name)), gap])
-        headings = ("condition", "answered", _level(data), f"gap to {reference} in points")
-        print_table(console, model, headings, rows)
-        print_lines(console, remarks(gap_of.values()))
+        for condition, answered, planned in counts.select("condition", "answered", "planned").iter_rows():
+            of = accuracy.get(condition)
+            row = [
+                condition,
+                f"{answered} of {planned}" if planned else "unsupported",
+                "" if of is None else estimate_text(of.estimate, of.low, of.high, unit=" %"),
+                "reference" if condition == reference else gap_text(gap.get(condition)),
+            ]
+            rows.append([*row, corrected.get(condition, "")] if corrected else row)
+        print_table(console, name, [*headings, *(["corrected for the scorer"] if corrected else [])], rows)
+        print_lines(console, remarks(gap.values()))
 
 
-def print_comparison(rows: list[Row], first_run: str, second_run: str) -> None:
-    """Second minus first, in points: each condition's score, then each condition's gap."""
+def _corrected_gaps(tables: Tables, model: str) -> dict[str, str]:
+    """By condition, the gap corrected for the ASR scorer's errors; empty where none could be corrected."""
+    return {
+        row.condition: estimate_text(row.corrected_gap, row.gap_low, row.gap_high, sign="+")
+        for row in tables.rows(CALIBRATED)
+        if row.model == model and row.corrected_gap is not None
+    }
+
+
+def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> None:
+    """Second minus first, in points: each condition's score, then each condition's gap.
+
+    Args:
+        table: `COMPARISON_SCHEMA`.
+    """
     console = Console()
     headings = ("condition", "score, points", "p (Holm)", "gap, points", "p (Holm)")
-    for first, second in dict.fromkeys((row["first"], row["second"]) for row in rows):
-        chosen = [r for r in headline(rows, "answered_pairs") if (r["first"], r["second"]) == (first, second)]
+    for (first, second), part in table.group_by("first", "second", maintain_order=True):
+        chosen = rows_of(headline(part, ANSWERED_PAIRS), ComparisonRow)
         cells = []
-        for condition in dict.fromkeys(row["condition"] for row in chosen):
-            of = {row["quantity"]: row for row in chosen if row["condition"] == condition}
+        for condition in dict.fromkeys(row.condition for row in chosen):
+            of = {row.quantity: row for row in chosen if row.condition == condition}
             score, gap = of.get("score"), of.get("gap")
             cells.append([condition, gap_text(score), _p(score), gap_text(gap), _p(gap)])
         title = f"{second} - {first}" if first != second else f"{first}: {second_run} - {first_run}"
         print_table(console, title, headings, cells)
         print_lines(console, remarks(chosen))
-        if chosen and (chosen[0]["only_first"] or chosen[0]["only_second"]):
-            left = f"{chosen[0]['only_first']} only in the first, {chosen[0]['only_second']} only in the second"
+        if chosen and (chosen[0].only_first or chosen[0].only_second):
+            left = f"{chosen[0].only_first} only in the first, {chosen[0].only_second} only in the second"
             console.print(f"Items in one run alone are left out: {left}.", highlight=False)
 
 
@@ -96,15 +124,5 @@ def print_lines(console: Console, lines: Iterable[str]) -> None:
         console.print(Text(line, style="dim"))
 
 
-def _level(data: Row) -> str:
-    return f"accuracy ({data['level']:.0%} interval)".replace("%", " %")
-
-
-def _p(row: Row | None) -> str:
-    return "" if row is None or row["p_adjusted"] is None else f"{row['p_adjusted']:.3f}"
-
-
-def _span(row: Row, sign: str) -> str:
-    if row["low"] is None or row["high"] is None:
-        return ""
-    return f"({100 * row['low']:{sign}.1f} to {100 * row['high']:{sign}.1f})"
+def _p(row: ComparisonRow | None) -> str:
+    return "" if row is None or row.p_adjusted is None else f"{row.p_adjusted:.3f}"

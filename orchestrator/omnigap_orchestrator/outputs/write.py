@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 import tomli_w
@@ -13,9 +12,7 @@ import omnigap
 from omnigap.digest import digest_of
 from omnigap_orchestrator.analysis import (
     ANALYSIS_VERSION,
-    Analysis,
     analyse,
-    to_json,
 )
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
@@ -23,6 +20,7 @@ from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.outputs.analysis_options import analysis_options
 from omnigap_orchestrator.outputs.facts import run_facts
 from omnigap_orchestrator.outputs.instrument import evidence_digest, instrument_of
+from omnigap_orchestrator.outputs.summary import Summary
 from omnigap_orchestrator.outputs.verified import Narrowed, carrier_check, narrowed, verification_digest
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
@@ -30,8 +28,6 @@ from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
-from omnigap_orchestrator.report.checked import CarrierCheck
-from omnigap_orchestrator.verification.counts import counts as carrier_counts
 
 FINGERPRINT = "outputs_of"
 """The journal's note of what the files were written from."""
@@ -45,8 +41,8 @@ def write_outputs(
     single_file: bool | None = None,
     allow_missing: bool | None = None,
     verified_only: bool = False,
-) -> dict[str, Any]:
-    """Computes the tables and all that follows from them, writes the run's files, and returns summary.json's data.
+) -> Summary:
+    """Computes the tables and all that follows from them, writes the run's files, and returns what summary.json holds.
 
     Raises:
         FolderError: where the disk is full; the files that were there stay as they were.
@@ -65,7 +61,7 @@ def write_outputs(
     facts = run_facts(folder, cells, records, results, controls)
     notes = (*facts.notes, kept.note) if kept.note else facts.notes
     facts = replace(facts, notes=notes, carriers="" if check is None else check.sentence())
-    summary = _summary(folder, facts, analysis, check)
+    summary = Summary.of(folder.name, facts, analysis, check)
     with replacing(folder.results) as path:
         results.write_parquet(path)
     if controls is None:
@@ -74,7 +70,7 @@ def write_outputs(
         with replacing(folder.controls) as path:
             controls.write_parquet(path)
     with replacing(folder.summary) as path:
-        path.write_text(json.dumps(summary, indent=1, ensure_ascii=False), encoding="utf-8")
+        summary.write(path)
     with replacing(folder.manifest) as path:
         path.write_text(tomli_w.dumps(_manifest(cells, facts)), encoding="utf-8")
     store = MediaStore(folder.media)
@@ -104,15 +100,14 @@ def _tables(folder: RunFolder, cells: PlannedCells, records: Records) -> tuple[p
     return table.frame(), table.control_frame() if cells.plan.controls else None
 
 
-def current_summary(folder: RunFolder, records: Records, config: Config) -> dict[str, Any] | None:
+def current_summary(folder: RunFolder, records: Records, config: Config) -> Summary | None:
     """summary.json, where all files are there and nothing that they follow from has changed since."""
     files = [folder.results, folder.summary, folder.report, folder.manifest]
     files += [folder.controls] if config.run.controls else []
     before = records.journal.meta(FINGERPRINT)
     if not before or before != fingerprint(folder, records, config) or not all(path.is_file() for path in files):
         return None
-    summary: dict[str, Any] = json.loads(folder.summary.read_text(encoding="utf-8"))
-    return summary
+    return Summary.read(folder.summary)
 
 
 def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
@@ -140,27 +135,6 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
             versions,
         ]
     )
-
-
-def _summary(folder: RunFolder, facts: RunFacts, analysis: Analysis, check: CarrierCheck | None) -> dict[str, Any]:
-    head = {
-        "run": folder.name,
-        "whole": not facts.incomplete,
-        "incomplete": facts.incomplete,
-        "embedded": facts.embedded,
-        "models": {model.name: model.digest for model in facts.models},
-        "asr": facts.asr.digest if facts.asr is not None else None,
-        "normaliser": facts.normaliser,
-        "versions": dict(facts.versions),
-    }
-    return {**head, "notes": list(facts.notes), "carriers": _check_json(check), **to_json(analysis)}
-
-
-def _check_json(check: CarrierCheck | None) -> dict[str, Any] | None:
-    """Counts by verdict, and the gaps on what the check leaves; None where no carrier was read back."""
-    if check is None:
-        return None
-    return {"counts": carrier_counts(check.table).to_dicts(), "gaps": check.gaps.to_dicts()}
 
 
 def _manifest(cells: PlannedCells, facts: RunFacts) -> dict[str, object]:

@@ -38,6 +38,16 @@ class Span:
     heading: bool = False
 
 
+def in_points(value: float | None) -> float | None:
+    """A share of the score in points, for a `Span`; None where there is none."""
+    return None if value is None else 100 * value
+
+
+def modality_of(condition: str) -> str:
+    """The modality of a condition's question; text for other tables' own labels."""
+    return {"s": "speech", "i": "image"}.get(condition[:1], "text")
+
+
 def _finished(figure: Any, key: str, title: str, description: str, wide: bool = False) -> Chart:
     return Chart(title, Markup(svg.to_svg(figure, key, title, description)), wide)
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.controls.tables import CONTROLS
 from omnigap_orchestrator.plan import BLANK_TEXT
 from omnigap_orchestrator.report import words
 from omnigap_orchestrator.report.facts import RunFacts
@@ -13,7 +14,7 @@ from omnigap_orchestrator.report.facts import RunFacts
 
 def controls_paragraph(analysis: Analysis, facts: RunFacts) -> str:
     """A sentence or two for each kind of control that was asked; empty where none was."""
-    counts = analysis.controls
+    counts = analysis.frame(CONTROLS)
     asked = {control: _counts(counts, control) for control in Control if control.value in counts["control"]}
     if not asked:
         return ""

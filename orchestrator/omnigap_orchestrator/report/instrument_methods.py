@@ -5,6 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.instrument.calibrated import CALIBRATED
+from omnigap_orchestrator.analysis.instrument.human import HUMAN
+from omnigap_orchestrator.analysis.instrument.rates import CALIBRATION
 from omnigap_orchestrator.report import slices, words
 from omnigap_orchestrator.report.facts import RunFacts
 
@@ -15,13 +18,13 @@ def instrument_paragraph(analysis: Analysis, facts: RunFacts) -> str:
 
 
 def _calibration(analysis: Analysis) -> str:
-    rates = analysis.calibration
+    rates = analysis.frame(CALIBRATION)
     if rates.is_empty():
         return ""
     rates = rates.filter(pl.col("metric").is_null())
     gold, foils = (rates.filter(foil=name) for name in ("gold", "all_foils"))
     voices = int(rates["voices"].max() or 1)  # type: ignore[arg-type]
-    corrected = analysis.calibrated["corrected"].drop_nulls().len()
+    corrected = analysis.frame(CALIBRATED)["corrected"].drop_nulls().len()
     text = (
         f"The ASR scorer was calibrated on {words.plural(int(gold['n'].sum()), 'clip')} of gold answers and "
         f"{int(foils['n'].sum()):,} of wrong ones (other items' answers and sound-alikes), synthesised in "
@@ -39,17 +42,17 @@ def _calibration(analysis: Analysis) -> str:
 
 
 def _by_metric(analysis: Analysis) -> str:
-    return " and, within a type, by metric" if analysis.calibration["metric"].drop_nulls().len() else ""
+    return " and, within a type, by metric" if analysis.frame(CALIBRATION)["metric"].drop_nulls().len() else ""
 
 
 def _both(analysis: Analysis) -> str:
     """Said where the reference was heard as well."""
-    heard = set(analysis.calibrated["heard"]) & {"both", "reference"}
+    heard = set(analysis.frame(CALIBRATED)["heard"]) & {"both", "reference"}
     return ", whose answers are spoken and were corrected alike" if heard else ""
 
 
 def _second(analysis: Analysis, facts: RunFacts) -> str:
-    heard = int(analysis.calibrated["second_cells"].sum() or 0)
+    heard = int(analysis.frame(CALIBRATED)["second_cells"].sum() or 0)
     if not heard:
         return ""
     other = facts.second_asr
@@ -62,7 +65,7 @@ def _second(analysis: Analysis, facts: RunFacts) -> str:
 
 
 def _human(analysis: Analysis) -> str:
-    scores = analysis.human.filter(pl.col("quantity") == "score")
+    scores = analysis.frame(HUMAN).filter(pl.col("quantity") == "score")
     labelled = int(scores["labelled"].sum() or 0)
     if not labelled:
         return ""

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis
+from omnigap_orchestrator.analysis.power.equivalence import EQUIVALENCE
+from omnigap_orchestrator.analysis.power.sample_size import POWER
+from omnigap_orchestrator.analysis.routes.routing import POLICIES
+from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.report import slices, words
 from omnigap_orchestrator.report.control_methods import controls_paragraph
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
@@ -31,7 +35,7 @@ def methods_paragraphs(results: pl.DataFrame, analysis: Analysis, facts: RunFact
 def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:
     models = slices.models_of(analysis)
     items, clusters = results["item_id"].n_unique(), results["cluster"].n_unique()
-    conditions = analysis.conditions["condition"].unique(maintain_order=True).to_list()
+    conditions = analysis.frame(CONDITION_COUNTS)["condition"].unique(maintain_order=True).to_list()
     replicates = results["replicate"].n_unique()
     grouped = f" ({clusters:,} clusters)" if clusters != items else ""
     tasks = words.plural(results["task"].n_unique(), "task")
@@ -61,7 +65,7 @@ def _choices(noun: str, names: tuple[str, ...]) -> str:
 
 def _came_back(analysis: Analysis) -> str:
     counts = {
-        name: int(analysis.conditions[name].sum())
+        name: int(analysis.frame(CONDITION_COUNTS)[name].sum())
         for name in ("planned", "answered", "failed", "pending", "unsupported")
     }
     text = f"Of {words.plural(counts['planned'], 'planned cell')}, {counts['answered']:,} were answered"
@@ -144,18 +148,18 @@ def _analysed(analysis: Analysis) -> str:
 def _studied(analysis: Analysis) -> list[str]:
     """What else was computed: power, equivalence, and routing."""
     options, sentences = analysis.options, []
-    if not analysis.power.is_empty():
+    if not analysis.frame(POWER).is_empty():
         sentences.append(
             f"Sample sizes are those that show a gap of {words.points(options.target_gap, signed=False)} points with "
             f"{100 * options.power:g} % power, from this run's own variances and clusters."
         )
-    if not analysis.equivalence.is_empty():
-        level = analysis.equivalence["alpha"][0]
+    if not analysis.frame(EQUIVALENCE).is_empty():
+        level = analysis.frame(EQUIVALENCE)["alpha"][0]
         sentences.append(
             f"That there is no gap is claimed only where two one-sided tests at {100 * level:g} % keep it within "
             f"{words.points(options.margin, signed=False)} points."
         )
-    if analysis.policies["accuracy"].drop_nulls().len():
+    if analysis.frame(POLICIES)["accuracy"].drop_nulls().len():
         routing = options.routing
         sentences.append(
             "Routing policies were chosen and scored on different items, by cross-validation over clusters "
@@ -168,7 +172,7 @@ def _bootstrapped(analysis: Analysis) -> bool:
     """Whether any interval was drawn, from resampled clusters or from a posterior, in whatever table."""
     named = [
         table[column]
-        for table in analysis.tables().values()
+        for table in analysis.frames.values()
         for column in table.columns
         if column.endswith("method") and table[column].dtype == pl.String
     ]

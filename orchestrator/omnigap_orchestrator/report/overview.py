@@ -10,8 +10,12 @@ import polars as pl
 
 from omnigap.vocabulary import INPUTS, OUTPUTS, REFERENCE, Condition, Support
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.gaps.accuracy import AccuracyRow
+from omnigap_orchestrator.analysis.gaps.gap import GapRow
+from omnigap_orchestrator.analysis.rows import ContrastColumns, rows_of
+from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS, ConditionRow
 from omnigap_orchestrator.report import slices, words
-from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.facts import ServiceFacts
 from omnigap_orchestrator.report.tables import tint
 from omnigap_orchestrator.report.verdict import Verdict, verdict
@@ -60,7 +64,7 @@ def model_views(analysis: Analysis, facts: Iterable[ServiceFacts]) -> tuple[Mode
     known = {found.name: found for found in facts}
     views = []
     for place, model in enumerate(slices.models_of(analysis)):
-        counts = analysis.conditions.filter(pl.col("model") == model)
+        counts = analysis.frame(CONDITION_COUNTS).filter(pl.col("model") == model)
         architecture = counts["architecture"].drop_nulls().to_list()
         its = known.get(model, ServiceFacts(model))
         views.append(
@@ -79,9 +83,9 @@ def model_views(analysis: Analysis, facts: Iterable[ServiceFacts]) -> tuple[Mode
 
 
 def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mapping[str, str]) -> tuple[MatrixRow, ...]:
-    accuracy = slices.by_condition(slices.headline_accuracy(analysis, model))
-    gaps = slices.by_condition(slices.headline_gaps(analysis, model))
-    planned = slices.by_condition(counts)
+    accuracy = slices.by_condition(rows_of(slices.headline_accuracy(analysis, model), AccuracyRow))
+    gaps = slices.by_condition(rows_of(slices.headline_gaps(analysis, model), GapRow))
+    planned = slices.by_condition(rows_of(counts, ConditionRow))
     return tuple(
         MatrixRow(
             source.value,
@@ -97,55 +101,57 @@ def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mappi
 
 def _cell(
     name: str,
-    accuracy: Mapping[str, Any] | None,
-    gap: Mapping[str, Any] | None,
-    counts: Mapping[str, Any] | None,
+    accuracy: AccuracyRow | None,
+    gap: GapRow | None,
+    counts: ConditionRow | None,
     helpers: str,
 ) -> MatrixCell:
     meaning = words.condition_words(name)
-    if accuracy is None or accuracy["estimate"] is None:
+    if accuracy is None or accuracy.estimate is None:
         return MatrixCell(name, meaning, absent=_why_absent(counts))
-    assisted = counts is not None and counts["support"] == Support.ASSISTED.value
+    assisted = counts is not None and counts.support == Support.ASSISTED.value
     cell = MatrixCell(
         condition=name,
         words=meaning,
-        value=words.percent(accuracy["estimate"]),
-        interval=words.interval(accuracy["low"], accuracy["high"], difference=False),
-        n=words.count(accuracy["n"]),
-        title=f"{meaning}: interval by {words.method(accuracy['method'])}",
+        value=words.percent(accuracy.estimate),
+        interval=words.interval(accuracy.low, accuracy.high, difference=False),
+        n=words.count(accuracy.n),
+        title=f"{meaning}: interval by {words.method(accuracy.method)}",
         reference=name == REFERENCE.name,
         support="assisted" if assisted else "",
         helpers=helpers or "with help from outside the model",
     )
     if gap is None:
         return cell
-    if gap["estimate"] is None:
-        return _with(cell, change="gap refused", title=f"{meaning}: {gap['reason']}")
-    tone, strength = tint(gap["estimate"])
-    limits = words.interval(gap["low"], gap["high"], difference=True)
-    title = (
-        f"{cell.title}. Gap {words.points(gap['estimate'])} {limits}, {gap['n']} pairs, {words.method(gap['method'])}"
-    )
-    return _with(cell, change=words.points(gap["estimate"]), title=title, tone=tone, strength=strength)
+    if gap.estimate is None:
+        return _with(cell, change="gap refused", title=f"{meaning}: {gap.reason}")
+    tone, strength = tint(gap.estimate)
+    limits = words.interval(gap.low, gap.high, difference=True)
+    title = f"{cell.title}. Gap {words.points(gap.estimate)} {limits}, {gap.n} pairs, {words.method(gap.method)}"
+    return _with(cell, change=words.points(gap.estimate), title=title, tone=tone, strength=strength)
 
 
 def _with(cell: MatrixCell, **changes: Any) -> MatrixCell:
     return replace(cell, **changes)
 
 
-def _why_absent(counts: Mapping[str, Any] | None) -> str:
+def _why_absent(counts: ConditionRow | None) -> str:
     if counts is None:
         return "not planned"
-    for outcome in ("unsupported", "pending", "failed"):
-        if counts[outcome] and counts[outcome] == counts["cells"]:
+    for outcome, cells in (
+        ("unsupported", counts.unsupported),
+        ("pending", counts.pending),
+        ("failed", counts.failed),
+    ):
+        if cells and cells == counts.cells:
             return outcome
-    if counts["unscored"]:
+    if counts.unscored:
         return "not scored yet"
     return "no answers"
 
 
 def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
-    spans = [gap_span(row, row["condition"]) for row in slices.headline_gaps(analysis, model).iter_rows(named=True)]
+    spans = [_span_of(row) for row in rows_of(slices.headline_gaps(analysis, model), GapRow)]
     if all(span.estimate is None for span in spans):
         return None
     title = f"Gap against {analysis.options.reference} with {slices.level_words(analysis)} intervals"
@@ -153,15 +159,17 @@ def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
     return interval_plot(spans, f"forest{place + 1}", title, axis, row=41, left=40)
 
 
-def gap_span(row: Mapping[str, Any], label: str) -> Span:
+def _span_of(row: GapRow) -> Span:
+    """A label that is not one of ours says nothing of its modalities."""
+    if len(row.condition) != 3:
+        return gap_span(row, row.condition)
+    return gap_span(row, row.condition, modality_of(row.condition), row.condition.endswith("s"))
+
+
+def gap_span(row: ContrastColumns, label: str, modality: str = "text", hollow: bool = True) -> Span:
     """A row of gaps or effects as a row of an interval plot."""
-    if row["estimate"] is None:
-        return Span(label, note=f"refused: {row['lacking']} pairs lacking" if row["planned"] else "not supported")
-    note = f"{words.points(row['estimate'])}  {words.interval(row['low'], row['high'], difference=True)}"
-    scaled = {key: None if row[key] is None else 100 * row[key] for key in ("estimate", "low", "high")}
-    modality, hollow = "text", True
-    name = row.get("condition") or ""
-    if len(name) == 3:
-        modality = {"t": "text", "s": "speech", "i": "image"}.get(name[0], "text")
-        hollow = name.endswith("s")
-    return Span(label, scaled["estimate"], scaled["low"], scaled["high"], note, modality, hollow)
+    if row.estimate is None:
+        return Span(label, note=f"refused: {row.lacking} pairs lacking" if row.planned else "not supported")
+    note = f"{words.points(row.estimate)}  {words.interval(row.low, row.high, difference=True)}"
+    limits = in_points(row.low), in_points(row.high)
+    return Span(label, in_points(row.estimate), *limits, note, modality, hollow)

@@ -1,38 +1,54 @@
-"""The rows of the analysis that the report leads with: item-weighted, on answered cells and pairs."""
+"""The rows of the analysis that report and terminal lead with: item-weighted, on answered cells and pairs."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 import polars as pl
 
-from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis import Analysis, Tables
+from omnigap_orchestrator.analysis.gaps.accuracy import ACCURACY, ACCURACY_BY_TASK, ANSWERED_ONLY
+from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, headline
+from omnigap_orchestrator.analysis.gaps.effects import EFFECTS
+from omnigap_orchestrator.analysis.gaps.gap import GAPS, GAPS_BY_TASK
+from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
 
 
-def headline_gaps(analysis: Analysis, model: str | None = None) -> pl.DataFrame:
+class OfCondition(Protocol):
+    """A row that belongs to one condition."""
+
+    @property
+    def condition(self) -> str: ...
+
+
+RowT = TypeVar("RowT", bound=OfCondition)
+
+
+def headline_gaps(tables: Tables, model: str | None = None) -> pl.DataFrame:
     """The gaps that the matrix and the forest show."""
-    return _headline(analysis.gaps, "answered_pairs", model)
+    return headline(tables.frame(GAPS), ANSWERED_PAIRS, model)
 
 
-def headline_task_gaps(analysis: Analysis, model: str | None = None) -> pl.DataFrame:
-    return _headline(analysis.gaps_by_task, "answered_pairs", model)
+def headline_task_gaps(tables: Tables, model: str | None = None) -> pl.DataFrame:
+    return headline(tables.frame(GAPS_BY_TASK), ANSWERED_PAIRS, model)
 
 
-def headline_effects(analysis: Analysis, model: str | None = None) -> pl.DataFrame:
-    return _headline(analysis.effects, "answered_pairs", model)
+def headline_effects(tables: Tables, model: str | None = None) -> pl.DataFrame:
+    return headline(tables.frame(EFFECTS), ANSWERED_PAIRS, model)
 
 
-def headline_accuracy(analysis: Analysis, model: str | None = None) -> pl.DataFrame:
-    return _headline(analysis.accuracy, "answered_only", model)
+def headline_accuracy(tables: Tables, model: str | None = None) -> pl.DataFrame:
+    return headline(tables.frame(ACCURACY), ANSWERED_ONLY, model)
 
 
-def headline_task_accuracy(analysis: Analysis, model: str | None = None) -> pl.DataFrame:
-    return _headline(analysis.accuracy_by_task, "answered_only", model)
+def headline_task_accuracy(tables: Tables, model: str | None = None) -> pl.DataFrame:
+    return headline(tables.frame(ACCURACY_BY_TASK), ANSWERED_ONLY, model)
 
 
-def models_of(analysis: Analysis) -> list[str]:
+def models_of(tables: Tables) -> list[str]:
     """Every model that has planned cells, in the order of the denominators."""
-    return analysis.conditions["model"].unique(maintain_order=True).to_list()
+    return tables.frame(CONDITION_COUNTS)["model"].unique(maintain_order=True).to_list()
 
 
 def alpha(analysis: Analysis) -> float:
@@ -44,11 +60,6 @@ def level_words(analysis: Analysis) -> str:
     return f"{100 * analysis.options.intervals.level:g} %"
 
 
-def by_condition(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
+def by_condition(rows: Iterable[RowT]) -> dict[str, RowT]:
     """One model's rows by condition, for look-ups while a matrix is drawn."""
-    return {row["condition"]: row for row in frame.iter_rows(named=True)}
-
-
-def _headline(frame: pl.DataFrame, missing: str, model: str | None) -> pl.DataFrame:
-    chosen = frame.filter((pl.col("pooling") == "item_weighted") & (pl.col("missing") == missing))
-    return chosen if model is None else chosen.filter(pl.col("model") == model)
+    return {row.condition: row for row in rows}

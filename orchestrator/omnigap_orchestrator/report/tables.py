@@ -1,18 +1,19 @@
-"""Tables of the report: a polars frame and columns that say how to write it become cells with their exact values."""
+"""Tables of the report: rows of one type, and columns that say how to write them, become cells with exact values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import polars as pl
 
+from omnigap_orchestrator.analysis.rows import rows_of, schema_of
 from omnigap_orchestrator.report import words
 from omnigap_orchestrator.report.media import Medium
 
-Row = Mapping[str, Any]
-"""One row of a frame, as polars gives it by name; it does not leave this floor."""
+RowT = TypeVar("RowT")
+RowT_contra = TypeVar("RowT_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +41,27 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class Column(Generic[RowT_contra]):
     """A column: its heading, how a row becomes its cell, and the glossary's word for it.
 
-    `optional`: left out of a table in which it has nothing to say.
+    Attributes:
+        optional: left out of a table in which it has nothing to say.
+        keys: the fields that the cell reads by name; `make_table` checks them against the type of the rows.
     """
 
     label: str
-    cell: Callable[[Row], Cell]
+    cell: Callable[[RowT_contra], Cell]
     definition: str = ""
     numeric: bool = False
     optional: bool = False
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     key: str
     caption: str
-    headings: tuple[Column, ...]
+    headings: tuple[Column[Any], ...]
     rows: tuple[tuple[Cell, ...], ...]
     small: str = ""
     note: str = ""
@@ -68,22 +72,31 @@ class Table:
 
 def make_table(
     frame: pl.DataFrame,
+    row_type: type[RowT],
     key: str,
     caption: str,
-    columns: Sequence[Column],
+    columns: Sequence[Column[RowT]],
     *,
     small: str = "",
     note: str = "",
     heat: bool = False,
 ) -> Table:
-    """Every row of the frame through every column; the first column is the row's heading."""
-    written = [(column, [column.cell(row) for row in frame.iter_rows(named=True)]) for column in columns]
+    """Every row of the frame through every column; the first column is the row's heading.
+
+    Raises:
+        TypeError: where a column names a field that the type of the rows lacks, also when there are no rows.
+        ColumnNotFoundError: where the frame lacks a field of that type.
+    """
+    if unknown := {name for column in columns for name in column.keys} - set(schema_of(row_type)):
+        raise TypeError(f"table {key!r}: {row_type.__name__} has no {', '.join(sorted(unknown))}")
+    found = rows_of(frame, row_type)
+    written = [(column, [column.cell(row) for row in found]) for column in columns]
     kept = [(c, cells) for c, cells in written if not c.optional or any(_says(cell) for cell in cells)]
     rows = tuple(zip(*(cells for _, cells in kept), strict=True))
     return Table(key, caption, tuple(column for column, _ in kept), rows, small, note, heat)
 
 
-def optional(column: Column) -> Column:
+def optional(column: Column[RowT]) -> Column[RowT]:
     return replace(column, optional=True)
 
 
@@ -91,63 +104,78 @@ def _says(cell: Cell) -> bool:
     return cell.shown not in ("", words.NOTHING) or cell.medium is not None
 
 
-def text(key: str, label: str, *, css: str = "", write: Callable[[str], str] = str, definition: str = "") -> Column:
-    return Column(label, lambda row: Cell(words.NOTHING if row[key] is None else write(row[key]), css=css), definition)
+def text(
+    key: str, label: str, *, css: str = "", write: Callable[[str], str] = str, definition: str = ""
+) -> Column[Any]:
+    def cell(value: Any) -> Cell:
+        return Cell(words.NOTHING if value is None else write(value), css=css)
+
+    return _of(key, label, cell, definition, numeric=False)
 
 
-def condition(key: str = "condition", label: str = "Condition") -> Column:
-    return Column(label, lambda row: Cell(row[key], title=words.condition_words(row[key])), "condition")
+def condition(key: str = "condition", label: str = "Condition") -> Column[Any]:
+    return _of(key, label, lambda name: Cell(name, title=words.condition_words(name)), "condition", numeric=False)
 
 
-def count(key: str, label: str, *, definition: str = "", zero_soft: bool = False) -> Column:
-    def cell(row: Row) -> Cell:
-        value = row[key]
+def method(key: str = "method", label: str = "Interval by") -> Column[Any]:
+    return _of(key, label, lambda name: Cell(words.method(name), css="soft method"), "interval", numeric=False)
+
+
+def count(key: str, label: str, *, definition: str = "", zero_soft: bool = False) -> Column[Any]:
+    def cell(value: Any) -> Cell:
         return Cell(words.count(value), _exact(value), css="soft" if zero_soft and not value else "")
 
-    return Column(label, cell, definition, numeric=True)
+    return _of(key, label, cell, definition)
 
 
-def percent(key: str, label: str, *, definition: str = "", digits: int = 1) -> Column:
-    def cell(row: Row) -> Cell:
-        return Cell(words.percent(row[key], digits), _exact(row[key], 100), title=row.get("reason") or "")
-
-    return Column(label, cell, definition, numeric=True)
+def number(key: str, label: str, *, digits: int = 2, definition: str = "") -> Column[Any]:
+    return _of(key, label, lambda value: Cell(words.number(value, digits), _exact(value)), definition)
 
 
-def points(key: str, label: str, *, definition: str = "", signed: bool = True) -> Column:
-    def cell(row: Row) -> Cell:
-        return Cell(words.points(row[key], signed=signed), _exact(row[key], 100), title=row.get("reason") or "")
-
-    return Column(label, cell, definition, numeric=True)
+def p_value(key: str, label: str, *, definition: str = "") -> Column[Any]:
+    return _of(key, label, lambda value: Cell(words.p_value(value), _exact(value)), definition)
 
 
-def interval(low: str, high: str, label: str, *, difference: bool = True, definition: str = "interval") -> Column:
-    def cell(row: Row) -> Cell:
-        shown = words.interval(row[low], row[high], difference=difference)
-        return Cell(shown, low=_exact(row[low], 100) or "", high=_exact(row[high], 100) or "", css="soft")
-
-    return Column(label, cell, definition, numeric=True)
+def percent(key: str, label: str, *, definition: str = "", digits: int = 1) -> Column[Any]:
+    return _share(key, label, lambda value: words.percent(value, digits), definition)
 
 
-def seconds_interval(low: str, high: str, label: str) -> Column:
-    def cell(row: Row) -> Cell:
-        if not (words.known(row[low]) and words.known(row[high])):
+def points(key: str, label: str, *, definition: str = "", signed: bool = True) -> Column[Any]:
+    return _share(key, label, lambda value: words.points(value, signed=signed), definition)
+
+
+def interval(low: str, high: str, label: str, *, difference: bool = True, definition: str = "interval") -> Column[Any]:
+    def cell(row: Any) -> Cell:
+        limits = getattr(row, low), getattr(row, high)
+        exact = [_exact(limit, 100) for limit in limits]
+        return Cell(words.interval(*limits, difference=difference), low=exact[0], high=exact[1], css="soft")
+
+    return Column(label, cell, definition, numeric=True, keys=(low, high))
+
+
+def seconds_interval(low: str, high: str, label: str) -> Column[Any]:
+    def cell(row: Any) -> Cell:
+        limits = getattr(row, low), getattr(row, high)
+        if not all(words.known(limit) for limit in limits):
             return Cell(words.NOTHING, low="", high="")
-        return Cell(f"[{row[low]:.3f}, {row[high]:.3f}]", low=_exact(row[low]), high=_exact(row[high]), css="soft")
+        return Cell("[{:.3f}, {:.3f}]".format(*limits), low=_exact(limits[0]), high=_exact(limits[1]), css="soft")
 
-    return Column(label, cell, numeric=True)
-
-
-def number(key: str, label: str, *, digits: int = 2, definition: str = "") -> Column:
-    return Column(label, lambda r: Cell(words.number(r[key], digits), _exact(r[key])), definition, numeric=True)
+    return Column(label, cell, numeric=True, keys=(low, high))
 
 
-def p_value(key: str, label: str, *, definition: str = "") -> Column:
-    return Column(label, lambda row: Cell(words.p_value(row[key]), _exact(row[key])), definition, numeric=True)
+def _of(key: str, label: str, cell: Callable[[Any], Cell], definition: str, numeric: bool = True) -> Column[Any]:
+    """A column of one field's values."""
+    return Column(label, lambda row: cell(getattr(row, key)), definition, numeric, keys=(key,))
 
 
-def method(key: str = "method", label: str = "Interval by") -> Column:
-    return Column(label, lambda row: Cell(words.method(row[key]), css="soft method"), "interval")
+def _share(key: str, label: str, write: Callable[[float | None], str], definition: str) -> Column[Any]:
+    """A share, times 100; the reason, where the row has one, as its title."""
+
+    def cell(row: Any) -> Cell:
+        value = getattr(row, key)
+        return Cell(write(value), _exact(value, 100), title=getattr(row, "reason", None) or "")
+
+    return Column(label, cell, definition, numeric=True, keys=(key,))
 
 
 def tint(difference: float | None, full: float = 0.4) -> tuple[str, int]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 from markupsafe import Markup
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.controls.waterfall import WATERFALL
+from omnigap_orchestrator.analysis.gaps.accuracy import AccuracyRow
+from omnigap_orchestrator.analysis.power.sample_size import POWER, PowerRow
+from omnigap_orchestrator.analysis.rows import rows_of
+from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.report import slices, words
-
-Row = Mapping[str, Any]
 
 _MAIN_EFFECTS = (
     (
@@ -23,6 +24,35 @@ _MAIN_EFFECTS = (
     ("image input", "Showing the question", "send the text instead of a picture of it wherever the text is at hand"),
     ("speech output", "Voicing the answer", "show the answer as text beside the voice where people can read"),
 )
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """What a sentence needs of an estimated difference: rows without an estimate are left out before."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+    p_adjusted: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap(_Difference):
+    condition: str
+    task: str | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect(_Difference):
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    step: str
+    estimate: float
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +79,13 @@ def verdict(analysis: Analysis, model: str) -> Verdict:
     )
 
 
-def _points(row: Row) -> Markup:
-    tone = "" if abs(row["estimate"]) < 0.0005 else "loss" if row["estimate"] < 0 else "gain"
-    return Markup('<b class="{}">{}</b>').format(tone, words.points(row["estimate"]))
+def _points(estimate: float) -> Markup:
+    tone = "" if abs(estimate) < 0.0005 else "loss" if estimate < 0 else "gain"
+    return Markup('<b class="{}">{}</b>').format(tone, words.points(estimate))
 
 
-def _with_interval(row: Row) -> Markup:
-    return Markup("{} {}").format(_points(row), words.interval(row["low"], row["high"], difference=True))
+def _with_interval(row: _Difference) -> Markup:
+    return Markup("{} {}").format(_points(row.estimate), words.interval(row.low, row.high, difference=True))
 
 
 def _condition(name: str) -> Markup:
@@ -64,42 +94,42 @@ def _condition(name: str) -> Markup:
 
 def _headline(analysis: Analysis, model: str, gaps: pl.DataFrame, given: pl.DataFrame) -> Markup:
     name = analysis.options.reference
-    reference = slices.by_condition(slices.headline_accuracy(analysis, model)).get(name)
-    if reference is None or reference["estimate"] is None:
+    reference = slices.by_condition(rows_of(slices.headline_accuracy(analysis, model), AccuracyRow)).get(name)
+    if reference is None or reference.estimate is None:
         return Markup("<b>{}</b> has no scored answers in {}, so no gap can be given.").format(model, name)
     start = Markup("Asked and answered in text, <b>{}</b> scores <b>{} %</b>").format(
-        model, words.percent(reference["estimate"])
+        model, words.percent(reference.estimate)
     )
     if name != "t2t":
-        start = Markup("In {}, <b>{}</b> scores <b>{} %</b>").format(name, model, words.percent(reference["estimate"]))
+        start = Markup("In {}, <b>{}</b> scores <b>{} %</b>").format(name, model, words.percent(reference.estimate))
     if given.is_empty():
         return Markup("{}; no gap can be given: {}.").format(start, _why_none(gaps))
     shown = given.filter(pl.col("p_adjusted") < slices.alpha(analysis)).sort("estimate")
-    worst = shown.row(0, named=True) if shown.height else given.sort("estimate").row(0, named=True)
-    size = words.points(abs(worst["estimate"]), signed=False)
+    worst = rows_of(shown if shown.height else given.sort("estimate"), _Gap)[0]
+    size = words.points(abs(worst.estimate), signed=False)
     if shown.is_empty():
-        if worst["estimate"] >= 0:
+        if worst.estimate >= 0:
             return Markup("{}, and no other condition scores lower.").format(start)
         return Markup(
             "{}; no other condition is shown to differ. The largest loss seen, {} points in {}, may be chance."
-        ).format(start, size, _condition(worst["condition"]))
-    if worst["estimate"] >= 0:
-        best = shown.row(-1, named=True)
+        ).format(start, size, _condition(worst.condition))
+    if worst.estimate >= 0:
+        best = rows_of(shown, _Gap)[-1]
         return Markup('{}. It scores higher in {}, by <b class="gain">{} points</b>, and no loss is shown.').format(
-            start, _condition(best["condition"]), words.points(best["estimate"], signed=False)
+            start, _condition(best.condition), words.points(best.estimate, signed=False)
         )
-    form = words.condition_words(worst["condition"])
+    form = words.condition_words(worst.condition)
     return Markup('{}. It loses most with a {} ({}): <b class="loss">{} points</b>.').format(
-        start, form.replace(", ", " and a "), _condition(worst["condition"]), size
+        start, form.replace(", ", " and a "), _condition(worst.condition), size
     )
 
 
 def _how_big(analysis: Analysis, model: str) -> Markup:
-    rows = {r["effect"]: r for r in slices.headline_effects(analysis, model).iter_rows(named=True)}
+    rows = _effects(analysis, model)
     parts = [
         Markup("{} {}").format(label, _with_interval(rows[effect]))
         for effect, label, _ in _MAIN_EFFECTS
-        if effect in rows and rows[effect]["estimate"] is not None
+        if effect in rows
     ]
     if not parts:
         return Markup("No effect over these conditions: too few of them have scored answers for all their items.")
@@ -107,28 +137,38 @@ def _how_big(analysis: Analysis, model: str) -> Markup:
     return Markup("{} points.{}{}").format(text, _perceiving(analysis, model), _voicing(analysis, model))
 
 
+def _effects(analysis: Analysis, model: str) -> dict[str, _Effect]:
+    """The effects of a model that have an estimate, by name."""
+    effects = slices.headline_effects(analysis, model).drop_nulls("estimate")
+    return {row.effect: row for row in rows_of(effects, _Effect)}
+
+
 def _perceiving(analysis: Analysis, model: str) -> Markup:
     """What part of a gap arises in hearing or reading the question, where a two-pass control tells."""
     told = []
     for condition, doing in (("s2t", "hearing"), ("i2t", "reading")):
-        chain = analysis.waterfall.filter((pl.col("model") == model) & (pl.col("condition") == condition))
-        steps = {row["step"]: row for row in chain.iter_rows(named=True)}
+        chain = analysis.frame(WATERFALL).filter((pl.col("model") == model) & (pl.col("condition") == condition))
+        steps = {row.step: row for row in rows_of(chain.drop_nulls("estimate"), _Step)}
         lost = steps.get("perception")
-        if lost is not None and lost["estimate"] is not None and lost["estimate"] < -0.0005:
+        if lost is not None and lost.estimate < -0.0005:
             # With its own gap and n: some items have no words to hear or read, and no such step.
             sentence = Markup(" In {}, {} of {} (n = {}) arise in {} the question.")
-            told.append(sentence.format(_condition(condition), _points(lost), _points(steps["gap"]), lost["n"], doing))
+            told.append(
+                sentence.format(
+                    _condition(condition), _points(lost.estimate), _points(steps["gap"].estimate), lost.n, doing
+                )
+            )
     return Markup("").join(told)
 
 
 def _voicing(analysis: Analysis, model: str) -> Markup:
     """What part of the gap of t2s comes after the words were chosen, where our own scorer may be to blame."""
-    steps = analysis.waterfall.filter((pl.col("model") == model) & (pl.col("condition") == "t2s"))
+    steps = analysis.frame(WATERFALL).filter((pl.col("model") == model) & (pl.col("condition") == "t2s"))
     heard = steps.filter((pl.col("step") == "voicing_and_hearing") & (pl.col("estimate") < -0.0005))
     if heard.is_empty():
         return Markup("")
     return Markup(" In {}, {} arise in voicing and in our hearing of it.").format(
-        _condition("t2s"), _points(heard.row(0, named=True))
+        _condition("t2s"), _points(heard["estimate"][0])
     )
 
 
@@ -138,16 +178,16 @@ def _where(analysis: Analysis, model: str) -> Markup:
     if sure.is_empty():
         if gaps.is_empty():
             return Markup("No task lies below its text score in any condition.")
-        worst = gaps.sort("estimate").row(0, named=True)
+        worst = rows_of(gaps.sort("estimate"), _Gap)[0]
         return Markup(
             "No single task stands out once the grid of tasks is corrected for. Lowest seen: {} in {} {} (n = {})."
-        ).format(worst["task"].replace("_", " "), _condition(worst["condition"]), _with_interval(worst), worst["n"])
+        ).format((worst.task or "").replace("_", " "), _condition(worst.condition), _with_interval(worst), worst.n)
     best_of_task = sure.unique("task", keep="first", maintain_order=True).head(3)
     parts = [
         Markup("{} in {} {} (n = {})").format(
-            r["task"].replace("_", " "), _condition(r["condition"]), _with_interval(r), r["n"]
+            (r.task or "").replace("_", " "), _condition(r.condition), _with_interval(r), r.n
         )
-        for r in best_of_task.iter_rows(named=True)
+        for r in rows_of(best_of_task, _Gap)
     ]
     return Markup("Most in {}.").format(Markup("; ").join(parts))
 
@@ -174,16 +214,16 @@ def _how_sure(analysis: Analysis, gaps: pl.DataFrame, given: pl.DataFrame) -> Ma
 
 
 def _what_to_do(analysis: Analysis, model: str, given: pl.DataFrame) -> Markup:
-    counts = analysis.conditions.filter(pl.col("model") == model)
+    counts = analysis.frame(CONDITION_COUNTS).filter(pl.col("model") == model)
     pending = int(counts["pending"].sum() or 0)
     if pending:
         return Markup("Finish the run first: {} pending. The same command goes on.").format(
             words.plural(pending, "cell is", "cells are")
         )
-    rows = {r["effect"]: r for r in slices.headline_effects(analysis, model).iter_rows(named=True)}
+    rows = _effects(analysis, model)
     level = slices.alpha(analysis)
     costly = sorted(
-        (rows[effect]["estimate"], advice)
+        (rows[effect].estimate, advice)
         for effect, _, advice in _MAIN_EFFECTS
         if effect in rows and _shown_loss(rows[effect], level)
     )
@@ -194,7 +234,7 @@ def _what_to_do(analysis: Analysis, model: str, given: pl.DataFrame) -> Markup:
             return Markup("Where accuracy matters, avoid {}. {}").format(avoid, _again(counts))
         if counts["failed"].sum():
             return Markup(_again(counts))
-        possible = [-r["low"] for r in given.iter_rows(named=True) if words.known(r["low"])]
+        possible = [-low for low in given["low"].drop_nulls() if words.known(low)]
         if not possible:
             return Markup("Bring more answered pairs before anything is decided.")
         return Markup(
@@ -211,17 +251,17 @@ def _what_to_do(analysis: Analysis, model: str, given: pl.DataFrame) -> Markup:
 
 def _more_items(analysis: Analysis, model: str) -> str:
     """How many items the declared gap takes in the form that asks for most; nothing but the advice where none tells."""
-    table = analysis.power.filter(pl.col("model") == model).drop_nulls("needed")
+    table = analysis.frame(POWER).filter(pl.col("model") == model).drop_nulls("needed")
     advice = "Add items before routing on it"
     if table.is_empty():
         return f"{advice}."
-    most = table.sort("needed").row(-1, named=True)
-    gap = words.points(most["target_gap"], signed=False)
-    if most["q"] >= 1:
+    most = rows_of(table.sort("needed"), PowerRow)[-1]
+    gap = words.points(most.target_gap, signed=False)
+    if most.q is not None and most.q >= 1:
         return f"This run has the items for a gap of {gap} points."
     return (
-        f"{advice}: a gap of {gap} points takes up to {words.count(most['needed'])} of them "
-        f"({100 * most['power']:g} % power), and this run has {words.count(most['n'])}."
+        f"{advice}: a gap of {gap} points takes up to {words.count(most.needed)} of them "
+        f"({100 * most.power:g} % power), and this run has {words.count(most.n)}."
     )
 
 
@@ -238,10 +278,5 @@ def _again(counts: pl.DataFrame) -> str:
     return f"Run the same command again: it asks the {words.plural(failed, 'failed cell')} once more." if failed else ""
 
 
-def _shown_loss(row: Row, alpha: float) -> bool:
-    return (
-        row["estimate"] is not None
-        and row["estimate"] < 0
-        and row["p_adjusted"] is not None
-        and row["p_adjusted"] < alpha
-    )
+def _shown_loss(row: _Effect, alpha: float) -> bool:
+    return row.estimate < 0 and row.p_adjusted is not None and row.p_adjusted < alpha

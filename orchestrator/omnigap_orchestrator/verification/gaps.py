@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED, MissingRule
+from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
 from omnigap_orchestrator.analysis.gaps.gap import gaps
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.scores.pairs import item_scores, score_matrices
 from omnigap_orchestrator.verification.chosen import Verified, only
 

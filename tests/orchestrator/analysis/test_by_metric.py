@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from omnigap_orchestrator.analysis.diagnostics.by_metric import by_metric
-from omnigap_orchestrator.analysis.diagnostics.schema import METRICS_SCHEMA
+from omnigap_orchestrator.analysis.diagnostics.by_metric import METRICS_SCHEMA, by_metric
 
 ROWS = pl.DataFrame(
     [

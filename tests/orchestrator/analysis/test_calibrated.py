@@ -9,18 +9,10 @@ import polars as pl
 import pytest
 from made_up_results import drawn, table
 
-from omnigap_orchestrator.analysis import (
-    AnalysisOptions,
-    Calibration,
-    Instrument,
-    IntervalOptions,
-    MissingRule,
-    analyse,
-    calibrated,
-    calibrations_of,
-    correct,
-)
-from omnigap_orchestrator.analysis.instrument.rates import rates
+from omnigap_orchestrator.analysis import AnalysisOptions, Instrument, IntervalOptions, MissingRule, analyse
+from omnigap_orchestrator.analysis.instrument.calibrated import calibrated
+from omnigap_orchestrator.analysis.instrument.rates import calibrations_of, rates
+from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, correct
 
 RULE, OPTIONS = MissingRule(), IntervalOptions(draws=499)
 ENTITY = Calibration("entity", 90, 100, 80, 100)
@@ -144,7 +136,7 @@ def test_two_scorers_are_compared_on_the_answers_that_both_have_heard() -> None:
         {"item_id": f"q{i}", "condition": "t2s", "score": a, "second_score": b}
         for i, (a, b) in enumerate(zip(first, second, strict=True))
     ]
-    (row,) = analyse(table(rows)).calibrated.iter_rows(named=True)
+    (row,) = analyse(table(rows)).frames["calibrated"].iter_rows(named=True)
     assert (row["raw"], row["n"]) == (0.75, 4)
     assert row["second_first"] == pytest.approx(2 / 3)
     assert (row["second_scorer"], row["second_n"], row["second_cells"]) == (1.0, 3, 3)
@@ -179,13 +171,13 @@ def test_replicates_are_averaged_within_the_item_before_two_scorers_are_compared
 def test_the_analysis_corrects_both_ends_where_its_reference_is_spoken() -> None:
     results = drawn(200).with_columns(answer_type=pl.lit("entity"))
     found = analyse(results, AnalysisOptions(reference="s2s"), instrument=Instrument(clips=clips(exact_match=18)))
-    heard = dict(found.calibrated.select("condition", "heard").iter_rows())
+    heard = dict(found.frames["calibrated"].select("condition", "heard").iter_rows())
     assert [heard[name] for name in ("t2t", "s2t", "i2t")] == ["reference"] * 3
     assert [heard[name] for name in ("t2s", "s2s", "i2s")] == ["both", "condition", "both"]
     for condition in ("t2t", "t2s", "i2s"):
-        row = row_of(found.calibrated, condition)
+        row = row_of(found.frames["calibrated"], condition)
         side = row["raw"] if row["heard"] == "reference" else row["corrected"]
-        assert row["corrected_gap"] == pytest.approx(side - row_of(found.calibrated, "s2s")["corrected"])
+        assert row["corrected_gap"] == pytest.approx(side - row_of(found.frames["calibrated"], "s2s")["corrected"])
 
 
 def test_a_gap_refused_for_missing_answers_is_told_by_no_scorer() -> None:

@@ -7,7 +7,7 @@ from made_up_results import SIX, drawn, paired, table
 from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse, flips, item_scores, score_matrices
+from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse, item_scores, score_matrices
 from omnigap_orchestrator.analysis.consistency.agreement import (
     BOOTSTRAP,
     JEFFREYS,
@@ -15,11 +15,12 @@ from omnigap_orchestrator.analysis.consistency.agreement import (
     kappa_and_phi,
     pairwise_agreement,
 )
+from omnigap_orchestrator.analysis.consistency.flips import flips
 from omnigap_orchestrator.analysis.consistency.rates import agreeing_items
 
 
 def measures(results: pl.DataFrame, chance: float | None = None) -> dict[str, dict[str, object]]:
-    frame = analyse(results, AnalysisOptions(chance=chance)).consistency
+    frame = analyse(results, AnalysisOptions(chance=chance)).frames["consistency"]
     return {row["measure"]: row for row in frame.iter_rows(named=True)}
 
 
@@ -148,7 +149,7 @@ def test_every_discordant_pair_of_the_gap_table_is_a_flip() -> None:
     results = drawn(150, models=("alpha", "beta"))
     listed = flips(results, "t2t").group_by("model", "condition", "direction").len()
     where = {"pooling": "item_weighted", "missing": "answered_pairs"}
-    for row in analyse(results).gaps.filter(**where).iter_rows(named=True):
+    for row in analyse(results).frames["gaps"].filter(**where).iter_rows(named=True):
         counts = dict(
             listed.filter(model=row["model"], condition=row["condition"]).select("direction", "len").iter_rows()
         )

@@ -7,8 +7,14 @@ import pytest
 from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import IntervalOptions, analyse
-from omnigap_orchestrator.analysis.controls.schema import CONTROL_COUNTS_SCHEMA, FIRST_PASS_SCHEMA, GUESSING_SCHEMA
-from omnigap_orchestrator.analysis.controls.tables import control_counts, first_passes, guessing
+from omnigap_orchestrator.analysis.controls.tables import (
+    CONTROL_COUNTS_SCHEMA,
+    FIRST_PASS_SCHEMA,
+    GUESSING_SCHEMA,
+    control_counts,
+    first_passes,
+    guessing,
+)
 
 OPTIONS = IntervalOptions(draws=199)
 
@@ -104,7 +110,7 @@ def test_controls_change_no_table_of_the_results_themselves() -> None:
     results = drawn(40)
     held = results.with_columns(control=pl.lit("repeat"), score=1 - pl.col("score"))
     with_controls, alone = analyse(results, controls=held), analyse(results)
-    for name in set(alone.tables()) - {"controls", "blank", "repeat", "first_passes"}:
-        assert with_controls.tables()[name].equals(alone.tables()[name]), name
-    assert alone.controls.is_empty()
-    assert with_controls.repeat["changed"].to_list() == [1.0] * 6
+    for name in set(alone.frames) - {"controls", "blank", "repeat", "first_passes"}:
+        assert with_controls.frames[name].equals(alone.frames[name]), name
+    assert alone.frames["controls"].is_empty()
+    assert with_controls.frames["repeat"]["changed"].to_list() == [1.0] * 6

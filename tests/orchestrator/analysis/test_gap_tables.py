@@ -1,23 +1,16 @@
 """The other tables: denominators, accuracy, effects, architecture types, diagnostics, latency, and their JSON."""
 
 import json
-from importlib import import_module
 
 import numpy as np
 import polars as pl
 import pytest
 from made_up_results import SIX, drawn, table
 
-from omnigap_orchestrator.analysis import (
-    ANALYSIS_VERSION,
-    analyse,
-    to_json,
-)
+from omnigap_orchestrator.analysis import ANALYSIS_VERSION, analyse
 from omnigap_orchestrator.analysis.diagnostics.latency import answers_needed, quantile_interval
 from omnigap_orchestrator.analysis.gaps.architecture import permutation_p
-
-ROOMS = ("consistency", "controls", "diagnostics", "gaps", "instrument", "power", "replicates", "routes", "scores")
-SCHEMAS = [import_module(f"omnigap_orchestrator.analysis.{room}.schema") for room in ROOMS]
+from omnigap_orchestrator.analysis.summary import TABLES
 
 
 def mixed() -> pl.DataFrame:
@@ -29,7 +22,7 @@ def mixed() -> pl.DataFrame:
 
 
 def test_every_cell_is_counted_once() -> None:
-    row = analyse(mixed()).conditions.row(0, named=True)
+    row = analyse(mixed()).frames["conditions"].row(0, named=True)
     counts = {
         k: row[k] for k in ("cells", "planned", "answered", "scored", "unscored", "unsupported", "failed", "pending")
     }
@@ -47,7 +40,8 @@ def test_every_cell_is_counted_once() -> None:
 
 def test_accuracy_has_three_denominators() -> None:
     rows = {
-        row["missing"]: row for row in analyse(mixed()).accuracy.filter(pooling="item_weighted").iter_rows(named=True)
+        row["missing"]: row
+        for row in analyse(mixed()).frames["accuracy"].filter(pooling="item_weighted").iter_rows(named=True)
     }
     assert (rows["answered_only"]["estimate"], rows["answered_only"]["n"]) == (pytest.approx(3 / 5), 5)
     assert (rows["missing_as_wrong"]["estimate"], rows["missing_as_wrong"]["n"]) == (pytest.approx(3 / 9), 9)
@@ -57,16 +51,18 @@ def test_accuracy_has_three_denominators() -> None:
 
 def test_a_condition_without_any_score_has_no_accuracy_and_a_reason() -> None:
     results = mixed().filter(pl.col("score").is_null())
-    row = analyse(results).accuracy.filter(missing="answered_only", pooling="item_weighted").row(0, named=True)
+    row = (
+        analyse(results).frames["accuracy"].filter(missing="answered_only", pooling="item_weighted").row(0, named=True)
+    )
     assert row["estimate"] is None and row["n"] == 0
     assert "none of 4" in row["reason"]
 
 
 def test_effects_are_the_contrasts_of_the_accuracies() -> None:
     result = analyse(drawn(200))
-    held = result.accuracy.filter(pooling="item_weighted", missing="answered_only")
+    held = result.frames["accuracy"].filter(pooling="item_weighted", missing="answered_only")
     acc = dict(held.select("condition", "estimate").iter_rows())
-    frame = result.effects.filter(pooling="item_weighted", missing="answered_pairs")
+    frame = result.frames["effects"].filter(pooling="item_weighted", missing="answered_pairs")
     effect = dict(frame.select("effect", "estimate").iter_rows())
     assert effect["speech input"] == pytest.approx((acc["s2t"] - acc["t2t"] + acc["s2s"] - acc["t2s"]) / 2)
     assert effect["image input, speech output"] == pytest.approx(acc["i2s"] - acc["t2s"])
@@ -79,14 +75,14 @@ def test_effects_are_the_contrasts_of_the_accuracies() -> None:
 def test_a_simple_effect_against_the_reference_is_that_gap() -> None:
     result = analyse(drawn(200))
     where = {"pooling": "item_weighted", "missing": "answered_pairs"}
-    gap = result.gaps.filter(condition="i2t", **where).row(0, named=True)
-    effect = result.effects.filter(effect="image input, text output", **where).row(0, named=True)
+    gap = result.frames["gaps"].filter(condition="i2t", **where).row(0, named=True)
+    effect = result.frames["effects"].filter(effect="image input, text output", **where).row(0, named=True)
     for column in ("estimate", "low", "high", "p", "b", "c", "n"):
         assert gap[column] == effect[column]
 
 
 def test_effects_leave_out_what_the_plan_does_not_hold() -> None:
-    frame = analyse(drawn(50).filter(pl.col("condition").is_in(["t2t", "s2t"]))).effects
+    frame = analyse(drawn(50).filter(pl.col("condition").is_in(["t2t", "s2t"]))).frames["effects"]
     assert frame["effect"].unique().to_list() == ["speech input, text output"]
 
 
@@ -100,25 +96,25 @@ def types(first: int, second: int) -> pl.DataFrame:
 
 def test_types_with_few_models_are_described_and_not_tested() -> None:
     result = analyse(types(2, 3))
-    assert result.architecture_models.filter(condition="s2t").height == 5
-    assert result.architecture_tests["p"].null_count() == result.architecture_tests.height == 5
-    assert "2 and 3 models" in result.architecture_tests["reason"][0]
+    assert result.frames["architecture_models"].filter(condition="s2t").height == 5
+    assert result.frames["architecture_tests"]["p"].null_count() == result.frames["architecture_tests"].height == 5
+    assert "2 and 3 models" in result.frames["architecture_tests"]["reason"][0]
 
 
 def test_the_mean_of_a_type_weights_models_equally_and_shows_each_one_left_out() -> None:
     result = analyse(types(3, 1))
-    each = result.architecture_models.filter(condition="s2t", architecture="cascade")
-    row = result.architectures.filter(condition="s2t", architecture="cascade").row(0, named=True)
+    each = result.frames["architecture_models"].filter(condition="s2t", architecture="cascade")
+    row = result.frames["architectures"].filter(condition="s2t", architecture="cascade").row(0, named=True)
     values = each["gap"].to_numpy()
     assert row["mean_gap"] == pytest.approx(values.mean())
     assert each["mean_without"].to_list() == pytest.approx([np.delete(values, i).mean() for i in range(3)])
     assert row["leave_one_out_low"] == pytest.approx(each["mean_without"].min())
-    lone = result.architectures.filter(condition="s2t", architecture="moe").row(0, named=True)
+    lone = result.frames["architectures"].filter(condition="s2t", architecture="moe").row(0, named=True)
     assert lone["models"] == 1 and lone["leave_one_out_low"] is None and lone["most_influential"] is None
 
 
 def test_four_models_of_each_type_get_an_exact_permutation_test() -> None:
-    tests = analyse(types(4, 4)).architecture_tests
+    tests = analyse(types(4, 4)).frames["architecture_tests"]
     assert tests["p"].null_count() == 0
     assert (tests["p"] >= 2 / 70 - 1e-12).all()
 
@@ -132,12 +128,12 @@ def test_flags_and_errors_are_counted_per_condition() -> None:
         {"item_id": f"q{i}", "condition": "s2s", "score": 0.0, "flags": ["silent", "refused"] if i < 3 else []}
         for i in range(4)
     ]
-    flags = analyse(table(rows)).flags
+    flags = analyse(table(rows)).frames["flags"]
     assert flags.select("flag", "cells", "answered", "share").rows() == [
         ("refused", 3, 4, 0.75),
         ("silent", 3, 4, 0.75),
     ]
-    errors = analyse(mixed()).errors
+    errors = analyse(mixed()).frames["errors"]
     assert ("s2s", "failed", "MODEL_ERROR", 1, "boom") in errors.drop("model").rows()
     assert errors["cells"].sum() == 4
 
@@ -148,15 +144,15 @@ def test_the_word_error_rate_is_pooled_over_words_and_not_averaged_over_answers(
         {"item_id": "q2", "condition": "t2s", "transcript": " "},
     ]
     results = table(rows).with_columns(wer_errors=pl.Series([1, 0]), wer_words=pl.Series([1, 9]))
-    row = analyse(results).asr.row(0, named=True)
+    row = analyse(results).frames["asr"].row(0, named=True)
     assert row["wer"] == pytest.approx(0.1)
     assert (row["transcribed"], row["empty"], row["wer_cells"]) == (2, 1, 2)
-    assert analyse(table(rows)).asr["wer"][0] is None
+    assert analyse(table(rows)).frames["asr"]["wer"][0] is None
 
 
 def test_a_percentile_is_shown_only_where_there_are_enough_answers() -> None:
     assert [answers_needed(q) for q in (0.5, 0.95, 0.99)] == [6, 72, 368]
-    frame = analyse(drawn(100)).latency.filter(condition="t2t", measure="latency_s")
+    frame = analyse(drawn(100)).frames["latency"].filter(condition="t2t", measure="latency_s")
     assert frame["seconds"].is_not_null().to_list() == [True, True, False]
     assert (frame["low"] <= frame["seconds"]).drop_nulls().all() and (
         frame["seconds"] <= frame["high"]
@@ -171,30 +167,16 @@ def test_the_order_statistics_cover_the_median_as_often_as_they_say() -> None:
 
 
 def test_tables_have_their_named_schemas_also_when_empty() -> None:
+    schemas = {table.name: table.schema for table in TABLES}
     empty = analyse(drawn(3).clear())
     full = analyse(drawn(30, models=("alpha", "beta")))
     for result in (empty, full):
-        for name, frame in result.tables().items():
-            assert frame.schema == schema_of(name), name
-
-
-def schema_of(table: str) -> pl.Schema:
-    """What the modules of schemas hold for a table: under its own name, but for those that share one."""
-    shared = {
-        "policies": "POLICY",
-        "controls": "CONTROL_COUNTS",
-        "blank": "GUESSING",
-        "first_passes": "FIRST_PASS",
-        "calibration": "RATES",
-    }
-    name = f"{shared.get(table) or table.removesuffix('_by_task').upper()}_SCHEMA"
-    found = next(getattr(module, name) for module in SCHEMAS if hasattr(module, name))
-    assert isinstance(found, pl.Schema)
-    return found
+        for name, frame in result.frames.items():
+            assert frame.schema == schemas[name], name
 
 
 def test_the_summary_is_plain_json_and_holds_every_number_with_n_interval_and_method() -> None:
-    data = to_json(analyse(drawn(60, graded=True)))
+    data = analyse(drawn(60, graded=True)).to_json()
     text = json.dumps(data, allow_nan=False)
     assert json.loads(text)["analysis_version"] == ANALYSIS_VERSION
     for name in ("accuracy", "accuracy_by_task", "gaps", "gaps_by_task", "effects"):
@@ -208,10 +190,10 @@ def test_a_gap_that_is_an_effect_or_a_step_as_well_has_one_interval() -> None:
     found = analyse(drawn(60, cluster_size=6, replicates=2))
     numbers = ["pooling", "missing", "estimate", "low", "high", "method", "p", "n"]
     for gap, effect in (("s2t", "speech input, text output"), ("t2s", "speech output, text input")):
-        rows = found.gaps.filter(condition=gap).select(numbers)
+        rows = found.frames["gaps"].filter(condition=gap).select(numbers)
         assert rows["method"].str.starts_with("wild").any()
-        assert rows.equals(found.effects.filter(effect=effect).select(numbers))
+        assert rows.equals(found.frames["effects"].filter(effect=effect).select(numbers))
         (low, high) = rows.select("low", "high").row(0)
-        steps = found.waterfall.filter(formula=f"{gap} - t2t")
+        steps = found.frames["waterfall"].filter(formula=f"{gap} - t2t")
         assert steps.height > 1
         assert set(steps.select("low", "high").iter_rows()) == {(low, high)}

@@ -22,8 +22,10 @@ ALLOW = AnalysisOptions(missing=MissingRule(allow=True))
 
 def gap(results: pl.DataFrame, options: AnalysisOptions | None = None, **where: object) -> dict[str, object]:
     chosen = {"condition": "s2t", "pooling": "item_weighted", "missing": "answered_pairs", **where}
-    return analyse(results, options).gaps.row(
-        by_predicate=pl.all_horizontal(pl.col(k) == v for k, v in chosen.items()), named=True
+    return (
+        analyse(results, options)
+        .frames["gaps"]
+        .row(by_predicate=pl.all_horizontal(pl.col(k) == v for k, v in chosen.items()), named=True)
     )
 
 
@@ -40,7 +42,7 @@ def test_pairs_are_made_by_item_id_whatever_the_order_of_rows() -> None:
     results = drawn(120, cluster_size=3)
     for seed in (1, 2):
         shuffled = results.sample(fraction=1, shuffle=True, seed=seed)
-        assert_frame_equal(analyse(results, FAST).gaps, analyse(shuffled, FAST).gaps)
+        assert_frame_equal(analyse(results, FAST).frames["gaps"], analyse(shuffled, FAST).frames["gaps"])
 
 
 def test_the_names_of_items_and_clusters_change_nothing() -> None:
@@ -49,8 +51,8 @@ def test_the_names_of_items_and_clusters_change_nothing() -> None:
         item_id=pl.col("item_id").str.reverse(), cluster="x" + pl.col("cluster").str.reverse()
     )
     one, other = analyse(results, FAST), analyse(renamed, FAST)
-    assert_frame_equal(one.gaps, other.gaps, abs_tol=1e-9)
-    assert_frame_equal(one.effects, other.effects, abs_tol=1e-9)
+    assert_frame_equal(one.frames["gaps"], other.frames["gaps"], abs_tol=1e-9)
+    assert_frame_equal(one.frames["effects"], other.frames["effects"], abs_tol=1e-9)
 
 
 def test_duplicating_the_set_keeps_the_gap_and_shrinks_the_error_by_root_two() -> None:
@@ -142,8 +144,8 @@ def test_an_unsupported_condition_has_no_gap_and_says_so() -> None:
     rows = [{"item_id": f"q{i}", "condition": "t2t", "score": 1.0} for i in range(5)]
     rows += [{"item_id": f"q{i}", "condition": "s2t", "outcome": "unsupported"} for i in range(5)]
     result = analyse(table(rows))
-    assert result.gaps.filter(pl.col("estimate").is_not_null()).is_empty()
-    assert result.conditions.row(1, named=True)["unsupported"] == 5
+    assert result.frames["gaps"].filter(pl.col("estimate").is_not_null()).is_empty()
+    assert result.frames["conditions"].row(1, named=True)["unsupported"] == 5
 
 
 def test_replicates_are_averaged_within_the_item_before_anything_else() -> None:
@@ -180,7 +182,7 @@ def test_item_weighted_and_task_macro_differ_when_tasks_differ_in_size() -> None
 
 
 def test_holm_runs_within_one_models_gaps_and_names_its_family() -> None:
-    frame = analyse(drawn(150, models=("alpha", "beta"))).gaps
+    frame = analyse(drawn(150, models=("alpha", "beta"))).frames["gaps"]
     held = frame.filter(pooling="item_weighted", missing="answered_pairs")
     assert held["family"].unique().sort().to_list() == ["gaps of alpha (5)", "gaps of beta (5)"]
     assert (held["p_adjusted"] >= held["p"]).all()
@@ -188,7 +190,7 @@ def test_holm_runs_within_one_models_gaps_and_names_its_family() -> None:
 
 
 def test_the_grid_by_task_is_corrected_for_false_discoveries() -> None:
-    by_task = analyse(drawn(150, models=("alpha", "beta"))).gaps_by_task
+    by_task = analyse(drawn(150, models=("alpha", "beta"))).frames["gaps_by_task"]
     assert by_task["adjustment"].unique().to_list() == ["benjamini_hochberg"]
     assert by_task["family"].unique().to_list() == ["model x task x condition (30)"]
 
@@ -198,14 +200,14 @@ def test_the_seed_fixes_the_bootstraps_of_the_whole_table() -> None:
     one = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=299)))
     again = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=299)))
     other = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=6, draws=299)))
-    assert_frame_equal(one.gaps, again.gaps)
-    assert not one.gaps["low"].equals(other.gaps["low"])
+    assert_frame_equal(one.frames["gaps"], again.frames["gaps"])
+    assert not one.frames["gaps"]["low"].equals(other.frames["gaps"]["low"])
 
 
 def test_each_models_numbers_are_the_same_alone_and_among_others() -> None:
     both = drawn(24, models=("alpha", "beta"), graded=True)
-    alone = analyse(both.filter(model="beta"), FAST).gaps
-    assert_frame_equal(analyse(both, FAST).gaps.filter(model="beta"), alone)
+    alone = analyse(both.filter(model="beta"), FAST).frames["gaps"]
+    assert_frame_equal(analyse(both, FAST).frames["gaps"].filter(model="beta"), alone)
 
 
 def test_other_condition_labels_and_another_reference_work() -> None:
@@ -218,8 +220,8 @@ def test_other_condition_labels_and_another_reference_work() -> None:
 
 def test_a_model_without_the_reference_has_no_gaps() -> None:
     results = drawn(10).filter(pl.col("condition") != "t2t")
-    assert analyse(results).gaps.is_empty()
-    assert set(analyse(results).accuracy["condition"]) == set(SIX) - {"t2t"}
+    assert analyse(results).frames["gaps"].is_empty()
+    assert set(analyse(results).frames["accuracy"]["condition"]) == set(SIX) - {"t2t"}
 
 
 def test_an_item_id_with_two_tasks_is_refused() -> None:
@@ -241,6 +243,7 @@ def test_a_missing_column_is_named() -> None:
 def test_the_gap_machine_works_without_a_run_on_the_needed_columns_alone() -> None:
     bare = drawn(50).select("model", "item_id", "task", "cluster", "condition", "outcome", "score")
     assert_frame_equal(
-        gaps(score_matrices(item_scores(bare)), "t2t", MissingRule(), IntervalOptions()), analyse(drawn(50)).gaps
+        gaps(score_matrices(item_scores(bare)), "t2t", MissingRule(), IntervalOptions()),
+        analyse(drawn(50)).frames["gaps"],
     )
-    assert analyse(bare).asr.is_empty()
+    assert analyse(bare).frames["asr"].is_empty()

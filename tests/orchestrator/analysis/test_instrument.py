@@ -7,18 +7,11 @@ import polars as pl
 import pytest
 from made_up_results import drawn, table
 
-from omnigap_orchestrator.analysis import (
-    Instrument,
-    IntervalOptions,
-    MissingRule,
-    analyse,
-    calibrations_of,
-    corrected,
-    to_json,
-)
+from omnigap_orchestrator.analysis import Instrument, IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.analysis.instrument.hearing import GOLDS_SCHEMA, hearing
 from omnigap_orchestrator.analysis.instrument.human import LABELS_SCHEMA, human
-from omnigap_orchestrator.analysis.instrument.rates import effective_size, rates
+from omnigap_orchestrator.analysis.instrument.rates import calibrations_of, effective_size, rates
+from omnigap_orchestrator.analysis.instrument.rogan_gladen import corrected
 
 OPTIONS = IntervalOptions()
 
@@ -96,24 +89,28 @@ def test_the_band_takes_q0_from_one_kind_of_foil_and_falls_back_where_a_type_has
 def test_the_analysis_gives_corrected_scores_with_their_band() -> None:
     results = drawn(300).with_columns(answer_type=pl.lit("entity"))
     found = analyse(results, instrument=Instrument(clips=usual()))
-    row = found.calibrated.filter(condition="t2s").row(0, named=True)
+    row = found.frames["calibrated"].filter(condition="t2s").row(0, named=True)
     assert row["corrected"] == pytest.approx(corrected(row["raw"], 0.875, 0.9))
     assert row["corrected_plain"] == pytest.approx(corrected(row["raw"], 1.0, 0.9))
     assert row["corrected_sound_alike"] == pytest.approx(corrected(row["raw"], 0.75, 0.9))
     t2t = results.filter(condition="t2t")["score"].mean()
     assert row["gap_plain"] == pytest.approx(row["corrected_plain"] - t2t)
-    assert found.accuracy.equals(analyse(results).accuracy)
-    assert to_json(found)["calibrated"]
+    assert found.frames["accuracy"].equals(analyse(results).frames["accuracy"])
+    assert found.to_json()["calibrated"]
 
 
 def test_without_a_calibration_nothing_is_corrected_and_nothing_said_of_it() -> None:
     found = analyse(drawn(50))
-    assert found.calibration.is_empty() and found.calibrated.is_empty() and found.human.is_empty()
+    assert (
+        found.frames["calibration"].is_empty()
+        and found.frames["calibrated"].is_empty()
+        and found.frames["human"].is_empty()
+    )
     refused = analyse(
         drawn(50).with_columns(answer_type=pl.lit("entity")), instrument=Instrument(refused="of another scorer")
     )
-    assert set(refused.calibrated["reason"]) == {"of another scorer"}
-    assert refused.calibrated["corrected"].null_count() == refused.calibrated.height
+    assert set(refused.frames["calibrated"]["reason"]) == {"of another scorer"}
+    assert refused.frames["calibrated"]["corrected"].null_count() == refused.frames["calibrated"].height
 
 
 def test_word_and_entity_errors_are_pooled_against_known_and_own_texts() -> None:

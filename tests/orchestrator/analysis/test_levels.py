@@ -11,9 +11,7 @@ from made_up_results import drawn, table
 from scipy.stats import norm
 from statsmodels.stats.anova import anova_lm
 
-from omnigap_orchestrator.analysis import analyse
-from omnigap_orchestrator.analysis.gaps.contrasts import MissingRule
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.analysis.replicates.levels import TwoWay, level_gaps, spreads
 
 ITEMS = 120
@@ -78,7 +76,7 @@ def test_the_gap_of_a_level_is_the_gap_of_a_run_with_that_level_alone() -> None:
     by_level, _ = found(results)
     for row in by_level.iter_rows(named=True):
         alone = results.filter((pl.col("font") == row["level"]) | (pl.col("condition") == "t2t"))
-        gap = analyse(alone).gaps.filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
+        gap = analyse(alone).frames["gaps"].filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
         assert [row[k] for k in ("estimate", "low", "high", "n")] == [gap[k] for k in ("estimate", "low", "high", "n")]
 
 
@@ -113,7 +111,7 @@ def test_clusters_of_items_are_one_row_and_the_gap_stays_that_of_the_items() -> 
     grouped = results.with_columns(cluster=pl.format("c{}", (number // 3).clip(0, 20)))
     _, alone = found(results)
     _, together = found(grouped)
-    gap = analyse(grouped).gaps.filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
+    gap = analyse(grouped).frames["gaps"].filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
     assert together["estimate"] == pytest.approx(gap["estimate"])
     assert together["items"] == alone["items"] == ITEMS
     assert together["high_beyond"] >= together["high"]
@@ -127,8 +125,8 @@ def test_where_nothing_varies_the_wider_interval_is_that_of_the_items() -> None:
 
 def test_without_levels_the_tables_are_empty_but_there() -> None:
     analysis = analyse(drawn(30))
-    assert analysis.levels.is_empty()
-    assert analysis.spreads.is_empty()
+    assert analysis.frames["levels"].is_empty()
+    assert analysis.frames["spreads"].is_empty()
 
 
 def test_mean_squares_and_the_test_of_levels_are_those_of_the_anova_table() -> None:
@@ -206,8 +204,8 @@ def test_where_the_gap_of_a_level_is_refused_nothing_is_said_of_the_modality() -
     lost = pl.col("item_id").is_in([f"q{i}" for i in range(10)]) & (pl.col("font") == "Mono").fill_null(False)
     failed = results.with_columns(outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"))
     analysis = analyse(failed)
-    assert dict(analysis.levels.select("level", pl.col("estimate").is_null()).iter_rows()) == {
+    assert dict(analysis.frames["levels"].select("level", pl.col("estimate").is_null()).iter_rows()) == {
         "Mono": True,
         "Sans": False,
     }
-    assert analysis.spreads.is_empty()
+    assert analysis.frames["spreads"].is_empty()

@@ -22,9 +22,9 @@ SWAPPED = {"s2t": "i2t", "i2t": "s2t", "s2s": "i2s", "i2s": "s2s"}
 
 
 def assert_same(one: Analysis, other: Analysis) -> None:
-    for name, table in one.tables().items():
+    for name, table in one.frames.items():
         try:
-            assert_frame_equal(table, other.tables()[name], abs_tol=1e-9)
+            assert_frame_equal(table, other.frames[name], abs_tol=1e-9)
         except AssertionError as error:
             raise AssertionError(f"{name}: {error}") from None
 
@@ -81,13 +81,14 @@ def test_duplicating_the_set_keeps_every_estimate_and_doubles_every_count() -> N
         "set_level": ["value"],
     }
     for name, columns in kept.items():
-        before, after = one.tables()[name], two.tables()[name]
+        before, after = one.frames[name], two.frames[name]
         assert before.height > 0, name
         for column in columns:
             np.testing.assert_allclose(after[column].cast(pl.Float64), before[column].cast(pl.Float64), atol=1e-12)
         if name != "set_level":
             assert after["n"].to_list() == [2 * n for n in before["n"]], name
-    narrower = two.gaps.filter(pooling="item_weighted")["se"] / one.gaps.filter(pooling="item_weighted")["se"]
+    ses = [found.frames["gaps"].filter(pooling="item_weighted")["se"] for found in (one, two)]
+    narrower = ses[1] / ses[0]
     # 30 clusters: the finite-cluster correction shrinks too.
     np.testing.assert_allclose(narrower, np.sqrt(29 / 30 * 60 / 59 / 2), rtol=1e-9)
 
@@ -107,8 +108,8 @@ def test_swapping_speech_and_image_swaps_their_rows() -> None:
         ("equivalence", ["condition"], ["estimate", "p"]),
         ("power", ["condition"], ["needed", "q"]),
     ):
-        before = one.tables()[name].select(*keys, *columns).sort(keys)
-        after = swapped(other.tables()[name]).select(*keys, *columns).sort(keys)
+        before = one.frames[name].select(*keys, *columns).sort(keys)
+        after = swapped(other.frames[name]).select(*keys, *columns).sort(keys)
         assert_frame_equal(before, after, abs_tol=1e-9)
 
 
@@ -117,7 +118,7 @@ def test_swapping_a_condition_and_the_reference_mirrors_gaps_whatever_their_inte
     for results in CASES.values():
         pair = results.filter(pl.col("condition").is_in(["t2t", "s2t"]))
         mirrored = pair.with_columns(pl.col("condition").replace({"t2t": "s2t", "s2t": "t2t"}))
-        one, other = analyse(pair, FAST).gaps, analyse(mirrored, FAST).gaps
+        one, other = analyse(pair, FAST).frames["gaps"], analyse(mirrored, FAST).frames["gaps"]
         for column in ("estimate", "p"):
             sign = -1 if column == "estimate" else 1
             np.testing.assert_allclose(other[column], sign * one[column], atol=1e-9)

@@ -12,15 +12,18 @@ from omnigap_orchestrator.analysis import (
     IntervalOptions,
     MissingRule,
     analyse,
-    detectable_gap,
     item_scores,
-    paired_variance,
-    pairs_needed,
-    pairs_needed_for_equivalence,
     score_matrices,
 )
 from omnigap_orchestrator.analysis.power.equivalence import equivalence, tost_p
-from omnigap_orchestrator.analysis.power.sample_size import phi_range, power_table
+from omnigap_orchestrator.analysis.power.sample_size import (
+    detectable_gap,
+    paired_variance,
+    pairs_needed,
+    pairs_needed_for_equivalence,
+    phi_range,
+    power_table,
+)
 
 
 @pytest.mark.parametrize(("phi", "published"), [(0, 3815), (0.15, 3244), (0.3, 2672), (0.5, 1909), (0.7, 1147)])
@@ -112,7 +115,7 @@ def test_equal_conditions_are_equivalent_only_with_enough_items() -> None:
 
 
 def test_the_verdict_and_the_p_agree_where_t_is_used() -> None:
-    rows = analyse(drawn(500), AnalysisOptions(margin=0.2)).equivalence.filter(method="cluster_t")
+    rows = analyse(drawn(500), AnalysisOptions(margin=0.2)).frames["equivalence"].filter(method="cluster_t")
     assert set(rows["verdict"]) == {"equivalent", "not shown"}
     assert ((rows["p"] < 0.05) == (rows["verdict"] == "equivalent")).all()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from omnigap_orchestrator.analysis import Labelled, ppi_difference, ppi_mean
+from omnigap_orchestrator.analysis.instrument.ppi import Labelled, ppi_difference, ppi_mean
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray
 
 RNG = np.random.default_rng

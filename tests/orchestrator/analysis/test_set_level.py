@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 from made_up_results import drawn, paired
 
-from omnigap_orchestrator.analysis import AnalysisOptions, MissingRule, analyse, disparity, imbalance, spread
+from omnigap_orchestrator.analysis import AnalysisOptions, MissingRule, analyse
+from omnigap_orchestrator.analysis.gaps.set_level import disparity, imbalance, spread
 
 GEMINI = {"a2t": 71.0, "a2v": 58.9, "t2a": 64.4, "t2v": 79.8, "v2a": 60.8, "v2t": 88.6}
 QWEN = {"a2t": 62.0, "a2v": 48.0, "t2a": 55.4, "t2v": 59.6, "v2a": 50.5, "v2t": 76.3}
@@ -34,23 +35,23 @@ def test_a_foreign_table_of_six_directions_gets_every_figure() -> None:
         scores = (rng.random(200) < accuracy / 100).astype(float)
         frames.append(paired(scores, scores, name=name).filter(pl.col("condition") == name))
     result = analyse(pl.concat(frames), AnalysisOptions(reference="v2t"))
-    held = result.accuracy.filter(pooling="item_weighted", missing="answered_only")
+    held = result.frames["accuracy"].filter(pooling="item_weighted", missing="answered_only")
     acc = dict(held.select("condition", "estimate").iter_rows())
-    found = dict(result.set_level.select("measure", "value").iter_rows())
+    found = dict(result.frames["set_level"].select("measure", "value").iter_rows())
     assert found["disparity t vs a (sum of two gaps)"] == pytest.approx(disparity(acc, "t", "a", via="v"))
     assert found["imbalance t<->v"] == pytest.approx(acc["t2v"] - acc["v2t"])
-    assert result.gaps["condition"].n_unique() == 5
+    assert result.frames["gaps"]["condition"].n_unique() == 5
 
 
 def test_the_six_conditions_of_a_run_give_the_spread_and_one_imbalance() -> None:
-    measures = analyse(drawn(50)).set_level["measure"].to_list()
+    measures = analyse(drawn(50)).frames["set_level"]["measure"].to_list()
     assert measures == ["spread", "imbalance s<->t"]
 
 
 def test_a_condition_that_lacks_too_many_scores_is_in_no_set_level_figure() -> None:
     lost = (pl.col("condition") == "t2s") & (pl.col("item_id") < "q0000010")
     results = drawn(50).with_columns(outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"))
-    (row,) = analyse(results).set_level.iter_rows(named=True)
+    (row,) = analyse(results).frames["set_level"].iter_rows(named=True)
     assert (row["measure"], row["conditions"], row["n"]) == ("spread", 5, 50)
-    shown = analyse(results, AnalysisOptions(missing=MissingRule(allow=True))).set_level
+    shown = analyse(results, AnalysisOptions(missing=MissingRule(allow=True))).frames["set_level"]
     assert shown["measure"].to_list() == ["spread", "imbalance s<->t"]

@@ -27,7 +27,8 @@ def test_an_effect_of_one_lost_item_of_14_has_the_interval_of_the_gap_that_lost_
     ]
     (effect,) = (
         analyse(table(rows))
-        .effects.filter(effect="speech input", pooling="item_weighted", missing="answered_pairs")
+        .frames["effects"]
+        .filter(effect="speech input", pooling="item_weighted", missing="answered_pairs")
         .iter_rows(named=True)
     )
     alone = tango(0, 1, 14)

@@ -10,10 +10,10 @@ import pytest
 PROGRAM = """
 import json
 from made_up_results import drawn
-from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse, to_json
+from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse
 options = AnalysisOptions(intervals=IntervalOptions(draws=299))
 made = (drawn(60, cluster_size=c, graded=g, replicates=2) for c, g in ((1, True), (4, False)))
-tables = [to_json(analyse(results, options)) for results in made]
+tables = [analyse(results, options).to_json() for results in made]
 print(json.dumps(tables))
 """
 

@@ -112,7 +112,7 @@ async def test_the_report_gives_spoken_answers_corrected_beside_raw(tmp_path: Pa
     before = await setting.drive()
     assert before["calibrated"] == before["calibration"] == []
     await measured(setting)
-    summary = report(setting.folder, Silent())
+    summary = report(setting.folder, Silent()).to_json()
     (row,) = summary["calibrated"]
     assert row["condition"] == "t2s"
     assert row["raw"] == pytest.approx(4 / 6)
@@ -140,7 +140,7 @@ async def test_a_calibration_by_another_scorer_is_refused_and_said_so(tmp_path: 
     assert "another ASR scorer" in row["reason"]
     assert summary["calibration"] == []
     await measured(setting)
-    assert report(setting.folder, Silent())["calibrated"][0]["corrected"] is not None
+    assert report(setting.folder, Silent()).to_json()["calibrated"][0]["corrected"] is not None
 
 
 async def test_a_calibration_scored_by_other_rules_is_refused(tmp_path: Path, host: Serve) -> None:
@@ -148,10 +148,10 @@ async def test_a_calibration_scored_by_other_rules_is_refused(tmp_path: Path, ho
     await setting.drive()
     clips, _ = await measured(setting)
     clips.with_columns(scoring_version=pl.lit("older")).write_parquet(setting.folder.calibration)
-    (row,) = report(setting.folder, Silent())["calibrated"]
+    (row,) = report(setting.folder, Silent()).to_json()["calibrated"]
     assert "other rules" in row["reason"]
     clips.with_columns(tts_digest=pl.lit("older")).write_parquet(setting.folder.calibration)
-    summary = report(setting.folder, Silent())
+    summary = report(setting.folder, Silent()).to_json()
     assert summary["calibrated"][0]["reason"] is None
     assert "voice service has changed" in summary["instrument_note"]
 
@@ -160,7 +160,7 @@ async def test_a_calibration_by_another_metric_or_in_another_language_is_refused
     setting = await a_setting(Parrots(), host, tmp_path)
     await setting.drive()
     await measured(setting)
-    assert report(setting.folder, Silent())["calibrated"][0]["reason"] is None
+    assert report(setting.folder, Silent()).to_json()["calibrated"][0]["reason"] is None
     setting.tables = {**TEXT_IN, "scoring": {"tasks": {"capitals": "exact"}}}
     (row,) = (await setting.drive())["calibrated"]
     assert "scored by containment in the calibration, and by exact in this run" in row["reason"]
@@ -168,7 +168,7 @@ async def test_a_calibration_by_another_metric_or_in_another_language_is_refused
     (row,) = (await setting.drive())["calibrated"]
     assert "another ASR scorer" in row["reason"]
     await measured(setting)
-    assert report(setting.folder, Silent())["calibrated"][0]["reason"] is None
+    assert report(setting.folder, Silent()).to_json()["calibrated"][0]["reason"] is None
 
 
 async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were_heard(

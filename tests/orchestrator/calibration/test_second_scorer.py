@@ -75,9 +75,9 @@ async def test_transcribe_takes_a_second_scorer_for_good_and_asks_no_model(tmp_p
     await setting.drive()
     other = Parrots(misheard={"Madrid": "my grid"}, said=parrots.said)
     place = await host(Double(other.hear, name="other ears"))
-    summary = await resume(setting.folder, HEARING, Silent(), Changes(second_scorer=(place,)))
+    summary = (await resume(setting.folder, HEARING, Silent(), Changes(second_scorer=(place,)))).to_json()
     assert summary["calibrated"][0]["second_scorer"] == pytest.approx(5 / 6)
-    again = await resume(setting.folder, HEARING, Silent())
+    again = (await resume(setting.folder, HEARING, Silent())).to_json()
     assert again["calibrated"] == summary["calibrated"]
 
 

@@ -116,7 +116,7 @@ async def test_a_gap_is_refused_where_too_many_pairs_lack_an_answer_unless_asked
     assert gaps["s2t"]["estimate"] is None
     assert "3" in gaps["s2t"]["reason"]
     assert gaps["i2t"]["estimate"] == 0
-    assert headline(report(setting.folder, Silent(), allow_missing=True))["s2t"]["estimate"] == 0
+    assert headline(report(setting.folder, Silent(), allow_missing=True).to_json())["s2t"]["estimate"] == 0
     assert headline(await setting.drive(stages=["score"]))["s2t"]["estimate"] is None
 
 
@@ -138,7 +138,7 @@ async def test_stage_after_stage_on_the_folder_alone_gives_the_table_of_one_run(
     assert not (await steps.drive(stages=["generate"]))["whole"]
     assert len(model.asked) == 2 * asked
     for stage, whole_then in (("transcribe", False), ("score", True)):
-        told = await resume(steps.folder, RunScope.parse((), (), (stage,)), Silent())
+        told = (await resume(steps.folder, RunScope.parse((), (), (stage,)), Silent())).to_json()
         assert told["whole"] is whole_then
     assert len(model.asked) == 2 * asked
     table = pl.read_parquet(steps.folder.results)

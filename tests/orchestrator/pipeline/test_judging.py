@@ -220,7 +220,10 @@ async def test_another_rubric_judges_again_and_asks_no_model(tmp_path: Path, hos
     assert len(judge.asked) == 2, "nothing changed, nothing is asked"
     mine.write_text("Rate strictly {question} {answer}")
     judge.respond = judge_of("2").respond
-    assert report(made.folder, Silent())["whole"], "until it is judged again, the scores of the old rubric stand"
+    old = report(made.folder, Silent()).to_json()
+    assert old["whole"], "until it is judged again, the scores of the old rubric stand"
+        "until it is judged again, the scores of the old rubric stand"
+    )
     await again(made)
     assert len(judge.asked) == 4 and judge.asked[-1].parts[0].text.startswith("Rate strictly What")
     assert made.table()["score"].to_list() == [0.25, 0.25]

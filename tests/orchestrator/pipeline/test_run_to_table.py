@@ -59,7 +59,9 @@ async def test_answers_that_mean_the_same_agree_however_the_scorer_spells_them(t
     table = await setting.execute()
     assert set(table["answer_used"]) == {"3", "Three."}
     assert set(table["normalised_answer"]) == {"3"}
-    assert analyse(table).consistency.row(by_predicate=pl.col("measure") == "RER", named=True)["estimate"] == 1.0
+    assert (
+        analyse(table).frames["consistency"].row(by_predicate=pl.col("measure") == "RER", named=True)["estimate"] == 1.0
+    )
 
 
 async def test_a_row_has_its_values_in_the_order_of_the_schema(tmp_path: Path, host: Serve) -> None:

@@ -56,7 +56,7 @@ async def test_files_of_another_form_that_a_kill_cut_short_are_not_taken_for_the
     # summary.json is there by now, in the other form; the report is still the old one.
     monkeypatch.setattr(write, "write_report", killed)
     with pytest.raises(KeyboardInterrupt):
-        report(setting.folder, Silent(), allow_missing=True)
+        report(setting.folder, Silent(), allow_missing=True).to_json()
     assert not is_current(setting)
     monkeypatch.undo()
     summary = await setting.drive()
@@ -74,6 +74,6 @@ async def test_labels_stay_where_the_tables_keep_to_verified_items(tmp_path: Pat
     blank = {name: pl.Series(name, [None] * 3, dtype) for name, dtype in VERIFICATION_SCHEMA.items()}
     verification = pl.DataFrame({**blank, **facts, "verdict": verdicts}, schema=VERIFICATION_SCHEMA)
     verification.write_parquet(setting.folder.verification)
-    summary = report(setting.folder, Silent(), labels=labels, verified_only=True)
+    summary = report(setting.folder, Silent(), labels=labels, verified_only=True).to_json()
     assert not summary["instrument_note"]
     assert [(row["n"], row["labelled"]) for row in summary["human"]] == [(2, 2), (2, 2)]

@@ -201,8 +201,8 @@ def test_contextasr_bench_has_its_conditions_inside_the_rows() -> None:
 def test_what_was_read_can_be_analysed(name: str, files: tuple[str, ...], conditions: tuple[str, ...]) -> None:
     read_in = read(name, *files, conditions=conditions)
     tables = analyse(read_in.frame, AnalysisOptions(reference=read_in.reference))
-    assert tables.gaps.height > 0
-    assert set(tables.gaps["reference"]) == {read_in.reference}
+    assert tables.frames["gaps"].height > 0
+    assert set(tables.frames["gaps"]["reference"]) == {read_in.reference}
 
 
 def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:

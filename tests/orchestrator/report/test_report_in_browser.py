@@ -167,7 +167,7 @@ async def test_a_table_comes_as_csv_and_as_latex(report: str, analysis: Analysis
     lines = (await area.input_value()).splitlines()
     heading, first = lines[0].split(","), lines[1].split(",")
     assert "95 % interval low" in heading and "95 % interval high" in heading
-    gap = analysis.gaps.filter(
+    gap = analysis.frames["gaps"].filter(
         (pl.col("pooling") == "item_weighted")
         & (pl.col("missing") == "answered_pairs")
         & (pl.col("condition") == "s2t")

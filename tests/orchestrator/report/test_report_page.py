@@ -130,11 +130,12 @@ def test_methods_name_what_was_done(plain: str, analysis: Analysis, run: FakeRun
     assert "beam 5, temperature 0, int8" in text
     assert "adjusted after Holm" in text
     draws = f"{analysis.options.intervals.draws:,} draws and seed {analysis.options.intervals.seed}"
-    assert analysis.agreement["method"].str.contains("bootstrap|jeffreys").any()
+    assert analysis.frames["agreement"]["method"].str.contains("bootstrap|jeffreys").any()
     assert draws in text
-    closed = {name: table.clear() for name, table in analysis.tables().items() if name != "gaps"}
-    t_alone = analysis.gaps.with_columns(method=pl.lit("cluster_t"))
-    assert draws not in " ".join(methods_paragraphs(run.results, replace(analysis, gaps=t_alone, **closed), run.facts))
+    closed = {name: table.clear() for name, table in analysis.frames.items()}
+    t_alone = analysis.frames["gaps"].with_columns(method=pl.lit("cluster_t"))
+    without = replace(analysis, frames={**closed, "gaps": t_alone})
+    assert draws not in " ".join(methods_paragraphs(run.results, without, run.facts))
 
 
 def test_answers_of_two_digests_are_called_out(page: Write, run: FakeRun) -> None:

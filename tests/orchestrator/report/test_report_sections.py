@@ -78,10 +78,10 @@ def test_routing_on_a_whole_run_has_no_column_for_what_is_missing(run: FakeRun, 
 
 def test_a_refused_gap_is_none_of_those_that_have_the_items(run: FakeRun) -> None:
     analysis = analyse(lacking(run, 4).with_columns(score=pl.col("score") * (pl.int_range(pl.len()) % 7 > 0)))
-    assert analysis.equivalence.filter(verdict="refused")["condition"].to_list() == ["t2s"]
+    assert analysis.frames["equivalence"].filter(verdict="refused")["condition"].to_list() == ["t2s"]
     section = power_section(analysis)
     assert section is not None
-    assert f" of {analysis.power.height - 1} contrasts have the items" in section.lead
+    assert f" of {analysis.frames['power'].height - 1} contrasts have the items" in section.lead
 
 
 def test_voices_with_a_refused_gap_are_not_called_the_same_carrier(tmp_path: Path) -> None:

@@ -157,24 +157,24 @@ async def test_a_verification_that_is_no_table_is_refused_with_what_mends_it(mad
     folder = (await made()).setting.folder
     folder.verification.write_bytes(b"cut off")
     with pytest.raises(FolderError, match="is not what this omnigap writes: run `omnigap-orchestrate verify"):
-        report(folder, Silent())
+        report(folder, Silent()).to_json()
 
 
 async def test_the_report_can_keep_to_verified_items_and_says_so(made: Make) -> None:
     run = await made()
     folder = run.setting.folder
     with pytest.raises(FolderError, match="never read back: call `omnigap-orchestrate verify --run-dir"):
-        report(folder, Silent(), verified_only=True)
+        report(folder, Silent(), verified_only=True).to_json()
     run.readers.spoiled[Modality.SPEECH][FRANCE] = "what is"
     await verified(run)
-    whole = report(folder, Silent())
+    whole = report(folder, Silent()).to_json()
     page = folder.report.read_text(encoding="utf-8")
     assert "lost content" in page
     assert "what is" in page
     assert "images by eye and recordings by ear" in page
     assert {(row["items_kept"], row["items"]) for row in whole["carriers"]["gaps"]} == {("all", 8), ("not_lost", 7)}
     assert whole["conditions"][0]["items"] == 8
-    narrow = report(folder, Silent(), verified_only=True)
+    narrow = report(folder, Silent(), verified_only=True).to_json()
     assert {row["items"] for row in narrow["conditions"]} == {7}
     assert "7 of 8 items whose every made carrier was read back" in narrow["notes"][0]
     assert "7 of 8 items whose every made carrier" in folder.report.read_text(encoding="utf-8")

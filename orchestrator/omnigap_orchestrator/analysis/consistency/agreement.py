@@ -12,11 +12,37 @@ import polars as pl
 from scipy import stats
 
 from omnigap_orchestrator.analysis.consistency.rates import RIGHT_AT
-from omnigap_orchestrator.analysis.consistency.schema import AGREEMENT_SCHEMA
 from omnigap_orchestrator.analysis.inference.bootstraps import resampled, seed_of
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, enough_for_t
+from omnigap_orchestrator.analysis.inference.choose import enough_for_t
 from omnigap_orchestrator.analysis.inference.closed_form import ClusterTotals
-from omnigap_orchestrator.analysis.scores.pairs import FloatArray, ModelScores
+from omnigap_orchestrator.analysis.options import IntervalOptions
+from omnigap_orchestrator.analysis.rows import schema_of
+from omnigap_orchestrator.analysis.scores.pairs import MODELS, FloatArray, ModelScores
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementRow:
+    """Agreement of two conditions on which items are right."""
+
+    model: str
+    first: str
+    second: str
+    n: int
+    both_right: int
+    first_only: int
+    second_only: int
+    both_wrong: int
+    kappa: float | None
+    kappa_low: float | None
+    kappa_high: float | None
+    phi: float | None
+    phi_low: float | None
+    phi_high: float | None
+    method: str | None
+
+
+AGREEMENT_SCHEMA = schema_of(AgreementRow)
 
 BOOTSTRAP, JEFFREYS = "cluster_bootstrap_percentile", "dirichlet_jeffreys"
 
@@ -133,3 +159,8 @@ def _percentiles(values: FloatArray, level: float) -> tuple[float, float]:
         return math.nan, math.nan
     low, high = np.quantile(held, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+AGREEMENT = Table(
+    name="agreement", row=AgreementRow, compute=lambda given: pairwise_agreement(given[MODELS], given.options.intervals)
+)

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from omnigap_orchestrator.analysis.consistency.rates import RIGHT_AT
-from omnigap_orchestrator.analysis.consistency.schema import FLIPS_SCHEMA
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.pairs import is_scored
+
+
+@dataclass(frozen=True, slots=True)
+class FlipRow:
+    """One cell that is right where the reference is wrong, or the reverse."""
+
+    model: str
+    item_id: str
+    task: str | None
+    condition: str
+    replicate: int
+    # lost: right in the reference only; gained: right here only.
+    direction: str
+    score: float | None
+    reference_score: float | None
+    answer_used: str | None
+    reference_answer: str | None
+    own_text: str | None
+    transcript: str | None
+    input_media: str | None
+    output_media: str | None
+    reference_input_media: str | None
+
+
+FLIPS_SCHEMA = schema_of(FlipRow)
 
 
 def flips(results: pl.DataFrame, reference: str) -> pl.DataFrame:

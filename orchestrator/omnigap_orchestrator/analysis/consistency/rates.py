@@ -11,9 +11,31 @@ import polars as pl
 from scipy import stats
 
 from omnigap.vocabulary import Outcome
-from omnigap_orchestrator.analysis.consistency.schema import CONSISTENCY_SCHEMA
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
-from omnigap_orchestrator.analysis.scores.pairs import BoolArray, FloatArray, IntArray, ModelScores
+from omnigap_orchestrator.analysis.inference.choose import Sample, mean_interval
+from omnigap_orchestrator.analysis.options import IntervalOptions
+from omnigap_orchestrator.analysis.rows import IntervalColumns, schema_of
+from omnigap_orchestrator.analysis.scores.pairs import MODELS, BoolArray, FloatArray, IntArray, ModelScores
+from omnigap_orchestrator.analysis.table import AnalysisInput, Table
+
+
+@dataclass(frozen=True)
+class _ConsistencyKey:
+    model: str
+    # RER, CFR, MMC, all_right or all_wrong.
+    measure: str
+    conditions: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyRow(IntervalColumns, _ConsistencyKey):
+    """One measure over all conditions of a model."""
+
+    # What independent conditions with the same accuracies would give, and what guessing would.
+    if_independent: float | None
+    if_guessing: float | None
+
+
+CONSISTENCY_SCHEMA = schema_of(ConsistencyRow)
 
 RIGHT_AT = 0.5
 """A graded or averaged score of at least this counts as right where an item must be right or wrong."""
@@ -153,3 +175,25 @@ def _independent(measure: str, accuracies: FloatArray) -> float:
     if measure == "CFR":
         return 1 - every / (1 - none) if none < 1 else math.nan
     return {"MMC": 1 - none, "all_right": every, "all_wrong": none}.get(measure, math.nan)
+
+
+def _consistency(given: AnalysisInput) -> pl.DataFrame:
+    named = {"answer_used", "normalised_answer"} & set(given.results.columns)
+    agreement = agreeing_items(given.results) if named else None
+    options = given.options
+    return consistency(given[MODELS], agreement, options.chance, options.intervals, _chances(given.results))
+
+
+def _chances(results: pl.DataFrame) -> dict[str, float]:
+    """By item, the probability of guessing it right, where the table has a column `chance`."""
+    if "chance" not in results.columns:
+        return {}
+    return dict(
+        results.select("item_id", pl.col("chance").cast(pl.Float64).fill_nan(None))
+        .drop_nulls()
+        .unique("item_id")
+        .iter_rows()
+    )
+
+
+CONSISTENCY = Table(name="consistency", row=ConsistencyRow, compute=_consistency)

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from omnigap.vocabulary import Control
-from omnigap_orchestrator.analysis.controls.schema import REPEAT_SCHEMA
-from omnigap_orchestrator.analysis.gaps.accuracy import accuracy
-from omnigap_orchestrator.analysis.gaps.schema import ACCURACY_SCHEMA
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.gaps.accuracy import ACCURACY_SCHEMA, accuracy
+from omnigap_orchestrator.analysis.inference.choose import Sample, mean_interval
+from omnigap_orchestrator.analysis.options import IntervalOptions
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.pairs import NEEDED_COLUMNS, is_scored, item_scores, score_matrices
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatRow:
+    """What changed in one condition when the same was asked again."""
+
+    model: str
+    condition: str
+    # Share of items whose score changed when asked again.
+    changed: float | None
+    changed_low: float | None
+    changed_high: float | None
+    changed_method: str | None
+    # Score when asked again minus score at first.
+    drift: float | None
+    drift_low: float | None
+    drift_high: float | None
+    drift_method: str | None
+    n: int
+    clusters: int
+
+
+REPEAT_SCHEMA = schema_of(RepeatRow)
 
 _AGAIN = " again"
 
@@ -80,3 +105,10 @@ def _changed(results: pl.DataFrame, again: pl.DataFrame) -> dict[tuple[str, str,
 def control_names(controls: pl.DataFrame) -> Sequence[str]:
     """The kinds of control cells that a table holds, sorted."""
     return sorted(controls["control"].drop_nulls().unique().to_list())
+
+
+REPEAT = Table(
+    name="repeat",
+    row=RepeatRow,
+    compute=lambda given: repeat_noise(given.results, given.control_cells, given.options.intervals),
+)

@@ -2,18 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis.controls.blank_and_repeat import blank_accuracy, control_names
-from omnigap_orchestrator.analysis.controls.schema import CONTROL_COUNTS_SCHEMA, FIRST_PASS_SCHEMA, GUESSING_SCHEMA
 from omnigap_orchestrator.analysis.gaps.accuracy import ANSWERED_ONLY
 from omnigap_orchestrator.analysis.gaps.contrasts import ITEM_WEIGHTED
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
-from omnigap_orchestrator.analysis.scores.denominators import condition_counts, condition_rank
+from omnigap_orchestrator.analysis.options import IntervalOptions
+from omnigap_orchestrator.analysis.rows import IntervalColumns, schema_of
+from omnigap_orchestrator.analysis.scores.denominators import ConditionRow, condition_counts, condition_rank
 from omnigap_orchestrator.analysis.scores.pairs import item_scores
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True)
+class _GuessingKey:
+    model: str
+    condition: str
+    # all, or choices: those of the items that offer choices, where some do and some do not.
+    items: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuessingRow(IntervalColumns, _GuessingKey):
+    """Accuracy on the blank carrier, with its interval."""
+
+    lacking: int
+    # What picking a choice at random gives; null unless all of these items offer choices.
+    chance: float | None
+    # Accuracy on the real carrier, over these items.
+    accuracy: float | None
+
+
+GUESSING_SCHEMA = schema_of(GuessingRow)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPassRow:
+    """What the first pass of a two-pass control wrote down, in one condition."""
+
+    model: str
+    # s2t: what was heard; i2t: what was read.
+    condition: str
+    written: int
+    # Of those, the ones where the model wrote nothing.
+    empty: int
+    # Of those with known words, the ones without a word error, as a share.
+    exact: float | None
+    # Pooled: errors over words.
+    wer: float | None
+    wer_errors: int
+    wer_words: int
+    wer_cells: int
+
+
+FIRST_PASS_SCHEMA = schema_of(FirstPassRow)
 
 ALL, CHOICES = "all", "choices"
+
+
+@dataclass(frozen=True)
+class _ControlKey:
+    control: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRow(ConditionRow, _ControlKey):
+    """What became of the planned cells of one kind of control, in one condition."""
+
+
+CONTROL_COUNTS_SCHEMA = schema_of(ControlRow)
 
 
 def control_counts(controls: pl.DataFrame) -> pl.DataFrame:
@@ -94,3 +154,15 @@ def first_passes(controls: pl.DataFrame) -> pl.DataFrame:
 def _with(frame: pl.DataFrame, column: str, dtype: pl.DataType | type[pl.DataType]) -> pl.DataFrame:
     """The frame with a column that tables made elsewhere may lack."""
     return frame if column in frame.columns else frame.with_columns(pl.lit(None, dtype).alias(column))
+
+
+CONTROLS = Table(name="controls", row=ControlRow, compute=lambda given: control_counts(given.control_cells))
+
+
+BLANK = Table(
+    name="blank",
+    row=GuessingRow,
+    compute=lambda given: guessing(given.results, given.control_cells, given.options.intervals),
+)
+
+FIRST_PASSES = Table(name="first_passes", row=FirstPassRow, compute=lambda given: first_passes(given.control_cells))

@@ -9,11 +9,34 @@ import numpy as np
 import polars as pl
 
 from omnigap.vocabulary import Control
-from omnigap_orchestrator.analysis.controls.schema import WATERFALL_SCHEMA
-from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED, MissingRule
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, bootstrap_interval
+from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
+from omnigap_orchestrator.analysis.inference.choose import Sample, bootstrap_interval
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.rows import IntervalColumns, schema_of
 from omnigap_orchestrator.analysis.scores.own_text import own_text_scored
 from omnigap_orchestrator.analysis.scores.pairs import NEEDED_COLUMNS, ModelScores, item_scores, score_matrices
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True)
+class _StepKey:
+    model: str
+    condition: str
+    order: int
+    # A step's name, and last "gap", the sum of the steps.
+    step: str
+    formula: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow(IntervalColumns, _StepKey):
+    """One step of the chain from the reference to a condition."""
+
+    lacking: int
+    reason: str | None
+
+
+WATERFALL_SCHEMA = schema_of(StepRow)
 
 OWN = " own text"
 TWO_PASS = " two-pass"
@@ -134,3 +157,12 @@ def _chain_rows(
         estimate = float(ends[:, 0].mean()) - float(ends[:, 1].mean())
         rows.append((*head, estimate, interval.low, interval.high, interval.method, *tail))
     return rows
+
+
+WATERFALL = Table(
+    name="waterfall",
+    row=StepRow,
+    compute=lambda given: waterfall(
+        given.results, given.options.missing, given.options.intervals, given.controls, given.options.reference
+    ),
+)

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from omnigap.vocabulary import Flag, Outcome
-from omnigap_orchestrator.analysis.diagnostics.schema import ANSWERS_SCHEMA
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.denominators import condition_rank
 from omnigap_orchestrator.analysis.scores.own_text import gives_own_text
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """The shape of the answers of one condition."""
+
+    model: str
+    condition: str
+    answered: int
+    with_text: int
+    mean_words: float | None
+    median_words: float | None
+    refused: float | None
+    unparsable: float | None
+    wrong_language: float | None
+    truncated: float | None
+    silent: float | None
+
+
+ANSWERS_SCHEMA = schema_of(AnswerRow)
 
 
 def answer_shapes(results: pl.DataFrame) -> pl.DataFrame:
@@ -51,3 +74,6 @@ def answer_shapes(results: pl.DataFrame) -> pl.DataFrame:
         .collect()
         .cast(ANSWERS_SCHEMA)
     )
+
+
+ANSWERS = Table(name="answers", row=AnswerRow, compute=lambda given: answer_shapes(given.results))

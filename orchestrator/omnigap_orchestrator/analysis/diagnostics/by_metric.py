@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from omnigap.vocabulary import Flag, Outcome
-from omnigap_orchestrator.analysis.diagnostics.schema import METRICS_SCHEMA
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.denominators import condition_rank
 from omnigap_orchestrator.analysis.scores.pairs import is_scored
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """Descriptive; the shares are of the scored cells."""
+
+    model: str
+    metric: str
+    condition: str
+    items: int
+    # Cells of these items; those with a score; those that failed, in the judge's case for want of a verdict too.
+    planned: int
+    scored: int
+    failed: int
+    mean_score: float | None
+    # On the rubric's own scale; null but for a judge with one.
+    mean_rating: float | None
+    # Shares of the scored cells; null where the table has no flags.
+    refused: float | None
+    unparsable: float | None
+
+
+METRICS_SCHEMA = schema_of(MetricRow)
 
 
 def by_metric(results: pl.DataFrame) -> pl.DataFrame:
@@ -44,3 +70,6 @@ def by_metric(results: pl.DataFrame) -> pl.DataFrame:
         .collect()
         .cast(METRICS_SCHEMA)
     )
+
+
+METRICS = Table(name="metrics", row=MetricRow, compute=lambda given: by_metric(given.results))

@@ -2,11 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from omnigap.vocabulary import Flag, Outcome
-from omnigap_orchestrator.analysis.diagnostics.schema import ASR_SCHEMA, ERRORS_SCHEMA, FLAGS_SCHEMA
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.denominators import condition_rank
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class AsrRow:
+    """The ASR scorer's own measures of one condition."""
+
+    model: str
+    condition: str
+    transcribed: int
+    empty: int
+    silent: int
+    truncated: int
+    suspect: int
+    other_language: int
+    mean_avg_logprob: float | None
+    mean_no_speech_prob: float | None
+    mean_compression_ratio: float | None
+    audio_seconds: float | None
+    # Against the model's own text, pooled: errors over words. Null without these counts.
+    wer: float | None
+    wer_errors: int
+    wer_words: int
+    wer_cells: int
+
+
+ASR_SCHEMA = schema_of(AsrRow)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """How many answers have one flag."""
+
+    model: str
+    condition: str
+    flag: str
+    cells: int
+    answered: int
+    share: float
+
+
+FLAGS_SCHEMA = schema_of(FlagRow)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """Cells without an answer, for one reason."""
+
+    model: str
+    condition: str
+    outcome: str
+    error_reason: str | None
+    cells: int
+    example: str | None
+
+
+ERRORS_SCHEMA = schema_of(ErrorRow)
 
 _OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
     "flags": pl.List(pl.String),
@@ -96,3 +155,12 @@ def error_counts(results: pl.DataFrame) -> pl.DataFrame:
         .select(ERRORS_SCHEMA.names())
         .collect()
     )
+
+
+ASR = Table(name="asr", row=AsrRow, compute=lambda given: asr_diagnostics(given.results))
+
+
+FLAGS = Table(name="flags", row=FlagRow, compute=lambda given: flag_counts(given.results))
+
+
+ERRORS = Table(name="errors", row=ErrorRow, compute=lambda given: error_counts(given.results))

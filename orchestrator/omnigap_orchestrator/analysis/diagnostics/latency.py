@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
 from omnigap.vocabulary import Outcome
-from omnigap_orchestrator.analysis.diagnostics.schema import LATENCY_SCHEMA
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.denominators import condition_rank
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """One quantile of one time."""
+
+    model: str
+    condition: str
+    measure: str
+    quantile: float
+    # Seconds. Null where n is too small for a distribution-free interval; `needed` says how many it takes.
+    seconds: float | None
+    low: float | None
+    high: float | None
+    method: str | None
+    n: int
+    needed: int | None
+
+
+LATENCY_SCHEMA = schema_of(LatencyRow)
 
 MEASURES = ("latency_s", "compute_s", "queue_s", "ttft_s", "audio_ttfp_s")
 QUANTILES = (0.5, 0.95, 0.99)
@@ -63,3 +85,8 @@ def latency(results: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
                     )
                 )
     return pl.DataFrame(rows, schema=LATENCY_SCHEMA, orient="row").fill_nan(None)
+
+
+LATENCY = Table(
+    name="latency", row=LatencyRow, compute=lambda given: latency(given.results, given.options.intervals.level)
+)

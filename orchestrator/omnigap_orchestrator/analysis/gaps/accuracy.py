@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.columns import ESTIMATE_COLUMNS
 from omnigap_orchestrator.analysis.gaps.contrasts import (
     ITEM_WEIGHTED,
     MISSING_AS_WRONG,
@@ -17,9 +16,31 @@ from omnigap_orchestrator.analysis.gaps.contrasts import (
     Estimate,
     pooled_mean,
 )
-from omnigap_orchestrator.analysis.gaps.schema import ACCURACY_SCHEMA
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, macro_interval, mean_interval
-from omnigap_orchestrator.analysis.scores.pairs import ModelScores
+from omnigap_orchestrator.analysis.inference.choose import Sample, macro_interval, mean_interval
+from omnigap_orchestrator.analysis.options import IntervalOptions
+from omnigap_orchestrator.analysis.rows import EstimateColumns, schema_of
+from omnigap_orchestrator.analysis.scores.pairs import MODELS, ModelScores
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True)
+class _AccuracyKey:
+    model: str
+    condition: str
+    task: str | None
+    pooling: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyRow(EstimateColumns, _AccuracyKey):
+    """`task` is null for all tasks; `pooling`: item_weighted, task_macro.
+
+    `missing`: answered_only, missing_as_wrong.
+    """
+
+
+ACCURACY_SCHEMA = schema_of(AccuracyRow)
 
 ANSWERED_ONLY = "answered_only"
 
@@ -54,7 +75,7 @@ def accuracy_by_task(models: Sequence[ModelScores], options: IntervalOptions) ->
 
 
 def _columns(estimate: Estimate) -> tuple[object, ...]:
-    return astuple(estimate)[: len(ESTIMATE_COLUMNS)]
+    return astuple(estimate)[: len(fields(EstimateColumns))]
 
 
 def _estimates(
@@ -94,3 +115,14 @@ def _estimates(
             reason=None if len(used) else f"none of {len(planned.task)} planned items has a score",
         )
         yield missing, first
+
+
+ACCURACY = Table(
+    name="accuracy", row=AccuracyRow, compute=lambda given: accuracy(given[MODELS], given.options.intervals)
+)
+
+ACCURACY_BY_TASK = Table(
+    name="accuracy_by_task",
+    row=AccuracyRow,
+    compute=lambda given: accuracy_by_task(given[MODELS], given.options.intervals),
+)

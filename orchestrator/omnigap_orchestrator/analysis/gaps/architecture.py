@@ -4,18 +4,73 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
-from omnigap_orchestrator.analysis.gaps.schema import (
-    ARCHITECTURE_MODELS_SCHEMA,
-    ARCHITECTURE_TESTS_SCHEMA,
-    ARCHITECTURES_SCHEMA,
-)
-from omnigap_orchestrator.analysis.scores.denominators import condition_rank
+from omnigap_orchestrator.analysis.gaps.gap import GAPS
+from omnigap_orchestrator.analysis.rows import schema_of
+from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS, condition_rank
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitectureRow:
+    """The gaps of the models of one architecture type."""
+
+    architecture: str | None
+    condition: str
+    models: int
+    mean_gap: float | None
+    min_gap: float | None
+    max_gap: float | None
+    # The lowest and highest mean with one model left out, and the model whose absence moves the mean most.
+    leave_one_out_low: float | None
+    leave_one_out_high: float | None
+    most_influential: str | None
+
+
+ARCHITECTURES_SCHEMA = schema_of(ArchitectureRow)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitectureModelRow:
+    """The gap of one model, with its architecture type."""
+
+    architecture: str | None
+    model: str
+    condition: str
+    gap: float
+    low: float | None
+    high: float | None
+    n: int
+    method: str | None
+    # The type's mean without this model; null when it is the only one.
+    mean_without: float | None
+
+
+ARCHITECTURE_MODELS_SCHEMA = schema_of(ArchitectureModelRow)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitectureTestRow:
+    """Permutation tests between types; the p is null, with the reason, under 4 models each."""
+
+    first: str
+    second: str
+    condition: str
+    first_models: int
+    second_models: int
+    difference: float | None
+    p: float | None
+    method: str | None
+    reason: str | None
+
+
+ARCHITECTURE_TESTS_SCHEMA = schema_of(ArchitectureTestRow)
 
 MIN_MODELS = 4
 """Models of each type under which no p-value is given: 3 against 3 cannot even reach p < .10."""
@@ -98,3 +153,20 @@ def permutation_p(a: FloatArray, b: FloatArray) -> float:
     first = values[picks].sum(axis=1)
     differences = first / len(a) - (values.sum() - first) / len(b)
     return float((np.abs(differences) >= observed - 1e-12).mean())
+
+
+ARCHITECTURE_MODELS = Table(
+    name="architecture_models",
+    row=ArchitectureModelRow,
+    compute=lambda given: architecture_models(given[GAPS], given[CONDITION_COUNTS]),
+)
+
+ARCHITECTURES = Table(
+    name="architectures", row=ArchitectureRow, compute=lambda given: architectures(given[ARCHITECTURE_MODELS])
+)
+
+ARCHITECTURE_TESTS = Table(
+    name="architecture_tests",
+    row=ArchitectureTestRow,
+    compute=lambda given: architecture_tests(given[ARCHITECTURE_MODELS]),
+)

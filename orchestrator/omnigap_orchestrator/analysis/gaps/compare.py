@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 import polars as pl
 
-from omnigap_orchestrator.analysis.gaps.contrasts import (
-    ITEM_WEIGHTED,
-    TASK_MACRO,
-    Contrast,
-    MissingRule,
-    contrast_values,
-    estimates,
-)
+from omnigap_orchestrator.analysis.gaps.contrasts import ITEM_WEIGHTED, TASK_MACRO, Contrast, contrast_values, estimates
 from omnigap_orchestrator.analysis.gaps.gap import adjusted
-from omnigap_orchestrator.analysis.gaps.schema import COMPARISON_SCHEMA
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.rows import ContrastColumns, schema_of
 from omnigap_orchestrator.analysis.scores.pairs import NEEDED_COLUMNS, item_scores, ordered_conditions, score_matrices
+
+
+@dataclass(frozen=True)
+class _ComparisonKey:
+    first: str
+    second: str
+    condition: str
+    # score, or gap against the reference condition; second minus first.
+    quantity: str
+    formula: str
+    pooling: str
+    missing: str
+    # Items that only one of the tables holds.
+    only_first: int
+    only_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow(ContrastColumns, _ComparisonKey):
+    """The difference of two tables of results, in one score or one gap."""
+
+
+COMPARISON_SCHEMA = schema_of(ComparisonRow)
 
 _A, _B = " (A)", " (B)"
 SCORE, GAP = "score", "gap"

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, macro_interval, mean_interval
+from omnigap_orchestrator.analysis.inference.choose import Sample, macro_interval, mean_interval
 from omnigap_orchestrator.analysis.inference.significance import mcnemar_exact
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.scores.pairs import BoolArray, FloatArray, ModelScores
 
 ITEM_WEIGHTED = "item_weighted"
@@ -19,16 +21,15 @@ ANSWERED_PAIRS = "answered_pairs"
 MISSING_AS_WRONG = "missing_as_wrong"
 
 
-@dataclass(frozen=True, slots=True)
-class MissingRule:
-    """A contrast is refused when more than this share, and more than this number, of its planned pairs lack a score."""
+def headline(frame: pl.DataFrame, missing: str, model: str | None = None) -> pl.DataFrame:
+    """The rows that a table of accuracies or contrasts leads with: item-weighted, one treatment of missing answers.
 
-    share: float = 0.02
-    pairs: int = 2
-    allow: bool = False
-
-    def refuses(self, lacking: int, planned: int) -> bool:
-        return not self.allow and lacking > self.pairs and lacking > self.share * planned
+    Args:
+        missing: answered_only, answered_pairs or missing_as_wrong.
+        model: None: of all models.
+    """
+    chosen = frame.filter((pl.col("pooling") == ITEM_WEIGHTED) & (pl.col("missing") == missing))
+    return chosen if model is None else chosen.filter(pl.col("model") == model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 import polars as pl
 
-from omnigap_orchestrator.analysis.gaps.contrasts import (
-    ITEM_WEIGHTED,
-    TASK_MACRO,
-    Contrast,
-    MissingRule,
-    contrast_values,
-    estimates,
-)
+from omnigap_orchestrator.analysis.gaps.contrasts import ITEM_WEIGHTED, TASK_MACRO, Contrast, contrast_values, estimates
 from omnigap_orchestrator.analysis.gaps.gap import adjusted
-from omnigap_orchestrator.analysis.gaps.schema import EFFECTS_SCHEMA
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
-from omnigap_orchestrator.analysis.scores.pairs import ModelScores
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.rows import ContrastColumns, schema_of
+from omnigap_orchestrator.analysis.scores.pairs import MODELS, ModelScores
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True)
+class _EffectKey:
+    model: str
+    effect: str
+    kind: str
+    formula: str
+    pooling: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow(ContrastColumns, _EffectKey):
+    """`kind` is main (mean over the other factor), simple (at one level of it) or interaction."""
+
+
+EFFECTS_SCHEMA = schema_of(EffectRow)
 
 MAIN, SIMPLE, INTERACTION = "main", "simple", "interaction"
 
@@ -54,7 +66,7 @@ def _mean_of(name: str, pairs: list[tuple[str, str]]) -> Contrast:
     return Contrast(name, weights, formula if len(pairs) == 1 else f"mean of {formula}")
 
 
-EFFECTS = _contrasts()
+_EFFECTS = _contrasts()
 """(kind, contrast): three main effects, seven simple ones, two interactions."""
 
 
@@ -66,7 +78,7 @@ def effects(models: Sequence[ModelScores], rule: MissingRule, options: IntervalO
     """
     rows: list[tuple[object, ...]] = []
     for scores in models:
-        for kind, contrast in EFFECTS:
+        for kind, contrast in _EFFECTS:
             if not set(contrast.conditions) <= set(scores.conditions):
                 continue
             values = contrast_values(scores, contrast)
@@ -77,3 +89,10 @@ def effects(models: Sequence[ModelScores], rule: MissingRule, options: IntervalO
                     )
     frame = pl.DataFrame(rows, schema=EFFECTS_SCHEMA, orient="row").fill_nan(None)
     return adjusted(frame, ("model", "kind", "pooling", "missing"), "{kind} effects of {model}")
+
+
+EFFECTS = Table(
+    name="effects",
+    row=EffectRow,
+    compute=lambda given: effects(given[MODELS], given.options.missing, given.options.intervals),
+)

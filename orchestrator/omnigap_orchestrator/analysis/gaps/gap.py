@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import polars as pl
@@ -11,15 +11,33 @@ import polars as pl
 from omnigap_orchestrator.analysis.gaps.contrasts import (
     ITEM_WEIGHTED,
     TASK_MACRO,
-    MissingRule,
     contrast_values,
     estimates,
     gap_contrast,
 )
-from omnigap_orchestrator.analysis.gaps.schema import GAPS_SCHEMA
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
 from omnigap_orchestrator.analysis.inference.significance import benjamini_hochberg, holm
-from omnigap_orchestrator.analysis.scores.pairs import ModelScores
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.rows import ContrastColumns, schema_of
+from omnigap_orchestrator.analysis.scores.pairs import MODELS, ModelScores
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True)
+class _GapKey:
+    model: str
+    condition: str
+    reference: str
+    task: str | None
+    pooling: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow(ContrastColumns, _GapKey):
+    """`missing` is answered_pairs or missing_as_wrong; the other two keys as in the accuracy table."""
+
+
+GAPS_SCHEMA = schema_of(GapRow)
 
 
 def gaps(models: Sequence[ModelScores], reference: str, rule: MissingRule, options: IntervalOptions) -> pl.DataFrame:
@@ -95,3 +113,18 @@ def adjusted(frame: pl.DataFrame, by: Sequence[str], family: str, method: str = 
         pl.Series("family", names, dtype=pl.String),
         pl.Series("adjustment", [None if name is None else method for name in names], dtype=pl.String),
     )
+
+
+GAPS = Table(
+    name="gaps",
+    row=GapRow,
+    compute=lambda given: gaps(given[MODELS], given.options.reference, given.options.missing, given.options.intervals),
+)
+
+GAPS_BY_TASK = Table(
+    name="gaps_by_task",
+    row=GapRow,
+    compute=lambda given: gaps_by_task(
+        given[MODELS], given.options.reference, given.options.missing, given.options.intervals
+    ),
+)

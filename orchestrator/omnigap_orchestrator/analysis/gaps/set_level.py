@@ -6,13 +6,32 @@ A disparity is the *sum of two gaps*, not one gap: say so wherever it is shown.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.gaps.accuracy import ANSWERED_ONLY
-from omnigap_orchestrator.analysis.gaps.contrasts import ITEM_WEIGHTED, MissingRule
-from omnigap_orchestrator.analysis.gaps.schema import SET_LEVEL_SCHEMA
+from omnigap_orchestrator.analysis.gaps.accuracy import ACCURACY, ANSWERED_ONLY
+from omnigap_orchestrator.analysis.gaps.contrasts import ITEM_WEIGHTED
+from omnigap_orchestrator.analysis.options import MissingRule
+from omnigap_orchestrator.analysis.rows import schema_of
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class SetLevelRow:
+    """One figure over the accuracies of a model."""
+
+    model: str
+    measure: str
+    formula: str
+    value: float
+    conditions: int
+    # The fewest items behind one of its accuracies.
+    n: int
+
+
+SET_LEVEL_SCHEMA = schema_of(SetLevelRow)
 
 
 def disparity(accuracies: Mapping[str, float], base: str, other: str, via: str) -> float:
@@ -84,3 +103,8 @@ def set_level(accuracy: pl.DataFrame, rule: MissingRule | None = None) -> pl.Dat
 
 def _is_pair(name: str) -> bool:
     return len(name) == 3 and name[1] == "2"
+
+
+SET_LEVEL = Table(
+    name="set_level", row=SetLevelRow, compute=lambda given: set_level(given[ACCURACY], given.options.missing)
+)

@@ -20,6 +20,7 @@ from omnigap_orchestrator.analysis.inference.closed_form import (
     weighted_cluster_t,
     wilson,
 )
+from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray
 
 MIN_CLUSTERS = 40
@@ -30,21 +31,6 @@ MIN_BALANCE = 0.5
 
 MOST_DISTINCT = 5_000
 """Distinct clusters up to which `bootstrap_interval` draws; the draws times this many numbers are made."""
-
-
-@dataclass(frozen=True, slots=True)
-class IntervalOptions:
-    """Confidence level, and the seed and number of draws of the bootstraps."""
-
-    level: float = 0.95
-    seed: int = 20260101
-    draws: int = 1999
-
-    def __post_init__(self) -> None:
-        if not 0 < self.level < 1:
-            raise ValueError(f"level must lie between 0 and 1, not {self.level}")
-        if self.draws < 199:
-            raise ValueError(f"draws={self.draws} is too few for an interval: take at least 199, better 1999")
 
 
 @dataclass(frozen=True, slots=True)

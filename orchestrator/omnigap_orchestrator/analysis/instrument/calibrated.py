@@ -8,11 +8,11 @@ from dataclasses import astuple, dataclass, replace
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.gaps.contrasts import MissingRule
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis.instrument.rates import ALL_FOILS, PLAIN, SOUND_ALIKE, calibrations_of
 from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, Corrected, correct
-from omnigap_orchestrator.analysis.instrument.schema import CALIBRATED_SCHEMA
 from omnigap_orchestrator.analysis.instrument.second_scorer import SecondOpinion, second_opinions
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.pairs import (
     NEEDED_COLUMNS,
     ModelScores,
@@ -20,6 +20,57 @@ from omnigap_orchestrator.analysis.scores.pairs import (
     item_scores,
     score_matrices,
 )
+from omnigap_orchestrator.analysis.table import AnalysisInput, Table
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedRow:
+    """Raw and corrected score and gap of one condition, and those by a second scorer."""
+
+    model: str
+    condition: str
+    # Which ends of the gap the ASR scorer has heard, and which are corrected: condition, reference or both.
+    heard: str
+    raw: float | None
+    corrected: float | None
+    low: float | None
+    high: float | None
+    # Of the part of the interval that the items bring; the calibration's variance is added to it.
+    method: str | None
+    # The part of the standard error that the calibration itself brings.
+    calibration_se: float | None
+    n: int
+    raw_gap: float | None
+    corrected_gap: float | None
+    gap_low: float | None
+    gap_high: float | None
+    gap_method: str | None
+    gap_calibration_se: float | None
+    gap_n: int
+    # Corrected with q0 over plain foils alone, and over sound-alikes alone, as a sensitivity band.
+    corrected_plain: float | None
+    corrected_sound_alike: float | None
+    gap_plain: float | None
+    gap_sound_alike: float | None
+    # By another ASR scorer, raw, and by the first on the same cells: on items of which both have heard answers.
+    second_scorer: float | None
+    second_first: float | None
+    second_n: int
+    second_cells: int
+    # Second minus first.
+    second_difference: float | None
+    second_low: float | None
+    second_high: float | None
+    second_method: str | None
+    second_gap: float | None
+    second_first_gap: float | None
+    second_gap_n: int
+    # Which metrics took rates that are not their own.
+    note: str | None
+    reason: str | None
+
+
+CALIBRATED_SCHEMA = schema_of(CalibratedRow)
 
 CONDITION, REFERENCE, BOTH = "condition", "reference", "both"
 """Which ends of a gap the ASR scorer has heard, and so which are corrected."""
@@ -181,3 +232,21 @@ class _Places:
             return None
         own = self._own.get((answer_type, (metric,))) if metric is not None else None
         return self._widest.get(answer_type) if own is None else own
+
+
+def _calibrated(given: AnalysisInput) -> pl.DataFrame:
+    """Empty without a calibration and without a second scorer: raw scores are in the other tables."""
+    results, instrument, options = given.results, given.instrument, given.options
+    second = "second_score" in results.columns and results["second_score"].null_count() < results.height
+    known = {"output", "answer_type"} <= set(results.columns)
+    if not known or (instrument.clips is None and not instrument.refused and not second):
+        return CALIBRATED_SCHEMA.to_frame()
+    if instrument.clips is None:
+        table = calibrated(results, (), options.missing, options.intervals, options.reference)
+        return table.with_columns(reason=pl.lit(instrument.refused)) if instrument.refused else table
+    by_all, plain, sound_alike = (calibrations_of(instrument.clips, foil) for foil in (ALL_FOILS, PLAIN, SOUND_ALIKE))
+    bands = (plain, sound_alike)
+    return calibrated(results, by_all, options.missing, options.intervals, options.reference, bands)
+
+
+CALIBRATED = Table(name="calibrated", row=CalibratedRow, compute=_calibrated)

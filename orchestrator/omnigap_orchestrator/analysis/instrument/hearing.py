@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import polars as pl
 
 from omnigap.vocabulary import Outcome
-from omnigap_orchestrator.analysis.columns import Columns
-from omnigap_orchestrator.analysis.instrument.schema import HEARING_SCHEMA
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.denominators import condition_rank
+from omnigap_orchestrator.analysis.table import AnalysisInput, Table
 from omnigap_orchestrator.scoring import (
     EntityErrors,
     WordErrors,
@@ -20,12 +21,42 @@ from omnigap_orchestrator.scoring import (
     word_errors,
 )
 
-_GOLDS: Columns = {"item_id": pl.String, "language": pl.String, "answers": pl.List(pl.String)}
+
+@dataclass(frozen=True, slots=True)
+class HearingRow:
+    """Errors of the transcripts of one kind of text."""
+
+    # What the transcript is compared with: `calibration`, the text that was said; `own_text`, the model's own.
+    against: str
+    # Null for the calibration.
+    model: str | None
+    condition: str | None
+    answer_type: str | None
+    clips: int
+    # (I + D + S) / T, pooled.
+    wer: float | None
+    wer_errors: int
+    wer_words: int
+    # (T - D) / T, pooled: the share of the words for which something was heard. A lost tail shows here.
+    coverage: float | None
+    # Over the gold answers and aliases that the reference holds.
+    entities: int
+    ne_wer: float | None
+    ne_fnr: float | None
+
+
+HEARING_SCHEMA = schema_of(HearingRow)
+
+_GOLDS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "item_id": pl.String,
+    "language": pl.String,
+    "answers": pl.List(pl.String),
+}
 
 GOLDS_SCHEMA = pl.Schema(_GOLDS)
 """The gold answer and its aliases of every item: the entities whose errors are counted."""
 
-CALIBRATION, OWN_TEXT = "calibration", "own_text"
+AGAINST_CALIBRATION, AGAINST_OWN_TEXT = "calibration", "own_text"
 
 _Row = tuple[str, str, tuple[str, ...], str]
 
@@ -50,7 +81,7 @@ def hearing(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.DataFrame | No
         told = told.with_columns(entities=entities.fill_null(pl.concat_list("truth")))
         for answer_type, part in (("", told), *((t, told.filter(answer_type=t)) for t in _sorted(told))):
             counted = _counted(part.select("spoken", "transcript", "entities", "language").iter_rows())
-            rows.append((CALIBRATION, None, None, answer_type or None, part.height, *counted))
+            rows.append((AGAINST_CALIBRATION, None, None, answer_type or None, part.height, *counted))
     if {"own_text", "transcript"} <= set(results.columns):
         spoken = results.filter(
             (pl.col("outcome") == Outcome.ANSWERED.value)
@@ -60,7 +91,7 @@ def hearing(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.DataFrame | No
         spoken = spoken.join(golds, on="item_id").sort("model", condition_rank(), "condition")
         for (model, condition), part in spoken.group_by("model", "condition", maintain_order=True):
             counted = _counted(part.select("own_text", "transcript", "answers", "language").iter_rows())
-            rows.append((OWN_TEXT, model, condition, None, part.height, *counted))
+            rows.append((AGAINST_OWN_TEXT, model, condition, None, part.height, *counted))
     return pl.DataFrame(rows, schema=HEARING_SCHEMA, orient="row")
 
 
@@ -81,3 +112,12 @@ def _counted(texts: Iterable[tuple[str, str, list[str], str]]) -> tuple[object, 
 def _errors(row: _Row) -> tuple[WordErrors, EntityErrors]:
     said, heard, names, language = row
     return word_errors(said, heard, language), entity_errors(said, heard, names, language)
+
+
+def _hearing(given: AnalysisInput) -> pl.DataFrame:
+    golds = given.instrument.golds
+    return HEARING_SCHEMA.to_frame() if golds is None else hearing(given.results, golds, given.instrument.clips)
+
+
+HEARING = Table(name="hearing", row=HearingRow, compute=_hearing)
+"""Empty without gold answers."""

@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.gaps.contrasts import MissingRule
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
 from omnigap_orchestrator.analysis.instrument.ppi import Labelled, Powered, ppi_difference, ppi_mean
-from omnigap_orchestrator.analysis.instrument.schema import HUMAN_SCHEMA
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray, is_scored, item_scores, ordered_conditions
+from omnigap_orchestrator.analysis.table import AnalysisInput, Table
+
+
+@dataclass(frozen=True, slots=True)
+class HumanRow:
+    """`n` counts answers of the condition, `labelled` those with a label, `undecided` those marked "can't tell"."""
+
+    model: str
+    condition: str
+    # score, or gap against the reference condition.
+    quantity: str
+    # By the ASR scorer alone, on all answers.
+    raw: float | None
+    # Prediction-powered, from the labels and all scores.
+    estimate: float | None
+    low: float | None
+    high: float | None
+    se: float | None
+    # The weight of the scorer's own mean, tuned; null where it makes no difference.
+    lam: float | None
+    # Share of the labelled answers on which human and scorer agree, weighted.
+    agreement: float | None
+    n: int
+    labelled: int
+    undecided: int
+    reason: str | None
+
+
+HUMAN_SCHEMA = schema_of(HumanRow)
 
 LABELS_SCHEMA = pl.Schema(
     {
@@ -154,3 +184,14 @@ def _numbers(part: pl.DataFrame, reference: Labelled | None, level: float) -> tu
 def _codes(labels: pl.Series) -> IntArray:
     _, codes = np.unique(labels.to_numpy().astype(str), return_inverse=True)
     return np.asarray(codes, dtype=np.int64)
+
+
+def _human(given: AnalysisInput) -> pl.DataFrame:
+    labels, options = given.instrument.labels, given.options
+    if labels is None:
+        return HUMAN_SCHEMA.to_frame()
+    return human(given.results, labels, options.intervals, options.reference, options.missing)
+
+
+HUMAN = Table(name="human", row=HumanRow, compute=_human)
+"""Empty without human labels."""

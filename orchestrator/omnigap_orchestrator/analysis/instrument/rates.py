@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from omnigap.vocabulary import Outcome
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.inference.choose import Sample, mean_interval
 from omnigap_orchestrator.analysis.inference.closed_form import ClusterTotals
 from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration
-from omnigap_orchestrator.analysis.instrument.schema import RATES_SCHEMA
+from omnigap_orchestrator.analysis.options import IntervalOptions
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray
+from omnigap_orchestrator.analysis.table import AnalysisInput, Table
+
+
+@dataclass(frozen=True, slots=True)
+class RateRow:
+    """How often the scorer is right about clips of one kind."""
+
+    answer_type: str
+    # Null: all metrics of the type together; named only where it has several.
+    metric: str | None
+    # q1 = P(scored right | truly right), q0 = P(scored wrong | truly wrong).
+    quantity: str
+    # gold, plain, sound_alike or all_foils.
+    foil: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    method: str | None
+    # Clips, different texts among them (the clusters), items, voices.
+    n: int
+    texts: int
+    items: int
+    voices: int
+
+
+RATES_SCHEMA = schema_of(RateRow)
 
 ENOUGH_CLIPS = 10
 """Gold answers, and foils, in effective clips, from which a metric has rates of its own within an answer type."""
@@ -147,3 +175,12 @@ def _texts(clips: pl.DataFrame) -> IntArray:
         return np.arange(clips.height)
     _, codes = np.unique(clips["spoken"].to_numpy().astype(str), return_inverse=True)
     return np.asarray(codes, dtype=np.int64)
+
+
+def _calibration(given: AnalysisInput) -> pl.DataFrame:
+    clips = given.instrument.clips
+    return RATES_SCHEMA.to_frame() if clips is None else rates(clips, given.options.intervals)
+
+
+CALIBRATION = Table(name="calibration", row=RateRow, compute=_calibration)
+"""Empty without a calibration."""

@@ -12,14 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from omnigap_orchestrator.analysis.inference.choose import (
-    IntervalOptions,
-    Sample,
-    enough_for_t,
-    informative_values,
-    mean_interval,
-)
+from omnigap_orchestrator.analysis.inference.choose import Sample, enough_for_t, informative_values, mean_interval
 from omnigap_orchestrator.analysis.inference.closed_form import ClusterTotals
+from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray
 
 MIN_INFORMATION = 0.2

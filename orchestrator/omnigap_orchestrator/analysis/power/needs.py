@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -13,8 +14,30 @@ from omnigap_orchestrator.analysis.power.sample_size import (
     phi_range,
     power_table,
 )
-from omnigap_orchestrator.analysis.power.schema import NEEDS_SCHEMA
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.pairs import ModelScores
+
+
+@dataclass(frozen=True, slots=True)
+class NeedRow:
+    """Items that one gap takes."""
+
+    # Null where nothing was measured: the row is an assumption.
+    model: str | None
+    condition: str | None
+    # Items of the pilot that had both scores.
+    n: int | None
+    reference_accuracy: float | None
+    accuracy: float | None
+    phi: float | None
+    design_effect: float | None
+    # Items for the gap alone, for it in the worst place of Holm's procedure, and to show that there is none.
+    needed: int | None
+    needed_holm: int | None
+    needed_for_equivalence: int | None
+
+
+NEEDS_SCHEMA = schema_of(NeedRow)
 
 ASSUMED_PHIS = (0.0, 0.15, 0.3, 0.5, 0.7)
 """From independent to strongly paired. On real omni models 0.15 to 0.25 was measured between distant conditions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,37 @@ from scipy import stats
 
 from omnigap_orchestrator.analysis.gaps.contrasts import contrast_values, gap_contrast
 from omnigap_orchestrator.analysis.inference.closed_form import ClusterTotals, design_effect
-from omnigap_orchestrator.analysis.power.schema import POWER_SCHEMA
-from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray, ModelScores
+from omnigap_orchestrator.analysis.rows import schema_of
+from omnigap_orchestrator.analysis.scores.pairs import MODELS, FloatArray, IntArray, ModelScores
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class PowerRow:
+    """Power of one gap at the declared target gap."""
+
+    model: str
+    condition: str
+    reference: str
+    n: int
+    clusters: int
+    reference_accuracy: float
+    accuracy: float
+    phi: float | None
+    variance: float
+    design_effect: float | None
+    target_gap: float
+    power: float
+    alpha: float
+    # Items that the target gap takes, q = n / needed, and the gap that n items show with this power.
+    needed: int | None
+    q: float | None
+    detectable_gap: float | None
+    # To show that there is none of +-target_gap.
+    needed_for_equivalence: int | None
+
+
+POWER_SCHEMA = schema_of(PowerRow)
 
 
 def paired_variance(first: float, second: float, phi: float) -> float:
@@ -128,3 +158,16 @@ def power_table(
             head = (scores.model, condition, reference, n, clusters, *accuracies)
             rows.append((*head, phi, variance, effect, target_gap, power, alpha, needed, q, seen, equivalence))
     return pl.DataFrame(rows, schema=POWER_SCHEMA, orient="row").fill_nan(None)
+
+
+POWER = Table(
+    name="power",
+    row=PowerRow,
+    compute=lambda given: power_table(
+        given[MODELS],
+        given.options.reference,
+        given.options.target_gap,
+        given.options.power,
+        1 - given.options.intervals.level,
+    ),
+)

@@ -10,11 +10,71 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED, MissingRule
+from omnigap_orchestrator.analysis.gaps.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
 from omnigap_orchestrator.analysis.gaps.gap import adjusted, gaps
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
-from omnigap_orchestrator.analysis.replicates.schema import LEVELS_SCHEMA, SPREADS_SCHEMA
+from omnigap_orchestrator.analysis.inference.choose import Sample, mean_interval
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.rows import IntervalColumns, schema_of
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray, is_scored, item_scores, score_matrices
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True)
+class _LevelKey:
+    model: str
+    condition: str
+    reference: str
+    # voice, words_per_minute, font, font_size, colour, background or image_width.
+    factor: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRow(IntervalColumns, _LevelKey):
+    """The paired gap of the condition with the carriers of this level alone."""
+
+    lacking: int
+    p: float | None
+    # Holm over the levels of one factor in one condition of one model.
+    p_adjusted: float | None
+    reason: str | None
+
+
+LEVELS_SCHEMA = schema_of(LevelRow)
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadRow:
+    """The gap of one condition over the levels of a factor."""
+
+    model: str
+    condition: str
+    reference: str
+    factor: str
+    levels: int
+    # Items with a score at every level, and those without; the rest of the row stands on the former.
+    items: int
+    left_out: int
+    # The mean gap over the levels. Its interval with these levels and no others in mind (items random), and with
+    # the levels as a sample of all that could have been taken (items and levels random).
+    estimate: float
+    low: float | None
+    high: float | None
+    low_beyond: float | None
+    high_beyond: float | None
+    # Of the gaps by level.
+    lowest: float
+    highest: float
+    # Standard deviation between levels (a negative component counts as 0), and the F test that there is none.
+    level_sd: float
+    p_levels: float | None
+    # Other factors whose levels do not meet these equally often: what is seen may be theirs.
+    mixed_with: str
+    # no_gap, modality, these_levels, level or no_interval; see `levels.Finding`.
+    finding: str
+
+
+SPREADS_SCHEMA = schema_of(SpreadRow)
 
 FACTORS = ("voice", "words_per_minute", "font", "font_size", "colour", "background", "image_width")
 """Columns of the results that say how a carrier was made."""
@@ -259,3 +319,18 @@ def _excludes_zero(interval: tuple[float, float]) -> bool:
 def _written(level: object) -> str:
     """A level as text: 150 for 150.0."""
     return f"{level:g}" if isinstance(level, float) else str(level)
+
+
+LEVELS = Table(
+    name="levels",
+    row=LevelRow,
+    compute=lambda given: level_gaps(
+        given.results, given.options.reference, given.options.missing, given.options.intervals
+    ),
+)
+
+SPREADS = Table(
+    name="spreads",
+    row=SpreadRow,
+    compute=lambda given: spreads(given.results, given.options.reference, given.options.intervals, given[LEVELS]),
+)

@@ -9,8 +9,28 @@ import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.replicates.levels import varying
-from omnigap_orchestrator.analysis.replicates.schema import VARIANCE_SCHEMA
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, is_scored, ordered_conditions
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceRow:
+    """Variance components of a condition's scores, by one factor of its carriers or by replicate."""
+
+    model: str
+    condition: str
+    factor: str
+    levels: int
+    items: int
+    left_out: int
+    item_variance: float | None
+    level_variance: float | None
+    residual_variance: float | None
+    share_level: float | None
+
+
+VARIANCE_SCHEMA = schema_of(VarianceRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +103,6 @@ def variance_components(results: pl.DataFrame) -> pl.DataFrame:
             counts = (matrix.shape[1], full.height, wide.height - full.height)
             rows.append((model, condition, factor, *counts, found.item, found.level, found.residual, share))
     return pl.DataFrame(rows, schema=VARIANCE_SCHEMA, orient="row").fill_nan(None)
+
+
+VARIANCE = Table(name="variance", row=VarianceRow, compute=lambda given: variance_components(given.results))

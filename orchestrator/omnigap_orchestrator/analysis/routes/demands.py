@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import polars as pl
 
 from omnigap.vocabulary import Modality, Outcome
 from omnigap_orchestrator.analysis.diagnostics.latency import answers_needed
+from omnigap_orchestrator.analysis.options import Constraints
 from omnigap_orchestrator.analysis.scores.pairs import ModelScores
 
 COSTS = ("latency_s", "audio_seconds", "compute_s")
@@ -17,26 +17,18 @@ CostsOf = dict[tuple[str, str], dict[str, float]]
 """By model and condition: the mean of each of `COSTS`, `p95` of the latency, and from how many `answers`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Constraints:
-    """What a user demands: empty means anything goes. Times in seconds."""
-
-    inputs: frozenset[str] = frozenset()
-    outputs: frozenset[str] = frozenset()
-    max_p95_latency_s: float = math.inf
-
-    def refusal(self, condition: str, p95: float, answers: int) -> str | None:
-        """Why a condition may not be routed to; null if it may. Inputs and outputs are letters: t, s, i."""
-        if self.inputs and condition[0] not in self.inputs:
-            return f"input must be {either_of(self.inputs)}"
-        if self.outputs and condition[-1] not in self.outputs:
-            return f"output must be {either_of(self.outputs)}"
-        if self.max_p95_latency_s < math.inf:
-            if answers < answers_needed(0.95):
-                return f"p95 latency unknown: {answers} answers, it takes {answers_needed(0.95)}"
-            if p95 > self.max_p95_latency_s:
-                return f"p95 latency {p95:.2f} s is over {self.max_p95_latency_s:g} s"
-        return None
+def refusal(constraints: Constraints, condition: str, p95: float, answers: int) -> str | None:
+    """Why a condition may not be routed to; None if it may. `p95`: of the latency, in seconds, from `answers`."""
+    if constraints.inputs and condition[0] not in constraints.inputs:
+        return f"input must be {either_of(constraints.inputs)}"
+    if constraints.outputs and condition[-1] not in constraints.outputs:
+        return f"output must be {either_of(constraints.outputs)}"
+    if constraints.max_p95_latency_s < math.inf:
+        if answers < answers_needed(0.95):
+            return f"p95 latency unknown: {answers} answers, it takes {answers_needed(0.95)}"
+        if p95 > constraints.max_p95_latency_s:
+            return f"p95 latency {p95:.2f} s is over {constraints.max_p95_latency_s:g} s"
+    return None
 
 
 def either_of(letters: frozenset[str]) -> str:
@@ -69,7 +61,7 @@ def split_by(constraints: Constraints, scores: ModelScores, costs: CostsOf) -> t
     ruled_out: dict[str, str] = {}
     for condition in scores.conditions:
         cost = costs.get((scores.model, condition), {})
-        reason = constraints.refusal(condition, cost.get("p95", math.nan), int(cost.get("answers", 0)))
+        reason = refusal(constraints, condition, cost.get("p95", math.nan), int(cost.get("answers", 0)))
         if not (scores.scored[:, scores.column(condition)] > 0).any():
             reason = "no scores"
         if reason is None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.inference.choose import Sample, mean_interval
 from omnigap_orchestrator.analysis.inference.closed_form import Interval
+from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray, ModelScores
 
 WIDENED = "_widened"

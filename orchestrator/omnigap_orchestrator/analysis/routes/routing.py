@@ -4,38 +4,89 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.gaps.accuracy import ANSWERED_ONLY
-from omnigap_orchestrator.analysis.gaps.contrasts import MISSING_AS_WRONG, MissingRule
+from omnigap_orchestrator.analysis.gaps.contrasts import MISSING_AS_WRONG
 from omnigap_orchestrator.analysis.inference.bootstraps import seed_of
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
-from omnigap_orchestrator.analysis.routes.demands import COSTS, Constraints, CostsOf, costs_of, split_by
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule, RoutingOptions
+from omnigap_orchestrator.analysis.routes.demands import COSTS, CostsOf, costs_of, split_by
 from omnigap_orchestrator.analysis.routes.held_out import by_task, ceiling, cross_validated, interval_of
-from omnigap_orchestrator.analysis.routes.schema import POLICY_SCHEMA, ROUTES_SCHEMA
-from omnigap_orchestrator.analysis.scores.pairs import FloatArray, ModelScores
-
-POLICIES = ("best_single", "per_task", "oracle")
-_NOTHING: list[object] = [math.nan, math.nan, math.nan, None]
+from omnigap_orchestrator.analysis.rows import schema_of
+from omnigap_orchestrator.analysis.scores.pairs import MODELS, FloatArray, ModelScores
+from omnigap_orchestrator.analysis.table import Derived, Table
 
 
 @dataclass(frozen=True, slots=True)
-class RoutingOptions:
-    """Constraints, and how the held-out scores are made: `repeats` random splits of the clusters into `folds`.
+class RouteRow:
+    """The condition chosen for one task, or one that is ruled out."""
 
-    The splits are seeded, and do not depend on what items and clusters are called.
-    """
+    model: str
+    # Null in the rows of conditions that a constraint rules out; `reason` says which.
+    task: str | None
+    condition: str
+    # answered_only or missing_as_wrong; null beside a null task.
+    missing: str | None
+    # On all items, so optimistic; what the policy is worth held out stands in the policy table.
+    accuracy: float | None
+    # Share of the calibration splits that chose the same.
+    votes: float | None
+    n: int
+    reason: str | None
 
-    constraints: Constraints = field(default_factory=Constraints)
-    folds: int = 5
-    repeats: int = 10
 
-    def __post_init__(self) -> None:
-        if self.folds < 2 or self.repeats < 1:
-            raise ValueError(f"folds={self.folds} and repeats={self.repeats}: take at least 2 and 1")
+ROUTES_SCHEMA = schema_of(RouteRow)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """What one routing policy is worth, and what it costs."""
+
+    model: str
+    policy: str
+    # answered_only: on the items with a score in every allowed condition; or missing_as_wrong.
+    missing: str
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    method: str | None
+    regret: float | None
+    regret_low: float | None
+    regret_high: float | None
+    regret_method: str | None
+    gain: float | None
+    gain_low: float | None
+    gain_high: float | None
+    gain_method: str | None
+    mean_latency_s: float | None
+    mean_audio_seconds: float | None
+    mean_compute_s: float | None
+    n: int
+    # Items planned in all the allowed conditions; those of them that lack a score in one.
+    planned: int
+    lacking: int
+    allowed: str
+    # Why there are no numbers; beside numbers, how many items were left out.
+    reason: str | None
+
+
+POLICY_SCHEMA = schema_of(PolicyRow)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPolicyRow(PolicyRow):
+    """A policy on the answered items, with its accuracy where missing answers count as wrong."""
+
+    wrong: float | None
+    wrong_low: float | None
+    wrong_high: float | None
+
+
+_POLICIES = ("best_single", "per_task", "oracle")
+_NOTHING: list[object] = [math.nan, math.nan, math.nan, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +191,7 @@ def _judged(
     """The choices as (task, condition, accuracy, votes, n), and each policy with its numbers up to n."""
     nothing = [math.nan] * len(COSTS)
     if items.refused:
-        return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in POLICIES]
+        return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in _POLICIES]
     table, held, allowed = items.table, items.held, items.allowed
     rng = np.random.default_rng(seed_of(options.seed, held.model, "routing"))
     folds = routing_options.folds
@@ -155,7 +206,7 @@ def _judged(
     oracle = ceiling(table)
     cost = np.array([[costs.get((held.model, name), {}).get(c, math.nan) for c in COSTS] for name in allowed])
     worth: list[tuple[object, ...]] = []
-    for name, policy in zip(POLICIES, (single, many, oracle), strict=True):
+    for name, policy in zip(_POLICIES, (single, many, oracle), strict=True):
         key = (held.model, name)
         numbers: list[object] = []
         # Nothing is gained over itself, nor lost to itself.
@@ -192,3 +243,17 @@ def policies_shown(policies: pl.DataFrame) -> pl.DataFrame:
     )
     answered = policies.filter(pl.col("missing") == ANSWERED_ONLY)
     return answered.join(wrong, on=["model", "policy"], how="left", maintain_order="left")
+
+
+ROUTED = Derived(
+    lambda given: routing(
+        given[MODELS], given.results, given.options.routing, given.options.intervals, given.options.missing
+    )
+)
+"""Both tables of routing, which are computed together."""
+
+
+ROUTES = Table(name="routes", row=RouteRow, compute=lambda given: given[ROUTED].routes)
+
+
+POLICIES = Table(name="policies", row=PolicyRow, compute=lambda given: given[ROUTED].policies)

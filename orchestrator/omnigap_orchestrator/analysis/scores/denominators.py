@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from omnigap.vocabulary import Outcome
+from omnigap_orchestrator.analysis.rows import schema_of
 from omnigap_orchestrator.analysis.scores.pairs import CONDITION_ORDER, is_scored
-from omnigap_orchestrator.analysis.scores.schema import CONDITIONS_SCHEMA
+from omnigap_orchestrator.analysis.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionRow:
+    """Per model and condition: cells = planned + unsupported, planned = answered + failed + pending,
+    answered = scored + unscored."""
+
+    model: str
+    architecture: str | None
+    condition: str
+    support: str | None
+    items: int
+    cells: int
+    planned: int
+    answered: int
+    scored: int
+    unscored: int
+    unsupported: int
+    failed: int
+    pending: int
+
+
+CONDITIONS_SCHEMA = schema_of(ConditionRow)
 
 
 def condition_rank() -> pl.Expr:
@@ -55,3 +81,6 @@ def condition_counts(results: pl.DataFrame) -> pl.DataFrame:
         .collect()
         .cast(CONDITIONS_SCHEMA)
     )
+
+
+CONDITION_COUNTS = Table(name="conditions", row=ConditionRow, compute=lambda given: condition_counts(given.results))

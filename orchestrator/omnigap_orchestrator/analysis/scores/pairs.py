@@ -11,6 +11,7 @@ import polars as pl
 
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CONDITIONS, Outcome
+from omnigap_orchestrator.analysis.table import Derived
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -201,3 +202,7 @@ def _codes(labels: pl.Series) -> IntArray:
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     return np.asarray(rank[inverse], dtype=np.int64)
+
+
+MODELS = Derived(lambda given: score_matrices(item_scores(given.results)))
+"""The scores of every model, which most tables start from."""

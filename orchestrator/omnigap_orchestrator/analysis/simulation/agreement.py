@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special, stats
 
 from omnigap_orchestrator.analysis.consistency.agreement import agreement, kappa_and_phi
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
+from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray
 from omnigap_orchestrator.analysis.simulation.coverage import monte_carlo_error
 

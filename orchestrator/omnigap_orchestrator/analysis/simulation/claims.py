@@ -12,15 +12,14 @@ from scipy import stats
 from omnigap_orchestrator.analysis.gaps.contrasts import (
     ANSWERED_PAIRS,
     ITEM_WEIGHTED,
-    MissingRule,
     contrast_values,
     estimates,
     gap_contrast,
 )
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
 from omnigap_orchestrator.analysis.inference.significance import holm, mcnemar_exact
 from omnigap_orchestrator.analysis.instrument.ppi import Labelled, ppi_mean
 from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, correct
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.routes.held_out import cross_validated, interval_of
 from omnigap_orchestrator.analysis.scores.pairs import ModelScores
 from omnigap_orchestrator.analysis.simulation.coverage import monte_carlo_error

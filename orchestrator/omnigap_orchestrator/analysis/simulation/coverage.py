@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, mean_interval
+from omnigap_orchestrator.analysis.inference.choose import Sample, mean_interval
 from omnigap_orchestrator.analysis.inference.significance import mcnemar_exact
+from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions
 from omnigap_orchestrator.analysis.instrument.ppi import Labelled, Powered, ppi_difference, ppi_mean
 from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, Corrected, correct
+from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray
 from omnigap_orchestrator.analysis.simulation.coverage import monte_carlo_error
 

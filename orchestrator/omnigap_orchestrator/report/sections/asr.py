@@ -5,6 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.controls.waterfall import WATERFALL, StepRow
+from omnigap_orchestrator.analysis.diagnostics.counts import ASR, AsrRow
 from omnigap_orchestrator.report import slices, tables
 from omnigap_orchestrator.report.charts import Chart, Histogram, histograms
 from omnigap_orchestrator.report.pick import RIGHT_FROM
@@ -14,10 +16,11 @@ from omnigap_orchestrator.report.tables import make_table
 
 def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
     """How well the spoken answers were heard; nothing where none was transcribed."""
-    if analysis.asr.is_empty():
+    if analysis.frame(ASR).is_empty():
         return None
     table = make_table(
-        analysis.asr,
+        analysis.frame(ASR),
+        AsrRow,
         "asr",
         "Transcripts",
         [
@@ -33,13 +36,14 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
             tables.number("mean_no_speech_prob", "No speech", digits=3),
             tables.number("mean_compression_ratio", "Compression"),
             tables.optional(tables.percent("wer", "WER to own text, %", definition="wer")),
-            *([tables.count("wer_words", "Words")] if analysis.asr["wer"].drop_nulls().len() else []),
+            *([tables.count("wer_words", "Words")] if analysis.frame(ASR)["wer"].drop_nulls().len() else []),
             tables.number("audio_seconds", "Audio, s", digits=0),
         ],
         small="means over spoken answers",
     )
     voiced = make_table(
-        analysis.waterfall.filter(pl.col("step") == "voicing_and_hearing"),
+        analysis.frame(WATERFALL).filter(pl.col("step") == "voicing_and_hearing"),
+        StepRow,
         "voicing",
         "Heard answer against own text",
         [

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.instrument.calibrated import CALIBRATED, CalibratedRow
+from omnigap_orchestrator.analysis.instrument.hearing import HEARING, HearingRow
+from omnigap_orchestrator.analysis.instrument.human import HUMAN, HumanRow
+from omnigap_orchestrator.analysis.instrument.rates import CALIBRATION
+from omnigap_orchestrator.analysis.rows import rows_of
 from omnigap_orchestrator.report import slices, tables, words
 from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
 from omnigap_orchestrator.report.sections.rates import rate_details, rates_table
 from omnigap_orchestrator.report.sections.second_scorer import second_scorer_table
 from omnigap_orchestrator.report.sections.section import Section, model_column
-from omnigap_orchestrator.report.tables import Cell, Column, Row, Table, make_table
+from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 OPTIMISTIC = (
     "The calibration's speech is synthetic and cleaner than a model's own, so q1 and q0 are optimistic, and a "
@@ -27,7 +31,7 @@ def calibration_section(analysis: Analysis) -> Section | None:
 
     Where nothing could be corrected, the lead says why, and the raw scores stay in the tables of scores and gaps.
     """
-    if analysis.calibrated.is_empty() and analysis.human.is_empty():
+    if analysis.frame(CALIBRATED).is_empty() and analysis.frame(HUMAN).is_empty():
         return None
     level = slices.level_words(analysis)
     return Section(
@@ -56,29 +60,33 @@ def calibration_section(analysis: Analysis) -> Section | None:
 
 def _corrects(analysis: Analysis) -> bool:
     return bool(
-        analysis.calibrated.select(pl.any_horizontal(pl.col("corrected", "corrected_gap").is_not_null()).any())[0, 0]
+        analysis.frame(CALIBRATED).select(pl.any_horizontal(pl.col("corrected", "corrected_gap").is_not_null()).any())[
+            0, 0
+        ]
     )
 
 
 def _lead(analysis: Analysis) -> str:
     sentences = []
-    if not analysis.calibration.is_empty():
-        every = analysis.calibration.filter(pl.col("foil").is_in(["gold", "all_foils"]) & pl.col("metric").is_null())
+    if not analysis.frame(CALIBRATION).is_empty():
+        every = analysis.frame(CALIBRATION).filter(
+            pl.col("foil").is_in(["gold", "all_foils"]) & pl.col("metric").is_null()
+        )
         sentences.append(
             f"{words.plural(int(every['n'].sum()), 'clip')} of gold answers and wrong ones were said by the voice, "
             "heard by the same scorer, and scored by the same rules: how often it is right about them, by answer type, "
             "corrects the raw scores. The raw scores stay; the interval carries what the calibration does not know."
         )
         sentences.append(OPTIMISTIC)
-    elif not analysis.calibrated.is_empty():
-        refusals = analysis.calibrated["reason"].drop_nulls().unique(maintain_order=True).to_list()
+    elif not analysis.frame(CALIBRATED).is_empty():
+        refusals = analysis.frame(CALIBRATED)["reason"].drop_nulls().unique(maintain_order=True).to_list()
         reason = "; ".join(refusals)
         sentences.append(f"No score is corrected: {reason}.")
-        if analysis.calibrated["second_n"].sum():
+        if analysis.frame(CALIBRATED)["second_n"].sum():
             sentences.append(
                 "What a second scorer makes of the same answers shows how much hangs on the choice of one."
             )
-    if not analysis.human.is_empty():
+    if not analysis.frame(HUMAN).is_empty():
         sentences.append(
             "Human labels are few and right, scores are many and biased: PPI++ takes both, and its interval is that of "
             "the labels, narrowed by the scores as far as they agree."
@@ -90,17 +98,19 @@ def _lead(analysis: Analysis) -> str:
 
 def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
     """For each spoken condition its gap: raw, corrected, by the second scorer, by people."""
-    corrected = slices.by_condition(analysis.calibrated.filter(model=model))
-    people = slices.by_condition(analysis.human.filter(model=model, quantity="gap"))
+    corrected = slices.by_condition(rows_of(analysis.frame(CALIBRATED).filter(model=model), CalibratedRow))
+    people = slices.by_condition(rows_of(analysis.frame(HUMAN).filter(model=model, quantity="gap"), HumanRow))
     spans: list[Span] = []
     for condition in dict.fromkeys([*corrected, *people]):
-        row, by_people = corrected.get(condition, {}), people.get(condition, {})
-        lines = [
-            _span("raw", row.get("raw_gap", by_people.get("raw")), None, None, True),
-            _span("corrected", row.get("corrected_gap"), row.get("gap_low"), row.get("gap_high"), False),
-            _span(_by_second(row), row.get("second_gap"), None, None, True),
-            _span("people", by_people.get("estimate"), by_people.get("low"), by_people.get("high"), False),
-        ]
+        row, by_people = corrected.get(condition), people.get(condition)
+        lines: list[Span | None] = []
+        if row is not None:
+            lines.append(_span("raw", row.raw_gap, None, None, True))
+            lines.append(_span("corrected", row.corrected_gap, row.gap_low, row.gap_high, False))
+            lines.append(_span(_by_second(row), row.second_gap, None, None, True))
+        if by_people is not None:
+            lines += [_span("raw", by_people.raw, None, None, True)] if row is None else []
+            lines.append(_span("people", by_people.estimate, by_people.low, by_people.high, False))
         told = [line for line in lines if line is not None]
         if len(told) > 1:
             spans += [Span(condition, heading=True), *told]
@@ -110,10 +120,10 @@ def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
     return interval_plot(spans, f"corrected-{number}", f"Gaps{name} by how they were heard", "gap, points", row=26)
 
 
-def _by_second(row: Mapping[str, Any]) -> str:
+def _by_second(row: CalibratedRow) -> str:
     """Its label, with the number of its pairs where they are not those of the raw gap."""
-    pairs = row.get("second_gap_n")
-    return "second scorer" if pairs == row.get("gap_n") else f"second scorer, n {words.count(pairs)}"
+    pairs = row.second_gap_n
+    return "second scorer" if pairs == row.gap_n else f"second scorer, n {words.count(pairs)}"
 
 
 def _span(label: str, estimate: float | None, low: float | None, high: float | None, hollow: bool) -> Span | None:
@@ -128,14 +138,15 @@ def _span(label: str, estimate: float | None, low: float | None, high: float | N
 
 def _scores(analysis: Analysis, level: str) -> Table:
     return make_table(
-        analysis.calibrated.filter(pl.col("heard") != "reference"),
+        analysis.frame(CALIBRATED).filter(pl.col("heard") != "reference"),
+        CalibratedRow,
         "corrected",
         "Score, raw and corrected",
         [
             *model_column(analysis),
             tables.condition(),
             tables.percent("raw", "Raw, %", definition="accuracy"),
-            Column("Corrected, %", lambda r: _share(r, "corrected"), "corrected", numeric=True),
+            Column("Corrected, %", _corrected, "corrected", numeric=True),
             tables.interval("low", "high", f"{level} interval", difference=False, definition="corrected"),
             tables.method(),
             tables.optional(_band("corrected_plain", "corrected_sound_alike", "By plain / sound-alike foils, %")),
@@ -150,7 +161,8 @@ def _scores(analysis: Analysis, level: str) -> Table:
 
 def _gaps(analysis: Analysis, level: str) -> Table:
     return make_table(
-        analysis.calibrated.filter(pl.col("raw_gap").is_not_null()),
+        analysis.frame(CALIBRATED).filter(pl.col("raw_gap").is_not_null()),
+        CalibratedRow,
         "corrected-gaps",
         f"Gap to {analysis.options.reference}, raw and corrected",
         [
@@ -172,33 +184,34 @@ def _gaps(analysis: Analysis, level: str) -> Table:
 
 def _borrowed(analysis: Analysis) -> str:
     """Which metrics were corrected with rates that are not their own."""
-    notes = analysis.calibrated["note"].drop_nulls().unique(maintain_order=True).to_list()
+    notes = analysis.frame(CALIBRATED)["note"].drop_nulls().unique(maintain_order=True).to_list()
     parts = sorted({part for note in notes for part in note.split("; ")})
     if not parts:
         return ""
     return f"Too few clips of a metric of its own: {'; '.join(part.replace('_', ' ') for part in parts)}."
 
 
-def _ends(row: Row) -> Cell:
+def _ends(row: CalibratedRow) -> Cell:
     """Said where it is not the condition's end alone."""
-    return Cell({"both": "both", "reference": "the reference's"}.get(row["heard"], ""), css="soft")
+    return Cell({"both": "both", "reference": "the reference's"}.get(row.heard, ""), css="soft")
 
 
 def _human(analysis: Analysis, level: str) -> Table:
-    def estimate(row: Row) -> Cell:
-        write = words.points if row["quantity"] == "gap" else words.percent
-        return Cell(write(row["estimate"]), tables.hundred(row["estimate"]), title=row["reason"] or "")
+    def estimate(row: HumanRow) -> Cell:
+        write = words.points if row.quantity == "gap" else words.percent
+        return Cell(write(row.estimate), tables.hundred(row.estimate), title=row.reason or "")
 
-    def raw(row: Row) -> Cell:
-        write = words.points if row["quantity"] == "gap" else words.percent
-        return Cell(write(row["raw"]), tables.hundred(row["raw"]))
+    def raw(row: HumanRow) -> Cell:
+        write = words.points if row.quantity == "gap" else words.percent
+        return Cell(write(row.raw), tables.hundred(row.raw))
 
-    def between(row: Row) -> Cell:
-        shown = words.interval(row["low"], row["high"], difference=row["quantity"] == "gap")
-        return Cell(shown, low=tables.hundred(row["low"]), high=tables.hundred(row["high"]), css="soft")
+    def between(row: HumanRow) -> Cell:
+        shown = words.interval(row.low, row.high, difference=row.quantity == "gap")
+        return Cell(shown, low=tables.hundred(row.low), high=tables.hundred(row.high), css="soft")
 
     return make_table(
-        analysis.human,
+        analysis.frame(HUMAN),
+        HumanRow,
         "human",
         "Scores and gaps with human labels",
         [
@@ -223,14 +236,15 @@ def _human(analysis: Analysis, level: str) -> Table:
 def _hearing(analysis: Analysis) -> Table:
     against = {"calibration": "the text that was said", "own_text": "the model's own text"}
     return make_table(
-        analysis.hearing,
+        analysis.frame(HEARING),
+        HearingRow,
         "hearing",
         "Errors of transcripts on words and on answers",
         [
             tables.text("against", "Against", write=lambda name: against[name]),
             tables.optional(tables.text("model", "Model")),
             tables.optional(tables.text("condition", "Condition", definition="condition")),
-            Column("Answer type", lambda r: Cell(_type(r))),
+            Column("Answer type", _type),
             tables.percent("wer", "WER, %", definition="wer", digits=2),
             tables.percent("coverage", "Coverage, %", definition="coverage"),
             tables.percent("ne_wer", "NE-WER, %", definition="entities", digits=2),
@@ -243,36 +257,33 @@ def _hearing(analysis: Analysis) -> Table:
     )
 
 
-def _type(row: Row) -> str:
-    return row["answer_type"] or ("all" if row["against"] == "calibration" else words.NOTHING)
+def _type(row: HearingRow) -> Cell:
+    return Cell(row.answer_type or ("all" if row.against == "calibration" else words.NOTHING))
 
 
-def _share(row: Row, key: str) -> Cell:
+def _corrected(row: CalibratedRow) -> Cell:
     """A corrected share as a reader expects one, between 0 and 100; CSV has it as computed."""
-    value = row[key]
+    value = row.corrected
     shown = None if value is None else min(max(value, 0.0), 1.0)
-    return Cell(words.percent(shown), tables.hundred(value), title=row["reason"] or "")
+    return Cell(words.percent(shown), tables.hundred(value), title=row.reason or "")
 
 
-def _se(key: str, label: str, definition: str) -> Column:
-    def cell(row: Row) -> Cell:
-        return Cell(words.points(row[key], signed=False), tables.hundred(row[key]), css="soft")
+def _se(key: str, label: str, definition: str) -> Column[Any]:
+    def cell(row: Any) -> Cell:
+        value = getattr(row, key)
+        return Cell(words.points(value, signed=False), tables.hundred(value), css="soft")
 
-    return Column(label, cell, definition, numeric=True)
+    return Column(label, cell, definition, numeric=True, keys=(key,))
 
 
-def _band(low: str, high: str, label: str, difference: bool = False) -> Column:
+def _band(low: str, high: str, label: str, difference: bool = False) -> Column[Any]:
     write = words.points if difference else words.percent
 
-    def cell(row: Row) -> Cell:
-        values: Sequence[Any] = (row[low], row[high])
+    def cell(row: Any) -> Cell:
+        values = getattr(row, low), getattr(row, high)
         if all(value is None for value in values):
             return Cell(words.NOTHING, low="", high="")
-        return Cell(
-            " / ".join(write(v) for v in values),
-            low=tables.hundred(row[low]),
-            high=tables.hundred(row[high]),
-            css="soft",
-        )
+        exact = [tables.hundred(value) for value in values]
+        return Cell(" / ".join(write(value) for value in values), low=exact[0], high=exact[1], css="soft")
 
-    return Column(label, cell, "foils", numeric=True)
+    return Column(label, cell, "foils", numeric=True, keys=(low, high))

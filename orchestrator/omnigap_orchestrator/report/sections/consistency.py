@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.consistency.agreement import AGREEMENT, AgreementRow
+from omnigap_orchestrator.analysis.consistency.rates import CONSISTENCY, ConsistencyRow
+from omnigap_orchestrator.analysis.gaps.set_level import SET_LEVEL, SetLevelRow
 from omnigap_orchestrator.report import slices, tables
 from omnigap_orchestrator.report.sections.section import Section, model_column
-from omnigap_orchestrator.report.tables import Cell, Column, Row, make_table
+from omnigap_orchestrator.report.tables import Cell, Column, make_table
 
 MEASURES = {
     "RER": "same answer everywhere (RER)",
@@ -18,12 +23,13 @@ MEASURES = {
 
 def consistency_section(analysis: Analysis) -> Section | None:
     """RER, CFR and MMC beside what independence would give; agreement of pairs and set-level figures folded."""
-    if analysis.consistency.is_empty():
+    if analysis.frame(CONSISTENCY).is_empty():
         return None
     model = model_column(analysis)
     level = f"{slices.level_words(analysis)} interval"
     measures = make_table(
-        analysis.consistency,
+        analysis.frame(CONSISTENCY),
+        ConsistencyRow,
         "consistency",
         "Consistency over all conditions",
         [
@@ -39,12 +45,13 @@ def consistency_section(analysis: Analysis) -> Section | None:
         ],
     )
     pairs = make_table(
-        analysis.agreement,
+        analysis.frame(AGREEMENT),
+        AgreementRow,
         "agreement",
         "Agreement of each two conditions",
         [
             *model,
-            Column("Pair", lambda r: Cell(f"{r['first']}, {r['second']}"), "condition"),
+            Column("Pair", _pair, "condition"),
             tables.count("both_right", "Both right"),
             tables.count("first_only", "First only"),
             tables.count("second_only", "Second only"),
@@ -58,7 +65,8 @@ def consistency_section(analysis: Analysis) -> Section | None:
         ],
     )
     sets = make_table(
-        analysis.set_level,
+        analysis.frame(SET_LEVEL),
+        SetLevelRow,
         "set-level",
         "Set-level figures, for comparison with other work",
         [
@@ -81,13 +89,19 @@ def consistency_section(analysis: Analysis) -> Section | None:
     )
 
 
-def _coefficients(name: str, label: str) -> Column:
-    def cell(row: Row) -> Cell:
-        low, high = row[f"{name}_low"], row[f"{name}_high"]
+def _pair(row: AgreementRow) -> Cell:
+    return Cell(f"{row.first}, {row.second}")
+
+
+def _coefficients(name: str, label: str) -> Column[Any]:
+    limits = (f"{name}_low", f"{name}_high")
+
+    def cell(row: AgreementRow) -> Cell:
+        low, high = (getattr(row, limit) for limit in limits)
         if low is None or high is None:
             return Cell("\u2013", low="", high="")
         return Cell(
             f"[{low:.2f}, {high:.2f}]".replace("-", "\u2212"), low=f"{low:.10g}", high=f"{high:.10g}", css="soft"
         )
 
-    return Column(f"{name.capitalize()} {label}", cell, numeric=True)
+    return Column(f"{name.capitalize()} {label}", cell, numeric=True, keys=limits)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.rows import ContrastColumns
 from omnigap_orchestrator.report import slices, tables, words
-from omnigap_orchestrator.report.tables import Cell, Column, Row
+from omnigap_orchestrator.report.tables import Cell, Column
 
 
-def contrast_columns(analysis: Analysis, frame: pl.DataFrame) -> list[Column]:
+def contrast_columns(analysis: Analysis, frame: pl.DataFrame) -> list[Column[ContrastColumns]]:
     alpha = slices.alpha(analysis)
-    test = Column("Test", lambda r: Cell(words.method(r["p_method"]), css="soft method"), "mcnemar")
+    test = replace(tables.method("p_method", "Test"), definition="mcnemar")
     one_method = bool((frame["method"] == frame["p_method"]).fill_null(True).all())
     return [
         Column("Difference", lambda r: _difference(r, alpha), "gap", numeric=True),
@@ -25,24 +28,24 @@ def contrast_columns(analysis: Analysis, frame: pl.DataFrame) -> list[Column]:
     ]
 
 
-def _difference(row: Row, alpha: float) -> Cell:
+def _difference(row: ContrastColumns, alpha: float) -> Cell:
     """In points; bold and coloured where it holds after adjustment, `refused` with the reason where there is none."""
-    if row["estimate"] is None:
-        return Cell("refused" if row["planned"] else words.NOTHING, "", css="soft", title=row["reason"] or "")
-    sure = row["p_adjusted"] is not None and row["p_adjusted"] < alpha
-    tone = "loss" if row["estimate"] < 0 else "gain"
-    exact = f"{100 * row['estimate']:.10g}"
-    return Cell(words.points(row["estimate"]), exact, css=f"strong {tone}" if sure else "", title=row["reason"] or "")
+    if row.estimate is None:
+        return Cell("refused" if row.planned else words.NOTHING, "", css="soft", title=row.reason or "")
+    sure = row.p_adjusted is not None and row.p_adjusted < alpha
+    tone = "loss" if row.estimate < 0 else "gain"
+    exact = f"{100 * row.estimate:.10g}"
+    return Cell(words.points(row.estimate), exact, css=f"strong {tone}" if sure else "", title=row.reason or "")
 
 
-def _lacking(row: Row) -> Cell:
-    if not row["lacking"]:
+def _lacking(row: ContrastColumns) -> Cell:
+    if not row.lacking:
         return Cell("", "0")
-    return Cell(f"{row['lacking']:,} of {row['planned']:,}", str(row["lacking"]), css="soft", title=row["reason"] or "")
+    return Cell(f"{row.lacking:,} of {row.planned:,}", str(row.lacking), css="soft", title=row.reason or "")
 
 
-def _discordant(row: Row) -> Cell:
-    return Cell(words.NOTHING if row["b"] is None else f"{row['b']} / {row['c']}")
+def _discordant(row: ContrastColumns) -> Cell:
+    return Cell(words.NOTHING if row.b is None else f"{row.b} / {row.c}")
 
 
 def families(frame: pl.DataFrame) -> str:

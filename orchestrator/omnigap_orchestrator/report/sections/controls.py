@@ -6,8 +6,18 @@ import polars as pl
 
 from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.controls.blank_and_repeat import REPEAT, RepeatRow
+from omnigap_orchestrator.analysis.controls.tables import (
+    BLANK,
+    CONTROLS,
+    FIRST_PASSES,
+    ControlRow,
+    FirstPassRow,
+    GuessingRow,
+)
+from omnigap_orchestrator.analysis.rows import rows_of
 from omnigap_orchestrator.report import slices, tables, words
-from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Table, make_table
 
@@ -17,10 +27,11 @@ WRITTEN = {"s2t": "heard (s2t)", "i2t": "read (i2t)"}
 
 def controls_section(analysis: Analysis) -> Section | None:
     """A table for each kind of control that was run; nothing without any."""
-    if analysis.controls.is_empty():
+    if analysis.frame(CONTROLS).is_empty():
         return None
     counts = make_table(
-        analysis.controls,
+        analysis.frame(CONTROLS),
+        ControlRow,
         "control-counts",
         "Control cells: what was asked, and what came back",
         [
@@ -37,7 +48,7 @@ def controls_section(analysis: Analysis) -> Section | None:
         small="beside the cells of the results, and in none of their denominators",
     )
     shown = [table for table in (_blank(analysis), _repeat(analysis), _first_passes(analysis)) if table.rows]
-    lack = int(analysis.controls.select(pl.col("planned").sum() - pl.col("answered").sum()).item())
+    lack = int(analysis.frame(CONTROLS).select(pl.col("planned").sum() - pl.col("answered").sum()).item())
     lacking = f" {words.plural(lack, 'control cell')} lack an answer." if lack else ""
     return Section(
         "controls",
@@ -53,10 +64,11 @@ def controls_section(analysis: Analysis) -> Section | None:
 
 def _blank(analysis: Analysis) -> Table:
     level = f"{slices.level_words(analysis)} interval"
-    lacking = bool(analysis.blank["lacking"].sum())
-    several = analysis.blank["items"].n_unique() > 1
+    lacking = bool(analysis.frame(BLANK)["lacking"].sum())
+    several = analysis.frame(BLANK)["items"].n_unique() > 1
     return make_table(
-        analysis.blank,
+        analysis.frame(BLANK),
+        GuessingRow,
         "blank",
         "Blank carriers: what is guessed",
         [
@@ -78,7 +90,8 @@ def _blank(analysis: Analysis) -> Table:
 def _repeat(analysis: Analysis) -> Table:
     level = f"{slices.level_words(analysis)} interval"
     return make_table(
-        analysis.repeat,
+        analysis.frame(REPEAT),
+        RepeatRow,
         "repeat",
         "Asked again: what changes",
         [
@@ -98,7 +111,8 @@ def _repeat(analysis: Analysis) -> Table:
 
 def _first_passes(analysis: Analysis) -> Table:
     return make_table(
-        analysis.first_passes,
+        analysis.frame(FIRST_PASSES),
+        FirstPassRow,
         "first-passes",
         "First passes: what the models wrote down",
         [
@@ -117,19 +131,19 @@ def _first_passes(analysis: Analysis) -> Table:
 def _charts(analysis: Analysis) -> tuple[Chart, ...]:
     """Right on a blank and on the question, one below the other, for each model."""
     charts = []
-    frame = analysis.blank.filter((pl.col("items") == "all") & pl.col("estimate").is_not_null())
+    frame = analysis.frame(BLANK).filter((pl.col("items") == "all") & pl.col("estimate").is_not_null())
     for place, model in enumerate(slices.models_of(analysis)):
         spans = [
             Span(
-                row["condition"],
-                100 * row["estimate"],
-                None if row["low"] is None else 100 * row["low"],
-                None if row["high"] is None else 100 * row["high"],
-                f"{words.percent(row['estimate'])} of {words.percent(row['accuracy'])} %",
-                {"t": "text", "s": "speech", "i": "image"}.get(row["condition"][:1], "text"),
-                row["condition"].endswith("2s"),
+                row.condition,
+                in_points(row.estimate),
+                in_points(row.low),
+                in_points(row.high),
+                f"{words.percent(row.estimate)} of {words.percent(row.accuracy)} %",
+                modality_of(row.condition),
+                row.condition.endswith("2s"),
             )
-            for row in frame.filter(pl.col("model") == model).iter_rows(named=True)
+            for row in rows_of(frame.filter(pl.col("model") == model), GuessingRow)
         ]
         if spans:
             title = f"{model}: right on a {Control.BLANK.value} carrier, of right on the question"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.gaps.effects import EffectRow
+from omnigap_orchestrator.analysis.rows import rows_of
 from omnigap_orchestrator.report import slices, tables, words
 from omnigap_orchestrator.report.charts import Span, interval_plot
 from omnigap_orchestrator.report.overview import gap_span
@@ -23,11 +23,12 @@ def effect_section(analysis: Analysis) -> Section:
         for place, model in enumerate(slices.models_of(analysis))
         if (spans := _effect_spans(effects.filter(pl.col("model") == model)))
     ]
-    formula = Column("Formula", lambda r: Cell(r["formula"].replace("-", words.MINUS), css="soft formula"), "effects")
+    formula: Column[EffectRow] = Column("Formula", _formula, "effects")
 
     def table(frame: pl.DataFrame, key: str, caption: str) -> Table:
         return make_table(
             frame,
+            EffectRow,
             key,
             caption,
             [*model_column(analysis), tables.text("effect", "Effect"), formula, *contrast_columns(analysis, frame)],
@@ -48,6 +49,10 @@ def effect_section(analysis: Analysis) -> Section:
     )
 
 
+def _formula(row: EffectRow) -> Cell:
+    return Cell(row.formula.replace("-", words.MINUS), css="soft formula")
+
+
 _EFFECT_LABELS = {
     "speech input": "spoken question",
     "image input": "shown question",
@@ -63,9 +68,8 @@ def _effect_spans(effects: pl.DataFrame) -> list[Span]:
         rows = effects.filter(pl.col("kind") == kind)
         if rows.height:
             spans.append(Span(heading, heading=True))
-        for row in rows.iter_rows(named=True):
-            span = gap_span(row, _EFFECT_LABELS.get(row["effect"], row["effect"]))
-            modality = "image" if row["effect"].startswith("image") else "speech"
-            hollow = "output" in row["effect"]
-            spans.append(replace(span, modality=modality, hollow=hollow))
+        for row in rows_of(rows, EffectRow):
+            modality = "image" if row.effect.startswith("image") else "speech"
+            label = _EFFECT_LABELS.get(row.effect, row.effect)
+            spans.append(gap_span(row, label, modality, hollow="output" in row.effect))
     return spans if any(span.estimate is not None for span in spans) else []

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.gaps.accuracy import AccuracyRow
+from omnigap_orchestrator.analysis.gaps.gap import GAPS, GapRow
 from omnigap_orchestrator.report import slices, tables, words
 from omnigap_orchestrator.report.sections.contrasts import contrast_columns, families
 from omnigap_orchestrator.report.sections.section import Section, model_column
-from omnigap_orchestrator.report.tables import Cell, Column, make_table
+from omnigap_orchestrator.report.tables import Column, make_table
 
-_MEANING = Column("Question, answer", lambda r: Cell(_short(r["condition"]), css="soft nowrap"), "condition")
+
+def _meaning() -> Column[Any]:
+    return tables.text("condition", "Question, answer", css="soft nowrap", write=_short, definition="condition")
 
 
 def _short(condition: str) -> str:
@@ -29,14 +35,16 @@ def gap_section(analysis: Analysis) -> Section:
     bounds = [tables.interval("bound_low", "bound_high", "Bounds", definition="missing")]
     main = make_table(
         gaps,
+        GapRow,
         "gaps",
         f"Gaps against {analysis.options.reference}",
-        [*model, tables.condition(), _MEANING, *contrast_columns(analysis, gaps)],
+        [*model, tables.condition(), _meaning(), *contrast_columns(analysis, gaps)],
         small="points of accuracy; item-weighted, on answered pairs",
         note=families(gaps),
     )
     other = make_table(
-        analysis.gaps.filter((pl.col("pooling") != "item_weighted") | (pl.col("missing") != "answered_pairs")),
+        analysis.frame(GAPS).filter((pl.col("pooling") != "item_weighted") | (pl.col("missing") != "answered_pairs")),
+        GapRow,
         "gaps-other",
         "Gaps pooled otherwise, and with missing answers as wrong",
         [
@@ -52,6 +60,7 @@ def gap_section(analysis: Analysis) -> Section:
     )
     accuracy = make_table(
         slices.headline_accuracy(analysis),
+        AccuracyRow,
         "accuracy",
         "Accuracy",
         [
@@ -77,11 +86,11 @@ def gap_section(analysis: Analysis) -> Section:
     )
 
 
-def _spelled(key: str, label: str, definition: str) -> Column:
+def _spelled(key: str, label: str, definition: str) -> Column[Any]:
     return tables.text(key, label, write=lambda s: s.replace("_", " "), definition=definition)
 
 
-def _estimate_columns(analysis: Analysis) -> list[Column]:
+def _estimate_columns(analysis: Analysis) -> list[Column[Any]]:
     return [
         tables.points("estimate", "Gap", definition="gap"),
         tables.interval("low", "high", f"{slices.level_words(analysis)} interval"),

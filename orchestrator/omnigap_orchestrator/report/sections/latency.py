@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.diagnostics.latency import LATENCY
 from omnigap_orchestrator.report import slices, tables
-from omnigap_orchestrator.report.charts import Range, latency_plot
+from omnigap_orchestrator.report.charts import Range, latency_plot, modality_of
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Table, make_table
 
 
 def latency_section(analysis: Analysis) -> Section | None:
     """Times per model and condition; nothing where none was measured."""
-    frame = analysis.latency.filter(pl.col("seconds").is_not_null())
+    frame = analysis.frame(LATENCY).filter(pl.col("seconds").is_not_null())
     if frame.is_empty():
         return None
     total = frame.filter(pl.col("measure") == "latency_s")
@@ -29,8 +32,8 @@ def latency_section(analysis: Analysis) -> Section | None:
             .filter(pl.col("median") > 0)
         )
         ranges = [
-            Range(r["condition"], r["median"], r["p95"], _modality(r["condition"]), r["condition"].endswith("s"))
-            for r in wide.iter_rows(named=True)
+            Range(condition, median, p95, modality_of(condition), condition.endswith("s"))
+            for condition, median, p95 in wide.iter_rows()
         ]
         if ranges:
             charts.append(latency_plot(ranges, f"latency{place + 1}", f"{model}: median and 95th percentile"))
@@ -57,6 +60,25 @@ _MEASURE_NAMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _QuantilesRow:
+    """The quantiles of one time, in seconds."""
+
+    model: str
+    condition: str
+    measure: str
+    n: int
+    seconds_median: float | None
+    low_median: float | None
+    high_median: float | None
+    seconds_p95: float | None
+    low_p95: float | None
+    high_p95: float | None
+    seconds_p99: float | None
+    low_p99: float | None
+    high_p99: float | None
+
+
 def _latency_table(analysis: Analysis, frame: pl.DataFrame, key: str, caption: str) -> Table:
     """One row per condition and time, its quantiles beside each other, each with its interval."""
     keys = ["model", "condition", "measure"]
@@ -77,11 +99,7 @@ def _latency_table(analysis: Analysis, frame: pl.DataFrame, key: str, caption: s
         columns.append(
             tables.seconds_interval(f"low_{name}", f"high_{name}", f"{slices.level_words(analysis)} interval")
         )
-    return make_table(wide, key, caption, columns, small="seconds; intervals by order statistics")
+    return make_table(wide, _QuantilesRow, key, caption, columns, small="seconds; intervals by order statistics")
 
 
 _QUANTILES = ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))
-
-
-def _modality(condition: str) -> str:
-    return {"t": "text", "s": "speech", "i": "image"}.get(condition[:1], "text")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.diagnostics.by_metric import METRICS, MetricRow
 from omnigap_orchestrator.report import tables, words
 from omnigap_orchestrator.report.sections.section import Section, model_column
-from omnigap_orchestrator.report.tables import Cell, Column, Row, Table, make_table
+from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 _MEANINGS = {
     "judge": "rated by a language model",
@@ -29,12 +31,13 @@ _MEANINGS = {
 
 def metrics_section(analysis: Analysis) -> Section | None:
     """Scores by metric; nothing where one plain metric scored everything."""
-    frame = analysis.metrics
+    frame = analysis.frame(METRICS)
     used = frame["metric"].unique().to_list()
     if len(used) < 2 and not set(used) & set(_MEANINGS):
         return None
     details = make_table(
         frame,
+        MetricRow,
         "metrics-details",
         "The same in full: cells, refusals, what could not be read",
         [
@@ -68,39 +71,49 @@ def _name(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-def _unless_all_zero(frame: pl.DataFrame, key: str, column: Column) -> Column:
+def _unless_all_zero(frame: pl.DataFrame, key: str, column: Column[Any]) -> Column[Any]:
     """The column, with nothing to say where every count is 0."""
     return column if (frame[key] > 0).any() else replace(column, cell=lambda _: Cell(""))
+
+
+@dataclass(frozen=True, slots=True)
+class _GridRow:
+    model: str
+    metric: str
+    meaning: str
 
 
 def _grid(analysis: Analysis) -> Table:
     """A row a metric, a column a condition; tinted by the difference to the reference."""
     reference = analysis.options.reference
-    keys = analysis.metrics.select("model", "metric").unique(maintain_order=True)
-    rows = {(r["model"], r["metric"], r["condition"]): r for r in analysis.metrics.iter_rows(named=True)}
-    conditions = analysis.metrics["condition"].unique(maintain_order=True).to_list()
+    keys = analysis.frame(METRICS).select("model", "metric").unique(maintain_order=True)
+    rows = {(r.model, r.metric, r.condition): r for r in analysis.rows(METRICS)}
+    conditions = analysis.frame(METRICS)["condition"].unique(maintain_order=True).to_list()
 
-    def score(name: str) -> Column:
-        def cell(row: Row) -> Cell:
-            found = rows.get((row["model"], row["metric"], name))
-            if found is None or found["mean_score"] is None:
+    def score(name: str) -> Column[_GridRow]:
+        def cell(row: _GridRow) -> Cell:
+            found = rows.get((row.model, row.metric, name))
+            if found is None or found.mean_score is None:
                 return Cell(words.NOTHING, "", title="not planned" if found is None else "no scores")
-            base = rows.get((row["model"], row["metric"], reference), {}).get("mean_score")
-            tone, strength = ("", 0) if base is None else tables.tint(found["mean_score"] - base)
-            counts = f"{found['scored']:,} of {found['planned']:,} cells"
-            unread = f"; unparsable {words.percent(found['unparsable'])} %" if found["unparsable"] else ""
-            title = f"{_name(row['metric'])}, {words.condition_words(name)}: {counts}"
-            shown, exact = words.percent(found["mean_score"]), tables.hundred(found["mean_score"])
+            base = rows.get((row.model, row.metric, reference))
+            tone, strength = "", 0
+            if base is not None and base.mean_score is not None:
+                tone, strength = tables.tint(found.mean_score - base.mean_score)
+            counts = f"{found.scored:,} of {found.planned:,} cells"
+            unread = f"; unparsable {words.percent(found.unparsable)} %" if found.unparsable else ""
+            title = f"{_name(row.metric)}, {words.condition_words(name)}: {counts}"
+            shown, exact = words.percent(found.mean_score), tables.hundred(found.mean_score)
             return Cell(shown, exact, title=title, tone=tone, strength=strength, fine=f"{counts}{unread}")
 
         return Column(name, cell, numeric=True)
 
-    def items(row: Row) -> Cell:
-        counts = [r["items"] for key, r in rows.items() if key[:2] == (row["model"], row["metric"])]
+    def items(row: _GridRow) -> Cell:
+        counts = [r.items for key, r in rows.items() if key[:2] == (row.model, row.metric)]
         return Cell(words.count(max(counts)), css="plain")
 
     grid = make_table(
         keys.with_columns(meaning=pl.col("metric").replace_strict(_MEANINGS, default="", return_dtype=pl.String)),
+        _GridRow,
         "metrics",
         "Mean score by metric, %",
         [

@@ -6,6 +6,8 @@ import polars as pl
 
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.diagnostics.counts import ERRORS, FLAGS, ErrorRow, FlagRow
+from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS, ConditionRow
 from omnigap_orchestrator.report import tables, words
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
@@ -14,7 +16,8 @@ from omnigap_orchestrator.report.tables import make_table
 def missing_section(analysis: Analysis) -> Section:
     """What became of every planned cell, and why some have no answer."""
     counts = make_table(
-        analysis.conditions,
+        analysis.frame(CONDITION_COUNTS),
+        ConditionRow,
         "denominators",
         "Denominators",
         [
@@ -32,7 +35,8 @@ def missing_section(analysis: Analysis) -> Section:
         small="cells: items times replicates",
     )
     errors = make_table(
-        analysis.errors,
+        analysis.frame(ERRORS),
+        ErrorRow,
         "errors",
         "Cells without an answer",
         [
@@ -45,7 +49,8 @@ def missing_section(analysis: Analysis) -> Section:
         ],
     )
     flags = make_table(
-        analysis.flags,
+        analysis.frame(FLAGS),
+        FlagRow,
         "flags",
         "Flagged answers",
         [
@@ -57,8 +62,8 @@ def missing_section(analysis: Analysis) -> Section:
             tables.percent("share", "Share, %"),
         ],
     )
-    lost = int(analysis.errors.filter(pl.col("outcome") != Outcome.UNSUPPORTED.value)["cells"].sum())
-    planned = int(analysis.conditions["planned"].sum())
+    lost = int(analysis.frame(ERRORS).filter(pl.col("outcome") != Outcome.UNSUPPORTED.value)["cells"].sum())
+    planned = int(analysis.frame(CONDITION_COUNTS)["planned"].sum())
     lead = f"All {words.plural(planned, 'planned cell')} were answered."
     if lost:
         lead = (

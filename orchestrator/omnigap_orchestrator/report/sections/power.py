@@ -5,6 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.power.equivalence import EQUIVALENCE, EquivalenceRow
+from omnigap_orchestrator.analysis.power.sample_size import POWER, PowerRow
 from omnigap_orchestrator.report import tables, words
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
@@ -12,12 +14,13 @@ from omnigap_orchestrator.report.tables import make_table
 
 def power_section(analysis: Analysis) -> Section | None:
     """q = n / needed at the declared target gap, the gap these items can show, and TOST at the declared margin."""
-    if analysis.power.is_empty():
+    if analysis.frame(POWER).is_empty():
         return None
     target = words.points(analysis.options.target_gap, signed=False)
     margin = words.points(analysis.options.margin, signed=False)
     power = make_table(
-        analysis.power,
+        analysis.frame(POWER),
+        PowerRow,
         "power",
         f"Power for a gap of {target} points",
         [
@@ -33,7 +36,8 @@ def power_section(analysis: Analysis) -> Section | None:
         small="from this run's own phi; never from its observed gap",
     )
     equivalence = make_table(
-        analysis.equivalence,
+        analysis.frame(EQUIVALENCE),
+        EquivalenceRow,
         "equivalence",
         f"Is the gap within {margin} points?",
         [
@@ -49,8 +53,8 @@ def power_section(analysis: Analysis) -> Section | None:
         ],
         small="two one-sided tests",
     )
-    refused = analysis.equivalence.filter(pl.col("verdict") == "refused")
-    given = analysis.power.join(refused, on=["model", "condition"], how="anti")
+    refused = analysis.frame(EQUIVALENCE).filter(pl.col("verdict") == "refused")
+    given = analysis.frame(POWER).join(refused, on=["model", "condition"], how="anti")
     enough = int((given["q"] >= 1).sum())
     return Section(
         "power",

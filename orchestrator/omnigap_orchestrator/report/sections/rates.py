@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import polars as pl
+from dataclasses import dataclass
+from typing import Any
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.instrument.rates import CALIBRATION, GOLD, PLAIN, SOUND_ALIKE, RateRow
 from omnigap_orchestrator.report import tables, words
-from omnigap_orchestrator.report.tables import Cell, Column, Row, Table, make_table
+from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 FOILS = {
     "gold": "gold answers",
@@ -16,56 +18,60 @@ FOILS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _TypeRow:
+    answer_type: str
+    metric: str | None
+
+
 def rates_table(analysis: Analysis, level: str) -> Table:
     """One row an answer type, and each of its metrics where it has several: q1 and q0 of each kind of foil."""
-    pivoted = analysis.calibration.group_by("answer_type", "metric", maintain_order=True).agg(
-        pl.struct("foil", "estimate", "low", "high", "n", "texts").alias("kinds")
-    )
+    rates = {(row.answer_type, row.metric, row.foil): row for row in analysis.rows(CALIBRATION)}
 
-    def rate(foil: str, name: str) -> Column:
-        def cell(row: Row) -> Cell:
-            of = next((kind for kind in row["kinds"] if kind["foil"] == foil), None)
+    def rate(foil: str, name: str) -> Column[_TypeRow]:
+        def cell(row: _TypeRow) -> Cell:
+            of = rates.get((row.answer_type, row.metric, foil))
             if of is None:
                 return Cell(words.NOTHING, "", low="", high="")
-            shown = f"{words.percent(of['estimate'])} {words.interval(of['low'], of['high'], difference=False)}"
-            told = f"{words.plural(of['n'], 'clip')} of {words.plural(of['texts'], 'text')}"
             return Cell(
-                shown,
-                tables.hundred(of["estimate"]),
-                title=told,
-                low=tables.hundred(of["low"]),
-                high=tables.hundred(of["high"]),
+                f"{words.percent(of.estimate)} {words.interval(of.low, of.high, difference=False)}",
+                tables.hundred(of.estimate),
+                title=f"{words.plural(of.n, 'clip')} of {words.plural(of.texts, 'text')}",
+                low=tables.hundred(of.low),
+                high=tables.hundred(of.high),
             )
 
         return Column(name, cell, "q", numeric=True)
 
-    def clips(row: Row) -> Cell:
-        said = [kind for kind in row["kinds"] if kind["foil"] != "all_foils"]
-        return Cell(" / ".join(f"{kind['n']:,}" for kind in said), css="soft")
+    def clips(row: _TypeRow) -> Cell:
+        found = (rates.get((row.answer_type, row.metric, foil)) for foil in (GOLD, PLAIN, SOUND_ALIKE))
+        return Cell(" / ".join(f"{of.n:,}" for of in found if of is not None), css="soft")
 
     return make_table(
-        pivoted,
+        analysis.frame(CALIBRATION).unique(["answer_type", "metric"], keep="first", maintain_order=True),
+        _TypeRow,
         "rates",
         "How often the scorer is right about known texts",
         [
             tables.text("answer_type", "Answer type"),
             _metric(),
-            rate("gold", "q1, gold answers, %"),
-            rate("plain", "q0, other answers, %"),
-            rate("sound_alike", "q0, sound-alikes, %"),
+            rate(GOLD, "q1, gold answers, %"),
+            rate(PLAIN, "q0, other answers, %"),
+            rate(SOUND_ALIKE, "q0, sound-alikes, %"),
             Column("Clips", clips, numeric=True),
         ],
         small=f"with {level} intervals, clips of one text as one cluster; synthetic speech, so optimistic",
     )
 
 
-def _metric() -> Column:
+def _metric() -> Column[Any]:
     return tables.optional(tables.text("metric", "By", write=lambda name: name.replace("_", " "), definition="metric"))
 
 
 def rate_details(analysis: Analysis, level: str) -> Table:
     return make_table(
-        analysis.calibration,
+        analysis.frame(CALIBRATION),
+        RateRow,
         "rate-details",
         "The same with texts, voices and methods",
         [

@@ -8,12 +8,19 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.routes.demands import either_of
-from omnigap_orchestrator.analysis.routes.routing import policies_shown, routes_shown
+from omnigap_orchestrator.analysis.routes.routing import (
+    POLICIES,
+    ROUTES,
+    RouteRow,
+    ShownPolicyRow,
+    policies_shown,
+    routes_shown,
+)
 from omnigap_orchestrator.report import slices, tables
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
 
-POLICIES = {
+POLICY_WORDS = {
     "best_single": "one form for all",
     "per_task": "the best form of each task",
     "oracle": "the best form of each item (ceiling)",
@@ -22,16 +29,19 @@ POLICIES = {
 
 def routing_section(analysis: Analysis) -> Section | None:
     """Policies with their held-out accuracy, regret and cost; nothing where none could be judged."""
-    if analysis.policies.is_empty():
+    if analysis.frame(POLICIES).is_empty():
         return None
     level = f"{slices.level_words(analysis)} interval"
     policies = make_table(
-        policies_shown(analysis.policies),
+        policies_shown(analysis.frame(POLICIES)),
+        ShownPolicyRow,
         "policies",
         "What a policy is worth",
         [
             *model_column(analysis),
-            tables.text("policy", "Policy", write=lambda p: POLICIES.get(p, p.replace("_", " ")), definition="routing"),
+            tables.text(
+                "policy", "Policy", write=lambda p: POLICY_WORDS.get(p, p.replace("_", " ")), definition="routing"
+            ),
             tables.percent("accuracy", "Accuracy, %"),
             tables.interval("low", "high", level, difference=False),
             tables.points("regret", "Regret", definition="routing"),
@@ -50,7 +60,8 @@ def routing_section(analysis: Analysis) -> Section | None:
         note=_left_out(analysis),
     )
     routes = make_table(
-        routes_shown(analysis.routes),
+        routes_shown(analysis.frame(ROUTES)),
+        RouteRow,
         "routes",
         "The form chosen for each task",
         [
@@ -64,7 +75,8 @@ def routing_section(analysis: Analysis) -> Section | None:
         note="Chosen on all items, so the accuracy here is optimistic; the table above is not.",
     )
     ruled_out = make_table(
-        analysis.routes.filter(pl.col("task").is_null()),
+        analysis.frame(ROUTES).filter(pl.col("task").is_null()),
+        RouteRow,
         "ruled_out",
         "Forms that are ruled out",
         [*model_column(analysis), tables.condition(), tables.text("reason", "Why")],
@@ -83,8 +95,8 @@ def routing_section(analysis: Analysis) -> Section | None:
 
 def _left_out(analysis: Analysis) -> str:
     """Of each model that lacks scores, how many items were left out, or why nothing was judged on the answered ones."""
-    several = analysis.policies["model"].n_unique() > 1
-    told = policies_shown(analysis.policies).select("model", "reason").drop_nulls().unique(maintain_order=True)
+    several = analysis.frame(POLICIES)["model"].n_unique() > 1
+    told = policies_shown(analysis.frame(POLICIES)).select("model", "reason").drop_nulls().unique(maintain_order=True)
     return " ".join(
         f"{f'{model}: ' if several else ''}{reason[0].upper()}{reason[1:]}." for model, reason in told.iter_rows()
     )

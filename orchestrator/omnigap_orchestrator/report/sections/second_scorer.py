@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.instrument.calibrated import CALIBRATED, CalibratedRow
 from omnigap_orchestrator.report import tables
 from omnigap_orchestrator.report.sections.section import model_column
 from omnigap_orchestrator.report.tables import Table, make_table
@@ -13,7 +14,8 @@ from omnigap_orchestrator.report.tables import Table, make_table
 def second_scorer_table(analysis: Analysis, level: str) -> Table:
     """One row a spoken condition that the second scorer has heard; no rows without one."""
     return make_table(
-        analysis.calibrated.filter(pl.col("second_n") > 0),
+        analysis.frame(CALIBRATED).filter(pl.col("second_n") > 0),
+        CalibratedRow,
         "second-scorer",
         "Two scorers on the same answers",
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report import slices, tables
@@ -23,6 +24,6 @@ class Section:
     folded: tuple[Table, ...] = ()
 
 
-def model_column(analysis: Analysis) -> list[Column]:
+def model_column(analysis: Analysis) -> list[Column[Any]]:
     """The column of the model's name, where there is more than one model to tell apart."""
     return [tables.text("model", "Model")] if len(slices.models_of(analysis)) > 1 else []

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
 from omnigap.vocabulary import CONDITIONS
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.gaps.accuracy import AccuracyRow
+from omnigap_orchestrator.analysis.gaps.gap import GapRow
+from omnigap_orchestrator.analysis.rows import rows_of
 from omnigap_orchestrator.report import slices, tables, words
-from omnigap_orchestrator.report.charts import Dot, task_plot
+from omnigap_orchestrator.report.charts import Dot, in_points, modality_of, task_plot
 from omnigap_orchestrator.report.sections.contrasts import contrast_columns, families
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
@@ -28,16 +33,16 @@ def task_section(analysis: Analysis) -> Section | None:
         rows = mine.filter(pl.col("estimate").is_not_null())
         dots = [
             Dot(
-                r["task"],
-                r["condition"],
-                {"t": "text", "s": "speech", "i": "image"}[r["condition"][0]],
-                "speech" if r["condition"].endswith("s") else "text",
-                100 * r["estimate"],
-                None if r["low"] is None else 100 * r["low"],
-                None if r["high"] is None else 100 * r["high"],
+                r.task or "",
+                r.condition,
+                modality_of(r.condition),
+                "speech" if r.condition.endswith("s") else "text",
+                100 * r.estimate,
+                in_points(r.low),
+                in_points(r.high),
             )
-            for r in rows.iter_rows(named=True)
-            if r["condition"] in {c.name for c in CONDITIONS}
+            for r in rows_of(mine, AccuracyRow)
+            if r.estimate is not None and r.condition in {c.name for c in CONDITIONS}
         ]
         ordered = _easiest_first(rows, analysis.options.reference)
         if dots:
@@ -45,6 +50,7 @@ def task_section(analysis: Analysis) -> Section | None:
         heats.append(_heat(mine, gaps.filter(pl.col("model") == model), ordered, model, place))
     grid = make_table(
         gaps,
+        GapRow,
         "task-gaps",
         "Gaps by task",
         [
@@ -75,35 +81,41 @@ def _easiest_first(rows: pl.DataFrame, reference: str) -> list[str]:
     return known + [t for t in rows["task"].unique(maintain_order=True).to_list() if t not in known]
 
 
-def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], model: str, place: int) -> Table:
-    scores = {(r["task"], r["condition"]): r for r in accuracy.iter_rows(named=True)}
-    differences = {(r["task"], r["condition"]): r for r in gaps.iter_rows(named=True)}
+@dataclass(frozen=True, slots=True)
+class _TaskRow:
+    task: str
 
-    def cell(task: str, condition: str) -> Cell:
+
+def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], model: str, place: int) -> Table:
+    scores = {(r.task, r.condition): r for r in rows_of(accuracy, AccuracyRow)}
+    differences = {(r.task, r.condition): r for r in rows_of(gaps, GapRow)}
+
+    def cell(condition: str, row: _TaskRow) -> Cell:
+        task = row.task
         score, gap = scores.get((task, condition)), differences.get((task, condition))
-        if score is None or score["estimate"] is None:
-            return Cell(words.NOTHING, "", title=score["reason"] or "" if score else "not planned")
-        tone, strength = tables.tint(gap["estimate"]) if gap else ("", 0)
-        fine = f"{words.interval(score['low'], score['high'], difference=False)}, n = {score['n']}"
-        title = f"{task}, {words.condition_words(condition)}: {words.percent(score['estimate'])} % {fine}"
-        if gap is not None and gap["estimate"] is not None:
-            limits = words.interval(gap["low"], gap["high"], difference=True)
-            title += f"; gap {words.points(gap['estimate'])} {limits}"
-            fine += f"; gap {words.points(gap['estimate'])}"
+        if score is None or score.estimate is None:
+            return Cell(words.NOTHING, "", title=score.reason or "" if score else "not planned")
+        tone, strength = tables.tint(gap.estimate) if gap else ("", 0)
+        fine = f"{words.interval(score.low, score.high, difference=False)}, n = {score.n}"
+        title = f"{task}, {words.condition_words(condition)}: {words.percent(score.estimate)} % {fine}"
+        if gap is not None and gap.estimate is not None:
+            limits = words.interval(gap.low, gap.high, difference=True)
+            title += f"; gap {words.points(gap.estimate)} {limits}"
+            fine += f"; gap {words.points(gap.estimate)}"
         return Cell(
-            words.percent(score["estimate"], 0),
-            f"{100 * score['estimate']:.10g}",
+            words.percent(score.estimate, 0),
+            f"{100 * score.estimate:.10g}",
             title=title,
             tone=tone,
             strength=strength,
             fine=fine,
         )
 
-    columns = [Column("Task", lambda r: Cell(r["task"].replace("_", " ")))]
-    for c in CONDITIONS:
-        columns.append(Column(c.name, lambda r, name=c.name: cell(r["task"], name), "", numeric=True))  # type: ignore[misc]
+    columns: list[Column[_TaskRow]] = [tables.text("task", "Task", write=lambda task: task.replace("_", " "))]
+    columns += [Column(c.name, partial(cell, c.name), numeric=True) for c in CONDITIONS]
     return make_table(
         pl.DataFrame({"task": tasks}, schema={"task": pl.String}),
+        _TaskRow,
         f"tasks-{place + 1}",
         f"{model}: accuracy by task, %",
         columns,

@@ -6,6 +6,15 @@ import polars as pl
 
 from omnigap.vocabulary import CONDITIONS
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.gaps.architecture import (
+    ARCHITECTURE_MODELS,
+    ARCHITECTURE_TESTS,
+    ARCHITECTURES,
+    ArchitectureModelRow,
+    ArchitectureRow,
+    ArchitectureTestRow,
+)
+from omnigap_orchestrator.analysis.rows import rows_of
 from omnigap_orchestrator.report import tables
 from omnigap_orchestrator.report.charts import TypeDot, architecture_plot
 from omnigap_orchestrator.report.sections.section import Section
@@ -14,17 +23,18 @@ from omnigap_orchestrator.report.tables import make_table
 
 def architecture_section(analysis: Analysis) -> Section | None:
     """Types of models compared, where more than one model was asked."""
-    models = analysis.architecture_models.drop_nulls("architecture")
+    models = analysis.frame(ARCHITECTURE_MODELS).drop_nulls("architecture")
     if models["model"].n_unique() < 2:
         return None
     dots = [
-        TypeDot(r["architecture"], r["model"], r["condition"], 100 * r["gap"])
+        TypeDot(r.architecture or "", r.model, r.condition, 100 * r.gap)
         for condition in CONDITIONS
-        for r in models.filter(pl.col("condition") == condition.name).iter_rows(named=True)
+        for r in rows_of(models.filter(pl.col("condition") == condition.name), ArchitectureModelRow)
     ]
     kind = tables.text("architecture", "Type", write=lambda s: s.replace("_", " "), definition="architecture")
     means = make_table(
-        analysis.architectures.drop_nulls("architecture"),
+        analysis.frame(ARCHITECTURES).drop_nulls("architecture"),
+        ArchitectureRow,
         "architectures",
         "Mean gap by type",
         [
@@ -39,7 +49,8 @@ def architecture_section(analysis: Analysis) -> Section | None:
         small="points; the model is the unit",
     )
     tests = make_table(
-        analysis.architecture_tests,
+        analysis.frame(ARCHITECTURE_TESTS),
+        ArchitectureTestRow,
         "architecture-tests",
         "Tests between types",
         [
@@ -61,5 +72,5 @@ def architecture_section(analysis: Analysis) -> Section | None:
         "claims no more.",
         charts=(architecture_plot(dots, "types", "Gap by type and condition, points"),) if dots else (),
         tables=(means,),
-        folded=(tests,) if analysis.architecture_tests.height else (),
+        folded=(tests,) if analysis.frame(ARCHITECTURE_TESTS).height else (),
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.replicates.levels import LEVELS, SPREADS, LevelRow, SpreadRow
+from omnigap_orchestrator.analysis.replicates.variance import VARIANCE, VarianceRow
+from omnigap_orchestrator.analysis.rows import rows_of
 from omnigap_orchestrator.report import slices, tables, words
-from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.sections.section import Section, model_column
-from omnigap_orchestrator.report.tables import Column, Table, make_table
+from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 FACTORS = {
     "voice": ("voice", "voices"),
@@ -24,12 +26,11 @@ FACTORS = {
     "image_width": ("image width", "image widths"),
     "replicate": ("replicate", "replicates"),
 }
-_MODALITY = {"s": "speech", "i": "image"}
 
 
 def variance_section(analysis: Analysis) -> Section | None:
     """Nothing where no cell was asked more than once."""
-    if analysis.variance.is_empty() and analysis.spreads.is_empty():
+    if analysis.frame(VARIANCE).is_empty() and analysis.frame(SPREADS).is_empty():
         return None
     charts = tuple(
         chart
@@ -49,12 +50,12 @@ def variance_section(analysis: Analysis) -> Section | None:
 
 
 def _lead(analysis: Analysis) -> str:
-    if analysis.spreads.is_empty() and not analysis.levels.is_empty():
+    if analysis.frame(SPREADS).is_empty() and not analysis.frame(LEVELS).is_empty():
         return (
             "Every question was shown or spoken in several ways, but at one of them too many answers lack to say whose "
             "gap it is. How scores vary between items and between these ways:"
         )
-    if analysis.spreads.is_empty():
+    if analysis.frame(SPREADS).is_empty():
         return (
             "Each cell was asked several times with the same carrier. How scores vary between items, and when the "
             "same is asked again."
@@ -65,17 +66,17 @@ def _lead(analysis: Analysis) -> str:
     )
     sentences = [meaning]
     several = len(slices.models_of(analysis)) > 1
-    for row in analysis.spreads.iter_rows(named=True):
+    for row in analysis.rows(SPREADS):
         sentences.append(_sentence(row, analysis, several))
     return " ".join(sentences[:7])
 
 
-def _sentence(row: Mapping[str, Any], analysis: Analysis, several: bool) -> str:
-    one, many = FACTORS[row["factor"]]
-    whose = f"{row['model']}, {row['condition']}" if several else row["condition"]
-    gap, span = words.points(row["estimate"]), f"{words.points(row['lowest'])} to {words.points(row['highest'])}"
-    over = f"{gap} points over {row['levels']} {many} ({span})"
-    kind = words.plural(row["levels"], one, many)
+def _sentence(row: SpreadRow, analysis: Analysis, several: bool) -> str:
+    one, many = FACTORS[row.factor]
+    whose = f"{row.model}, {row.condition}" if several else row.condition
+    gap, span = words.points(row.estimate), f"{words.points(row.lowest)} to {words.points(row.highest)}"
+    over = f"{gap} points over {row.levels} {many} ({span})"
+    kind = words.plural(row.levels, one, many)
     return {
         "no_gap": f"{whose}: no gap is shown over {kind} ({gap}, {span}).",
         "modality": f"{whose}: {over}; it holds beyond these {many}.",
@@ -83,7 +84,7 @@ def _sentence(row: Mapping[str, Any], analysis: Analysis, several: bool) -> str:
         "others.",
         "no_interval": f"{whose}: {over}; all items alike, so that nothing tells how sure that is.",
         "level": f"{whose}: {over}; the {many} differ, and at some no gap is shown: it hangs on the {one}.",
-    }[row["finding"]]
+    }[row.finding]
 
 
 FINDINGS = {
@@ -95,14 +96,15 @@ FINDINGS = {
 }
 
 
-def _factor() -> Column:
+def _factor() -> Column[Any]:
     return tables.text("factor", "Factor", write=lambda name: FACTORS[name][0], definition="levels")
 
 
 def _spreads(analysis: Analysis) -> Table:
     level = slices.level_words(analysis)
     return make_table(
-        analysis.spreads,
+        analysis.frame(SPREADS),
+        SpreadRow,
         "spreads",
         "Whose gap is it?",
         [
@@ -115,23 +117,23 @@ def _spreads(analysis: Analysis) -> Table:
             tables.interval("low", "high", f"{level}, these"),
             tables.interval("low_beyond", "high_beyond", f"{level}, as a sample", definition="levels"),
             tables.interval("lowest", "highest", "From, to", definition=""),
-            Column("SD", lambda row: tables.Cell(_sd(row), f"{100 * row['level_sd']:.10g}"), numeric=True),
+            Column("SD", _sd, numeric=True),
             tables.p_value("p_levels", "p of levels"),
             tables.optional(tables.text("mixed_with", "Mixed with", write=_factors, css="soft")),
             tables.count("items", "Items", definition="n"),
-            *_left_out(analysis.spreads),
+            *_left_out(analysis.frame(SPREADS)),
         ],
         small="points of accuracy; items with a score at every level",
     )
 
 
-def _left_out(frame: pl.DataFrame) -> list[Column]:
+def _left_out(frame: pl.DataFrame) -> list[Column[Any]]:
     """Items that lack a level, where there are any."""
     return [tables.count("left_out", "Left out")] if frame["left_out"].sum() else []
 
 
-def _sd(row: Mapping[str, Any]) -> str:
-    return words.points(row["level_sd"], signed=False)
+def _sd(row: SpreadRow) -> Cell:
+    return Cell(words.points(row.level_sd, signed=False), f"{100 * row.level_sd:.10g}")
 
 
 def _factors(names: str) -> str:
@@ -140,7 +142,8 @@ def _factors(names: str) -> str:
 
 def _levels(analysis: Analysis) -> Table:
     return make_table(
-        analysis.levels,
+        analysis.frame(LEVELS),
+        LevelRow,
         "levels",
         "Gaps by font, voice and the like",
         [
@@ -166,7 +169,8 @@ def _level(name: str) -> str:
 
 def _components(analysis: Analysis) -> Table:
     return make_table(
-        analysis.variance,
+        analysis.frame(VARIANCE),
+        VarianceRow,
         "variance-components",
         "Variance components of the scores",
         [
@@ -175,7 +179,7 @@ def _components(analysis: Analysis) -> Table:
             _factor(),
             tables.count("levels", "Levels"),
             tables.count("items", "Items"),
-            *_left_out(analysis.variance),
+            *_left_out(analysis.frame(VARIANCE)),
             tables.number("item_variance", "Item", digits=4, definition="variance"),
             tables.optional(tables.number("level_variance", "Factor", digits=4)),
             tables.number("residual_variance", "Residual", digits=4),
@@ -187,24 +191,29 @@ def _components(analysis: Analysis) -> Table:
 def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
     """The gap at each level, and over all of them, for each condition and factor."""
     spans: list[Span] = []
-    for row in analysis.spreads.filter(pl.col("model") == model).iter_rows(named=True):
-        modality = _MODALITY.get(row["condition"][:1], "text")
-        spans.append(Span(f"{row['condition']} by {FACTORS[row['factor']][0]}", heading=True))
-        here = (pl.col("model") == model) & (pl.col("condition") == row["condition"])
-        for level in analysis.levels.filter(here & (pl.col("factor") == row["factor"])).iter_rows(named=True):
-            spans.append(_span(_level(level["level"]), level, ("low", "high"), modality, hollow=True))
-        spans.append(_span("all of them", row, ("low", "high"), modality))
-        spans.append(_span("and others", row, ("low_beyond", "high_beyond"), modality))
+    for row in rows_of(analysis.frame(SPREADS).filter(pl.col("model") == model), SpreadRow):
+        modality = modality_of(row.condition)
+        spans.append(Span(f"{row.condition} by {FACTORS[row.factor][0]}", heading=True))
+        here = (pl.col("model") == model) & (pl.col("condition") == row.condition) & (pl.col("factor") == row.factor)
+        for level in rows_of(analysis.frame(LEVELS).filter(here), LevelRow):
+            spans.append(_span(_level(level.level), level.estimate, (level.low, level.high), modality, hollow=True))
+        spans.append(_span("all of them", row.estimate, (row.low, row.high), modality))
+        spans.append(_span("and others", row.estimate, (row.low_beyond, row.high_beyond), modality))
     if not spans:
         return None
     title = f"{model}: gap by level, over these levels, and with them as a sample of others"
     return interval_plot(spans, f"levels{number + 1}", title, "gap, points of accuracy", row=28, left=150)
 
 
-def _span(label: str, row: Mapping[str, Any], limits: tuple[str, str], modality: str, hollow: bool = False) -> Span:
-    if row["estimate"] is None:
+def _span(
+    label: str,
+    estimate: float | None,
+    limits: tuple[float | None, float | None],
+    modality: str,
+    hollow: bool = False,
+) -> Span:
+    if estimate is None:
         return Span(label, note="refused")
-    low, high = row[limits[0]], row[limits[1]]
-    note = f"{words.points(row['estimate'])}  {words.interval(low, high, difference=True)}"
-    scaled = [None if value is None else 100 * value for value in (row["estimate"], low, high)]
-    return Span(label, scaled[0], scaled[1], scaled[2], note, modality, hollow)
+    low, high = limits
+    note = f"{words.points(estimate)}  {words.interval(low, high, difference=True)}"
+    return Span(label, in_points(estimate), in_points(low), in_points(high), note, modality, hollow)

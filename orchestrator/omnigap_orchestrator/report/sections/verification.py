@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.rows import rows_of
 from omnigap_orchestrator.report import slices, tables, words
-from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
+from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.checked import LISTED, CarrierCheck
 from omnigap_orchestrator.report.media import MediaShelf
 from omnigap_orchestrator.report.sections.section import Section, model_column
@@ -19,6 +19,53 @@ from omnigap_orchestrator.verification.counts import counts, found
 from omnigap_orchestrator.verification.verdict import Verdict
 
 KEPT_WORDS = {"all": "all items", "not_lost": "without lost ones", "verified": "verified items"}
+
+
+@dataclass(frozen=True, slots=True)
+class _CountRow:
+    """Carriers by verdict, of one modality, language and way of making."""
+
+    modality: str
+    language: str
+    made_as: str
+    made: int
+    kept: int
+    doubtful: int
+    lost: int
+    unread: int
+    own: int
+    word_error: float | None
+    readers: str
+
+
+@dataclass(frozen=True, slots=True)
+class _CarrierRow:
+    """One carrier with its best reading."""
+
+    item_id: str
+    modality: str
+    voice: str | None
+    font: str | None
+    media: str | None
+    said: str | None
+    read: str | None
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptGapRow:
+    """A gap on one choice of items."""
+
+    items_kept: str
+    model: str
+    condition: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    method: str | None
+    n: int
+    lacking: int
+    reason: str | None
 
 
 def verification_section(analysis: Analysis, check: CarrierCheck | None, shelf: MediaShelf) -> Section | None:
@@ -74,6 +121,7 @@ def _counts(check: CarrierCheck) -> Table:
     frame = counts(check.table).with_columns((pl.col("carriers") - pl.col("own")).alias("made"))
     return make_table(
         frame,
+        _CountRow,
         "carriers",
         "Carriers by verdict",
         [
@@ -96,6 +144,7 @@ def _counts(check: CarrierCheck) -> Table:
 def _listed(frame: pl.DataFrame, key: str, caption: str, shelf: MediaShelf) -> Table:
     return make_table(
         frame,
+        _CarrierRow,
         f"carriers-{key}",
         caption,
         [
@@ -110,21 +159,22 @@ def _listed(frame: pl.DataFrame, key: str, caption: str, shelf: MediaShelf) -> T
     )
 
 
-def _carrier(row: Mapping[str, Any]) -> Cell:
-    how = row["voice"] if row["modality"] == "speech" else Path(row["font"]).name if row["font"] else None
-    return Cell(f"{row['modality']}, {how}" if how else row["modality"], css="soft")
+def _carrier(row: _CarrierRow) -> Cell:
+    how = row.voice if row.modality == "speech" else Path(row.font).name if row.font else None
+    return Cell(f"{row.modality}, {how}" if how else row.modality, css="soft")
 
 
-def _medium(row: Mapping[str, Any], shelf: MediaShelf) -> Cell:
-    place = shelf.index.get(row["media"] or "")
+def _medium(row: _CarrierRow, shelf: MediaShelf) -> Cell:
+    place = shelf.index.get(row.media or "")
     if place is None or shelf.media[place].kind == "missing":
-        return Cell(words.NOTHING, exact=row["media"] or "")
-    return Cell("", exact=row["media"], medium=shelf.media[place])
+        return Cell(words.NOTHING, exact=row.media or "")
+    return Cell("", exact=row.media, medium=shelf.media[place])
 
 
 def _gaps(analysis: Analysis, check: CarrierCheck) -> Table:
     return make_table(
         check.gaps,
+        _KeptGapRow,
         "gaps-verified",
         "Gaps on all and on verified items",
         [
@@ -150,18 +200,18 @@ def _chart(gaps: pl.DataFrame, model: str, number: int, level: str) -> Chart | N
         return None
     spans: list[Span] = []
     for condition in rows["condition"].unique(maintain_order=True):
-        modality = {"s": "speech", "i": "image"}.get(condition[:1], "text")
+        modality = modality_of(condition)
         spans.append(Span(condition, heading=True))
-        for row in rows.filter(pl.col("condition") == condition).iter_rows(named=True):
+        for row in rows_of(rows.filter(pl.col("condition") == condition), _KeptGapRow):
             spans.append(_span(row, modality))
     title = f"{model}: gaps on all and on verified items, {level} intervals"
     return interval_plot(spans, f"verified{number + 1}", title, "gap, points of accuracy", row=28, left=124)
 
 
-def _span(row: Mapping[str, Any], modality: str) -> Span:
-    label = KEPT_WORDS[row["items_kept"]]
-    if row["estimate"] is None:
+def _span(row: _KeptGapRow, modality: str) -> Span:
+    label = KEPT_WORDS[row.items_kept]
+    if row.estimate is None:
         return Span(label, note="refused")
-    note = f"{words.points(row['estimate'])}  {words.interval(row['low'], row['high'], difference=True)}"
-    estimate, low, high = (None if row[key] is None else 100 * row[key] for key in ("estimate", "low", "high"))
-    return Span(label, estimate, low, high, note, modality, hollow=row["items_kept"] != "verified")
+    note = f"{words.points(row.estimate)}  {words.interval(row.low, row.high, difference=True)}"
+    estimate, low, high = in_points(row.estimate), in_points(row.low), in_points(row.high)
+    return Span(label, estimate, low, high, note, modality, hollow=row.items_kept != "verified")

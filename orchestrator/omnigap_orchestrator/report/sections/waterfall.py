@@ -5,10 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.analysis.controls.waterfall import WATERFALL, StepRow
+from omnigap_orchestrator.analysis.diagnostics.answers import ANSWERS, AnswerRow
+from omnigap_orchestrator.analysis.rows import rows_of
 from omnigap_orchestrator.report import slices, tables
-from omnigap_orchestrator.report.charts import Chart
+from omnigap_orchestrator.report.charts import Chart, in_points
 from omnigap_orchestrator.report.sections.section import Section, model_column
-from omnigap_orchestrator.report.tables import Row, make_table
+from omnigap_orchestrator.report.tables import make_table
 from omnigap_orchestrator.report.waterfall_chart import Fall, waterfall_plot
 
 STEPS = {
@@ -27,11 +30,12 @@ ORDER = {"text": ("s2t", "i2t"), "spoken": ("t2s", "s2s", "i2s")}
 
 def waterfall_section(analysis: Analysis) -> Section | None:
     """Steps of every gap that has more than one, drawn; all of them tabled. Nothing without a gap."""
-    frame = analysis.waterfall
+    frame = analysis.frame(WATERFALL)
     if frame.is_empty():
         return None
     steps = make_table(
         frame,
+        StepRow,
         "waterfall",
         "Steps of each gap",
         [
@@ -47,7 +51,8 @@ def waterfall_section(analysis: Analysis) -> Section | None:
         small="points of accuracy; the steps of a condition add up to its gap",
     )
     shapes = make_table(
-        analysis.answers,
+        analysis.frame(ANSWERS),
+        AnswerRow,
         "answers",
         "How answers change shape",
         [
@@ -103,16 +108,14 @@ def _chart(frame: pl.DataFrame, model: str, key: str, output: str) -> Chart | No
     """Conditions with one form of answer whose chain has several steps, all with numbers."""
     whole = pl.col("estimate").is_not_null().all().over("condition") & (pl.len().over("condition") > 2)
     falls = [
-        Fall(r["condition"], step_words(r["step"]), *_points(r), r["step"] == "gap")
-        for r in frame.filter(whole & pl.col("condition").is_in(ORDER[output]))
-        .sort("condition", "order", maintain_order=True)
-        .iter_rows(named=True)
+        Fall(r.condition, step_words(r.step), 100 * r.estimate, in_points(r.low), in_points(r.high), r.step == "gap")
+        for r in rows_of(
+            frame.filter(whole & pl.col("condition").is_in(ORDER[output])).sort(
+                "condition", "order", maintain_order=True
+            ),
+            StepRow,
+        )
+        if r.estimate is not None
     ]
     falls.sort(key=lambda fall: ORDER[output].index(fall.condition))
     return waterfall_plot(falls, key, f"{model}: steps of the gaps, {output} answers") if falls else None
-
-
-def _points(row: Row) -> tuple[float, float | None, float | None]:
-    """Estimate and interval in points."""
-    low, high = row["low"], row["high"]
-    return 100 * row["estimate"], None if low is None else 100 * low, None if high is None else 100 * high

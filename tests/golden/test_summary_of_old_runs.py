@@ -1,0 +1,47 @@
+"""Folders of 0.1.0 give the summary.json that they gave then; a summary read from its file is the same value."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omnigap_orchestrator.drive import rewrite
+from omnigap_orchestrator.outputs.summary import Summary
+from omnigap_orchestrator.pipeline.folder import RunFolder
+
+RUNS = Path(__file__).parent / "runs"
+
+
+@pytest.fixture(params=["plain", "controls"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> RunFolder:
+    with tarfile.open(RUNS / f"{request.param}.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return RunFolder(tmp_path / request.param)
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return data
+
+
+def test_every_number_and_the_order_of_the_keys_are_kept(folder: RunFolder) -> None:
+    before = loaded(folder.summary)
+    rewrite(folder)
+    after = loaded(folder.summary)
+    assert list(after) == list(before)
+    del before["versions"], after["versions"]
+    assert json.dumps(after) == json.dumps(before)
+
+
+def test_a_summary_that_is_read_equals_the_one_that_was_written(folder: RunFolder) -> None:
+    written = rewrite(folder)
+    read = Summary.read(folder.summary)
+    assert json.dumps(read.to_json()) == json.dumps(written.to_json())
+    assert (read.whole, read.analysis.level, read.analysis.reference) == (True, 0.95, "t2t")
+    assert {name: frame.schema for name, frame in read.tables.frames.items()} == {
+        name: frame.schema for name, frame in written.tables.frames.items()
+    }
