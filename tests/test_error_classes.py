@@ -11,7 +11,7 @@ import pytest
 
 from omnigap.errors import ContractError, OmnigapError, first_error
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.cli.errors import friendly
+from omnigap_orchestrator.cli.options import friendly
 
 ROOT = Path(__file__).parents[1]
 BASE = "OmnigapError"

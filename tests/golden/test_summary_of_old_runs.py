@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from omnigap_orchestrator.drive import rewrite
 from omnigap_orchestrator.outputs.summary import Summary
 from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.run import report
 
 RUNS = Path(__file__).parent / "runs"
 
@@ -30,7 +31,7 @@ def loaded(path: Path) -> dict[str, Any]:
 
 def test_every_number_and_the_order_of_the_keys_are_kept(folder: RunFolder) -> None:
     before = loaded(folder.summary)
-    rewrite(folder)
+    report(folder, Silent())
     after = loaded(folder.summary)
     assert list(after) == list(before)
     del before["versions"], after["versions"]
@@ -38,7 +39,7 @@ def test_every_number_and_the_order_of_the_keys_are_kept(folder: RunFolder) -> N
 
 
 def test_a_summary_that_is_read_equals_the_one_that_was_written(folder: RunFolder) -> None:
-    written = rewrite(folder)
+    written = report(folder, Silent())
     read = Summary.read(folder.summary)
     assert json.dumps(read.to_json()) == json.dumps(written.to_json())
     assert (read.whole, read.analysis.level, read.analysis.reference) == (True, 0.95, "t2t")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from omnigap_orchestrator.cli.errors import friendly
+from omnigap_orchestrator.cli.options import friendly
 
 
 @click.command()

@@ -7,8 +7,14 @@ from typing import Any
 
 import click
 
-from omnigap_orchestrator.cli.errors import INTERRUPTED, NOT_WHOLE, friendly
-from omnigap_orchestrator.cli.options import config_option, items_options, run_dir_option
+from omnigap_orchestrator.cli.options import (
+    INTERRUPTED,
+    NOT_WHOLE,
+    config_option,
+    friendly,
+    items_options,
+    run_dir_option,
+)
 from omnigap_orchestrator.cli.own_plan import ItemFlags, own_plan
 
 

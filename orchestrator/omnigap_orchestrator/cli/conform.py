@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omnigap_orchestrator.cli.errors import friendly
+from omnigap_orchestrator.cli.options import friendly
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.conform import Conformance

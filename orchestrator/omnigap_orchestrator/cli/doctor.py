@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omnigap_orchestrator.cli.errors import friendly
 from omnigap_orchestrator.cli.options import (
     config_option,
     font_flags,
     font_option,
+    friendly,
     items_options,
     run_dir_option,
 )

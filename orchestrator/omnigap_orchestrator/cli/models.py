@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from omnigap_orchestrator.cli.errors import friendly
-from omnigap_orchestrator.cli.options import config_option
+from omnigap_orchestrator.cli.options import config_option, friendly
 
 _MARKS = {"native": "N", "assisted": "a", "unsupported": "-"}
 

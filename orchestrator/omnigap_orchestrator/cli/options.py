@@ -1,12 +1,43 @@
-"""Flags that several commands share."""
+"""What several commands share: flags, exit codes, and errors as one clear message."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import click
+
+from omnigap.errors import OmnigapError, first_error
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+NOT_WHOLE = 3
+"""Exit code of a run that ended well but holds pending or failed cells."""
+INTERRUPTED = 130
+
+
+def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Turns errors that say what to change into `Error: ...`, and Ctrl-C at any moment into exit code 130."""
+
+    @functools.wraps(command)
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return command(*args, **kwargs)
+        except (Exception, BaseExceptionGroup) as error:
+            cause = first_error(error)
+            if not isinstance(cause, OmnigapError):
+                raise
+            raise click.ClickException(str(cause)) from error
+        except KeyboardInterrupt:
+            # A command says more where it knows what is kept; this is for what comes before and after: loading, tables.
+            click.echo("interrupted", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+    return wrapped
+
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 

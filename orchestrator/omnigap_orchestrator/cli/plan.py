@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from omnigap_orchestrator.cli.errors import friendly
 from omnigap_orchestrator.cli.options import (
     config_option,
     control_flags,
     controls_option,
     font_flags,
     font_option,
+    friendly,
     item_flags,
     items_options,
     run_dir_of,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omnigap_orchestrator.cli.errors import friendly
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, friendly, split
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.analysis import Routing
@@ -45,7 +44,7 @@ def route(
     from omnigap_orchestrator.cli.results_in import results_of
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.foreign import TableError
-    from omnigap_orchestrator.outputs.analysis_options import routing_options
+    from omnigap_orchestrator.outputs.write import routing_options
 
     flags = {
         "analysis.routing.inputs": list(split(inputs)) or None,

@@ -8,13 +8,15 @@ from typing import Any
 
 import click
 
-from omnigap_orchestrator.cli.errors import INTERRUPTED, NOT_WHOLE, friendly
 from omnigap_orchestrator.cli.options import (
+    INTERRUPTED,
+    NOT_WHOLE,
     config_option,
     control_flags,
     controls_option,
     font_flags,
     font_option,
+    friendly,
     item_flags,
     items_options,
     restriction_options,

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from omnigap_orchestrator.cli.errors import friendly
-from omnigap_orchestrator.cli.options import DEFAULT_RUN
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, friendly
 from omnigap_orchestrator.cli.stored_run import stored_run_option
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from omnigap_orchestrator.cli.errors import INTERRUPTED, NOT_WHOLE, friendly
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, restriction_options, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, INTERRUPTED, NOT_WHOLE, friendly, restriction_options, split
 from omnigap_orchestrator.cli.stored_run import stored_run_option
 
 

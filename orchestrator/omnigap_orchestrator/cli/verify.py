@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from omnigap_orchestrator.cli.errors import INTERRUPTED, NOT_WHOLE, friendly
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, INTERRUPTED, NOT_WHOLE, friendly, split
 from omnigap_orchestrator.cli.stored_run import stored_run_option
 
 CONTENT_LOST = 1

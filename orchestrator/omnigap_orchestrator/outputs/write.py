@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import polars as pl
@@ -12,12 +13,17 @@ import omnigap
 from omnigap.digest import digest_of
 from omnigap_orchestrator.analysis import (
     ANALYSIS_VERSION,
+    AnalysisOptions,
+    Constraints,
+    IntervalOptions,
+    MissingRule,
+    RoutingOptions,
     analyse,
 )
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.sections import AnalysisConfig, RoutingConfig
 from omnigap_orchestrator.journal import Records
-from omnigap_orchestrator.outputs.analysis_options import analysis_options
 from omnigap_orchestrator.outputs.facts import run_facts
 from omnigap_orchestrator.outputs.instrument import evidence_digest, instrument_of
 from omnigap_orchestrator.outputs.summary import Summary
@@ -178,3 +184,26 @@ def _without_nulls(value: object) -> object:
     if isinstance(value, list):
         return [_without_nulls(inner) for inner in value if inner is not None]
     return value
+
+
+def analysis_options(section: AnalysisConfig) -> AnalysisOptions:
+    """The configuration's `[analysis]` as the options that the analysis takes."""
+    return AnalysisOptions(
+        intervals=IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed),
+        missing=MissingRule(allow=section.allow_missing),
+        margin=section.margin,
+        target_gap=section.target_gap,
+        power=section.power,
+        chance=section.chance,
+        routing=routing_options(section.routing),
+    )
+
+
+def routing_options(section: RoutingConfig) -> RoutingOptions:
+    """`[analysis.routing]` likewise."""
+    constraints = Constraints(
+        inputs=frozenset(modality.letter for modality in section.inputs),
+        outputs=frozenset(modality.letter for modality in section.outputs),
+        max_p95_latency_s=math.inf if section.max_p95_latency_s is None else section.max_p95_latency_s,
+    )
+    return RoutingOptions(constraints, section.folds, section.repeats)

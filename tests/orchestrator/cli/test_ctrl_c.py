@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.testing import CliRunner
 
-from omnigap_orchestrator.cli.errors import friendly
+from omnigap_orchestrator.cli.options import friendly
 
 
 @click.command()

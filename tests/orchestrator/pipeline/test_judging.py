@@ -222,8 +222,6 @@ async def test_another_rubric_judges_again_and_asks_no_model(tmp_path: Path, hos
     judge.respond = judge_of("2").respond
     old = report(made.folder, Silent()).to_json()
     assert old["whole"], "until it is judged again, the scores of the old rubric stand"
-        "until it is judged again, the scores of the old rubric stand"
-    )
     await again(made)
     assert len(judge.asked) == 4 and judge.asked[-1].parts[0].text.startswith("Rate strictly What")
     assert made.table()["score"].to_list() == [0.25, 0.25]
