@@ -1,0 +1,62 @@
+"""The pipeline: models go on while the scorer is busy, but no further than a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from running import Setting, item, outcomes
+from served_doubles import PATIENCE_S, Double, Serve, say
+
+from omnigap_orchestrator.pipeline import pipeline
+from omnigap_services.adapter import Turn
+
+ITEMS = [item(f"country {number}") for number in range(12)]
+
+
+def paris(turn: Turn) -> None:
+    say(turn, "Paris")
+
+
+class Gate:
+    """A scorer that answers once it is opened."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+
+    def __call__(self, turn: Turn) -> None:
+        assert self.opened.wait(PATIENCE_S)
+        turn.write("Paris")
+
+
+async def spoken(host: Serve, root: Path, gate: Gate) -> tuple[Setting, Double]:
+    model = Double(paris)
+    tables = {"run": {"conditions": ["t2s"]}}
+    return Setting(root, {"omni": [await host(model)]}, [await host(Double(gate))], items=ITEMS, tables=tables), model
+
+
+async def test_the_model_answers_everything_while_the_scorer_still_hears_the_first(tmp_path: Path, host: Serve) -> None:
+    gate = Gate()
+    setting, model = await spoken(host, tmp_path, gate)
+    run = asyncio.create_task(setting.execute())
+    await model.until_asked(len(ITEMS))
+    gate.opened.set()
+    assert outcomes(await run) == {"answered": len(ITEMS)}
+
+
+async def test_cells_that_wait_for_the_scorer_are_bounded(
+    tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "MAX_IN_FLIGHT", 3)
+    gate = Gate()
+    setting, model = await spoken(host, tmp_path, gate)
+    run = asyncio.create_task(setting.execute())
+    await model.until_asked(3)
+    # A fourth question would have been asked by the time that the third answer is on disk.
+    while len(list(setting.folder.media.rglob("*.wav"))) < 3:
+        await asyncio.sleep(0.01)
+    assert len(model.asked) == 3
+    gate.opened.set()
+    assert outcomes(await run) == {"answered": len(ITEMS)}
