@@ -28,7 +28,7 @@ from omnigap_orchestrator.fleet import EmbeddedFleet, Role, Roster, ServiceSpec
 from omnigap_orchestrator.items import load_items
 from omnigap_orchestrator.outputs.facts import machine
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.scope import ALL_STAGES, RunScope, Stage
 from omnigap_orchestrator.run import report, run
 
@@ -53,7 +53,7 @@ _KINDS = {
 """Where code belongs to, by marks in its path or name; the first that fits counts."""
 
 
-class Clock(Silent):
+class Clock(Observer):
     """Notes when the carriers were ready, and when the last cell was scored."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ async def _measure(step: str, folder: Path) -> dict[str, float]:
     start = time.perf_counter()
     run_folder, clock = RunFolder(folder / "run"), Clock()
     if step == "report":
-        report(run_folder, Silent())
+        report(run_folder, Observer())
     elif step == "profile":
         return await _profiled(folder, run_folder)
     else:

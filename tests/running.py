@@ -23,7 +23,7 @@ from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.pipeline.context import open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
-from omnigap_orchestrator.pipeline.observer import Silent
+from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.prepare import load_cells
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, roster_of
@@ -123,6 +123,16 @@ class Setting:
         """The table of control cells from the folder alone."""
         with stored_table(self.folder) as table:
             return table.control_frame()
+
+
+class Silent(Observer):
+    """Keeps the notes of a run."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 @contextmanager

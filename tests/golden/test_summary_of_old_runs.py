@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running import Silent
 
 from omnigap_orchestrator.outputs.summary import Summary
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.run import report
 
 RUNS = Path(__file__).parent / "runs"

@@ -20,7 +20,7 @@ from omnigap_orchestrator.plan import filed_under
 _Key = tuple[Stage, str, Condition, Control | None]
 
 
-class _Notes:
+class _Notes(Observer):
     """Notes as lines on standard error, each with the seconds since the start; no progress."""
 
     def __init__(self, console: Console) -> None:
@@ -33,16 +33,6 @@ class _Notes:
     def preparing(self, what: str, done: int, total: int) -> None:
         if done == total:
             self.note(f"{total} {what} made")
-
-    def planned(
-        self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
-    ) -> None:
-        return None
-
-    def finished(
-        self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
-    ) -> None:
-        return None
 
 
 @dataclass

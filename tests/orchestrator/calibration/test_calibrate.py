@@ -9,12 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 from parrots import Parrots
-from running import Orchestrator, Row, Setting, item, orchestrate
+from running import Orchestrator, Row, Setting, Silent, item, orchestrate
 from served_doubles import Double, Serve, ServeWire, Wire, plain
 
 from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA
 from omnigap_orchestrator.calibration.foils import CalibrationError
-from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import calibrate, report
 

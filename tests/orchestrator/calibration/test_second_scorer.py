@@ -8,11 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from parrots import Parrots
-from running import Setting, outcomes
+from running import Setting, Silent, outcomes
 from served_doubles import Double, Serve
 from test_calibrate import CITIES, TEXT_IN, a_setting
 
-from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.preflight import Status

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from running import Ended, Setting, item, orchestrate, outcomes, without_times
+from running import Ended, Setting, Silent, item, orchestrate, outcomes, without_times
 from served_doubles import Double, Serve, say
 
 from omnigap.errors import ContractError
@@ -20,7 +20,6 @@ from omnigap_orchestrator import run as commands
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.outputs import write
 from omnigap_orchestrator.pipeline import rescore, score
-from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 from omnigap_orchestrator.run import report, resume

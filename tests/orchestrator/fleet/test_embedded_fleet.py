@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running import Setting, item, outcomes, until
+from running import Setting, Silent, item, outcomes, until
 from served_doubles import PATIENCE_S
 
 from omnigap.client import GenerateClient
@@ -15,7 +15,6 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator import run
 from omnigap_orchestrator.fleet import EmbeddedFleet, FleetError, Role, ServiceSpec
 from omnigap_orchestrator.pipeline.context import open_run
-from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
 
 FRAGILE = "fragile_model:Fragile"

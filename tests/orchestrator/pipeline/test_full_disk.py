@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Setting, item, orchestrate, outcomes
+from running import Setting, Silent, item, orchestrate, outcomes
 from served_doubles import RATE, Double, Serve, ServeWire, Wire, plain
 
 from omnigap.errors import first_error
@@ -19,7 +19,6 @@ from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import StoreError
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalError
 from omnigap_orchestrator.pipeline.folder import FolderError
-from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.run import report
 from omnigap_services.adapter import Turn
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Setting, item, outcomes
+from running import Setting, Silent, item, outcomes
 from served_doubles import Double, Serve, ServeWire, Wire, complete, say, text
 
 from omnigap.errors import ContractError
@@ -17,7 +17,6 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.judging import RubricError
-from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import Changes, report, resume, run

@@ -9,14 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from PIL import Image
-from running import item, orchestrate
+from running import Silent, item, orchestrate
 from served_doubles import Double, Serve
 from verifiable import Make, Verifiable, maker
 
 from omnigap.media import encode_png
 from omnigap.vocabulary import Condition, Modality
 from omnigap_orchestrator.pipeline.folder import FolderError
-from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.run import report, verify
 from omnigap_orchestrator.verification.chosen import only, verified_items
 from omnigap_orchestrator.verification.drive import Choices

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from running import Setting, outcomes
+from running import Setting, Silent, outcomes
 from served_doubles import Serve
 
 from omnigap.vocabulary import CONDITIONS
 from omnigap_orchestrator.conform import Status, conform
-from omnigap_orchestrator.pipeline.observer import Silent
 from omnigap_orchestrator.run import report
 from omnigap_services.asr.adapter import AsrAdapter
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT
