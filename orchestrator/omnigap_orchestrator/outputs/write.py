@@ -80,19 +80,18 @@ def write_outputs(
     with replacing(folder.manifest) as path:
         path.write_text(tomli_w.dumps(_manifest(cells, facts)), encoding="utf-8")
     store = MediaStore(folder.media)
-    with replacing(folder.report) as path:
-        write_report(
-            path,
-            kept.results,
-            analysis,
-            Catalogue.of(cells.plan.items),
-            facts,
-            media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
-            single_file=cells.config.report.single_file if single_file is None else single_file,
-            media_budget=int(cells.config.report.embed_mb * 1e6),
-            controls=kept.controls,
-            check=check,
-        )
+    write_report(
+        folder.report,
+        kept.results,
+        analysis,
+        Catalogue.of(cells.plan.items),
+        facts,
+        media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
+        single_file=cells.config.report.single_file if single_file is None else single_file,
+        media_budget=int(cells.config.report.embed_mb * 1e6),
+        controls=kept.controls,
+        check=check,
+    )
     # Files that were asked for in another form than the configuration's hold for that one time.
     as_configured = single_file is None and allow_missing is None and not verified_only
     if as_configured:

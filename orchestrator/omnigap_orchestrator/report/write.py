@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.pipeline.folder import replacing
 from omnigap_orchestrator.report import slices, words
 from omnigap_orchestrator.report.browser import LONGEST_TEXT, browser_data, chosen_cells, media_in_order
 from omnigap_orchestrator.report.catalogue import Catalogue
@@ -68,7 +69,7 @@ def write_report(
         controls: a frame of `CONTROLS_SCHEMA`, whose answers the item browser shows beside the others.
 
     Raises:
-        OSError: the file cannot be written; a report that was there before stays as it was.
+        FolderError: where the file cannot be written; a report that was there before stays as it was.
     """
     picked = pick_entries(results, browser_entries)
     cells = chosen_cells(results, picked.entries)
@@ -96,7 +97,9 @@ def write_report(
             payloads=_payloads(shelf),
         )
     )
-    size = _write_whole(target, page)
+    with replacing(target) as path, path.open("w", encoding="utf-8") as file:
+        file.writelines(page)
+    size = target.stat().st_size
     return ReportWritten(target, size, shelf.embedded, shelf.linked, shelf.missing, picked.entries.height, picked.total)
 
 
@@ -183,16 +186,3 @@ def _payloads(shelf: MediaShelf) -> Iterator[Payload]:
     for place, medium in enumerate(shelf.media):
         if medium.embedded:
             yield Payload(place, medium.base64())
-
-
-def _write_whole(target: Path, page: Iterator[str]) -> int:
-    """Writes beside the target and then takes its place, so that a reader never finds half a report."""
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(page)
-        size = partial.stat().st_size
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return size

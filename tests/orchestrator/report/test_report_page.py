@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from fake_run import FakeRun
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report import RunFacts, write_report
 from omnigap_orchestrator.report.methods import methods_paragraphs
-from omnigap_orchestrator.report.write import _write_whole
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 
 Write = Callable[..., str]
@@ -165,20 +164,6 @@ def test_every_reference_inside_a_chart_has_its_target(plain: str) -> None:
 
 def test_the_same_run_gives_the_same_page(plain: str, page: Write) -> None:
     assert page() == plain
-
-
-def test_a_report_that_cannot_be_finished_leaves_the_old_one(empty_folder: Path) -> None:
-    target = empty_folder / "report.html"
-    target.write_text("old")
-
-    def broken() -> Iterator[str]:
-        yield "new"
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        _write_whole(target, broken())
-    assert target.read_text() == "old"
-    assert [p.name for p in empty_folder.iterdir()] == ["report.html"]
 
 
 def test_every_study_of_the_analysis_has_its_section(plain: str) -> None:
