@@ -19,7 +19,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> No
     target = tmp_path / "report.html"
     target.write_text("old")
     with (
-        pytest.raises(FolderError, match="disk full.*free space"),
+        pytest.raises(FolderError, match=r"disk full.*free space"),
         replacing(target) as path,
         path.open("w", encoding="utf-8") as file,
     ):
