@@ -181,7 +181,7 @@ async def test_a_judge_that_is_away_or_not_configured_is_said_and_waited_for(tmp
     observer = Silent()
     await run(made.config(), made.load_items(), made.folder, RunScope.parse((), (), STAGES), observer)
     assert outcomes(made.table()) == {"pending": 2}
-    assert any("judge: 1" in note and "[judge]" in note for note in observer.notes)
+    assert any("judge: 2" in note and "[judge]" in note for note in observer.notes)
     away, _ = await setting(tmp_path / "away", host, "127.0.0.1:9")
     assert outcomes(await away.execute(stages=STAGES)) == {"pending": 2}
     assert any("the judge is away (127.0.0.1:9)" in note for note in away.notes)

@@ -13,7 +13,7 @@ from omnigap_orchestrator.carriers import render
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.preflight import WHOLE, Status, resolve_fonts
-from omnigap_orchestrator.preflight import fonts as font_checks
+from omnigap_orchestrator.preflight import checks as font_checks
 from omnigap_orchestrator.preflight.checks import check_fonts, check_letters
 
 KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디입니까?", answers=["서울"])
