@@ -27,8 +27,8 @@ from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.fleet import EmbeddedFleet, Role, Roster, ServiceSpec
 from omnigap_orchestrator.items import load_items
 from omnigap_orchestrator.outputs.facts import machine
+from omnigap_orchestrator.pipeline.context import Observer
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.scope import ALL_STAGES, RunScope, Stage
 from omnigap_orchestrator.run import report, run
 

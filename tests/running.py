@@ -21,9 +21,8 @@ from served_doubles import PATIENCE_S
 from omnigap_orchestrator.config import Config, load_config
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.journal import Journal, Records
-from omnigap_orchestrator.pipeline.context import open_run
+from omnigap_orchestrator.pipeline.context import Observer, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
-from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.prepare import load_cells
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, roster_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,9 +20,8 @@ from omnigap_orchestrator.outputs.instrument import keep_labels
 from omnigap_orchestrator.outputs.summary import Summary
 from omnigap_orchestrator.outputs.write import current_summary, write_outputs
 from omnigap_orchestrator.pipeline.cells import PlannedCells
-from omnigap_orchestrator.pipeline.context import RunContext, command_line, now, open_run
+from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, load_plan, with_rubrics
-from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.pipeline import Pipeline, announce, no_judge, open_cells
 from omnigap_orchestrator.pipeline.prepare import connect_services, connected, load_cells, prepare
 from omnigap_orchestrator.pipeline.rescore import SCORED_BY, rescore
@@ -89,8 +87,6 @@ async def run(config: Config, items: Sequence[Item], folder: RunFolder, scope: R
     """
     scope.check(planned_models(config))
     config = run_preflight(config, items, scope.preflight, folder.root, observer.note)
-    if config.judge is None:
-        scope = scope.without(Stage.JUDGE)
     async with open_run(folder, observer) as context:
         cells = await _ask_fleet(context, config, items, scope)
         try:
@@ -98,9 +94,9 @@ async def run(config: Config, items: Sequence[Item], folder: RunFolder, scope: R
                 await transcribe_again(context, cells, scope, config.second_scorer)
         except ServiceError:
             # The run is whole without a second scorer: its files are not held back by one that can't be used.
-            await asyncio.to_thread(export, folder, cells, context.records)
+            await in_thread(export, folder, cells, context.records)
             raise
-        return await asyncio.to_thread(export, folder, cells, context.records)
+        return await in_thread(export, folder, cells, context.records)
 
 
 async def resume(folder: RunFolder, scope: RunScope, observer: Observer, changes: Changes = NO_CHANGES) -> Summary:
@@ -173,7 +169,7 @@ async def calibrate(
     async with open_run(folder, observer) as context:
         clips = await measure(config, items, context, carrier=carrier, per_type=per_type)
         if stored is not None:
-            await asyncio.to_thread(_refresh, context, load_cells(*stored, folder, context.records))
+            await in_thread(_refresh, context, load_cells(*stored, folder, context.records))
         return clips
 
 
@@ -188,7 +184,7 @@ async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> Rea
     async with open_run(folder, observer) as context:
         cells = load_cells(*stored, folder, context.records)
         found = await read_back(context, cells, choices)
-        await asyncio.to_thread(_refresh, context, cells)
+        await in_thread(_refresh, context, cells)
         return found
 
 
@@ -219,14 +215,13 @@ async def _ask_fleet(context: RunContext, config: Config, items: Sequence[Item],
     """Brings the services up, asks them, and notes in the journal when and by which command."""
     journal = context.journal
     fleet = await _fleet(context, config, items, scope)
-    context.observer.note(fleet.description)
     if not journal.meta("started"):
         journal.set_meta("started", now())
-    async with fleet as endpoints:
-        try:
-            cells = await ask(context, config, items, scope, endpoints)
-        finally:
-            await context.disconnect()
+    if not context.records.scores:
+        # Whatever an interrupted run has scored by then was scored by these rules.
+        journal.set_meta(SCORED_BY, scoring_version())
+    async with context.using(fleet) as endpoints:
+        cells = await ask(context, config, items, scope, endpoints)
     await context.records.flush()
     if scope.scores_everything:
         journal.set_meta(SCORED_BY, scoring_version())
@@ -256,8 +251,9 @@ async def ask(
     cells = await prepare(context, config, plan, scope, services)
     todo = open_cells(context, cells, scope, services.models)
     announce(observer, cells, scope, todo)
-    if todo.unjudged and services.judge is None and config.judge is not None:
-        observer.note(no_judge(todo.unjudged, scope))
+    # Where the call judges and no judge is configured, the preflight has said so.
+    if todo.unjudged and services.judge is None and (config.judge is not None or Stage.JUDGE not in scope.stages):
+        observer.note(no_judge(todo.unjudged, config, scope))
     await Pipeline(context, cells, scope, services).run(todo)
     return cells
 

@@ -60,7 +60,7 @@ async def test_a_run_that_was_killed_while_judging_ends_as_an_undisturbed_one(
 def verdicts(setting: Setting) -> set[str]:
     journal = Journal(setting.folder.journal)
     try:
-        return journal.keys(VerdictRow)
+        return {row.key for row in journal.all(VerdictRow)}
     finally:
         journal.close()
 

@@ -76,6 +76,6 @@ def answered(setting: Setting) -> set[str]:
     """The keys of all that the journal holds."""
     journal = Journal(setting.folder.journal)
     try:
-        return journal.keys(AnswerRow) | journal.keys(TranscriptRow)
+        return {row.key for row in journal.all(AnswerRow)} | {row.key for row in journal.all(TranscriptRow)}
     finally:
         journal.close()

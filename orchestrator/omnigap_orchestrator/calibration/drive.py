@@ -53,12 +53,8 @@ async def calibrate(
     wanted = Wanted(models=(), scorer=not config.scorer.endpoints, tts=not config.tts.endpoints)
     kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
     fleet = await choose(kind, roster_of(config), services, folder.services, note, timeout_s, wanted)
-    note(fleet.description)
-    async with fleet as endpoints:
-        try:
-            clips = await _measured(config, chosen.said, context, endpoints)
-        finally:
-            await context.disconnect()
+    async with context.using(fleet) as endpoints:
+        clips = await _measured(config, chosen.said, context, endpoints)
     with replacing(folder.calibration) as path:
         clips.write_parquet(path)
     return clips

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from omnigap.vocabulary import Condition, Control, Outcome
-from omnigap_orchestrator.pipeline.observer import Observer
+from omnigap_orchestrator.pipeline.context import Observer
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import filed_under
 

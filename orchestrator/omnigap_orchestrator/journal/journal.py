@@ -29,8 +29,6 @@ from omnigap_orchestrator.journal.rows import (
 from omnigap_orchestrator.legacy import upgrade_journal
 
 SCHEMA_VERSION = "1"
-_BLOCK = 1_000
-"""Rows that are read at a time, between which others may write."""
 
 _TABLES: dict[type, str] = {
     CarrierRow: "carriers",
@@ -87,14 +85,12 @@ class Journal:
             self.close()
             text = f"{path} was written by another omnigap (journal version {version}, this one reads {SCHEMA_VERSION})"
             raise JournalError(f"{text}: choose another --run-dir")
-
-    @property
-    def run_id(self) -> str:
+        self.run_id = self.meta("run_id") or ""
         """This run in one word, drawn when its journal was made: no other run has it."""
-        return self.meta("run_id") or ""
 
     def close(self) -> None:
-        self._db.close()
+        with self._lock:
+            self._db.close()
 
     def write(self, rows: Sequence[Row]) -> None:
         """Writes rows in one transaction; when this returns, they are on disk.
@@ -106,34 +102,14 @@ class Journal:
             for row in rows:
                 self._db.execute(_INSERTS[type(row)], astuple(row))
 
-    def all(self, row_type: type[_AnyRow]) -> Iterable[_AnyRow]:
+    def all(self, row_type: type[_AnyRow]) -> list[_AnyRow]:
         """Every row of a table, as its dataclass."""
         names = ", ".join(f.name for f in fields(row_type))
         with self._lock:
-            cursor = self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]}")
-        while True:
-            with self._lock:
-                block = cursor.fetchmany(_BLOCK)
-            if not block:
-                return
-            for values in block:
-                yield row_type(*values)
-
-    def get(self, row_type: type[_AnyRow], key: str) -> _AnyRow | None:
-        """The row of a content key, if it is there."""
-        names = ", ".join(f.name for f in fields(row_type))
-        with self._lock:
-            values = self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]} WHERE key = ?", (key,)).fetchone()
-        return row_type(*values) if values else None
-
-    def keys(self, row_type: type[Row]) -> set[str]:
-        """The content keys of a table."""
-        with self._lock:
-            return {key for (key,) in self._db.execute(f"SELECT key FROM {_TABLES[row_type]}")}
-
-    def count(self, row_type: type[Row]) -> int:
-        with self._lock:
-            return int(self._db.execute(f"SELECT count(*) FROM {_TABLES[row_type]}").fetchone()[0])
+            # Read whole: an open cursor would keep its snapshot, and a commit of another process would then make the
+            # next write on this connection fail.
+            found = self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]}").fetchall()
+        return [row_type(*values) for values in found]
 
     def forget_failures(self, stage: str, model: str, conditions: Sequence[str]) -> None:
         """Drops a stage's failures of a model in these conditions: a new call asks their cells again.
@@ -167,10 +143,13 @@ class Journal:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
-            except sqlite3.Error as error:
+            except BaseException as error:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                raise JournalError(f"{self.path} cannot be written ({error}): free space and run again") from error
+                if isinstance(error, sqlite3.Error):
+                    text = f"{self.path} cannot be written ({error}): free space and run again"
+                    raise JournalError(text) from error
+                raise
 
 
 MAX_GROUP = 256
@@ -243,6 +222,9 @@ class JournalWriter:
                 self._journal.write([row for pending in group for row in pending.rows])
             except JournalError as error:
                 self._broken = error
+            except Exception as error:
+                # A value that SQLite can't take, such as half of a surrogate pair: callers must not wait for ever.
+                self._broken = JournalError(f"a row cannot be kept ({type(error).__name__}: {error})")
         self._loop.call_soon_threadsafe(self._settle, group, self._broken)
 
     @staticmethod

@@ -53,7 +53,7 @@ def write_outputs(
     Raises:
         FolderError: where the disk is full; the files that were there stay as they were.
     """
-    # Until all files are there they are nobody's: a kill between two of them must not leave the new beside the old.
+    # Until all files are there they count for none: a kill between two of them must not leave the new beside the old.
     records.journal.set_meta(FINGERPRINT, "")
     results, controls = _tables(folder, cells, records)
     section = cells.config.analysis
@@ -112,7 +112,10 @@ def current_summary(folder: RunFolder, records: Records, config: Config) -> Summ
     before = records.journal.meta(FINGERPRINT)
     if not before or before != fingerprint(folder, records, config) or not all(path.is_file() for path in files):
         return None
-    return Summary.read(folder.summary)
+    try:
+        return Summary.read(folder.summary)
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
+        return None  # Changed by other hands: it is written again.
 
 
 def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:

@@ -11,7 +11,7 @@ from omnigap_orchestrator.carriers.carrier_set import Carrier, CarrierSet
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.journal import Records
+from omnigap_orchestrator.journal import AnswerRow, Records, TranscriptRow
 from omnigap_orchestrator.judging import Bench, Rubric, bench_of
 from omnigap_orchestrator.plan import (
     FIRST_PASS,
@@ -125,6 +125,10 @@ class PlannedCell:
     def is_first_pass(self) -> bool:
         """Whether its answer is what a second pass asks about, and not yet the answer of the cell."""
         return self.cell.control is Control.TWO_PASS and self.first_pass is None
+
+    def needs_transcript(self, answer: AnswerRow, transcript: TranscriptRow | None) -> bool:
+        """Whether the scorer has not transcribed a spoken answer that has audio."""
+        return transcript is None and self.is_spoken and answer.media_sha is not None
 
     def keyed(self, *marks: str) -> PlannedCell:
         """The same cell with the key of what it asks now; `marks` set a control cell apart."""

@@ -6,27 +6,48 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from omnigap.client import Answer
 from omnigap.media import encode_wav, pcm16_to_float
 from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.fleet import Role
+from omnigap_orchestrator.fleet import Fleet, Role, Roster
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pipeline.observer import Observer
-from omnigap_orchestrator.pipeline.scope import retry_policy
+from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
 from omnigap_orchestrator.pool import Away, CallFailed, Service, connect
 
 JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
+
+
+class Observer:
+    """Reports nothing; subclasses override what they show. Called from the run's event loop: methods return at once."""
+
+    def note(self, text: str) -> None:
+        """Something that a person should read: which fleet, a service that died, a plan that changed."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Carriers are being made, or clips transcribed, outside of the stages of cells."""
+
+    def planned(
+        self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
+    ) -> None:
+        """A stage holds `total` cells of this model and condition, or of a control of it; `done` are from before."""
+
+    def finished(
+        self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
+    ) -> None:
+        """One more cell of a stage came to an end."""
 
 
 @dataclass(slots=True)
@@ -48,6 +69,16 @@ class RunContext:
     @property
     def run_id(self) -> str:
         return self.journal.run_id
+
+    @asynccontextmanager
+    async def using(self, fleet: Fleet) -> AsyncIterator[Roster]:
+        """Brings a fleet up; at the end the connections are closed before its services stop."""
+        self.observer.note(fleet.description)
+        async with fleet as endpoints:
+            try:
+                yield endpoints
+            finally:
+                await self.disconnect()
 
     async def connect(self, name: str, addresses: Sequence[str], config: Config) -> Service | None:
         """The service at these addresses; None where none of them answers.
@@ -143,8 +174,10 @@ async def open_run(folder: RunFolder, observer: Observer) -> AsyncIterator[RunCo
             try:
                 yield context
             finally:
-                await context.disconnect()
-                await writer.close()
+                try:
+                    await context.disconnect()
+                finally:
+                    await writer.close()
         finally:
             journal.close()
 
@@ -198,7 +231,7 @@ async def call_for_each(
     """Calls a service for every job, until the jobs or the service are gone.
 
     Args:
-        progress: who is told, what the work is called, and how many jobs there are with those that were done before.
+        progress: the observer, what the work is called, and how many jobs there are with those that were done before.
         on_failed: takes each job that failed; it counts as done.
     """
     observer, what, total = progress
@@ -221,7 +254,7 @@ async def call_for_each(
     await bounded(jobs, tried, calls.at_once)
 
 
-async def bounded(jobs: Iterable[JobT], work: Callable[[JobT], Awaitable[None]], at_once: int) -> None:
+async def bounded(jobs: Sequence[JobT], work: Callable[[JobT], Awaitable[None]], at_once: int) -> None:
     """Runs `work` on every job in order, `at_once` of them at a time; the first exception ends all."""
     waiting = iter(jobs)
 
@@ -230,8 +263,22 @@ async def bounded(jobs: Iterable[JobT], work: Callable[[JobT], Awaitable[None]],
             await work(job)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(at_once):
+        for _ in range(min(at_once, len(jobs))):
             group.create_task(worker())
+
+
+async def in_thread(work: Callable[..., ResultT], *arguments: Any) -> ResultT:
+    """The result of a function that runs in a thread of its own.
+
+    As `asyncio.to_thread`, but a caller who is cancelled waits for the thread: it works on the journal and under the
+    lock that the caller gives up next.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def command_line() -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Condition, Control, Modality, Outcome, Reason, Support
+from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells, support_of
-from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
+from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.failures import failure_row
 from omnigap_orchestrator.pipeline.judge import Judge, Unreadable, unreadable_row
-from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.requests import model_request, transcribe_request
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
@@ -38,7 +39,7 @@ class OpenCell:
 
     @property
     def needs_transcript(self) -> bool:
-        return self.cell.is_spoken and self.transcript is None and self.answer.media_sha is not None
+        return self.cell.needs_transcript(self.answer, self.transcript)
 
     @property
     def needs_call(self) -> bool:
@@ -100,7 +101,7 @@ def _is_lost(context: RunContext, answer: AnswerRow, transcript: TranscriptRow |
 
 
 def announce(observer: Observer, cells: PlannedCells, scope: RunScope, todo: OpenCells) -> None:
-    """Tells the totals of each model, condition and control: how many cells, and how many were finished before."""
+    """Reports the totals of each model, condition and control: how many cells, and how many were finished before."""
     judges = cells.config.judge is not None and Stage.JUDGE in scope.stages
     for name, condition, control in _places(cells, scope):
         total, place = cells.plan.count(condition, control), (name, condition, control)
@@ -132,15 +133,17 @@ def _judged(cells: PlannedCells, total: int) -> int:
     return total * judged // len(cells.metrics)
 
 
-def no_judge(waiting: int, scope: RunScope) -> str:
-    """Why judged cells stay pending although a judge is configured, and what to do."""
+def no_judge(waiting: int, config: Config, scope: RunScope) -> str:
+    """Why judged cells stay pending, and what to do."""
     fix = "the judge is away" if Stage.JUDGE in scope.stages else "this call judges nothing: add judge to --stages"
+    if config.judge is None:
+        fix = "no judge is configured: write a [judge] section with its endpoints"
     return f"{waiting} cells have a judge for their metric and wait for it; {fix}"
 
 
 CACHED_CARRIERS = 128
 MAX_IN_FLIGHT = 4096
-"""Cells that are begun and not scored; beyond it the models wait for the scorer, so that memory stays bounded."""
+"""Cells of one model that are begun and not scored; beyond it the model waits for the scorer: memory stays bounded."""
 _YIELD_EVERY = 200
 """Scores without a call, after which signals and progress get their turn."""
 
@@ -155,6 +158,19 @@ class RunServices:
     judge: Service | None = None
 
 
+class _Bound:
+    """Begins tasks, at most `MAX_IN_FLIGHT` at a time."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(MAX_IN_FLIGHT)
+
+    async def begin(
+        self, group: asyncio.TaskGroup, work: Callable[..., Coroutine[None, None, None]], *arguments: Any
+    ) -> None:
+        await self._free.acquire()
+        group.create_task(work(*arguments)).add_done_callback(lambda _: self._free.release())
+
+
 class Pipeline:
     """Takes open cells through the stages, as far as the call's scope and its services go.
 
@@ -163,14 +179,13 @@ class Pipeline:
     """
 
     def __init__(self, context: RunContext, cells: PlannedCells, scope: RunScope, services: RunServices) -> None:
-        """Raises ServiceError for a judge that does not answer text as text."""
         self._context = context
         self._cells = cells
         self._scope = scope
         self._records = context.records
         self._observer = context.observer
         # Both output conditions, and every replicate without a voice or font of its own, send the same bytes.
-        self._read = lru_cache(maxsize=CACHED_CARRIERS)(context.store.read)
+        self._reads = {name: lru_cache(maxsize=CACHED_CARRIERS)(context.store.read) for name in services.models}
         self._models = {
             name: self._calls(s, f"{name}: {{}}; its open cells stay pending") for name, s in services.models.items()
         }
@@ -180,7 +195,8 @@ class Pipeline:
         self._judge = None
         if judge is not None and cells.bench is not None and config.judge is not None:
             self._judge = Judge(context, judge, cells.bench, config.judge.decoding)
-        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+        # Equal audio of several answers is transcribed once.
+        self._transcribing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def _calls(self, service: Service, away: str) -> ServiceCalls:
         def went(gone: Away) -> None:
@@ -197,9 +213,7 @@ class Pipeline:
         Raises:
             JournalError, StoreError: where the disk is full or gone; what was acknowledged is kept.
         """
-        for number, opened in enumerate(todo.answered):
-            if opened.needs_call:
-                continue
+        for number, opened in enumerate(cell for cell in todo.answered if not cell.needs_call):
             self._score(opened.cell, opened.answer, opened.transcript)
             if number % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
@@ -209,24 +223,21 @@ class Pipeline:
                 group.create_task(self._begin_unanswered(group, self._models[name], cells))
 
     async def _begin_answered(self, group: asyncio.TaskGroup, cells: Sequence[OpenCell]) -> None:
+        bound = _Bound()
         for opened in cells:
-            await self._in_flight.acquire()
-            work = self._from_answer(opened.cell, opened.answer, opened.transcript)
-            group.create_task(work).add_done_callback(self._ended)
+            await bound.begin(group, self._from_answer, opened.cell, opened.answer, opened.transcript)
 
     async def _begin_unanswered(
         self, group: asyncio.TaskGroup, model: ServiceCalls, cells: Sequence[PlannedCell]
     ) -> None:
         """Begins a model's cells in their order, as its slots become free; ends early where the model is gone."""
+        # Each model has a bound of its own: one whose answers wait for the scorer holds up no other.
+        bound = _Bound()
         for cell in cells:
-            await self._in_flight.acquire()
             await model.slots.acquire()
-            group.create_task(self._cell(cell, model)).add_done_callback(self._ended)
+            await bound.begin(group, self._cell, cell, model)
             if model.away:
                 return
-
-    def _ended(self, _: asyncio.Task[None]) -> None:
-        self._in_flight.release()
 
     async def _cell(self, cell: PlannedCell, model: ServiceCalls) -> None:
         """A cell from its question; the caller has taken a slot of the model for it."""
@@ -244,10 +255,10 @@ class Pipeline:
 
     async def _from_answer(self, cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> None:
         """A cell from its answer; returns early where a service is away or fails: the same command goes on there."""
-        if transcript is None and cell.is_spoken and answer.media_sha is not None:
+        if cell.needs_transcript(answer, transcript):
             if self._scorer is None:
                 return
-            transcript = await self._transcribe(cell, answer, answer.media_sha, self._scorer)
+            transcript = await self._transcribe(cell, answer, self._scorer)
             if transcript is None:
                 return
         verdicts = None
@@ -260,7 +271,9 @@ class Pipeline:
     async def _generate(self, cell: PlannedCell, model: ServiceCalls) -> AnswerRow | None:
         """Asks the model and stores its answer; None where that failed or the model is away."""
         try:
-            answer = await model.call(model_request(cell, self._read, self._context.run_id, model.digest))
+            answer = await model.call(
+                model_request(cell, self._reads[cell.cell.model], self._context.run_id, model.digest)
+            )
             if answer.pcm and cell.cell.condition.output is Modality.TEXT:
                 # A speech answer without audio is an answer (silent); audio that was not asked for breaks the contract.
                 error = ContractError(Reason.MODEL_ERROR, "the model sent audio where text was asked for")
@@ -273,30 +286,31 @@ class Pipeline:
         assert cell.key is not None
         return await self._context.save_answer(cell.key, answer)
 
-    async def _transcribe(
-        self, cell: PlannedCell, answer: AnswerRow, media_sha: str, scorer: ServiceCalls
-    ) -> TranscriptRow | None:
-        """Has a spoken answer transcribed; None where that failed or the scorer is away."""
-        key = self._cells.transcript_key(media_sha, cell.item)
-        config = self._cells.config.scorer
-        language = self._cells.scorer_language(cell.item)
+    async def _transcribe(self, cell: PlannedCell, answer: AnswerRow, scorer: ServiceCalls) -> TranscriptRow | None:
+        """The transcript of a spoken answer, kept or made now; None where that failed or the scorer is away."""
+        assert answer.media_sha is not None
+        key = self._cells.transcript_key(answer.media_sha, cell.item)
+        async with self._transcribing[key]:
+            row = self._records.transcripts.get(key) or await self._heard(cell, answer.media_sha, key, scorer)
+        if row is not None:
+            self._finished(Stage.TRANSCRIBE, cell, Outcome.ANSWERED)
+        return row
+
+    async def _heard(self, cell: PlannedCell, media_sha: str, key: str, scorer: ServiceCalls) -> TranscriptRow | None:
+        config, language = self._cells.config.scorer, self._cells.scorer_language(cell.item)
         async with scorer.slots:
             if scorer.away:
                 return None
-            data = self._context.store.read(media_sha)
-            request_id = f"{self._context.run_id}-{key}"
+            data, request_id = self._context.store.read(media_sha), f"{self._context.run_id}-{key}"
+            request = transcribe_request(data, request_id, config.decoding, language, scorer.digest)
             try:
-                heard = await scorer.call(
-                    transcribe_request(data, request_id, config.decoding, language, scorer.digest)
-                )
+                transcript = await scorer.call(request)
             except Away:
                 return None
             except CallFailed as failed:
                 await self._failed(Stage.TRANSCRIBE, cell, failed)
                 return None
-            row = await self._context.save_transcript(key, heard)
-        self._finished(Stage.TRANSCRIBE, cell, Outcome.ANSWERED)
-        return row
+            return await self._context.save_transcript(key, transcript)
 
     async def _judged(
         self, cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None

@@ -7,9 +7,9 @@ from contextlib import nullcontext
 
 from omnigap_orchestrator.journal import AnswerRow, Records, ScoreRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
+from omnigap_orchestrator.pipeline.context import Observer
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.judge import kept_verdict
-from omnigap_orchestrator.pipeline.observer import Observer
 from omnigap_orchestrator.pipeline.pipeline import OpenCell
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, scoring_version, texts_of

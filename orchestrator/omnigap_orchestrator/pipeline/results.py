@@ -56,7 +56,7 @@ class ResultsTable:
         if answer is None:
             return None, None, None
         transcript = None
-        if planned.cell.condition.output is Modality.SPEECH and answer.media_sha is not None:
+        if planned.is_spoken and answer.media_sha is not None:
             transcript = self._records.transcripts.get(self._cells.transcript_key(answer.media_sha, planned.item))
             if transcript is None:
                 return answer, None, None
@@ -68,7 +68,7 @@ class ResultsTable:
         answer, transcript, score = self._found(planned)
         failure = None if score is not None else self._failure(planned, answer, transcript)
         second = self._second(planned, answer)
-        spoken = cell.condition.output is Modality.SPEECH
+        spoken = planned.is_spoken
         made = cell.condition.input not in item.carriers
         carriers, source = self._cells.carriers, cell.condition.input
         said = carriers.speech_variant(cell.replicate) if made and source is Modality.SPEECH else None
@@ -177,8 +177,7 @@ class ResultsTable:
         if answer is None:
             stage = Stage.GENERATE
         else:
-            unheard = cell.condition.output is Modality.SPEECH and answer.media_sha is not None and transcript is None
-            stage = Stage.TRANSCRIBE if unheard else Stage.JUDGE
+            stage = Stage.TRANSCRIBE if planned.needs_transcript(answer, transcript) else Stage.JUDGE
         return self._records.failures.get((stage.value, cell.model, cell.item_id, cell.filed_under, cell.replicate))
 
 

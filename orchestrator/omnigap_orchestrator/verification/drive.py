@@ -21,7 +21,7 @@ from omnigap_orchestrator.verification.subjects import Subject, subjects_of
 from omnigap_orchestrator.verification.table import verification_table
 from omnigap_orchestrator.verification.verdict import MAX_WORD_ERROR
 
-_MENDS = {
+_FIXES = {
     Modality.SPEECH: "start it, or name another with --speech-reader",
     Modality.IMAGE: "start it (Compose's: docker compose --profile ocr up -d --wait), or name another with "
     "--image-reader",
@@ -106,22 +106,16 @@ class _Call:
             how many carriers it has still not read, of those in languages that it knows; None where it is away.
         """
         manner, note = _manners(self.config)[modality], self.context.observer.note
-        fleet = await self._fleet(modality)
-        note(fleet.description)
-        async with fleet as endpoints:
+        async with self.context.using(await self._fleet(modality)) as endpoints:
             role = _role_of(modality)
             addresses = endpoints.scorer if modality is Modality.SPEECH else endpoints.reader
-            try:
-                service = await self.context.connect(role, addresses, self.config)
-                if service is None:
-                    where = ", ".join(addresses) or "no endpoint is configured"
-                    note(f"the {role} is away ({where}): {modality.value} carriers stay unread; {_MENDS[modality]}")
-                    return None
-                reader = Reader.of(modality, service.card, manner)
-                timeout_s = self.config.run.request_timeout_s
-                return await ReadingBack(self.context, service, reader, manner, timeout_s).run(self.subjects)
-            finally:
-                await self.context.disconnect()
+            service = await self.context.connect(role, addresses, self.config)
+            if service is None:
+                where = ", ".join(addresses) or "no endpoint is configured"
+                note(f"the {role} is away ({where}): {modality.value} carriers stay unread; {_FIXES[modality]}")
+                return None
+            reader, timeout_s = Reader.of(modality, service.card, manner), self.config.run.request_timeout_s
+            return await ReadingBack(self.context, service, reader, manner, timeout_s).run(self.subjects)
 
     async def _fleet(self, modality: Modality) -> Fleet:
         """Who reads a modality: the address of the call, else the configuration's, else what a fleet starts for it."""

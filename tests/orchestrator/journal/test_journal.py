@@ -60,7 +60,7 @@ def test_a_row_comes_back_as_it_was_written(tmp_path: Path, row: Row) -> None:
     journal.close()
     again = Journal(tmp_path / "journal.sqlite")
     assert list(again.all(type(row))) == [row]
-    assert again.count(type(row)) == 1
+    assert len(again.all(type(row))) == 1
     again.close()
 
 
@@ -80,9 +80,8 @@ def test_a_row_of_the_same_key_takes_the_place_of_the_old_one(tmp_path: Path) ->
     journal = Journal(tmp_path / "journal.sqlite")
     journal.write([ANSWER, replace(ANSWER, key="other")])
     journal.write([replace(ANSWER, own_text="Lima")])
-    assert journal.get(AnswerRow, "k") == replace(ANSWER, own_text="Lima")
-    assert journal.get(AnswerRow, "none") is None
-    assert journal.keys(AnswerRow) == {"k", "other"}
+    assert [row for row in journal.all(AnswerRow) if row.key == "k"] == [replace(ANSWER, own_text="Lima")]
+    assert {row.key for row in journal.all(AnswerRow)} == {"k", "other"}
     journal.close()
 
 
@@ -91,9 +90,9 @@ def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     bad = replace(ANSWER, key="bad", own_text=None)  # type: ignore[arg-type]
     with pytest.raises(JournalError, match=r"journal\.sqlite cannot be written"):
         journal.write([ANSWER, bad])
-    assert journal.count(AnswerRow) == 0
+    assert len(journal.all(AnswerRow)) == 0
     journal.write([ANSWER])
-    assert journal.count(AnswerRow) == 1
+    assert len(journal.all(AnswerRow)) == 1
     journal.close()
 
 
@@ -138,11 +137,11 @@ async def test_rows_of_many_tasks_are_on_disk_when_their_writes_return(tmp_path:
 
     async def write(number: int) -> bool:
         await writer.write(replace(ANSWER, key=f"{number}"), replace(SCORE, key=f"{number}"))
-        return reader.get(AnswerRow, f"{number}") is not None and reader.get(ScoreRow, f"{number}") is not None
+        return all(any(row.key == f"{number}" for row in reader.all(kind)) for kind in (AnswerRow, ScoreRow))
 
     assert all(await asyncio.gather(*(write(number) for number in range(1_000))))
     await writer.close()
-    assert reader.count(AnswerRow) == 1_000
+    assert len(reader.all(AnswerRow)) == 1_000
     reader.close()
 
 
@@ -153,7 +152,7 @@ async def test_what_was_handed_over_without_waiting_is_written_at_the_close(tmp_
         writer.post(replace(SCORE, key=f"{number}"))
     await writer.close()
     journal = Journal(path)
-    assert journal.count(ScoreRow) == 700
+    assert len(journal.all(ScoreRow)) == 700
     journal.close()
 
 
@@ -168,7 +167,7 @@ async def test_after_a_failed_write_every_later_one_fails_and_the_close_says_so(
     with pytest.raises(JournalError):
         await writer.close()
     journal = Journal(tmp_path / "journal.sqlite")
-    assert journal.keys(AnswerRow) == {"k"}
+    assert {row.key for row in journal.all(AnswerRow)} == {"k"}
     journal.close()
 
 
@@ -203,5 +202,5 @@ def test_kill_9_loses_no_row_that_was_acknowledged(tmp_path: Path, acknowledged:
     numbers = {line.strip() for line in said if line.endswith("\n")}
     assert len(numbers) >= acknowledged
     journal = Journal(path)
-    assert numbers <= journal.keys(ScoreRow)
+    assert numbers <= {row.key for row in journal.all(ScoreRow)}
     journal.close()

@@ -54,16 +54,33 @@ async def test_forgotten_failures_are_gone_from_memory_and_disk(records: Records
     assert list(records.failures.values()) == [other] == list(on_disk(records).failures.values())
 
 
-async def test_rows_are_read_in_blocks_while_others_are_written(records: Records) -> None:
+async def test_a_commit_of_another_process_while_rows_are_read_breaks_no_later_write(records: Records) -> None:
+    """`report` may be called while a run goes on: it notes in the journal what it wrote its files from."""
     records.save_all([replace(ANSWER, key=f"{number}") for number in range(2_500)])
-    found = 0
-    for row in records.journal.all(type(ANSWER)):
-        if found % 500 == 0:
+    other = Journal(records.journal.path)
+    for number, row in enumerate(records.journal.all(type(ANSWER))):
+        if number % 500 == 0:
+            other.set_meta("outputs_of", row.key)
             await records.save(replace(SCORE, key=row.key))
-            records.journal.set_meta("a", row.key)
-        found += 1
-    assert found == 2_500
+    other.close()
     assert len(on_disk(records).scores) == 5
+
+
+@pytest.mark.parametrize("text", ["half a pair \ud800", "fine"])
+async def test_a_value_that_can_not_be_kept_ends_the_wait_with_an_error(tmp_path: Path, text: str) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    writer = JournalWriter(journal)
+    async with asyncio.timeout(30):
+        if text == "fine":
+            await writer.write(replace(ANSWER, own_text=text))
+            await writer.close()
+        else:
+            with pytest.raises(JournalError, match="cannot be kept"):
+                await writer.write(replace(ANSWER, own_text=text))
+            with pytest.raises(JournalError):
+                await writer.close()
+    assert len(journal.all(type(ANSWER))) == (text == "fine")
+    journal.close()
 
 
 async def test_a_row_that_could_not_be_written_is_not_in_memory(tmp_path: Path) -> None:
@@ -87,8 +104,8 @@ async def test_threads_share_one_connection(records: Records) -> None:
             await records.save(replace(SCORE, key=f"{number}"))
 
     def read() -> int:
-        return max(len(records.journal.keys(type(SCORE))) for _ in range(100))
+        return max(len({row.key for row in records.journal.all(type(SCORE))}) for _ in range(100))
 
     counts = await asyncio.gather(write(), *(asyncio.to_thread(read) for _ in range(3)))
     assert all(count is None or count <= 300 for count in counts)
-    assert len(records.journal.keys(type(SCORE))) == 300
+    assert len({row.key for row in records.journal.all(type(SCORE))}) == 300
