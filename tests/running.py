@@ -20,10 +20,9 @@ from served_doubles import PATIENCE_S
 
 from omnigap_orchestrator.config import Config, load_config
 from omnigap_orchestrator.items import Item, load_items
-from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.pipeline.context import Observer, open_run
-from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
-from omnigap_orchestrator.pipeline.prepare import load_cells
+from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.prepare import stored_run
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, roster_of
 from omnigap_orchestrator.run import ask, run
@@ -58,6 +57,7 @@ class Setting:
 
     Attributes:
         tables: of the configuration, beside those that the other fields give.
+        conditions: of a model that is not asked in all of the run's.
     """
 
     root: Path
@@ -67,7 +67,11 @@ class Setting:
     items: Sequence[Row] = THREE
     tables: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def _conditions_of(self, model: str) -> Row:
+        return {"conditions": list(self.conditions[model])} if model in self.conditions else {}
 
     @property
     def folder(self) -> RunFolder:
@@ -82,7 +86,10 @@ class Setting:
         tables["run"] = {"dir": "runs/test", "patience_s": 0.5, "max_retries": 1, **tables.get("run", {})}
         tables.setdefault("scorer", {})["endpoints"] = list(self.scorer)
         tables.setdefault("tts", {})["endpoints"] = list(self.tts)
-        models = [{"name": name, "endpoints": list(places), **self.model} for name, places in self.models.items()]
+        models = [
+            {"name": name, "endpoints": list(places), **self.model, **self._conditions_of(name)}
+            for name, places in self.models.items()
+        ]
         path = self.root / "config.toml"
         path.write_text(tomli_w.dumps({**tables, "models": models} if models else tables))
         return path
@@ -137,13 +144,8 @@ class Silent(Observer):
 @contextmanager
 def stored_table(folder: RunFolder) -> Iterator[ResultsTable]:
     """The results of a run's folder, without any service."""
-    config, items = load_plan(folder)
-    journal = Journal(folder.journal)
-    try:
-        records = Records(journal)
-        yield ResultsTable(folder.name, load_cells(config, items, folder, records), records)
-    finally:
-        journal.close()
+    with stored_run(folder) as (cells, records):
+        yield ResultsTable(folder.name, cells, records)
 
 
 def without_times(results: pl.DataFrame) -> pl.DataFrame:

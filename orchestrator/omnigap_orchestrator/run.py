@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
+from pydantic import ValidationError
 
 from omnigap_orchestrator.calibration.drive import calibrate as measure
-from omnigap_orchestrator.config import Config, ScorerConfig
+from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind, ModelConfig
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
-from omnigap_orchestrator.journal import Journal, Records
+from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.outputs.instrument import keep_labels
 from omnigap_orchestrator.outputs.summary import Summary
 from omnigap_orchestrator.outputs.write import current_summary, write_outputs
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
-from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, load_plan, with_rubrics
+from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, load_plan
 from omnigap_orchestrator.pipeline.pipeline import Pipeline, announce, no_judge, open_cells
-from omnigap_orchestrator.pipeline.prepare import connect_services, connected, load_cells, prepare
+from omnigap_orchestrator.pipeline.prepare import connect_services, connected, load_cells, prepare, stored_run
 from omnigap_orchestrator.pipeline.rescore import SCORED_BY, rescore
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
@@ -39,6 +39,7 @@ from omnigap_orchestrator.pipeline.second_scorer import transcribe_again
 from omnigap_orchestrator.plan import make_plan
 from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.preflight import CALIBRATE, VERIFY, ServiceCard, check_services, enforce, run_preflight
+from omnigap_orchestrator.validation import FOLDER, faults
 from omnigap_orchestrator.verification.drive import Choices, Readback
 from omnigap_orchestrator.verification.drive import verify as read_back
 
@@ -60,7 +61,7 @@ class Changes:
         """Raises ConfigError for a rubric that does not exist."""
         given = {key: value for key, value in self.rubrics.items() if value is not None}
         if given:
-            config = with_rubrics(config, given)
+            config = _with_rubrics(config, given)
         if self.second_scorer:
             other = (config.second_scorer or ScorerConfig()).model_copy(update={"endpoints": self.second_scorer})
             config = config.model_copy(update={"second_scorer": other})
@@ -68,6 +69,21 @@ class Changes:
             fleet = config.fleet.model_copy(update={"kind": FleetKind(self.fleet)})
             config = config.model_copy(update={"fleet": fleet})
         return config
+
+
+def _with_rubrics(config: Config, rubrics: Mapping[str, str]) -> Config:
+    """The configuration with other rubrics in `[judge]`.
+
+    Raises:
+        ConfigError: where nothing is judged, or for a rubric that does not exist.
+    """
+    if config.judge is None:
+        raise ConfigError("the command line", ["--rubric: this run has no judge: run it with a [judge] section"])
+    try:
+        judge = JudgeConfig.model_validate({**config.judge.model_dump(), **rubrics}, context={FOLDER: Path()})
+    except ValidationError as error:
+        raise ConfigError("the command line", faults(error)) from None
+    return config.model_copy(update={"judge": judge})
 
 
 NO_CHANGES = Changes()
@@ -128,7 +144,7 @@ def report(
         FolderError: where no run was started there.
         LabelsError: for labels that are not of this run's answers.
     """
-    with _stored_run(folder) as (cells, records):
+    with stored_run(folder) as (cells, records):
         rescore(folder, cells, records, observer)
         if labels is not None:
             keep_labels(folder, labels, ResultsTable(folder.name, cells, records).frame())
@@ -198,17 +214,6 @@ def export(folder: RunFolder, cells: PlannedCells, records: Records) -> Summary:
     """The run's files, written only where something that they follow from has changed."""
     current = current_summary(folder, records, cells.config)
     return write_outputs(folder, cells, records) if current is None else current
-
-
-@contextmanager
-def _stored_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
-    config, items = load_plan(folder)
-    journal = Journal(folder.journal)
-    try:
-        records = Records(journal)
-        yield load_cells(config, items, folder, records), records
-    finally:
-        journal.close()
 
 
 async def _ask_fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> PlannedCells:

@@ -95,7 +95,7 @@ class ImageStyle:
     """One way of drawing. Lengths are in pixels.
 
     Attributes:
-        font: a name that `fonts.FONTS` knows, or the path of a TrueType or OpenType file.
+        font: a name that `render.FONTS` knows, or the path of a TrueType or OpenType file.
         line_spacing: from one line to the next, in multiples of the font's line height.
     """
 

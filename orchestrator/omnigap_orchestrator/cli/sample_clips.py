@@ -29,9 +29,8 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     from omnigap_orchestrator.calibration.sample import draw_clips
     from omnigap_orchestrator.calibration.sheet import KEY, LABELS, SHEET, write_sheet
     from omnigap_orchestrator.carriers import MediaStore
-    from omnigap_orchestrator.journal import Journal, Records
-    from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, load_plan
-    from omnigap_orchestrator.pipeline.prepare import load_cells
+    from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+    from omnigap_orchestrator.pipeline.prepare import stored_run
     from omnigap_orchestrator.pipeline.results import ResultsTable
 
     if run is not None and run_dir is not None:
@@ -42,13 +41,8 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     out = out or run_dir / "listen"
     if (out / LABELS).exists():
         raise LabelsError(f"{out / LABELS} is there already, and may hold labels: choose another --out")
-    config, planned = load_plan(folder)
-    journal = Journal(folder.journal)
-    try:
-        records = Records(journal)
-        results = ResultsTable(folder.name, load_cells(config, planned, folder, records), records).frame()
-    finally:
-        journal.close()
+    with stored_run(folder) as (cells, records):
+        results = ResultsTable(folder.name, cells, records).frame()
     sample = draw_clips(results, count, seed)
     if sample.is_empty():
         raise LabelsError(f"{run_dir} has no scored spoken answers: run the conditions t2s, s2s or i2s first")
@@ -56,7 +50,7 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FolderError(f"{out} can't be made ({error.strerror}): choose another --out") from error
-    items = {item.id: item for item in planned}
+    items = {item.id: item for item in cells.plan.items}
     write_sheet(out, sample, items, MediaStore(folder.media), folder.name, run_dir)
     click.echo(f"{sample.height} clips in {sample['stratum'].n_unique()} strata (model, condition, right or wrong)")
     if sample.height < count:

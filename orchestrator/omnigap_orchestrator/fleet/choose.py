@@ -32,7 +32,7 @@ _ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.READER}
 def services_of(config: Config) -> tuple[ServiceSpec, ...]:
     """What a fleet may start for this configuration; a call starts of it what it wants.
 
-    A default service stands aside for a table of its name or of its role: a voice of one's own speaks instead of
+    A table with the same name or role replaces a default service: a voice of one's own speaks instead of
     espeak, models of one's own are asked instead of cascade. One that is still referred to by name goes on as a part.
     """
     listed = _listed(config)

@@ -12,7 +12,7 @@ from omnigap_orchestrator.config.services import ServiceRole as Role
 
 
 class FleetError(OmnigapError):
-    """A fleet cannot be had; the message names the service and what mends it."""
+    """A fleet cannot be had; the message names the service and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ _AnyRow = TypeVar("_AnyRow", bound=Row)
 
 
 class JournalError(OmnigapError):
-    """The journal cannot be opened, read or written; the message names the file and what mends it."""
+    """The journal cannot be opened, read or written; the message names the file and what to do."""
 
 
 class Journal:

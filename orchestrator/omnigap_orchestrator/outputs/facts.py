@@ -151,18 +151,18 @@ def _judge_facts(cells: PlannedCells, card: pb.DescribeResponse | None) -> Servi
         return None
     rubrics = dict.fromkeys(cells.bench.rubric_for(item).name for item in judged)
     known = {rubric.name: rubric for rubric in (cells.bench.rubric, cells.bench.reference_rubric)}
-    told = [f"rubric {name} (digest {known[name].digest[:12]}, {known[name].scale})" for name in rubrics]
+    parts = [f"rubric {name} (digest {known[name].digest[:12]}, {known[name].scale})" for name in rubrics]
     if cells.bench.votes > 1:
-        told.append(f"{cells.bench.votes} votes")
+        parts.append(f"{cells.bench.votes} votes")
     assert cells.config.judge is not None
-    told.append(f"temperature {cells.config.judge.decoding.temperature:g}")
-    return replace(_service_facts(card.name, card), detail=", ".join(told))
+    parts.append(f"temperature {cells.config.judge.decoding.temperature:g}")
+    return replace(_service_facts(card.name, card), detail=", ".join(parts))
 
 
 def _helpers_of(card: pb.DescribeResponse) -> dict[str, str]:
     """By condition, the help from outside that a card tells of."""
-    told = {condition.name: support_in(card, condition) for condition in CONDITIONS}
-    return {name: reason for name, (support, reason) in told.items() if support is Support.ASSISTED}
+    parts = {condition.name: support_in(card, condition) for condition in CONDITIONS}
+    return {name: reason for name, (support, reason) in parts.items() if support is Support.ASSISTED}
 
 
 def _service_facts(name: str, card: pb.DescribeResponse) -> ServiceFacts:

@@ -12,7 +12,7 @@ from omnigap_orchestrator.plan import Cell
 from omnigap_orchestrator.pool import CallFailed
 
 NO_MODEL = ""
-"""Stands for the model in the failure of a carrier, which all models share."""
+"""In the place of the model in the failure of a carrier, which all models share."""
 
 
 def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
@@ -32,7 +32,7 @@ def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
 
 
 def carrier_failure_row(item_id: str, modality: Modality, variant: int, error: ContractError) -> FailureRow:
-    """Why a question could not be read aloud: it stands for every cell that needs it, so it names no model."""
+    """Why a question could not be read aloud: it concerns every cell that needs it, so it names no model."""
     return FailureRow(
         stage=Stage.CARRIERS.value,
         model=NO_MODEL,

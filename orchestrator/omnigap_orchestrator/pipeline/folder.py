@@ -1,21 +1,19 @@
-"""A run's folder: where its files lie, the lock that keeps others out, and what it holds of the plan."""
+"""A run's folder: its files and how they are replaced, the lock that keeps others out, what it holds of the plan."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore
-from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig
+from omnigap_orchestrator.config import Config, JudgeConfig
 from omnigap_orchestrator.config.config import RECALLED
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.row import collect, jsonl_rows
@@ -24,7 +22,6 @@ from omnigap_orchestrator.judging import Rubric, read_rubric, rubric_of
 from omnigap_orchestrator.legacy import upgrade_config, without_removed
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.plan import Plan
-from omnigap_orchestrator.validation import FOLDER, faults
 
 
 class FolderError(OmnigapError):
@@ -224,8 +221,8 @@ def load_plan(folder: RunFolder) -> StoredPlan:
 
 def _refuse(folder: RunFolder, removed: Sequence[str]) -> None:
     if removed:
-        told = "\n".join(f"{folder.config}: {fault}" for fault in removed)
-        raise FolderError(f"{told}, or give the run's own --config without it")
+        listed = "\n".join(f"{folder.config}: {fault}" for fault in removed)
+        raise FolderError(f"{listed}, or give the run's own --config without it")
 
 
 def read_rubrics(config: JudgeConfig | None) -> tuple[Rubric, Rubric] | None:
@@ -235,21 +232,6 @@ def read_rubrics(config: JudgeConfig | None) -> tuple[Rubric, Rubric] | None:
         RubricError: for a file that can't be read or is no rubric.
     """
     return None if config is None else (read_rubric(config.rubric), read_rubric(config.reference_rubric))
-
-
-def with_rubrics(config: Config, rubrics: Mapping[str, str]) -> Config:
-    """The configuration with other rubrics in `[judge]`.
-
-    Raises:
-        ConfigError: where nothing is judged, or for a rubric that does not exist.
-    """
-    if config.judge is None:
-        raise ConfigError("the command line", ["--rubric: this run has no judge: run it with a [judge] section"])
-    try:
-        judge = JudgeConfig.model_validate({**config.judge.model_dump(), **rubrics}, context={FOLDER: Path()})
-    except ValidationError as error:
-        raise ConfigError("the command line", faults(error)) from None
-    return config.model_copy(update={"judge": judge})
 
 
 def save_rubrics(journal: Journal, rubrics: tuple[Rubric, Rubric] | None) -> None:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
 
 from omnigap.vocabulary import Condition, Control, Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role, Roster
 from omnigap_orchestrator.items import Item
-from omnigap_orchestrator.journal import Records
-from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
+from omnigap_orchestrator.journal import Journal, Records
+from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.failures import NO_MODEL
-from omnigap_orchestrator.pipeline.folder import RunFolder, load_rubrics, read_rubrics, save_plan, save_rubrics
+from omnigap_orchestrator.pipeline.folder import (
+    RunFolder,
+    load_plan,
+    load_rubrics,
+    read_rubrics,
+    save_plan,
+    save_rubrics,
+)
 from omnigap_orchestrator.pipeline.make_carriers import CarrierFinder, CarrierMaker, find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage, model_specs
@@ -79,7 +88,7 @@ async def prepare(
     finder = CarrierFinder(config, context.store, context.records, cards.tts_digest)
     await _make_carriers(context, config, plan, scope, services, finder)
     cells = PlannedCells(config, plan, finder.set, cards, rubrics)
-    if why := changed_services(cells, before, context.store, context.records):
+    if why := changed_services(cells, before, scope, context.store, context.records):
         context.observer.note(why)
     save_rubrics(context.journal, rubrics)
     for note in save_plan(context.folder, context.journal, cells, context.store):
@@ -143,8 +152,8 @@ _SHOWN = 6
 """Characters of a digest."""
 
 
-def changed_services(cells: PlannedCells, before: Cards, store: MediaStore, records: Records) -> str:
-    """One sentence where stored answers no longer count because a service has another digest; else nothing.
+def changed_services(cells: PlannedCells, before: Cards, scope: RunScope, store: MediaStore, records: Records) -> str:
+    """One sentence where stored work no longer counts because a service has another digest; else nothing.
 
     Args:
         cells: with the cards of the services that answer now.
@@ -155,11 +164,15 @@ def changed_services(cells: PlannedCells, before: Cards, store: MediaStore, reco
         return ""
     carriers = find_carriers(cells.config, cells.plan, store, records, before.tts_digest)
     earlier = PlannedCells(cells.config, cells.plan, carriers, before)
-    now = [cell.key in records.answers for cell in cells]
-    lost = sum(cell.key in records.answers and not kept for cell, kept in zip(earlier, now, strict=True))
-    unheard = _unheard(earlier, cells, records)
-    parts = [f"{lost} of {len(cells.plan)} cells are asked again"] if lost else []
+    both = zip(chain(earlier, earlier.controls()), chain(cells, cells.controls()), strict=True)
+    covered = [(old, new) for old, new in both if scope.covers(new.cell.model, new.cell.condition)]
+    lost = sum(old.key in records.answers and new.key not in records.answers for old, new in covered)
+    unheard = sum(_is_unheard(earlier, cells, new, records) for _, new in covered)
+    unjudged = sum(new.is_judged and new.key in records.answers for _, new in covered)
+    parts = [f"{lost} of {len(covered)} cells are asked again"] if lost else []
     parts += [f"{unheard} stored answers are transcribed again"] if unheard else []
+    if before.judge is not None and before.judge.digest != cells.judge_digest and unjudged:
+        parts.append(f"{unjudged} stored answers are judged again")
     if not parts:
         return ""
     return f"{', '.join(found)}: another digest than when this run was last asked, so {' and '.join(parts)}"
@@ -169,21 +182,35 @@ def _differences(before: Cards, now: Cards) -> Iterator[str]:
     """The services whose digest is another one, with both digests."""
     models = [(f"model {name}", before.models.get(name), card) for name, card in now.models.items()]
     helpers = [("the TTS voice", before.tts, now.tts), ("the ASR scorer", before.scorer, now.scorer)]
+    helpers.append(("the judge", before.judge, now.judge))
     for what, old, new in (*models, *helpers):
         if old is not None and new is not None and old.digest != new.digest:
             yield f"{what} ({old.digest[:_SHOWN]}… -> {new.digest[:_SHOWN]}…)"
 
 
-def _unheard(earlier: PlannedCells, now: PlannedCells, records: Records) -> int:
-    """Answers that still count, and whose transcript was made by the scorer of before."""
-    count = 0
-    for cell in now:
-        answer = records.answers.get(cell.key or "")
-        if answer is not None and answer.media_sha is not None and cell.is_spoken:
-            old = earlier.transcript_key(answer.media_sha, cell.item)
-            new = now.transcript_key(answer.media_sha, cell.item)
-            count += old in records.transcripts and new not in records.transcripts
-    return count
+def _is_unheard(earlier: PlannedCells, now: PlannedCells, cell: PlannedCell, records: Records) -> bool:
+    """Whether a cell's answer still counts, and only the scorer of before has transcribed it."""
+    answer = records.answers.get(cell.key or "")
+    if answer is None or answer.media_sha is None or not cell.is_spoken:
+        return False
+    old, new = (some.transcript_key(answer.media_sha, cell.item) for some in (earlier, now))
+    return old in records.transcripts and new not in records.transcripts
+
+
+@contextmanager
+def stored_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
+    """A run's folder without its lock and without any service: its planned cells, and the journal's rows.
+
+    Raises:
+        FolderError: where no run was started there.
+    """
+    config, items = load_plan(folder)
+    journal = Journal(folder.journal)
+    try:
+        records = Records(journal)
+        yield load_cells(config, items, folder, records), records
+    finally:
+        journal.close()
 
 
 def load_cells(config: Config, items: tuple[Item, ...], folder: RunFolder, records: Records) -> PlannedCells:

@@ -1,4 +1,4 @@
-"""What a run would do, told from its configuration and its journal, without asking any service."""
+"""What a run would do, from its configuration and its journal, without asking any service."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def _in_chunks(rows: Iterable[dict[str, Any]], schema: pl.Schema) -> pl.DataFram
 
 
 def _first_pass_errors(planned: PlannedCell) -> WordErrors | None:
-    """Word errors of what was heard or read against the words of the carrier; None where nobody knows those."""
+    """Word errors of what was heard or read against the words of the carrier; None where those are not known."""
     item, modality = planned.item, planned.cell.condition.input
     if planned.first_pass is None or modality in item.carriers:
         return None

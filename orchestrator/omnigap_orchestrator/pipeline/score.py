@@ -56,9 +56,9 @@ def _scored_by(cell: PlannedCell) -> tuple[str, ...]:
     named = item.id if cell.metric == "voicebench_bbh" else ""
     checks = "\n".join(f"{check.kind} {check.arguments}" for check in item.checks)
     # A judge is shown the instruction as well; no other metric looks at it.
-    told = item.instruction if cell.is_judged else ""
+    instruction = item.instruction if cell.is_judged else ""
     # The last part is empty since 0.1.0's classifier was removed; it stays, so that stored scores keep their keys.
-    return cell.metric, named, checks, cell.judge or "", told, ""
+    return cell.metric, named, checks, cell.judge or "", instruction, ""
 
 
 def texts_of(cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> tuple[str, str | None]:

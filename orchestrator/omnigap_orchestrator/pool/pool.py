@@ -164,14 +164,14 @@ class Pool:
                 try:
                     answer = await replica.endpoint.generate(request, timeout_s)
                 except ContractError as error:
-                    self._judge(replica, error, history)
+                    self._count_failure(replica, error, history)
                 else:
                     replica.strikes = 0
                     return answer
             await asyncio.sleep(self._policy.delay_s(history.tries))
 
-    def _judge(self, replica: Replica, error: ContractError, history: _History) -> None:
-        """Books one failed try; raises where there is to be no other."""
+    def _count_failure(self, replica: Replica, error: ContractError, history: _History) -> None:
+        """Records one failed try; raises where there is to be no other."""
         address = replica.endpoint.address
         if error.reason in REPLICA_GONE:
             self._take_out(replica, f"{address} is away ({error.message})")
@@ -202,9 +202,8 @@ class Pool:
         others_do_well = any(other.up and other.strikes == 0 for other in self._replicas if other is not replica)
         if replica.up and replica.strikes >= STRIKES_OUT and others_do_well:
             replica.rests += 1
-            self._take_out(
-                replica, f"{replica.endpoint.address} failed {replica.strikes} cells in a row, its sisters none"
-            )
+            failed = f"{replica.endpoint.address} failed {replica.strikes} cells in a row"
+            self._take_out(replica, f"{failed}, while the other replicas failed none")
 
     def _dismiss(self, replica: Replica, error: ContractError) -> None:
         """Parts for good from a replica that became another service; raises Away where it was the last one."""
@@ -298,7 +297,7 @@ class Pool:
 
 
 class ServiceError(OmnigapError):
-    """A service cannot be used as configured; the message says which key mends it."""
+    """A service cannot be used as configured; the message names the key to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,10 +317,6 @@ class Service:
     @property
     def digest(self) -> str:
         return self.card.digest
-
-    def support(self, condition: Condition) -> tuple[Support, str]:
-        """What it can do in a condition, and why not."""
-        return support_in(self.card, condition)
 
 
 def support_in(card: pb.DescribeResponse, condition: Condition) -> tuple[Support, str]:

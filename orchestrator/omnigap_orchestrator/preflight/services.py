@@ -74,7 +74,7 @@ def _check_judge(config: Config, items: Sequence[Item], service: ServiceCard) ->
     support, reason = support_in(service.card, REFERENCE)
     if support is not Support.UNSUPPORTED:
         return []
-    text = f"the judge {service.card.name} can't answer text as text ({reason}): mend [judge]"
+    text = f"the judge {service.card.name} can't answer text as text ({reason}): change [judge]"
     return [Finding.failed("judge", text)]
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from running import Setting, item, outcomes
-from served_doubles import PATIENCE_S, Double, Serve, say
+from served_doubles import PATIENCE_S, RATE, Double, Serve, say, sound
 
 from omnigap_orchestrator.pipeline import pipeline
+from omnigap_orchestrator.pipeline.context import in_thread
 from omnigap_services.adapter import Turn
 
 ITEMS = [item(f"country {number}") for number in range(12)]
@@ -60,3 +61,48 @@ async def test_cells_that_wait_for_the_scorer_are_bounded(
     assert len(model.asked) == 3
     gate.opened.set()
     assert outcomes(await run) == {"answered": len(ITEMS)}
+
+
+async def test_a_model_that_only_writes_is_not_held_up_by_another_one_s_backlog(
+    tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "MAX_IN_FLIGHT", 1)
+    gate = Gate()
+    setting, speaker = await spoken(host, tmp_path, gate)
+    writer = Double(paris)
+    setting.models = {**setting.models, "writer": [await host(writer)]}
+    setting.tables = {"run": {"conditions": ["t2s", "t2t"]}}
+    setting.conditions = {"omni": ["t2s"], "writer": ["t2t"]}
+    run = asyncio.create_task(setting.execute())
+    await writer.until_asked(len(ITEMS))
+    assert len(speaker.asked) < len(ITEMS)
+    gate.opened.set()
+    assert outcomes(await run) == {"answered": 2 * len(ITEMS)}
+
+
+async def test_equal_audio_of_several_answers_is_transcribed_once(tmp_path: Path, host: Serve) -> None:
+    def alike(turn: Turn) -> None:
+        turn.write("Paris")
+        turn.speak(sound("Paris"), RATE)
+
+    ear, tables = Double(lambda turn: turn.write("Paris")), {"run": {"conditions": ["t2s"]}}
+    setting = Setting(tmp_path, {"omni": [await host(Double(alike))]}, [await host(ear)], items=ITEMS, tables=tables)
+    assert outcomes(await setting.execute()) == {"answered": len(ITEMS)}
+    assert len(ear.asked) == 1
+
+
+async def test_a_cancelled_command_waits_for_the_thread_that_works_on_its_journal() -> None:
+    began, release, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        assert release.wait(PATIENCE_S)
+        ended.set()
+
+    task = asyncio.create_task(in_thread(work))
+    await asyncio.to_thread(began.wait, PATIENCE_S)
+    task.cancel()
+    asyncio.get_running_loop().call_later(0.05, release.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
