@@ -178,7 +178,8 @@ async def test_a_sick_replica_is_taken_out_and_brought_back(
         assert texts(await ask_all(service, *both)) == both
         if any("taken out" in note for note in notes):
             break
-    assert f"{patient.address} failed 5 cells in a row, while the other replicas failed none; taken out until it is healthy" in notes
+    failed = f"{patient.address} failed 5 cells in a row, while the other replicas failed none"
+    assert f"{failed}; taken out until it is healthy" in notes
     sick = False
     asked = len(patient.asked)
     async with asyncio.timeout(PATIENCE_S):
