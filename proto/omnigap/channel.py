@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from omnigap.limits import MAX_MESSAGE_BYTES
@@ -65,8 +67,29 @@ def proxy_options(address: str, proxy: str = "") -> Options:
 
 
 def proxy_for(address: str, proxy: str) -> str:
-    """The proxy that calls to an address go through; empty where they go directly, as those to loopback always do."""
-    return "" if is_loopback(address) else proxy
+    """The proxy that calls to an address go through; empty where they go directly, as those to loopback always do.
+
+    So do calls to the hosts that the environment excepts, in `no_grpc_proxy` or else in `no_proxy`, as gRPC reads them:
+    https://grpc.github.io/grpc/core/md_doc_core_default_http_proxy_mapper.html
+    """
+    return "" if is_loopback(address) or _is_excepted(address) else proxy
+
+
+def _is_excepted(address: str) -> bool:
+    """Whether the environment excepts all hosts of an address from proxies."""
+    names = os.environ.get("no_grpc_proxy") or os.environ.get("no_proxy") or ""  # noqa: SIM112 - gRPC reads no other
+    excepted = [name.strip().lower() for name in names.split(",") if name.strip()]
+    return all(any(_is_under(host.lower(), name) for name in excepted) for host in _hosts_of(address))
+
+
+def _is_under(host: str, name: str) -> bool:
+    """Whether a host ends with a name, or is an address of the block that the name is."""
+    if "/" not in name:
+        return host.endswith(name)
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        return False
 
 
 def is_loopback(address: str) -> bool:
@@ -76,16 +99,21 @@ def is_loopback(address: str) -> bool:
         address: `HOST:PORT`, with or without the port, or a gRPC target such as `dns:///HOST:PORT`, `ipv4:HOST:PORT` or
             `unix:PATH`. Of several hosts all must be loopback.
     """
-    target = address.strip()
-    if target.lower().startswith(_LOCAL_SCHEMES):
+    if address.strip().lower().startswith(_LOCAL_SCHEMES):
         return True
+    return all(is_loopback_host(host) for host in _hosts_of(address))
+
+
+def _hosts_of(address: str) -> Iterator[str]:
+    """The hosts of a gRPC target."""
+    target = address.strip()
     for scheme in _HOST_SCHEMES:
         if target.lower().startswith(scheme):
             target = target[len(scheme) :]
             # `dns://SERVER/HOST:PORT` names the DNS server before the host.
             target = target[2:].partition("/")[2] if target.startswith("//") else target
             break
-    return all(is_loopback_host(_host_of(place)) for place in target.split(","))
+    return map(_host_of, target.split(","))
 
 
 def _host_of(place: str) -> str:

@@ -95,6 +95,32 @@ async def test_another_machine_is_called_through_the_configured_proxy_and_the_er
     assert f"{ELSEWHERE} is called through the proxy {proxy.url}" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("excepted", "address"),
+    [
+        ("model.example", ELSEWHERE),
+        ("other, .example", "dns:///MODEL.example:50051"),
+        ("10.0.0.0/8", "ipv4:10.0.0.1:1,10.0.0.2:1"),
+    ],
+)
+def test_a_host_that_the_environment_excepts_is_called_directly(
+    excepted: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_grpc_proxy", raising=False)
+    monkeypatch.setenv("no_proxy", excepted)
+    assert proxy_for(address, "http://proxy:3128") == ""
+    # gRPC's own exception counts alone where both are set.
+    monkeypatch.setenv("no_grpc_proxy", "192.0.2.0/24")
+    assert proxy_for(address, "http://proxy:3128") == "http://proxy:3128"
+
+
+@pytest.mark.parametrize("excepted", ["", ",", "other", "10.0.0.0/8", "no/block", "model.example:50051"])
+def test_other_exceptions_leave_the_proxy(excepted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_grpc_proxy", raising=False)
+    monkeypatch.setenv("no_proxy", excepted)
+    assert proxy_for(ELSEWHERE, "http://proxy:3128") == "http://proxy:3128"
+
+
 async def test_an_error_of_a_service_that_is_there_names_no_proxy(host_wire: ServeWire) -> None:
     wire = Wire(plain)
     address = await host_wire(wire)

@@ -51,7 +51,9 @@ def doctor(
     from omnigap_orchestrator.preflight.doctor import diagnose
 
     own = own_plan(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
-    findings = asyncio.run(diagnose(own.config, own.folder.root, own.items, own.source)) + _in_use(own.folder)
+    findings = asyncio.run(diagnose(own.config, own.folder.root, own.items, own.source))
+    if in_use := _in_use(own.folder):
+        findings = [each for each in findings if each.check != in_use.check] + [in_use]
     if as_json:
         print(json.dumps([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings]))
     else:
@@ -66,15 +68,16 @@ def doctor(
     ctx.exit(1 if any(finding.status == "failed" for finding in findings) else 0)
 
 
-def _in_use(folder: RunFolder) -> list[Finding]:
-    """Whether another process holds the run: a run would be refused now."""
+def _in_use(folder: RunFolder) -> Finding | None:
+    """Where another process holds the run: a run would be refused now."""
     from omnigap_orchestrator.pipeline.folder import FolderError
     from omnigap_orchestrator.preflight import Finding
 
-    if not folder.exists():
-        return []
+    # Without a lock file nobody holds the run, and this command makes none.
+    if not folder.lock.exists():
+        return None
     try:
         with folder.locked():
-            return []
+            return None
     except FolderError as error:
-        return [Finding.failed("run folder", str(error))]
+        return Finding.failed("run folder", str(error))

@@ -30,6 +30,7 @@ from omnigap_orchestrator.scoring import JUDGE, metric_of
 
 SECOND_SCORER = "second_scorer"
 """Name of the second scorer's card in the journal, beside the first's."""
+_MODEL = "model:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,24 @@ class Cards:
             judge=cards.get((Role.JUDGE, Role.JUDGE)),
             second_scorer=cards.get((Role.SCORER, SECOND_SCORER)),
         )
+
+    @classmethod
+    def of_digests(cls, digests: Mapping[str, str]) -> Cards:
+        """Cards that hold nothing but a digest, which is what keys follow from.
+
+        Args:
+            digests: as `digests` gives them.
+        """
+        cards = {name: pb.DescribeResponse(digest=digest) for name, digest in digests.items()}
+        models = {name.removeprefix(_MODEL): card for name, card in cards.items() if name.startswith(_MODEL)}
+        return cls(models, cards.get(Role.SCORER), cards.get(Role.TTS), cards.get(Role.JUDGE))
+
+    def digests(self) -> dict[str, str]:
+        """The digests of the services whose work is kept by digest; `model:NAME` for a model."""
+        models = {f"{_MODEL}{name}": card for name, card in self.models.items()}
+        helpers = {Role.SCORER: self.scorer, Role.TTS: self.tts, Role.JUDGE: self.judge}
+        cards = {**models, **{role.value: card for role, card in helpers.items()}}
+        return {name: card.digest for name, card in cards.items() if card is not None}
 
     @property
     def tts_digest(self) -> str:
@@ -79,6 +98,12 @@ class PlannedModel:
         if self.card is None or not self.card.architecture:
             return ""
         return pb.Architecture.Name(self.card.architecture).removeprefix("ARCHITECTURE_").lower()
+
+    def key(self, cell: Cell, carrier: Carrier | None, instruction: str, language: str, *marks: str) -> str | None:
+        """The key of an answer; None while the model's digest or the carrier is unknown."""
+        if self.keys is None or carrier is None:
+            return None
+        return self.keys.key(carrier.sha, instruction, language, cell.condition.output.value, cell.replicate, *marks)
 
     def in_first_pass(self) -> PlannedModel:
         """The model as it is asked in a first pass: without a limit of length that was chosen for answers."""
@@ -132,10 +157,7 @@ class PlannedCell:
 
     def keyed(self, *marks: str) -> PlannedCell:
         """The same cell with the key of what it asks now; `marks` set a control cell apart."""
-        key = None
-        if self.model.keys is not None and self.carrier is not None:
-            output, replicate = self.cell.condition.output.value, self.cell.replicate
-            key = self.model.keys.key(self.carrier.sha, self.instruction, self.item.language, output, replicate, *marks)
+        key = self.model.key(self.cell, self.carrier, self.instruction, self.item.language, *marks)
         return replace(self, key=key)
 
 
@@ -181,19 +203,20 @@ class PlannedCells:
         """A cell of the plan that is not a control cell."""
         item, model = self._items[cell.item_id], self.models[cell.model]
         support, reason = (None, "") if model.card is None else support_in(model.card, cell.condition)
+        carrier = self.carriers.get(item.id, cell.condition.input, cell.replicate)
         metric = self.metrics[item.id]
         return PlannedCell(
             cell,
             item,
             model,
-            self.carriers.get(item.id, cell.condition.input, cell.replicate),
+            carrier,
             item.instruction,
-            None,
+            model.key(cell, carrier, item.instruction, item.language),
             support,
             reason,
             metric=metric,
             judge=self.bench.key(item) if metric == JUDGE and self.bench is not None else None,
-        ).keyed()
+        )
 
     def controls(self) -> Iterator[PlannedCell]:
         """The control cells, in plan order; those of a two-pass control in their first pass."""

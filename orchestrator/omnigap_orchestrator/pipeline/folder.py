@@ -97,6 +97,11 @@ class RunFolder:
     def manifest(self) -> Path:
         return self.root / "manifest.toml"
 
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works here; it stays when the process has ended."""
+        return self.root / ".lock"
+
     def exists(self) -> bool:
         return self.journal.is_file()
 
@@ -119,19 +124,20 @@ class RunFolder:
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
-            reason = error.strerror or error
-            raise FolderError(
-                f"{self.root} cannot be written ({reason}): choose another folder with --run-dir"
-            ) from error
+            raise _unwritable(self.root, error) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the run for this process; the lock falls with the process, however it ends.
 
         Raises:
-            FolderError: where another process holds it.
+            FolderError: where another process holds it, or it cannot be written.
         """
-        with (self.root / ".lock").open("a+") as file:
+        try:
+            file = self.lock.open("a+")
+        except OSError as error:
+            raise _unwritable(self.root, error) from error
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -143,6 +149,10 @@ class RunFolder:
             file.write(str(os.getpid()))
             file.flush()
             yield
+
+
+def _unwritable(root: Path, error: OSError) -> FolderError:
+    return FolderError(f"{root} cannot be written ({error.strerror or error}): choose another folder with --run-dir")
 
 
 @contextmanager

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 
-from omnigap.vocabulary import Condition, Control, Modality
+from omnigap.vocabulary import Condition, Control, Modality, Support
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role, Roster
 from omnigap_orchestrator.items import Item
-from omnigap_orchestrator.journal import Journal, Records
+from omnigap_orchestrator.journal import AnswerRow, Journal, Records
+from omnigap_orchestrator.judging import Rubric
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.failures import NO_MODEL
@@ -23,10 +25,12 @@ from omnigap_orchestrator.pipeline.folder import (
     save_plan,
     save_rubrics,
 )
+from omnigap_orchestrator.pipeline.judge import kept_verdict
 from omnigap_orchestrator.pipeline.make_carriers import CarrierFinder, CarrierMaker, find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage, model_specs
-from omnigap_orchestrator.plan import Plan, filed_under, make_plan
+from omnigap_orchestrator.pipeline.score import texts_of
+from omnigap_orchestrator.plan import Cell, Plan, filed_under, make_plan
 from omnigap_orchestrator.pool import Service
 
 
@@ -81,14 +85,15 @@ async def prepare(
     """
     # Read before anything is asked: a file that is no rubric stops the run at once.
     rubrics = read_rubrics(config.judge)
-    before = Cards.last_seen(context.records)
+    remember_digests(context.journal, Cards.last_seen(context.records))
     for role, name, service in connected(services):
         await context.save_service(role, name, service)
     cards = Cards.last_seen(context.records)
+    remember_digests(context.journal, cards)
     finder = CarrierFinder(config, context.store, context.records, cards.tts_digest)
     await _make_carriers(context, config, plan, scope, services, finder)
     cells = PlannedCells(config, plan, finder.set, cards, rubrics)
-    if why := changed_services(cells, before, scope, context.store, context.records):
+    if why := changed_services(cells, scope, services, context.store, context.records, rubrics):
         context.observer.note(why)
     save_rubrics(context.journal, rubrics)
     for note in save_plan(context.folder, context.journal, cells, context.store):
@@ -148,53 +153,109 @@ def _forget_failures(context: RunContext, plan: Plan, scope: RunScope, services:
                 context.records.forget_failures(stage, spec.name, covered)
 
 
+SEEN_META = "seen_digests"
+"""The journal's note of the digests that the services of this run have had, the latest last."""
+_SEEN = 8
+"""Notes that are kept, so that a service of another digest at each start does not slow every call."""
 _SHOWN = 6
 """Characters of a digest."""
 
 
-def changed_services(cells: PlannedCells, before: Cards, scope: RunScope, store: MediaStore, records: Records) -> str:
+def remember_digests(journal: Journal, cards: Cards) -> None:
+    """Notes which digests a run has seen: work that a call leaves undone is then explained by the calls after it."""
+    seen = json.loads(journal.meta(SEEN_META) or "[]")
+    now = cards.digests()
+    if now and now not in seen[-1:]:
+        kept = [other for other in seen if other != now][1 - _SEEN :]
+        journal.set_meta(SEEN_META, json.dumps([*kept, now]))
+
+
+def changed_services(
+    cells: PlannedCells,
+    scope: RunScope,
+    services: RunServices,
+    store: MediaStore,
+    records: Records,
+    rubrics: tuple[Rubric, Rubric] | None = None,
+) -> str:
     """One sentence where stored work no longer counts because a service has another digest; else nothing.
 
     Args:
         cells: with the cards of the services that answer now.
-        before: the cards that the journal held until now.
+        services: that this call uses; what only the others would do again is left out.
     """
-    found = list(_differences(before, cells.cards))
-    if not found:
-        return ""
-    carriers = find_carriers(cells.config, cells.plan, store, records, before.tts_digest)
-    earlier = PlannedCells(cells.config, cells.plan, carriers, before)
-    both = zip(chain(earlier, earlier.controls()), chain(cells, cells.controls()), strict=True)
-    covered = [(old, new) for old, new in both if scope.covers(new.cell.model, new.cell.condition)]
-    lost = sum(old.key in records.answers and new.key not in records.answers for old, new in covered)
-    unheard = sum(_is_unheard(earlier, cells, new, records) for _, new in covered)
-    unjudged = sum(new.is_judged and new.key in records.answers for _, new in covered)
-    parts = [f"{lost} of {len(covered)} cells are asked again"] if lost else []
-    parts += [f"{unheard} stored answers are transcribed again"] if unheard else []
-    if before.judge is not None and before.judge.digest != cells.judge_digest and unjudged:
-        parts.append(f"{unjudged} stored answers are judged again")
+    changed: dict[str, str] = {}
+    lost: set[Cell] = set()
+    unheard: set[Cell] = set()
+    unjudged: set[Cell] = set()
+    covered: set[Cell] = set()
+    for digests in reversed(json.loads(records.journal.meta(SEEN_META) or "[]")):
+        earlier_cards = Cards.of_digests(digests)
+        differences = dict(_differences(earlier_cards, cells.cards))
+        if not differences:
+            continue
+        carriers = find_carriers(cells.config, cells.plan, store, records, earlier_cards.tts_digest)
+        earlier = PlannedCells(cells.config, cells.plan, carriers, earlier_cards, rubrics)
+        counted = len(lost) + len(unheard) + len(unjudged)
+        both = zip(chain(earlier, earlier.controls()), chain(cells, cells.controls()), strict=True)
+        for old, new in both:
+            if not scope.covers(new.cell.model, new.cell.condition):
+                continue
+            covered.add(new.cell)
+            answer = records.answers.get(new.key or "")
+            if answer is None:
+                asks = new.cell.model in services.models and new.support is not Support.UNSUPPORTED
+                if asks and old.key in records.answers:
+                    lost.add(new.cell)
+            elif services.scorer is not None and _is_unheard(earlier, cells, new, answer, records):
+                unheard.add(new.cell)
+            elif services.judge is not None and _is_unjudged(earlier, cells, new, answer, records):
+                unjudged.add(new.cell)
+        if counted < len(lost) + len(unheard) + len(unjudged):
+            changed = differences | changed
+    parts = [f"{len(lost)} of {len(covered)} cells are asked again"] if lost else []
+    parts += [f"{len(unheard)} stored answers are transcribed again"] if unheard else []
+    parts += [f"{len(unjudged)} stored answers are judged again"] if unjudged else []
     if not parts:
         return ""
-    return f"{', '.join(found)}: another digest than when this run was last asked, so {' and '.join(parts)}"
+    what = ", ".join(f"{name} ({digests})" for name, digests in changed.items())
+    return f"{what}: another digest than when this run was asked before, so {' and '.join(parts)}"
 
 
-def _differences(before: Cards, now: Cards) -> Iterator[str]:
+def _differences(before: Cards, now: Cards) -> Iterator[tuple[str, str]]:
     """The services whose digest is another one, with both digests."""
     models = [(f"model {name}", before.models.get(name), card) for name, card in now.models.items()]
     helpers = [("the TTS voice", before.tts, now.tts), ("the ASR scorer", before.scorer, now.scorer)]
     helpers.append(("the judge", before.judge, now.judge))
     for what, old, new in (*models, *helpers):
         if old is not None and new is not None and old.digest != new.digest:
-            yield f"{what} ({old.digest[:_SHOWN]}… -> {new.digest[:_SHOWN]}…)"
+            yield what, f"{old.digest[:_SHOWN]}… -> {new.digest[:_SHOWN]}…"
 
 
-def _is_unheard(earlier: PlannedCells, now: PlannedCells, cell: PlannedCell, records: Records) -> bool:
-    """Whether a cell's answer still counts, and only the scorer of before has transcribed it."""
-    answer = records.answers.get(cell.key or "")
-    if answer is None or answer.media_sha is None or not cell.is_spoken:
+def _is_unheard(
+    earlier: PlannedCells, now: PlannedCells, cell: PlannedCell, answer: AnswerRow, records: Records
+) -> bool:
+    """Whether only the scorer of before has transcribed a cell's answer, which still counts."""
+    if answer.media_sha is None or not cell.is_spoken:
         return False
     old, new = (some.transcript_key(answer.media_sha, cell.item) for some in (earlier, now))
     return old in records.transcripts and new not in records.transcripts
+
+
+def _is_unjudged(
+    earlier: PlannedCells, now: PlannedCells, cell: PlannedCell, answer: AnswerRow, records: Records
+) -> bool:
+    """Whether only the judge of before has given a verdict on a cell's answer, which still counts."""
+    if not cell.is_judged:
+        return False
+    transcript = None
+    if answer.media_sha is not None and cell.is_spoken:
+        transcript = records.transcripts.get(now.transcript_key(answer.media_sha, cell.item))
+    if cell.needs_transcript(answer, transcript):
+        return False
+    text, _ = texts_of(cell, answer, transcript)
+    old, new = (kept_verdict(some, cell, text, records.verdicts) for some in (earlier, now))
+    return old is not None and new is None
 
 
 @contextmanager

@@ -243,6 +243,16 @@ async def test_another_judge_judges_again(tmp_path: Path, host: Serve, host_wire
     table = await made.execute(stages=STAGES)
     assert table["score"].to_list() == [0, 0]
     assert len(judge.asked) == 4
+    (why,) = (note for note in made.notes if "another digest" in note)
+    assert why.startswith("the judge (judge-… -> anothe…): another digest")
+    assert why.endswith("so 2 stored answers are judged again")
+    # The first judge is back, and its verdicts are kept: none of them is asked for again.
+    made.notes.clear()
+    judge.digest = "judge-digest"
+    table = await made.execute(stages=STAGES)
+    assert table["score"].to_list() == [0.75, 0.75]
+    assert len(judge.asked) == 4
+    assert not any("another digest" in note for note in made.notes)
 
 
 async def test_votes_are_asked_with_seeds_of_their_own_and_averaged(

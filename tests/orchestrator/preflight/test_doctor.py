@@ -118,8 +118,29 @@ def test_doctor_says_that_another_process_holds_the_run(tmp_path: Path, no_compo
     setting.folder.journal.touch()
     with setting.folder.locked():
         found = told("doctor", "--config", config, code=1)
-    assert [each["status"] for each in found if each["check"] == "run folder"] == ["ok", "failed"]
+    assert [each["status"] for each in found if each["check"] == "run folder"] == ["failed"]
     assert "is in use by another omnigap" in found[-1]["message"]
+
+
+def test_doctor_leaves_no_lock_behind(tmp_path: Path, no_compose: None) -> None:
+    setting = Setting(tmp_path, items=ITEMS)
+    config = setting.write()
+    setting.folder.make()
+    setting.folder.journal.touch()
+    told("doctor", "--config", config)
+    assert not setting.folder.lock.exists()
+
+
+def test_doctor_says_that_the_lock_of_a_run_cannot_be_opened(tmp_path: Path, no_compose: None) -> None:
+    setting = Setting(tmp_path, items=ITEMS)
+    config = setting.write()
+    setting.folder.make()
+    setting.folder.journal.touch()
+    # A folder in its place cannot be opened, not even by an administrator, whom permissions do not stop.
+    setting.folder.lock.mkdir()
+    found = told("doctor", "--config", config, code=1)
+    assert "cannot be written" in found[-1]["message"]
+    assert "--run-dir" in found[-1]["message"]
 
 
 async def test_the_preflight_loads_no_numerics_and_no_plots(tmp_path: Path) -> None:
