@@ -39,7 +39,8 @@ NOT_ON_THE_ROAD = ("<module>", "<genexpr>", "<listcomp>", "<dictcomp>", "<setcom
 class Road:
     """Collects files until the analysis starts.
 
-    A class body is a frame too, named after its class; what runs under an import is told by the frames above it.
+    Running a class body pushes a frame too, named after the class. Code that runs during an import is recognised by
+    the import machinery in the frames above it.
     """
 
     def __init__(self) -> None:

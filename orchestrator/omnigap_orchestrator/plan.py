@@ -17,7 +17,7 @@ from omnigap_orchestrator.scoring import PRESETS, MetricRules
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Model x item x condition x replicate; a control cell stands beside the cell of the same four."""
+    """Model x item x condition x replicate; a control cell is compared with the ordinary cell of the same four."""
 
     model: str
     item_id: str
@@ -49,9 +49,13 @@ FIRST_PASS = "two-pass, first pass"
 
 
 def conditions_of(control: Control | None, conditions: Sequence[Condition]) -> tuple[Condition, ...]:
-    """The conditions, of those that a model is asked in, that have a cell of a control; None stands for no control.
+    """The conditions that have cells of a control.
 
-    A two-pass cell stands beside a direct answer as text to a spoken or shown question; the others beside every cell.
+    A two-pass control has them where a spoken or shown question is answered as text; other controls have them in all.
+
+    Args:
+        control: None for the ordinary cells, which all conditions have.
+        conditions: those that the model is asked in.
     """
     if control is not Control.TWO_PASS:
         return tuple(conditions)
@@ -73,7 +77,7 @@ def typed_carrier(first_pass: str) -> str:
 
 
 class PlanError(OmnigapError, ValueError):
-    """Nothing can be planned; the message says which flag or key mends it."""
+    """Nothing can be planned; the message says which flag or key fixes it."""
 
 
 @dataclass(frozen=True, slots=True)

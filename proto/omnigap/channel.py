@@ -137,7 +137,7 @@ def is_loopback_host(host: str) -> bool:
 
 
 def check_proxy(proxy: str) -> str:
-    """The address of a proxy as gRPC takes it; empty stands for no proxy.
+    """The address of a proxy as gRPC takes it; empty means no proxy.
 
     Raises:
         ValueError: for anything but `http://HOST:PORT`. A user or a password is refused: the address is shown in

@@ -155,7 +155,7 @@ def analyse(
         ValueError: the frame lacks a needed column, or contradicts itself (see `item_scores`).
     """
     given = AnalysisInput(results, options or AnalysisOptions(), controls, instrument or Instrument())
-    # First, so that a frame that can't be analysed is refused with the reason, whatever the tables read of it.
+    # First, so that a frame that can't be analysed is refused with the reason before any table reads it.
     given[MODELS]
     frames = {table.name: given[table] for table in tables}
     return Analysis(frames, given.options, given.instrument.note)

@@ -35,7 +35,7 @@ _TRIES = 12
 
 
 class CalibrationError(OmnigapError):
-    """A calibration can't be made or used; the message says which flag, key or command mends it."""
+    """A calibration can't be made or used; the message says which flag, key or command fixes it."""
 
 
 class Foil(StrEnum):

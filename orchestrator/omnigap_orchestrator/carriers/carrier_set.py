@@ -111,7 +111,7 @@ class ImageStyle:
 def image_styles(config: ImageConfig) -> tuple[ImageStyle, ...]:
     """All combinations of the configuration's lists, fonts changing fastest, for replicates to cycle through.
 
-    A list of one stands for itself, so a configuration without lists gives one style.
+    A single value counts as a list of one, so a configuration without lists gives one style.
     """
     combined = itertools.product(config.width, config.background, config.colour, config.size, config.font)
     return tuple(

@@ -1,4 +1,4 @@
-"""`omnigap-orchestrate doctor`: is all there that a run needs, and if not, what mends it."""
+"""`omnigap-orchestrate doctor`: checks that a run has all it needs, and says how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _in_use(folder: RunFolder) -> Finding | None:
     from omnigap_orchestrator.pipeline.folder import FolderError
     from omnigap_orchestrator.preflight import Finding
 
-    # Without a lock file nobody holds the run, and this command makes none.
+    # No lock file means that no process uses the run. `locked` would create the file, and doctor changes nothing.
     if not folder.lock.exists():
         return None
     try:

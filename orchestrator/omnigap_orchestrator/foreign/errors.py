@@ -6,4 +6,4 @@ from omnigap.errors import OmnigapError
 
 
 class TableError(OmnigapError):
-    """A table cannot be read as results; the message names the file, the column and the flag that mends it."""
+    """A table cannot be read as results; the message names the file, the column and the flag that fixes it."""

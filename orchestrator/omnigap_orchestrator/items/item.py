@@ -32,7 +32,7 @@ class ItemError(OmnigapError):
 
 
 HEAD_BYTES = 16
-"""So many bytes tell every kind."""
+"""Length of a file's head, in bytes, that is enough to recognise its media type."""
 
 EXTENSIONS = {
     WAV: "wav",

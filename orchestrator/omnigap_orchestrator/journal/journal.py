@@ -223,7 +223,7 @@ class JournalWriter:
             except JournalError as error:
                 self._broken = error
             except Exception as error:
-                # A value that SQLite can't take, such as half of a surrogate pair: callers must not wait for ever.
+                # A value that SQLite can't take, such as half of a surrogate pair: callers must not wait forever.
                 self._broken = JournalError(f"a row cannot be kept ({type(error).__name__}: {error})")
         self._loop.call_soon_threadsafe(self._settle, group, self._broken)
 

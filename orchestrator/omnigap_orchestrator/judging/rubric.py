@@ -34,7 +34,7 @@ _FIELD = re.compile(r"\{(" + "|".join(_FIELDS) + r")\}")
 
 
 class RubricError(OmnigapError):
-    """A rubric cannot be used; the message names the file and what mends it."""
+    """A rubric cannot be used; the message names the file and how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)

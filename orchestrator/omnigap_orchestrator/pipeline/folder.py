@@ -245,7 +245,7 @@ def read_rubrics(config: JudgeConfig | None) -> tuple[Rubric, Rubric] | None:
 
 
 def save_rubrics(journal: Journal, rubrics: tuple[Rubric, Rubric] | None) -> None:
-    """Writes the rubrics of this call into the journal: the report reads them there, whatever becomes of the files."""
+    """Writes the rubrics of this call into the journal; the report reads them there, should the files change."""
     kept = json.dumps([[rubric.name, rubric.source, _kind(rubric)] for rubric in rubrics or ()])
     if journal.meta(RUBRICS_META) != kept:
         journal.set_meta(RUBRICS_META, kept)

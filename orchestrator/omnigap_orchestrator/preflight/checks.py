@@ -212,7 +212,7 @@ def check_metrics(inputs: Inputs) -> list[Finding]:
         return []
     item, metric, why = unfit[0]
     text = (
-        f"{metric} can't score {len(unfit)} items: {item.id!r} of task {item.task} {why}. Mend the items, or "
+        f"{metric} can't score {len(unfit)} items: {item.id!r} of task {item.task} {why}. Fix the items, or "
         "choose another metric in the items' `metric` or [scoring]"
     )
     return [Finding.failed(METRICS, text)]

@@ -30,7 +30,7 @@ class RouteRow:
     condition: str
     # answered_only or missing_as_wrong; null beside a null task.
     missing: str | None
-    # On all items, so optimistic; what the policy is worth held out stands in the policy table.
+    # Optimistic: the policy was chosen on the same items. The policy table has the held-out accuracy.
     accuracy: float | None
     # Share of the calibration splits that chose the same.
     votes: float | None
