@@ -39,7 +39,7 @@ from omnigap_services.qwen_omni.prompting import Prompt
 from omnigap_services.qwen_omni.talker import Talker
 from omnigap_services.qwen_omni.talker_qwen3 import Qwen3Talker
 from omnigap_services.qwen_omni.talker_qwen25 import Qwen25Talker
-from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
+from omnigap_services.torch_utils.versions import let_torchvision_import
 
 # Of both families' vocabularies: <|im_start|>, <|im_end|>, <|endoftext|>, "user", "assistant", line end.
 IM_START, IM_END, END, USER, ASSISTANT, LINE = 151_644, 151_645, 151_643, 872, 77_091, 198

@@ -6,7 +6,6 @@ COPY pyproject.toml LICENSE ./
 COPY proto/ proto/
 COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/omnigap_services/
 COPY services/omnigap_services/server/ services/omnigap_services/server/
-COPY services/omnigap_services/listening/ services/omnigap_services/listening/
 COPY services/omnigap_services/asr/ services/omnigap_services/asr/
 COPY services/omnigap_services/ocr/ services/omnigap_services/ocr/
 COPY services/omnigap_services/cascade/ services/omnigap_services/cascade/

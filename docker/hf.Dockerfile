@@ -6,8 +6,7 @@ COPY pyproject.toml LICENSE ./
 COPY proto/ proto/
 COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/omnigap_services/
 COPY services/omnigap_services/server/ services/omnigap_services/server/
-COPY services/omnigap_services/listening/ services/omnigap_services/listening/
-COPY services/omnigap_services/torch_models/ services/omnigap_services/torch_models/
+COPY services/omnigap_services/torch_utils/ services/omnigap_services/torch_utils/
 COPY services/omnigap_services/hf/ services/omnigap_services/hf/
 # The README is the package's long description only: a new word in it is no reason to replace a container.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .

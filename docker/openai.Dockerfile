@@ -6,7 +6,6 @@ COPY pyproject.toml LICENSE ./
 COPY proto/ proto/
 COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/omnigap_services/
 COPY services/omnigap_services/server/ services/omnigap_services/server/
-COPY services/omnigap_services/listening/ services/omnigap_services/listening/
 COPY services/omnigap_services/openai_server/ services/omnigap_services/openai_server/
 # The README is the package's long description only: a new word in it is no reason to replace a container.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .

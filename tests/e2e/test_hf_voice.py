@@ -30,7 +30,7 @@ pytestmark = [
 @pytest.fixture
 def voice(tmp_path: Path) -> Path:
     """The folder of a tiny VITS."""
-    from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
+    from omnigap_services.torch_utils.versions import let_torchvision_import
 
     let_torchvision_import()
     sys.path.append(str(Path(__file__).parents[1] / "services" / "hf"))

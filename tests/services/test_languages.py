@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from omnigap_services.languages import serving
+from omnigap_services.audio import serving
 
 
 @pytest.mark.parametrize(

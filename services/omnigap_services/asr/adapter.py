@@ -12,7 +12,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard
-from omnigap_services.listening.clip import clip_of
+from omnigap_services.audio import clip_of
 from omnigap_services.options import read_options
 from omnigap_services.source import package_hash
 

@@ -24,8 +24,8 @@ from omnigap.vocabulary import Reason, primary_language
 from omnigap_services.asr.checkpoint import Checkpoint, find_checkpoint
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard, Segment, merged, segment_of
-from omnigap_services.listening.clip import SILENCE_PEAK, check_clip
-from omnigap_services.listening.cutting import SAMPLE_RATE, batches, cut
+from omnigap_services.audio import SILENCE_PEAK, check_clip
+from omnigap_services.chunking import SAMPLE_RATE, batches, cut
 
 Features = npt.NDArray[np.float32]
 

@@ -11,10 +11,10 @@ from omnigap_services.adapter import InputPart, Part
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard
+from omnigap_services.audio import check_clip
 from omnigap_services.batching import Batcher
 from omnigap_services.cascade.sensing import HEARD, Perceived, prefixed
-from omnigap_services.listening.clip import check_clip
-from omnigap_services.listening.cutting import SAMPLE_RATE
+from omnigap_services.chunking import SAMPLE_RATE
 from omnigap_services.loop_thread import Gone
 from omnigap_services.source import package_hash
 

@@ -8,7 +8,7 @@ from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.memory import OUT_OF_MEMORY
+from omnigap_services.failures import OUT_OF_MEMORY
 
 _SHOWN = 600
 """Characters of a server's error that are passed on."""

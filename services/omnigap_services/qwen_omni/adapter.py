@@ -43,7 +43,7 @@ class QwenOmniAdapter(Adapter):
             weights_revision=loaded.weights.revision,
             settings={
                 **settings(loaded, self._set),
-                "code.torch_models": package_hash("omnigap_services.torch_models"),
+                "code.torch_models": package_hash("omnigap_services.torch_utils"),
             },
             libraries=_LIBRARIES,
             voices=tuple(Voice(name, "mul") for name in loaded.defaults.speakers),

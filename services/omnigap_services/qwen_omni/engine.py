@@ -18,9 +18,8 @@ from omnigap_services.qwen_omni.decoding import Decoding
 from omnigap_services.qwen_omni.prompting import thinker_inputs
 from omnigap_services.qwen_omni.talker import Frame, Talker
 from omnigap_services.qwen_omni.thought import Thought
-from omnigap_services.torch_models.oom import split_on_oom
-from omnigap_services.torch_models.seeding import seeded
-from omnigap_services.torch_models.stopping import StopWhenGone
+from omnigap_services.torch_utils.generation import StopWhenGone, seeded
+from omnigap_services.torch_utils.oom import split_on_oom
 
 
 class Engine:

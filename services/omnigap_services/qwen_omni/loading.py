@@ -17,11 +17,9 @@ from omnigap_services.qwen_omni.prompting import Prompter
 from omnigap_services.qwen_omni.talker import Talker
 from omnigap_services.qwen_omni.talker_qwen3 import Qwen3Talker
 from omnigap_services.qwen_omni.talker_qwen25 import Qwen25Talker
-from omnigap_services.torch_models.checkpoint import load_whole
-from omnigap_services.torch_models.device import Placement, place
-from omnigap_services.torch_models.revision import Weights, find_weights
-from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
-from omnigap_services.torch_models.versions import check_transformers
+from omnigap_services.torch_utils.checkpoint import Weights, find_weights, load_whole
+from omnigap_services.torch_utils.device import Placement, place
+from omnigap_services.torch_utils.versions import check_transformers, let_torchvision_import
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from omnigap_services.torch_models.checkpoint import CheckpointOptions
+from omnigap_services.torch_utils.checkpoint import CheckpointOptions
 
 SERVICE = "qwen-omni"
 

@@ -14,8 +14,7 @@ from omnigap_services.qwen_omni.decoding import Decoding
 from omnigap_services.qwen_omni.prompting import talker_media
 from omnigap_services.qwen_omni.talker import Frame, OnTokens, Talker, TalkerPrompt, left_padded, mask_of, rest_padded
 from omnigap_services.qwen_omni.thought import Thought
-from omnigap_services.torch_models.seeding import seeded
-from omnigap_services.torch_models.stopping import StopWhenGone
+from omnigap_services.torch_utils.generation import StopWhenGone, seeded
 
 # Every row is padded, if only by one position: of a mask without padding the library's `generate` makes none at all,
 # and the talker adds the codec's start mark, and reckons the positions of pictures, only where it sees a mask.

@@ -14,7 +14,7 @@ from omnigap_services.qwen_omni.decoding import Decoding
 from omnigap_services.qwen_omni.prompting import talker_media
 from omnigap_services.qwen_omni.talker import Frame, OnTokens, Talker, TalkerPrompt, left_padded, mask_of, rest_padded
 from omnigap_services.qwen_omni.thought import Thought
-from omnigap_services.torch_models.stopping import StopWhenGone
+from omnigap_services.torch_utils.generation import StopWhenGone
 
 LEFT_CONTEXT = 25
 """Frames before a piece that its decoding looks at: the library's own number."""

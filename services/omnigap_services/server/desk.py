@@ -10,12 +10,12 @@ from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Modality, Reason
 from omnigap_services.adapter import Card, Request
+from omnigap_services.failures import failure_of
 from omnigap_services.server.answer import Answer
 from omnigap_services.server.check import check_request
 from omnigap_services.server.courier import Courier
 from omnigap_services.server.decode import decode_request
 from omnigap_services.server.describe import capacity, max_concurrent
-from omnigap_services.server.failures import failure_of
 from omnigap_services.server.metrics import Metrics
 from omnigap_services.server.replay import Replays, payload_hash
 from omnigap_services.server.turn import ServedTurn

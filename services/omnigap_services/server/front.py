@@ -10,8 +10,8 @@ from omnigap.rpc_errors import to_status
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
 from omnigap.vocabulary import Reason
+from omnigap_services.failures import failure_of, shortened
 from omnigap_services.server.desk import Desk
-from omnigap_services.server.failures import failure_of, shortened
 
 
 class Front(pb_grpc.ModelServiceServicer):

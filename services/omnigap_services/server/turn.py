@@ -14,9 +14,9 @@ from omnigap.media.audio import PCM, Samples
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.adapter import Completion, Request
+from omnigap_services.failures import failure_of
 from omnigap_services.server.answer import Answer
 from omnigap_services.server.courier import Courier
-from omnigap_services.server.failures import failure_of
 
 # A long utterance travels in pieces well below the message limit.
 _MAX_CHUNK_BYTES = 2 * 262_144

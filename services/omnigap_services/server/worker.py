@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from omnigap.errors import ContractError
 from omnigap_services.adapter import Adapter, Card
 from omnigap_services.batching import BatchQueue
-from omnigap_services.server.failures import failure_of
+from omnigap_services.failures import failure_of
 from omnigap_services.server.turn import ServedTurn
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from tritonclient.utils import InferenceServerException
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.memory import OUT_OF_MEMORY
+from omnigap_services.failures import OUT_OF_MEMORY
 
 _HEAD, _TAIL = 150, 450
 """Characters of a server's error that are passed on: of a Python model's traceback, the end says what was wrong."""

@@ -11,7 +11,7 @@ from omnigap.media import AudioClip
 from omnigap.vocabulary import Reason
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
-from omnigap_services.listening.cutting import cut
+from omnigap_services.chunking import cut
 
 
 @pytest.fixture(scope="module")

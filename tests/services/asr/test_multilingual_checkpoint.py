@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
+    from omnigap_services.torch_utils.versions import let_torchvision_import
 
     let_torchvision_import()
     from tiny_multilingual import multilingual

@@ -17,7 +17,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 if THERE:
     import torch
 
-    from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
+    from omnigap_services.torch_utils.versions import let_torchvision_import
 
     torch.set_num_threads(1)  # more threads than cores make tiny models slow
     let_torchvision_import()  # before anything of transformers is imported

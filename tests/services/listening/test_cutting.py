@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from omnigap_services.listening.cutting import SAMPLE_RATE, batches, cut
+from omnigap_services.chunking import SAMPLE_RATE, batches, cut
 
 WINDOW = 30 * SAMPLE_RATE
 

@@ -16,7 +16,7 @@ from omnigap.vocabulary import Modality, Support
 from omnigap_services.options import OptionsError
 from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
 from omnigap_services.server.describe import settings_of
-from omnigap_services.torch_models.versions import VersionError
+from omnigap_services.torch_utils.versions import VersionError
 
 if TYPE_CHECKING:
     from tests.services.qwen_omni.conftest import Make

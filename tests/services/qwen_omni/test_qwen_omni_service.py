@@ -54,7 +54,7 @@ def test_it_declares_all_six_conditions_and_what_changes_its_answers(served: Ser
     assert settings["dtype"] == "float32"
     assert settings["speaker"] == ("Chelsie" if native else "Ethan")
     assert settings["system_prompt"].startswith("You are Qwen, a virtual human" if native else "")
-    assert {"library.torch", "library.transformers", "code.torch_models", "service.code"} <= set(settings)
+    assert {"library.torch", "library.transformers", "code.torch_utils", "service.code"} <= set(settings)
 
 
 @pytest.mark.parametrize("output", [Modality.TEXT, Modality.SPEECH])

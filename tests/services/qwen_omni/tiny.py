@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
+from omnigap_services.torch_utils.versions import let_torchvision_import
 
 KINDS = ("qwen2.5", "qwen3")
 

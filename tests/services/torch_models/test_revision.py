@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_models.revision import content_hash, file_revision, find_weights
+from omnigap_services.torch_utils.checkpoint import content_hash, file_revision, find_weights
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -9,11 +9,11 @@ import pytest
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.memory import is_out_of_memory
+from omnigap_services.failures import is_out_of_memory
 from omnigap_services.options import OptionsError, read_options
-from omnigap_services.torch_models.device import DeviceOptions, place
-from omnigap_services.torch_models.oom import split_on_oom
-from omnigap_services.torch_models.versions import VersionError, check_transformers, in_range
+from omnigap_services.torch_utils.device import DeviceOptions, place
+from omnigap_services.torch_utils.oom import split_on_oom
+from omnigap_services.torch_utils.versions import VersionError, check_transformers, in_range
 
 torch = pytest.importorskip("torch", reason="NOT TESTED: torch is not installed")
 
@@ -113,7 +113,7 @@ def test_other_errors_pass_as_they_are() -> None:
 def test_a_seed_decides_and_leaves_the_global_generators_alone() -> None:
     import numpy as np
 
-    from omnigap_services.torch_models.seeding import seeded
+    from omnigap_services.torch_utils.generation import seeded
 
     def draw() -> tuple[float, float]:
         return float(torch.rand(())), float(np.random.random())
@@ -135,7 +135,7 @@ def test_a_seed_decides_and_leaves_the_global_generators_alone() -> None:
 
 
 def test_rows_stop_one_by_one_and_beams_with_their_request() -> None:
-    from omnigap_services.torch_models.stopping import StopWhenGone
+    from omnigap_services.torch_utils.generation import StopWhenGone
 
     seen: list[Any] = []
     stop = StopWhenGone([lambda: False, lambda: True], seen.append)
@@ -147,12 +147,12 @@ def test_rows_stop_one_by_one_and_beams_with_their_request() -> None:
 
 def test_a_model_is_stopped_between_the_passes_of_its_parts() -> None:
     pytest.importorskip("transformers", reason="NOT TESTED: transformers is not installed")
-    from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
+    from omnigap_services.torch_utils.versions import let_torchvision_import
 
     let_torchvision_import()
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from omnigap_services.torch_models.stopping import GoneError, Watch
+    from omnigap_services.torch_utils.generation import GoneError, Watch
 
     config = LlamaConfig(
         vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, pad_token_id=0

@@ -13,17 +13,15 @@ from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, FinishReason, Modality, Reason, primary_language
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
+from omnigap_services.audio import SILENCE_PEAK, clip_of, compression_ratio, serving
+from omnigap_services.chunking import batches, cut
 from omnigap_services.hf.asr.ears import SAMPLE_RATE, Piece
 from omnigap_services.hf.asr.loading import LoadedEars, load_ears
 from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
-from omnigap_services.languages import serving
-from omnigap_services.listening.clip import SILENCE_PEAK, clip_of
-from omnigap_services.listening.cutting import batches, cut
-from omnigap_services.listening.statistics import compression_ratio
 from omnigap_services.options import read_options
 from omnigap_services.source import package_hash
-from omnigap_services.torch_models.oom import split_on_oom
-from omnigap_services.torch_models.stopping import GoneError, Watch
+from omnigap_services.torch_utils.generation import GoneError, Watch
+from omnigap_services.torch_utils.oom import split_on_oom
 
 _SHORTEST = SAMPLE_RATE // 10
 
@@ -120,7 +118,7 @@ class HfAsrAdapter(Adapter):
             settings={
                 **loaded.ears.facts,
                 **loaded.placement.settings(),
-                "code.torch_models": package_hash("omnigap_services.torch_models"),
+                "code.torch_models": package_hash("omnigap_services.torch_utils"),
                 "code.listening": package_hash("omnigap_services.listening"),
                 "family": loaded.model_type,
                 "temperature": "0.0",

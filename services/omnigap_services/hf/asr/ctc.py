@@ -10,8 +10,8 @@ import torch
 from omnigap.media.audio import Samples
 from omnigap_services.hf.asr.ears import SAMPLE_RATE, Ears, Piece
 from omnigap_services.hf.asr.options import HfAsrOptions
-from omnigap_services.torch_models.device import Placement
-from omnigap_services.torch_models.revision import Weights
+from omnigap_services.torch_utils.checkpoint import Weights
+from omnigap_services.torch_utils.device import Placement
 
 # Read and tried: with a mask, what stands behind a clip is not heard.
 _TOGETHER = ("wav2vec2", "hubert", "wavlm", "parakeet_ctc")

@@ -10,8 +10,8 @@ from omnigap.media.audio import Samples
 from omnigap_services.hf.asr.ears import SAMPLE_RATE, Ears, Piece
 from omnigap_services.hf.asr.options import HfAsrOptions
 from omnigap_services.hf.asr.written import Written, write
-from omnigap_services.torch_models.device import Placement
-from omnigap_services.torch_models.revision import Weights
+from omnigap_services.torch_utils.checkpoint import Weights
+from omnigap_services.torch_utils.device import Placement
 
 # Read and tried: their padding is masked all the way. Moonshine normalises over time, zeros behind the clip included.
 _TOGETHER = ("canary", "qwen3_asr")

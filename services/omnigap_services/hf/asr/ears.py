@@ -9,9 +9,8 @@ from typing import Any
 
 from omnigap.media.audio import Samples
 from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
-from omnigap_services.torch_models.checkpoint import load_whole
-from omnigap_services.torch_models.device import Placement
-from omnigap_services.torch_models.revision import Weights
+from omnigap_services.torch_utils.checkpoint import Weights, load_whole
+from omnigap_services.torch_utils.device import Placement
 
 SAMPLE_RATE = 16_000
 """All ears of transformers hear at this rate."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from omnigap_services.torch_models.checkpoint import CheckpointOptions
+from omnigap_services.torch_utils.checkpoint import CheckpointOptions
 
 SERVICE = "hf-asr"
 

@@ -12,7 +12,7 @@ from typing import Any
 from omnigap.vocabulary import Modality
 from omnigap_services.hf.chat.options import SERVICE
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_models.checkpoint import refuse_gaps
+from omnigap_services.torch_utils.checkpoint import refuse_gaps
 
 # Folders inside the checkpoint, by model type; the authors' own layout.
 _KNOWN: Mapping[str, Mapping[str, str]] = {

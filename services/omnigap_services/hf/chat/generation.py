@@ -11,15 +11,14 @@ import torch
 from omnigap.errors import ContractError
 from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion
+from omnigap_services.failures import is_out_of_memory
 from omnigap_services.hf.chat.decoding import Decoding
 from omnigap_services.hf.chat.feed import Feed, Outbox
 from omnigap_services.hf.chat.loading import ChatModel
 from omnigap_services.hf.chat.options import ChatOptions
 from omnigap_services.hf.chat.prompt import Prompter, Prompts, kinds_of
 from omnigap_services.hf.chat.thinking import ThinkingSplitter
-from omnigap_services.memory import is_out_of_memory
-from omnigap_services.torch_models.seeding import seeded
-from omnigap_services.torch_models.stopping import StopWhenGone
+from omnigap_services.torch_utils.generation import StopWhenGone, seeded
 
 
 class Generation:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality
-from omnigap_services.torch_models.checkpoint import CheckpointOptions
+from omnigap_services.torch_utils.checkpoint import CheckpointOptions
 
 SERVICE = "hf-chat"
 

@@ -8,17 +8,15 @@ from collections.abc import Mapping, Sequence
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Condition, FinishReason, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
+from omnigap_services.audio import is_silent, serving, speed_of
 from omnigap_services.hf.tts.loading import LoadedVoice, load_voice
 from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.spelling import spelled_out
 from omnigap_services.hf.tts.voice import Line
-from omnigap_services.languages import serving
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.source import package_hash
-from omnigap_services.speaking import is_silent, speed_of
-from omnigap_services.torch_models.oom import split_on_oom
-from omnigap_services.torch_models.seeding import seeded
-from omnigap_services.torch_models.stopping import GoneError, Watch
+from omnigap_services.torch_utils.generation import GoneError, Watch, seeded
+from omnigap_services.torch_utils.oom import split_on_oom
 
 _SPEEDS = (0.2, 5.0)
 
@@ -122,7 +120,7 @@ class TtsAdapter(Adapter):
             settings={
                 **voice.facts,
                 **loaded.placement.settings(),
-                "code.torch_models": package_hash("omnigap_services.torch_models"),
+                "code.torch_models": package_hash("omnigap_services.torch_utils"),
                 "family": loaded.model_type,
                 "allow_missing_weights": json.dumps(options.allow_missing_weights),
                 "voice": options.voice,

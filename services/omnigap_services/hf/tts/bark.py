@@ -13,8 +13,8 @@ from omnigap.vocabulary import Reason
 from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.voice import Line, Sound, VoiceModel, mono
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_models.device import Placement
-from omnigap_services.torch_models.revision import Weights
+from omnigap_services.torch_utils.checkpoint import Weights
+from omnigap_services.torch_utils.device import Placement
 
 _ROUNDING = 0.01
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.voice import VoiceModel
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_models.device import Placement, place
-from omnigap_services.torch_models.revision import Weights, find_weights
-from omnigap_services.torch_models.torchvision_shim import let_torchvision_import
-from omnigap_services.torch_models.versions import check_transformers
+from omnigap_services.torch_utils.checkpoint import Weights, find_weights
+from omnigap_services.torch_utils.device import Placement, place
+from omnigap_services.torch_utils.versions import check_transformers, let_torchvision_import
 
 _log = logging.getLogger(__name__)
 

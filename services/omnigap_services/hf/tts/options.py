@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from omnigap_services.torch_models.checkpoint import CheckpointOptions
-from omnigap_services.torch_models.device import Dtype
+from omnigap_services.torch_utils.checkpoint import CheckpointOptions
+from omnigap_services.torch_utils.device import Dtype
 
 SERVICE = "hf-tts"
 

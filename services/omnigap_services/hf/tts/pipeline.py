@@ -12,9 +12,8 @@ import torch
 from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.voice import Line, Sound, VoiceModel, mono
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_models.checkpoint import load_whole
-from omnigap_services.torch_models.device import Placement
-from omnigap_services.torch_models.revision import Weights, content_hash
+from omnigap_services.torch_utils.checkpoint import Weights, content_hash, load_whole
+from omnigap_services.torch_utils.device import Placement
 
 # Families that speak in turns take their speaker as a mark before the text.
 _MARKS = {"csm": "[{}]{}", "dia": "[{}] {}"}

@@ -13,8 +13,8 @@ from omnigap_services.hf.tts.embedding import read_embedding
 from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.voice import Line, Sound, VoiceModel, mono
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_models.device import Placement
-from omnigap_services.torch_models.revision import Weights, file_revision, find_weights
+from omnigap_services.torch_utils.checkpoint import Weights, file_revision, find_weights
+from omnigap_services.torch_utils.device import Placement
 
 # generate_speech's own: frames of sound for each encoded letter, after which it stops listening for its end.
 _LONGEST = 20.0

@@ -15,8 +15,8 @@ from omnigap_services.hf.tts.alphabet import fitted
 from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.voice import Line, Sound, VoiceModel, mono
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_models.device import Placement
-from omnigap_services.torch_models.revision import Weights
+from omnigap_services.torch_utils.checkpoint import Weights
+from omnigap_services.torch_utils.device import Placement
 
 
 class VitsVoice(VoiceModel):

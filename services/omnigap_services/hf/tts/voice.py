@@ -12,9 +12,8 @@ from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Reason
 from omnigap_services.hf.tts.options import SERVICE, TtsOptions
-from omnigap_services.torch_models.checkpoint import load_whole
-from omnigap_services.torch_models.device import Placement
-from omnigap_services.torch_models.revision import Weights
+from omnigap_services.torch_utils.checkpoint import Weights, load_whole
+from omnigap_services.torch_utils.device import Placement
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip, resample
 from omnigap.vocabulary import Condition, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
-from omnigap_services.languages import serving
+from omnigap_services.audio import is_silent, serving, speed_of
 from omnigap_services.openai_server.answer import about_audio
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import read_key
 from omnigap_services.openai_server.speech.options import SERVICE, read_speech_options
 from omnigap_services.openai_server.speech.sound import read_sound
 from omnigap_services.source import package_hash
-from omnigap_services.speaking import is_silent, speed_of
 
 _SPEEDS = (0.25, 4.0)
 

@@ -12,8 +12,7 @@ from omnigap.media import encode_pcm16, encode_wav
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, Modality, Reason, primary_language
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
-from omnigap_services.languages import serving
-from omnigap_services.listening.clip import SILENCE_PEAK, clip_of
+from omnigap_services.audio import SILENCE_PEAK, clip_of, serving
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import read_key
 from omnigap_services.openai_server.transcription.answer import Transcript, read_transcript

@@ -9,7 +9,7 @@ from typing import Any
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.listening.statistics import compression_ratio
+from omnigap_services.audio import compression_ratio
 
 
 @dataclass(frozen=True, slots=True)

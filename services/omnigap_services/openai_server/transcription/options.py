@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from omnigap_services.languages import serving
+from omnigap_services.audio import serving
 from omnigap_services.openai_server.endpoint import EndpointOptions, check_address
 from omnigap_services.options import OptionsError, read_options
 

@@ -1,4 +1,4 @@
-"""Ends generation between two tokens: for rows whose caller is gone, and with a look at every token as it comes."""
+"""Seeds: one request's noise depends on its own seed alone, and leaves the global generators as they were."""
 
 from __future__ import annotations
 
@@ -6,9 +6,29 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from omnigap.errors import OmnigapError
+
+DEFAULT_SEED = 0
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Within it torch (all devices) and NumPy draw from `seed`; None is `DEFAULT_SEED`."""
+    number = (DEFAULT_SEED if seed is None else seed) % 2**63
+    before = np.random.get_state()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(number)
+        np.random.seed(number % 2**32)
+        try:
+            yield
+        finally:
+            np.random.set_state(before)
+
+
+# Ends generation between two tokens: for rows whose caller is gone, and with a look at every token as it comes.
 
 OnStep = Callable[[torch.Tensor], None]
 """Takes the ids so far, shape (rows, tokens), the prompt included; called after every token."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.memory import is_out_of_memory
+from omnigap_services.failures import is_out_of_memory
 
 ItemT = TypeVar("ItemT")
 
