@@ -1,4 +1,4 @@
-"""Hashes of source code: what rewords a prompt or tunes a rule answers otherwise, and nobody remembers to say so."""
+"""Hashes of source code for a service's digest: code that changes answers changes the digest without a version bump."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from omnigap.digest import digest_of, sha256_hex
 
 
 def files_hash(files: Iterable[Path]) -> str:
-    """SHA-256 (hex) over names and bytes of files, whatever their order."""
+    """SHA-256 (hex) over names and bytes of files, in any order."""
     return digest_of({file.name: sha256_hex(file.read_bytes()) for file in files})
 
 
-def package_hash(name: str) -> str:
-    """SHA-256 (hex) over the modules that lie directly in a package's folder; imports none of them.
+def source_hash(*names: str) -> str:
+    """SHA-256 (hex) over the source files of modules and packages, without importing any of them.
+
+    Args:
+        names: dotted names; a package stands for the `.py` files directly in its folder.
 
     Raises:
-        ModuleNotFoundError: for a name that is no package of this environment.
+        ModuleNotFoundError: a name is neither a module nor a package of this environment.
     """
-    spec = find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"{name} is no package: name one whose folder holds its modules")
-    return files_hash(Path(spec.submodule_search_locations[0]).glob("*.py"))
+    files: list[Path] = []
+    for name in names:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"{name} is not a module of this environment")
+        origin = Path(spec.origin)
+        files += origin.parent.glob("*.py") if spec.submodule_search_locations else [origin]
+    return files_hash(files)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from omnigap_services.asr.options import AsrOptions
-from omnigap_services.source import files_hash, package_hash
+from omnigap_services.source import files_hash, source_hash
 
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
@@ -19,14 +19,14 @@ def test_a_packages_hash_follows_every_module_of_its_folder(tmp_path: Path, monk
     (folder / "__init__.py").write_text("raise ImportError('hashing imports nothing')\n")
     (folder / "engine.py").write_text("BEAMS = 5\n")
     monkeypatch.syspath_prepend(tmp_path)
-    before = package_hash("borrowed_package")
+    before = source_hash("borrowed_package")
     (folder / "notes.txt").write_text("no code")
-    assert package_hash("borrowed_package") == before
+    assert source_hash("borrowed_package") == before
     (folder / "engine.py").write_text("BEAMS = 6\n")
-    after = package_hash("borrowed_package")
+    after = source_hash("borrowed_package")
     assert after != before
     (folder / "engine.py").rename(folder / "motor.py")
-    assert package_hash("borrowed_package") not in (before, after)
+    assert source_hash("borrowed_package") not in (before, after)
 
 
 def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
@@ -36,10 +36,14 @@ def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
     assert files_hash(paths) == files_hash(reversed(paths))
 
 
-@pytest.mark.parametrize("name", ["omnigap_services.no_such_package", "omnigap_services.options"])
-def test_what_is_no_package_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ModuleNotFoundError, match=name):
-        package_hash(name)
+def test_an_unknown_module_is_refused_by_name() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"omnigap_services\.no_such_module"):
+        source_hash("omnigap_services.no_such_module")
+
+
+def test_a_module_is_hashed_without_its_neighbours() -> None:
+    alone = source_hash("omnigap_services.options")
+    assert alone != source_hash("omnigap_services.options", "omnigap_services.audio")
 
 
 @pytest.mark.skipif(not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing")
@@ -48,11 +52,11 @@ def test_the_digest_of_the_cascades_ears_covers_the_engine_that_it_borrows(monke
 
     hashed: list[str] = []
 
-    def another_source(name: str) -> str:
-        hashed.append(name)
+    def another_source(*names: str) -> str:
+        hashed.extend(names)
         return "another"
 
     before = hearing.Ear(AsrOptions()).part.digest
-    monkeypatch.setattr(hearing, "package_hash", another_source)
+    monkeypatch.setattr(hearing, "source_hash", another_source)
     assert hearing.Ear(AsrOptions()).part.digest != before
-    assert hashed == [hearing.AsrEngine.__module__.rpartition(".")[0], hearing.check_clip.__module__.rpartition(".")[0]]
+    assert {hearing.AsrEngine.__module__.rpartition(".")[0], hearing.check_clip.__module__} <= set(hashed)

@@ -14,7 +14,7 @@ from omnigap_services.asr.options import AsrOptions
 from omnigap_services.asr.transcript import Heard
 from omnigap_services.audio import clip_of
 from omnigap_services.options import read_options
-from omnigap_services.source import package_hash
+from omnigap_services.source import source_hash
 
 
 class AsrAdapter(Adapter):
@@ -33,7 +33,7 @@ class AsrAdapter(Adapter):
             settings={
                 **self._engine.settings,
                 "checkpoint": self._engine.checkpoint.name,
-                "code.listening": package_hash("omnigap_services.listening"),
+                "code.audio": source_hash("omnigap_services.audio", "omnigap_services.chunking"),
             },
             libraries=("faster-whisper", "ctranslate2", "tokenizers"),
             languages=self._engine.languages,

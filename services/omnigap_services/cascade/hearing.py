@@ -16,7 +16,7 @@ from omnigap_services.batching import Batcher
 from omnigap_services.cascade.sensing import HEARD, Perceived, prefixed
 from omnigap_services.chunking import SAMPLE_RATE
 from omnigap_services.loop_thread import Gone
-from omnigap_services.source import package_hash
+from omnigap_services.source import source_hash
 
 
 class Ear:
@@ -40,8 +40,8 @@ class Ear:
                 "settings": self._engine.settings,
                 "faster-whisper": version("faster-whisper"),
                 "ctranslate2": version("ctranslate2"),
-                "code": package_hash("omnigap_services.asr"),
-                "code.listening": package_hash("omnigap_services.listening"),
+                "code": source_hash("omnigap_services.asr"),
+                "code.audio": source_hash("omnigap_services.audio", "omnigap_services.chunking"),
             }
         )
 

@@ -11,7 +11,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Decoding
 from omnigap_services.options import read_options
 from omnigap_services.qwen_omni.family import SAMPLE_RATE
 from omnigap_services.qwen_omni.options import SERVICE, QwenOmniOptions
-from omnigap_services.source import package_hash
+from omnigap_services.source import source_hash
 
 # Torch and transformers are imported by `load` alone: naming the service and reading its options needs neither.
 _LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "torchvision", "safetensors")
@@ -43,7 +43,7 @@ class QwenOmniAdapter(Adapter):
             weights_revision=loaded.weights.revision,
             settings={
                 **settings(loaded, self._set),
-                "code.torch_models": package_hash("omnigap_services.torch_utils"),
+                "code.torch_models": source_hash("omnigap_services.torch_utils"),
             },
             libraries=_LIBRARIES,
             voices=tuple(Voice(name, "mul") for name in loaded.defaults.speakers),

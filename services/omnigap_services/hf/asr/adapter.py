@@ -19,7 +19,7 @@ from omnigap_services.hf.asr.ears import SAMPLE_RATE, Piece
 from omnigap_services.hf.asr.loading import LoadedEars, load_ears
 from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
 from omnigap_services.options import read_options
-from omnigap_services.source import package_hash
+from omnigap_services.source import source_hash
 from omnigap_services.torch_utils.generation import GoneError, Watch
 from omnigap_services.torch_utils.oom import split_on_oom
 
@@ -118,8 +118,8 @@ class HfAsrAdapter(Adapter):
             settings={
                 **loaded.ears.facts,
                 **loaded.placement.settings(),
-                "code.torch_models": package_hash("omnigap_services.torch_utils"),
-                "code.listening": package_hash("omnigap_services.listening"),
+                "code.torch_models": source_hash("omnigap_services.torch_utils"),
+                "code.audio": source_hash("omnigap_services.audio", "omnigap_services.chunking"),
                 "family": loaded.model_type,
                 "temperature": "0.0",
                 "beam_size": str(options.beam_size if loaded.ears.searches_beams else 1),

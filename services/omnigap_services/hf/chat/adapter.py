@@ -21,7 +21,7 @@ from omnigap_services.hf.chat.options import SERVICE, ChatOptions
 from omnigap_services.hf.chat.prompt import Prompter, kinds_of
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.server.warmup import default_warm_up
-from omnigap_services.source import package_hash
+from omnigap_services.source import source_hash
 from omnigap_services.torch_utils.oom import split_on_oom
 
 _WARM_UP_TOKENS = 2
@@ -112,7 +112,7 @@ class ChatAdapter(Adapter):
             settings={
                 **{name: value if isinstance(value, str) else json.dumps(value) for name, value in shown.items()},
                 **chat.placement.settings(),
-                "code.torch_models": package_hash("omnigap_services.torch_utils"),
+                "code.torch_models": source_hash("omnigap_services.torch_utils"),
                 "class": chat.class_name,
                 "chat_template": sha256_hex(prompter.template.encode()),
                 "template_arguments": json.dumps(options.template_arguments, sort_keys=True),

@@ -14,7 +14,7 @@ from omnigap_services.hf.tts.options import SERVICE, TtsOptions
 from omnigap_services.hf.tts.spelling import spelled_out
 from omnigap_services.hf.tts.voice import Line
 from omnigap_services.options import OptionsError, read_options
-from omnigap_services.source import package_hash
+from omnigap_services.source import source_hash
 from omnigap_services.torch_utils.generation import GoneError, Watch, seeded
 from omnigap_services.torch_utils.oom import split_on_oom
 
@@ -120,7 +120,7 @@ class TtsAdapter(Adapter):
             settings={
                 **voice.facts,
                 **loaded.placement.settings(),
-                "code.torch_models": package_hash("omnigap_services.torch_utils"),
+                "code.torch_models": source_hash("omnigap_services.torch_utils"),
                 "family": loaded.model_type,
                 "allow_missing_weights": json.dumps(options.allow_missing_weights),
                 "voice": options.voice,

@@ -17,7 +17,7 @@ from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import read_key
 from omnigap_services.openai_server.speech.options import SERVICE, read_speech_options
 from omnigap_services.openai_server.speech.sound import read_sound
-from omnigap_services.source import package_hash
+from omnigap_services.source import source_hash
 
 _SPEEDS = (0.25, 4.0)
 
@@ -47,7 +47,7 @@ class SpeechAdapter(Adapter):
             name=options.name or options.model,
             conditions={Condition(Modality.TEXT, Modality.SPEECH): NATIVE},
             weights_revision=options.revision,
-            settings={**options.settings(), "code.openai_server": package_hash("omnigap_services.openai_server")},
+            settings={**options.settings(), "code.openai_server": source_hash("omnigap_services.openai_server")},
             libraries=("openai", "soxr"),
             voices=tuple(Voice(name, self._language_of(name)) for name in options.voices),
             languages=options.languages,

@@ -17,7 +17,7 @@ from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import read_key
 from omnigap_services.openai_server.transcription.answer import Transcript, read_transcript
 from omnigap_services.openai_server.transcription.options import SERVICE, read_transcription_options
-from omnigap_services.source import package_hash
+from omnigap_services.source import source_hash
 
 _SAMPLE_RATE = 16_000
 
@@ -43,8 +43,8 @@ class TranscriptionAdapter(Adapter):
                 **options.settings(),
                 "temperature": "0.0",
                 "silence_peak": str(SILENCE_PEAK),
-                "code.listening": package_hash("omnigap_services.listening"),
-                "code.openai_server": package_hash("omnigap_services.openai_server"),
+                "code.audio": source_hash("omnigap_services.audio", "omnigap_services.chunking"),
+                "code.openai_server": source_hash("omnigap_services.openai_server"),
             },
             libraries=("openai",),
             languages=options.languages,
