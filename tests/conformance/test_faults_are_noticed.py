@@ -10,7 +10,7 @@ import pytest
 from faults import DOUBTS, FAULTS
 from honest_service import Honest
 
-from omnigap_orchestrator.conform import SUITE, Conformance, Status, conform
+from omnigap_orchestrator.extras.conform import SUITE, Conformance, Status, conform
 
 
 async def examine(service: Honest) -> Conformance:

@@ -6,7 +6,7 @@ from served_doubles import Double, Serve, reply
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.conform import Status, conform
+from omnigap_orchestrator.extras.conform import Status, conform
 from omnigap_services.adapter import Turn
 
 NEEDS_ONE_ANSWER = {

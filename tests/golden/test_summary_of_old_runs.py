@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from running import Silent
 
-from omnigap_orchestrator.outputs.summary import Summary
+from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.run import report
 

@@ -9,7 +9,7 @@ from omnigap_orchestrator.analysis.options import (
     RoutingOptions,
 )
 from omnigap_orchestrator.analysis.power.needs import assumed_needs, pilot_needs
-from omnigap_orchestrator.analysis.routes.routing import Routing, routing
+from omnigap_orchestrator.extras.routing.routing import Routing, routing
 from omnigap_orchestrator.analysis.scores.pairs import item_scores, score_matrices
 from omnigap_orchestrator.analysis.summary import ANALYSIS_VERSION, Analysis, analyse
 from omnigap_orchestrator.analysis.table import Instrument, Tables

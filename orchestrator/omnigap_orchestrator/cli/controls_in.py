@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from omnigap_orchestrator.foreign import read_controls
+from omnigap_orchestrator.extras.importers import read_controls
 from omnigap_orchestrator.pipeline.folder import RunFolder
 
 

@@ -38,7 +38,7 @@ def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
     from omnigap_orchestrator.analysis.power.needs import NeedRow
     from omnigap_orchestrator.analysis.rows import rows_of
     from omnigap_orchestrator.cli.results_in import results_of
-    from omnigap_orchestrator.foreign import TableError
+    from omnigap_orchestrator.extras.importers import TableError
 
     section = config.analysis
     source = pilot or (own_results if own_results.is_file() else None)

@@ -11,7 +11,7 @@ from rich.console import Console
 from omnigap_orchestrator.analysis.controls.tables import CONTROLS
 from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.cli.tables_view import print_models
-from omnigap_orchestrator.outputs.summary import Summary
+from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.report import slices
 

@@ -15,7 +15,7 @@ def results_of(path: Path) -> pl.DataFrame:
     Raises:
         TableError: where there are none, or they can't be read.
     """
-    from omnigap_orchestrator.foreign import TableError, read_results
+    from omnigap_orchestrator.extras.importers import TableError, read_results
 
     table = table_of(path)
     if not table.is_file():
@@ -29,7 +29,7 @@ def table_of(path: Path) -> Path:
     Raises:
         TableError: for a folder that holds none.
     """
-    from omnigap_orchestrator.foreign import TableError
+    from omnigap_orchestrator.extras.importers import TableError
     from omnigap_orchestrator.pipeline.folder import RunFolder
 
     if not path.is_dir():

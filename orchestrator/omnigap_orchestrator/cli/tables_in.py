@@ -37,7 +37,7 @@ def tables_in(
     Raises:
         TableError, PresetError: for what can't be read, and for flags that do not fit the files.
     """
-    from omnigap_orchestrator.foreign import TableError, join_results, read_published
+    from omnigap_orchestrator.extras.importers import TableError, join_results, read_published
     from omnigap_orchestrator.presets import load_preset
 
     if preset is None:

@@ -12,7 +12,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, Records, TranscriptRow
-from omnigap_orchestrator.judging import Bench, Rubric, bench_of
+from omnigap_orchestrator.judge import Bench, Rubric, bench_of
 from omnigap_orchestrator.plan import (
     FIRST_PASS,
     AnswerKeys,

@@ -18,7 +18,7 @@ from omnigap_orchestrator.config.config import RECALLED
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.row import collect, jsonl_rows
 from omnigap_orchestrator.journal import Journal
-from omnigap_orchestrator.judging import Rubric, read_rubric, rubric_of
+from omnigap_orchestrator.judge import Rubric, read_rubric, rubric_of
 from omnigap_orchestrator.legacy import upgrade_config, without_removed
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.plan import Plan

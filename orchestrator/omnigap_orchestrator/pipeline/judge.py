@@ -12,7 +12,7 @@ from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import FailureRow, VerdictRow
-from omnigap_orchestrator.judging import UNREADABLE, Ask, Bench, Rubric, Verdict, combined, read_verdict
+from omnigap_orchestrator.judge import UNREADABLE, Ask, Bench, Rubric, Verdict, combined, read_verdict
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.requests import judge_request

@@ -13,7 +13,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role, Roster
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import AnswerRow, Journal, Records
-from omnigap_orchestrator.judging import Rubric
+from omnigap_orchestrator.judge import Rubric
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.failures import NO_MODEL

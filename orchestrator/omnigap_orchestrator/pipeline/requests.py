@@ -12,7 +12,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_orchestrator.carriers.carrier_set import Carrier, SpeechVariant
 from omnigap_orchestrator.config.services import DecodingConfig
-from omnigap_orchestrator.judging import Ask
+from omnigap_orchestrator.judge import Ask
 from omnigap_orchestrator.pipeline.cells import PlannedCell
 from omnigap_orchestrator.pipeline.context import ServiceCalls
 from omnigap_orchestrator.pool import CallFailed

@@ -19,7 +19,7 @@ from omnigap_orchestrator.config.services import FleetKind, ModelConfig
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.choose import lists_role, models_of_fleet, services_of
 from omnigap_orchestrator.items import Item, ItemError, load_items
-from omnigap_orchestrator.judging import RubricError, read_rubric
+from omnigap_orchestrator.judge import RubricError, read_rubric
 from omnigap_orchestrator.plan import metric_rules
 from omnigap_orchestrator.preflight.findings import WHOLE, Finding, Scope, enforce, softened
 from omnigap_orchestrator.preflight.services import SCORER_LANGUAGE, unknown_to_scorer

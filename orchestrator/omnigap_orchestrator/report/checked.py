@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from omnigap_orchestrator.report import words
-from omnigap_orchestrator.verification.chosen import Verified
-from omnigap_orchestrator.verification.counts import carriers_of, found
-from omnigap_orchestrator.verification.verdict import Verdict
+from omnigap_orchestrator.extras.readback.chosen import Verified
+from omnigap_orchestrator.extras.readback.counts import carriers_of, found
+from omnigap_orchestrator.extras.readback.verdict import Verdict
 
 MEDIA_BUDGET = 4_000_000
 """Bytes of base64 that pictures and recordings of the section may add to the page; the others are linked."""

@@ -14,7 +14,7 @@ from omnigap_orchestrator.analysis import (
     score_matrices,
 )
 from omnigap_orchestrator.analysis.inference.closed_form import tango
-from omnigap_orchestrator.analysis.routes.routing import Routing, policies_shown, routes_shown, routing
+from omnigap_orchestrator.extras.routing.routing import Routing, policies_shown, routes_shown, routing
 
 OPTIONS = IntervalOptions(draws=499)
 

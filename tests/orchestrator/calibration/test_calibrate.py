@@ -12,8 +12,8 @@ from parrots import Parrots
 from running import Orchestrator, Row, Setting, Silent, item, orchestrate
 from served_doubles import Double, Serve, ServeWire, Wire, plain
 
-from omnigap_orchestrator.calibration.clips import CALIBRATION_SCHEMA
-from omnigap_orchestrator.calibration.foils import CalibrationError
+from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA
+from omnigap_orchestrator.extras.asr_correction.foils import CalibrationError
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import calibrate, report
 

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from omnigap_orchestrator.calibration.labels import LabelsError, clip_ids, read_labels
-from omnigap_orchestrator.calibration.sample import draw_clips, even_shares
+from omnigap_orchestrator.extras.asr_correction.labels import LabelsError, clip_ids, read_labels
+from omnigap_orchestrator.extras.asr_correction.sample import draw_clips, even_shares
 
 
 def answers(n: int = 200, models: tuple[str, ...] = ("a", "b"), right: float = 0.8) -> pl.DataFrame:

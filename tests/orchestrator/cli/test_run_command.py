@@ -18,7 +18,7 @@ from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator import run as commands
 from omnigap_orchestrator.cli.main import main
-from omnigap_orchestrator.outputs import write
+from omnigap_orchestrator.export import write
 from omnigap_orchestrator.pipeline import rescore, score
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.results import RESULTS_SCHEMA

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from omnigap_orchestrator.foreign import TableError, read_results
+from omnigap_orchestrator.extras.importers import TableError, read_results
 
 
 @pytest.fixture

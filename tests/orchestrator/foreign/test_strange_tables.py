@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from omnigap_orchestrator.foreign import TableError, join_results, read_controls, read_results
+from omnigap_orchestrator.extras.importers import TableError, join_results, read_controls, read_results
 
 HEADER = "item_id,condition,score"
 

@@ -10,7 +10,7 @@ import pytest
 
 from omnigap_orchestrator.config import ItemsConfig, load_config
 from omnigap_orchestrator.items.row import collect, jsonl_rows
-from omnigap_orchestrator.judging import SHIPPED, rubric_of
+from omnigap_orchestrator.judge import SHIPPED, rubric_of
 from omnigap_orchestrator.presets import preset_names
 from omnigap_orchestrator.scoring import METRIC_NAMES, PRESETS
 

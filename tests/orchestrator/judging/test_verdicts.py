@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from omnigap_orchestrator.judging import read_rubric, read_verdict, rubric_of
+from omnigap_orchestrator.judge import read_rubric, read_verdict, rubric_of
 
 FIVE, YES = read_rubric("helpful"), read_rubric("agrees")
 

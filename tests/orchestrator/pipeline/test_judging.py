@@ -16,7 +16,7 @@ from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.judging import RubricError
+from omnigap_orchestrator.judge import RubricError
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import Changes, report, resume, run

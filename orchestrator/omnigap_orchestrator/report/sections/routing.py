@@ -7,8 +7,8 @@ import math
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.routes.demands import either_of
-from omnigap_orchestrator.analysis.routes.routing import (
+from omnigap_orchestrator.extras.routing.demands import either_of
+from omnigap_orchestrator.extras.routing.routing import (
     POLICIES,
     ROUTES,
     RouteRow,

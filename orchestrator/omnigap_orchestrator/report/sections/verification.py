@@ -15,8 +15,8 @@ from omnigap_orchestrator.report.checked import LISTED, CarrierCheck
 from omnigap_orchestrator.report.media import MediaShelf
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
-from omnigap_orchestrator.verification.counts import counts, found
-from omnigap_orchestrator.verification.verdict import Verdict
+from omnigap_orchestrator.extras.readback.counts import counts, found
+from omnigap_orchestrator.extras.readback.verdict import Verdict
 
 KEPT_WORDS = {"all": "all items", "not_lost": "without lost ones", "verified": "verified items"}
 

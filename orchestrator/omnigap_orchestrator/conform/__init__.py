@@ -1,6 +1,0 @@
-"""The conformance suite: whether a running container, of any author and language, keeps the contract."""
-
-from omnigap_orchestrator.conform.suite import SUITE, Conformance, conform
-from omnigap_orchestrator.conform.verdict import Check, CheckResult, Finding, Status
-
-__all__ = ["SUITE", "Check", "CheckResult", "Conformance", "Finding", "Status", "conform"]

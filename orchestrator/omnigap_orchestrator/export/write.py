@@ -1,0 +1,211 @@
+"""The public files of a run: results, controls, summary, report and manifest, each replaced whole."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import polars as pl
+import tomli_w
+
+import omnigap
+from omnigap.digest import digest_of
+from omnigap_orchestrator.analysis import (
+    ANALYSIS_VERSION,
+    AnalysisOptions,
+    Constraints,
+    IntervalOptions,
+    MissingRule,
+    RoutingOptions,
+    analyse,
+)
+from omnigap_orchestrator.carriers import MediaStore
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.sections import AnalysisConfig, RoutingConfig
+from omnigap_orchestrator.journal import Records
+from omnigap_orchestrator.export.facts import run_facts
+from omnigap_orchestrator.export.instrument import evidence_digest, instrument_of
+from omnigap_orchestrator.export.summary import Summary
+from omnigap_orchestrator.export.verified import Narrowed, carrier_check, narrowed, verification_digest
+from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
+from omnigap_orchestrator.pipeline.results import ResultsTable
+from omnigap_orchestrator.pipeline.score import scoring_version
+from omnigap_orchestrator.plan import Plan
+from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
+
+FINGERPRINT = "outputs_of"
+"""The journal's note of what the files were written from."""
+
+
+def write_outputs(
+    folder: RunFolder,
+    cells: PlannedCells,
+    records: Records,
+    *,
+    single_file: bool | None = None,
+    allow_missing: bool | None = None,
+    verified_only: bool = False,
+) -> Summary:
+    """Computes the tables and all that follows from them, writes the run's files, and returns what summary.json holds.
+
+    Raises:
+        FolderError: where the disk is full; the files that were there stay as they were.
+    """
+    # Until all files are there they count for none: a kill between two of them must not leave the new beside the old.
+    records.journal.set_meta(FINGERPRINT, "")
+    results, controls = _tables(folder, cells, records)
+    section = cells.config.analysis
+    if allow_missing is not None:
+        section = section.model_copy(update={"allow_missing": allow_missing})
+    options = analysis_options(section)
+    check = carrier_check(folder, results, options)
+    kept = narrowed(folder, check, results, controls) if verified_only else Narrowed(results, controls)
+    instrument = instrument_of(folder, cells, results)
+    analysis = analyse(kept.results, options, kept.controls, instrument)
+    facts = run_facts(folder, cells, records, results, controls)
+    notes = (*facts.notes, kept.note) if kept.note else facts.notes
+    facts = replace(facts, notes=notes, carriers="" if check is None else check.sentence())
+    summary = Summary.of(folder.name, facts, analysis, check)
+    with replacing(folder.results) as path:
+        results.write_parquet(path)
+    if controls is None:
+        folder.controls.unlink(missing_ok=True)  # Of an earlier plan of this folder.
+    else:
+        with replacing(folder.controls) as path:
+            controls.write_parquet(path)
+    with replacing(folder.summary) as path:
+        summary.write(path)
+    with replacing(folder.manifest) as path:
+        path.write_text(tomli_w.dumps(_manifest(cells, facts)), encoding="utf-8")
+    store = MediaStore(folder.media)
+    write_report(
+        folder.report,
+        kept.results,
+        analysis,
+        Catalogue.of(cells.plan.items),
+        facts,
+        media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
+        single_file=cells.config.report.single_file if single_file is None else single_file,
+        media_budget=int(cells.config.report.embed_mb * 1e6),
+        controls=kept.controls,
+        check=check,
+    )
+    # Files that were asked for in another form than the configuration's hold for that one time.
+    as_configured = single_file is None and allow_missing is None and not verified_only
+    if as_configured:
+        records.journal.set_meta(FINGERPRINT, fingerprint(folder, records, cells.config))
+    return summary
+
+
+def _tables(folder: RunFolder, cells: PlannedCells, records: Records) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """The results, and the control cells where the run plans any."""
+    table = ResultsTable(folder.name, cells, records)
+    return table.frame(), table.control_frame() if cells.plan.controls else None
+
+
+def current_summary(folder: RunFolder, records: Records, config: Config) -> Summary | None:
+    """summary.json, where all files are there and nothing that they follow from has changed since."""
+    files = [folder.results, folder.summary, folder.report, folder.manifest]
+    files += [folder.controls] if config.run.controls else []
+    before = records.journal.meta(FINGERPRINT)
+    if not before or before != fingerprint(folder, records, config) or not all(path.is_file() for path in files):
+        return None
+    try:
+        return Summary.read(folder.summary)
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
+        return None  # Changed by other hands: it is written again.
+
+
+def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
+    """Of all that the files follow from: plan, configuration, services, rows, calibration, labels, and this version.
+
+    Rows are only ever added under content keys, so their number tells whether there are new ones.
+    """
+    counts = [len(records.answers), len(records.transcripts), len(records.scores)]
+    failures = sorted(
+        f"{f.stage} {f.model} {f.item_id} {f.condition} {f.replicate} {f.reason} {f.message}"
+        for f in records.failures.values()
+    )
+    services = sorted(f"{row.role} {row.name} {row.digest}" for row in records.services.values())
+    evidence = [evidence_digest(folder), verification_digest(folder)]
+    versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
+    return digest_of(
+        [
+            records.journal.meta("plan"),
+            records.journal.meta(RUBRICS_META),
+            config.model_dump_json(),
+            counts,
+            failures,
+            services,
+            evidence,
+            versions,
+        ]
+    )
+
+
+def _manifest(cells: PlannedCells, facts: RunFacts) -> dict[str, object]:
+    """All that is needed to run it again, readable; TOML knows no null, so what is not set is left out."""
+    seen = {"scorer": facts.asr, "second_scorer": facts.second_asr, "tts": facts.tts, "judge": facts.judge}
+    services = {role: service for role, service in seen.items() if service is not None}
+    return {
+        "run": facts.name,
+        "started": facts.started or "",
+        "finished": facts.finished or "",
+        "command": facts.command,
+        "machine": facts.machine,
+        "incomplete": facts.incomplete,
+        "items": {"source": facts.items_source, "count": len(cells.plan.items)},
+        "plan": {
+            "cells": len(cells.plan),
+            **_planned_controls(cells.plan),
+            "conditions": [condition.name for condition in cells.plan.conditions],
+            "replicates": cells.plan.replicates,
+        },
+        "versions": {**facts.versions, "normaliser": facts.normaliser},
+        "models": {m.name: {"digest": m.digest, "revision": m.revision, "settings": m.detail} for m in facts.models},
+        "services": {
+            role: {"name": s.name, "digest": s.digest, "revision": s.revision, "settings": s.detail}
+            for role, s in services.items()
+        },
+        "config": _without_nulls(json.loads(cells.config.model_dump_json())),
+    }
+
+
+def _planned_controls(plan: Plan) -> dict[str, object]:
+    """Nothing where the run plans none."""
+    if not plan.controls:
+        return {}
+    return {"controls": [control.value for control in plan.controls], "control_cells": plan.control_count}
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in value if inner is not None]
+    return value
+
+
+def analysis_options(section: AnalysisConfig) -> AnalysisOptions:
+    """The configuration's `[analysis]` as the options that the analysis takes."""
+    return AnalysisOptions(
+        intervals=IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed),
+        missing=MissingRule(allow=section.allow_missing),
+        margin=section.margin,
+        target_gap=section.target_gap,
+        power=section.power,
+        chance=section.chance,
+        routing=routing_options(section.routing),
+    )
+
+
+def routing_options(section: RoutingConfig) -> RoutingOptions:
+    """`[analysis.routing]` likewise."""
+    constraints = Constraints(
+        inputs=frozenset(modality.letter for modality in section.inputs),
+        outputs=frozenset(modality.letter for modality in section.outputs),
+        max_p95_latency_s=math.inf if section.max_p95_latency_s is None else section.max_p95_latency_s,
+    )
+    return RoutingOptions(constraints, section.folds, section.repeats)

@@ -1,0 +1,181 @@
+"""Has every utterance said and heard, and scores what was heard: one row of the calibration's table a clip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import polars as pl
+
+from omnigap.media import decode_audio
+from omnigap.media.audio import WAV
+from omnigap.vocabulary import Outcome
+from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, InstrumentKey
+from omnigap_orchestrator.extras.asr_correction.foils import Foil, Utterance
+from omnigap_orchestrator.carriers import speech_carrier_key
+from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
+from omnigap_orchestrator.config import ScorerConfig
+from omnigap_orchestrator.journal import CarrierRow, TranscriptRow
+from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
+from omnigap_orchestrator.pipeline.requests import read_aloud, transcribe_request
+from omnigap_orchestrator.plan import transcript_key
+from omnigap_orchestrator.pool import Away, CallFailed, Service
+from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One text in one voice and rate: what several utterances may share, since equal texts make equal clips."""
+
+    spoken: str
+    language: str
+    variant: SpeechVariant
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of each clip so far; `lost` holds the reasons of those that failed."""
+
+    made: dict[Clip, CarrierRow] = field(default_factory=dict)
+    heard: dict[Clip, TranscriptRow] = field(default_factory=dict)
+    lost: dict[Clip, str] = field(default_factory=dict)
+
+
+class Measurement:
+    """One call of `calibrate`: what the run's journal holds is not done again.
+
+    Clips lie beside the run's own media, their keys among its carriers, and what was heard among its transcripts.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        scorer_config: ScorerConfig,
+        variants: Sequence[SpeechVariant],
+        instrument: InstrumentKey,
+        timeout_s: float,
+    ) -> None:
+        """`timeout_s` is that of one call."""
+        self._context = context
+        self._config = scorer_config
+        self._variants = variants
+        self._instrument = instrument
+        self._timeout_s = timeout_s
+        self._progress = _Progress()
+
+    async def run(self, said: Sequence[Utterance], tts: Service | None, scorer: Service | None) -> pl.DataFrame:
+        """Makes and hears what is missing; a service that is away leaves its clips pending.
+
+        Returns:
+            A frame of `CALIBRATION_SCHEMA`, utterance by utterance, in every voice and rate.
+        """
+        clips = list(dict.fromkeys(self._clip(u, variant) for u, variant in product(said, self._variants)))
+        await self._each("clips", clips, self._made, self._say, tts)
+        await self._each("transcripts of clips", clips, self._known, self._hear, scorer)
+        rows = [self._row(utterance, variant) for utterance, variant in product(said, self._variants)]
+        return pl.DataFrame(rows, schema=CALIBRATION_SCHEMA, orient="row")
+
+    def _clip(self, utterance: Utterance, variant: SpeechVariant) -> Clip:
+        return Clip(utterance.spoken, utterance.item.language, variant)
+
+    async def _each(
+        self,
+        what: str,
+        clips: Sequence[Clip],
+        known: Callable[[Clip], bool],
+        work: Callable[[Clip, ServiceCalls], Awaitable[None]],
+        service: Service | None,
+    ) -> None:
+        """Works on every clip that is not known, as many at a time as the service takes."""
+        todo, observer = [clip for clip in clips if not known(clip)], self._context.observer
+        if service is None:
+            observer.preparing(what, len(clips) - len(todo), len(clips))
+            return
+
+        def failed(clip: Clip, failure: CallFailed) -> None:
+            self._progress.lost[clip] = failure.error.reason.value
+            observer.note(f"{clip.spoken!r}: {failure.error.message}")
+
+        def away(gone: Away) -> None:
+            observer.note(f"the {service.name}: {gone}; its clips stay pending")
+
+        calls = ServiceCalls(service, self._timeout_s, away)
+        progress = (observer, what, len(clips))
+        await call_for_each(todo, lambda clip: work(clip, calls), calls, progress, failed)
+
+    def _made(self, clip: Clip) -> bool:
+        row = self._context.records.carriers.get(self._carrier_key(clip))
+        if row is None or not self._context.store.exists(row.media_sha):
+            return False
+        self._progress.made[clip] = row
+        return True
+
+    def _known(self, clip: Clip) -> bool:
+        """Whether a clip needs no hearing: it was heard, or there is nothing to hear."""
+        made = self._progress.made.get(clip)
+        if made is None:
+            return True
+        row = self._context.records.transcripts.get(self._transcript_key(clip, made))
+        if row is not None:
+            self._progress.heard[clip] = row
+        return row is not None
+
+    def _carrier_key(self, clip: Clip) -> str:
+        said = clip.variant
+        return speech_carrier_key(clip.spoken, said.voice or "", said.words_per_minute, self._instrument.tts_digest)
+
+    def _transcript_key(self, clip: Clip, made: CarrierRow) -> str:
+        return transcript_key(made.media_sha, self._instrument.scorer_key, self._language(clip))
+
+    def _language(self, clip: Clip) -> str:
+        return self._config.language or clip.language
+
+    async def _say(self, clip: Clip, tts: ServiceCalls) -> None:
+        data = await read_aloud(tts, clip.spoken, clip.variant, clip.language)
+        sha = await asyncio.to_thread(self._context.store.put, data, "wav")
+        row = CarrierRow(self._carrier_key(clip), sha, "wav", WAV, decode_audio(data, WAV).seconds)
+        await self._context.records.save(row)
+        self._progress.made[clip] = row
+
+    async def _hear(self, clip: Clip, scorer: ServiceCalls) -> None:
+        made = self._progress.made[clip]
+        key = self._transcript_key(clip, made)
+        data = await asyncio.to_thread(self._context.store.read, made.media_sha)
+        request_id = f"{self._context.run_id}-{key}"
+        request = transcribe_request(data, request_id, self._config.decoding, self._language(clip), scorer.digest)
+        self._progress.heard[clip] = await self._context.save_transcript(key, await scorer.call(request))
+
+    def _row(self, utterance: Utterance, variant: SpeechVariant) -> tuple[object, ...]:
+        """A row's values in the schema's order."""
+        item, clip = utterance.item, self._clip(utterance, variant)
+        made, heard = self._progress.made.get(clip), self._progress.heard.get(clip)
+        scored = score(item, heard.text, utterance.metric) if heard is not None else None
+        lost = self._progress.lost.get(clip)
+        outcome = Outcome.ANSWERED if heard is not None else Outcome.PENDING if lost is None else Outcome.FAILED
+        return (
+            item.id,
+            item.task,
+            item.answer_type.value,
+            item.language,
+            utterance.foil.value,
+            utterance.foil is Foil.GOLD,
+            utterance.truth,
+            utterance.spoken,
+            variant.voice,
+            variant.words_per_minute,
+            outcome.value,
+            lost if heard is None else None,
+            None if heard is None else heard.text,
+            None if scored is None else scored.score,
+            None if scored is None else scored.score == 1.0,
+            None if scored is None else scored.metric,
+            None if made is None else made.seconds,
+            None if made is None else made.media_sha,
+            None if heard is None else heard.asr_digest,
+            self._instrument.tts_digest,
+            self._instrument.asked,
+            self._instrument.scoring_version,
+            NORMALISER_VERSION,
+        )

@@ -1,0 +1,112 @@
+"""The listening sheet: one HTML file with its audio inside, that a person labels with three keys."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import polars as pl
+import soundfile
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from omnigap.digest import digest_of
+from omnigap_orchestrator.carriers import MediaStore
+from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.pipeline.folder import replacing
+
+SHEET, LABELS, KEY = "sheet.html", "labels.csv", "clips.csv"
+LABEL_COLUMNS = ("clip", "stratum", "stratum_size", "inclusion_probability")
+_KEY_COLUMNS = ("model", "condition", "item_id", "replicate", "score", "own_text", "transcript", "output_media")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One clip as the sheet holds it: nothing of it tells who answered, in which condition, or what a machine heard."""
+
+    clip: str
+    stratum: int
+    stratum_size: int
+    inclusion_probability: float
+    question: str
+    choices: tuple[str, ...]
+    instruction: str
+    answers: tuple[str, ...]
+    language: str
+    audio: str
+
+
+def write_sheet(
+    out: Path, sample: pl.DataFrame, items: Mapping[str, Item], store: MediaStore, run: str, run_dir: Path
+) -> None:
+    """Writes sheet.html, labels.csv (to be filled in) and clips.csv (which clip is which answer: not for the listener).
+
+    Args:
+        sample: what `draw_clips` gives.
+
+    Raises:
+        FolderError: where the folder can't be written.
+        StoreError: where a clip's audio is not in the run's folder.
+    """
+    clips = [_shown(row, items[str(row["item_id"])], store) for row in sample.iter_rows(named=True)]
+    data = {"sample": digest_of([clip.clip for clip in clips])[:16], "clips": [asdict(clip) for clip in clips]}
+    # Inside an element of its own, where nothing but a closing tag could end it.
+    text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    page = _environment().get_template("sheet.html").generate(clips=clips, run=run, run_dir=run_dir, data=Markup(text))
+    with replacing(out / SHEET) as path, path.open("w", encoding="utf-8") as file:
+        file.writelines(page)
+    with replacing(out / LABELS) as path:
+        path.write_text(_csv(sample, LABEL_COLUMNS, ("label",)), encoding="utf-8")
+    with replacing(out / KEY) as path:
+        path.write_text(_csv(sample, (*LABEL_COLUMNS, *_KEY_COLUMNS)), encoding="utf-8")
+
+
+def _shown(row: dict[str, object], item: Item, store: MediaStore) -> _Shown:
+    return _Shown(
+        clip=str(row["clip"]),
+        stratum=int(str(row["stratum"])),
+        stratum_size=int(str(row["stratum_size"])),
+        inclusion_probability=float(str(row["inclusion_probability"])),
+        question=item.question,
+        choices=item.choices,
+        instruction=item.instruction,
+        answers=item.answers,
+        language=item.language,
+        audio=_data_url(store.read(str(row["output_media"]))),
+    )
+
+
+def _data_url(wav: bytes) -> str:
+    """The clip as FLAC, which every browser plays: the same samples in about half the bytes."""
+    samples, rate = soundfile.read(io.BytesIO(wav), dtype="int16")
+    flac = io.BytesIO()
+    soundfile.write(flac, samples, rate, format="FLAC", subtype="PCM_16")
+    return f"data:audio/flac;base64,{base64.b64encode(flac.getvalue()).decode()}"
+
+
+def _csv(sample: pl.DataFrame, columns: tuple[str, ...], empty: tuple[str, ...] = ()) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*columns, *empty])
+    for row in sample.select(columns).iter_rows():
+        writer.writerow([*row, *("" for _ in empty)])
+    return text.getvalue()
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("omnigap_orchestrator.extras.asr_correction"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    loader = environment.loader
+    assert loader is not None
+    environment.globals["asset"] = lambda name: Markup(loader.get_source(environment, name)[0])
+    return environment

@@ -1,0 +1,133 @@
+"""All checks in order, run on one service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from omnigap_orchestrator.extras.conform.checks import (
+    answering,
+    audio,
+    bad_audio,
+    bad_images,
+    describing,
+    digests,
+    empty_and_long,
+    giving_up,
+    overload,
+    replays,
+)
+from omnigap_orchestrator.extras.conform.reply import Fault
+from omnigap_orchestrator.extras.conform.subject import Subject
+from omnigap_orchestrator.extras.conform.verdict import Check, CheckResult, Finding, Status, failed, skipped
+
+SUITE: tuple[Check, ...] = (
+    describing.describe_names_the_service,
+    describing.digest_is_a_sha256,
+    describing.conditions_are_declared,
+    describing.limits_are_declared,
+    describing.health_says_serving,
+    describing.reflection_lists_the_service,
+    answering.declared_conditions_answer,
+    answering.streams_end_with_one_complete,
+    answering.finish_reason_is_set,
+    answering.figures_are_numbers,
+    answering.undeclared_conditions_are_refused,
+    audio.audio_has_the_declared_format,
+    audio.audio_pieces_hold_whole_samples,
+    audio.audio_seconds_agree_with_the_bytes,
+    audio.audio_is_not_silent,
+    audio.text_answers_carry_no_audio,
+    digests.describe_repeats_the_digest,
+    digests.answers_carry_the_digest,
+    digests.own_digest_is_accepted,
+    digests.foreign_digest_is_refused,
+    replays.repeated_id_replays_the_answer,
+    replays.simultaneous_duplicates_share_an_answer,
+    replays.reused_id_is_refused,
+    empty_and_long.no_parts_is_a_bad_request,
+    empty_and_long.empty_part_is_a_bad_request,
+    answering.image_output_is_a_bad_request,
+    answering.unset_output_is_a_bad_request,
+    empty_and_long.long_text_is_too_large,
+    bad_audio.nan_audio_is_bad_media,
+    bad_audio.empty_audio_is_bad_media,
+    bad_audio.audio_without_samples_is_bad_media,
+    bad_audio.mislabelled_audio_is_bad_media,
+    bad_audio.unknown_audio_type_is_bad_media,
+    bad_audio.pcm_without_a_rate_is_bad_media,
+    bad_audio.long_audio_is_too_large,
+    bad_images.truncated_image_is_bad_media,
+    bad_images.empty_image_is_bad_media,
+    bad_images.mislabelled_image_is_bad_media,
+    bad_images.unknown_image_type_is_bad_media,
+    bad_images.image_bomb_is_too_large,
+    # What may leave a service unwell comes last.
+    giving_up.deadlines_are_honoured,
+    giving_up.cancelled_calls_free_their_place,
+    overload.overload_is_answered_or_busy,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Conformance:
+    """What the suite found of one service; name and digest are empty where it did not describe itself."""
+
+    address: str
+    name: str
+    digest: str
+    results: Sequence[CheckResult]
+
+    @property
+    def conforms(self) -> bool:
+        return not self.count(Status.FAILED)
+
+    def count(self, status: Status) -> int:
+        return sum(result.status is status for result in self.results)
+
+
+async def conform(
+    address: str,
+    timeout_s: float = 60.0,
+    only: Collection[str] = (),
+    on_start: Callable[[Check], None] = lambda check: None,
+    proxy: str = "",
+) -> Conformance:
+    """Runs the suite on the service at an address.
+
+    Args:
+        timeout_s: what one call may take; four times as much under load.
+        only: names of checks; empty runs all.
+        on_start: called with each check before it runs.
+        proxy: `http://HOST:PORT` of an HTTP proxy to the service, unless it is on loopback.
+    """
+    results: list[CheckResult] = []
+    async with Subject(address, timeout_s, proxy) as subject:
+        described = await subject.describe()
+        if not isinstance(described, Fault):
+            subject.card = described
+        for check in SUITE:
+            if only and check.name not in only:
+                continue
+            on_start(check)
+            begun = time.monotonic()
+            finding = _undescribed(results, described) if isinstance(described, Fault) else await _run(check, subject)
+            seconds = time.monotonic() - begun
+            results.append(CheckResult(check.name, check.asks, finding.status, finding.message, seconds))
+        return Conformance(address, subject.card.name, subject.card.digest, results)
+
+
+async def _run(check: Check, subject: Subject) -> Finding:
+    """A check's finding; a service that breaks the check itself has not passed it."""
+    try:
+        return await check.run(subject)
+    except Exception as error:
+        return failed(f"what the service sent could not be judged ({type(error).__name__}: {error})")
+
+
+def _undescribed(before: Sequence[CheckResult], fault: Fault) -> Finding:
+    """Without a card there is nothing to hold the service to: the first check fails, the others are skipped."""
+    if before:
+        return skipped("Describe did not answer")
+    return failed(f"Describe ended with {fault}: is it this service that listens there, and has it loaded?")

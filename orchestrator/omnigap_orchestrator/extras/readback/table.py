@@ -1,0 +1,126 @@
+"""From carriers and readings to the table of a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from omnigap.vocabulary import Modality
+from omnigap_orchestrator.journal import TranscriptRow
+from omnigap_orchestrator.scoring.normalise import normalise, units
+from omnigap_orchestrator.extras.readback.compare import compare
+from omnigap_orchestrator.extras.readback.readers import Reader
+from omnigap_orchestrator.extras.readback.schema import VERIFICATION_SCHEMA
+from omnigap_orchestrator.extras.readback.subjects import Subject
+from omnigap_orchestrator.extras.readback.verdict import Judged, Reading, Verdict, abilities, judge
+
+
+def verification_table(
+    subjects: Sequence[Subject], readers: Sequence[Reader], transcripts: Mapping[str, TranscriptRow], limit: float
+) -> pl.DataFrame:
+    """Every carrier with every reading of it, and the verdict over them; a carrier that nobody read has one row.
+
+    Args:
+        readers: the latest first. transcripts: by their keys.
+        limit: word error up to which a reading is whole.
+    """
+    found = [(subject, _readings(subject, readers, transcripts)) for subject in subjects]
+    # A reader may know one voice and not another, or fail at one size: it is judged on carriers that were made alike.
+    alike = abilities(((_making(subject), readings) for subject, readings in found), limit)
+    at_all = abilities(((_kind(subject), readings) for subject, readings in found), limit)
+    rows: list[tuple[object, ...]] = []
+    for subject, readings in found:
+        judged = (
+            judge(readings, alike[_making(subject)], at_all[_kind(subject)], limit)
+            if readings
+            else _unread(subject, readers)
+        )
+        each: list[Reading | None] = [*readings] or [None]
+        for reading in each:
+            rows.append((*_facts(subject), *_read(reading, subject), limit, judged.verdict.value, judged.why))
+    return pl.DataFrame(rows, schema=VERIFICATION_SCHEMA, orient="row")
+
+
+def _making(subject: Subject) -> tuple[object, ...]:
+    """Which carriers are made alike: the same modality, language and rendering."""
+    return subject.modality, subject.item.language, subject.variant
+
+
+def _kind(subject: Subject) -> tuple[object, ...]:
+    return subject.modality, subject.item.language
+
+
+def _readings(subject: Subject, readers: Sequence[Reader], transcripts: Mapping[str, TranscriptRow]) -> list[Reading]:
+    if subject.said is None or subject.carrier is None:
+        return []
+    found: dict[str, Reading] = {}
+    for reader in readers:
+        if reader.modality is not subject.modality or reader.kind in found:
+            continue
+        row = transcripts.get(reader.key(subject))
+        if row is not None:
+            compared = compare(subject.item, subject.said, row.text)
+            label = _label(reader, readers)
+            found[reader.kind] = Reading(label, reader.digest, row.text, compared, _in_characters(subject))
+    return list(found.values())
+
+
+def _label(reader: Reader, readers: Sequence[Reader]) -> str:
+    """A reader's name, with its digest where one of the same name and other weights read as well."""
+    alike = {other.kind for other in readers if (other.name, other.modality) == (reader.name, reader.modality)}
+    return reader.name if len(alike) < 2 else f"{reader.name} {reader.digest[:8]}"
+
+
+def _in_characters(subject: Subject) -> bool:
+    """Whether the units of a text are characters, as in Korean and unspaced scripts."""
+    text = normalise(subject.said or "", subject.item.language)
+    return max((len(unit) for unit in units(text, subject.item.language)), default=0) < 2
+
+
+def _unread(subject: Subject, readers: Sequence[Reader]) -> Judged:
+    if subject.said is None:
+        return Judged(Verdict.OWN, "the item brings it along")
+    if subject.carrier is None:
+        return Judged(Verdict.UNREAD, "it was not made yet")
+    here = [reader for reader in readers if reader.modality is subject.modality]
+    if here and not any(reader.knows(subject.item.language) for reader in here):
+        names = ", ".join(dict.fromkeys(reader.name for reader in here))
+        key = "[reader]" if subject.modality is Modality.IMAGE else "[scorer]"
+        mend = f"name a reader that does at {key} endpoints or --{subject.modality.value}-reader"
+        return Judged(Verdict.UNREAD, f"{names} does not know the language {subject.item.language}: {mend}")
+    return Judged(Verdict.UNREAD, "no reader has read it yet")
+
+
+def _facts(subject: Subject) -> tuple[object, ...]:
+    item = subject.item
+    return (
+        item.id,
+        item.task,
+        item.language,
+        subject.modality.value,
+        subject.variant,
+        subject.voice,
+        subject.words_per_minute,
+        subject.font,
+        subject.font_size,
+        subject.colour,
+        subject.carrier.sha if subject.carrier is not None else None,
+    )
+
+
+def _read(reading: Reading | None, subject: Subject) -> tuple[object, ...]:
+    if reading is None:
+        return (None, None, subject.said, None, None, None, None, None)
+    digest = reading.digest
+    compared = reading.comparison
+    return (
+        reading.reader,
+        digest,
+        subject.said,
+        reading.text,
+        compared.errors,
+        compared.words,
+        compared.word_error,
+        list(compared.missing),
+    )

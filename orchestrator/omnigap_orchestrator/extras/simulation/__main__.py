@@ -1,0 +1,35 @@
+"""Prints the tables of the documentation: `python -m omnigap_orchestrator.extras.simulation --draws 2000`."""
+
+from __future__ import annotations
+
+import argparse
+
+from omnigap_orchestrator.extras.simulation.agreement import markdown_of_agreement
+from omnigap_orchestrator.extras.simulation.claims import claims
+from omnigap_orchestrator.extras.simulation.coverage import (
+    SCENARIOS,
+    SCORES,
+    markdown,
+    markdown_of_scores,
+    simulate,
+)
+from omnigap_orchestrator.extras.simulation.heard import HEARD, markdown_of_heard, simulate_heard
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    gaps, scores = ([simulate(each, arguments.draws, arguments.seed) for each in some] for some in (SCENARIOS, SCORES))
+    heard = [simulate_heard(each, arguments.draws, arguments.seed) for each in HEARD]
+    print(f"{markdown(gaps)}\n\n{markdown_of_scores(scores)}\n\n{markdown_of_heard(heard)}")
+    print(f"\n{markdown_of_agreement(arguments.draws, arguments.seed)}")
+    print("\n| claim | simulated | +- (MC) | must be | holds |\n|---|---|---|---|---|")
+    for claim in claims(arguments.draws, arguments.seed):
+        holds = "yes" if claim.holds else "NO"
+        print(f"| {claim.name} | {claim.value:+.2%} | {claim.error:.2%} | {claim.demand} | {holds} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Known truths besides coverage: Holm's family error, the corrected speech score, missing cells inside the bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from omnigap_orchestrator.analysis.gaps.contrasts import (
+    ANSWERED_PAIRS,
+    ITEM_WEIGHTED,
+    contrast_values,
+    estimates,
+    gap_contrast,
+)
+from omnigap_orchestrator.analysis.inference.significance import holm, mcnemar_exact
+from omnigap_orchestrator.analysis.instrument.ppi import Labelled, ppi_mean
+from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, correct
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.extras.routing.held_out import cross_validated, interval_of
+from omnigap_orchestrator.analysis.scores.pairs import ModelScores
+from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One simulated figure, its Monte-Carlo standard error, and what it must be."""
+
+    name: str
+    value: float
+    error: float
+    demand: str
+    holds: bool
+
+
+def holm_family_error(draws: int, seed: int, items: int = 200, conditions: int = 5) -> Claim:
+    """Share of families of five true nulls, all against one reference, in which Holm rejects any."""
+    rng = np.random.default_rng([seed, 1])
+    wrong = 0
+    for _ in range(draws):
+        shared = rng.standard_normal(items) * math.sqrt(0.3)
+        right = shared + rng.standard_normal((conditions + 1, items)) * math.sqrt(0.7) < 0.5
+        p = [mcnemar_exact(int((right[0] & ~r).sum()), int((~right[0] & r).sum())) for r in right[1:]]
+        wrong += bool((holm(p) <= 0.05).any())
+    rate = wrong / draws
+    error = monte_carlo_error(rate, draws)
+    return Claim("Holm: any rejection among 5 true nulls", rate, error, "at most 5 %", rate <= 0.05 + 3 * error)
+
+
+def corrected_score(draws: int, seed: int, n: int = 400, m: int = 200) -> Sequence[Claim]:
+    """Bias of the raw and the corrected accuracy, and coverage of the corrected one's interval."""
+    rng = np.random.default_rng([seed, 2])
+    theta, q0, q1 = 0.7, 0.96, 0.88
+    raw, estimate, covered = np.empty(draws), np.empty(draws), 0
+    kinds, clusters = np.zeros(n, dtype=np.int64), np.arange(n)
+    for index in range(draws):
+        truth = rng.random(n) < theta
+        heard = np.where(truth, rng.random(n) < q1, rng.random(n) >= q0).astype(np.float64)
+        kept, caught = int(rng.binomial(m, q1)), int(rng.binomial(m, q0))
+        found = correct(heard, kinds, (Calibration("entity", kept, m, caught, m),), clusters)
+        raw[index], estimate[index] = found.raw, found.estimate
+        covered += found.low <= theta <= found.high
+    bias, corrected_bias, coverage = float(raw.mean() - theta), float(estimate.mean() - theta), covered / draws
+    errors = [float(values.std(ddof=1)) / math.sqrt(draws) for values in (raw, estimate)]
+    wide = monte_carlo_error(coverage, draws)
+    fair = 0.93 - 3 * wide <= coverage <= 0.97 + 3 * wide
+    return (
+        Claim("Raw speech score: bias", bias, errors[0], "5 points or more", abs(bias) >= 0.05),
+        Claim(
+            "Corrected speech score: bias",
+            corrected_bias,
+            errors[1],
+            "at most 0.5 points",
+            abs(corrected_bias) <= 0.005 + 3 * errors[1],
+        ),
+        Claim("Corrected speech score: coverage", coverage, wide, "93-97 %", fair),
+    )
+
+
+def powered_score(draws: int, seed: int, n: int = 500, labels: int = 60) -> Sequence[Claim]:
+    """Bias and coverage of the prediction-powered accuracy from a few human labels, drawn evenly by right and wrong."""
+    rng = np.random.default_rng([seed, 4])
+    theta, q0, q1 = 0.7, 0.96, 0.88
+    raw, estimate, covered = np.empty(draws), np.empty(draws), 0
+    for index in range(draws):
+        truth = (rng.random(n) < theta).astype(np.float64)
+        heard = np.where(truth > 0, rng.random(n) < q1, rng.random(n) >= q0).astype(np.float64)
+        label, weight, stratum = np.full(n, np.nan), np.ones(n), heard.astype(np.int64)
+        for code in (0, 1):
+            places = np.flatnonzero(stratum == code)
+            chosen = rng.choice(places, labels // 2, replace=False)
+            label[chosen], weight[chosen] = truth[chosen], len(places) / len(chosen)
+        found = ppi_mean(Labelled(heard, label, weight, stratum, np.arange(n)))
+        raw[index], estimate[index] = heard.mean(), found.estimate
+        covered += found.low <= theta <= found.high
+    bias, coverage = float(estimate.mean() - theta), covered / draws
+    error = float(estimate.std(ddof=1)) / math.sqrt(draws)
+    wide = monte_carlo_error(coverage, draws)
+    return (
+        Claim(
+            "Prediction-powered score (60 labels): bias",
+            bias,
+            error,
+            "at most 0.5 points",
+            abs(bias) <= 0.005 + 3 * error and abs(float(raw.mean()) - theta) >= 0.05,
+        ),
+        Claim(
+            "Prediction-powered score (60 labels): coverage",
+            coverage,
+            wide,
+            "93 % or more",
+            coverage >= 0.93 - 3 * wide,
+        ),
+    )
+
+
+def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
+    """Wrong answers go missing more often: answered pairs flatter the gap, the bounds hold that of the whole data."""
+    rng = np.random.default_rng([seed, 3])
+    contrast, rule, options = gap_contrast("s2t", "t2t"), MissingRule(allow=True), IntervalOptions()
+    bias, held = np.empty(draws), 0
+    for index in range(draws):
+        right = np.column_stack([rng.random(items) < 0.7, rng.random(items) < 0.6]).astype(np.float64)
+        there = np.ones((items, 2), dtype=np.int64)
+        there[:, 1] = rng.random(items) >= np.where(right[:, 1] > 0, 0.02, 0.15)
+        scores = ModelScores(
+            model="drawn",
+            conditions=("t2t", "s2t"),
+            tasks=("all",),
+            items=np.arange(items).astype(np.object_),
+            task=np.zeros(items, dtype=np.int64),
+            cluster=np.arange(items),
+            planned=np.ones((items, 2), dtype=np.int64),
+            scored=there,
+            score=np.where(there > 0, right, np.nan),
+            low=right * there,
+            high=np.where(there > 0, right, 1.0),
+        )
+        values = contrast_values(scores, contrast)
+        answered = dict(estimates(values, contrast, ITEM_WEIGHTED, rule, options))[ANSWERED_PAIRS]
+        whole = float(right[:, 1].mean() - right[:, 0].mean())
+        bias[index] = answered.estimate - whole
+        held += answered.bound_low - 1e-12 <= whole <= answered.bound_high + 1e-12
+    rate, mean = held / draws, float(bias.mean())
+    error = float(bias.std(ddof=1)) / math.sqrt(draws)
+    return (
+        Claim("Wrong answers missing: bias of the answered pairs", mean, error, "above 0", mean > 3 * error),
+        Claim("Wrong answers missing: bounds hold the whole gap", rate, 0.0, "always", rate == 1.0),
+    )
+
+
+def routed_to_nothing(draws: int, seed: int, items: int = 120, tasks: int = 4) -> Sequence[Claim]:
+    """Conditions that are equally good in every task: whatever is chosen is worth the same, and gains nothing."""
+    rng = np.random.default_rng([seed, 5])
+    accuracy, options, folds = 0.65, IntervalOptions(draws=399), 5
+    task = np.arange(items) % tasks
+    every = np.ones((items, 3), dtype=np.int64)
+    gains, hits = np.empty(draws), np.zeros(2)
+    for index in range(draws):
+        shared = rng.standard_normal((items, 1)) * math.sqrt(0.3)
+        threshold = float(stats.norm.ppf(accuracy))
+        right = (shared + rng.standard_normal((items, 3)) * math.sqrt(0.7) < threshold).astype(np.float64)
+        scores = ModelScores(
+            model="drawn",
+            conditions=("t2t", "s2t", "i2t"),
+            tasks=tuple(str(code) for code in range(tasks)),
+            items=np.arange(items).astype(np.object_),
+            task=task,
+            cluster=np.arange(items),
+            planned=every,
+            scored=every,
+            score=right,
+            low=right,
+            high=right,
+        )
+        single, many, _ = cross_validated(right, scores, folds, 5, rng)
+        gain = many.over(single)
+        found = (
+            interval_of(many, scores, options, True, folds, "many"),
+            interval_of(gain, scores, options, False, folds),
+        )
+        hits += [found[0].low <= accuracy <= found[0].high, found[1].low <= 0 <= found[1].high]
+        gains[index] = gain.mean
+    bias, error = float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(draws)
+    out = [Claim("Routing where nothing can be gained: bias of the gain", bias, error, "0", abs(bias) <= 3 * error)]
+    for name, rate in zip(("accuracy of the policy", "gain"), hits / draws, strict=True):
+        wide = monte_carlo_error(rate, draws)
+        told = f"Routing where nothing can be gained: coverage, {name}"
+        out.append(Claim(told, float(rate), wide, "93 % or more", bool(rate >= 0.93 - 3 * wide)))
+    return out
+
+
+def claims(draws: int, seed: int) -> Sequence[Claim]:
+    """All of them."""
+    scores = (*corrected_score(draws, seed), *powered_score(draws, seed))
+    rest = (*missing_bounds(draws, seed), *routed_to_nothing(draws, seed))
+    return (holm_family_error(draws, seed), *scores, *rest)
