@@ -9,16 +9,18 @@ from pathlib import Path
 import polars as pl
 from pydantic import ValidationError
 
-from omnigap_orchestrator.extras.asr_correction.drive import calibrate as measure
 from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind, ModelConfig
+from omnigap_orchestrator.export.instrument import keep_labels
+from omnigap_orchestrator.export.summary import Summary
+from omnigap_orchestrator.export.write import current_summary, write_outputs
+from omnigap_orchestrator.extras.asr_correction.drive import calibrate as measure
+from omnigap_orchestrator.extras.readback.drive import Choices, Readback
+from omnigap_orchestrator.extras.readback.drive import verify as read_back
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Records
-from omnigap_orchestrator.export.instrument import keep_labels
-from omnigap_orchestrator.export.summary import Summary
-from omnigap_orchestrator.export.write import current_summary, write_outputs
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, load_plan
@@ -40,8 +42,6 @@ from omnigap_orchestrator.plan import make_plan
 from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.preflight import CALIBRATE, VERIFY, ServiceCard, check_services, enforce, run_preflight
 from omnigap_orchestrator.validation import FOLDER, faults
-from omnigap_orchestrator.extras.readback.drive import Choices, Readback
-from omnigap_orchestrator.extras.readback.drive import verify as read_back
 
 
 @dataclass(frozen=True, slots=True)

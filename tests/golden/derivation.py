@@ -12,12 +12,12 @@ from omnigap_orchestrator import carriers
 from omnigap_orchestrator.carriers import ImageStyle
 from omnigap_orchestrator.config.sections import JudgeConfig
 from omnigap_orchestrator.config.services import DecodingConfig
+from omnigap_orchestrator.extras.readback.readers import Manner, Reader
 from omnigap_orchestrator.items.item import Item, OwnCarrier
 from omnigap_orchestrator.judge import bench_of, read_rubric, rubric_of
 from omnigap_orchestrator.pipeline.make_carriers import own_carrier_key
 from omnigap_orchestrator.plan import FIRST_PASS, AnswerKeys, ModelSpec, scorer_key, transcript_key
 from omnigap_orchestrator.plan import score_key as key_of_score
-from omnigap_orchestrator.extras.readback.readers import Manner, Reader
 
 MARKS = {
     "first pass": FIRST_PASS,

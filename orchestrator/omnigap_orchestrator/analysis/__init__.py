@@ -9,10 +9,10 @@ from omnigap_orchestrator.analysis.options import (
     RoutingOptions,
 )
 from omnigap_orchestrator.analysis.power.needs import assumed_needs, pilot_needs
-from omnigap_orchestrator.extras.routing.routing import Routing, routing
 from omnigap_orchestrator.analysis.scores.pairs import item_scores, score_matrices
 from omnigap_orchestrator.analysis.summary import ANALYSIS_VERSION, Analysis, analyse
 from omnigap_orchestrator.analysis.table import Instrument, Tables
+from omnigap_orchestrator.extras.routing.routing import Routing, routing
 
 __all__ = [
     "ANALYSIS_VERSION",

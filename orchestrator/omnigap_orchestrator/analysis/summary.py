@@ -31,10 +31,10 @@ from omnigap_orchestrator.analysis.power.equivalence import EQUIVALENCE
 from omnigap_orchestrator.analysis.power.sample_size import POWER
 from omnigap_orchestrator.analysis.replicates.levels import LEVELS, SPREADS
 from omnigap_orchestrator.analysis.replicates.variance import VARIANCE
-from omnigap_orchestrator.extras.routing.routing import POLICIES, ROUTES
 from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.analysis.scores.pairs import MODELS
 from omnigap_orchestrator.analysis.table import AnalysisInput, Instrument, Table, Tables
+from omnigap_orchestrator.extras.routing.routing import POLICIES, ROUTES
 
 ANALYSIS_VERSION = 6
 """Goes up whenever the same results would give other numbers or other columns."""

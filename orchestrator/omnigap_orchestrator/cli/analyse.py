@@ -59,14 +59,14 @@ def analyse(
     from omnigap_orchestrator.analysis import AnalysisOptions, Instrument, MissingRule
     from omnigap_orchestrator.analysis import analyse as analyse_frame
     from omnigap_orchestrator.analysis.instrument.human import HUMAN
-    from omnigap_orchestrator.extras.asr_correction.labels import read_labels
     from omnigap_orchestrator.cli.calibration_view import print_human
     from omnigap_orchestrator.cli.controls_in import controls_beside
     from omnigap_orchestrator.cli.results_in import table_of
     from omnigap_orchestrator.cli.tables_in import print_presets, tables_in
     from omnigap_orchestrator.cli.tables_view import print_models
-    from omnigap_orchestrator.extras.importers import TableError
     from omnigap_orchestrator.export.verified import verified_part
+    from omnigap_orchestrator.extras.asr_correction.labels import read_labels
+    from omnigap_orchestrator.extras.importers import TableError
     from omnigap_orchestrator.pipeline.folder import FolderError
 
     if list_presets:

@@ -43,8 +43,8 @@ def route(
     from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, item_scores, routing, score_matrices
     from omnigap_orchestrator.cli.results_in import results_of
     from omnigap_orchestrator.config import load_config
-    from omnigap_orchestrator.extras.importers import TableError
     from omnigap_orchestrator.export.write import routing_options
+    from omnigap_orchestrator.extras.importers import TableError
 
     flags = {
         "analysis.routing.inputs": list(split(inputs)) or None,
@@ -81,10 +81,10 @@ def _show(found: Routing) -> None:
     import polars as pl
     from rich.console import Console
 
-    from omnigap_orchestrator.extras.routing.routing import RouteRow, ShownPolicyRow, policies_shown, routes_shown
     from omnigap_orchestrator.analysis.rows import rows_of
     from omnigap_orchestrator.cli.narrow import print_table
     from omnigap_orchestrator.cli.tables_view import estimate_text
+    from omnigap_orchestrator.extras.routing.routing import RouteRow, ShownPolicyRow, policies_shown, routes_shown
     from omnigap_orchestrator.report.sections.routing import POLICY_WORDS
 
     console = Console()

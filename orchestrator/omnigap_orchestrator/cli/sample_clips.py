@@ -25,10 +25,10 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     Writes sheet.html (open it in a browser; it shows neither the model nor what the scorer heard), labels.csv with each
     clip's probability of being drawn, and clips.csv, which tells what each clip is. `report --labels` reads the labels.
     """
+    from omnigap_orchestrator.carriers import MediaStore
     from omnigap_orchestrator.extras.asr_correction.labels import LabelsError
     from omnigap_orchestrator.extras.asr_correction.sample import draw_clips
     from omnigap_orchestrator.extras.asr_correction.sheet import KEY, LABELS, SHEET, write_sheet
-    from omnigap_orchestrator.carriers import MediaStore
     from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
     from omnigap_orchestrator.pipeline.prepare import stored_run
     from omnigap_orchestrator.pipeline.results import ResultsTable

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.cli.narrow import print_table
-from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.extras.readback.counts import Found, carriers_of, counts, found
 from omnigap_orchestrator.extras.readback.verdict import Verdict
+from omnigap_orchestrator.pipeline.folder import RunFolder
 
 SHOWN = 20
 

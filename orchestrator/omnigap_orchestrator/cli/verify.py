@@ -42,10 +42,10 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.verification_view import print_verification
     from omnigap_orchestrator.config.services import FleetKind
+    from omnigap_orchestrator.extras.readback.drive import Choices
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.run import verify as read_back
     from omnigap_orchestrator.validation import check_endpoint
-    from omnigap_orchestrator.extras.readback.drive import Choices
 
     folder = RunFolder(flags["run_dir"] or DEFAULT_RUN)
     modalities = split(flags["modalities"])

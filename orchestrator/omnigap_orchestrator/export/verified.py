@@ -9,11 +9,11 @@ import polars as pl
 
 from omnigap.digest import sha256_hex
 from omnigap_orchestrator.analysis import AnalysisOptions
-from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
-from omnigap_orchestrator.report.checked import CarrierCheck
 from omnigap_orchestrator.extras.readback.chosen import Verified, only, verified_items
 from omnigap_orchestrator.extras.readback.gaps import kept_gaps
 from omnigap_orchestrator.extras.readback.schema import VERIFICATION_SCHEMA
+from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+from omnigap_orchestrator.report.checked import CarrierCheck
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from omnigap_orchestrator.report import words
 from omnigap_orchestrator.extras.readback.chosen import Verified
 from omnigap_orchestrator.extras.readback.counts import carriers_of, found
 from omnigap_orchestrator.extras.readback.verdict import Verdict
+from omnigap_orchestrator.report import words
 
 MEDIA_BUDGET = 4_000_000
 """Bytes of base64 that pictures and recordings of the section may add to the page; the others are linked."""

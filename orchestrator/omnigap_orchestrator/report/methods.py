@@ -9,8 +9,8 @@ import polars as pl
 from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis
 from omnigap_orchestrator.analysis.power.equivalence import EQUIVALENCE
 from omnigap_orchestrator.analysis.power.sample_size import POWER
-from omnigap_orchestrator.extras.routing.routing import POLICIES
 from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.extras.routing.routing import POLICIES
 from omnigap_orchestrator.report import slices, words
 from omnigap_orchestrator.report.control_methods import controls_paragraph
 from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts

@@ -15,11 +15,11 @@ from verifiable import Make, Verifiable, maker
 
 from omnigap.media import encode_png
 from omnigap.vocabulary import Condition, Modality
-from omnigap_orchestrator.pipeline.folder import FolderError
-from omnigap_orchestrator.run import report, verify
 from omnigap_orchestrator.extras.readback.chosen import only, verified_items
 from omnigap_orchestrator.extras.readback.drive import Choices
 from omnigap_orchestrator.extras.readback.schema import VERIFICATION_SCHEMA
+from omnigap_orchestrator.pipeline.folder import FolderError
+from omnigap_orchestrator.run import report, verify
 from omnigap_services.adapter import NATIVE
 
 FRANCE, SPAIN, PERU = (f"What is the capital of {place}?" for place in ("France", "Spain", "Peru"))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from omnigap_orchestrator.carriers.carrier_set import CarrierSet
+from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.extras.asr_correction.clips import InstrumentKey
 from omnigap_orchestrator.extras.asr_correction.foils import CalibrationError, Utterance, utterances
 from omnigap_orchestrator.extras.asr_correction.measure import Measurement
-from omnigap_orchestrator.carriers.carrier_set import CarrierSet
-from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role, Roster, Wanted, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item

@@ -10,7 +10,12 @@ from enum import StrEnum
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, primary_language
-from omnigap_orchestrator.extras.asr_correction.sounds import nearest, neighbouring_names, neighbouring_numbers, rhyming_letters
+from omnigap_orchestrator.extras.asr_correction.sounds import (
+    nearest,
+    neighbouring_names,
+    neighbouring_numbers,
+    rhyming_letters,
+)
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.scoring import MetricRules, metric_of, score
 

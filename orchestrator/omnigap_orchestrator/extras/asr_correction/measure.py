@@ -12,11 +12,11 @@ import polars as pl
 from omnigap.media import decode_audio
 from omnigap.media.audio import WAV
 from omnigap.vocabulary import Outcome
-from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, InstrumentKey
-from omnigap_orchestrator.extras.asr_correction.foils import Foil, Utterance
 from omnigap_orchestrator.carriers import speech_carrier_key
 from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
 from omnigap_orchestrator.config import ScorerConfig
+from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, InstrumentKey
+from omnigap_orchestrator.extras.asr_correction.foils import Foil, Utterance
 from omnigap_orchestrator.journal import CarrierRow, TranscriptRow
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import read_aloud, transcribe_request

@@ -11,11 +11,11 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
 from omnigap.vocabulary import primary_language
+from omnigap_orchestrator.extras.readback.keys import Key, Kind, keys_of, letters_of, numbers_of
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring.korean import LETTER_NAMES
 from omnigap_orchestrator.scoring.letters import NAMES
 from omnigap_orchestrator.scoring.normalise import normalise, units
-from omnigap_orchestrator.extras.readback.keys import Key, Kind, keys_of, letters_of, numbers_of
 
 ALIKE = 60.0
 """Similarity (0 to 100, edits over both lengths) from which other words still stand for these: giraff for giraffe."""

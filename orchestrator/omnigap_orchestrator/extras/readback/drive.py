@@ -11,15 +11,15 @@ from omnigap.vocabulary import Modality
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
+from omnigap_orchestrator.extras.readback.readers import Manner, Reader, ReadingBack, remembered
+from omnigap_orchestrator.extras.readback.subjects import Subject, subjects_of
+from omnigap_orchestrator.extras.readback.table import verification_table
+from omnigap_orchestrator.extras.readback.verdict import MAX_WORD_ERROR
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, Wanted, choose
 from omnigap_orchestrator.fleet.choose import lists_role, services_of
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import replacing
-from omnigap_orchestrator.extras.readback.readers import Manner, Reader, ReadingBack, remembered
-from omnigap_orchestrator.extras.readback.subjects import Subject, subjects_of
-from omnigap_orchestrator.extras.readback.table import verification_table
-from omnigap_orchestrator.extras.readback.verdict import MAX_WORD_ERROR
 
 _FIXES = {
     Modality.SPEECH: "start it, or name another with --speech-reader",

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, primary_language
 from omnigap_orchestrator.config.services import DecodingConfig
+from omnigap_orchestrator.extras.readback.subjects import Subject
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import carrier_part, decoding_message
 from omnigap_orchestrator.plan import scorer_key, transcript_key
 from omnigap_orchestrator.pool import Away, CallFailed, Service
-from omnigap_orchestrator.extras.readback.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)

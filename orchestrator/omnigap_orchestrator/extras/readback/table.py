@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.journal import TranscriptRow
-from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.extras.readback.compare import compare
 from omnigap_orchestrator.extras.readback.readers import Reader
 from omnigap_orchestrator.extras.readback.schema import VERIFICATION_SCHEMA
 from omnigap_orchestrator.extras.readback.subjects import Subject
 from omnigap_orchestrator.extras.readback.verdict import Judged, Reading, Verdict, abilities, judge
+from omnigap_orchestrator.journal import TranscriptRow
+from omnigap_orchestrator.scoring.normalise import normalise, units
 
 
 def verification_table(

@@ -20,8 +20,8 @@ from omnigap_orchestrator.analysis.inference.significance import holm, mcnemar_e
 from omnigap_orchestrator.analysis.instrument.ppi import Labelled, ppi_mean
 from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, correct
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
-from omnigap_orchestrator.extras.routing.held_out import cross_validated, interval_of
 from omnigap_orchestrator.analysis.scores.pairs import ModelScores
+from omnigap_orchestrator.extras.routing.held_out import cross_validated, interval_of
 from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
 
 

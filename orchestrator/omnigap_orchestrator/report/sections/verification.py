@@ -9,14 +9,14 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.rows import rows_of
+from omnigap_orchestrator.extras.readback.counts import counts, found
+from omnigap_orchestrator.extras.readback.verdict import Verdict
 from omnigap_orchestrator.report import slices, tables, words
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.checked import LISTED, CarrierCheck
 from omnigap_orchestrator.report.media import MediaShelf
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
-from omnigap_orchestrator.extras.readback.counts import counts, found
-from omnigap_orchestrator.extras.readback.verdict import Verdict
 
 KEPT_WORDS = {"all": "all items", "not_lost": "without lost ones", "verified": "verified items"}
 
