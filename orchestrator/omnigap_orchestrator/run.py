@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind, ModelConfig
-from omnigap_orchestrator.export.instrument import keep_labels
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.export.write import current_summary, write_outputs
-from omnigap_orchestrator.extras.asr_correction.drive import calibrate as measure
-from omnigap_orchestrator.extras.readback.drive import Choices, Readback
-from omnigap_orchestrator.extras.readback.drive import verify as read_back
+from omnigap_orchestrator.extras.asr_correction.clips import keep_labels
+from omnigap_orchestrator.extras.asr_correction.measure import calibrate as measure
+from omnigap_orchestrator.extras.asr_correction.second_scorer import transcribe_again
+from omnigap_orchestrator.extras.readback.run import Choices, Readback
+from omnigap_orchestrator.extras.readback.run import verify as read_back
 from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
@@ -26,7 +27,6 @@ from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_
 from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, load_plan
 from omnigap_orchestrator.pipeline.pipeline import Pipeline, announce, no_judge, open_cells
 from omnigap_orchestrator.pipeline.prepare import connect_services, connected, load_cells, prepare, stored_run
-from omnigap_orchestrator.pipeline.rescore import SCORED_BY, rescore
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
     RunScope,
@@ -36,8 +36,7 @@ from omnigap_orchestrator.pipeline.scope import (
     planned_models,
     roster_of,
 )
-from omnigap_orchestrator.pipeline.score import scoring_version
-from omnigap_orchestrator.pipeline.second_scorer import transcribe_again
+from omnigap_orchestrator.pipeline.score import SCORED_BY, rescore, scoring_version
 from omnigap_orchestrator.plan import make_plan
 from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.preflight import CALIBRATE, VERIFY, ServiceCard, check_services, enforce, run_preflight

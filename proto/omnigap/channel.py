@@ -1,4 +1,4 @@
-"""How a channel to a service is opened: message limits, keepalive, reconnect back-off and proxy."""
+"""Options of every gRPC channel and server: message limits, keepalive, proxies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from omnigap.limits import MAX_MESSAGE_BYTES
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""Largest message, either way: ten minutes of 16-bit mono audio at 44.1 kHz with room to spare."""
+
+REPLAY_SECONDS = 600.0
+"""How long a server keeps a finished answer for its request id."""
+
 
 Options = tuple[tuple[str, int | str], ...]
 

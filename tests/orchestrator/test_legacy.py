@@ -15,7 +15,7 @@ import pytest
 from omnigap_orchestrator import legacy
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, read_clips
-from omnigap_orchestrator.extras.asr_correction.foils import CalibrationError
+from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
 from omnigap_orchestrator.journal import Journal, JournalError
 from omnigap_orchestrator.legacy import RULES_OF_0_1_0, rules_token, upgrade_config
 

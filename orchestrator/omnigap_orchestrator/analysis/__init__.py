@@ -1,6 +1,6 @@
 """From a table of results to gaps, intervals and tests: pure functions over polars frames, usable without a run."""
 
-from omnigap_orchestrator.analysis.gaps.compare import compare
+from omnigap_orchestrator.analysis.compare import compare
 from omnigap_orchestrator.analysis.options import (
     AnalysisOptions,
     Constraints,
@@ -8,8 +8,8 @@ from omnigap_orchestrator.analysis.options import (
     MissingRule,
     RoutingOptions,
 )
-from omnigap_orchestrator.analysis.power.needs import assumed_needs, pilot_needs
-from omnigap_orchestrator.analysis.scores.pairs import item_scores, score_matrices
+from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
+from omnigap_orchestrator.analysis.power import assumed_needs, pilot_needs
 from omnigap_orchestrator.analysis.summary import ANALYSIS_VERSION, Analysis, analyse
 from omnigap_orchestrator.analysis.table import Instrument, Tables
 from omnigap_orchestrator.extras.routing.routing import Routing, routing

@@ -8,32 +8,28 @@ from typing import Any
 
 import polars as pl
 
-from omnigap_orchestrator.analysis.consistency.agreement import AGREEMENT
-from omnigap_orchestrator.analysis.consistency.rates import CONSISTENCY
-from omnigap_orchestrator.analysis.controls.blank_and_repeat import REPEAT
-from omnigap_orchestrator.analysis.controls.tables import BLANK, CONTROLS, FIRST_PASSES
-from omnigap_orchestrator.analysis.controls.waterfall import WATERFALL
-from omnigap_orchestrator.analysis.diagnostics.answers import ANSWERS
-from omnigap_orchestrator.analysis.diagnostics.by_metric import METRICS
-from omnigap_orchestrator.analysis.diagnostics.counts import ASR, ERRORS, FLAGS
-from omnigap_orchestrator.analysis.diagnostics.latency import LATENCY
-from omnigap_orchestrator.analysis.gaps.accuracy import ACCURACY, ACCURACY_BY_TASK
-from omnigap_orchestrator.analysis.gaps.architecture import ARCHITECTURE_MODELS, ARCHITECTURE_TESTS, ARCHITECTURES
-from omnigap_orchestrator.analysis.gaps.effects import EFFECTS
-from omnigap_orchestrator.analysis.gaps.gap import GAPS, GAPS_BY_TASK
-from omnigap_orchestrator.analysis.gaps.set_level import SET_LEVEL
-from omnigap_orchestrator.analysis.instrument.calibrated import CALIBRATED
-from omnigap_orchestrator.analysis.instrument.hearing import HEARING
-from omnigap_orchestrator.analysis.instrument.human import HUMAN
-from omnigap_orchestrator.analysis.instrument.rates import CALIBRATION
+from omnigap_orchestrator.analysis.accuracy import ACCURACY, ACCURACY_BY_TASK
+from omnigap_orchestrator.analysis.agreement import AGREEMENT
+from omnigap_orchestrator.analysis.answers import ANSWERS, METRICS
+from omnigap_orchestrator.analysis.architecture import ARCHITECTURE_MODELS, ARCHITECTURE_TESTS, ARCHITECTURES
+from omnigap_orchestrator.analysis.consistency import CONSISTENCY
+from omnigap_orchestrator.analysis.controls import BLANK, CONTROLS, FIRST_PASSES, REPEAT
+from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ERRORS, FLAGS
+from omnigap_orchestrator.analysis.equivalence import EQUIVALENCE
+from omnigap_orchestrator.analysis.gap import EFFECTS, GAPS, GAPS_BY_TASK
+from omnigap_orchestrator.analysis.latency import LATENCY
+from omnigap_orchestrator.analysis.levels import LEVELS, SPREADS
 from omnigap_orchestrator.analysis.options import AnalysisOptions, MissingRule
-from omnigap_orchestrator.analysis.power.equivalence import EQUIVALENCE
-from omnigap_orchestrator.analysis.power.sample_size import POWER
-from omnigap_orchestrator.analysis.replicates.levels import LEVELS, SPREADS
-from omnigap_orchestrator.analysis.replicates.variance import VARIANCE
-from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
-from omnigap_orchestrator.analysis.scores.pairs import MODELS
+from omnigap_orchestrator.analysis.pairs import MODELS
+from omnigap_orchestrator.analysis.power import POWER
+from omnigap_orchestrator.analysis.set_level import SET_LEVEL
 from omnigap_orchestrator.analysis.table import AnalysisInput, Instrument, Table, Tables
+from omnigap_orchestrator.analysis.variance import VARIANCE
+from omnigap_orchestrator.analysis.waterfall import WATERFALL
+from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED
+from omnigap_orchestrator.extras.asr_correction.hearing import HEARING
+from omnigap_orchestrator.extras.asr_correction.human import HUMAN
+from omnigap_orchestrator.extras.asr_correction.rates import CALIBRATION
 from omnigap_orchestrator.extras.routing.routing import POLICIES, ROUTES
 
 ANALYSIS_VERSION = 6

@@ -1,16 +1,17 @@
 """What brings a question in one modality: drawn, read aloud, or the item's own; and the store that keeps them."""
 
-from omnigap_orchestrator.carriers.blank import blank_image, silence
 from omnigap_orchestrator.carriers.carrier_set import (
+    CheckedMedium,
     ImageStyle,
     blank_carrier_key,
+    blank_image,
+    check_own_carrier,
     image_styles,
+    silence,
     speech_carrier_key,
     spoken_text,
 )
-from omnigap_orchestrator.carriers.check import CheckedMedium, check_own_carrier
-from omnigap_orchestrator.carriers.errors import CarrierError, StoreError
-from omnigap_orchestrator.carriers.media_store import MediaStore
+from omnigap_orchestrator.carriers.media_store import CarrierError, MediaStore, StoreError
 from omnigap_orchestrator.carriers.render import image_carrier_key, render_text
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The carriers of a plan: each question in its renderings, the words of a spoken one, and the keys they are kept by."""
+"""Media that hold nothing: a white image of another's size, silence of another's length."""
 
 from __future__ import annotations
 
@@ -8,14 +8,102 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
+from PIL import Image
+
 from omnigap.digest import digest_of, sha256_hex
+from omnigap.errors import ContractError
+from omnigap.media import AudioLimits, ImageLimits, decode_audio, decode_image, encode_pcm16, encode_png, encode_wav
 from omnigap.vocabulary import CHOICE_LETTERS, Modality
-from omnigap_orchestrator.carriers.blank import BLANK_VERSION
-from omnigap_orchestrator.carriers.errors import CarrierError
+from omnigap_orchestrator.carriers.media_store import CarrierError
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.sections import ImageConfig
-from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.items.item import EXTENSIONS, Item, ItemError, OwnCarrier
 from omnigap_orchestrator.plan import BLANK_TEXT
+
+BLANK_VERSION = 1
+"""Part of every blank's key: raise it when the same medium begins to give another blank."""
+
+
+def blank_image(data: bytes, mime_type: str) -> bytes:
+    """A PNG, all white, as wide and as high as the image.
+
+    Raises:
+        ContractError: as `decode_image`.
+    """
+    return encode_png(Image.new("RGB", decode_image(data, mime_type).size, "white"))
+
+
+def silence(data: bytes, mime_type: str) -> bytes:
+    """A WAV of zeros, mono, with as many samples at the same rate as the recording.
+
+    Raises:
+        ContractError: as `decode_audio`.
+    """
+    clip = decode_audio(data, mime_type)
+    return encode_wav(encode_pcm16(np.zeros_like(clip.samples)), clip.sample_rate)
+
+
+# Own carriers, read and decoded once before anything is asked: what is checked here is what is stored and sent.
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedMedium:
+    """A medium that decodes.
+
+    Attributes:
+        data: its bytes as they came.
+        extension: of the file in the media store.
+        seconds: of audio; 0 for an image.
+        size: width and height of an image in pixels; (0, 0) for audio.
+    """
+
+    data: bytes
+    mime_type: str
+    extension: str
+    sha256: str
+    seconds: float = 0.0
+    size: tuple[int, int] = (0, 0)
+
+
+def check_own_carrier(
+    item: Item,
+    modality: Modality,
+    *,
+    audio_limits: AudioLimits | None = None,
+    image_limits: ImageLimits | None = None,
+) -> CheckedMedium:
+    """Reads and decodes an item's own recording or picture.
+
+    Raises:
+        ItemError: naming the item and the file, for a medium that can't be read, is not what it says, is empty, holds
+            NaN, or is over the limits.
+        KeyError: where the item has no such carrier.
+    """
+    carrier = item.carriers[modality]
+    where = f"item {item.id!r}: carriers.{modality}: {_name_of(carrier)}"
+    try:
+        data = carrier.read()
+    except OSError as error:
+        raise ItemError(f"{where}: can't be read: {error.strerror}") from error
+    seconds, size = 0.0, (0, 0)
+    try:
+        if modality is Modality.SPEECH:
+            seconds = decode_audio(data, carrier.mime_type, limits=audio_limits).seconds
+        else:
+            size = decode_image(data, carrier.mime_type, limits=image_limits).size
+    except ContractError as error:
+        raise ItemError(f"{where}: {error.message}") from error
+    return CheckedMedium(
+        data, carrier.mime_type, EXTENSIONS[carrier.mime_type], sha256_hex(data), round(seconds, 3), size
+    )
+
+
+def _name_of(carrier: OwnCarrier) -> str:
+    return str(carrier.path) if carrier.path is not None else f"{len(carrier.data or b'')} bytes in the row"
+
+
+# The carriers of a plan: each question in its renderings, the words of a spoken one, and the keys they are kept by.
 
 # A gap to be filled in is written as underscores or dots and said as a word.
 _BLANK = re.compile(r"_{2,}|\.{4,}|…{2,}")

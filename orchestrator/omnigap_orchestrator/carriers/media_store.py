@@ -1,4 +1,4 @@
-"""Media by the hash of their content: a file has its name only once all of it is on the disk."""
+"""The errors of the carriers floor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ import threading
 from pathlib import Path
 
 from omnigap.digest import sha256_hex
-from omnigap_orchestrator.carriers.errors import StoreError
+from omnigap.errors import OmnigapError
+
+
+class CarrierError(OmnigapError):
+    """A text that can't be drawn or spoken, or a style that can't be used; the message names the configuration key."""
+
+
+class StoreError(OmnigapError):
+    """The media folder can't be written or read, or holds something else than its names say."""
+
+
+# Media by the hash of their content: a file has its name only once all of it is on the disk.
 
 EXTENSIONS = ("wav", "png", "flac", "ogg", "mp3", "jpg", "webp", "txt")
 """What a medium's file may end in; `path` looks for them in this order."""

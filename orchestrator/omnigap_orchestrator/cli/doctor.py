@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from omnigap_orchestrator.cli.inputs import ItemFlags, own_plan
 from omnigap_orchestrator.cli.options import (
     config_option,
     font_flags,
@@ -17,7 +18,6 @@ from omnigap_orchestrator.cli.options import (
     items_options,
     run_dir_option,
 )
-from omnigap_orchestrator.cli.own_plan import ItemFlags, own_plan
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.pipeline.folder import RunFolder

@@ -118,7 +118,7 @@ async def _ask(name: str, address: str, proxy: str) -> Answering:
     from omnigap.convert import architecture_from_proto
     from omnigap.errors import ContractError
     from omnigap.vocabulary import CONDITIONS
-    from omnigap_orchestrator.pool.pool import support_in
+    from omnigap_orchestrator.pool import support_in
 
     async with GenerateClient(address, proxy) as client:
         try:

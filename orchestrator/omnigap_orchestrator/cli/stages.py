@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from omnigap_orchestrator.cli.inputs import stored_run_option
 from omnigap_orchestrator.cli.options import DEFAULT_RUN, INTERRUPTED, NOT_WHOLE, friendly, restriction_options, split
-from omnigap_orchestrator.cli.stored_run import stored_run_option
 
 
 @click.command()
@@ -104,7 +104,7 @@ def report(
 ) -> None:
     """Write results.parquet, summary.json, report.html and manifest.toml again from what the folder holds."""
     from omnigap_orchestrator.cli.progress import observer_for
-    from omnigap_orchestrator.cli.result_view import print_result
+    from omnigap_orchestrator.cli.run import print_result
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.run import report as write_report
 
@@ -135,7 +135,7 @@ def _work(
     second: tuple[str, ...] = (),
 ) -> None:
     from omnigap_orchestrator.cli.progress import observer_for
-    from omnigap_orchestrator.cli.result_view import print_result
+    from omnigap_orchestrator.cli.run import print_result
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.pipeline.scope import RunScope
     from omnigap_orchestrator.run import Changes, resume

@@ -12,11 +12,11 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis, Tables
 from omnigap_orchestrator.analysis.summary import TABLES, AnalysisHead
-from omnigap_orchestrator.extras.readback.counts import COUNTS_SCHEMA
-from omnigap_orchestrator.extras.readback.counts import counts as carrier_counts
-from omnigap_orchestrator.extras.readback.gaps import KEPT_GAPS_SCHEMA
+from omnigap_orchestrator.extras.readback.check import COUNTS_SCHEMA
+from omnigap_orchestrator.extras.readback.check import counts as carrier_counts
+from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
+from omnigap_orchestrator.extras.readback.select import KEPT_GAPS_SCHEMA
 from omnigap_orchestrator.report import RunFacts
-from omnigap_orchestrator.report.checked import CarrierCheck
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ from omnigap_orchestrator.analysis import (
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.sections import AnalysisConfig, RoutingConfig
-from omnigap_orchestrator.export.facts import run_facts
-from omnigap_orchestrator.export.instrument import evidence_digest, instrument_of
+from omnigap_orchestrator.export.run_info import run_facts
 from omnigap_orchestrator.export.summary import Summary
-from omnigap_orchestrator.export.verified import Narrowed, carrier_check, narrowed, verification_digest
+from omnigap_orchestrator.extras.asr_correction.clips import evidence_digest, instrument_of
+from omnigap_orchestrator.extras.readback.select import Narrowed, carrier_check, narrowed, verification_digest
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
+from omnigap_orchestrator.extras.named_benchmarks.ifeval import AUDIBLE, read_instruction
 from omnigap_orchestrator.items.item import HEAD_BYTES, Check, Item, ItemError, OwnCarrier, carrier_mime_type
-from omnigap_orchestrator.scoring.instructions import AUDIBLE, read_instruction
 from omnigap_orchestrator.scoring.score import AUDIBLE_METRIC, METRIC_NAMES, NEEDS_CHECKS, NEEDS_NO_GOLD
 from omnigap_orchestrator.validation import (
     Language,

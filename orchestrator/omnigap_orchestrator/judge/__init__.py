@@ -1,8 +1,7 @@
 """Judging open answers with a language model: rubrics, what is asked, and how a verdict is read. Pure but for files."""
 
-from omnigap_orchestrator.judge.bench import Ask, Bench, Verdict, bench_of, combined
+from omnigap_orchestrator.judge.prompt import UNREADABLE, Ask, Bench, Verdict, bench_of, combined, read_verdict
 from omnigap_orchestrator.judge.rubric import SHIPPED, Rubric, RubricError, read_rubric, rubric_of
-from omnigap_orchestrator.judge.verdict import UNREADABLE, read_verdict
 
 __all__ = [
     "SHIPPED",

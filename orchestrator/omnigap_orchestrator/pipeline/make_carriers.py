@@ -28,8 +28,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.items import Item, OwnCarrier
 from omnigap_orchestrator.journal import CarrierRow, Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, bounded
-from omnigap_orchestrator.pipeline.failures import carrier_failure_row
-from omnigap_orchestrator.pipeline.requests import read_aloud
+from omnigap_orchestrator.pipeline.requests import carrier_failure_row, read_aloud
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.pool import Away, CallFailed, Service
 

@@ -15,9 +15,8 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells, support_of
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls
-from omnigap_orchestrator.pipeline.failures import failure_row
 from omnigap_orchestrator.pipeline.judge import Judge, Unreadable, unreadable_row
-from omnigap_orchestrator.pipeline.requests import model_request, transcribe_request
+from omnigap_orchestrator.pipeline.requests import failure_row, model_request, transcribe_request
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, texts_of

@@ -16,7 +16,6 @@ from omnigap_orchestrator.journal import AnswerRow, Journal, Records
 from omnigap_orchestrator.judge import Rubric
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
-from omnigap_orchestrator.pipeline.failures import NO_MODEL
 from omnigap_orchestrator.pipeline.folder import (
     RunFolder,
     load_plan,
@@ -28,6 +27,7 @@ from omnigap_orchestrator.pipeline.folder import (
 from omnigap_orchestrator.pipeline.judge import kept_verdict
 from omnigap_orchestrator.pipeline.make_carriers import CarrierFinder, CarrierMaker, find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
+from omnigap_orchestrator.pipeline.requests import NO_MODEL
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage, model_specs
 from omnigap_orchestrator.pipeline.score import texts_of
 from omnigap_orchestrator.plan import Cell, Plan, filed_under, make_plan

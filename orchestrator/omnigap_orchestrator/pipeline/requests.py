@@ -1,7 +1,8 @@
-"""What each kind of service is asked: a model, the ASR scorer, the TTS voice, a judge, a reader of carriers."""
+"""A cell's failure as the journal keeps it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from omnigap import convert
@@ -12,10 +13,51 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_orchestrator.carriers.carrier_set import Carrier, SpeechVariant
 from omnigap_orchestrator.config.services import DecodingConfig
+from omnigap_orchestrator.journal import FailureRow
 from omnigap_orchestrator.judge import Ask
 from omnigap_orchestrator.pipeline.cells import PlannedCell
 from omnigap_orchestrator.pipeline.context import ServiceCalls
+from omnigap_orchestrator.pipeline.scope import Stage
+from omnigap_orchestrator.plan import Cell
 from omnigap_orchestrator.pool import CallFailed
+
+NO_MODEL = ""
+"""In the place of the model in the failure of a carrier, which all models share."""
+
+
+def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
+    """The last failure of a cell in a stage."""
+    return FailureRow(
+        stage=stage.value,
+        model=cell.model,
+        item_id=cell.item_id,
+        condition=cell.filed_under,
+        replicate=cell.replicate,
+        reason=failed.error.reason.value,
+        message=failed.error.message,
+        endpoint=failed.endpoint,
+        attempts=failed.attempts,
+        at=time.time(),
+    )
+
+
+def carrier_failure_row(item_id: str, modality: Modality, variant: int, error: ContractError) -> FailureRow:
+    """Why a question could not be read aloud: it concerns every cell that needs it, so it names no model."""
+    return FailureRow(
+        stage=Stage.CARRIERS.value,
+        model=NO_MODEL,
+        item_id=item_id,
+        condition=modality.value,
+        replicate=variant,
+        reason=error.reason.value,
+        message=f"the question could not be read aloud: {error.message}",
+        endpoint="",
+        attempts=1,
+        at=time.time(),
+    )
+
+
+# What each kind of service is asked: a model, the ASR scorer, the TTS voice, a judge, a reader of carriers.
 
 
 def model_request(cell: PlannedCell, read: Callable[[str], bytes], run_id: str, digest: str) -> pb.GenerateRequest:

@@ -11,7 +11,7 @@ from omnigap.vocabulary import REFERENCE, Modality, Support, primary_language
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.items import Item
-from omnigap_orchestrator.pool.pool import support_in
+from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.preflight.findings import WHOLE, Finding, Scope
 
 

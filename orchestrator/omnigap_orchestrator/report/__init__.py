@@ -1,8 +1,7 @@
 """The report of a run: one HTML file with its verdicts, charts, tables and an item browser."""
 
-from omnigap_orchestrator.report.catalogue import Catalogue, CatalogueItem
-from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
-from omnigap_orchestrator.report.media import MediaPath
+from omnigap_orchestrator.report.media import Catalogue, CatalogueItem, MediaPath
+from omnigap_orchestrator.report.run_info import RunFacts, ServiceFacts
 from omnigap_orchestrator.report.write import ReportWritten, write_report
 
 __all__ = [

@@ -11,9 +11,8 @@ from typing import Any
 import polars as pl
 
 from omnigap.vocabulary import CONDITIONS, Control
-from omnigap_orchestrator.report.catalogue import Catalogue
-from omnigap_orchestrator.report.media import MediaShelf
-from omnigap_orchestrator.report.pick import ENTRY, RIGHT_FROM
+from omnigap_orchestrator.report.media import Catalogue, MediaShelf
+from omnigap_orchestrator.report.sampling import ENTRY, RIGHT_FROM
 
 TEXT_BUDGET = 16_000_000
 """Characters of answers in the page at most; beyond it every answer is cut shorter."""

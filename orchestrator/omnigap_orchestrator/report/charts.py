@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from omnigap_orchestrator.report import svg, words
+from omnigap_orchestrator.report import formatting, svg
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def interval_plot(
     """Estimates with intervals about a line at zero, written out in a column on the right."""
     right, top, bottom = 176, 6, 46
     height = top + bottom + row * len(spans)
-    values = [v for s in spans for v in (s.estimate, s.low, s.high) if v is not None and words.known(v)]
+    values = [v for s in spans for v in (s.estimate, s.low, s.high) if v is not None and formatting.known(v)]
     lowest, highest = min([0.0, *values]), max([0.0, *values])
     room = max(0.07 * (highest - lowest), 0.5)
     with svg.drawing(width, height) as (figure, axes):
@@ -102,10 +102,10 @@ def interval_plot(
         for place, (span, tick) in enumerate(zip(spans, axes.get_yticklabels(), strict=True)):
             if span.heading:
                 tick.set_fontweight("bold")
-            elif span.estimate is None or not words.known(span.estimate):
+            elif span.estimate is None or not formatting.known(span.estimate):
                 _beside(axes, place, span.note or "no number")
             else:
-                if words.known(span.low) and words.known(span.high):
+                if formatting.known(span.low) and formatting.known(span.high):
                     colour = svg.MODALITY_COLOUR[span.modality]
                     axes.plot([span.low, span.high], [place] * 2, color=colour, linewidth=2.6, solid_capstyle="round")
                 _marker(axes, span.estimate, place, span.modality, span.hollow)
@@ -145,7 +145,7 @@ def task_plot(dots: Sequence[Dot], tasks: Sequence[str], key: str, title: str, w
                 if dot.output != output:
                     continue
                 y = tasks.index(dot.task) + shift[dot.input]
-                if words.known(dot.low) and words.known(dot.high):
+                if formatting.known(dot.low) and formatting.known(dot.high):
                     colour = svg.MODALITY_COLOUR[dot.input]
                     axes.plot([dot.low, dot.high], [y, y], color=colour, linewidth=2, alpha=0.5, zorder=2)
                 _marker(axes, dot.estimate, y, dot.input, output == "speech", 7)
@@ -211,14 +211,14 @@ def latency_plot(ranges: Sequence[Range], key: str, title: str, width: int = 500
 
     left, right, bottom, top, row = 50, 170, 46, 6, 34
     height = top + bottom + row * len(ranges)
-    values = [v for r in ranges for v in (r.median, r.p95) if v is not None and words.known(v) and v > 0]
+    values = [v for r in ranges for v in (r.median, r.p95) if v is not None and formatting.known(v) and v > 0]
     with svg.drawing(width, height) as (figure, axes):
         figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
         axes.set_xscale("log")
         _rows_axes(axes, [r.label for r in ranges])
         for place, r in enumerate(ranges):
             note = f"{_seconds(r.median)} s"
-            if r.p95 is not None and words.known(r.p95):
+            if r.p95 is not None and formatting.known(r.p95):
                 colour = svg.MODALITY_COLOUR[r.modality]
                 axes.plot([r.median, r.p95], [place, place], color=colour, linewidth=2.4)
                 axes.plot(r.p95, place, "|", color=colour, markersize=11, markeredgewidth=2.4)

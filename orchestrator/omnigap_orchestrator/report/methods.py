@@ -1,4 +1,4 @@
-"""The methods paragraph and the provenance table, from what was actually done in this run and analysis."""
+"""What the methods say of the control cells: which were run, and how."""
 
 from __future__ import annotations
 
@@ -6,15 +6,59 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis
-from omnigap_orchestrator.analysis.power.equivalence import EQUIVALENCE
-from omnigap_orchestrator.analysis.power.sample_size import POWER
-from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.analysis.controls import CONTROLS
+from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.analysis.equivalence import EQUIVALENCE
+from omnigap_orchestrator.analysis.power import POWER
+from omnigap_orchestrator.extras.asr_correction.report_methods import instrument_paragraph
 from omnigap_orchestrator.extras.routing.routing import POLICIES
-from omnigap_orchestrator.report import slices, words
-from omnigap_orchestrator.report.control_methods import controls_paragraph
-from omnigap_orchestrator.report.facts import RunFacts, ServiceFacts
-from omnigap_orchestrator.report.instrument_methods import instrument_paragraph
+from omnigap_orchestrator.plan import BLANK_TEXT
+from omnigap_orchestrator.report import formatting, select
+from omnigap_orchestrator.report.run_info import RunFacts, ServiceFacts
+
+
+def controls_paragraph(analysis: Analysis, facts: RunFacts) -> str:
+    """A sentence or two for each kind of control that was asked; empty where none was."""
+    counts = analysis.frame(CONTROLS)
+    asked = {control: _counts(counts, control) for control in Control if control.value in counts["control"]}
+    if not asked:
+        return ""
+    return " ".join(["Beside these cells, controls were asked.", *(_HOW[c](n, facts) for c, n in asked.items())])
+
+
+def _counts(counts: pl.DataFrame, control: Control) -> str:
+    """`280 cells`, or `278 of 280 cells answered`."""
+    rows = counts.filter(pl.col("control") == control.value)
+    planned, answered = int(rows["planned"].sum()), int(rows["answered"].sum())
+    return formatting.plural(planned, "cell") if answered == planned else f"{answered:,} of {planned:,} cells answered"
+
+
+def _two_pass(counts: str, facts: RunFacts) -> str:
+    quoted = formatting.listed([f'"{prompt}"' for prompt in facts.prompts])
+    prompts = f" ({quoted})" if quoted else ""
+    return (
+        f"Two-pass ({counts}): the model first wrote down the spoken or shown question{prompts}, then answered its own "
+        "words as a typed question; the difference to the typed question itself is the loss in perceiving."
+    )
+
+
+def _blank(counts: str, facts: RunFacts) -> str:
+    return (
+        f"Blank ({counts}): the question was replaced by a white image of the same size, by silence of the same "
+        f'length, or by a typed empty line ("{BLANK_TEXT}"), and a typed instruction was kept.'
+    )
+
+
+def _repeat(counts: str, facts: RunFacts) -> str:
+    return f"Repeat ({counts}): each cell was asked once more, with the same request under another id."
+
+
+_HOW = {Control.TWO_PASS: _two_pass, Control.BLANK: _blank, Control.REPEAT: _repeat}
+
+
+# The methods paragraph and the provenance table, from what was actually done in this run and analysis.
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +77,15 @@ def methods_paragraphs(results: pl.DataFrame, analysis: Analysis, facts: RunFact
 
 
 def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:
-    models = slices.models_of(analysis)
+    models = select.models_of(analysis)
     items, clusters = results["item_id"].n_unique(), results["cluster"].n_unique()
     conditions = analysis.frame(CONDITION_COUNTS)["condition"].unique(maintain_order=True).to_list()
     replicates = results["replicate"].n_unique()
     grouped = f" ({clusters:,} clusters)" if clusters != items else ""
-    tasks = words.plural(results["task"].n_unique(), "task")
+    tasks = formatting.plural(results["task"].n_unique(), "task")
     asked = (
-        f"{words.plural(items, 'item')} in {tasks}{grouped} were asked of "
-        f"{words.listed(models)} in {words.plural(len(conditions), 'condition')} ({', '.join(conditions)}), where a "
+        f"{formatting.plural(items, 'item')} in {tasks}{grouped} were asked of "
+        f"{formatting.listed(models)} in {formatting.plural(len(conditions), 'condition')} ({', '.join(conditions)}), where a "
         "name gives input and output modality: t for text, s for speech, i for image."
     )
     sentences = [asked, "A spoken or shown question replaces the typed one entirely."]
@@ -51,7 +95,7 @@ def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:
         voice = _service(facts.tts, "a synthetic voice")
         sentences.append(f"Questions were spoken by {voice}, in {_choices('voice', facts.voices)}.")
     if facts.fonts:
-        sentences.append(f"Question images were drawn in {words.listed(list(facts.fonts))}.")
+        sentences.append(f"Question images were drawn in {formatting.listed(list(facts.fonts))}.")
     if facts.carriers:
         sentences.append(facts.carriers)
     if facts.items_source:
@@ -60,7 +104,7 @@ def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:
 
 
 def _choices(noun: str, names: tuple[str, ...]) -> str:
-    return f"{words.plural(len(names), noun)} ({', '.join(names)})"
+    return f"{formatting.plural(len(names), noun)} ({', '.join(names)})"
 
 
 def _came_back(analysis: Analysis) -> str:
@@ -68,19 +112,19 @@ def _came_back(analysis: Analysis) -> str:
         name: int(analysis.frame(CONDITION_COUNTS)[name].sum())
         for name in ("planned", "answered", "failed", "pending", "unsupported")
     }
-    text = f"Of {words.plural(counts['planned'], 'planned cell')}, {counts['answered']:,} were answered"
+    text = f"Of {formatting.plural(counts['planned'], 'planned cell')}, {counts['answered']:,} were answered"
     parts = [f"{counts[name]:,} {word}" for name, word in (("failed", "failed"), ("pending", "are pending"))]
     parts = [part for part in parts if not part.startswith("0 ")]
     if parts:
-        text += f"; {words.listed(parts)}"
+        text += f"; {formatting.listed(parts)}"
     if counts["unsupported"]:
-        text += f"; {words.plural(counts['unsupported'], 'further cell')} are unsupported by their model"
+        text += f"; {formatting.plural(counts['unsupported'], 'further cell')} are unsupported by their model"
     return text + "."
 
 
 def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
     metrics = [m.replace("_", " ") for m in results["metric"].drop_nulls().unique().sort().to_list()]
-    by = f" by {words.listed(metrics)}" if metrics else ""
+    by = f" by {formatting.listed(metrics)}" if metrics else ""
     sentences = [f"Answers were scored from 0 to 1{by}, the metric following from the item's answer type."]
     if facts.asr is not None:
         sentences.append(
@@ -90,7 +134,7 @@ def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
     if facts.judge is not None:
         judged = results.filter(pl.col("metric") == "judge").height
         sentences.append(
-            f"{words.plural(judged, 'open answer')} {'was' if judged == 1 else 'were'} rated by the language model "
+            f"{formatting.plural(judged, 'open answer')} {'was' if judged == 1 else 'were'} rated by the language model "
             f"{_service(facts.judge, 'the judge')}, its scale mapped to 0 to 1; an answer without a readable verdict "
             "is missing, not wrong."
         )
@@ -101,7 +145,7 @@ def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
     if facts.shared_hearing:
         hears = "hears" if len(facts.shared_hearing) == 1 else "hear"
         sentences.append(
-            f"The model {words.listed(list(facts.shared_hearing))} {hears} with the same checkpoint as the ASR scorer, "
+            f"The model {formatting.listed(list(facts.shared_hearing))} {hears} with the same checkpoint as the ASR scorer, "
             "so their errors are not independent."
         )
     return " ".join(sentences)
@@ -109,15 +153,15 @@ def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
 
 def _analysed(analysis: Analysis) -> str:
     options = analysis.options
-    gaps = slices.headline_gaps(analysis).filter(pl.col("estimate").is_not_null())
-    used = [words.method(m) for m in gaps["method"].drop_nulls().unique(maintain_order=True).to_list()]
-    tests = [words.method(m) for m in gaps["p_method"].drop_nulls().unique(maintain_order=True).to_list()]
-    intervals = f"Intervals are at {slices.level_words(analysis)}" + (
-        f", of gaps by {words.listed(used)}" if used else ""
+    gaps = select.headline_gaps(analysis).filter(pl.col("estimate").is_not_null())
+    used = [formatting.method(m) for m in gaps["method"].drop_nulls().unique(maintain_order=True).to_list()]
+    tests = [formatting.method(m) for m in gaps["p_method"].drop_nulls().unique(maintain_order=True).to_list()]
+    intervals = f"Intervals are at {select.level_words(analysis)}" + (
+        f", of gaps by {formatting.listed(used)}" if used else ""
     )
-    scores = slices.headline_accuracy(analysis).filter(pl.col("estimate").is_not_null())["method"].drop_nulls()
+    scores = select.headline_accuracy(analysis).filter(pl.col("estimate").is_not_null())["method"].drop_nulls()
     if not scores.is_empty():
-        of = words.listed([words.method(m) for m in scores.unique(maintain_order=True).to_list()])
+        of = formatting.listed([formatting.method(m) for m in scores.unique(maintain_order=True).to_list()])
         intervals += f", of accuracies by {of}"
     if _bootstrapped(analysis):
         intervals += f" ({options.intervals.draws:,} draws and seed {options.intervals.seed} where drawn)"
@@ -127,7 +171,7 @@ def _analysed(analysis: Analysis) -> str:
     ]
     if tests:
         sentences.append(
-            f"P-values are by {words.listed(tests)}, adjusted after Holm within one model's gaps and within its "
+            f"P-values are by {formatting.listed(tests)}, adjusted after Holm within one model's gaps and within its "
             "effects of one kind, and after Benjamini-Hochberg over the grid of model x task x condition."
         )
     rule = options.missing
@@ -140,7 +184,7 @@ def _analysed(analysis: Analysis) -> str:
         )
     lacking = int(gaps["lacking"].sum() or 0)
     if lacking:
-        sentences.append(f"Over all gaps given, {words.plural(lacking, 'pair')} lacked a score; bounds are given.")
+        sentences.append(f"Over all gaps given, {formatting.plural(lacking, 'pair')} lacked a score; bounds are given.")
     sentences += _studied(analysis)
     return " ".join([*sentences, f"Analysis version {ANALYSIS_VERSION}."])
 
@@ -150,20 +194,20 @@ def _studied(analysis: Analysis) -> list[str]:
     options, sentences = analysis.options, []
     if not analysis.frame(POWER).is_empty():
         sentences.append(
-            f"Sample sizes are those that show a gap of {words.points(options.target_gap, signed=False)} points with "
+            f"Sample sizes are those that show a gap of {formatting.points(options.target_gap, signed=False)} points with "
             f"{100 * options.power:g} % power, from this run's own variances and clusters."
         )
     if not analysis.frame(EQUIVALENCE).is_empty():
         level = analysis.frame(EQUIVALENCE)["alpha"][0]
         sentences.append(
             f"That there is no gap is claimed only where two one-sided tests at {100 * level:g} % keep it within "
-            f"{words.points(options.margin, signed=False)} points."
+            f"{formatting.points(options.margin, signed=False)} points."
         )
     if analysis.frame(POLICIES)["accuracy"].drop_nulls().len():
         routing = options.routing
         sentences.append(
             "Routing policies were chosen and scored on different items, by cross-validation over clusters "
-            f"({routing.folds} folds, {words.plural(routing.repeats, 'random split')})."
+            f"({routing.folds} folds, {formatting.plural(routing.repeats, 'random split')})."
         )
     return sentences
 
@@ -185,9 +229,9 @@ def _service(service: ServiceFacts | None, otherwise: str) -> str:
     parts = [
         p
         for p in (
-            words.short(service.revision),
+            formatting.short(service.revision),
             service.detail,
-            service.digest and f"digest {words.short(service.digest)}",
+            service.digest and f"digest {formatting.short(service.digest)}",
         )
         if p
     ]

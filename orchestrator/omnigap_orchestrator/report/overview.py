@@ -10,15 +10,15 @@ import polars as pl
 
 from omnigap.vocabulary import INPUTS, OUTPUTS, REFERENCE, Condition, Support
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.gaps.accuracy import AccuracyRow
-from omnigap_orchestrator.analysis.gaps.gap import GapRow
-from omnigap_orchestrator.analysis.rows import ContrastColumns, rows_of
-from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS, ConditionRow
-from omnigap_orchestrator.report import slices, words
+from omnigap_orchestrator.analysis.accuracy import AccuracyRow
+from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS, ConditionRow
+from omnigap_orchestrator.analysis.gap import GapRow
+from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
+from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
-from omnigap_orchestrator.report.facts import ServiceFacts
+from omnigap_orchestrator.report.run_info import ServiceFacts
+from omnigap_orchestrator.report.summary_text import Verdict, verdict
 from omnigap_orchestrator.report.tables import tint
-from omnigap_orchestrator.report.verdict import Verdict, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def model_views(analysis: Analysis, facts: Iterable[ServiceFacts]) -> tuple[Mode
     """The cards of all models, in the order of the denominators. `facts`: of those that were seen."""
     known = {found.name: found for found in facts}
     views = []
-    for place, model in enumerate(slices.models_of(analysis)):
+    for place, model in enumerate(select.models_of(analysis)):
         counts = analysis.frame(CONDITION_COUNTS).filter(pl.col("model") == model)
         architecture = counts["architecture"].drop_nulls().to_list()
         its = known.get(model, ServiceFacts(model))
@@ -83,9 +83,9 @@ def model_views(analysis: Analysis, facts: Iterable[ServiceFacts]) -> tuple[Mode
 
 
 def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mapping[str, str]) -> tuple[MatrixRow, ...]:
-    accuracy = slices.by_condition(rows_of(slices.headline_accuracy(analysis, model), AccuracyRow))
-    gaps = slices.by_condition(rows_of(slices.headline_gaps(analysis, model), GapRow))
-    planned = slices.by_condition(rows_of(counts, ConditionRow))
+    accuracy = select.by_condition(rows_of(select.headline_accuracy(analysis, model), AccuracyRow))
+    gaps = select.by_condition(rows_of(select.headline_gaps(analysis, model), GapRow))
+    planned = select.by_condition(rows_of(counts, ConditionRow))
     return tuple(
         MatrixRow(
             source.value,
@@ -106,17 +106,17 @@ def _cell(
     counts: ConditionRow | None,
     helpers: str,
 ) -> MatrixCell:
-    meaning = words.condition_words(name)
+    meaning = formatting.condition_words(name)
     if accuracy is None or accuracy.estimate is None:
         return MatrixCell(name, meaning, absent=_why_absent(counts))
     assisted = counts is not None and counts.support == Support.ASSISTED.value
     cell = MatrixCell(
         condition=name,
         words=meaning,
-        value=words.percent(accuracy.estimate),
-        interval=words.interval(accuracy.low, accuracy.high, difference=False),
-        n=words.count(accuracy.n),
-        title=f"{meaning}: interval by {words.method(accuracy.method)}",
+        value=formatting.percent(accuracy.estimate),
+        interval=formatting.interval(accuracy.low, accuracy.high, difference=False),
+        n=formatting.count(accuracy.n),
+        title=f"{meaning}: interval by {formatting.method(accuracy.method)}",
         reference=name == REFERENCE.name,
         support="assisted" if assisted else "",
         helpers=helpers or "with help from outside the model",
@@ -126,9 +126,11 @@ def _cell(
     if gap.estimate is None:
         return _with(cell, change="gap refused", title=f"{meaning}: {gap.reason}")
     tone, strength = tint(gap.estimate)
-    limits = words.interval(gap.low, gap.high, difference=True)
-    title = f"{cell.title}. Gap {words.points(gap.estimate)} {limits}, {gap.n} pairs, {words.method(gap.method)}"
-    return _with(cell, change=words.points(gap.estimate), title=title, tone=tone, strength=strength)
+    limits = formatting.interval(gap.low, gap.high, difference=True)
+    title = (
+        f"{cell.title}. Gap {formatting.points(gap.estimate)} {limits}, {gap.n} pairs, {formatting.method(gap.method)}"
+    )
+    return _with(cell, change=formatting.points(gap.estimate), title=title, tone=tone, strength=strength)
 
 
 def _with(cell: MatrixCell, **changes: Any) -> MatrixCell:
@@ -151,10 +153,10 @@ def _why_absent(counts: ConditionRow | None) -> str:
 
 
 def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
-    spans = [_span_of(row) for row in rows_of(slices.headline_gaps(analysis, model), GapRow)]
+    spans = [_span_of(row) for row in rows_of(select.headline_gaps(analysis, model), GapRow)]
     if all(span.estimate is None for span in spans):
         return None
-    title = f"Gap against {analysis.options.reference} with {slices.level_words(analysis)} intervals"
+    title = f"Gap against {analysis.options.reference} with {select.level_words(analysis)} intervals"
     axis = "gap, points of accuracy; left of the line: loss"
     return interval_plot(spans, f"forest{place + 1}", title, axis, row=41, left=40)
 
@@ -170,6 +172,6 @@ def gap_span(row: ContrastColumns, label: str, modality: str = "text", hollow: b
     """A row of gaps or effects as a row of an interval plot."""
     if row.estimate is None:
         return Span(label, note=f"refused: {row.lacking} pairs lacking" if row.planned else "not supported")
-    note = f"{words.points(row.estimate)}  {words.interval(row.low, row.high, difference=True)}"
+    note = f"{formatting.points(row.estimate)}  {formatting.interval(row.low, row.high, difference=True)}"
     limits = in_points(row.low), in_points(row.high)
     return Span(label, in_points(row.estimate), *limits, note, modality, hollow)

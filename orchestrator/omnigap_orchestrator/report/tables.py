@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import polars as pl
 
-from omnigap_orchestrator.analysis.rows import rows_of, schema_of
-from omnigap_orchestrator.report import words
+from omnigap_orchestrator.analysis.table import rows_of, schema_of
+from omnigap_orchestrator.report import formatting
 from omnigap_orchestrator.report.media import Medium
 
 RowT = TypeVar("RowT")
@@ -101,54 +101,54 @@ def optional(column: Column[RowT]) -> Column[RowT]:
 
 
 def _says(cell: Cell) -> bool:
-    return cell.shown not in ("", words.NOTHING) or cell.medium is not None
+    return cell.shown not in ("", formatting.NOTHING) or cell.medium is not None
 
 
 def text(
     key: str, label: str, *, css: str = "", write: Callable[[str], str] = str, definition: str = ""
 ) -> Column[Any]:
     def cell(value: Any) -> Cell:
-        return Cell(words.NOTHING if value is None else write(value), css=css)
+        return Cell(formatting.NOTHING if value is None else write(value), css=css)
 
     return _of(key, label, cell, definition, numeric=False)
 
 
 def condition(key: str = "condition", label: str = "Condition") -> Column[Any]:
-    return _of(key, label, lambda name: Cell(name, title=words.condition_words(name)), "condition", numeric=False)
+    return _of(key, label, lambda name: Cell(name, title=formatting.condition_words(name)), "condition", numeric=False)
 
 
 def method(key: str = "method", label: str = "Interval by") -> Column[Any]:
-    return _of(key, label, lambda name: Cell(words.method(name), css="soft method"), "interval", numeric=False)
+    return _of(key, label, lambda name: Cell(formatting.method(name), css="soft method"), "interval", numeric=False)
 
 
 def count(key: str, label: str, *, definition: str = "", zero_soft: bool = False) -> Column[Any]:
     def cell(value: Any) -> Cell:
-        return Cell(words.count(value), _exact(value), css="soft" if zero_soft and not value else "")
+        return Cell(formatting.count(value), _exact(value), css="soft" if zero_soft and not value else "")
 
     return _of(key, label, cell, definition)
 
 
 def number(key: str, label: str, *, digits: int = 2, definition: str = "") -> Column[Any]:
-    return _of(key, label, lambda value: Cell(words.number(value, digits), _exact(value)), definition)
+    return _of(key, label, lambda value: Cell(formatting.number(value, digits), _exact(value)), definition)
 
 
 def p_value(key: str, label: str, *, definition: str = "") -> Column[Any]:
-    return _of(key, label, lambda value: Cell(words.p_value(value), _exact(value)), definition)
+    return _of(key, label, lambda value: Cell(formatting.p_value(value), _exact(value)), definition)
 
 
 def percent(key: str, label: str, *, definition: str = "", digits: int = 1) -> Column[Any]:
-    return _share(key, label, lambda value: words.percent(value, digits), definition)
+    return _share(key, label, lambda value: formatting.percent(value, digits), definition)
 
 
 def points(key: str, label: str, *, definition: str = "", signed: bool = True) -> Column[Any]:
-    return _share(key, label, lambda value: words.points(value, signed=signed), definition)
+    return _share(key, label, lambda value: formatting.points(value, signed=signed), definition)
 
 
 def interval(low: str, high: str, label: str, *, difference: bool = True, definition: str = "interval") -> Column[Any]:
     def cell(row: Any) -> Cell:
         limits = getattr(row, low), getattr(row, high)
         exact = [_exact(limit, 100) for limit in limits]
-        return Cell(words.interval(*limits, difference=difference), low=exact[0], high=exact[1], css="soft")
+        return Cell(formatting.interval(*limits, difference=difference), low=exact[0], high=exact[1], css="soft")
 
     return Column(label, cell, definition, numeric=True, keys=(low, high))
 
@@ -156,8 +156,8 @@ def interval(low: str, high: str, label: str, *, difference: bool = True, defini
 def seconds_interval(low: str, high: str, label: str) -> Column[Any]:
     def cell(row: Any) -> Cell:
         limits = getattr(row, low), getattr(row, high)
-        if not all(words.known(limit) for limit in limits):
-            return Cell(words.NOTHING, low="", high="")
+        if not all(formatting.known(limit) for limit in limits):
+            return Cell(formatting.NOTHING, low="", high="")
         return Cell("[{:.3f}, {:.3f}]".format(*limits), low=_exact(limits[0]), high=_exact(limits[1]), css="soft")
 
     return Column(label, cell, numeric=True, keys=(low, high))
@@ -180,7 +180,7 @@ def _share(key: str, label: str, write: Callable[[float | None], str], definitio
 
 def tint(difference: float | None, full: float = 0.4) -> tuple[str, int]:
     """Tone and strength of a gap: the colour grows with it and is full at `full`."""
-    if difference is None or not words.known(difference) or abs(difference) < 0.0005:
+    if difference is None or not formatting.known(difference) or abs(difference) < 0.0005:
         return "", 0
     return ("loss" if difference < 0 else "gain"), round(6 + 36 * min(abs(difference) / full, 1.0))
 
@@ -192,4 +192,4 @@ def hundred(value: float | None) -> str:
 
 def _exact(value: float | None, scale: float = 1) -> str:
     """The value for CSV, in the unit of its heading; empty where there is none."""
-    return "" if value is None or not words.known(value) else f"{value * scale:.10g}"
+    return "" if value is None or not formatting.known(value) else f"{value * scale:.10g}"

@@ -11,18 +11,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from omnigap_orchestrator.analysis import Analysis
+from omnigap_orchestrator.extras.readback.report_section import MEDIA_BUDGET as CHECKED_BUDGET
+from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
 from omnigap_orchestrator.pipeline.folder import replacing
-from omnigap_orchestrator.report import slices, words
+from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.browser import LONGEST_TEXT, browser_data, chosen_cells, media_in_order
-from omnigap_orchestrator.report.catalogue import Catalogue
-from omnigap_orchestrator.report.checked import MEDIA_BUDGET as CHECKED_BUDGET
-from omnigap_orchestrator.report.checked import CarrierCheck
-from omnigap_orchestrator.report.definitions import DEFINITIONS
-from omnigap_orchestrator.report.facts import RunFacts
-from omnigap_orchestrator.report.media import MediaPath, MediaShelf, shelve
+from omnigap_orchestrator.report.glossary import DEFINITIONS
+from omnigap_orchestrator.report.media import Catalogue, MediaPath, MediaShelf, shelve
 from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
 from omnigap_orchestrator.report.overview import model_views
-from omnigap_orchestrator.report.pick import Picked, pick_entries
+from omnigap_orchestrator.report.run_info import RunFacts
+from omnigap_orchestrator.report.sampling import Picked, pick_entries
 from omnigap_orchestrator.report.sections import all_sections
 
 MEDIA_BUDGET = 50_000_000
@@ -84,7 +83,7 @@ def write_report(
         .generate(
             facts=facts,
             analysis=analysis,
-            level=slices.level_words(analysis),
+            level=select.level_words(analysis),
             counts=_run_counts(results),
             models=model_views(analysis, facts.models),
             sections=all_sections(analysis, results, check, carriers),
@@ -123,7 +122,7 @@ def _environment() -> Environment:
         return Markup(loader.get_source(environment, name)[0])
 
     environment.globals["asset"] = asset
-    environment.filters["short"] = words.short
+    environment.filters["short"] = formatting.short
     return environment
 
 
@@ -140,14 +139,14 @@ class RunCounts:
 
 def _run_counts(results: pl.DataFrame) -> RunCounts:
     def distinct(column: str, word: str) -> str:
-        return words.plural(results[column].n_unique(), word)
+        return formatting.plural(results[column].n_unique(), word)
 
     return RunCounts(
         distinct("item_id", "item"),
         distinct("task", "task"),
         distinct("model", "model"),
         distinct("condition", "condition"),
-        words.plural(results.height, "cell"),
+        formatting.plural(results.height, "cell"),
     )
 
 
@@ -162,14 +161,14 @@ def _browser_note(picked: Picked, shelf: MediaShelf, longest: int) -> str:
     else:
         parts.append(f"The page holds all {picked.total:,}.")
     if shelf.linked:
-        inside = words.plural(shelf.embedded, "medium is", "media are")
+        inside = formatting.plural(shelf.embedded, "medium is", "media are")
         parts.insert(
             0,
-            f"{inside} in the page ({words.human_bytes(shelf.embedded_bytes)}); {shelf.linked:,} are linked, and "
+            f"{inside} in the page ({formatting.human_bytes(shelf.embedded_bytes)}); {shelf.linked:,} are linked, and "
             "play while the run folder lies beside it.",
         )
     if shelf.missing:
-        found = words.plural(shelf.missing, "medium was", "media were")
+        found = formatting.plural(shelf.missing, "medium was", "media were")
         parts.insert(0, f"{found} not found in the run folder.")
     if longest < LONGEST_TEXT:
         parts.insert(0, f"Answers longer than {longest:,} characters are cut here.")

@@ -1,8 +1,6 @@
 """Scores of answer texts: pure functions from an item and a text to a score, flags and word errors."""
 
-from omnigap_orchestrator.scoring.entities import EntityErrors, entity_errors, pooled_entities
-from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags, is_refusal, wrong_language
-from omnigap_orchestrator.scoring.instructions import (
+from omnigap_orchestrator.extras.named_benchmarks.ifeval import (
     Followed,
     Instruction,
     followed,
@@ -10,6 +8,8 @@ from omnigap_orchestrator.scoring.instructions import (
     follows_loosely,
     read_instruction,
 )
+from omnigap_orchestrator.scoring.entities import EntityErrors, entity_errors, pooled_entities
+from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags, is_refusal, wrong_language
 from omnigap_orchestrator.scoring.letters import Choice, find_choice
 from omnigap_orchestrator.scoring.metrics import (
     NO_ERRORS,

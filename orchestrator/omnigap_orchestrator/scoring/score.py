@@ -10,11 +10,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from omnigap.vocabulary import AnswerType, Flag, primary_language
-from omnigap_orchestrator.scoring.calendar import date_match
+from omnigap_orchestrator.extras.named_benchmarks.ifeval import AUDIBLE, IFEVAL_METRICS
+from omnigap_orchestrator.extras.named_benchmarks.voicebench import GOLDS, LETTERS, TASKS, VOICEBENCH_METRICS
 from omnigap_orchestrator.scoring.entities import entity_errors
 from omnigap_orchestrator.scoring.flags import is_refusal
-from omnigap_orchestrator.scoring.following import IFEVAL_METRICS
-from omnigap_orchestrator.scoring.instructions import AUDIBLE
 from omnigap_orchestrator.scoring.korean import (
     choice_korean,
     contains_korean,
@@ -26,10 +25,7 @@ from omnigap_orchestrator.scoring.letters import find_choice
 from omnigap_orchestrator.scoring.metrics import Scored, contains, exact_match, label_match, offered, token_f1
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.normalise.numbers import ordinal
-from omnigap_orchestrator.scoring.numeric import number_match
-from omnigap_orchestrator.scoring.voicebench import VOICEBENCH_METRICS
-from omnigap_orchestrator.scoring.voicebench_bbh import GOLDS, TASKS
-from omnigap_orchestrator.scoring.voicebench_letters import LETTERS
+from omnigap_orchestrator.scoring.numeric import date_match, number_match
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item

@@ -7,9 +7,9 @@ from importlib import metadata
 from pathlib import Path
 
 import omnigap
+from omnigap.channel import MAX_MESSAGE_BYTES
 from omnigap.convert import architecture_to_proto, modality_to_proto, support_to_proto
 from omnigap.digest import digest_of
-from omnigap.limits import MAX_MESSAGE_BYTES
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Condition, Support
 from omnigap_services.adapter import Adapter, Capability, Card

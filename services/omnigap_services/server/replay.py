@@ -7,8 +7,8 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from omnigap.channel import REPLAY_SECONDS
 from omnigap.errors import ContractError
-from omnigap.limits import REPLAY_SECONDS
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_services.server.answer import Answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from omnigap_orchestrator.analysis.diagnostics.by_metric import METRICS_SCHEMA, by_metric
+from omnigap_orchestrator.analysis.answers import METRICS_SCHEMA, by_metric
 
 ROWS = pl.DataFrame(
     [

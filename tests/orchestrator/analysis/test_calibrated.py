@@ -10,9 +10,9 @@ import pytest
 from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import AnalysisOptions, Instrument, IntervalOptions, MissingRule, analyse
-from omnigap_orchestrator.analysis.instrument.calibrated import calibrated
-from omnigap_orchestrator.analysis.instrument.rates import calibrations_of, rates
-from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, correct
+from omnigap_orchestrator.extras.asr_correction.corrected import calibrated
+from omnigap_orchestrator.extras.asr_correction.rates import calibrations_of, rates
+from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct
 
 RULE, OPTIONS = MissingRule(), IntervalOptions(draws=499)
 ENTITY = Calibration("entity", 90, 100, 80, 100)

@@ -6,10 +6,10 @@ import pytest
 from made_up_results import drawn, paired
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, compare
-from omnigap_orchestrator.analysis.controls.blank_and_repeat import blank_accuracy, repeat_noise
-from omnigap_orchestrator.analysis.instrument.calibrated import calibrated
-from omnigap_orchestrator.analysis.instrument.rates import calibrations_of
-from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, corrected
+from omnigap_orchestrator.analysis.controls import blank_accuracy, repeat_noise
+from omnigap_orchestrator.extras.asr_correction.corrected import calibrated
+from omnigap_orchestrator.extras.asr_correction.rates import calibrations_of
+from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, corrected
 
 RULE, OPTIONS = MissingRule(), IntervalOptions(draws=499)
 WHERE = {"pooling": "item_weighted", "missing": "answered_pairs"}

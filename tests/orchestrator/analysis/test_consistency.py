@@ -8,15 +8,8 @@ from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse, item_scores, score_matrices
-from omnigap_orchestrator.analysis.consistency.agreement import (
-    BOOTSTRAP,
-    JEFFREYS,
-    agreement,
-    kappa_and_phi,
-    pairwise_agreement,
-)
-from omnigap_orchestrator.analysis.consistency.flips import flips
-from omnigap_orchestrator.analysis.consistency.rates import agreeing_items
+from omnigap_orchestrator.analysis.agreement import BOOTSTRAP, JEFFREYS, agreement, kappa_and_phi, pairwise_agreement
+from omnigap_orchestrator.analysis.consistency import agreeing_items, flips
 
 
 def measures(results: pl.DataFrame, chance: float | None = None) -> dict[str, dict[str, object]]:

@@ -7,7 +7,7 @@ import pytest
 from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import IntervalOptions, analyse
-from omnigap_orchestrator.analysis.controls.tables import (
+from omnigap_orchestrator.analysis.controls import (
     CONTROL_COUNTS_SCHEMA,
     FIRST_PASS_SCHEMA,
     GUESSING_SCHEMA,

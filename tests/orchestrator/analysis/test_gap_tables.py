@@ -8,8 +8,8 @@ import pytest
 from made_up_results import SIX, drawn, table
 
 from omnigap_orchestrator.analysis import ANALYSIS_VERSION, analyse
-from omnigap_orchestrator.analysis.diagnostics.latency import answers_needed, quantile_interval
-from omnigap_orchestrator.analysis.gaps.architecture import permutation_p
+from omnigap_orchestrator.analysis.architecture import permutation_p
+from omnigap_orchestrator.analysis.latency import answers_needed, quantile_interval
 from omnigap_orchestrator.analysis.summary import TABLES
 
 

@@ -14,7 +14,7 @@ from omnigap_orchestrator.analysis import (
     item_scores,
     score_matrices,
 )
-from omnigap_orchestrator.analysis.gaps.gap import gaps
+from omnigap_orchestrator.analysis.gap import gaps
 
 FAST = AnalysisOptions(intervals=IntervalOptions(draws=299))
 ALLOW = AnalysisOptions(missing=MissingRule(allow=True))

@@ -8,10 +8,10 @@ import pytest
 from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import Instrument, IntervalOptions, MissingRule, analyse
-from omnigap_orchestrator.analysis.instrument.hearing import GOLDS_SCHEMA, hearing
-from omnigap_orchestrator.analysis.instrument.human import LABELS_SCHEMA, human
-from omnigap_orchestrator.analysis.instrument.rates import calibrations_of, effective_size, rates
-from omnigap_orchestrator.analysis.instrument.rogan_gladen import corrected
+from omnigap_orchestrator.extras.asr_correction.hearing import GOLDS_SCHEMA, hearing
+from omnigap_orchestrator.extras.asr_correction.human import LABELS_SCHEMA, human
+from omnigap_orchestrator.extras.asr_correction.rates import calibrations_of, effective_size, rates
+from omnigap_orchestrator.extras.asr_correction.rogan_gladen import corrected
 
 OPTIONS = IntervalOptions()
 

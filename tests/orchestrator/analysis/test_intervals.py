@@ -9,9 +9,9 @@ import statsmodels.formula.api as smf
 from scipy import optimize, stats
 from statsmodels.stats.proportion import proportion_confint
 
-from omnigap_orchestrator.analysis.inference.bootstraps import paired_cluster, seed_of, wild_cluster
-from omnigap_orchestrator.analysis.inference.choose import IntervalOptions, Sample, macro_interval, mean_interval
-from omnigap_orchestrator.analysis.inference.closed_form import (
+from omnigap_orchestrator.analysis.bootstrap import paired_cluster, seed_of, wild_cluster
+from omnigap_orchestrator.analysis.choose_interval import IntervalOptions, Sample, macro_interval, mean_interval
+from omnigap_orchestrator.analysis.intervals import (
     ClusterTotals,
     clopper_pearson,
     cluster_t,

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from statsmodels.stats.anova import anova_lm
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, analyse
-from omnigap_orchestrator.analysis.replicates.levels import TwoWay, level_gaps, spreads
+from omnigap_orchestrator.analysis.levels import TwoWay, level_gaps, spreads
 
 ITEMS = 120
 

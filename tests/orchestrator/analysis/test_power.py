@@ -15,8 +15,8 @@ from omnigap_orchestrator.analysis import (
     item_scores,
     score_matrices,
 )
-from omnigap_orchestrator.analysis.power.equivalence import equivalence, tost_p
-from omnigap_orchestrator.analysis.power.sample_size import (
+from omnigap_orchestrator.analysis.equivalence import equivalence, tost_p
+from omnigap_orchestrator.analysis.power import (
     detectable_gap,
     paired_variance,
     pairs_needed,

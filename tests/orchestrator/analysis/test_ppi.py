@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from omnigap_orchestrator.analysis.instrument.ppi import Labelled, ppi_difference, ppi_mean
-from omnigap_orchestrator.analysis.scores.pairs import FloatArray
+from omnigap_orchestrator.analysis.pairs import FloatArray
+from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, ppi_difference, ppi_mean
 
 RNG = np.random.default_rng
 

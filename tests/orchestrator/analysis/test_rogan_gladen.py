@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from omnigap_orchestrator.analysis.inference.closed_form import clopper_pearson
-from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, correct, corrected
+from omnigap_orchestrator.analysis.intervals import clopper_pearson
+from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct, corrected
 
 
 def data(

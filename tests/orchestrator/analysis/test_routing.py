@@ -13,7 +13,7 @@ from omnigap_orchestrator.analysis import (
     item_scores,
     score_matrices,
 )
-from omnigap_orchestrator.analysis.inference.closed_form import tango
+from omnigap_orchestrator.analysis.intervals import tango
 from omnigap_orchestrator.extras.routing.routing import Routing, policies_shown, routes_shown, routing
 
 OPTIONS = IntervalOptions(draws=499)

@@ -5,7 +5,7 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from omnigap_orchestrator.analysis.inference.significance import benjamini_hochberg, holm, mcnemar_exact
+from omnigap_orchestrator.analysis.contrasts import benjamini_hochberg, holm, mcnemar_exact
 
 
 @pytest.mark.parametrize(("b", "c"), [(0, 0), (0, 5), (7, 1), (6, 16), (30, 30), (120, 80), (1500, 1400)])

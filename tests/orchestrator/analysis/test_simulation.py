@@ -5,10 +5,17 @@ import math
 import pytest
 
 from omnigap_orchestrator.analysis import IntervalOptions
-from omnigap_orchestrator.extras.simulation.agreement import AGREEMENTS, TwoConditions, agreement_coverage
+from omnigap_orchestrator.extras.simulation.asr_correction import HEARD, Heard, simulate_heard
 from omnigap_orchestrator.extras.simulation.claims import Claim, claims
-from omnigap_orchestrator.extras.simulation.coverage import SCENARIOS, SCORES, Scenario, simulate
-from omnigap_orchestrator.extras.simulation.heard import HEARD, Heard, simulate_heard
+from omnigap_orchestrator.extras.simulation.coverage import (
+    AGREEMENTS,
+    SCENARIOS,
+    SCORES,
+    Scenario,
+    TwoConditions,
+    agreement_coverage,
+    simulate,
+)
 
 DRAWS = 200
 

@@ -7,8 +7,8 @@ import pytest
 from made_up_results import table
 
 from omnigap_orchestrator.analysis import IntervalOptions, analyse
-from omnigap_orchestrator.analysis.inference.choose import Sample, mean_interval
-from omnigap_orchestrator.analysis.inference.closed_form import tango
+from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
+from omnigap_orchestrator.analysis.intervals import tango
 
 OPTIONS = IntervalOptions(draws=499)
 

@@ -11,11 +11,18 @@ import pytest
 from made_up_results import drawn
 
 from omnigap_orchestrator.analysis import Analysis, analyse
-from omnigap_orchestrator.analysis.gaps.accuracy import ACCURACY
-from omnigap_orchestrator.analysis.gaps.gap import GAPS
-from omnigap_orchestrator.analysis.rows import ContrastColumns, IntervalColumns, rows_of, schema_of
+from omnigap_orchestrator.analysis.accuracy import ACCURACY
+from omnigap_orchestrator.analysis.gap import GAPS
 from omnigap_orchestrator.analysis.summary import TABLES
-from omnigap_orchestrator.analysis.table import AnalysisInput, Derived, Table
+from omnigap_orchestrator.analysis.table import (
+    AnalysisInput,
+    ContrastColumns,
+    Derived,
+    IntervalColumns,
+    Table,
+    rows_of,
+    schema_of,
+)
 
 
 @dataclass(frozen=True)

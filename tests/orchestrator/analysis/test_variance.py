@@ -8,7 +8,7 @@ import statsmodels.formula.api as smf
 from made_up_results import drawn
 from statsmodels.stats.anova import anova_lm
 
-from omnigap_orchestrator.analysis.replicates.variance import crossed, one_way, variance_components
+from omnigap_orchestrator.analysis.variance import crossed, one_way, variance_components
 
 
 def made(items: int = 60, levels: int = 5, seed: int = 2) -> np.ndarray:

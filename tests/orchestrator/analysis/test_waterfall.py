@@ -6,8 +6,8 @@ import pytest
 from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
-from omnigap_orchestrator.analysis.controls.waterfall import waterfall
-from omnigap_orchestrator.analysis.diagnostics.answers import answer_shapes
+from omnigap_orchestrator.analysis.answers import answer_shapes
+from omnigap_orchestrator.analysis.waterfall import waterfall
 
 OPTIONS = IntervalOptions(draws=299)
 

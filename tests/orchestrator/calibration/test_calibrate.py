@@ -13,7 +13,7 @@ from running import Orchestrator, Row, Setting, Silent, item, orchestrate
 from served_doubles import Double, Serve, ServeWire, Wire, plain
 
 from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA
-from omnigap_orchestrator.extras.asr_correction.foils import CalibrationError
+from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import calibrate, report
 

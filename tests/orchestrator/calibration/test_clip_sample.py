@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from omnigap_orchestrator.extras.asr_correction.labels import LabelsError, clip_ids, read_labels
-from omnigap_orchestrator.extras.asr_correction.sample import draw_clips, even_shares
+from omnigap_orchestrator.extras.asr_correction.sheet import draw_clips, even_shares
 
 
 def answers(n: int = 200, models: tuple[str, ...] = ("a", "b"), right: float = 0.8) -> pl.DataFrame:

@@ -9,8 +9,15 @@ import pytest
 
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.extras.asr_correction.foils import CalibrationError, Foil, utterances
-from omnigap_orchestrator.extras.asr_correction.sounds import distance, nearest, neighbouring_numbers, rhyming_letters
+from omnigap_orchestrator.extras.asr_correction.confusables import (
+    CalibrationError,
+    Foil,
+    distance,
+    nearest,
+    neighbouring_numbers,
+    rhyming_letters,
+    utterances,
+)
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.scoring import MetricRules, score
 

@@ -14,8 +14,7 @@ from omnigap.media import ImageLimits, decode_image
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.carriers import CarrierError, ImageStyle, image_carrier_key, image_styles, render_text
 from omnigap_orchestrator.carriers import render as fonts
-from omnigap_orchestrator.carriers.render import FONTS, check_drawable, font_path
-from omnigap_orchestrator.carriers.wrap import wrap
+from omnigap_orchestrator.carriers.render import FONTS, check_drawable, font_path, wrap
 from omnigap_orchestrator.config import ImageConfig
 from omnigap_orchestrator.items import Item, load_items
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from omnigap_orchestrator.cli.main import main
-from omnigap_orchestrator.cli.narrow import parts, print_table, reasons
+from omnigap_orchestrator.cli.tables import parts, print_table, reasons
 
 HEADINGS = ("condition", "answered", "accuracy (95 % interval)", "gap to t2t in points", "corrected for the scorer")
 ROWS = [

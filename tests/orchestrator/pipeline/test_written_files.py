@@ -11,7 +11,7 @@ from served_doubles import Double, Serve, say
 
 from omnigap_orchestrator.export import write
 from omnigap_orchestrator.export.write import current_summary
-from omnigap_orchestrator.extras.readback.schema import VERIFICATION_SCHEMA
+from omnigap_orchestrator.extras.readback.table import VERIFICATION_SCHEMA
 from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.pipeline.folder import load_plan
 from omnigap_orchestrator.run import report

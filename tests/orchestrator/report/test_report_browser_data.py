@@ -10,7 +10,7 @@ from fake_run import FakeRun
 from omnigap_orchestrator.report import browser
 from omnigap_orchestrator.report.browser import browser_data, chosen_cells, media_in_order, script_json
 from omnigap_orchestrator.report.media import shelve
-from omnigap_orchestrator.report.pick import pick_entries
+from omnigap_orchestrator.report.sampling import pick_entries
 
 
 def document(run: FakeRun, results: pl.DataFrame | None = None) -> dict[str, dict[str, list[object]]]:

@@ -11,11 +11,10 @@ from fake_run import FakeRun
 from watched_page import Watched
 
 from omnigap_orchestrator.analysis import Analysis, IntervalOptions, MissingRule, analyse
-from omnigap_orchestrator.extras.readback.chosen import verified_items
-from omnigap_orchestrator.extras.readback.gaps import kept_gaps
-from omnigap_orchestrator.extras.readback.schema import VERIFICATION_SCHEMA
+from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
+from omnigap_orchestrator.extras.readback.select import kept_gaps, verified_items
+from omnigap_orchestrator.extras.readback.table import VERIFICATION_SCHEMA
 from omnigap_orchestrator.report import write_report
-from omnigap_orchestrator.report.checked import CarrierCheck
 
 
 def verification_of(results: pl.DataFrame) -> pl.DataFrame:

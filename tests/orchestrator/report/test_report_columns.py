@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 import pytest
 
-from omnigap_orchestrator.analysis.rows import schema_of
+from omnigap_orchestrator.analysis.table import schema_of
 from omnigap_orchestrator.report import tables
 from omnigap_orchestrator.report.tables import Cell, Column, make_table
 

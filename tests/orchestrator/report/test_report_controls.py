@@ -12,8 +12,8 @@ from watched_page import Watched
 
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report import write_report
-from omnigap_orchestrator.report.control_methods import controls_paragraph
-from omnigap_orchestrator.report.verdict import verdict
+from omnigap_orchestrator.report.methods import controls_paragraph
+from omnigap_orchestrator.report.summary_text import verdict
 from omnigap_orchestrator.results import CONTROLS_SCHEMA
 
 PROMPTS = ("Write down what you hear.", "Write down what you read.")

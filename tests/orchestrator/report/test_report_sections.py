@@ -8,9 +8,9 @@ import polars as pl
 from fake_run import FakeRun, make_run
 
 from omnigap_orchestrator.analysis import Analysis, AnalysisOptions, MissingRule, analyse
+from omnigap_orchestrator.extras.routing.report_section import routing_section
 from omnigap_orchestrator.report.sections.metrics import metrics_section
 from omnigap_orchestrator.report.sections.power import power_section
-from omnigap_orchestrator.report.sections.routing import routing_section
 from omnigap_orchestrator.report.sections.variance import variance_section
 from omnigap_orchestrator.report.tables import Table
 

@@ -8,7 +8,7 @@ import sys
 from xml.etree import ElementTree
 
 from omnigap_orchestrator.report.charts import Dot, Span, interval_plot, task_plot
-from omnigap_orchestrator.report.waterfall_chart import Fall, waterfall_plot
+from omnigap_orchestrator.report.sections.waterfall import Fall, waterfall_plot
 
 SPANS = (Span("s2t", -12.0, -15.0, -9.0, "\u221212.0", "speech"), Span("i2t", note="refused"))
 

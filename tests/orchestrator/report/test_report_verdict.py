@@ -9,7 +9,7 @@ import polars as pl
 from fake_run import FakeRun
 
 from omnigap_orchestrator.analysis import Analysis, analyse
-from omnigap_orchestrator.report.verdict import Verdict, verdict
+from omnigap_orchestrator.report.summary_text import Verdict, verdict
 
 CONDITIONS = ("t2t", "s2t", "i2t", "t2s", "s2s", "i2s")
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from omnigap_orchestrator.report import words
+from omnigap_orchestrator.report import formatting
 
 
 @pytest.mark.parametrize(
@@ -14,46 +14,46 @@ from omnigap_orchestrator.report import words
     [(-0.1234, "\u221212.3"), (0.02, "+2.0"), (0.0, "0.0"), (-0.0001, "0.0"), (None, "\u2013"), (math.nan, "\u2013")],
 )
 def test_points_have_a_sign_and_a_real_minus(value: float | None, written: str) -> None:
-    assert words.points(value) == written
+    assert formatting.points(value) == written
 
 
 @pytest.mark.parametrize(
     ("value", "written"), [(0.00001, "< .0001"), (0.0312, ".0312"), (0.99999, "1"), (1.0, "1"), (None, "\u2013")]
 )
 def test_p_values(value: float | None, written: str) -> None:
-    assert words.p_value(value) == written
+    assert formatting.p_value(value) == written
 
 
 def test_an_interval_without_limits_is_a_dash() -> None:
-    assert words.interval(None, 0.3, difference=True) == "\u2013"
-    assert words.interval(-0.1, 0.3, difference=True) == "[\u221210.0, +30.0]"
-    assert words.interval(0.1, 0.3, difference=False) == "[10.0, 30.0]"
+    assert formatting.interval(None, 0.3, difference=True) == "\u2013"
+    assert formatting.interval(-0.1, 0.3, difference=True) == "[\u221210.0, +30.0]"
+    assert formatting.interval(0.1, 0.3, difference=False) == "[10.0, 30.0]"
 
 
 def test_conditions_in_words_and_foreign_labels_as_they_are() -> None:
-    assert words.condition_words("i2s") == "question as image, spoken answer"
-    assert words.condition_words("a2v") == "a2v"
+    assert formatting.condition_words("i2s") == "question as image, spoken answer"
+    assert formatting.condition_words("a2v") == "a2v"
 
 
 def test_lists_and_plurals() -> None:
-    assert words.listed(["a"]) == "a"
-    assert words.listed(["a", "b", "c"]) == "a, b and c"
-    assert words.plural(1, "item") == "1 item"
-    assert words.plural(2000, "entry", "entries") == "2,000 entries"
+    assert formatting.listed(["a"]) == "a"
+    assert formatting.listed(["a", "b", "c"]) == "a, b and c"
+    assert formatting.plural(1, "item") == "1 item"
+    assert formatting.plural(2000, "entry", "entries") == "2,000 entries"
 
 
 def test_a_method_that_has_no_name_yet_is_still_readable() -> None:
-    assert words.method("some_new_thing") == "some new thing"
-    assert words.method("tango") == "Tango score"
+    assert formatting.method("some_new_thing") == "some new thing"
+    assert formatting.method("tango") == "Tango score"
 
 
 def test_digests_are_cut_short_and_names_are_not() -> None:
-    assert words.short("ab" * 32) == "abababababab"
-    assert words.short("large-v3") == "large-v3"
+    assert formatting.short("ab" * 32) == "abababababab"
+    assert formatting.short("large-v3") == "large-v3"
 
 
 def test_a_small_number_is_not_written_as_nothing() -> None:
-    assert [words.number(value, 3) for value in (1e-5, -1e-5, 0.0, 0.0006)] == [
+    assert [formatting.number(value, 3) for value in (1e-5, -1e-5, 0.0, 0.0006)] == [
         "<0.001",
         ">\u22120.001",
         "0.000",

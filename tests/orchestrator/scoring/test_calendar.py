@@ -3,7 +3,7 @@
 import pytest
 
 from omnigap_orchestrator.scoring import normalise
-from omnigap_orchestrator.scoring.calendar import date_match
+from omnigap_orchestrator.scoring.numeric import date_match
 
 
 def verdict(answer: str, *golds: str, question: str = "") -> bool:

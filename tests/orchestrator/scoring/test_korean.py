@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring import normalise, score, word_errors
-from omnigap_orchestrator.scoring.normalise.korean_numbers import sino_value
+from omnigap_orchestrator.scoring.normalise.korean import sino_value
 
 ONE_FORM = {
     "21": ["이십일", "21", "스물하나"],

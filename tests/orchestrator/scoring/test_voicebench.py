@@ -7,11 +7,9 @@ import time
 import pytest
 
 from omnigap.vocabulary import AnswerType, Flag
+from omnigap_orchestrator.extras.named_benchmarks.voicebench import clean, published_letter, published_verdict, refuses
 from omnigap_orchestrator.items.item import Check, Item
 from omnigap_orchestrator.scoring import score
-from omnigap_orchestrator.scoring.voicebench import refuses
-from omnigap_orchestrator.scoring.voicebench_bbh import published_verdict
-from omnigap_orchestrator.scoring.voicebench_letters import clean, published_letter
 
 
 def item(*answers: str, name: str = "q", checks: tuple[Check, ...] = ()) -> Item:

@@ -6,8 +6,7 @@ import pytest
 
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.carriers import spoken_text
-from omnigap_orchestrator.extras.readback.compare import compare
-from omnigap_orchestrator.extras.readback.keys import keys_of, names_of
+from omnigap_orchestrator.extras.readback.compare import compare, keys_of, names_of
 from omnigap_orchestrator.items import Item
 
 CHOICES = ("Berlin", "a plumber", "sea", "Munich")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from omnigap.vocabulary import AnswerType
+from omnigap_orchestrator.extras.readback.check import Ability, Reading, Verdict, abilities, judge
 from omnigap_orchestrator.extras.readback.compare import compare
-from omnigap_orchestrator.extras.readback.verdict import Ability, Reading, Verdict, abilities, judge
 from omnigap_orchestrator.items import Item
 
 ITEM = Item("i", "t", "en", "Which river flows through the old city of Cairo?", ("Nile",), AnswerType.ENTITY)

@@ -15,9 +15,9 @@ from verifiable import Make, Verifiable, maker
 
 from omnigap.media import encode_png
 from omnigap.vocabulary import Condition, Modality
-from omnigap_orchestrator.extras.readback.chosen import only, verified_items
-from omnigap_orchestrator.extras.readback.drive import Choices
-from omnigap_orchestrator.extras.readback.schema import VERIFICATION_SCHEMA
+from omnigap_orchestrator.extras.readback.run import Choices
+from omnigap_orchestrator.extras.readback.select import only, verified_items
+from omnigap_orchestrator.extras.readback.table import VERIFICATION_SCHEMA
 from omnigap_orchestrator.pipeline.folder import FolderError
 from omnigap_orchestrator.run import report, verify
 from omnigap_services.adapter import NATIVE

@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from model_double import CARD, PATIENCE_S, Double, Gate, Running, Start, asking, entered, heard_from
 
+from omnigap.channel import MAX_MESSAGE_BYTES
 from omnigap.errors import ContractError
-from omnigap.limits import MAX_MESSAGE_BYTES
 from omnigap.rpc_errors import from_rpc_error
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason

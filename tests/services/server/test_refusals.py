@@ -7,7 +7,7 @@ import math
 import pytest
 from model_double import Double, Running, Start, asking, refusal_of
 
-from omnigap.limits import MAX_MESSAGE_BYTES
+from omnigap.channel import MAX_MESSAGE_BYTES
 from omnigap.media import encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Reason, Support

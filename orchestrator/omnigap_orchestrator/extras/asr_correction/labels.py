@@ -8,8 +8,8 @@ import polars as pl
 
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
-from omnigap_orchestrator.analysis.instrument.human import LABELS_SCHEMA
-from omnigap_orchestrator.analysis.scores.pairs import is_scored
+from omnigap_orchestrator.analysis.pairs import is_scored
+from omnigap_orchestrator.extras.asr_correction.human import LABELS_SCHEMA
 
 WORDS: dict[str, float | None] = {
     **dict.fromkeys(("right", "1", "1.0", "true", "yes", "correct"), 1.0),

@@ -1,6 +1,6 @@
 """Other people's results: per-item tables in any columns, and the result files of benchmarks that a preset knows."""
 
-from omnigap_orchestrator.extras.importers.errors import TableError
+from omnigap_orchestrator.extras.importers.records import TableError
 from omnigap_orchestrator.extras.importers.results import Published, read_published
 from omnigap_orchestrator.extras.importers.table import join_results, read_controls, read_results
 

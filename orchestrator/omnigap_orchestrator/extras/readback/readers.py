@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, primary_language
 from omnigap_orchestrator.config.services import DecodingConfig
-from omnigap_orchestrator.extras.readback.subjects import Subject
+from omnigap_orchestrator.extras.readback.run import Subject
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each

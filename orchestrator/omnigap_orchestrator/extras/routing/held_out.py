@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from omnigap_orchestrator.analysis.inference.choose import Sample, mean_interval
-from omnigap_orchestrator.analysis.inference.closed_form import Interval
+from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
+from omnigap_orchestrator.analysis.intervals import Interval
 from omnigap_orchestrator.analysis.options import IntervalOptions
-from omnigap_orchestrator.analysis.scores.pairs import FloatArray, IntArray, ModelScores
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScores
 
 WIDENED = "_widened"
 """Behind the name of the method whose interval was widened for the choice."""

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.gaps.accuracy import ANSWERED_ONLY
-from omnigap_orchestrator.analysis.gaps.contrasts import MISSING_AS_WRONG
-from omnigap_orchestrator.analysis.inference.bootstraps import seed_of
+from omnigap_orchestrator.analysis.accuracy import ANSWERED_ONLY
+from omnigap_orchestrator.analysis.bootstrap import seed_of
+from omnigap_orchestrator.analysis.contrasts import MISSING_AS_WRONG
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule, RoutingOptions
-from omnigap_orchestrator.analysis.rows import schema_of
-from omnigap_orchestrator.analysis.scores.pairs import MODELS, FloatArray, ModelScores
-from omnigap_orchestrator.analysis.table import Derived, Table
-from omnigap_orchestrator.extras.routing.demands import COSTS, CostsOf, costs_of, split_by
+from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, ModelScores
+from omnigap_orchestrator.analysis.table import Derived, Table, schema_of
+from omnigap_orchestrator.extras.routing.constraints import COSTS, CostsOf, costs_of, split_by
 from omnigap_orchestrator.extras.routing.held_out import by_task, ceiling, cross_validated, interval_of
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from omnigap_orchestrator.extras.simulation.agreement import markdown_of_agreement
+from omnigap_orchestrator.extras.simulation.asr_correction import HEARD, markdown_of_heard, simulate_heard
 from omnigap_orchestrator.extras.simulation.claims import claims
 from omnigap_orchestrator.extras.simulation.coverage import (
     SCENARIOS,
     SCORES,
     markdown,
+    markdown_of_agreement,
     markdown_of_scores,
     simulate,
 )
-from omnigap_orchestrator.extras.simulation.heard import HEARD, markdown_of_heard, simulate_heard
 
 
 def main() -> None:

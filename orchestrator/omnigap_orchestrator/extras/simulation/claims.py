@@ -9,18 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from omnigap_orchestrator.analysis.gaps.contrasts import (
+from omnigap_orchestrator.analysis.contrasts import (
     ANSWERED_PAIRS,
     ITEM_WEIGHTED,
     contrast_values,
     estimates,
     gap_contrast,
+    holm,
+    mcnemar_exact,
 )
-from omnigap_orchestrator.analysis.inference.significance import holm, mcnemar_exact
-from omnigap_orchestrator.analysis.instrument.ppi import Labelled, ppi_mean
-from omnigap_orchestrator.analysis.instrument.rogan_gladen import Calibration, correct
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
-from omnigap_orchestrator.analysis.scores.pairs import ModelScores
+from omnigap_orchestrator.analysis.pairs import ModelScores
+from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, ppi_mean
+from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct
 from omnigap_orchestrator.extras.routing.held_out import cross_validated, interval_of
 from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
 

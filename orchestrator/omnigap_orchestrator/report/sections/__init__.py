@@ -5,24 +5,21 @@ from __future__ import annotations
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.report.checked import CarrierCheck
+from omnigap_orchestrator.extras.asr_correction.report_section import calibration_section
+from omnigap_orchestrator.extras.readback.report_section import CarrierCheck, verification_section
+from omnigap_orchestrator.extras.routing.report_section import routing_section
 from omnigap_orchestrator.report.media import MediaShelf
-from omnigap_orchestrator.report.sections.asr import asr_section
-from omnigap_orchestrator.report.sections.calibration import calibration_section
 from omnigap_orchestrator.report.sections.consistency import consistency_section
 from omnigap_orchestrator.report.sections.controls import controls_section
-from omnigap_orchestrator.report.sections.effects import effect_section
-from omnigap_orchestrator.report.sections.gaps import gap_section
+from omnigap_orchestrator.report.sections.gaps import effect_section, gap_section
 from omnigap_orchestrator.report.sections.latency import latency_section
 from omnigap_orchestrator.report.sections.metrics import metrics_section
-from omnigap_orchestrator.report.sections.missing import missing_section
+from omnigap_orchestrator.report.sections.missing import asr_section, missing_section
 from omnigap_orchestrator.report.sections.power import power_section
-from omnigap_orchestrator.report.sections.routing import routing_section
 from omnigap_orchestrator.report.sections.section import Section
 from omnigap_orchestrator.report.sections.tasks import task_section
 from omnigap_orchestrator.report.sections.types import architecture_section
 from omnigap_orchestrator.report.sections.variance import variance_section
-from omnigap_orchestrator.report.sections.verification import verification_section
 from omnigap_orchestrator.report.sections.waterfall import waterfall_section
 
 __all__ = ["Section", "all_sections"]

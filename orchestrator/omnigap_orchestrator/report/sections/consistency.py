@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.consistency.agreement import AGREEMENT, AgreementRow
-from omnigap_orchestrator.analysis.consistency.rates import CONSISTENCY, ConsistencyRow
-from omnigap_orchestrator.analysis.gaps.set_level import SET_LEVEL, SetLevelRow
-from omnigap_orchestrator.report import slices, tables
+from omnigap_orchestrator.analysis.agreement import AGREEMENT, AgreementRow
+from omnigap_orchestrator.analysis.consistency import CONSISTENCY, ConsistencyRow
+from omnigap_orchestrator.analysis.set_level import SET_LEVEL, SetLevelRow
+from omnigap_orchestrator.report import select, tables
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, make_table
 
@@ -26,7 +26,7 @@ def consistency_section(analysis: Analysis) -> Section | None:
     if analysis.frame(CONSISTENCY).is_empty():
         return None
     model = model_column(analysis)
-    level = f"{slices.level_words(analysis)} interval"
+    level = f"{select.level_words(analysis)} interval"
     measures = make_table(
         analysis.frame(CONSISTENCY),
         ConsistencyRow,

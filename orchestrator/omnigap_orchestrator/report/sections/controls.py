@@ -6,17 +6,18 @@ import polars as pl
 
 from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.controls.blank_and_repeat import REPEAT, RepeatRow
-from omnigap_orchestrator.analysis.controls.tables import (
+from omnigap_orchestrator.analysis.controls import (
     BLANK,
     CONTROLS,
     FIRST_PASSES,
+    REPEAT,
     ControlRow,
     FirstPassRow,
     GuessingRow,
+    RepeatRow,
 )
-from omnigap_orchestrator.analysis.rows import rows_of
-from omnigap_orchestrator.report import slices, tables, words
+from omnigap_orchestrator.analysis.table import rows_of
+from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Table, make_table
@@ -49,7 +50,7 @@ def controls_section(analysis: Analysis) -> Section | None:
     )
     shown = [table for table in (_blank(analysis), _repeat(analysis), _first_passes(analysis)) if table.rows]
     lack = int(analysis.frame(CONTROLS).select(pl.col("planned").sum() - pl.col("answered").sum()).item())
-    lacking = f" {words.plural(lack, 'control cell')} lack an answer." if lack else ""
+    lacking = f" {formatting.plural(lack, 'control cell')} lack an answer." if lack else ""
     return Section(
         "controls",
         "Controls",
@@ -63,7 +64,7 @@ def controls_section(analysis: Analysis) -> Section | None:
 
 
 def _blank(analysis: Analysis) -> Table:
-    level = f"{slices.level_words(analysis)} interval"
+    level = f"{select.level_words(analysis)} interval"
     lacking = bool(analysis.frame(BLANK)["lacking"].sum())
     several = analysis.frame(BLANK)["items"].n_unique() > 1
     return make_table(
@@ -88,7 +89,7 @@ def _blank(analysis: Analysis) -> Table:
 
 
 def _repeat(analysis: Analysis) -> Table:
-    level = f"{slices.level_words(analysis)} interval"
+    level = f"{select.level_words(analysis)} interval"
     return make_table(
         analysis.frame(REPEAT),
         RepeatRow,
@@ -132,14 +133,14 @@ def _charts(analysis: Analysis) -> tuple[Chart, ...]:
     """Right on a blank and on the question, one below the other, for each model."""
     charts = []
     frame = analysis.frame(BLANK).filter((pl.col("items") == "all") & pl.col("estimate").is_not_null())
-    for place, model in enumerate(slices.models_of(analysis)):
+    for place, model in enumerate(select.models_of(analysis)):
         spans = [
             Span(
                 row.condition,
                 in_points(row.estimate),
                 in_points(row.low),
                 in_points(row.high),
-                f"{words.percent(row.estimate)} of {words.percent(row.accuracy)} %",
+                f"{formatting.percent(row.estimate)} of {formatting.percent(row.accuracy)} %",
                 modality_of(row.condition),
                 row.condition.endswith("2s"),
             )

@@ -1,18 +1,68 @@
-"""The section of the gaps: every gap with its pairs, test and family, then otherwise pooled and bounded."""
+"""The columns that gaps and effects share: difference, interval, n, discordant pairs, tests, what is lacking."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.gaps.accuracy import AccuracyRow
-from omnigap_orchestrator.analysis.gaps.gap import GAPS, GapRow
-from omnigap_orchestrator.report import slices, tables, words
-from omnigap_orchestrator.report.sections.contrasts import contrast_columns, families
+from omnigap_orchestrator.analysis.accuracy import AccuracyRow
+from omnigap_orchestrator.analysis.gap import GAPS, EffectRow, GapRow
+from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
+from omnigap_orchestrator.report import formatting, select, tables
+from omnigap_orchestrator.report.charts import Span, interval_plot
+from omnigap_orchestrator.report.overview import gap_span
 from omnigap_orchestrator.report.sections.section import Section, model_column
-from omnigap_orchestrator.report.tables import Column, make_table
+from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
+
+
+def contrast_columns(analysis: Analysis, frame: pl.DataFrame) -> list[Column[ContrastColumns]]:
+    alpha = select.alpha(analysis)
+    test = replace(tables.method("p_method", "Test"), definition="mcnemar")
+    one_method = bool((frame["method"] == frame["p_method"]).fill_null(True).all())
+    return [
+        Column("Difference", lambda r: _difference(r, alpha), "gap", numeric=True),
+        tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
+        tables.count("n", "n", definition="n"),
+        Column("b / c", _discordant, "bc", numeric=True, optional=True),
+        tables.p_value("p", "p", definition="mcnemar"),
+        tables.p_value("p_adjusted", "p adjusted", definition="holm"),
+        *([tables.method(label="Interval and test by")] if one_method else [test, tables.method()]),
+        Column("Lacking", _lacking, "missing", numeric=True, optional=True),
+    ]
+
+
+def _difference(row: ContrastColumns, alpha: float) -> Cell:
+    """In points; bold and coloured where it holds after adjustment, `refused` with the reason where there is none."""
+    if row.estimate is None:
+        return Cell("refused" if row.planned else formatting.NOTHING, "", css="soft", title=row.reason or "")
+    sure = row.p_adjusted is not None and row.p_adjusted < alpha
+    tone = "loss" if row.estimate < 0 else "gain"
+    exact = f"{100 * row.estimate:.10g}"
+    return Cell(formatting.points(row.estimate), exact, css=f"strong {tone}" if sure else "", title=row.reason or "")
+
+
+def _lacking(row: ContrastColumns) -> Cell:
+    if not row.lacking:
+        return Cell("", "0")
+    return Cell(f"{row.lacking:,} of {row.planned:,}", str(row.lacking), css="soft", title=row.reason or "")
+
+
+def _discordant(row: ContrastColumns) -> Cell:
+    return Cell(formatting.NOTHING if row.b is None else f"{row.b} / {row.c}")
+
+
+def families(frame: pl.DataFrame) -> str:
+    named = frame.select("adjustment", "family").drop_nulls().unique(maintain_order=True)
+    if named.is_empty():
+        return ""
+    parts = [f"{formatting.method(a)} over {f} tests".replace(") tests", " tests)") for a, f in named.iter_rows()]
+    return f"Families: {'; '.join(parts)}."
+
+
+# The section of the gaps: every gap with its pairs, test and family, then otherwise pooled and bounded.
 
 
 def _meaning() -> Column[Any]:
@@ -21,7 +71,7 @@ def _meaning() -> Column[Any]:
 
 def _short(condition: str) -> str:
     return (
-        words.condition_words(condition)
+        formatting.condition_words(condition)
         .replace(" question", "")
         .replace(" answer", "")
         .replace("question as image", "shown")
@@ -31,7 +81,7 @@ def _short(condition: str) -> str:
 def gap_section(analysis: Analysis) -> Section:
     """Every gap with its pairs, test and family; pooled otherwise and bounded, folded."""
     model = model_column(analysis)
-    gaps = slices.headline_gaps(analysis)
+    gaps = select.headline_gaps(analysis)
     bounds = [tables.interval("bound_low", "bound_high", "Bounds", definition="missing")]
     main = make_table(
         gaps,
@@ -59,7 +109,7 @@ def gap_section(analysis: Analysis) -> Section:
         ],
     )
     accuracy = make_table(
-        slices.headline_accuracy(analysis),
+        select.headline_accuracy(analysis),
         AccuracyRow,
         "accuracy",
         "Accuracy",
@@ -67,7 +117,7 @@ def gap_section(analysis: Analysis) -> Section:
             *model,
             tables.condition(),
             tables.percent("estimate", "Accuracy, %", definition="accuracy"),
-            tables.interval("low", "high", f"{slices.level_words(analysis)} interval", difference=False),
+            tables.interval("low", "high", f"{select.level_words(analysis)} interval", difference=False),
             tables.count("n", "n", definition="n"),
             tables.count("clusters", "Clusters"),
             tables.count("lacking", "Lacking", definition="missing", zero_soft=True),
@@ -93,6 +143,69 @@ def _spelled(key: str, label: str, definition: str) -> Column[Any]:
 def _estimate_columns(analysis: Analysis) -> list[Column[Any]]:
     return [
         tables.points("estimate", "Gap", definition="gap"),
-        tables.interval("low", "high", f"{slices.level_words(analysis)} interval"),
+        tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
         tables.count("n", "n", definition="n"),
     ]
+
+
+# The section of effects: what speaking, showing and voicing cost by themselves and together.
+
+
+def effect_section(analysis: Analysis) -> Section:
+    """Input effects, output effects and interactions, drawn and tabled; the simple effects wait behind a line."""
+    effects = select.headline_effects(analysis)
+    charts = [
+        interval_plot(spans, f"effects{place + 1}", model, "effect, points of accuracy", left=126)
+        for place, model in enumerate(select.models_of(analysis))
+        if (spans := _effect_spans(effects.filter(pl.col("model") == model)))
+    ]
+    formula: Column[EffectRow] = Column("Formula", _formula, "effects")
+
+    def table(frame: pl.DataFrame, key: str, caption: str) -> Table:
+        return make_table(
+            frame,
+            EffectRow,
+            key,
+            caption,
+            [*model_column(analysis), tables.text("effect", "Effect"), formula, *contrast_columns(analysis, frame)],
+            small="points of accuracy; item-weighted, on answered pairs",
+            note=families(frame),
+        )
+
+    simple = pl.col("kind") == "simple"
+    return Section(
+        "effects",
+        "Which side of the conversation costs",
+        "Effects",
+        "An effect of an input is averaged over both kinds of answer, that of spoken answers over the three inputs. An "
+        "interaction tells whether an input costs more (below zero) or less when the answer must be spoken as well.",
+        charts=tuple(charts),
+        tables=(table(effects.filter(~simple), "effects", "Effects and interactions"),),
+        folded=(table(effects.filter(simple), "simple-effects", "Effects at each level of the other side"),),
+    )
+
+
+def _formula(row: EffectRow) -> Cell:
+    return Cell(row.formula.replace("-", formatting.MINUS), css="soft formula")
+
+
+_EFFECT_LABELS = {
+    "speech input": "spoken question",
+    "image input": "shown question",
+    "speech output": "spoken answer",
+    "speech input x speech output": "spoken \u00d7 spoken",
+    "image input x speech output": "shown \u00d7 spoken",
+}
+
+
+def _effect_spans(effects: pl.DataFrame) -> list[Span]:
+    spans: list[Span] = []
+    for kind, heading in (("main", "Effect of a"), ("interaction", "Interaction")):
+        rows = effects.filter(pl.col("kind") == kind)
+        if rows.height:
+            spans.append(Span(heading, heading=True))
+        for row in rows_of(rows, EffectRow):
+            modality = "image" if row.effect.startswith("image") else "speech"
+            label = _EFFECT_LABELS.get(row.effect, row.effect)
+            spans.append(gap_span(row, label, modality, hollow="output" in row.effect))
+    return spans if any(span.estimate is not None for span in spans) else []

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.diagnostics.latency import LATENCY
-from omnigap_orchestrator.report import slices, tables
+from omnigap_orchestrator.analysis.latency import LATENCY
+from omnigap_orchestrator.report import select, tables
 from omnigap_orchestrator.report.charts import Range, latency_plot, modality_of
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Table, make_table
@@ -21,7 +21,7 @@ def latency_section(analysis: Analysis) -> Section | None:
         return None
     total = frame.filter(pl.col("measure") == "latency_s")
     charts = []
-    for place, model in enumerate(slices.models_of(analysis)):
+    for place, model in enumerate(select.models_of(analysis)):
         wide = (
             total.filter((pl.col("model") == model) & pl.col("quantile").is_in([0.5, 0.95]))
             .group_by("condition", maintain_order=True)
@@ -97,7 +97,7 @@ def _latency_table(analysis: Analysis, frame: pl.DataFrame, key: str, caption: s
     for _, name in _QUANTILES:
         columns.append(tables.number(f"seconds_{name}", f"{name}, s", digits=3, definition="latency"))
         columns.append(
-            tables.seconds_interval(f"low_{name}", f"high_{name}", f"{slices.level_words(analysis)} interval")
+            tables.seconds_interval(f"low_{name}", f"high_{name}", f"{select.level_words(analysis)} interval")
         )
     return make_table(wide, _QuantilesRow, key, caption, columns, small="seconds; intervals by order statistics")
 

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.diagnostics.by_metric import METRICS, MetricRow
-from omnigap_orchestrator.report import tables, words
+from omnigap_orchestrator.analysis.answers import METRICS, MetricRow
+from omnigap_orchestrator.report import formatting, tables
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
@@ -94,22 +94,22 @@ def _grid(analysis: Analysis) -> Table:
         def cell(row: _GridRow) -> Cell:
             found = rows.get((row.model, row.metric, name))
             if found is None or found.mean_score is None:
-                return Cell(words.NOTHING, "", title="not planned" if found is None else "no scores")
+                return Cell(formatting.NOTHING, "", title="not planned" if found is None else "no scores")
             base = rows.get((row.model, row.metric, reference))
             tone, strength = "", 0
             if base is not None and base.mean_score is not None:
                 tone, strength = tables.tint(found.mean_score - base.mean_score)
             counts = f"{found.scored:,} of {found.planned:,} cells"
-            unread = f"; unparsable {words.percent(found.unparsable)} %" if found.unparsable else ""
-            title = f"{_name(row.metric)}, {words.condition_words(name)}: {counts}"
-            shown, exact = words.percent(found.mean_score), tables.hundred(found.mean_score)
+            unread = f"; unparsable {formatting.percent(found.unparsable)} %" if found.unparsable else ""
+            title = f"{_name(row.metric)}, {formatting.condition_words(name)}: {counts}"
+            shown, exact = formatting.percent(found.mean_score), tables.hundred(found.mean_score)
             return Cell(shown, exact, title=title, tone=tone, strength=strength, fine=f"{counts}{unread}")
 
         return Column(name, cell, numeric=True)
 
     def items(row: _GridRow) -> Cell:
         counts = [r.items for key, r in rows.items() if key[:2] == (row.model, row.metric)]
-        return Cell(words.count(max(counts)), css="plain")
+        return Cell(formatting.count(max(counts)), css="plain")
 
     grid = make_table(
         keys.with_columns(meaning=pl.col("metric").replace_strict(_MEANINGS, default="", return_dtype=pl.String)),

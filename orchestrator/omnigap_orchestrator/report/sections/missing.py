@@ -6,9 +6,20 @@ import polars as pl
 
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.diagnostics.counts import ERRORS, FLAGS, ErrorRow, FlagRow
-from omnigap_orchestrator.analysis.scores.denominators import CONDITION_COUNTS, ConditionRow
-from omnigap_orchestrator.report import tables, words
+from omnigap_orchestrator.analysis.denominators import (
+    ASR,
+    CONDITION_COUNTS,
+    ERRORS,
+    FLAGS,
+    AsrRow,
+    ConditionRow,
+    ErrorRow,
+    FlagRow,
+)
+from omnigap_orchestrator.analysis.waterfall import WATERFALL, StepRow
+from omnigap_orchestrator.report import formatting, select, tables
+from omnigap_orchestrator.report.charts import Chart, Histogram, histograms
+from omnigap_orchestrator.report.sampling import RIGHT_FROM
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
 
@@ -64,10 +75,10 @@ def missing_section(analysis: Analysis) -> Section:
     )
     lost = int(analysis.frame(ERRORS).filter(pl.col("outcome") != Outcome.UNSUPPORTED.value)["cells"].sum())
     planned = int(analysis.frame(CONDITION_COUNTS)["planned"].sum())
-    lead = f"All {words.plural(planned, 'planned cell')} were answered."
+    lead = f"All {formatting.plural(planned, 'planned cell')} were answered."
     if lost:
         lead = (
-            f"{words.plural(lost, 'cell')} of {planned:,} planned lack an answer. "
+            f"{formatting.plural(lost, 'cell')} of {planned:,} planned lack an answer. "
             "They are missing: not wrong, and not dropped silently."
         )
     return Section(
@@ -77,3 +88,82 @@ def missing_section(analysis: Analysis) -> Section:
         lead,
         tables=(counts, *(t for t in (errors, flags) if t.rows)),
     )
+
+
+# The section of the ASR scorer: what was lost between own text and transcript, and the scorer's own measures.
+
+
+def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
+    """How well the spoken answers were heard; nothing where none was transcribed."""
+    if analysis.frame(ASR).is_empty():
+        return None
+    table = make_table(
+        analysis.frame(ASR),
+        AsrRow,
+        "asr",
+        "Transcripts",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.count("transcribed", "n"),
+            tables.count("empty", "Empty", zero_soft=True),
+            tables.count("silent", "Silent", zero_soft=True, definition="flags"),
+            tables.count("truncated", "Truncated", zero_soft=True),
+            tables.count("suspect", "Suspect", zero_soft=True),
+            tables.count("other_language", "Other language", zero_soft=True),
+            tables.number("mean_avg_logprob", "Avg logprob", definition="asr"),
+            tables.number("mean_no_speech_prob", "No speech", digits=3),
+            tables.number("mean_compression_ratio", "Compression"),
+            tables.optional(tables.percent("wer", "WER to own text, %", definition="wer")),
+            *([tables.count("wer_words", "Words")] if analysis.frame(ASR)["wer"].drop_nulls().len() else []),
+            tables.number("audio_seconds", "Audio, s", digits=0),
+        ],
+        small="means over spoken answers",
+    )
+    voiced = make_table(
+        analysis.frame(WATERFALL).filter(pl.col("step") == "voicing_and_hearing"),
+        StepRow,
+        "voicing",
+        "Heard answer against own text",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.points("estimate", "Heard minus own text", definition="voicing"),
+            tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
+            tables.count("n", "n", definition="n"),
+            tables.method(),
+        ],
+        small="points: what voicing and our own hearing cost, after the words were chosen",
+    )
+    chart = _asr_histograms(results)
+    return Section(
+        "asr",
+        "The ASR scorer as an instrument",
+        "ASR",
+        "Spoken answers are scored as an ASR model hears them, so its errors are part of every gap with a spoken "
+        "answer. In the charts right answers are filled and wrong ones outlined; where the scorer was less sure of the "
+        "wrong ones, some of them were misheard rather than wrong.",
+        charts=(chart,) if chart is not None else (),
+        tables=tuple(t for t in (voiced, table) if t.rows),
+    )
+
+
+_MEASURES = (
+    ("asr_avg_logprob", "Average log probability"),
+    ("asr_no_speech_prob", "No-speech probability"),
+    ("asr_compression_ratio", "Compression ratio"),
+)
+
+_ENOUGH = 20
+"""Transcripts under which a histogram shows nothing."""
+
+
+def _asr_histograms(results: pl.DataFrame) -> Chart | None:
+    scored = results.filter((pl.col("output") == "speech") & pl.col("score").is_not_null())
+    panels = []
+    for name, title in _MEASURES:
+        seen = scored.filter(pl.col(name).is_not_null() & pl.col(name).is_finite())
+        if seen.height >= _ENOUGH:
+            right = pl.col("score") >= RIGHT_FROM
+            panels.append(Histogram(title, seen.filter(right)[name].to_list(), seen.filter(~right)[name].to_list()))
+    return histograms(panels, "asr-measures", "What the scorer said of its own transcripts") if panels else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.power.equivalence import EQUIVALENCE, EquivalenceRow
-from omnigap_orchestrator.analysis.power.sample_size import POWER, PowerRow
-from omnigap_orchestrator.report import tables, words
+from omnigap_orchestrator.analysis.equivalence import EQUIVALENCE, EquivalenceRow
+from omnigap_orchestrator.analysis.power import POWER, PowerRow
+from omnigap_orchestrator.report import formatting, tables
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
 
@@ -16,8 +16,8 @@ def power_section(analysis: Analysis) -> Section | None:
     """q = n / needed at the declared target gap, the gap these items can show, and TOST at the declared margin."""
     if analysis.frame(POWER).is_empty():
         return None
-    target = words.points(analysis.options.target_gap, signed=False)
-    margin = words.points(analysis.options.margin, signed=False)
+    target = formatting.points(analysis.options.target_gap, signed=False)
+    margin = formatting.points(analysis.options.margin, signed=False)
     power = make_table(
         analysis.frame(POWER),
         PowerRow,

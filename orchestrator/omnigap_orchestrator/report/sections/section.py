@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.report import slices, tables
+from omnigap_orchestrator.report import select, tables
 from omnigap_orchestrator.report.charts import Chart
 from omnigap_orchestrator.report.tables import Column, Table
 
@@ -26,4 +26,4 @@ class Section:
 
 def model_column(analysis: Analysis) -> list[Column[Any]]:
     """The column of the model's name, where there is more than one model to tell apart."""
-    return [tables.text("model", "Model")] if len(slices.models_of(analysis)) > 1 else []
+    return [tables.text("model", "Model")] if len(select.models_of(analysis)) > 1 else []

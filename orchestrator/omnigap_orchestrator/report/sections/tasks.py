@@ -10,25 +10,25 @@ import polars as pl
 
 from omnigap.vocabulary import CONDITIONS
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.gaps.accuracy import AccuracyRow
-from omnigap_orchestrator.analysis.gaps.gap import GapRow
-from omnigap_orchestrator.analysis.rows import rows_of
-from omnigap_orchestrator.report import slices, tables, words
+from omnigap_orchestrator.analysis.accuracy import AccuracyRow
+from omnigap_orchestrator.analysis.gap import GapRow
+from omnigap_orchestrator.analysis.table import rows_of
+from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Dot, in_points, modality_of, task_plot
-from omnigap_orchestrator.report.sections.contrasts import contrast_columns, families
+from omnigap_orchestrator.report.sections.gaps import contrast_columns, families
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 
 def task_section(analysis: Analysis) -> Section | None:
     """Accuracy of each task in each condition, tinted by its gap; nothing where there is but one task."""
-    accuracy = slices.headline_task_accuracy(analysis)
+    accuracy = select.headline_task_accuracy(analysis)
     tasks = accuracy["task"].unique(maintain_order=True).to_list()
     if not tasks:
         return None
-    gaps = slices.headline_task_gaps(analysis)
+    gaps = select.headline_task_gaps(analysis)
     charts, heats = [], []
-    for place, model in enumerate(slices.models_of(analysis)):
+    for place, model in enumerate(select.models_of(analysis)):
         mine = accuracy.filter(pl.col("model") == model)
         rows = mine.filter(pl.col("estimate").is_not_null())
         dots = [
@@ -94,16 +94,16 @@ def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], mode
         task = row.task
         score, gap = scores.get((task, condition)), differences.get((task, condition))
         if score is None or score.estimate is None:
-            return Cell(words.NOTHING, "", title=score.reason or "" if score else "not planned")
+            return Cell(formatting.NOTHING, "", title=score.reason or "" if score else "not planned")
         tone, strength = tables.tint(gap.estimate) if gap else ("", 0)
-        fine = f"{words.interval(score.low, score.high, difference=False)}, n = {score.n}"
-        title = f"{task}, {words.condition_words(condition)}: {words.percent(score.estimate)} % {fine}"
+        fine = f"{formatting.interval(score.low, score.high, difference=False)}, n = {score.n}"
+        title = f"{task}, {formatting.condition_words(condition)}: {formatting.percent(score.estimate)} % {fine}"
         if gap is not None and gap.estimate is not None:
-            limits = words.interval(gap.low, gap.high, difference=True)
-            title += f"; gap {words.points(gap.estimate)} {limits}"
-            fine += f"; gap {words.points(gap.estimate)}"
+            limits = formatting.interval(gap.low, gap.high, difference=True)
+            title += f"; gap {formatting.points(gap.estimate)} {limits}"
+            fine += f"; gap {formatting.points(gap.estimate)}"
         return Cell(
-            words.percent(score.estimate, 0),
+            formatting.percent(score.estimate, 0),
             f"{100 * score.estimate:.10g}",
             title=title,
             tone=tone,

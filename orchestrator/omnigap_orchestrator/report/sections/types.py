@@ -6,7 +6,7 @@ import polars as pl
 
 from omnigap.vocabulary import CONDITIONS
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.gaps.architecture import (
+from omnigap_orchestrator.analysis.architecture import (
     ARCHITECTURE_MODELS,
     ARCHITECTURE_TESTS,
     ARCHITECTURES,
@@ -14,7 +14,7 @@ from omnigap_orchestrator.analysis.gaps.architecture import (
     ArchitectureRow,
     ArchitectureTestRow,
 )
-from omnigap_orchestrator.analysis.rows import rows_of
+from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.report import tables
 from omnigap_orchestrator.report.charts import TypeDot, architecture_plot
 from omnigap_orchestrator.report.sections.section import Section

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.replicates.levels import LEVELS, SPREADS, LevelRow, SpreadRow
-from omnigap_orchestrator.analysis.replicates.variance import VARIANCE, VarianceRow
-from omnigap_orchestrator.analysis.rows import rows_of
-from omnigap_orchestrator.report import slices, tables, words
+from omnigap_orchestrator.analysis.levels import LEVELS, SPREADS, LevelRow, SpreadRow
+from omnigap_orchestrator.analysis.table import rows_of
+from omnigap_orchestrator.analysis.variance import VARIANCE, VarianceRow
+from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
@@ -34,7 +34,7 @@ def variance_section(analysis: Analysis) -> Section | None:
         return None
     charts = tuple(
         chart
-        for number, model in enumerate(slices.models_of(analysis))
+        for number, model in enumerate(select.models_of(analysis))
         if (chart := _chart(analysis, model, number)) is not None
     )
     found = (_spreads(analysis), _levels(analysis), _components(analysis))
@@ -65,7 +65,7 @@ def _lead(analysis: Analysis) -> str:
         "where it would hold for other fonts or voices of the kind too, to a font or voice where it hangs on that."
     )
     sentences = [meaning]
-    several = len(slices.models_of(analysis)) > 1
+    several = len(select.models_of(analysis)) > 1
     for row in analysis.rows(SPREADS):
         sentences.append(_sentence(row, analysis, several))
     return " ".join(sentences[:7])
@@ -74,9 +74,9 @@ def _lead(analysis: Analysis) -> str:
 def _sentence(row: SpreadRow, analysis: Analysis, several: bool) -> str:
     one, many = FACTORS[row.factor]
     whose = f"{row.model}, {row.condition}" if several else row.condition
-    gap, span = words.points(row.estimate), f"{words.points(row.lowest)} to {words.points(row.highest)}"
+    gap, span = formatting.points(row.estimate), f"{formatting.points(row.lowest)} to {formatting.points(row.highest)}"
     over = f"{gap} points over {row.levels} {many} ({span})"
-    kind = words.plural(row.levels, one, many)
+    kind = formatting.plural(row.levels, one, many)
     return {
         "no_gap": f"{whose}: no gap is shown over {kind} ({gap}, {span}).",
         "modality": f"{whose}: {over}; it holds beyond these {many}.",
@@ -101,7 +101,7 @@ def _factor() -> Column[Any]:
 
 
 def _spreads(analysis: Analysis) -> Table:
-    level = slices.level_words(analysis)
+    level = select.level_words(analysis)
     return make_table(
         analysis.frame(SPREADS),
         SpreadRow,
@@ -133,11 +133,11 @@ def _left_out(frame: pl.DataFrame) -> list[Column[Any]]:
 
 
 def _sd(row: SpreadRow) -> Cell:
-    return Cell(words.points(row.level_sd, signed=False), f"{100 * row.level_sd:.10g}")
+    return Cell(formatting.points(row.level_sd, signed=False), f"{100 * row.level_sd:.10g}")
 
 
 def _factors(names: str) -> str:
-    return ", ".join(FACTORS[name][0] for name in names.split(", ")) if names else words.NOTHING
+    return ", ".join(FACTORS[name][0] for name in names.split(", ")) if names else formatting.NOTHING
 
 
 def _levels(analysis: Analysis) -> Table:
@@ -152,7 +152,7 @@ def _levels(analysis: Analysis) -> Table:
             _factor(),
             tables.text("level", "Level", write=_level),
             tables.points("estimate", "Gap", definition="gap"),
-            tables.interval("low", "high", f"{slices.level_words(analysis)} interval"),
+            tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
             tables.p_value("p_adjusted", "p (Holm)", definition="p"),
             tables.count("n", "n", definition="n"),
             tables.optional(tables.count("lacking", "Lacking", definition="missing", zero_soft=True)),
@@ -215,5 +215,5 @@ def _span(
     if estimate is None:
         return Span(label, note="refused")
     low, high = limits
-    note = f"{words.points(estimate)}  {words.interval(low, high, difference=True)}"
+    note = f"{formatting.points(estimate)}  {formatting.interval(low, high, difference=True)}"
     return Span(label, in_points(estimate), in_points(low), in_points(high), note, modality, hollow)

@@ -1,12 +1,141 @@
-"""Normalises Korean: composed syllables, no punctuation, numerals as digits; and knows the endings of an eojeol."""
+"""Korean numerals, Sino-Korean and native, become digits where they can be nothing else: 이십일 -> 21, 세 개 -> 3개."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from omnigap_orchestrator.scoring.normalise import korean_numbers
-from omnigap_orchestrator.scoring.normalise.tables import listed
+from omnigap_orchestrator.scoring.normalise.numbers import listed
+
+_SINO = {"영": 0, "공": 0, "일": 1, "이": 2, "삼": 3, "사": 4, "오": 5, "육": 6, "륙": 6, "칠": 7, "팔": 8, "구": 9}
+_TENS = {"십": 10, "백": 100, "천": 1000}
+_MYRIADS = {"만": 10**4, "억": 10**8, "조": 10**12}
+
+_NATIVE_UNITS = {
+    "하나": 1, "한": 1, "둘": 2, "두": 2, "셋": 3, "세": 3, "석": 3, "넷": 4, "네": 4, "다섯": 5,
+    "여섯": 6, "일곱": 7, "여덟": 8, "아홉": 9,
+}  # fmt: skip
+_NATIVE_TENS = {"열": 10, "스물": 20, "스무": 20, "서른": 30, "마흔": 40, "쉰": 50, "예순": 60, "일흔": 70, "여든": 80}
+_NATIVE_TENS |= {"아흔": 90}
+_NATIVE = {
+    **_NATIVE_UNITS,
+    **_NATIVE_TENS,
+    **{ten + unit: a + b for ten, a in _NATIVE_TENS.items() for unit, b in _NATIVE_UNITS.items()},
+}
+_COUNTED_ONLY = frozenset(("한", "두", "세", "석", "네", "열", "쉰"))
+"""Native numerals that are other words as well; they need a counter behind them."""
+
+COUNTERS = sorted(
+    listed(
+        "개월 개 명 살 세기 세 마리 시간 시 분 초 권 번째 번 가지 달 잔 병 대 자루 송이 장",
+        "사람 쪽 줄 년 월 일 원 도 퍼센트 층 위 회",
+        "주일 주 배 점 등 인 미터 킬로미터 센티미터 밀리미터 킬로그램 그램 리터 킬로",
+        "학년 호 달러 유로 엔 글자 쌍 켤레 그루 다리 가닥",
+    ),
+    key=len,
+    reverse=True,
+)
+_COUNTER = "|".join(COUNTERS)
+_SINO_RUN = f"[{''.join((*_SINO, *_TENS, *_MYRIADS))}]"
+_NATIVE_RUN = "|".join(sorted(_NATIVE, key=len, reverse=True))
+
+# Single Sino-Korean digits before these counters are other words too often (사회 society, 이번 this time).
+_SURE_COUNTERS = "|".join(
+    listed("개월 세기 시간 번째 년 월 퍼센트 주일 학년 미터 킬로미터 센티미터 킬로그램 그램 달러 유로 글자")
+)
+
+_COUNTED_NATIVE = re.compile(rf"(?<!\S)({_NATIVE_RUN}) ?(?=(?:{_COUNTER}))")
+_PLAIN_NATIVE = "|".join(n for n in sorted(_NATIVE, key=len, reverse=True) if n not in _COUNTED_ONLY)
+_BARE_NATIVE = re.compile(rf"(?<!\S)({_PLAIN_NATIVE})")
+# 이십일 is 21 and not the 20th day, except behind a month.
+_COUNTED_SINO = re.compile(rf"(?<!\S)({_SINO_RUN}{{2,}}) ?(?=(?:{'|'.join(c for c in COUNTERS if c != '일')}))")
+_SURE_SINO = re.compile(rf"(?<!\S)({_SINO_RUN}) ?(?=(?:{_SURE_COUNTERS}))")
+_DAY_SINO = re.compile(rf"(?<=\d월 )({_SINO_RUN}+) ?(?=일)")
+_BARE_SINO = re.compile(rf"(?<!\S)({_SINO_RUN}{{2,}})")
+_DECIMAL = re.compile(rf"(?<!\S)({_SINO_RUN}+|\d+) ?점 ?([{''.join(_SINO)}](?: ?[{''.join(_SINO)}])*)")
+_MIXED = re.compile(r"\d+(?:\.\d+)?(?:[십백천]?[만억조]|[백천])(?: ?\d+(?:\.\d+)?(?:[십백천]?[만억조]|[백천])?)*")
+_MIXED_PART = re.compile(r"(\d+(?:\.\d+)?)([십백천]?)([만억조]?)")
+_FIRST = re.compile(r"(?<!\S)(?:첫 ?번째|첫째)")
+_ORDINALS = {"둘째": "2번째", "셋째": "3번째", "넷째": "4번째", "다섯째": "5번째"}
+_MONTHS = {"유월": "6월", "시월": "10월"}
+
+
+def sino_value(text: str) -> int | None:
+    """The value of a well-formed Sino-Korean numeral (천구백육십구 -> 1969), None for anything else."""
+    total = section = digit = 0
+    last_ten, last_myriad = 10**4, 10**16
+    has_digit = False
+    for c in text:
+        if c in _SINO:
+            if has_digit or (_SINO[c] == 0 and len(text) > 1):
+                return None
+            digit, has_digit = _SINO[c], True
+        elif c in _TENS:
+            if _TENS[c] >= last_ten:
+                return None
+            section += (digit if has_digit else 1) * _TENS[c]
+            last_ten, digit, has_digit = _TENS[c], 0, False
+        elif c in _MYRIADS:
+            if _MYRIADS[c] >= last_myriad:
+                return None
+            section += digit
+            total += (section or 1) * _MYRIADS[c]
+            last_myriad, last_ten = _MYRIADS[c], 10**4
+            section, digit, has_digit = 0, 0, False
+        else:
+            return None
+    return total + section + digit if text else None
+
+
+def _sino(match: re.Match[str]) -> str:
+    value = sino_value(match[1])
+    return match[0] if value is None else str(value)
+
+
+def _bare_sino(match: re.Match[str]) -> str:
+    """Two syllables are a number for sure only around a ten: 만일 is "if", 천사 an angel, 오만 a country."""
+    word = match[1]
+    return _sino(match) if len(word) > 2 or "십" in word else match[0]
+
+
+def _decimal(match: re.Match[str]) -> str:
+    whole = match[1] if match[1].isdigit() else sino_value(match[1])
+    if whole is None:
+        return match[0]
+    return f"{whole}." + "".join(str(_SINO[c]) for c in match[2] if c != " ")
+
+
+def _mixed(match: re.Match[str]) -> str:
+    """3만 5천 -> 35000, 1억 2000만 -> 120000000."""
+    total = 0.0
+    for number, ten, myriad in _MIXED_PART.findall(match[0]):
+        total += float(number) * _TENS.get(ten, 1) * _MYRIADS.get(myriad, 1)
+    return str(int(total)) if total == int(total) else match[0]
+
+
+def whole_number(text: str) -> str | None:
+    """The digits of a text that is one numeral and nothing else (삼 -> 3, 하나 -> 1), None for any other text."""
+    value = _NATIVE.get(text, sino_value(text))
+    return None if value is None else str(value)
+
+
+def convert(text: str) -> str:
+    """Digits for the numerals of normalised Korean text; a counter is joined to its number (3 개 -> 3개)."""
+    text = _FIRST.sub("1번째", text)
+    for word, written in (_ORDINALS | _MONTHS).items():
+        text = re.sub(rf"(?<!\S){word}", written, text)
+    text = _DECIMAL.sub(_decimal, text)
+    text = _COUNTED_NATIVE.sub(lambda match: str(_NATIVE[match[1]]), text)
+    text = _COUNTED_SINO.sub(_sino, text)
+    text = _SURE_SINO.sub(_sino, text)
+    text = _DAY_SINO.sub(_sino, text)
+    text = _BARE_SINO.sub(_bare_sino, text)
+    text = _BARE_NATIVE.sub(lambda match: str(_NATIVE[match[1]]), text)
+    text = _MIXED.sub(_mixed, text)
+    return re.sub(rf"(?<=\d) (?=(?:{_COUNTER}))", "", text)
+
+
+# Normalises Korean: composed syllables, no punctuation, numerals as digits; and knows the endings of an eojeol.
 
 _MAX_PASSES = 6
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
@@ -75,7 +204,7 @@ def _once(text: str) -> str:
     text = _KEPT.sub(lambda match: "\0" if match[0] == "." else "\1", text)
     text = "".join(c if unicodedata.category(c)[0] in "LNM" or c in "\0\1" else " " for c in text)
     text = " ".join(text.replace("\0", ".").replace("\1", "-").split())
-    text = korean_numbers.convert(text)
+    text = convert(text)
     text = _MINUS.sub("-", text)
     return _TRAILING_ZEROS.sub(r"\1", _LEADING_ZEROS.sub("", text))
 
@@ -100,7 +229,7 @@ def numbers_apart(text: str) -> str:
     """
     stem = _COPULA_END.sub("", text)
     before, _, last = stem.rpartition(" ")
-    number = korean_numbers.whole_number(last) if stem != text or not before else None
+    number = whole_number(last) if stem != text or not before else None
     if number is not None:
         text = f"{before} {number}".strip()
     return " ".join(re.sub(r"(?<=\d)(?=[^\d.\s])", " ", text).split())
@@ -133,4 +262,4 @@ def _counts(wanted: str, rest: str) -> bool:
     """A number is found with its counter behind it: 1969 in 1969년에."""
     if not wanted[-1].isdigit():
         return False
-    return any(rest.startswith(c) and ENDING.fullmatch(rest[len(c) :]) for c in korean_numbers.COUNTERS)
+    return any(rest.startswith(c) and ENDING.fullmatch(rest[len(c) :]) for c in COUNTERS)

@@ -1,4 +1,4 @@
-"""Number words of English become digits: cardinals, years as spoken, decimals, ordinals, decades, fractions, signs."""
+"""Word lists, written as one string, and the mark that parts tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from omnigap_orchestrator.scoring.normalise.tables import listed
+BREAK = ","
+"""Stands where punctuation parted two words, so that "one, two" is never read as one number. Gone in the result."""
+
+
+def listed(*lines: str) -> list[str]:
+    """The words of the lines, in order."""
+    return " ".join(lines).split()
+
+
+# Number words of English become digits: cardinals, years as spoken, decimals, ordinals, decades, fractions, signs.
 
 _DIGITS = listed("zero one two three four five six seven eight nine")
 _TEENS = listed("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from omnigap_orchestrator.scoring.normalise.numbers import is_number
-from omnigap_orchestrator.scoring.normalise.tables import BREAK, listed
+from omnigap_orchestrator.scoring.normalise.numbers import BREAK, is_number, listed
 
 MONTHS = listed("january february march april may june july august september october november december")
 _SHORT = {name[:3]: name for name in MONTHS if name != "may"} | {"sept": "september"}

@@ -9,9 +9,9 @@ import numpy as np
 from omnigap.media.audio import PCM
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Modality
+from omnigap_orchestrator.extras.conform.check import Finding, check, failed, judged, skipped
 from omnigap_orchestrator.extras.conform.reply import Reply
 from omnigap_orchestrator.extras.conform.subject import Subject
-from omnigap_orchestrator.extras.conform.verdict import Finding, check, failed, judged, skipped
 
 NO_SPEECH = "no condition answered with audio"
 _SILENCE_PEAK = 4

@@ -1,0 +1,121 @@
+"""Accuracy per model and condition, over all tasks and by task, with its denominators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+import polars as pl
+
+from omnigap_orchestrator.analysis.choose_interval import Sample, macro_interval, mean_interval
+from omnigap_orchestrator.analysis.contrasts import ITEM_WEIGHTED, MISSING_AS_WRONG, TASK_MACRO, Estimate, pooled_mean
+from omnigap_orchestrator.analysis.options import IntervalOptions
+from omnigap_orchestrator.analysis.pairs import MODELS, ModelScores
+from omnigap_orchestrator.analysis.table import EstimateColumns, Table, schema_of
+
+
+@dataclass(frozen=True)
+class _AccuracyKey:
+    model: str
+    condition: str
+    task: str | None
+    pooling: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyRow(EstimateColumns, _AccuracyKey):
+    """`task` is null for all tasks; `pooling`: item_weighted, task_macro.
+
+    `missing`: answered_only, missing_as_wrong.
+    """
+
+
+ACCURACY_SCHEMA = schema_of(AccuracyRow)
+
+ANSWERED_ONLY = "answered_only"
+
+
+def accuracy(models: Sequence[ModelScores], options: IntervalOptions) -> pl.DataFrame:
+    """Mean score of every condition, item-weighted and task-macro, on answered items and with missing as wrong.
+
+    Returns:
+        A frame of `ACCURACY_SCHEMA`. The bounds take every missing score as wrong, and as right.
+    """
+    rows = [
+        (scores.model, condition, None, pooling, missing, *_columns(estimate))
+        for scores in models
+        for condition in scores.conditions
+        for pooling in (ITEM_WEIGHTED, TASK_MACRO)
+        for missing, estimate in _estimates(scores, condition, pooling, options)
+    ]
+    return pl.DataFrame(rows, schema=ACCURACY_SCHEMA, orient="row").fill_nan(None)
+
+
+def accuracy_by_task(models: Sequence[ModelScores], options: IntervalOptions) -> pl.DataFrame:
+    """The same within each task, item-weighted."""
+    rows = [
+        (scores.model, condition, name, ITEM_WEIGHTED, missing, *_columns(estimate))
+        for scores in models
+        for code, name in enumerate(scores.tasks)
+        for part in (scores.where(scores.task == code),)
+        for condition in scores.conditions
+        for missing, estimate in _estimates(part, condition, ITEM_WEIGHTED, options, name)
+    ]
+    return pl.DataFrame(rows, schema=ACCURACY_SCHEMA, orient="row").fill_nan(None)
+
+
+def _columns(estimate: Estimate) -> tuple[object, ...]:
+    return astuple(estimate)[: len(fields(EstimateColumns))]
+
+
+def _estimates(
+    scores: ModelScores, condition: str, pooling: str, options: IntervalOptions, task: str = ""
+) -> Iterator[tuple[str, Estimate]]:
+    column = scores.column(condition)
+    planned = scores.where(scores.planned[:, column] > 0)
+    if len(planned.task) == 0:
+        return
+    one_replicate = bool((planned.planned[:, column] == 1).all())
+    lacking = int(planned.lacking([column]).sum())
+    low, high = (pooled_mean(side[:, column], planned, pooling) for side in (planned.low, planned.high))
+    first: Estimate | None = None
+    for missing, values in ((ANSWERED_ONLY, planned.score[:, column]), (MISSING_AS_WRONG, planned.low[:, column])):
+        if first is not None and lacking == 0:
+            yield missing, first
+            continue
+        part = planned.where(~np.isnan(values))
+        used = values[~np.isnan(values)]
+        sample = Sample(
+            used, part.cluster, part.task, one_replicate and bool(np.isin(used, (0.0, 1.0)).all()), difference=False
+        )
+        choose = mean_interval if pooling == ITEM_WEIGHTED else macro_interval
+        interval = choose(sample, options, scores.model, condition, task, pooling, missing)
+        first = Estimate(
+            estimate=pooled_mean(used, part, pooling) if len(used) else math.nan,
+            low=interval.low,
+            high=interval.high,
+            method=interval.method,
+            se=interval.se,
+            n=len(used),
+            clusters=len(np.unique(part.cluster)),
+            planned=len(planned.task),
+            lacking=lacking,
+            bound_low=low,
+            bound_high=high,
+            reason=None if len(used) else f"none of {len(planned.task)} planned items has a score",
+        )
+        yield missing, first
+
+
+ACCURACY = Table(
+    name="accuracy", row=AccuracyRow, compute=lambda given: accuracy(given[MODELS], given.options.intervals)
+)
+
+ACCURACY_BY_TASK = Table(
+    name="accuracy_by_task",
+    row=AccuracyRow,
+    compute=lambda given: accuracy_by_task(given[MODELS], given.options.intervals),
+)

@@ -1,0 +1,264 @@
+"""Item-level consistency over all conditions: RER, CFR, MMC and all right (REST, arXiv 2512.08923, extended to six)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from omnigap.vocabulary import Outcome
+from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
+from omnigap_orchestrator.analysis.options import IntervalOptions
+from omnigap_orchestrator.analysis.pairs import MODELS, BoolArray, FloatArray, IntArray, ModelScores, is_scored
+from omnigap_orchestrator.analysis.table import AnalysisInput, IntervalColumns, Table, schema_of
+
+
+@dataclass(frozen=True)
+class _ConsistencyKey:
+    model: str
+    # RER, CFR, MMC, all_right or all_wrong.
+    measure: str
+    conditions: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyRow(IntervalColumns, _ConsistencyKey):
+    """One measure over all conditions of a model."""
+
+    # What independent conditions with the same accuracies would give, and what guessing would.
+    if_independent: float | None
+    if_guessing: float | None
+
+
+CONSISTENCY_SCHEMA = schema_of(ConsistencyRow)
+
+RIGHT_AT = 0.5
+"""A graded or averaged score of at least this counts as right where an item must be right or wrong."""
+
+
+def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
+    """Which items got the same normalised answer everywhere.
+
+    Of several replicates the first is taken. What `normalised_answer` holds is used, which a run's own table has; a
+    table made elsewhere has `answer_used` alone, taken in lower case without punctuation: "three" is then not "3".
+
+    Returns:
+        Columns model, item_id, answers (number of conditions with an answer), agree (all of them the same).
+    """
+    absent = [name for name in ("normalised_answer", "answer_used") if name not in results.columns]
+    results = results.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+    if "replicate" not in results.columns:
+        results = results.with_columns(replicate=pl.lit(0, pl.Int32))
+    first = pl.col("replicate") == pl.col("replicate").min().over("model", "item_id", "condition")
+    plain = pl.col("answer_used").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
+    # One form for all answers of an item, also in a table that was put together from several.
+    known = pl.col("normalised_answer").is_not_null().all().over("model", "item_id")
+    return (
+        results.lazy()
+        .filter(first & (pl.col("outcome") == Outcome.ANSWERED.value))
+        .select("model", "item_id", "condition", answer=pl.when(known).then("normalised_answer").otherwise(plain))
+        .drop_nulls("answer")
+        .group_by("model", "item_id")
+        .agg(answers=pl.col("condition").n_unique().cast(pl.Int64), agree=pl.col("answer").n_unique() == 1)
+        .sort("model", "item_id")
+        .collect()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Right:
+    """Right or wrong on the items that have a score in every condition of the model."""
+
+    scores: ModelScores
+    # Shape (items, conditions).
+    right: BoolArray
+    # Likewise, the replicates with a score.
+    scored: IntArray
+
+
+def _complete(scores: ModelScores) -> _Right:
+    used = np.flatnonzero(np.any(scores.planned > 0, axis=0))
+    held = scores.where(~np.any(np.isnan(scores.score[:, used]), axis=1))
+    return _Right(held, np.asarray(held.score[:, used] >= RIGHT_AT), held.scored[:, used])
+
+
+def consistency(
+    models: Sequence[ModelScores],
+    agreement: pl.DataFrame | None,
+    chance: float | None,
+    options: IntervalOptions,
+    chances: Mapping[str, float] | None = None,
+) -> pl.DataFrame:
+    """RER, CFR, MMC, all right and all wrong per model, on the items scored in all of its conditions.
+
+    Args:
+        agreement: `agreeing_items` of the same results; without it there is no RER.
+        chance: probability of guessing an item right, where that is one number (1/4 for four choices); null otherwise.
+        chances: without that one number, the probability by item id, 0 for the others; empty: nothing can be guessed.
+
+    Returns:
+        A frame of `CONSISTENCY_SCHEMA`: beside each measure what independent conditions of the same accuracies would
+        give, and what guessing would.
+    """
+    rows: list[tuple[object, ...]] = []
+    for scores in models:
+        held = _complete(scores)
+        k = held.right.shape[1]
+        accuracies = held.right.mean(axis=0) if len(held.right) else np.full(k, math.nan)
+        # By item: none where nothing says how many choices there are.
+        luck = np.array(
+            [(chances or {}).get(str(item), 0.0) if chance is None else chance for item in held.scores.items]
+        )
+        luck = luck if chances or chance is not None else luck[:0]
+        # Of two guesses one right is enough, of three two: as `RIGHT_AT` has it of the mean of replicates.
+        tries = held.scored[: len(luck)]
+        luck = np.asarray(stats.binom.sf(np.ceil(RIGHT_AT * tries) - 1, tries, luck[:, None]), dtype=np.float64)
+        for measure, values, mask in _measures(scores.model, held, agreement):
+            part = held.scores.where(mask)
+            sample = Sample(values[mask], part.cluster, part.task, binary=True, difference=False)
+            interval = mean_interval(sample, options, scores.model, measure)
+            estimate = float(sample.values.mean()) if len(sample.values) else math.nan
+            expected = _independent(measure, accuracies)
+            guessed = _guessed(measure, luck)
+            limits = (interval.low, interval.high, interval.method)
+            clusters = len(np.unique(part.cluster))
+            row = (
+                scores.model,
+                measure,
+                k,
+                estimate,
+                *limits,
+                len(sample.values),
+                clusters,
+                len(scores.task),
+                expected,
+                guessed,
+            )
+            rows.append(row)
+    return pl.DataFrame(rows, schema=CONSISTENCY_SCHEMA, orient="row").fill_nan(None)
+
+
+def _measures(model: str, held: _Right, agreement: pl.DataFrame | None) -> Iterator[tuple[str, FloatArray, BoolArray]]:
+    """Name, value per complete item, and the items that it is a mean of."""
+    everyone = np.ones(len(held.right), dtype=np.bool_)
+    some, every = np.any(held.right, axis=1), np.all(held.right, axis=1)
+    if agreement is not None and agreement.height:
+        # Where not every answer is known, nobody can say whether all are the same.
+        known = agreement.filter((pl.col("model") == model) & (pl.col("answers") >= held.right.shape[1]))
+        agree = dict(known.select("item_id", "agree").iter_rows())
+        told = np.array([item in agree for item in held.scores.items], dtype=np.bool_)
+        yield "RER", np.array([agree.get(item, False) for item in held.scores.items], dtype=np.float64), told
+    yield "CFR", np.asarray(~every, np.float64), some
+    yield "MMC", np.asarray(some, np.float64), everyone
+    yield "all_right", np.asarray(every, np.float64), everyone
+    yield "all_wrong", np.asarray(~some, np.float64), everyone
+
+
+def _guessed(measure: str, luck: FloatArray) -> float:
+    """What guessing would give at these chances of being right, shape (items, conditions); NaN without any."""
+    if len(luck) == 0:
+        return math.nan
+    every, none = float(np.mean(luck.prod(axis=1))), float(np.mean((1 - luck).prod(axis=1)))
+    if measure == "CFR":
+        return 1 - every / (1 - none) if none < 1 else math.nan
+    return {"MMC": 1 - none, "all_right": every, "all_wrong": none}.get(measure, math.nan)
+
+
+def _independent(measure: str, accuracies: FloatArray) -> float:
+    """What the measure would be if the conditions of an item were independent; RER needs more than accuracies."""
+    every, none = float(np.prod(accuracies)), float(np.prod(1 - accuracies))
+    if measure == "CFR":
+        return 1 - every / (1 - none) if none < 1 else math.nan
+    return {"MMC": 1 - none, "all_right": every, "all_wrong": none}.get(measure, math.nan)
+
+
+def _consistency(given: AnalysisInput) -> pl.DataFrame:
+    named = {"answer_used", "normalised_answer"} & set(given.results.columns)
+    agreement = agreeing_items(given.results) if named else None
+    options = given.options
+    return consistency(given[MODELS], agreement, options.chance, options.intervals, _chances(given.results))
+
+
+def _chances(results: pl.DataFrame) -> dict[str, float]:
+    """By item, the probability of guessing it right, where the table has a column `chance`."""
+    if "chance" not in results.columns:
+        return {}
+    return dict(
+        results.select("item_id", pl.col("chance").cast(pl.Float64).fill_nan(None))
+        .drop_nulls()
+        .unique("item_id")
+        .iter_rows()
+    )
+
+
+CONSISTENCY = Table(name="consistency", row=ConsistencyRow, compute=_consistency)
+
+
+# The list of flips: items right in one condition and wrong in the reference, or the reverse, with what was said.
+
+
+@dataclass(frozen=True, slots=True)
+class FlipRow:
+    """One cell that is right where the reference is wrong, or the reverse."""
+
+    model: str
+    item_id: str
+    task: str | None
+    condition: str
+    replicate: int
+    # lost: right in the reference only; gained: right here only.
+    direction: str
+    score: float | None
+    reference_score: float | None
+    answer_used: str | None
+    reference_answer: str | None
+    own_text: str | None
+    transcript: str | None
+    input_media: str | None
+    output_media: str | None
+    reference_input_media: str | None
+
+
+FLIPS_SCHEMA = schema_of(FlipRow)
+
+
+def flips(results: pl.DataFrame, reference: str) -> pl.DataFrame:
+    """Cells that are right where the reference is wrong (gained) or wrong where it is right (lost), with what was said.
+
+    Replicates are matched by number, the reference's first one standing in where it has no such replicate.
+
+    Returns:
+        A frame of `FLIPS_SCHEMA`, lost ones first.
+    """
+    said = ("answer_used", "own_text", "transcript", "input_media", "output_media")
+    lacking = [pl.lit(None, pl.String).alias(name) for name in said if name not in results.columns]
+    if "replicate" not in results.columns:
+        lacking.append(pl.lit(0, pl.Int32).alias("replicate"))
+    cells = results.lazy().filter(is_scored()).with_columns(lacking)
+    reference_cells = (
+        cells.filter(pl.col("condition") == reference)
+        .sort("replicate")
+        .unique(subset=["model", "item_id"], keep="first", maintain_order=True)
+        .select(
+            "model",
+            "item_id",
+            reference_score="score",
+            reference_answer="answer_used",
+            reference_input_media="input_media",
+        )
+    )
+    right, reference_right = pl.col("score") >= RIGHT_AT, pl.col("reference_score") >= RIGHT_AT
+    return (
+        cells.filter(pl.col("condition") != reference)
+        .join(reference_cells, on=["model", "item_id"])
+        .filter(right != reference_right)
+        .with_columns(direction=pl.when(right).then(pl.lit("gained")).otherwise(pl.lit("lost")))
+        .sort("model", "direction", "condition", "item_id", "replicate", descending=[False, True, False, False, False])
+        .select(FLIPS_SCHEMA.names())
+        .collect()
+        .cast(FLIPS_SCHEMA)
+    )

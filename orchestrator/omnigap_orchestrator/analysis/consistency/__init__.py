@@ -1,1 +1,0 @@
-"""Whether the conditions get the same items right: agreement, and the list of flips."""

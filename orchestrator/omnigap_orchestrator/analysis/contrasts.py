@@ -1,0 +1,260 @@
+"""Tests and corrections for many of them: exact McNemar, Holm, Benjamini-Hochberg."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import stats
+
+from omnigap_orchestrator.analysis.choose_interval import Sample, macro_interval, mean_interval
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.pairs import BoolArray, FloatArray, ModelScores
+
+_Step = Callable[[FloatArray, int], FloatArray]
+
+
+def mcnemar_exact(b: int, c: int) -> float:
+    """Two-sided exact McNemar p of two discordant counts: a binomial test of b among b + c at 1/2.
+
+    Valid only where every pair is independent, and conservative there.
+    """
+    if b < 0 or c < 0:
+        raise ValueError(f"discordant counts must not be negative: b={b}, c={c}")
+    return 1.0 if b + c == 0 else float(min(1.0, 2.0 * stats.binom.cdf(min(b, c), b + c, 0.5)))
+
+
+def holm(p: npt.ArrayLike) -> FloatArray:
+    """Holm's step-down adjusted p of one family; NaN (no test) stays NaN and does not count."""
+    return _adjust(p, lambda ordered, m: np.maximum.accumulate(ordered * np.arange(m, 0, -1)))
+
+
+def benjamini_hochberg(p: npt.ArrayLike) -> FloatArray:
+    """Benjamini-Hochberg adjusted p (false discovery rate) of one family; NaN stays NaN and does not count."""
+    return _adjust(p, lambda ordered, m: np.minimum.accumulate((ordered * m / np.arange(1, m + 1))[::-1])[::-1])
+
+
+def _adjust(p: npt.ArrayLike, step: _Step) -> FloatArray:
+    values = np.asarray(p, dtype=np.float64)
+    out = np.full(values.shape, np.nan)
+    present = np.flatnonzero(~np.isnan(values))
+    if present.size:
+        order = present[np.argsort(values[present], kind="stable")]
+        out[order] = np.minimum(step(values[order], present.size), 1.0)
+    return out
+
+
+# A contrast of conditions, computed per item, then averaged: the one machine behind gaps, effects and interactions.
+
+ITEM_WEIGHTED = "item_weighted"
+TASK_MACRO = "task_macro"
+
+ANSWERED_PAIRS = "answered_pairs"
+MISSING_AS_WRONG = "missing_as_wrong"
+
+
+def headline(frame: pl.DataFrame, missing: str, model: str | None = None) -> pl.DataFrame:
+    """The rows that a table of accuracies or contrasts leads with: item-weighted, one treatment of missing answers.
+
+    Args:
+        missing: answered_only, answered_pairs or missing_as_wrong.
+        model: None: of all models.
+    """
+    chosen = frame.filter((pl.col("pooling") == ITEM_WEIGHTED) & (pl.col("missing") == missing))
+    return chosen if model is None else chosen.filter(pl.col("model") == model)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A weighted sum of conditions whose weights add up to 0: (("s2t", 1), ("t2t", -1)) is the gap of s2t."""
+
+    name: str
+    weights: tuple[tuple[str, float], ...]
+    # How it is written in a table.
+    formula: str
+
+    def __post_init__(self) -> None:
+        if abs(sum(weight for _, weight in self.weights)) > 1e-12 or not self.weights:
+            raise ValueError(f"the weights of contrast {self.name!r} do not add up to 0: {self.weights}")
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.weights)
+
+    @property
+    def is_pair(self) -> bool:
+        return sorted(weight for _, weight in self.weights) == [-1.0, 1.0]
+
+    @property
+    def bound(self) -> float:
+        """The largest absolute value that scores in [0, 1] can give."""
+        return sum(abs(weight) for _, weight in self.weights) / 2
+
+
+def gap_contrast(condition: str, reference: str) -> Contrast:
+    return Contrast(condition, ((condition, 1.0), (reference, -1.0)), f"{condition} - {reference}")
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastValues:
+    """A contrast per planned item, arrays of shape (items,): NaN in `value` where a condition has no score at all."""
+
+    value: FloatArray
+    # With every missing replicate taken as wrong; and the least and greatest that missing replicates allow.
+    missing_as_wrong: FloatArray
+    low: FloatArray
+    high: FloatArray
+    lacking: BoolArray
+    # One replicate in each condition involved, all planned scores 0 or 1.
+    binary: bool
+    scores: ModelScores
+
+
+def contrast_values(scores: ModelScores, contrast: Contrast) -> ContrastValues:
+    """The contrast on the items whose cells are planned and supported in all its conditions."""
+    columns = [scores.column(name) for name in contrast.conditions]
+    part = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
+    weights = np.array([weight for _, weight in contrast.weights])
+    score, low, high = part.score[:, columns], part.low[:, columns], part.high[:, columns]
+    positive = weights > 0
+    known = score[~np.isnan(score)]
+    return ContrastValues(
+        value=score @ weights,
+        missing_as_wrong=low @ weights,
+        low=np.where(positive, low, high) @ weights,
+        high=np.where(positive, high, low) @ weights,
+        lacking=part.lacking(columns),
+        binary=bool(contrast.is_pair and (part.planned[:, columns] == 1).all() and np.isin(known, (0.0, 1.0)).all()),
+        scores=part,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One number of a table and all that must stand beside it; NaN stands for null. Fields as in `CONTRAST_COLUMNS`."""
+
+    estimate: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    method: str | None = None
+    se: float = math.nan
+    n: int = 0
+    clusters: int = 0
+    planned: int = 0
+    lacking: int = 0
+    bound_low: float = math.nan
+    bound_high: float = math.nan
+    reason: str | None = None
+    b: int | None = None
+    c: int | None = None
+    mcnemar_p: float = math.nan
+    p: float = math.nan
+    p_method: str | None = None
+    p_adjusted: float = math.nan
+    adjustment: str | None = None
+    family: str | None = None
+
+
+def pooled_mean(values: FloatArray, scores: ModelScores, pooling: str) -> float:
+    """The item-weighted mean, or the mean of the task means; NaN for no values."""
+    if len(values) == 0:
+        return math.nan
+    if pooling == ITEM_WEIGHTED:
+        return float(values.mean())
+    tasks, codes = np.unique(scores.task, return_inverse=True)
+    return float((np.bincount(codes, weights=values) / np.bincount(codes)).sum() / len(tasks))
+
+
+def estimates(
+    values: ContrastValues, contrast: Contrast, pooling: str, rule: MissingRule, options: IntervalOptions, *key: str
+) -> list[tuple[str, Estimate]]:
+    """The contrast on the answered pairs and with missing as wrong; one and the same where nothing is missing."""
+    out: list[tuple[str, Estimate]] = []
+    for missing in (ANSWERED_PAIRS, MISSING_AS_WRONG):
+        if out and not values.lacking.any():
+            out.append((missing, out[0][1]))
+            continue
+        estimate = estimate_contrast(
+            values,
+            contrast,
+            pooling=pooling,
+            missing_as_wrong=missing == MISSING_AS_WRONG,
+            rule=rule,
+            options=options,
+            # By its formula: a gap that is an effect as well has one interval and not two.
+            key=(*key, contrast.formula, pooling, missing),
+        )
+        out.append((missing, estimate))
+    return out
+
+
+def estimate_contrast(
+    values: ContrastValues,
+    contrast: Contrast,
+    *,
+    pooling: str,
+    missing_as_wrong: bool,
+    rule: MissingRule,
+    options: IntervalOptions,
+    key: Iterable[str],
+) -> Estimate:
+    """The mean of a contrast with interval, discordant counts and test.
+
+    On the answered pairs it is refused (null estimate, with the reason) when too many planned pairs lack a score; with
+    `missing_as_wrong` every planned pair counts. Either way the bounds are given.
+    """
+    planned, lacking = len(values.value), int(values.lacking.sum())
+    bounds = pooled_mean(values.low, values.scores, pooling), pooled_mean(values.high, values.scores, pooling)
+    partial = Estimate(planned=planned, lacking=lacking, bound_low=bounds[0], bound_high=bounds[1])
+    everywhere = values.missing_as_wrong if missing_as_wrong else values.value
+    used = ~np.isnan(everywhere)
+    reason = _refusal(planned, lacking, int(used.sum()), rule, missing_as_wrong)
+    if reason is not None:
+        return replace(partial, reason=reason)
+    scores = values.scores.where(used)
+    sample = Sample(everywhere[used], scores.cluster, scores.task, values.binary, difference=True, bound=contrast.bound)
+    interval = (mean_interval if pooling == ITEM_WEIGHTED else macro_interval)(sample, options, *key)
+    clusters = len(np.unique(scores.cluster))
+    b = c = None
+    exact = math.nan
+    if values.binary:
+        b, c = int((sample.values < 0).sum()), int((sample.values > 0).sum())
+        if clusters == len(sample.values) and pooling == ITEM_WEIGHTED:
+            exact = mcnemar_exact(b, c)
+    note = None
+    if lacking and not missing_as_wrong:
+        note = f"on answered pairs: {lacking} of {planned} planned pairs lack a score"
+    p_method = "mcnemar_exact" if not math.isnan(exact) else interval.method
+    p = exact if not math.isnan(exact) else interval.p
+    return replace(
+        partial,
+        estimate=pooled_mean(sample.values, scores, pooling),
+        low=interval.low,
+        high=interval.high,
+        method=interval.method,
+        se=interval.se,
+        n=len(sample.values),
+        clusters=clusters,
+        reason=note,
+        b=b,
+        c=c,
+        mcnemar_p=exact,
+        p=p,
+        p_method=None if math.isnan(p) else p_method,
+    )
+
+
+def _refusal(planned: int, lacking: int, used: int, rule: MissingRule, missing_as_wrong: bool) -> str | None:
+    if planned == 0:
+        return "no item is planned and supported in all the conditions involved"
+    if missing_as_wrong:
+        return None
+    if used == 0:
+        return f"none of {planned} planned pairs has its scores"
+    if rule.refuses(lacking, planned):
+        return f"refused: {lacking} of {planned} planned pairs lack a score; allow_missing shows the rest"
+    return None

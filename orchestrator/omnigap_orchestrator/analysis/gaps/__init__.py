@@ -1,1 +1,0 @@
-"""Accuracies, and their differences between conditions, models and architecture types."""

@@ -1,0 +1,91 @@
+"""Latency percentiles with distribution-free intervals, shown only where there are enough answers for one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from omnigap.vocabulary import Outcome
+from omnigap_orchestrator.analysis.denominators import condition_rank
+from omnigap_orchestrator.analysis.pairs import FloatArray
+from omnigap_orchestrator.analysis.table import Table, schema_of
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """One quantile of one time."""
+
+    model: str
+    condition: str
+    measure: str
+    quantile: float
+    # Seconds. Null where n is too small for a distribution-free interval; `needed` says how many it takes.
+    seconds: float | None
+    low: float | None
+    high: float | None
+    method: str | None
+    n: int
+    needed: int | None
+
+
+LATENCY_SCHEMA = schema_of(LatencyRow)
+
+MEASURES = ("latency_s", "compute_s", "queue_s", "ttft_s", "audio_ttfp_s")
+QUANTILES = (0.5, 0.95, 0.99)
+
+
+def answers_needed(quantile: float, level: float = 0.95) -> int:
+    """The fewest values that reach past the quantile on both sides with probability `level`: 6, 72, 368 at 95 %."""
+    tail = (1 - level) / 2
+    return math.ceil(math.log(tail) / math.log(max(quantile, 1 - quantile)))
+
+
+def quantile_interval(ordered: FloatArray, quantile: float, level: float = 0.95) -> tuple[float, float]:
+    """The order statistics that enclose a quantile, from the binomial distribution of the number of values below it."""
+    n, tail = len(ordered), (1 - level) / 2
+    low = int(stats.binom.ppf(tail, n, quantile))
+    high = int(stats.binom.ppf(1 - tail, n, quantile)) + 1
+    return float(ordered[max(low - 1, 0)]), float(ordered[min(high - 1, n - 1)])
+
+
+def latency(results: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
+    """Median, 95th and 99th percentile of each time that was measured, per model and condition (`LATENCY_SCHEMA`)."""
+    present = [name for name in MEASURES if name in results.columns]
+    answered = results.filter(pl.col("outcome") == Outcome.ANSWERED.value).sort("model", condition_rank(), "condition")
+    rows: list[tuple[object, ...]] = []
+    for part in answered.partition_by("model", "condition", maintain_order=True):
+        for measure in present:
+            values = np.sort(part[measure].drop_nulls().to_numpy())
+            if len(values) == 0:
+                continue
+            for quantile in QUANTILES:
+                needed = answers_needed(quantile, level)
+                seconds, low, high, method = math.nan, math.nan, math.nan, None
+                if len(values) >= needed:
+                    seconds = float(np.quantile(values, quantile))
+                    low, high = quantile_interval(values, quantile, level)
+                    method = "order_statistics"
+                rows.append(
+                    (
+                        part["model"][0],
+                        part["condition"][0],
+                        measure,
+                        quantile,
+                        seconds,
+                        low,
+                        high,
+                        method,
+                        len(values),
+                        needed,
+                    )
+                )
+    return pl.DataFrame(rows, schema=LATENCY_SCHEMA, orient="row").fill_nan(None)
+
+
+LATENCY = Table(
+    name="latency", row=LatencyRow, compute=lambda given: latency(given.results, given.options.intervals.level)
+)

@@ -1,1 +1,0 @@
-"""What a study of this size can show: detectable gaps, items needed, equivalence."""

@@ -1,0 +1,172 @@
+"""Where a gap arises: a chain of paired differences from the reference to a condition, which add up to the gap."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from omnigap.vocabulary import Control
+from omnigap_orchestrator.analysis.choose_interval import Sample, bootstrap_interval
+from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.pairs import (
+    NEEDED_COLUMNS,
+    ModelScores,
+    item_scores,
+    own_text_scored,
+    score_matrices,
+)
+from omnigap_orchestrator.analysis.table import IntervalColumns, Table, schema_of
+
+
+@dataclass(frozen=True)
+class _StepKey:
+    model: str
+    condition: str
+    order: int
+    # A step's name, and last "gap", the sum of the steps.
+    step: str
+    formula: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow(IntervalColumns, _StepKey):
+    """One step of the chain from the reference to a condition."""
+
+    lacking: int
+    reason: str | None
+
+
+WATERFALL_SCHEMA = schema_of(StepRow)
+
+OWN = " own text"
+TWO_PASS = " two-pass"
+
+PERCEPTION, INPUT_REASONING, INPUT = "perception", "input_reasoning", "input"
+OUTPUT_MODE, VOICING_AND_HEARING, OUTPUT = "output_mode", "voicing_and_hearing", "output"
+GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One difference of the chain: what it is called, and the two (pseudo-)conditions that it lies between."""
+
+    name: str
+    start: str
+    end: str
+
+
+def waterfall(
+    results: pl.DataFrame,
+    rule: MissingRule,
+    options: IntervalOptions,
+    controls: pl.DataFrame | None = None,
+    reference: str = "t2t",
+) -> pl.DataFrame:
+    """The steps of every gap of every model, on the items that have all of the chain's scores.
+
+    - perception: the model's answer to its own transcript or reading of the carrier, typed, minus the reference;
+    - input_reasoning: the direct answer minus that (both together `input` where there is no two-pass control);
+    - output_mode: the own text of the speech answer minus the text answer to the same input;
+    - voicing_and_hearing: the heard answer minus its own text (both together `output` where there is no own text).
+
+    Args:
+        results: must hold `own_text_score` for the last two steps to be told apart. An own text that is empty is a
+            wrong one where the model gives own texts (`own_text`); an absent one, null, is missing.
+        controls: control cells, the same columns and `control`; those of `two-pass` are used.
+
+    Returns:
+        A frame of `WATERFALL_SCHEMA`: the steps in order and then the gap, which is their sum.
+    """
+    parts = [results.select(NEEDED_COLUMNS)]
+    if "own_text_score" in results.columns:
+        speech = own_text_scored(results.filter(pl.col("condition").str.ends_with("2s")))
+        parts.append(_renamed(speech.with_columns(score=pl.col("own_text_score")), OWN))
+    if controls is not None:
+        parts.append(_renamed(controls.filter(pl.col("control") == Control.TWO_PASS.value), TWO_PASS))
+    rows: list[tuple[object, ...]] = []
+    for scores in score_matrices(item_scores(pl.concat(parts))):
+        for condition in scores.conditions:
+            if condition != reference and len(condition) == 3 and condition[1] == "2":
+                rows += _chain_rows(scores, condition, chain(scores, condition, reference), rule, options)
+    return pl.DataFrame(rows, schema=WATERFALL_SCHEMA, orient="row").fill_nan(None)
+
+
+def _renamed(frame: pl.DataFrame, suffix: str) -> pl.DataFrame:
+    return frame.with_columns(pl.col("condition") + suffix).select(NEEDED_COLUMNS)
+
+
+def chain(scores: ModelScores, condition: str, reference: str) -> list[Step]:
+    """The steps from the reference to a condition, as fine as the scores at hand allow; none if one end is missing.
+
+    None either from a spoken reference: the step of the input would then change the output as well. And only from t2t
+    is the same words typed a matter of perception.
+    """
+    if reference[1:] != "2t":
+        return []
+
+    def at_hand(name: str) -> bool:
+        return name in scores.conditions and bool((scores.scored[:, scores.column(name)] > 0).any())
+
+    text = f"{condition[0]}2t"
+    points = [("", reference)]
+    if text != reference:
+        if reference == "t2t" and at_hand(text + TWO_PASS):
+            points += [(PERCEPTION, text + TWO_PASS), (INPUT_REASONING, text)]
+        else:
+            points.append((INPUT, text))
+    if condition != text:
+        if at_hand(condition + OWN):
+            points += [(OUTPUT_MODE, condition + OWN), (VOICING_AND_HEARING, condition)]
+        else:
+            points.append((OUTPUT, condition))
+    if not all(name in scores.conditions for _, name in points):
+        return []
+    return [Step(name, start, end) for (_, start), (name, end) in itertools.pairwise(points)]
+
+
+def _chain_rows(
+    scores: ModelScores, condition: str, steps: list[Step], rule: MissingRule, options: IntervalOptions
+) -> list[tuple[object, ...]]:
+    if not steps:
+        return []
+    columns = [scores.column(name) for name in (steps[0].start, *(step.end for step in steps))]
+    planned = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
+    lacking = int(planned.lacking(columns).sum())
+    held = planned.where(~np.any(np.isnan(planned.score[:, columns]), axis=1))
+    n, clusters = len(held.task), len(np.unique(held.cluster))
+    reason = None
+    if n == 0:
+        reason = f"none of {len(planned.task)} planned items has all the scores of the chain"
+    elif rule.refuses(lacking, len(planned.task)):
+        reason = f"refused: {lacking} of {len(planned.task)} planned items lack a score of the chain"
+    rows: list[tuple[object, ...]] = []
+    for index, step in enumerate((*steps, Step(GAP, steps[0].start, steps[-1].end))):
+        formula = f"{step.end} - {step.start}"
+        head = (scores.model, condition, index, step.name, formula)
+        tail = (n, clusters, len(planned.task), lacking, reason)
+        if reason is not None:
+            rows.append((*head, None, None, None, None, *tail))
+            continue
+        ends = held.score[:, [held.column(step.end), held.column(step.start)]]
+        binary = bool((held.planned[:, columns] == 1).all() and np.isin(ends, (0.0, 1.0)).all())
+        sample = Sample(ends[:, 0] - ends[:, 1], held.cluster, held.task, binary, difference=True)
+        # Named as in the tables of gaps and effects: one quantity on one set of items has one interval.
+        key = (scores.model, "", formula, ITEM_WEIGHTED, ANSWERED_PAIRS)
+        interval = bootstrap_interval(sample, options, *key)
+        # The difference of the means and not the mean of the differences: so the steps add up to the last digit.
+        estimate = float(ends[:, 0].mean()) - float(ends[:, 1].mean())
+        rows.append((*head, estimate, interval.low, interval.high, interval.method, *tail))
+    return rows
+
+
+WATERFALL = Table(
+    name="waterfall",
+    row=StepRow,
+    compute=lambda given: waterfall(
+        given.results, given.options.missing, given.options.intervals, given.controls, given.options.reference
+    ),
+)

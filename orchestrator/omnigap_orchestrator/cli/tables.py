@@ -1,0 +1,197 @@
+"""Tables that stay readable in a narrow terminal: what does not fit beside goes below, and no number is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import polars as pl
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from omnigap_orchestrator.analysis import Tables
+from omnigap_orchestrator.analysis.accuracy import ACCURACY, ANSWERED_ONLY, AccuracyRow
+from omnigap_orchestrator.analysis.compare import ComparisonRow
+from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, headline
+from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.analysis.gap import GAPS, GapRow
+from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
+from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED
+
+_BETWEEN = 2
+"""Blanks around a column."""
+
+
+def print_table(
+    console: Console,
+    title: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    keys: int = 1,
+    fold: int | None = None,
+) -> None:
+    """Prints a table; where the terminal is too narrow for its columns, as several, each with the first `keys` ones.
+
+    A single column that is wider than the terminal by itself is broken after all.
+
+    Args:
+        fold: where the terminal is too narrow, characters after which the words of the first column go on in the next
+            line.
+    """
+    cells = [list(row) for row in rows]
+    widths = [max(map(cell_len, column)) + _BETWEEN for column in zip(headings, *cells, strict=True)]
+    if sum(widths) <= console.width:
+        fold = None
+    if fold is not None:
+        widths[0] = min(widths[0], fold + _BETWEEN)
+    for number, part in enumerate(parts(widths, keys, console.width)):
+        table = Table(title=None if number else Text(title, style="bold"), title_justify="left", box=None)
+        for column in part:
+            table.add_column(
+                Text(headings[column], style="bold"),
+                justify="left" if column < keys else "right",
+                max_width=None if column else fold,
+            )
+        for row in cells:
+            # Further down, a row that has nothing in these columns says nothing.
+            if not number or any(row[column] for column in part[keys:]):
+                table.add_row(*(Text(row[column]) for column in part))
+        if number:
+            console.print()
+        console.print(table)
+
+
+def parts(widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
+    """The columns of each table: the keys, and of the others as many as fit, in their order; at least one."""
+    first = list(range(keys))
+    found, taken = [list(first)], sum(widths[:keys])
+    for column in range(keys, len(widths)):
+        if taken + widths[column] > room and len(found[-1]) > keys:
+            found.append(list(first))
+            taken = sum(widths[:keys])
+        found[-1].append(column)
+        taken += widths[column]
+    return found
+
+
+def reasons(told: Iterable[tuple[str, str | None]]) -> list[str]:
+    """Reasons with the names that each is for, as `s2t, i2t: 3 of 40 pairs lack an answer`; a None tells nothing."""
+    of: dict[str, list[str]] = {}
+    for name, reason in told:
+        if reason and name not in of.setdefault(reason, []):
+            of[reason].append(name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in of.items()]
+
+
+# Tables of an analysis in the terminal: an estimate with its interval, or the reason why there is none.
+
+REFUSED = "refused"
+"""In a table in place of a number that was refused; the reason, which is a sentence, is printed below the table."""
+
+
+class _Remarkable(Protocol):
+    """A row that may have a reason: a gap, or a comparison."""
+
+    @property
+    def condition(self) -> str: ...
+    @property
+    def planned(self) -> int: ...
+    @property
+    def reason(self) -> str | None: ...
+
+
+def estimate_text(
+    estimate: float | None, low: float | None, high: float | None, *, sign: str = "", unit: str = ""
+) -> str:
+    """A share and its interval in points, as `71.4 % (60.1 to 80.2)`; empty where there is no estimate."""
+    if estimate is None:
+        return ""
+    span = "" if low is None or high is None else f"({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
+    return f"{100 * estimate:{sign}.1f}{unit} {span}".rstrip()
+
+
+def gap_text(row: ContrastColumns | None) -> str:
+    """`-14.3 (-20.1 to -8.2)` in points; where there is none for a reason, that it is refused."""
+    if row is None:
+        return ""
+    if row.estimate is None:
+        return REFUSED if row.reason and row.planned else ""
+    return estimate_text(row.estimate, row.low, row.high, sign="+")
+
+
+def remarks(rows: Iterable[_Remarkable]) -> list[str]:
+    """Why numbers were refused, or hold for some of the pairs alone; conditions with one reason are listed together."""
+    return reasons((row.condition, row.reason) for row in rows if row.planned)
+
+
+def print_models(console: Console, tables: Tables, reference: str, level: float) -> None:
+    """For each model a row a condition: answered cells, accuracy, gap, and the corrected gap where one is known.
+
+    Args:
+        level: confidence level of the intervals, for the heading.
+    """
+    headings = ["condition", "answered", f"accuracy ({level:.0%} interval)".replace("%", " %")]
+    headings.append(f"gap to {reference} in points")
+    accuracies, gaps = tables.frame(ACCURACY), tables.frame(GAPS)
+    for model, counts in tables.frame(CONDITION_COUNTS).group_by("model", maintain_order=True):
+        name = str(model[0])
+        accuracy = {row.condition: row for row in rows_of(headline(accuracies, ANSWERED_ONLY, name), AccuracyRow)}
+        gap = {row.condition: row for row in rows_of(headline(gaps, ANSWERED_PAIRS, name), GapRow)}
+        corrected = _corrected_gaps(tables, name)
+        rows = []
+        for condition, answered, planned in counts.select("condition", "answered", "planned").iter_rows():
+            of = accuracy.get(condition)
+            row = [
+                condition,
+                f"{answered} of {planned}" if planned else "unsupported",
+                "" if of is None else estimate_text(of.estimate, of.low, of.high, unit=" %"),
+                "reference" if condition == reference else gap_text(gap.get(condition)),
+            ]
+            rows.append([*row, corrected.get(condition, "")] if corrected else row)
+        print_table(console, name, [*headings, *(["corrected for the scorer"] if corrected else [])], rows)
+        print_lines(console, remarks(gap.values()))
+
+
+def _corrected_gaps(tables: Tables, model: str) -> dict[str, str]:
+    """By condition, the gap corrected for the ASR scorer's errors; empty where none could be corrected."""
+    return {
+        row.condition: estimate_text(row.corrected_gap, row.gap_low, row.gap_high, sign="+")
+        for row in tables.rows(CALIBRATED)
+        if row.model == model and row.corrected_gap is not None
+    }
+
+
+def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> None:
+    """Second minus first, in points: each condition's score, then each condition's gap.
+
+    Args:
+        table: `COMPARISON_SCHEMA`.
+    """
+    console = Console()
+    headings = ("condition", "score, points", "p (Holm)", "gap, points", "p (Holm)")
+    for (first, second), part in table.group_by("first", "second", maintain_order=True):
+        chosen = rows_of(headline(part, ANSWERED_PAIRS), ComparisonRow)
+        cells = []
+        for condition in dict.fromkeys(row.condition for row in chosen):
+            of = {row.quantity: row for row in chosen if row.condition == condition}
+            score, gap = of.get("score"), of.get("gap")
+            cells.append([condition, gap_text(score), _p(score), gap_text(gap), _p(gap)])
+        title = f"{second} - {first}" if first != second else f"{first}: {second_run} - {first_run}"
+        print_table(console, title, headings, cells)
+        print_lines(console, remarks(chosen))
+        if chosen and (chosen[0].only_first or chosen[0].only_second):
+            left = f"{chosen[0].only_first} only in the first, {chosen[0].only_second} only in the second"
+            console.print(f"Items in one run alone are left out: {left}.", highlight=False)
+
+
+def print_lines(console: Console, lines: Iterable[str]) -> None:
+    """Remarks below a table."""
+    for line in lines:
+        console.print(Text(line, style="dim"))
+
+
+def _p(row: ComparisonRow | None) -> str:
+    return "" if row is None or row.p_adjusted is None else f"{row.p_adjusted:.3f}"

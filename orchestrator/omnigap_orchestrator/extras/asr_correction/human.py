@@ -1,0 +1,196 @@
+"""Human labels beside the ASR scorer: the prediction-powered score and gap of every condition that has labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, is_scored, item_scores, ordered_conditions
+from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
+from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, Powered, ppi_difference, ppi_mean
+
+
+@dataclass(frozen=True, slots=True)
+class HumanRow:
+    """`n` counts answers of the condition, `labelled` those with a label, `undecided` those marked "can't tell"."""
+
+    model: str
+    condition: str
+    # score, or gap against the reference condition.
+    quantity: str
+    # By the ASR scorer alone, on all answers.
+    raw: float | None
+    # Prediction-powered, from the labels and all scores.
+    estimate: float | None
+    low: float | None
+    high: float | None
+    se: float | None
+    # The weight of the scorer's own mean, tuned; null where it makes no difference.
+    lam: float | None
+    # Share of the labelled answers on which human and scorer agree, weighted.
+    agreement: float | None
+    n: int
+    labelled: int
+    undecided: int
+    reason: str | None
+
+
+HUMAN_SCHEMA = schema_of(HumanRow)
+
+LABELS_SCHEMA = pl.Schema(
+    {
+        "model": pl.String,
+        "condition": pl.String,
+        "item_id": pl.String,
+        "replicate": pl.Int64,
+        # 1 right, 0 wrong, between them where several people disagree; null where nobody could tell.
+        "label": pl.Float64,
+        # Probability with which the answer was drawn to be labelled; null: all alike.
+        "inclusion_probability": pl.Float64,
+    }
+)
+
+RIGHT_FROM = 0.5
+"""Score from which an answer counts as scored right where samples are stratified."""
+
+_KEY = ("model", "condition", "item_id", "replicate")
+
+
+def human(
+    results: pl.DataFrame,
+    labels: pl.DataFrame,
+    options: IntervalOptions,
+    reference: str = "t2t",
+    rule: MissingRule | None = None,
+) -> pl.DataFrame:
+    """Raw and prediction-powered score, and gap, of each model and condition with labels (`HUMAN_SCHEMA`).
+
+    The reference's scores are taken as right, as those of text answers are; where it has labels of its own, it is
+    estimated from them as the condition is.
+
+    Args:
+        results: as `analyse` takes them; without a column `replicate` every cell is replicate 0.
+        labels: a frame of `LABELS_SCHEMA`, at most one row an answer.
+        rule: when a gap is refused, as any other, for pairs without a score.
+
+    Raises:
+        ValueError: a label's probability lies outside (0, 1].
+    """
+    cells = _cells(results, labels)
+    scores, rule = item_scores(results), rule or MissingRule()
+    base = scores.filter(condition=reference).select("model", "item_id", base="score")
+    rows: list[tuple[object, ...]] = []
+    for model in cells["model"].unique().sort():
+        of_model = cells.filter(model=model)
+        for condition in ordered_conditions(of_model["condition"].unique().to_list()):
+            part = of_model.filter(condition=condition)
+            rows.append((model, condition, "score", *_numbers(part, None, options.level)))
+            if condition == reference:
+                continue
+            lacking, planned = _lacking(scores.filter(model=model), condition, reference)
+            labelled = of_model.filter(condition=reference)
+            if rule.refuses(lacking, planned):
+                why = f"refused: {lacking} of {planned} planned pairs lack a score"
+                rows.append((model, condition, "gap", *_refused(part, why)))
+            elif labelled.is_empty():
+                paired = part.join(base, on=["model", "item_id"]).drop_nulls("base")
+                known = Labelled.known(paired["base"].to_numpy(), _codes(paired["cluster"]))
+                rows.append((model, condition, "gap", *_numbers(paired, known, options.level)))
+            else:
+                rows.append((model, condition, "gap", *_both_labelled(part, labelled, options.level)))
+    return pl.DataFrame(rows, schema=HUMAN_SCHEMA, orient="row").fill_nan(None)
+
+
+def _cells(results: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """The scored cells of the conditions that have labels, with their labels."""
+    outside = labels.filter((pl.col("inclusion_probability") <= 0) | (pl.col("inclusion_probability") > 1))
+    if outside.height:
+        raise ValueError(f"inclusion_probability {outside['inclusion_probability'][0]} lies outside (0, 1]")
+    if "replicate" not in results.columns:
+        results = results.with_columns(replicate=pl.lit(0))
+    scored = results.filter(is_scored()).with_columns(
+        pl.col("replicate").cast(pl.Int64), pl.col("cluster").fill_null(pl.col("item_id"))
+    )
+    seen = labels.select("model", "condition").unique()
+    named = labels.cast(LABELS_SCHEMA).with_columns(asked=pl.lit(True))
+    return (
+        scored.select(*_KEY, "cluster", "score")
+        .join(seen, on=["model", "condition"])
+        .join(named, on=list(_KEY), how="left")
+        .sort(*_KEY)
+    )
+
+
+def _lacking(scores: pl.DataFrame, condition: str, reference: str) -> tuple[int, int]:
+    """Of the items planned in both conditions those that lack a score, and the number of all."""
+    ends = scores.filter(pl.col("condition").is_in([condition, reference]))
+    pairs = ends.group_by("item_id").agg(pl.len(), lacks=(pl.col("scored") < pl.col("planned")).any()).filter(len=2)
+    return int(pairs["lacks"].sum()), pairs.height
+
+
+def _refused(part: pl.DataFrame, why: str) -> tuple[object, ...]:
+    return (*[None] * 7, part.height, int(part["label"].is_not_null().sum()), 0, why)
+
+
+def _both_labelled(part: pl.DataFrame, reference: pl.DataFrame, level: float) -> tuple[object, ...]:
+    """A gap between two conditions that people labelled both: paired by item, one answer each."""
+    for cells in (part, reference):
+        if cells["item_id"].is_duplicated().any():
+            why = "several answers an item, and labels of the reference too: label one replicate"
+            return _refused(part, why)
+    paired = part.join(reference.select("item_id"), on="item_id", how="semi").sort("item_id")
+    other = reference.join(paired.select("item_id"), on="item_id", how="semi").sort("item_id")
+    return _numbers(paired, _sample(other), level)
+
+
+def _sample(part: pl.DataFrame) -> Labelled:
+    score = part["score"].to_numpy()
+    label = part["label"].fill_null(float("nan")).to_numpy()
+    chosen = part.filter(pl.col("asked"))["inclusion_probability"]
+    # Only a sample of known probabilities is known to reach every stratum.
+    stratified = bool(len(chosen)) and chosen.null_count() == 0
+    weight = 1 / part["inclusion_probability"].fill_null(1.0).to_numpy()
+    stratum = (score >= RIGHT_FROM).astype(np.int64) if stratified else np.zeros(len(score), dtype=np.int64)
+    return Labelled(score, label, weight, stratum, _codes(part["cluster"]))
+
+
+def _numbers(part: pl.DataFrame, reference: Labelled | None, level: float) -> tuple[object, ...]:
+    sample = _sample(part)
+    score, label, weight = sample.score, sample.label, sample.weight
+    asked = part["asked"].fill_null(False).to_numpy()
+    found: Powered = ppi_mean(sample, level) if reference is None else ppi_difference(sample, reference, level)
+    base: FloatArray | float = 0.0 if reference is None else reference.score
+    held = ~np.isnan(label)
+    agreement = float(np.average(1 - np.abs(label[held] - score[held]), weights=weight[held])) if held.any() else None
+    return (
+        float((score - base).mean()) if len(score) else None,
+        found.estimate,
+        found.low,
+        found.high,
+        found.se,
+        found.lam[0] if found.lam else None,
+        agreement,
+        len(score),
+        int(held.sum()),
+        int((asked & ~held).sum()),
+        found.reason,
+    )
+
+
+def _codes(labels: pl.Series) -> IntArray:
+    _, codes = np.unique(labels.to_numpy().astype(str), return_inverse=True)
+    return np.asarray(codes, dtype=np.int64)
+
+
+def _human(given: AnalysisInput) -> pl.DataFrame:
+    labels, options = given.instrument.labels, given.options
+    if labels is None:
+        return HUMAN_SCHEMA.to_frame()
+    return human(given.results, labels, options.intervals, options.reference, options.missing)
+
+
+HUMAN = Table(name="human", row=HumanRow, compute=_human)
+"""Empty without human labels."""

@@ -1,0 +1,285 @@
+"""IFEval's verifiable instructions (arXiv 2311.07911): whether a response keeps to a form that can be checked by rule.
+
+The checks agree with IFEval's own, with two differences that need no model here: sentences are split by rule (IFEval
+asks NLTK), and the language of a response is told by its script (IFEval asks langdetect)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import TYPE_CHECKING
+
+from omnigap_orchestrator.scoring.flags import wrong_language
+from omnigap_orchestrator.scoring.metrics import Scored
+from omnigap_orchestrator.scoring.normalise.numbers import listed
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One verifiable instruction.
+
+    Attributes:
+        kind: IFEval's id, such as `length_constraints:number_words`; a key of `CHECKS`.
+        words: keywords, forbidden words.
+        phrase: the one text of the instruction: a keyword, letter, end phrase, first word, section mark, postscript
+            mark, prompt to repeat or language.
+        count: how many; of what depends on the kind.
+        fewer: whether fewer than `count` are asked for; else at least `count` (where the kind leaves a choice).
+        nth: which paragraph, from 1.
+    """
+
+    kind: str
+    words: tuple[str, ...] = ()
+    phrase: str = ""
+    count: int = 0
+    fewer: bool = False
+    nth: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in CHECKS:
+            raise ValueError(f"unknown instruction {self.kind!r}: one of {', '.join(CHECKS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Which instructions of a prompt were followed, in their order."""
+
+    each: tuple[bool, ...]
+
+    @property
+    def all(self) -> bool:
+        """IFEval's prompt-level verdict."""
+        return all(self.each)
+
+    @property
+    def share(self) -> float:
+        """The share of instructions followed; 1 for a prompt without any."""
+        return sum(self.each) / len(self.each) if self.each else 1.0
+
+
+_PHRASES = listed(
+    "keyword letter language postscript_marker section_spliter end_phrase first_word prompt_to_repeat",
+)
+_COUNTS = listed(
+    "frequency let_frequency capital_frequency num_sentences num_words num_placeholders num_bullets num_highlights",
+    "num_sections num_paragraphs",
+)
+_RELATIONS = ("relation", "let_relation", "capital_relation")
+
+
+def read_instruction(kind: str, arguments: Mapping[str, object]) -> Instruction:
+    """Reads an instruction as IFEval's data set writes it: an id and its keyword arguments (nulls are ignored).
+
+    Raises:
+        ValueError: for an unknown id or relation.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    words = given.get("keywords") or given.get("forbidden_words") or ()
+    relation = next((str(given[name]) for name in _RELATIONS if name in given), "at least")
+    if relation not in ("at least", "less than"):
+        raise ValueError(f"relation of {kind} is {relation!r}: must be 'at least' or 'less than'")
+    return Instruction(
+        kind=kind,
+        words=tuple(str(word) for word in words) if isinstance(words, list | tuple) else (str(words),),
+        phrase=next((str(given[name]) for name in _PHRASES if name in given), ""),
+        count=next((int(str(given[name])) for name in _COUNTS if name in given), 0),
+        fewer=relation == "less than",
+        nth=int(str(given.get("nth_paragraph", 1))),
+    )
+
+
+def follows(instruction: Instruction, response: str) -> bool:
+    """Whether a response follows one instruction, taken as it is (IFEval's strict verdict). An empty one never does."""
+    return bool(response.strip()) and CHECKS[instruction.kind](instruction, response)
+
+
+def follows_loosely(instruction: Instruction, response: str) -> bool:
+    """IFEval's loose verdict: the response may follow without its first line, its last line or its asterisks."""
+    lines = response.split("\n")
+    for first, last, stars in product((0, 1), (0, 1), (False, True)):
+        variant = "\n".join(lines[first : len(lines) - last]).strip() if first or last else response
+        if follows(instruction, variant.replace("*", "") if stars else variant):
+            return True
+    return False
+
+
+def followed(instructions: Iterable[Instruction], response: str, *, loose: bool = False) -> Followed:
+    """The verdicts of a prompt's instructions."""
+    check = follows_loosely if loose else follows
+    return Followed(tuple(check(instruction, response) for instruction in instructions))
+
+
+def _compare(instruction: Instruction, number: int) -> bool:
+    return number < instruction.count if instruction.fewer else number >= instruction.count
+
+
+def _occurrences(text: str, word: str) -> int:
+    return len(re.findall(re.escape(word.strip()), text, re.IGNORECASE))
+
+
+_ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|prof|st|jr|sr|vs|e\.g|i\.e|etc|[a-z])\.(?=\s)", re.IGNORECASE)
+
+
+def sentences(text: str) -> list[str]:
+    """Splits at . ! ? before white space, but not behind titles, initials and common abbreviations."""
+    kept = _ABBREVIATION.sub(lambda match: match[0][:-1] + "\0", text)
+    parts = re.split(r"(?<=[.!?])[\"')\]]*\s+", kept.strip())
+    return [part.replace("\0", ".") for part in parts if re.search(r"\w", part)]
+
+
+def _paragraphs(instruction: Instruction, text: str) -> bool:
+    parts = re.split(r"\s?\*\*\*\s?", text)
+    inner = parts[1:-1] if len(parts) > 1 else []
+    filled = [part for part in parts if part.strip()]
+    return all(part.strip() for part in inner) and len(filled) == instruction.count
+
+
+def _first_word(instruction: Instruction, text: str) -> bool:
+    paragraphs = text.split("\n\n")
+    filled = sum(bool(part.strip()) for part in paragraphs)
+    if filled != instruction.count or not 1 <= instruction.nth <= filled:
+        return False
+    words = paragraphs[instruction.nth - 1].split()
+    first = re.match(r"[^.,?!'\"]*", words[0].lstrip("'\"")) if words else None
+    return first is not None and first[0].lower() == instruction.phrase.lower()
+
+
+def _bullets(instruction: Instruction, text: str) -> bool:
+    return len(re.findall(r"^\s*(?:\*[^*].*|-.*)$", text, re.MULTILINE)) == instruction.count
+
+
+def _highlights(instruction: Instruction, text: str) -> bool:
+    single = [part for part in re.findall(r"\*[^\n*]*\*", text) if part.strip("*").strip()]
+    double = [part for part in re.findall(r"\*\*([^\n*]*)\*\*", text) if part.strip()]
+    return len(single) + len(double) >= instruction.count
+
+
+def _sections(instruction: Instruction, text: str) -> bool:
+    return len(re.findall(rf"\s?{re.escape(instruction.phrase.strip())}\s?\d+\s?", text)) >= instruction.count
+
+
+def _postscript(instruction: Instruction, text: str) -> bool:
+    marks = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
+    mark = marks.get(instruction.phrase.strip(), re.escape(instruction.phrase.strip().lower()))
+    return re.search(mark, text.lower()) is not None
+
+
+def _json(instruction: Instruction, text: str) -> bool:
+    body = re.sub(r"^```(?:json)?|```$", "", text.strip(), flags=re.IGNORECASE).strip()
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True
+
+
+def _two_responses(instruction: Instruction, text: str) -> bool:
+    parts = [part.strip() for part in text.split("******")]
+    filled = [part for part in parts if part]
+    return all(parts[1:-1]) and len(filled) == 2 and filled[0] != filled[1]
+
+
+def _quoted(instruction: Instruction, text: str) -> bool:
+    body = text.strip()
+    return len(body) > 1 and body[0] == body[-1] == '"'
+
+
+def _capital_words(instruction: Instruction, text: str) -> bool:
+    # Words as NLTK's tokeniser cuts them, as far as capitals go: hyphens join, apostrophes part.
+    return _compare(instruction, sum(word.isupper() for word in re.findall(r"[^\W_]+(?:-[^\W_]+)*", text)))
+
+
+_OPTIONS: Sequence[str] = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
+
+CHECKS: dict[str, Callable[[Instruction, str], bool]] = {
+    "keywords:existence": lambda i, text: all(_occurrences(text, word) for word in i.words),
+    "keywords:frequency": lambda i, text: _compare(i, _occurrences(text, i.phrase)),
+    "keywords:forbidden_words": lambda i, text: (
+        not any(re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE) for word in i.words)
+    ),
+    "keywords:letter_frequency": lambda i, text: _compare(i, text.lower().count(i.phrase.lower())),
+    "language:response_language": lambda i, text: not wrong_language(text, i.phrase),
+    "length_constraints:number_sentences": lambda i, text: _compare(i, len(sentences(text))),
+    "length_constraints:number_paragraphs": _paragraphs,
+    "length_constraints:number_words": lambda i, text: _compare(i, len(re.findall(r"\w+", text))),
+    "length_constraints:nth_paragraph_first_word": _first_word,
+    "detectable_content:number_placeholders": lambda i, text: len(re.findall(r"\[.*?\]", text)) >= i.count,
+    "detectable_content:postscript": _postscript,
+    "detectable_format:number_bullet_lists": _bullets,
+    "detectable_format:constrained_response": lambda i, text: any(option in text for option in _OPTIONS),
+    "detectable_format:number_highlighted_sections": _highlights,
+    "detectable_format:multiple_sections": _sections,
+    "detectable_format:json_format": _json,
+    "detectable_format:title": lambda i, text: any(title.strip("<> \t") for title in re.findall(r"<<[^\n]+>>", text)),
+    "combination:two_responses": _two_responses,
+    "combination:repeat_prompt": lambda i, text: text.strip().lower().startswith(i.phrase.strip().lower()),
+    "startend:end_checker": lambda i, text: text.strip().strip('"').lower().endswith(i.phrase.strip().lower()),
+    "startend:quotation": _quoted,
+    "change_case:capital_word_frequency": _capital_words,
+    "change_case:english_capital": lambda i, text: text.isupper() and not wrong_language(text, "en"),
+    "change_case:english_lowercase": lambda i, text: text.islower() and not wrong_language(text, "en"),
+    "punctuation:no_comma": lambda i, text: "," not in text,
+}
+"""IFEval's 25 kinds. In a speech answer those of punctuation, case and layout mean nothing: see `AUDIBLE`."""
+
+AUDIBLE = frozenset(
+    kind
+    for kind in CHECKS
+    if kind.startswith(("keywords:", "language:"))
+    or kind
+    in (
+        "length_constraints:number_words",
+        "detectable_format:constrained_response",
+        "combination:repeat_prompt",
+        "startend:end_checker",
+    )
+)
+"""The kinds that can be heard, and so be compared between text and speech answers."""
+
+
+# Instruction following as metrics: IFEval's verdicts of an item's checks, on one answer.
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.items.item import Check, Item
+
+
+@lru_cache(maxsize=1 << 12)
+def instruction_of(check: Check) -> Instruction:
+    """A check of an item, read."""
+    return read_instruction(check.kind, json.loads(check.arguments))
+
+
+def instructions_of(item: Item) -> tuple[Instruction, ...]:
+    return tuple(instruction_of(check) for check in item.checks)
+
+
+def _strict(item: Item, text: str, answer: str) -> Scored:
+    """1 where every instruction is followed: IFEval's strict accuracy at the level of prompts."""
+    return Scored(float(followed(instructions_of(item), text).all), "ifeval", answer)
+
+
+def _loose(item: Item, text: str, answer: str) -> Scored:
+    return Scored(float(followed(instructions_of(item), text, loose=True).all), "ifeval_loose", answer)
+
+
+def _share(item: Item, text: str, answer: str) -> Scored:
+    return Scored(followed(instructions_of(item), text).share, "ifeval_share", answer)
+
+
+def _audible(item: Item, text: str, answer: str) -> Scored:
+    """The strict verdict over the instructions that can be heard, in text answers too: so the two stay comparable."""
+    heard = [instruction for instruction in instructions_of(item) if instruction.kind in AUDIBLE]
+    return Scored(float(followed(heard, text).all), "ifeval_audible", answer)
+
+
+IFEVAL_METRICS: dict[str, Callable[[Item, str, str], Scored]] = {
+    "ifeval": _strict,
+    "ifeval_loose": _loose,
+    "ifeval_share": _share,
+    "ifeval_audible": _audible,
+}
+""""As written, or as heard": the checks of layout, case and punctuation look at the ASR scorer's in a speech answer."""

@@ -1,0 +1,214 @@
+"""Which items a verification leaves: an item stays in all its conditions or in none, so that pairs stay pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from omnigap.digest import sha256_hex
+from omnigap.vocabulary import Modality
+from omnigap_orchestrator.analysis import AnalysisOptions
+from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
+from omnigap_orchestrator.analysis.gap import gaps
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
+from omnigap_orchestrator.extras.readback.check import Verdict
+from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
+from omnigap_orchestrator.extras.readback.table import VERIFICATION_SCHEMA
+from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+
+_WORST_FIRST = (Verdict.LOST, Verdict.UNREAD, Verdict.DOUBTFUL, Verdict.KEPT, Verdict.OWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Items by the worst verdict among the carriers that the results used.
+
+    Attributes:
+        items: item_id and verdict. An item that brings all its carriers along is `own`: nothing of it was converted.
+    """
+
+    items: pl.DataFrame
+
+    @property
+    def verified(self) -> pl.Series:
+        """Items of which every made carrier was read back whole."""
+        return self._of(Verdict.KEPT, Verdict.OWN)
+
+    @property
+    def not_lost(self) -> pl.Series:
+        """All items but those with a lost carrier."""
+        return self._of(*(verdict for verdict in Verdict if verdict is not Verdict.LOST))
+
+    def count(self, *verdicts: Verdict) -> int:
+        return self._of(*verdicts).len()
+
+    def _of(self, *verdicts: Verdict) -> pl.Series:
+        return self.items.filter(pl.col("verdict").is_in([verdict.value for verdict in verdicts]))["item_id"]
+
+
+def verified_items(results: pl.DataFrame, verification: pl.DataFrame) -> Verified:
+    """Judges each item of the results by the carriers that its cells used.
+
+    Args:
+        results: `RESULTS_SCHEMA`; columns item_id, input and input_media are read.
+        verification: `VERIFICATION_SCHEMA`. A carrier that it does not hold counts as unread.
+    """
+    used = results.filter(pl.col("input") != Modality.TEXT.value).select("item_id", "input", "input_media").unique()
+    known = verification.select("item_id", "modality", "media", "verdict").unique()
+    found = used.join(
+        known,
+        left_on=["item_id", "input", "input_media"],
+        right_on=["item_id", "modality", "media"],
+        how="left",
+        nulls_equal=True,
+    ).with_columns(pl.col("verdict").fill_null(Verdict.UNREAD.value))
+    rank = {verdict.value: place for place, verdict in enumerate(_WORST_FIRST)}
+    worst = found.group_by("item_id").agg(pl.col("verdict").replace_strict(rank, return_dtype=pl.Int64).min())
+    # An item that is only typed has no carrier to lose anything.
+    every = results.select("item_id").unique(maintain_order=True).join(worst, on="item_id", how="left")
+    names = {place: verdict for verdict, place in rank.items()}
+    own = rank[Verdict.OWN.value]
+    verdicts = pl.col("verdict").fill_null(own).replace_strict(names, return_dtype=pl.String)
+    return Verified(every.with_columns(verdicts).sort("item_id"))
+
+
+def only(results: pl.DataFrame, items: pl.Series) -> pl.DataFrame:
+    """The rows of some items, in all their conditions."""
+    return results.filter(pl.col("item_id").is_in(items.implode()))
+
+
+# The headline gaps on all items, without those that lost content, and on verified items alone, side by side.
+
+ALL, NOT_LOST, VERIFIED = "all", "not_lost", "verified"
+
+_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    # all, not_lost or verified; a choice that leaves the same items as the one before is left out.
+    "items_kept": pl.String,
+    "items": pl.Int64,
+    "model": pl.String,
+    "condition": pl.String,
+    "reference": pl.String,
+    "estimate": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "method": pl.String,
+    "n": pl.Int64,
+    "lacking": pl.Int64,
+    "reason": pl.String,
+}
+KEPT_GAPS_SCHEMA = pl.Schema(_COLUMNS)
+"""Item-weighted gaps on answered pairs, once for each choice of items."""
+
+
+def kept_gaps(
+    results: pl.DataFrame, verified: Verified, reference: str, rule: MissingRule, options: IntervalOptions
+) -> pl.DataFrame:
+    """The gaps of each choice of items (`KEPT_GAPS_SCHEMA`), in the order all, not_lost, verified."""
+    every = verified.items["item_id"]
+    frames, seen = [pl.DataFrame(schema=KEPT_GAPS_SCHEMA)], set()
+    for name, items in ((ALL, every), (NOT_LOST, verified.not_lost), (VERIFIED, verified.verified)):
+        if items.len() == 0 or items.len() in seen:
+            continue
+        seen.add(items.len())  # Each choice is a part of the one before: as many items are the same items.
+        rows = gaps(score_matrices(item_scores(only(results, items))), reference, rule, options)
+        rows = rows.filter((pl.col("pooling") == ITEM_WEIGHTED) & (pl.col("missing") == ANSWERED_PAIRS))
+        rows = rows.with_columns(pl.lit(name).alias("items_kept"), pl.lit(items.len(), pl.Int64).alias("items"))
+        frames.append(rows.select(KEPT_GAPS_SCHEMA.names()))
+    return pl.concat(frames)
+
+
+# What a run's folder knows of its carriers, and its tables on those items whose carriers were read back whole.
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """The tables that the analysis takes: all, or those of verified items; `note` says so to a reader."""
+
+    results: pl.DataFrame
+    controls: pl.DataFrame | None
+    note: str = ""
+
+
+def read_verification(folder: RunFolder) -> pl.DataFrame | None:
+    """The table that `verify` wrote; None where it was never called.
+
+    Raises:
+        FolderError: for a table of another version, or a file that is no table.
+    """
+    if not folder.verification.is_file():
+        return None
+    try:
+        table = pl.read_parquet(folder.verification, glob=False)
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        table = None
+    if table is None or table.schema != VERIFICATION_SCHEMA:
+        raise FolderError(
+            f"{folder.verification} is not what this omnigap writes: run `omnigap-orchestrate verify --run-dir "
+            f"{folder.root}` again, or remove the file"
+        )
+    return table
+
+
+def carrier_check(folder: RunFolder, results: pl.DataFrame, options: AnalysisOptions) -> CarrierCheck | None:
+    """The verification beside the results it holds for; None where `verify` was never called."""
+    table = read_verification(folder)
+    if table is None:
+        return None
+    verified = verified_items(results, table)
+    gaps = kept_gaps(results, verified, options.reference, options.missing, options.intervals)
+    return CarrierCheck(table, verified, gaps)
+
+
+def narrowed(
+    folder: RunFolder, check: CarrierCheck | None, results: pl.DataFrame, controls: pl.DataFrame | None
+) -> Narrowed:
+    """The tables of verified items: an item is in all its conditions or in none.
+
+    Raises:
+        FolderError: where nothing was verified.
+    """
+    items, total = _items(folder, None if check is None else check.verified)
+    note = (
+        f"All tables and charts keep to the {items.len()} of {total} items whose every made carrier was read back "
+        "whole (--verified-only); results.parquet holds all."
+    )
+    return Narrowed(only(results, items), None if controls is None else only(controls, items), note)
+
+
+def verified_part(table: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of verified items in a run's own table of results.
+
+    Args:
+        table: the file that the frame was read from; what `verify` wrote lies beside it.
+
+    Raises:
+        FolderError: where nothing was verified, or the table is none of a run's.
+    """
+    folder = RunFolder(table.parent)
+    needed = ("input", "input_media")
+    if lacking := [name for name in needed if name not in frame.columns]:
+        raise FolderError(f"--verified-only: {table} lacks {', '.join(lacking)}: give a run's own results.parquet")
+    verification = read_verification(folder)
+    items, _ = _items(folder, None if verification is None else verified_items(frame, verification))
+    return only(frame, items)
+
+
+def _items(folder: RunFolder, verified: Verified | None) -> tuple[pl.Series, int]:
+    """The verified items, and of how many; raises FolderError where there are none."""
+    command = f"`omnigap-orchestrate verify --run-dir {folder.root}`"
+    if verified is None:
+        raise FolderError(f"--verified-only: the carriers of {folder.root} were never read back: call {command} first")
+    items, total = verified.verified, verified.items.height
+    if items.is_empty():
+        raise FolderError(
+            f"--verified-only leaves none of {total} items in {folder.root}: look at what {command} says of them"
+        )
+    return items, total
+
+
+def verification_digest(folder: RunFolder) -> str:
+    """Of the verification: the run's files are written again when it changes."""
+    return sha256_hex(folder.verification.read_bytes()) if folder.verification.is_file() else ""

@@ -1,0 +1,128 @@
+"""`omnigap-orchestrate route`: which form to choose for which task, under a product's constraints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, friendly, split
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.analysis import Routing
+    from omnigap_orchestrator.extras.routing.routing import PolicyRow
+
+
+@click.command()
+@click.argument("source", metavar="[RUN]", default=DEFAULT_RUN, type=click.Path(path_type=Path))
+@click.option("--inputs", help="Forms that a question can come in, with commas: text,speech,image. Default: all.")
+@click.option("--outputs", help="Forms that an answer may have, with commas: text,speech. Default: both.")
+@click.option("--max-p95-latency", type=float, metavar="SECONDS", help="95 of 100 answers must be there within it.")
+@click.option("--models", help="Only these models, with commas.")
+@click.option("--allow-missing", is_flag=True, help="Choose also where many answers are missing.")
+@click.option("--json", "as_json", is_flag=True, help="Both tables as JSON on standard output.")
+@friendly
+def route(
+    source: Path,
+    inputs: str | None,
+    outputs: str | None,
+    max_p95_latency: float | None,
+    models: str | None,
+    allow_missing: bool,
+    as_json: bool,
+) -> None:
+    """Choose the form of question and answer for each task of RUN, a run's folder or a table of results.
+
+    Without RUN it is runs/default. What a policy is worth is measured on items that took no part in choosing it.
+    """
+    import polars as pl
+
+    from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, item_scores, routing, score_matrices
+    from omnigap_orchestrator.cli.inputs import results_of
+    from omnigap_orchestrator.config import load_config
+    from omnigap_orchestrator.export.write import routing_options
+    from omnigap_orchestrator.extras.importers import TableError
+
+    flags = {
+        "analysis.routing.inputs": list(split(inputs)) or None,
+        "analysis.routing.outputs": list(split(outputs)) or None,
+        "analysis.routing.max_p95_latency_s": max_p95_latency,
+    }
+    section = load_config(None, flags).analysis
+    results = results_of(source)
+    if chosen := split(models):
+        known = sorted(set(results["model"]))
+        for name in chosen:
+            if name not in known:
+                raise TableError(f"{source} holds no model {name!r} (--models): it has {', '.join(known)}")
+        results = results.filter(pl.col("model").is_in(chosen))
+    options = IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed)
+    rule = MissingRule(allow=allow_missing)
+    found = routing(score_matrices(item_scores(results)), results, routing_options(section.routing), options, rule)
+    if as_json:
+        data = {"policies": found.policies.to_dicts(), "routes": found.routes.to_dicts()}
+        print(json.dumps(data, ensure_ascii=False))
+    else:
+        _show(found)
+
+
+_COSTS: tuple[tuple[Callable[[PolicyRow], float | None], str, int], ...] = (
+    (lambda row: row.mean_latency_s, "latency", 2),
+    (lambda row: row.mean_audio_seconds, "audio", 1),
+    (lambda row: row.mean_compute_s, "device", 2),
+)
+"""The mean costs of an answer: value, heading, digits."""
+
+
+def _show(found: Routing) -> None:
+    import polars as pl
+    from rich.console import Console
+
+    from omnigap_orchestrator.analysis.table import rows_of
+    from omnigap_orchestrator.cli.tables import estimate_text, print_table
+    from omnigap_orchestrator.extras.routing.report_section import POLICY_WORDS
+    from omnigap_orchestrator.extras.routing.routing import RouteRow, ShownPolicyRow, policies_shown, routes_shown
+
+    console = Console()
+    for model in pl.concat([found.policies["model"], found.routes["model"]]).unique(maintain_order=True):
+        policies = rows_of(policies_shown(found.policies.filter(model=model)), ShownPolicyRow)
+        lacking = any(row.lacking for row in policies)
+        costs = [cost for cost in _COSTS if any(cost[0](row) is not None for row in policies)]
+        headings = [
+            "policy",
+            "accuracy",
+            "below ceiling, points",
+            "over one form, points",
+            *(heading for _, heading, _ in costs),
+            *(["missing as wrong"] if lacking else []),
+        ]
+        rows = []
+        for row in policies:
+            cells = [
+                POLICY_WORDS[row.policy],
+                estimate_text(row.accuracy, row.low, row.high, unit=" %"),
+                "" if row.policy == "oracle" else estimate_text(row.regret, row.regret_low, row.regret_high, sign="+"),
+                estimate_text(row.gain, row.gain_low, row.gain_high, sign="+"),
+                *("" if (cost := of(row)) is None else f"{cost:.{digits}f} s" for of, _, digits in costs),
+            ]
+            wrong = [estimate_text(row.wrong, row.wrong_low, row.wrong_high, unit=" %")] if lacking else []
+            rows.append([*cells, *wrong])
+        if policies:
+            print_table(console, f"{model}: what a policy is worth", headings, rows, fold=20)
+            if reason := policies[0].reason:
+                console.print(f"{model}: {reason}", highlight=False, markup=False)
+        rows = []
+        shown = routes_shown(found.routes.filter(model=model)).select("task", "condition", "accuracy", "votes", "n")
+        for task, condition, accuracy, votes, n in shown.iter_rows():
+            rows.append([task, condition, f"{100 * accuracy:.1f}", f"{100 * votes:.0f} %", str(n)])
+        if rows:
+            headings = ["task", "form", "accuracy, %", "splits that agree", "n"]
+            print_table(console, f"{model}: the form for each task", headings, rows)
+        else:
+            why = "no form is left to choose, or too few items have a score in all that are."
+            console.print(f"{model}: {why}", markup=False)
+        for ruled_out in rows_of(found.routes.filter(pl.col("task").is_null(), model=model), RouteRow):
+            console.print(f"{ruled_out.condition} is left out: {ruled_out.reason}", highlight=False, markup=False)

@@ -1,0 +1,71 @@
+"""What a product demands of a form of question and answer, which forms meet it, and what each of them costs."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+
+from omnigap.vocabulary import Modality, Outcome
+from omnigap_orchestrator.analysis.latency import answers_needed
+from omnigap_orchestrator.analysis.options import Constraints
+from omnigap_orchestrator.analysis.pairs import ModelScores
+
+COSTS = ("latency_s", "audio_seconds", "compute_s")
+
+CostsOf = dict[tuple[str, str], dict[str, float]]
+"""By model and condition: the mean of each of `COSTS`, `p95` of the latency, and from how many `answers`."""
+
+
+def refusal(constraints: Constraints, condition: str, p95: float, answers: int) -> str | None:
+    """Why a condition may not be routed to; None if it may. `p95`: of the latency, in seconds, from `answers`."""
+    if constraints.inputs and condition[0] not in constraints.inputs:
+        return f"input must be {either_of(constraints.inputs)}"
+    if constraints.outputs and condition[-1] not in constraints.outputs:
+        return f"output must be {either_of(constraints.outputs)}"
+    if constraints.max_p95_latency_s < math.inf:
+        if answers < answers_needed(0.95):
+            return f"p95 latency unknown: {answers} answers, it takes {answers_needed(0.95)}"
+        if p95 > constraints.max_p95_latency_s:
+            return f"p95 latency {p95:.2f} s is over {constraints.max_p95_latency_s:g} s"
+    return None
+
+
+def either_of(letters: frozenset[str]) -> str:
+    """Modalities by their letters, in words; labels of other people's tables stay as they are."""
+    names = {modality.letter: modality.value for modality in Modality}
+    return " or ".join(names.get(letter, letter) for letter in sorted(letters))
+
+
+def costs_of(results: pl.DataFrame) -> CostsOf:
+    """Mean cost, 95th percentile of the latency and number of timed answers per model and condition."""
+    present = [name for name in COSTS if name in results.columns]
+    timed = [pl.col("latency_s").quantile(0.95).alias("p95"), pl.col("latency_s").count().alias("answers")]
+    frame = (
+        results.lazy()
+        .filter(pl.col("outcome") == Outcome.ANSWERED.value)
+        .group_by("model", "condition")
+        .agg(*[pl.col(name).mean() for name in present], *(timed if "latency_s" in present else []))
+        .collect()
+    )
+    out: CostsOf = {}
+    for row in frame.iter_rows(named=True):
+        key = (row.pop("model"), row.pop("condition"))
+        out[key] = {name: math.nan if value is None else float(value) for name, value in row.items()}
+    return out
+
+
+def split_by(constraints: Constraints, scores: ModelScores, costs: CostsOf) -> tuple[list[str], dict[str, str]]:
+    """The conditions that meet the constraints and have scores, and of each other one why it is ruled out."""
+    allowed: list[str] = []
+    ruled_out: dict[str, str] = {}
+    for condition in scores.conditions:
+        cost = costs.get((scores.model, condition), {})
+        reason = refusal(constraints, condition, cost.get("p95", math.nan), int(cost.get("answers", 0)))
+        if not (scores.scored[:, scores.column(condition)] > 0).any():
+            reason = "no scores"
+        if reason is None:
+            allowed.append(condition)
+        else:
+            ruled_out[condition] = reason
+    return allowed, ruled_out
