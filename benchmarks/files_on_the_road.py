@@ -28,7 +28,7 @@ import tomli_w
 import omnigap
 import omnigap_orchestrator
 from omnigap_orchestrator.cli.main import main
-from omnigap_orchestrator.fleet import DEFAULT_SERVICES, EmbeddedFleet, Roster
+from omnigap_orchestrator.fleet import DEFAULT_SERVICES, EmbeddedFleet, Endpoints
 
 # With the separator: installed side by side, `omnigap` is also how `omnigap_services` begins.
 ROOTS = tuple(f"{Path(package.__file__ or '').parent}{os.sep}" for package in (omnigap, omnigap_orchestrator))
@@ -70,9 +70,9 @@ def under_import(frame: FrameType | None) -> bool:
 
 
 @contextmanager
-def services(folder: Path) -> Iterator[Roster]:
+def services(folder: Path) -> Iterator[Endpoints]:
     """The shipped services, started before the road begins and by a thread that is not traced."""
-    started: Future[Roster] = Future()
+    started: Future[Endpoints] = Future()
     done = threading.Event()
 
     async def hold() -> None:
@@ -89,7 +89,7 @@ def services(folder: Path) -> Iterator[Roster]:
         holder.join()
 
 
-def study(endpoints: Roster) -> str:
+def study(endpoints: Endpoints) -> str:
     """A configuration whose plan is one cell: a spoken question with a spoken answer."""
     (model,) = endpoints.models.values()
     return tomli_w.dumps(

@@ -25,7 +25,7 @@ import psutil
 from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.export.run_info import machine
-from omnigap_orchestrator.fleet import EmbeddedFleet, Role, Roster, ServiceSpec
+from omnigap_orchestrator.fleet import EmbeddedFleet, Role, Endpoints, ServiceSpec
 from omnigap_orchestrator.items import load_items
 from omnigap_orchestrator.pipeline.context import Observer
 from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -112,8 +112,8 @@ async def _steps(cells: int, *steps: str) -> list[dict[str, float]]:
     with tempfile.TemporaryDirectory(prefix="omnigap-bench-") as name:
         folder = Path(name)
         (folder / "items.jsonl").write_text("".join(_item(number) for number in range(ITEMS)))
-        async with EmbeddedFleet(SERVICES, folder / "services", print) as roster:
-            _write_config(folder, roster, max(1, cells // (6 * ITEMS)))
+        async with EmbeddedFleet(SERVICES, folder / "services", print) as endpoints:
+            _write_config(folder, endpoints, max(1, cells // (6 * ITEMS)))
             await _step("carriers", folder)
             return [await _step(step, folder) for step in steps]
 
@@ -186,7 +186,7 @@ def _item(number: int) -> str:
     return json.dumps(row) + "\n"
 
 
-def _write_config(folder: Path, roster: Roster, replicates: int) -> None:
+def _write_config(folder: Path, endpoints: Endpoints, replicates: int) -> None:
     (folder / "bench.toml").write_text(
         f"""
 [run]
@@ -195,11 +195,11 @@ replicates = {replicates}
 path = "items.jsonl"
 [[models]]
 name = "echo"
-endpoints = {json.dumps(list(roster.models["echo"]))}
+endpoints = {json.dumps(list(endpoints.models["echo"]))}
 [scorer]
-endpoints = {json.dumps(list(roster.scorer))}
+endpoints = {json.dumps(list(endpoints.scorer))}
 [tts]
-endpoints = {json.dumps(list(roster.tts))}
+endpoints = {json.dumps(list(endpoints.tts))}
 """
     )
 

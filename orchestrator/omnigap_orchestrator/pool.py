@@ -91,7 +91,7 @@ MOST_TURNED_AWAY = 20
 FIRST_LOOK_S, LAST_LOOK_S, LONGEST_REST_S = 0.25, 5.0, 60.0
 
 
-class Away(OmnigapError):  # noqa: N818 - a state of the world, not a fault of the program
+class Unavailable(OmnigapError):  # noqa: N818 - a state of the world, not a fault of the program
     """No replica is there, or what is there is not what the plan was made for: the cell stays pending."""
 
 
@@ -155,7 +155,7 @@ class Pool:
         """One answer, after as many tries as the policy grants.
 
         Raises:
-            Away: no replica was there within the policy's patience, or all of them changed their digest.
+            Unavailable: no replica was there within the policy's patience, or all of them changed their digest.
             CallFailed: the service is well, but this call fails.
         """
         history = _History()
@@ -206,7 +206,7 @@ class Pool:
             self._take_out(replica, f"{failed}, while the other replicas failed none")
 
     def _dismiss(self, replica: Replica, error: ContractError) -> None:
-        """Parts for good from a replica that became another service; raises Away where it was the last one."""
+        """Parts for good from a replica that became another service; raises Unavailable where it was the last one."""
         why = f"{replica.endpoint.address} is not the service that the plan was made for: {error.message}"
         if replica in self._replicas:
             self._replicas.remove(replica)
@@ -214,7 +214,7 @@ class Pool:
                 self._note(f"{why}; the run goes on without it")
         if not self._replicas:
             self._gave_up = True
-            raise Away(why) from error
+            raise Unavailable(why) from error
 
     def _take_out(self, replica: Replica, why: str) -> None:
         if not replica.up:
@@ -271,7 +271,7 @@ class Pool:
                 if replica is not None:
                     return replica
                 if self._gave_up:
-                    raise Away("the service is away")
+                    raise Unavailable("the service is away")
                 if any(replica.up for replica in self._replicas):
                     await self._changed.wait()
                     continue
@@ -285,7 +285,7 @@ class Pool:
         except TimeoutError:
             self._gave_up = True
             self._changed.notify_all()
-            raise Away(f"the service was away for {self._policy.patience_s:g} s") from None
+            raise Unavailable(f"the service was away for {self._policy.patience_s:g} s") from None
 
     def _best(self, alone: bool, avoid: set[str]) -> Replica | None:
         """The replica with room and the fewest calls in flight; one that failed this cell only for want of another."""

@@ -18,7 +18,7 @@ from omnigap_orchestrator.extras.asr_correction.measure import calibrate as meas
 from omnigap_orchestrator.extras.asr_correction.second_scorer import transcribe_again
 from omnigap_orchestrator.extras.readback.run import Choices, Readback
 from omnigap_orchestrator.extras.readback.run import verify as read_back
-from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, choose
+from omnigap_orchestrator.fleet import Fleet, Endpoints, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Records
@@ -34,7 +34,7 @@ from omnigap_orchestrator.pipeline.scope import (
     left_to_fleet,
     model_specs,
     planned_models,
-    roster_of,
+    endpoints_of,
 )
 from omnigap_orchestrator.pipeline.score import SCORED_BY, rescore, scoring_version
 from omnigap_orchestrator.plan import make_plan
@@ -235,7 +235,7 @@ async def _ask_fleet(context: RunContext, config: Config, items: Sequence[Item],
 
 
 async def ask(
-    context: RunContext, config: Config, items: Sequence[Item], scope: RunScope, endpoints: Roster
+    context: RunContext, config: Config, items: Sequence[Item], scope: RunScope, endpoints: Endpoints
 ) -> PlannedCells:
     """Connects to the services, makes the carriers, fixes the plan, and takes the open cells through the pipeline.
 
@@ -264,8 +264,10 @@ async def ask(
 
 async def _fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> Fleet:
     if scope.stages == (Stage.SCORE,):
-        return StaticFleet(Roster(dict.fromkeys(planned_models(config), ()), (), ()), "none, scoring needs no service")
+        return StaticFleet(
+            Endpoints(dict.fromkeys(planned_models(config), ()), (), ()), "none, scoring needs no service"
+        )
     services = services_of(config) if config.fleet.services else ()
     kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
     wanted, note = left_to_fleet(config, items, scope), context.observer.note
-    return await choose(kind, roster_of(config), services, context.folder.services, note, timeout_s, wanted)
+    return await choose(kind, endpoints_of(config), services, context.folder.services, note, timeout_s, wanted)

@@ -271,6 +271,6 @@ Conditions = Annotated[
     AfterValidator(without_repeats),
 ]
 ALL_CONDITIONS = CONDITIONS
-Endpoints = Annotated[
+EndpointList = Annotated[
     tuple[Endpoint, ...], BeforeValidator(as_list), Field(strict=False), AfterValidator(without_repeats)
 ]

@@ -12,9 +12,9 @@ from omnigap_orchestrator import carriers
 from omnigap_orchestrator.carriers import ImageStyle
 from omnigap_orchestrator.config.sections import JudgeConfig
 from omnigap_orchestrator.config.services import DecodingConfig
-from omnigap_orchestrator.extras.readback.readers import Manner, Reader
+from omnigap_orchestrator.extras.readback.readers import ReadOptions, Reader
 from omnigap_orchestrator.items.item import Item, OwnCarrier
-from omnigap_orchestrator.judge import bench_of, read_rubric, rubric_of
+from omnigap_orchestrator.judge import judge_setup, read_rubric, rubric_of
 from omnigap_orchestrator.pipeline.make_carriers import own_carrier_key
 from omnigap_orchestrator.plan import FIRST_PASS, AnswerKeys, ModelSpec, scorer_key, transcript_key
 from omnigap_orchestrator.plan import score_key as key_of_score
@@ -98,15 +98,15 @@ def votes(
     """
     config = JudgeConfig(votes=count, decoding=DecodingConfig.model_validate(decoding))
     plain, reference = (rubric_of(f"rubric {n}", source, ".toml") for n, source in enumerate(rubrics))
-    bench = bench_of(config, judge, (plain, reference))
+    setup = judge_setup(config, judge, (plain, reference))
     item = Item("q1", "open", "en", "Why is the sky blue?", tuple(answers), AnswerType.OPEN, instruction="Be brief.")
-    return [*(ask.key for ask in bench.asks(item, answer)), bench.key(item)]
+    return [*(ask.key for ask in setup.asks(item, answer)), setup.key(item)]
 
 
 def reader(digest: str, decoding: Mapping[str, Any], instruction: str) -> str:
     """A reader of `verify` as it is asked."""
     card = pb.DescribeResponse(name="reader", digest=digest)
-    return Reader.of(Modality.IMAGE, card, Manner(DecodingConfig.model_validate(decoding), instruction)).asked
+    return Reader.of(Modality.IMAGE, card, ReadOptions(DecodingConfig.model_validate(decoding), instruction)).asked
 
 
 DERIVE: dict[str, Callable[..., Any]] = {

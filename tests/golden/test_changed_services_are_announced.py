@@ -64,10 +64,10 @@ def test_the_same_services_announce_nothing(tmp_path: Path) -> None:
 
 def test_a_narrowed_call_leaves_the_rest_to_be_announced_by_the_next(tmp_path: Path) -> None:
     with resumed(tmp_path, changed=True) as stored:
-        narrowed = stored.run("--stages", "generate", "--conditions", "t2t", code=3)
+        select_verified = stored.run("--stages", "generate", "--conditions", "t2t", code=3)
         whole = stored.run("--stages", "generate", code=3)
         again = stored.run("--stages", "generate", code=3)
-    assert "10 of 10 cells are asked again" in narrowed
+    assert "10 of 10 cells are asked again" in select_verified
     # The other cells were last asked of the first digest, which is no longer the one last seen.
     assert "50 of 60 cells are asked again" in whole
     assert f"{stored.old_digest[:6]}… -> {DIGEST[:6]}…" in whole

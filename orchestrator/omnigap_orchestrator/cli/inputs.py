@@ -54,7 +54,7 @@ class OwnPlan:
     """What a command works with.
 
     Attributes:
-        items: those of the run, narrowed by the flags; None: the configuration tells them.
+        items: those of the run, select_verified by the flags; None: the configuration tells them.
         stored: configuration and items of the run in the folder, whichever are taken; None where there is none.
         source: one line that says whose configuration and items these are; empty where no run is there.
     """

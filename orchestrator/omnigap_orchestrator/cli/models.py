@@ -101,15 +101,17 @@ def _print(answering: list[Answering]) -> None:
 async def _ask_all(config_path: Path | None) -> list[Answering]:
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.fleet import COMPOSE_PORTS
-    from omnigap_orchestrator.pipeline.scope import roster_of
+    from omnigap_orchestrator.pipeline.scope import endpoints_of
 
     config = load_config(config_path)
-    roster = roster_of(config) if config_path is not None else None
-    if roster is None:
+    endpoints = endpoints_of(config) if config_path is not None else None
+    if endpoints is None:
         places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
     else:
-        places = [(name, address) for name, addresses in roster.models.items() for address in addresses]
-        places += [("scorer", address) for address in roster.scorer] + [("tts", address) for address in roster.tts]
+        places = [(name, address) for name, addresses in endpoints.models.items() for address in addresses]
+        places += [("scorer", address) for address in endpoints.scorer] + [
+            ("tts", address) for address in endpoints.tts
+        ]
     return list(await asyncio.gather(*(_ask(name, address, config.network.proxy) for name, address in places)))
 
 

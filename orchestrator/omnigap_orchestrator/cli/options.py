@@ -14,7 +14,7 @@ from omnigap.errors import OmnigapError, first_error
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-NOT_WHOLE = 3
+INCOMPLETE = 3
 """Exit code of a run that ended well but holds pending or failed cells."""
 INTERRUPTED = 130
 
@@ -103,7 +103,7 @@ def font_flags(fonts: tuple[str, ...]) -> dict[str, object]:
     return {"carriers.image.font": list(fonts) or None}
 
 
-def restriction_options(command: _Command) -> _Command:
+def scope_options(command: _Command) -> _Command:
     for option in (
         click.option("--conditions", help="Work only on these, with commas: t2t,s2t. The plan stays whole."),
         click.option("--models", help="Work only on these models, with commas. The plan stays whole."),

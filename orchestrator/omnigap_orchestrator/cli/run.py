@@ -15,7 +15,7 @@ from omnigap_orchestrator.analysis.controls import CONTROLS
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.cli.options import (
     INTERRUPTED,
-    NOT_WHOLE,
+    INCOMPLETE,
     config_option,
     control_flags,
     controls_option,
@@ -24,7 +24,7 @@ from omnigap_orchestrator.cli.options import (
     friendly,
     item_flags,
     items_options,
-    restriction_options,
+    scope_options,
     run_dir_of,
     run_dir_option,
     split,
@@ -83,7 +83,7 @@ def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
 @run_dir_option
 @items_options
 @font_option
-@restriction_options
+@scope_options
 @click.option(
     "--stages",
     default="generate,transcribe,judge,score",
@@ -136,4 +136,4 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
             observer.note("interrupted; every answer that came is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary.whole else NOT_WHOLE)
+    ctx.exit(0 if summary.whole else INCOMPLETE)

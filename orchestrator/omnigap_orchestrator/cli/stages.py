@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from omnigap_orchestrator.cli.inputs import stored_run_option
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, INTERRUPTED, NOT_WHOLE, friendly, restriction_options, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, INTERRUPTED, INCOMPLETE, friendly, scope_options, split
 
 
 @click.command()
 @stored_run_option
-@restriction_options
+@scope_options
 @click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the ASR scorer comes from.")
 @click.option(
     "--second-scorer",
@@ -54,7 +54,7 @@ def transcribe(
 
 @click.command()
 @stored_run_option
-@restriction_options
+@scope_options
 @click.option("--rubric", help="Judge by this one from now on: a shipped rubric, or a .toml, .txt or .md file.")
 @click.option("--reference-rubric", help="The same, for items with gold answers.")
 @click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the judge comes from.")
@@ -119,7 +119,7 @@ def report(
             verified_only=verified_only,
         )
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary.whole else NOT_WHOLE)
+    ctx.exit(0 if summary.whole else INCOMPLETE)
 
 
 def _work(
@@ -149,4 +149,4 @@ def _work(
             observer.note("interrupted; what was done is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary.whole else NOT_WHOLE)
+    ctx.exit(0 if summary.whole else INCOMPLETE)

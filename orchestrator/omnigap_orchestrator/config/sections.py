@@ -15,7 +15,7 @@ from omnigap_orchestrator.validation import (
     ALL_CONDITIONS,
     FOLDER,
     Conditions,
-    Endpoints,
+    EndpointList,
     FilePath,
     StrictModel,
     Text,
@@ -211,7 +211,7 @@ class JudgeConfig(StrictModel):
         decoding: temperature 0 where none is named.
     """
 
-    endpoints: Endpoints = ()
+    endpoints: EndpointList = ()
     rubric: RubricName = "helpful"
     reference_rubric: RubricName = "graded"
     votes: int = Field(default=1, ge=1, le=9)

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from omnigap.vocabulary import Architecture
-from omnigap_orchestrator.validation import Conditions, Endpoints, Language, Name, StrictModel
+from omnigap_orchestrator.validation import Conditions, EndpointList, Language, Name, StrictModel
 
 OptionValue = str | int | float | bool
 
@@ -50,7 +50,7 @@ class ModelConfig(StrictModel):
     """
 
     name: Name
-    endpoints: Endpoints = ()
+    endpoints: EndpointList = ()
     architecture: Annotated[Architecture, Field(strict=False)] | None = None
     decoding: DecodingConfig = DecodingConfig()
     voice: str | None = Field(default=None, min_length=1)
@@ -66,7 +66,7 @@ class ScorerConfig(StrictModel):
         language: it is told; None: each item's own.
     """
 
-    endpoints: Endpoints = ()
+    endpoints: EndpointList = ()
     language: Language | None = None
     decoding: DecodingConfig = DecodingConfig()
 
@@ -79,7 +79,7 @@ class ReaderConfig(StrictModel):
         instruction: typed beside the image, for a model that has to be told what to do; an OCR takes none.
     """
 
-    endpoints: Endpoints = ()
+    endpoints: EndpointList = ()
     instruction: str = ""
     decoding: DecodingConfig = DecodingConfig()
 
@@ -87,7 +87,7 @@ class ReaderConfig(StrictModel):
 class TtsConfig(StrictModel):
     """The voice that reads questions aloud; without endpoints the fleet's own."""
 
-    endpoints: Endpoints = ()
+    endpoints: EndpointList = ()
 
 
 class FleetKind(StrEnum):

@@ -20,7 +20,7 @@ from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pool import support_in
-from omnigap_orchestrator.report.run_info import RunFacts, ServiceFacts
+from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 
 # Models that ship with omnigap: they show that the instrument works, and nothing about real models.
@@ -30,13 +30,13 @@ SHIPPED_EARS = "omnigap-micro-whisper"
 _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
 
 
-def run_facts(
+def collect_run_info(
     folder: RunFolder,
     cells: PlannedCells,
     records: Records,
     results: pl.DataFrame,
     controls: pl.DataFrame | None = None,
-) -> RunFacts:
+) -> RunInfo:
     """Everything in the report that the table of results does not hold."""
     journal, cards = records.journal, cells.cards
     models = {name: card for name, card in cards.models.items() if name in cells.models}
@@ -45,7 +45,7 @@ def run_facts(
     voices = dict.fromkeys(_variant_words(cells.carriers.speech_variant(r)) for r in replicates)
     fonts = _style_words(dict.fromkeys(cells.carriers.style(r) for r in replicates))
     scorer_weights = cards.scorer.weights_revision if cards.scorer is not None else None
-    return RunFacts(
+    return RunInfo(
         name=folder.name,
         started=_time(journal.meta("started")),
         finished=_time(journal.meta("finished")),
@@ -144,16 +144,16 @@ def _hears_with(card: pb.DescribeResponse) -> str | None:
     return card.settings.get("asr.weights_revision")
 
 
-def _judge_facts(cells: PlannedCells, card: pb.DescribeResponse | None) -> ServiceFacts | None:
+def _judge_facts(cells: PlannedCells, card: pb.DescribeResponse | None) -> ServiceInfo | None:
     """The judge with the rubrics that it judged by; None where nothing is judged."""
     judged = [item for item in cells.plan.items if cells.metrics[item.id] == JUDGE]
-    if card is None or cells.bench is None or not judged:
+    if card is None or cells.setup is None or not judged:
         return None
-    rubrics = dict.fromkeys(cells.bench.rubric_for(item).name for item in judged)
-    known = {rubric.name: rubric for rubric in (cells.bench.rubric, cells.bench.reference_rubric)}
+    rubrics = dict.fromkeys(cells.setup.rubric_for(item).name for item in judged)
+    known = {rubric.name: rubric for rubric in (cells.setup.rubric, cells.setup.reference_rubric)}
     parts = [f"rubric {name} (digest {known[name].digest[:12]}, {known[name].scale})" for name in rubrics]
-    if cells.bench.votes > 1:
-        parts.append(f"{cells.bench.votes} votes")
+    if cells.setup.votes > 1:
+        parts.append(f"{cells.setup.votes} votes")
     assert cells.config.judge is not None
     parts.append(f"temperature {cells.config.judge.decoding.temperature:g}")
     return replace(_service_facts(card.name, card), detail=", ".join(parts))
@@ -165,9 +165,9 @@ def _helpers_of(card: pb.DescribeResponse) -> dict[str, str]:
     return {name: reason for name, (support, reason) in parts.items() if support is Support.ASSISTED}
 
 
-def _service_facts(name: str, card: pb.DescribeResponse) -> ServiceFacts:
+def _service_facts(name: str, card: pb.DescribeResponse) -> ServiceInfo:
     shown = {key: value for key, value in card.settings.items() if "." not in key}
-    return ServiceFacts(
+    return ServiceInfo(
         name=name,
         digest=card.digest,
         revision=card.weights_revision,

@@ -16,7 +16,7 @@ from omnigap_orchestrator.extras.readback.check import COUNTS_SCHEMA
 from omnigap_orchestrator.extras.readback.check import counts as carrier_counts
 from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
 from omnigap_orchestrator.extras.readback.select import KEPT_GAPS_SCHEMA
-from omnigap_orchestrator.report import RunFacts
+from omnigap_orchestrator.report import RunInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,16 @@ class Summary:
     tables: Tables
 
     @classmethod
-    def of(cls, run: str, facts: RunFacts, analysis: Analysis, check: CarrierCheck | None) -> Summary:
+    def of(cls, run: str, info: RunInfo, analysis: Analysis, check: CarrierCheck | None) -> Summary:
         return cls(
             run=run,
-            whole=not facts.incomplete,
-            incomplete=facts.incomplete,
-            embedded=facts.embedded,
-            models={model.name: model.digest for model in facts.models},
-            normaliser=facts.normaliser,
-            versions=dict(facts.versions),
-            notes=facts.notes,
+            whole=not info.incomplete,
+            incomplete=info.incomplete,
+            embedded=info.embedded,
+            models={model.name: model.digest for model in info.models},
+            normaliser=info.normaliser,
+            versions=dict(info.versions),
+            notes=info.notes,
             carriers=CarrierSummary.of(check),
             analysis=analysis.head(),
             tables=analysis,

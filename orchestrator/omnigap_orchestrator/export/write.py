@@ -23,17 +23,17 @@ from omnigap_orchestrator.analysis import (
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.sections import AnalysisConfig, RoutingConfig
-from omnigap_orchestrator.export.run_info import run_facts
+from omnigap_orchestrator.export.run_info import collect_run_info
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.extras.asr_correction.clips import evidence_digest, instrument_of
-from omnigap_orchestrator.extras.readback.select import Narrowed, carrier_check, narrowed, verification_digest
+from omnigap_orchestrator.extras.readback.select import Selection, carrier_check, select_verified, verification_digest
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import Plan
-from omnigap_orchestrator.report import Catalogue, RunFacts, write_report
+from omnigap_orchestrator.report import Catalogue, RunInfo, write_report
 
 FINGERPRINT = "outputs_of"
 """The journal's note of what the files were written from."""
@@ -61,13 +61,13 @@ def write_outputs(
         section = section.model_copy(update={"allow_missing": allow_missing})
     options = analysis_options(section)
     check = carrier_check(folder, results, options)
-    kept = narrowed(folder, check, results, controls) if verified_only else Narrowed(results, controls)
+    kept = select_verified(folder, check, results, controls) if verified_only else Selection(results, controls)
     instrument = instrument_of(folder, cells, results)
     analysis = analyse(kept.results, options, kept.controls, instrument)
-    facts = run_facts(folder, cells, records, results, controls)
-    notes = (*facts.notes, kept.note) if kept.note else facts.notes
-    facts = replace(facts, notes=notes, carriers="" if check is None else check.sentence())
-    summary = Summary.of(folder.name, facts, analysis, check)
+    info = collect_run_info(folder, cells, records, results, controls)
+    notes = (*info.notes, kept.note) if kept.note else info.notes
+    info = replace(info, notes=notes, carriers="" if check is None else check.sentence())
+    summary = Summary.of(folder.name, info, analysis, check)
     with replacing(folder.results) as path:
         results.write_parquet(path)
     if controls is None:
@@ -78,14 +78,14 @@ def write_outputs(
     with replacing(folder.summary) as path:
         summary.write(path)
     with replacing(folder.manifest) as path:
-        path.write_text(tomli_w.dumps(_manifest(cells, facts)), encoding="utf-8")
+        path.write_text(tomli_w.dumps(_manifest(cells, info)), encoding="utf-8")
     store = MediaStore(folder.media)
     write_report(
         folder.report,
         kept.results,
         analysis,
         Catalogue.of(cells.plan.items),
-        facts,
+        info,
         media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
         single_file=cells.config.report.single_file if single_file is None else single_file,
         media_budget=int(cells.config.report.embed_mb * 1e6),
@@ -145,26 +145,26 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
     )
 
 
-def _manifest(cells: PlannedCells, facts: RunFacts) -> dict[str, object]:
+def _manifest(cells: PlannedCells, info: RunInfo) -> dict[str, object]:
     """All that is needed to run it again, readable; TOML knows no null, so what is not set is left out."""
-    seen = {"scorer": facts.asr, "second_scorer": facts.second_asr, "tts": facts.tts, "judge": facts.judge}
+    seen = {"scorer": info.asr, "second_scorer": info.second_asr, "tts": info.tts, "judge": info.judge}
     services = {role: service for role, service in seen.items() if service is not None}
     return {
-        "run": facts.name,
-        "started": facts.started or "",
-        "finished": facts.finished or "",
-        "command": facts.command,
-        "machine": facts.machine,
-        "incomplete": facts.incomplete,
-        "items": {"source": facts.items_source, "count": len(cells.plan.items)},
+        "run": info.name,
+        "started": info.started or "",
+        "finished": info.finished or "",
+        "command": info.command,
+        "machine": info.machine,
+        "incomplete": info.incomplete,
+        "items": {"source": info.items_source, "count": len(cells.plan.items)},
         "plan": {
             "cells": len(cells.plan),
             **_planned_controls(cells.plan),
             "conditions": [condition.name for condition in cells.plan.conditions],
             "replicates": cells.plan.replicates,
         },
-        "versions": {**facts.versions, "normaliser": facts.normaliser},
-        "models": {m.name: {"digest": m.digest, "revision": m.revision, "settings": m.detail} for m in facts.models},
+        "versions": {**info.versions, "normaliser": info.normaliser},
+        "models": {m.name: {"digest": m.digest, "revision": m.revision, "settings": m.detail} for m in info.models},
         "services": {
             role: {"name": s.name, "digest": s.digest, "revision": s.revision, "settings": s.detail}
             for role, s in services.items()

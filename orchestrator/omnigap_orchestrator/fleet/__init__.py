@@ -8,10 +8,10 @@ from omnigap_orchestrator.fleet.fleet import (
     CompletedFleet,
     Fleet,
     FleetError,
-    Roster,
+    Endpoints,
     ServiceSpec,
     StaticFleet,
-    Wanted,
+    Required,
     references,
 )
 
@@ -24,10 +24,10 @@ __all__ = [
     "Fleet",
     "FleetError",
     "Role",
-    "Roster",
+    "Endpoints",
     "ServiceSpec",
     "StaticFleet",
-    "Wanted",
+    "Required",
     "choose",
     "references",
 ]

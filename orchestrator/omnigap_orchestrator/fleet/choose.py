@@ -18,10 +18,10 @@ from omnigap_orchestrator.fleet.fleet import (
     CompletedFleet,
     Fleet,
     FleetError,
-    Roster,
+    Endpoints,
     ServiceSpec,
     StaticFleet,
-    Wanted,
+    Required,
     references,
 )
 
@@ -88,12 +88,12 @@ ENDPOINTS_UNUSED = (
 
 async def choose(
     kind: FleetKind,
-    configured: Roster | None,
+    configured: Endpoints | None,
     services: Sequence[ServiceSpec],
     folder: Path,
     on_note: Callable[[str], None],
     start_timeout_s: float,
-    wanted: Wanted | None = None,
+    wanted: Required | None = None,
 ) -> Fleet:
     """The fleet of a run.
 
@@ -106,7 +106,7 @@ async def choose(
     Raises:
         FleetError: where `static` is asked for and nothing is there.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or Required()
     if kind is FleetKind.EMBEDDED and configured is not None:
         on_note(ENDPOINTS_UNUSED)
         every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.READER or wanted.reader]
@@ -115,7 +115,7 @@ async def choose(
     if configured is not None and (kind is FleetKind.STATIC or not rest):
         return StaticFleet(configured, "the endpoints of the configuration")
     if not rest:
-        return StaticFleet(Roster({}, (), ()), "none, this call needs no service")
+        return StaticFleet(Endpoints({}, (), ()), "none, this call needs no service")
     fleet: Fleet = EmbeddedFleet(rest, folder, on_note, start_timeout_s)
     if kind is FleetKind.EMBEDDED:
         return fleet
@@ -127,7 +127,7 @@ async def choose(
     return fleet if configured is None else CompletedFleet(configured, fleet)
 
 
-def _nothing_static(wanted: Wanted) -> str:
+def _nothing_static(wanted: Required) -> str:
     if wanted.reader:
         return (
             "--fleet static needs somebody who reads images: name one in [reader] endpoints or --image-reader, or "
@@ -151,7 +151,7 @@ def _with_references(specs: Sequence[ServiceSpec], services: Sequence[ServiceSpe
     return tuple(spec for spec in known.values() if spec.name in found)
 
 
-async def _compose_roster(wanted: Wanted) -> StaticFleet | None:
+async def _compose_roster(wanted: Required) -> StaticFleet | None:
     """Compose's services, if a wanted model of theirs answers, or where none is wanted, any other that is.
 
     A part that is away stays listed, and pending.
@@ -166,14 +166,14 @@ async def _compose_roster(wanted: Wanted) -> StaticFleet | None:
     def addresses(role: Role) -> dict[str, tuple[str, ...]]:
         return {name: (address,) for name, (its, address) in places.items() if its is role}
 
-    roster = Roster(
+    endpoints = Endpoints(
         models=addresses(Role.MODEL),
         scorer=tuple(chain.from_iterable(addresses(Role.SCORER).values())),
         tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),
         reader=tuple(chain.from_iterable(addresses(Role.READER).values())),
     )
     ports = ", ".join(f"{name} {COMPOSE_PORTS[name][1]}" for name in places)
-    return StaticFleet(roster, f"Compose's services answer on their loopback ports ({ports})")
+    return StaticFleet(endpoints, f"Compose's services answer on their loopback ports ({ports})")
 
 
 async def _serves(address: str) -> bool:
@@ -181,7 +181,7 @@ async def _serves(address: str) -> bool:
         return await client.serving(timeout_s=1.0)
 
 
-def is_wanted(name: str, role: Role, wanted: Wanted) -> bool:
+def is_wanted(name: str, role: Role, wanted: Required) -> bool:
     """Whether a call wants a service of this name and role."""
     if role is Role.MODEL:
         return wanted.models is None or name in wanted.models

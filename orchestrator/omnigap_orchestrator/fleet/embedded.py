@@ -21,7 +21,7 @@ import tomli_w
 
 from omnigap_orchestrator.config.services import START_TIMEOUT_S
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Roster, ServiceSpec, references
+from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Endpoints, ServiceSpec, references
 
 LOG_LINES = 30
 DRAIN_S, STOP_TIMEOUT_S = 10.0, 15.0
@@ -201,7 +201,7 @@ class EmbeddedFleet(Fleet):
     def description(self) -> str:
         return f"embedded fleet: {', '.join(spec.name for spec in self._services)} as child processes of this machine"
 
-    async def __aenter__(self) -> Roster:
+    async def __aenter__(self) -> Endpoints:
         waiting = list(self._services)
         try:
             while waiting:
@@ -219,7 +219,7 @@ class EmbeddedFleet(Fleet):
         except BaseException:
             await self._stop()
             raise
-        return self._roster()
+        return self._endpoints()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -252,12 +252,12 @@ class EmbeddedFleet(Fleet):
     def _resolved(self, value: object) -> object:
         return self._children[value[1:]][0].address if isinstance(value, str) and value.startswith("@") else value
 
-    def _roster(self) -> Roster:
+    def _endpoints(self) -> Endpoints:
         def addresses(role: Role) -> dict[str, tuple[str, ...]]:
             names = [spec.name for spec in self._services if spec.role is role]
             return {name: tuple(child.address for child in self._children[name]) for name in names}
 
-        return Roster(
+        return Endpoints(
             models=addresses(Role.MODEL),
             scorer=tuple(chain.from_iterable(addresses(Role.SCORER).values())),
             tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),

@@ -43,7 +43,7 @@ DEFAULT_SERVICES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class Endpoints:
     """Addresses (`host:port`) by role; a model's name to its replicas."""
 
     models: Mapping[str, tuple[str, ...]]
@@ -54,7 +54,7 @@ class Roster:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Required:
     """What a fleet is to bring.
 
     Attributes:
@@ -71,7 +71,7 @@ class Wanted:
 
 
 class Fleet(ABC):
-    """Entered, it gives the roster; left, it stops what it started."""
+    """Entered, it gives the endpoints; left, it stops what it started."""
 
     @property
     @abstractmethod
@@ -79,7 +79,7 @@ class Fleet(ABC):
         """One line that says which fleet this is, and why."""
 
     @abstractmethod
-    async def __aenter__(self) -> Roster: ...
+    async def __aenter__(self) -> Endpoints: ...
 
     @abstractmethod
     async def __aexit__(
@@ -90,16 +90,16 @@ class Fleet(ABC):
 class StaticFleet(Fleet):
     """Starts and stops nothing."""
 
-    def __init__(self, roster: Roster, source: str) -> None:
-        self._roster = roster
+    def __init__(self, endpoints: Endpoints, source: str) -> None:
+        self._endpoints = endpoints
         self._source = source
 
     @property
     def description(self) -> str:
         return f"static fleet: {self._source}"
 
-    async def __aenter__(self) -> Roster:
-        return self._roster
+    async def __aenter__(self) -> Endpoints:
+        return self._endpoints
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -110,7 +110,7 @@ class StaticFleet(Fleet):
 class CompletedFleet(Fleet):
     """The endpoints of a configuration, and another fleet for what they leave out."""
 
-    def __init__(self, configured: Roster, rest: Fleet) -> None:
+    def __init__(self, configured: Endpoints, rest: Fleet) -> None:
         self._configured = configured
         self._rest = rest
 
@@ -118,9 +118,9 @@ class CompletedFleet(Fleet):
     def description(self) -> str:
         return f"static fleet: the endpoints of the configuration; for the rest, {self._rest.description}"
 
-    async def __aenter__(self) -> Roster:
+    async def __aenter__(self) -> Endpoints:
         rest, configured = await self._rest.__aenter__(), self._configured
-        return Roster(
+        return Endpoints(
             models={**rest.models, **configured.models},
             scorer=configured.scorer or rest.scorer,
             tts=configured.tts or rest.tts,

@@ -1,17 +1,25 @@
 """Judging open answers with a language model: rubrics, what is asked, and how a verdict is read. Pure but for files."""
 
-from omnigap_orchestrator.judge.prompt import UNREADABLE, Ask, Bench, Verdict, bench_of, combined, read_verdict
+from omnigap_orchestrator.judge.prompt import (
+    UNREADABLE,
+    JudgePrompt,
+    JudgeSetup,
+    Verdict,
+    judge_setup,
+    combined,
+    read_verdict,
+)
 from omnigap_orchestrator.judge.rubric import SHIPPED, Rubric, RubricError, read_rubric, rubric_of
 
 __all__ = [
     "SHIPPED",
     "UNREADABLE",
-    "Ask",
-    "Bench",
+    "JudgePrompt",
+    "JudgeSetup",
     "Rubric",
     "RubricError",
     "Verdict",
-    "bench_of",
+    "judge_setup",
     "combined",
     "read_rubric",
     "read_verdict",

@@ -1,4 +1,4 @@
-"""A run's bench: which rubric judges which item, what the judge is asked, under which key verdicts are kept."""
+"""A run's setup: which rubric judges which item, what the judge is asked, under which key verdicts are kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omnigap_orchestrator.judge.rubric import Rubric
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class JudgePrompt:
     """One question to the judge.
 
     Attributes:
@@ -42,7 +42,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class JudgeSetup:
     """A judge as it is asked.
 
     Attributes:
@@ -63,13 +63,13 @@ class Bench:
         """What a score depends on beyond the texts: the judge, its rubric, the number of votes."""
         return digest_of([self.judge, self.rubric_for(item).digest, self.votes])
 
-    def asks(self, item: Item, answer: str) -> tuple[Ask, ...]:
+    def asks(self, item: Item, answer: str) -> tuple[JudgePrompt, ...]:
         """The votes on one answer."""
         rubric = self.rubric_for(item)
         question = f"{item.typed}\n{item.instruction}".strip()
         prompt = rubric.asked(question, answer, "\n".join(item.answers))
         return tuple(
-            Ask(
+            JudgePrompt(
                 digest_of([self.judge, rubric.digest, prompt, item.language, vote]),
                 rubric.system,
                 prompt,
@@ -80,14 +80,14 @@ class Bench:
         )
 
 
-def bench_of(config: JudgeConfig, judge_digest: str, rubrics: tuple[Rubric, Rubric]) -> Bench:
-    """The bench of a configuration and the judge that answers now.
+def judge_setup(config: JudgeConfig, judge_digest: str, rubrics: tuple[Rubric, Rubric]) -> JudgeSetup:
+    """The setup of a configuration and the judge that answers now.
 
     Args:
         rubrics: those of the keys `rubric` and `reference_rubric`.
     """
     judge = digest_of([judge_digest, config.decoding.model_dump()])
-    return Bench(judge, rubrics[0], rubrics[1], config.votes)
+    return JudgeSetup(judge, rubrics[0], rubrics[1], config.votes)
 
 
 def combined(rubric: Rubric, votes: Sequence[tuple[float | None, float]]) -> Verdict:

@@ -12,7 +12,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, Records, TranscriptRow
-from omnigap_orchestrator.judge import Bench, Rubric, bench_of
+from omnigap_orchestrator.judge import JudgeSetup, Rubric, judge_setup
 from omnigap_orchestrator.plan import (
     FIRST_PASS,
     AnswerKeys,
@@ -182,9 +182,9 @@ class PlannedCells:
         self._in_first_pass = {name: model.in_first_pass() for name, model in self.models.items()}
         rules = metric_rules(config)
         self.metrics = {item.id: metric_of(item, rules) for item in plan.items}
-        self.bench: Bench | None = None
+        self.setup: JudgeSetup | None = None
         if config.judge is not None and cards.judge is not None and rubrics is not None:
-            self.bench = bench_of(config.judge, cards.judge.digest, rubrics)
+            self.setup = judge_setup(config.judge, cards.judge.digest, rubrics)
         self._scorer = scorer_key(cards.scorer.digest if cards.scorer is not None else "", config.scorer.decoding)
         self._second: str | None = None
         self.meet_second_scorer(cards.second_scorer)
@@ -215,7 +215,7 @@ class PlannedCells:
             support,
             reason,
             metric=metric,
-            judge=self.bench.key(item) if metric == JUDGE and self.bench is not None else None,
+            judge=self.setup.key(item) if metric == JUDGE and self.setup is not None else None,
         )
 
     def controls(self) -> Iterator[PlannedCell]:

@@ -20,11 +20,11 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.fleet import Fleet, Role, Roster
+from omnigap_orchestrator.fleet import Fleet, Role, Endpoints
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
-from omnigap_orchestrator.pool import Away, CallFailed, Service, connect
+from omnigap_orchestrator.pool import Unavailable, CallFailed, Service, connect
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -71,7 +71,7 @@ class RunContext:
         return self.journal.run_id
 
     @asynccontextmanager
-    async def using(self, fleet: Fleet) -> AsyncIterator[Roster]:
+    async def using(self, fleet: Fleet) -> AsyncIterator[Endpoints]:
         """Brings a fleet up; at the end the connections are closed before its services stop."""
         self.observer.note(fleet.description)
         async with fleet as endpoints:
@@ -185,11 +185,11 @@ async def open_run(folder: RunFolder, observer: Observer) -> AsyncIterator[RunCo
 class ServiceCalls:
     """Calls of one service in a run: how many at once, and whether it is still there."""
 
-    def __init__(self, service: Service, timeout_s: float, on_away: Callable[[Away], None]) -> None:
+    def __init__(self, service: Service, timeout_s: float, on_away: Callable[[Unavailable], None]) -> None:
         """
         Args:
             timeout_s: of one call.
-            on_away: called once, when the service is given up; every later call raises `Away` at once.
+            on_away: called once, when the service is given up; every later call raises `Unavailable` at once.
         """
         self.service = service
         # Twice as many as it takes: storing one answer overlaps with asking for the next.
@@ -207,14 +207,14 @@ class ServiceCalls:
         """One answer.
 
         Raises:
-            Away: where the service is gone.
+            Unavailable: where the service is gone.
             CallFailed: where the service is well, and this call fails.
         """
         if self.away:
-            raise Away(f"{self.service.name} is away")
+            raise Unavailable(f"{self.service.name} is away")
         try:
             return await self.service.pool.call(request, self._timeout_s)
-        except Away as away:
+        except Unavailable as away:
             if not self.away:
                 self.away = True
                 self._on_away(away)
@@ -244,7 +244,7 @@ async def call_for_each(
             return
         try:
             await work(job)
-        except Away:
+        except Unavailable:
             return
         except CallFailed as failed:
             on_failed(job, failed)

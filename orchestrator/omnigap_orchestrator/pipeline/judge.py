@@ -12,13 +12,13 @@ from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import FailureRow, VerdictRow
-from omnigap_orchestrator.judge import UNREADABLE, Ask, Bench, Rubric, Verdict, combined, read_verdict
+from omnigap_orchestrator.judge import UNREADABLE, JudgePrompt, JudgeSetup, Rubric, Verdict, combined, read_verdict
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.requests import judge_request
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import Cell
-from omnigap_orchestrator.pool import Away
+from omnigap_orchestrator.pool import Unavailable
 
 UNREADABLE_TRIES = 2
 """How often a judge is asked in one call before its words count as no verdict."""
@@ -37,8 +37,8 @@ class Unreadable(OmnigapError):  # noqa: N818 - a state of the world, not a faul
 class Judge:
     """Asks the judge for the scores of texts, and keeps its verdicts."""
 
-    def __init__(self, context: RunContext, calls: ServiceCalls, bench: Bench, decoding: DecodingConfig) -> None:
-        self._calls, self._bench, self._decoding = calls, bench, decoding
+    def __init__(self, context: RunContext, calls: ServiceCalls, setup: JudgeSetup, decoding: DecodingConfig) -> None:
+        self._calls, self._bench, self._decoding = calls, setup, decoding
         self._records = context.records
         # Each call of this program asks under ids of its own: words that were no verdict would be replayed otherwise.
         self._call_id = f"{context.run_id}-{secrets.token_hex(4)}"
@@ -48,7 +48,7 @@ class Judge:
         """The scores of the text that counts and of the own text beside it, each in [0, 1].
 
         Raises:
-            Away: where the judge is gone, and a verdict is not kept already.
+            Unavailable: where the judge is gone, and a verdict is not kept already.
             CallFailed: where it is well, and a call failed.
             Unreadable: where what it said is no verdict.
         """
@@ -63,7 +63,7 @@ class Judge:
         rows = [await self._vote(ask, rubric) for ask in self._bench.asks(item, text)]
         return combined(rubric, [(row.rating, row.score) for row in rows]).score
 
-    async def _vote(self, ask: Ask, rubric: Rubric) -> VerdictRow:
+    async def _vote(self, ask: JudgePrompt, rubric: Rubric) -> VerdictRow:
         """The verdict of one vote: as it is kept, as it is being asked for, or asked for now."""
         if (known := self._records.verdicts.get(ask.key)) is not None:
             return known
@@ -74,7 +74,7 @@ class Judge:
             row = await self._asked(ask, rubric)
         except BaseException as error:
             # Whoever waits for the same verdict gets the same error; it is retrieved here in case there is none.
-            coming.set_exception(error if isinstance(error, Exception) else Away("the run was stopped"))
+            coming.set_exception(error if isinstance(error, Exception) else Unavailable("the run was stopped"))
             coming.exception()
             raise
         else:
@@ -83,7 +83,7 @@ class Judge:
         finally:
             del self._under_way[ask.key]
 
-    async def _asked(self, ask: Ask, rubric: Rubric) -> VerdictRow:
+    async def _asked(self, ask: JudgePrompt, rubric: Rubric) -> VerdictRow:
         for number in range(UNREADABLE_TRIES):
             request_id = f"{self._call_id}-{ask.key}-{number}"
             answer = await self._calls.call(judge_request(ask, self._decoding, request_id, self._calls.digest))
@@ -116,8 +116,8 @@ def kept_verdict(
     cells: PlannedCells, cell: PlannedCell, text: str | None, verdicts: dict[str, VerdictRow]
 ) -> Verdict | None:
     """What the journal holds of a text's verdict; None where it holds none, or not all votes."""
-    if not cell.is_judged or cells.bench is None or text is None or not text.strip():
+    if not cell.is_judged or cells.setup is None or text is None or not text.strip():
         return None
-    votes = [verdicts.get(ask.key) for ask in cells.bench.asks(cell.item, text)]
+    votes = [verdicts.get(ask.key) for ask in cells.setup.asks(cell.item, text)]
     present = [(row.rating, row.score) for row in votes if row is not None]
-    return combined(cells.bench.rubric_for(cell.item), present) if len(present) == len(votes) else None
+    return combined(cells.setup.rubric_for(cell.item), present) if len(present) == len(votes) else None

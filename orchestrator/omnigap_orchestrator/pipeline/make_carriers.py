@@ -30,7 +30,7 @@ from omnigap_orchestrator.journal import CarrierRow, Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, bounded
 from omnigap_orchestrator.pipeline.requests import carrier_failure_row, read_aloud
 from omnigap_orchestrator.plan import Plan
-from omnigap_orchestrator.pool import Away, CallFailed, Service
+from omnigap_orchestrator.pool import Unavailable, CallFailed, Service
 
 Missing = tuple[Item, Modality, int]
 """An item, a modality, and which of its renderings."""
@@ -149,7 +149,7 @@ class CarrierMaker:
             item, modality, variant = job
             try:
                 await self._make(item, modality, variant)
-            except Away:
+            except Unavailable:
                 self.left_out += 1
             except CallFailed as failed:
                 await self._context.records.save(carrier_failure_row(item.id, modality, variant, failed.error))
@@ -180,7 +180,7 @@ class CarrierMaker:
 
         await bounded(carriers, work, _BLANKS_AT_ONCE)
 
-    def _went_away(self, away: Away) -> None:
+    def _went_away(self, away: Unavailable) -> None:
         self._context.observer.note(f"the TTS voice went away: {away}")
 
     async def _make(self, item: Item, modality: Modality, variant: int) -> None:

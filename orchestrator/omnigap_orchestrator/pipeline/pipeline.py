@@ -21,7 +21,7 @@ from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, texts_of
 from omnigap_orchestrator.plan import conditions_of
-from omnigap_orchestrator.pool import Away, CallFailed, Service
+from omnigap_orchestrator.pool import Unavailable, CallFailed, Service
 from omnigap_orchestrator.scoring import JUDGE
 
 Place = tuple[Stage, str, Condition, Control | None]
@@ -192,13 +192,13 @@ class Pipeline:
         self._scorer = self._calls_or_none(services.scorer, f"the ASR scorer: {{}}; speech answers {waits}")
         judge, config = self._calls_or_none(services.judge, f"the judge: {{}}; open answers {waits}"), cells.config
         self._judge = None
-        if judge is not None and cells.bench is not None and config.judge is not None:
-            self._judge = Judge(context, judge, cells.bench, config.judge.decoding)
+        if judge is not None and cells.setup is not None and config.judge is not None:
+            self._judge = Judge(context, judge, cells.setup, config.judge.decoding)
         # Equal audio of several answers is transcribed once.
         self._transcribing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def _calls(self, service: Service, away: str) -> ServiceCalls:
-        def went(gone: Away) -> None:
+        def went(gone: Unavailable) -> None:
             self._observer.note(away.format(gone))
 
         return ServiceCalls(service, self._cells.config.run.request_timeout_s, went)
@@ -277,7 +277,7 @@ class Pipeline:
                 # A speech answer without audio is an answer (silent); audio that was not asked for breaks the contract.
                 error = ContractError(Reason.MODEL_ERROR, "the model sent audio where text was asked for")
                 raise CallFailed(error, answer.endpoint, 1)
-        except Away:
+        except Unavailable:
             return None
         except CallFailed as failed:
             await self._failed(Stage.GENERATE, cell, failed)
@@ -304,7 +304,7 @@ class Pipeline:
             request = transcribe_request(data, request_id, config.decoding, language, scorer.digest)
             try:
                 transcript = await scorer.call(request)
-            except Away:
+            except Unavailable:
                 return None
             except CallFailed as failed:
                 await self._failed(Stage.TRANSCRIBE, cell, failed)
@@ -319,7 +319,7 @@ class Pipeline:
             return None
         try:
             scores = await self._judge.scores(cell.item, *texts_of(cell, answer, transcript))
-        except Away:
+        except Unavailable:
             return None
         except CallFailed as failed:
             await self._failed(Stage.JUDGE, cell, failed)

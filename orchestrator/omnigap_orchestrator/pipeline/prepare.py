@@ -10,7 +10,7 @@ from itertools import chain
 from omnigap.vocabulary import Condition, Control, Modality, Support
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.fleet import Role, Roster
+from omnigap_orchestrator.fleet import Role, Endpoints
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import AnswerRow, Journal, Records
 from omnigap_orchestrator.judge import Rubric
@@ -35,7 +35,7 @@ from omnigap_orchestrator.pool import Service
 
 
 async def connect_services(
-    context: RunContext, config: Config, plan: Plan, scope: RunScope, endpoints: Roster
+    context: RunContext, config: Config, plan: Plan, scope: RunScope, endpoints: Endpoints
 ) -> RunServices:
     """The services that this call needs and that answer now; for each that does not, a note says so.
 
@@ -280,7 +280,7 @@ def load_cells(config: Config, items: tuple[Item, ...], folder: RunFolder, recor
     Args:
         config, items: as `load_plan` gives them.
     """
-    plan = make_plan(items, model_specs(config, Roster({}, (), ())), config.run.replicates, config.run.controls)
+    plan = make_plan(items, model_specs(config, Endpoints({}, (), ())), config.run.replicates, config.run.controls)
     cards = Cards.last_seen(records)
     carriers = find_carriers(config, plan, MediaStore(folder.media), records, cards.tts_digest)
     return PlannedCells(config, plan, carriers, cards, load_rubrics(records.journal))

@@ -11,7 +11,7 @@ from omnigap.vocabulary import Condition, Control
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
-from omnigap_orchestrator.fleet import Roster
+from omnigap_orchestrator.fleet import Endpoints
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
@@ -53,7 +53,7 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
     """
     models = config.models or tuple(ModelConfig(name=name) for name in planned_models(config))
     config = config.model_copy(update={"models": models})
-    plan = make_plan(items, model_specs(config, Roster({}, (), ())), config.run.replicates, config.run.controls)
+    plan = make_plan(items, model_specs(config, Endpoints({}, (), ())), config.run.replicates, config.run.controls)
     done: dict[_Place, int] = defaultdict(int)
     compute: dict[_Place, float] = defaultdict(float)
     if folder.exists():

@@ -14,7 +14,7 @@ from omnigap.vocabulary import Modality, Reason
 from omnigap_orchestrator.carriers.carrier_set import Carrier, SpeechVariant
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.journal import FailureRow
-from omnigap_orchestrator.judge import Ask
+from omnigap_orchestrator.judge import JudgePrompt
 from omnigap_orchestrator.pipeline.cells import PlannedCell
 from omnigap_orchestrator.pipeline.context import ServiceCalls
 from omnigap_orchestrator.pipeline.scope import Stage
@@ -99,7 +99,7 @@ def transcribe_request(
     )
 
 
-def judge_request(ask: Ask, decoding: DecodingConfig, request_id: str, digest: str) -> pb.GenerateRequest:
+def judge_request(ask: JudgePrompt, decoding: DecodingConfig, request_id: str, digest: str) -> pb.GenerateRequest:
     """One vote on one answer; each vote has its own seed."""
     return pb.GenerateRequest(
         request_id=request_id,
@@ -116,7 +116,7 @@ async def read_aloud(tts: ServiceCalls, text: str, variant: SpeechVariant, langu
     """A text as a WAV file, in one voice and rate.
 
     Raises:
-        Away: where the voice is gone.
+        Unavailable: where the voice is gone.
         CallFailed: where it could not read the text, or gave no audio.
     """
     request = pb.GenerateRequest(

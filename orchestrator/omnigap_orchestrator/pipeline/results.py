@@ -142,10 +142,10 @@ class ResultsTable:
         """What the judge said of the text that was scored, on the rubric's own scale."""
         if not planned.is_judged:
             return None
-        used, bench = _used(answer, transcript, planned.is_spoken), self._cells.bench
-        if bench is not None and used is not None and not used.strip():
+        used, setup = _used(answer, transcript, planned.is_spoken), self._cells.setup
+        if setup is not None and used is not None and not used.strip():
             # No judge was asked: an empty answer has the lowest rating, as it has the lowest score.
-            rubric = bench.rubric_for(planned.item)
+            rubric = setup.rubric_for(planned.item)
             return None if rubric.labels else rubric.low
         verdict = kept_verdict(self._cells, planned, used, self._records.verdicts)
         return None if verdict is None else verdict.rating

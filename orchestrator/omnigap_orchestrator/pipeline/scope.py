@@ -11,7 +11,7 @@ from omnigap.errors import OmnigapError
 from omnigap.vocabulary import Condition, Modality
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
-from omnigap_orchestrator.fleet import Roster, Wanted
+from omnigap_orchestrator.fleet import Endpoints, Required
 from omnigap_orchestrator.fleet.choose import models_of_fleet
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan import ModelSpec
@@ -111,13 +111,13 @@ def planned_models(config: Config) -> tuple[str, ...]:
     return tuple(model.name for model in config.models) or models_of_fleet(config)
 
 
-def left_to_fleet(config: Config, items: Sequence[Item], scope: RunScope) -> Wanted:
+def left_to_fleet(config: Config, items: Sequence[Item], scope: RunScope) -> Required:
     """What this call needs and the configuration gives no endpoints for."""
     conditions = [c for c in config.run.conditions if not scope.conditions or c in scope.conditions]
     generates = Stage.GENERATE in scope.stages
     spoken = any(Modality.SPEECH not in item.carriers for item in items)
     models = tuple(model.name for model in config.models if generates and not model.endpoints)
-    return Wanted(
+    return Required(
         models=models if config.models else None,
         scorer=not config.scorer.endpoints
         and Stage.TRANSCRIBE in scope.stages
@@ -130,27 +130,27 @@ def left_to_fleet(config: Config, items: Sequence[Item], scope: RunScope) -> Wan
     )
 
 
-def roster_of(config: Config) -> Roster | None:
+def endpoints_of(config: Config) -> Endpoints | None:
     """The endpoints that the configuration gives; None where it gives none."""
     models = {model.name: model.endpoints for model in config.models if model.endpoints}
     judge = config.judge.endpoints if config.judge is not None else ()
     if not models and not config.scorer.endpoints and not config.tts.endpoints and not judge:
         return None
-    return Roster(models, config.scorer.endpoints, config.tts.endpoints, judge=judge)
+    return Endpoints(models, config.scorer.endpoints, config.tts.endpoints, judge=judge)
 
 
-def model_specs(config: Config, roster: Roster) -> tuple[ModelSpec, ...]:
+def model_specs(config: Config, endpoints: Endpoints) -> tuple[ModelSpec, ...]:
     """The models of the plan: those that the configuration names, else those that the fleet brings."""
-    configured = config.models or tuple(ModelConfig(name=name) for name in roster.models)
-    return tuple(_model_spec(config, model, roster) for model in configured)
+    configured = config.models or tuple(ModelConfig(name=name) for name in endpoints.models)
+    return tuple(_model_spec(config, model, endpoints) for model in configured)
 
 
-def _model_spec(config: Config, model: ModelConfig, roster: Roster) -> ModelSpec:
+def _model_spec(config: Config, model: ModelConfig, endpoints: Endpoints) -> ModelSpec:
     own = model.conditions or config.run.conditions
     seed = config.run.seed if model.decoding.seed is None else model.decoding.seed
     return ModelSpec(
         name=model.name,
-        endpoints=roster.models.get(model.name, ()),
+        endpoints=endpoints.models.get(model.name, ()),
         conditions=tuple(condition for condition in config.run.conditions if condition in own),
         architecture=model.architecture,
         system_prompt=config.run.system_prompt if model.system_prompt is None else model.system_prompt,

@@ -59,7 +59,7 @@ def key_of(cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | Non
 def _scored_by(cell: PlannedCell) -> tuple[str, ...]:
     """What else a score depends on: metric, what it looks at beyond the golds, judge with rubric."""
     item = cell.item
-    # VoiceBench's BIG-Bench Hard rules read the task from the id.
+    # VoiceBench's BIG-JudgeSetup Hard rules read the task from the id.
     named = item.id if cell.metric == "voicebench_bbh" else ""
     checks = "\n".join(f"{check.kind} {check.arguments}" for check in item.checks)
     # A judge is shown the instruction as well; no other metric looks at it.
@@ -174,7 +174,7 @@ def _kept_scores(
     cells: PlannedCells, planned: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None, records: Records
 ) -> tuple[float, float | None] | None:
     """The judge's scores of both texts by the verdicts that are kept; None where one of them is not."""
-    if cells.bench is None:
+    if cells.setup is None:
         return None
     used, own = texts_of(planned, answer, transcript)
     scores = [_kept_score(cells, planned, text, records) for text in (used, own)]

@@ -1,7 +1,7 @@
 """The report of a run: one HTML file with its verdicts, charts, tables and an item browser."""
 
 from omnigap_orchestrator.report.media import Catalogue, CatalogueItem, MediaPath
-from omnigap_orchestrator.report.run_info import RunFacts, ServiceFacts
+from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.report.write import ReportWritten, write_report
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "CatalogueItem",
     "MediaPath",
     "ReportWritten",
-    "RunFacts",
-    "ServiceFacts",
+    "RunInfo",
+    "ServiceInfo",
     "write_report",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from omnigap.vocabulary import CONDITIONS, Control
-from omnigap_orchestrator.report.media import Catalogue, MediaShelf
+from omnigap_orchestrator.report.media import Catalogue, ReportMedia
 from omnigap_orchestrator.report.sampling import ENTRY, RIGHT_FROM
 
 TEXT_BUDGET = 16_000_000
@@ -67,7 +67,7 @@ def browser_data(
     cells: pl.DataFrame,
     entries: pl.DataFrame,
     catalogue: Catalogue,
-    shelf: MediaShelf,
+    media: ReportMedia,
     controls: pl.DataFrame | None = None,
 ) -> BrowserData:
     """The document of the browser.
@@ -75,7 +75,7 @@ def browser_data(
     Cells lie in flat columns: the cell of entry e in condition c has the place `6 * e + c`; -1 or null: no such cell.
 
     Args:
-        cells: as `chosen_cells` gives them. shelf: the media of these cells.
+        cells: as `chosen_cells` gives them. media: the media of these cells.
         controls: control cells, likewise; only their texts and scores are shown.
     """
     strings = _Strings()
@@ -89,7 +89,7 @@ def browser_data(
     for name in _NUMBERS:
         columns[name] = spread(map(_number, cells[name]), None)
     for name in _MEDIA:
-        columns[name] = spread((shelf.index.get(v, -1) if v else -1 for v in cells[name]), -1)
+        columns[name] = spread((media.index.get(v, -1) if v else -1 for v in cells[name]), -1)
     columns["flags"] = spread((strings.add(" ".join(v or ())) for v in cells["flags"].to_list()), -1)
     columns["support"] = spread((strings.add(v) for v in cells["support"]), -1)
 
@@ -123,10 +123,10 @@ def browser_data(
         "cells": columns,
         "controls": _control_columns(controls, size, strings, longest),
         "media": {
-            "kind": [m.kind for m in shelf.media],
-            "mime": [m.mime_type for m in shelf.media],
-            "text": [m.text for m in shelf.media],
-            "link": [m.link for m in shelf.media],
+            "kind": [m.kind for m in media.media],
+            "mime": [m.mime_type for m in media.media],
+            "text": [m.text for m in media.media],
+            "link": [m.link for m in media.media],
         },
         "strings": strings.values,
     }

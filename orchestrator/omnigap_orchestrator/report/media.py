@@ -101,7 +101,7 @@ class Medium:
 
 
 @dataclass(frozen=True, slots=True)
-class MediaShelf:
+class ReportMedia:
     """The media of the item browser, in the order in which they were asked for, with what the budget did."""
 
     media: tuple[Medium, ...]
@@ -112,7 +112,7 @@ class MediaShelf:
     embedded_bytes: int
 
 
-def shelve(digests: Iterable[str], folder: Path, path_of: MediaPath, budget: int | None) -> MediaShelf:
+def collect_media(digests: Iterable[str], folder: Path, path_of: MediaPath, budget: int | None) -> ReportMedia:
     """Embeds media in the given order until `budget` bytes of base64 are spent, and links the rest.
 
     A medium that does not fit is linked, and smaller ones after it may still fit. Texts are always inside: they are
@@ -149,4 +149,4 @@ def shelve(digests: Iterable[str], folder: Path, path_of: MediaPath, budget: int
         else:
             linked += 1
             media.append(Medium(kind, mime_type, link=quote(relative)))
-    return MediaShelf(tuple(media), index, embedded, linked, missing, spent)
+    return ReportMedia(tuple(media), index, embedded, linked, missing, spent)

@@ -16,16 +16,16 @@ from omnigap_orchestrator.extras.asr_correction.report_methods import instrument
 from omnigap_orchestrator.extras.routing.routing import POLICIES
 from omnigap_orchestrator.plan import BLANK_TEXT
 from omnigap_orchestrator.report import formatting, select
-from omnigap_orchestrator.report.run_info import RunFacts, ServiceFacts
+from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 
 
-def controls_paragraph(analysis: Analysis, facts: RunFacts) -> str:
+def controls_paragraph(analysis: Analysis, info: RunInfo) -> str:
     """A sentence or two for each kind of control that was asked; empty where none was."""
     counts = analysis.frame(CONTROLS)
     asked = {control: _counts(counts, control) for control in Control if control.value in counts["control"]}
     if not asked:
         return ""
-    return " ".join(["Beside these cells, controls were asked.", *(_HOW[c](n, facts) for c, n in asked.items())])
+    return " ".join(["Beside these cells, controls were asked.", *(_HOW[c](n, info) for c, n in asked.items())])
 
 
 def _counts(counts: pl.DataFrame, control: Control) -> str:
@@ -35,8 +35,8 @@ def _counts(counts: pl.DataFrame, control: Control) -> str:
     return formatting.plural(planned, "cell") if answered == planned else f"{answered:,} of {planned:,} cells answered"
 
 
-def _two_pass(counts: str, facts: RunFacts) -> str:
-    quoted = formatting.listed([f'"{prompt}"' for prompt in facts.prompts])
+def _two_pass(counts: str, info: RunInfo) -> str:
+    quoted = formatting.listed([f'"{prompt}"' for prompt in info.prompts])
     prompts = f" ({quoted})" if quoted else ""
     return (
         f"Two-pass ({counts}): the model first wrote down the spoken or shown question{prompts}, then answered its own "
@@ -44,14 +44,14 @@ def _two_pass(counts: str, facts: RunFacts) -> str:
     )
 
 
-def _blank(counts: str, facts: RunFacts) -> str:
+def _blank(counts: str, info: RunInfo) -> str:
     return (
         f"Blank ({counts}): the question was replaced by a white image of the same size, by silence of the same "
         f'length, or by a typed empty line ("{BLANK_TEXT}"), and a typed instruction was kept.'
     )
 
 
-def _repeat(counts: str, facts: RunFacts) -> str:
+def _repeat(counts: str, info: RunInfo) -> str:
     return f"Repeat ({counts}): each cell was asked once more, with the same request under another id."
 
 
@@ -70,13 +70,13 @@ class Fact:
     code: bool = False
 
 
-def methods_paragraphs(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> tuple[str, ...]:
+def methods_paragraphs(results: pl.DataFrame, analysis: Analysis, info: RunInfo) -> tuple[str, ...]:
     """Sentences that can stand in a paper. What is not known is left out, not guessed."""
-    told = (_asked(results, analysis, facts), controls_paragraph(analysis, facts), _scored(results, facts))
-    return tuple(text for text in (*told, instrument_paragraph(analysis, facts), _analysed(analysis)) if text)
+    told = (_asked(results, analysis, info), controls_paragraph(analysis, info), _scored(results, info))
+    return tuple(text for text in (*told, instrument_paragraph(analysis, info), _analysed(analysis)) if text)
 
 
-def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:
+def _asked(results: pl.DataFrame, analysis: Analysis, info: RunInfo) -> str:
     models = select.models_of(analysis)
     items, clusters = results["item_id"].n_unique(), results["cluster"].n_unique()
     conditions = analysis.frame(CONDITION_COUNTS)["condition"].unique(maintain_order=True).to_list()
@@ -91,15 +91,15 @@ def _asked(results: pl.DataFrame, analysis: Analysis, facts: RunFacts) -> str:
     sentences = [asked, "A spoken or shown question replaces the typed one entirely."]
     if replicates > 1:
         sentences.append(f"Each cell was planned {replicates} times; replicates were averaged within the item.")
-    if facts.voices:
-        voice = _service(facts.tts, "a synthetic voice")
-        sentences.append(f"Questions were spoken by {voice}, in {_choices('voice', facts.voices)}.")
-    if facts.fonts:
-        sentences.append(f"Question images were drawn in {formatting.listed(list(facts.fonts))}.")
-    if facts.carriers:
-        sentences.append(facts.carriers)
-    if facts.items_source:
-        sentences.append(f"Items: {facts.items_source}.")
+    if info.voices:
+        voice = _service(info.tts, "a synthetic voice")
+        sentences.append(f"Questions were spoken by {voice}, in {_choices('voice', info.voices)}.")
+    if info.fonts:
+        sentences.append(f"Question images were drawn in {formatting.listed(list(info.fonts))}.")
+    if info.carriers:
+        sentences.append(info.carriers)
+    if info.items_source:
+        sentences.append(f"Items: {info.items_source}.")
     return " ".join([*sentences, _came_back(analysis)])
 
 
@@ -122,30 +122,30 @@ def _came_back(analysis: Analysis) -> str:
     return text + "."
 
 
-def _scored(results: pl.DataFrame, facts: RunFacts) -> str:
+def _scored(results: pl.DataFrame, info: RunInfo) -> str:
     metrics = [m.replace("_", " ") for m in results["metric"].drop_nulls().unique().sort().to_list()]
     by = f" by {formatting.listed(metrics)}" if metrics else ""
     sentences = [f"Answers were scored from 0 to 1{by}, the metric following from the item's answer type."]
-    if facts.asr is not None:
+    if info.asr is not None:
         sentences.append(
-            f"Spoken answers were transcribed by {_service(facts.asr, 'the ASR scorer')} and scored as heard, with the "
+            f"Spoken answers were transcribed by {_service(info.asr, 'the ASR scorer')} and scored as heard, with the "
             "same metric as text answers."
         )
-    if facts.judge is not None:
+    if info.judge is not None:
         judged = results.filter(pl.col("metric") == "judge").height
         sentences.append(
             f"{formatting.plural(judged, 'open answer')} {'was' if judged == 1 else 'were'} rated by the language model "
-            f"{_service(facts.judge, 'the judge')}, its scale mapped to 0 to 1; an answer without a readable verdict "
+            f"{_service(info.judge, 'the judge')}, its scale mapped to 0 to 1; an answer without a readable verdict "
             "is missing, not wrong."
         )
-    if facts.normaliser:
+    if info.normaliser:
         sentences.append(
-            f"Gold answers, texts and transcripts went through the same normaliser (version {facts.normaliser})."
+            f"Gold answers, texts and transcripts went through the same normaliser (version {info.normaliser})."
         )
-    if facts.shared_hearing:
-        hears = "hears" if len(facts.shared_hearing) == 1 else "hear"
+    if info.shared_hearing:
+        hears = "hears" if len(info.shared_hearing) == 1 else "hear"
         sentences.append(
-            f"The model {formatting.listed(list(facts.shared_hearing))} {hears} with the same checkpoint as the ASR scorer, "
+            f"The model {formatting.listed(list(info.shared_hearing))} {hears} with the same checkpoint as the ASR scorer, "
             "so their errors are not independent."
         )
     return " ".join(sentences)
@@ -223,7 +223,7 @@ def _bootstrapped(analysis: Analysis) -> bool:
     return any(names.fill_null("").str.contains("bootstrap|wild|jeffreys").any() for names in named)
 
 
-def _service(service: ServiceFacts | None, otherwise: str) -> str:
+def _service(service: ServiceInfo | None, otherwise: str) -> str:
     if service is None:
         return otherwise
     parts = [
@@ -238,29 +238,29 @@ def _service(service: ServiceFacts | None, otherwise: str) -> str:
     return f"{service.name} ({'; '.join(parts)})" if parts else service.name
 
 
-def provenance(facts: RunFacts, results: pl.DataFrame) -> tuple[Fact, ...]:
+def provenance(info: RunInfo, results: pl.DataFrame) -> tuple[Fact, ...]:
     """Where the numbers come from, line by line; lines without a value are left out."""
     lines = [
-        Fact("Run", facts.name),
-        Fact("Started", f"{facts.started:%Y-%m-%d %H:%M:%S %Z}".strip() if facts.started else ""),
-        Fact("Finished", f"{facts.finished:%Y-%m-%d %H:%M:%S %Z}".strip() if facts.finished else ""),
-        Fact("Command", facts.command, code=True),
-        Fact("Machine", facts.machine),
-        Fact("Items", facts.items_source),
-        *(Fact(f"Model {m.name}", _details(m), code=True) for m in facts.models),
-        *([Fact("ASR scorer", f"{facts.asr.name}; {_details(facts.asr)}", code=True)] if facts.asr else []),
-        *([Fact("Judge", f"{facts.judge.name}; {_details(facts.judge)}", code=True)] if facts.judge else []),
+        Fact("Run", info.name),
+        Fact("Started", f"{info.started:%Y-%m-%d %H:%M:%S %Z}".strip() if info.started else ""),
+        Fact("Finished", f"{info.finished:%Y-%m-%d %H:%M:%S %Z}".strip() if info.finished else ""),
+        Fact("Command", info.command, code=True),
+        Fact("Machine", info.machine),
+        Fact("Items", info.items_source),
+        *(Fact(f"Model {m.name}", _details(m), code=True) for m in info.models),
+        *([Fact("ASR scorer", f"{info.asr.name}; {_details(info.asr)}", code=True)] if info.asr else []),
+        *([Fact("Judge", f"{info.judge.name}; {_details(info.judge)}", code=True)] if info.judge else []),
         *(
-            [Fact("Second scorer", f"{facts.second_asr.name}; {_details(facts.second_asr)}", code=True)]
-            if facts.second_asr
+            [Fact("Second scorer", f"{info.second_asr.name}; {_details(info.second_asr)}", code=True)]
+            if info.second_asr
             else []
         ),
-        *([Fact("Voice service", f"{facts.tts.name}; {_details(facts.tts)}", code=True)] if facts.tts else []),
-        Fact("Voices", ", ".join(facts.voices)),
-        Fact("Fonts", ", ".join(facts.fonts)),
-        Fact("Normaliser", facts.normaliser),
-        Fact("Versions", ", ".join(f"{name} {version}" for name, version in facts.versions.items())),
-        *(Fact("Note", note) for note in facts.notes),
+        *([Fact("Voice service", f"{info.tts.name}; {_details(info.tts)}", code=True)] if info.tts else []),
+        Fact("Voices", ", ".join(info.voices)),
+        Fact("Fonts", ", ".join(info.fonts)),
+        Fact("Normaliser", info.normaliser),
+        Fact("Versions", ", ".join(f"{name} {version}" for name, version in info.versions.items())),
+        *(Fact("Note", note) for note in info.notes),
     ]
     stale = (
         results.group_by("model")
@@ -274,7 +274,7 @@ def provenance(facts: RunFacts, results: pl.DataFrame) -> tuple[Fact, ...]:
     return tuple(line for line in lines if line.value)
 
 
-def _details(service: ServiceFacts) -> str:
+def _details(service: ServiceInfo) -> str:
     named = (
         ("", "" if service.architecture == "unspecified" else service.architecture),
         ("revision ", service.revision),

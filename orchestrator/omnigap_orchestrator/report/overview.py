@@ -16,7 +16,7 @@ from omnigap_orchestrator.analysis.gap import GapRow
 from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
-from omnigap_orchestrator.report.run_info import ServiceFacts
+from omnigap_orchestrator.report.run_info import ServiceInfo
 from omnigap_orchestrator.report.summary_text import Verdict, verdict
 from omnigap_orchestrator.report.tables import tint
 
@@ -59,14 +59,14 @@ class ModelView:
     forest: Chart | None
 
 
-def model_views(analysis: Analysis, facts: Iterable[ServiceFacts]) -> tuple[ModelView, ...]:
-    """The cards of all models, in the order of the denominators. `facts`: of those that were seen."""
-    known = {found.name: found for found in facts}
+def model_views(analysis: Analysis, info: Iterable[ServiceInfo]) -> tuple[ModelView, ...]:
+    """The cards of all models, in the order of the denominators. `info`: of those that were seen."""
+    known = {found.name: found for found in info}
     views = []
     for place, model in enumerate(select.models_of(analysis)):
         counts = analysis.frame(CONDITION_COUNTS).filter(pl.col("model") == model)
         architecture = counts["architecture"].drop_nulls().to_list()
-        its = known.get(model, ServiceFacts(model))
+        its = known.get(model, ServiceInfo(model))
         views.append(
             ModelView(
                 name=model,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceFacts:
+class ServiceInfo:
     """One service that took part: a model, the ASR scorer or the TTS voice.
 
     Attributes:
@@ -30,7 +30,7 @@ class ServiceFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunInfo:
     """Everything in the report that the table of results does not hold.
 
     Attributes:
@@ -51,11 +51,11 @@ class RunFacts:
     command: str = ""
     machine: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
-    models: tuple[ServiceFacts, ...] = ()
-    asr: ServiceFacts | None = None
-    second_asr: ServiceFacts | None = None
-    tts: ServiceFacts | None = None
-    judge: ServiceFacts | None = None
+    models: tuple[ServiceInfo, ...] = ()
+    asr: ServiceInfo | None = None
+    second_asr: ServiceInfo | None = None
+    tts: ServiceInfo | None = None
+    judge: ServiceInfo | None = None
     voices: tuple[str, ...] = ()
     fonts: tuple[str, ...] = ()
     items_source: str = ""

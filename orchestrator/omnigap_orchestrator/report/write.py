@@ -16,11 +16,11 @@ from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
 from omnigap_orchestrator.pipeline.folder import replacing
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.browser import LONGEST_TEXT, browser_data, chosen_cells, media_in_order
-from omnigap_orchestrator.report.glossary import DEFINITIONS
-from omnigap_orchestrator.report.media import Catalogue, MediaPath, MediaShelf, shelve
+from omnigap_orchestrator.report.glossary import GLOSSARY
+from omnigap_orchestrator.report.media import Catalogue, MediaPath, ReportMedia, collect_media
 from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
 from omnigap_orchestrator.report.overview import model_views
-from omnigap_orchestrator.report.run_info import RunFacts
+from omnigap_orchestrator.report.run_info import RunInfo
 from omnigap_orchestrator.report.sampling import Picked, pick_entries
 from omnigap_orchestrator.report.sections import all_sections
 
@@ -46,7 +46,7 @@ def write_report(
     results: pl.DataFrame,
     analysis: Analysis,
     catalogue: Catalogue,
-    facts: RunFacts,
+    info: RunInfo,
     *,
     media_path: MediaPath,
     single_file: bool = False,
@@ -72,34 +72,34 @@ def write_report(
     """
     picked = pick_entries(results, browser_entries)
     cells = chosen_cells(results, picked.entries)
-    shelf = shelve(media_in_order(cells), target.parent, media_path, _budget(media_budget, single_file))
+    media = collect_media(media_in_order(cells), target.parent, media_path, _budget(media_budget, single_file))
     beside = None if controls is None else chosen_cells(controls, picked.entries)
-    data = browser_data(cells, picked.entries, catalogue, shelf, beside)
+    data = browser_data(cells, picked.entries, catalogue, media, beside)
     checked_budget = _budget(CHECKED_BUDGET, single_file)
-    carriers = shelve(() if check is None else check.media(), target.parent, media_path, checked_budget)
+    carriers = collect_media(() if check is None else check.media(), target.parent, media_path, checked_budget)
     page = (
         _environment()
         .get_template("report.html")
         .generate(
-            facts=facts,
+            info=info,
             analysis=analysis,
             level=select.level_words(analysis),
             counts=_run_counts(results),
-            models=model_views(analysis, facts.models),
+            models=model_views(analysis, info.models),
             sections=all_sections(analysis, results, check, carriers),
-            definitions=DEFINITIONS,
-            methods=methods_paragraphs(results, analysis, facts),
-            provenance=provenance(facts, results),
+            definitions=GLOSSARY,
+            methods=methods_paragraphs(results, analysis, info),
+            provenance=provenance(info, results),
             picked=picked,
-            browser_note=_browser_note(picked, shelf, data.longest_text),
+            browser_note=_browser_note(picked, media, data.longest_text),
             browser_json=Markup(data.document),
-            payloads=_payloads(shelf),
+            payloads=_payloads(media),
         )
     )
     with replacing(target) as path, path.open("w", encoding="utf-8") as file:
         file.writelines(page)
     size = target.stat().st_size
-    return ReportWritten(target, size, shelf.embedded, shelf.linked, shelf.missing, picked.entries.height, picked.total)
+    return ReportWritten(target, size, media.embedded, media.linked, media.missing, picked.entries.height, picked.total)
 
 
 def _budget(size: int, single_file: bool) -> int | None:
@@ -150,7 +150,7 @@ def _run_counts(results: pl.DataFrame) -> RunCounts:
     )
 
 
-def _browser_note(picked: Picked, shelf: MediaShelf, longest: int) -> str:
+def _browser_note(picked: Picked, media: ReportMedia, longest: int) -> str:
     parts = []
     if picked.cut:
         flips = picked.entries.filter(pl.col("flips") > 0).height
@@ -160,15 +160,15 @@ def _browser_note(picked: Picked, shelf: MediaShelf, longest: int) -> str:
         )
     else:
         parts.append(f"The page holds all {picked.total:,}.")
-    if shelf.linked:
-        inside = formatting.plural(shelf.embedded, "medium is", "media are")
+    if media.linked:
+        inside = formatting.plural(media.embedded, "medium is", "media are")
         parts.insert(
             0,
-            f"{inside} in the page ({formatting.human_bytes(shelf.embedded_bytes)}); {shelf.linked:,} are linked, and "
+            f"{inside} in the page ({formatting.human_bytes(media.embedded_bytes)}); {media.linked:,} are linked, and "
             "play while the run folder lies beside it.",
         )
-    if shelf.missing:
-        found = formatting.plural(shelf.missing, "medium was", "media were")
+    if media.missing:
+        found = formatting.plural(media.missing, "medium was", "media were")
         parts.insert(0, f"{found} not found in the run folder.")
     if longest < LONGEST_TEXT:
         parts.insert(0, f"Answers longer than {longest:,} characters are cut here.")
@@ -181,7 +181,7 @@ class Payload:
     base64: str
 
 
-def _payloads(shelf: MediaShelf) -> Iterator[Payload]:
-    for place, medium in enumerate(shelf.media):
+def _payloads(media: ReportMedia) -> Iterator[Payload]:
+    for place, medium in enumerate(media.media):
         if medium.embedded:
             yield Payload(place, medium.base64())

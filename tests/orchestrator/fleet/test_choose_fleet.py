@@ -9,10 +9,10 @@ from running import Setting, item, outcomes
 from served_doubles import ServeWire, Wire, plain
 
 from omnigap_orchestrator.config.services import FleetKind
-from omnigap_orchestrator.fleet import COMPOSE_PORTS, Fleet, FleetError, Role, Roster, ServiceSpec, Wanted, choose
+from omnigap_orchestrator.fleet import COMPOSE_PORTS, Fleet, FleetError, Role, Endpoints, ServiceSpec, Required, choose
 
-CONFIGURED = Roster({"omni": ("10.0.0.1:1",)}, ("10.0.0.2:2",), ("10.0.0.3:3",))
-NOTHING = Wanted((), scorer=False, tts=False)
+CONFIGURED = Endpoints({"omni": ("10.0.0.1:1",)}, ("10.0.0.2:2",), ("10.0.0.3:3",))
+NOTHING = Required((), scorer=False, tts=False)
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def compose(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Role, int]]:
 
 async def chosen(
     kind: FleetKind = FleetKind.AUTO,
-    configured: Roster | None = None,
-    wanted: Wanted | None = None,
+    configured: Endpoints | None = None,
+    wanted: Required | None = None,
     services: tuple[ServiceSpec, ...] = (),
 ) -> Fleet:
     return await choose(kind, configured, services, Path("unused"), print, 1.0, wanted)
@@ -55,9 +55,9 @@ async def test_auto_takes_composes_services_where_a_model_of_theirs_answers(
     assert fleet.description.startswith(
         "static fleet: Compose's services answer on their loopback ports (espeak 1, asr"
     )
-    async with fleet as roster:
+    async with fleet as endpoints:
         places = {name: (f"127.0.0.1:{port}",) for name, (_, port) in compose.items()}
-        assert roster == Roster({"cascade": places["cascade"]}, places["asr"], places["espeak"])
+        assert endpoints == Endpoints({"cascade": places["cascade"]}, places["asr"], places["espeak"])
 
 
 async def test_endpoints_of_the_configuration_are_enough_where_they_leave_nothing_out(
@@ -66,30 +66,32 @@ async def test_endpoints_of_the_configuration_are_enough_where_they_leave_nothin
     for kind in (FleetKind.AUTO, FleetKind.STATIC):
         fleet = await chosen(kind, CONFIGURED, NOTHING)
         assert fleet.description == "static fleet: the endpoints of the configuration"
-        async with fleet as roster:
-            assert roster == CONFIGURED
+        async with fleet as endpoints:
+            assert endpoints == CONFIGURED
 
 
 async def test_what_the_configuration_leaves_out_comes_from_compose_or_child_processes(
     compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
-    omni = Roster({"omni": ("10.0.0.1:1",)}, (), ())
-    wanted = Wanted(models=())
+    omni = Endpoints({"omni": ("10.0.0.1:1",)}, (), ())
+    wanted = Required(models=())
     fleet = await chosen(FleetKind.AUTO, omni, wanted)
     assert fleet.description == (
         "static fleet: the endpoints of the configuration; for the rest, "
         "embedded fleet: espeak, asr as child processes of this machine"
     )
     await serve_compose(compose, host_wire, "asr", "espeak")
-    async with await chosen(FleetKind.AUTO, omni, wanted) as roster:
-        assert roster.models == omni.models
-        assert (roster.scorer, roster.tts) == tuple((f"127.0.0.1:{compose[name][1]}",) for name in ("asr", "espeak"))
+    async with await chosen(FleetKind.AUTO, omni, wanted) as endpoints:
+        assert endpoints.models == omni.models
+        assert (endpoints.scorer, endpoints.tts) == tuple(
+            (f"127.0.0.1:{compose[name][1]}",) for name in ("asr", "espeak")
+        )
 
 
 async def test_a_static_fleet_starts_nothing_and_leaves_the_rest_away(compose: dict[str, tuple[Role, int]]) -> None:
-    omni = Roster({"omni": ("10.0.0.1:1",)}, (), ())
-    async with await chosen(FleetKind.STATIC, omni, Wanted(models=())) as roster:
-        assert roster == omni
+    omni = Endpoints({"omni": ("10.0.0.1:1",)}, (), ())
+    async with await chosen(FleetKind.STATIC, omni, Required(models=())) as endpoints:
+        assert endpoints == omni
     with pytest.raises(FleetError, match="--fleet static needs endpoints"):
         await chosen(FleetKind.STATIC)
 
@@ -97,11 +99,11 @@ async def test_a_static_fleet_starts_nothing_and_leaves_the_rest_away(compose: d
 async def test_only_what_a_call_needs_is_started_with_what_that_refers_to(
     compose: dict[str, tuple[Role, int]],
 ) -> None:
-    async def started(wanted: Wanted) -> str:
+    async def started(wanted: Required) -> str:
         return (await chosen(FleetKind.EMBEDDED, None, wanted)).description
 
-    assert "embedded fleet: asr as" in await started(Wanted(models=(), tts=False))
-    assert "embedded fleet: espeak, cascade as" in await started(Wanted(("cascade",), scorer=False, tts=False))
+    assert "embedded fleet: asr as" in await started(Required(models=(), tts=False))
+    assert "embedded fleet: espeak, cascade as" in await started(Required(("cascade",), scorer=False, tts=False))
     assert await started(NOTHING) == "static fleet: none, this call needs no service"
 
 
@@ -114,7 +116,7 @@ async def test_a_part_is_started_with_whoever_refers_to_it_and_is_nothing_else(
         ServiceSpec("control", Role.MODEL, "echo", {"answer": "@mind"}),
         ServiceSpec("scorer", Role.SCORER, "echo"),
     )
-    fleet = await chosen(wanted=Wanted(tts=False), services=services)
+    fleet = await chosen(wanted=Required(tts=False), services=services)
     assert fleet.description == "embedded fleet: mind, control, scorer as child processes of this machine"
 
 
@@ -142,23 +144,23 @@ async def test_scoring_alone_needs_no_fleet_and_plans_what_the_fleet_would_bring
 
 
 async def test_the_reader_is_started_only_where_it_is_wanted(compose: dict[str, tuple[Role, int]]) -> None:
-    only = Wanted((), scorer=False, tts=False, reader=True)
+    only = Required((), scorer=False, tts=False, reader=True)
     assert (await chosen(wanted=only)).description == "embedded fleet: ocr as child processes of this machine"
-    for wanted in (None, Wanted(("cascade",))):
+    for wanted in (None, Required(("cascade",))):
         assert "ocr" not in (await chosen(FleetKind.EMBEDDED, CONFIGURED, wanted)).description
-    both = Wanted((), scorer=False, tts=False, reader=True)
+    both = Required((), scorer=False, tts=False, reader=True)
     assert "ocr" in (await chosen(FleetKind.EMBEDDED, CONFIGURED, both)).description
 
 
 async def test_composes_reader_is_found_where_its_profile_is_up(
     compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
-    only = Wanted((), scorer=False, tts=False, reader=True)
+    only = Required((), scorer=False, tts=False, reader=True)
     with pytest.raises(FleetError, match=r"--image-reader.*docker compose --profile ocr up"):
         await chosen(FleetKind.STATIC, wanted=only)
     await serve_compose(compose, host_wire, "ocr")
     for kind in (FleetKind.AUTO, FleetKind.STATIC):
         fleet = await chosen(kind, wanted=only)
         assert fleet.description.startswith("static fleet: Compose's services answer on their loopback ports (ocr ")
-        async with fleet as roster:
-            assert roster == Roster({}, (), (), reader=(f"127.0.0.1:{compose['ocr'][1]}",))
+        async with fleet as endpoints:
+            assert endpoints == Endpoints({}, (), (), reader=(f"127.0.0.1:{compose['ocr'][1]}",))

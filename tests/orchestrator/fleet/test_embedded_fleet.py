@@ -52,10 +52,10 @@ async def test_services_start_on_free_ports_know_each_other_and_are_gone_at_the_
     )
     fleet = EmbeddedFleet(services, tmp_path, print)
     assert fleet.description == "embedded fleet: omni, voice as child processes of this machine"
-    async with fleet as roster:
-        assert (len(roster.models["omni"]), len(roster.tts), roster.scorer) == (2, 1, ())
-        assert len({*roster.models["omni"], *roster.tts}) == 3
-        assert {await ask(address, "Where is the voice?") for address in roster.models["omni"]} == {roster.tts[0]}
+    async with fleet as endpoints:
+        assert (len(endpoints.models["omni"]), len(endpoints.tts), endpoints.scorer) == (2, 1, ())
+        assert len({*endpoints.models["omni"], *endpoints.tts}) == 3
+        assert {await ask(address, "Where is the voice?") for address in endpoints.models["omni"]} == {endpoints.tts[0]}
         assert len(children()) == 3
     assert children() == []
 
@@ -63,8 +63,8 @@ async def test_services_start_on_free_ports_know_each_other_and_are_gone_at_the_
 async def test_a_child_that_was_killed_comes_back_where_it_was_with_its_own_children_gone(tmp_path: Path) -> None:
     notes: list[str] = []
     services = (ServiceSpec("omni", Role.MODEL, FRAGILE, {"child": True}),)
-    async with EmbeddedFleet(services, tmp_path, notes.append) as roster:
-        (address,) = roster.models["omni"]
+    async with EmbeddedFleet(services, tmp_path, notes.append) as endpoints:
+        (address,) = endpoints.models["omni"]
         (service,) = children(recursive=False)
         (grandchild,) = service.children()
         service.kill()
@@ -77,8 +77,8 @@ async def test_a_child_that_was_killed_comes_back_where_it_was_with_its_own_chil
 
 async def test_a_chatty_service_is_never_blocked_by_what_it_prints(tmp_path: Path) -> None:
     services = (ServiceSpec("omni", Role.MODEL, FRAGILE, {"chatter": True}),)
-    async with EmbeddedFleet(services, tmp_path, print) as roster:
-        (address,) = roster.models["omni"]
+    async with EmbeddedFleet(services, tmp_path, print) as endpoints:
+        (address,) = endpoints.models["omni"]
         assert [await ask(address, "hello") for _ in range(3)] == ["hello"] * 3
 
 
@@ -128,8 +128,8 @@ async def test_questions_that_kill_their_service_fail_and_all_others_are_answere
     config, observer = setting.config(), Silent()
     setting.folder.make()
     fleet = EmbeddedFleet([ServiceSpec("omni", Role.MODEL, FRAGILE)], setting.folder.services, observer.note)
-    async with open_run(setting.folder, observer) as context, fleet as roster:
-        await run.ask(context, config, setting.load_items(), RunScope(), roster)
+    async with open_run(setting.folder, observer) as context, fleet as endpoints:
+        await run.ask(context, config, setting.load_items(), RunScope(), endpoints)
     table = setting.table()
     assert outcomes(table) == {"answered": 3, "failed": 2}
     failed = table.filter(outcome="failed")

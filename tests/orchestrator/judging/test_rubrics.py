@@ -11,7 +11,7 @@ from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.config import ConfigError, JudgeConfig, load_config
 from omnigap_orchestrator.config.sections import RUBRICS
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.judge import SHIPPED, RubricError, bench_of, combined, read_rubric, rubric_of
+from omnigap_orchestrator.judge import SHIPPED, RubricError, judge_setup, combined, read_rubric, rubric_of
 
 ITEM = Item("q", "chat", "en", "Who {answer}?", ("Ann", "Anna"), AnswerType.OPEN, instruction="Be short.")
 
@@ -93,22 +93,22 @@ def test_the_configuration_takes_names_and_files_and_is_cold_unless_told(tmp_pat
 
 
 def test_items_with_gold_answers_get_the_rubric_that_compares() -> None:
-    bench = bench_of(JudgeConfig(), "d", (read_rubric("helpful"), read_rubric("graded")))
-    (ask,) = bench.asks(ITEM, "It was Ann")
+    setup = judge_setup(JudgeConfig(), "d", (read_rubric("helpful"), read_rubric("graded")))
+    (ask,) = setup.asks(ITEM, "It was Ann")
     assert "<reference>\nAnn\nAnna\n</reference>" in ask.prompt
     assert "Who {answer}?\nBe short." in ask.prompt
-    (without,) = bench.asks(replace(ITEM, answers=()), "It was Ann")
+    (without,) = setup.asks(replace(ITEM, answers=()), "It was Ann")
     assert "reference" not in without.prompt
 
 
 def test_every_vote_and_every_judge_has_a_key_of_its_own() -> None:
     rubrics = (read_rubric("helpful"), read_rubric("graded"))
-    keys = [ask.key for ask in bench_of(JudgeConfig(votes=3), "d", rubrics).asks(ITEM, "Ann")]
-    keys += [ask.key for ask in bench_of(JudgeConfig(), "other", rubrics).asks(ITEM, "Ann")]
-    keys += [ask.key for ask in bench_of(JudgeConfig(), "d", rubrics[::-1]).asks(ITEM, "Ann")]
+    keys = [ask.key for ask in judge_setup(JudgeConfig(votes=3), "d", rubrics).asks(ITEM, "Ann")]
+    keys += [ask.key for ask in judge_setup(JudgeConfig(), "other", rubrics).asks(ITEM, "Ann")]
+    keys += [ask.key for ask in judge_setup(JudgeConfig(), "d", rubrics[::-1]).asks(ITEM, "Ann")]
     assert len(set(keys)) == 5
     # A single vote's verdict serves as the first of three.
-    assert bench_of(JudgeConfig(), "d", rubrics).asks(ITEM, "Ann")[0].key == keys[0]
+    assert judge_setup(JudgeConfig(), "d", rubrics).asks(ITEM, "Ann")[0].key == keys[0]
 
 
 def test_votes_are_averaged_and_labels_are_decided_by_the_majority() -> None:

@@ -12,7 +12,7 @@ from omnigap.client import Answer
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.pool import Away, CallFailed, RetryPolicy, Service, ServiceError, connect
+from omnigap_orchestrator.pool import Unavailable, CallFailed, RetryPolicy, Service, ServiceError, connect
 
 QUICK = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)
 HASTY = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=0.2)
@@ -225,7 +225,7 @@ async def test_a_service_that_stays_away_leaves_its_calls_pending(host_wire: Ser
     await wire.until_asked(4)
     await wire.stop()
     answers = await calls
-    assert all(isinstance(answer, Away) for answer in answers)
+    assert all(isinstance(answer, Unavailable) for answer in answers)
     assert "the service was away for 0.2 s" in {str(answer) for answer in answers}
 
 
@@ -270,7 +270,7 @@ async def test_a_digest_that_changed_in_mid_run_leaves_the_rest_pending(
     service = await connected(await host_wire(wire))
     answers = await ask_all(service, *(f"{number}" for number in range(6)))
     assert sum(isinstance(answer, Answer) for answer in answers) == 2
-    aways = [str(answer) for answer in answers if isinstance(answer, Away)]
+    aways = [str(answer) for answer in answers if isinstance(answer, Unavailable)]
     assert len(aways) == 4
     assert f"{wire.address} is not the service that the plan was made for: the digest is another" in aways
     assert len(wire.asked) == 3

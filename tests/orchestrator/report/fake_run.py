@@ -1,4 +1,4 @@
-"""A made-up run with real small media: results, catalogue, facts and files, as the end of a run leaves them."""
+"""A made-up run with real small media: results, catalogue, info and files, as the end of a run leaves them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import omnigap_orchestrator.items.builtin as builtin
 from omnigap.vocabulary import CONDITIONS, Modality
-from omnigap_orchestrator.report import Catalogue, CatalogueItem, RunFacts, ServiceFacts
+from omnigap_orchestrator.report import Catalogue, CatalogueItem, RunInfo, ServiceInfo
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 
 RATE = 16_000
@@ -31,7 +31,7 @@ class FakeRun:
     folder: Path
     results: pl.DataFrame
     catalogue: Catalogue
-    facts: RunFacts
+    info: RunInfo
 
     def media_path(self, digest: str) -> str | None:
         found = sorted((self.folder / "media" / digest[:2]).glob(f"{digest}.*"))
@@ -187,8 +187,8 @@ def make_run(
     return FakeRun(folder, pl.DataFrame(columns, schema=RESULTS_SCHEMA), catalogue, _facts(folder.name, models))
 
 
-def _facts(name: str, models: tuple[str, ...]) -> RunFacts:
-    return RunFacts(
+def _facts(name: str, models: tuple[str, ...]) -> RunInfo:
+    return RunInfo(
         name=name,
         started=datetime(2026, 3, 4, 9, 30, tzinfo=UTC),
         finished=datetime(2026, 3, 4, 9, 34, tzinfo=UTC),
@@ -196,11 +196,11 @@ def _facts(name: str, models: tuple[str, ...]) -> RunFacts:
         machine="2 cores, 8 GB, Linux x86_64",
         versions={"omnigap": "0.1.0", "faster-whisper": "1.2.1", "polars": "2.1.0"},
         models=tuple(
-            ServiceFacts(m, hashlib.sha256(m.encode()).hexdigest(), "r1", ARCHITECTURES[m], checkpoint="c" * 64)
+            ServiceInfo(m, hashlib.sha256(m.encode()).hexdigest(), "r1", ARCHITECTURES[m], checkpoint="c" * 64)
             for m in models
         ),
-        asr=ServiceFacts("asr", "b" * 64, "micro-en-1", detail="beam 5, temperature 0, int8", checkpoint="c" * 64),
-        tts=ServiceFacts("espeak", "d" * 64, detail="16 kHz mono"),
+        asr=ServiceInfo("asr", "b" * 64, "micro-en-1", detail="beam 5, temperature 0, int8", checkpoint="c" * 64),
+        tts=ServiceInfo("espeak", "d" * 64, detail="16 kHz mono"),
         voices=("en-us",),
         fonts=("DejaVu Sans 28",),
         items_source="the built-in set",

@@ -9,7 +9,7 @@ from fake_run import FakeRun
 
 from omnigap_orchestrator.report import browser
 from omnigap_orchestrator.report.browser import browser_data, chosen_cells, media_in_order, script_json
-from omnigap_orchestrator.report.media import shelve
+from omnigap_orchestrator.report.media import collect_media
 from omnigap_orchestrator.report.sampling import pick_entries
 
 
@@ -17,8 +17,8 @@ def document(run: FakeRun, results: pl.DataFrame | None = None) -> dict[str, dic
     table = run.results if results is None else results
     picked = pick_entries(table, 2000)
     cells = chosen_cells(table, picked.entries)
-    shelf = shelve(media_in_order(cells), run.folder, run.media_path, 0)
-    return json.loads(browser_data(cells, picked.entries, run.catalogue, shelf).document)  # type: ignore[no-any-return]
+    media = collect_media(media_in_order(cells), run.folder, run.media_path, 0)
+    return json.loads(browser_data(cells, picked.entries, run.catalogue, media).document)  # type: ignore[no-any-return]
 
 
 def test_every_cell_lies_where_its_entry_and_condition_say(run: FakeRun) -> None:

@@ -62,7 +62,7 @@ def check(run: FakeRun) -> CarrierCheck:
 @pytest.fixture(scope="module")
 def report(run: FakeRun, analysis: Analysis, check: CarrierCheck) -> Path:
     target = run.folder / "carriers.html"
-    write_report(target, run.results, analysis, run.catalogue, run.facts, media_path=run.media_path, check=check)
+    write_report(target, run.results, analysis, run.catalogue, run.info, media_path=run.media_path, check=check)
     return target
 
 
@@ -101,7 +101,7 @@ def test_without_a_check_and_without_levels_there_are_no_such_sections(
     run: FakeRun, analysis: Analysis, tmp_path: Path
 ) -> None:
     target = tmp_path / "report.html"
-    write_report(target, run.results, analysis, run.catalogue, run.facts, media_path=lambda _: None)
+    write_report(target, run.results, analysis, run.catalogue, run.info, media_path=lambda _: None)
     assert 'id="verification"' not in target.read_text(encoding="utf-8")
 
 
@@ -118,7 +118,7 @@ def test_a_gap_is_said_to_be_the_modality_s_or_the_level_s(run: FakeRun, tmp_pat
     )
     results = pl.concat([first, second.select(first.columns)])
     target = tmp_path / "report.html"
-    write_report(target, results, analyse(results), run.catalogue, run.facts, media_path=lambda _: None)
+    write_report(target, results, analyse(results), run.catalogue, run.info, media_path=lambda _: None)
     page = section(target.read_text(encoding="utf-8"), "variance")
     assert "Fonts and voices: whose gap is it?" in page
     assert "Blackletter" in page

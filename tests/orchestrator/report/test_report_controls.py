@@ -55,13 +55,13 @@ def controlled(run: FakeRun, controls: pl.DataFrame) -> Analysis:
 @pytest.fixture(scope="module")
 def report(run: FakeRun, controls: pl.DataFrame, controlled: Analysis) -> Path:
     target = run.folder / "controls.html"
-    facts = replace(run.facts, prompts=PROMPTS)
-    write_report(target, run.results, controlled, run.catalogue, facts, media_path=run.media_path, controls=controls)
+    info = replace(run.info, prompts=PROMPTS)
+    write_report(target, run.results, controlled, run.catalogue, info, media_path=run.media_path, controls=controls)
     return target
 
 
 def test_the_methods_say_which_controls_were_run_and_how(run: FakeRun, controlled: Analysis) -> None:
-    told = controls_paragraph(controlled, replace(run.facts, prompts=PROMPTS))
+    told = controls_paragraph(controlled, replace(run.info, prompts=PROMPTS))
     assert "Two-pass (84 cells)" in told
     assert f'"{PROMPTS[0]}" and "{PROMPTS[1]}"' in told
     assert 'by a typed empty line ("___")' in told
@@ -69,13 +69,13 @@ def test_the_methods_say_which_controls_were_run_and_how(run: FakeRun, controlle
 
 
 def test_without_controls_the_methods_do_not_name_them(run: FakeRun, analysis: Analysis) -> None:
-    assert controls_paragraph(analysis, run.facts) == ""
+    assert controls_paragraph(analysis, run.info) == ""
 
 
 def test_methods_count_control_cells_that_lack_an_answer(run: FakeRun, controls: pl.DataFrame) -> None:
     failed = pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("failed")).otherwise(pl.col("outcome"))
     held = controls.filter(pl.col("control") == "repeat").with_columns(outcome=failed)
-    assert "Repeat (168 of 252 cells answered)" in controls_paragraph(analyse(run.results, controls=held), run.facts)
+    assert "Repeat (168 of 252 cells answered)" in controls_paragraph(analyse(run.results, controls=held), run.info)
 
 
 def test_the_first_screen_says_what_arises_in_perceiving(

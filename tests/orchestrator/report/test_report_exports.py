@@ -41,7 +41,7 @@ async def test_every_table_is_rectangular_as_csv_and_as_latex(run: FakeRun, watc
     types = run.results["answer_type"].unique().sort().to_list()
     analysis = analyse(run.results, instrument=Instrument(clips=clips(types)))
     target = tmp_path / "report.html"
-    write_report(target, run.results, analysis, run.catalogue, run.facts, media_path=run.media_path)
+    write_report(target, run.results, analysis, run.catalogue, run.info, media_path=run.media_path)
     await watched.page.goto(target.as_uri())
     await watched.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     figures = watched.page.locator("figure.table:has(textarea)")
@@ -66,7 +66,7 @@ async def test_a_rate_with_its_interval_in_one_cell_has_all_three_numbers_as_csv
 ) -> None:
     analysis = analyse(run.results, instrument=Instrument(clips=clips(["entity"])))
     target = tmp_path / "report.html"
-    write_report(target, run.results, analysis, run.catalogue, run.facts, media_path=run.media_path)
+    write_report(target, run.results, analysis, run.catalogue, run.info, media_path=run.media_path)
     await watched.page.goto(target.as_uri())
     (row,) = csv.DictReader(io.StringIO(await exported(watched, "rates", "csv")))
     assert float(row["q1, gold answers, %"]) == pytest.approx(80.0)

@@ -24,9 +24,7 @@ CONDITIONS = ["t2t", "s2t", "i2t", "t2s", "s2s", "i2s"]
 
 
 def written(run: FakeRun, analysis: Analysis, target: Path, budget: int = 50_000_000) -> str:
-    write_report(
-        target, run.results, analysis, run.catalogue, run.facts, media_path=run.media_path, media_budget=budget
-    )
+    write_report(target, run.results, analysis, run.catalogue, run.info, media_path=run.media_path, media_budget=budget)
     return target.as_uri()
 
 
@@ -203,7 +201,7 @@ async def test_hostile_texts_are_shown_and_never_run(run: FakeRun, watched: Watc
         run.folder,
         results,
         Catalogue(dict.fromkeys(run.catalogue.items, words)),
-        replace(run.facts, name=hostile, command=hostile, incomplete=hostile, machine=hostile, notes=(hostile,)),
+        replace(run.info, name=hostile, command=hostile, incomplete=hostile, machine=hostile, notes=(hostile,)),
     )
     await watched.page.goto(written(bad, analyse(results), run.folder / "hostile.html"))
     await watched.page.locator("#entry-rows .open").first.click()

@@ -12,7 +12,7 @@ import pytest
 from fake_run import FakeRun
 
 from omnigap_orchestrator.analysis import Analysis, analyse
-from omnigap_orchestrator.report import RunFacts, write_report
+from omnigap_orchestrator.report import RunInfo, write_report
 from omnigap_orchestrator.report.methods import methods_paragraphs
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 
@@ -21,9 +21,9 @@ Write = Callable[..., str]
 
 @pytest.fixture
 def page(run: FakeRun, empty_folder: Path) -> Write:
-    """Writes a report of changed results or facts without its media, and gives its text."""
+    """Writes a report of changed results or info without its media, and gives its text."""
 
-    def write(results: pl.DataFrame | None = None, facts: RunFacts | None = None, **options: int) -> str:
+    def write(results: pl.DataFrame | None = None, info: RunInfo | None = None, **options: int) -> str:
         table = run.results if results is None else results
         target = empty_folder / "report.html"
         write_report(
@@ -31,7 +31,7 @@ def page(run: FakeRun, empty_folder: Path) -> Write:
             table,
             analyse(table),
             run.catalogue,
-            facts or run.facts,
+            info or run.info,
             media_path=lambda _: None,
             **options,  # type: ignore[arg-type]
         )
@@ -44,7 +44,7 @@ def page(run: FakeRun, empty_folder: Path) -> Write:
 def plain(run: FakeRun, analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The report of the run as it is."""
     target = tmp_path_factory.mktemp("plain") / "report.html"
-    write_report(target, run.results, analysis, run.catalogue, run.facts, media_path=lambda _: None)
+    write_report(target, run.results, analysis, run.catalogue, run.info, media_path=lambda _: None)
     return target.read_text(encoding="utf-8")
 
 
@@ -71,13 +71,13 @@ def test_a_run_of_the_embedded_services_says_so_and_that_the_cascade_shares_the_
 
 
 def test_a_run_of_real_models_carries_no_such_banner(page: Write, run: FakeRun) -> None:
-    text = text_of(page(facts=replace(run.facts, embedded=False, shared_hearing=())))
+    text = text_of(page(info=replace(run.info, embedded=False, shared_hearing=())))
     assert "say nothing about real models" not in text
     assert "same checkpoint as the ASR scorer" not in text
 
 
 def test_a_run_that_is_not_whole_says_why(page: Write, run: FakeRun) -> None:
-    text = text_of(page(facts=replace(run.facts, incomplete="12 cells are pending: start omni-7b.")))
+    text = text_of(page(info=replace(run.info, incomplete="12 cells are pending: start omni-7b.")))
     assert "This run is not whole. 12 cells are pending: start omni-7b." in text
 
 
@@ -134,7 +134,7 @@ def test_methods_name_what_was_done(plain: str, analysis: Analysis, run: FakeRun
     closed = {name: table.clear() for name, table in analysis.frames.items()}
     t_alone = analysis.frames["gaps"].with_columns(method=pl.lit("cluster_t"))
     without = replace(analysis, frames={**closed, "gaps": t_alone})
-    assert draws not in " ".join(methods_paragraphs(run.results, without, run.facts))
+    assert draws not in " ".join(methods_paragraphs(run.results, without, run.info))
 
 
 def test_answers_of_two_digests_are_called_out(page: Write, run: FakeRun) -> None:
@@ -190,7 +190,7 @@ def test_one_file_embeds_whatever_it_weighs(run: FakeRun, analysis: Analysis) ->
             run.results,
             analysis,
             run.catalogue,
-            run.facts,
+            run.info,
             media_path=run.media_path,
             single_file=single,
             media_budget=100_000,

@@ -19,7 +19,7 @@ from omnigap_orchestrator.cli.inputs import ItemFlags, own_plan, stored_run_opti
 from omnigap_orchestrator.cli.options import (
     DEFAULT_RUN,
     INTERRUPTED,
-    NOT_WHOLE,
+    INCOMPLETE,
     config_option,
     friendly,
     items_options,
@@ -47,7 +47,7 @@ from omnigap_orchestrator.pipeline.folder import RunFolder
 def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None:
     """Have gold answers and wrong ones said by the voice and heard by the scorer, in every voice of the run.
 
-    With the run in --run-dir, its own configuration and items, narrowed by --task and --limit; without a run there, or
+    With the run in --run-dir, its own configuration and items, select_verified by --task and --limit; without a run there, or
     with --config, those of the flags. The report of the run then shows its spoken answers corrected for what the scorer
     gets wrong.
     Exit code 0: every clip was heard; 3: clips are pending or failed; 1: an error; 130: interrupted.
@@ -79,7 +79,7 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
             observer.note("interrupted; every clip that was heard is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
     whole = print_calibration(clips, folder, has_run=own.stored is not None, as_json=as_json)
-    ctx.exit(0 if whole else NOT_WHOLE)
+    ctx.exit(0 if whole else INCOMPLETE)
 
 
 # `omnigap-orchestrate sample-clips`: spoken answers for human ears, as a listening sheet and an empty labels file.

@@ -17,7 +17,7 @@ from omnigap_orchestrator.carriers.carrier_set import CarrierSet, SpeechVariant
 from omnigap_orchestrator.config import Config, ScorerConfig
 from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, InstrumentKey
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError, Foil, Utterance, utterances
-from omnigap_orchestrator.fleet import Role, Roster, Wanted, choose
+from omnigap_orchestrator.fleet import Role, Endpoints, Required, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import CarrierRow, TranscriptRow
@@ -25,10 +25,10 @@ from omnigap_orchestrator.pipeline.cells import Cards
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.folder import replacing
 from omnigap_orchestrator.pipeline.requests import read_aloud, transcribe_request
-from omnigap_orchestrator.pipeline.scope import roster_of
+from omnigap_orchestrator.pipeline.scope import endpoints_of
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import metric_rules, scorer_key, transcript_key
-from omnigap_orchestrator.pool import Away, CallFailed, Service
+from omnigap_orchestrator.pool import Unavailable, CallFailed, Service
 from omnigap_orchestrator.preflight import check_clip_languages, enforce
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 
@@ -106,7 +106,7 @@ class Measurement:
             self._progress.lost[clip] = failure.error.reason.value
             observer.note(f"{clip.spoken!r}: {failure.error.message}")
 
-        def away(gone: Away) -> None:
+        def away(gone: Unavailable) -> None:
             observer.note(f"the {service.name}: {gone}; its clips stay pending")
 
         calls = ServiceCalls(service, self._timeout_s, away)
@@ -218,9 +218,9 @@ async def calibrate(
         if count:
             note(f"{count} items {why}")
     services = services_of(config) if config.fleet.services else ()
-    wanted = Wanted(models=(), scorer=not config.scorer.endpoints, tts=not config.tts.endpoints)
+    wanted = Required(models=(), scorer=not config.scorer.endpoints, tts=not config.tts.endpoints)
     kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
-    fleet = await choose(kind, roster_of(config), services, folder.services, note, timeout_s, wanted)
+    fleet = await choose(kind, endpoints_of(config), services, folder.services, note, timeout_s, wanted)
     async with context.using(fleet) as endpoints:
         clips = await _measured(config, chosen.said, context, endpoints)
     with replacing(folder.calibration) as path:
@@ -228,7 +228,9 @@ async def calibrate(
     return clips
 
 
-async def _measured(config: Config, said: Sequence[Utterance], context: RunContext, endpoints: Roster) -> pl.DataFrame:
+async def _measured(
+    config: Config, said: Sequence[Utterance], context: RunContext, endpoints: Endpoints
+) -> pl.DataFrame:
     seen = Cards.last_seen(context.records)
     scorer = await _found(Role.SCORER, endpoints.scorer, config, context)
     tts = await _found(Role.TTS, endpoints.tts, config, context)

@@ -9,12 +9,12 @@ from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED
 from omnigap_orchestrator.extras.asr_correction.human import HUMAN
 from omnigap_orchestrator.extras.asr_correction.rates import CALIBRATION
 from omnigap_orchestrator.report import formatting, select
-from omnigap_orchestrator.report.run_info import RunFacts
+from omnigap_orchestrator.report.run_info import RunInfo
 
 
-def instrument_paragraph(analysis: Analysis, facts: RunFacts) -> str:
+def instrument_paragraph(analysis: Analysis, info: RunInfo) -> str:
     """Empty where nothing of it was done."""
-    return " ".join(part for part in (_calibration(analysis), _second(analysis, facts), _human(analysis)) if part)
+    return " ".join(part for part in (_calibration(analysis), _second(analysis, info), _human(analysis)) if part)
 
 
 def _calibration(analysis: Analysis) -> str:
@@ -51,11 +51,11 @@ def _both(analysis: Analysis) -> str:
     return ", whose answers are spoken and were corrected alike" if heard else ""
 
 
-def _second(analysis: Analysis, facts: RunFacts) -> str:
+def _second(analysis: Analysis, info: RunInfo) -> str:
     heard = int(analysis.frame(CALIBRATED)["second_cells"].sum() or 0)
     if not heard:
         return ""
-    other = facts.second_asr
+    other = info.second_asr
     # The same program with other settings is another scorer: its digest tells them apart.
     name = f" ({other.name}; digest {formatting.short(other.digest)})" if other is not None and other.digest else ""
     return (

@@ -170,7 +170,7 @@ def _lead(analysis: Analysis) -> str:
     if not analysis.frame(HUMAN).is_empty():
         sentences.append(
             "Human labels are few and right, scores are many and biased: PPI++ takes both, and its interval is that of "
-            "the labels, narrowed by the scores as far as they agree."
+            "the labels, select_verified by the scores as far as they agree."
         )
     if analysis.instrument_note:
         sentences.append(analysis.instrument_note)

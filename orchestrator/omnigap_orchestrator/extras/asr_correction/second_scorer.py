@@ -20,7 +20,7 @@ from omnigap_orchestrator.pipeline.cells import SECOND_SCORER, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import transcribe_request
 from omnigap_orchestrator.pipeline.scope import RunScope
-from omnigap_orchestrator.pool import Away, CallFailed
+from omnigap_orchestrator.pool import Unavailable, CallFailed
 from omnigap_orchestrator.report import tables
 from omnigap_orchestrator.report.sections.section import model_column
 from omnigap_orchestrator.report.tables import Table, make_table
@@ -152,7 +152,7 @@ async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunS
     if cells.scorers_are_the_same:
         note("the second scorer is the same service as the first: it can tell nothing new")
 
-    def away(gone: Away) -> None:
+    def away(gone: Unavailable) -> None:
         note(f"the second scorer: {gone}; what it has not heard can be had later")
 
     await _transcribe(context, cells, scope, second, ServiceCalls(service, config.run.request_timeout_s, away))

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.cli.inputs import stored_run_option
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, INTERRUPTED, NOT_WHOLE, friendly, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, INTERRUPTED, INCOMPLETE, friendly, split
 from omnigap_orchestrator.cli.tables import print_table
 from omnigap_orchestrator.extras.readback.check import Found, Verdict, carriers_of, counts, found
 from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -81,7 +81,7 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
             observer.note("interrupted; every reading is kept, and the same command goes on from here")
             ctx.exit(INTERRUPTED)
     totals = print_verification(found.table, folder, choices.modalities, as_json=as_json)
-    ctx.exit(CONTENT_LOST if totals.lost else NOT_WHOLE if totals.unread or found.left else 0)
+    ctx.exit(CONTENT_LOST if totals.lost else INCOMPLETE if totals.unread or found.left else 0)
 
 
 # A verification in the terminal: carriers by verdict, then those that lost content, or may have.

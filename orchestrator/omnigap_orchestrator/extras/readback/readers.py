@@ -14,11 +14,11 @@ from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import carrier_part, decoding_message
 from omnigap_orchestrator.plan import scorer_key, transcript_key
-from omnigap_orchestrator.pool import Away, CallFailed, Service
+from omnigap_orchestrator.pool import Unavailable, CallFailed, Service
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class ReadOptions:
     """How a reader is asked, beside the carrier; all of it decides over what it writes.
 
     Attributes:
@@ -58,7 +58,7 @@ class Reader:
         return transcript_key(subject.carrier.sha, self.asked, self.language or subject.item.language)
 
     @classmethod
-    def of(cls, modality: Modality, card: pb.DescribeResponse, manner: Manner) -> Reader:
+    def of(cls, modality: Modality, card: pb.DescribeResponse, manner: ReadOptions) -> Reader:
         asked = scorer_key(card.digest, manner.decoding)
         if manner.instruction:
             asked += f"\n{manner.instruction}"
@@ -67,7 +67,7 @@ class Reader:
         return cls(modality, card.name, card.digest, known, kind, asked, manner.language)
 
 
-def remembered(records: Records, manners: Mapping[Modality, Manner]) -> list[Reader]:
+def remembered(records: Records, manners: Mapping[Modality, ReadOptions]) -> list[Reader]:
     """Every reader that ever read for this run, the latest first, asked as the configuration says now."""
     readers = []
     rows = [row for row in records.services.values() if row.role == Role.READER]
@@ -80,7 +80,9 @@ def remembered(records: Records, manners: Mapping[Modality, Manner]) -> list[Rea
 class ReadingBack:
     """One call of `verify` with one reader; what the journal holds is not read again."""
 
-    def __init__(self, context: RunContext, service: Service, reader: Reader, manner: Manner, timeout_s: float) -> None:
+    def __init__(
+        self, context: RunContext, service: Service, reader: Reader, manner: ReadOptions, timeout_s: float
+    ) -> None:
         """`timeout_s` is that of one call."""
         self._context = context
         self._reader = reader
@@ -112,7 +114,7 @@ class ReadingBack:
         where = f"item {job[1].item.id!r}, {self._reader.modality.value}"
         self._context.observer.note(f"{where}: {self._reader.name} could not read it: {failed.error.message}")
 
-    def _away(self, gone: Away) -> None:
+    def _away(self, gone: Unavailable) -> None:
         self._context.observer.note(f"{self._reader.name}: {gone}; what it has not read stays unread")
 
     def _request(self, key: str, subject: Subject) -> pb.GenerateRequest:

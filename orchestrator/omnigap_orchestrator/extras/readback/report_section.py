@@ -14,7 +14,7 @@ from omnigap_orchestrator.extras.readback.check import Verdict, carriers_of, cou
 from omnigap_orchestrator.extras.readback.select import Verified
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
-from omnigap_orchestrator.report.media import MediaShelf
+from omnigap_orchestrator.report.media import ReportMedia
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
@@ -120,11 +120,11 @@ class _KeptGapRow:
     reason: str | None
 
 
-def verification_section(analysis: Analysis, check: CarrierCheck | None, shelf: MediaShelf) -> Section | None:
+def verification_section(analysis: Analysis, check: CarrierCheck | None, media: ReportMedia) -> Section | None:
     """Nothing where no carrier was read back.
 
     Args:
-        shelf: the media of `check.media()`.
+        media: the media of `check.media()`.
     """
     if check is None:
         return None
@@ -133,9 +133,9 @@ def verification_section(analysis: Analysis, check: CarrierCheck | None, shelf: 
         for number, model in enumerate(select.models_of(analysis))
         if (chart := _chart(check.gaps, model, number, select.level_words(analysis))) is not None
     )
-    lost = _listed(check.listed(Verdict.LOST), "lost", "Carriers that lost their content", shelf)
-    doubtful = _listed(check.listed(Verdict.DOUBTFUL), "doubtful", "Doubtful carriers", shelf)
-    unread = _listed(check.listed(Verdict.UNREAD), "unread", "Carriers that nobody read", shelf)
+    lost = _listed(check.listed(Verdict.LOST), "lost", "Carriers that lost their content", media)
+    doubtful = _listed(check.listed(Verdict.DOUBTFUL), "doubtful", "Doubtful carriers", media)
+    unread = _listed(check.listed(Verdict.UNREAD), "unread", "Carriers that nobody read", media)
     return Section(
         "verification",
         "Do the carriers say their questions?",
@@ -193,7 +193,7 @@ def _counts(check: CarrierCheck) -> Table:
     )
 
 
-def _listed(frame: pl.DataFrame, key: str, caption: str, shelf: MediaShelf) -> Table:
+def _listed(frame: pl.DataFrame, key: str, caption: str, media: ReportMedia) -> Table:
     return make_table(
         frame,
         _CarrierRow,
@@ -202,7 +202,7 @@ def _listed(frame: pl.DataFrame, key: str, caption: str, shelf: MediaShelf) -> T
         [
             tables.text("item_id", "Item"),
             Column("Carrier", _carrier),
-            Column("To see and hear", lambda row: _medium(row, shelf)),
+            Column("To see and hear", lambda row: _medium(row, media)),
             tables.text("said", "Should say", css="words"),
             tables.optional(tables.text("read", "Was read as", css="words")),
             tables.text("why", "Why", css="soft words"),
@@ -216,11 +216,11 @@ def _carrier(row: _CarrierRow) -> Cell:
     return Cell(f"{row.modality}, {how}" if how else row.modality, css="soft")
 
 
-def _medium(row: _CarrierRow, shelf: MediaShelf) -> Cell:
-    place = shelf.index.get(row.media or "")
-    if place is None or shelf.media[place].kind == "missing":
+def _medium(row: _CarrierRow, media: ReportMedia) -> Cell:
+    place = media.index.get(row.media or "")
+    if place is None or media.media[place].kind == "missing":
         return Cell(formatting.NOTHING, exact=row.media or "")
-    return Cell("", exact=row.media, medium=shelf.media[place])
+    return Cell("", exact=row.media, medium=media.media[place])
 
 
 def _gaps(analysis: Analysis, check: CarrierCheck) -> Table:

@@ -14,9 +14,9 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.extras.readback.check import MAX_WORD_ERROR
-from omnigap_orchestrator.extras.readback.readers import Manner, Reader, ReadingBack, remembered
+from omnigap_orchestrator.extras.readback.readers import ReadOptions, Reader, ReadingBack, remembered
 from omnigap_orchestrator.extras.readback.table import verification_table
-from omnigap_orchestrator.fleet import Fleet, Roster, StaticFleet, Wanted, choose
+from omnigap_orchestrator.fleet import Fleet, Endpoints, StaticFleet, Required, choose
 from omnigap_orchestrator.fleet.choose import lists_role, services_of
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.pipeline.cells import PlannedCells
@@ -134,11 +134,11 @@ async def verify(context: RunContext, cells: PlannedCells, choices: Choices) -> 
     return Readback(table, left)
 
 
-def _manners(config: Config) -> dict[Modality, Manner]:
+def _manners(config: Config) -> dict[Modality, ReadOptions]:
     """Recordings are heard as the answers are; images are read as `[reader]` says."""
     return {
-        Modality.SPEECH: Manner(config.scorer.decoding, language=config.scorer.language),
-        Modality.IMAGE: Manner(config.reader.decoding, config.reader.instruction),
+        Modality.SPEECH: ReadOptions(config.scorer.decoding, language=config.scorer.language),
+        Modality.IMAGE: ReadOptions(config.reader.decoding, config.reader.instruction),
     }
 
 
@@ -174,12 +174,12 @@ class _Call:
         config, role = self.config, _role_of(modality)
         if role is Role.SCORER:
             addresses, what = self.choices.speech_reader or config.scorer.endpoints, "recordings are heard"
-            roster = Roster({}, scorer=addresses, tts=())
+            endpoints = Endpoints({}, scorer=addresses, tts=())
         else:
             addresses, what = self.choices.image_reader or config.reader.endpoints, "images are read"
-            roster = Roster({}, (), (), reader=addresses)
+            endpoints = Endpoints({}, (), (), reader=addresses)
         if addresses:
-            return StaticFleet(roster, f"{what} at {', '.join(addresses)}")
+            return StaticFleet(endpoints, f"{what} at {', '.join(addresses)}")
         # Without a table for it, it comes from Compose or is the default one, whatever else the configuration starts.
         services = services_of(config) if lists_role(config, role) else ()
         return await choose(
@@ -189,7 +189,7 @@ class _Call:
             self.context.folder.services,
             self.context.observer.note,
             config.fleet.start_timeout_s,
-            Wanted(models=(), scorer=role is Role.SCORER, tts=False, reader=role is Role.READER),
+            Required(models=(), scorer=role is Role.SCORER, tts=False, reader=role is Role.READER),
         )
 
 

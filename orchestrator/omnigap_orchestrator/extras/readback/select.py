@@ -124,7 +124,7 @@ def kept_gaps(
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowed:
+class Selection:
     """The tables that the analysis takes: all, or those of verified items; `note` says so to a reader."""
 
     results: pl.DataFrame
@@ -162,9 +162,9 @@ def carrier_check(folder: RunFolder, results: pl.DataFrame, options: AnalysisOpt
     return CarrierCheck(table, verified, gaps)
 
 
-def narrowed(
+def select_verified(
     folder: RunFolder, check: CarrierCheck | None, results: pl.DataFrame, controls: pl.DataFrame | None
-) -> Narrowed:
+) -> Selection:
     """The tables of verified items: an item is in all its conditions or in none.
 
     Raises:
@@ -175,7 +175,7 @@ def narrowed(
         f"All tables and charts keep to the {items.len()} of {total} items whose every made carrier was read back "
         "whole (--verified-only); results.parquet holds all."
     )
-    return Narrowed(only(results, items), None if controls is None else only(controls, items), note)
+    return Selection(only(results, items), None if controls is None else only(controls, items), note)
 
 
 def verified_part(table: Path, frame: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.extras.asr_correction.report_section import calibration_section
 from omnigap_orchestrator.extras.readback.report_section import CarrierCheck, verification_section
 from omnigap_orchestrator.extras.routing.report_section import routing_section
-from omnigap_orchestrator.report.media import MediaShelf
+from omnigap_orchestrator.report.media import ReportMedia
 from omnigap_orchestrator.report.sections.consistency import consistency_section
 from omnigap_orchestrator.report.sections.controls import controls_section
 from omnigap_orchestrator.report.sections.gaps import effect_section, gap_section
@@ -26,12 +26,12 @@ __all__ = ["Section", "all_sections"]
 
 
 def all_sections(
-    analysis: Analysis, results: pl.DataFrame, check: CarrierCheck | None, shelf: MediaShelf
+    analysis: Analysis, results: pl.DataFrame, check: CarrierCheck | None, media: ReportMedia
 ) -> tuple[Section, ...]:
     """Every section that has something to show.
 
     Args:
-        check: what reading the carriers back found; shelf: its media.
+        check: what reading the carriers back found; media: its media.
     """
     found = (
         gap_section(analysis),
@@ -44,7 +44,7 @@ def all_sections(
         consistency_section(analysis),
         asr_section(analysis, results),
         calibration_section(analysis),
-        verification_section(analysis, check, shelf),
+        verification_section(analysis, check, media),
         variance_section(analysis),
         routing_section(analysis),
         power_section(analysis),
