@@ -38,7 +38,7 @@ class Judge:
     """Asks the judge for the scores of texts, and keeps its verdicts."""
 
     def __init__(self, context: RunContext, calls: ServiceCalls, setup: JudgeSetup, decoding: DecodingConfig) -> None:
-        self._calls, self._bench, self._decoding = calls, setup, decoding
+        self._calls, self._setup, self._decoding = calls, setup, decoding
         self._records = context.records
         # Each call of this program asks under ids of its own: words that were no verdict would be replayed otherwise.
         self._call_id = f"{context.run_id}-{secrets.token_hex(4)}"
@@ -59,8 +59,8 @@ class Judge:
         """The score of one text; an empty one gets none, and no judge is asked."""
         if not text.strip():
             return 0.0
-        rubric = self._bench.rubric_for(item)
-        rows = [await self._vote(ask, rubric) for ask in self._bench.asks(item, text)]
+        rubric = self._setup.rubric_for(item)
+        rows = [await self._vote(ask, rubric) for ask in self._setup.asks(item, text)]
         return combined(rubric, [(row.rating, row.score) for row in rows]).score
 
     async def _vote(self, ask: JudgePrompt, rubric: Rubric) -> VerdictRow:

@@ -21,7 +21,7 @@ def call(*arguments: str | Path) -> Result:
 def test_presets_are_listed_with_their_sources() -> None:
     listed = call("--list-presets")
     assert listed.exit_code == 0
-    for name in ("voicebench", "openaudiobench", "ultraeval-audio", "xmodbench", "omnibench", "vista-setup"):
+    for name in ("voicebench", "openaudiobench", "ultraeval-audio", "xmodbench", "omnibench", "vista-bench"):
         assert name in listed.output
     assert "https://github.com/MatthewCYM/VoiceBench" in listed.output
 

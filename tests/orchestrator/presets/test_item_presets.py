@@ -29,7 +29,7 @@ def files(tmp_path: Path) -> Path:
     for name in (
         "xmodbench/tasks/clap.wav",
         "omnibench/items/mm_data/audio/one.wav",
-        "contextasr-setup/items/one.wav",
+        "contextasr-bench/items/one.wav",
         "ultraeval-audio/items/one.wav",
         "openaudiobench/eval_datas/web_questions/audios/web_0.wav",
         "openaudiobench/eval_datas/llama_questions/audios/llama_0.wav",
@@ -39,8 +39,8 @@ def files(tmp_path: Path) -> Path:
         (root / name).write_bytes(sound)
     for name in (
         "omnibench/items/mm_data/image/one.png",
-        "vista-setup/items/questions/1.png",
-        "vista-setup/items/questions/2.png",
+        "vista-bench/items/questions/1.png",
+        "vista-bench/items/questions/2.png",
     ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(drawn.getvalue())
@@ -127,7 +127,7 @@ def test_omnibench_answers_become_letters(files: Path) -> None:
 
 
 def test_vista_bench_questions_are_drawn_already(files: Path) -> None:
-    hot, water = load(files / "vista-setup" / "items", "vista-setup")
+    hot, water = load(files / "vista-bench" / "items", "vista-bench")
     assert hot.question == "Think of a stove.\nWhich is hot?"
     assert (hot.choices, hot.answers, hot.answer_type) == (("ice", "fire"), ("B",), AnswerType.LETTER)
     assert set(hot.carriers) == {Modality.IMAGE}
@@ -135,7 +135,7 @@ def test_vista_bench_questions_are_drawn_already(files: Path) -> None:
 
 
 def test_contextasr_bench_is_scored_by_its_entities(files: Path) -> None:
-    (item,) = load(files / "contextasr-setup" / "items", "contextasr-setup")
+    (item,) = load(files / "contextasr-bench" / "items", "contextasr-bench")
     assert (item.language, item.metric, item.answers) == ("en", "entities", ("Dolby Atmos", "Ghost"))
     assert set(item.carriers) == {Modality.SPEECH}
 
@@ -148,4 +148,4 @@ def test_the_configurations_own_columns_go_before_the_presets(files: Path) -> No
 def test_an_unknown_preset_is_named_with_its_key(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a\n1\n")
     with pytest.raises(ItemError, match=r"items.preset: .*did you mean 'omnibench'"):
-        load(tmp_path / "a.csv", "omni-setup")
+        load(tmp_path / "a.csv", "omni-bench")

@@ -20,11 +20,11 @@ from omnigap_orchestrator.presets import (
 
 SAMPLES = Path(__file__).parent / "samples"
 BENCHMARKS = (
-    "contextasr-setup",
+    "contextasr-bench",
     "omnibench",
     "openaudiobench",
     "ultraeval-audio",
-    "vista-setup",
+    "vista-bench",
     "voicebench",
     "xmodbench",
 )
@@ -58,7 +58,7 @@ def test_the_named_benchmarks_have_a_preset_and_each_tells_where_its_layout_was_
 
 def test_an_unknown_preset_is_named_with_the_nearest() -> None:
     with pytest.raises(PresetError, match="did you mean 'voicebench'"):
-        load_preset("voice-setup")
+        load_preset("voice-bench")
 
 
 def test_voicebench_answers_are_scored_by_its_rules_and_paired_by_their_question() -> None:
@@ -165,7 +165,7 @@ def test_omnibench_letters_are_read_anew_and_rows_that_were_not_written_are_miss
 
 def test_vista_bench_tells_text_from_drawn_text_by_the_data_sets_name() -> None:
     read_in = read(
-        "vista-setup",
+        "vista-bench",
         "tiny_VISTA-Bench_norm_exact_matching_result.tsv",
         "tiny_VISTA-JudgeSetup-VT_exact_matching_result.tsv",
     )
@@ -178,7 +178,7 @@ def test_vista_bench_tells_text_from_drawn_text_by_the_data_sets_name() -> None:
 
 
 def test_contextasr_bench_has_its_conditions_inside_the_rows() -> None:
-    read_in = read("contextasr-setup", "tiny_metrics.jsonl")
+    read_in = read("contextasr-bench", "tiny_metrics.jsonl")
     assert read_in.frame.height == 6
     assert scores(read_in, condition="contextless") == {"English/T-1": 0.5, "English/T-2": 0}
     assert scores(read_in, condition="fine-grained") == {"English/T-1": 1, "English/T-2": 1}
@@ -195,7 +195,7 @@ def test_contextasr_bench_has_its_conditions_inside_the_rows() -> None:
             ("s2t", "t2t"),
         ),
         ("omnibench", ("tiny/both.json", "tiny/captions.json"), ("both", "captions")),
-        ("contextasr-setup", ("tiny_metrics.jsonl",), ()),
+        ("contextasr-bench", ("tiny_metrics.jsonl",), ()),
     ],
 )
 def test_what_was_read_can_be_analysed(name: str, files: tuple[str, ...], conditions: tuple[str, ...]) -> None:
@@ -208,10 +208,10 @@ def test_what_was_read_can_be_analysed(name: str, files: tuple[str, ...], condit
 def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
     shutil.copy(SAMPLES / "xmodbench/tiny-omni/temporal_count_audio_text.json", tmp_path / "x_audio_text.json")
     with pytest.raises(PresetError, match=r"item_id: unknown column 'uniq_id'|no object of results|no key"):
-        read_published([tmp_path / "x_audio_text.json"], results_of("contextasr-setup"))
+        read_published([tmp_path / "x_audio_text.json"], results_of("contextasr-bench"))
     (tmp_path / "a.xlsx").write_bytes(b"")
     with pytest.raises(PresetError, match="a workbook has to be exported first"):
-        read_published([tmp_path / "a.xlsx"], results_of("vista-setup"))
+        read_published([tmp_path / "a.xlsx"], results_of("vista-bench"))
     (tmp_path / "tiny-mmsu-test-audio.jsonl").write_text('{"prompt": "a"}\n')
     with pytest.raises(PresetError, match=r"answer: has none of the columns response"):
         read_published([tmp_path / "tiny-mmsu-test-audio.jsonl"], results_of("voicebench"))
@@ -221,7 +221,7 @@ def test_a_number_beyond_its_scale_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m_VISTA-JudgeSetup.csv"
     path.write_text("index,category,prediction,answer,hit\n1,a,A,A,3\n")
     with pytest.raises(PresetError, match="hit is 3, beyond its scale of 0 to 1"):
-        read_published([path], results_of("vista-setup"))
+        read_published([path], results_of("vista-bench"))
 
 
 def test_conditions_and_models_of_the_command_line_fit_the_files(tmp_path: Path) -> None:
