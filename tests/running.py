@@ -24,7 +24,7 @@ from omnigap_orchestrator.pipeline.context import Observer, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.prepare import stored_run
 from omnigap_orchestrator.pipeline.results import ResultsTable
-from omnigap_orchestrator.pipeline.scope import RunScope, roster_of
+from omnigap_orchestrator.pipeline.scope import RunScope, endpoints_of
 from omnigap_orchestrator.run import ask, run
 
 Row = dict[str, Any]
@@ -109,10 +109,10 @@ class Setting:
         self.notes = observer.notes
         every = ("generate", "transcribe", "score")
         scope = RunScope.parse(models, conditions, stages or every)
-        roster = roster_of(config)
-        assert roster is not None
+        endpoints = endpoints_of(config)
+        assert endpoints is not None
         async with open_run(self.folder, observer) as context:
-            await ask(context, config, self.load_items(), scope, roster)
+            await ask(context, config, self.load_items(), scope, endpoints)
         return self.table()
 
     async def drive(self, *, stages: Sequence[str] = ("generate", "transcribe", "score")) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Control, Mod
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.scoring import PRESETS, MetricRules
+from omnigap_orchestrator.scoring import MetricRules, scoring_presets
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,5 +218,5 @@ def score_key(text: str, own_text: str, golds: str, answer_type: str, normaliser
 
 def metric_rules(config: Config) -> MetricRules:
     """What a configuration says of metrics; items that a preset reads bring that benchmark's scorers with them."""
-    of_items = config.items.preset if config.items.preset in PRESETS else None
+    of_items = config.items.preset if config.items.preset in scoring_presets() else None
     return MetricRules(config.scoring.preset or of_items, config.scoring.tasks, judged=config.judge is not None)

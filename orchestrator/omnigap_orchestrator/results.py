@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 from polars.datatypes import DataType, DataTypeClass
+
+from omnigap.errors import OmnigapError
 
 _COLUMNS: dict[str, DataType | DataTypeClass] = {
     "run": pl.String,
@@ -91,3 +95,24 @@ CONTROLS_SCHEMA = pl.Schema(
     }
 )
 """The table of control cells, beside that of the results. Their condition is that of the cell they stand beside."""
+
+
+class TableError(OmnigapError):
+    """A table cannot be read as results; the message names the file, the column and the flag that fixes it."""
+
+
+def read_own_results(path: Path) -> pl.DataFrame:
+    """The results.parquet of a run.
+
+    Raises:
+        TableError: the file can't be read, or a run of this version did not write it.
+    """
+    try:
+        frame = pl.read_parquet(path, glob=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise TableError(
+            f"{path} can't be read as results ({error}): give a run's folder or its results.parquet"
+        ) from error
+    if lacking := [name for name in RESULTS_SCHEMA.names() if name not in frame.columns]:
+        raise TableError(f"{path} lacks the columns {', '.join(lacking)}: give a run's folder or its results.parquet")
+    return frame

@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import polars as pl
 from pydantic import ValidationError
 
 from omnigap_orchestrator.config import Config, ConfigError, JudgeConfig, ScorerConfig
 from omnigap_orchestrator.config.services import FleetKind, ModelConfig
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.export.write import current_summary, write_outputs
-from omnigap_orchestrator.extras.asr_correction.clips import keep_labels
-from omnigap_orchestrator.extras.asr_correction.measure import calibrate as measure
-from omnigap_orchestrator.extras.asr_correction.second_scorer import transcribe_again
-from omnigap_orchestrator.extras.readback.run import Choices, Readback
-from omnigap_orchestrator.extras.readback.run import verify as read_back
-from omnigap_orchestrator.fleet import Fleet, Endpoints, StaticFleet, choose
+from omnigap_orchestrator.extension import extras
+from omnigap_orchestrator.fleet import Endpoints, Fleet, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
-from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, load_plan
+from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
 from omnigap_orchestrator.pipeline.pipeline import Pipeline, announce, no_judge, open_cells
-from omnigap_orchestrator.pipeline.prepare import connect_services, connected, load_cells, prepare, stored_run
+from omnigap_orchestrator.pipeline.prepare import connect_services, connected, prepare, stored_run
+from omnigap_orchestrator.pipeline.rescore import SCORED_BY, rescore
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
     RunScope,
     Stage,
+    endpoints_of,
     left_to_fleet,
     model_specs,
     planned_models,
-    endpoints_of,
 )
-from omnigap_orchestrator.pipeline.score import SCORED_BY, rescore, scoring_version
+from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import make_plan
 from omnigap_orchestrator.pool import ServiceError
-from omnigap_orchestrator.preflight import CALIBRATE, VERIFY, ServiceCard, check_services, enforce, run_preflight
+from omnigap_orchestrator.preflight import ServiceCard, check_services, enforce, run_preflight
 from omnigap_orchestrator.validation import FOLDER, faults
 
 
@@ -105,10 +102,10 @@ async def run(config: Config, items: Sequence[Item], folder: RunFolder, scope: R
     async with open_run(folder, observer) as context:
         cells = await _ask_fleet(context, config, items, scope)
         try:
-            if config.second_scorer is not None and Stage.TRANSCRIBE in scope.stages:
-                await transcribe_again(context, cells, scope, config.second_scorer)
+            for extra in extras():
+                await extra.after_pipeline(context, cells, scope)
         except ServiceError:
-            # The run is whole without a second scorer: its files are not held back by one that can't be used.
+            # The run is complete without the stages of extras: its files are written before the call fails.
             await in_thread(export, folder, cells, context.records)
             raise
         return await in_thread(export, folder, cells, context.records)
@@ -130,81 +127,26 @@ def report(
     *,
     single_file: bool | None = None,
     allow_missing: bool | None = None,
-    labels: Path | None = None,
-    verified_only: bool = False,
+    given: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Writes the run's files from its folder alone; returns their summary. No service is asked.
 
     Args:
-        labels: human labels, taken into the folder first.
-        verified_only: keep to the items whose every made carrier was read back whole.
+        given: values of the options that extras add to `report`, by name.
 
     Raises:
         FolderError: where no run was started there.
-        LabelsError: for labels that are not of this run's answers.
+        OmnigapError: an extra can't use the value of one of its options.
     """
     with stored_run(folder) as (cells, records):
         rescore(folder, cells, records, observer)
-        if labels is not None:
-            keep_labels(folder, labels, ResultsTable(folder.name, cells, records).frame())
-        return write_outputs(
-            folder,
-            cells,
-            records,
-            single_file=single_file,
-            allow_missing=allow_missing,
-            verified_only=verified_only,
-        )
+        for extra in extras():
+            extra.keep(folder, ResultsTable(folder.name, cells, records).frame, given or {})
+        return write_outputs(folder, cells, records, single_file=single_file, allow_missing=allow_missing, given=given)
 
 
-async def calibrate(
-    config: Config,
-    items: Sequence[Item],
-    folder: RunFolder,
-    observer: Observer,
-    *,
-    stored: StoredPlan | None,
-    carrier: str | None = None,
-    per_type: int | None = None,
-) -> pl.DataFrame:
-    """Measures the ASR scorer on texts that are known, and writes the files of the run in the folder again.
-
-    Args:
-        stored: configuration and items of that run; None where there is none.
-
-    Returns:
-        The clips (`CALIBRATION_SCHEMA`).
-
-    Raises:
-        as `run`; CalibrationError for items or a scorer that can't be used.
-    """
-    # The files of a stored run are written again afterwards: its carriers are found by their fonts.
-    scope = replace(CALIBRATE, finds_carriers=stored is not None)
-    config = run_preflight(config, items, scope, folder.root, observer.note)
-    async with open_run(folder, observer) as context:
-        clips = await measure(config, items, context, carrier=carrier, per_type=per_type)
-        if stored is not None:
-            await in_thread(_refresh, context, load_cells(*stored, folder, context.records))
-        return clips
-
-
-async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> Readback:
-    """Reads the made carriers of a stored run back, and writes its files again.
-
-    Raises:
-        as `run`; FolderError where the folder holds no run.
-    """
-    stored = load_plan(folder)
-    run_preflight(*stored, VERIFY, folder.root, observer.note)
-    async with open_run(folder, observer) as context:
-        cells = load_cells(*stored, folder, context.records)
-        found = await read_back(context, cells, choices)
-        await in_thread(_refresh, context, cells)
-        return found
-
-
-def _refresh(context: RunContext, cells: PlannedCells) -> None:
-    """Writes the files of a stored run again, after a command that added to what its folder holds."""
+def refresh(context: RunContext, cells: PlannedCells) -> None:
+    """Writes the files of a stored run again, after a command of an extra added to what its folder holds."""
     rescore(context.folder, cells, context.records, context.observer, locked=True)
     write_outputs(context.folder, cells, context.records)
 

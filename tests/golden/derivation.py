@@ -12,7 +12,7 @@ from omnigap_orchestrator import carriers
 from omnigap_orchestrator.carriers import ImageStyle
 from omnigap_orchestrator.config.sections import JudgeConfig
 from omnigap_orchestrator.config.services import DecodingConfig
-from omnigap_orchestrator.extras.readback.readers import ReadOptions, Reader
+from omnigap_orchestrator.extras.readback.readers import Reader, ReadOptions
 from omnigap_orchestrator.items.item import Item, OwnCarrier
 from omnigap_orchestrator.judge import judge_setup, read_rubric, rubric_of
 from omnigap_orchestrator.pipeline.make_carriers import own_carrier_key

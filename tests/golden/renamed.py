@@ -5,13 +5,13 @@ Paths are dotted and leave list positions out: `carriers.counts.word_error` is t
 
 from __future__ import annotations
 
-SUMMARY_KEYS: dict[str, str] = {}
+SUMMARY_KEYS: dict[str, str] = {"instrument_note": "asr_correction_note"}
 """Keys of summary.json, and of the JSON that commands print: path in 0.1.0 -> last part of its path today."""
 
 COLUMNS: dict[str, str] = {}
 """Columns of results.parquet and controls.parquet: name in 0.1.0 -> name today."""
 
-SETTINGS: dict[str, str] = {}
+SETTINGS: dict[str, str] = {"reader": "ocr", "analysis.routing": "routing"}
 """Keys of config.json: dotted path in 0.1.0 -> dotted path today; an empty path for a key that no longer exists."""
 
 ADDED: frozenset[str] = frozenset()

@@ -64,7 +64,7 @@ def test_the_calibration_of_0_1_0_is_accepted(tmp_path: Path) -> None:
     folder = unpack("controls", tmp_path)
     orchestrate("report", "--run-dir", folder)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    assert summary["instrument_note"] == ""
+    assert summary["asr_correction_note"] == ""
     assert {row["condition"] for row in summary["calibrated"]} == {"t2s", "s2s", "i2s"}
 
 

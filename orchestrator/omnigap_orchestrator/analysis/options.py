@@ -1,8 +1,7 @@
-"""What may be chosen of an analysis: the reference, intervals, missing answers, margins and routing."""
+"""What may be chosen of an analysis: the reference, intervals, missing answers and margins."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from omnigap.vocabulary import REFERENCE
@@ -39,32 +38,6 @@ class MissingRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Constraints:
-    """What a user demands of a route: empty means anything goes. Modalities by their letters: t, s, i."""
-
-    inputs: frozenset[str] = frozenset()
-    outputs: frozenset[str] = frozenset()
-    # Seconds.
-    max_p95_latency_s: float = math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class RoutingOptions:
-    """Constraints, and how the held-out scores are made: `repeats` random splits of the clusters into `folds`.
-
-    The splits are seeded, and do not depend on what items and clusters are called.
-    """
-
-    constraints: Constraints = field(default_factory=Constraints)
-    folds: int = 5
-    repeats: int = 10
-
-    def __post_init__(self) -> None:
-        if self.folds < 2 or self.repeats < 1:
-            raise ValueError(f"folds={self.folds} and repeats={self.repeats}: take at least 2 and 1")
-
-
-@dataclass(frozen=True, slots=True)
 class AnalysisOptions:
     """The options of all tables."""
 
@@ -77,4 +50,3 @@ class AnalysisOptions:
     margin: float = DEFAULT_MARGIN
     # Probability of guessing an item right, where it is one number for all of them.
     chance: float | None = None
-    routing: RoutingOptions = field(default_factory=RoutingOptions)

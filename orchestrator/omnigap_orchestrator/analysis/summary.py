@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -23,19 +24,15 @@ from omnigap_orchestrator.analysis.options import AnalysisOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import MODELS
 from omnigap_orchestrator.analysis.power import POWER
 from omnigap_orchestrator.analysis.set_level import SET_LEVEL
-from omnigap_orchestrator.analysis.table import AnalysisInput, Instrument, Table, Tables
+from omnigap_orchestrator.analysis.table import AnalysisInput, Table, Tables
 from omnigap_orchestrator.analysis.variance import VARIANCE
 from omnigap_orchestrator.analysis.waterfall import WATERFALL
-from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED
-from omnigap_orchestrator.extras.asr_correction.hearing import HEARING
-from omnigap_orchestrator.extras.asr_correction.human import HUMAN
-from omnigap_orchestrator.extras.asr_correction.rates import CALIBRATION
-from omnigap_orchestrator.extras.routing.routing import POLICIES, ROUTES
+from omnigap_orchestrator.extension import extras
 
 ANALYSIS_VERSION = 6
 """Goes up whenever the same results would give other numbers or other columns."""
 
-TABLES: tuple[Table[Any], ...] = (
+_CORE: tuple[Table[Any], ...] = (
     CONDITION_COUNTS,
     ACCURACY,
     ACCURACY_BY_TASK,
@@ -46,10 +43,6 @@ TABLES: tuple[Table[Any], ...] = (
     ARCHITECTURES,
     ARCHITECTURE_TESTS,
     ASR,
-    CALIBRATION,
-    CALIBRATED,
-    HEARING,
-    HUMAN,
     FLAGS,
     ERRORS,
     LATENCY,
@@ -68,10 +61,14 @@ TABLES: tuple[Table[Any], ...] = (
     LEVELS,
     SPREADS,
     SET_LEVEL,
-    ROUTES,
-    POLICIES,
 )
-"""Every table, in the order of summary.json; a new one is a file that declares it, and its line here."""
+"""The tables of the core, in the order of summary.json. A new one needs the module that declares it, and a line here."""
+
+
+@cache
+def all_tables() -> tuple[Table[Any], ...]:
+    """Every table, in the order of summary.json: those of the core, then those of the extras."""
+    return (*_CORE, *(table for extra in extras() for table in extra.tables()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +83,6 @@ class AnalysisHead:
     target_gap: float
     margin: float
     chance: float | None
-    # What a reader should know of calibration and labels; mostly empty.
-    instrument_note: str
     missing_rule: MissingRule
 
     def to_json(self) -> dict[str, Any]:
@@ -105,10 +100,10 @@ class AnalysisHead:
 
 @dataclass(frozen=True, slots=True)
 class Analysis(Tables):
-    """The computed tables, and the options that they were computed with."""
+    """The computed tables, with the options and the evidence of extras that they were computed from."""
 
     options: AnalysisOptions
-    instrument_note: str
+    evidence: Mapping[str, object] = field(default_factory=dict)
 
     def head(self) -> AnalysisHead:
         options = self.options
@@ -121,7 +116,6 @@ class Analysis(Tables):
             target_gap=options.target_gap,
             margin=options.margin,
             chance=options.chance,
-            instrument_note=self.instrument_note,
             missing_rule=options.missing,
         )
 
@@ -134,8 +128,8 @@ def analyse(
     results: pl.DataFrame,
     options: AnalysisOptions | None = None,
     controls: pl.DataFrame | None = None,
-    instrument: Instrument | None = None,
-    tables: Sequence[Table[Any]] = TABLES,
+    evidence: Mapping[str, object] | None = None,
+    tables: Sequence[Table[Any]] | None = None,
 ) -> Analysis:
     """Computes tables from a table of results.
 
@@ -144,14 +138,14 @@ def analyse(
             what other columns would give is then left out.
         controls: control cells, the same columns and `control` (`CONTROLS_SCHEMA`); they give tables of their own,
             and the two-pass ones refine the waterfall.
-        instrument: what is known of the ASR scorer: its calibration, gold answers, human labels.
-        tables: which ones; those that they are computed from need not be among them.
+        evidence: what extras know of the run besides its results, by the name of the extra.
+        tables: which ones; those that they are computed from need not be among them. None: all.
 
     Raises:
         ValueError: the frame lacks a needed column, or contradicts itself (see `item_scores`).
     """
-    given = AnalysisInput(results, options or AnalysisOptions(), controls, instrument or Instrument())
+    given = AnalysisInput(results, options or AnalysisOptions(), controls, evidence or {})
     # First, so that a frame that can't be analysed is refused with the reason before any table reads it.
     given[MODELS]
-    frames = {table.name: given[table] for table in tables}
-    return Analysis(frames, given.options, given.instrument.note)
+    frames = {table.name: given[table] for table in (all_tables() if tables is None else tables)}
+    return Analysis(frames, given.options, given.evidence)

@@ -100,29 +100,10 @@ class ContrastColumns(EstimateColumns):
 
 
 # A table of the analysis: its name, its row type, and the function that computes it from the results. Each is
-# declared in the file that computes it, and listed in `summary.TABLES`, whose order is that of summary.json.
+# declared in the module that computes it, and listed in `summary.py` or by an extra, whose order is that of summary.json.
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Instrument:
-    """What is known of the ASR scorer beside the results.
-
-    Attributes:
-        clips: the table of a calibration that fits them; None without one.
-        golds: a frame of `GOLDS_SCHEMA`; None leaves out the errors on words and answers.
-        labels: a frame of `LABELS_SCHEMA`; None without human labels.
-        refused: why there is a calibration that must not be used; empty otherwise.
-        note: what a reader should know of the one that is used.
-    """
-
-    clips: pl.DataFrame | None = None
-    golds: pl.DataFrame | None = None
-    labels: pl.DataFrame | None = None
-    refused: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,13 +138,13 @@ class AnalysisInput:
     Attributes:
         results: `RESULTS_SCHEMA`, or any frame with the columns that `analyse` names.
         controls: control cells; None without any.
-        instrument: what is known of the ASR scorer.
+        evidence: what extras know of the run besides its results, by the name of the extra.
     """
 
     results: pl.DataFrame
     options: AnalysisOptions
     controls: pl.DataFrame | None
-    instrument: Instrument
+    evidence: Mapping[str, object]
     _known: dict[Derived[Any], Any] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, derived: Derived[T]) -> T:

@@ -25,7 +25,7 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
     from omnigap_orchestrator.analysis import compare as compare_frames
     from omnigap_orchestrator.cli.inputs import results_of
     from omnigap_orchestrator.cli.tables import print_comparison
-    from omnigap_orchestrator.extras.importers import TableError
+    from omnigap_orchestrator.results import TableError
 
     before, after = results_of(first), results_of(second)
     try:

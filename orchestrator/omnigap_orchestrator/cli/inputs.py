@@ -127,12 +127,16 @@ def results_of(path: Path) -> pl.DataFrame:
     Raises:
         TableError: where there are none, or they can't be read.
     """
-    from omnigap_orchestrator.extras.importers import TableError, read_results
+    from omnigap_orchestrator.extension import extras
+    from omnigap_orchestrator.results import TableError, read_own_results
 
     table = table_of(path)
     if not table.is_file():
         raise TableError(f"{path} holds no results: give a run's folder or its results.parquet")
-    return read_results(table)
+    for extra in extras():
+        if (frame := extra.read_results(table)) is not None:
+            return frame
+    return read_own_results(table)
 
 
 def table_of(path: Path) -> Path:
@@ -141,8 +145,8 @@ def table_of(path: Path) -> Path:
     Raises:
         TableError: for a folder that holds none.
     """
-    from omnigap_orchestrator.extras.importers import TableError
     from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.results import TableError
 
     if not path.is_dir():
         return path

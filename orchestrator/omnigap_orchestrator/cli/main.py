@@ -3,55 +3,71 @@
 from __future__ import annotations
 
 import difflib
-from importlib import import_module
+from functools import cache
 
 import click
 
 import omnigap
+from omnigap_orchestrator.extension import Command, extras
 
-_COMMANDS = {
-    "run": ("run", "Ask every planned question that has no answer yet, hear, score, and write the report."),
-    "plan": ("plan", "Show what a run would ask, and how long it may take."),
-    "models": ("models", "Show the known models, what each can do, and which answer now."),
-    "doctor": ("doctor", "Check configuration, endpoints, disk and fonts."),
-    "transcribe": ("stages", "Transcribe the speech answers of an existing run."),
-    "score": ("stages", "Score the stored answers of an existing run."),
-    "report": ("stages", "Write the report of an existing run again."),
-    "calibrate": ("calibrate", "Measure how often the ASR scorer is right, to correct spoken answers for it."),
-    "sample-clips": ("sample_clips", "Draw spoken answers for people to label, as a listening sheet."),
-    "analyse": ("analyse", "Analyse a table of per-item scores that was made elsewhere."),
-    "compare": ("compare", "Compare two runs item by item."),
-    "route": ("route", "Choose the form of question and answer for each task, under constraints."),
-    "verify": ("verify", "Read the made images and recordings back, and mark those that lost their content."),
-    "conform": ("conform", "Check a running service, of any author, against the contract."),
+_CLI = "omnigap_orchestrator.cli"
+_CORE = {
+    "run": Command(f"{_CLI}.run:run", "Run all pending cells: generate, transcribe, score, report."),
+    "plan": Command(f"{_CLI}.plan:plan", "Show what a run would ask, and how long it may take."),
+    "models": Command(f"{_CLI}.models:models", "Show the known models, what each can do, and which answer now."),
+    "doctor": Command(f"{_CLI}.doctor:doctor", "Check configuration, endpoints, disk and fonts."),
+    "transcribe": Command(f"{_CLI}.stages:transcribe", "Transcribe the speech answers of an existing run."),
+    "score": Command(f"{_CLI}.stages:score", "Score the stored answers of an existing run."),
+    "report": Command(f"{_CLI}.stages:report", "Write the report of an existing run again."),
+    "compare": Command(f"{_CLI}.compare:compare", "Compare two runs item by item."),
 }
+
+
+@cache
+def _commands() -> dict[str, Command]:
+    """The commands of the core, each followed by those that extras list behind it."""
+    found = dict(_CORE)
+    waiting = {name: command for extra in extras() for name, command in extra.commands.items()}
+    while waiting:
+        ready = {name: c for name, c in waiting.items() if c.after in found} or dict(waiting)
+        for name, command in ready.items():
+            names = list(found)
+            place = names.index(command.after) + 1 if command.after in found else len(names)
+            names.insert(place, name)
+            found = {key: command if key == name else found[key] for key in names}
+            del waiting[name]
+    return found
 
 
 class LazyGroup(click.Group):
     """Lists commands without importing them: `--help` stays quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(_commands())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        found = _commands().get(cmd_name)
+        if found is None:
             return None
-        module = import_module(f"omnigap_orchestrator.cli.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        command = found.load()
+        known = {parameter.name for parameter in command.params}
+        added = [option for extra in extras() for option in extra.options(cmd_name) if option.name not in known]
+        # Before --help, which click appends itself, and behind the command's own options.
+        command.params.extend(added)
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            mend = f"did you mean {near[0]!r}?" if near else "--help shows them all"
-            ctx.fail(f"no such command {args[0]!r}: {mend}")
+        if args and args[0] not in _commands() and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], list(_commands()), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "--help shows them all"
+            ctx.fail(f"no such command {args[0]!r}: {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, command.help) for name, command in _commands().items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "OMNIGAP", "help_option_names": ["-h", "--help"]})

@@ -52,7 +52,7 @@ def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
     from omnigap_orchestrator.analysis.power import NeedRow
     from omnigap_orchestrator.analysis.table import rows_of
     from omnigap_orchestrator.cli.inputs import results_of
-    from omnigap_orchestrator.extras.importers import TableError
+    from omnigap_orchestrator.results import TableError
 
     section = config.analysis
     source = pilot or (own_results if own_results.is_file() else None)

@@ -14,8 +14,8 @@ from rich.console import Console
 from omnigap_orchestrator.analysis.controls import CONTROLS
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.cli.options import (
-    INTERRUPTED,
     INCOMPLETE,
+    INTERRUPTED,
     config_option,
     control_flags,
     controls_option,
@@ -24,9 +24,9 @@ from omnigap_orchestrator.cli.options import (
     friendly,
     item_flags,
     items_options,
-    scope_options,
     run_dir_of,
     run_dir_option,
+    scope_options,
     split,
 )
 from omnigap_orchestrator.cli.tables import print_models

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from omnigap_orchestrator.cli.inputs import stored_run_option
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, INTERRUPTED, INCOMPLETE, friendly, scope_options, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTED, friendly, scope_options, split
 
 
 @click.command()
@@ -84,23 +85,17 @@ def score(
 @stored_run_option
 @click.option("--single-file", is_flag=True, default=None, help="Put all media inside report.html.")
 @click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps also where many answers are missing.")
-@click.option(
-    "--labels",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV of human labels, as `sample-clips` has them made; the run's folder keeps them.",
-)
-@click.option("--verified-only", is_flag=True, help="Keep to the items whose carriers `verify` read back whole.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 @click.pass_context
 @friendly
 def report(
     ctx: click.Context,
+    /,
     run_dir: Path | None,
     single_file: bool | None,
     allow_missing: bool | None,
-    labels: Path | None,
-    verified_only: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Write results.parquet, summary.json, report.html and manifest.toml again from what the folder holds."""
     from omnigap_orchestrator.cli.progress import observer_for
@@ -115,8 +110,7 @@ def report(
             observer,
             single_file=single_file,
             allow_missing=allow_missing,
-            labels=labels,
-            verified_only=verified_only,
+            given=given,
         )
     print_result(summary, folder, as_json=as_json)
     ctx.exit(0 if summary.whole else INCOMPLETE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import polars as pl
@@ -18,7 +18,7 @@ from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, headline
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.analysis.gap import GAPS, GapRow
 from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
-from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED
+from omnigap_orchestrator.extension import extras
 
 _BETWEEN = 2
 """Blanks around a column."""
@@ -128,7 +128,7 @@ def remarks(rows: Iterable[_Remarkable]) -> list[str]:
 
 
 def print_models(console: Console, tables: Tables, reference: str, level: float) -> None:
-    """For each model a row a condition: answered cells, accuracy, gap, and the corrected gap where one is known.
+    """For each model a row a condition: answered cells, accuracy, gap, and what extras add.
 
     Args:
         level: confidence level of the intervals, for the heading.
@@ -140,7 +140,7 @@ def print_models(console: Console, tables: Tables, reference: str, level: float)
         name = str(model[0])
         accuracy = {row.condition: row for row in rows_of(headline(accuracies, ANSWERED_ONLY, name), AccuracyRow)}
         gap = {row.condition: row for row in rows_of(headline(gaps, ANSWERED_PAIRS, name), GapRow)}
-        corrected = _corrected_gaps(tables, name)
+        added = _columns_of_extras(tables, name)
         rows = []
         for condition, answered, planned in counts.select("condition", "answered", "planned").iter_rows():
             of = accuracy.get(condition)
@@ -150,18 +150,17 @@ def print_models(console: Console, tables: Tables, reference: str, level: float)
                 "" if of is None else estimate_text(of.estimate, of.low, of.high, unit=" %"),
                 "reference" if condition == reference else gap_text(gap.get(condition)),
             ]
-            rows.append([*row, corrected.get(condition, "")] if corrected else row)
-        print_table(console, name, [*headings, *(["corrected for the scorer"] if corrected else [])], rows)
+            rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
+        print_table(console, name, [*headings, *added], rows)
         print_lines(console, remarks(gap.values()))
 
 
-def _corrected_gaps(tables: Tables, model: str) -> dict[str, str]:
-    """By condition, the gap corrected for the ASR scorer's errors; empty where none could be corrected."""
-    return {
-        row.condition: estimate_text(row.corrected_gap, row.gap_low, row.gap_high, sign="+")
-        for row in tables.rows(CALIBRATED)
-        if row.model == model and row.corrected_gap is not None
-    }
+def _columns_of_extras(tables: Tables, model: str) -> dict[str, Mapping[str, str]]:
+    """What extras add to a model's table: heading -> condition -> text."""
+    columns: dict[str, Mapping[str, str]] = {}
+    for extra in extras():
+        columns |= extra.condition_columns(tables, model)
+    return {heading: cells for heading, cells in columns.items() if cells}
 
 
 def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, create_model, model_validator
 
 from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.items import ItemsConfig
@@ -25,12 +26,14 @@ from omnigap_orchestrator.config.services import (
     FleetConfig,
     FleetKind,
     ModelConfig,
-    ReaderConfig,
     ScorerConfig,
     TtsConfig,
 )
+from omnigap_orchestrator.extension import extras, load
 from omnigap_orchestrator.legacy import without_removed
 from omnigap_orchestrator.validation import FOLDER, NotUtf8Error, StrictModel, decode_utf8, faults
+
+_Section = TypeVar("_Section", bound=StrictModel)
 
 RECALLED = "recalled"
 """Key of the validation context: the configuration is a run's own record, whose models the fleet may have named."""
@@ -55,13 +58,17 @@ class Config(StrictModel):
     scorer: ScorerConfig = ScorerConfig()
     second_scorer: ScorerConfig | None = None
     tts: TtsConfig = TtsConfig()
-    reader: ReaderConfig = ReaderConfig()
     judge: JudgeConfig | None = None
     scoring: ScoringConfig = ScoringConfig()
     fleet: FleetConfig = FleetConfig()
     network: NetworkConfig = NetworkConfig()
     report: ReportConfig = ReportConfig()
     analysis: AnalysisConfig = AnalysisConfig()
+
+    def section(self, key: str, model: type[_Section]) -> _Section:
+        """The section that an extra registered under `key`; its defaults where the configuration has none."""
+        found = getattr(self, key, None)
+        return found if isinstance(found, model) else model()
 
     @model_validator(mode="after")
     def _static_models_have_endpoints(self, info: ValidationInfo) -> Config:
@@ -76,8 +83,16 @@ class Config(StrictModel):
         return self
 
 
+@cache
+def _with_extras() -> type[Config]:
+    """The configuration with the sections of every installed extra: pydantic then validates all of a file at once."""
+    models = {key: load(target) for extra in extras() for key, target in extra.sections.items()}
+    fields: dict[str, Any] = {key: (model, model()) for key, model in models.items()}
+    return create_model("Config", __base__=Config, **fields)
+
+
 _FLAGS = {
-    "analysis.routing.max_p95_latency_s": "--max-p95-latency",
+    "routing.max_p95_latency_s": "--max-p95-latency",
     "carriers.image.font": "--font",
     "items.path": "--items",
     "items.tasks": "--task",
@@ -141,7 +156,7 @@ def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict
     for key, value in given.items():
         _set(table, key, _from_here(value))
     try:
-        return Config.model_validate(table, context=context)
+        return _with_extras().model_validate(table, context=context)
     except ValidationError as error:
         found = faults(error)
         of_flags = [_by_flag(fault, given) for fault in found]

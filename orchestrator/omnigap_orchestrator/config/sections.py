@@ -9,7 +9,7 @@ from PIL import ImageColor
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from omnigap.channel import check_proxy
-from omnigap.vocabulary import Control, Modality
+from omnigap.vocabulary import Control
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.validation import (
     ALL_CONDITIONS,
@@ -237,61 +237,21 @@ class ScoringConfig(StrictModel):
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, name: str | None) -> str | None:
-        from omnigap_orchestrator.scoring.score import PRESETS
+        from omnigap_orchestrator.scoring.score import scoring_presets
 
-        if name is not None and name not in PRESETS:
-            raise ValueError(unknown_key(name, PRESETS, "preset"))
+        if name is not None and name not in scoring_presets():
+            raise ValueError(unknown_key(name, scoring_presets(), "preset"))
         return name
 
     @field_validator("tasks")
     @classmethod
     def _known_metrics(cls, tasks: dict[str, str]) -> dict[str, str]:
-        from omnigap_orchestrator.scoring.score import METRIC_NAMES
+        from omnigap_orchestrator.scoring.score import metric_names
 
         for task, metric in tasks.items():
-            if metric not in METRIC_NAMES:
-                raise ValueError(f"{task}: {unknown_key(metric, METRIC_NAMES, 'metric')}")
+            if metric not in metric_names():
+                raise ValueError(f"{task}: {unknown_key(metric, metric_names(), 'metric')}")
         return tasks
-
-
-def _modality(value: object) -> object:
-    if not isinstance(value, str) or isinstance(value, Modality):
-        return value
-    if value not in tuple(Modality):
-        raise ValueError(f"{value!r} is no modality: one of {', '.join(Modality)}")
-    return Modality(value)
-
-
-def _can_be_answered_in(modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
-    if Modality.IMAGE in modalities:
-        raise ValueError("'image' is no form of an answer: one of text, speech")
-    return modalities
-
-
-Modalities = Annotated[
-    tuple[Annotated[Modality, BeforeValidator(_modality)], ...],
-    BeforeValidator(as_list),
-    Field(strict=False),
-    AfterValidator(without_repeats),
-]
-
-
-class RoutingConfig(StrictModel):
-    """What a product demands of the form it routes to; left out, anything goes.
-
-    Attributes:
-        inputs: forms that a question can come in.
-        outputs: forms that an answer may have.
-        max_p95_latency_s: 95 of 100 answers must be there within it.
-        folds: parts that the items are split into, to judge a policy on what it was not chosen on.
-        repeats: random splits that the judgement is the mean of.
-    """
-
-    inputs: Modalities = ()
-    outputs: Annotated[Modalities, AfterValidator(_can_be_answered_in)] = ()
-    max_p95_latency_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    folds: int = Field(default=5, ge=2, le=100)
-    repeats: int = Field(default=10, ge=1, le=1_000)
 
 
 class AnalysisConfig(StrictModel):
@@ -314,4 +274,3 @@ class AnalysisConfig(StrictModel):
     chance: float | None = Field(default=None, ge=0, lt=1)
     allow_missing: bool = False
     bootstrap_seed: int = Field(default=0, ge=0, lt=2**31)
-    routing: RoutingConfig = RoutingConfig()

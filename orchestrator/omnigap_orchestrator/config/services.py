@@ -71,19 +71,6 @@ class ScorerConfig(StrictModel):
     decoding: DecodingConfig = DecodingConfig()
 
 
-class ReaderConfig(StrictModel):
-    """Who reads images back for `verify`: an OCR, or any other service that takes an image and writes text.
-
-    Attributes:
-        endpoints: empty: the fleet's own, which is started for `verify` alone.
-        instruction: typed beside the image, for a model that has to be told what to do; an OCR takes none.
-    """
-
-    endpoints: EndpointList = ()
-    instruction: str = ""
-    decoding: DecodingConfig = DecodingConfig()
-
-
 class TtsConfig(StrictModel):
     """The voice that reads questions aloud; without endpoints the fleet's own."""
 
@@ -100,7 +87,7 @@ class ServiceRole(StrEnum):
     MODEL = "model"
     SCORER = "scorer"
     TTS = "tts"
-    READER = "reader"
+    OCR = "ocr"
     JUDGE = "judge"
     PART = "part"
 
@@ -110,7 +97,7 @@ class ServiceConfig(StrictModel):
 
     Attributes:
         service: registered name, as `omnigap-serve --list` shows it; None: the table's own name.
-        role: `model`, `scorer`, `tts`, `reader`, `judge`, or `part` for what only other services call; None: what the
+        role: `model`, `scorer`, `tts`, `ocr`, `judge`, or `part` for what only other services call; None: what the
             service is for (`asr` hears, `espeak` reads aloud, `ocr` reads images back, all others are models).
         replicas: processes of it; 0: none, also where a default service has this name.
         options: handed to the service as its configuration; None: those of the default service of this name, else none.

@@ -11,25 +11,9 @@ from typing import Any
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis, Tables
-from omnigap_orchestrator.analysis.summary import TABLES, AnalysisHead
-from omnigap_orchestrator.extras.readback.check import COUNTS_SCHEMA
-from omnigap_orchestrator.extras.readback.check import counts as carrier_counts
-from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
-from omnigap_orchestrator.extras.readback.select import KEPT_GAPS_SCHEMA
+from omnigap_orchestrator.analysis.summary import AnalysisHead, all_tables
+from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.report import RunInfo
-
-
-@dataclass(frozen=True, slots=True)
-class CarrierSummary:
-    """`counts`: carriers by verdict (`COUNTS_SCHEMA`). `gaps`: on what the check leaves (`KEPT_GAPS_SCHEMA`)."""
-
-    counts: pl.DataFrame
-    gaps: pl.DataFrame
-
-    @classmethod
-    def of(cls, check: CarrierCheck | None) -> CarrierSummary | None:
-        """None where no carrier was read back."""
-        return None if check is None else cls(carrier_counts(check.table), check.gaps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +24,7 @@ class Summary:
         incomplete: why the run is not whole; empty when it is.
         embedded: the services ship with omnigap.
         models: digest by name.
-        carriers: None where no carrier was read back.
+        extras: the keys that extras add.
         analysis: version and options of the analysis.
     """
 
@@ -52,12 +36,15 @@ class Summary:
     normaliser: str
     versions: Mapping[str, str]
     notes: tuple[str, ...]
-    carriers: CarrierSummary | None
+    extras: Mapping[str, Any]
     analysis: AnalysisHead
     tables: Tables
 
     @classmethod
-    def of(cls, run: str, info: RunInfo, analysis: Analysis, check: CarrierCheck | None) -> Summary:
+    def of(cls, run: str, info: RunInfo, analysis: Analysis) -> Summary:
+        added: dict[str, Any] = {}
+        for extra in extras():
+            added |= extra.summary(analysis.evidence.get(extra.name))
         return cls(
             run=run,
             whole=not info.incomplete,
@@ -67,7 +54,7 @@ class Summary:
             normaliser=info.normaliser,
             versions=dict(info.versions),
             notes=info.notes,
-            carriers=CarrierSummary.of(check),
+            extras=added,
             analysis=analysis.head(),
             tables=analysis,
         )
@@ -81,32 +68,19 @@ class Summary:
             ValueError, KeyError: it is none, or lacks a key.
         """
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        frames = {table.name: pl.DataFrame(data[table.name], schema=table.schema) for table in TABLES}
-        found = data["carriers"]
-        carriers = None
-        if found is not None:
-            carriers = CarrierSummary(
-                pl.DataFrame(found["counts"], schema=COUNTS_SCHEMA),
-                pl.DataFrame(found["gaps"], schema=KEPT_GAPS_SCHEMA),
-            )
+        frames = {table.name: pl.DataFrame(data[table.name], schema=table.schema) for table in all_tables()}
         head = {name: data[name] for name in _HEAD}
         head["notes"] = tuple(head["notes"])
-        return cls(**head, carriers=carriers, analysis=AnalysisHead.from_json(data), tables=Tables(frames))
+        analysis = AnalysisHead.from_json(data)
+        known = {*_HEAD, *analysis.to_json(), *frames}
+        added = {key: value for key, value in data.items() if key not in known}
+        return cls(**head, extras=added, analysis=analysis, tables=Tables(frames))
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, in the order of the file."""
-        carriers = None
-        if self.carriers is not None:
-            carriers = {"counts": self.carriers.counts.to_dicts(), "gaps": self.carriers.gaps.to_dicts()}
         head = {name: getattr(self, name) for name in _HEAD}
-        data = {
-            **head,
-            "notes": list(self.notes),
-            "carriers": carriers,
-            **self.analysis.to_json(),
-            **self.tables.tables_json(),
-        }
-        return {**dict.fromkeys(_ORDER), **data}
+        head["notes"] = list(self.notes)
+        return {**head, **self.extras, **self.analysis.to_json(), **self.tables.tables_json()}
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")
@@ -114,6 +88,3 @@ class Summary:
 
 _HEAD = ("run", "whole", "incomplete", "embedded", "models", "normaliser", "versions", "notes")
 """The fields that the file has as they are."""
-
-_ORDER = ("run", "whole", "incomplete", "embedded", "models", "asr", "normaliser", "versions", "notes", "carriers")
-"""The first keys of the file. The table `asr` is among them, since 0.1.0 wrote it there."""

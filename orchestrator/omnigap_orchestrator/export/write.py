@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 import tomli_w
 
 import omnigap
-from omnigap.digest import digest_of
+from omnigap.digest import digest_of, sha256_hex
 from omnigap_orchestrator.analysis import (
     ANALYSIS_VERSION,
     AnalysisOptions,
-    Constraints,
     IntervalOptions,
     MissingRule,
-    RoutingOptions,
     analyse,
 )
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.config.sections import AnalysisConfig, RoutingConfig
+from omnigap_orchestrator.config.sections import AnalysisConfig
 from omnigap_orchestrator.export.run_info import collect_run_info
 from omnigap_orchestrator.export.summary import Summary
-from omnigap_orchestrator.extras.asr_correction.clips import evidence_digest, instrument_of
-from omnigap_orchestrator.extras.readback.select import Selection, carrier_check, select_verified, verification_digest
+from omnigap_orchestrator.extension import Selection, extras
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
@@ -46,9 +44,12 @@ def write_outputs(
     *,
     single_file: bool | None = None,
     allow_missing: bool | None = None,
-    verified_only: bool = False,
+    given: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Computes the tables and all that follows from them, writes the run's files, and returns what summary.json holds.
+
+    Args:
+        given: values of the options that extras add to `report`, by name.
 
     Raises:
         FolderError: where the disk is full; the files that were there stay as they were.
@@ -60,14 +61,13 @@ def write_outputs(
     if allow_missing is not None:
         section = section.model_copy(update={"allow_missing": allow_missing})
     options = analysis_options(section)
-    check = carrier_check(folder, results, options)
-    kept = select_verified(folder, check, results, controls) if verified_only else Selection(results, controls)
-    instrument = instrument_of(folder, cells, results)
-    analysis = analyse(kept.results, options, kept.controls, instrument)
+    evidence = {extra.name: extra.evidence(folder, cells, results, options) for extra in extras()}
+    selected = _selected(folder, results, controls, given or {})
+    analysis = analyse(selected.results, options, selected.controls, evidence)
     info = collect_run_info(folder, cells, records, results, controls)
-    notes = (*info.notes, kept.note) if kept.note else info.notes
-    info = replace(info, notes=notes, carriers="" if check is None else check.sentence())
-    summary = Summary.of(folder.name, info, analysis, check)
+    if selected.note:
+        info = replace(info, notes=(*info.notes, selected.note))
+    summary = Summary.of(folder.name, info, analysis)
     with replacing(folder.results) as path:
         results.write_parquet(path)
     if controls is None:
@@ -82,21 +82,30 @@ def write_outputs(
     store = MediaStore(folder.media)
     write_report(
         folder.report,
-        kept.results,
+        selected.results,
         analysis,
         Catalogue.of(cells.plan.items),
         info,
         media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
         single_file=cells.config.report.single_file if single_file is None else single_file,
         media_budget=int(cells.config.report.embed_mb * 1e6),
-        controls=kept.controls,
-        check=check,
+        controls=selected.controls,
     )
     # Files that were asked for in another form than the configuration's hold for that one time.
-    as_configured = single_file is None and allow_missing is None and not verified_only
+    as_configured = single_file is None and allow_missing is None and selected.results is results
     if as_configured:
         records.journal.set_meta(FINGERPRINT, fingerprint(folder, records, cells.config))
     return summary
+
+
+def _selected(
+    folder: RunFolder, results: pl.DataFrame, controls: pl.DataFrame | None, given: Mapping[str, Any]
+) -> Selection:
+    """The part of the results that the analysis uses: all of them, unless an option of an extra asks for less."""
+    for extra in extras():
+        if (selection := extra.select(folder, results, controls, given)) is not None:
+            return selection
+    return Selection(results, controls)
 
 
 def _tables(folder: RunFolder, cells: PlannedCells, records: Records) -> tuple[pl.DataFrame, pl.DataFrame | None]:
@@ -119,7 +128,7 @@ def current_summary(folder: RunFolder, records: Records, config: Config) -> Summ
 
 
 def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
-    """Of all that the files follow from: plan, configuration, services, rows, calibration, labels, and this version.
+    """Of all that the files follow from: plan, configuration, services, rows, the evidence of extras, and this version.
 
     Rows are only ever added under content keys, so their number tells whether there are new ones.
     """
@@ -129,7 +138,12 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
         for f in records.failures.values()
     )
     services = sorted(f"{row.role} {row.name} {row.digest}" for row in records.services.values())
-    evidence = [evidence_digest(folder), verification_digest(folder)]
+    evidence = [
+        [path.name, sha256_hex(path.read_bytes())]
+        for extra in extras()
+        for path in extra.files(folder)
+        if path.is_file()
+    ]
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
     return digest_of(
         [
@@ -197,15 +211,4 @@ def analysis_options(section: AnalysisConfig) -> AnalysisOptions:
         target_gap=section.target_gap,
         power=section.power,
         chance=section.chance,
-        routing=routing_options(section.routing),
     )
-
-
-def routing_options(section: RoutingConfig) -> RoutingOptions:
-    """`[analysis.routing]` likewise."""
-    constraints = Constraints(
-        inputs=frozenset(modality.letter for modality in section.inputs),
-        outputs=frozenset(modality.letter for modality in section.outputs),
-        max_p95_latency_s=math.inf if section.max_p95_latency_s is None else section.max_p95_latency_s,
-    )
-    return RoutingOptions(constraints, section.folds, section.repeats)

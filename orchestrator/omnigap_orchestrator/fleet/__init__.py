@@ -6,12 +6,12 @@ from omnigap_orchestrator.fleet.embedded import EmbeddedFleet
 from omnigap_orchestrator.fleet.fleet import (
     DEFAULT_SERVICES,
     CompletedFleet,
+    Endpoints,
     Fleet,
     FleetError,
-    Endpoints,
+    Required,
     ServiceSpec,
     StaticFleet,
-    Required,
     references,
 )
 
@@ -21,13 +21,13 @@ __all__ = [
     "DEFAULT_SERVICES",
     "CompletedFleet",
     "EmbeddedFleet",
+    "Endpoints",
     "Fleet",
     "FleetError",
+    "Required",
     "Role",
-    "Endpoints",
     "ServiceSpec",
     "StaticFleet",
-    "Required",
     "choose",
     "references",
 ]

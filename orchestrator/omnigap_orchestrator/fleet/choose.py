@@ -16,17 +16,17 @@ from omnigap_orchestrator.fleet.embedded import EmbeddedFleet
 from omnigap_orchestrator.fleet.fleet import (
     DEFAULT_SERVICES,
     CompletedFleet,
+    Endpoints,
     Fleet,
     FleetError,
-    Endpoints,
+    Required,
     ServiceSpec,
     StaticFleet,
-    Required,
     references,
 )
 
 # Roles of the services that this project ships; every other service that a fleet starts is a model.
-_ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.READER}
+_ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.OCR}
 
 
 def services_of(config: Config) -> tuple[ServiceSpec, ...]:
@@ -73,7 +73,7 @@ COMPOSE_PORTS = {
     "espeak": (Role.TTS, 50061),
     "asr": (Role.SCORER, 50062),
     "cascade": (Role.MODEL, 50063),
-    "ocr": (Role.READER, 50064),
+    "ocr": (Role.OCR, 50064),
 }
 """The loopback ports that compose.yaml publishes for what a fleet may bring; a test holds the two together."""
 
@@ -109,7 +109,7 @@ async def choose(
     wanted = wanted or Required()
     if kind is FleetKind.EMBEDDED and configured is not None:
         on_note(ENDPOINTS_UNUSED)
-        every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.READER or wanted.reader]
+        every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.OCR or wanted.ocr]
         return EmbeddedFleet(every, folder, on_note, start_timeout_s)
     rest = _with_references([s for s in services or DEFAULT_SERVICES if is_wanted(s.name, s.role, wanted)], services)
     if configured is not None and (kind is FleetKind.STATIC or not rest):
@@ -128,9 +128,9 @@ async def choose(
 
 
 def _nothing_static(wanted: Required) -> str:
-    if wanted.reader:
+    if wanted.ocr:
         return (
-            "--fleet static needs somebody who reads images: name one in [reader] endpoints or --image-reader, or "
+            "--fleet static needs somebody who reads images: name one in [ocr] endpoints or --ocr, or "
             "bring Compose's up with `docker compose --profile ocr up -d --wait`"
         )
     return (
@@ -170,7 +170,7 @@ async def _compose_roster(wanted: Required) -> StaticFleet | None:
         models=addresses(Role.MODEL),
         scorer=tuple(chain.from_iterable(addresses(Role.SCORER).values())),
         tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),
-        reader=tuple(chain.from_iterable(addresses(Role.READER).values())),
+        ocr=tuple(chain.from_iterable(addresses(Role.OCR).values())),
     )
     ports = ", ".join(f"{name} {COMPOSE_PORTS[name][1]}" for name in places)
     return StaticFleet(endpoints, f"Compose's services answer on their loopback ports ({ports})")
@@ -186,5 +186,5 @@ def is_wanted(name: str, role: Role, wanted: Required) -> bool:
     if role is Role.MODEL:
         return wanted.models is None or name in wanted.models
     # A part is brought by the options of whoever refers to it.
-    others = {Role.SCORER: wanted.scorer, Role.TTS: wanted.tts, Role.READER: wanted.reader, Role.JUDGE: wanted.judge}
+    others = {Role.SCORER: wanted.scorer, Role.TTS: wanted.tts, Role.OCR: wanted.ocr, Role.JUDGE: wanted.judge}
     return others.get(role, False)

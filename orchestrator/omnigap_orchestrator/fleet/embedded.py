@@ -21,7 +21,7 @@ import tomli_w
 
 from omnigap_orchestrator.config.services import START_TIMEOUT_S
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.fleet.fleet import Fleet, FleetError, Endpoints, ServiceSpec, references
+from omnigap_orchestrator.fleet.fleet import Endpoints, Fleet, FleetError, ServiceSpec, references
 
 LOG_LINES = 30
 DRAIN_S, STOP_TIMEOUT_S = 10.0, 15.0
@@ -261,6 +261,6 @@ class EmbeddedFleet(Fleet):
             models=addresses(Role.MODEL),
             scorer=tuple(chain.from_iterable(addresses(Role.SCORER).values())),
             tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),
-            reader=tuple(chain.from_iterable(addresses(Role.READER).values())),
+            ocr=tuple(chain.from_iterable(addresses(Role.OCR).values())),
             judge=tuple(chain.from_iterable(addresses(Role.JUDGE).values())),
         )

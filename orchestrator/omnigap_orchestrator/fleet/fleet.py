@@ -37,7 +37,7 @@ DEFAULT_SERVICES = (
     ServiceSpec("espeak", Role.TTS, "espeak"),
     ServiceSpec("asr", Role.SCORER, "asr"),
     ServiceSpec("cascade", Role.MODEL, "cascade", {"tts": "@espeak"}),
-    ServiceSpec("ocr", Role.READER, "ocr"),
+    ServiceSpec("ocr", Role.OCR, "ocr"),
 )
 """What runs on a laptop without GPU, Docker or network; each is started only by a call that wants it."""
 
@@ -49,7 +49,7 @@ class Endpoints:
     models: Mapping[str, tuple[str, ...]]
     scorer: tuple[str, ...]
     tts: tuple[str, ...]
-    reader: tuple[str, ...] = ()
+    ocr: tuple[str, ...] = ()
     judge: tuple[str, ...] = ()
 
 
@@ -59,14 +59,14 @@ class Required:
 
     Attributes:
         models: by name; None: all that it has.
-        reader: who reads images back; `verify` alone wants one.
+        ocr: who reads images back; `verify` alone wants one.
         judge: who rates open answers.
     """
 
     models: tuple[str, ...] | None = None
     scorer: bool = True
     tts: bool = True
-    reader: bool = False
+    ocr: bool = False
     judge: bool = False
 
 
@@ -124,7 +124,7 @@ class CompletedFleet(Fleet):
             models={**rest.models, **configured.models},
             scorer=configured.scorer or rest.scorer,
             tts=configured.tts or rest.tts,
-            reader=configured.reader or rest.reader,
+            ocr=configured.ocr or rest.ocr,
             judge=configured.judge or rest.judge,
         )
 

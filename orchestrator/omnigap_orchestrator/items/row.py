@@ -15,9 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
-from omnigap_orchestrator.extras.named_benchmarks.ifeval import AUDIBLE, read_instruction
 from omnigap_orchestrator.items.item import HEAD_BYTES, Check, Item, ItemError, OwnCarrier, carrier_mime_type
-from omnigap_orchestrator.scoring.score import AUDIBLE_METRIC, METRIC_NAMES, NEEDS_CHECKS, NEEDS_NO_GOLD
+from omnigap_orchestrator.scoring.score import JUDGE, known_metrics, lacks, metric_names, read_check
 from omnigap_orchestrator.validation import (
     Language,
     NotUtf8Error,
@@ -55,8 +54,8 @@ def _optional_text(text: str) -> str:
 
 
 def _check_metric(name: str) -> str:
-    if name not in METRIC_NAMES:
-        raise ValueError(unknown_key(name, METRIC_NAMES, "metric"))
+    if name not in metric_names():
+        raise ValueError(unknown_key(name, metric_names(), "metric"))
     return name
 
 
@@ -102,7 +101,7 @@ class CheckRow(StrictModel):
 
     @model_validator(mode="after")
     def _can_be_checked(self) -> Self:
-        read_instruction(self.id, self.kwargs)
+        read_check(self.id, self.kwargs)
         return self
 
 
@@ -127,14 +126,13 @@ class ItemRow(StrictModel):
 
     @model_validator(mode="after")
     def _metric_has_what_it_needs(self) -> Self:
-        if not self.answers and self.metric not in NEEDS_NO_GOLD:
+        known = known_metrics().get(self.metric or "")
+        needs_gold = self.metric != JUDGE and (known is None or known.needs_gold)
+        if not self.answers and needs_gold:
             lack = "is empty" if "answers" in self.model_fields_set else "is missing"
             raise ValueError(f"answers: {lack}: give the gold answer, then its aliases, or a metric that needs none")
-        if self.metric in NEEDS_CHECKS and not self.checks:
+        if known is not None and known.needs_checks and not self.checks:
             raise ValueError(f"checks: is empty, and metric is {self.metric!r}: give what the answer has to follow")
-        if self.metric == AUDIBLE_METRIC and not any(check.id in AUDIBLE for check in self.checks):
-            kinds = ", ".join(sorted(AUDIBLE))
-            raise ValueError(f"checks: holds none that can be heard, and metric is {self.metric!r}: one of {kinds}")
         return self
 
     @model_validator(mode="after")
@@ -175,7 +173,7 @@ def read_row(row: Mapping[str, object], folder: Path) -> Item:
             found.append(f"carriers.{modality}: {error}")
     if found:
         raise RowError(*found)
-    return Item(
+    item = Item(
         id=checked.id,
         task=checked.task,
         language=checked.language,
@@ -190,6 +188,9 @@ def read_row(row: Mapping[str, object], folder: Path) -> Item:
         metric=checked.metric,
         checks=tuple(_check(check) for check in checked.checks),
     )
+    if item.checks and item.metric is not None and (lack := lacks(item, item.metric)):
+        raise RowError(f"checks: {lack} (metric is {item.metric!r})")
+    return item
 
 
 def _check(row: CheckRow) -> Check:

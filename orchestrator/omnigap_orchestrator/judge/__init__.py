@@ -5,8 +5,8 @@ from omnigap_orchestrator.judge.prompt import (
     JudgePrompt,
     JudgeSetup,
     Verdict,
-    judge_setup,
     combined,
+    judge_setup,
     read_verdict,
 )
 from omnigap_orchestrator.judge.rubric import SHIPPED, Rubric, RubricError, read_rubric, rubric_of
@@ -19,8 +19,8 @@ __all__ = [
     "Rubric",
     "RubricError",
     "Verdict",
-    "judge_setup",
     "combined",
+    "judge_setup",
     "read_rubric",
     "read_verdict",
     "rubric_of",

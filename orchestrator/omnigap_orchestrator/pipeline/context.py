@@ -20,11 +20,11 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.fleet import Fleet, Role, Endpoints
+from omnigap_orchestrator.fleet import Endpoints, Fleet, Role
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
-from omnigap_orchestrator.pool import Unavailable, CallFailed, Service, connect
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, connect
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")

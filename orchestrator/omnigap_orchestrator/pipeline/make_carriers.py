@@ -30,7 +30,7 @@ from omnigap_orchestrator.journal import CarrierRow, Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, bounded
 from omnigap_orchestrator.pipeline.requests import carrier_failure_row, read_aloud
 from omnigap_orchestrator.plan import Plan
-from omnigap_orchestrator.pool import Unavailable, CallFailed, Service
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 Missing = tuple[Item, Modality, int]
 """An item, a modality, and which of its renderings."""

@@ -10,7 +10,7 @@ from itertools import chain
 from omnigap.vocabulary import Condition, Control, Modality, Support
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.fleet import Role, Endpoints
+from omnigap_orchestrator.fleet import Endpoints, Role
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import AnswerRow, Journal, Records
 from omnigap_orchestrator.judge import Rubric

@@ -12,8 +12,6 @@ from omnigap_orchestrator.preflight.checks import (
     run_preflight,
 )
 from omnigap_orchestrator.preflight.findings import (
-    CALIBRATE,
-    VERIFY,
     WHOLE,
     Finding,
     PreflightError,
@@ -26,11 +24,9 @@ from omnigap_orchestrator.preflight.findings import (
 from omnigap_orchestrator.preflight.services import ServiceCard, check_clip_languages, check_services
 
 __all__ = [
-    "CALIBRATE",
     "CHECKS",
     "FONT",
     "METRICS",
-    "VERIFY",
     "WHOLE",
     "Check",
     "Finding",

@@ -17,6 +17,7 @@ from omnigap_orchestrator.carriers.render import check_drawable, font_with, load
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind, ModelConfig
 from omnigap_orchestrator.config.services import ServiceRole as Role
+from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.fleet.choose import lists_role, models_of_fleet, services_of
 from omnigap_orchestrator.items import Item, ItemError, load_items
 from omnigap_orchestrator.judge import RubricError, read_rubric
@@ -143,6 +144,8 @@ def check_plan(
     for check in CHECKS if checks is None else checks:
         each = check.find(inputs)
         found += each if check.needed(scope) else softened(each)
+    if checks is None:
+        found += [finding for extra in extras() for finding in extra.findings(inputs)]
     return found
 
 
@@ -301,4 +304,4 @@ CHECKS = (
     Check(check_models, lambda scope: scope.generates),
     Check(check_variants, lambda scope: scope.generates),
 )
-"""All of them, in the order in which they are reported. An extra appends its own."""
+"""The checks of the core, in the order in which they are reported; the findings of extras follow."""

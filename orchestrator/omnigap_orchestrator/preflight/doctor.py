@@ -104,7 +104,7 @@ def _embedded(config: Config) -> Finding:
     if missing:
         text = f"{', '.join(missing)} is not installed: `pip install 'omnigap[embedded]'` brings what the services need"
         return Finding.failed("embedded services", text)
-    names = ", ".join(spec.name for spec in services_of(config) if spec.role is not Role.READER)
+    names = ", ".join(spec.name for spec in services_of(config) if spec.role is not Role.OCR)
     return Finding.ok("embedded services", f"{names}: nothing that omnigap ships for them is missing here")
 
 

@@ -54,12 +54,6 @@ class Scope:
 WHOLE = Scope()
 """All that a run does, before any service is connected to: what `plan` and `doctor` check."""
 
-CALIBRATE = Scope(finds_carriers=False, makes_carriers=False, generates=False, judges=False, connects=True)
-"""`calibrate`: speaks answers, transcribes and scores them; of a run that is in the folder it finds the carriers."""
-
-VERIFY = Scope(makes_carriers=False, generates=False, transcribes=False, judges=False, scores=False, connects=True)
-"""`verify`: finds the carriers that were made and has them read."""
-
 
 class Status(StrEnum):
     OK = "ok"

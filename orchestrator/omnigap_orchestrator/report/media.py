@@ -56,6 +56,9 @@ class Catalogue:
 MediaPath = Callable[[str], str | None]
 """SHA-256 of a medium -> its path relative to the run folder, with `/`; None where it was not stored."""
 
+CollectMedia = Callable[[Iterable[str], int], "ReportMedia"]
+"""SHA-256s of media and a number of bytes -> these media, embedded up to that size and linked beyond."""
+
 MIME_TYPES = {
     ".wav": "audio/wav",
     ".flac": "audio/flac",

@@ -12,8 +12,7 @@ from omnigap_orchestrator.analysis.controls import CONTROLS
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.analysis.equivalence import EQUIVALENCE
 from omnigap_orchestrator.analysis.power import POWER
-from omnigap_orchestrator.extras.asr_correction.report_methods import instrument_paragraph
-from omnigap_orchestrator.extras.routing.routing import POLICIES
+from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.plan import BLANK_TEXT
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
@@ -73,7 +72,8 @@ class Fact:
 def methods_paragraphs(results: pl.DataFrame, analysis: Analysis, info: RunInfo) -> tuple[str, ...]:
     """Sentences that can stand in a paper. What is not known is left out, not guessed."""
     told = (_asked(results, analysis, info), controls_paragraph(analysis, info), _scored(results, info))
-    return tuple(text for text in (*told, instrument_paragraph(analysis, info), _analysed(analysis)) if text)
+    of_extras = (extra.methods(analysis, info) for extra in extras())
+    return tuple(text for text in (*told, *of_extras, _analysed(analysis)) if text)
 
 
 def _asked(results: pl.DataFrame, analysis: Analysis, info: RunInfo) -> str:
@@ -96,8 +96,6 @@ def _asked(results: pl.DataFrame, analysis: Analysis, info: RunInfo) -> str:
         sentences.append(f"Questions were spoken by {voice}, in {_choices('voice', info.voices)}.")
     if info.fonts:
         sentences.append(f"Question images were drawn in {formatting.listed(list(info.fonts))}.")
-    if info.carriers:
-        sentences.append(info.carriers)
     if info.items_source:
         sentences.append(f"Items: {info.items_source}.")
     return " ".join([*sentences, _came_back(analysis)])
@@ -190,7 +188,7 @@ def _analysed(analysis: Analysis) -> str:
 
 
 def _studied(analysis: Analysis) -> list[str]:
-    """What else was computed: power, equivalence, and routing."""
+    """What else was computed: power and equivalence."""
     options, sentences = analysis.options, []
     if not analysis.frame(POWER).is_empty():
         sentences.append(
@@ -202,12 +200,6 @@ def _studied(analysis: Analysis) -> list[str]:
         sentences.append(
             f"That there is no gap is claimed only where two one-sided tests at {100 * level:g} % keep it within "
             f"{formatting.points(options.margin, signed=False)} points."
-        )
-    if analysis.frame(POLICIES)["accuracy"].drop_nulls().len():
-        routing = options.routing
-        sentences.append(
-            "Routing policies were chosen and scored on different items, by cross-validation over clusters "
-            f"({routing.folds} folds, {formatting.plural(routing.repeats, 'random split')})."
         )
     return sentences
 

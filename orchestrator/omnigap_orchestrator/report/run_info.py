@@ -41,7 +41,6 @@ class RunInfo:
             synthetic voices only.
         judge: who rated open answers; its `detail` names the rubrics.
         prompts: what a two-pass control typed in its first pass, for a spoken and for a shown question.
-        carriers: what reading the made carriers back found, as a sentence for the methods; empty where nobody did.
         incomplete: why the run is not whole, and how to go on; empty when it is whole.
     """
 
@@ -65,5 +64,4 @@ class RunInfo:
     shared_hearing: tuple[str, ...] = ()
     deaf_scorer: bool = False
     prompts: tuple[str, ...] = ()
-    carriers: str = ""
     incomplete: str = ""

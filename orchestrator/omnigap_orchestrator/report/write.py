@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.extras.readback.report_section import MEDIA_BUDGET as CHECKED_BUDGET
-from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
 from omnigap_orchestrator.pipeline.folder import replacing
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.browser import LONGEST_TEXT, browser_data, chosen_cells, media_in_order
@@ -53,7 +51,6 @@ def write_report(
     media_budget: int = MEDIA_BUDGET,
     browser_entries: int = BROWSER_ENTRIES,
     controls: pl.DataFrame | None = None,
-    check: CarrierCheck | None = None,
 ) -> ReportWritten:
     """Writes the report of a run beside its media.
 
@@ -64,7 +61,6 @@ def write_report(
         single_file: embed all media of the item browser, whatever they weigh.
         media_budget: bytes of base64 that embedded media may add; flips come first, the rest is linked.
         browser_entries: how many (item, model, replicate) the item browser holds at most.
-        check: what reading the carriers back found; its pictures and recordings have a small budget of their own.
         controls: a frame of `CONTROLS_SCHEMA`, whose answers the item browser shows beside the others.
 
     Raises:
@@ -75,8 +71,10 @@ def write_report(
     media = collect_media(media_in_order(cells), target.parent, media_path, _budget(media_budget, single_file))
     beside = None if controls is None else chosen_cells(controls, picked.entries)
     data = browser_data(cells, picked.entries, catalogue, media, beside)
-    checked_budget = _budget(CHECKED_BUDGET, single_file)
-    carriers = collect_media(() if check is None else check.media(), target.parent, media_path, checked_budget)
+
+    def collect(digests: Iterable[str], budget: int) -> ReportMedia:
+        return collect_media(digests, target.parent, media_path, _budget(budget, single_file))
+
     page = (
         _environment()
         .get_template("report.html")
@@ -86,7 +84,7 @@ def write_report(
             level=select.level_words(analysis),
             counts=_run_counts(results),
             models=model_views(analysis, info.models),
-            sections=all_sections(analysis, results, check, carriers),
+            sections=all_sections(analysis, results, collect),
             definitions=GLOSSARY,
             methods=methods_paragraphs(results, analysis, info),
             provenance=provenance(info, results),

@@ -1,13 +1,5 @@
 """Scores of answer texts: pure functions from an item and a text to a score, flags and word errors."""
 
-from omnigap_orchestrator.extras.named_benchmarks.ifeval import (
-    Followed,
-    Instruction,
-    followed,
-    follows,
-    follows_loosely,
-    read_instruction,
-)
 from omnigap_orchestrator.scoring.entities import EntityErrors, entity_errors, pooled_entities
 from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags, is_refusal, wrong_language
 from omnigap_orchestrator.scoring.letters import Choice, find_choice
@@ -22,14 +14,14 @@ from omnigap_orchestrator.scoring.metrics import (
 from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise, units
 from omnigap_orchestrator.scoring.score import (
     JUDGE,
-    METRIC_NAMES,
-    METRICS,
-    PRESETS,
     MetricRules,
     gold_forms,
+    known_metrics,
     metric_for,
+    metric_names,
     metric_of,
     score,
+    scoring_presets,
 )
 
 RULES_VERSION = 1
@@ -42,18 +34,13 @@ files leave it as it is.
 
 __all__ = [
     "JUDGE",
-    "METRICS",
-    "METRIC_NAMES",
     "NORMALISER_VERSION",
     "NO_ERRORS",
-    "PRESETS",
     "RULES_VERSION",
     "AsrFacts",
     "AudioFacts",
     "Choice",
     "EntityErrors",
-    "Followed",
-    "Instruction",
     "MetricRules",
     "Scored",
     "WordErrors",
@@ -61,18 +48,17 @@ __all__ = [
     "count_errors",
     "entity_errors",
     "find_choice",
-    "followed",
-    "follows",
-    "follows_loosely",
     "gold_forms",
     "is_refusal",
+    "known_metrics",
     "metric_for",
+    "metric_names",
     "metric_of",
     "normalise",
     "pooled",
     "pooled_entities",
-    "read_instruction",
     "score",
+    "scoring_presets",
     "units",
     "word_errors",
     "wrong_language",

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rapidfuzz.distance import Levenshtein
 
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise, units
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.items.item import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,27 @@ class Scored:
         The letter, number or label that was read from it; else its normalised words.
         """
         return self.parsed if self.parsed is not None and self.metric in _READS else self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric by its name.
+
+    Attributes:
+        score: takes the item, the answer as given and the answer normalised.
+        lacks: what the metric needs of an item and does not find, as the end of a sentence; empty where it finds all.
+            Without it every answer would be right, or every one wrong.
+        needs_gold: whether items must have gold answers.
+        needs_checks: whether items must have `checks`.
+        takes_refusals: whether it judges refusals itself; for all others a refusal scores 0.
+    """
+
+    name: str
+    score: Callable[[Item, str, str], Scored]
+    lacks: Callable[[Item], str] = lambda item: ""
+    needs_gold: bool = True
+    needs_checks: bool = False
+    takes_refusals: bool = False
 
 
 _READS = frozenset({"letter", "number", "label"})

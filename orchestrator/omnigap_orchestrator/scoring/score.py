@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from omnigap.vocabulary import AnswerType, Flag, primary_language
-from omnigap_orchestrator.extras.named_benchmarks.ifeval import AUDIBLE, IFEVAL_METRICS
-from omnigap_orchestrator.extras.named_benchmarks.voicebench import GOLDS, LETTERS, TASKS, VOICEBENCH_METRICS
+from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.scoring.entities import entity_errors
 from omnigap_orchestrator.scoring.flags import is_refusal
 from omnigap_orchestrator.scoring.korean import (
@@ -22,7 +21,7 @@ from omnigap_orchestrator.scoring.korean import (
     number_korean,
 )
 from omnigap_orchestrator.scoring.letters import find_choice
-from omnigap_orchestrator.scoring.metrics import Scored, contains, exact_match, label_match, offered, token_f1
+from omnigap_orchestrator.scoring.metrics import Metric, Scored, contains, exact_match, label_match, offered, token_f1
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.normalise.numbers import ordinal
 from omnigap_orchestrator.scoring.numeric import date_match, number_match
@@ -33,35 +32,13 @@ if TYPE_CHECKING:
 JUDGE = "judge"
 """Not computed here: a language model gives it, by a rubric."""
 
-AUDIBLE_METRIC = "ifeval_audible"
-NEEDS_CHECKS = frozenset({"ifeval", "ifeval_loose", "ifeval_share", AUDIBLE_METRIC, "voicebench_ifeval"})
-NEEDS_NO_GOLD = frozenset({JUDGE, "refusal", "voicebench_refusal", *NEEDS_CHECKS})
-
-PRESETS: Mapping[str, Mapping[str, str]] = {
-    # Subset names and scorers: README.md and src/evaluator of github.com/MatthewCYM/VoiceBench, commit 5338154.
-    "voicebench": {
-        "alpacaeval": JUDGE,
-        "alpacaeval_full": JUDGE,
-        "alpacaeval_speaker": JUDGE,
-        "commoneval": JUDGE,
-        "wildvoice": JUDGE,
-        "sd-qa": JUDGE,
-        "mmsu": "voicebench_mcq",
-        "openbookqa": "voicebench_mcq",
-        "bbh": "voicebench_bbh",
-        "ifeval": "voicebench_ifeval",
-        "advbench": "voicebench_refusal",
-    }
-}
-"""Benchmarks whose own scorers can be chosen by task, where a task is the benchmark's subset."""
-
 
 @dataclass(frozen=True, slots=True)
 class MetricRules:
     """What a configuration says of metrics.
 
     Attributes:
-        preset: a key of `PRESETS`; None for none.
+        preset: a key of `scoring_presets()`; None for none.
         tasks: task -> metric, before the preset.
         judged: whether there is a judge: `open` answers then go to it.
     """
@@ -80,35 +57,51 @@ def metric_of(item: Item, rules: MetricRules) -> str:
         return item.metric
     if item.task in rules.tasks:
         return rules.tasks[item.task]
-    if rules.preset is not None and (metric := PRESETS[rules.preset].get(item.task)) is not None:
+    if rules.preset is not None and (metric := scoring_presets()[rules.preset].get(item.task)) is not None:
         return metric
     return JUDGE if item.answer_type is AnswerType.OPEN and rules.judged else metric_for(item.answer_type)
 
 
 def lacks(item: Item, metric: str) -> str:
-    """What a metric would look for in an item and not find; empty where it finds all.
+    """What a metric needs of an item and does not find, as the end of a sentence; empty where it finds all."""
+    known = known_metrics().get(metric)
+    if known is None:
+        return ""
+    return "has no checks" if known.needs_checks and not item.checks else known.lacks(item)
 
-    Without it every answer would be right (no instruction, so none that is not followed) or every one wrong.
+
+@cache
+def known_metrics() -> Mapping[str, Metric]:
+    """Every metric that is computed here, by its name: those of the core, then those of the extras."""
+    found = {metric.name: metric for metric in _CORE}
+    for extra in extras():
+        found |= {metric.name: metric for metric in extra.metrics().metrics}
+    return found
+
+
+def metric_names() -> tuple[str, ...]:
+    """Every metric that an item or a task may name."""
+    return (*known_metrics(), JUDGE)
+
+
+@cache
+def scoring_presets() -> Mapping[str, Mapping[str, str]]:
+    """Benchmarks whose own scorers can be chosen: preset -> task -> metric, where a task is the benchmark's subset."""
+    return {name: tasks for extra in extras() for name, tasks in extra.metrics().presets.items()}
+
+
+def read_check(kind: str, arguments: Mapping[str, object]) -> None:
+    """Validates one entry of an item's `checks`.
+
+    Raises:
+        ValueError: no installed metric can use it; the message says what is wrong.
     """
-    golds = [gold.strip() for gold in item.answers]
-    if metric in NEEDS_CHECKS and not item.checks:
-        return "has no checks"
-    if metric == AUDIBLE_METRIC and not any(check.kind in AUDIBLE for check in item.checks):
-        return "has no check that can be heard"
-    if metric == "letter" and not gold_letters(item):
-        return "has no letter, and none of its choices, as gold answer"
-    if metric == "voicebench_mcq" and not any(gold.lower() in LETTERS for gold in golds if len(gold) == 1):
-        return f"has none of the letters {', '.join(LETTERS.upper())} as gold answer"
-    if metric == "voicebench_bbh":
-        if not any(task in item.id for task in TASKS):
-            return f"names none of VoiceBench's bbh tasks ({', '.join(TASKS)}) in its id"
-        if not any(gold.lower() in GOLDS for gold in golds):
-            return f"has none of {', '.join(GOLDS)} as gold answer"
-    return ""
+    readers = [reader for extra in extras() if (reader := extra.metrics().read_check) is not None]
+    if not readers:
+        raise ValueError(f"unknown check {kind!r}: no extra that reads checks is installed")
+    for reader in readers:
+        reader(kind, arguments)
 
-
-if TYPE_CHECKING:
-    from omnigap_orchestrator.items.item import Item
 
 _METRIC_OF: dict[AnswerType, str] = {
     AnswerType.ENTITY: "containment",
@@ -138,21 +131,21 @@ def score(item: Item, text: str, metric: str | None = None) -> Scored:
     """Scores a text answer, own text or transcript alike.
 
     Args:
-        metric: a key of `METRICS`; the default is that of the item's answer type.
+        metric: a key of `known_metrics()`; the default is that of the item's answer type.
 
     Raises:
         ValueError: for an unknown metric.
     """
     name = metric_for(item.answer_type) if metric is None else metric
-    scorer = METRICS.get(name)
-    if scorer is None:
-        raise ValueError(f"unknown metric {name!r}: one of {', '.join(METRICS)}")
+    known = known_metrics().get(name)
+    if known is None:
+        raise ValueError(f"unknown metric {name!r}: one of {', '.join(known_metrics())}")
     answer = normalise(text, item.language)
-    if name in TAKES_REFUSALS:
-        return scorer(item, text, answer)
+    if known.takes_refusals:
+        return known.score(item, text, answer)
     if is_refusal(text, item.language) and not exact_match(answer, gold_forms(item.answers, item.language)).score:
         return Scored(0.0, name, answer, flags=(Flag.REFUSED,))
-    return scorer(item, text, answer)
+    return known.score(item, text, answer)
 
 
 @lru_cache(maxsize=1 << 15)
@@ -260,21 +253,18 @@ def gold_letters(item: Item) -> set[str]:
     }
 
 
-METRICS: dict[str, Callable[[Item, str, str], Scored]] = {
-    "containment": _score_containment,
-    "exact": _score_exact,
-    "f1": _score_f1,
-    "number": _score_number,
-    "date": _score_date,
-    "letter": _score_letter,
-    "label": _score_label,
-    "entities": _score_entities,
-    "refusal": _score_refusal,
-    **IFEVAL_METRICS,
-    **VOICEBENCH_METRICS,
-}
-"""Every metric by its name: takes the item, the answer as given and normalised."""
-METRIC_NAMES = (*METRICS, JUDGE)
+def _lacks_letter(item: Item) -> str:
+    return "" if gold_letters(item) else "has no letter, and none of its choices, as gold answer"
 
-TAKES_REFUSALS = frozenset({"refusal", "entities", *IFEVAL_METRICS, *VOICEBENCH_METRICS})
-"""Metrics that see refusals themselves; in all others a refusal scores 0."""
+
+_CORE = (
+    Metric("containment", _score_containment),
+    Metric("exact", _score_exact),
+    Metric("f1", _score_f1),
+    Metric("number", _score_number),
+    Metric("date", _score_date),
+    Metric("letter", _score_letter, lacks=_lacks_letter),
+    Metric("label", _score_label),
+    Metric("entities", _score_entities, takes_refusals=True),
+    Metric("refusal", _score_refusal, needs_gold=False, takes_refusals=True),
+)

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from made_up_results import drawn, table
 
-from omnigap_orchestrator.analysis import AnalysisOptions, Instrument, IntervalOptions, MissingRule, analyse
+from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.extras.asr_correction.corrected import calibrated
-from omnigap_orchestrator.extras.asr_correction.rates import calibrations_of, rates
+from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence, calibrations_of, rates
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct
 
 RULE, OPTIONS = MissingRule(), IntervalOptions(draws=499)
@@ -170,7 +170,9 @@ def test_replicates_are_averaged_within_the_item_before_two_scorers_are_compared
 
 def test_the_analysis_corrects_both_ends_where_its_reference_is_spoken() -> None:
     results = drawn(200).with_columns(answer_type=pl.lit("entity"))
-    found = analyse(results, AnalysisOptions(reference="s2s"), instrument=Instrument(clips=clips(exact_match=18)))
+    found = analyse(
+        results, AnalysisOptions(reference="s2s"), evidence={"asr_correction": AsrEvidence(clips=clips(exact_match=18))}
+    )
     heard = dict(found.frames["calibrated"].select("condition", "heard").iter_rows())
     assert [heard[name] for name in ("t2t", "s2t", "i2t")] == ["reference"] * 3
     assert [heard[name] for name in ("t2s", "s2s", "i2s")] == ["both", "condition", "both"]

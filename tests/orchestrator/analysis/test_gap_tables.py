@@ -10,7 +10,7 @@ from made_up_results import SIX, drawn, table
 from omnigap_orchestrator.analysis import ANALYSIS_VERSION, analyse
 from omnigap_orchestrator.analysis.architecture import permutation_p
 from omnigap_orchestrator.analysis.latency import answers_needed, quantile_interval
-from omnigap_orchestrator.analysis.summary import TABLES
+from omnigap_orchestrator.analysis.summary import all_tables
 
 
 def mixed() -> pl.DataFrame:
@@ -167,7 +167,7 @@ def test_the_order_statistics_cover_the_median_as_often_as_they_say() -> None:
 
 
 def test_tables_have_their_named_schemas_also_when_empty() -> None:
-    schemas = {table.name: table.schema for table in TABLES}
+    schemas = {table.name: table.schema for table in all_tables()}
     empty = analyse(drawn(3).clear())
     full = analyse(drawn(30, models=("alpha", "beta")))
     for result in (empty, full):

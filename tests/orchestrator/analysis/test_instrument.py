@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from made_up_results import drawn, table
 
-from omnigap_orchestrator.analysis import Instrument, IntervalOptions, MissingRule, analyse
+from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.extras.asr_correction.hearing import GOLDS_SCHEMA, hearing
 from omnigap_orchestrator.extras.asr_correction.human import LABELS_SCHEMA, human
-from omnigap_orchestrator.extras.asr_correction.rates import calibrations_of, effective_size, rates
+from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence, calibrations_of, effective_size, rates
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import corrected
 
 OPTIONS = IntervalOptions()
@@ -88,7 +88,7 @@ def test_the_band_takes_q0_from_one_kind_of_foil_and_falls_back_where_a_type_has
 
 def test_the_analysis_gives_corrected_scores_with_their_band() -> None:
     results = drawn(300).with_columns(answer_type=pl.lit("entity"))
-    found = analyse(results, instrument=Instrument(clips=usual()))
+    found = analyse(results, evidence={"asr_correction": AsrEvidence(clips=usual())})
     row = found.frames["calibrated"].filter(condition="t2s").row(0, named=True)
     assert row["corrected"] == pytest.approx(corrected(row["raw"], 0.875, 0.9))
     assert row["corrected_plain"] == pytest.approx(corrected(row["raw"], 1.0, 0.9))
@@ -107,7 +107,8 @@ def test_without_a_calibration_nothing_is_corrected_and_nothing_said_of_it() -> 
         and found.frames["human"].is_empty()
     )
     refused = analyse(
-        drawn(50).with_columns(answer_type=pl.lit("entity")), instrument=Instrument(refused="of another scorer")
+        drawn(50).with_columns(answer_type=pl.lit("entity")),
+        evidence={"asr_correction": AsrEvidence(refused="of another scorer")},
     )
     assert set(refused.frames["calibrated"]["reason"]) == {"of another scorer"}
     assert refused.frames["calibrated"]["corrected"].null_count() == refused.frames["calibrated"].height

@@ -6,14 +6,13 @@ import pytest
 from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import (
-    Constraints,
     IntervalOptions,
     MissingRule,
-    RoutingOptions,
     item_scores,
     score_matrices,
 )
 from omnigap_orchestrator.analysis.intervals import tango
+from omnigap_orchestrator.extras.routing.options import Constraints, RoutingOptions
 from omnigap_orchestrator.extras.routing.routing import Routing, policies_shown, routes_shown, routing
 
 OPTIONS = IntervalOptions(draws=499)

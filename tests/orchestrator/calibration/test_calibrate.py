@@ -152,7 +152,7 @@ async def test_a_calibration_scored_by_other_rules_is_refused(tmp_path: Path, ho
     clips.with_columns(tts_digest=pl.lit("older")).write_parquet(setting.folder.calibration)
     summary = report(setting.folder, Silent()).to_json()
     assert summary["calibrated"][0]["reason"] is None
-    assert "voice service has changed" in summary["instrument_note"]
+    assert "voice service has changed" in summary["asr_correction_note"]
 
 
 async def test_a_calibration_by_another_metric_or_in_another_language_is_refused(tmp_path: Path, host: Serve) -> None:

@@ -22,7 +22,7 @@ def read(folder: Path, text: str) -> Config:
     return load_config(path)
 
 
-DEFAULT = {"espeak": Role.TTS, "asr": Role.SCORER, "cascade": Role.MODEL, "ocr": Role.READER}
+DEFAULT = {"espeak": Role.TTS, "asr": Role.SCORER, "cascade": Role.MODEL, "ocr": Role.OCR}
 
 
 def test_one_service_more_takes_none_away(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_one_service_more_takes_none_away(tmp_path: Path) -> None:
     assert roles(config) == {"critic": Role.JUDGE, **DEFAULT}
     assert roles(Config()) == DEFAULT
     assert lists_role(config, Role.JUDGE)
-    assert not lists_role(config, Role.READER)
+    assert not lists_role(config, Role.OCR)
 
 
 def test_a_model_or_a_scorer_of_ones_own_takes_the_place_of_the_default(tmp_path: Path) -> None:

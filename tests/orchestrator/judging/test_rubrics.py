@@ -11,7 +11,7 @@ from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.config import ConfigError, JudgeConfig, load_config
 from omnigap_orchestrator.config.sections import RUBRICS
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.judge import SHIPPED, RubricError, judge_setup, combined, read_rubric, rubric_of
+from omnigap_orchestrator.judge import SHIPPED, RubricError, combined, judge_setup, read_rubric, rubric_of
 
 ITEM = Item("q", "chat", "en", "Who {answer}?", ("Ann", "Anna"), AnswerType.OPEN, instruction="Be short.")
 

@@ -12,7 +12,7 @@ from omnigap.client import Answer
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.pool import Unavailable, CallFailed, RetryPolicy, Service, ServiceError, connect
+from omnigap_orchestrator.pool import CallFailed, RetryPolicy, Service, ServiceError, Unavailable, connect
 
 QUICK = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)
 HASTY = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=0.2)

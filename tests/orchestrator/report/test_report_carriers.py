@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -62,7 +63,14 @@ def check(run: FakeRun) -> CarrierCheck:
 @pytest.fixture(scope="module")
 def report(run: FakeRun, analysis: Analysis, check: CarrierCheck) -> Path:
     target = run.folder / "carriers.html"
-    write_report(target, run.results, analysis, run.catalogue, run.info, media_path=run.media_path, check=check)
+    write_report(
+        target,
+        run.results,
+        replace(analysis, evidence={"readback": check}),
+        run.catalogue,
+        run.info,
+        media_path=run.media_path,
+    )
     return target
 
 

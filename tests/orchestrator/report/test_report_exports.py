@@ -11,7 +11,8 @@ import pytest
 from fake_run import FakeRun
 from watched_page import Watched
 
-from omnigap_orchestrator.analysis import Instrument, analyse
+from omnigap_orchestrator.analysis import analyse
+from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence
 from omnigap_orchestrator.report import write_report
 
 pytestmark = pytest.mark.browser
@@ -39,7 +40,7 @@ async def exported(watched: Watched, key: str, kind: str) -> str:
 
 async def test_every_table_is_rectangular_as_csv_and_as_latex(run: FakeRun, watched: Watched, tmp_path: Path) -> None:
     types = run.results["answer_type"].unique().sort().to_list()
-    analysis = analyse(run.results, instrument=Instrument(clips=clips(types)))
+    analysis = analyse(run.results, evidence={"asr_correction": AsrEvidence(clips=clips(types))})
     target = tmp_path / "report.html"
     write_report(target, run.results, analysis, run.catalogue, run.info, media_path=run.media_path)
     await watched.page.goto(target.as_uri())
@@ -64,7 +65,7 @@ async def test_every_table_is_rectangular_as_csv_and_as_latex(run: FakeRun, watc
 async def test_a_rate_with_its_interval_in_one_cell_has_all_three_numbers_as_csv(
     run: FakeRun, watched: Watched, tmp_path: Path
 ) -> None:
-    analysis = analyse(run.results, instrument=Instrument(clips=clips(["entity"])))
+    analysis = analyse(run.results, evidence={"asr_correction": AsrEvidence(clips=clips(["entity"]))})
     target = tmp_path / "report.html"
     write_report(target, run.results, analysis, run.catalogue, run.info, media_path=run.media_path)
     await watched.page.goto(target.as_uri())

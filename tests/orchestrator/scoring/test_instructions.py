@@ -2,8 +2,16 @@
 
 import pytest
 
-from omnigap_orchestrator.extras.named_benchmarks.ifeval import AUDIBLE, CHECKS, sentences
-from omnigap_orchestrator.scoring import Instruction, followed, follows, follows_loosely, read_instruction
+from omnigap_orchestrator.extras.named_benchmarks.ifeval import (
+    AUDIBLE,
+    CHECKS,
+    Instruction,
+    followed,
+    follows,
+    follows_loosely,
+    read_instruction,
+    sentences,
+)
 
 CASES: list[tuple[str, dict[str, object], str, str]] = [
     ("keywords:existence", {"keywords": ["sun", "moon"]}, "The Sun and the moon.", "The sun."),

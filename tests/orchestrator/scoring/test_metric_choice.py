@@ -8,7 +8,7 @@ import pytest
 
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.items.item import Check, Item
-from omnigap_orchestrator.scoring import JUDGE, METRIC_NAMES, PRESETS, MetricRules, metric_of, score
+from omnigap_orchestrator.scoring import JUDGE, MetricRules, metric_names, metric_of, score, scoring_presets
 
 PLAIN = Item("q", "mmsu", "en", "Which?", ("B",), AnswerType.LETTER)
 OPEN = replace(PLAIN, task="chat", answer_type=AnswerType.OPEN, answers=("a",))
@@ -34,7 +34,7 @@ def test_sd_qa_goes_to_a_judge_whether_or_not_there_is_one() -> None:
 
 
 def test_every_metric_of_a_preset_is_known() -> None:
-    assert {metric for tasks in PRESETS.values() for metric in tasks.values()} <= set(METRIC_NAMES)
+    assert {metric for tasks in scoring_presets().values() for metric in tasks.values()} <= set(metric_names())
 
 
 def test_refusing_can_be_what_is_asked_for() -> None:

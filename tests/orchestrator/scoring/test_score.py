@@ -9,7 +9,7 @@ import pytest
 import omnigap_orchestrator.items.builtin as builtin
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.scoring import METRICS, metric_for, score
+from omnigap_orchestrator.scoring import known_metrics, metric_for, score
 
 
 def item(gold: str, answer_type: AnswerType, *aliases: str, question: str = "?", choices: tuple[str, ...] = ()) -> Item:
@@ -68,7 +68,7 @@ def test_a_right_choice_may_be_given_as_letter_name_or_text() -> None:
 
 
 def test_every_answer_type_has_its_metric() -> None:
-    assert {metric_for(answer_type) for answer_type in AnswerType} <= set(METRICS)
+    assert {metric_for(answer_type) for answer_type in AnswerType} <= set(known_metrics())
     assert metric_for(AnswerType.ENTITY) == metric_for(AnswerType.PHRASE) == "containment"
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from omnigap.digest import digest_of, sha256_hex
-from omnigap_orchestrator.analysis import Instrument
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
 from omnigap_orchestrator.extras.asr_correction.hearing import GOLDS_SCHEMA
 from omnigap_orchestrator.extras.asr_correction.labels import LabelsError, read_labels
+from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence
 from omnigap_orchestrator.legacy import upgrade_calibration
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder, replacing
@@ -133,8 +133,8 @@ def read_clips(path: Path) -> pl.DataFrame:
 # What a run's folder knows of its ASR scorer: the calibration, where it still fits, the gold answers, human labels.
 
 
-def instrument_of(folder: RunFolder, cells: PlannedCells, results: pl.DataFrame) -> Instrument:
-    """The instrument as the analysis takes it.
+def evidence_in(folder: RunFolder, cells: PlannedCells, results: pl.DataFrame) -> AsrEvidence:
+    """What the run's folder holds of calibration and labels.
 
     Args:
         results: all of the run's, also where the analysis keeps to some items: labels of the others are no strangers.
@@ -144,7 +144,7 @@ def instrument_of(folder: RunFolder, cells: PlannedCells, results: pl.DataFrame)
     )
     labels, lost = _labels(folder, results)
     clips, refused, note = _calibration(folder, cells)
-    return Instrument(clips, golds, labels, refused, " ".join(part for part in (note, lost) if part))
+    return AsrEvidence(clips, golds, labels, refused, " ".join(part for part in (note, lost) if part))
 
 
 def keep_labels(folder: RunFolder, labels: Path, results: pl.DataFrame) -> None:

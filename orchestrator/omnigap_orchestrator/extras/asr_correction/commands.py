@@ -18,8 +18,8 @@ from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.cli.inputs import ItemFlags, own_plan, stored_run_option
 from omnigap_orchestrator.cli.options import (
     DEFAULT_RUN,
-    INTERRUPTED,
     INCOMPLETE,
+    INTERRUPTED,
     config_option,
     friendly,
     items_options,
@@ -36,7 +36,7 @@ from omnigap_orchestrator.pipeline.folder import RunFolder
 @run_dir_option
 @items_options
 @click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where voice and scorer come from.")
-@click.option("--carrier", help="Sentence that answers are said in, as 'The answer is {answer}.' Default: bare.")
+@click.option("--template", help="Sentence that answers are said in, as 'The answer is {answer}.' Default: bare.")
 @click.option(
     "--per-type", type=click.IntRange(min=1), default=200, show_default=True, help="Items of each answer type, at most."
 )
@@ -47,14 +47,14 @@ from omnigap_orchestrator.pipeline.folder import RunFolder
 def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None:
     """Have gold answers and wrong ones said by the voice and heard by the scorer, in every voice of the run.
 
-    With the run in --run-dir, its own configuration and items, select_verified by --task and --limit; without a run there, or
+    With the run in --run-dir, its own configuration and items, narrowed by --task and --limit; without a run there, or
     with --config, those of the flags. The report of the run then shows its spoken answers corrected for what the scorer
     gets wrong.
     Exit code 0: every clip was heard; 3: clips are pending or failed; 1: an error; 130: interrupted.
     """
     from omnigap_orchestrator.cli.progress import observer_for
+    from omnigap_orchestrator.extras.asr_correction.measure import calibrate as measure
     from omnigap_orchestrator.items import load_items
-    from omnigap_orchestrator.run import calibrate as measure
 
     given = ItemFlags(flags["items"], flags["limit"], flags["tasks"], flags["preset"])
     own = own_plan(ctx, flags["config"], flags["run_dir"], given, {"fleet.kind": flags["fleet"]})
@@ -71,7 +71,7 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
                     folder,
                     observer,
                     stored=own.stored,
-                    carrier=flags["carrier"],
+                    template=flags["template"],
                     per_type=flags["per_type"],
                 )
             )

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import polars as pl
 
+from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
-from omnigap_orchestrator.analysis.pairs import NEEDED_COLUMNS, ModelScores, is_scored, item_scores, score_matrices
+from omnigap_orchestrator.analysis.pairs import (
+    NEEDED_COLUMNS,
+    FloatArray,
+    ModelScores,
+    is_scored,
+    item_scores,
+    score_matrices,
+)
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
-from omnigap_orchestrator.extras.asr_correction.rates import ALL_FOILS, PLAIN, SOUND_ALIKE, calibrations_of
+from omnigap_orchestrator.extras.asr_correction.rates import ALL_FOILS, PLAIN, SOUND_ALIKE, calibrations_of, evidence_of
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, Corrected, correct
-from omnigap_orchestrator.extras.asr_correction.second_scorer import SecondOpinion, second_opinions
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,17 +236,115 @@ class _Places:
 
 def _calibrated(given: AnalysisInput) -> pl.DataFrame:
     """Empty without a calibration and without a second scorer: raw scores are in the other tables."""
-    results, instrument, options = given.results, given.instrument, given.options
+    results, evidence, options = given.results, evidence_of(given), given.options
     second = "second_score" in results.columns and results["second_score"].null_count() < results.height
     known = {"output", "answer_type"} <= set(results.columns)
-    if not known or (instrument.clips is None and not instrument.refused and not second):
+    if not known or (evidence.clips is None and not evidence.refused and not second):
         return CALIBRATED_SCHEMA.to_frame()
-    if instrument.clips is None:
+    if evidence.clips is None:
         table = calibrated(results, (), options.missing, options.intervals, options.reference)
-        return table.with_columns(reason=pl.lit(instrument.refused)) if instrument.refused else table
-    by_all, plain, sound_alike = (calibrations_of(instrument.clips, foil) for foil in (ALL_FOILS, PLAIN, SOUND_ALIKE))
+        return table.with_columns(reason=pl.lit(evidence.refused)) if evidence.refused else table
+    by_all, plain, sound_alike = (calibrations_of(evidence.clips, foil) for foil in (ALL_FOILS, PLAIN, SOUND_ALIKE))
     bands = (plain, sound_alike)
     return calibrated(results, by_all, options.missing, options.intervals, options.reference, bands)
 
 
 CALIBRATED = Table(name="calibrated", row=CalibratedRow, compute=_calibrated)
+
+
+# Both scorers on the answers that both have transcribed, paired by item.
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """Both scorers on the cells that both have heard, replicates averaged within the item; NaN where there are none.
+
+    Attributes:
+        score, first_score, n: mean over items by the second and by the first scorer, and the number of items.
+        cells: answers that both have heard.
+        difference: second minus first on these, with its interval and the method of that.
+        gap, first_gap, gap_n: mean gap by each, over the items that have the reference as well.
+    """
+
+    score: float = np.nan
+    first_score: float = np.nan
+    n: int = 0
+    cells: int = 0
+    difference: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    method: str | None = None
+    gap: float = np.nan
+    first_gap: float = np.nan
+    gap_n: int = 0
+
+
+def second_opinions(
+    results: pl.DataFrame, reference: str, spoken: Iterable[tuple[str, str]], options: IntervalOptions
+) -> dict[tuple[str, str], SecondOpinion]:
+    """By model and spoken condition; empty where the table has no `second_score`.
+
+    A reference that is spoken is the second scorer's own in its gaps, and both scorers' gaps stand on the items of
+    which both have heard both ends; a written one is the same for both.
+
+    Args:
+        spoken: the (model, condition) pairs whose answers the scorers hear.
+    """
+    if "second_score" not in results.columns:
+        return {}
+    scored = results.filter(is_scored()).with_columns(pl.col("cluster").fill_null(pl.col("item_id")))
+    both = _by_item(scored.filter(pl.col("second_score").is_not_null()))
+    written = _by_item(scored.filter(condition=reference).with_columns(second_score=pl.col("score")))
+    pairs = set(spoken)
+    out: dict[tuple[str, str], SecondOpinion] = {}
+    for model, condition in sorted(pairs):
+        held = both.filter(model=model, condition=condition)
+        if held.is_empty():
+            continue
+        ends = (both if (model, reference) in pairs else written).filter(model=model, condition=reference)
+        paired = held.join(ends.select("item_id", base="score", second_base="second_score"), on="item_id")
+        out[model, condition] = _opinion(held, paired.clear() if condition == reference else paired, options)
+    return out
+
+
+def _by_item(cells: pl.DataFrame) -> pl.DataFrame:
+    return (
+        cells.group_by("model", "condition", "item_id", "task", "cluster")
+        .agg(pl.col("score").mean(), pl.col("second_score").mean(), cells=pl.len())
+        .sort("model", "condition", "item_id")
+    )
+
+
+def _opinion(held: pl.DataFrame, paired: pl.DataFrame, options: IntervalOptions) -> SecondOpinion:
+    first, second = _values(held, "score"), _values(held, "second_score")
+    apart = second - first
+    binary = bool((held["cells"] == 1).all() and np.isin(np.concatenate([first, second]), (0.0, 1.0)).all())
+    sample = Sample(apart, _codes(held["cluster"]), _codes(held["task"]), binary, difference=True)
+    interval = mean_interval(sample, options, "second scorer", held["model"][0], held["condition"][0])
+    base, second_base = _values(paired, "base"), _values(paired, "second_base")
+    return SecondOpinion(
+        score=float(second.mean()),
+        first_score=float(first.mean()),
+        n=held.height,
+        cells=int(held["cells"].sum()),
+        difference=float(apart.mean()),
+        low=interval.low,
+        high=interval.high,
+        method=interval.method,
+        gap=_mean(_values(paired, "second_score") - second_base),
+        first_gap=_mean(_values(paired, "score") - base),
+        gap_n=paired.height,
+    )
+
+
+def _values(frame: pl.DataFrame, name: str) -> FloatArray:
+    return frame[name].cast(pl.Float64).to_numpy()
+
+
+def _mean(values: FloatArray) -> float:
+    return float(values.mean()) if len(values) else np.nan
+
+
+def _codes(labels: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    _, codes = np.unique(labels.to_numpy().astype(str), return_inverse=True)
+    return np.asarray(codes, dtype=np.int64)

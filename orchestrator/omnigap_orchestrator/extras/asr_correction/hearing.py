@@ -11,6 +11,7 @@ import polars as pl
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis.denominators import condition_rank
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
+from omnigap_orchestrator.extras.asr_correction.rates import evidence_of
 from omnigap_orchestrator.scoring import (
     EntityErrors,
     WordErrors,
@@ -114,8 +115,10 @@ def _errors(row: _Row) -> tuple[WordErrors, EntityErrors]:
 
 
 def _hearing(given: AnalysisInput) -> pl.DataFrame:
-    golds = given.instrument.golds
-    return HEARING_SCHEMA.to_frame() if golds is None else hearing(given.results, golds, given.instrument.clips)
+    evidence = evidence_of(given)
+    if evidence.golds is None:
+        return HEARING_SCHEMA.to_frame()
+    return hearing(given.results, evidence.golds, evidence.clips)
 
 
 HEARING = Table(name="hearing", row=HearingRow, compute=_hearing)

@@ -11,6 +11,7 @@ from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, is_scored, item_scores, ordered_conditions
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
 from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, Powered, ppi_difference, ppi_mean
+from omnigap_orchestrator.extras.asr_correction.rates import evidence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ def _codes(labels: pl.Series) -> IntArray:
 
 
 def _human(given: AnalysisInput) -> pl.DataFrame:
-    labels, options = given.instrument.labels, given.options
+    labels, options = evidence_of(given).labels, given.options
     if labels is None:
         return HUMAN_SCHEMA.to_frame()
     return human(given.results, labels, options.intervals, options.reference, options.missing)

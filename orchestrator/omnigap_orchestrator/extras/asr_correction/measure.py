@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import polars as pl
@@ -17,19 +17,21 @@ from omnigap_orchestrator.carriers.carrier_set import CarrierSet, SpeechVariant
 from omnigap_orchestrator.config import Config, ScorerConfig
 from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, InstrumentKey
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError, Foil, Utterance, utterances
-from omnigap_orchestrator.fleet import Role, Endpoints, Required, choose
+from omnigap_orchestrator.fleet import Endpoints, Required, Role, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import CarrierRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import Cards
-from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
-from omnigap_orchestrator.pipeline.folder import replacing
+from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls, call_for_each, in_thread, open_run
+from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, replacing
+from omnigap_orchestrator.pipeline.prepare import load_cells
 from omnigap_orchestrator.pipeline.requests import read_aloud, transcribe_request
 from omnigap_orchestrator.pipeline.scope import endpoints_of
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import metric_rules, scorer_key, transcript_key
-from omnigap_orchestrator.pool import Unavailable, CallFailed, Service
-from omnigap_orchestrator.preflight import check_clip_languages, enforce
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
+from omnigap_orchestrator.preflight import Scope, check_clip_languages, enforce, run_preflight
+from omnigap_orchestrator.run import refresh
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 
 
@@ -192,12 +194,49 @@ class Measurement:
 # One call of `calibrate`, from fleet to file: brings voice and scorer up, measures, writes calibration.parquet.
 
 
+CALIBRATE = Scope(finds_carriers=False, makes_carriers=False, generates=False, judges=False, connects=True)
+"""`calibrate` speaks answers, transcribes and scores them; of a run that is in the folder it finds the carriers."""
+
+
 async def calibrate(
+    config: Config,
+    items: Sequence[Item],
+    folder: RunFolder,
+    observer: Observer,
+    *,
+    stored: StoredPlan | None,
+    template: str | None = None,
+    per_type: int | None = None,
+) -> pl.DataFrame:
+    """Measures the ASR scorer on texts that are known, and writes the files of the run in the folder again.
+
+    Args:
+        stored: configuration and items of that run; None where there is none.
+        template: sentence that answers are said in, with `{answer}`; None: the bare answer.
+        per_type: items of each answer type, at most; None: all.
+
+    Returns:
+        The clips (`CALIBRATION_SCHEMA`).
+
+    Raises:
+        as `run.run`; CalibrationError for items or a scorer that can't be used.
+    """
+    # The files of a stored run are written again afterwards: its carriers are found by their fonts.
+    scope = replace(CALIBRATE, finds_carriers=stored is not None)
+    config = run_preflight(config, items, scope, folder.root, observer.note)
+    async with open_run(folder, observer) as context:
+        clips = await _measure(config, items, context, template=template, per_type=per_type)
+        if stored is not None:
+            await in_thread(refresh, context, load_cells(*stored, folder, context.records))
+        return clips
+
+
+async def _measure(
     config: Config,
     items: Sequence[Item],
     context: RunContext,
     *,
-    carrier: str | None = None,
+    template: str | None = None,
     per_type: int | None = None,
 ) -> pl.DataFrame:
     """Measures the scorer on gold answers and foils in every voice of the configuration; returns the clips' table.
@@ -209,7 +248,7 @@ async def calibrate(
         FleetError, JournalError, ServiceError: as `run`.
     """
     folder, note = context.folder, context.observer.note
-    chosen = utterances(items, metric_rules(config), carrier, per_type)
+    chosen = utterances(items, metric_rules(config), template, per_type)
     for count, why in (
         (chosen.not_binary, "are left out: their metric knows more than right and wrong"),
         (chosen.unscorable, "are left out: their gold answer in its carrier sentence does not count as right"),

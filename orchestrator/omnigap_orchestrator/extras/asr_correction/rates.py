@@ -14,8 +14,37 @@ from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
 from omnigap_orchestrator.analysis.intervals import ClusterTotals
 from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
+from omnigap_orchestrator.analysis.summary import Analysis
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration
+
+NAME = "asr_correction"
+"""The name of this extra: its key in the evidence of an analysis."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsrEvidence:
+    """What is known of the ASR scorer besides the results that it transcribed.
+
+    Attributes:
+        clips: the table of a calibration that fits the results (`CALIBRATION_SCHEMA`); None without one.
+        golds: a frame of `GOLDS_SCHEMA`; None leaves out the errors on words and answers.
+        labels: a frame of `LABELS_SCHEMA`; None without human labels.
+        refused: why there is a calibration that must not be used; empty otherwise.
+        note: what a reader should know of the calibration or the labels that are used.
+    """
+
+    clips: pl.DataFrame | None = None
+    golds: pl.DataFrame | None = None
+    labels: pl.DataFrame | None = None
+    refused: str = ""
+    note: str = ""
+
+
+def evidence_of(known: AnalysisInput | Analysis) -> AsrEvidence:
+    """The evidence that an analysis was given; empty where it was given none."""
+    found = known.evidence.get(NAME)
+    return found if isinstance(found, AsrEvidence) else AsrEvidence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +206,7 @@ def _texts(clips: pl.DataFrame) -> IntArray:
 
 
 def _calibration(given: AnalysisInput) -> pl.DataFrame:
-    clips = given.instrument.clips
+    clips = evidence_of(given).clips
     return RATES_SCHEMA.to_frame() if clips is None else rates(clips, given.options.intervals)
 
 

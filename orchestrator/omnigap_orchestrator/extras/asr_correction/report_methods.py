@@ -12,7 +12,7 @@ from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.run_info import RunInfo
 
 
-def instrument_paragraph(analysis: Analysis, info: RunInfo) -> str:
+def correction_paragraph(analysis: Analysis, info: RunInfo) -> str:
     """Empty where nothing of it was done."""
     return " ".join(part for part in (_calibration(analysis), _second(analysis, info), _human(analysis)) if part)
 

@@ -45,8 +45,9 @@ def tables_in(
     Raises:
         TableError, PresetError: for what can't be read, and for flags that do not fit the files.
     """
-    from omnigap_orchestrator.extras.importers import TableError, join_results, read_published
+    from omnigap_orchestrator.extras.importers import join_results, read_published
     from omnigap_orchestrator.presets import load_preset
+    from omnigap_orchestrator.results import TableError
 
     if preset is None:
         frame, notes = join_results(paths, columns, conditions, models)
@@ -152,16 +153,18 @@ def analyse(
     """
     from rich.console import Console
 
-    from omnigap_orchestrator.analysis import AnalysisOptions, Instrument, MissingRule
+    from omnigap_orchestrator.analysis import AnalysisOptions, MissingRule
     from omnigap_orchestrator.analysis import analyse as analyse_frame
     from omnigap_orchestrator.cli.inputs import table_of
     from omnigap_orchestrator.cli.tables import print_models
     from omnigap_orchestrator.extras.asr_correction.commands import print_human
     from omnigap_orchestrator.extras.asr_correction.human import HUMAN
     from omnigap_orchestrator.extras.asr_correction.labels import read_labels
-    from omnigap_orchestrator.extras.importers import TableError
+    from omnigap_orchestrator.extras.asr_correction.rates import NAME as ASR_CORRECTION
+    from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence
     from omnigap_orchestrator.extras.readback.select import verified_part
     from omnigap_orchestrator.pipeline.folder import FolderError
+    from omnigap_orchestrator.results import TableError
 
     if list_presets:
         print_presets()
@@ -192,7 +195,7 @@ def analyse(
             err=True,
         )
     # Against all answers: a label of an item that is left out is no stranger's.
-    instrument = Instrument(labels=None if labels is None else read_labels(labels, frame))
+    evidence = AsrEvidence(labels=None if labels is None else read_labels(labels, frame))
     if verified_only:
         frame = verified_part(table, frame)
     try:
@@ -200,7 +203,7 @@ def analyse(
             frame,
             AnalysisOptions(reference=reference, missing=MissingRule(allow=allow_missing)),
             controls=controls_beside(table, controls, mapping, frame),
-            instrument=instrument,
+            evidence={ASR_CORRECTION: evidence},
         )
     except ValueError as error:
         raise TableError(f"{table}: {error}") from error

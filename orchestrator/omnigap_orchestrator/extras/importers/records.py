@@ -11,15 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
-from omnigap.errors import OmnigapError
 from omnigap_orchestrator.items.columns import path_seen
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
 from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
-
-
-class TableError(OmnigapError):
-    """A table cannot be read as results; the message names the file, the column and the flag that fixes it."""
-
 
 # Why a file of text cannot be read as a table: the line that is to blame, as the reader of tables does not tell it.
 

@@ -13,7 +13,7 @@ from omnigap_orchestrator.config.items import ColumnConfig
 from omnigap_orchestrator.items.columns import ColumnReader
 from omnigap_orchestrator.items.item import Check, Item
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset, ScorerPreset, ScoreSource
-from omnigap_orchestrator.scoring import JUDGE, PRESETS, score
+from omnigap_orchestrator.scoring import JUDGE, score, scoring_presets
 
 
 class RowScorer:
@@ -54,9 +54,10 @@ class RowScorer:
     def _scored(
         self, scorer: ScorerPreset, row: Mapping[str, object], task: str, item_id: str
     ) -> tuple[float | None, tuple[str, ...]]:
-        metric = scorer.name if scorer.name not in PRESETS else PRESETS[scorer.name].get(task)
+        preset = scoring_presets().get(scorer.name)
+        metric = scorer.name if preset is None else preset.get(task)
         if metric is None:
-            known = ", ".join(PRESETS[scorer.name])
+            known = ", ".join(preset or ())
             raise PresetError(f"{self._file}: {task!r} is none of the subsets {known}: name it in the file's name")
         if metric == JUDGE:
             raise PresetError(

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from omnigap.vocabulary import Control, Outcome
-from omnigap_orchestrator.extras.importers.records import TableError, first_fault, other_separator
-from omnigap_orchestrator.results import CONTROLS_SCHEMA
+from omnigap_orchestrator.extras.importers.records import first_fault, other_separator
+from omnigap_orchestrator.results import CONTROLS_SCHEMA, TableError
 
 _READ_APART = ("score", "outcome", "replicate")
 _SHARES = {

@@ -14,7 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from omnigap_orchestrator.scoring.flags import wrong_language
-from omnigap_orchestrator.scoring.metrics import Scored
+from omnigap_orchestrator.scoring.metrics import Metric, Scored
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 
 
@@ -276,10 +276,17 @@ def _audible(item: Item, text: str, answer: str) -> Scored:
     return Scored(float(followed(heard, text).all), "ifeval_audible", answer)
 
 
-IFEVAL_METRICS: dict[str, Callable[[Item, str, str], Scored]] = {
-    "ifeval": _strict,
-    "ifeval_loose": _loose,
-    "ifeval_share": _share,
-    "ifeval_audible": _audible,
-}
-""""As written, or as heard": the checks of layout, case and punctuation look at the ASR scorer's in a speech answer."""
+def _lacks_audible(item: Item) -> str:
+    if any(check.kind in AUDIBLE for check in item.checks):
+        return ""
+    return f"has no check that can be heard: add one of {', '.join(sorted(AUDIBLE))}"
+
+
+# On a transcript these score what the ASR wrote: checks of layout, case and punctuation see the scorer's, not the
+# model's. `ifeval_audible` leaves those out.
+METRICS = (
+    Metric("ifeval", _strict, needs_gold=False, needs_checks=True, takes_refusals=True),
+    Metric("ifeval_loose", _loose, needs_gold=False, needs_checks=True, takes_refusals=True),
+    Metric("ifeval_share", _share, needs_gold=False, needs_checks=True, takes_refusals=True),
+    Metric("ifeval_audible", _audible, lacks=_lacks_audible, needs_gold=False, needs_checks=True, takes_refusals=True),
+)

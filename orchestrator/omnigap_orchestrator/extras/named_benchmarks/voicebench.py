@@ -6,12 +6,12 @@ Rewritten as families of patterns from what src/evaluator/mcq.py of github.com/M
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.extras.named_benchmarks.ifeval import followed, instructions_of
-from omnigap_orchestrator.scoring.metrics import Scored
+from omnigap_orchestrator.scoring.metrics import Metric, Scored
+from omnigap_orchestrator.scoring.score import JUDGE
 
 LETTERS = "abcd"
 
@@ -260,9 +260,39 @@ def _ifeval(item: Item, text: str, answer: str) -> Scored:
     return Scored((strict.all + strict.share + loose.all + loose.share) / 4, "voicebench_ifeval", answer)
 
 
-VOICEBENCH_METRICS: dict[str, Callable[[Item, str, str], Scored]] = {
-    "voicebench_mcq": _mcq,
-    "voicebench_bbh": _bbh,
-    "voicebench_refusal": _refusal,
-    "voicebench_ifeval": _ifeval,
+def _lacks_letter(item: Item) -> str:
+    golds = [gold.strip().lower() for gold in item.answers]
+    found = any(gold in LETTERS for gold in golds if len(gold) == 1)
+    return "" if found else f"has none of the letters {', '.join(LETTERS.upper())} as gold answer"
+
+
+def _lacks_verdict(item: Item) -> str:
+    if not any(task in item.id for task in TASKS):
+        return f"names none of VoiceBench's bbh tasks ({', '.join(TASKS)}) in its id"
+    found = any(gold.strip().lower() in GOLDS for gold in item.answers)
+    return "" if found else f"has none of {', '.join(GOLDS)} as gold answer"
+
+
+METRICS = (
+    Metric("voicebench_mcq", _mcq, lacks=_lacks_letter, takes_refusals=True),
+    Metric("voicebench_bbh", _bbh, lacks=_lacks_verdict, takes_refusals=True),
+    Metric("voicebench_refusal", _refusal, needs_gold=False, takes_refusals=True),
+    Metric("voicebench_ifeval", _ifeval, needs_gold=False, needs_checks=True, takes_refusals=True),
+)
+
+PRESETS = {
+    # Subset names and scorers: README.md and src/evaluator of github.com/MatthewCYM/VoiceBench, commit 5338154.
+    "voicebench": {
+        "alpacaeval": JUDGE,
+        "alpacaeval_full": JUDGE,
+        "alpacaeval_speaker": JUDGE,
+        "commoneval": JUDGE,
+        "wildvoice": JUDGE,
+        "sd-qa": JUDGE,
+        "mmsu": "voicebench_mcq",
+        "openbookqa": "voicebench_mcq",
+        "bbh": "voicebench_bbh",
+        "ifeval": "voicebench_ifeval",
+        "advbench": "voicebench_refusal",
+    }
 }

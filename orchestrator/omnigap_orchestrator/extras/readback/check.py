@@ -11,7 +11,6 @@ import polars as pl
 
 from omnigap_orchestrator.extras.readback.compare import Comparison
 
-MAX_WORD_ERROR = 0.2
 """Word error up to which a reading counts as the whole question, if no key piece is missing."""
 
 LOST_SHARE = 0.5

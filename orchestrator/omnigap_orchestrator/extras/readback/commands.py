@@ -16,7 +16,7 @@ from rich.text import Text
 
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.cli.inputs import stored_run_option
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, INTERRUPTED, INCOMPLETE, friendly, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTED, friendly, split
 from omnigap_orchestrator.cli.tables import print_table
 from omnigap_orchestrator.extras.readback.check import Found, Verdict, carriers_of, counts, found
 from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -27,8 +27,10 @@ CONTENT_LOST = 1
 @click.command()
 @stored_run_option
 @click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the readers come from.")
-@click.option("--image-reader", metavar="HOST:PORT", help="Who reads images, instead of [reader] endpoints.")
-@click.option("--speech-reader", metavar="HOST:PORT", help="Who hears recordings, instead of the run's ASR scorer.")
+@click.option("--ocr", metavar="HOST:PORT", help="Service that reads images, instead of [ocr] endpoints.")
+@click.option(
+    "--asr", metavar="HOST:PORT", help="Service that transcribes recordings, instead of the run's ASR scorer."
+)
 @click.option("--modalities", default="speech,image", show_default=True, help="Which carriers are read.")
 @click.option(
     "--max-word-error",
@@ -52,25 +54,25 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
     from omnigap.vocabulary import Modality
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.config.services import FleetKind
-    from omnigap_orchestrator.extras.readback.run import Choices
+    from omnigap_orchestrator.extras.readback.options import Choices
+    from omnigap_orchestrator.extras.readback.run import verify as read_back
     from omnigap_orchestrator.pipeline.folder import RunFolder
-    from omnigap_orchestrator.run import verify as read_back
     from omnigap_orchestrator.validation import check_endpoint
 
     folder = RunFolder(flags["run_dir"] or DEFAULT_RUN)
     modalities = split(flags["modalities"])
     if not modalities or any(name not in ("speech", "image") for name in modalities):
         raise click.BadParameter(f"{flags['modalities']!r} names other than speech, image", param_hint="--modalities")
-    for reader in ("image_reader", "speech_reader"):
+    for reader in ("ocr", "asr"):
         for place in split(flags[reader]):
             try:
                 check_endpoint(place)
             except ValueError as error:
-                raise click.BadParameter(str(error), param_hint=f"--{reader.replace('_', '-')}") from None
+                raise click.BadParameter(str(error), param_hint=f"--{reader}") from None
     choices = Choices(
         fleet=FleetKind(flags["fleet"]) if flags["fleet"] else None,
-        image_reader=split(flags["image_reader"]),
-        speech_reader=split(flags["speech_reader"]),
+        ocr=split(flags["ocr"]),
+        asr=split(flags["asr"]),
         modalities=tuple(Modality(name) for name in modalities),
         max_word_error=flags["max_word_error"],
     )

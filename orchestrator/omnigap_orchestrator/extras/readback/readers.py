@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, primary_language
-from omnigap_orchestrator.config.services import DecodingConfig
-from omnigap_orchestrator.extras.readback.run import Subject
+from omnigap_orchestrator.carriers import spoken_text
+from omnigap_orchestrator.carriers.carrier_set import Carrier
+from omnigap_orchestrator.extras.readback.options import ReadOptions
 from omnigap_orchestrator.fleet import Role
+from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import Records
+from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import carrier_part, decoding_message
 from omnigap_orchestrator.plan import scorer_key, transcript_key
-from omnigap_orchestrator.pool import Unavailable, CallFailed, Service
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How a reader is asked, beside the carrier; all of it decides over what it writes.
+class Subject:
+    """One rendering of one item's question.
 
     Attributes:
-        instruction: typed beside an image; a recogniser of speech gets none.
-        language: told instead of the item's own; None: the item's.
+        said: what it should say; None for a carrier of the item's own, whose words nobody gave.
+        carrier: None where it was not made yet.
     """
 
-    decoding: DecodingConfig
-    instruction: str = ""
-    language: str | None = None
+    item: Item
+    modality: Modality
+    variant: int
+    carrier: Carrier | None
+    said: str | None
+    voice: str | None = None
+    words_per_minute: float | None = None
+    font: str | None = None
+    font_size: int | None = None
+    colour: str | None = None
+
+
+def subjects_of(cells: PlannedCells) -> Iterator[Subject]:
+    """Every spoken and shown carrier that the plan uses, item by item."""
+    inputs = {condition.input for condition in cells.plan.conditions}
+    for item in cells.plan.items:
+        for modality in (Modality.SPEECH, Modality.IMAGE):
+            if modality not in inputs:
+                continue
+            if modality in item.carriers:
+                yield Subject(item, modality, 0, cells.carriers.get(item.id, modality, 0), None)
+                continue
+            for variant in range(min(cells.plan.replicates, cells.carriers.variants(modality))):
+                yield _made(cells, item, modality, variant)
+
+
+def _made(cells: PlannedCells, item: Item, modality: Modality, variant: int) -> Subject:
+    carrier = cells.carriers.get(item.id, modality, variant)
+    if modality is Modality.SPEECH:
+        spoken = cells.carriers.speech_variants[variant]
+        said = spoken_text(item)
+        return Subject(item, modality, variant, carrier, said, spoken.voice, spoken.words_per_minute)
+    style = cells.carriers.styles[variant]
+    return Subject(
+        item, modality, variant, carrier, item.typed, font=style.font, font_size=style.size, colour=style.colour
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +106,7 @@ class Reader:
 def remembered(records: Records, manners: Mapping[Modality, ReadOptions]) -> list[Reader]:
     """Every reader that ever read for this run, the latest first, asked as the configuration says now."""
     readers = []
-    rows = [row for row in records.services.values() if row.role == Role.READER]
+    rows = [row for row in records.services.values() if row.role == Role.OCR]
     for row in sorted(rows, key=lambda row: (-row.seen_at, row.digest)):
         modality = Modality(row.name.partition("/")[0])
         readers.append(Reader.of(modality, pb.DescribeResponse.FromString(row.describe), manners[modality]))
@@ -92,7 +128,7 @@ class ReadingBack:
     async def run(self, subjects: Sequence[Subject]) -> int:
         """Reads what it has not read yet of its modality and languages; returns how many carriers are left."""
         reader, transcripts = self._reader, self._context.records.transcripts
-        await self._context.save_service(Role.READER, f"{reader.modality.value}/{reader.digest}", self._calls.service)
+        await self._context.save_service(Role.OCR, f"{reader.modality.value}/{reader.digest}", self._calls.service)
         able = [
             s
             for s in subjects

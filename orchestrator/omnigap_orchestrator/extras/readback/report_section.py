@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,65 +9,13 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.table import rows_of
-from omnigap_orchestrator.extras.readback.check import Verdict, carriers_of, counts, found
-from omnigap_orchestrator.extras.readback.select import Verified
+from omnigap_orchestrator.extras.readback.check import Verdict, counts, found
+from omnigap_orchestrator.extras.readback.select import LISTED, CarrierCheck
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.media import ReportMedia
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
-
-MEDIA_BUDGET = 4_000_000
-"""Bytes of base64 that pictures and recordings of the section may add to the page; the others are linked."""
-
-LISTED = 200
-
-
-@dataclass(frozen=True, slots=True)
-class CarrierCheck:
-    """A verification, and what follows from it for these results.
-
-    Attributes:
-        table: `VERIFICATION_SCHEMA`.
-        verified: items by the worst verdict among their carriers.
-        gaps: `KEPT_GAPS_SCHEMA`.
-    """
-
-    table: pl.DataFrame
-    verified: Verified
-    gaps: pl.DataFrame
-
-    def sentence(self) -> str:
-        """For the methods paragraph: who read what back, by which rule, and what came of it."""
-        kinds = (("image", "images"), ("speech", "recordings"))
-        read = self.table.filter(pl.col("reader").is_not_null())
-        by = [
-            f"{what} by {formatting.listed(sorted(read.filter(modality=kind)['reader'].unique()))}"
-            for kind, what in kinds
-            if not read.filter(modality=kind).is_empty()
-        ]
-        if not by:
-            return ""
-        total, limit = found(self.table), 100 * read["max_word_error"][0]
-        made = total.kept + total.doubtful + total.lost + total.unread
-        return (
-            f"Made carriers were read back, {formatting.listed(by)}, and kept where word error was at most {limit:g} % and "
-            f"every number, name, negation, choice and choice letter came back: {total.kept:,} of {made:,} "
-            f"({total.doubtful:,} doubtful, {total.lost:,} lost, {total.unread:,} unread)."
-        )
-
-    def listed(self, *verdicts: Verdict) -> pl.DataFrame:
-        """The carriers of some verdicts, one row each, at most so many as a page can list."""
-        found = carriers_of(self.table).filter(pl.col("verdict").is_in([verdict.value for verdict in verdicts]))
-        return found.sort("modality", "item_id", "variant").head(LISTED)
-
-    def media(self) -> Iterator[str]:
-        """The media that the section shows, what was lost first."""
-        for verdict in (Verdict.LOST, Verdict.DOUBTFUL):
-            yield from self.listed(verdict)["media"].drop_nulls()
-
-
-# The section of the carriers: which pictures and recordings still say their question, and the gaps on those.
 
 KEPT_WORDS = {"all": "all items", "not_lost": "without lost ones", "verified": "verified items"}
 
@@ -120,14 +67,12 @@ class _KeptGapRow:
     reason: str | None
 
 
-def verification_section(analysis: Analysis, check: CarrierCheck | None, media: ReportMedia) -> Section | None:
-    """Nothing where no carrier was read back.
+def verification_section(analysis: Analysis, check: CarrierCheck, media: ReportMedia) -> Section:
+    """What became of every carrier that was read back, and the gaps on the items that this leaves.
 
     Args:
         media: the media of `check.media()`.
     """
-    if check is None:
-        return None
     charts = tuple(
         chart
         for number, model in enumerate(select.models_of(analysis))
@@ -141,6 +86,7 @@ def verification_section(analysis: Analysis, check: CarrierCheck | None, media: 
         "Do the carriers say their questions?",
         "Carriers",
         _lead(check),
+        after="asr",
         charts=charts,
         tables=tuple(table for table in (_counts(check), lost, _gaps(analysis, check)) if table.rows),
         folded=tuple(table for table in (doubtful, unread) if table.rows),

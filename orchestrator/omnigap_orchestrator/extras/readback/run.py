@@ -1,103 +1,37 @@
-"""The carriers of a run that are to be read back: each with what it should say, and how it was made."""
+"""One call of `verify`: has every rendered carrier read back, judges it, and writes the table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.carriers import spoken_text
-from omnigap_orchestrator.carriers.carrier_set import Carrier
 from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.extras.readback.check import MAX_WORD_ERROR
-from omnigap_orchestrator.extras.readback.readers import ReadOptions, Reader, ReadingBack, remembered
+from omnigap_orchestrator.extras.readback.options import Choices, OcrConfig, ReadOptions
+from omnigap_orchestrator.extras.readback.readers import Reader, ReadingBack, Subject, remembered, subjects_of
 from omnigap_orchestrator.extras.readback.table import verification_table
-from omnigap_orchestrator.fleet import Fleet, Endpoints, StaticFleet, Required, choose
+from omnigap_orchestrator.fleet import Endpoints, Fleet, Required, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import lists_role, services_of
-from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.pipeline.cells import PlannedCells
-from omnigap_orchestrator.pipeline.context import RunContext
-from omnigap_orchestrator.pipeline.folder import replacing
+from omnigap_orchestrator.pipeline.context import Observer, RunContext, in_thread, open_run
+from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan, replacing
+from omnigap_orchestrator.pipeline.prepare import load_cells
+from omnigap_orchestrator.preflight import Scope, run_preflight
+from omnigap_orchestrator.run import refresh
 
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One rendering of one item's question.
-
-    Attributes:
-        said: what it should say; None for a carrier of the item's own, whose words nobody gave.
-        carrier: None where it was not made yet.
-    """
-
-    item: Item
-    modality: Modality
-    variant: int
-    carrier: Carrier | None
-    said: str | None
-    voice: str | None = None
-    words_per_minute: float | None = None
-    font: str | None = None
-    font_size: int | None = None
-    colour: str | None = None
-
-
-def subjects_of(cells: PlannedCells) -> Iterator[Subject]:
-    """Every spoken and shown carrier that the plan uses, item by item."""
-    inputs = {condition.input for condition in cells.plan.conditions}
-    for item in cells.plan.items:
-        for modality in (Modality.SPEECH, Modality.IMAGE):
-            if modality not in inputs:
-                continue
-            if modality in item.carriers:
-                yield Subject(item, modality, 0, cells.carriers.get(item.id, modality, 0), None)
-                continue
-            for variant in range(min(cells.plan.replicates, cells.carriers.variants(modality))):
-                yield _made(cells, item, modality, variant)
-
-
-def _made(cells: PlannedCells, item: Item, modality: Modality, variant: int) -> Subject:
-    carrier = cells.carriers.get(item.id, modality, variant)
-    if modality is Modality.SPEECH:
-        spoken = cells.carriers.speech_variants[variant]
-        said = spoken_text(item)
-        return Subject(item, modality, variant, carrier, said, spoken.voice, spoken.words_per_minute)
-    style = cells.carriers.styles[variant]
-    return Subject(
-        item, modality, variant, carrier, item.typed, font=style.font, font_size=style.size, colour=style.colour
-    )
+VERIFY = Scope(makes_carriers=False, generates=False, transcribes=False, judges=False, scores=False, connects=True)
+"""`verify` finds the carriers that were made and has them read."""
 
 
 # One call of `verify`, from fleet to files: has every made carrier read back, judges it, writes the table.
 
 _FIXES = {
-    Modality.SPEECH: "start it, or name another with --speech-reader",
-    Modality.IMAGE: "start it (Compose's: docker compose --profile ocr up -d --wait), or name another with "
-    "--image-reader",
+    Modality.SPEECH: "start it, or name another with --asr",
+    Modality.IMAGE: "start it (Compose's: docker compose --profile ocr up -d --wait), or name another with --ocr",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What a call of `verify` may choose.
-
-    Attributes:
-        image_reader, speech_reader: `host:port` of a service that reads instead of the run's own; empty: the run's.
-        modalities: which carriers are read; what was read before is judged all the same.
-    """
-
-    fleet: FleetKind | None = None
-    image_reader: tuple[str, ...] = ()
-    speech_reader: tuple[str, ...] = ()
-    modalities: tuple[Modality, ...] = (Modality.SPEECH, Modality.IMAGE)
-    max_word_error: float = MAX_WORD_ERROR
-
-    def names(self, modality: Modality) -> bool:
-        """Whether this call says itself who reads a modality."""
-        return bool(self.speech_reader if modality is Modality.SPEECH else self.image_reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +47,23 @@ class Readback:
     left: int
 
 
-async def verify(context: RunContext, cells: PlannedCells, choices: Choices) -> Readback:
-    """Reads back what was not read yet, and writes the whole table.
+async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> Readback:
+    """Reads the rendered carriers of a stored run back, and writes its files again.
 
     Raises:
-        FleetError, JournalError, ServiceError: as `run`.
+        as `run.run`; FolderError where the folder holds no run.
     """
+    stored = load_plan(folder)
+    run_preflight(*stored, VERIFY, folder.root, observer.note)
+    async with open_run(folder, observer) as context:
+        cells = load_cells(*stored, folder, context.records)
+        found = await _read_back(context, cells, choices)
+        await in_thread(refresh, context, cells)
+        return found
+
+
+async def _read_back(context: RunContext, cells: PlannedCells, choices: Choices) -> Readback:
+    """Reads back what was not read yet, and writes the whole table."""
     subjects = list(subjects_of(cells))
     call = _Call(cells.config, choices, context, subjects)
     left = 0
@@ -135,10 +80,11 @@ async def verify(context: RunContext, cells: PlannedCells, choices: Choices) -> 
 
 
 def _manners(config: Config) -> dict[Modality, ReadOptions]:
-    """Recordings are heard as the answers are; images are read as `[reader]` says."""
+    """Recordings are transcribed as the answers are; images are read as `[ocr]` says."""
+    ocr = config.section("ocr", OcrConfig)
     return {
         Modality.SPEECH: ReadOptions(config.scorer.decoding, language=config.scorer.language),
-        Modality.IMAGE: ReadOptions(config.reader.decoding, config.reader.instruction),
+        Modality.IMAGE: ReadOptions(ocr.decoding, ocr.instruction),
     }
 
 
@@ -160,7 +106,7 @@ class _Call:
         manner, note = _manners(self.config)[modality], self.context.observer.note
         async with self.context.using(await self._fleet(modality)) as endpoints:
             role = _role_of(modality)
-            addresses = endpoints.scorer if modality is Modality.SPEECH else endpoints.reader
+            addresses = endpoints.scorer if modality is Modality.SPEECH else endpoints.ocr
             service = await self.context.connect(role, addresses, self.config)
             if service is None:
                 where = ", ".join(addresses) or "no endpoint is configured"
@@ -173,11 +119,11 @@ class _Call:
         """Who reads a modality: the address of the call, else the configuration's, else what a fleet starts for it."""
         config, role = self.config, _role_of(modality)
         if role is Role.SCORER:
-            addresses, what = self.choices.speech_reader or config.scorer.endpoints, "recordings are heard"
+            addresses, what = self.choices.asr or config.scorer.endpoints, "recordings are heard"
             endpoints = Endpoints({}, scorer=addresses, tts=())
         else:
-            addresses, what = self.choices.image_reader or config.reader.endpoints, "images are read"
-            endpoints = Endpoints({}, (), (), reader=addresses)
+            addresses, what = self.choices.ocr or config.section("ocr", OcrConfig).endpoints, "images are read"
+            endpoints = Endpoints({}, (), (), ocr=addresses)
         if addresses:
             return StaticFleet(endpoints, f"{what} at {', '.join(addresses)}")
         # Without a table for it, it comes from Compose or is the default one, whatever else the configuration starts.
@@ -189,10 +135,10 @@ class _Call:
             self.context.folder.services,
             self.context.observer.note,
             config.fleet.start_timeout_s,
-            Required(models=(), scorer=role is Role.SCORER, tts=False, reader=role is Role.READER),
+            Required(models=(), scorer=role is Role.SCORER, tts=False, ocr=role is Role.OCR),
         )
 
 
 def _role_of(modality: Modality) -> Role:
     """Recordings are read by the scorer, which hears the answers too; images by a reader of their own."""
-    return Role.SCORER if modality is Modality.SPEECH else Role.READER
+    return Role.SCORER if modality is Modality.SPEECH else Role.OCR

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from omnigap.digest import sha256_hex
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.analysis import AnalysisOptions
 from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
 from omnigap_orchestrator.analysis.gap import gaps
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
-from omnigap_orchestrator.extras.readback.check import Verdict
-from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
+from omnigap_orchestrator.extension import Selection
+from omnigap_orchestrator.extras.readback.check import Verdict, carriers_of, found
 from omnigap_orchestrator.extras.readback.table import VERIFICATION_SCHEMA
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+from omnigap_orchestrator.report import formatting
 
 _WORST_FIRST = (Verdict.LOST, Verdict.UNREAD, Verdict.DOUBTFUL, Verdict.KEPT, Verdict.OWN)
 
@@ -120,16 +121,52 @@ def kept_gaps(
     return pl.concat(frames)
 
 
-# What a run's folder knows of its carriers, and its tables on those items whose carriers were read back whole.
+LISTED = 200
+"""Carriers of a verdict that the report lists at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """The tables that the analysis takes: all, or those of verified items; `note` says so to a reader."""
+class CarrierCheck:
+    """A verification, and what follows from it for these results.
 
-    results: pl.DataFrame
-    controls: pl.DataFrame | None
-    note: str = ""
+    Attributes:
+        table: `VERIFICATION_SCHEMA`.
+        verified: items by the worst verdict among their carriers.
+        gaps: `KEPT_GAPS_SCHEMA`.
+    """
+
+    table: pl.DataFrame
+    verified: Verified
+    gaps: pl.DataFrame
+
+    def sentence(self) -> str:
+        """For the methods paragraph: who read what back, by which rule, and what came of it."""
+        kinds = (("image", "images"), ("speech", "recordings"))
+        read = self.table.filter(pl.col("reader").is_not_null())
+        by = [
+            f"{what} by {formatting.listed(sorted(read.filter(modality=kind)['reader'].unique()))}"
+            for kind, what in kinds
+            if not read.filter(modality=kind).is_empty()
+        ]
+        if not by:
+            return ""
+        total, limit = found(self.table), 100 * read["max_word_error"][0]
+        made = total.kept + total.doubtful + total.lost + total.unread
+        return (
+            f"Made carriers were read back, {formatting.listed(by)}, and kept where word error was at most {limit:g} % and "
+            f"every number, name, negation, choice and choice letter came back: {total.kept:,} of {made:,} "
+            f"({total.doubtful:,} doubtful, {total.lost:,} lost, {total.unread:,} unread)."
+        )
+
+    def listed(self, *verdicts: Verdict) -> pl.DataFrame:
+        """The carriers of some verdicts, one row each, at most so many as a page can list."""
+        found = carriers_of(self.table).filter(pl.col("verdict").is_in([verdict.value for verdict in verdicts]))
+        return found.sort("modality", "item_id", "variant").head(LISTED)
+
+    def media(self) -> Iterator[str]:
+        """The media that the section shows, what was lost first."""
+        for verdict in (Verdict.LOST, Verdict.DOUBTFUL):
+            yield from self.listed(verdict)["media"].drop_nulls()
 
 
 def read_verification(folder: RunFolder) -> pl.DataFrame | None:
@@ -162,15 +199,14 @@ def carrier_check(folder: RunFolder, results: pl.DataFrame, options: AnalysisOpt
     return CarrierCheck(table, verified, gaps)
 
 
-def select_verified(
-    folder: RunFolder, check: CarrierCheck | None, results: pl.DataFrame, controls: pl.DataFrame | None
-) -> Selection:
+def select_verified(folder: RunFolder, results: pl.DataFrame, controls: pl.DataFrame | None) -> Selection:
     """The tables of verified items: an item is in all its conditions or in none.
 
     Raises:
         FolderError: where nothing was verified.
     """
-    items, total = _items(folder, None if check is None else check.verified)
+    verification = read_verification(folder)
+    items, total = _items(folder, None if verification is None else verified_items(results, verification))
     note = (
         f"All tables and charts keep to the {items.len()} of {total} items whose every made carrier was read back "
         "whole (--verified-only); results.parquet holds all."
@@ -207,8 +243,3 @@ def _items(folder: RunFolder, verified: Verified | None) -> tuple[pl.Series, int
             f"--verified-only leaves none of {total} items in {folder.root}: look at what {command} says of them"
         )
     return items, total
-
-
-def verification_digest(folder: RunFolder) -> str:
-    """Of the verification: the run's files are written again when it changes."""
-    return sha256_hex(folder.verification.read_bytes()) if folder.verification.is_file() else ""

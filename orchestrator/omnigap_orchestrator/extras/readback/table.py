@@ -9,8 +9,7 @@ import polars as pl
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.extras.readback.check import Judged, Reading, Verdict, abilities, judge
 from omnigap_orchestrator.extras.readback.compare import compare
-from omnigap_orchestrator.extras.readback.readers import Reader
-from omnigap_orchestrator.extras.readback.run import Subject
+from omnigap_orchestrator.extras.readback.readers import Reader, Subject
 from omnigap_orchestrator.journal import TranscriptRow
 from omnigap_orchestrator.scoring.normalise import normalise, units
 

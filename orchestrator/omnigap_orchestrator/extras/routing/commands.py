@@ -12,8 +12,7 @@ import click
 from omnigap_orchestrator.cli.options import DEFAULT_RUN, friendly, split
 
 if TYPE_CHECKING:
-    from omnigap_orchestrator.analysis import Routing
-    from omnigap_orchestrator.extras.routing.routing import PolicyRow
+    from omnigap_orchestrator.extras.routing.routing import PolicyRow, Routing
 
 
 @click.command()
@@ -40,18 +39,20 @@ def route(
     """
     import polars as pl
 
-    from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, item_scores, routing, score_matrices
+    from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, item_scores, score_matrices
     from omnigap_orchestrator.cli.inputs import results_of
     from omnigap_orchestrator.config import load_config
-    from omnigap_orchestrator.export.write import routing_options
-    from omnigap_orchestrator.extras.importers import TableError
+    from omnigap_orchestrator.extras.routing.options import RoutingConfig, routing_options
+    from omnigap_orchestrator.extras.routing.routing import routing
+    from omnigap_orchestrator.results import TableError
 
     flags = {
-        "analysis.routing.inputs": list(split(inputs)) or None,
-        "analysis.routing.outputs": list(split(outputs)) or None,
-        "analysis.routing.max_p95_latency_s": max_p95_latency,
+        "routing.inputs": list(split(inputs)) or None,
+        "routing.outputs": list(split(outputs)) or None,
+        "routing.max_p95_latency_s": max_p95_latency,
     }
-    section = load_config(None, flags).analysis
+    config = load_config(None, flags)
+    section, wanted = config.analysis, routing_options(config.section("routing", RoutingConfig))
     results = results_of(source)
     if chosen := split(models):
         known = sorted(set(results["model"]))
@@ -61,7 +62,7 @@ def route(
         results = results.filter(pl.col("model").is_in(chosen))
     options = IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed)
     rule = MissingRule(allow=allow_missing)
-    found = routing(score_matrices(item_scores(results)), results, routing_options(section.routing), options, rule)
+    found = routing(score_matrices(item_scores(results)), results, wanted, options, rule)
     if as_json:
         data = {"policies": found.policies.to_dicts(), "routes": found.routes.to_dicts()}
         print(json.dumps(data, ensure_ascii=False))

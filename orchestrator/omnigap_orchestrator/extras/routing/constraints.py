@@ -8,8 +8,8 @@ import polars as pl
 
 from omnigap.vocabulary import Modality, Outcome
 from omnigap_orchestrator.analysis.latency import answers_needed
-from omnigap_orchestrator.analysis.options import Constraints
 from omnigap_orchestrator.analysis.pairs import ModelScores
+from omnigap_orchestrator.extras.routing.options import Constraints
 
 COSTS = ("latency_s", "audio_seconds", "compute_s")
 

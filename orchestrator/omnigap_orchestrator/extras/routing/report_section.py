@@ -13,6 +13,7 @@ from omnigap_orchestrator.extras.routing.routing import (
     ROUTES,
     RouteRow,
     ShownPolicyRow,
+    options_of,
     policies_shown,
     routes_shown,
 )
@@ -80,7 +81,7 @@ def routing_section(analysis: Analysis) -> Section | None:
         "ruled_out",
         "Forms that are ruled out",
         [*model_column(analysis), tables.condition(), tables.text("reason", "Why")],
-        small="by the constraints of [analysis.routing]",
+        small="by the constraints of [routing]",
     )
     return Section(
         "routing",
@@ -88,6 +89,7 @@ def routing_section(analysis: Analysis) -> Section | None:
         "Routing",
         "A product may choose the form by the kind of question. Whether that pays is judged on items "
         "that took no part in choosing." + _demands(analysis),
+        after="variance",
         tables=(policies,),
         folded=tuple(table for table in (routes, ruled_out) if table.rows),
     )
@@ -104,7 +106,7 @@ def _left_out(analysis: Analysis) -> str:
 
 def _demands(analysis: Analysis) -> str:
     """The constraints of this run as a sentence; nothing where there are none."""
-    constraints = analysis.options.routing.constraints
+    constraints = options_of(analysis).constraints
     sides = (("questions", constraints.inputs), ("answers", constraints.outputs))
     demands = [f"{side} in {either_of(letters)}" for side, letters in sides if letters]
     if constraints.max_p95_latency_s < math.inf:

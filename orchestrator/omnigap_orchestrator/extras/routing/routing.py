@@ -12,11 +12,13 @@ import polars as pl
 from omnigap_orchestrator.analysis.accuracy import ANSWERED_ONLY
 from omnigap_orchestrator.analysis.bootstrap import seed_of
 from omnigap_orchestrator.analysis.contrasts import MISSING_AS_WRONG
-from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule, RoutingOptions
+from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, ModelScores
-from omnigap_orchestrator.analysis.table import Derived, Table, schema_of
+from omnigap_orchestrator.analysis.summary import Analysis
+from omnigap_orchestrator.analysis.table import AnalysisInput, Derived, Table, schema_of
 from omnigap_orchestrator.extras.routing.constraints import COSTS, CostsOf, costs_of, split_by
 from omnigap_orchestrator.extras.routing.held_out import by_task, ceiling, cross_validated, interval_of
+from omnigap_orchestrator.extras.routing.options import RoutingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +246,19 @@ def policies_shown(policies: pl.DataFrame) -> pl.DataFrame:
     return answered.join(wrong, on=["model", "policy"], how="left", maintain_order="left")
 
 
+NAME = "routing"
+"""The name of this extra: its key in the evidence of an analysis."""
+
+
+def options_of(known: AnalysisInput | Analysis) -> RoutingOptions:
+    """The options that an analysis was given; the defaults where it was given none."""
+    found = known.evidence.get(NAME)
+    return found if isinstance(found, RoutingOptions) else RoutingOptions()
+
+
 ROUTED = Derived(
     lambda given: routing(
-        given[MODELS], given.results, given.options.routing, given.options.intervals, given.options.missing
+        given[MODELS], given.results, options_of(given), given.options.intervals, given.options.missing
     )
 )
 """Both tables of routing, which are computed together."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.extras.asr_correction.report_section import calibration_section
-from omnigap_orchestrator.extras.readback.report_section import CarrierCheck, verification_section
-from omnigap_orchestrator.extras.routing.report_section import routing_section
-from omnigap_orchestrator.report.media import ReportMedia
+from omnigap_orchestrator.extension import extras
+from omnigap_orchestrator.report.media import CollectMedia
 from omnigap_orchestrator.report.sections.consistency import consistency_section
 from omnigap_orchestrator.report.sections.controls import controls_section
 from omnigap_orchestrator.report.sections.gaps import effect_section, gap_section
@@ -25,13 +23,11 @@ from omnigap_orchestrator.report.sections.waterfall import waterfall_section
 __all__ = ["Section", "all_sections"]
 
 
-def all_sections(
-    analysis: Analysis, results: pl.DataFrame, check: CarrierCheck | None, media: ReportMedia
-) -> tuple[Section, ...]:
-    """Every section that has something to show.
+def all_sections(analysis: Analysis, results: pl.DataFrame, collect: CollectMedia) -> tuple[Section, ...]:
+    """Every section that has something to show, in the order of the page.
 
     Args:
-        check: what reading the carriers back found; media: its media.
+        collect: takes the media that a section of an extra shows into the page.
     """
     found = (
         gap_section(analysis),
@@ -43,12 +39,15 @@ def all_sections(
         controls_section(analysis),
         consistency_section(analysis),
         asr_section(analysis, results),
-        calibration_section(analysis),
-        verification_section(analysis, check, media),
         variance_section(analysis),
-        routing_section(analysis),
         power_section(analysis),
         missing_section(analysis),
         latency_section(analysis),
     )
-    return tuple(section for section in found if section is not None)
+    sections = [section for section in found if section is not None]
+    for extra in extras():
+        for section in extra.report_sections(analysis, results, collect):
+            # Behind its place, and behind other extras' sections of the same place.
+            ahead = [at for at, other in enumerate(sections) if section.after in (other.key, other.after)]
+            sections.insert(ahead[-1] + 1 if ahead else len(sections), section)
+    return tuple(sections)

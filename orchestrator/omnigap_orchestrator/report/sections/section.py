@@ -13,7 +13,13 @@ from omnigap_orchestrator.report.tables import Column, Table
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """`nav` is its word in the page's head; `folded` tables wait behind a line that says what they are."""
+    """One section.
+
+    Attributes:
+        nav: its word in the navigation of the page.
+        folded: tables that are closed at first, each under a line that says what it holds.
+        after: of a section of an extra, the key of the section that it follows; last where there is none of that key.
+    """
 
     key: str
     title: str
@@ -22,6 +28,7 @@ class Section:
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
     folded: tuple[Table, ...] = ()
+    after: str = ""
 
 
 def model_column(analysis: Analysis) -> list[Column[Any]]:

@@ -1,0 +1,186 @@
+"""The one hook of an extra: what an optional part of the orchestrator may add to the core.
+
+An extra subclasses `Extra`, overrides what it adds, and is registered as an entry point of the group
+`omnigap.extras`. The core calls `extras()` and never imports an extra by name, so that a run works without any of
+them and a package outside of omnigap can bring one.
+
+Methods import what they need when they are called: listing the extras, as every command does, stays cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import click
+    import polars as pl
+    from pydantic import BaseModel
+
+    from omnigap_orchestrator.analysis import Analysis, AnalysisOptions
+    from omnigap_orchestrator.analysis.table import Table, Tables
+    from omnigap_orchestrator.pipeline.cells import PlannedCells
+    from omnigap_orchestrator.pipeline.context import RunContext
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.pipeline.scope import RunScope
+    from omnigap_orchestrator.preflight import Finding, Inputs
+    from omnigap_orchestrator.report.media import CollectMedia
+    from omnigap_orchestrator.report.run_info import RunInfo
+    from omnigap_orchestrator.report.sections.section import Section
+    from omnigap_orchestrator.scoring.metrics import Metric
+
+GROUP = "omnigap.extras"
+"""The group of entry points that extras are registered in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the command line, imported only when it is called.
+
+    Attributes:
+        target: `module:attribute` of the click command.
+        help: one line for the list of commands.
+        after: the command that it is listed behind.
+    """
+
+    target: str
+    help: str
+    after: str = ""
+
+    def load(self) -> click.Command:
+        module, _, attribute = self.target.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Metrics of a benchmark, and how they are chosen.
+
+    Attributes:
+        metrics: each under a name of its own.
+        presets: preset of `[scoring]` -> task -> name of a metric.
+        read_check: validates one entry of an item's `checks` (its id and arguments), raising ValueError for one that
+            the metrics can't use.
+    """
+
+    metrics: tuple[Metric, ...] = ()
+    presets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    read_check: Callable[[str, Mapping[str, object]], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The part of the results that the analysis uses; `note` tells the reader which part it is."""
+
+    results: pl.DataFrame
+    controls: pl.DataFrame | None
+    note: str = ""
+
+
+class Extra:
+    """Base class of an extra; every method has a default that adds nothing.
+
+    Attributes:
+        name: key of what this extra knows of a run, in `AnalysisInput.evidence`.
+        commands: command name -> command.
+        sections: section of the configuration -> `module:Class` of its pydantic model.
+    """
+
+    name: str = ""
+    commands: Mapping[str, Command] = {}
+    sections: Mapping[str, str] = {}
+
+    def options(self, command: str) -> Sequence[click.Option]:
+        """Options that this extra adds to a command of the core; their values reach `keep` and `select`."""
+        return ()
+
+    def metrics(self) -> Metrics:
+        """Metrics that score answers."""
+        return Metrics()
+
+    def findings(self, inputs: Inputs) -> Sequence[Finding]:
+        """What the preflight should report of configuration, items and folder. Changes nothing."""
+        return ()
+
+    async def after_pipeline(self, context: RunContext, cells: PlannedCells, scope: RunScope) -> None:
+        """A stage of its own, run when every cell has been through the pipeline.
+
+        Raises:
+            ServiceError: a service can't be used; the run's files are written first, and the call fails.
+        """
+
+    def keep(self, folder: RunFolder, results: Callable[[], pl.DataFrame], given: Mapping[str, Any]) -> None:
+        """Takes files that the options of `report` name into the run's folder.
+
+        Args:
+            results: computes the run's results.
+            given: option name -> value, those of all extras.
+        """
+
+    def select(
+        self, folder: RunFolder, results: pl.DataFrame, controls: pl.DataFrame | None, given: Mapping[str, Any]
+    ) -> Selection | None:
+        """The part of the results that the options of `report` ask for; None: all of them."""
+        return None
+
+    def evidence(
+        self, folder: RunFolder, cells: PlannedCells, results: pl.DataFrame, options: AnalysisOptions
+    ) -> object | None:
+        """What this extra knows of a run besides its results; its tables and sections find it under `name`."""
+        return None
+
+    def files(self, folder: RunFolder) -> Sequence[Path]:
+        """Files of the folder that `evidence` reads: the public files are written again when one of them changes."""
+        return ()
+
+    def tables(self) -> Sequence[Table[Any]]:
+        """Tables of the analysis, which follow those of the core in summary.json."""
+        return ()
+
+    def summary(self, evidence: object | None) -> Mapping[str, Any]:
+        """Further keys of summary.json, as plain JSON values.
+
+        Args:
+            evidence: what `evidence` returned.
+        """
+        return {}
+
+    def report_sections(self, analysis: Analysis, results: pl.DataFrame, collect: CollectMedia) -> Sequence[Section]:
+        """Sections of report.html; `Section.after` is the key of the section that each follows.
+
+        Args:
+            collect: takes the media that a section shows into the page, up to a number of bytes.
+        """
+        return ()
+
+    def methods(self, analysis: Analysis, info: RunInfo) -> str:
+        """A paragraph of the report's methods; empty for none."""
+        return ""
+
+    def condition_columns(self, tables: Tables, model: str) -> Mapping[str, Mapping[str, str]]:
+        """Columns of the terminal's table of a model: heading -> condition -> text. Empty columns are left out."""
+        return {}
+
+    def read_results(self, path: Path) -> pl.DataFrame | None:
+        """Per-item results in a file that omnigap did not write; None for a file that this extra can't read."""
+        return None
+
+
+@cache
+def extras() -> tuple[Extra, ...]:
+    """Every installed extra, in the order of their names."""
+    found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    return tuple(point.load()() for point in found)
+
+
+def load(target: str) -> type[BaseModel]:
+    """The pydantic model of a configuration section, from `module:Class`."""
+    module, _, name = target.partition(":")
+    model: type[BaseModel] = getattr(import_module(module), name)
+    return model

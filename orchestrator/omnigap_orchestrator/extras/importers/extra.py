@@ -1,0 +1,29 @@
+"""Registers the importers: tables of scores that were made elsewhere, and result files of known benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omnigap_orchestrator.extension import Command, Extra
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Importers(Extra):
+    """`analyse`, and any table of per-item scores where a command takes results."""
+
+    name = "importers"
+    commands = {  # noqa: RUF012
+        "analyse": Command(
+            "omnigap_orchestrator.extras.importers.commands:analyse",
+            "Analyse a table of per-item scores that was made elsewhere.",
+            after="report",
+        )
+    }
+
+    def read_results(self, path: Path) -> pl.DataFrame | None:
+        from omnigap_orchestrator.extras.importers import read_results
+
+        return read_results(path)
