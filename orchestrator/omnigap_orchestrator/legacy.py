@@ -18,7 +18,12 @@ _PANDA = "PANDA is no longer part of omnigap, the score of VoiceBench's sd-qa is
 RULES_OF_0_1_0 = "88b72b64efabbe0d2e81750ed0ca321bab70684c5adc4443377beb9c7b5f1344"
 """0.1.0 named its scoring rules by a SHA-256 over their source; they are version 1."""
 
-SETTINGS: dict[str, str] = {"reader": "ocr", "analysis.routing": "routing"}
+SETTINGS: dict[str, str] = {
+    "reader": "ocr",
+    "analysis.routing": "routing",
+    "run.hear_prompt": "run.asr_prompt",
+    "run.read_prompt": "run.ocr_prompt",
+}
 """Dotted key of config.json in 0.1.0 -> its key today.
 
 A key that no longer exists is dropped, or refused with a sentence of its own, by `without_removed`: a configuration

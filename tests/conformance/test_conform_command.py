@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from honest_service import Honest
 
 from omnigap_orchestrator.cli.main import main
-from omnigap_orchestrator.extras.conform import SUITE
+from omnigap_orchestrator.extras.conform.suite import SUITE
 
 DOCS = Path(__file__).parents[2] / "docs" / "contract.md"
 

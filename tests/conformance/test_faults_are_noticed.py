@@ -10,7 +10,8 @@ import pytest
 from faults import DOUBTS, FAULTS
 from honest_service import Honest
 
-from omnigap_orchestrator.extras.conform import SUITE, Conformance, Status, conform
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import SUITE, Conformance, conform
 
 
 async def examine(service: Honest) -> Conformance:

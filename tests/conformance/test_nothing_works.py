@@ -6,7 +6,8 @@ from served_doubles import Double, Serve, reply
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.extras.conform import Status, conform
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.adapter import Turn
 
 NEEDS_ONE_ANSWER = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from chat_server import MODEL, ChatServer
 from served_doubles import Serve
 
-from omnigap_orchestrator.extras.conform import Status, conform
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.openai_server.adapter import OpenaiAdapter
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from served_doubles import Serve
 
-from omnigap_orchestrator.extras.conform import Status, conform
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.asr.adapter import AsrAdapter
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT
 from omnigap_services.cascade.adapter import CascadeAdapter

@@ -14,7 +14,7 @@ from served_doubles import RATE, Double, Serve, identity, spoken
 
 from omnigap.media import AudioClip, encode_pcm16
 from omnigap.vocabulary import Modality
-from omnigap_orchestrator.config.sections import HEAR_PROMPT
+from omnigap_orchestrator.config.sections import ASR_PROMPT
 from omnigap_services.adapter import Turn
 
 ITEMS = 40
@@ -55,7 +55,7 @@ class World:
             self.reply(turn, number, None if number in UNKNOWN else number)
             return
         number = _number(self.said.get(encode_pcm16(carrier.samples), ""))
-        if request.parts[-1] == HEAR_PROMPT:
+        if request.parts[-1] == ASR_PROMPT:
             turn.write(
                 "" if number is None else f"What is question {'' if number in MISHEARD else f'number {number}'}?"
             )
@@ -156,7 +156,7 @@ async def test_what_the_model_heard_stands_in_the_table_and_in_the_report(
     for section in ("waterfall", "controls"):
         assert f'id="{section}"' in page
     assert "perceiving the question" in page
-    assert HEAR_PROMPT in page
+    assert ASR_PROMPT in page
     counts = Counter(row["control"] for row in summary["controls"])
     assert counts == {"two-pass": 1, "blank": 4, "repeat": 4}
 

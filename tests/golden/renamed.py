@@ -11,7 +11,12 @@ SUMMARY_KEYS: dict[str, str] = {"instrument_note": "asr_correction_note"}
 COLUMNS: dict[str, str] = {}
 """Columns of results.parquet and controls.parquet: name in 0.1.0 -> name today."""
 
-SETTINGS: dict[str, str] = {"reader": "ocr", "analysis.routing": "routing"}
+SETTINGS: dict[str, str] = {
+    "reader": "ocr",
+    "analysis.routing": "routing",
+    "run.hear_prompt": "run.asr_prompt",
+    "run.read_prompt": "run.ocr_prompt",
+}
 """Keys of config.json: dotted path in 0.1.0 -> dotted path today; an empty path for a key that no longer exists."""
 
 ADDED: frozenset[str] = frozenset()

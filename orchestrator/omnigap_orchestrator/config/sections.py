@@ -25,8 +25,8 @@ from omnigap_orchestrator.validation import (
     without_repeats,
 )
 
-HEAR_PROMPT = "Transcribe the recording word for word. Write only what is said, and do not answer it."
-READ_PROMPT = "Transcribe the text in the image word for word. Write only what is written there, and do not answer it."
+ASR_PROMPT = "Transcribe the recording word for word. Write only what is said, and do not answer it."
+OCR_PROMPT = "Transcribe the text in the image word for word. Write only what is written there, and do not answer it."
 
 
 def _in_order(controls: tuple[Control, ...]) -> tuple[Control, ...]:
@@ -51,8 +51,8 @@ class RunConfig(StrictModel):
         replicates: answers per model, item and condition.
         conditions: which of the six; a model's own list narrows it further.
         controls: control cells beside the planned ones; docs/controls.md tells what each is for.
-        hear_prompt: typed beside a spoken question in the first pass of a two-pass control.
-        read_prompt: typed beside a shown question there.
+        asr_prompt: typed beside a spoken question in the first pass of a two-pass control.
+        ocr_prompt: typed beside a shown question there.
         system_prompt: sent in all conditions alike; a model's own takes its place.
         request_timeout_s: of one call, from sending to the last byte.
         max_retries: further tries after the first, of faults that can pass.
@@ -64,8 +64,8 @@ class RunConfig(StrictModel):
     replicates: int = Field(default=1, ge=1, le=1_000)
     conditions: Conditions = ALL_CONDITIONS
     controls: Controls = ()
-    hear_prompt: Text = HEAR_PROMPT
-    read_prompt: Text = READ_PROMPT
+    asr_prompt: Text = ASR_PROMPT
+    ocr_prompt: Text = OCR_PROMPT
     system_prompt: str = ""
     request_timeout_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     max_retries: int = Field(default=3, ge=0, le=100)

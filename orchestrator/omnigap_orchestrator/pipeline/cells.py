@@ -263,7 +263,7 @@ class PlannedCells:
 
     @property
     def _prompts(self) -> dict[Modality, str]:
-        return {Modality.SPEECH: self.config.run.hear_prompt, Modality.IMAGE: self.config.run.read_prompt}
+        return {Modality.SPEECH: self.config.run.asr_prompt, Modality.IMAGE: self.config.run.ocr_prompt}
 
     def first_pass_prompts(self) -> tuple[str, ...]:
         """What is typed in the first passes of this plan: beside spoken questions, beside shown ones."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from omnigap_orchestrator.extras.importers import read_results
+from omnigap_orchestrator.extras.importers.table import read_results
 from omnigap_orchestrator.results import TableError
 
 

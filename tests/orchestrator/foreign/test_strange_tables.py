@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from omnigap_orchestrator.extras.importers import join_results, read_controls, read_results
+from omnigap_orchestrator.extras.importers.table import join_results, read_controls, read_results
 from omnigap_orchestrator.results import TableError
 
 HEADER = "item_id,condition,score"

@@ -14,7 +14,7 @@ import omnigap_orchestrator.pipeline.score as scoring
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Condition, Reason
-from omnigap_orchestrator.config.sections import HEAR_PROMPT, READ_PROMPT
+from omnigap_orchestrator.config.sections import ASR_PROMPT, OCR_PROMPT
 from omnigap_orchestrator.plan import BLANK_TEXT
 from omnigap_orchestrator.results import CONTROLS_SCHEMA
 from omnigap_services.adapter import NATIVE, Request, Turn
@@ -29,7 +29,7 @@ def paris(turn: Turn) -> None:
 
 
 def asks_to_write_down(request: Request) -> bool:
-    return request.parts[-1] in (HEAR_PROMPT, READ_PROMPT)
+    return request.parts[-1] in (ASR_PROMPT, OCR_PROMPT)
 
 
 async def trio(host: Serve, root: Path, controls: list[str], **run: object) -> tuple[Setting, Double, Double]:
@@ -104,7 +104,7 @@ async def test_in_two_passes_a_model_answers_its_own_transcript(tmp_path: Path, 
         how = "told" if isinstance(turn.request.carrier, AudioClip) else "shown"
         say(turn, f"I was {how} {identity(turn.request)}" if asks_to_write_down(turn.request) else "Paris")
 
-    setting, _, _ = await trio(host, tmp_path, ["two-pass"], hear_prompt=HEAR_PROMPT)
+    setting, _, _ = await trio(host, tmp_path, ["two-pass"], asr_prompt=ASR_PROMPT)
     model = Double(own_words)
     setting.models = {"omni": [await host(model)]}
     setting.model = {"decoding": {"max_new_tokens": 4, "temperature": 0.0}}
@@ -209,11 +209,11 @@ async def test_another_prompt_asks_the_first_passes_again(tmp_path: Path, host: 
     setting, model, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t", "i2t"])
     await setting.execute()
     before = len(model.asked)
-    setting.tables = {"run": {"controls": ["two-pass"], "conditions": ["s2t", "i2t"], "hear_prompt": "Write it down."}}
+    setting.tables = {"run": {"controls": ["two-pass"], "conditions": ["s2t", "i2t"], "asr_prompt": "Write it down."}}
     await setting.execute()
     prompts = [request.parts[-1] for request in model.asked[before:]]
     assert prompts.count("Write it down.") == 3
-    assert READ_PROMPT not in prompts
+    assert OCR_PROMPT not in prompts
 
 
 async def test_restrictions_hold_for_control_cells_too(tmp_path: Path, host: Serve) -> None:

@@ -86,7 +86,7 @@ def test_controls_are_read_in_any_order_and_named_in_errors() -> None:
     with pytest.raises(ConfigError, match=r"--controls: must be one of 'two-pass', 'blank' or 'repeat'"):
         load_config(None, {"run.controls": ["twopass"]})
     with pytest.raises(ConfigError, match="--hear-prompt"):
-        load_config(None, {"run.hear_prompt": " "})
+        load_config(None, {"run.asr_prompt": " "})
 
 
 def test_every_control_is_planned_once_for_each_cell_it_stands_beside() -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from omnigap_orchestrator.analysis import AnalysisOptions, analyse
-from omnigap_orchestrator.extras.importers import Published, read_published
+from omnigap_orchestrator.extras.importers.results import Published, read_published
 from omnigap_orchestrator.presets import (
     PresetError,
     ResultsPreset,

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.config import load_config
-from omnigap_orchestrator.extras.importers import read_published
+from omnigap_orchestrator.extras.importers.results import read_published
 from omnigap_orchestrator.items import load_items
 from omnigap_orchestrator.plan import metric_rules
 from omnigap_orchestrator.presets import PresetError, load_preset

@@ -12,7 +12,8 @@ import tiny_voices
 from hosting import Built
 from served_doubles import Serve
 
-from omnigap_orchestrator.extras.conform import Status, conform
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.adapter import Adapter
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
 from omnigap_services.hf.chat.adapter import ChatAdapter

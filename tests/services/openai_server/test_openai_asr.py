@@ -16,7 +16,8 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip, decode_audio
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.extras.conform import Status, conform
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.openai_server.transcription.adapter import TranscriptionAdapter
 from omnigap_services.options import OptionsError
 

@@ -19,7 +19,8 @@ from omnigap.errors import ContractError
 from omnigap.media import encode_pcm16, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
-from omnigap_orchestrator.extras.conform import Status, conform
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.openai_server.speech.adapter import SpeechAdapter
 from omnigap_services.options import OptionsError
 

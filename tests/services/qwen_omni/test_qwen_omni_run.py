@@ -12,7 +12,8 @@ from running import Setting, Silent, outcomes
 from served_doubles import Serve
 
 from omnigap.vocabulary import CONDITIONS
-from omnigap_orchestrator.extras.conform import Status, conform
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_orchestrator.run import report
 from omnigap_services.asr.adapter import AsrAdapter
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT

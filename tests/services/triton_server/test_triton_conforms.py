@@ -13,7 +13,8 @@ from triton_env import EXAMPLE
 from triton_options import FILES, OMNI, STREAM
 from triton_process import Triton
 
-from omnigap_orchestrator.extras.conform import Status, conform
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import conform
 
 # It speaks where it hears: it gives the clip back.
 PARROT = {**FILES, "conditions": ["t2t", "s2t", "i2t", "s2s"]}

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
 
-from omnigap.vocabulary import Condition
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import ERROR_DOMAIN, Condition, Reason
+from omnigap_orchestrator.extras.conform.reply import Reply
 from omnigap_orchestrator.extras.conform.subject import Subject
 
 
@@ -112,3 +114,24 @@ def where_a_call_alone_works(tries: InCondition) -> Plain:
         return await tries(subject, condition) if alone.whole else skipped(f"a call alone {alone}: mend that first")
 
     return where_it_works(after_one)
+
+
+def fault_in_refusal(reply: Reply, *reasons: Reason) -> str:
+    """What is wrong with a refusal that should carry one of the reasons; empty where nothing is."""
+    wanted = " or ".join(reasons)
+    if reply.fault is None:
+        return f"{reply} instead of being refused: refuse it with {wanted}"
+    if reply.fault.domain != ERROR_DOMAIN:
+        return f"{reply}: attach google.rpc.ErrorInfo of domain {ERROR_DOMAIN!r} and reason {wanted}"
+    if not reply.fault.has(*reasons):
+        return f"{reply}: the reason for this is {wanted}"
+    return ""
+
+
+async def refused(subject: Subject, request: pb.GenerateRequest, *reasons: Reason) -> Finding:
+    """Sends a request that must be refused with one of the reasons."""
+    reply = await subject.ask(request)
+    if fault := fault_in_refusal(reply, *reasons):
+        return failed(fault)
+    assert reply.fault is not None
+    return passed(f"{reply.fault.reason}: {reply.fault.message}")

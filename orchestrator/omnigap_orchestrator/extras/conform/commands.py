@@ -12,7 +12,7 @@ import click
 from omnigap_orchestrator.cli.options import friendly
 
 if TYPE_CHECKING:
-    from omnigap_orchestrator.extras.conform import Conformance
+    from omnigap_orchestrator.extras.conform.suite import Conformance
 
 _ADDRESS = re.compile(r"(\[[^\]]+\]|[^\[\]/:\s]+):\d{1,5}")
 _COLOURS = {"passed": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
@@ -39,7 +39,8 @@ def conform(
     from rich.console import Console
 
     from omnigap.channel import check_proxy
-    from omnigap_orchestrator.extras.conform import SUITE, Check, conform
+    from omnigap_orchestrator.extras.conform.check import Check
+    from omnigap_orchestrator.extras.conform.suite import SUITE, conform
 
     if not _ADDRESS.fullmatch(address):
         raise click.BadParameter(f"{address!r} is not of the form HOST:PORT, such as 127.0.0.1:50051")
@@ -89,7 +90,7 @@ def _print(found: Conformance) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from omnigap_orchestrator.extras.conform import Status
+    from omnigap_orchestrator.extras.conform.check import Status
 
     console = Console()
     title = Text(f"{found.name or 'unknown service'} at {found.address}", style="bold")

@@ -11,10 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from omnigap.convert import modality_to_proto
 from omnigap.media import encode_pcm16, encode_png, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import ERROR_DOMAIN, Condition, Modality, Reason
-from omnigap_orchestrator.extras.conform.check import Finding, failed, passed
-from omnigap_orchestrator.extras.conform.reply import Reply
-from omnigap_orchestrator.extras.conform.subject import Subject
+from omnigap.vocabulary import Condition, Modality
 
 RATE = 16_000
 _SECONDS = 1.0
@@ -72,27 +69,3 @@ def picture(words: str) -> bytes:
     image = Image.new("RGB", (480, 80), "white")
     ImageDraw.Draw(image).text((20, 22), words, fill="black", font=ImageFont.load_default(28))
     return encode_png(image)
-
-
-# Whether a call was refused as it should be.
-
-
-def fault_in_refusal(reply: Reply, *reasons: Reason) -> str:
-    """What is wrong with a refusal that should carry one of the reasons; empty where nothing is."""
-    wanted = " or ".join(reasons)
-    if reply.fault is None:
-        return f"{reply} instead of being refused: refuse it with {wanted}"
-    if reply.fault.domain != ERROR_DOMAIN:
-        return f"{reply}: attach google.rpc.ErrorInfo of domain {ERROR_DOMAIN!r} and reason {wanted}"
-    if not reply.fault.has(*reasons):
-        return f"{reply}: the reason for this is {wanted}"
-    return ""
-
-
-async def refused(subject: Subject, request: pb.GenerateRequest, *reasons: Reason) -> Finding:
-    """Sends a request that must be refused with one of the reasons."""
-    reply = await subject.ask(request)
-    if fault := fault_in_refusal(reply, *reasons):
-        return failed(fault)
-    assert reply.fault is not None
-    return passed(f"{reply.fault.reason}: {reply.fault.message}")

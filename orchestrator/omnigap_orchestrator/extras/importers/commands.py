@@ -12,7 +12,7 @@ import click
 import polars as pl
 
 from omnigap_orchestrator.cli.options import friendly
-from omnigap_orchestrator.extras.importers import read_controls
+from omnigap_orchestrator.extras.importers.table import read_controls
 from omnigap_orchestrator.pipeline.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def tables_in(
     Raises:
         TableError, PresetError: for what can't be read, and for flags that do not fit the files.
     """
-    from omnigap_orchestrator.extras.importers import join_results, read_published
+    from omnigap_orchestrator.extras.importers.results import read_published
+    from omnigap_orchestrator.extras.importers.table import join_results
     from omnigap_orchestrator.presets import load_preset
     from omnigap_orchestrator.results import TableError
 

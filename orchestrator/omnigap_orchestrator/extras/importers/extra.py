@@ -24,6 +24,6 @@ class Importers(Extra):
     }
 
     def read_results(self, path: Path) -> pl.DataFrame | None:
-        from omnigap_orchestrator.extras.importers import read_results
+        from omnigap_orchestrator.extras.importers.table import read_results
 
         return read_results(path)

@@ -1,1 +1,0 @@
-"""Which form of question and answer a product should take for each task."""

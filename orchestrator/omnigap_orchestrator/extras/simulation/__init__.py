@@ -1,1 +1,0 @@
-"""Known truths put through the analysis: do its intervals hold?"""

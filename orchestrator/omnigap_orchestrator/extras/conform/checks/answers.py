@@ -7,8 +7,16 @@ import math
 from omnigap.convert import finish_from_proto
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Reason
-from omnigap_orchestrator.extras.conform.check import NONE_ANSWERED, Finding, check, judged, skipped
-from omnigap_orchestrator.extras.conform.questions import fault_in_refusal, question, refused, request_of
+from omnigap_orchestrator.extras.conform.check import (
+    NONE_ANSWERED,
+    Finding,
+    check,
+    fault_in_refusal,
+    judged,
+    refused,
+    skipped,
+)
+from omnigap_orchestrator.extras.conform.questions import question, request_of
 from omnigap_orchestrator.extras.conform.reply import Reply
 from omnigap_orchestrator.extras.conform.subject import Subject
 

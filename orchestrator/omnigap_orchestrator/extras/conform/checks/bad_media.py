@@ -13,12 +13,11 @@ from omnigap.channel import MAX_MESSAGE_BYTES
 from omnigap.media import encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
-from omnigap_orchestrator.extras.conform.check import Finding, check, skipped
+from omnigap_orchestrator.extras.conform.check import Finding, check, refused, skipped
 from omnigap_orchestrator.extras.conform.questions import (
     audio_part,
     image_part,
     picture,
-    refused,
     request_of,
     speech_like,
 )

@@ -19,11 +19,12 @@ from omnigap_orchestrator.extras.conform.check import (
     failed,
     judged,
     passed,
+    refused,
     skipped,
     warned,
     where_it_works,
 )
-from omnigap_orchestrator.extras.conform.questions import question, refused
+from omnigap_orchestrator.extras.conform.questions import question
 from omnigap_orchestrator.extras.conform.reply import Fault
 from omnigap_orchestrator.extras.conform.subject import Subject
 

@@ -17,11 +17,12 @@ from omnigap_orchestrator.extras.conform.check import (
     failed,
     judged,
     passed,
+    refused,
     warned,
     where_a_call_alone_works,
     where_it_works,
 )
-from omnigap_orchestrator.extras.conform.questions import question, refused
+from omnigap_orchestrator.extras.conform.questions import question
 from omnigap_orchestrator.extras.conform.reply import Reply, gather
 from omnigap_orchestrator.extras.conform.subject import Subject
 
