@@ -1,4 +1,4 @@
-"""The README's example model is the tested one, its examples load, and every link of the documentation leads to a file."""
+"""The README's example model is the tested one, its examples load, and every link of the documentation is valid."""
 
 from __future__ import annotations
 
