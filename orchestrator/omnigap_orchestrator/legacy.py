@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-_PANDA = "PANDA is no longer part of omnigap, the score of VoiceBench's sd-qa is its judge's (docs/judge.md, PANDA)"
+_PANDA = "PANDA is no longer part of omnigap, the score of VoiceBench's sd-qa is its judge's (docs/scoring.md, PANDA)"
 
 RULES_OF_0_1_0 = "88b72b64efabbe0d2e81750ed0ca321bab70684c5adc4443377beb9c7b5f1344"
 """0.1.0 named its scoring rules by a SHA-256 over their source; they are version 1."""

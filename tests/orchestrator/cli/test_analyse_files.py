@@ -76,7 +76,7 @@ def test_flags_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 def test_sixty_thousand_items_in_six_conditions_are_analysed(tmp_path: Path) -> None:
-    """A table of 360,000 rows; how long it takes stands in docs/foreign-results.md."""
+    """A table of 360,000 rows; how long it takes stands in docs/external-results.md."""
     items, rng = 60_000, np.random.default_rng(7)
     know = rng.random(items)
     frames = [

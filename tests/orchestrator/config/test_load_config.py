@@ -39,11 +39,11 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
 def test_the_documented_example_holds_every_default_that_it_says(tmp_path: Path) -> None:
     (example,) = toml_of("config.md")
     config = read(tmp_path, example)
-    assert [model.name for model in config.models] == ["my-omni", "cascade"]
+    assert [model.name for model in config.models] == ["my-omni", "demo"]
     assert config.models[0].decoding.extra == {"thinking": "false"}
     assert config.models[0].decoding.temperature == 0.0
     assert config.models[1].decoding.temperature is None
-    assert config.fleet.services["cascade"].replicas == 1
+    assert config.fleet.services["demo"].replicas == 1
     # All sections that are not examples by nature stand at their defaults.
     written, plain = config.model_dump(), Config().model_dump()
     for section in ("run", "items", "carriers", "tts", "report", "analysis"):
@@ -55,8 +55,8 @@ def test_the_documented_example_names_every_key(tmp_path: Path) -> None:
     (example,) = toml_of("config.md")
     config = read(tmp_path, example)
     parts = [config.run, config.items, config.carriers.image, config.carriers.speech, config.models[0]]
-    parts += [config.models[0].decoding, config.scorer, config.fleet, config.fleet.services["cascade"]]
-    parts += [config.report, config.analysis, config.reader]
+    parts += [config.models[0].decoding, config.scorer, config.fleet, config.fleet.services["demo"]]
+    parts += [config.report, config.analysis, config.ocr, config.routing]
     keys = {key for part in parts for key in type(part).model_fields}
     # `builtin` only says what leaving `path` out says.
     missing = {key for key in keys - {"builtin"} if not re.search(rf"\b{key}\b", example)}
@@ -203,6 +203,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_sets_panda_names_the_key_and_the_page(tmp_path: Path) -> None:
     found = message(tmp_path, '[scoring]\npanda = "classifier"\n')
-    assert "my.toml: scoring.panda: PANDA is no longer part of omnigap" in found and "docs/judge.md" in found
+    assert "my.toml: scoring.panda: PANDA is no longer part of omnigap" in found and "docs/scoring.md" in found
     found = message(tmp_path, '[scoring.tasks]\nsd-qa = "voicebench_panda"\n')
     assert "scoring.tasks.sd-qa: PANDA" in found and "write judge and add a [judge]" in found

@@ -1,4 +1,4 @@
-"""What docs/judge.md and docs/foreign-results.md show can be typed as it stands."""
+"""What docs/scoring.md and docs/external-results.md show can be typed as it stands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (DOCS / document).read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("document", ["judge.md", "foreign-results.md"])
+@pytest.mark.parametrize("document", ["scoring.md", "external-results.md"])
 def test_configurations_load(document: str, tmp_path: Path) -> None:
     loaded = 0
     for number, block in enumerate(blocks(document, "toml")):
@@ -35,24 +35,24 @@ def test_configurations_load(document: str, tmp_path: Path) -> None:
 
 
 def test_the_rubric_of_ones_own_is_a_rubric() -> None:
-    (block,) = (block for block in blocks("judge.md", "toml") if 'prompt = """' in block)
+    (block,) = (block for block in blocks("scoring.md", "toml") if 'prompt = """' in block)
     assert rubric_of("own", block, ".toml").scale == "0 to 10"
 
 
 def test_the_items_load(tmp_path: Path) -> None:
-    (block,) = blocks("judge.md", "json")
+    (block,) = blocks("scoring.md", "json")
     (tmp_path / "items.jsonl").write_text(block, encoding="utf-8")
     assert [item.metric for item in collect(jsonl_rows(tmp_path / "items.jsonl"))] == ["refusal", "ifeval", "judge"]
     assert all(json.loads(line) for line in block.strip().split("\n"))
 
 
 def test_every_metric_subset_rubric_and_preset_is_told() -> None:
-    told = (DOCS / "judge.md").read_text(encoding="utf-8")
+    told = (DOCS / "scoring.md").read_text(encoding="utf-8")
     for name in (*metric_names(), *SHIPPED):
         assert f"`{name}`" in told, name
     for subset in scoring_presets()["voicebench"]:
         assert subset.removesuffix("_speaker") in told, subset
-    foreign = (DOCS / "foreign-results.md").read_text(encoding="utf-8")
+    foreign = (DOCS / "external-results.md").read_text(encoding="utf-8")
     for name in preset_names():
         assert f"`{name}`" in foreign, name
 
@@ -60,11 +60,11 @@ def test_every_metric_subset_rubric_and_preset_is_told() -> None:
 def test_the_mapping_names_every_key_of_a_column() -> None:
     from omnigap_orchestrator.config import ColumnConfig
 
-    told = (DOCS / "foreign-results.md").read_text(encoding="utf-8") + (DOCS / "items.md").read_text(encoding="utf-8")
+    told = (DOCS / "external-results.md").read_text(encoding="utf-8") + (DOCS / "items.md").read_text(encoding="utf-8")
     assert [key for key in ColumnConfig.model_fields if not re.search(rf"\b{key}\b", told)] == []
     assert "preset" in ItemsConfig.model_fields
 
 
 def test_the_notebooks_lines_compile() -> None:
-    for block in blocks("foreign-results.md", "python"):
-        compile(block, "foreign-results.md", "exec")
+    for block in blocks("external-results.md", "python"):
+        compile(block, "external-results.md", "exec")

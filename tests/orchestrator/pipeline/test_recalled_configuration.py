@@ -52,5 +52,5 @@ def test_a_folder_of_0_1_0_that_did_not_set_panda_is_read(tmp_path: Path) -> Non
 def test_a_folder_of_0_1_0_that_set_panda_names_the_key_and_the_page(
     tmp_path: Path, scoring: dict[str, object], key: str
 ) -> None:
-    with pytest.raises(FolderError, match=rf"config\.json: {key}: PANDA is no longer part of omnigap.*docs/judge\.md"):
+    with pytest.raises(FolderError, match=rf"config\.json: {key}: PANDA is no longer part.*docs/scoring\.md"):
         load_plan(folder_of_0_1_0(tmp_path, scoring))

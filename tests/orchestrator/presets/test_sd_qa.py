@@ -67,7 +67,7 @@ def test_its_items_go_to_a_judge_unless_the_configuration_names_another_metric(t
 
 
 def test_the_documented_script_writes_a_table_that_analyse_takes(tmp_path: Path) -> None:
-    page = (DOCS / "judge.md").read_text(encoding="utf-8")
+    page = (DOCS / "scoring.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"```python\n(import csv\n.*?)```", page, re.DOTALL)
     (tmp_path / "panda_scores.py").write_text(script)
     # In place of the published package, which downloads its classifier.

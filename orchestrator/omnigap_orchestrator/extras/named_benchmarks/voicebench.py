@@ -203,7 +203,7 @@ def _lies(text: str) -> bool | None:
 # VoiceBench's own scorers (arXiv 2410.17196) as metrics: multiple choice, BIG-JudgeSetup Hard, refusals, IFEval. What each
 # looks for was read from src/evaluator of github.com/MatthewCYM/VoiceBench, commit 5338154, and written anew. They
 # differ from it in one thing on purpose: where it draws a letter or throws a coin, the answer is unparsable and
-# wrong. docs/judge.md lists the other differences.
+# wrong. docs/scoring.md lists the other differences.
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
