@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, create_model, model_validator
 
@@ -64,6 +64,17 @@ class Config(StrictModel):
     network: NetworkConfig = NetworkConfig()
     report: ReportConfig = ReportConfig()
     analysis: AnalysisConfig = AnalysisConfig()
+
+    # `Config(...)` and `Config.model_validate(...)` give the class with the sections of extras. It is made on first use
+    # and not when this module is imported, because the modules of those sections import this package.
+    def __new__(cls, *args: object, **values: object) -> Self:
+        made = _with_extras() if cls is Config else cls
+        return object.__new__(made)  # type: ignore[return-value]
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        made = _with_extras() if cls is Config else cls
+        return super(Config, made).model_validate(obj, **options)  # type: ignore[return-value, misc]
 
     def section(self, key: str, model: type[_Section]) -> _Section:
         """The section that an extra registered under `key`; its defaults where the configuration has none."""
@@ -156,7 +167,7 @@ def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict
     for key, value in given.items():
         _set(table, key, _from_here(value))
     try:
-        return _with_extras().model_validate(table, context=context)
+        return Config.model_validate(table, context=context)
     except ValidationError as error:
         found = faults(error)
         of_flags = [_by_flag(fault, given) for fault in found]

@@ -52,7 +52,7 @@ def key_of(cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | Non
 def _scored_by(cell: PlannedCell) -> tuple[str, ...]:
     """What else a score depends on: metric, what it looks at beyond the golds, judge with rubric."""
     item = cell.item
-    # VoiceBench's BIG-JudgeSetup Hard rules read the task from the id.
+    # VoiceBench's BIG-Bench Hard rules read the task from the id.
     named = item.id if cell.metric == "voicebench_bbh" else ""
     checks = "\n".join(f"{check.kind} {check.arguments}" for check in item.checks)
     # A judge is shown the instruction as well; no other metric looks at it.

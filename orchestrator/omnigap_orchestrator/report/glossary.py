@@ -142,7 +142,7 @@ _ALL = (
     Definition(
         "entities",
         "NE-WER and NE-FNR",
-        "Errors on the answers alone, after ContextASR-JudgeSetup: NE-WER is the word error rate over gold answers and "
+        "Errors on the answers alone, after ContextASR-Bench: NE-WER is the word error rate over gold answers and "
         "aliases that the reference holds, each matched with what was heard for it; NE-FNR the share that was not "
         "heard exactly.",
     ),

@@ -1,4 +1,4 @@
-"""Entity errors of a transcript after ContextASR-JudgeSetup (arXiv 2507.05727): NE-WER and NE-FNR over gold answers."""
+"""Entity errors of a transcript after ContextASR-Bench (arXiv 2507.05727): NE-WER and NE-FNR over gold answers."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ def _score_letter(item: Item, text: str, answer: str) -> Scored:
 
 
 def _score_entities(item: Item, text: str, answer: str) -> Scored:
-    # ContextASR-JudgeSetup's 1 - NE-FNR: the share of the entities that stand in the answer, each as often as it should.
+    # ContextASR-Bench's 1 - NE-FNR: the share of the entities that stand in the answer, each as often as it should.
     found = entity_errors(" ".join(item.answers), text, item.answers, item.language)
     return Scored(0.0 if found.ne_fnr is None else 1 - found.ne_fnr, "entities", answer)
 

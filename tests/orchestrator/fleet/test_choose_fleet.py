@@ -144,23 +144,23 @@ async def test_scoring_alone_needs_no_fleet_and_plans_what_the_fleet_would_bring
 
 
 async def test_the_reader_is_started_only_where_it_is_wanted(compose: dict[str, tuple[Role, int]]) -> None:
-    only = Required((), scorer=False, tts=False, reader=True)
+    only = Required((), scorer=False, tts=False, ocr=True)
     assert (await chosen(wanted=only)).description == "embedded fleet: ocr as child processes of this machine"
     for wanted in (None, Required(("cascade",))):
         assert "ocr" not in (await chosen(FleetKind.EMBEDDED, CONFIGURED, wanted)).description
-    both = Required((), scorer=False, tts=False, reader=True)
+    both = Required((), scorer=False, tts=False, ocr=True)
     assert "ocr" in (await chosen(FleetKind.EMBEDDED, CONFIGURED, both)).description
 
 
 async def test_composes_reader_is_found_where_its_profile_is_up(
     compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
-    only = Required((), scorer=False, tts=False, reader=True)
-    with pytest.raises(FleetError, match=r"--image-reader.*docker compose --profile ocr up"):
+    only = Required((), scorer=False, tts=False, ocr=True)
+    with pytest.raises(FleetError, match=r"--ocr.*docker compose --profile ocr up"):
         await chosen(FleetKind.STATIC, wanted=only)
     await serve_compose(compose, host_wire, "ocr")
     for kind in (FleetKind.AUTO, FleetKind.STATIC):
         fleet = await chosen(kind, wanted=only)
         assert fleet.description.startswith("static fleet: Compose's services answer on their loopback ports (ocr ")
         async with fleet as endpoints:
-            assert endpoints == Endpoints({}, (), (), reader=(f"127.0.0.1:{compose['ocr'][1]}",))
+            assert endpoints == Endpoints({}, (), (), ocr=(f"127.0.0.1:{compose['ocr'][1]}",))

@@ -71,7 +71,7 @@ async def test_a_run_and_the_same_command_again(tmp_path: Path, host: Serve, cou
 async def test_a_command_on_a_stored_run(tmp_path: Path, host: Serve, counted: Counter[str], name: str) -> None:
     setting = await two_cells(host, tmp_path)
     if name == "verify":
-        setting.tables = {**setting.tables, "reader": {"endpoints": [await host(Double())]}}
+        setting.tables = {**setting.tables, "ocr": {"endpoints": [await host(Double())]}}
     await setting.drive()
     counted.clear()
     arguments = [name, "--run-dir", setting.folder.root]

@@ -73,6 +73,6 @@ async def test_labels_stay_where_the_tables_keep_to_verified_items(tmp_path: Pat
     blank = {name: pl.Series(name, [None] * 3, dtype) for name, dtype in VERIFICATION_SCHEMA.items()}
     verification = pl.DataFrame({**blank, **facts, "verdict": verdicts}, schema=VERIFICATION_SCHEMA)
     verification.write_parquet(setting.folder.verification)
-    summary = report(setting.folder, Silent(), labels=labels, verified_only=True).to_json()
+    summary = report(setting.folder, Silent(), given={"labels": labels, "verified_only": True}).to_json()
     assert not summary["asr_correction_note"]
     assert [(row["n"], row["labelled"]) for row in summary["human"]] == [(2, 2), (2, 2)]

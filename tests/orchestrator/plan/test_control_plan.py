@@ -85,7 +85,7 @@ def test_controls_are_read_in_any_order_and_named_in_errors() -> None:
     assert load_config().run.controls == ()
     with pytest.raises(ConfigError, match=r"--controls: must be one of 'two-pass', 'blank' or 'repeat'"):
         load_config(None, {"run.controls": ["twopass"]})
-    with pytest.raises(ConfigError, match="--hear-prompt"):
+    with pytest.raises(ConfigError, match="--asr-prompt"):
         load_config(None, {"run.asr_prompt": " "})
 
 

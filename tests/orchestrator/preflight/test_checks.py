@@ -10,12 +10,12 @@ import pytest
 from running import item, orchestrate
 
 from omnigap_orchestrator.config import Config, load_config
+from omnigap_orchestrator.extras.asr_correction.measure import CALIBRATE
+from omnigap_orchestrator.extras.readback.run import VERIFY
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.items.row import read_row
 from omnigap_orchestrator.preflight import (
-    CALIBRATE,
     CHECKS,
-    VERIFY,
     WHOLE,
     Check,
     Finding,

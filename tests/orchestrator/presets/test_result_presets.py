@@ -167,7 +167,7 @@ def test_vista_bench_tells_text_from_drawn_text_by_the_data_sets_name() -> None:
     read_in = read(
         "vista-bench",
         "tiny_VISTA-Bench_norm_exact_matching_result.tsv",
-        "tiny_VISTA-JudgeSetup-VT_exact_matching_result.tsv",
+        "tiny_VISTA-Bench-VT_exact_matching_result.tsv",
     )
     assert scores(read_in, condition="t2t") == {
         "multimodal reasoning/3": 1,
@@ -218,7 +218,7 @@ def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_number_beyond_its_scale_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "m_VISTA-JudgeSetup.csv"
+    path = tmp_path / "m_VISTA-Bench.csv"
     path.write_text("index,category,prediction,answer,hit\n1,a,A,A,3\n")
     with pytest.raises(PresetError, match="hit is 3, beyond its scale of 0 to 1"):
         read_published([path], results_of("vista-bench"))

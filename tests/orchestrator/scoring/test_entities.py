@@ -1,4 +1,4 @@
-"""NE-WER and NE-FNR count what was heard of the entities, as ContextASR-JudgeSetup defines them."""
+"""NE-WER and NE-FNR count what was heard of the entities, as ContextASR-Bench defines them."""
 
 import pytest
 

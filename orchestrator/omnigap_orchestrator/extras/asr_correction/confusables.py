@@ -153,7 +153,7 @@ BINARY = frozenset(
 """Metrics that compare with a gold answer and say right or wrong; of others q1 and q0 mean nothing."""
 
 ANSWER = "{answer}"
-"""Stands for the answer in a carrier sentence."""
+"""Stands for the answer in a template sentence."""
 
 _TRIES = 12
 
@@ -176,7 +176,7 @@ class Utterance:
 
     Attributes:
         truth: the bare answer.
-        spoken: the answer in its carrier sentence, as the voice gets it.
+        spoken: the answer in its template sentence, as the voice gets it.
         metric: that scores the item's answers in the run.
     """
 
@@ -193,7 +193,7 @@ class Utterances:
 
     Attributes:
         not_binary: items left out since their metric has grades, or no gold answer.
-        unscorable: items left out since their gold answer, said in its carrier sentence, scores 0 as text.
+        unscorable: items left out since their gold answer, said in its template sentence, scores 0 as text.
         without_alike: items for which nothing that sounds alike was found.
     """
 
@@ -206,7 +206,7 @@ class Utterances:
 def utterances(
     items: Sequence[Item],
     rules: MetricRules | None = None,
-    carrier: str | None = None,
+    template: str | None = None,
     per_type: int | None = None,
 ) -> Utterances:
     """The gold answer, a plain foil and a sound-alike of every item; the same every time.
@@ -216,14 +216,14 @@ def utterances(
 
     Args:
         rules: what the configuration says of metrics; None: each answer type's own.
-        carrier: a sentence with `{answer}`; None: the bare answer, and "Option B." for a letter, as models say it.
+        template: a sentence with `{answer}`; None: the bare answer, and "Option B." for a letter, as models say it.
         per_type: at most so many items of each answer type.
 
     Raises:
-        CalibrationError: where the carrier lacks its `{answer}`, or no item has a binary metric.
+        CalibrationError: where the template lacks its `{answer}`, or no item has a binary metric.
     """
-    if carrier is not None and ANSWER not in carrier:
-        raise CalibrationError(f"--carrier {carrier!r} has no {ANSWER}: write one like 'The answer is {ANSWER}.'")
+    if template is not None and ANSWER not in template:
+        raise CalibrationError(f"--template {template!r} has no {ANSWER}: write one like 'The answer is {ANSWER}.'")
     metrics = {item.id: metric_of(item, rules or MetricRules()) for item in items}
     binary = [item for item in items if metrics[item.id] in BINARY and item.answers]
     if not binary:
@@ -240,38 +240,38 @@ def utterances(
         if per_type is not None and taken[item.answer_type] >= per_type:
             continue
         metric = metrics[item.id]
-        gold = _first(item, Foil.GOLD, iter(item.answers[:1]), carrier, metric)
+        gold = _first(item, Foil.GOLD, iter(item.answers[:1]), template, metric)
         if gold is None:
             unscorable += 1
             continue
         taken[item.answer_type] += 1
-        plain = _first(item, Foil.PLAIN, pools.plain(item), carrier, metric)
-        alike = _first(item, Foil.SOUND_ALIKE, pools.alike(item), carrier, metric)
+        plain = _first(item, Foil.PLAIN, pools.plain(item), template, metric)
+        alike = _first(item, Foil.SOUND_ALIKE, pools.alike(item), template, metric)
         without_alike += alike is None
         said += [utterance for utterance in (gold, plain, alike) if utterance is not None]
     if not said:
         raise CalibrationError(
             f"no gold answer of {len(binary)} items counts as right when it is said"
-            + (" bare" if carrier is None else f" as {carrier!r}")
-            + f": give another --carrier with {ANSWER}, or other --items"
+            + (" bare" if template is None else f" as {template!r}")
+            + f": give another --template with {ANSWER}, or other --items"
         )
     return Utterances(tuple(said), len(items) - len(binary), unscorable, without_alike)
 
 
-def in_carrier(item: Item, answer: str, carrier: str | None) -> str:
-    """The answer as it is said: in the carrier sentence, else bare; a lone English letter gets a word before it."""
-    if carrier is not None:
-        return carrier.replace(ANSWER, answer)
+def in_template(item: Item, answer: str, template: str | None) -> str:
+    """The answer as it is said: in the template sentence, else bare; a lone English letter gets a word before it."""
+    if template is not None:
+        return template.replace(ANSWER, answer)
     if len(answer) == 1 and answer.isalpha() and primary_language(item.language) == "en":
         return f"Option {answer}." if item.choices else f"The letter {answer}."
     return answer
 
 
-def _first(item: Item, foil: Foil, candidates: Iterator[str], carrier: str | None, metric: str) -> Utterance | None:
+def _first(item: Item, foil: Foil, candidates: Iterator[str], template: str | None, metric: str) -> Utterance | None:
     """The first candidate that, as text, scores as it must."""
     wanted = 1.0 if foil is Foil.GOLD else 0.0
     for _, truth in zip(range(_TRIES), candidates, strict=False):
-        spoken = in_carrier(item, truth, carrier)
+        spoken = in_template(item, truth, template)
         if score(item, spoken, metric).score == wanted:
             return Utterance(item, foil, truth, spoken, metric)
     return None

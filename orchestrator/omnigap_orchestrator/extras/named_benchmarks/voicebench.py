@@ -76,7 +76,7 @@ def published_letter(response: str) -> str | None:
     return None
 
 
-# The verdict that VoiceBench reads from an answer to its four BIG-JudgeSetup Hard tasks, without the coin that it throws.
+# The verdict that VoiceBench reads from an answer to its four BIG-Bench Hard tasks, without the coin that it throws.
 # src/evaluator/bbh.py of github.com/MatthewCYM/VoiceBench (commit 5338154) lists some 300 phrases, collected from the
 # answers of its models, and throws a coin where none occurs. Here stand a few patterns that read each of those
 # phrases as it does, slips included, and others of their kind too; where nothing is found the answer is unparsable,
@@ -200,7 +200,7 @@ def _lies(text: str) -> bool | None:
     return True if _HONEST.search(text) else None
 
 
-# VoiceBench's own scorers (arXiv 2410.17196) as metrics: multiple choice, BIG-JudgeSetup Hard, refusals, IFEval. What each
+# VoiceBench's own scorers (arXiv 2410.17196) as metrics: multiple choice, BIG-Bench Hard, refusals, IFEval. What each
 # looks for was read from src/evaluator of github.com/MatthewCYM/VoiceBench, commit 5338154, and written anew. They
 # differ from it in one thing on purpose: where it draws a letter or throws a coin, the answer is unparsable and
 # wrong. docs/scoring.md lists the other differences.

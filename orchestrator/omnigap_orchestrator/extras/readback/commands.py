@@ -126,7 +126,7 @@ def print_verification(
     if totals.doubtful:
         console.print(
             "\nDoubtful: no reader read all of it back, which may be the reader's error. Another reader may settle it: "
-            "--image-reader, --speech-reader.",
+            "--ocr, --asr.",
             highlight=False,
         )
     console.print(f"table: {folder.verification}", highlight=False, soft_wrap=True, markup=False)

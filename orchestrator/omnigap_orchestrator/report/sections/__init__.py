@@ -29,25 +29,29 @@ def all_sections(analysis: Analysis, results: pl.DataFrame, collect: CollectMedi
     Args:
         collect: takes the media that a section of an extra shows into the page.
     """
-    found = (
-        gap_section(analysis),
-        effect_section(analysis),
-        task_section(analysis),
-        metrics_section(analysis),
-        architecture_section(analysis),
-        waterfall_section(analysis),
-        controls_section(analysis),
-        consistency_section(analysis),
-        asr_section(analysis, results),
-        variance_section(analysis),
-        power_section(analysis),
-        missing_section(analysis),
-        latency_section(analysis),
-    )
-    sections = [section for section in found if section is not None]
+    # By the key of each section, also where this run has nothing to show in it: extras name their place by these keys.
+    found: list[tuple[str, Section | None]] = [
+        ("gaps", gap_section(analysis)),
+        ("effects", effect_section(analysis)),
+        ("tasks", task_section(analysis)),
+        ("metrics", metrics_section(analysis)),
+        ("types", architecture_section(analysis)),
+        ("waterfall", waterfall_section(analysis)),
+        ("controls", controls_section(analysis)),
+        ("consistency", consistency_section(analysis)),
+        ("asr", asr_section(analysis, results)),
+        ("variance", variance_section(analysis)),
+        ("power", power_section(analysis)),
+        ("missing", missing_section(analysis)),
+        ("latency", latency_section(analysis)),
+    ]
     for extra in extras():
         for section in extra.report_sections(analysis, results, collect):
-            # Behind its place, and behind other extras' sections of the same place.
-            ahead = [at for at, other in enumerate(sections) if section.after in (other.key, other.after)]
-            sections.insert(ahead[-1] + 1 if ahead else len(sections), section)
-    return tuple(sections)
+            # Behind its place, and behind sections of other extras that follow the same place.
+            ahead = [
+                at
+                for at, (key, other) in enumerate(found)
+                if section.after == key or (other is not None and section.after == other.after)
+            ]
+            found.insert(ahead[-1] + 1 if ahead else len(found), (section.key, section))
+    return tuple(section for _, section in found if section is not None)

@@ -15,11 +15,11 @@ from verifiable import Make, Verifiable, maker
 
 from omnigap.media import encode_png
 from omnigap.vocabulary import Condition, Modality
-from omnigap_orchestrator.extras.readback.run import Choices
+from omnigap_orchestrator.extras.readback.run import Choices, verify
 from omnigap_orchestrator.extras.readback.select import only, verified_items
 from omnigap_orchestrator.extras.readback.table import VERIFICATION_SCHEMA
 from omnigap_orchestrator.pipeline.folder import FolderError
-from omnigap_orchestrator.run import report, verify
+from omnigap_orchestrator.run import report
 from omnigap_services.adapter import NATIVE
 
 FRANCE, SPAIN, PERU = (f"What is the capital of {place}?" for place in ("France", "Spain", "Peru"))
@@ -77,7 +77,7 @@ async def test_another_reader_settles_what_the_first_misread(made: Make, host: S
     del run.readers.spoiled[Modality.IMAGE][SPAIN]
     viewer = {Condition(Modality.IMAGE, Modality.TEXT): NATIVE}
     second = await host(Double(run.readers.read, name="second", conditions=viewer))
-    table = await verified(run, image_reader=(second,), modalities=(Modality.IMAGE,))
+    table = await verified(run, ocr=(second,), modalities=(Modality.IMAGE,))
     assert set(table.filter(modality="image", item_id="spain")["reader"]) == {"eye", "second"}
     assert verdicts(table)["spain"] == "kept"
     # Two able readers miss the same word: now it is the carrier's.
@@ -92,7 +92,7 @@ async def test_the_same_weights_with_other_settings_are_no_second_opinion(made: 
     for setting in ("a", "b"):
         card = {"conditions": viewer, "weights_revision": "w1", "settings": {"side": setting}}
         reader = await host(Double(run.readers.read, name="twin", **card))
-        table = await verified(run, image_reader=(reader,), modalities=(Modality.IMAGE,))
+        table = await verified(run, ocr=(reader,), modalities=(Modality.IMAGE,))
     image = table.filter(modality="image", item_id="spain")
     assert image["reader"].to_list() == ["twin"]
     assert image["verdict"].to_list() == ["doubtful"]
@@ -115,8 +115,8 @@ async def test_a_language_that_no_reader_knows_is_unread_and_said(made: Make) ->
     unknown = "does not know the language de: name a reader that does at"
     unread = table.filter(verdict="unread").select("item_id", "modality", "why").rows()
     assert sorted(unread) == [
-        ("schweiz", "image", f"eye {unknown} [reader] endpoints or --image-reader"),
-        ("schweiz", "speech", f"ear {unknown} [scorer] endpoints or --speech-reader"),
+        ("schweiz", "image", f"eye {unknown} [ocr] endpoints or --ocr"),
+        ("schweiz", "speech", f"ear {unknown} [scorer] endpoints or --asr"),
     ]
 
 
@@ -163,7 +163,7 @@ async def test_the_report_can_keep_to_verified_items_and_says_so(made: Make) -> 
     run = await made()
     folder = run.setting.folder
     with pytest.raises(FolderError, match="never read back: call `omnigap-orchestrate verify --run-dir"):
-        report(folder, Silent(), verified_only=True).to_json()
+        report(folder, Silent(), given={"verified_only": True}).to_json()
     run.readers.spoiled[Modality.SPEECH][FRANCE] = "what is"
     await verified(run)
     whole = report(folder, Silent()).to_json()
@@ -173,7 +173,7 @@ async def test_the_report_can_keep_to_verified_items_and_says_so(made: Make) -> 
     assert "images by eye and recordings by ear" in page
     assert {(row["items_kept"], row["items"]) for row in whole["carriers"]["gaps"]} == {("all", 8), ("not_lost", 7)}
     assert whole["conditions"][0]["items"] == 8
-    narrow = report(folder, Silent(), verified_only=True).to_json()
+    narrow = report(folder, Silent(), given={"verified_only": True}).to_json()
     assert {row["items"] for row in narrow["conditions"]} == {7}
     assert "7 of 8 items whose every made carrier was read back" in narrow["notes"][0]
     assert "7 of 8 items whose every made carrier" in folder.report.read_text(encoding="utf-8")
@@ -200,7 +200,7 @@ async def test_lost_content_and_absent_readers_have_exit_codes_of_their_own(made
     run = await made()
     folder = run.setting.folder.root
     run.readers.spoiled[Modality.IMAGE][FRANCE] = ""
-    away = ("--speech-reader", "127.0.0.1:1")
+    away = ("--asr", "127.0.0.1:1")
     ended = await orchestrate("verify", "--run-dir", folder, "--modalities", "speech", *away, folder=run.setting.root)
     assert ended.code == 3, ended.err
     assert "speech carriers stay unread" in ended.err
@@ -233,12 +233,12 @@ async def test_a_reader_that_the_call_names_and_that_is_away_is_no_success(made:
     folder, root = run.setting.folder.root, run.setting.root
     await verified(run)
     call = ("verify", "--run-dir", folder, "--modalities", "image")
-    ended = await orchestrate(*call, "--image-reader", "127.0.0.1:1", folder=root)
+    ended = await orchestrate(*call, "--ocr", "127.0.0.1:1", folder=root)
     assert ended.code == 3, ended.err
-    assert "name another with --image-reader" in ended.err
-    ended = await orchestrate(*call, "--image-reader", "http://eyes", folder=root)
+    assert "name another with --ocr" in ended.err
+    ended = await orchestrate(*call, "--ocr", "http://eyes", folder=root)
     assert ended.code == 2, ended.err
-    assert "--image-reader" in ended.err and "host:port" in ended.err
+    assert "--ocr" in ended.err and "host:port" in ended.err
 
 
 async def test_analyse_keeps_to_verified_items_of_a_runs_own_table(made: Make) -> None:

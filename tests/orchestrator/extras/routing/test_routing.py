@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import (
     IntervalOptions,
@@ -14,6 +13,7 @@ from omnigap_orchestrator.analysis import (
 from omnigap_orchestrator.analysis.intervals import tango
 from omnigap_orchestrator.extras.routing.options import Constraints, RoutingOptions
 from omnigap_orchestrator.extras.routing.routing import Routing, policies_shown, routes_shown, routing
+from tests.orchestrator.analysis.made_up_results import drawn, table
 
 OPTIONS = IntervalOptions(draws=499)
 

@@ -92,10 +92,10 @@ def test_a_lone_letter_is_never_said_bare_and_a_carrier_sentence_is_used_for_all
     question = item("q", "B", AnswerType.LETTER, choices=("one", "two"))
     spoken = {u.foil: u.spoken for u in utterances((question, *CITIES)).said if u.item is question}
     assert spoken[Foil.GOLD] == "Option B."
-    carried = utterances(CITIES, carrier="The answer is {answer}.").said
+    carried = utterances(CITIES, template="The answer is {answer}.").said
     assert all(u.spoken == f"The answer is {u.truth}." for u in carried)
     with pytest.raises(CalibrationError, match=r"--carrier 'It is' has no \{answer\}"):
-        utterances(CITIES, carrier="It is")
+        utterances(CITIES, template="It is")
 
 
 def test_metrics_with_grades_are_refused_alone_and_left_out_among_others() -> None:
@@ -120,4 +120,4 @@ def test_a_sentence_that_no_gold_answer_counts_in_is_refused() -> None:
         item(name, "B", AnswerType.LETTER, choices=("one", "two", "three"), task=name) for name in ("p", "q")
     )
     with pytest.raises(CalibrationError, match=r"no gold answer of 2 items counts as right.*--carrier"):
-        utterances(letters, carrier="It is A or C, not {answer}{answer}.")
+        utterances(letters, template="It is A or C, not {answer}{answer}.")

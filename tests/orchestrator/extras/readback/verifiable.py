@@ -86,7 +86,7 @@ def maker(tmp_path: Path, host: Serve) -> Make:
             [await host(ear)],
             [await host(voice)],
             rows,
-            {"reader": {"endpoints": [await host(eye)]}, **(tables or {})},
+            {"ocr": {"endpoints": [await host(eye)]}, **(tables or {})},
         )
         setting.write()
         for loaded in load_items(str(tmp_path / "items.jsonl")):

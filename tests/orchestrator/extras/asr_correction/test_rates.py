@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.extras.asr_correction.hearing import GOLDS_SCHEMA, hearing
 from omnigap_orchestrator.extras.asr_correction.human import LABELS_SCHEMA, human
 from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence, calibrations_of, effective_size, rates
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import corrected
+from tests.orchestrator.analysis.made_up_results import drawn, table
 
 OPTIONS = IntervalOptions()
 

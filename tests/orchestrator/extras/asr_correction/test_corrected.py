@@ -7,12 +7,12 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn, table
 
 from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.extras.asr_correction.corrected import calibrated
 from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence, calibrations_of, rates
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct
+from tests.orchestrator.analysis.made_up_results import drawn, table
 
 RULE, OPTIONS = MissingRule(), IntervalOptions(draws=499)
 ENTITY = Calibration("entity", 90, 100, 80, 100)

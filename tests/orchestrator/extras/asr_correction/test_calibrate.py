@@ -14,8 +14,9 @@ from served_doubles import Double, Serve, ServeWire, Wire, plain
 
 from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
+from omnigap_orchestrator.extras.asr_correction.measure import calibrate
 from omnigap_orchestrator.preflight import PreflightError
-from omnigap_orchestrator.run import calibrate, report
+from omnigap_orchestrator.run import report
 
 CITIES = ("Paris", "Lisbon", "London", "Oslo", "Berlin", "Madrid")
 ITEMS = tuple(item(f"q{n}", question=f"What is city {n}?", answers=[city]) for n, city in enumerate(CITIES))
@@ -67,7 +68,7 @@ async def test_the_same_call_again_asks_nothing_and_a_new_carrier_only_what_is_n
     again, _ = await measured(setting)
     assert again.equals(first)
     assert (len(voice.asked), len(ears.asked)) == asked
-    await measured(setting, carrier="It is {answer}.")
+    await measured(setting, template="It is {answer}.")
     assert (len(voice.asked), len(ears.asked)) == (2 * asked[0], 2 * asked[1])
 
 
@@ -189,7 +190,7 @@ async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were
     ended = await orchestrate("run", "--config", setting.write(), folder=tmp_path)
     assert ended.code == 0, ended.err
     assert "corrected for the scorer" in ended.out
-    ended = await orchestrate("calibrate", "--config", setting.write(), "--carrier", "So?", folder=tmp_path)
+    ended = await orchestrate("calibrate", "--config", setting.write(), "--template", "So?", folder=tmp_path)
     assert ended.code == 1
     assert "--carrier 'So?' has no {answer}" in ended.err
 
