@@ -74,7 +74,7 @@ class Config(StrictModel):
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
         made = _with_extras() if cls is Config else cls
-        return super(Config, made).model_validate(obj, **options)  # type: ignore[return-value, misc]
+        return super(Config, made).model_validate(obj, **options)  # type: ignore[return-value]
 
     def section(self, key: str, model: type[_Section]) -> _Section:
         """The section that an extra registered under `key`; its defaults where the configuration has none."""

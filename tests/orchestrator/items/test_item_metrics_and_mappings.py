@@ -47,7 +47,7 @@ def test_a_metric_and_checks_are_read_and_written_back(tmp_path: Path) -> None:
         ({"answers": []}, ["answers: is empty"]),
         ({"metric": "ifeval"}, ["checks: is empty", "'ifeval'"]),
         ({"metric": "ifeval", "checks": [{"id": "keywords:nothing"}]}, ["checks[0]", "unknown instruction"]),
-        ({"metric": "ifeval_audible", "checks": [{"id": "punctuation:no_comma"}]}, ["none that can be heard"]),
+        ({"metric": "ifeval_audible", "checks": [{"id": "punctuation:no_comma"}]}, ["no check that can be heard"]),
     ],
 )
 def test_what_a_metric_needs_is_asked_for(tmp_path: Path, fields: dict[str, object], words: list[str]) -> None:

@@ -123,8 +123,8 @@ def _unread(subject: Subject, readers: Sequence[Reader]) -> Judged:
     here = [reader for reader in readers if reader.modality is subject.modality]
     if here and not any(reader.knows(subject.item.language) for reader in here):
         names = ", ".join(dict.fromkeys(reader.name for reader in here))
-        key = "[ocr]" if subject.modality is Modality.IMAGE else "[scorer]"
-        mend = f"name a reader that does at {key} endpoints or --{subject.modality.value}-reader"
+        key, flag = ("[ocr]", "--ocr") if subject.modality is Modality.IMAGE else ("[scorer]", "--asr")
+        mend = f"name a reader that does at {key} endpoints or {flag}"
         return Judged(Verdict.UNREAD, f"{names} does not know the language {subject.item.language}: {mend}")
     return Judged(Verdict.UNREAD, "no reader has read it yet")
 

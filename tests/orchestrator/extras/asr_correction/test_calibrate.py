@@ -192,7 +192,7 @@ async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were
     assert "corrected for the scorer" in ended.out
     ended = await orchestrate("calibrate", "--config", setting.write(), "--template", "So?", folder=tmp_path)
     assert ended.code == 1
-    assert "--carrier 'So?' has no {answer}" in ended.err
+    assert "--template 'So?' has no {answer}" in ended.err
 
 
 async def test_the_command_takes_the_runs_own_configuration_and_items_narrowed_by_its_flags(

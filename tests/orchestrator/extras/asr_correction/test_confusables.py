@@ -94,7 +94,7 @@ def test_a_lone_letter_is_never_said_bare_and_a_carrier_sentence_is_used_for_all
     assert spoken[Foil.GOLD] == "Option B."
     carried = utterances(CITIES, template="The answer is {answer}.").said
     assert all(u.spoken == f"The answer is {u.truth}." for u in carried)
-    with pytest.raises(CalibrationError, match=r"--carrier 'It is' has no \{answer\}"):
+    with pytest.raises(CalibrationError, match=r"--template 'It is' has no \{answer\}"):
         utterances(CITIES, template="It is")
 
 
@@ -119,5 +119,5 @@ def test_a_sentence_that_no_gold_answer_counts_in_is_refused() -> None:
     letters = tuple(
         item(name, "B", AnswerType.LETTER, choices=("one", "two", "three"), task=name) for name in ("p", "q")
     )
-    with pytest.raises(CalibrationError, match=r"no gold answer of 2 items counts as right.*--carrier"):
+    with pytest.raises(CalibrationError, match=r"no gold answer of 2 items counts as right.*--template"):
         utterances(letters, template="It is A or C, not {answer}{answer}.")

@@ -15,7 +15,7 @@ from honest_service import Honest
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.extras.conform.suite import SUITE
 
-DOCS = Path(__file__).parents[2] / "docs" / "contract.md"
+DOCS = Path(__file__).parents[4] / "docs" / "contract.md"
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from omnigap_services.echo import EchoAdapter
 from omnigap_services.espeak.adapter import EspeakAdapter
 from omnigap_services.ocr.adapter import OcrAdapter
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "shout_model.py"
+EXAMPLE = Path(__file__).parents[4] / "examples" / "shout_model.py"
 
 needs_checkpoint = pytest.mark.skipif(
     not (SHIPPED_CHECKPOINT / "model.bin").is_file(), reason=f"NOT CHECKED: {SHIPPED_CHECKPOINT}/model.bin is missing"
