@@ -1,4 +1,4 @@
-# The model `cascade`: text, speech and images in, text and speech out. Its parts can be other services.
+# A cascade: a language model service with ASR, OCR and TTS around it, each a service or an engine in this container.
 # Built from the repository's root: docker build -f docker/cascade.Dockerfile .
 FROM python:3.11-slim-bookworm AS wheel
 WORKDIR /source
@@ -19,7 +19,7 @@ RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir
 COPY constraints.txt docker/requirements/service.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/service.txt
-COPY docker/requirements/cascade*.txt /opt/requirements/
+COPY docker/requirements/cascade.txt /opt/requirements/
 RUN pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/cascade.txt
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl
 

@@ -1,11 +1,11 @@
-"""The audio of a part goes on as it came: it is decoded and encoded only where its rate has to change."""
+"""Audio of a TTS service is passed on unchanged; only a change of rate decodes and encodes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 import pytest
-from cascade_parts import Composed, Parts, a_brain, compose
+from cascade_parts import Composed, Parts, an_llm, compose
 from served_doubles import RATE, Serve, ServeWire, Wire, complete, sound, text
 
 from omnigap.client import Answer, GenerateClient
@@ -14,14 +14,14 @@ from omnigap.media import encode_pcm16
 from omnigap.media.audio import PCM
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_services.cascade import loudspeaker
+from omnigap_services.cascade import tts
 from omnigap_services.server import turn
 
 QUESTION = pb.GenerateRequest(parts=[pb.InputPart(text="Where?")], output=pb.MODALITY_SPEECH)
 
 
 class Voice(Wire):
-    """A TTS service that declares its rate, and says what the test gives it."""
+    """A TTS service that declares its rate and sends the events that a test sets."""
 
     async def Describe(self, request: pb.DescribeRequest, context: object) -> pb.DescribeResponse:  # noqa: N802
         card = await super().Describe(request, context)
@@ -36,9 +36,9 @@ def chunk(data: bytes, rate: int = RATE) -> pb.GenerateResponse:
 
 
 async def spoken(host: Serve, host_wire: ServeWire, *responses: pb.GenerateResponse) -> Callable[[], object]:
-    """Asks a cascade whose voice sends these events; the question is sent with the call."""
+    """A cascade whose TTS service sends these events; the returned function asks it."""
     voice = Voice(lambda request: iter([chunk(b"\0\0"), complete()]))
-    cascade: Composed = await compose(host, a_brain("t2t"), Parts(voice=None), tts=await host_wire(voice))
+    cascade: Composed = await compose(host, an_llm("t2t"), Parts(tts=None), tts=await host_wire(voice))
 
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         yield from responses
@@ -54,9 +54,9 @@ async def spoken(host: Serve, host_wire: ServeWire, *responses: pb.GenerateRespo
 
 @pytest.fixture
 def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The name of each conversion between float and PCM16, as it is made."""
+    """The names of the conversions between float and PCM16, in the order of the calls."""
     made: list[str] = []
-    for module, name in ((turn, "encode_pcm16"), (loudspeaker, "pcm16_to_float")):
+    for module, name in ((turn, "encode_pcm16"), (tts, "pcm16_to_float")):
         real = getattr(module, name)
 
         def counted(*arguments: object, real: Callable[..., object] = real, name: str = name) -> object:
@@ -67,7 +67,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-async def test_speech_at_the_cascades_rate_keeps_its_bytes_and_is_never_converted(
+async def test_speech_at_the_rate_of_the_cascade_keeps_its_bytes(
     host: Serve, host_wire: ServeWire, conversions: list[str]
 ) -> None:
     pieces = [encode_pcm16(sound("a")), b"\x00\x80\xff\x7f\x01\x00", encode_pcm16(sound("b"))]
@@ -100,7 +100,7 @@ async def test_speech_at_another_rate_is_decoded_and_encoded_once(
     ],
     ids=["audio after complete", "a second complete", "half a sample"],
 )
-async def test_a_part_that_breaks_the_contract_gives_no_answer(
+async def test_a_tts_service_that_breaks_the_contract_fails_the_answer(
     host: Serve, host_wire: ServeWire, responses: tuple[pb.GenerateResponse, ...], reason: Reason, says: str
 ) -> None:
     ask = await spoken(host, host_wire, *responses)

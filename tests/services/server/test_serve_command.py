@@ -128,7 +128,7 @@ def test_an_unknown_service_is_answered_with_the_known_ones(launch: Launch) -> N
 def test_the_list_shows_every_service_and_its_class(launch: Launch) -> None:
     out, _ = launch("--list").communicate(timeout=PATIENCE_S)
     rows = {line.split()[0]: line for line in out.splitlines()}
-    assert {"asr", "cascade", "echo", "espeak"} <= set(rows)
+    assert {"asr", "cascade", "demo", "echo", "espeak"} <= set(rows)
     assert "omnigap_services.echo:EchoAdapter" in rows["echo"]
     assert rows["echo"].endswith("installed")
 
