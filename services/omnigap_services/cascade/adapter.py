@@ -20,7 +20,7 @@ from omnigap_services.cascade.stages import Stages, available_stages, load_stage
 from omnigap_services.cascade.tts import AudioOut
 from omnigap_services.loop_thread import LoopThread
 from omnigap_services.options import read_options
-from omnigap_services.server.warmup import default_warm_up
+from omnigap_services.server.lifecycle import default_warm_up
 
 _TRANSCRIBE = re.compile(r"\btranscribe\b|\bverbatim\b|\b(write|copy|type)\b.*\bword for word\b", re.I | re.S)
 

@@ -15,7 +15,7 @@ from omnigap.media.audio import PCM
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_services.cascade import tts
-from omnigap_services.server import turn
+from omnigap_services.server import stream
 
 QUESTION = pb.GenerateRequest(parts=[pb.InputPart(text="Where?")], output=pb.MODALITY_SPEECH)
 
@@ -56,7 +56,7 @@ async def spoken(host: Serve, host_wire: ServeWire, *responses: pb.GenerateRespo
 def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the conversions between float and PCM16, in the order of the calls."""
     made: list[str] = []
-    for module, name in ((turn, "encode_pcm16"), (tts, "pcm16_to_float")):
+    for module, name in ((stream, "encode_pcm16"), (tts, "pcm16_to_float")):
         real = getattr(module, name)
 
         def counted(*arguments: object, real: Callable[..., object] = real, name: str = name) -> object:

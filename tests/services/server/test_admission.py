@@ -1,4 +1,4 @@
-"""What waits, what is refused at once, and which requests share a batch."""
+"""Queueing, refusal at the limit, and the batches that are formed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 
 
-async def test_beyond_the_queue_calls_are_busy_at_once(running: Start) -> None:
+async def test_calls_beyond_the_queue_are_refused_at_once(running: Start) -> None:
     gate = Gate()
     served = await running(Double(gate, max_queue=2))
     caller = served.caller
@@ -24,10 +24,10 @@ async def test_beyond_the_queue_calls_are_busy_at_once(running: Start) -> None:
     gate.open.set()
     answers = await asyncio.gather(*calls)
     assert [answer.text for answer in answers] == ["question 0", "question 1", "question 2"]
-    assert (await caller.ask("now there is room")).text == "now there is room"
+    assert (await caller.ask("free again")).text == "free again"
 
 
-async def test_a_full_server_still_says_who_it_is_and_that_it_is_well(running: Start) -> None:
+async def test_a_full_server_still_answers_describe_and_health(running: Start) -> None:
     gate = Gate()
     caller = (await running(Double(gate, max_queue=0))).caller
     call = asyncio.create_task(caller.ask("hello"))
@@ -40,7 +40,7 @@ async def test_a_full_server_still_says_who_it_is_and_that_it_is_well(running: S
     await call
 
 
-async def test_what_waits_is_batched_by_output_and_in_order(running: Start) -> None:
+async def test_batches_have_one_output_and_keep_the_order(running: Start) -> None:
     gate = Gate()
     adapter = Double(gate, max_batch_size=3)
     served = await running(adapter)
@@ -61,7 +61,7 @@ async def test_what_waits_is_batched_by_output_and_in_order(running: Start) -> N
     assert [answer.complete.timings.batch_size for answer in answers] == [1, 3, 1, 3, 3, 1]
 
 
-async def test_a_service_with_more_workers_answers_side_by_side(running: Start) -> None:
+async def test_several_workers_run_concurrently(running: Start) -> None:
     gate = Gate()
     caller = (await running(Double(gate, workers=3))).caller
     calls = [asyncio.create_task(caller.ask(f"question {n}")) for n in range(3)]
@@ -76,7 +76,7 @@ async def test_max_concurrent_fills_the_next_batch_while_one_runs(running: Start
     assert (await served.caller.describe()).max_concurrent == 16
 
 
-async def test_a_caller_who_leaves_the_queue_frees_its_place_and_is_never_asked(running: Start) -> None:
+async def test_a_caller_that_leaves_the_queue_frees_its_place(running: Start) -> None:
     gate = Gate()
     adapter = Double(gate, max_queue=1)
     served = await running(adapter)

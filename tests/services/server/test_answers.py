@@ -1,4 +1,4 @@
-"""What comes back: deltas, then exactly one `complete`, or one error; and the server lives on."""
+"""Responses: deltas, then exactly one `complete` or one error; the server goes on serving after errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion, Turn
 from omnigap_services.server import lifecycle
-from omnigap_services.server.turn import ServedTurn
+from omnigap_services.server.stream import ResponseStream
 from omnigap_services.server.worker import Worker
 
 SPEECH = pb.MODALITY_SPEECH
@@ -30,9 +30,9 @@ async def test_text_streams_and_ends_with_one_complete(running: Start) -> None:
         turn.complete(Completion(FinishReason.LENGTH, 3, 2, 0, {"avg_logprob": -0.5}, "en"))
 
     served = await running(Double(answer))
-    heard = await served.caller.ask("What is the capital of France?")
-    assert (heard.text, heard.reasoning, heard.chunks) == ("Paris", "The capital, so ", [])
-    complete = heard.complete
+    received = await served.caller.ask("What is the capital of France?")
+    assert (received.text, received.reasoning, received.chunks) == ("Paris", "The capital, so ", [])
+    complete = received.complete
     assert complete.finish_reason == pb.FINISH_REASON_LENGTH
     assert (complete.usage.input_tokens, complete.usage.output_tokens) == (3, 2)
     assert complete.diagnostics["avg_logprob"] == -0.5
@@ -46,38 +46,38 @@ async def test_speech_comes_with_its_format_beside_the_own_text(running: Start) 
         turn.speak(np.linspace(-1, 1, 12_000, dtype=np.float32), 24_000)
         turn.speak(np.zeros(12_000, np.float32), 24_000)
 
-    heard = await (await running(Double(answer))).caller.ask("Say it", output=SPEECH)
-    assert heard.text == "Paris"
-    assert {(c.mime_type, c.sample_rate_hz, c.channels) for c in heard.chunks} == {("audio/pcm", 24_000, 1)}
-    assert np.allclose(heard.samples[:12_000], np.linspace(-1, 1, 12_000), atol=1 / 32_000)
-    assert heard.complete.usage.output_audio_seconds == 1.0
+    received = await (await running(Double(answer))).caller.ask("Say it", output=SPEECH)
+    assert received.text == "Paris"
+    assert {(c.mime_type, c.sample_rate_hz, c.channels) for c in received.chunks} == {("audio/pcm", 24_000, 1)}
+    assert np.allclose(received.samples[:12_000], np.linspace(-1, 1, 12_000), atol=1 / 32_000)
+    assert received.complete.usage.output_audio_seconds == 1.0
 
 
 async def test_a_long_utterance_is_cut_into_messages_and_loses_no_sample(running: Start) -> None:
     ramp = np.arange(1_000_000, dtype=np.float32) % 30_000 / 32_768
-    heard = await (await running(Double(lambda turn: turn.speak(ramp, 16_000)))).caller.ask("Speak", output=SPEECH)
-    assert len(heard.chunks) > 1
-    assert np.array_equal(heard.samples, ramp)
+    received = await (await running(Double(lambda turn: turn.speak(ramp, 16_000)))).caller.ask("Speak", output=SPEECH)
+    assert len(received.chunks) > 1
+    assert np.array_equal(received.samples, ramp)
 
 
 async def test_an_answer_without_complete_is_completed_for_the_adapter(running: Start) -> None:
-    heard = await (await running(Double())).caller.ask("hello")
-    assert heard.complete.finish_reason == pb.FINISH_REASON_STOP
+    received = await (await running(Double())).caller.ask("hello")
+    assert received.complete.finish_reason == pb.FINISH_REASON_STOP
 
 
 async def test_phase_timings_tell_queue_work_and_first_packets(running: Start) -> None:
-    heard = await (await running(Double())).caller.ask("hello", output=SPEECH)
-    timings = heard.complete.timings
+    received = await (await running(Double())).caller.ask("hello", output=SPEECH)
+    timings = received.complete.timings
     assert timings.batch_size == 1
     assert 0 <= timings.queue_s <= timings.ttft_s <= timings.audio_ttfp_s <= timings.queue_s + timings.compute_s
 
 
 async def test_first_packets_that_never_came_are_zero(running: Start) -> None:
-    heard = await (await running(Double(lambda turn: None))).caller.ask("hello")
-    assert heard.complete.timings.ttft_s == heard.complete.timings.audio_ttfp_s == 0
+    received = await (await running(Double(lambda turn: None))).caller.ask("hello")
+    assert received.complete.timings.ttft_s == received.complete.timings.audio_ttfp_s == 0
 
 
-async def test_what_is_written_after_the_end_is_dropped(running: Start) -> None:
+async def test_output_after_the_end_is_dropped(running: Start) -> None:
     def answer(turn: Turn) -> None:
         turn.write("all")
         turn.complete(Completion())
@@ -87,13 +87,13 @@ async def test_what_is_written_after_the_end_is_dropped(running: Start) -> None:
     assert (await (await running(Double(answer))).caller.ask("hello")).text == "all"
 
 
-async def test_a_lone_surrogate_of_a_broken_tokeniser_does_not_end_the_answer(running: Start) -> None:
-    heard = await (await running(Double(lambda turn: turn.write("a\ud83db 한국어")))).caller.ask("hello")
-    assert heard.text == "a?b 한국어"
+async def test_a_lone_surrogate_is_replaced(running: Start) -> None:
+    received = await (await running(Double(lambda turn: turn.write("a\ud83db 한국어")))).caller.ask("hello")
+    assert received.text == "a?b 한국어"
 
 
 class OutOfMemoryError(RuntimeError):
-    """Named as torch names its own."""
+    """Has the name of torch's error."""
 
 
 def _raise(error: BaseException) -> Callable[[Turn], None]:
@@ -114,7 +114,7 @@ def _raise(error: BaseException) -> Callable[[Turn], None]:
         (RuntimeError("긴 " * 20_000), Reason.MODEL_ERROR, "RuntimeError"),
     ],
 )
-async def test_an_exception_fails_the_turn_with_its_reason_and_the_server_lives_on(
+async def test_an_exception_fails_the_turn_with_its_reason_and_the_server_goes_on(
     running: Start, error: BaseException, reason: Reason, words: str
 ) -> None:
     adapter = Double(_raise(error))
@@ -122,20 +122,20 @@ async def test_an_exception_fails_the_turn_with_its_reason_and_the_server_lives_
     refusal = await caller.refusal("hello")
     assert refusal.reason is reason
     assert words in refusal.message
-    adapter.answer = lambda turn: turn.write("well again")
-    assert (await caller.ask("hello")).text == "well again"
+    adapter.answer = lambda turn: turn.write("recovered")
+    assert (await caller.ask("hello")).text == "recovered"
 
 
 FAULT = re.compile(r"fault ([0-9a-f]{8})")
 
 
 def logged(caplog: pytest.LogCaptureFixture, message: str) -> list[logging.LogRecord]:
-    """The records with a traceback under the id that a caller was told."""
+    """The records with a traceback under the fault id in a message."""
     (fault,) = set(FAULT.findall(message))
     return [record for record in caplog.records if record.exc_info and fault in record.getMessage()]
 
 
-async def test_an_unforeseen_exception_is_logged_with_its_traceback_under_the_id_that_the_caller_is_told(
+async def test_an_unexpected_exception_is_logged_with_its_traceback_under_the_fault_id(
     running: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     def answer(turn: Turn) -> None:
@@ -182,7 +182,7 @@ async def test_an_exception_that_ends_a_whole_batch_is_logged_once(
     assert len(logged(caplog, messages.pop())) == 1
 
 
-async def test_a_refusal_is_no_fault_of_the_service(running: Start, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refusal_is_not_logged_as_a_fault(running: Start, caplog: pytest.LogCaptureFixture) -> None:
     def answer(turn: Turn) -> None:
         turn.fail(ContractError(Reason.BAD_REQUEST, "no such voice"))
 
@@ -191,18 +191,18 @@ async def test_a_refusal_is_no_fault_of_the_service(running: Start, caplog: pyte
     assert not [record for record in caplog.records if record.exc_info]
 
 
-class Prompt(Worker):
-    """A worker that looks at a turn at once, before whoever asked has gone on."""
+class EagerWorker(Worker):
+    """A worker that takes a turn before `admit` has returned to the caller."""
 
-    def submit(self, turn: ServedTurn) -> None:
-        assert not turn.cancelled, "nobody has left yet"
+    def submit(self, turn: ResponseStream) -> None:
+        assert not turn.cancelled, "no caller has left yet"
         super().submit(turn)
 
 
-async def test_a_worker_that_is_faster_than_the_caller_does_not_take_it_for_gone(
+async def test_a_turn_taken_before_its_caller_joined_is_not_cancelled(
     running: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "Worker", Prompt)
+    monkeypatch.setattr(lifecycle, "Worker", EagerWorker)
     assert (await (await running(Double())).caller.ask("hello")).text == "hello"
 
 
@@ -228,7 +228,7 @@ def _speaks(samples: object, rate: int = 16_000) -> Callable[[Turn], None]:
         (_speaks(np.zeros(10, np.float32)), pb.MODALITY_TEXT, "although text was asked for"),
     ],
 )
-async def test_audio_that_no_one_could_play_fails_the_turn(
+async def test_invalid_audio_fails_the_turn(
     running: Start, answer: Callable[[Turn], None], output: pb.Modality.ValueType, words: str
 ) -> None:
     refusal = await (await running(Double(answer))).caller.refusal("hello", output=output)
@@ -236,7 +236,7 @@ async def test_audio_that_no_one_could_play_fails_the_turn(
     assert words in refusal.message
 
 
-async def test_one_answer_keeps_one_sample_rate(running: Start) -> None:
+async def test_a_second_sample_rate_fails_the_turn(running: Start) -> None:
     def answer(turn: Turn) -> None:
         turn.speak(np.zeros(10, np.float32), 16_000)
         turn.speak(np.zeros(10, np.float32), 24_000)

@@ -1,4 +1,4 @@
-"""Media on their way in: hostile ones get a reason and never reach the adapter, good ones arrive as it expects them."""
+"""Input media: invalid ones are refused before the adapter, valid ones arrive decoded and resampled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_services.adapter import Request
-from omnigap_services.server import desk
+from omnigap_services.server import scheduler
 
 RATE = 16_000
 
@@ -64,33 +64,33 @@ def image(data: bytes, mime_type: str = "image/png") -> pb.Image:
 
 
 WAV = encode_wav(bytes(2 * RATE), RATE)
-HOSTILE = {
+INVALID = {
     "a NaN sample": (audio(float_wav([0.1, float("nan")]), "audio/wav"), Reason.BAD_MEDIA),
     "an infinite sample": (audio(float_wav([0.1, float("inf")]), "audio/wav"), Reason.BAD_MEDIA),
     "no bytes of audio": (audio(b"", "audio/wav"), Reason.BAD_MEDIA),
     "a WAV without samples": (audio(encode_wav(b"", RATE), "audio/wav"), Reason.BAD_MEDIA),
     "an hour of FLAC": (audio(flac(3_600), "audio/flac"), Reason.TOO_LARGE),
-    "WAV said to be FLAC": (audio(WAV, "audio/flac"), Reason.BAD_MEDIA),
+    "WAV declared as FLAC": (audio(WAV, "audio/flac"), Reason.BAD_MEDIA),
     "audio of an unknown type": (audio(WAV, "video/mp4"), Reason.BAD_MEDIA),
     "audio without a type": (audio(WAV, ""), Reason.BAD_MEDIA),
-    "text said to be WAV": (audio(b"not audio at all", "audio/wav"), Reason.BAD_MEDIA),
+    "text declared as WAV": (audio(b"not audio at all", "audio/wav"), Reason.BAD_MEDIA),
     "PCM without a rate": (audio(bytes(3_200), "audio/pcm", 0, 1), Reason.BAD_MEDIA),
     "PCM without channels": (audio(bytes(3_200), "audio/pcm", RATE, 0), Reason.BAD_MEDIA),
     "half a PCM frame": (audio(bytes(3_201), "audio/pcm", RATE, 1), Reason.BAD_MEDIA),
     "a cut WAV": (audio(WAV[:30], "audio/wav"), Reason.BAD_MEDIA),
     "an image bomb": (image(bomb()), Reason.TOO_LARGE),
     "an image of 0 x 0": (image(png_header(0, 0)), Reason.BAD_MEDIA),
-    "a lying header": (image(png_header(100_000, 100_000)), Reason.TOO_LARGE),
+    "a header with a wrong size": (image(png_header(100_000, 100_000)), Reason.TOO_LARGE),
     "no bytes of image": (image(b""), Reason.BAD_MEDIA),
-    "PNG said to be JPEG": (image(encode_png(Pictures.new("RGB", (8, 8))), "image/jpeg"), Reason.BAD_MEDIA),
+    "PNG declared as JPEG": (image(encode_png(Pictures.new("RGB", (8, 8))), "image/jpeg"), Reason.BAD_MEDIA),
     "an SVG": (image(b"<svg/>", "image/svg+xml"), Reason.BAD_MEDIA),
     "a cut PNG": (image(encode_png(Pictures.effect_noise((64, 64), 9))[:500]), Reason.BAD_MEDIA),
 }
 
 
-@pytest.mark.parametrize("case", HOSTILE)
-async def test_hostile_media_are_refused_and_the_server_lives_on(running: Start, case: str) -> None:
-    part, reason = HOSTILE[case]
+@pytest.mark.parametrize("case", INVALID)
+async def test_invalid_media_are_refused_and_the_server_goes_on(running: Start, case: str) -> None:
+    part, reason = INVALID[case]
     adapter = Double()
     caller = (await running(adapter)).caller
     refusal = await caller.refusal(part)
@@ -105,14 +105,14 @@ async def listening(running: Start) -> tuple[Running, Double]:
     return await running(adapter), adapter
 
 
-async def test_many_clips_together_are_held_to_the_limit_of_one(listening: tuple[Running, Double]) -> None:
+async def test_the_audio_limit_holds_for_all_clips_together(listening: tuple[Running, Double]) -> None:
     served, _ = listening
     clip = audio(flac(1.5), "audio/flac")
     await served.caller.ask(clip)
     assert (await served.caller.refusal(clip, clip)).reason is Reason.TOO_LARGE
 
 
-async def test_many_images_together_are_held_to_the_limit_of_one(listening: tuple[Running, Double]) -> None:
+async def test_the_image_limit_holds_for_all_images_together(listening: tuple[Running, Double]) -> None:
     served, _ = listening
     picture = image(encode_png(Pictures.new("RGB", (90, 90))))
     await served.caller.ask(picture)
@@ -124,7 +124,7 @@ async def test_audio_arrives_mono_and_at_the_cards_rate(listening: tuple[Running
     time_s = np.arange(44_100) / 44_100
     tone = np.sin(2 * np.pi * 440 * time_s).astype(np.float32) / 2
     stereo = np.stack([tone, tone], axis=1).ravel()
-    heard = await served.caller.ask(audio(encode_pcm16(stereo), "audio/pcm", 44_100, 2), "transcribe")
+    received = await served.caller.ask(audio(encode_pcm16(stereo), "audio/pcm", 44_100, 2), "transcribe")
     clip, instruction = adapter.batches[0][0].parts
     assert isinstance(clip, AudioClip)
     assert instruction == "transcribe"
@@ -132,7 +132,7 @@ async def test_audio_arrives_mono_and_at_the_cards_rate(listening: tuple[Running
     assert len(clip.samples) == RATE
     spectrum = np.abs(np.fft.rfft(clip.samples))
     assert np.argmax(spectrum) == 440
-    assert heard.complete.usage.input_audio_seconds == 1.0
+    assert received.complete.usage.input_audio_seconds == 1.0
     assert adapter.batches[0][0].condition.name == "s2t"
 
 
@@ -146,17 +146,17 @@ async def test_images_arrive_as_rgb_on_white(listening: tuple[Running, Double]) 
     assert request.condition.name == "i2t"
 
 
-async def test_a_caller_that_leaves_while_its_media_decode_is_not_asked(
+async def test_a_caller_that_leaves_during_decoding_cancels_its_request(
     listening: tuple[Running, Double], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served, adapter = listening
-    decode, left = desk.decode_request, threading.Event()
+    decode, left = scheduler.decode_request, threading.Event()
 
     def held(*arguments: Any) -> Request:
         assert left.wait(PATIENCE_S)
         return decode(*arguments)
 
-    monkeypatch.setattr(desk, "decode_request", held)
+    monkeypatch.setattr(scheduler, "decode_request", held)
     call = served.caller.call(asking(audio(flac(1.9), "audio/flac")))
     await served.until(inflight=1)
     call.cancel()

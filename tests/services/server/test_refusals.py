@@ -31,7 +31,7 @@ async def served(running: Start) -> Running:
         (asking(WAV, PNG), "one kind"),
         (asking("hello", output=pb.MODALITY_UNSPECIFIED), "MODALITY_TEXT or MODALITY_SPEECH"),
         (asking("hello", output=pb.MODALITY_IMAGE), "output is image"),
-        (asking("hello", output=99), "output 99 is not known"),
+        (asking("hello", output=99), "output 99 is unknown"),
         (asking("hello", decoding=pb.Decoding(temperature=math.nan)), "decoding.temperature is nan"),
         (asking("hello", decoding=pb.Decoding(temperature=-1)), "decoding.temperature is -1"),
         (asking("hello", decoding=pb.Decoding(top_p=1.5)), "decoding.top_p is 1.5"),
@@ -58,7 +58,7 @@ async def test_zero_is_a_value_and_not_unset(running: Start) -> None:
     assert request.words_per_minute is None
 
 
-async def test_text_over_the_limit_is_too_large_in_all_its_parts(served: Running) -> None:
+async def test_the_text_limit_holds_for_all_parts_together(served: Running) -> None:
     refusal = await served.caller.refusal("x" * 20, "y" * 20, system_prompt="z" * 20)
     assert refusal.reason is Reason.TOO_LARGE
     assert "60 characters" in refusal.message
@@ -70,7 +70,7 @@ async def test_a_message_over_the_transport_limit_is_too_large(served: Running) 
     assert (await served.caller.refusal(audio)).reason is Reason.TOO_LARGE
 
 
-async def test_a_digest_that_is_not_the_services_is_refused_with_both(served: Running) -> None:
+async def test_another_digest_is_refused_and_both_are_named(served: Running) -> None:
     digest = (await served.caller.describe()).digest
     refusal = await served.caller.refusal("hello", expected_digest="0" * 64)
     assert refusal.reason is Reason.DIGEST_MISMATCH
@@ -89,7 +89,7 @@ async def test_a_condition_outside_the_card_is_unsupported_with_its_reason(runni
     assert "no audio encoder in this size" in declared.message
     not_listed = await caller.refusal("hello", output=pb.MODALITY_SPEECH)
     assert not_listed.reason is Reason.UNSUPPORTED_CONDITION
-    assert "it answers t2t" in not_listed.message
+    assert "it supports t2t" in not_listed.message
 
 
 async def test_refusals_are_counted_by_reason(served: Running) -> None:

@@ -1,4 +1,4 @@
-"""`omnigap-serve` as a process: what it prints, how it ends, and what it says when it cannot start."""
+"""`omnigap-serve` as a process: its announcement, its exit, and its errors at the start."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Launch = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Starts the command in an empty folder; whatever still runs at the end is killed."""
+    """Starts the command in an empty folder; processes that still run at the end are killed."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -59,7 +59,7 @@ def announced(process: subprocess.Popen[str]) -> dict[str, object]:
 
 
 def failure(process: subprocess.Popen[str]) -> str:
-    """What a command that must fail said; it exits with 1 and prints nothing on stdout."""
+    """The error output of a command that must exit with 1 and print nothing on stdout."""
     out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1, err
     assert out == ""
@@ -72,7 +72,7 @@ def config(folder: Path, text: str) -> str:
     return str(path)
 
 
-def test_it_announces_itself_in_one_line_and_answers_there(launch: Launch) -> None:
+def test_the_announced_address_answers(launch: Launch) -> None:
     process = launch("echo", "--metrics-port", "0")
     ready = announced(process)
     assert ready["event"] == "serving"
@@ -88,7 +88,9 @@ def test_it_announces_itself_in_one_line_and_answers_there(launch: Launch) -> No
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_drains_what_runs_and_exits_with_0(launch: Launch, tmp_path: Path, signum: signal.Signals) -> None:
+def test_a_signal_drains_running_answers_and_exits_with_0(
+    launch: Launch, tmp_path: Path, signum: signal.Signals
+) -> None:
     process = launch("echo", "--metrics-port", "0", "--config", config(tmp_path, "delay_s = 1.0"))
     ready = announced(process)
     metrics = f"http://{ready['host']}:{ready['metrics_port']}/metrics"
@@ -97,13 +99,13 @@ def test_a_signal_drains_what_runs_and_exits_with_0(launch: Launch, tmp_path: Pa
         request = pb.GenerateRequest(parts=[pb.InputPart(text="hello")], output=pb.MODALITY_TEXT)
         call = stub.Generate(request, timeout=PATIENCE_S)
         while b"omnigap_inflight 1.0" not in urlopen(metrics, timeout=PATIENCE_S).read():
-            assert process.poll() is None  # a call that was sent is admitted a moment later, not at once
+            assert process.poll() is None  # a sent call is not admitted at once
         process.send_signal(signum)
         assert next(iter(call)).delta.text == "hello"
     assert process.wait(PATIENCE_S) == 0
 
 
-def test_a_port_in_use_is_said_with_the_flag_that_mends_it(launch: Launch) -> None:
+def test_a_port_in_use_is_an_error_that_names_the_flag(launch: Launch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -119,7 +121,7 @@ def test_two_servers_never_share_a_port(launch: Launch) -> None:
     assert "--port" in failure(launch("echo", "--port", str(ready["port"])))
 
 
-def test_an_unknown_service_is_answered_with_the_known_ones(launch: Launch) -> None:
+def test_an_unknown_service_is_an_error_that_lists_the_known_ones(launch: Launch) -> None:
     message = failure(launch("ecko"))
     assert "'ecko'" in message
     assert "echo, espeak" in message
@@ -147,13 +149,13 @@ def test_a_wrong_config_names_the_key_and_the_file(launch: Launch, tmp_path: Pat
     assert "options.toml" in message
 
 
-def test_a_config_that_is_not_there_is_named(launch: Launch) -> None:
+def test_a_missing_config_file_is_named(launch: Launch) -> None:
     message = failure(launch("echo", "--config", "nowhere.toml"))
     assert "cannot read --config nowhere.toml" in message
     assert "Traceback" not in message
 
 
-def test_an_option_that_is_missing_is_named(launch: Launch) -> None:
+def test_a_missing_option_is_named(launch: Launch) -> None:
     message = failure(launch("openai"))
     assert "'model' is missing: add it" in message
 
@@ -176,15 +178,15 @@ class Fine(Adapter):
         for turn in batch:
             turn.write("fine")
 
-class Weightless(Fine):
+class WithoutWeights(Fine):
     def load(self):
         raise FileNotFoundError("no weights at /models/x: run fetch first")
 
-class Hungry(Fine):
+class WithoutModule(Fine):
     def load(self):
         import a_module_that_is_not_installed
 
-class Stubborn(Fine):
+class Endless(Fine):
     def generate(self, batch):
         import threading
         for turn in batch:
@@ -209,14 +211,14 @@ def test_a_class_in_the_working_directory_is_served_by_its_name(launch: Launch, 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("own_model:Weightless", "run fetch first"),
-        ("own_model:Hungry", "a_module_that_is_not_installed"),
+        ("own_model:WithoutWeights", "run fetch first"),
+        ("own_model:WithoutModule", "a_module_that_is_not_installed"),
         ("own_model:Absent", "Absent"),
         ("own_model:NoAdapter", "no subclass"),
         ("no_such_module:Fine", "no_such_module"),
     ],
 )
-def test_what_cannot_be_loaded_ends_with_1_and_says_why(launch: Launch, model: Path, name: str, words: str) -> None:
+def test_a_service_that_cannot_be_loaded_exits_with_1(launch: Launch, model: Path, name: str, words: str) -> None:
     assert words in failure(launch(name))
 
 
@@ -226,8 +228,8 @@ def test_options_for_a_service_that_takes_none_are_refused(launch: Launch, model
     )
 
 
-def test_a_model_that_never_returns_cannot_keep_the_process(launch: Launch, model: Path) -> None:
-    process = launch("own_model:Stubborn", "--drain-seconds", "0.1")
+def test_a_model_that_never_returns_does_not_keep_the_process_alive(launch: Launch, model: Path) -> None:
+    process = launch("own_model:Endless", "--drain-seconds", "0.1")
     ready = announced(process)
     with grpc.insecure_channel(f"{ready['host']}:{ready['port']}") as channel:
         stub = ModelServiceStub(channel)
@@ -241,7 +243,7 @@ def test_a_model_that_never_returns_cannot_keep_the_process(launch: Launch, mode
     assert process.wait(PATIENCE_S) == 0
 
 
-def test_it_does_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None:
+def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent_code = f"""
 import subprocess, sys
 child = subprocess.Popen([{PROGRAM!r}, "echo", "--exit-with-parent"], stdout=subprocess.PIPE, text=True)
@@ -263,15 +265,15 @@ sys.stdin.read()
 
 
 def wait_for_end(pid: int) -> None:
-    """Waits until a process that is not ours has ended."""
+    """Waits until a process that is not a child of ours has ended."""
     try:
         psutil.Process(pid).wait(PATIENCE_S)
     except psutil.NoSuchProcess:
         return
 
 
-def test_a_parents_thread_that_ends_does_not_stop_it(launch: Launch, tmp_path: Path) -> None:
-    """The kernel's signal comes also when only the starting thread ends: the process must look twice."""
+def test_it_does_not_end_when_only_the_starting_thread_ends(launch: Launch, tmp_path: Path) -> None:
+    """The kernel sends the signal then too, so the parent's id must be checked."""
     parent_code = f"""
 import subprocess, sys, threading
 started = []
