@@ -14,16 +14,15 @@ from omnigap.digest import digest_of
 from omnigap.media import AudioClip, resample
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import InputPart, Part, Request
-from omnigap_services.asr.engine import AsrEngine
+from omnigap_services.asr.engine import AsrEngine, Transcript
 from omnigap_services.asr.options import AsrOptions
-from omnigap_services.asr.transcript import Heard
 from omnigap_services.audio import check_clip
 from omnigap_services.batching import Batcher
 from omnigap_services.cascade.client import PartClient
 from omnigap_services.cascade.messages import completion_of, prefixed
 from omnigap_services.chunking import SAMPLE_RATE
 from omnigap_services.loop_thread import Gone
-from omnigap_services.ocr.reading import Reader
+from omnigap_services.ocr.engine import OcrEngine
 from omnigap_services.source import source_hash
 
 
@@ -103,7 +102,7 @@ class InProcessAsr:
 
     def __init__(self, options: AsrOptions) -> None:
         self._engine = AsrEngine(options)
-        self._batcher: Batcher[AudioClip, Heard] = Batcher("cascade-asr", self._transcribe, options.max_batch_size)
+        self._batcher: Batcher[AudioClip, Transcript] = Batcher("cascade-asr", self._transcribe, options.max_batch_size)
         checkpoint = self._engine.checkpoint
         self.description = f"the ASR faster-whisper ({checkpoint.name}) hears"
         self.weights_revision = checkpoint.revision
@@ -136,27 +135,27 @@ class InProcessAsr:
         check_clip(carrier.samples)
         code = self._engine.language_code(language)
         # The engine decodes one language per pass, so the language is the batcher's kind.
-        heard = self._batcher.ask(resample(carrier, SAMPLE_RATE), code, gone)
-        diagnostics = {"avg_logprob": heard.avg_logprob, "no_speech_prob": heard.no_speech_prob}
-        return Recognised(heard.text, prefixed("asr", diagnostics), heard.language)
+        transcript = self._batcher.ask(resample(carrier, SAMPLE_RATE), code, gone)
+        diagnostics = {"avg_logprob": transcript.avg_logprob, "no_speech_prob": transcript.no_speech_prob}
+        return Recognised(transcript.text, prefixed("asr", diagnostics), transcript.language)
 
     def close(self) -> None:
         self._batcher.close()
 
-    def _transcribe(self, clips: Sequence[AudioClip], language: Hashable) -> Sequence[Heard]:
-        return self._engine.hear([clip.samples for clip in clips], str(language))
+    def _transcribe(self, clips: Sequence[AudioClip], language: Hashable) -> Sequence[Transcript]:
+        return self._engine.transcribe([clip.samples for clip in clips], str(language))
 
 
 class InProcessOcr:
     """The OCR engine of the `ocr` service in this process, for one caller at a time."""
 
     def __init__(self, image_side: int, threads: int) -> None:
-        self._reader = Reader(image_side, threads)
+        self._engine = OcrEngine(image_side, threads)
         # The engine is for one thread at a time.
         self._lock = threading.Lock()
         self.description = "the OCR RapidOCR reads"
         self.weights_revision = ""
-        self.part = Part("ocr", "rapidocr", self._reader.digest)
+        self.part = Part("ocr", "rapidocr", self._engine.digest)
         self.max_audio_seconds = 0.0
         self.max_image_pixels = 0
 
@@ -165,7 +164,7 @@ class InProcessOcr:
         assert isinstance(carrier, Image.Image), "OCR takes images"
         with self._lock:
             # Checked under the lock: waiting for it may have taken longer than the caller did.
-            return Recognised("" if gone() else self._reader.read(carrier))
+            return Recognised("" if gone() else self._engine.read(carrier))
 
     def close(self) -> None:
         """Nothing to free."""

@@ -140,7 +140,7 @@ def test_the_list_shows_every_service_and_its_class(launch: Launch) -> None:
     [
         ("answr = 'x'", "'answr'"),
         ("delay_s = 'long'", "'delay_s'"),
-        ("answer = ", "no valid TOML"),
+        ("answer = ", "not valid TOML"),
     ],
 )
 def test_a_wrong_config_names_the_key_and_the_file(launch: Launch, tmp_path: Path, text: str, words: str) -> None:
@@ -214,7 +214,7 @@ def test_a_class_in_the_working_directory_is_served_by_its_name(launch: Launch, 
         ("own_model:WithoutWeights", "run fetch first"),
         ("own_model:WithoutModule", "a_module_that_is_not_installed"),
         ("own_model:Absent", "Absent"),
-        ("own_model:NoAdapter", "no subclass"),
+        ("own_model:NoAdapter", "not a subclass"),
         ("no_such_module:Fine", "no_such_module"),
     ],
 )

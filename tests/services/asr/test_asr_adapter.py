@@ -1,4 +1,4 @@
-"""The `asr` service over its socket: transcripts with statistics, and nothing that could lead it to the answer."""
+"""The `asr` service over its socket: transcripts with statistics; anything that could steer them is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.services.conftest import Served
 
 
-def test_it_writes_what_was_said_with_statistics(asr: Served, say: Callable[..., AudioClip]) -> None:
+def test_a_clip_is_transcribed_with_statistics(asr: Served, say: Callable[..., AudioClip]) -> None:
     reply = asr.ask(say("What is the capital of France?"), language="en")
     assert "capital" in reply.text.lower()
     assert {"avg_logprob", "no_speech_prob", "compression_ratio", "duration_s"} <= set(reply.complete.diagnostics)
@@ -26,13 +26,13 @@ def test_it_writes_what_was_said_with_statistics(asr: Served, say: Callable[...,
     assert reply.complete.usage.output_tokens > 0
 
 
-def test_calls_at_once_get_the_texts_they_get_alone(asr: Served, clips: list[AudioClip]) -> None:
-    alone = [asr.ask(clip).text for clip in clips]
+def test_concurrent_calls_get_the_same_transcripts_as_single_calls(asr: Served, clips: list[AudioClip]) -> None:
+    single = [asr.ask(clip).text for clip in clips]
     with ThreadPoolExecutor(len(clips)) as pool:
-        assert [reply.text for reply in pool.map(asr.ask, clips)] == alone
+        assert [reply.text for reply in pool.map(asr.ask, clips)] == single
 
 
-def test_it_is_no_model_and_tells_its_checkpoint(asr: Served) -> None:
+def test_describe_names_no_architecture_and_the_checkpoint(asr: Served) -> None:
     card = asr.describe()
     assert card.architecture == pb.ARCHITECTURE_UNSPECIFIED
     assert len(card.weights_revision) == 64
@@ -43,7 +43,7 @@ def test_it_is_no_model_and_tells_its_checkpoint(asr: Served) -> None:
     ]
 
 
-def test_silence_gives_an_empty_text(asr: Served) -> None:
+def test_silence_gives_an_empty_transcript(asr: Served) -> None:
     reply = asr.ask(AudioClip(np.zeros(32_000, dtype=np.float32), 16_000))
     assert reply.text == ""
     assert reply.complete.diagnostics["no_speech_prob"] == 1.0
@@ -58,12 +58,14 @@ def test_text_beside_the_audio_is_refused(asr: Served, clips: list[AudioClip]) -
 @pytest.mark.parametrize(
     "decoding", [pb.Decoding(temperature=0.4), pb.Decoding(top_k=5), pb.Decoding(max_new_tokens=3)]
 )
-def test_decoding_that_samples_or_cuts_is_refused(asr: Served, clips: list[AudioClip], decoding: pb.Decoding) -> None:
+def test_decoding_that_samples_or_truncates_is_refused(
+    asr: Served, clips: list[AudioClip], decoding: pb.Decoding
+) -> None:
     with pytest.raises(ContractError, match="deterministic"):
         asr.ask(clips[0], decoding=decoding)
 
 
-def test_a_faulty_call_leaves_its_neighbours_alone(asr: Served, clips: list[AudioClip]) -> None:
+def test_an_invalid_call_does_not_affect_other_calls(asr: Served, clips: list[AudioClip]) -> None:
     expected = asr.ask(clips[0]).text
     with ThreadPoolExecutor(3) as pool:
         good = pool.submit(asr.ask, clips[0])

@@ -1,4 +1,4 @@
-"""Which language of a list serves the one that is asked for."""
+"""Languages: the tag of a list that matches a requested one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from omnigap_services.audio import serving
 
 
 @pytest.mark.parametrize(
-    ("asked", "known", "found"),
+    ("requested", "known", "expected"),
     [
         ("pt-BR", ["pt-BR"], "pt-BR"),
         ("pt", ["en", "pt-BR"], "pt-BR"),
@@ -21,7 +21,7 @@ from omnigap_services.audio import serving
         ("en", [], None),
     ],
 )
-def test_the_same_tag_serves_best_and_else_one_of_the_same_language(
-    asked: str, known: list[str], found: str | None
+def test_the_same_tag_is_preferred_to_another_one_of_the_language(
+    requested: str, known: list[str], expected: str | None
 ) -> None:
-    assert serving(asked, known) == found
+    assert serving(requested, known) == expected
