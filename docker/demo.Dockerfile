@@ -10,13 +10,13 @@ COPY services/omnigap_services/asr/ services/omnigap_services/asr/
 COPY services/omnigap_services/ocr/ services/omnigap_services/ocr/
 COPY services/omnigap_services/cascade/ services/omnigap_services/cascade/
 COPY services/omnigap_services/demo/ services/omnigap_services/demo/
-# The README is the package's long description only: a new word in it is no reason to replace a container.
+# The README is only the package's long description: an edit of it must not rebuild the image.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1
 RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
-# Dependencies before the sources, and the same first layers in every service's image.
+# Dependencies before the sources, so that a code change keeps their layers; the first layers are shared by all services.
 COPY constraints.txt docker/requirements/service.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/service.txt

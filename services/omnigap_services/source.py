@@ -18,7 +18,7 @@ def source_hash(*names: str) -> str:
     """SHA-256 (hex) over the source files of modules and packages, which are not imported.
 
     Args:
-        names: dotted names; a package stands for the `.py` files directly in its folder.
+        names: dotted names; for a package, the `.py` files directly in its folder.
 
     Raises:
         ModuleNotFoundError: for a name that is neither a module nor a package of this environment.

@@ -76,11 +76,11 @@ async def test_a_multimodal_llm_and_its_positive_control_in_one_run(tmp_path: Pa
     report = setting.folder.report.read_text(encoding="utf-8")
     assert report.count("* assisted: with help from outside the model") == 2
     for helpers, conditions in (
-        ("the TTS service voice speaks", 3 + 1),
-        ("the ASR service asr hears", 1),
-        ("the OCR service ocr reads", 1),
-        ("the ASR service asr hears, the TTS service voice speaks", 1),
-        ("the OCR service ocr reads, the TTS service voice speaks", 1),
+        ("TTS by voice", 3 + 1),
+        ("ASR by asr", 1),
+        ("OCR by ocr", 1),
+        ("ASR by asr, TTS by voice", 1),
+        ("OCR by ocr, TTS by voice", 1),
     ):
         assert report.count(f'<abbr title="assisted: {helpers}">*</abbr>') == conditions
     # The warning about shipped models does not apply to a cascade of other services.

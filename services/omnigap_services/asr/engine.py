@@ -221,7 +221,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """What one pass of the model wrote for one piece of a clip; statistics as in `Heard`."""
+    """The output of one pass of the model for one piece of a clip; statistics as in `Transcript`."""
 
     text: str
     avg_logprob: float

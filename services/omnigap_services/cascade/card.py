@@ -1,4 +1,4 @@
-"""The card of a cascade: what its language model can do, alone and with other stages, and the digests of its parts."""
+"""The card of a cascade: the conditions with and without stages, limits, and the digests of the parts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def composed_card(
     """The card of a cascade.
 
     Args:
-        settings: of the composition, beside those of the language model: all that changes answers.
+        settings: of the composition, in addition to those of the language model: everything that changes answers.
         concurrency: questions at once; 0: what the language model takes, and one batch of the in-process ASR.
 
     Raises:
@@ -40,7 +40,7 @@ def composed_card(
     # A question that waits for ASR or TTS does not use the language model, so more are admitted than it takes at once.
     concurrent = concurrency or own.max_concurrent + options.max_batch_size
     if stages.asr is not None:
-        # The report compares this with the ASR scorer's: a model that hears with the scorer's weights is flagged.
+        # The report compares this with the ASR scorer's: a model whose ASR has the scorer's weights is flagged.
         settings = {**settings, "asr.weights_revision": stages.asr.weights_revision}
     return Card(
         name=name,

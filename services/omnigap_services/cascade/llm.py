@@ -56,7 +56,7 @@ class LanguageModel(Protocol):
 class RemoteLlm:
     """A model service. System prompt, decoding, typed instruction and language reach it unchanged."""
 
-    # A request with an empty part is refused, and a real pipeline whose ASR hears nothing still answers something.
+    # A request with an empty part would be refused. A real pipeline also answers when ASR returns an empty text.
     empty_input = "[inaudible]"
     knows_languages = True
 

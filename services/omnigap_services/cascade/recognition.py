@@ -45,7 +45,7 @@ class Recogniser(Protocol):
 
     @property
     def description(self) -> str:
-        """What it does, for the reason of an assisted condition: "the ASR ... hears"."""
+        """For the reason of an assisted condition: "ASR by faster-whisper"."""
 
     @property
     def part(self) -> Part: ...
@@ -71,17 +71,16 @@ class Recogniser(Protocol):
 class RemoteRecogniser:
     """A service that transcribes a clip or reads an image."""
 
-    def __init__(self, client: PartClient, verb: str, prompt: str = "") -> None:
+    def __init__(self, client: PartClient, prompt: str = "") -> None:
         """
         Args:
-            verb: of the description: "hears" or "reads".
             prompt: sent after the carrier, for models that need an instruction.
         """
         self._client = client
         self._prompt = prompt
         self._stage = client.place.option
         self.part = client.part(self._stage)
-        self.description = f"the {client.place.title} {client.card.name} {verb}"
+        self.description = f"{self._stage.upper()} by {client.card.name}"
         self.weights_revision: str = client.card.weights_revision
         self.max_audio_seconds: float = client.card.limits.max_audio_seconds
         self.max_image_pixels: int = client.card.limits.max_image_pixels
@@ -104,7 +103,7 @@ class InProcessAsr:
         self._engine = AsrEngine(options)
         self._batcher: Batcher[AudioClip, Transcript] = Batcher("cascade-asr", self._transcribe, options.max_batch_size)
         checkpoint = self._engine.checkpoint
-        self.description = f"the ASR faster-whisper ({checkpoint.name}) hears"
+        self.description = f"ASR by faster-whisper ({checkpoint.name})"
         self.weights_revision = checkpoint.revision
         self.part = Part("asr", f"faster-whisper/{checkpoint.name}", self._digest())
         self.max_audio_seconds = 0.0
@@ -153,7 +152,7 @@ class InProcessOcr:
         self._engine = OcrEngine(image_side, threads)
         # The engine is for one thread at a time.
         self._lock = threading.Lock()
-        self.description = "the OCR RapidOCR reads"
+        self.description = "OCR by RapidOCR"
         self.weights_revision = ""
         self.part = Part("ocr", "rapidocr", self._engine.digest)
         self.max_audio_seconds = 0.0

@@ -103,7 +103,7 @@ def capability_of(
 
     Args:
         llm: what the language model declares.
-        descriptions: what each stage does, for the reason ("the ASR ... hears").
+        descriptions: of each stage, for the reason ("ASR by faster-whisper").
     """
     if isinstance(route, NoRoute):
         return Capability(Support.UNSUPPORTED, route.reason)

@@ -91,11 +91,11 @@ def load_stages(
     asr: Recogniser | None = None
     ocr: Recogniser | None = None
     if client := clients.get(Stage.ASR):
-        asr = RemoteRecogniser(client, "hears")
+        asr = RemoteRecogniser(client)
     elif Stage.ASR in needed:
         asr = InProcessAsr(options.asr_options())
     if client := clients.get(Stage.OCR):
-        ocr = RemoteRecogniser(client, "reads", ocr_prompt)
+        ocr = RemoteRecogniser(client, ocr_prompt)
     elif Stage.OCR in needed:
         ocr = InProcessOcr(options.image_side, options.ocr_threads)
     return Stages(asr, ocr, tts)

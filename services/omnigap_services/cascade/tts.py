@@ -57,7 +57,7 @@ class TtsStage:
         self._client = client
         self._plain_speech = plain_speech
         self.part = client.part("tts")
-        self.description = f"the TTS service {client.card.name} speaks"
+        self.description = f"TTS by {client.card.name}"
         self.sample_rate = int(client.card.output_sample_rate_hz)
         self.voices = tuple(Voice(voice.name, voice.language) for voice in client.card.voices)
 

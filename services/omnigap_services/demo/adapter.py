@@ -1,4 +1,4 @@
-"""The `demo` service: a look-up model that hears and reads with in-process engines and speaks through a TTS service."""
+"""The `demo` service: a look-up model with in-process ASR and OCR engines and a TTS service."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DemoAdapter(ComposedAdapter):
         llm = LookupModel(options.knowledge, options.min_match, max_concurrent=options.max_batch_size)
         settings = {
             "image_side": str(options.image_side),
-            # The digest covers the modules beside this one; the composition is in another package.
+            # The digest covers the modules of this package only, and the composition is in another one.
             "code.cascade": source_hash("omnigap_services.cascade"),
         }
         return self._compose(

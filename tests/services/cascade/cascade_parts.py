@@ -18,7 +18,7 @@ from omnigap.vocabulary import Architecture, Condition, Modality
 from omnigap_services.adapter import NATIVE, Capability, Completion, Turn
 from omnigap_services.cascade.adapter import CascadeAdapter
 
-HEARD, READ, SAID = "what is the capital of france", "What is the capital of Spain?", "It is Paris."
+TRANSCRIPT, OCR_TEXT, ANSWER = "what is the capital of france", "What is the capital of Spain?", "It is Paris."
 CLIP = AudioClip((0.3 * np.sin(np.arange(RATE) / 9)).astype(np.float32), RATE)
 PICTURE = Image.linear_gradient("L").convert("RGB")
 
@@ -46,7 +46,7 @@ def writes(text: str, **completion: object) -> Callable[[Turn], None]:
 def an_llm(*conditions: str, answer: Callable[[Turn], None] | None = None, **card: object) -> Double:
     """An LLM that declares these conditions and the architecture native_omni."""
     fields = {"name": "mind", "architecture": Architecture.NATIVE_OMNI, "languages": ("en", "ko"), **card}
-    return Double(answer or writes(SAID), conditions=able(*conditions), **fields)
+    return Double(answer or writes(ANSWER), conditions=able(*conditions), **fields)
 
 
 @dataclass
@@ -55,14 +55,14 @@ class Parts:
 
     asr: Double | None = field(
         default_factory=lambda: Double(
-            writes(HEARD, diagnostics={"avg_logprob": -0.5}, detected_language="en"),
+            writes(TRANSCRIPT, diagnostics={"avg_logprob": -0.5}, detected_language="en"),
             name="asr",
             conditions=able("s2t"),
             weights_revision="asr-1",
         )
     )
     ocr: Double | None = field(
-        default_factory=lambda: Double(writes(READ, diagnostics={"lines": 1.0}), name="ocr", conditions=able("i2t"))
+        default_factory=lambda: Double(writes(OCR_TEXT, diagnostics={"lines": 1.0}), name="ocr", conditions=able("i2t"))
     )
     tts: Double | None = field(
         default_factory=lambda: Double(

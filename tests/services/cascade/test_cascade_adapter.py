@@ -8,7 +8,7 @@ import threading
 import grpc
 import numpy as np
 import pytest
-from cascade_parts import CLIP, HEARD, PICTURE, READ, SAID, Parts, able, an_llm, compose, tone, writes
+from cascade_parts import ANSWER, CLIP, OCR_TEXT, PICTURE, TRANSCRIPT, Parts, able, an_llm, compose, tone, writes
 from PIL import Image
 from served import Served
 from served_doubles import PATIENCE_S, Double, Serve
@@ -22,7 +22,7 @@ from omnigap_services.cascade.adapter import CascadeAdapter
 from omnigap_services.options import OptionsError
 
 SIX = tuple(condition.name for condition in CONDITIONS)
-ASR, OCR, TTS = "the ASR service asr hears", "the OCR service ocr reads", "the TTS service voice speaks"
+ASR, OCR, TTS = "ASR by asr", "OCR by ocr", "TTS by voice"
 
 
 async def test_a_text_llm_receives_the_transcript_and_all_other_fields_of_the_request(host: Serve) -> None:
@@ -34,20 +34,20 @@ async def test_a_text_llm_receives_the_transcript_and_all_other_fields_of_the_re
         language="ko",
         decoding=pb.Decoding(max_new_tokens=9, temperature=0.0, seed=-3, extra={"thinking": "false"}),
     )
-    assert reply.text == SAID
+    assert reply.text == ANSWER
     assert reply.audio is None
     (asked,) = cascade.llm.asked
-    assert asked.parts == (HEARD, "Answer with one word.")
+    assert asked.parts == (TRANSCRIPT, "Answer with one word.")
     assert asked.system_prompt == "Be brief."
     assert asked.language == "ko"
     assert asked.decoding == DecodingOptions(9, 0.0, seed=-3, extra={"thinking": "false"})
     assert cascade.parts.asr is not None
-    (heard,) = cascade.parts.asr.asked
-    assert isinstance(heard.carrier, AudioClip)
-    assert np.abs(heard.carrier.samples - CLIP.samples).max() < 1e-4
+    (transcribed,) = cascade.parts.asr.asked
+    assert isinstance(transcribed.carrier, AudioClip)
+    assert np.abs(transcribed.carrier.samples - CLIP.samples).max() < 1e-4
     # Nothing that could steer the transcript.
-    assert (heard.parts[1:], heard.system_prompt, heard.decoding) == ((), "", DecodingOptions())
-    assert heard.language == "ko"
+    assert (transcribed.parts[1:], transcribed.system_prompt, transcribed.decoding) == ((), "", DecodingOptions())
+    assert transcribed.language == "ko"
 
 
 async def test_tts_speaks_the_text_of_the_llm(host: Serve) -> None:
@@ -56,13 +56,13 @@ async def test_tts_speaks_the_text_of_the_llm(host: Serve) -> None:
     reply = await cascade.ask(
         PICTURE, output=Modality.SPEECH, voice=pb.VoiceSettings(name="ann", words_per_minute=150), language="en"
     )
-    assert reply.text == SAID
+    assert reply.text == ANSWER
     assert reply.audio is not None
     assert np.abs(reply.audio.samples - tone()).max() < 1e-4
     (asked,) = cascade.llm.asked
-    assert (asked.parts, asked.output, asked.voice, asked.words_per_minute) == ((READ,), Modality.TEXT, None, None)
+    assert (asked.parts, asked.output, asked.voice, asked.words_per_minute) == ((OCR_TEXT,), Modality.TEXT, None, None)
     (spoken,) = voice.asked
-    assert (spoken.parts, spoken.voice, spoken.words_per_minute, spoken.language) == ((SAID,), "ann", 150, "en")
+    assert (spoken.parts, spoken.voice, spoken.words_per_minute, spoken.language) == ((ANSWER,), "ann", 150, "en")
 
 
 async def test_conditions_with_a_stage_are_declared_assisted(host: Serve) -> None:
@@ -89,7 +89,7 @@ async def test_conditions_with_a_stage_are_declared_assisted(host: Serve) -> Non
 
 async def test_an_llm_that_takes_images_receives_the_image(host: Serve) -> None:
     cascade = await compose(host, an_llm("t2t", "i2t"), Parts(ocr=None))
-    assert (await cascade.ask(PICTURE, "Which city?")).text == SAID
+    assert (await cascade.ask(PICTURE, "Which city?")).text == ANSWER
     (asked,) = cascade.llm.asked
     assert isinstance(asked.carrier, Image.Image)
     assert asked.carrier.tobytes() == PICTURE.tobytes()
@@ -123,7 +123,7 @@ async def test_with_direct_empty_an_omni_model_is_only_given_text(host: Serve) -
     cascade = await compose(host, an_llm(*SIX), direct=[], name="control")
     for carrier in ("Where is Paris?", CLIP, PICTURE):
         for output in (Modality.TEXT, Modality.SPEECH):
-            assert (await cascade.ask(carrier, output=output)).text == SAID
+            assert (await cascade.ask(carrier, output=output)).text == ANSWER
     assert {type(part) for request in cascade.llm.asked for part in request.parts} == {str}
     assert {request.output for request in cascade.llm.asked} == {Modality.TEXT}
     support = await cascade.support()
@@ -136,7 +136,7 @@ async def test_an_omni_model_without_stages_is_passed_through(host: Serve) -> No
     assert set((await cascade.support()).values()) == {("native", "")}
     assert {part.role for part in (await cascade.card()).parts} == {"llm"}
     reply = await cascade.ask(CLIP, output=Modality.SPEECH)
-    assert reply.text == SAID
+    assert reply.text == ANSWER
     assert reply.audio is not None
     (asked,) = cascade.llm.asked
     assert asked.condition.name == "s2s"
@@ -144,7 +144,7 @@ async def test_an_omni_model_without_stages_is_passed_through(host: Serve) -> No
 
 async def test_direct_may_name_single_conditions(host: Serve) -> None:
     cascade = await compose(host, an_llm(*SIX), direct=["s2t"])
-    assert (await cascade.ask(CLIP, output=Modality.SPEECH)).text == SAID
+    assert (await cascade.ask(CLIP, output=Modality.SPEECH)).text == ANSWER
     (asked,) = cascade.llm.asked
     assert asked.condition.name == "s2t"
     assert (await cascade.support())["i2t"] == ("assisted", OCR)
@@ -191,7 +191,7 @@ async def test_text_and_reasoning_are_streamed(host: Serve) -> None:
 
 async def test_diagnostics_are_prefixed_with_the_stage(host: Serve) -> None:
     answer = writes(
-        SAID,
+        ANSWER,
         finish_reason=FinishReason.LENGTH,
         input_tokens=7,
         output_tokens=5,
@@ -203,7 +203,7 @@ async def test_diagnostics_are_prefixed_with_the_stage(host: Serve) -> None:
     assert (reply.complete.usage.input_tokens, reply.complete.usage.output_tokens) == (7, 5)
     assert reply.complete.finish_reason == pb.FINISH_REASON_LENGTH
     assert reply.complete.detected_language == "en"
-    assert reply.reasoning == f"question: {HEARD}\n"
+    assert reply.reasoning == f"question: {TRANSCRIPT}\n"
     assert dict((await cascade.ask(PICTURE)).complete.diagnostics) == {"ocr_lines": 1.0, "llm_avg_logprob": -2.0}
 
 
@@ -211,7 +211,7 @@ async def test_an_empty_transcript_is_still_a_question(host: Serve) -> None:
     """A real pipeline answers something to silence: that is its answer, not a failure."""
     empty_asr = Double(writes(""), name="asr", conditions=able("s2t"))
     cascade = await compose(host, an_llm("t2t"), Parts(asr=empty_asr))
-    assert (await cascade.ask(CLIP, "Answer with one word.")).text == SAID
+    assert (await cascade.ask(CLIP, "Answer with one word.")).text == ANSWER
     assert cascade.llm.asked[0].parts == ("[inaudible]", "Answer with one word.")
 
 
@@ -235,7 +235,7 @@ async def test_an_answer_without_words_is_silent_and_not_a_failure(host: Serve, 
 
 async def test_tts_audio_is_resampled_to_the_rate_of_an_llm_that_speaks(host: Serve) -> None:
     def speaks(turn: Turn) -> None:
-        turn.write(SAID)
+        turn.write(ANSWER)
         if turn.request.output is Modality.SPEECH:
             for piece in np.split(tone(24_000), 4):
                 turn.speak(piece, 24_000)
@@ -265,7 +265,7 @@ async def test_a_voice_name_is_sent_only_to_the_part_that_has_the_voice(host: Se
 
 
 async def test_media_limits_are_those_of_the_parts_that_take_the_medium(host: Serve) -> None:
-    asr = Double(writes(HEARD), name="asr", conditions=able("s2t"), max_audio_seconds=33.0)
+    asr = Double(writes(TRANSCRIPT), name="asr", conditions=able("s2t"), max_audio_seconds=33.0)
     llm = an_llm("t2t", "i2t", max_audio_seconds=5.0, max_image_pixels=1_000_000, max_text_chars=999)
     limits = (await (await compose(host, llm, Parts(asr=asr))).card()).limits
     assert (limits.max_audio_seconds, limits.max_image_pixels, limits.max_text_chars) == (33.0, 1_000_000, 999)
@@ -273,7 +273,7 @@ async def test_media_limits_are_those_of_the_parts_that_take_the_medium(host: Se
 
 async def test_the_reason_of_an_assisted_llm_is_kept(host: Serve) -> None:
     own = {**able("t2t"), **dict.fromkeys(able("i2t"), Capability(Support.ASSISTED, "an OCR of its own"))}
-    support = await (await compose(host, Double(writes(SAID), name="mind", conditions=own))).support()
+    support = await (await compose(host, Double(writes(ANSWER), name="mind", conditions=own))).support()
     assert support["i2t"] == ("assisted", "an OCR of its own")
     assert support["i2s"] == ("assisted", f"{TTS}, an OCR of its own")
 
@@ -283,8 +283,8 @@ async def test_a_long_answer_to_the_warm_up_does_not_keep_a_cascade_from_startin
     voice = Double(writes("ignored"), name="voice", conditions=able("t2s"), max_text_chars=100)
     verbose = an_llm("t2t", answer=writes("Well. " * 50))
     cascade = await compose(host, verbose, Parts(tts=voice))
-    verbose.answer = writes(SAID)
-    assert (await cascade.ask("Where?", output=Modality.SPEECH)).text == SAID
+    verbose.answer = writes(ANSWER)
+    assert (await cascade.ask("Where?", output=Modality.SPEECH)).text == ANSWER
 
 
 async def test_none_leaves_a_stage_out(host: Serve) -> None:
@@ -303,12 +303,12 @@ async def test_concurrent_questions_reach_the_llm_concurrently(host: Serve) -> N
     def answer(turn: Turn) -> None:
         if turn.request.parts == ("all",):
             together.wait(PATIENCE_S)
-        turn.write(SAID)
+        turn.write(ANSWER)
         turn.complete(Completion())
 
     cascade = await compose(host, an_llm("t2t", answer=answer, workers=4, max_concurrent=4))
     replies = await asyncio.gather(*(cascade.ask("all") for _ in range(8)))
-    assert [reply.text for reply in replies] == [SAID] * 8
+    assert [reply.text for reply in replies] == [ANSWER] * 8
 
 
 @pytest.mark.parametrize("name", ["demo", "cascade", "echo"])

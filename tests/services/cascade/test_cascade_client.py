@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import grpc
 import pytest
-from cascade_parts import CLIP, SAID, Composed, Parts, able, an_llm, compose, writes
+from cascade_parts import ANSWER, CLIP, Composed, Parts, able, an_llm, compose, writes
 from served import Served
 from served_doubles import PATIENCE_S, RATE, Double, Serve, ServeWire, Wire, audio, complete, text
 
@@ -61,7 +61,7 @@ async def ask(served: Served, *parts: object, **fields: object) -> str:
 
 
 def answers(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
-    yield text(SAID)
+    yield text(ANSWER)
     yield complete()
 
 
@@ -84,7 +84,7 @@ async def test_an_llm_that_stops_fails_its_calls_and_is_used_again_after_a_resta
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                assert await ask(cascade, "Where?") == SAID
+                assert await ask(cascade, "Where?") == ANSWER
                 break
             except ContractError as error:
                 assert error.reason is Reason.UPSTREAM_UNAVAILABLE
@@ -122,7 +122,7 @@ async def test_the_cascade_waits_for_an_llm_that_is_loading(host: Serve, host_wi
     llm = Loading(answers)
     cascade = await with_llm_at(host, await host_wire(llm))
     assert llm.described == 3
-    assert await ask(cascade, "Where?") == SAID
+    assert await ask(cascade, "Where?") == ANSWER
 
 
 async def test_an_llm_that_loads_longer_than_wait_s_is_an_error_with_its_option(host: Serve) -> None:
@@ -145,7 +145,7 @@ async def test_a_busy_llm_is_asked_again(host: Serve, host_wire: ServeWire) -> N
     cascade = await with_llm_at(host, await host_wire(llm))
     llm.asked.clear()
     llm.respond = full_twice
-    assert await ask(cascade, "Where?") == SAID
+    assert await ask(cascade, "Where?") == ANSWER
     assert len(llm.asked) == 4
 
 
@@ -169,7 +169,7 @@ async def test_a_service_gets_no_more_concurrent_calls_than_it_declares(host: Se
     llm = Wire(answers, max_concurrent=3, delay_s=0.05)
     cascade = await with_llm_at(host, await host_wire(llm))
     replies = await asyncio.gather(*(ask(cascade, f"Question {number}?") for number in range(20)))
-    assert replies == [SAID] * 20
+    assert replies == [ANSWER] * 20
     assert 1 < llm.most_in_flight <= 3
 
 
@@ -263,8 +263,8 @@ async def test_a_cancelled_call_cancels_the_llm(host: Serve) -> None:
         call.cancel()
         assert await asyncio.to_thread(waiting.stopped.wait, PATIENCE_S)
         await asyncio.gather(reading, return_exceptions=True)
-    cascade.llm.answer = writes(SAID)
-    assert (await cascade.ask("Where?")).text == SAID
+    cascade.llm.answer = writes(ANSWER)
+    assert (await cascade.ask("Where?")).text == ANSWER
 
 
 async def test_an_expired_deadline_cancels_the_llm(host: Serve) -> None:
@@ -287,10 +287,10 @@ async def test_a_queued_question_is_dropped_when_its_caller_is_gone(host: Serve)
             async for _ in call_of(cascade, channel, timeout_s=0.5):
                 pass
         asked = len(cascade.llm.asked)
-        cascade.llm.answer = writes(SAID)
+        cascade.llm.answer = writes(ANSWER)
         first.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        assert (await cascade.ask("Whither?")).text == SAID
+        assert (await cascade.ask("Whither?")).text == ANSWER
     assert [request.parts for request in cascade.llm.asked[asked:]] == [("Whither?",)]
 
 

@@ -9,7 +9,7 @@ from omnigap_services.adapter import NATIVE, Capability
 from omnigap_services.cascade.routes import MISSING_STAGE, NoRoute, Stage, capability_of, routes_of
 
 ALL_STAGES = frozenset(Stage)
-DESCRIPTIONS = {Stage.ASR: "A hears", Stage.OCR: "B reads", Stage.TTS: "C speaks"}
+DESCRIPTIONS = {Stage.ASR: "ASR by A", Stage.OCR: "OCR by B", Stage.TTS: "TTS by C"}
 
 
 def shown(direct: str, stages: frozenset[Stage] = ALL_STAGES) -> dict[str, str]:
@@ -76,5 +76,5 @@ def test_reasons_name_the_stages_and_the_reason_of_the_llm() -> None:
 
     assert capability("t2t") == NATIVE
     assert capability("i2t") == Capability(Support.ASSISTED, "with D")
-    assert capability("s2s") == Capability(Support.ASSISTED, "A hears, C speaks")
-    assert capability("i2s") == Capability(Support.ASSISTED, "C speaks, with D")
+    assert capability("s2s") == Capability(Support.ASSISTED, "ASR by A, TTS by C")
+    assert capability("i2s") == Capability(Support.ASSISTED, "TTS by C, with D")

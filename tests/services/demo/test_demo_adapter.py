@@ -1,4 +1,4 @@
-"""The demo model over its socket: six conditions, answered from the carrier alone; transcription; options."""
+"""The demo model over its socket: six conditions, answered only from the carrier; transcription; options."""
 
 from __future__ import annotations
 
