@@ -26,6 +26,7 @@ def clip_of(request: Request) -> Samples:
     Raises:
         ContractError: BAD_REQUEST for decoding settings, text and further parts; BAD_MEDIA for an invalid clip.
     """
+    # Refused instead of ignored: a caller that sets a temperature expects it to have an effect.
     if refused := _refused_decoding(request.decoding):
         raise ContractError(
             Reason.BAD_REQUEST,
@@ -97,6 +98,7 @@ def serving(asked: str, known: Iterable[str]) -> str | None:
 
     So `pt-BR` matches a request for `pt` or `pt-PT`, and `pt` matches one for `pt-BR`. None if there is no match.
     """
+    # Both `pt-BR` and `pt_BR` are in use.
     tags = list(known)
     same = (tag for tag in tags if tag.replace("_", "-").lower() == asked.replace("_", "-").lower())
     alike = (tag for tag in tags if primary_language(tag) == primary_language(asked))

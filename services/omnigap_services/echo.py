@@ -70,6 +70,7 @@ class EchoAdapter(Adapter):
     def generate(self, batch: Sequence[Turn]) -> None:
         self._simulate_work(batch)
         for turn in batch:
+            # A cancelled turn is left open: the server ends it.
             if not turn.cancelled:
                 self._answer(turn)
 

@@ -14,6 +14,7 @@ from omnigap.errors import OmnigapError
 class Options(BaseModel):
     """Base of a service's options: frozen, and undeclared keys are refused."""
 
+    # pydantic reserves the prefix `model_` by default, which options of the triton service have.
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     def shown_without(self, names: Collection[str]) -> dict[str, str]:
@@ -42,6 +43,7 @@ def read_options(kind: type[OptionsT], service: str, options: Mapping[str, objec
         return kind.model_validate(dict(options))
     except ValidationError as error:
         known = ", ".join(kind.model_fields)
+        # pydantic's own message names the class and an URL; users need the key and the value.
         faults = []
         for fault in error.errors():
             key = ".".join(str(part) for part in fault["loc"])

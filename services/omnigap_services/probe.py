@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from omnigap.channel import channel_options
 
+# Below the timeout of the containers' health checks, 30 s, so that the reason is printed.
 _TIMEOUT_S = 20.0
 
 

@@ -14,6 +14,7 @@ from omnigap_services.adapter import Adapter
 GROUP = "omnigap.services"
 """The entry point group through which a distribution registers its adapters."""
 
+# Requirements are parsed with regular expressions: `packaging` is not a dependency of the services.
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 _OWN_EXTRAS = re.compile(r"\[([^\]]+)\]")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -95,6 +96,7 @@ def _service(entry: metadata.EntryPoint) -> Service:
 
 def _packages_of(extra: str, requirements: list[str], owner: str) -> list[str]:
     """The distributions that an extra requires, including those of other extras that it names."""
+    # The metadata lists an extra's requirements with a marker: `jellyfish>=1.1; extra == "demo"`.
     packages = []
     for requirement in requirements:
         marker, name = _EXTRA.search(requirement), _NAME.match(requirement)

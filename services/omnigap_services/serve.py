@@ -55,6 +55,7 @@ def main(
     log_level: str,
 ) -> None:
     """Serve NAME: a registered service, or module:Class of any adapter."""
+    # Logs go to stderr: stdout carries only the announcement.
     logging.basicConfig(
         level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -37,6 +37,7 @@ class AsrAdapter(Adapter):
             libraries=("faster-whisper", "ctranslate2", "tokenizers"),
             languages=self._engine.languages,
             max_batch_size=self._options.max_batch_size,
+            # One batch runs while the next one fills.
             max_concurrent=2 * self._options.max_batch_size,
             max_audio_seconds=600.0,
         )
@@ -47,6 +48,7 @@ class AsrAdapter(Adapter):
         for turn in batch:
             if turn.cancelled:
                 continue
+            # Checked per turn: an exception in the pass below would fail the whole batch.
             try:
                 samples = clip_of(turn.request)
                 language = self._engine.language_code(turn.request.language)

@@ -34,8 +34,11 @@ PADDED_FRAMES = 3000
 _DECODING: dict[str, Any] = {
     # One temperature: the package's fallback to higher ones samples, and a scorer must be deterministic.
     "temperature": 0.0,
+    # Windows are independent, so that a repetition loop does not carry over to the next one.
     "condition_on_previous_text": False,
+    # Only the text is used; timestamps would split it into segments.
     "without_timestamps": True,
+    # Voice activity detection would delete what it takes for silence.
     "vad_filter": False,
     "compression_ratio_threshold": None,
     "log_prob_threshold": None,
@@ -122,7 +125,7 @@ class AsrEngine:
         for clip in clips:
             check_clip(clip)
         code = self.language_code(language)
-        # Silent clips are left out: Whisper invents text for silence.
+        # Silent clips do not reach the model: Whisper invents text for silence.
         pieces = [
             piece
             for number, clip in enumerate(clips)
@@ -165,6 +168,7 @@ class AsrEngine:
 
         Fields that another version of the package adds then have the package's own defaults.
         """
+        # The language does not enter the options; any that the checkpoint knows is accepted.
         second = np.zeros(SAMPLE_RATE, dtype=np.float32)
         clip = [{"start": 0.0, "end": 1.0}]
         _, info = self._pipeline.transcribe(
@@ -173,6 +177,7 @@ class AsrEngine:
         return info.transcription_options
 
     def _spoken_language(self, clip: Samples, code: str) -> str:
+        # `transcribe` decodes in the requested language; this second pass only reports what was spoken.
         if not self.options.detect_language or len(self.languages) == 1:
             return code
         language, _, _ = self._model.detect_language(audio=clip)
@@ -186,6 +191,7 @@ def _lengthened(piece: Samples) -> Samples:
 
 def _padded(features: Features, frames: int) -> Features:
     """Features of shape (mels, n), zero-padded or cut to `frames`."""
+    # Zeros, as in faster-whisper's own `pad_or_trim`.
     return np.pad(features[:, :frames], ((0, 0), (0, max(0, frames - features.shape[1]))))
 
 
@@ -247,6 +253,7 @@ def _merged(segments: Sequence[_Segment], duration_s: float, language: str) -> T
     Log probabilities are averaged with the segments' token counts as weights, the end token included, since Whisper's
     own average includes it.
     """
+    # A silent clip: certainly no speech.
     if not segments:
         return Transcript("", 0.0, 1.0, 0.0, duration_s, language, 0)
     weights = [segment.tokens + 1 for segment in segments]

@@ -86,10 +86,12 @@ class ComposedAdapter(Adapter):
             raise ContractError(Reason.UNSUPPORTED_CONDITION, route.reason)
         if route.recognise is not None or self._llm.part is None:
             _check_parts(turn.request)
+        # The demo model accepts items in any language, but its English-only ASR would refuse the tag of another one.
         language = turn.request.language if self._llm.knows_languages else ""
         out = AudioOut(turn, self._card.output_sample_rate_hz)
         answer = self._own_text(self._llm, turn, route, language, out)
         spoken = Completion()
+        # The caller may have left during the language model's answer; then no TTS call is made.
         if route.speak and self._stages.tts is not None and not turn.cancelled:
             spoken = self._stages.tts.speak(turn, answer.text, out, language)
         turn.complete(_joined(answer.completion, spoken))
@@ -97,6 +99,7 @@ class ComposedAdapter(Adapter):
     def _own_text(self, llm: LanguageModel, turn: Turn, route: Route, language: str, out: AudioOut) -> LlmAnswer:
         """The answer's own text, written to the turn; the carrier becomes text first if the route says so."""
         request = turn.request
+        # First, since recognition would lose what has to be counted.
         known = llm.answer_carrier(request)
         if known is not None:
             turn.write(known.text)
@@ -104,6 +107,7 @@ class ComposedAdapter(Adapter):
         if route.recognise is None:
             return llm.answer(turn, replace(request, output=route.asks.output), out)
         carrier = self._stages.recogniser(route.recognise).recognise(request.carrier, language, lambda: turn.cancelled)
+        # Sent as reasoning, so that a run shows what the stage recognised without making it part of the answer.
         turn.reason(f"question: {carrier.text}\n")
         if asks_to_transcribe(request):
             # The two-pass control asks what the model perceived. For a cascade that is the recognised text itself: the

@@ -47,6 +47,7 @@ def composed_card(
         conditions={
             condition: capability_of(route, own.conditions, stages.descriptions) for condition, route in routes.items()
         },
+        # A model that takes speech and images itself is measured as what it is; TTS after it does not change that.
         architecture=options.architecture
         or (own.architecture if takes_speech and takes_images else None)
         or Architecture.CASCADE,
@@ -79,6 +80,7 @@ def _voices(llm: LanguageModel, asked: Iterable[Condition], stages: Stages) -> t
     """The voices of the parts that speak; of two with the same name, the language model's."""
     voices = llm.card.voices if _speaks(asked) else ()
     voices += stages.tts.voices if stages.tts is not None else ()
+    # A later entry replaces an earlier one in a dict, so it is filled in reverse and reversed again.
     return tuple({voice.name: voice for voice in reversed(voices)}.values())[::-1]
 
 

@@ -41,6 +41,7 @@ def _part(part: InputPart) -> pb.InputPart:
 
 def _decoding(options: DecodingOptions) -> pb.Decoding:
     """Only the fields that are set: an unset field means the service's default, and 0 is a value."""
+    # `Decoding` has the same field names in the contract.
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     return pb.Decoding(**{name: value for name, value in values.items() if value is not None})
 

@@ -75,6 +75,7 @@ class StageOptions(Options):
 
 
 def _as_list(value: object) -> object:
+    # `direct = "auto"` is easier to read in TOML than a list of one.
     return (value,) if isinstance(value, str) else value
 
 

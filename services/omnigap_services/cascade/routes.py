@@ -76,6 +76,7 @@ def _route(condition: Condition, direct: Collection[Condition], stages: Collecti
     over inputs): a transcript drops what the voice or the picture holds beyond its words.
     """
     fewest_missing: tuple[Stage, ...] | None = None
+    # The carrier's own modality first, then text; `dict.fromkeys` drops the duplicate if they are the same.
     for source in dict.fromkeys((condition.input, Modality.TEXT)):
         for output in dict.fromkeys((condition.output, Modality.TEXT)):
             asks = Condition(source, output)
@@ -86,6 +87,7 @@ def _route(condition: Condition, direct: Collection[Condition], stages: Collecti
                 recognise=_INPUT_STAGE[condition.input] if source is not condition.input else None,
                 speak=output is not condition.output,
             )
+            # A missing stage does not end the search: another route may need fewer.
             missing = tuple(stage for stage in route.stages if stage not in stages)
             if not missing:
                 return route

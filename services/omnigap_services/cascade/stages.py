@@ -84,6 +84,7 @@ def load_stages(
     """
     # Services before engines: a wrong address fails at once, a checkpoint may load for minutes.
     clients = {stage: _client(stage, options, loop) for stage in needed if _address(stage, options)}
+    # Only a warning: the cascade works without the stage.
     for stage in Stage:
         if stage not in needed and _address(stage, options) not in ("", DISABLED):
             _log.warning("option %s is set but not used: the LLM needs no such stage (see direct)", stage)

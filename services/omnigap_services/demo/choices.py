@@ -84,6 +84,7 @@ def _by_sound(text: str) -> ChoiceQuestion | None:
     The article "a" looks like the letter, so B and C must both follow in order, and A is the last "a" before B that
     leaves words between them.
     """
+    # `words` keeps the case of the choices; `lower` is searched.
     words = re.findall(r"[A-Za-z0-9']+", text)
     lower = [word.lower() for word in words]
     second = _next(lower, "B", 2)
@@ -101,10 +102,12 @@ def _by_sound(text: str) -> ChoiceQuestion | None:
             choices = [" ".join(words[mark + 1 : end]) for mark, end in zip(marks, ends, strict=True)]
             if all(choices):
                 return ChoiceQuestion(" ".join(words[:first]), _clean(choices))
+        # This "be" or "bee" was a word of the question: try the next one.
         second = _next(lower, "B", second + 1)
     return None
 
 
+# Marks are at least two words apart, since a choice between them needs a word.
 def _next(words: Sequence[str], letter: str, start: int) -> int | None:
     return next((i for i in range(start, len(words)) if words[i] in _SPELLINGS[letter]), None)
 

@@ -83,6 +83,7 @@ class EspeakAdapter(Adapter):
         samples = library.synthesise(text, self._voice(request), self._rate(request))
         if not samples.any():
             raise ContractError(Reason.BAD_REQUEST, f"the text {text[:80]!r} contains nothing to speak: send words")
+        # The text that was spoken is a TTS service's own text.
         turn.write(text)
         turn.speak(samples, library.SAMPLE_RATE)
         turn.complete(Completion())

@@ -50,10 +50,12 @@ _PITCHES = (0, 100)
 
 # Constants of speak_lib.h.
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
+# Without this flag the library calls exit() if its data folder is missing.
 _INITIALIZE_DONT_EXIT = 0x8000
 _PARAMETER_RATE, _PARAMETER_PITCH = 1, 3
 _POSITION_CHARACTER = 1
 _CHARS_UTF8 = 1
+# Length of the audio buffers that the callback receives.
 _CHUNK_MS = 1000
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
@@ -110,6 +112,7 @@ def restart() -> None:
         library, _ = _load()
         _load.cache_clear()
         library.espeak_Terminate()
+        # ctypes has no public call for it.
         _ctypes.dlclose(library._handle)
     library, _ = _load()
     library.espeak_ng_SetRandSeed(ctypes.c_long(1))
@@ -138,6 +141,7 @@ def synthesise_native(
     """
     library, _ = _load()
     _select(library, voice, rate_wpm, pitch)
+    # A zero byte would end the C string.
     encoded = text.replace("\0", " ").encode()
     _chunks.clear()
     status = library.espeak_Synth(encoded, len(encoded) + 1, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None)
@@ -157,6 +161,7 @@ def synthesise(
     if not native.size:
         return native
     resampled = soxr.resample(native, native_sample_rate(), SAMPLE_RATE, quality="HQ")
+    # The resampler may overshoot full scale at steep edges.
     clipped: npt.NDArray[np.float32] = np.clip(resampled, -1.0, 1.0).astype(np.float32)
     return clipped
 

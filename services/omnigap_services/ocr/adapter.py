@@ -37,6 +37,7 @@ class OcrAdapter(Adapter):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(OcrOptions, "ocr", options)
+        # Checked before loading: RapidOCR would fail later, with a message that does not name the option.
         model = self._options.recognition_model
         if model is not None and not model.is_file():
             raise OptionsError(f"service ocr: option 'recognition_model' is {str(model)!r}: the file does not exist")
@@ -56,6 +57,7 @@ class OcrAdapter(Adapter):
         )
 
     def warm_up(self) -> Request:
+        # The default warm-up image is blank, and RapidOCR loads its recogniser only when it finds text.
         return Request(parts=(sample_image(),), output=Modality.TEXT)
 
     def generate(self, batch: Sequence[Turn]) -> None:

@@ -32,6 +32,7 @@ def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
         "service.architecture": card.architecture or "",
         "service.contract": omnigap.__version__,
         "service.weights_revision": card.weights_revision,
+        # The versions are read here, so that a card cannot state another one than is installed.
         **{f"library.{name}": metadata.version(name) for name in card.libraries},
         **{f"part.{part.role}": f"{part.name} {part.digest}" for part in card.parts},
     }
@@ -55,6 +56,7 @@ def capacity(card: Card) -> int:
 
 def max_concurrent(card: Card) -> int:
     """The card's own value, or twice what its workers take: the next batch fills while one runs."""
+    # Never above the capacity: a client that follows this figure must not be refused.
     return min(card.max_concurrent or 2 * card.max_batch_size * card.workers, capacity(card))
 
 

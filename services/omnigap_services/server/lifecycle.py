@@ -89,6 +89,7 @@ class Server:
         """
         pb_grpc.add_ModelServiceServicer_to_server(self._servicer, self._grpc)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        # Lets tools such as grpcurl call the service without the .proto file.
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._grpc)
         wanted = self._at(self.options.port)
         try:
@@ -120,6 +121,7 @@ class Server:
         # Health first, so that clients which watch it send new calls elsewhere during the drain.
         await self._health.set_serving(False)
         complete = await self._scheduler.drain(self.options.drain_seconds) if self._scheduler else True
+        # All answers have ended or been failed: this closes the port and the remaining streams.
         await self._grpc.stop(_LAST_GRACE_S)
         if self._scheduler:
             self._scheduler.close()
@@ -130,6 +132,7 @@ class Server:
 
     def _at(self, port: int) -> str:
         host = self.options.host
+        # An IPv6 address needs brackets before a port.
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _start_metrics(self, port: int) -> None:

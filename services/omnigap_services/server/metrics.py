@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 
+# From the null model's milliseconds to minutes of speech synthesis.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 

@@ -15,6 +15,7 @@ from omnigap_services.adapter import Card, DecodingOptions, InputPart, Request
 _MODALITY_OF_PART = {"text": Modality.TEXT, "audio": Modality.SPEECH, "image": Modality.IMAGE}
 
 _Field = Literal["temperature", "top_p", "repetition_penalty", "max_new_tokens", "beam_size"]
+# The upper limits only exclude values that are certainly mistakes.
 _DECODING_RANGES: tuple[tuple[_Field, float, float], ...] = (
     ("temperature", 0, 100),
     ("top_p", 0, 1),
@@ -57,6 +58,7 @@ def _input_of(message: pb.GenerateRequest) -> Modality:
         if kind == "text" and not part.text.strip():
             raise _bad(f"parts[{number}].text is empty: leave the part out")
         found.add(_MODALITY_OF_PART[kind])
+    # Text beside media is the typed instruction, so it does not decide the input modality.
     media = found - {Modality.TEXT}
     if len(media) > 1:
         raise _bad("parts hold audio and images: a condition has one input modality, send one kind")
@@ -92,6 +94,7 @@ def _check_voice(message: pb.GenerateRequest, card: Card, condition: Condition) 
     voice = message.voice
     if voice.HasField("words_per_minute") and not 0 < voice.words_per_minute < math.inf:
         raise _bad(f"voice.words_per_minute is {voice.words_per_minute}: send a finite number above 0")
+    # A card without voices does not restrict the name: the adapter may pass it on to a server.
     known = [known.name for known in card.voices]
     if condition.output is Modality.SPEECH and voice.HasField("name") and known and voice.name not in known:
         raise _bad(f"voice {voice.name!r} is unknown to {card.name}: send one of {', '.join(known)}")
@@ -144,6 +147,7 @@ def _audio(audio: pb.Audio, card: Card) -> AudioClip:
         channels=audio.channels,
         limits=AudioLimits(max_seconds=card.max_audio_seconds),
     )
+    # Here and not in the adapter, so that every model of a run gets audio from the same resampler.
     return resample(clip, card.input_sample_rate_hz)
 
 
