@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from omnigap_orchestrator.report.sections.section import Section
     from omnigap_orchestrator.scoring.metrics import Metric
 
+
 class ExtraError(OmnigapError):
     """An installed extra can't be used; the message names it and what to do."""
 

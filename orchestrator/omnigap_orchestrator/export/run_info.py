@@ -23,8 +23,9 @@ from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 
-# Models that ship with omnigap: they show that the instrument works, and nothing about real models.
-SHIPPED_MODELS = frozenset({"cascade", "echo"})
+# Models that ship with omnigap: they show that the instrument works, and nothing about real models. `cascade` is what
+# runs of 0.1.0 call the demo model.
+SHIPPED_MODELS = frozenset({"demo", "cascade", "echo"})
 # What the asr service calls the checkpoint that it ships: it knows two synthetic voices, and no other.
 SHIPPED_EARS = "omnigap-micro-whisper"
 _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")

@@ -20,7 +20,7 @@ from omnigap_services.hf.chat.loading import ChatModel, load_chat_model
 from omnigap_services.hf.chat.options import SERVICE, ChatOptions
 from omnigap_services.hf.chat.prompt import Prompter, kinds_of
 from omnigap_services.options import OptionsError, read_options
-from omnigap_services.server.warmup import default_warm_up
+from omnigap_services.server.lifecycle import default_warm_up
 from omnigap_services.source import source_hash
 from omnigap_services.torch_utils.oom import split_on_oom
 

@@ -1,4 +1,4 @@
-"""A cascade keeps the contract whatever it is composed of."""
+"""A cascade conforms to the contract with every kind of LLM and stage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from omnigap_services.echo import EchoAdapter
 
 
 def part(name: str, *conditions: str) -> Double:
-    """A part that answers at once, in the voice-like noise of its kind."""
+    """A service that answers at once."""
 
     def answer(turn: Turn) -> None:
         say(turn, f"{name} answers")
@@ -20,30 +20,30 @@ def part(name: str, *conditions: str) -> Double:
     return Double(answer, name=name, conditions={Condition.parse(c): NATIVE for c in conditions})
 
 
-async def test_a_text_brain_with_every_help_conforms(host: Serve) -> None:
+async def test_a_text_llm_with_all_stages_conforms(host: Serve) -> None:
     options = {
-        "brain": await host(part("brain", "t2t")),
-        "ears": await host(part("ears", "s2t")),
-        "reader": await host(part("reader", "i2t")),
+        "llm": await host(part("llm", "t2t")),
+        "asr": await host(part("asr", "s2t")),
+        "ocr": await host(part("ocr", "i2t")),
         "tts": await host(part("voice", "t2s")),
     }
     await check_service(await host(CascadeAdapter(options)), skipped=REFUSES_NOTHING)
 
 
-async def test_a_brain_that_hears_and_sees_conforms_with_and_without_a_voice(host: Serve) -> None:
-    brain = await host(part("brain", "t2t", "s2t", "i2t"))
+async def test_an_llm_that_takes_speech_and_images_conforms_with_and_without_tts(host: Serve) -> None:
+    llm = await host(part("llm", "t2t", "s2t", "i2t"))
     voice = await host(part("voice", "t2s"))
-    await check_service(await host(CascadeAdapter({"brain": brain})), skipped=MUTE)
-    await check_service(await host(CascadeAdapter({"brain": brain, "tts": voice})), skipped=REFUSES_NOTHING)
+    await check_service(await host(CascadeAdapter({"llm": llm})), skipped=MUTE)
+    await check_service(await host(CascadeAdapter({"llm": llm, "tts": voice})), skipped=REFUSES_NOTHING)
 
 
-async def test_an_omni_brain_alone_conforms(host: Serve) -> None:
-    brain = await host(part("brain", *(condition.name for condition in CONDITIONS)))
-    await check_service(await host(CascadeAdapter({"brain": brain})), skipped=REFUSES_NOTHING)
+async def test_an_omni_llm_without_stages_conforms(host: Serve) -> None:
+    llm = await host(part("llm", *(condition.name for condition in CONDITIONS)))
+    await check_service(await host(CascadeAdapter({"llm": llm})), skipped=REFUSES_NOTHING)
 
 
-async def test_a_slow_brain_conforms_under_overload(host: Serve) -> None:
-    """Its places are few, and calls are cancelled and overtaken while they wait for one."""
-    brain = await host(EchoAdapter({"delay_s": 0.1, "max_batch_size": 2}))
-    address = await host(CascadeAdapter({"brain": brain, "direct": [], "ears": "none", "reader": "none"}))
+async def test_a_slow_llm_conforms_under_overload(host: Serve) -> None:
+    """Few calls run at once; others are cancelled while they wait."""
+    llm = await host(EchoAdapter({"delay_s": 0.1, "max_batch_size": 2}))
+    address = await host(CascadeAdapter({"llm": llm, "direct": [], "asr": "none", "ocr": "none"}))
     await check_service(address, skipped=DEAF | BLIND | MUTE)
