@@ -28,13 +28,12 @@ from qwen_omni_sizes import QWEN3, QWEN25, TINY3, TINY25, merged
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import Completion, Request
-from omnigap_services.qwen_omni.answer import Answer
-from omnigap_services.qwen_omni.decoding import Decoding
+from omnigap_services.qwen_omni.answer import Answer, OwnText
 from omnigap_services.qwen_omni.engine import Engine
 from omnigap_services.qwen_omni.family import QWEN3 as FAMILY_3
 from omnigap_services.qwen_omni.family import QWEN25 as FAMILY_25
 from omnigap_services.qwen_omni.family import SAMPLE_RATE, Family
-from omnigap_services.qwen_omni.own_text import OwnText
+from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import Prompt
 from omnigap_services.qwen_omni.talker import Talker
 from omnigap_services.qwen_omni.talker_qwen3 import Qwen3Talker

@@ -8,10 +8,9 @@ from omnigap.errors import ContractError
 from omnigap.media import resample
 from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
 from omnigap_services.adapter import Adapter, Capability, Card, Completion, Turn
-from omnigap_services.openai_server.body import body_of
+from omnigap_services.openai_server.chat import ChatClient, build_body
 from omnigap_services.openai_server.endpoint import read_key
 from omnigap_services.openai_server.options import SERVICE, read_openai_options
-from omnigap_services.openai_server.upstream import Upstream
 
 
 class OpenaiAdapter(Adapter):
@@ -21,10 +20,10 @@ class OpenaiAdapter(Adapter):
         super().__init__(options)
         self._set = read_openai_options(options)
         self._key = read_key(SERVICE, self._set)
-        self._upstream: Upstream | None = None
+        self._upstream: ChatClient | None = None
 
     def load(self) -> Card:
-        self._upstream = Upstream(self._set, self._key)
+        self._upstream = ChatClient(self._set, self._key)
         self._upstream.wait_until_there()
         return self._card()
 
@@ -67,7 +66,7 @@ class OpenaiAdapter(Adapter):
     def _answer(self, turn: Turn) -> None:
         assert self._upstream is not None, "generate before load"
         request, spoken = turn.request, turn.request.output is Modality.SPEECH
-        heard = self._upstream.ask(body_of(request, self._set), spoken, turn.write, lambda: turn.cancelled)
+        heard = self._upstream.ask(build_body(request, self._set), spoken, turn.write, lambda: turn.cancelled)
         if heard is None:
             return
         turn.reason(heard.reasoning)

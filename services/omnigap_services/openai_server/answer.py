@@ -29,7 +29,7 @@ _FRAME_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ChatAnswer:
     """One answer of the server.
 
     Attributes:
@@ -46,7 +46,7 @@ class Heard:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_answer(payload: str, audio_format: str, spoken: bool) -> Heard:
+def read_answer(payload: str, audio_format: str, spoken: bool) -> ChatAnswer:
     """Reads a response body, in every shape that servers are known to send.
 
     The text is the first content that is not empty, over all choices (older vLLM-Omni sends text and audio as two
@@ -75,13 +75,13 @@ def read_answer(payload: str, audio_format: str, spoken: bool) -> Heard:
         *(_text(message.get("refusal")) for message in messages),
     )
     audio = _audio(sounds, audio_format) if spoken else None
-    return Heard(
+    return ChatAnswer(
         text=text,
         reasoning=_first(*(_text(m.get("reasoning_content") or m.get("reasoning")) for m in messages)),
         audio=audio,
         finish_reason=_finish(choices, messages),
-        tokens=tokens_of(found.get("usage")),
-        diagnostics=about_audio(audio, text) if spoken else {},
+        tokens=token_counts(found.get("usage")),
+        diagnostics=audio_diagnostics(audio, text) if spoken else {},
     )
 
 
@@ -94,7 +94,7 @@ def model_names(payload: str) -> list[str]:
     return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
 
 
-def tokens_of(usage: object) -> tuple[int, int, int]:
+def token_counts(usage: object) -> tuple[int, int, int]:
     """Tokens of the input, of the output, and of the output's audio, as far as the server counts them."""
     counts = _table(usage)
     details = _table(counts.get("completion_tokens_details"))
@@ -105,12 +105,12 @@ def tokens_of(usage: object) -> tuple[int, int, int]:
     )
 
 
-def finish_of(reason: object) -> FinishReason:
+def finish_reason_of(reason: object) -> FinishReason:
     """The contract's word for a server's `finish_reason`."""
     return _FINISH.get(str(reason), FinishReason.STOP)
 
 
-def about_audio(audio: AudioClip | None, text: str) -> dict[str, float]:
+def audio_diagnostics(audio: AudioClip | None, text: str) -> dict[str, float]:
     """Numbers that tell empty audio, silence, and audio far shorter than its text.
 
     `audio_rms` and `audio_peak` are relative to full scale, `silent_share` is the share of 20 ms frames under -60 dB,
@@ -161,7 +161,7 @@ def _empty(raw: bytes) -> bool:
 
 
 def _finish(choices: list[dict[str, Any]], messages: list[dict[str, Any]]) -> FinishReason:
-    found = {finish_of(choice.get("finish_reason")) for choice in choices}
+    found = {finish_reason_of(choice.get("finish_reason")) for choice in choices}
     if FinishReason.REFUSED in found or any(_text(message.get("refusal")) for message in messages):
         return FinishReason.REFUSED
     return FinishReason.LENGTH if FinishReason.LENGTH in found else FinishReason.STOP

@@ -18,7 +18,7 @@ _SECRET = 8
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-HOW_CALLS_ARE_MADE = frozenset(
+CALL_OPTIONS = frozenset(
     {
         *("name", "revision", "base_url", "api_key_env", "concurrency", "max_queue", "max_retries"),
         *("timeout_s", "connect_timeout_s", "wait_s", "proxy"),
@@ -61,7 +61,7 @@ class EndpointOptions(Options):
     wait_s: float = Field(default=30.0, ge=0)
     proxy: Annotated[str, AfterValidator(check_proxy)] = ""
 
-    not_in_the_digest: ClassVar[frozenset[str]] = HOW_CALLS_ARE_MADE
+    not_in_the_digest: ClassVar[frozenset[str]] = CALL_OPTIONS
 
     def settings(self) -> dict[str, str]:
         """All that changes answers, as the card shows it; the host and the key are no part of it."""

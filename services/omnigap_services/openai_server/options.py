@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition
-from omnigap_services.openai_server.endpoint import HOW_CALLS_ARE_MADE, EndpointOptions, check_address
-from omnigap_services.openai_server.presets import with_preset
+from omnigap_services.openai_server.endpoint import CALL_OPTIONS, EndpointOptions, check_address
 from omnigap_services.options import OptionsError, read_options
 
 SERVICE = "openai"
@@ -49,7 +50,7 @@ class OpenaiOptions(EndpointOptions):
         stream: text answers come piece by piece; speech always comes whole.
     """
 
-    not_in_the_digest: ClassVar[frozenset[str]] = HOW_CALLS_ARE_MADE | _NOT_IN_THE_DIGEST
+    not_in_the_digest: ClassVar[frozenset[str]] = CALL_OPTIONS | _NOT_IN_THE_DIGEST
 
     preset: str = ""
     architecture: Architecture | None = None
@@ -112,7 +113,7 @@ def read_openai_options(options: Mapping[str, object]) -> OpenaiOptions:
         OptionsError: for unknown keys, values that do not fit, an unknown preset, a `base_url` that holds a secret.
             No message repeats what might be a key.
     """
-    found = read_options(OpenaiOptions, SERVICE, with_preset(options))
+    found = read_options(OpenaiOptions, SERVICE, apply_preset(options))
     check_address(SERVICE, found)
     if twice := set(found.conditions) & set(found.assisted):
         raise _wrong(f"{', '.join(sorted(twice))} stands in conditions and in assisted: keep one")
@@ -123,3 +124,27 @@ def read_openai_options(options: Mapping[str, object]) -> OpenaiOptions:
 
 def _wrong(text: str) -> OptionsError:
     return OptionsError(f"service {SERVICE}: option {text}")
+
+
+# Presets: shipped option files, each with the launch command of the server that it fits.
+
+
+def preset_names() -> tuple[str, ...]:
+    """All shipped presets by name."""
+    found = files(__package__).joinpath("presets").iterdir()
+    return tuple(sorted(file.name.removesuffix(".toml") for file in found if file.name.endswith(".toml")))
+
+
+def apply_preset(options: Mapping[str, object]) -> dict[str, object]:
+    """The options on top of those of their preset; a key replaces the preset's key as a whole.
+
+    Raises:
+        OptionsError: for a preset that is not shipped.
+    """
+    name = options.get("preset", "")
+    if not name:
+        return dict(options)
+    if name not in preset_names():
+        raise OptionsError(f"service openai: option 'preset' is {name!r}: one of {', '.join(preset_names())}")
+    text = files(__package__).joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
+    return {**tomllib.loads(text), **options}

@@ -55,15 +55,14 @@ class QwenOmniAdapter(Adapter):
 
     def warm_up(self) -> Request | None:
         """A white image and a few tokens: the whole answer that the server would ask for could take minutes."""
-        from omnigap_services.qwen_omni.decoding import TALKER_LIMIT
+        from omnigap_services.qwen_omni.options import TALKER_LIMIT
 
         output = Modality.SPEECH if self._set.speech else Modality.TEXT
         few = DecodingOptions(max_new_tokens=8, extra={TALKER_LIMIT: "16"})
         return Request(parts=(Image.new("RGB", (64, 64), "white"),), output=output, decoding=few)
 
     def generate(self, batch: Sequence[Turn]) -> None:
-        from omnigap_services.qwen_omni.answer import Answer
-        from omnigap_services.qwen_omni.own_text import OwnText
+        from omnigap_services.qwen_omni.answer import Answer, OwnText
 
         loaded, answers = self._loaded, []
         for turn in batch:

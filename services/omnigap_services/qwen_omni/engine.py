@@ -1,9 +1,4 @@
-"""The model at work: the thinker writes many answers at once, then the talker speaks them.
-
-The parts are driven one by one instead of by the library's `generate`, which returns when all is done: so text goes out
-token by token, every clip has its own seed, a caller that leaves ends its row, an empty text needs no speech, and what
-the talker is given is made of one answer alone, padding aside.
-"""
+"""Which prompts go through the model together: those of similar length, as many as fit."""
 
 from __future__ import annotations
 
@@ -13,13 +8,39 @@ from typing import Any
 import torch
 
 from omnigap_services.qwen_omni.answer import Answer
-from omnigap_services.qwen_omni.batches import batches
-from omnigap_services.qwen_omni.decoding import Decoding
+from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import thinker_inputs
-from omnigap_services.qwen_omni.talker import Frame, Talker
-from omnigap_services.qwen_omni.thought import Thought
-from omnigap_services.torch_utils.generation import StopWhenGone, seeded
+from omnigap_services.qwen_omni.talker import Frame, HiddenStates, Talker
+from omnigap_services.torch_utils.generation import StopRows, seeded
 from omnigap_services.torch_utils.oom import split_on_oom
+
+
+def batches(lengths: Sequence[int], largest: int, most_tokens: int) -> list[tuple[int, ...]]:
+    """Cuts prompts, by number, into batches in the order of their length; every prompt in exactly one.
+
+    Decoding is bound by reading the weights, so a batch is only cut where its prompts, padded to the longest, would
+    pass `most_tokens`; a single prompt that does so goes alone.
+
+    Args:
+        lengths: tokens of each prompt.
+        largest: prompts in a batch.
+        most_tokens: tokens in a batch, padding included.
+    """
+    cut: list[tuple[int, ...]] = []
+    batch: list[int] = []
+    for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
+        # In ascending order, so the newest is the longest of the batch.
+        if batch and (len(batch) == largest or (len(batch) + 1) * lengths[number] > most_tokens):
+            cut.append(tuple(batch))
+            batch = []
+        batch.append(number)
+    return [*cut, tuple(batch)] if batch else cut
+
+
+# The model at work: the thinker writes many answers at once, then the talker speaks them. The parts are driven one by
+# one instead of by the library's `generate`, which returns when all is done: so text goes out token by token, every
+# clip has its own seed, a caller that leaves ends its row, an empty text needs no speech, and what the talker is
+# given is made of one answer alone, padding aside.
 
 
 class Engine:
@@ -84,7 +105,7 @@ class Engine:
                 if not answer.over and not answer.text_ended:
                     answer.add_token(token, self.text_ends)
 
-        stop = StopWhenGone([answer.writes_no_more for answer in rows], on_step)
+        stop = StopRows([answer.writes_no_more for answer in rows], on_step)
         with seeded(decoding.seed):
             made = self.thinker.generate(
                 **inputs,
@@ -132,7 +153,7 @@ class Engine:
                 answer.end_speech(self.talker, self._wave_chunk, whole=answer.text_ended)
                 continue
             first, last = prompt_length - len(answer.prompt), prompt_length + known
-            thought = Thought(
+            thought = HiddenStates(
                 answer.prompt,
                 torch.tensor(answer.text.ids[:known]),
                 embeds[number, first:prompt_length],

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from omnigap_services.options import OptionsError
-from omnigap_services.qwen_omni.decoding import Defaults
 from omnigap_services.qwen_omni.engine import Engine
 from omnigap_services.qwen_omni.family import QWEN25, Family, family_of
-from omnigap_services.qwen_omni.options import SERVICE, QwenOmniOptions
-from omnigap_services.qwen_omni.prompting import Prompter
+from omnigap_services.qwen_omni.options import SERVICE, Defaults, QwenOmniOptions
+from omnigap_services.qwen_omni.prompting import PromptBuilder
 from omnigap_services.qwen_omni.talker import Talker
 from omnigap_services.qwen_omni.talker_qwen3 import Qwen3Talker
 from omnigap_services.qwen_omni.talker_qwen25 import Qwen25Talker
@@ -42,7 +41,7 @@ class Loaded:
     weights: Weights
     placement: Placement
     engine: Engine
-    prompter: Prompter
+    prompter: PromptBuilder
     defaults: Defaults
     longest_audio_s: float
 
@@ -77,7 +76,7 @@ def load(options: QwenOmniOptions) -> Loaded:
         weights=weights,
         placement=placement,
         engine=Engine(model.thinker, talker, ends, tokenizer.pad_token_id, options.wave_chunk_frames),
-        prompter=Prompter(processor, family, options.system_prompt),
+        prompter=PromptBuilder(processor, family, options.system_prompt),
         defaults=_defaults(options, family, talker),
         # Qwen2.5's processor pads to this window and cuts what is longer; Qwen3's takes any length.
         longest_audio_s=float(extractor.chunk_length) if family is QWEN25 else 600.0,

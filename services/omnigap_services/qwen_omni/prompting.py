@@ -41,7 +41,7 @@ class Prompt:
         return int(self.ids.shape[0])
 
 
-class Prompter:
+class PromptBuilder:
     """The checkpoint's processor, asked for one request at a time."""
 
     def __init__(self, processor: Any, family: Family, system_prompt: str | None) -> None:

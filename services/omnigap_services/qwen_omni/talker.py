@@ -1,4 +1,4 @@
-"""What both families' speech halves have in common: prompts from thoughts, codes from prompts, waves from codes."""
+"""What the thinker leaves of one answer for the talker: ids, and hidden states of prompt and text."""
 
 from __future__ import annotations
 
@@ -12,9 +12,33 @@ import torch
 from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from omnigap.media.audio import Samples
-from omnigap_services.qwen_omni.decoding import Decoding
+from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import Prompt
-from omnigap_services.qwen_omni.thought import Thought
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenStates:
+    """One answer's text, as the talker takes it; tensors are on the talker's device, ids on the CPU.
+
+    A token's hidden state is known once the token was read again, so that of a text that ended at its maximum the last
+    token has none: the library does not voice it either.
+
+    Attributes:
+        ids: int64, shape (text,): the text's tokens that have states, its end not included.
+        prompt_embeds, prompt_hidden: shape (tokens, hidden size): the thinker's input embeddings, media in their place,
+            and the states that the talker listens to.
+        text_embeds, text_hidden: the same of the text, shape (text, hidden size).
+    """
+
+    prompt: Prompt
+    ids: torch.Tensor
+    prompt_embeds: torch.Tensor
+    prompt_hidden: torch.Tensor
+    text_embeds: torch.Tensor
+    text_hidden: torch.Tensor
+
+
+# What both families' speech halves have in common: prompts from thoughts, codes from prompts, waves from codes.
 
 Frame = tuple[int, ...]
 """One step of the codec: one id a codebook."""
@@ -86,7 +110,7 @@ class Talker(ABC):
         """Which of the thinker's hidden states the talker listens to."""
 
     @abstractmethod
-    def prompt(self, thought: Thought, speaker: str) -> TalkerPrompt:
+    def prompt(self, thought: HiddenStates, speaker: str) -> TalkerPrompt:
         """What the talker is to say, and how it begins."""
 
     @abstractmethod
@@ -135,7 +159,7 @@ def mask_of(rows: Sequence[torch.Tensor], at_least: int = 0) -> torch.Tensor:
     return left_padded([torch.ones(len(row), dtype=torch.long, device=row.device) for row in rows], at_least)
 
 
-def rest_padded(prompts: Sequence[TalkerPrompt]) -> torch.Tensor:
+def trailing_padded(prompts: Sequence[TalkerPrompt]) -> torch.Tensor:
     """The prompts' `rest` as one batch: each row goes on with its padding, as it would alone."""
     longest = max(len(prompt.rest) for prompt in prompts)
     return torch.stack([torch.cat([p.rest, p.padding.expand(longest - len(p.rest), -1)]) for p in prompts])

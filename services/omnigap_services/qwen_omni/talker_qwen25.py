@@ -10,11 +10,19 @@ import numpy as np
 import torch
 
 from omnigap.media.audio import Samples
-from omnigap_services.qwen_omni.decoding import Decoding
+from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import talker_media
-from omnigap_services.qwen_omni.talker import Frame, OnTokens, Talker, TalkerPrompt, left_padded, mask_of, rest_padded
-from omnigap_services.qwen_omni.thought import Thought
-from omnigap_services.torch_utils.generation import StopWhenGone, seeded
+from omnigap_services.qwen_omni.talker import (
+    Frame,
+    HiddenStates,
+    OnTokens,
+    Talker,
+    TalkerPrompt,
+    left_padded,
+    mask_of,
+    trailing_padded,
+)
+from omnigap_services.torch_utils.generation import StopRows, seeded
 
 # Every row is padded, if only by one position: of a mask without padding the library's `generate` makes none at all,
 # and the talker adds the codec's start mark, and reckons the positions of pictures, only where it sees a mask.
@@ -49,7 +57,7 @@ class Qwen25Talker(Talker):
     def hidden_layer(self) -> int:
         return -1
 
-    def prompt(self, thought: Thought, speaker: str) -> TalkerPrompt:
+    def prompt(self, thought: HiddenStates, speaker: str) -> TalkerPrompt:
         """The thinker's states, with the speaker's start token and the first word behind; media as states alone."""
         device, config = self.device, self.model.config.talker_config
         bos = int(self.model.speaker_map[speaker]["bos_token"])
@@ -83,12 +91,12 @@ class Qwen25Talker(Talker):
             input_text_ids=left_padded([prompt.ids for prompt in prompts], _PADDED),
             inputs_embeds=embeds,
             attention_mask=mask_of([prompt.ids for prompt in prompts], _PADDED),
-            thinker_reply_part=rest_padded(prompts),
+            thinker_reply_part=trailing_padded(prompts),
             use_audio_in_video=False,
             suppress_tokens=self._suppressed,
             eos_token_id=sorted(self.ends),
             pad_token_id=self._pad,
-            stopping_criteria=[StopWhenGone([partial(stopped.__getitem__, row) for row in range(rows)], on_step)],
+            stopping_criteria=[StopRows([partial(stopped.__getitem__, row) for row in range(rows)], on_step)],
             **talker_media([prompt.prompt for prompt in prompts], self.device),
             **self.decoding_arguments(decoding),
         )

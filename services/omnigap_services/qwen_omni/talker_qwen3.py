@@ -10,11 +10,19 @@ import numpy as np
 import torch
 
 from omnigap.media.audio import Samples
-from omnigap_services.qwen_omni.decoding import Decoding
+from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import talker_media
-from omnigap_services.qwen_omni.talker import Frame, OnTokens, Talker, TalkerPrompt, left_padded, mask_of, rest_padded
-from omnigap_services.qwen_omni.thought import Thought
-from omnigap_services.torch_utils.generation import StopWhenGone
+from omnigap_services.qwen_omni.talker import (
+    Frame,
+    HiddenStates,
+    OnTokens,
+    Talker,
+    TalkerPrompt,
+    left_padded,
+    mask_of,
+    trailing_padded,
+)
+from omnigap_services.torch_utils.generation import StopRows
 
 LEFT_CONTEXT = 25
 """Frames before a piece that its decoding looks at: the library's own number."""
@@ -47,7 +55,7 @@ class Qwen3Talker(Talker):
     def hidden_layer(self) -> int:
         return int(self.model.config.talker_config.accept_hidden_layer)
 
-    def prompt(self, thought: Thought, speaker: str) -> TalkerPrompt:
+    def prompt(self, thought: HiddenStates, speaker: str) -> TalkerPrompt:
         """The user's turns, then nine steps in which text and codec ids of the answer's beginning run side by side."""
         config, talker, device = self.model.config, self.model.talker, self.device
         ids = thought.prompt.ids
@@ -108,7 +116,7 @@ class Qwen3Talker(Talker):
                 attention_mask=mask_of([prompt.ids for prompt in prompts]),
                 # Not as input_ids: text ids would pass the end of the codec's vocabulary in the repetition penalty.
                 talker_input_ids=left_padded([prompt.ids for prompt in prompts]),
-                trailing_text_hidden=rest_padded(prompts),
+                trailing_text_hidden=trailing_padded(prompts),
                 tts_pad_embed=torch.stack([prompt.padding for prompt in prompts]),
                 suppress_tokens=self._suppressed,
                 eos_token_id=self._end,
@@ -116,7 +124,7 @@ class Qwen3Talker(Talker):
                 # The next step reads the last one's states, and the library's flags for both go together.
                 output_hidden_states=True,
                 return_dict_in_generate=True,
-                stopping_criteria=[StopWhenGone([partial(stopped.__getitem__, row) for row in range(rows)], on_step)],
+                stopping_criteria=[StopRows([partial(stopped.__getitem__, row) for row in range(rows)], on_step)],
                 **talker_media([prompt.prompt for prompt in prompts], self.device),
                 **self.decoding_arguments(decoding),
             )

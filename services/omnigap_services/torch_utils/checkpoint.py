@@ -190,11 +190,11 @@ def load_whole(
         ignore_mismatched_sizes=True,
         **arguments,
     )
-    refuse_gaps(found, f"service {service}: option {option!r}: the checkpoint {weights.name}", allowed, advice)
+    check_complete(found, f"service {service}: option {option!r}: the checkpoint {weights.name}", allowed, advice)
     return model
 
 
-def refuse_gaps(found: Mapping[str, Any], who: str, allowed: Collection[str] = (), advice: str = "") -> None:
+def check_complete(found: Mapping[str, Any], who: str, allowed: Collection[str] = (), advice: str = "") -> None:
     """Looks through what the library says about a load.
 
     Args:

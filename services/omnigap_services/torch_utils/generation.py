@@ -34,7 +34,7 @@ OnStep = Callable[[torch.Tensor], None]
 """Takes the ids so far, shape (rows, tokens), the prompt included; called after every token."""
 
 
-class StopWhenGone:
+class StopRows:
     """A stopping criterion for `generate`: ends each row whose `gone` turns true; the others of the batch go on."""
 
     def __init__(self, gone: Sequence[Callable[[], bool]], on_step: OnStep | None = None) -> None:
@@ -51,11 +51,11 @@ class StopWhenGone:
         return torch.tensor(stop, device=input_ids.device).repeat_interleave(repeats)
 
 
-class GoneError(OmnigapError):
+class GenerationCancelledError(OmnigapError):
     """Nobody waits any more for what the model computes."""
 
 
-class Watch:
+class CancellationHook:
     """Stops a model that takes no stopping criteria: before each pass of any of its parts it asks whether to go on."""
 
     def __init__(self, model: Any) -> None:
@@ -77,4 +77,4 @@ class Watch:
 
     def _look(self, module: Any, arguments: Any) -> None:
         if self._gone is not None and self._gone():
-            raise GoneError
+            raise GenerationCancelledError

@@ -1,17 +1,98 @@
-"""What a user may set about the `triton` service: which model, its tensors, how it is called, what is digested."""
+"""The roles that tensors play: which part of a request goes into which input, of an answer comes from which output."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from omnigap.channel import check_proxy, proxy_for
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition
 from omnigap_services.options import Options, OptionsError, read_options
-from omnigap_services.triton_server.roles import DEFAULTABLE, Inputs, Outputs
+
+CARRIERS = ("text", "audio", "image")
+"""Input roles that bring the question."""
+
+DECODING = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "beam_size")
+"""Input roles that say how to decode."""
+
+
+class Roles(Options):
+    """Tensor names by role; a role that is left empty has no tensor."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_roles(cls, given: Any) -> Any:
+        if isinstance(given, dict) and (unknown := sorted(set(given) - set(cls.model_fields))):
+            raise ValueError(f"unknown role {', '.join(unknown)}: the roles are {', '.join(cls.model_fields)}")
+        return given
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Role and tensor of every role that has one."""
+        return ((role, tensor) for role, tensor in self.model_dump().items() if tensor)
+
+
+class Inputs(Roles):
+    """Which input tensor takes which part of a request.
+
+    Attributes:
+        text: the question where it is typed; with no tensor for the instruction, that too.
+        instruction: what is typed beside the carrier.
+        audio: the question where it is spoken, mono.
+        sample_rate, audio_length: its rate in Hz, and its number of samples.
+        image: the question where it is drawn.
+        output: the modality asked for: `text` or `speech` in BYTES; whether it is speech in BOOL or a number.
+        decoding: all decoding that is set, as one JSON object with vLLM's names (`max_tokens`, `temperature`, ...).
+    """
+
+    text: str = ""
+    instruction: str = ""
+    system_prompt: str = ""
+    audio: str = ""
+    sample_rate: str = ""
+    audio_length: str = ""
+    image: str = ""
+    language: str = ""
+    voice: str = ""
+    words_per_minute: str = ""
+    output: str = ""
+    decoding: str = ""
+    max_tokens: str = ""
+    temperature: str = ""
+    top_p: str = ""
+    top_k: str = ""
+    repetition_penalty: str = ""
+    seed: str = ""
+    beam_size: str = ""
+
+
+class Outputs(Roles):
+    """Which output tensor brings which part of an answer.
+
+    Attributes:
+        sample_rate: of the audio, in Hz; without it the audio is at `output_sample_rate_hz`.
+        finish_reason: BYTES; `length` and `max_tokens` say that the answer was cut off.
+        language: that was heard.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    audio: str = ""
+    sample_rate: str = ""
+    finish_reason: str = ""
+    language: str = ""
+    input_tokens: str = ""
+    output_tokens: str = ""
+    audio_tokens: str = ""
+
+
+DEFAULTABLE = tuple(role for role in Inputs.model_fields if role not in (*CARRIERS, "output", "decoding"))
+"""Input roles whose value the options may give where a request has none."""
+
+
+# What a user may set about the `triton` service: which model, its tensors, how it is called, what is digested.
 
 SERVICE = "triton"
 
@@ -141,28 +222,28 @@ def read_triton_options(options: Mapping[str, object]) -> TritonOptions:
     """
     found = read_options(TritonOptions, SERVICE, options)
     if "://" in found.url:
-        raise wrong(
+        raise option_error(
             f"url is {found.url!r}: write HOST:PORT of Triton's gRPC endpoint (8001 by default), without a scheme"
         )
     if twice := set(found.conditions or ()) & set(found.assisted):
-        raise wrong(f"{', '.join(sorted(twice))} stands in conditions and in assisted: keep one")
+        raise option_error(f"{', '.join(sorted(twice))} stands in conditions and in assisted: keep one")
     if unknown := set(found.reasons) - set(_ALL):
-        raise wrong(f"reasons names {', '.join(sorted(unknown))}: its keys are {', '.join(_ALL)}")
+        raise option_error(f"reasons names {', '.join(sorted(unknown))}: its keys are {', '.join(_ALL)}")
     owners: dict[str, str] = {}
     fed = [(f"inputs.{role}", tensor) for role, tensor in found.inputs.named()]
     for key, tensor in [*fed, *((f"constants.{tensor}", tensor) for tensor in found.constants)]:
         if tensor in owners:
-            raise wrong(f"{key} and {owners[tensor]} both write the tensor {tensor!r}: keep one")
+            raise option_error(f"{key} and {owners[tensor]} both write the tensor {tensor!r}: keep one")
         owners[tensor] = key
     if tls := [key for key in ("root_certificates", "client_key", "client_certificate") if getattr(found, key)]:
         if not found.ssl:
-            raise wrong(f"{tls[0]} is set, but ssl is not: set ssl = true")
+            raise option_error(f"{tls[0]} is set, but ssl is not: set ssl = true")
         for key in tls:
             if not getattr(found, key).is_file():
-                raise wrong(f"{key} is {str(getattr(found, key))!r}, which is no file: name a PEM file")
+                raise option_error(f"{key} is {str(getattr(found, key))!r}, which is no file: name a PEM file")
     return found
 
 
-def wrong(text: str) -> OptionsError:
+def option_error(text: str) -> OptionsError:
     """The error for an option, in the words of all the others."""
     return OptionsError(f"service {SERVICE}: option {text}")

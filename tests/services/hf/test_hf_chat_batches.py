@@ -23,8 +23,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.adapter import Completion, DecodingOptions, InputPart, Request
 from omnigap_services.hf.chat.adapter import ChatAdapter
-from omnigap_services.hf.chat.feed import Feed, Outbox
-from omnigap_services.hf.chat.thinking import ThinkingSplitter
+from omnigap_services.hf.chat.streaming import RowDecoder, ThinkingSplitter, TurnWriter
 from omnigap_services.options import OptionsError
 
 GREEDY = DecodingOptions(max_new_tokens=16)
@@ -195,10 +194,10 @@ def test_a_second_attempt_that_says_something_else_ends_out_of_memory(built: Bui
     adapter = loaded(built(tiny_chat.llama))
     tokenizer = adapter._generation._chat.tokenizer
     turn = Kept("Who?")
-    outbox = Outbox(turn)
+    outbox = TurnWriter(turn)
     first, second = (tokenizer(text)["input_ids"] for text in ("Paris", "Rome!"))
-    Feed(outbox, tokenizer, ThinkingSplitter("", ""), frozenset()).take(first)
-    Feed(outbox, tokenizer, ThinkingSplitter("", ""), frozenset()).take(second)
+    RowDecoder(outbox, tokenizer, ThinkingSplitter("", ""), frozenset()).take(first)
+    RowDecoder(outbox, tokenizer, ThinkingSplitter("", ""), frozenset()).take(second)
     assert turn.text == "Paris"
     assert isinstance(turn.error, ContractError)
     assert turn.error.reason is Reason.OUT_OF_MEMORY

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from omnigap.vocabulary import Architecture, Condition, Modality, Support
 from omnigap_services.adapter import Card, Request
 from omnigap_services.hf.chat.adapter import ChatAdapter
-from omnigap_services.hf.chat.thinking import ThinkingSplitter
+from omnigap_services.hf.chat.streaming import ThinkingSplitter
 from omnigap_services.options import OptionsError
 
 PIECES = st.lists(st.sampled_from(["<", "<th", "ink>", "</", "think>", "<think>", "</think>", "a", " ", "\n"]))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from omnigap.errors import ContractError
-from omnigap_services.hf.tts.alphabet import fitted
-from omnigap_services.hf.tts.spelling import spelled_out
+from omnigap_services.hf.tts.text import fit_to_alphabet, spell_out
 
 
 @pytest.mark.parametrize(
@@ -49,24 +48,24 @@ from omnigap_services.hf.tts.spelling import spelled_out
     ],
 )
 def test_english_is_written_as_it_is_read(text: str, spoken: str) -> None:
-    assert spelled_out(text, "en-GB") == spoken
+    assert spell_out(text, "en-GB") == spoken
 
 
 def test_other_languages_have_their_own_numbers() -> None:
-    assert spelled_out("Wie viel ist 12?", "de") == "Wie viel ist zwölf?"
-    assert spelled_out("12 000", "de") == "zwölftausend"
-    assert spelled_out("사과 3 개", "ko") == "사과 삼 개"
+    assert spell_out("Wie viel ist 12?", "de") == "Wie viel ist zwölf?"
+    assert spell_out("12 000", "de") == "zwölftausend"
+    assert spell_out("사과 3 개", "ko") == "사과 삼 개"
     with pytest.raises(LookupError, match="'xx'"):
-        spelled_out("3", "xx")
-    assert spelled_out("none", "xx") == "none"
+        spell_out("3", "xx")
+    assert spell_out("none", "xx") == "none"
 
 
 def test_a_text_is_fitted_to_the_alphabet() -> None:
     known = set("abcdefghijklmnopqrstuvwxyz' ").__contains__
-    assert fitted("café, “naïve”—it’s", known) == "cafe   naive  it's"
+    assert fit_to_alphabet("café, “naïve”—it’s", known) == "cafe   naive  it's"
 
 
 def test_what_would_be_left_out_silently_is_named() -> None:
     known = set("abcdefghijklmnopqrstuvwxyz ").__contains__
     with pytest.raises(ContractError, match="for 7 € ß"):
-        fitted("7 € groß", known)
+        fit_to_alphabet("7 € groß", known)

@@ -17,7 +17,7 @@ from omnigap.media import AudioClip, decode_audio
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.conform import Status, conform
-from omnigap_services.openai_server.transcription.adapter import TranscriptionAdapter
+from omnigap_services.openai_server.transcription import TranscriptionAdapter
 from omnigap_services.options import OptionsError
 
 CLIP = AudioClip(tone(1.0, 16_000), 16_000)

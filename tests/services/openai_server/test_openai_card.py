@@ -12,8 +12,7 @@ from through import Through
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS
 from omnigap_services.openai_server.adapter import OpenaiAdapter
-from omnigap_services.openai_server.options import read_openai_options
-from omnigap_services.openai_server.presets import preset_names
+from omnigap_services.openai_server.options import preset_names, read_openai_options
 from omnigap_services.options import OptionsError
 
 BASE: dict[str, Any] = {"revision": "abc", "launch": "vllm serve test/omni --omni", "temperature": 0.0}

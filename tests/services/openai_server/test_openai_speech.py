@@ -20,7 +20,7 @@ from omnigap.media import encode_pcm16, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_orchestrator.conform import Status, conform
-from omnigap_services.openai_server.speech.adapter import SpeechAdapter
+from omnigap_services.openai_server.speech import SpeechAdapter
 from omnigap_services.options import OptionsError
 
 TEXT = "The capital of France is Paris."

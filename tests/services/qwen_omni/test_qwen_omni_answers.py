@@ -11,7 +11,7 @@ from omni_asked import Recorded, ask, eight, picture, tone
 from omnigap.errors import ContractError
 from omnigap.vocabulary import FinishReason, Modality, Reason
 from omnigap_services.adapter import DecodingOptions, Request
-from omnigap_services.qwen_omni.decoding import TALKER_LIMIT
+from omnigap_services.qwen_omni.options import TALKER_LIMIT
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter

@@ -10,7 +10,7 @@ from omni_asked import Recorded, ask, ask_each, eight
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import DecodingOptions
-from omnigap_services.qwen_omni.batches import batches
+from omnigap_services.qwen_omni.engine import batches
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter

@@ -13,7 +13,7 @@ from omni_asked import Recorded, ask, eight, tone
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.adapter import Completion, DecodingOptions, Request
-from omnigap_services.qwen_omni.decoding import TALKER_LIMIT
+from omnigap_services.qwen_omni.options import TALKER_LIMIT
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter

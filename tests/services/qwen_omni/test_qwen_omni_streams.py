@@ -11,8 +11,8 @@ from omni_asked import Recorded, ask, eight
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import DecodingOptions, Request
-from omnigap_services.qwen_omni.decoding import TALKER_LIMIT
-from omnigap_services.qwen_omni.own_text import DivergedError, OwnText
+from omnigap_services.qwen_omni.answer import DivergedError, OwnText
+from omnigap_services.qwen_omni.options import TALKER_LIMIT
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter

@@ -135,10 +135,10 @@ def test_a_seed_decides_and_leaves_the_global_generators_alone() -> None:
 
 
 def test_rows_stop_one_by_one_and_beams_with_their_request() -> None:
-    from omnigap_services.torch_utils.generation import StopWhenGone
+    from omnigap_services.torch_utils.generation import StopRows
 
     seen: list[Any] = []
-    stop = StopWhenGone([lambda: False, lambda: True], seen.append)
+    stop = StopRows([lambda: False, lambda: True], seen.append)
     ids = torch.zeros((2, 3), dtype=torch.long)
     assert stop(ids, None).tolist() == [False, True]
     assert stop(torch.zeros((6, 3), dtype=torch.long), None).tolist() == [False] * 3 + [True] * 3
@@ -152,13 +152,13 @@ def test_a_model_is_stopped_between_the_passes_of_its_parts() -> None:
     let_torchvision_import()
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from omnigap_services.torch_utils.generation import GoneError, Watch
+    from omnigap_services.torch_utils.generation import CancellationHook, GenerationCancelledError
 
     config = LlamaConfig(
         vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, pad_token_id=0
     )
     model = LlamaForCausalLM(config)
-    watch = Watch(model)
+    watch = CancellationHook(model)
     ids = torch.zeros((1, 2), dtype=torch.long)
     asked: list[None] = []
 
@@ -166,7 +166,7 @@ def test_a_model_is_stopped_between_the_passes_of_its_parts() -> None:
         asked.append(None)
         return len(asked) > 4
 
-    with pytest.raises(GoneError), watch.over(gone):
+    with pytest.raises(GenerationCancelledError), watch.over(gone):
         model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=1_000, eos_token_id=None)
     assert len(asked) == 5
     model(ids)

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from triton_env import EXAMPLE, ROOT
 
-from omnigap_services.triton_server.options import TritonOptions, read_triton_options
-from omnigap_services.triton_server.roles import Inputs, Outputs
+from omnigap_services.triton_server.options import Inputs, Outputs, TritonOptions, read_triton_options
 
 PAGE = (ROOT / "docs" / "models" / "triton.md").read_text(encoding="utf-8")
 BLOCKS = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]

@@ -7,7 +7,7 @@ import pytest
 
 from omnigap.vocabulary import Modality
 from omnigap_services.triton_server.options import TritonOptions
-from omnigap_services.triton_server.reading import Reader
+from omnigap_services.triton_server.outputs import OutputReader
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,6 @@ from omnigap_services.triton_server.reading import Reader
 )
 def test_a_character_of_several_tokens_waits_for_its_last_in_texts_so_far(sent: list[str], pieces: list[str]) -> None:
     options = TritonOptions(model="m", outputs={"text": "out"}, text_out="so_far")  # type: ignore[arg-type]
-    reader = Reader(options, Modality.TEXT)
+    reader = OutputReader(options, Modality.TEXT)
     found = [reader.take({"out": np.array([text.encode()], dtype=object)}).text for text in sent]
     assert [*found, reader.rest().text] == pieces

@@ -15,12 +15,11 @@ from omnigap.vocabulary import Condition, FinishReason, Modality, Reason, primar
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
 from omnigap_services.audio import SILENCE_PEAK, clip_of, compression_ratio, serving
 from omnigap_services.chunking import batches, cut
-from omnigap_services.hf.asr.ears import SAMPLE_RATE, Piece
-from omnigap_services.hf.asr.loading import LoadedEars, load_ears
-from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
+from omnigap_services.hf.asr.loading import LoadedRecogniser, load_recogniser
+from omnigap_services.hf.asr.recogniser import SAMPLE_RATE, SERVICE, HfAsrOptions, Segment
 from omnigap_services.options import read_options
 from omnigap_services.source import source_hash
-from omnigap_services.torch_utils.generation import GoneError, Watch
+from omnigap_services.torch_utils.generation import CancellationHook, GenerationCancelledError
 from omnigap_services.torch_utils.oom import split_on_oom
 
 _SHORTEST = SAMPLE_RATE // 10
@@ -36,9 +35,9 @@ class HfAsrAdapter(Adapter):
         self._set = read_options(HfAsrOptions, SERVICE, options)
 
     def load(self) -> Card:
-        self._loaded = load_ears(self._set)
+        self._loaded = load_recogniser(self._set)
         self._ears = self._loaded.ears
-        self._watch = Watch(self._ears.model)
+        self._watch = CancellationHook(self._ears.model)
         self._languages = self._ears.languages or self._set.languages or (primary_language(self._set.language),)
         self._window = int(min(self._set.window_s, self._ears.longest_s) * SAMPLE_RATE)
         return self._card(self._loaded)
@@ -65,13 +64,13 @@ class HfAsrAdapter(Adapter):
         try:
             with self._watch.over(lambda: all(turn.cancelled for turn, _ in asked)):
                 heard = self._hear([samples for _, samples in asked], language, beam_size)
-        except GoneError:
+        except GenerationCancelledError:
             return
         for (turn, samples), pieces in zip(asked, heard, strict=True):
             turn.write(" ".join(piece.text for piece in pieces if piece.text))
             turn.complete(_completion(pieces, len(samples) / SAMPLE_RATE, language))
 
-    def _hear(self, clips: Sequence[Samples], language: str, beam_size: int) -> list[list[Piece]]:
+    def _hear(self, clips: Sequence[Samples], language: str, beam_size: int) -> list[list[Segment]]:
         """The pieces of each clip; digital silence has none. Pieces of about one length go together."""
         pieces = [
             piece
@@ -82,7 +81,7 @@ class HfAsrAdapter(Adapter):
         sounds = [clips[piece.clip][piece.start : piece.end] for piece in pieces]
         sounds = [np.pad(sound, (0, max(0, _SHORTEST - len(sound)))) for sound in sounds]
         largest = 1 if self._ears.alone else self._set.max_batch_size
-        heard: dict[int, Piece] = {}
+        heard: dict[int, Segment] = {}
         for together in batches([len(sound) for sound in sounds], SAMPLE_RATE, largest):
             found = self._ears.hear(
                 [sounds[number] for number in together.clips], language, beam_size, together.frames / SAMPLE_RATE
@@ -109,7 +108,7 @@ class HfAsrAdapter(Adapter):
             raise ContractError(Reason.BAD_REQUEST, text)
         return (asked or self._set.beam_size) if self._ears.searches_beams else 1
 
-    def _card(self, loaded: LoadedEars) -> Card:
+    def _card(self, loaded: LoadedRecogniser) -> Card:
         options = self._set
         return Card(
             name=options.name or loaded.weights.name,
@@ -139,7 +138,7 @@ class HfAsrAdapter(Adapter):
         )
 
 
-def _completion(pieces: Sequence[Piece], duration_s: float, language: str) -> Completion:
+def _completion(pieces: Sequence[Segment], duration_s: float, language: str) -> Completion:
     """How a transcript ended, with statistics under the default scorer's names, as far as the model tells them."""
     text = " ".join(piece.text for piece in pieces if piece.text)
     found = {"duration_s": duration_s, "compression_ratio": compression_ratio(text)}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from omnigap_services.hf.asr.ears import Ears
-from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
+from omnigap_services.hf.asr.recogniser import SERVICE, HfAsrOptions, Recogniser
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights, find_weights
 from omnigap_services.torch_utils.device import Placement, place
@@ -23,16 +22,16 @@ _OTHERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedEars:
+class LoadedRecogniser:
     """Ears, and which ones they are."""
 
-    ears: Ears
+    ears: Recogniser
     weights: Weights
     placement: Placement
     model_type: str
 
 
-def load_ears(options: HfAsrOptions) -> LoadedEars:
+def load_recogniser(options: HfAsrOptions) -> LoadedRecogniser:
     """Loads the ears of the options.
 
     Raises:
@@ -48,7 +47,7 @@ def load_ears(options: HfAsrOptions) -> LoadedEars:
 
     model_type = str(AutoConfig.from_pretrained(weights.folder).model_type)
     placement = place(options, SERVICE, flash_possible=False)
-    ears: Ears
+    ears: Recogniser
     transducers = {
         **dict.fromkeys(getattr(auto, "MODEL_FOR_TDT_MAPPING_NAMES", ()), "AutoModelForTDT"),
         **dict.fromkeys(getattr(auto, "MODEL_FOR_RNNT_MAPPING_NAMES", ()), "AutoModelForRNNT"),
@@ -58,21 +57,21 @@ def load_ears(options: HfAsrOptions) -> LoadedEars:
         **dict.fromkeys(auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES, "AutoModelForSpeechSeq2Seq"),
     }
     if model_type == "whisper":
-        from omnigap_services.hf.asr.whisper import WhisperEars
+        from omnigap_services.hf.asr.generative import WhisperRecogniser
 
-        ears = WhisperEars(weights, options, placement)
+        ears = WhisperRecogniser(weights, options, placement)
     elif model_type in auto.MODEL_FOR_CTC_MAPPING_NAMES:
-        from omnigap_services.hf.asr.ctc import CtcEars
+        from omnigap_services.hf.asr.ctc_transducer import CtcRecogniser
 
-        ears = CtcEars(weights, options, placement)
+        ears = CtcRecogniser(weights, options, placement)
     elif model_type in transducers:
-        from omnigap_services.hf.asr.transducer import TransducerEars
+        from omnigap_services.hf.asr.ctc_transducer import TransducerRecogniser
 
-        ears = TransducerEars(weights, options, placement, getattr(transformers, transducers[model_type]))
+        ears = TransducerRecogniser(weights, options, placement, getattr(transformers, transducers[model_type]))
     elif model_type in decoders and model_type not in _OTHERS:
-        from omnigap_services.hf.asr.decoders import DecoderEars
+        from omnigap_services.hf.asr.generative import GenerativeRecogniser
 
-        ears = DecoderEars(weights, options, placement, getattr(transformers, decoders[model_type]))
+        ears = GenerativeRecogniser(weights, options, placement, getattr(transformers, decoders[model_type]))
     else:
         known = sorted({"whisper", *auto.MODEL_FOR_CTC_MAPPING_NAMES, *transducers, *decoders} - set(_OTHERS))
         raise OptionsError(
@@ -80,4 +79,4 @@ def load_ears(options: HfAsrOptions) -> LoadedEars:
             f" {transformers.__version__}: one of {', '.join(known)}"
         )
     _log.info("%s is a %s on %s in %s", weights.name, model_type, placement.device, placement.dtype)
-    return LoadedEars(ears, weights, placement, model_type)
+    return LoadedRecogniser(ears, weights, placement, model_type)

@@ -13,12 +13,11 @@ from omnigap.digest import sha256_hex
 from omnigap.errors import ContractError
 from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
 from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Request, Turn
-from omnigap_services.hf.chat.decoding import Decoding, decoding_of
-from omnigap_services.hf.chat.feed import Outbox
 from omnigap_services.hf.chat.generation import Generation
 from omnigap_services.hf.chat.loading import ChatModel, load_chat_model
-from omnigap_services.hf.chat.options import SERVICE, ChatOptions
-from omnigap_services.hf.chat.prompt import Prompter, kinds_of
+from omnigap_services.hf.chat.options import SERVICE, ChatOptions, Decoding, decoding_of
+from omnigap_services.hf.chat.prompt import PromptBuilder, media_of
+from omnigap_services.hf.chat.streaming import TurnWriter
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.server.warmup import default_warm_up
 from omnigap_services.source import source_hash
@@ -49,7 +48,7 @@ class ChatAdapter(Adapter):
 
     def load(self) -> Card:
         chat = load_chat_model(self._set)
-        prompter = Prompter(chat, self._set)
+        prompter = PromptBuilder(chat, self._set)
         longest = self._set.max_audio_seconds
         if Modality.SPEECH in chat.inputs and not prompter.hears(longest):
             raise OptionsError(
@@ -76,21 +75,21 @@ class ChatAdapter(Adapter):
                 for outbox in outboxes:
                     outbox.turn.fail(error)
 
-    def _groups(self, batch: Sequence[Turn]) -> list[tuple[Decoding, list[Outbox]]]:
+    def _groups(self, batch: Sequence[Turn]) -> list[tuple[Decoding, list[TurnWriter]]]:
         """Turns that go through the model together: one decoding, one kind of media; what draws tokens goes alone."""
-        together: dict[tuple[Decoding, frozenset[Modality]], list[Outbox]] = defaultdict(list)
-        alone: list[tuple[Decoding, list[Outbox]]] = []
+        together: dict[tuple[Decoding, frozenset[Modality]], list[TurnWriter]] = defaultdict(list)
+        alone: list[tuple[Decoding, list[TurnWriter]]] = []
         for turn in batch:
             try:
                 decoding = decoding_of(turn.request.decoding, self._set)
             except ContractError as error:
                 turn.fail(error)
                 continue
-            kinds = kinds_of(turn.request)
+            kinds = media_of(turn.request)
             if decoding.samples or not self._go_together(kinds):
-                alone.append((decoding, [Outbox(turn)]))
+                alone.append((decoding, [TurnWriter(turn)]))
             else:
-                together[decoding, kinds].append(Outbox(turn))
+                together[decoding, kinds].append(TurnWriter(turn))
         return [*((decoding, outboxes) for (decoding, _), outboxes in together.items()), *alone]
 
     def _go_together(self, kinds: frozenset[Modality]) -> bool:
@@ -98,7 +97,7 @@ class ChatAdapter(Adapter):
             return not kinds or bool(self._set.batch_media)
         return Modality.SPEECH not in kinds or self._generation.model_type in _HEARS_NO_PADDING
 
-    def _card_of(self, chat: ChatModel, prompter: Prompter) -> Card:
+    def _card_of(self, chat: ChatModel, prompter: PromptBuilder) -> Card:
         options = self._set
         shown = options.model_dump(mode="json", include=set(_SHOWN_IN_DIGEST))
         libraries = ["torch", "transformers", "tokenizers", *(["peft"] if chat.adapters.folders else [])]

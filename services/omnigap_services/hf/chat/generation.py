@@ -12,19 +12,17 @@ from omnigap.errors import ContractError
 from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion
 from omnigap_services.failures import is_out_of_memory
-from omnigap_services.hf.chat.decoding import Decoding
-from omnigap_services.hf.chat.feed import Feed, Outbox
 from omnigap_services.hf.chat.loading import ChatModel
-from omnigap_services.hf.chat.options import ChatOptions
-from omnigap_services.hf.chat.prompt import Prompter, Prompts, kinds_of
-from omnigap_services.hf.chat.thinking import ThinkingSplitter
-from omnigap_services.torch_utils.generation import StopWhenGone, seeded
+from omnigap_services.hf.chat.options import ChatOptions, Decoding
+from omnigap_services.hf.chat.prompt import PromptBuilder, Prompts, media_of
+from omnigap_services.hf.chat.streaming import RowDecoder, ThinkingSplitter, TurnWriter
+from omnigap_services.torch_utils.generation import StopRows, seeded
 
 
 class Generation:
     """Answers batches with one loaded model; the questions of a batch bring the same kinds of media."""
 
-    def __init__(self, chat: ChatModel, prompter: Prompter, options: ChatOptions) -> None:
+    def __init__(self, chat: ChatModel, prompter: PromptBuilder, options: ChatOptions) -> None:
         self._chat = chat
         self._prompter = prompter
         self._options = options
@@ -38,7 +36,7 @@ class Generation:
         """As transformers names the architecture."""
         return str(self._chat.model.config.model_type)
 
-    def answer(self, outboxes: Sequence[Outbox], decoding: Decoding) -> None:
+    def answer(self, outboxes: Sequence[TurnWriter], decoding: Decoding) -> None:
         """Answers every turn that is still wanted; a question that cannot be put ends alone."""
         wanted = [outbox for outbox in outboxes if not outbox.turn.cancelled]
         if not wanted:
@@ -61,7 +59,7 @@ class Generation:
             return
         self._run(wanted, prompts, limits, decoding)
 
-    def _prompts(self, outboxes: Sequence[Outbox], decoding: Decoding) -> Prompts:
+    def _prompts(self, outboxes: Sequence[TurnWriter], decoding: Decoding) -> Prompts:
         requests = [outbox.turn.request for outbox in outboxes]
         prompts = self._prompter.prompts(requests, decoding.template_arguments())
         longest = max(prompts.tokens(row) for row in range(len(outboxes)))
@@ -78,9 +76,9 @@ class Generation:
             min(decoding.max_new_tokens, self._chat.context - tokens) if self._chat.context else decoding.max_new_tokens
         )
 
-    def _run(self, outboxes: Sequence[Outbox], prompts: Prompts, limits: Sequence[int], decoding: Decoding) -> None:
+    def _run(self, outboxes: Sequence[TurnWriter], prompts: Prompts, limits: Sequence[int], decoding: Decoding) -> None:
         feeds = [
-            Feed(outbox, self._chat.tokenizer, self._splitter(text), self._hidden)
+            RowDecoder(outbox, self._chat.tokenizer, self._splitter(text), self._hidden)
             for outbox, text in zip(outboxes, prompts.texts, strict=True)
         ]
         start = prompts.width
@@ -92,10 +90,10 @@ class Generation:
         def stops(row: int) -> bool:
             return outboxes[row].turn.cancelled or feeds[row].length >= limits[row]
 
-        criterion = StopWhenGone(
+        criterion = StopRows(
             [partial(stops, row) for row in range(len(outboxes))], on_step if decoding.streams else None
         )
-        self._chat.adapters.switch(kinds_of(outboxes[0].turn.request))
+        self._chat.adapters.switch(media_of(outboxes[0].turn.request))
         with torch.inference_mode(), seeded(decoding.seed):
             output = self._chat.model.generate(
                 **prompts.inputs,
@@ -108,7 +106,7 @@ class Generation:
                 continue
             self._end(outbox, feed, output[row, start : start + limits[row]].tolist(), prompts.tokens(row))
 
-    def _end(self, outbox: Outbox, feed: Feed, row: list[int], tokens_in: int) -> None:
+    def _end(self, outbox: TurnWriter, feed: RowDecoder, row: list[int], tokens_in: int) -> None:
         ids = self._trimmed(row)
         feed.end(ids)
         ended = len(ids) < len(row)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omnigap.vocabulary import Modality
-from omnigap_services.hf.chat.adapters import Adapters
+from omnigap_services.hf.chat.lora import LoraAdapters
 from omnigap_services.hf.chat.options import SERVICE, ChatOptions
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights, find_weights, load_whole
@@ -50,7 +50,7 @@ class ChatModel:
     context: int
     weights: Weights
     placement: Placement
-    adapters: Adapters
+    adapters: LoraAdapters
 
     @property
     def class_name(self) -> str:
@@ -103,7 +103,7 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
         context=int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 0),
         weights=weights,
         placement=placement,
-        adapters=Adapters(
+        adapters=LoraAdapters(
             model,
             weights.folder,
             {str(kind): name for kind, name in options.adapters.items()},

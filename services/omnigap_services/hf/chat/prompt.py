@@ -46,7 +46,7 @@ class Prompts:
         return int(self.inputs["attention_mask"][row].sum())
 
 
-class Prompter:
+class PromptBuilder:
     """Makes prompts for one loaded model."""
 
     def __init__(self, chat: ChatModel, options: ChatOptions) -> None:
@@ -153,7 +153,7 @@ def _equal(one: Any, other: Any) -> bool:
     return torch.equal(one, other) if isinstance(one, torch.Tensor) else bool(np.array_equal(one, other))
 
 
-def kinds_of(request: Request) -> frozenset[Modality]:
+def media_of(request: Request) -> frozenset[Modality]:
     """The media that a request brings."""
     found = {Modality.SPEECH for part in request.parts if isinstance(part, AudioClip)}
     return frozenset(found | {Modality.IMAGE for part in request.parts if isinstance(part, Image.Image)})

@@ -10,12 +10,11 @@ from omnigap.vocabulary import Condition, FinishReason, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
 from omnigap_services.audio import is_silent, serving, speed_of
 from omnigap_services.hf.tts.loading import LoadedVoice, load_voice
-from omnigap_services.hf.tts.options import SERVICE, TtsOptions
-from omnigap_services.hf.tts.spelling import spelled_out
-from omnigap_services.hf.tts.voice import Line
+from omnigap_services.hf.tts.text import spell_out
+from omnigap_services.hf.tts.voice import SERVICE, TtsOptions, Utterance
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.source import source_hash
-from omnigap_services.torch_utils.generation import GoneError, Watch, seeded
+from omnigap_services.torch_utils.generation import CancellationHook, GenerationCancelledError, seeded
 from omnigap_services.torch_utils.oom import split_on_oom
 
 _SPEEDS = (0.2, 5.0)
@@ -30,7 +29,7 @@ class TtsAdapter(Adapter):
 
     def load(self) -> Card:
         self._loaded = load_voice(self._set)
-        self._watch = Watch(self._loaded.voice.model)
+        self._watch = CancellationHook(self._loaded.voice.model)
         voices = self._loaded.voice.voices
         if self._set.voice and self._set.voice not in voices:
             known = ", ".join(voices) or "none by name"
@@ -52,7 +51,7 @@ class TtsAdapter(Adapter):
             line = self._line(request, text)
             with seeded(self._seed(request)), self._watch.over(lambda: turn.cancelled):
                 sound = voice.speak(line)
-        except GoneError:
+        except GenerationCancelledError:
             return
         except ContractError as error:
             turn.fail(error)
@@ -64,11 +63,11 @@ class TtsAdapter(Adapter):
         turn.speak(sound.samples, voice.sample_rate)
         turn.complete(Completion(finish_reason=FinishReason.LENGTH if sound.cut else FinishReason.STOP))
 
-    def _line(self, request: Request, text: str) -> Line:
+    def _line(self, request: Request, text: str) -> Utterance:
         language = self._language(request.language)
         if self._spells():
             try:
-                text = spelled_out(text, language)
+                text = spell_out(text, language)
             except LookupError as error:
                 raise ContractError(Reason.BAD_REQUEST, str(error)) from error
         voices = self._loaded.voice.voices
@@ -77,7 +76,7 @@ class TtsAdapter(Adapter):
             raise ContractError(
                 Reason.BAD_REQUEST, f"voice {request.voice!r} is asked for, but this model has one voice without a name"
             )
-        return Line(text, name, language, self._speed(request.words_per_minute))
+        return Utterance(text, name, language, self._speed(request.words_per_minute))
 
     def _spells(self) -> bool:
         return self._loaded.voice.reads_letters if self._set.spell_out == "auto" else self._set.spell_out == "yes"

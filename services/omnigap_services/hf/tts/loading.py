@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from omnigap_services.hf.tts.options import SERVICE, TtsOptions
-from omnigap_services.hf.tts.voice import VoiceModel
+from omnigap_services.hf.tts.voice import SERVICE, TtsOptions, VoiceModel
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights, find_weights
 from omnigap_services.torch_utils.device import Placement, place
@@ -65,11 +64,11 @@ def load_voice(options: TtsOptions) -> LoadedVoice:
 
         voice = SpeechT5Voice(weights, options, placement)
     elif model_type == "bark":
-        from omnigap_services.hf.tts.bark import BarkVoice
+        from omnigap_services.hf.tts.generative import BarkVoice
 
         voice = BarkVoice(weights, options, placement)
     elif model_type in MODEL_FOR_TEXT_TO_WAVEFORM_MAPPING_NAMES or model_type == "dia":
-        from omnigap_services.hf.tts.pipeline import PipelineVoice
+        from omnigap_services.hf.tts.generative import PipelineVoice
 
         voice = PipelineVoice(weights, options, placement, model_type)
     else:

@@ -11,9 +11,8 @@ import torch
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.hf.tts.alphabet import fitted
-from omnigap_services.hf.tts.options import SERVICE, TtsOptions
-from omnigap_services.hf.tts.voice import Line, Sound, VoiceModel, mono
+from omnigap_services.hf.tts.text import fit_to_alphabet
+from omnigap_services.hf.tts.voice import SERVICE, TtsOptions, Utterance, VoiceModel, Waveform, mono
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights
 from omnigap_services.torch_utils.device import Placement
@@ -52,7 +51,7 @@ class VitsVoice(VoiceModel):
             self._uroman = _uroman()
             self.libraries = (_distribution_of("uroman"),)
 
-    def speak(self, line: Line) -> Sound:
+    def speak(self, line: Utterance) -> Waveform:
         inputs = self._tokenizer(self._text(line.text), return_tensors="pt")
         if not inputs["input_ids"].shape[1] or not self._says_something(inputs["input_ids"]):
             raise ContractError(Reason.BAD_REQUEST, f"there is nothing to say in {line.text[:80]!r}: send words")
@@ -62,7 +61,7 @@ class VitsVoice(VoiceModel):
         with torch.inference_mode():
             output = self.model(**inputs.to(self.model.device), **speaker)
         length = int(output.sequence_lengths[0])
-        return Sound(mono(output.waveform[0, :length]))
+        return Waveform(mono(output.waveform[0, :length]))
 
     def _says_something(self, ids: Any) -> bool:
         """Blanks alone, which stand between all letters, say nothing."""
@@ -76,7 +75,7 @@ class VitsVoice(VoiceModel):
             text = str(self._uroman.romanize_string(text))
         if tokenizer.normalize:
             text = tokenizer.normalize_text(text)
-        return fitted(text, lambda character: character in self._letters)
+        return fit_to_alphabet(text, lambda character: character in self._letters)
 
 
 def _uroman() -> Any:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from typing import Any
+
+from openai import AsyncStream, omit
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav
-from omnigap.vocabulary import Modality, Reason
+from omnigap.vocabulary import FinishReason, Modality, Reason
 from omnigap_services.adapter import DecodingOptions, InputPart, Request
+from omnigap_services.openai_server.answer import ChatAnswer, finish_reason_of, read_answer, token_counts
+from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.options import RESERVED, OpenaiOptions
 
 Body = dict[str, Any]
 """The JSON object that is posted to `/chat/completions`."""
 
 
-def body_of(request: Request, options: OpenaiOptions) -> Body:
+def build_body(request: Request, options: OpenaiOptions) -> Body:
     """The body, with every field that is set and none that the server must not be sent.
 
     Raises:
@@ -38,12 +43,12 @@ def body_of(request: Request, options: OpenaiOptions) -> Body:
         body.update(_voice(request, options))
     if options.sampling_params_list:
         body["sampling_params_list"] = _stages(sampling, options)
-    if streams(request, options):
+    if is_streamed(request, options):
         body.update(stream=True, stream_options={"include_usage": True})
     return {key: value for key, value in body.items() if key not in options.omit}
 
 
-def streams(request: Request, options: OpenaiOptions) -> bool:
+def is_streamed(request: Request, options: OpenaiOptions) -> bool:
     """True where the answer is asked for piece by piece: text alone, and only where the options say so."""
     return options.stream and request.output is Modality.TEXT and "audio" not in options.text_modalities
 
@@ -120,3 +125,74 @@ def _extra(extra: Mapping[str, str]) -> Body:
 
 def _bad(text: str) -> ContractError:
     return ContractError(Reason.BAD_REQUEST, text)
+
+
+# Chat completions: one question is posted, and its answer read whole or piece by piece.
+
+
+class ChatClient(Connection):
+    """A connection that asks questions. `ask` may be called from many threads."""
+
+    def __init__(self, options: OpenaiOptions, key: str) -> None:
+        super().__init__(options, key)
+        self._options = options
+
+    def ask(
+        self, body: Body, spoken: bool, write: Callable[[str], None], gone: Callable[[], bool]
+    ) -> ChatAnswer | None:
+        """Posts a body and reads the answer; None, and the HTTP request closed, once `gone` is true.
+
+        Args:
+            write: takes the pieces of a streamed text; the answer's `text` then is empty.
+
+        Raises:
+            ContractError: whatever the server or the way to it had to say, without the key.
+        """
+        call = self._streamed(body, write) if body.get("stream") else self._whole(body, spoken)
+        try:
+            return self.run(call, gone)
+        except CancelledError:
+            return None
+
+    async def _whole(self, body: Body, spoken: bool) -> ChatAnswer:
+        fields = dict(body)
+        response = await self.client.chat.completions.with_raw_response.create(
+            model=fields.pop("model", omit), messages=fields.pop("messages"), extra_body=fields
+        )
+        heard = read_answer(response.text, self._options.audio_format, spoken)
+        return _with_tries(heard, response.retries_taken)
+
+    async def _streamed(self, body: Body, write: Callable[[str], None]) -> ChatAnswer:
+        fields = dict(body)
+        fields.pop("stream")
+        stream: AsyncStream[Any] = await self.client.chat.completions.create(
+            model=fields.pop("model", omit), messages=fields.pop("messages"), stream=True, extra_body=fields
+        )
+        finish: FinishReason | None = None
+        tokens = (0, 0, 0)
+        reasoning, refused = "", False
+        try:
+            async for chunk in stream:
+                if chunk.usage is not None:
+                    tokens = token_counts(chunk.usage.model_dump())
+                for choice in chunk.choices or []:
+                    delta = choice.delta
+                    write(delta.content or "")
+                    # Servers have two names for thinking; refusals come in place of the text.
+                    reasoning += getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
+                    write(delta.refusal or "")
+                    refused = refused or bool(delta.refusal)
+                    finish = finish_reason_of(choice.finish_reason) if choice.finish_reason else finish
+        except ValueError as error:  # half an event
+            raise self.faults.away(f"its stream is broken: {error}") from None
+        finally:
+            await stream.close()
+        if finish is None:
+            raise self.faults.away("its stream ended before the answer did")
+        return ChatAnswer(reasoning=reasoning, finish_reason=FinishReason.REFUSED if refused else finish, tokens=tokens)
+
+
+def _with_tries(heard: ChatAnswer, retries: int) -> ChatAnswer:
+    """The answer with the number of further tries that it took."""
+    diagnostics = {**heard.diagnostics, "retries": float(retries)}
+    return ChatAnswer(heard.text, heard.reasoning, heard.audio, heard.finish_reason, heard.tokens, diagnostics)

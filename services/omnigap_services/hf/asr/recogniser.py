@@ -1,4 +1,4 @@
-"""What a family of ears offers to the service: its languages, and what it heard in a few clips."""
+"""What a user may set about the `hf-asr` service."""
 
 from __future__ import annotations
 
@@ -7,17 +7,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
 from omnigap.media.audio import Samples
-from omnigap_services.hf.asr.options import SERVICE, HfAsrOptions
-from omnigap_services.torch_utils.checkpoint import Weights, load_whole
+from omnigap_services.torch_utils.checkpoint import CheckpointOptions, Weights, load_whole
 from omnigap_services.torch_utils.device import Placement
+
+SERVICE = "hf-asr"
+
+
+class HfAsrOptions(CheckpointOptions):
+    """Options of the `hf-asr` service, beside those of `CheckpointOptions`.
+
+    Attributes:
+        model: a checkpoint's folder, or its hub name.
+        revision: for a hub name, the commit in full.
+        name: in reports; empty: the model's.
+        language: where the request names none.
+        languages: that it hears, where the checkpoint does not tell (CTC, Parakeet, Moonshine); empty: `language`.
+        beam_size: where the request sets none; 1 is greedy. Models without a decoder are always greedy.
+        max_new_tokens: of one piece's transcript.
+        window_s: longer clips are cut into pieces of at most so many seconds, where it is quietest.
+        max_batch_size: clips that go through the model at once.
+    """
+
+    model: str = Field(min_length=1)
+    revision: str = ""
+    name: str = ""
+    language: str = Field(default="en", min_length=2)
+    languages: tuple[str, ...] = ()
+    beam_size: int = Field(default=1, ge=1, le=20)
+    max_new_tokens: int = Field(default=224, ge=1, le=4_096)
+    window_s: float = Field(default=30.0, ge=1.0, le=600.0)
+    max_batch_size: int = Field(default=8, ge=1, le=256)
+    max_queue: int = Field(default=64, ge=0)
+
+
+# What a family of ears offers to the service: its languages, and what it heard in a few clips.
 
 SAMPLE_RATE = 16_000
 """All ears of transformers hear at this rate."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """What was heard in one piece of a clip.
 
     Attributes:
@@ -35,7 +68,7 @@ class Piece:
     cut: bool = False
 
 
-class Ears(ABC):
+class Recogniser(ABC):
     """A loaded model that hears.
 
     Attributes:
@@ -69,7 +102,7 @@ class Ears(ABC):
         ).eval()
 
     @abstractmethod
-    def hear(self, clips: Sequence[Samples], language: str, beam_size: int, seconds: float) -> list[Piece]:
+    def hear(self, clips: Sequence[Samples], language: str, beam_size: int, seconds: float) -> list[Segment]:
         """What is said in each clip, in order.
 
         Args:

@@ -1,4 +1,4 @@
-"""The way to the server: Triton's own asyncio client, one unary call or one stream a request."""
+"""What a fault of the Triton server or of the way to it means in the contract's reasons."""
 
 from __future__ import annotations
 
@@ -19,12 +19,87 @@ from tritonclient.utils import InferenceServerException
 from omnigap.channel import proxy_options
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_services.failures import OUT_OF_MEMORY
 from omnigap_services.loop_thread import LoopThread
-from omnigap_services.triton_server.faults import PASSING, fault_of, is_unknown_model, silent
-from omnigap_services.triton_server.feed import Fed
+from omnigap_services.triton_server.inputs import InputTensor
 from omnigap_services.triton_server.options import TritonOptions
-from omnigap_services.triton_server.signature import Signature, signature_of
-from omnigap_services.triton_server.tensors import Array
+from omnigap_services.triton_server.tensors import Array, Signature, signature_of
+
+_HEAD, _TAIL = 150, 450
+"""Characters of a server's error that are passed on: of a Python model's traceback, the end says what was wrong."""
+
+# Read in Triton's sources and seen on a running server; the first that fits is taken. Errors within a stream have
+# a text and no status.
+_TEXTS = (
+    (Reason.OUT_OF_MEMORY, OUT_OF_MEMORY),
+    (Reason.RATE_LIMITED, ("exceeds maximum queue size",)),
+    (Reason.DEADLINE_EXCEEDED, ("request timeout expired",)),
+    (Reason.UPSTREAM_UNAVAILABLE, ("request for unknown model", "stub process", "server is stopping", "not ready")),
+)
+
+_STATUSES = {
+    "UNAVAILABLE": Reason.UPSTREAM_UNAVAILABLE,
+    "NOT_FOUND": Reason.UPSTREAM_UNAVAILABLE,
+    "CANCELLED": Reason.UPSTREAM_UNAVAILABLE,
+    "INVALID_ARGUMENT": Reason.BAD_REQUEST,
+    "UNIMPLEMENTED": Reason.BAD_REQUEST,
+    "UNAUTHENTICATED": Reason.BAD_REQUEST,
+    "PERMISSION_DENIED": Reason.BAD_REQUEST,
+    "DEADLINE_EXCEEDED": Reason.DEADLINE_EXCEEDED,
+    "RESOURCE_EXHAUSTED": Reason.TOO_LARGE,
+}
+
+_ADVICE = {
+    "UNAVAILABLE": "start it there, or set url, and ssl where it wants TLS",
+    "NOT_FOUND": "load the model, or set model and model_version; then start this service again",
+    "UNIMPLEMENTED": "was the model replaced? Start this service again",
+}
+
+RETRYABLE = frozenset({Reason.UPSTREAM_UNAVAILABLE, Reason.RATE_LIMITED})
+"""What another try may find gone."""
+
+
+def to_contract_error(error: InferenceServerException | grpc.RpcError, where: str) -> ContractError:
+    """The contract's error for what the client raised, or found in a stream."""
+    status, said = _status_and_text(error)
+    reason = _by_text(said) or _STATUSES.get(status, Reason.MODEL_ERROR)
+    advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
+    told = f"the Triton server at {where} answered {status or 'in its stream'} ({_cut(said)}){advice}"
+    return ContractError(reason, told)
+
+
+def timeout_error(where: str, timeout_s: float) -> ContractError:
+    """Nothing came for too long."""
+    text = f"the Triton server at {where} was silent for longer than timeout_s = {timeout_s:g}: raise it"
+    return ContractError(Reason.DEADLINE_EXCEEDED, f"{text}, or lower concurrency")
+
+
+def is_unknown_model(error: InferenceServerException) -> bool:
+    """True where the server is there and has no such model or version."""
+    return _status_and_text(error)[0] == "NOT_FOUND"
+
+
+def _status_and_text(error: InferenceServerException | grpc.RpcError) -> tuple[str, str]:
+    """Name of the gRPC status, empty for an error within a stream, and the server's words on one line."""
+    if isinstance(error, InferenceServerException):
+        status, said = str(error.status() or ""), str(error.message() or "")
+    elif isinstance(error, grpc.aio.AioRpcError):
+        status, said = str(error.code()), error.details() or ""
+    else:
+        status, said = "", str(error)
+    return status.removeprefix("StatusCode."), " ".join(said.split())
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= _HEAD + _TAIL else f"{said[:_HEAD]} ... {said[-_TAIL:]}"
+
+
+def _by_text(said: str) -> Reason | None:
+    small = said.lower()
+    return next((reason for reason, marks in _TEXTS if any(mark in small for mark in marks)), None)
+
+
+# The way to the server: Triton's own asyncio client, one unary call or one stream a request.
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +123,7 @@ Response = Mapping[str, Array]
 _Errors = (InferenceServerException, grpc.RpcError)
 
 
-class Upstream:
+class TritonClient:
     """A client of one server and one model. `ask` may be called from many threads."""
 
     def __init__(self, options: TritonOptions) -> None:
@@ -77,7 +152,7 @@ class Upstream:
     def ask(
         self,
         signature: Signature,
-        inputs: Sequence[Fed],
+        inputs: Sequence[InputTensor],
         outputs: Sequence[str],
         take: Callable[[Response], None],
         gone: Callable[[], bool],
@@ -124,7 +199,7 @@ class Upstream:
         except InferenceServerException as error:
             if is_unknown_model(error):
                 raise await self._unknown_model() from None
-            raise fault_of(error, options.where) from None
+            raise to_contract_error(error, options.where) from None
         return signature_of(server, metadata, config.config, version)
 
     async def _unknown_model(self) -> ContractError:
@@ -139,7 +214,11 @@ class Upstream:
         return ContractError(Reason.BAD_REQUEST, text)
 
     async def _tried(
-        self, signature: Signature, inputs: Sequence[Fed], outputs: Sequence[str], take: Callable[[Response], None]
+        self,
+        signature: Signature,
+        inputs: Sequence[InputTensor],
+        outputs: Sequence[str],
+        take: Callable[[Response], None],
     ) -> int:
         responses, retries = 0, 0
         while True:
@@ -150,14 +229,14 @@ class Upstream:
                         take(response)
                 return retries
             except _Errors as error:
-                fault = fault_of(error, self._options.where)
-            if responses or fault.reason not in PASSING or retries >= self._options.max_retries:
+                fault = to_contract_error(error, self._options.where)
+            if responses or fault.reason not in RETRYABLE or retries >= self._options.max_retries:
                 raise fault
             await asyncio.sleep(min(_MAX_DELAY_S, _FIRST_DELAY_S * 2**retries) * random.uniform(0.5, 1.0))
             retries += 1
 
     async def _responses(
-        self, signature: Signature, inputs: Sequence[Fed], outputs: Sequence[str]
+        self, signature: Signature, inputs: Sequence[InputTensor], outputs: Sequence[str]
     ) -> AsyncGenerator[Response]:
         request = {
             "model_name": signature.model,
@@ -190,7 +269,7 @@ class Upstream:
             async with asyncio.timeout(self._options.timeout_s):
                 return await call
         except TimeoutError:
-            raise silent(self._options.where, self._options.timeout_s) from None
+            raise timeout_error(self._options.where, self._options.timeout_s) from None
 
 
 async def _to_its_end(stream: Any) -> None:
@@ -205,7 +284,7 @@ async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
     yield request
 
 
-def _input(fed: Fed) -> InferInput:
+def _input(fed: InputTensor) -> InferInput:
     tensor = InferInput(fed.name, list(fed.array.shape), fed.datatype)
     tensor.set_data_from_numpy(fed.array)
     return tensor

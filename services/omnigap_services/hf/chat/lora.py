@@ -1,7 +1,6 @@
 """LoRA adapters that a model switches on by what it is given, as Phi-4-multimodal has for speech and for images.
 
-Without them such a model still answers, and badly: nobody would notice that it was measured half.
-"""
+Without them such a model still answers, and badly: nobody would notice that it was measured half."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from typing import Any
 from omnigap.vocabulary import Modality
 from omnigap_services.hf.chat.options import SERVICE
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_utils.checkpoint import refuse_gaps
+from omnigap_services.torch_utils.checkpoint import check_complete
 
 # Folders inside the checkpoint, by model type; the authors' own layout.
 _KNOWN: Mapping[str, Mapping[str, str]] = {
@@ -24,7 +23,7 @@ _KNOWN: Mapping[str, Mapping[str, str]] = {
 _NAME = "omnigap_lora_{}"
 
 
-class Adapters:
+class LoraAdapters:
     """The adapters of one loaded model; it may have none."""
 
     def __init__(self, model: Any, folder: Path, asked: Mapping[str, str], allowed: Collection[str] = ()) -> None:
@@ -54,7 +53,7 @@ class Adapters:
             if found is not None:  # older versions of the library tell nothing
                 own = _NAME.format(modality)  # the weights of those before it count as missing too
                 gaps = {kind: [key for key in keys if own in str(key)] for kind, keys in found.to_dict().items()}
-                refuse_gaps(gaps, f"service {SERVICE}: option 'adapters': {folder / name}", allowed)
+                check_complete(gaps, f"service {SERVICE}: option 'adapters': {folder / name}", allowed)
         if self.folders:
             model.eval()
 

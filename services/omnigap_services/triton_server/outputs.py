@@ -33,7 +33,7 @@ _FINISH = {
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Delta:
     """What one response adds to an answer; audio is mono float32 at the card's rate, shape (n,)."""
 
     text: str = ""
@@ -41,7 +41,7 @@ class Piece:
     audio: Samples | None = None
 
 
-class Reader:
+class OutputReader:
     """Reads the responses to one request, in order."""
 
     def __init__(self, options: TritonOptions, output: Modality) -> None:
@@ -64,7 +64,7 @@ class Reader:
         named = [*(tensor for _, tensor in options.outputs.named()), *options.diagnostics.values()]
         return [tensor for tensor in dict.fromkeys(named) if self._spoken or tensor not in audio]
 
-    def take(self, response: Mapping[str, Array]) -> Piece:
+    def take(self, response: Mapping[str, Array]) -> Delta:
         """Reads one response, by tensor; a decoupled model may leave any of them out.
 
         Raises:
@@ -72,20 +72,20 @@ class Reader:
         """
         outputs = self._options.outputs
         self._last.update(response)
-        return Piece(
+        return Delta(
             self._new_text("text", response.get(outputs.text), self._text),
             self._new_text("reasoning", response.get(outputs.reasoning), self._reasoning),
             self._new_audio(response),
         )
 
-    def rest(self) -> Piece:
+    def rest(self) -> Delta:
         """What is left at the end: bytes of a character that never came, and audio at another rate than the card's."""
         audio = None
         if self._waiting:
             clip = AudioClip(np.concatenate(self._waiting), self._rate)
             audio = resample(clip, self._options.output_sample_rate_hz).samples
         text, reasoning = (self._whole[role][len(self._sofar[role]) :] for role in ("text", "reasoning"))
-        return Piece(
+        return Delta(
             text + self._text.decode(b"", final=True), reasoning + self._reasoning.decode(b"", final=True), audio
         )
 

@@ -12,15 +12,17 @@ A dash between two numbers is read by what stands around it, in English:
   (555-0123).
 
 A space before each three digits, thin or not, is a separator of thousands in every language: 12 000 is twelve thousand.
-Where that joins two numbers ("page 12 300 words"), write the items otherwise.
-"""
+Where that joins two numbers ("page 12 300 words"), write the items otherwise."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable
 from decimal import Decimal
 
-from omnigap.vocabulary import primary_language
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Reason, primary_language
 
 _ENGLISH_SIGNS = {
     "+": "plus",
@@ -64,7 +66,7 @@ _YEARS = range(1100, 2100)
 _CLOCK = re.compile(r"\b(\d{1,2}):(\d{2})\b")
 
 
-def spelled_out(text: str, language: str) -> str:
+def spell_out(text: str, language: str) -> str:
     """The text with its numbers in words of the language, and in English its signs too.
 
     Args:
@@ -152,3 +154,49 @@ def _spelled(value: int | Decimal, language: str, kind: str) -> str:
         return str(num2words(value, lang=language, to=kind))
     except NotImplementedError as error:
         raise LookupError(f"numbers cannot be written as words in {language!r}: write them out in the items") from error
+
+
+# Fits a text to the letters that a voice knows, and refuses what it would leave out without a word.
+
+# Typographic marks that plain ones stand for.
+_PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": ".", "\u00a0": " "})
+
+
+def fit_to_alphabet(text: str, known: Callable[[str], bool]) -> str:
+    """The text in known characters.
+
+    Accents are dropped from letters that are only known without; punctuation that is not known becomes a space, since
+    nobody hears it.
+
+    Raises:
+        ContractError: BAD_REQUEST for letters, digits and signs that are not known: the question would be another one.
+    """
+    found = []
+    lost: dict[str, None] = {}
+    for character in text:
+        for candidate in (character, character.translate(_PLAIN), _without_accent(character)):
+            if candidate and all(known(part) for part in candidate):
+                found.append(candidate)
+                break
+        else:
+            if is_spoken(character):
+                lost[character] = None
+            found.append(" ")
+    if lost:
+        shown = " ".join(lost)
+        raise ContractError(
+            Reason.BAD_REQUEST,
+            f"the voice has no letters for {shown} in {text[:80]!r} and would leave them out: write them as words, or"
+            " take a voice of the text's language",
+        )
+    return "".join(found)
+
+
+def is_spoken(character: str) -> bool:
+    """Whether a character is read aloud: letters, digits and signs, not punctuation and not spaces."""
+    return unicodedata.category(character)[0] in "LNMS" or character in "%&@#"
+
+
+def _without_accent(character: str) -> str:
+    plain = unicodedata.normalize("NFKD", character)
+    return "".join(part for part in plain if not unicodedata.combining(part))

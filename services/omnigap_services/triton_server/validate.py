@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omnigap_services.options import OptionsError
-from omnigap_services.triton_server.options import SERVICE, TritonOptions
-from omnigap_services.triton_server.roles import CARRIERS, DECODING
-from omnigap_services.triton_server.signature import Signature, Tensor
+from omnigap_services.triton_server.options import CARRIERS, DECODING, SERVICE, TritonOptions
 from omnigap_services.triton_server.tensors import (
     FLOATS,
     INTEGERS,
     NUMBERS,
-    filled,
+    Signature,
+    Tensor,
     one_element,
     pixel_axes,
     sample_axis,
+    scalar_array,
 )
 
 _TEXTS = ("text", "instruction", "system_prompt", "language", "voice", "decoding", "reasoning", "finish_reason")
@@ -27,7 +27,7 @@ _COUNTS = ("input_tokens", "output_tokens", "audio_tokens", "sample_rate", "audi
 _EMPTY_FITS = (*CARRIERS, "instruction", "system_prompt", "sample_rate", "audio_length", "output", "decoding")
 
 
-def check_wiring(options: TritonOptions, signature: Signature) -> None:
+def validate_options(options: TritonOptions, signature: Signature) -> None:
     """Compares every mapped tensor with the model.
 
     Raises:
@@ -90,7 +90,7 @@ def _unfilled(key: str, tensor: Tensor, value: bool | int | float | str) -> Iter
     try:
         if not one_element(tensor.dims):
             raise ValueError(f"the tensor {tensor} takes more than one value")
-        filled(tensor, value)
+        scalar_array(tensor, value)
     except (ValueError, KeyError) as error:
         yield f"{key} does not fit the tensor {tensor}: {error}"
 
