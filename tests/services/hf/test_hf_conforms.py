@@ -6,9 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
+import tiny_asr
 import tiny_chat
-import tiny_ears
-import tiny_voices
+import tiny_tts
 from hosting import Built
 from served_doubles import Serve
 
@@ -39,16 +39,16 @@ async def test_hf_chat_conforms(builder: Any, passed: int, built: Built, host: S
     assert await check(await host(ChatAdapter(options))) == passed
 
 
-@pytest.mark.parametrize("builder", [tiny_voices.vits, tiny_voices.speecht5])
+@pytest.mark.parametrize("builder", [tiny_tts.vits, tiny_tts.speecht5])
 async def test_hf_tts_conforms(builder: Any, built: Built, host: Serve) -> None:
     folder = built(builder)
     options: dict[str, object] = {"model": str(folder)}
-    if builder is tiny_voices.speecht5:
+    if builder is tiny_tts.speecht5:
         options |= {"vocoder": str(folder / "vocoder"), "voices": {"first": str(folder / "first.npy")}}
     assert await check(await host(TtsAdapter(options))) == 30
 
 
-@pytest.mark.parametrize("builder", [tiny_ears.wav2vec2, tiny_ears.whisper])
+@pytest.mark.parametrize("builder", [tiny_asr.wav2vec2, tiny_asr.whisper])
 async def test_hf_asr_conforms(builder: Any, built: Built, host: Serve) -> None:
     options = {"model": str(built(builder)), "max_batch_size": 2, "max_new_tokens": 4}
     adapter: Adapter = HfAsrAdapter(options)

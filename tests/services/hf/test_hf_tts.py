@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_chat
-import tiny_voices
+import tiny_tts
 from hosting import Built, Host
 from served import Serve, Served
 
@@ -27,7 +27,7 @@ TEXT = "What is twelve plus seven?"
 
 @pytest.fixture(scope="module")
 def vits(built: Built, hosted: Host) -> Served:
-    return hosted(TtsAdapter({"model": str(built(tiny_voices.vits)), "words_per_minute": 150}))
+    return hosted(TtsAdapter({"model": str(built(tiny_tts.vits)), "words_per_minute": 150}))
 
 
 def speecht5_options(folder: Path, **options: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def speecht5_options(folder: Path, **options: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def speecht5(built: Built, hosted: Host) -> Served:
-    return hosted(TtsAdapter(speecht5_options(built(tiny_voices.speecht5))))
+    return hosted(TtsAdapter(speecht5_options(built(tiny_tts.speecht5))))
 
 
 def spoken(served: Served, text: str = TEXT, **fields: Any) -> AudioClip:
@@ -89,7 +89,7 @@ def test_a_text_that_the_voice_would_leave_out_is_refused(built: Built, hosted: 
     assert caught.value.reason is Reason.BAD_REQUEST
     with pytest.raises(ContractError, match="nothing to say"):
         spoken(vits, "?!")
-    silent = hosted(TtsAdapter({"model": str(built(tiny_voices.vits)), "spell_out": "no"}))
+    silent = hosted(TtsAdapter({"model": str(built(tiny_tts.vits)), "spell_out": "no"}))
     with pytest.raises(ContractError, match=r"no letters for 1 2 \+ 7"):
         spoken(silent, "What is 12 + 7?")
 
@@ -105,13 +105,13 @@ def test_the_rate_is_honoured_and_refused_out_of_range(vits: Served, speecht5: S
 
 
 def test_a_rate_is_refused_where_the_voices_own_is_not_known(built: Built, hosted: Host) -> None:
-    served = hosted(TtsAdapter({"model": str(built(tiny_voices.vits))}))
+    served = hosted(TtsAdapter({"model": str(built(tiny_tts.vits))}))
     with pytest.raises(ContractError, match="set words_per_minute"):
         spoken(served, voice=pb.VoiceSettings(words_per_minute=150))
 
 
 def test_every_speaker_has_a_voice_of_its_own(built: Built, hosted: Host, speecht5: Served) -> None:
-    two = hosted(TtsAdapter({"model": str(built(tiny_voices.vits_of_two))}))
+    two = hosted(TtsAdapter({"model": str(built(tiny_tts.vits_of_two))}))
     for served, names in ((two, ["0", "1"]), (speecht5, ["first", "second", "third"])):
         assert [voice.name for voice in served.describe().voices] == names
         sounds = [spoken(served, voice=pb.VoiceSettings(name=name)).samples.tobytes() for name in names]
@@ -122,7 +122,7 @@ def test_every_speaker_has_a_voice_of_its_own(built: Built, hosted: Host, speech
 
 
 def test_speakers_can_be_named_and_one_be_the_default(built: Built, hosted: Host) -> None:
-    folder = str(built(tiny_voices.vits_of_two))
+    folder = str(built(tiny_tts.vits_of_two))
     named = hosted(TtsAdapter({"model": folder, "voices": {"ann": "0", "bob": "1"}, "voice": "bob"}))
     numbered = hosted(TtsAdapter({"model": folder}))
     assert [voice.name for voice in named.describe().voices] == ["ann", "bob"]
@@ -143,7 +143,7 @@ def test_a_text_beyond_the_voices_length_is_too_large(speecht5: Served) -> None:
 
 
 def test_a_voice_that_never_ends_is_told_as_cut(built: Built, hosted: Host) -> None:
-    adapter = TtsAdapter(speecht5_options(built(tiny_voices.speecht5)))
+    adapter = TtsAdapter(speecht5_options(built(tiny_tts.speecht5)))
     served = hosted(adapter)
     assert served.ask("No.", output=Modality.SPEECH).complete.finish_reason == pb.FINISH_REASON_STOP
     adapter._loaded.voice.model.speech_decoder_postnet.prob_out.bias.data.fill_(-50.0)
@@ -152,7 +152,7 @@ def test_a_voice_that_never_ends_is_told_as_cut(built: Built, hosted: Host) -> N
 
 def test_a_caller_that_leaves_stops_a_voice_that_never_ends(built: Built, hosted: Host) -> None:
     """180 letters take 1,800 passes of the decoder; the first one waits until the service knows of the leaving."""
-    adapter = TtsAdapter(speecht5_options(built(tiny_voices.speecht5)))
+    adapter = TtsAdapter(speecht5_options(built(tiny_tts.speecht5)))
     served = hosted(adapter)
     model = adapter._loaded.voice.model
     model.speech_decoder_postnet.prob_out.bias.data.fill_(-50.0)
@@ -181,7 +181,7 @@ def test_a_caller_that_leaves_stops_a_voice_that_never_ends(built: Built, hosted
 
 
 def test_another_process_gives_the_same_samples_and_digest(built: Built, serve: Serve, vits: Served) -> None:
-    options = {"model": str(built(tiny_voices.vits)), "words_per_minute": 150, "cpu_threads": 1}
+    options = {"model": str(built(tiny_tts.vits)), "words_per_minute": 150, "cpu_threads": 1}
     other = serve("hf-tts", options)
     assert other.describe().digest == vits.describe().digest
     assert np.array_equal(spoken(other).samples, spoken(vits).samples)
@@ -201,7 +201,7 @@ def test_another_process_gives_the_same_samples_and_digest(built: Built, serve: 
 )
 def test_options_that_cannot_be_used_are_named(built: Built, change: dict[str, Any], says: str) -> None:
     with pytest.raises(OptionsError, match=says):
-        TtsAdapter(speecht5_options(built(tiny_voices.speecht5), **change)).load()
+        TtsAdapter(speecht5_options(built(tiny_tts.speecht5), **change)).load()
 
 
 def test_an_embedding_of_another_kind_is_refused(built: Built, tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_an_embedding_of_another_kind_is_refused(built: Built, tmp_path: Path) -
         ("speaker.txt", "no .npy"),
     ):
         with pytest.raises(OptionsError, match=says):
-            TtsAdapter(speecht5_options(built(tiny_voices.speecht5), voices={"a": str(tmp_path / name)})).load()
+            TtsAdapter(speecht5_options(built(tiny_tts.speecht5), voices={"a": str(tmp_path / name)})).load()
 
 
 def test_a_model_that_is_no_voice_is_refused(built: Built) -> None:
@@ -225,7 +225,7 @@ def test_a_model_that_is_no_voice_is_refused(built: Built) -> None:
 
 
 def test_the_digest_follows_the_voices_file_and_not_its_place(built: Built, tmp_path: Path) -> None:
-    folder = built(tiny_voices.speecht5)
+    folder = built(tiny_tts.speecht5)
     (tmp_path / "moved.npy").write_bytes((folder / "first.npy").read_bytes())
     here, moved, other = (
         TtsAdapter(speecht5_options(folder, voices={"a": str(path)})).load().settings
@@ -250,14 +250,14 @@ def install(folder: Path, name: str, version: str, source: str, module: str) -> 
     ("build", "name", "module", "source", "others"),
     [
         (
-            tiny_voices.vits_of_other_scripts,
+            tiny_tts.vits_of_other_scripts,
             "uroman",
             "uroman",
             "class Uroman:\n    def romanize_string(self, text): return 'annyeong'\n",
             {},
         ),
         (
-            tiny_voices.vits_of_phonemes,
+            tiny_tts.vits_of_phonemes,
             "phonemizer-fork",
             "phonemizer.backend",
             "class EspeakBackend:\n    @staticmethod\n    def version(): return (1, 52, 0)\n",

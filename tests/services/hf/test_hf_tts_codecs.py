@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_codecs
-import tiny_voices
+import tiny_tts
 from hosting import Build, Built, Host
 from served import Served
 
@@ -130,7 +130,7 @@ def test_what_makes_sound_and_does_not_say_the_text_is_refused(
     built: Built, tmp_path: Path, model_type: str, says: str
 ) -> None:
     folder = tmp_path / "model"
-    shutil.copytree(built(tiny_voices.vits), folder)
+    shutil.copytree(built(tiny_tts.vits), folder)
     if model_type == "musicgen":
         config: dict[str, Any] = {"text_encoder": {"model_type": "t5"}, "audio_encoder": {"model_type": "encodec"}}
         config["decoder"] = {"model_type": "musicgen_decoder"}
@@ -144,8 +144,8 @@ def test_what_makes_sound_and_does_not_say_the_text_is_refused(
 @pytest.mark.parametrize(
     ("builder", "option"),
     [
-        (tiny_voices.vits, {"generate": {"do_sample": False}}),
-        (tiny_voices.vits, {"vocoder": "microsoft/speecht5_hifigan"}),
+        (tiny_tts.vits, {"generate": {"do_sample": False}}),
+        (tiny_tts.vits, {"vocoder": "microsoft/speecht5_hifigan"}),
         (tiny_codecs.bark, {"speed": 1.5}),
         (tiny_codecs.csm, {"speed": 0.8}),
     ],

@@ -1,4 +1,4 @@
-"""Faults that nobody foresaw, within the model of each service: the log has the traceback, and the caller its id."""
+"""Unexpected errors inside a model: the log has the traceback, and the caller gets its id."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_asr
 import tiny_chat
-import tiny_ears
-import tiny_voices
+import tiny_tts
 from hosting import Built, Host
 
 from omnigap.errors import ContractError
@@ -27,15 +27,15 @@ def broken_kernel(*_: object, **__: object) -> Any:
 
 
 @pytest.mark.parametrize("name", ["hf-chat", "hf-chat's prompt", "hf-asr", "hf-tts"])
-def test_the_log_has_the_traceback_under_the_id_that_the_caller_is_told(
+def test_the_traceback_is_logged_under_the_id_in_the_callers_error(
     name: str, built: Built, hosted: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     if name == "hf-asr":
-        ears = HfAsrAdapter({"model": str(built(tiny_ears.whisper))})
-        served = hosted(ears)
-        monkeypatch.setattr(ears._ears, "hear", broken_kernel)
+        asr = HfAsrAdapter({"model": str(built(tiny_asr.whisper))})
+        served = hosted(asr)
+        monkeypatch.setattr(asr._recogniser, "transcribe", broken_kernel)
     elif name == "hf-tts":
-        voice = TtsAdapter({"model": str(built(tiny_voices.vits))})
+        voice = TtsAdapter({"model": str(built(tiny_tts.vits))})
         served = hosted(voice)
         monkeypatch.setattr(voice._loaded.voice, "speak", broken_kernel)
     else:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_asr
 import tiny_chat
 import tiny_codecs
-import tiny_ears
 import tiny_phi
-import tiny_voices
+import tiny_tts
 from altered import altered, copied, without
 from hosting import Build, Built, Host
 
@@ -27,12 +27,12 @@ from omnigap_services.options import OptionsError
 # What each loads by a way of its own, and a weight of it that every answer depends on.
 KINDS: tuple[tuple[Callable[..., Adapter], Build, str], ...] = (
     (ChatAdapter, tiny_chat.llama, "model.layers.1.mlp.up_proj.weight"),
-    (HfAsrAdapter, tiny_ears.whisper, "model.decoder.layers.0.fc1.weight"),
-    (HfAsrAdapter, tiny_ears.wav2vec2, "lm_head.weight"),
-    (HfAsrAdapter, tiny_ears.parakeet_tdt, "decoder.embedding.weight"),
-    (HfAsrAdapter, tiny_ears.moonshine, "model.decoder.layers.0.mlp.fc1.weight"),
-    (TtsAdapter, tiny_voices.vits, "decoder.conv_pre.weight"),
-    (TtsAdapter, tiny_voices.speecht5, "speech_decoder_postnet.feat_out.weight"),
+    (HfAsrAdapter, tiny_asr.whisper, "model.decoder.layers.0.fc1.weight"),
+    (HfAsrAdapter, tiny_asr.wav2vec2, "lm_head.weight"),
+    (HfAsrAdapter, tiny_asr.parakeet_tdt, "decoder.embedding.weight"),
+    (HfAsrAdapter, tiny_asr.moonshine, "model.decoder.layers.0.mlp.fc1.weight"),
+    (TtsAdapter, tiny_tts.vits, "decoder.conv_pre.weight"),
+    (TtsAdapter, tiny_tts.speecht5, "speech_decoder_postnet.feat_out.weight"),
     (TtsAdapter, tiny_codecs.bark, "semantic.lm_head.weight"),
     (TtsAdapter, tiny_codecs.csm, "lm_head.weight"),
     (TtsAdapter, tiny_codecs.dia, "model.encoder.norm.weight"),
@@ -81,7 +81,7 @@ def test_weights_of_another_shape_are_refused_with_both_shapes(
 
 
 def test_a_vocoder_and_a_codec_beside_the_voice_are_looked_through_as_well(built: Built, tmp_path: Path) -> None:
-    voice = copied(built(tiny_voices.speecht5), tmp_path / "voice")
+    voice = copied(built(tiny_tts.speecht5), tmp_path / "voice")
     without(voice / "vocoder", "conv_post.weight")
     with pytest.raises(OptionsError, match=r"'vocoder'.* vocoder lacks 1 weight .*conv_post"):
         loaded(TtsAdapter, voice)
@@ -120,7 +120,7 @@ def old_names(weights: dict[str, Any]) -> Mapping[str, Any]:
 def test_a_vits_with_weight_norms_of_old_speaks_as_it_does_with_those_of_today(
     built: Built, hosted: Host, tmp_path: Path
 ) -> None:
-    new = built(tiny_voices.vits)
+    new = built(tiny_tts.vits)
     old = altered(copied(new, tmp_path / "old"), old_names)
     first, second = (
         hosted(TtsAdapter({"model": str(folder)})).ask("Who was it?", output=Modality.SPEECH).audio
@@ -132,7 +132,7 @@ def test_a_vits_with_weight_norms_of_old_speaks_as_it_does_with_those_of_today(
 
 
 @pytest.mark.parametrize(
-    ("service", "build"), [(HfAsrAdapter, tiny_ears.wav2vec2), (TtsAdapter, tiny_codecs.bark)], ids=["ears", "codec"]
+    ("service", "build"), [(HfAsrAdapter, tiny_asr.wav2vec2), (TtsAdapter, tiny_codecs.bark)], ids=["ears", "codec"]
 )
 def test_weight_norms_of_old_are_not_missed(
     service: Callable[..., Adapter], build: Build, built: Built, tmp_path: Path
@@ -142,5 +142,5 @@ def test_weight_norms_of_old_are_not_missed(
 
 def test_weights_that_training_alone_reads_are_not_missed(built: Built, tmp_path: Path) -> None:
     """As facebook/wav2vec2-base-960h lacks its stand-in for masked sound."""
-    folder = without(copied(built(tiny_ears.wav2vec2), tmp_path / "ears"), "wav2vec2.masked_spec_embed")
+    folder = without(copied(built(tiny_asr.wav2vec2), tmp_path / "ears"), "wav2vec2.masked_spec_embed")
     assert loaded(HfAsrAdapter, folder).name == "ears"

@@ -1,4 +1,4 @@
-"""What a user may set about the `hf-asr` service."""
+"""Options of the `hf-asr` service, and the interface that every family of ASR models implements."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ from omnigap_services.torch_utils.device import Placement
 
 SERVICE = "hf-asr"
 
+SAMPLE_RATE = 16_000
+"""Hz; all ASR models of transformers take audio at this rate."""
+
 
 class HfAsrOptions(CheckpointOptions):
-    """Options of the `hf-asr` service, beside those of `CheckpointOptions`.
+    """Options of the `hf-asr` service; extends `CheckpointOptions`.
 
     Attributes:
         model: a checkpoint's folder, or its hub name.
-        revision: for a hub name, the commit in full.
+        revision: the full commit of a hub name.
         name: in reports; empty: the model's.
-        language: where the request names none.
-        languages: that it hears, where the checkpoint does not tell (CTC, Parakeet, Moonshine); empty: `language`.
-        beam_size: where the request sets none; 1 is greedy. Models without a decoder are always greedy.
-        max_new_tokens: of one piece's transcript.
-        window_s: longer clips are cut into pieces of at most so many seconds, where it is quietest.
-        max_batch_size: clips that go through the model at once.
+        language: used if the request names none.
+        languages: languages of a checkpoint that does not list them (CTC, Parakeet, Moonshine); empty: `language`.
+        beam_size: used if the request sets none; 1 is greedy. Models without a decoder are always greedy.
+        max_new_tokens: tokens of one segment's transcript.
+        window_s: longer clips are cut into segments of at most this many seconds, at their quietest points.
+        max_batch_size: segments in one pass of the model.
+        max_queue: requests that may wait.
     """
 
     model: str = Field(min_length=1)
@@ -43,75 +47,75 @@ class HfAsrOptions(CheckpointOptions):
     max_queue: int = Field(default=64, ge=0)
 
 
-# What a family of ears offers to the service: its languages, and what it heard in a few clips.
-
-SAMPLE_RATE = 16_000
-"""All ears of transformers hear at this rate."""
-
-
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What was heard in one piece of a clip.
+    """The transcript of one segment of a clip.
 
     Attributes:
-        logprob: summed over the tokens and, where there is one, the end mark; None where the family does not tell.
-        tokens: those of the text; `counted` are those in `logprob`.
-        no_speech_prob: as Whisper tells it; None elsewhere.
-        cut: the transcript had not ended at its longest length.
+        logprob: log probability, summed over `scored_tokens`; None if the family does not compute it.
+        tokens: number of tokens of the text.
+        scored_tokens: number of tokens in `logprob`; one more than `tokens` if the end mark is scored.
+        no_speech_prob: Whisper's probability of no speech; None for other families.
+        truncated: the transcript reached its maximum length.
     """
 
     text: str
     logprob: float | None
     tokens: int
-    counted: int
+    scored_tokens: int
     no_speech_prob: float | None = None
-    cut: bool = False
+    truncated: bool = False
 
 
 class Recogniser(ABC):
-    """A loaded model that hears.
+    """A loaded ASR model.
 
     Attributes:
         model: the torch module.
-        languages: two-letter codes; empty: the checkpoint does not tell.
-        forces_language: the model is told the language; else it hears what it was trained on.
-        searches_beams: it has a decoder that can.
-        longest_s: seconds that the model can take at once.
-        alone: clips do not go together, since padding would change what is heard.
-        facts: what else changes transcripts, for the digest.
+        languages: two-letter codes; empty: the checkpoint does not list them.
+        forces_language: the model is given the language; otherwise it transcribes what it was trained on.
+        has_beam_search: the model has a decoder that supports it.
+        max_seconds: longest clip of one pass.
+        one_at_a_time: clips are not batched, because padding would change the transcript.
+        settings: further settings that change transcripts, for the digest.
     """
 
     model: Any
     languages: tuple[str, ...] = ()
     forces_language: bool = False
-    searches_beams: bool = False
-    longest_s: float = float("inf")
-    alone: bool = False
-    facts: dict[str, str]
+    has_beam_search: bool = False
+    max_seconds: float = float("inf")
+    one_at_a_time: bool = False
+    settings: dict[str, str]
 
     def __init__(self, options: HfAsrOptions, placement: Placement) -> None:
         self.options = options
         self.placement = placement
-        self.facts = {}
+        self.settings = {}
 
-    def loaded(self, kind: Any, weights: Weights) -> Any:
-        """The model of a transformers class, ready to hear; raises OptionsError where the checkpoint lacks weights."""
+    def load_model(self, model_class: Any, weights: Weights) -> Any:
+        """A model of a transformers class in evaluation mode.
+
+        Raises:
+            OptionsError: the checkpoint lacks weights.
+        """
         allowed = self.options.allow_missing_weights
         return load_whole(
-            kind.from_pretrained, weights, SERVICE, "model", allowed, **self.placement.load_arguments()
+            model_class.from_pretrained, weights, SERVICE, "model", allowed, **self.placement.load_arguments()
         ).eval()
 
     @abstractmethod
-    def hear(self, clips: Sequence[Samples], language: str, beam_size: int, seconds: float) -> list[Segment]:
-        """What is said in each clip, in order.
+    def transcribe(self, clips: Sequence[Samples], language: str, beam_size: int, seconds: float) -> list[Segment]:
+        """The transcript of each clip, in order.
 
         Args:
-            clips: none longer than `longest_s`, none shorter than a tenth of a second.
-            seconds: an upper bound of the clips' lengths.
+            clips: mono samples at `SAMPLE_RATE`, shape (n,) each; between 0.1 s and `max_seconds` long.
+            language: a two-letter code; ignored unless `forces_language`.
+            seconds: upper bound of the clips' lengths.
         """
 
-    def moved(self, inputs: Any) -> dict[str, Any]:
-        """Tensors on the model's device; floating-point features in the model's type."""
+    def to_device(self, inputs: Any) -> dict[str, Any]:
+        """Tensors on the model's device; floating-point features in the model's dtype, ids and masks unchanged."""
         import torch
 
         found = {}

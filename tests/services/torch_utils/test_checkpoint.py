@@ -1,4 +1,4 @@
-"""Which weights these are: pinned hub names, folders by their content, and errors that name the option."""
+"""Revisions of checkpoints: pinned hub names, folders by content hash, and errors that name the option."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_hub_name_without_a_commit_is_refused(revision: str) -> None:
         find_weights("hf-chat", "model", "owner/name", revision)
 
 
-def test_the_commit_that_the_cache_holds_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_the_commit_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reference = tmp_path / "models--owner--name" / "refs" / "main"
     reference.parent.mkdir(parents=True)
     reference.write_text(COMMIT)
@@ -37,13 +37,13 @@ def test_the_commit_that_the_cache_holds_is_told(tmp_path: Path, monkeypatch: py
         find_weights("hf-chat", "model", "owner/name")
 
 
-def test_a_name_that_nobody_has_says_how_to_fetch_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_an_unknown_name_has_the_download_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(OptionsError, match=f"hf download owner/nothing --revision {COMMIT}"):
         find_weights("hf-chat", "model", "owner/nothing", COMMIT)
 
 
-def test_a_folder_is_known_by_its_content(folder: Path, tmp_path: Path) -> None:
+def test_a_folders_revision_is_the_hash_of_its_content(folder: Path, tmp_path: Path) -> None:
     found = find_weights("hf-chat", "model", str(folder))
     assert (found.folder, found.name) == (folder, "model")
     assert found.revision == f"sha256:{content_hash(folder)}"
@@ -54,7 +54,7 @@ def test_a_folder_is_known_by_its_content(folder: Path, tmp_path: Path) -> None:
     assert find_weights("hf-chat", "model", str(moved)).revision != found.revision
 
 
-def test_files_that_no_loader_reads_change_no_hash(folder: Path) -> None:
+def test_files_that_no_loader_reads_do_not_change_the_hash(folder: Path) -> None:
     before = content_hash(folder)
     for name in ("README.md", ".gitattributes", "LICENSE", "picture.png"):
         (folder / name).write_text("words")
@@ -65,7 +65,7 @@ def test_files_that_no_loader_reads_change_no_hash(folder: Path) -> None:
     assert content_hash(folder) != before
 
 
-def test_a_snapshot_of_the_hubs_cache_is_known_by_its_commit(tmp_path: Path) -> None:
+def test_the_revision_of_a_snapshot_in_the_hubs_cache_is_its_commit(tmp_path: Path) -> None:
     snapshot = tmp_path / "models--owner--name" / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text("{}")
@@ -73,15 +73,15 @@ def test_a_snapshot_of_the_hubs_cache_is_known_by_its_commit(tmp_path: Path) -> 
     assert (found.name, found.revision) == ("owner/name", f"owner/name@{COMMIT}")
 
 
-def test_a_folder_that_cannot_be_loaded_is_named(tmp_path: Path, folder: Path) -> None:
+def test_missing_folders_and_superfluous_revisions_are_refused(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(OptionsError, match=r"config\.json"):
         find_weights("hf-tts", "vocoder", str(tmp_path / "nowhere"))
-    with pytest.raises(OptionsError, match="leave out the revision"):
+    with pytest.raises(OptionsError, match="remove the revision"):
         find_weights("hf-tts", "vocoder", str(folder), COMMIT)
     with pytest.raises(OptionsError, match="'model' is not set"):
         find_weights("hf-tts", "model", "")
 
 
-def test_a_file_is_known_by_its_content(folder: Path) -> None:
+def test_a_files_revision_is_the_hash_of_its_content(folder: Path) -> None:
     expected = hashlib.sha256(b"weights").hexdigest()
     assert file_revision(folder / "codec" / "model.safetensors") == f"sha256:{expected}"
