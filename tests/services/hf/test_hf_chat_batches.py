@@ -1,4 +1,4 @@
-"""Batches of `hf-chat`: padding changes nothing, memory that runs out halves them, what was sent is not sent twice."""
+"""Batches of `hf-chat`: padding changes nothing, running out of memory halves them, and nothing is sent twice."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from omnigap_services.options import OptionsError
 GREEDY = DecodingOptions(max_new_tokens=16)
 
 
-class Kept:
-    """A turn that keeps what it gets."""
+class RecordedTurn:
+    """A turn that records what it gets."""
 
     def __init__(self, *parts: InputPart, decoding: DecodingOptions = GREEDY) -> None:
         self.request = Request(parts=parts, output=Modality.TEXT, decoding=decoding)
@@ -61,7 +61,7 @@ def loaded(folder: object, **options: object) -> ChatAdapter:
     return adapter
 
 
-def texts(adapter: ChatAdapter, turns: list[Kept]) -> list[str]:
+def texts(adapter: ChatAdapter, turns: list[RecordedTurn]) -> list[str]:
     adapter.generate(turns)
     assert [turn.error for turn in turns] == [None] * len(turns)
     return [turn.text for turn in turns]
@@ -76,11 +76,11 @@ def media(kind: str) -> list[InputPart]:
 
 
 @pytest.mark.parametrize("builder", [tiny_chat.llama, tiny_chat.qwen3])
-def test_text_answers_are_the_same_alone_and_in_a_batch_of_eight(builder: Build, built: Built) -> None:
+def test_text_answers_do_not_depend_on_the_batch(builder: Build, built: Built) -> None:
     adapter = loaded(built(builder))
     questions = ["a", "What is it?", "b" * 60, "Say yes.", "12 + 7", "c" * 30, "Who?", "The end"]
-    together = texts(adapter, [Kept(question) for question in questions])
-    assert together == [texts(adapter, [Kept(question)])[0] for question in questions]
+    together = texts(adapter, [RecordedTurn(question) for question in questions])
+    assert together == [texts(adapter, [RecordedTurn(question)])[0] for question in questions]
     assert len(set(together)) > 4
 
 
@@ -94,43 +94,43 @@ def test_text_answers_are_the_same_alone_and_in_a_batch_of_eight(builder: Build,
         (tiny_phi.phi4, "audio"),
     ],
 )
-def test_answers_to_media_are_the_same_alone_and_in_a_batch_of_eight(builder: Build, kind: str, built: Built) -> None:
-    """Phi-4-multimodal hears the padding behind a clip, so its clips go one by one."""
+def test_answers_to_media_do_not_depend_on_the_batch(builder: Build, kind: str, built: Built) -> None:
+    """Phi-4-multimodal does not mask the padding behind a clip, so its clips are not batched."""
     adapter = loaded(built(builder))
     questions = [(part, "word " * number + "?") for number, part in enumerate(media(kind))]
-    together = texts(adapter, [Kept(*question) for question in questions])
-    assert together == [texts(adapter, [Kept(*question)])[0] for question in questions]
+    together = texts(adapter, [RecordedTurn(*question) for question in questions])
+    assert together == [texts(adapter, [RecordedTurn(*question)])[0] for question in questions]
     assert len(set(together)) > 2
 
 
-def test_a_batch_of_all_kinds_and_decodings_gets_each_its_own(built: Built) -> None:
+def test_a_mixed_batch_is_answered_like_single_requests(built: Built) -> None:
     adapter = loaded(built(tiny_chat.llava))
     picture = media("image")[0]
     warm = DecodingOptions(max_new_tokens=16, temperature=2.0, seed=5)
     short = DecodingOptions(max_new_tokens=3)
 
-    def turns() -> list[Kept]:
+    def turns() -> list[RecordedTurn]:
         return [
-            Kept("Who?"),
-            Kept(picture, "Who?"),
-            Kept("Who?", decoding=warm),
-            Kept("Who?", decoding=short),
-            Kept(picture, "Who?", decoding=warm),
+            RecordedTurn("Who?"),
+            RecordedTurn(picture, "Who?"),
+            RecordedTurn("Who?", decoding=warm),
+            RecordedTurn("Who?", decoding=short),
+            RecordedTurn(picture, "Who?", decoding=warm),
         ]
 
     together = texts(adapter, turns())
     assert together == [texts(adapter, [turn])[0] for turn in turns()]
 
 
-def test_a_models_own_adapters_are_switched_on_by_what_a_question_brings(built: Built) -> None:
+def test_lora_adapters_are_switched_by_the_questions_media(built: Built) -> None:
     adapter = loaded(built(tiny_phi.phi4))
     chat = adapter._generation._chat
-    assert chat.adapters.folders == {"speech": "speech-lora", "image": "vision-lora"}
+    assert chat.lora.folders == {"speech": "speech-lora", "image": "vision-lora"}
     layer = chat.model.model.layers[0].self_attn.qkv_proj
     clip, picture = media("audio")[0], media("image")[0]
     found = []
     for parts in ((clip,), (picture,), ("Who?",), (clip, "Who?")):
-        texts(adapter, [Kept(*parts)])
+        texts(adapter, [RecordedTurn(*parts)])
         found.append(None if layer.disable_adapters else layer.active_adapters)
     assert found == [["omnigap_lora_speech"], ["omnigap_lora_image"], None, ["omnigap_lora_speech"]]
 
@@ -138,21 +138,21 @@ def test_a_models_own_adapters_are_switched_on_by_what_a_question_brings(built: 
 def test_a_checkpoint_without_its_adapters_is_refused(built: Built, tmp_path: Path) -> None:
     folder = tmp_path / "half"
     shutil.copytree(built(tiny_phi.phi4), folder, ignore=shutil.ignore_patterns("vision-lora"))
-    with pytest.raises(OptionsError, match=r"image in .*vision-lora.*fetch the whole checkpoint"):
+    with pytest.raises(OptionsError, match=r"image in .*vision-lora.*download the whole checkpoint"):
         loaded(folder)
 
 
-def test_a_question_that_cannot_be_put_ends_alone(built: Built) -> None:
+def test_a_question_that_is_too_long_fails_on_its_own(built: Built) -> None:
     adapter = loaded(built(tiny_chat.llama))
-    turns = [Kept("Who?"), Kept("a" * 3_000), Kept("When?")]
+    turns = [RecordedTurn("Who?"), RecordedTurn("a" * 3_000), RecordedTurn("When?")]
     adapter.generate(turns)
     assert isinstance(turns[1].error, ContractError)
     assert turns[1].error.reason is Reason.TOO_LARGE
     assert [turn.completion is not None for turn in turns] == [True, False, True]
 
 
-def short_of_memory(adapter: ChatAdapter, monkeypatch: pytest.MonkeyPatch, room: int, steps: int = 0) -> list[int]:
-    """Lets memory run out where a batch has more than `room` rows, after so many tokens; gives the sizes that ran."""
+def limit_memory(adapter: ChatAdapter, monkeypatch: pytest.MonkeyPatch, room: int, steps: int = 0) -> list[int]:
+    """Raises out-of-memory for batches of more than `room` rows after `steps` tokens; returns the batch sizes."""
     model = adapter._generation._chat.model
     forward, sizes, count = model.forward, [], [0]
 
@@ -169,57 +169,57 @@ def short_of_memory(adapter: ChatAdapter, monkeypatch: pytest.MonkeyPatch, room:
     return sizes
 
 
-@pytest.mark.parametrize("steps", [0, 5], ids=["at once", "amid the answer"])
-def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_said_twice(
+@pytest.mark.parametrize("steps", [0, 5], ids=["in the prompt pass", "during the answer"])
+def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_sent_twice(
     built: Built, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     adapter = loaded(built(tiny_chat.llama))
     questions = ["Who?", "What?", "When?", "Where?", "Why?"]
-    alone = [texts(adapter, [Kept(question)])[0] for question in questions]
-    sizes = short_of_memory(adapter, monkeypatch, room=2, steps=steps)
-    assert texts(adapter, [Kept(question) for question in questions]) == alone
+    alone = [texts(adapter, [RecordedTurn(question)])[0] for question in questions]
+    sizes = limit_memory(adapter, monkeypatch, room=2, steps=steps)
+    assert texts(adapter, [RecordedTurn(question) for question in questions]) == alone
     assert sizes == [5, 2, 3, 1, 2]
 
 
-def test_one_question_that_does_not_fit_alone_is_out_of_memory(built: Built, hosted: Host, monkeypatch: Any) -> None:
+def test_a_single_question_that_does_not_fit_is_out_of_memory(built: Built, hosted: Host, monkeypatch: Any) -> None:
     adapter = ChatAdapter({"model": str(built(tiny_chat.llama)), "max_new_tokens": 4})
     served = hosted(adapter)
-    short_of_memory(adapter, monkeypatch, room=0)
+    limit_memory(adapter, monkeypatch, room=0)
     with pytest.raises(ContractError, match="max_batch_size") as caught:
         served.ask("Who?")
     assert caught.value.reason is Reason.OUT_OF_MEMORY
 
 
-def test_a_second_attempt_that_says_something_else_ends_out_of_memory(built: Built) -> None:
+def test_a_retry_that_contradicts_sent_text_ends_out_of_memory(built: Built) -> None:
     adapter = loaded(built(tiny_chat.llama))
     tokenizer = adapter._generation._chat.tokenizer
-    turn = Kept("Who?")
-    outbox = TurnWriter(turn)
+    turn = RecordedTurn("Who?")
+    writer = TurnWriter(turn)
     first, second = (tokenizer(text)["input_ids"] for text in ("Paris", "Rome!"))
-    RowDecoder(outbox, tokenizer, ThinkingSplitter("", ""), frozenset()).take(first)
-    RowDecoder(outbox, tokenizer, ThinkingSplitter("", ""), frozenset()).take(second)
+    RowDecoder(writer, tokenizer, ThinkingSplitter("", ""), frozenset()).update(first)
+    RowDecoder(writer, tokenizer, ThinkingSplitter("", ""), frozenset()).update(second)
     assert turn.text == "Paris"
     assert isinstance(turn.error, ContractError)
     assert turn.error.reason is Reason.OUT_OF_MEMORY
 
 
-def test_a_row_whose_caller_left_stops_and_the_others_go_on(built: Built) -> None:
+def test_a_cancelled_row_stops_and_the_others_continue(built: Built) -> None:
     adapter = loaded(built(tiny_chat.llama))
 
-    class Leaves(Kept):
+    class CancelledTurn(RecordedTurn):
         def write(self, text: str) -> None:
             super().write(text)
             self.cancelled = self.cancelled or bool(text)
 
-    stays, leaves = Kept("Who?"), Leaves("When?")
+    stays, leaves = RecordedTurn("Who?"), CancelledTurn("When?")
     adapter.generate([stays, leaves])
     assert stays.completion is not None
-    assert stays.text == texts(adapter, [Kept("Who?")])[0]
+    assert stays.text == texts(adapter, [RecordedTurn("Who?")])[0]
     assert leaves.completion is None
     assert len(leaves.text) == 1
 
 
-def test_callers_of_different_sizes_are_served_at_once(built: Built, hosted: Host) -> None:
+def test_clips_of_different_lengths_are_answered_together(built: Built, hosted: Host) -> None:
     served: Served = hosted(ChatAdapter({"model": str(built(tiny_chat.qwen2_audio)), "max_batch_size": 4}))
     clips = media("audio")
     found: dict[int, str] = {}
@@ -236,15 +236,13 @@ def test_callers_of_different_sizes_are_served_at_once(built: Built, hosted: Hos
 
 
 @pytest.mark.parametrize("beams", [1, 2])
-def test_a_longer_neighbour_at_the_contexts_end_takes_nothing_from_a_short_questions_answer(
-    built: Built, beams: int
-) -> None:
+def test_a_longer_question_in_the_batch_does_not_shorten_an_answer(built: Built, beams: int) -> None:
     adapter = loaded(built(tiny_chat.llama), max_new_tokens=24)
     decoding = DecodingOptions(beam_size=beams)
     questions = ["Who?", "a" * 2_020]
 
-    def answers(asked: list[str]) -> list[tuple[str, int]]:
-        turns = [Kept(question, decoding=decoding) for question in asked]
+    def answers(batch: list[str]) -> list[tuple[str, int]]:
+        turns = [RecordedTurn(question, decoding=decoding) for question in batch]
         found = texts(adapter, turns)
         return [
             (text, turn.completion.output_tokens) for text, turn in zip(found, turns, strict=True) if turn.completion
@@ -255,12 +253,12 @@ def test_a_longer_neighbour_at_the_contexts_end_takes_nothing_from_a_short_quest
     assert answers(questions) == alone
 
 
-def test_clips_longer_than_the_processors_window_are_not_promised(built: Built) -> None:
+def test_max_audio_seconds_beyond_the_processors_window_is_refused(built: Built) -> None:
     with pytest.raises(OptionsError, match=r"'max_audio_seconds' is 31.*cuts off the end"):
         loaded(built(tiny_chat.qwen2_audio), max_audio_seconds=31)
 
 
-def test_a_fault_amid_some_questions_leaves_those_decoded_otherwise_alone(
+def test_an_error_fails_only_the_questions_with_the_same_decoding(
     built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = loaded(built(tiny_chat.llama))
@@ -273,7 +271,7 @@ def test_a_fault_amid_some_questions_leaves_those_decoded_otherwise_alone(
         return generate(**arguments)
 
     monkeypatch.setattr(model, "generate", faulty)
-    turns = [Kept("Who?", decoding=DecodingOptions(max_new_tokens=4, beam_size=beams)) for beams in (3, 1, 2)]
+    turns = [RecordedTurn("Who?", decoding=DecodingOptions(max_new_tokens=4, beam_size=beams)) for beams in (3, 1, 2)]
     adapter.generate(turns)
     assert [str(turn.error or "") for turn in turns] == ["no such beams", "", "no such beams"]
     assert turns[1].completion is not None

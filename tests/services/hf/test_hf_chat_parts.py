@@ -1,4 +1,4 @@
-"""The parts of `hf-chat`: thinking marks in pieces, text from ids, options and their errors, the card."""
+"""`hf-chat`: splitting off thinking, options and their errors, prompts, the card."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIECES = st.lists(st.sampled_from(["<", "<th", "ink>", "</", "think>", "<think>"
 
 def split(pieces: list[str], inside: bool = False) -> tuple[str, str]:
     splitter = ThinkingSplitter("<think>", "</think>", inside)
-    found = [*(splitter.feed(piece) for piece in pieces), splitter.end()]
+    found = [*(splitter.feed(piece) for piece in pieces), splitter.finish()]
     return "".join(part.answer for part in found), "".join(part.thinking for part in found)
 
 
@@ -37,21 +37,21 @@ def split(pieces: list[str], inside: bool = False) -> tuple[str, str]:
         (["Paris <thin"], False, "Paris <thin", ""),
         (["<think></think>Paris"], False, "Paris", ""),
     ],
-    ids=["in pieces", "opened by the prompt", "never closed", "a sign", "half a mark", "empty"],
+    ids=["in pieces", "opened by the prompt", "never closed", "another sign", "half a mark", "empty"],
 )
-def test_thinking_is_split_off_wherever_the_pieces_end(
+def test_thinking_is_split_off_however_the_text_is_cut_into_pieces(
     pieces: list[str], inside: bool, answer: str, thinking: str
 ) -> None:
     assert split(pieces, inside) == (answer, thinking)
 
 
 @given(PIECES, st.booleans())
-def test_how_a_text_is_cut_into_pieces_changes_nothing(pieces: list[str], inside: bool) -> None:
+def test_the_split_does_not_depend_on_the_pieces(pieces: list[str], inside: bool) -> None:
     assert split(pieces, inside) == split(["".join(pieces)], inside)
     assert split(list("".join(pieces)), inside) == split(pieces, inside)
 
 
-def test_without_marks_nothing_is_thinking() -> None:
+def test_without_marks_everything_is_answer() -> None:
     splitter = ThinkingSplitter("", "")
     assert splitter.feed("<think>a</think>").answer == "<think>a</think>"
 
@@ -60,28 +60,30 @@ def card(folder: Path, **options: object) -> Card:
     return ChatAdapter({"model": str(folder), **options}).load()
 
 
-def test_the_card_tells_what_is_native_and_why_the_rest_is_not(built: Built) -> None:
-    found = card(built(tiny_chat.qwen2_audio), architecture="native_omni", name="ears", reasons={"s2t": "30 s at most"})
-    assert (found.name, found.architecture) == ("ears", Architecture.NATIVE_OMNI)
-    told = {condition.name: (able.support, able.reason) for condition, able in found.conditions.items()}
-    assert told["t2t"] == (Support.NATIVE, "")
-    assert told["s2t"] == (Support.NATIVE, "30 s at most")
-    assert told["i2t"] == (Support.UNSUPPORTED, "its processor takes no images")
-    assert told["t2s"] == (Support.UNSUPPORTED, "it writes and does not speak")
+def test_the_card_lists_capabilities_and_reasons(built: Built) -> None:
+    found = card(
+        built(tiny_chat.qwen2_audio), architecture="native_omni", name="audio", reasons={"s2t": "30 s at most"}
+    )
+    assert (found.name, found.architecture) == ("audio", Architecture.NATIVE_OMNI)
+    capabilities = {condition.name: (able.support, able.reason) for condition, able in found.conditions.items()}
+    assert capabilities["t2t"] == (Support.NATIVE, "")
+    assert capabilities["s2t"] == (Support.NATIVE, "30 s at most")
+    assert capabilities["i2t"] == (Support.UNSUPPORTED, "its processor takes no images")
+    assert capabilities["t2s"] == (Support.UNSUPPORTED, "it has no speech output")
     assert found.input_sample_rate_hz == 16_000
 
 
-def test_conditions_can_be_left_out_but_not_made_up(built: Built) -> None:
+def test_conditions_can_be_left_out_but_not_added(built: Built) -> None:
     folder = built(tiny_chat.llava)
     only_text = card(folder, conditions=["t2t"])
     assert only_text.conditions[Condition(Modality.IMAGE, Modality.TEXT)].support is Support.UNSUPPORTED
     with pytest.raises(OptionsError, match=r"s2t.*takes no audio"):
         card(folder, conditions=["s2t"])
-    with pytest.raises(OptionsError, match="t2s asks for speech"):
+    with pytest.raises(OptionsError, match="t2s needs speech"):
         ChatAdapter({"model": str(folder), "conditions": ["t2s"]})
 
 
-def test_the_settings_name_what_changes_answers(built: Built) -> None:
+def test_settings_change_with_the_options_that_change_answers(built: Built) -> None:
     folder = built(tiny_chat.llama)
     plain = card(folder).settings
     for change in ({"temperature": 0.5}, {"system_prompt": "Be brief."}, {"template_arguments": {"a": 1}}):
@@ -90,17 +92,17 @@ def test_the_settings_name_what_changes_answers(built: Built) -> None:
         assert card(folder, **change).settings == plain
 
 
-def test_a_template_that_leaves_the_system_prompt_out_gets_it_before_the_question(built: Built, tmp_path: Path) -> None:
+def test_the_system_prompt_goes_before_the_question_if_the_template_drops_it(built: Built, tmp_path: Path) -> None:
     template = tmp_path / "template.jinja"
     template.write_text("{% for m in messages if m['role'] == 'user' %}{{ m['content'] }}{% endfor %}=")
     adapter = ChatAdapter({"model": str(built(tiny_chat.llama)), "chat_template": str(template)})
     settings = adapter.load().settings
     assert settings["system_role"] == "user"
     request = Request(parts=("Who?",), output=Modality.TEXT, system_prompt="Be brief.")
-    assert adapter._generation._prompter.prompts([request], {}).texts == ("Be brief.\n\nWho?=",)
+    assert adapter._generation._prompt_builder.build([request], {}).texts == ("Be brief.\n\nWho?=",)
 
 
-def test_a_template_that_refuses_the_system_role_is_no_error(built: Built, tmp_path: Path) -> None:
+def test_a_template_may_refuse_the_system_role(built: Built, tmp_path: Path) -> None:
     template = tmp_path / "template.jinja"
     template.write_text(
         "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
@@ -110,7 +112,7 @@ def test_a_template_that_refuses_the_system_role_is_no_error(built: Built, tmp_p
     assert found.settings["system_role"] == "user"
 
 
-def test_media_come_before_the_typed_text_unless_it_is_said_otherwise(built: Built) -> None:
+def test_media_come_before_the_typed_text_unless_media_first_is_false(built: Built) -> None:
     from PIL import Image
 
     request = Request(parts=("One word.", Image.new("RGB", (8, 8))), output=Modality.TEXT)
@@ -118,7 +120,7 @@ def test_media_come_before_the_typed_text_unless_it_is_said_otherwise(built: Bui
     for media_first in (True, False):
         adapter = ChatAdapter({"model": str(built(tiny_chat.llava)), "media_first": media_first})
         adapter.load()
-        found.append(adapter._generation._prompter.prompts([request], {}).texts[0])
+        found.append(adapter._generation._prompt_builder.build([request], {}).texts[0])
     assert found == ["user: <image>One word.\nassistant:", "user: One word.<image>\nassistant:"]
 
 
@@ -129,9 +131,9 @@ def changed(folder: Path, to: Path, **config: object) -> Path:
     return to
 
 
-def test_models_of_another_kind_are_refused_with_what_to_do(built: Built, tmp_path: Path) -> None:
+def test_unsupported_models_are_refused_with_advice(built: Built, tmp_path: Path) -> None:
     llama = built(tiny_chat.llama)
-    with pytest.raises(OptionsError, match="no image-text model"):
+    with pytest.raises(OptionsError, match="not a model of kind image-text"):
         card(llama, kind="image-text")
     with pytest.raises(OptionsError, match="qwen-omni"):
         card(changed(llama, tmp_path / "omni", model_type="qwen2_5_omni"))

@@ -1,4 +1,4 @@
-"""`hf-chat` over the wire: real architectures of random weights, through the loading code of real ones."""
+"""`hf-chat` over the wire: real architectures with random weights, loaded like real checkpoints."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def native(served: Served) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("builder", "senses"),
+    ("builder", "inputs"),
     [
         (tiny_chat.llama, []),
         (tiny_chat.qwen3, []),
@@ -50,12 +50,12 @@ def native(served: Served) -> set[tuple[int, int]]:
     ],
     ids=["llama", "qwen3", "llava", "qwen2_audio", "gemma4", "phi4"],
 )
-def test_a_model_answers_in_the_conditions_that_its_processor_has_senses_for(
-    builder: Build, senses: list[AudioClip | Image.Image], built: Built, hosted: Host
+def test_a_model_answers_in_the_conditions_that_its_processor_supports(
+    builder: Build, inputs: list[AudioClip | Image.Image], built: Built, hosted: Host
 ) -> None:
     served = hosted(ChatAdapter({"model": str(built(builder)), "max_new_tokens": 4}))
     expected = {(pb.MODALITY_TEXT, pb.MODALITY_TEXT)}
-    for media in senses:
+    for media in inputs:
         kind = pb.MODALITY_SPEECH if isinstance(media, AudioClip) else pb.MODALITY_IMAGE
         expected.add((kind, pb.MODALITY_TEXT))
         reply = served.ask(media, "Answer with one word.", decoding=SHORT)
@@ -67,16 +67,16 @@ def test_a_model_answers_in_the_conditions_that_its_processor_has_senses_for(
     assert caught.value.reason is Reason.UNSUPPORTED_CONDITION
 
 
-def test_what_is_seen_and_heard_changes_the_answer(built: Built, hosted: Host) -> None:
-    eyes = hosted(ChatAdapter({"model": str(built(tiny_chat.llava))}))
+def test_another_image_or_clip_gets_another_answer(built: Built, hosted: Host) -> None:
+    vision = hosted(ChatAdapter({"model": str(built(tiny_chat.llava))}))
     other = Image.effect_noise((40, 30), 80).convert("RGB")
-    assert eyes.ask(PICTURE, decoding=SHORT).text != eyes.ask(other, decoding=SHORT).text
-    ears = hosted(ChatAdapter({"model": str(built(tiny_chat.qwen2_audio))}))
+    assert vision.ask(PICTURE, decoding=SHORT).text != vision.ask(other, decoding=SHORT).text
+    audio = hosted(ChatAdapter({"model": str(built(tiny_chat.qwen2_audio))}))
     noise = AudioClip(np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 0.3, 16_000)
-    assert ears.ask(TONE, decoding=SHORT).text != ears.ask(noise, decoding=SHORT).text
+    assert audio.ask(TONE, decoding=SHORT).text != audio.ask(noise, decoding=SHORT).text
 
 
-def test_the_prompt_that_reaches_the_model_holds_a_mark_for_the_carrier_and_both_prompts(
+def test_the_models_prompt_has_the_audio_tokens_and_both_prompts(
     built: Built, monkeypatch: pytest.MonkeyPatch, hosted: Host
 ) -> None:
     adapter = ChatAdapter({"model": str(built(tiny_chat.qwen2_audio)), "max_new_tokens": 1})
@@ -99,7 +99,7 @@ def test_the_prompt_that_reaches_the_model_holds_a_mark_for_the_carrier_and_both
     assert text.count("<|AUDIO|>") == 37
 
 
-def test_greedy_is_the_default_whatever_the_checkpoint_says_about_sampling(llama: Served) -> None:
+def test_greedy_is_the_default_whatever_the_checkpoints_generation_config_says(llama: Served) -> None:
     """The tiny checkpoints ask for temperature 5 and a repetition penalty."""
     answers = {llama.ask(QUESTION).text for _ in range(3)}
     assert len(answers) == 1
@@ -107,7 +107,7 @@ def test_greedy_is_the_default_whatever_the_checkpoint_says_about_sampling(llama
     assert (settings["temperature"], settings["repetition_penalty"]) == ("0.0", "1.0")
 
 
-def test_decoding_fields_are_honoured(llama: Served) -> None:
+def test_decoding_fields_are_applied(llama: Served) -> None:
     plain = llama.ask(QUESTION)
     assert llama.ask(QUESTION, decoding=pb.Decoding(max_new_tokens=3)).complete.usage.output_tokens == 3
     assert llama.ask(QUESTION, decoding=pb.Decoding(repetition_penalty=5.0)).text != plain.text
@@ -119,7 +119,7 @@ def test_decoding_fields_are_honoured(llama: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("decoding", "says"),
+    ("decoding", "message"),
     [
         (pb.Decoding(extra={"min_p": "0.1"}), "min_p"),
         (pb.Decoding(extra={"thinking": "perhaps"}), "true or false"),
@@ -128,13 +128,13 @@ def test_decoding_fields_are_honoured(llama: Served) -> None:
     ],
     ids=["unknown", "no boolean", "sampled beams", "no penalty"],
 )
-def test_decoding_that_cannot_be_done_is_refused_by_name(llama: Served, decoding: pb.Decoding, says: str) -> None:
-    with pytest.raises(ContractError, match=says) as caught:
+def test_unsupported_decoding_is_refused_by_name(llama: Served, decoding: pb.Decoding, message: str) -> None:
+    with pytest.raises(ContractError, match=message) as caught:
         llama.ask(QUESTION, decoding=decoding)
     assert caught.value.reason is Reason.BAD_REQUEST
 
 
-def test_an_answer_that_reaches_its_limit_says_so_and_one_that_ends_says_that(built: Built, hosted: Host) -> None:
+def test_the_finish_reason_is_length_at_the_limit_and_stop_otherwise(built: Built, hosted: Host) -> None:
     served = hosted(ChatAdapter({"model": str(built(tiny_chat.qwen3)), "max_new_tokens": 200}))
     found = {served.ask("a" * length).complete.finish_reason for length in range(1, 25)}
     assert found == {pb.FINISH_REASON_STOP, pb.FINISH_REASON_LENGTH}
@@ -149,7 +149,7 @@ def test_a_question_beyond_the_context_is_too_large(llama: Served) -> None:
     assert reply.complete.usage.input_tokens + reply.complete.usage.output_tokens <= 2_048
 
 
-def test_text_streams_piece_by_piece_and_adds_up(llama: Served) -> None:
+def test_streamed_pieces_add_up_to_the_answer(llama: Served) -> None:
     request = pb.GenerateRequest(
         request_id=uuid.uuid4().hex,
         parts=[pb.InputPart(text=QUESTION)],
@@ -161,8 +161,8 @@ def test_text_streams_piece_by_piece_and_adds_up(llama: Served) -> None:
     assert "".join(pieces) == llama.ask(QUESTION, decoding=pb.Decoding(max_new_tokens=20)).text
 
 
-def test_a_caller_that_leaves_stops_the_generation(llama: Served) -> None:
-    """The next answer would wait for minutes, were the first one not stopped between two tokens."""
+def test_cancelling_a_call_stops_its_generation(llama: Served) -> None:
+    """If the first answer were not stopped between two tokens, the next one would wait for minutes."""
     request = pb.GenerateRequest(
         request_id=uuid.uuid4().hex,
         parts=[pb.InputPart(text="aaaa")],
@@ -177,8 +177,8 @@ def test_a_caller_that_leaves_stops_the_generation(llama: Served) -> None:
         next(iter(call))
 
 
-def test_thinking_is_kept_apart_from_the_answer(llama: Served) -> None:
-    """The template opens the thinking; what comes before a closing mark is none of the answer."""
+def test_thinking_is_separate_from_the_answer(llama: Served) -> None:
+    """The template opens the thinking, so text before a closing mark is not part of the answer."""
     reply = llama.ask(QUESTION, decoding=pb.Decoding(max_new_tokens=24, extra={"thinking": "true"}))
     assert reply.reasoning != ""
     assert "<think>" not in reply.reasoning + reply.text
@@ -186,7 +186,7 @@ def test_thinking_is_kept_apart_from_the_answer(llama: Served) -> None:
     assert plain.text != ""
 
 
-def test_calls_that_come_together_share_a_batch_and_get_the_answers_they_get_alone(llama: Served) -> None:
+def test_concurrent_calls_get_the_same_answers_as_single_ones(llama: Served) -> None:
     questions = [f"{QUESTION} {'and so on ' * number}" for number in range(8)]
     alone = [llama.ask(question, decoding=SHORT).text for question in questions]
     found: dict[str, object] = {}
@@ -203,7 +203,7 @@ def test_calls_that_come_together_share_a_batch_and_get_the_answers_they_get_alo
     assert len(set(alone)) > 4
 
 
-def test_it_runs_as_its_container_runs_it(built: Built, serve: Serve) -> None:
+def test_it_runs_as_in_its_container(built: Built, serve: Serve) -> None:
     served = serve("hf-chat", {"model": str(built(tiny_chat.llama)), "cpu_threads": 1, "max_new_tokens": 4})
     described = served.describe()
     assert described.weights_revision.startswith("sha256:")

@@ -45,7 +45,7 @@ def test_the_traceback_is_logged_under_the_id_in_the_callers_error(
         if name == "hf-chat":
             monkeypatch.setattr(generation._chat.model, "generate", broken_kernel)
         else:
-            monkeypatch.setattr(generation._prompter, "prompts", broken_kernel)
+            monkeypatch.setattr(generation._prompt_builder, "build", broken_kernel)
     with pytest.raises(ContractError, match="index 7 is out of bounds") as caught:
         served.ask(
             CLIP if name == "hf-asr" else "Who was it?",
