@@ -1,4 +1,4 @@
-"""Numbers and signs as words, for voices that know letters alone."""
+"""Text for voices that know letters only: numbers and signs as words, and the voice's alphabet."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ from omnigap_services.hf.tts.text import fit_to_alphabet, spell_out
         ("No digits, no change: and/or.", "No digits, no change: and/or."),
     ],
 )
-def test_english_is_written_as_it_is_read(text: str, spoken: str) -> None:
+def test_english_numbers_and_signs_are_written_as_read(text: str, spoken: str) -> None:
     assert spell_out(text, "en-GB") == spoken
 
 
-def test_other_languages_have_their_own_numbers() -> None:
+def test_numbers_of_other_languages() -> None:
     assert spell_out("Wie viel ist 12?", "de") == "Wie viel ist zwölf?"
     assert spell_out("12 000", "de") == "zwölftausend"
     assert spell_out("사과 3 개", "ko") == "사과 삼 개"
@@ -65,7 +65,7 @@ def test_a_text_is_fitted_to_the_alphabet() -> None:
     assert fit_to_alphabet("café, “naïve”—it’s", known) == "cafe   naive  it's"
 
 
-def test_what_would_be_left_out_silently_is_named() -> None:
+def test_unknown_letters_are_refused_by_name() -> None:
     known = set("abcdefghijklmnopqrstuvwxyz ").__contains__
     with pytest.raises(ContractError, match="for 7 € ß"):
         fit_to_alphabet("7 € groß", known)

@@ -1,4 +1,4 @@
-"""Voices that write codes token by token: CSM and Dia through the library's pipeline, Bark by itself."""
+"""Generative TTS models: CSM and Dia through the library's pipeline, and Bark."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ def voice(request: pytest.FixtureRequest, built: Built, hosted: Host) -> tuple[s
     return name, hosted(TtsAdapter({"model": str(built(request.param)), **limit}))
 
 
-def spoken(served: Served, text: str = "Who was it?", **fields: Any) -> AudioClip:
+def speech(served: Served, text: str = "Who was it?", **fields: Any) -> AudioClip:
     audio = served.ask(text, output=Modality.SPEECH, **fields).audio
     assert audio is not None
     return audio
 
 
-def test_it_speaks_at_its_own_rate_alike_for_one_seed_and_otherwise_for_another(voice: tuple[str, Served]) -> None:
+def test_speech_has_the_models_sample_rate_and_depends_on_the_seed(voice: tuple[str, Served]) -> None:
     name, served = voice
-    first = spoken(served)
+    first = speech(served)
     assert first.sample_rate == served.describe().output_sample_rate_hz == RATES[name]
     assert first.samples.any()
-    other = spoken(served, decoding=pb.Decoding(seed=1))
-    assert np.array_equal(spoken(served).samples, first.samples)
+    other = speech(served, decoding=pb.Decoding(seed=1))
+    assert np.array_equal(speech(served).samples, first.samples)
     assert not np.array_equal(other.samples, first.samples)
 
 
-def test_a_voice_that_reads_digits_by_itself_gets_them_as_they_are(voice: tuple[str, Served]) -> None:
+def test_digits_are_not_spelt_out_for_models_that_read_them(voice: tuple[str, Served]) -> None:
     _, served = voice
     assert served.describe().settings["spell_out"] == "False"
-    assert not np.array_equal(spoken(served, "12 + 7").samples, spoken(served, "twelve plus seven").samples)
+    assert not np.array_equal(speech(served, "12 + 7").samples, speech(served, "twelve plus seven").samples)
 
 
-def test_speakers_by_mark_are_heard(built: Built, hosted: Host) -> None:
+def test_speaker_marks_change_the_voice(built: Built, hosted: Host) -> None:
     options = {"model": str(built(tiny_codecs.csm)), "max_new_tokens": 8, "voices": {"ann": "0", "bob": "1"}}
     served = hosted(TtsAdapter(options))
-    ann, bob = (spoken(served, voice=pb.VoiceSettings(name=name)) for name in ("ann", "bob"))
+    ann, bob = (speech(served, voice=pb.VoiceSettings(name=name)) for name in ("ann", "bob"))
     assert not np.array_equal(ann.samples, bob.samples)
-    assert np.array_equal(spoken(served).samples, ann.samples)
+    assert np.array_equal(speech(served).samples, ann.samples)
 
 
-def test_a_line_that_reaches_the_limit_says_so(built: Built, hosted: Host) -> None:
+def test_an_utterance_at_the_limit_ends_with_length(built: Built, hosted: Host) -> None:
     served = hosted(TtsAdapter({"model": str(built(tiny_codecs.csm)), "max_new_tokens": 5}))
-    reply = served.ask("A long line.", output=Modality.SPEECH)
+    reply = served.ask("A long sentence.", output=Modality.SPEECH)
     assert reply.complete.finish_reason == pb.FINISH_REASON_LENGTH
     assert reply.audio is not None
     assert reply.audio.seconds == pytest.approx(5 / 12.5)
@@ -72,7 +72,7 @@ def test_a_line_that_reaches_the_limit_says_so(built: Built, hosted: Host) -> No
 
 @pytest.mark.parametrize("builder", [tiny_codecs.csm, tiny_codecs.dia], ids=["csm", "dia"])
 @pytest.mark.parametrize("limit", ["option", "checkpoint", "library"])
-def test_a_line_that_is_cut_off_says_so_whoever_set_the_limit(
+def test_truncation_is_reported_for_every_source_of_the_limit(
     builder: Build, limit: str, built: Built, hosted: Host, tmp_path: Path
 ) -> None:
     folder = tmp_path / "voice"
@@ -87,15 +87,15 @@ def test_a_line_that_is_cut_off_says_so_whoever_set_the_limit(
     assert reply.complete.finish_reason == pb.FINISH_REASON_LENGTH
 
 
-def test_bark_says_that_it_reached_its_limit_and_refuses_what_it_would_not_read(built: Built, hosted: Host) -> None:
+def test_bark_reports_truncation_and_refuses_texts_that_are_too_long(built: Built, hosted: Host) -> None:
     folder = str(built(tiny_codecs.bark))
     served = hosted(TtsAdapter({"model": folder, "max_new_tokens": 30}))
-    reply = served.ask("A long line.", output=Modality.SPEECH)
+    reply = served.ask("A long sentence.", output=Modality.SPEECH)
     assert reply.complete.finish_reason == pb.FINISH_REASON_LENGTH
     assert reply.audio is not None
     assert reply.audio.seconds == pytest.approx(30 / 49.9, abs=1 / 75)
-    with pytest.raises(ContractError, match="257 tokens, and the voice reads 256") as caught:
-        spoken(served, "a" * 257)
+    with pytest.raises(ContractError, match="257 tokens, and the voice takes 256") as caught:
+        speech(served, "a" * 257)
     assert caught.value.reason is Reason.TOO_LARGE
 
 
@@ -108,26 +108,26 @@ def test_arguments_of_generate_are_passed_on_and_part_of_the_digest(built: Built
     assert json.loads(warm["generate"]) == {"temperature": 0.2}
 
 
-def test_the_codec_beside_a_checkpoint_is_part_of_the_digest(built: Built) -> None:
+def test_a_codec_in_another_checkpoint_is_part_of_the_digest(built: Built) -> None:
     settings = TtsAdapter({"model": str(built(tiny_codecs.dia))}).load().settings
     assert settings["codec"].startswith("sha256:")
 
 
-def test_presets_that_bark_does_not_bring_are_refused(built: Built) -> None:
-    with pytest.raises(OptionsError, match=r"v2/en_speaker_6.*brings none"):
+def test_presets_that_the_bark_checkpoint_lacks_are_refused(built: Built) -> None:
+    with pytest.raises(OptionsError, match=r"v2/en_speaker_6.*has none"):
         TtsAdapter({"model": str(built(tiny_codecs.bark)), "voices": {"six": "v2/en_speaker_6"}}).load()
 
 
-def test_a_voice_without_names_refuses_one(built: Built, hosted: Host) -> None:
+def test_a_model_without_named_voices_refuses_one(built: Built, hosted: Host) -> None:
     served = hosted(TtsAdapter({"model": str(built(tiny_codecs.bark))}))
-    with pytest.raises(ContractError, match="without a name") as caught:
-        spoken(served, voice=pb.VoiceSettings(name="ann"))
+    with pytest.raises(ContractError, match="no named voices") as caught:
+        speech(served, voice=pb.VoiceSettings(name="ann"))
     assert caught.value.reason is Reason.BAD_REQUEST
 
 
-@pytest.mark.parametrize(("model_type", "says"), [("musicgen", "music"), ("fastspeech2_conformer", "_with_hifigan")])
-def test_what_makes_sound_and_does_not_say_the_text_is_refused(
-    built: Built, tmp_path: Path, model_type: str, says: str
+@pytest.mark.parametrize(("model_type", "message"), [("musicgen", "music"), ("fastspeech2_conformer", "_with_hifigan")])
+def test_audio_models_that_are_not_tts_models_are_refused(
+    built: Built, tmp_path: Path, model_type: str, message: str
 ) -> None:
     folder = tmp_path / "model"
     shutil.copytree(built(tiny_tts.vits), folder)
@@ -137,7 +137,7 @@ def test_what_makes_sound_and_does_not_say_the_text_is_refused(
     else:
         config = {}
     (folder / "config.json").write_text(json.dumps({"model_type": model_type, **config}))
-    with pytest.raises(OptionsError, match=says):
+    with pytest.raises(OptionsError, match=message):
         TtsAdapter({"model": str(folder)}).load()
 
 
@@ -151,6 +151,6 @@ def test_what_makes_sound_and_does_not_say_the_text_is_refused(
     ],
     ids=["vits generate", "vits vocoder", "bark speed", "csm speed"],
 )
-def test_an_option_that_a_voice_has_no_use_for_is_refused(builder: Build, option: dict[str, Any], built: Built) -> None:
-    with pytest.raises(OptionsError, match=rf"option '{next(iter(option))}' is .*has no use for it"):
+def test_an_option_that_a_family_ignores_is_refused(builder: Build, option: dict[str, Any], built: Built) -> None:
+    with pytest.raises(OptionsError, match=rf"option '{next(iter(option))}' is .*does not use it"):
         TtsAdapter({"model": str(built(builder)), **option}).load()

@@ -1,4 +1,4 @@
-"""Checkpoints that are not whole, in every service of transformers: nothing is filled with chance without a word."""
+"""Incomplete checkpoints, in every transformers service: missing weights are refused, never silently random."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
 
-# What each loads by a way of its own, and a weight of it that every answer depends on.
+# One architecture for each way of loading, and a weight of it that every answer depends on.
 KINDS: tuple[tuple[Callable[..., Adapter], Build, str], ...] = (
     (ChatAdapter, tiny_chat.llama, "model.layers.1.mlp.up_proj.weight"),
     (HfAsrAdapter, tiny_asr.whisper, "model.decoder.layers.0.fc1.weight"),
@@ -37,7 +37,9 @@ KINDS: tuple[tuple[Callable[..., Adapter], Build, str], ...] = (
     (TtsAdapter, tiny_codecs.csm, "lm_head.weight"),
     (TtsAdapter, tiny_codecs.dia, "model.encoder.norm.weight"),
 )
-each_kind = pytest.mark.parametrize(("service", "build", "lost"), KINDS, ids=[build.__name__ for _, build, _ in KINDS])
+each_kind = pytest.mark.parametrize(
+    ("service", "build", "absent"), KINDS, ids=[build.__name__ for _, build, _ in KINDS]
+)
 
 
 def loaded(service: Callable[..., Adapter], folder: Path, **options: Any) -> Card:
@@ -47,19 +49,19 @@ def loaded(service: Callable[..., Adapter], folder: Path, **options: Any) -> Car
 
 
 @each_kind
-def test_a_checkpoint_that_lacks_weights_is_refused_unless_they_are_named(
-    service: Callable[..., Adapter], build: Build, lost: str, built: Built, tmp_path: Path
+def test_missing_weights_are_refused_unless_they_are_allowed(
+    service: Callable[..., Adapter], build: Build, absent: str, built: Built, tmp_path: Path
 ) -> None:
-    folder = without(copied(built(build), tmp_path / "half-fetched"), lost)
-    with pytest.raises(OptionsError, match=rf"'model'.* half-fetched lacks 1 weight .*\({lost}\)") as caught:
+    folder = without(copied(built(build), tmp_path / "half-fetched"), absent)
+    with pytest.raises(OptionsError, match=rf"'model'.* half-fetched lacks 1 weight .*\({absent}\)") as caught:
         loaded(service, folder)
     assert "allow_missing_weights" in str(caught.value)
-    card = loaded(service, folder, allow_missing_weights=[lost])
-    assert json.loads(card.settings["allow_missing_weights"]) == [lost]
+    card = loaded(service, folder, allow_missing_weights=[absent])
+    assert json.loads(card.settings["allow_missing_weights"]) == [absent]
     assert json.loads(loaded(service, built(build)).settings["allow_missing_weights"]) == []
 
 
-def test_many_lost_weights_are_counted_and_the_first_few_named(built: Built, tmp_path: Path) -> None:
+def test_many_missing_weights_are_counted_and_the_first_few_named(built: Built, tmp_path: Path) -> None:
     folder = without(copied(built(tiny_chat.llama), tmp_path / "half"), "model.layers.1.")
     with pytest.raises(OptionsError, match=r"lacks 9 weights .*\((model\.layers\.1\.[\w.]+, ){3}\.\.\.\)"):
         loaded(ChatAdapter, folder)
@@ -70,17 +72,17 @@ def test_many_lost_weights_are_counted_and_the_first_few_named(built: Built, tmp
 
 @each_kind
 def test_weights_of_another_shape_are_refused_with_both_shapes(
-    service: Callable[..., Adapter], build: Build, lost: str, built: Built, tmp_path: Path
+    service: Callable[..., Adapter], build: Build, absent: str, built: Built, tmp_path: Path
 ) -> None:
     def cut(weights: dict[str, Any]) -> Mapping[str, Any]:
-        return {**weights, lost: weights[lost][:-1].contiguous()}
+        return {**weights, absent: weights[absent][:-1].contiguous()}
 
     folder = altered(copied(built(build), tmp_path / "cut"), cut)
-    with pytest.raises(OptionsError, match=rf"'model'.* cut has 1 weight in another shape .*{lost} [\dx]+ for [\dx]+"):
+    with pytest.raises(OptionsError, match=rf"cut has 1 weight in another shape .*{absent} [\dx]+ for [\dx]+"):
         loaded(service, folder, allow_missing_weights=["*"])
 
 
-def test_a_vocoder_and_a_codec_beside_the_voice_are_looked_through_as_well(built: Built, tmp_path: Path) -> None:
+def test_vocoders_and_codecs_are_checked_as_well(built: Built, tmp_path: Path) -> None:
     voice = copied(built(tiny_tts.speecht5), tmp_path / "voice")
     without(voice / "vocoder", "conv_post.weight")
     with pytest.raises(OptionsError, match=r"'vocoder'.* vocoder lacks 1 weight .*conv_post"):
@@ -94,14 +96,14 @@ def test_a_vocoder_and_a_codec_beside_the_voice_are_looked_through_as_well(built
         loaded(TtsAdapter, dia)
 
 
-def test_an_adapter_that_lacks_weights_is_refused(built: Built, tmp_path: Path) -> None:
+def test_a_lora_adapter_that_lacks_weights_is_refused(built: Built, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = copied(built(tiny_phi.phi4), tmp_path / "phi")
     file = folder / "speech-lora" / "adapter_model.safetensors"
     weights = load_file(file)
-    lost = next(name for name in sorted(weights) if "lora_B" in name)
-    del weights[lost]
+    absent = next(name for name in sorted(weights) if "lora_B" in name)
+    del weights[absent]
     save_file(weights, file, metadata={"format": "pt"})
     with pytest.raises(OptionsError, match=r"'adapters'.*speech-lora lacks 1 weight .*lora_B"):
         loaded(ChatAdapter, folder)
@@ -117,9 +119,7 @@ def old_names(weights: dict[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def test_a_vits_with_weight_norms_of_old_speaks_as_it_does_with_those_of_today(
-    built: Built, hosted: Host, tmp_path: Path
-) -> None:
+def test_a_vits_with_old_weight_norms_gives_the_same_audio(built: Built, hosted: Host, tmp_path: Path) -> None:
     new = built(tiny_tts.vits)
     old = altered(copied(new, tmp_path / "old"), old_names)
     first, second = (
@@ -132,15 +132,15 @@ def test_a_vits_with_weight_norms_of_old_speaks_as_it_does_with_those_of_today(
 
 
 @pytest.mark.parametrize(
-    ("service", "build"), [(HfAsrAdapter, tiny_asr.wav2vec2), (TtsAdapter, tiny_codecs.bark)], ids=["ears", "codec"]
+    ("service", "build"), [(HfAsrAdapter, tiny_asr.wav2vec2), (TtsAdapter, tiny_codecs.bark)], ids=["asr", "codec"]
 )
-def test_weight_norms_of_old_are_not_missed(
+def test_old_weight_norms_are_not_missing(
     service: Callable[..., Adapter], build: Build, built: Built, tmp_path: Path
 ) -> None:
     assert loaded(service, altered(copied(built(build), tmp_path / "old"), old_names)).name == "old"
 
 
-def test_weights_that_training_alone_reads_are_not_missed(built: Built, tmp_path: Path) -> None:
-    """As facebook/wav2vec2-base-960h lacks its stand-in for masked sound."""
-    folder = without(copied(built(tiny_asr.wav2vec2), tmp_path / "ears"), "wav2vec2.masked_spec_embed")
-    assert loaded(HfAsrAdapter, folder).name == "ears"
+def test_weights_for_training_only_are_not_missing(built: Built, tmp_path: Path) -> None:
+    """facebook/wav2vec2-base-960h lacks its embedding of masked audio."""
+    folder = without(copied(built(tiny_asr.wav2vec2), tmp_path / "asr"), "wav2vec2.masked_spec_embed")
+    assert loaded(HfAsrAdapter, folder).name == "asr"

@@ -37,7 +37,7 @@ def test_the_traceback_is_logged_under_the_id_in_the_callers_error(
     elif name == "hf-tts":
         voice = TtsAdapter({"model": str(built(tiny_tts.vits))})
         served = hosted(voice)
-        monkeypatch.setattr(voice._loaded.voice, "speak", broken_kernel)
+        monkeypatch.setattr(voice._loaded.voice, "synthesise", broken_kernel)
     else:
         chat = ChatAdapter({"model": str(built(tiny_chat.llama)), "max_new_tokens": 4})
         served = hosted(chat)
