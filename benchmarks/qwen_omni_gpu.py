@@ -225,15 +225,15 @@ def measure(
     talker = engine.talker
     assert talker is not None
     clock = Clock(model.device)
-    think, speak, wave = engine._think, engine._speak, talker.wave
-    engine._think = clock.timed("think", think)  # type: ignore[method-assign]
+    think, speak, wave = engine._write_texts, engine._speak, talker.wave
+    engine._write_texts = clock.timed("think", think)  # type: ignore[method-assign]
     engine._speak = clock.timed("speak", speak)  # type: ignore[method-assign]
     talker.wave = clock.timed("wave", wave)  # type: ignore[method-assign]
     started = clock.now()
     try:
-        engine.answer(answers, largest=batch, most_tokens=2**30)
+        engine.answer(answers, max_batch_size=batch, max_batch_tokens=2**30)
     finally:
-        engine._think, engine._speak = think, speak  # type: ignore[method-assign]
+        engine._write_texts, engine._speak = think, speak  # type: ignore[method-assign]
         talker.wave = wave  # type: ignore[method-assign]
     took = clock.now() - started
     made = [turn.completion for turn in asked]
@@ -297,7 +297,7 @@ def main(
     bandwidth = copy_bandwidth(where, tiny)
     click.echo(f"a copy moves {bandwidth / 1e9:.0f} GB/s")
     # A frame of Qwen3's last step is never completed.
-    frames = round(speech_seconds * family.frames_per_second) + talker.frames_follow
+    frames = round(speech_seconds * family.frames_per_second) + talker.frame_lags_token
     lengths = (prompt_tokens, text_tokens, frames)
     click.echo(f"{prompt_tokens} prompt tokens, {text_tokens} text tokens, {frames} codec frames an answer\n")
     head = (

@@ -1,4 +1,4 @@
-"""The same questions through the library's own `generate`, for comparison."""
+"""The same requests through the library's own `generate`, as the reference."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Library:
-    """What it gave, row by row.
+class LibraryOutput:
+    """Its output, row by row.
 
     Attributes:
         texts: trimmed of the prompt and decoded.
@@ -31,14 +31,14 @@ class Library:
     waves: list[torch.Tensor] = field(default_factory=list)
 
 
-def generate(adapter: QwenOmniAdapter, requests: Sequence[Request], speech: bool, **arguments: Any) -> Library:
+def generate(adapter: QwenOmniAdapter, requests: Sequence[Request], speech: bool, **arguments: Any) -> LibraryOutput:
     """One call of the whole model's `generate`, greedy unless `arguments` say otherwise."""
     loaded = adapter._loaded
-    model, processor = loaded.model, loaded.prompter._processor
+    model, processor = loaded.model, loaded.prompt_builder._processor
     clips = [part.samples for request in requests for part in request.parts if isinstance(part, AudioClip)]
     images = [part for r in requests for part in r.parts if not isinstance(part, str | AudioClip)]
     inputs = processor(
-        text=[loaded.prompter.text(request) for request in requests],
+        text=[loaded.prompt_builder.text(request) for request in requests],
         audio=clips or None,
         images=images or None,
         padding=True,
@@ -61,14 +61,14 @@ def generate(adapter: QwenOmniAdapter, requests: Sequence[Request], speech: bool
             # Its default is written for the real checkpoints' numbers.
             options["talker_eos_token_id"] = sorted(loaded.engine.talker.ends)
     torch.manual_seed(0)
-    with _codes_of(model) as codes, _pictures_may_pass(model):
+    with _codes_of(model) as codes, _accept_pixel_values(model):
         made = model.generate(**inputs, **(options | arguments))
     ids, waves = made if speech else (made, [])
     rows = ids[:, prompt_length:]
     texts = [processor.tokenizer.decode(row, skip_special_tokens=True) for row in rows]
     if isinstance(waves, torch.Tensor):
         waves = [waves]
-    return Library(texts, codes, [wave.reshape(-1) for wave in waves])
+    return LibraryOutput(texts, codes, [wave.reshape(-1) for wave in waves])
 
 
 @contextmanager
@@ -89,8 +89,8 @@ def _codes_of(model: Any) -> Iterator[list[torch.Tensor]]:
 
 
 @contextmanager
-def _pictures_may_pass(model: Any) -> Iterator[None]:
-    """Qwen2.5's `generate` hands the pixels to the talker as well, whose `generate` refuses them as unknown."""
+def _accept_pixel_values(model: Any) -> Iterator[None]:
+    """Qwen2.5's `generate` also passes the pixels to the talker, whose `generate` refuses them as unknown."""
     talker = model.talker
     talker._validate_model_kwargs = lambda _arguments: None
     try:

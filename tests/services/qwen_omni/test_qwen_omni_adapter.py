@@ -1,4 +1,4 @@
-"""The service over its socket: its card, streams, deadlines, batches, and the command that starts it."""
+"""The service over its socket: card, streams, deadlines, batches, and the command that starts it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import grpc
 import numpy as np
 import pytest
-from omni_asked import picture, tone
+from recorded import picture, tone
 
 from omnigap.convert import modality_to_proto
 from omnigap.errors import ContractError
@@ -40,7 +40,7 @@ def pieces(served: Served, text: str, output: Modality, timeout: float = 120) ->
     yield from served.stub.Generate(request, timeout=timeout)
 
 
-def test_it_declares_all_six_conditions_and_what_changes_its_answers(served: Served, kind: str) -> None:
+def test_the_card_has_all_six_conditions_and_the_settings(served: Served, kind: str) -> None:
     card = served.describe()
     assert [c.support for c in card.conditions] == [pb.SUPPORT_NATIVE] * 6
     assert card.output_sample_rate_hz == 24_000
@@ -77,7 +77,7 @@ def test_every_carrier_is_answered_in_text_and_in_speech(served: Served, output:
             assert timings.ttft_s <= timings.audio_ttfp_s <= timings.queue_s + timings.compute_s
 
 
-def test_calls_at_once_get_what_they_get_alone(served: Served) -> None:
+def test_concurrent_calls_get_the_same_answers_as_single_ones(served: Served) -> None:
     calls = [(parts, output) for parts in QUESTIONS for output in (Modality.TEXT, Modality.SPEECH)] * 2
     alone = [served.ask(*parts, output=output) for parts, output in calls[:6]] * 2
     with ThreadPoolExecutor(len(calls)) as pool:
@@ -89,7 +89,7 @@ def test_calls_at_once_get_what_they_get_alone(served: Served) -> None:
             np.testing.assert_array_equal(several.audio.samples, one.audio.samples)
 
 
-def test_text_comes_in_more_than_one_piece_before_the_audio(served: Served) -> None:
+def test_text_is_streamed_before_the_audio(served: Served) -> None:
     kinds = [
         response.delta.WhichOneof("content") if response.HasField("delta") else "complete"
         for response in pieces(served, "Hi", Modality.SPEECH)
@@ -98,7 +98,7 @@ def test_text_comes_in_more_than_one_piece_before_the_audio(served: Served) -> N
     assert kinds.count("text") == len(kinds) - 2 > 1
 
 
-def test_a_deadline_ends_the_call_and_the_service_goes_on(served: Served) -> None:
+def test_after_a_missed_deadline_the_service_answers_the_next_call(served: Served) -> None:
     with pytest.raises(grpc.RpcError) as late:
         list(pieces(served, "Hi", Modality.SPEECH, timeout=0.001))
     assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # type: ignore[attr-defined]
@@ -113,17 +113,17 @@ def test_an_unknown_voice_is_refused(served: Served) -> None:
 
 @pytest.mark.parametrize("kind", ["qwen3"], indirect=True)
 def test_the_command_serves_a_checkpoint(serve: Serve, checkpoints: dict[str, Path], served: Served, kind: str) -> None:
-    """As a container does it: a process of its own, options from a file; the same digest, the same answer."""
+    """Like in a container: a separate process with options from a file has the same digest and the same answer."""
     options = {"checkpoint": str(checkpoints[kind]), "max_new_tokens": 12, "talker_max_new_tokens": 16}
-    alone = serve("qwen-omni", {**options, "cpu_threads": 1})
-    assert alone.describe().digest == served.describe().digest
-    ours, theirs = (place.ask("Hi", output=Modality.SPEECH) for place in (alone, served))
+    process = serve("qwen-omni", {**options, "cpu_threads": 1})
+    assert process.describe().digest == served.describe().digest
+    ours, theirs = (place.ask("Hi", output=Modality.SPEECH) for place in (process, served))
     assert ours.text == theirs.text
     assert ours.complete.diagnostics == theirs.complete.diagnostics
 
 
-@pytest.mark.parametrize("part", ["thinker", "prompter"])
-def test_a_fault_that_nobody_foresaw_is_logged_with_its_traceback_under_the_id_that_the_caller_is_told(
+@pytest.mark.parametrize("part", ["thinker", "prompt builder"])
+def test_the_traceback_of_an_unexpected_error_is_logged_under_the_id_in_the_callers_error(
     make: Make, hosted: Host, part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken_kernel(*_: object, **__: object) -> None:
@@ -134,7 +134,7 @@ def test_a_fault_that_nobody_foresaw_is_logged_with_its_traceback_under_the_id_t
     if part == "thinker":
         monkeypatch.setattr(adapter._loaded.model.thinker, "generate", broken_kernel)
     else:
-        monkeypatch.setattr(adapter._loaded.prompter, "prompt", broken_kernel)
+        monkeypatch.setattr(adapter._loaded.prompt_builder, "prompt", broken_kernel)
     with pytest.raises(ContractError, match="index 7 is out of bounds") as failed:
         served.ask("Who was it?")
     assert failed.value.reason is Reason.MODEL_ERROR

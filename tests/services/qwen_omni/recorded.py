@@ -1,4 +1,4 @@
-"""Requests of all carriers, and a turn that keeps what was answered."""
+"""Requests with all carriers, and a turn that records its answer."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def eight(output: Modality, **fields: Any) -> list[Request]:
 
 @dataclass
 class Recorded:
-    """A turn whose caller keeps everything; implements `omnigap_services.adapter.Turn`.
+    """A turn that records everything; implements `omnigap_services.adapter.Turn`.
 
     Attributes:
         watch: called on every event with its name.
-        gone_after: events after which the caller is gone.
+        cancel_after: number of events after which the caller cancels.
     """
 
     request: Request
-    gone_after: int | None = None
+    cancel_after: int | None = None
     watch: Callable[[str], None] | None = None
     events: list[str] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Recorded:
 
     @property
     def cancelled(self) -> bool:
-        return self.gone_after is not None and len(self.events) >= self.gone_after
+        return self.cancel_after is not None and len(self.events) >= self.cancel_after
 
     @property
     def text(self) -> str:
@@ -82,7 +82,7 @@ class Recorded:
         self.pieces.append(text)
 
     def reason(self, text: str) -> None:
-        raise AssertionError(f"Qwen-Omni does not think aloud, but wrote {text!r}")
+        raise AssertionError(f"Qwen-Omni has no reasoning output, but wrote {text!r}")
 
     def speak(self, samples: Samples, sample_rate: int) -> None:
         assert sample_rate == 24_000
@@ -107,12 +107,12 @@ class Recorded:
 
 
 def ask(adapter: Any, *requests: Request) -> list[Recorded]:
-    """All in one batch."""
+    """Answers all requests in one batch."""
     turns = [Recorded(request) for request in requests]
     adapter.generate(turns)
     return turns
 
 
 def ask_each(adapter: Any, requests: Sequence[Request]) -> list[Recorded]:
-    """One after the other."""
+    """Answers the requests one after another."""
     return [ask(adapter, request)[0] for request in requests]

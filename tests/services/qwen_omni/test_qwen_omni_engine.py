@@ -1,4 +1,4 @@
-"""Callers that leave and memory that ends: generation stops between tokens, and the others of the batch go on."""
+"""Cancelled calls and running out of memory: a row stops between tokens, and the others of the batch continue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from omni_asked import Recorded, ask, eight, tone
+from recorded import Recorded, ask, eight, tone
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Modality, Reason
@@ -18,7 +18,7 @@ from omnigap_services.qwen_omni.options import TALKER_LIMIT
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
 
-# Far more than any of these answers may come to.
+# Far more than any of these answers has.
 LONG = DecodingOptions(max_new_tokens=400, extra={TALKER_LIMIT: "400"})
 
 
@@ -37,7 +37,7 @@ def counted(module: Any) -> Iterator[list[int]]:
 
 @contextmanager
 def failing(module: Any, when: Any) -> Iterator[None]:
-    """Memory runs out in each pass for which `when(rows, number of the pass)` holds."""
+    """Raises out-of-memory in each pass for which `when(rows, number of the pass)` is true."""
     numbers: list[None] = []
 
     def refuse(_module: Any, _inputs: Any, kwargs: dict[str, torch.Tensor]) -> None:
@@ -62,7 +62,7 @@ def thinker_text(adapter: QwenOmniAdapter) -> Any:
 
 
 def endless(adapter: QwenOmniAdapter) -> Any:
-    """No end marks, so that only a limit or the caller ends a text."""
+    """Without end marks only a limit or the caller ends a text."""
 
     @contextmanager
     def without_ends() -> Iterator[None]:
@@ -76,8 +76,8 @@ def endless(adapter: QwenOmniAdapter) -> Any:
     return without_ends()
 
 
-def test_a_text_stops_at_the_next_token_once_its_caller_is_gone(adapter: QwenOmniAdapter) -> None:
-    turn = Recorded(Request(("Hi",), Modality.TEXT, decoding=LONG), gone_after=3)
+def test_a_cancelled_text_stops_at_the_next_token(adapter: QwenOmniAdapter) -> None:
+    turn = Recorded(Request(("Hi",), Modality.TEXT, decoding=LONG), cancel_after=3)
     with counted(thinker_text(adapter)) as passes, endless(adapter):
         adapter.generate([turn])
     assert len(turn.pieces) == 3
@@ -85,34 +85,34 @@ def test_a_text_stops_at_the_next_token_once_its_caller_is_gone(adapter: QwenOmn
     assert len(passes) < 20
 
 
-def test_a_caller_that_was_gone_before_costs_nothing(adapter: QwenOmniAdapter) -> None:
-    turn = Recorded(Request(("Hi",), Modality.SPEECH, decoding=LONG), gone_after=0)
+def test_a_call_cancelled_before_its_batch_runs_no_pass(adapter: QwenOmniAdapter) -> None:
+    turn = Recorded(Request(("Hi",), Modality.SPEECH, decoding=LONG), cancel_after=0)
     with counted(thinker_text(adapter)) as passes:
         adapter.generate([turn])
     assert passes == []
 
 
-def test_a_speech_answer_whose_caller_leaves_while_it_writes_never_reaches_the_talker(
+def test_a_speech_answer_cancelled_during_its_text_never_reaches_the_talker(
     adapter: QwenOmniAdapter,
 ) -> None:
-    turn = Recorded(Request(("Hi",), Modality.SPEECH, decoding=LONG), gone_after=2)
+    turn = Recorded(Request(("Hi",), Modality.SPEECH, decoding=LONG), cancel_after=2)
     with counted(adapter._loaded.model.talker.model) as passes, endless(adapter):
         adapter.generate([turn])
     assert passes == []
     assert turn.clips == []
 
 
-def test_the_talker_stops_at_the_next_token_once_its_caller_is_gone(adapter: QwenOmniAdapter) -> None:
+def test_a_cancelled_talker_stops_at_the_next_token(adapter: QwenOmniAdapter) -> None:
     request = Request(("Hi",), Modality.SPEECH, decoding=DecodingOptions(max_new_tokens=4, extra={TALKER_LIMIT: "400"}))
     turn = Recorded(request)
 
-    def leave(_module: Any, _inputs: Any, _kwargs: Any) -> None:
+    def cancel(_module: Any, _inputs: Any, _kwargs: Any) -> None:
         if len(passes) == 3:
-            turn.gone_after = 0
+            turn.cancel_after = 0
 
     talker = adapter._loaded.model.talker.model
     with counted(talker) as passes:
-        hook = talker.register_forward_pre_hook(leave, with_kwargs=True)
+        hook = talker.register_forward_pre_hook(cancel, with_kwargs=True)
         adapter.generate([turn])
         hook.remove()
     assert len(passes) == 3
@@ -120,18 +120,16 @@ def test_the_talker_stops_at_the_next_token_once_its_caller_is_gone(adapter: Qwe
     assert turn.completion is None
 
 
-def test_who_stays_is_answered_as_if_alone_when_a_neighbour_leaves(
-    adapter: QwenOmniAdapter, spoken: list[Recorded]
-) -> None:
+def test_a_cancelled_row_does_not_affect_the_others(adapter: QwenOmniAdapter, spoken: list[Recorded]) -> None:
     requests, whole = ([every[number] for number in (0, 3, 6)] for every in (eight(Modality.SPEECH), spoken))
     turns = [Recorded(request) for request in requests]
-    turns[1].gone_after = 2
+    turns[1].cancel_after = 2
     adapter.generate(turns)
     assert turns[1].completion is None
     assert [turns[0].done, turns[2].done] == [whole[0].done, whole[2].done]
 
 
-def test_a_request_that_does_not_fit_alone_ends_out_of_memory_and_the_others_are_answered(
+def test_a_request_that_does_not_fit_is_out_of_memory_and_the_others_are_answered(
     adapter: QwenOmniAdapter,
 ) -> None:
     requests = [eight(Modality.TEXT)[number] for number in (0, 3, 6)]
@@ -154,9 +152,7 @@ def test_a_request_that_does_not_fit_alone_ends_out_of_memory_and_the_others_are
 
 
 @pytest.mark.parametrize("output", [Modality.TEXT, Modality.SPEECH])
-def test_memory_that_ends_half_way_through_a_text_sends_nothing_twice(
-    adapter: QwenOmniAdapter, output: Modality
-) -> None:
+def test_running_out_of_memory_during_a_text_sends_nothing_twice(adapter: QwenOmniAdapter, output: Modality) -> None:
     requests = [eight(output)[number] for number in (0, 3, 6)]
     whole = ask(adapter, *requests)
     turns = [Recorded(request) for request in requests]
@@ -166,7 +162,9 @@ def test_memory_that_ends_half_way_through_a_text_sends_nothing_twice(
     assert [turn.done for turn in turns] == [turn.done for turn in whole]
 
 
-def test_memory_that_ends_in_the_talker_costs_no_second_text(adapter: QwenOmniAdapter, spoken: list[Recorded]) -> None:
+def test_running_out_of_memory_in_the_talker_does_not_repeat_the_text(
+    adapter: QwenOmniAdapter, spoken: list[Recorded]
+) -> None:
     requests, whole = ([every[number] for number in (0, 3, 6)] for every in (eight(Modality.SPEECH), spoken))
     turns = [Recorded(request) for request in requests]
     with (
@@ -175,10 +173,10 @@ def test_memory_that_ends_in_the_talker_costs_no_second_text(adapter: QwenOmniAd
     ):
         adapter.generate(turns)
     assert [turn.done for turn in turns] == [turn.done for turn in whole]
-    assert passes == [3] * len(passes), "the thinker's batch was not made again"
+    assert passes == [3] * len(passes), "the thinker's batch ran once"
 
 
-def test_a_second_try_that_says_something_else_ends_instead_of_mixing_two_answers(
+def test_a_retry_that_contradicts_sent_text_fails_instead_of_mixing_two_answers(
     adapter: QwenOmniAdapter,
 ) -> None:
     turns = [Recorded(eight(Modality.TEXT)[number]) for number in (0, 3)]
@@ -203,8 +201,8 @@ def test_a_second_try_that_says_something_else_ends_instead_of_mixing_two_answer
         assert "max_batch_size" in turn.error.message
 
 
-def test_an_error_of_the_model_ends_its_batch_and_not_the_next_one(adapter: QwenOmniAdapter) -> None:
-    # A picture goes through the model apart from the others.
+def test_an_error_of_the_model_fails_its_batch_only(adapter: QwenOmniAdapter) -> None:
+    # Prompts with an image are a batch of their own.
     turns = [Recorded(request) for request in (Request((tone(0.5),), Modality.TEXT), eight(Modality.TEXT)[2])]
 
     def broken(_module: Any, _inputs: Any, _kwargs: Any) -> None:
