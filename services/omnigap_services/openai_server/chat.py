@@ -1,8 +1,9 @@
-"""From a request to the body of a chat completion: parts, modalities, voice and sampling, as the server wants them."""
+"""Chat completions: builds the body of one question, posts it, and reads the answer whole or as a stream."""
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
@@ -22,18 +23,87 @@ Body = dict[str, Any]
 """The JSON object that is posted to `/chat/completions`."""
 
 
+class ChatClient(Connection):
+    """A connection for chat completions. `complete` may be called from many threads."""
+
+    def __init__(self, options: OpenaiOptions, key: str) -> None:
+        super().__init__(options, key)
+        self._audio_format = options.audio_format
+
+    def complete(
+        self, body: Body, speech: bool, write: Callable[[str], None], is_cancelled: Callable[[], bool]
+    ) -> ChatAnswer | None:
+        """Posts a body and reads the answer; None, with the HTTP request closed, once `is_cancelled` returns True.
+
+        Args:
+            speech: audio was requested.
+            write: called with the pieces of a streamed text; the answer's own `text` is then empty.
+
+        Raises:
+            ContractError: any error of the server or of the connection, without the key.
+        """
+        call = self._streamed(body, write) if body.get("stream") else self._whole(body, speech)
+        try:
+            return self.run(call, is_cancelled)
+        except CancelledError:
+            return None
+
+    async def _whole(self, body: Body, speech: bool) -> ChatAnswer:
+        fields = dict(body)
+        # All other fields go into extra_body: the client's parameters are those of OpenAI only. The raw response has
+        # the number of retries, and its text may differ from the client's own model of a completion.
+        response = await self.client.chat.completions.with_raw_response.create(
+            model=fields.pop("model", omit), messages=fields.pop("messages"), extra_body=fields
+        )
+        answer = read_answer(response.text, self._audio_format, speech)
+        diagnostics = {**answer.diagnostics, "retries": float(response.retries_taken)}
+        return dataclasses.replace(answer, diagnostics=diagnostics)
+
+    async def _streamed(self, body: Body, write: Callable[[str], None]) -> ChatAnswer:
+        fields = dict(body)
+        fields.pop("stream")
+        stream: AsyncStream[Any] = await self.client.chat.completions.create(
+            model=fields.pop("model", omit), messages=fields.pop("messages"), stream=True, extra_body=fields
+        )
+        finish: FinishReason | None = None
+        tokens = (0, 0, 0)
+        reasoning, refused = "", False
+        try:
+            async for chunk in stream:
+                # Usage comes in a last chunk without choices.
+                if chunk.usage is not None:
+                    tokens = token_counts(chunk.usage.model_dump())
+                for choice in chunk.choices or []:
+                    delta = choice.delta
+                    write(delta.content or "")
+                    # Servers use one of two names for thinking; a refusal comes instead of content.
+                    reasoning += getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
+                    write(delta.refusal or "")
+                    refused = refused or bool(delta.refusal)
+                    finish = finish_reason_of(choice.finish_reason) if choice.finish_reason else finish
+        except ValueError as error:  # an event that was cut off
+            raise self.errors.unavailable(f"its stream is broken: {error}") from None
+        finally:
+            await stream.close()
+        # A lost connection can look like the end of the stream; only the finish reason tells them apart.
+        if finish is None:
+            raise self.errors.unavailable("its stream ended before the answer did")
+        return ChatAnswer(reasoning=reasoning, finish_reason=FinishReason.REFUSED if refused else finish, tokens=tokens)
+
+
 def build_body(request: Request, options: OpenaiOptions) -> Body:
-    """The body, with every field that is set and none that the server must not be sent.
+    """The body of a request.
 
     Raises:
-        ContractError: BAD_REQUEST for decoding that such servers do not offer.
+        ContractError: BAD_REQUEST for decoding that such servers do not support.
     """
-    speaks = request.output is Modality.SPEECH
-    modalities = options.speech_modalities if speaks else options.text_modalities
+    speech = request.output is Modality.SPEECH
+    modalities = options.speech_modalities if speech else options.text_modalities
     sampling = _sampling(request.decoding, options)
     body: Body = {
         "model": options.model,
         "messages": _messages(request, options),
+        # Always sent: without it vLLM-Omni generates all modalities.
         "modalities": list(modalities),
         **sampling,
         **options.extra_body,
@@ -49,16 +119,16 @@ def build_body(request: Request, options: OpenaiOptions) -> Body:
 
 
 def is_streamed(request: Request, options: OpenaiOptions) -> bool:
-    """True where the answer is asked for piece by piece: text alone, and only where the options say so."""
+    """True if the answer is streamed: text without audio, and the options ask for it."""
     return options.stream and request.output is Modality.TEXT and "audio" not in options.text_modalities
 
 
 def _messages(request: Request, options: OpenaiOptions) -> list[Body]:
     system = request.system_prompt or options.system_prompt
     messages: list[Body] = [{"role": "system", "content": system}] if system else []
-    # A lone text goes as a string: templates of text-only models often know no lists.
-    alone = request.parts[0] if len(request.parts) == 1 else None
-    content = alone if isinstance(alone, str) else [_part(part, options) for part in request.parts]
+    # A single text is sent as a string: templates of text-only models often do not accept lists.
+    single = request.parts[0] if len(request.parts) == 1 else None
+    content = single if isinstance(single, str) else [_part(part, options) for part in request.parts]
     return [*messages, {"role": "user", "content": content}]
 
 
@@ -84,36 +154,40 @@ def _voice(request: Request, options: OpenaiOptions) -> Body:
     return {"audio": {"format": options.audio_format, **({"voice": voice} if voice else {})}}
 
 
-def _sampling(asked: DecodingOptions, options: OpenaiOptions) -> Body:
-    """What the request sets, else what the options set; the rest stays at the server's default."""
-    if asked.beam_size is not None and asked.beam_size > 1:
-        raise _bad(f"decoding.beam_size is {asked.beam_size}: chat servers search no beams, leave it unset")
+def _sampling(requested: DecodingOptions, options: OpenaiOptions) -> Body:
+    """Fields that the request sets, else those that the options set; the others keep the server's defaults."""
+    if requested.beam_size is not None and requested.beam_size > 1:
+        raise _bad_request(f"decoding.beam_size is {requested.beam_size}, but chat servers have no beam search")
     fields: dict[str, float | int | None] = {
-        "temperature": _first(asked.temperature, options.temperature),
-        "top_p": _first(asked.top_p, options.top_p),
-        "top_k": _first(asked.top_k, options.top_k),
-        "repetition_penalty": _first(asked.repetition_penalty, options.repetition_penalty),
-        "seed": _first(asked.seed, options.seed),
-        options.max_tokens_field: _first(asked.max_new_tokens, options.max_tokens),
+        "temperature": _first(requested.temperature, options.temperature),
+        "top_p": _first(requested.top_p, options.top_p),
+        "top_k": _first(requested.top_k, options.top_k),
+        "repetition_penalty": _first(requested.repetition_penalty, options.repetition_penalty),
+        "seed": _first(requested.seed, options.seed),
+        options.max_tokens_field: _first(requested.max_new_tokens, options.max_tokens),
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _first(asked: float | None, configured: float | None) -> float | None:
-    return configured if asked is None else asked
+def _first(requested: float | None, configured: float | None) -> float | None:
+    # Not `or`: 0 is a value.
+    return configured if requested is None else requested
 
 
 def _stages(sampling: Body, options: OpenaiOptions) -> list[Body]:
-    """The stages' tables. vLLM-Omni ignores the root's sampling fields beside them, so the thinker's gets them too."""
+    """The tables of the stages; the first one, the thinker's, also gets the request's sampling fields.
+
+    vLLM-Omni ignores sampling fields in the root if `sampling_params_list` is sent.
+    """
     thinker = {("max_tokens" if name == options.max_tokens_field else name): value for name, value in sampling.items()}
     first, *rest = options.sampling_params_list
     return [{**first, **thinker}, *rest]
 
 
 def _extra(extra: Mapping[str, str]) -> Body:
-    """Root fields from `decoding.extra`: a value that is JSON is sent as what it means, any other as a string."""
+    """Root fields from `decoding.extra`; a value that is valid JSON is sent as JSON, any other as a string."""
     if taken := RESERVED.intersection(extra):
-        raise _bad(f"decoding.extra sets {', '.join(sorted(taken))}, which the adapter writes: leave it out")
+        raise _bad_request(f"decoding.extra sets {', '.join(sorted(taken))}, which the adapter writes: leave it out")
     fields: Body = {}
     for name, value in extra.items():
         try:
@@ -123,76 +197,5 @@ def _extra(extra: Mapping[str, str]) -> Body:
     return fields
 
 
-def _bad(text: str) -> ContractError:
+def _bad_request(text: str) -> ContractError:
     return ContractError(Reason.BAD_REQUEST, text)
-
-
-# Chat completions: one question is posted, and its answer read whole or piece by piece.
-
-
-class ChatClient(Connection):
-    """A connection that asks questions. `ask` may be called from many threads."""
-
-    def __init__(self, options: OpenaiOptions, key: str) -> None:
-        super().__init__(options, key)
-        self._options = options
-
-    def ask(
-        self, body: Body, spoken: bool, write: Callable[[str], None], gone: Callable[[], bool]
-    ) -> ChatAnswer | None:
-        """Posts a body and reads the answer; None, and the HTTP request closed, once `gone` is true.
-
-        Args:
-            write: takes the pieces of a streamed text; the answer's `text` then is empty.
-
-        Raises:
-            ContractError: whatever the server or the way to it had to say, without the key.
-        """
-        call = self._streamed(body, write) if body.get("stream") else self._whole(body, spoken)
-        try:
-            return self.run(call, gone)
-        except CancelledError:
-            return None
-
-    async def _whole(self, body: Body, spoken: bool) -> ChatAnswer:
-        fields = dict(body)
-        response = await self.client.chat.completions.with_raw_response.create(
-            model=fields.pop("model", omit), messages=fields.pop("messages"), extra_body=fields
-        )
-        heard = read_answer(response.text, self._options.audio_format, spoken)
-        return _with_tries(heard, response.retries_taken)
-
-    async def _streamed(self, body: Body, write: Callable[[str], None]) -> ChatAnswer:
-        fields = dict(body)
-        fields.pop("stream")
-        stream: AsyncStream[Any] = await self.client.chat.completions.create(
-            model=fields.pop("model", omit), messages=fields.pop("messages"), stream=True, extra_body=fields
-        )
-        finish: FinishReason | None = None
-        tokens = (0, 0, 0)
-        reasoning, refused = "", False
-        try:
-            async for chunk in stream:
-                if chunk.usage is not None:
-                    tokens = token_counts(chunk.usage.model_dump())
-                for choice in chunk.choices or []:
-                    delta = choice.delta
-                    write(delta.content or "")
-                    # Servers have two names for thinking; refusals come in place of the text.
-                    reasoning += getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
-                    write(delta.refusal or "")
-                    refused = refused or bool(delta.refusal)
-                    finish = finish_reason_of(choice.finish_reason) if choice.finish_reason else finish
-        except ValueError as error:  # half an event
-            raise self.faults.away(f"its stream is broken: {error}") from None
-        finally:
-            await stream.close()
-        if finish is None:
-            raise self.faults.away("its stream ended before the answer did")
-        return ChatAnswer(reasoning=reasoning, finish_reason=FinishReason.REFUSED if refused else finish, tokens=tokens)
-
-
-def _with_tries(heard: ChatAnswer, retries: int) -> ChatAnswer:
-    """The answer with the number of further tries that it took."""
-    diagnostics = {**heard.diagnostics, "retries": float(retries)}
-    return ChatAnswer(heard.text, heard.reasoning, heard.audio, heard.finish_reason, heard.tokens, diagnostics)

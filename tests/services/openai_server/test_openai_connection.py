@@ -1,4 +1,4 @@
-"""Faults of the server and of the way to it: tried again where that helps, then told in the contract's reasons."""
+"""Errors of the server and of the connection: retried if that can help, then mapped to the contract's reasons."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SOON = {"retry_after_ms": "1"}
 
 
 def failure(chat: ChatServer, through: Through, *replies: Reply, **options: object) -> ContractError:
-    """The error of a question whose tries get these replies."""
+    """The error of a question whose attempts get these replies."""
     service = through(**options)
     chat.then(*replies)
     with pytest.raises(ContractError) as failed:
@@ -58,7 +58,7 @@ def failure(chat: ChatServer, through: Through, *replies: Reply, **options: obje
         (503, "Server is overloaded", Reason.UPSTREAM_UNAVAILABLE),
     ],
 )
-def test_a_status_becomes_a_reason_and_the_server_s_words_are_kept(
+def test_statuses_are_mapped_and_the_servers_message_is_kept(
     chat: ChatServer, through: Through, status: int, message: str, reason: Reason
 ) -> None:
     error = failure(chat, through, failing(status, message))
@@ -68,7 +68,7 @@ def test_a_status_becomes_a_reason_and_the_server_s_words_are_kept(
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
-def test_what_can_pass_is_tried_again_and_counted(chat: ChatServer, through: Through, status: int) -> None:
+def test_transient_errors_are_retried_and_counted(chat: ChatServer, through: Through, status: int) -> None:
     service = through(max_retries=2)
     chat.then(failing(status, **SOON), failing(status, **SOON), whole())
     reply = service.ask(QUESTION)
@@ -77,57 +77,55 @@ def test_what_can_pass_is_tried_again_and_counted(chat: ChatServer, through: Thr
     assert [asked.body for asked in chat.asked] == [chat.asked[0].body] * 3
 
 
-def test_tries_end_at_max_retries(chat: ChatServer, through: Through) -> None:
+def test_retries_end_at_max_retries(chat: ChatServer, through: Through) -> None:
     error = failure(chat, through, *[failing(429, **SOON)] * 4, max_retries=1)
     assert error.reason is Reason.RATE_LIMITED
     assert len(chat.asked) == 2
 
 
-def test_a_refusal_is_not_tried_again(chat: ChatServer, through: Through) -> None:
+def test_a_refusal_is_not_retried(chat: ChatServer, through: Through) -> None:
     failure(chat, through, failing(400), max_retries=3)
     assert len(chat.asked) == 1
 
 
-def test_retry_after_is_honoured(chat: ChatServer, through: Through) -> None:
-    """Without the header the second try would come after half a second at most."""
+def test_retry_after_is_respected(chat: ChatServer, through: Through) -> None:
+    """Without the header the retry would come after half a second at most."""
     service = through(max_retries=1)
     chat.then(failing(429, retry_after="1"), whole())
     assert service.ask(QUESTION).text == "Paris"
     assert chat.asked[1].at_s - chat.asked[0].at_s >= 1
 
 
-def test_a_server_that_asks_for_minutes_is_not_waited_for(chat: ChatServer, through: Through) -> None:
+def test_a_retry_after_of_an_hour_is_not_waited_for(chat: ChatServer, through: Through) -> None:
     error = failure(chat, through, failing(429, retry_after="3600"), max_retries=3)
     assert error.reason is Reason.RATE_LIMITED
     assert len(chat.asked) == 1
 
 
 @pytest.mark.parametrize("fault", [reset, short_of_its_length], ids=["reset", "short"])
-def test_a_lost_connection_is_tried_again_then_told(chat: ChatServer, through: Through, fault: Reply) -> None:
+def test_a_lost_connection_is_retried_once_then_an_error(chat: ChatServer, through: Through, fault: Reply) -> None:
     service = through(max_retries=1)
     chat.then(fault, whole())
     assert service.ask(QUESTION).text == "Paris"
     chat.then(fault, fault)
-    with pytest.raises(ContractError, match="is away") as failed:
+    with pytest.raises(ContractError, match="is unavailable") as failed:
         service.ask(QUESTION)
     assert failed.value.reason is Reason.UPSTREAM_UNAVAILABLE
 
 
-def test_a_json_cut_off_is_told_with_its_beginning(chat: ChatServer, through: Through) -> None:
+def test_the_error_for_truncated_json_has_its_beginning(chat: ChatServer, through: Through) -> None:
     error = failure(chat, through, cut_off)
     assert error.reason is Reason.UPSTREAM_UNAVAILABLE
-    assert "no JSON" in error.message
+    assert "JSON" in error.message
     assert '{"id": "c"' in error.message
 
 
 @pytest.mark.parametrize("payload", [{}, [], {"choices": []}, {"choices": ["Paris"]}, None])
-def test_json_that_is_no_completion_is_an_error_of_the_model(
-    chat: ChatServer, through: Through, payload: object
-) -> None:
+def test_json_that_is_not_a_completion_is_a_model_error(chat: ChatServer, through: Through, payload: object) -> None:
     assert failure(chat, through, sending(payload)).reason is Reason.MODEL_ERROR
 
 
-def test_silence_beyond_the_timeout_is_a_deadline(chat: ChatServer, through: Through) -> None:
+def test_silence_beyond_timeout_s_is_deadline_exceeded(chat: ChatServer, through: Through) -> None:
     service = through(timeout_s=0.3)
     silence = Silence()
     chat.then(silence)
@@ -160,8 +158,8 @@ def test_a_deadline_closes_the_http_request(chat: ChatServer, through: Through) 
     assert silence.left.wait(PATIENCE_S)
 
 
-def test_a_cancelled_call_ends_its_wait_for_another_try(chat: ChatServer, through: Through) -> None:
-    """It is the service's only worker: the next question is answered because the wait of a minute is over."""
+def test_a_cancelled_call_stops_waiting_for_its_retry(chat: ChatServer, through: Through) -> None:
+    """The service has one worker, so the next question is answered only if the wait of a minute was ended."""
     service = through(max_retries=1, concurrency=1)
     chat.then(failing(429, retry_after="60"))
     request = pb.GenerateRequest(parts=[pb.InputPart(text=QUESTION)], output=pb.MODALITY_TEXT)
@@ -171,7 +169,7 @@ def test_a_cancelled_call_ends_its_wait_for_another_try(chat: ChatServer, throug
     assert reply.text == "Paris"
 
 
-def test_as_many_calls_are_under_way_as_concurrency_says(chat: ChatServer, through: Through) -> None:
+def test_concurrency_is_the_number_of_simultaneous_calls(chat: ChatServer, through: Through) -> None:
     service = through(concurrency=3)
     silences = [Silence() for _ in range(3)]
     chat.then(*silences)
@@ -184,13 +182,13 @@ def test_as_many_calls_are_under_way_as_concurrency_says(chat: ChatServer, throu
         assert {reply.text for reply in pool.map(service.ask, [QUESTION] * 6)} == {"Paris"}
 
 
-def test_a_server_that_is_not_there_is_named_with_the_key_to_set() -> None:
+def test_the_error_for_a_missing_server_names_its_address_and_base_url() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     adapter = OpenaiAdapter({"base_url": address, "model": "m", "wait_s": 0.2})
     try:
-        with pytest.raises(ContractError, match=rf"{address} is away.*set base_url") as failed:
+        with pytest.raises(ContractError, match=rf"{address} is unavailable.*set base_url") as failed:
             adapter.load()
     finally:
         adapter.close()
@@ -198,17 +196,15 @@ def test_a_server_that_is_not_there_is_named_with_the_key_to_set() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_a_server_without_a_list_of_models_is_served_all_the_same(
-    chat: ChatServer, through: Through, status: int
-) -> None:
+def test_a_server_without_a_list_of_models_is_used(chat: ChatServer, through: Through, status: int) -> None:
     chat.list_status = status
     assert through().ask(QUESTION).text == "Paris"
     assert chat.lists == 1
 
 
-def test_a_gateway_is_waited_for_until_its_server_is_there(chat: ChatServer, through: Through) -> None:
+def test_a_gateway_whose_server_is_loading_is_waited_for(chat: ChatServer, through: Through) -> None:
     chat.list_status = 503
-    with pytest.raises(ContractError, match="is away") as failed:
+    with pytest.raises(ContractError, match="is unavailable") as failed:
         through(wait_s=0.1)
     assert failed.value.reason is Reason.UPSTREAM_UNAVAILABLE
     assert chat.lists >= 1

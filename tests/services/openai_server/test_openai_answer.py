@@ -1,4 +1,4 @@
-"""Every shape of an answer that servers are known to send, and what is told of bad audio."""
+"""Every form of answer that servers are known to send, and the diagnostics of bad audio."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_one_choice_with_text_and_audio_and_metadata(chat: ChatServer, service: 
     assert reply.text == SPOKEN
     assert reply.audio is not None
     assert reply.audio.sample_rate == RATE
-    assert reply.complete.diagnostics["audio_rate_hz"] == RATE, "the file's header counts, not what stands beside it"
+    assert reply.complete.diagnostics["audio_rate_hz"] == RATE, "the file's header counts, not the metadata"
     np.testing.assert_allclose(reply.audio.samples, tone(), atol=2**-14)
     assert reply.complete.usage.input_tokens == 11
     assert reply.complete.usage.output_tokens == 3
@@ -53,13 +53,13 @@ def test_two_choices_with_the_same_index(chat: ChatServer, service: Served, orde
     assert reply.audio is not None
 
 
-def test_a_transcript_is_the_text_where_there_is_no_content(chat: ChatServer, service: Served) -> None:
+def test_without_content_the_text_is_the_transcript(chat: ChatServer, service: Served) -> None:
     assert spoken(chat, service, choice(None, audio=sound(transcript=SPOKEN))).text == SPOKEN
     assert spoken(chat, service, choice("", audio=sound(transcript=SPOKEN))).text == SPOKEN
     assert spoken(chat, service, choice("content", audio=sound(transcript=SPOKEN))).text == "content"
 
 
-def test_audio_alone_is_an_answer_without_text(chat: ChatServer, service: Served) -> None:
+def test_audio_without_text_is_an_answer(chat: ChatServer, service: Served) -> None:
     reply = spoken(chat, service, choice(None, audio=sound(transcript="")))
     assert reply.text == ""
     assert reply.audio is not None
@@ -67,7 +67,7 @@ def test_audio_alone_is_an_answer_without_text(chat: ChatServer, service: Served
 
 
 @pytest.mark.parametrize("rate", [16_000, 24_000, 44_100])
-def test_the_rate_is_the_header_s_and_the_answer_has_the_card_s(chat: ChatServer, service: Served, rate: int) -> None:
+def test_audio_at_the_headers_rate_is_resampled_to_the_cards(chat: ChatServer, service: Served, rate: int) -> None:
     reply = spoken(chat, service, choice(SPOKEN, audio=sound(rate=rate)))
     assert reply.complete.diagnostics["audio_rate_hz"] == rate
     assert reply.audio is not None
@@ -77,7 +77,7 @@ def test_the_rate_is_the_header_s_and_the_answer_has_the_card_s(chat: ChatServer
     assert loudest == pytest.approx(440, abs=2)
 
 
-def test_a_data_url_and_a_list_of_parts_are_read_too(chat: ChatServer, service: Served) -> None:
+def test_data_urls_and_lists_of_parts_are_read(chat: ChatServer, service: Served) -> None:
     answer = choice(None, audio={"data": f"data:audio/wav;base64,{wav(tone())}"})
     answer["message"]["content"] = [{"type": "text", "text": "The capital "}, {"type": "text", "text": "is Paris."}]
     reply = spoken(chat, service, answer)
@@ -85,8 +85,8 @@ def test_a_data_url_and_a_list_of_parts_are_read_too(chat: ChatServer, service: 
     assert reply.audio is not None
 
 
-@pytest.mark.parametrize("data", ["", None, wav(np.zeros(0, np.float32))], ids=["empty", "null", "header alone"])
-def test_empty_audio_is_an_answer_that_tells_so(chat: ChatServer, service: Served, data: str | None) -> None:
+@pytest.mark.parametrize("data", ["", None, wav(np.zeros(0, np.float32))], ids=["empty", "null", "header only"])
+def test_empty_audio_is_an_answer_with_zero_audio_seconds(chat: ChatServer, service: Served, data: str | None) -> None:
     reply = spoken(chat, service, choice(SPOKEN, audio={"id": "a", "data": data, "transcript": ""}))
     assert reply.text == SPOKEN
     assert reply.audio is None
@@ -94,20 +94,20 @@ def test_empty_audio_is_an_answer_that_tells_so(chat: ChatServer, service: Serve
     assert reply.complete.diagnostics["text_words"] == 4
 
 
-def test_no_audio_at_all_is_an_answer_that_tells_so(chat: ChatServer, service: Served) -> None:
+def test_no_audio_is_an_answer_with_zero_audio_seconds(chat: ChatServer, service: Served) -> None:
     reply = spoken(chat, service, choice(SPOKEN))
     assert (reply.text, reply.audio) == (SPOKEN, None)
     assert reply.complete.diagnostics["audio_seconds"] == 0
 
 
-def test_audio_far_shorter_than_its_text_shows_in_seconds_per_word(chat: ChatServer, service: Served) -> None:
+def test_audio_that_is_too_short_shows_in_seconds_per_word(chat: ChatServer, service: Served) -> None:
     text = " ".join(["word"] * 100)
     reply = spoken(chat, service, choice(text, audio=sound()))
     assert reply.audio is not None
     assert reply.complete.diagnostics["seconds_per_word"] == pytest.approx(0.005, abs=1e-4)
 
 
-def test_silence_shows_in_its_level_and_is_passed_on(chat: ChatServer, service: Served) -> None:
+def test_silence_shows_in_the_diagnostics_and_is_passed_on(chat: ChatServer, service: Served) -> None:
     reply = spoken(chat, service, choice(SPOKEN, audio=sound(np.zeros(RATE, np.float32))))
     assert reply.audio is not None
     assert reply.audio.seconds == 1
@@ -115,7 +115,7 @@ def test_silence_shows_in_its_level_and_is_passed_on(chat: ChatServer, service: 
     assert (found["audio_rms"], found["silent_share"], found["silent_end_s"]) == (0, 1, pytest.approx(1, abs=0.02))
 
 
-def test_silence_after_speech_shows_in_its_length(chat: ChatServer, service: Served) -> None:
+def test_silence_after_speech_shows_in_silent_end_s(chat: ChatServer, service: Served) -> None:
     clip = np.concatenate([tone(1.0), np.zeros(3 * RATE, np.float32)])
     found = spoken(chat, service, choice(SPOKEN, audio=sound(clip))).complete.diagnostics
     assert found["silent_end_s"] == pytest.approx(3, abs=0.05)
@@ -123,14 +123,14 @@ def test_silence_after_speech_shows_in_its_length(chat: ChatServer, service: Ser
     assert found["audio_rms"] == pytest.approx(0.5 / np.sqrt(2) / 2, abs=0.01)
 
 
-def test_audio_that_nobody_asked_for_is_left(chat: ChatServer, service: Served) -> None:
+def test_audio_that_was_not_requested_is_dropped(chat: ChatServer, service: Served) -> None:
     chat.then(sending(completion(choice("Paris", audio=sound()))))
     reply = service.ask(QUESTION)
     assert (reply.text, reply.audio) == ("Paris", None)
 
 
 @pytest.mark.parametrize("data", ["!!!", "aGVsbG8="], ids=["no base64", "no audio"])
-def test_audio_that_cannot_be_read_is_an_error_of_the_model(chat: ChatServer, service: Served, data: str) -> None:
+def test_unreadable_audio_is_a_model_error(chat: ChatServer, service: Served, data: str) -> None:
     with pytest.raises(ContractError, match="audio") as failed:
         spoken(chat, service, choice(SPOKEN, audio={"data": data}))
     assert failed.value.reason is Reason.MODEL_ERROR
@@ -145,14 +145,14 @@ def test_audio_that_cannot_be_read_is_an_error_of_the_model(chat: ChatServer, se
         ("eos", pb.FINISH_REASON_STOP),
     ],
 )
-def test_a_finish_reason_is_told(
+def test_finish_reasons_are_mapped(
     chat: ChatServer, service: Served, word: str, finish: pb.FinishReason.ValueType
 ) -> None:
     chat.then(sending(completion(choice("Paris", finish=word))))
     assert service.ask(QUESTION).complete.finish_reason == finish
 
 
-def test_a_refusal_is_the_text_and_is_told(chat: ChatServer, service: Served) -> None:
+def test_a_refusal_is_the_text_with_its_finish_reason(chat: ChatServer, service: Served) -> None:
     answer = choice(None)
     answer["message"]["refusal"] = "I can't help with that."
     chat.then(sending(completion(answer)))
@@ -161,7 +161,7 @@ def test_a_refusal_is_the_text_and_is_told(chat: ChatServer, service: Served) ->
     assert reply.complete.finish_reason == pb.FINISH_REASON_REFUSED
 
 
-def test_thinking_is_kept_apart_and_tokens_are_counted(chat: ChatServer, service: Served) -> None:
+def test_reasoning_is_separate_and_tokens_are_counted(chat: ChatServer, service: Served) -> None:
     answer = choice("Paris")
     answer["message"]["reasoning_content"] = "France, so"
     details = {"completion_tokens_details": {"audio_tokens": 40}}
@@ -171,7 +171,7 @@ def test_thinking_is_kept_apart_and_tokens_are_counted(chat: ChatServer, service
     assert (reply.complete.usage.output_tokens, reply.complete.usage.audio_tokens) == (50, 40)
 
 
-def test_text_asked_for_as_speech_is_the_transcript(chat: ChatServer, through: Through) -> None:
+def test_text_requested_with_audio_is_the_transcript(chat: ChatServer, through: Through) -> None:
     service = through(text_modalities=["text", "audio"], stream=True)
     chat.then(sending(completion(choice(None, audio=sound(transcript=SPOKEN)))))
     reply = service.ask(QUESTION)
@@ -180,7 +180,7 @@ def test_text_asked_for_as_speech_is_the_transcript(chat: ChatServer, through: T
     assert "stream" not in chat.asked[-1].body
 
 
-def test_a_streamed_text_comes_in_pieces_and_speech_whole(chat: ChatServer, through: Through) -> None:
+def test_text_is_streamed_and_speech_is_not(chat: ChatServer, through: Through) -> None:
     service = through(stream=True)
     chat.then(streaming("Par", "is"))
     reply = service.ask(QUESTION)
@@ -191,7 +191,7 @@ def test_a_streamed_text_comes_in_pieces_and_speech_whole(chat: ChatServer, thro
     assert "stream" not in chat.asked[-1].body
 
 
-def test_a_streamed_refusal_is_the_text_and_is_told(chat: ChatServer, through: Through) -> None:
+def test_a_streamed_refusal_is_the_text_with_its_finish_reason(chat: ChatServer, through: Through) -> None:
     service = through(stream=True)
     chat.then(streaming("I can't ", "help.", field="refusal"))
     reply = service.ask(QUESTION)
@@ -199,14 +199,14 @@ def test_a_streamed_refusal_is_the_text_and_is_told(chat: ChatServer, through: T
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
-def test_streamed_thinking_is_kept_apart_under_both_its_names(chat: ChatServer, through: Through, field: str) -> None:
+def test_streamed_reasoning_is_separate_under_both_field_names(chat: ChatServer, through: Through, field: str) -> None:
     service = through(stream=True)
     chat.then(streaming("France, ", "so", field=field))
     reply = service.ask(QUESTION)
     assert (reply.text, reply.reasoning) == ("", "France, so")
 
 
-def test_a_stream_that_breaks_off_is_no_answer(chat: ChatServer, through: Through) -> None:
+def test_a_stream_that_breaks_off_is_an_error(chat: ChatServer, through: Through) -> None:
     service = through(stream=True)
     chat.then(streaming("Par", end=False))
     with pytest.raises(ContractError, match="ended before") as failed:

@@ -1,4 +1,4 @@
-"""`openai-asr`: what a server of transcripts is asked, what comes back, and what is refused before it is asked."""
+"""`openai-asr`: the posted form, the transcript and its statistics, and requests that are refused."""
 
 from __future__ import annotations
 
@@ -25,30 +25,32 @@ KEY = "sk-test-8f3a91c07d"
 
 
 @pytest.fixture
-def ears() -> Iterator[ChatServer]:
-    server = audio_server()
-    yield server
-    server.close()
+def server() -> Iterator[ChatServer]:
+    found = audio_server()
+    yield found
+    found.close()
 
 
 @pytest.fixture
-def service(ears: ChatServer, host_adapter: Callable[[Any], Served]) -> Callable[..., Served]:
-    """Starts the service with options on top of the server's address; the server's notes begin after it."""
+def service(server: ChatServer, host_adapter: Callable[[Any], Served]) -> Callable[..., Served]:
+    """Starts the service with further options; the server's recorded requests begin after its start."""
 
     def start(**options: Any) -> Served:
-        served = host_adapter(TranscriptionAdapter({"base_url": ears.url, "model": MODEL, "max_retries": 0, **options}))
-        ears.then()
+        served = host_adapter(
+            TranscriptionAdapter({"base_url": server.url, "model": MODEL, "max_retries": 0, **options})
+        )
+        server.then()
         return served
 
     return start
 
 
 def test_a_clip_is_posted_with_its_language_at_temperature_0_and_no_prompt(
-    ears: ChatServer, service: Callable[..., Served]
+    server: ChatServer, service: Callable[..., Served]
 ) -> None:
     served = service(extra_body={"seed": 7})
     served.ask(CLIP, language="ko-KR")
-    body = dict(ears.asked[-1].body)
+    body = dict(server.asked[-1].body)
     file = decode_audio(body.pop("file"), "audio/wav")
     assert (file.sample_rate, file.seconds) == (16_000, 1.0)
     assert np.allclose(file.samples, CLIP.samples, atol=1e-4)
@@ -62,7 +64,7 @@ def test_a_clip_is_posted_with_its_language_at_temperature_0_and_no_prompt(
     }
 
 
-def test_verbose_json_brings_the_default_scorers_statistics(service: Callable[..., Served]) -> None:
+def test_verbose_json_has_the_diagnostics_of_the_default_service(service: Callable[..., Served]) -> None:
     reply = service().ask(CLIP)
     found = dict(reply.complete.diagnostics)
     assert reply.text == "Paris."
@@ -75,16 +77,16 @@ def test_verbose_json_brings_the_default_scorers_statistics(service: Callable[..
     assert reply.complete.detected_language == "english"
 
 
-def test_json_brings_the_text_alone(ears: ChatServer, service: Callable[..., Served]) -> None:
+def test_json_has_the_text_only(server: ChatServer, service: Callable[..., Served]) -> None:
     reply = service(response_format="json", send_language=False).ask(CLIP)
     assert reply.text == "Paris."
     assert set(reply.complete.diagnostics) == {"duration_s", "compression_ratio", "retries"}
-    assert "language" not in ears.asked[-1].body
+    assert "language" not in server.asked[-1].body
     assert reply.complete.detected_language == "en"
 
 
-def test_what_could_steer_a_transcript_is_refused_before_it_is_sent(
-    ears: ChatServer, service: Callable[..., Served]
+def test_input_that_could_steer_the_transcript_is_refused_before_it_is_sent(
+    server: ChatServer, service: Callable[..., Served]
 ) -> None:
     served = service(languages=["en"])
     for parts, fields in (
@@ -97,29 +99,31 @@ def test_what_could_steer_a_transcript_is_refused_before_it_is_sent(
         with pytest.raises(ContractError) as caught:
             served.ask(*parts, **fields)  # type: ignore[arg-type]
         assert caught.value.reason is Reason.BAD_REQUEST
-    assert ears.asked == []
+    assert server.asked == []
     with pytest.raises(OptionsError, match="prompt"):
         TranscriptionAdapter({"model": MODEL, "extra_body": {"prompt": "Paris"}})
 
 
-def test_a_language_is_heard_whatever_its_region(ears: ChatServer, service: Callable[..., Served]) -> None:
+def test_regions_of_languages_are_ignored(server: ChatServer, service: Callable[..., Served]) -> None:
     served = service(language="pt-BR", languages=["pt-BR"])
     for asked in ("pt-BR", "pt", "pt-PT", ""):
         served.ask(CLIP, language=asked)
-        assert ears.asked[-1].body["language"] == "pt"
+        assert server.asked[-1].body["language"] == "pt"
     with pytest.raises(ContractError, match="'en' is not in the option languages"):
         served.ask(CLIP, language="en")
 
 
-def test_a_default_language_that_is_not_listed_is_named_at_the_start() -> None:
+def test_a_default_language_that_is_not_listed_is_refused() -> None:
     with pytest.raises(OptionsError, match=r"language is 'en', .*\(pt-BR\)"):
         TranscriptionAdapter({"model": MODEL, "languages": ["pt-BR"]})
 
 
-def test_digital_silence_is_heard_as_nothing_and_not_sent(ears: ChatServer, service: Callable[..., Served]) -> None:
+def test_digital_silence_has_an_empty_transcript_and_is_not_sent(
+    server: ChatServer, service: Callable[..., Served]
+) -> None:
     reply = service().ask(AudioClip(np.zeros(16_000, np.float32), 16_000))
     assert (reply.text, reply.complete.diagnostics["no_speech_prob"]) == ("", 1.0)
-    assert ears.asked == []
+    assert server.asked == []
 
 
 @pytest.mark.parametrize(
@@ -133,40 +137,43 @@ def test_digital_silence_is_heard_as_nothing_and_not_sent(ears: ChatServer, serv
     ],
     ids=["rate", "memory", "cut off", "no text", "a list"],
 )
-def test_faults_are_told_in_the_contracts_reasons(
-    ears: ChatServer, service: Callable[..., Served], fault: Any, reason: Reason
+def test_errors_are_mapped_to_the_contracts_reasons(
+    server: ChatServer, service: Callable[..., Served], fault: Any, reason: Reason
 ) -> None:
     served = service()
-    ears.then(fault)
+    server.then(fault)
     with pytest.raises(ContractError) as caught:
         served.ask(CLIP)
     assert caught.value.reason is reason
 
 
-def test_odd_statistics_are_left_out(ears: ChatServer, service: Callable[..., Served]) -> None:
+def test_invalid_statistics_are_left_out(server: ChatServer, service: Callable[..., Served]) -> None:
     served = service()
-    ears.then(transcript("Paris", segments=[{"avg_logprob": None, "tokens": None, "no_speech_prob": "low"}, 3]))
+    server.then(transcript("Paris", segments=[{"avg_logprob": None, "tokens": None, "no_speech_prob": "low"}, 3]))
     reply = served.ask(CLIP)
     assert reply.text == "Paris"
     assert set(reply.complete.diagnostics) == {"duration_s", "compression_ratio", "retries"}
 
 
 def test_the_key_goes_to_the_server_and_nowhere_else(
-    ears: ChatServer, service: Callable[..., Served], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: ChatServer,
+    service: Callable[..., Served],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def echoing(handler: Handler, body: dict[str, Any]) -> None:
         handler.send(f"welcome {handler.headers['Authorization']}".encode())
 
-    monkeypatch.setenv("TEST_EARS_KEY", KEY)
-    served = service(api_key_env="TEST_EARS_KEY")
-    ears.then(echoing)
+    monkeypatch.setenv("TEST_ASR_KEY", KEY)
+    served = service(api_key_env="TEST_ASR_KEY")
+    server.then(echoing)
     with pytest.raises(ContractError) as caught:
         served.ask(CLIP)
-    assert ears.asked[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert server.asked[-1].headers["authorization"] == f"Bearer {KEY}"
     assert KEY not in caught.value.message + str(served.describe()) + caplog.text
 
 
-async def test_openai_asr_conforms(ears: ChatServer, host: Serve) -> None:
-    found = await conform(await host(TranscriptionAdapter({"base_url": ears.url, "model": MODEL})))
+async def test_openai_asr_conforms(server: ChatServer, host: Serve) -> None:
+    found = await conform(await host(TranscriptionAdapter({"base_url": server.url, "model": MODEL})))
     assert [result for result in found.results if result.status in (Status.FAILED, Status.WARNING)] == []
     assert sum(result.status is Status.PASSED for result in found.results) >= 30

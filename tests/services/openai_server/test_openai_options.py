@@ -1,4 +1,4 @@
-"""What the service says of itself: conditions, the digest, the shipped presets."""
+"""The card: conditions and digest; options and the shipped presets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from omnigap_services.options import OptionsError
 BASE: dict[str, Any] = {"revision": "abc", "launch": "vllm serve test/omni --omni", "temperature": 0.0}
 
 
-def test_the_digest_covers_what_changes_answers_and_nothing_else(chat: ChatServer, through: Through) -> None:
+def test_the_digest_covers_only_what_changes_answers(chat: ChatServer, through: Through) -> None:
     digest = through(**BASE).describe().digest
     other_address = chat.url.replace("127.0.0.1", "localhost")
     for same in (
@@ -55,22 +55,22 @@ def test_the_card_shows_revision_launch_and_client(through: Through) -> None:
 
 
 def test_a_text_only_server_declares_no_speech(through: Through) -> None:
-    service = through(conditions=["t2t", "i2t"], assisted=["s2t"], reasons={"s2t": "hears through whisper"})
+    service = through(conditions=["t2t", "i2t"], assisted=["s2t"], reasons={"s2t": "through whisper"})
     card = service.describe()
     found = {(one.input, one.output): (one.support, one.reason) for one in card.conditions}
     assert found[pb.MODALITY_IMAGE, pb.MODALITY_TEXT] == (pb.SUPPORT_NATIVE, "")
-    assert found[pb.MODALITY_SPEECH, pb.MODALITY_TEXT] == (pb.SUPPORT_ASSISTED, "hears through whisper")
+    assert found[pb.MODALITY_SPEECH, pb.MODALITY_TEXT] == (pb.SUPPORT_ASSISTED, "through whisper")
     assert found[pb.MODALITY_TEXT, pb.MODALITY_SPEECH][0] == pb.SUPPORT_UNSUPPORTED
     assert card.output_sample_rate_hz == 0
 
 
-def test_the_warm_up_asks_for_what_the_model_can_do(chat: ChatServer, through: Through) -> None:
+def test_the_warm_up_uses_a_supported_condition(chat: ChatServer, through: Through) -> None:
     through(conditions=["t2t"])
     assert [asked.body["modalities"] for asked in chat.before] == [["text"]]
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_a_preset_is_whole(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_presets_are_complete(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
     options = read_openai_options({"preset": preset})
     assert OpenaiAdapter({"preset": preset})
@@ -85,7 +85,7 @@ def test_a_preset_is_whole(preset: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert set(options.reasons) >= {c.name for c in CONDITIONS} - set(options.conditions)
 
 
-def test_options_stand_on_top_of_their_preset() -> None:
+def test_options_override_their_preset() -> None:
     options = read_openai_options({"preset": "ming-flash-omni-2", "temperature": 0.4, "base_url": "http://gpu:8091/v1"})
     assert options.system_prompt == "你是一个友好的AI助手。\n\ndetailed thinking off"
     assert (options.temperature, options.base_url) == (0.4, "http://gpu:8091/v1")
@@ -95,16 +95,16 @@ def test_options_stand_on_top_of_their_preset() -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"preset": "ming"}, "'preset' is 'ming': one of .*ming-flash-omni-2"),
+        ({"preset": "ming"}, "'preset' is 'ming': .*ming-flash-omni-2"),
         ({}, "'model'"),
         ({"model": "m", "modalities": ["text"]}, "unknown option 'modalities'"),
         ({"model": "m", "base_url": "localhost:8091"}, "base_url is 'localhost:8091'"),
         ({"model": "m", "conditions": ["t2v"]}, "t2v"),
-        ({"model": "m", "conditions": ["t2t"], "assisted": ["t2t"]}, "t2t stands in conditions and in assisted"),
+        ({"model": "m", "conditions": ["t2t"], "assisted": ["t2t"]}, "t2t is in conditions and in assisted"),
         ({"model": "m", "reasons": {"t2v": "no"}}, "reasons names t2v"),
         ({"model": "m", "extra_body": {"messages": []}}, "messages"),
     ],
 )
-def test_options_that_do_not_fit_are_named(options: dict[str, Any], named: str) -> None:
+def test_invalid_options_are_refused_by_name(options: dict[str, Any], named: str) -> None:
     with pytest.raises(OptionsError, match=named):
         OpenaiAdapter(options)

@@ -1,4 +1,4 @@
-"""What reaches the server: parts, modalities, voice and sampling, as the options say."""
+"""The posted body: parts, modalities, voice and sampling."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUESTION = "What is the capital of France?"
 CLIP = AudioClip((0.25 * np.sin(np.arange(8_000) / 7)).astype(np.float32), 16_000)
 
 
-def test_a_typed_question_goes_as_a_string_under_the_system_prompt(chat: ChatServer, through: Through) -> None:
+def test_a_text_question_is_a_string_after_the_system_prompt(chat: ChatServer, through: Through) -> None:
     service = through(system_prompt="Be brief.")
     assert service.ask(QUESTION).text == "Paris"
     body = chat.asked[-1].body
@@ -35,7 +35,7 @@ def test_a_typed_question_goes_as_a_string_under_the_system_prompt(chat: ChatSer
     assert chat.asked[-1].body["messages"][0]["content"] == "Be long."
 
 
-def test_an_image_goes_as_a_png_before_its_instruction(chat: ChatServer, through: Through) -> None:
+def test_an_image_is_a_png_before_its_instruction(chat: ChatServer, through: Through) -> None:
     image = Image.new("RGB", (40, 30), "#336699")
     through().ask(image, "Answer.")
     (user,) = chat.asked[-1].body["messages"]
@@ -47,7 +47,7 @@ def test_an_image_goes_as_a_png_before_its_instruction(chat: ChatServer, through
 
 
 @pytest.mark.parametrize("kind", ["audio_url", "input_audio"])
-def test_audio_goes_as_a_wav_of_the_same_samples(chat: ChatServer, through: Through, kind: str) -> None:
+def test_audio_is_a_wav_of_the_same_samples(chat: ChatServer, through: Through, kind: str) -> None:
     through(audio_part=kind).ask(CLIP, "Answer.")
     part = chat.asked[-1].body["messages"][0]["content"][0]
     assert part["type"] == kind
@@ -62,7 +62,7 @@ def test_audio_goes_as_a_wav_of_the_same_samples(chat: ChatServer, through: Thro
     np.testing.assert_allclose(samples, CLIP.samples, atol=2**-15)
 
 
-def test_speech_asks_for_text_and_audio_in_the_voice_of_the_request(chat: ChatServer, through: Through) -> None:
+def test_speech_requests_text_and_audio_in_the_requests_voice(chat: ChatServer, through: Through) -> None:
     service = through(voice="alloy")
     service.ask(QUESTION, output=Modality.SPEECH)
     assert chat.asked[-1].body["modalities"] == ["text", "audio"]
@@ -71,13 +71,13 @@ def test_speech_asks_for_text_and_audio_in_the_voice_of_the_request(chat: ChatSe
     assert chat.asked[-1].body["audio"]["voice"] == "verse"
 
 
-def test_a_voice_can_go_as_speaker(chat: ChatServer, through: Through) -> None:
+def test_the_voice_can_be_sent_as_speaker(chat: ChatServer, through: Through) -> None:
     through(voice="Ethan", voice_field="speaker").ask(QUESTION, output=Modality.SPEECH)
     assert chat.asked[-1].body["speaker"] == "Ethan"
     assert chat.asked[-1].body["audio"] == {"format": "wav"}
 
 
-def test_decoding_of_the_request_wins_over_the_options_and_zero_is_a_value(chat: ChatServer, through: Through) -> None:
+def test_the_requests_decoding_overrides_the_options_and_zero_is_a_value(chat: ChatServer, through: Through) -> None:
     service = through(temperature=0.7, max_tokens=64, seed=3)
     service.ask(QUESTION)
     body = chat.asked[-1].body
@@ -90,8 +90,8 @@ def test_decoding_of_the_request_wins_over_the_options_and_zero_is_a_value(chat:
     assert body["repetition_penalty"] == 1.5
 
 
-def test_the_thinker_s_table_takes_over_what_a_request_sets(chat: ChatServer, through: Through) -> None:
-    """A server that is sent `sampling_params_list` looks at no sampling field of the root."""
+def test_the_thinkers_table_gets_the_requests_sampling(chat: ChatServer, through: Through) -> None:
+    """A server that gets `sampling_params_list` ignores sampling fields in the root."""
     stages = [{"temperature": 0.4, "top_p": 0.9}, {"temperature": 0.9, "seed": 42}]
     through(sampling_params_list=stages, max_tokens_field="max_completion_tokens").ask(
         QUESTION, decoding=pb.Decoding(temperature=0, max_new_tokens=9)
@@ -101,7 +101,7 @@ def test_the_thinker_s_table_takes_over_what_a_request_sets(chat: ChatServer, th
     assert body["max_completion_tokens"] == 9
 
 
-def test_root_fields_of_options_and_of_the_request_go_along(chat: ChatServer, through: Through) -> None:
+def test_extra_root_fields_of_options_and_request_are_sent(chat: ChatServer, through: Through) -> None:
     service = through(extra_body={"chat_template_kwargs": {"enable_thinking": False}}, omit=["modalities"])
     service.ask(QUESTION, decoding=pb.Decoding(extra={"min_p": "0.1", "stop": "END", "add_special": "true"}))
     body = chat.asked[-1].body
@@ -114,9 +114,7 @@ def test_root_fields_of_options_and_of_the_request_go_along(chat: ChatServer, th
     ("decoding", "named"),
     [(pb.Decoding(beam_size=4), "beam_size"), (pb.Decoding(extra={"messages": "[]"}), "messages")],
 )
-def test_what_no_such_server_offers_is_refused(
-    chat: ChatServer, through: Through, decoding: pb.Decoding, named: str
-) -> None:
+def test_unsupported_decoding_is_refused(chat: ChatServer, through: Through, decoding: pb.Decoding, named: str) -> None:
     with pytest.raises(ContractError, match=named) as refused:
         through().ask(QUESTION, decoding=decoding)
     assert refused.value.reason is Reason.BAD_REQUEST
@@ -124,9 +122,7 @@ def test_what_no_such_server_offers_is_refused(
 
 
 @pytest.mark.parametrize(("stream", "reply"), [(False, whole()), (True, streaming("Par", "is"))])
-def test_a_server_of_one_model_need_not_be_told_its_name(
-    chat: ChatServer, through: Through, stream: bool, reply: Reply
-) -> None:
+def test_the_models_name_can_be_omitted(chat: ChatServer, through: Through, stream: bool, reply: Reply) -> None:
     service = through(omit=["model"], stream=stream)
     chat.then(reply)
     assert service.ask(QUESTION).text == "Paris"
@@ -135,6 +131,6 @@ def test_a_server_of_one_model_need_not_be_told_its_name(
 
 
 @pytest.mark.parametrize("field", ["messages", "stream"])
-def test_a_field_without_which_nothing_is_asked_cannot_be_omitted(field: str) -> None:
+def test_required_fields_cannot_be_omitted(field: str) -> None:
     with pytest.raises(OptionsError, match=rf"'omit' .*{field}"):
         OpenaiAdapter({"model": MODEL, "omit": [field]})
