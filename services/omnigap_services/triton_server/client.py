@@ -1,4 +1,4 @@
-"""What a fault of the Triton server or of the way to it means in the contract's reasons."""
+"""Client of one Triton server: its signature, inference with retries, and errors in the contract's reasons."""
 
 from __future__ import annotations
 
@@ -25,12 +25,29 @@ from omnigap_services.triton_server.inputs import InputTensor
 from omnigap_services.triton_server.options import TritonOptions
 from omnigap_services.triton_server.tensors import Array, Signature, signature_of
 
-_HEAD, _TAIL = 150, 450
-"""Characters of a server's error that are passed on: of a Python model's traceback, the end says what was wrong."""
+_log = logging.getLogger(__name__)
 
-# Read in Triton's sources and seen on a running server; the first that fits is taken. Errors within a stream have
-# a text and no status.
-_TEXTS = (
+_POLL_S = 1.0
+_METADATA_TIMEOUT_S = 10.0
+_DRAIN_S = 5.0
+_FIRST_DELAY_S, _MAX_DELAY_S = 0.5, 8.0
+
+_CHANNEL = (
+    # Messages of any size, as in Triton's own client: the default of 4 MiB is less than a large image.
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # Reconnects soon after an error; gRPC's default backs off to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+# Characters of a server's error that are passed on. In the traceback of a Python model the end has the message.
+_HEAD_CHARS, _TAIL_CHARS = 150, 450
+
+# Read in Triton's sources and seen on a running server; the first match counts. The message is tried before the status:
+# errors within a stream have no status.
+_MESSAGES = (
     (Reason.OUT_OF_MEMORY, OUT_OF_MEMORY),
     (Reason.RATE_LIMITED, ("exceeds maximum queue size",)),
     (Reason.DEADLINE_EXCEEDED, ("request timeout expired",)),
@@ -50,93 +67,36 @@ _STATUSES = {
 }
 
 _ADVICE = {
-    "UNAVAILABLE": "start it there, or set url, and ssl where it wants TLS",
-    "NOT_FOUND": "load the model, or set model and model_version; then start this service again",
-    "UNIMPLEMENTED": "was the model replaced? Start this service again",
+    "UNAVAILABLE": "start it there, or set url, and ssl if it uses TLS",
+    "NOT_FOUND": "load the model, or set model and model_version; then restart this service",
+    # For example a unary call to a model that is decoupled now.
+    "UNIMPLEMENTED": "was the model replaced? Restart this service",
 }
 
 RETRYABLE = frozenset({Reason.UPSTREAM_UNAVAILABLE, Reason.RATE_LIMITED})
-"""What another try may find gone."""
-
-
-def to_contract_error(error: InferenceServerException | grpc.RpcError, where: str) -> ContractError:
-    """The contract's error for what the client raised, or found in a stream."""
-    status, said = _status_and_text(error)
-    reason = _by_text(said) or _STATUSES.get(status, Reason.MODEL_ERROR)
-    advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
-    told = f"the Triton server at {where} answered {status or 'in its stream'} ({_cut(said)}){advice}"
-    return ContractError(reason, told)
-
-
-def timeout_error(where: str, timeout_s: float) -> ContractError:
-    """Nothing came for too long."""
-    text = f"the Triton server at {where} was silent for longer than timeout_s = {timeout_s:g}: raise it"
-    return ContractError(Reason.DEADLINE_EXCEEDED, f"{text}, or lower concurrency")
-
-
-def is_unknown_model(error: InferenceServerException) -> bool:
-    """True where the server is there and has no such model or version."""
-    return _status_and_text(error)[0] == "NOT_FOUND"
-
-
-def _status_and_text(error: InferenceServerException | grpc.RpcError) -> tuple[str, str]:
-    """Name of the gRPC status, empty for an error within a stream, and the server's words on one line."""
-    if isinstance(error, InferenceServerException):
-        status, said = str(error.status() or ""), str(error.message() or "")
-    elif isinstance(error, grpc.aio.AioRpcError):
-        status, said = str(error.code()), error.details() or ""
-    else:
-        status, said = "", str(error)
-    return status.removeprefix("StatusCode."), " ".join(said.split())
-
-
-def _cut(said: str) -> str:
-    return said if len(said) <= _HEAD + _TAIL else f"{said[:_HEAD]} ... {said[-_TAIL:]}"
-
-
-def _by_text(said: str) -> Reason | None:
-    small = said.lower()
-    return next((reason for reason, marks in _TEXTS if any(mark in small for mark in marks)), None)
-
-
-# The way to the server: Triton's own asyncio client, one unary call or one stream a request.
-
-_log = logging.getLogger(__name__)
-
-_PAUSE_S = 1.0
-_ASKING_S = 10.0
-_REST_S = 5.0
-_FIRST_DELAY_S, _MAX_DELAY_S = 0.5, 8.0
-
-# Messages as large as gRPC allows, as Triton's client has them; and after a fault no minute until the next connection.
-_CHANNEL = (
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-)
+"""Reasons after which another attempt may succeed."""
 
 Response = Mapping[str, Array]
 """The tensors of one response, by name, without the batch dimension."""
 
-_Errors = (InferenceServerException, grpc.RpcError)
+_ClientErrors = (InferenceServerException, grpc.RpcError)
 
 
 class TritonClient:
-    """A client of one server and one model. `ask` may be called from many threads."""
+    """A client of one server and one model. `infer` may be called from many threads."""
 
     def __init__(self, options: TritonOptions) -> None:
         self._options = options
+        # The asynchronous client: its calls can be cancelled from another thread.
         self._loop = LoopThread("triton-client")
         self._client: Any = self._loop.run(self._connect())
 
     def signature(self) -> Signature:
-        """What the server says about the model, once it is there; waits for it at most `wait_s` seconds.
+        """The model's signature; waits for the server and the model at most `wait_s` seconds.
 
         Raises:
-            ContractError: UPSTREAM_UNAVAILABLE where nobody answers in time, BAD_REQUEST where the server has no such
-                model or version, with the names of those that it has.
+            ContractError: UPSTREAM_UNAVAILABLE if the server does not respond in time; BAD_REQUEST if it does not have
+                the model or version, with the names of those that it has.
         """
         end = time.monotonic() + self._options.wait_s
         while True:
@@ -147,27 +107,30 @@ class TritonClient:
                 if error.reason is not Reason.UPSTREAM_UNAVAILABLE or left <= 0:
                     raise
                 _log.info("waiting %.0f s more (wait_s): %s", left, error.message)
-            time.sleep(min(_PAUSE_S, max(0.0, end - time.monotonic())))
+            time.sleep(min(_POLL_S, max(0.0, end - time.monotonic())))
 
-    def ask(
+    def infer(
         self,
         signature: Signature,
         inputs: Sequence[InputTensor],
         outputs: Sequence[str],
-        take: Callable[[Response], None],
-        gone: Callable[[], bool],
+        on_response: Callable[[Response], None],
+        is_cancelled: Callable[[], bool],
     ) -> int | None:
-        """Sends a request and hands each response to `take`; the number of further tries that it took.
+        """Sends one request and passes every response to `on_response`.
 
-        Gives None, and the call to the server cancelled, once `gone` is true.
+        Args:
+            outputs: names of the output tensors to request.
+
+        Returns:
+            The number of retries; None once `is_cancelled` returned True, with the call to the server cancelled.
 
         Raises:
-            ContractError: what the server or the way to it had to say. A call is tried again only as long as it brought
-                nothing.
+            ContractError: an error of the server or of the connection. Only calls without a response are retried.
         """
-        call = self._tried(signature, inputs, outputs, take)
+        call = self._with_retries(signature, inputs, outputs, on_response)
         try:
-            return self._loop.run(call, gone)
+            return self._loop.run(call, is_cancelled)
         except CancelledError:
             return None
 
@@ -177,6 +140,7 @@ class TritonClient:
         self._loop.close()
 
     async def _connect(self) -> Any:
+        # A coroutine, since a grpc.aio channel belongs to the event loop that it is created on.
         options = self._options
         paths = (options.root_certificates, options.client_key, options.client_certificate)
         root, key, chain = (str(path) if path else None for path in paths)
@@ -193,45 +157,50 @@ class TritonClient:
         options, client = self._options, self._client
         name, version = options.model, options.model_version
         try:
-            server = await client.get_server_metadata(client_timeout=_ASKING_S)
-            metadata = await client.get_model_metadata(name, version, client_timeout=_ASKING_S)
-            config = await client.get_model_config(name, version, client_timeout=_ASKING_S)
+            server = await client.get_server_metadata(client_timeout=_METADATA_TIMEOUT_S)
+            metadata = await client.get_model_metadata(name, version, client_timeout=_METADATA_TIMEOUT_S)
+            config = await client.get_model_config(name, version, client_timeout=_METADATA_TIMEOUT_S)
         except InferenceServerException as error:
-            if is_unknown_model(error):
+            if _status_and_message(error)[0] == "NOT_FOUND":
                 raise await self._unknown_model() from None
             raise to_contract_error(error, options.where) from None
         return signature_of(server, metadata, config.config, version)
 
     async def _unknown_model(self) -> ContractError:
+        """The error for a server that does not have the model or version; names those that it has."""
         options = self._options
         try:
-            index = await self._client.get_model_repository_index(client_timeout=_ASKING_S)
-            there = ", ".join(f"{m.name!r} {m.version} {m.state}".replace("  ", " ") for m in index.models) or "none"
+            index = await self._client.get_model_repository_index(client_timeout=_METADATA_TIMEOUT_S)
+            # A model that was never loaded has an empty version, which leaves two spaces.
+            known = ", ".join(f"{m.name!r} {m.version} {m.state}".replace("  ", " ") for m in index.models) or "none"
         except InferenceServerException as error:
-            there = f"not told: {error.message()}"
-        asked = f"model {options.model!r}" + (f" version {options.model_version}" if options.model_version else "")
-        text = f"the Triton server at {options.url} has no {asked}: set model and model_version to one of its ({there})"
-        return ContractError(Reason.BAD_REQUEST, text)
+            known = f"unknown: {error.message()}"
+        requested = f"model {options.model!r}" + (f" version {options.model_version}" if options.model_version else "")
+        text = f"the Triton server at {options.url} has no {requested}: set model and model_version to one of its"
+        return ContractError(Reason.BAD_REQUEST, f"{text} ({known})")
 
-    async def _tried(
+    async def _with_retries(
         self,
         signature: Signature,
         inputs: Sequence[InputTensor],
         outputs: Sequence[str],
-        take: Callable[[Response], None],
+        on_response: Callable[[Response], None],
     ) -> int:
         responses, retries = 0, 0
         while True:
             try:
+                # aclosing: a cancelled call has to close its stream now, not when the generator is collected.
                 async with contextlib.aclosing(self._responses(signature, inputs, outputs)) as found:
                     async for response in found:
                         responses += 1
-                        take(response)
+                        on_response(response)
                 return retries
-            except _Errors as error:
-                fault = to_contract_error(error, self._options.where)
-            if responses or fault.reason not in RETRYABLE or retries >= self._options.max_retries:
-                raise fault
+            except _ClientErrors as error:
+                failure = to_contract_error(error, self._options.where)
+            # After a response a retry would send its text and audio twice.
+            if responses or failure.reason not in RETRYABLE or retries >= self._options.max_retries:
+                raise failure
+            # Exponential backoff with jitter, so that the calls of all workers do not return at the same moment.
             await asyncio.sleep(min(_MAX_DELAY_S, _FIRST_DELAY_S * 2**retries) * random.uniform(0.5, 1.0))
             retries += 1
 
@@ -241,16 +210,17 @@ class TritonClient:
         request = {
             "model_name": signature.model,
             "model_version": signature.version,
-            "inputs": [_input(fed) for fed in inputs],
+            "inputs": [_infer_input(tensor) for tensor in inputs],
             "outputs": [InferRequestedOutput(name) for name in outputs],
         }
+        # Triton refuses unary calls to decoupled models.
         if not signature.decoupled:
             result = await self._in_time(self._client.infer(**request))
             yield _arrays(result, signature.batched)
             return
-        # The server ends a stream after the last response to all of its requests: this one. An error is read to the end
-        # as well: Triton (2.51) keeps a request for ever whose stream is cancelled between its error and its end.
-        stream = self._client.stream_infer(_once(request))
+        # One stream for each request: the client cannot tell which response is a request's last one, but the server
+        # ends a stream after the last response to all of its requests.
+        stream = self._client.stream_infer(_single(request))
         try:
             while True:
                 try:
@@ -258,7 +228,8 @@ class TritonClient:
                 except StopAsyncIteration:
                     return
                 if error is not None:
-                    await _to_its_end(stream)
+                    # Triton (2.51) keeps a request forever if its stream is cancelled between its error and its end.
+                    await _drain(stream)
                     raise error
                 yield _arrays(result, signature.batched)
         finally:
@@ -269,30 +240,65 @@ class TritonClient:
             async with asyncio.timeout(self._options.timeout_s):
                 return await call
         except TimeoutError:
-            raise timeout_error(self._options.where, self._options.timeout_s) from None
+            text = f"the Triton server at {self._options.where} was silent for longer than timeout_s = "
+            text += f"{self._options.timeout_s:g}: raise it, or lower concurrency"
+            raise ContractError(Reason.DEADLINE_EXCEEDED, text) from None
 
 
-async def _to_its_end(stream: Any) -> None:
-    """Reads what a stream still brings, for a while."""
+async def _drain(stream: Any) -> None:
+    """Reads a stream to its end, for at most `_DRAIN_S` seconds."""
     with contextlib.suppress(TimeoutError, grpc.RpcError):
-        async with asyncio.timeout(_REST_S):
+        async with asyncio.timeout(_DRAIN_S):
             async for _ in stream:
                 pass
 
 
-async def _once(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+async def _single(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
     yield request
 
 
-def _input(fed: InputTensor) -> InferInput:
-    tensor = InferInput(fed.name, list(fed.array.shape), fed.datatype)
-    tensor.set_data_from_numpy(fed.array)
-    return tensor
+def _infer_input(tensor: InputTensor) -> InferInput:
+    found = InferInput(tensor.name, list(tensor.array.shape), tensor.datatype)
+    found.set_data_from_numpy(tensor.array)
+    return found
 
 
 def _arrays(result: Any, batched: bool) -> Response:
     found = {}
     for output in result.get_response().outputs:
         array = result.as_numpy(output.name)
+        # The batch has one row, unless the array has no elements.
         found[output.name] = array[0] if batched and array.ndim and len(array) else array
     return found
+
+
+def to_contract_error(error: InferenceServerException | grpc.RpcError, where: str) -> ContractError:
+    """The contract's error for what the client raised, or found in a stream."""
+    status, message = _status_and_message(error)
+    reason = _reason_of(message) or _STATUSES.get(status, Reason.MODEL_ERROR)
+    advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
+    text = f"the Triton server at {where} answered {status or 'in its stream'} ({_shortened(message)}){advice}"
+    return ContractError(reason, text)
+
+
+def _status_and_message(error: InferenceServerException | grpc.RpcError) -> tuple[str, str]:
+    """Name of the gRPC status, empty for an error within a stream, and the server's message on one line."""
+    if isinstance(error, InferenceServerException):
+        status, message = str(error.status() or ""), str(error.message() or "")
+    # A lost stream raises gRPC's own error, which the client does not wrap.
+    elif isinstance(error, grpc.aio.AioRpcError):
+        status, message = str(error.code()), error.details() or ""
+    else:
+        status, message = "", str(error)
+    return status.removeprefix("StatusCode."), " ".join(message.split())
+
+
+def _shortened(message: str) -> str:
+    if len(message) <= _HEAD_CHARS + _TAIL_CHARS:
+        return message
+    return f"{message[:_HEAD_CHARS]} ... {message[-_TAIL_CHARS:]}"
+
+
+def _reason_of(message: str) -> Reason | None:
+    lower = message.lower()
+    return next((reason for reason, texts in _MESSAGES if any(text in lower for text in texts)), None)

@@ -1,4 +1,4 @@
-"""What a request brings, by the role that a tensor may have for it."""
+"""From a request to the model's input tensors: the request's values by role, then arrays."""
 
 from __future__ import annotations
 
@@ -28,104 +28,15 @@ from omnigap_services.triton_server.tensors import (
 
 Value = Scalar | AudioClip | Image.Image
 
-# What a model may do without being told.
-_NEED_NO_TENSOR = ("sample_rate", "audio_length", "output")
-
-
-def request_values(request: Request, options: TritonOptions) -> dict[str, Value]:
-    """The request's values by input role; what it leaves unset is left out.
-
-    Raises:
-        ContractError: BAD_REQUEST where the request brings something that no tensor takes.
-    """
-    mapped = dict(options.inputs.named())
-    found = {**_parts(request, options, mapped), **_manner(request), **_decoding(request.decoding)}
-    if "decoding" in mapped:
-        found["decoding"] = _as_json(request.decoding, options)
-    elif request.decoding.extra:
-        named = ", ".join(request.decoding.extra)
-        raise _bad(f"decoding.extra sets {named}, and the model has no tensor for it: map inputs.decoding")
-    taken = {*mapped, *_NEED_NO_TENSOR, *options.ignore, *(DECODING if "decoding" in mapped else ())}
-    for role in found:
-        if role not in taken:
-            raise _bad(
-                f"the request brings {role}, and {options.title} has no tensor for it: leave it out, map inputs.{role},"
-                f" or name it in the option ignore"
-            )
-    return found
-
-
-def _parts(request: Request, options: TritonOptions, mapped: Mapping[str, str]) -> dict[str, Value]:
-    """The carrier, and what is typed beside it, which joins a typed question where it has no tensor of its own."""
-    carrier, *others = request.parts
-    typed = [part for part in others if isinstance(part, str)]
-    if len(typed) < len(others):
-        raise _bad(f"{len(request.parts)} parts, and more than one is no text: send the carrier, then the instruction")
-    found: dict[str, Value] = {}
-    if isinstance(carrier, AudioClip):
-        found = {"audio": carrier, "sample_rate": carrier.sample_rate, "audio_length": len(carrier.samples)}
-    elif isinstance(carrier, Image.Image):
-        found = {"image": carrier}
-    elif "instruction" in mapped or not typed:
-        found = {"text": carrier}
-    else:
-        return {"text": options.text_separator.join([carrier, *typed])}
-    if typed:
-        role = "text" if "text" in mapped and "instruction" not in mapped else "instruction"
-        found[role] = options.text_separator.join(typed)
-    return found
-
-
-def _manner(request: Request) -> dict[str, Value]:
-    found: dict[str, Value] = {"output": request.output.value}
-    if request.system_prompt:
-        found["system_prompt"] = request.system_prompt
-    if request.language:
-        found["language"] = request.language
-    if request.voice and request.output is Modality.SPEECH:
-        found["voice"] = request.voice
-    if request.words_per_minute is not None and request.output is Modality.SPEECH:
-        found["words_per_minute"] = request.words_per_minute
-    return found
-
-
-def _decoding(asked: DecodingOptions) -> dict[str, Value]:
-    values = {
-        "max_tokens": asked.max_new_tokens,
-        "temperature": asked.temperature,
-        "top_p": asked.top_p,
-        "top_k": asked.top_k,
-        "repetition_penalty": asked.repetition_penalty,
-        "seed": asked.seed,
-        "beam_size": asked.beam_size,
-    }
-    return {role: value for role, value in values.items() if value is not None}
-
-
-def _as_json(asked: DecodingOptions, options: TritonOptions) -> str:
-    """One object: what the options set, what the request sets, and its extra, whose JSON is sent as what it means."""
-    fields: dict[str, object] = {role: options.defaults[role] for role in DECODING if role in options.defaults}
-    fields.update(_decoding(asked))
-    for name, value in asked.extra.items():
-        try:
-            fields[name] = json.loads(value)
-        except json.JSONDecodeError:
-            fields[name] = value
-    return json.dumps(fields, ensure_ascii=False)
-
-
-def _bad(text: str) -> ContractError:
-    return ContractError(Reason.BAD_REQUEST, text)
-
-
-# From a request to the arrays of the input tensors.
+# Roles without which a request can be answered as well: they are known from the audio, or from the outputs requested.
+_NO_TENSOR_NEEDED = ("sample_rate", "audio_length", "output")
 
 _RGB_MAX = 255
 
 
 @dataclass(frozen=True, slots=True)
 class InputTensor:
-    """One input tensor of a request, with its batch dimension where the model has one."""
+    """One input tensor of a request, with its batch dimension if the model has one."""
 
     name: str
     datatype: str
@@ -133,7 +44,7 @@ class InputTensor:
 
 
 class InputBuilder:
-    """Turns requests into input tensors. Options and signature were checked against each other before."""
+    """Builds the input tensors of requests. The options were validated against the signature before."""
 
     def __init__(self, options: TritonOptions, signature: Signature) -> None:
         tensors = {tensor.name: tensor for tensor in signature.inputs}
@@ -141,31 +52,32 @@ class InputBuilder:
         self._batched = signature.batched
         self._tensors = {role: tensors[name] for role, name in options.inputs.named()}
         self._constants = [
-            self._fed(tensors[name], scalar_array(tensors[name], value)) for name, value in options.constants.items()
+            self._input(tensors[name], scalar_array(tensors[name], value)) for name, value in options.constants.items()
         ]
 
-    def feed(self, request: Request) -> list[InputTensor]:
-        """The tensors of a request. What it has nothing for is left out where the model allows it, else sent empty.
+    def build(self, request: Request) -> list[InputTensor]:
+        """The tensors of a request. An input without a value is left out if it is optional, and otherwise sent empty.
 
         Raises:
-            ContractError: BAD_REQUEST where the request brings something that no tensor takes, or a value that its
-                tensor does not hold; TOO_LARGE for a clip longer than a tensor of fixed length.
+            ContractError: BAD_REQUEST if the request sets something that no tensor takes, or a value that its tensor
+                does not hold; TOO_LARGE for a clip longer than a tensor of fixed length.
         """
         values = request_values(request, self._options)
-        fed = list(self._constants)
+        inputs = list(self._constants)
         for role, tensor in self._tensors.items():
             value = values.get(role, self._options.defaults.get(role))
             if value is not None:
-                fed.append(self._fed(tensor, self._array(role, tensor, value)))
+                inputs.append(self._input(tensor, self._array(role, tensor, value)))
             elif not tensor.optional:
-                fed.append(self._fed(tensor, self._nothing(role, tensor)))
-        return fed
+                inputs.append(self._input(tensor, self._empty(role, tensor)))
+        return inputs
 
-    def _fed(self, tensor: Tensor, array: Array) -> InputTensor:
+    def _input(self, tensor: Tensor, array: Array) -> InputTensor:
+        # A batch of one: Triton forms larger batches itself.
         return InputTensor(tensor.name, tensor.datatype, array[np.newaxis] if self._batched else array)
 
-    def _nothing(self, role: str, tensor: Tensor) -> Array:
-        """A carrier that is not there has no samples and no pixels; what goes with it is one zero, or no text."""
+    def _empty(self, role: str, tensor: Tensor) -> Array:
+        """No samples or pixels for a carrier, no text, and a single zero for the numbers that belong to them."""
         if role in CARRIERS or tensor.datatype == "BYTES":
             return empty_array(tensor, free=int(self._options.absent == "zero"))
         return scalar_array(tensor, 0)
@@ -191,11 +103,11 @@ class InputBuilder:
         if tensor.datatype == "INT16":
             samples = np.frombuffer(encode_pcm16(clip.samples), dtype="<i2")
         axis = sample_axis(tensor.dims)
-        assert axis is not None, "check_wiring let it pass"
+        assert axis is not None, "checked by validate_options"
         try:
             return samples_array(tensor, samples, axis)
         except ValueError as error:
-            text = f"the clip lasts {clip.seconds:.1f} s: {error}; cut it, or serve the model with a free length"
+            text = f"the clip lasts {clip.seconds:.1f} s: {error}; shorten it, or serve the model with a free length"
             raise ContractError(Reason.TOO_LARGE, text) from None
 
     def _audio_bytes(self, clip: AudioClip) -> bytes:
@@ -211,8 +123,103 @@ class InputBuilder:
             return scalar_array(tensor, base64.b64encode(png) if self._options.image_in == "png_base64" else png)
         pixels: Array = np.asarray(image.convert("RGB"))
         if tensor.datatype != "UINT8":
+            # Scaled in double precision before the cast, which may be to FP16.
             scaled = pixels.astype(np.float64) * (self._options.image_white / _RGB_MAX)
             pixels = scaled.astype(f"float{tensor.datatype.removeprefix('FP')}")
         if pixel_axes(tensor.dims) == "CHW":
             pixels = pixels.transpose(2, 0, 1)
+        # Triton's client sends the buffer as it lies in memory; a transposed view has another order.
         return np.ascontiguousarray(pixels).reshape((1,) * (len(tensor.dims) - 3) + pixels.shape)
+
+
+def request_values(request: Request, options: TritonOptions) -> dict[str, Value]:
+    """The request's values by input role; fields that it leaves unset are left out.
+
+    Raises:
+        ContractError: BAD_REQUEST if the request sets something that no tensor takes.
+    """
+    mapped = dict(options.inputs.named())
+    found = {**_parts(request, options, mapped), **_settings(request), **_decoding(request.decoding)}
+    if "decoding" in mapped:
+        found["decoding"] = _as_json(request.decoding, options)
+    elif request.decoding.extra:
+        named = ", ".join(request.decoding.extra)
+        raise _bad_request(f"decoding.extra sets {named}, but the model has no tensor for it: map inputs.decoding")
+    accepted = {*mapped, *_NO_TENSOR_NEEDED, *options.ignore, *(DECODING if "decoding" in mapped else ())}
+    # Refused rather than dropped: a temperature, say, that has no effect would make the measurement wrong.
+    for role in found:
+        if role not in accepted:
+            raise _bad_request(
+                f"the request sets {role}, but {options.title} has no tensor for it: leave it out, map inputs.{role},"
+                " or add it to the option ignore"
+            )
+    return found
+
+
+def _parts(request: Request, options: TritonOptions, mapped: Mapping[str, str]) -> dict[str, Value]:
+    """The carrier, and the typed instruction, which is appended to a typed question if it has no tensor of its own."""
+    carrier, *others = request.parts
+    typed = [part for part in others if isinstance(part, str)]
+    if len(typed) < len(others):
+        raise _bad_request(
+            f"the request has {len(request.parts)} parts, several of them media: send one carrier, then the instruction"
+        )
+    found: dict[str, Value] = {}
+    if isinstance(carrier, AudioClip):
+        found = {"audio": carrier, "sample_rate": carrier.sample_rate, "audio_length": len(carrier.samples)}
+    elif isinstance(carrier, Image.Image):
+        found = {"image": carrier}
+    elif "instruction" in mapped or not typed:
+        found = {"text": carrier}
+    else:
+        return {"text": options.text_separator.join([carrier, *typed])}
+    if typed:
+        # Next to audio or an image the text tensor is free, and takes the instruction.
+        role = "text" if "text" in mapped and "instruction" not in mapped else "instruction"
+        found[role] = options.text_separator.join(typed)
+    return found
+
+
+def _settings(request: Request) -> dict[str, Value]:
+    found: dict[str, Value] = {"output": request.output.value}
+    if request.system_prompt:
+        found["system_prompt"] = request.system_prompt
+    if request.language:
+        found["language"] = request.language
+    if request.voice and request.output is Modality.SPEECH:
+        found["voice"] = request.voice
+    if request.words_per_minute is not None and request.output is Modality.SPEECH:
+        found["words_per_minute"] = request.words_per_minute
+    return found
+
+
+def _decoding(requested: DecodingOptions) -> dict[str, Value]:
+    values = {
+        "max_tokens": requested.max_new_tokens,
+        "temperature": requested.temperature,
+        "top_p": requested.top_p,
+        "top_k": requested.top_k,
+        "repetition_penalty": requested.repetition_penalty,
+        "seed": requested.seed,
+        "beam_size": requested.beam_size,
+    }
+    return {role: value for role, value in values.items() if value is not None}
+
+
+def _as_json(requested: DecodingOptions, options: TritonOptions) -> str:
+    """One JSON object: the defaults of the options, the request's fields, and its extra ones.
+
+    An extra value that is valid JSON is sent as JSON, any other as a string.
+    """
+    fields: dict[str, object] = {role: options.defaults[role] for role in DECODING if role in options.defaults}
+    fields.update(_decoding(requested))
+    for name, value in requested.extra.items():
+        try:
+            fields[name] = json.loads(value)
+        except json.JSONDecodeError:
+            fields[name] = value
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def _bad_request(text: str) -> ContractError:
+    return ContractError(Reason.BAD_REQUEST, text)

@@ -1,4 +1,4 @@
-"""Whether the options fit the model: a fault names the tensor, what it is, what was expected, and the key to mend."""
+"""Validates the options against the model's signature; an error names the tensor, what is expected, and the key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from omnigap_services.triton_server.tensors import (
     NUMBERS,
     Signature,
     Tensor,
-    one_element,
+    holds_one_element,
     pixel_axes,
     sample_axis,
     scalar_array,
@@ -23,23 +23,24 @@ _SAMPLES = (*FLOATS, "INT16")
 _PIXELS = (*FLOATS, "UINT8")
 _COUNTS = ("input_tokens", "output_tokens", "audio_tokens", "sample_rate", "audio_length")
 
-# What is sent where a request has nothing for the role, and no default is set: text of no length, a clip of no samples.
-_EMPTY_FITS = (*CARRIERS, "instruction", "system_prompt", "sample_rate", "audio_length", "output", "decoding")
+# Roles that may be empty without a default: an empty text or a clip without samples is a valid input. A number has no
+# empty value, and the model would read a zero as a setting.
+_MAY_BE_EMPTY = (*CARRIERS, "instruction", "system_prompt", "sample_rate", "audio_length", "output", "decoding")
 
 
 def validate_options(options: TritonOptions, signature: Signature) -> None:
     """Compares every mapped tensor with the model.
 
     Raises:
-        OptionsError: it lists every fault at once.
+        OptionsError: with all errors at once.
     """
-    faults = [*_faults_in_inputs(options, signature), *_faults_in_outputs(options, signature)]
-    if faults:
+    errors = [*_input_errors(options, signature), *_output_errors(options, signature)]
+    if errors:
         where = f"model {signature.model!r} version {signature.version} at {options.url}"
-        raise OptionsError(f"service {SERVICE}: the options do not fit {where}: {'; '.join(faults)}")
+        raise OptionsError(f"service {SERVICE}: the options do not fit {where}: {'; '.join(errors)}")
 
 
-def _faults_in_inputs(options: TritonOptions, signature: Signature) -> Iterator[str]:
+def _input_errors(options: TritonOptions, signature: Signature) -> Iterator[str]:
     tensors = {tensor.name: tensor for tensor in signature.inputs}
     for role, name in options.inputs.named():
         key = f"inputs.{role}"
@@ -47,56 +48,54 @@ def _faults_in_inputs(options: TritonOptions, signature: Signature) -> Iterator[
             yield _missing(key, name, "input", signature.inputs)
             continue
         tensor = tensors[name]
-        if fault := _misfit(role, tensor):
-            yield f"{key} = {name!r}: {fault}"
+        if error := _input_misfit(role, tensor):
+            yield f"{key} = {name!r}: {error}"
         elif role in options.defaults:
-            yield from _unfilled(f"defaults.{role}", tensor, options.defaults[role])
-        elif not tensor.optional and role not in _EMPTY_FITS:
-            yield (
-                f"the tensor {tensor} is required by the model, and not every request has a {role}: set defaults.{role}"
-            )
+            yield from _value_errors(f"defaults.{role}", tensor, options.defaults[role])
+        elif not tensor.optional and role not in _MAY_BE_EMPTY:
+            yield (f"the tensor {tensor} is required, but not every request has a {role}: set defaults.{role}")
     for name, value in options.constants.items():
         if name not in tensors:
             yield _missing("constants", name, "input", signature.inputs)
         else:
-            yield from _unfilled(f"constants.{name}", tensors[name], value)
+            yield from _value_errors(f"constants.{name}", tensors[name], value)
     mapped = dict(options.inputs.named())
     for role in options.defaults:
         if role not in mapped and not (role in DECODING and "decoding" in mapped):
-            yield f"defaults.{role} is set, and no tensor takes it: set inputs.{role}"
+            yield f"defaults.{role} is set, but no tensor takes it: set inputs.{role}"
     fed = {*mapped.values(), *options.constants}
     for tensor in signature.inputs:
         if tensor.name not in fed and not tensor.optional:
-            yield f"the tensor {tensor} is required by the model, and nothing feeds it: name it in inputs or constants"
+            yield f"the tensor {tensor} is required, but nothing sets it: map it in inputs or constants"
 
 
-def _faults_in_outputs(options: TritonOptions, signature: Signature) -> Iterator[str]:
+def _output_errors(options: TritonOptions, signature: Signature) -> Iterator[str]:
     tensors = {tensor.name: tensor for tensor in signature.outputs}
     named = [(f"outputs.{role}", role, name) for role, name in options.outputs.named()]
     named += [(f"diagnostics.{what}", "diagnostics", name) for what, name in options.diagnostics.items()]
     for key, role, name in named:
         if name not in tensors:
             yield _missing(key, name, "output", signature.outputs)
-        elif fault := _misfit_out(role, tensors[name]):
-            yield f"{key} = {name!r}: {fault}"
+        elif error := _output_misfit(role, tensors[name]):
+            yield f"{key} = {name!r}: {error}"
 
 
 def _missing(key: str, name: str, kind: str, tensors: tuple[Tensor, ...]) -> str:
-    there = ", ".join(str(tensor) for tensor in tensors) or "none"
-    return f"{key} names the tensor {name!r}, and the model has no such {kind} (it has: {there})"
+    known = ", ".join(str(tensor) for tensor in tensors) or "none"
+    return f"{key} names the tensor {name!r}, but the model has no such {kind} (it has: {known})"
 
 
-def _unfilled(key: str, tensor: Tensor, value: bool | int | float | str) -> Iterator[str]:
+def _value_errors(key: str, tensor: Tensor, value: bool | int | float | str) -> Iterator[str]:
     try:
-        if not one_element(tensor.dims):
+        if not holds_one_element(tensor.dims):
             raise ValueError(f"the tensor {tensor} takes more than one value")
         scalar_array(tensor, value)
     except (ValueError, KeyError) as error:
         yield f"{key} does not fit the tensor {tensor}: {error}"
 
 
-def _misfit(role: str, tensor: Tensor) -> str:
-    """What is wrong with feeding a role to a tensor; empty where nothing is."""
+def _input_misfit(role: str, tensor: Tensor) -> str:
+    """Why a tensor cannot take a role; empty if it can."""
     if role == "audio":
         return _media_misfit(tensor, _SAMPLES, "[-1]", sample_axis(tensor.dims) is not None)
     if role == "image":
@@ -105,7 +104,8 @@ def _misfit(role: str, tensor: Tensor) -> str:
     return _scalar_misfit(tensor, known)
 
 
-def _misfit_out(role: str, tensor: Tensor) -> str:
+def _output_misfit(role: str, tensor: Tensor) -> str:
+    """Why a tensor cannot hold a role; empty if it can."""
     if role == "audio":
         return _media_misfit(tensor, _SAMPLES, "[-1]", sample_axis(tensor.dims) is not None)
     if role in _TEXTS:
@@ -114,22 +114,22 @@ def _misfit_out(role: str, tensor: Tensor) -> str:
 
 
 def _media_misfit(tensor: Tensor, numbers: tuple[str, ...], shape: str, fits: bool) -> str:
-    if fault := _datatype_misfit(tensor, (*numbers, "BYTES")):
-        return fault
+    if error := _datatype_misfit(tensor, (*numbers, "BYTES")):
+        return error
     if tensor.datatype == "BYTES":
-        return _shape_misfit(tensor, "[1]", one_element(tensor.dims))
+        return _shape_misfit(tensor, "[1]", holds_one_element(tensor.dims))
     return _shape_misfit(tensor, shape, fits)
 
 
 def _scalar_misfit(tensor: Tensor, known: tuple[str, ...]) -> str:
-    return _datatype_misfit(tensor, known) or _shape_misfit(tensor, "[1]", one_element(tensor.dims))
+    return _datatype_misfit(tensor, known) or _shape_misfit(tensor, "[1]", holds_one_element(tensor.dims))
 
 
 def _datatype_misfit(tensor: Tensor, known: tuple[str, ...]) -> str:
     if tensor.datatype in known:
         return ""
-    return f"the tensor is {tensor}, and datatype {' or '.join(known)} is expected: name another tensor"
+    return f"the tensor is {tensor}, but datatype {' or '.join(known)} is expected: name another tensor"
 
 
 def _shape_misfit(tensor: Tensor, expected: str, fits: bool) -> str:
-    return "" if fits else f"the tensor is {tensor}, and a shape as {expected} is expected: name another tensor"
+    return "" if fits else f"the tensor is {tensor}, but a shape such as {expected} is expected: name another tensor"

@@ -1,4 +1,4 @@
-"""Responses read without a server: what no model of these tests sends."""
+"""Responses that no model of these tests sends, read without a server."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from omnigap_services.triton_server.outputs import OutputReader
         (["a\ufffd\ufffd", "a한"], ["a", "한", ""]),
         (["so\ufffd"], ["so", "\ufffd"]),
     ],
-    ids=["two tokens", "three tokens", "never whole"],
+    ids=["two tokens", "three tokens", "incomplete"],
 )
-def test_a_character_of_several_tokens_waits_for_its_last_in_texts_so_far(sent: list[str], pieces: list[str]) -> None:
+def test_a_character_of_several_tokens_is_sent_whole_from_cumulative_texts(sent: list[str], pieces: list[str]) -> None:
     options = TritonOptions(model="m", outputs={"text": "out"}, text_out="so_far")  # type: ignore[arg-type]
     reader = OutputReader(options, Modality.TEXT)
-    found = [reader.take({"out": np.array([text.encode()], dtype=object)}).text for text in sent]
-    assert [*found, reader.rest().text] == pieces
+    found = [reader.add({"out": np.array([text.encode()], dtype=object)}).text for text in sent]
+    assert [*found, reader.finish().text] == pieces

@@ -1,4 +1,4 @@
-"""Faults of the model, of Triton and of the way to it, told in the contract's reasons."""
+"""Errors of the model, of Triton and of the connection, mapped to the contract's reasons."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import grpc
 import numpy as np
 import pytest
 from served import Served
-from triton_options import FILES, OMNI, STREAM
-from triton_process import MODELS, PATIENCE_S, Triton
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.triton_server.adapter import TritonAdapter
+from tests.services.triton_server.triton_options import FILES, OMNI, STREAM
+from tests.services.triton_server.triton_process import MODELS, PATIENCE_S, Triton
 
 OnTriton = Callable[..., Served]
 
@@ -44,7 +44,7 @@ def waiting(name: str) -> pb.GenerateRequest:
         ("refuse Exceeds maximum queue size", Reason.RATE_LIMITED),
     ],
 )
-def test_an_error_of_a_unary_model_is_told_in_its_words(
+def test_an_error_of_a_unary_model_keeps_its_message(
     triton: Triton, on_triton: OnTriton, question: str, reason: Reason
 ) -> None:
     error = failure(on_triton(triton, OMNI), question)
@@ -61,7 +61,7 @@ def test_an_error_of_a_unary_model_is_told_in_its_words(
         ("fail 1 CUDA out of memory", Reason.OUT_OF_MEMORY),
     ],
 )
-def test_an_error_in_a_stream_is_told_in_its_words(
+def test_an_error_in_a_stream_keeps_its_message(
     triton: Triton, on_triton: OnTriton, question: str, reason: Reason
 ) -> None:
     service = on_triton(triton, STREAM)
@@ -73,7 +73,7 @@ def test_an_error_in_a_stream_is_told_in_its_words(
 
 
 @pytest.mark.parametrize("question", ["fail 1 after a word", "Hello"])
-def test_what_ended_is_let_go_by_the_server(own_triton: Triton, on_triton: OnTriton, question: str) -> None:
+def test_a_finished_request_does_not_stay_in_the_server(own_triton: Triton, on_triton: OnTriton, question: str) -> None:
     """A server that still holds a request when it is told to stop gives up after its exit timeout, with an error."""
     service = on_triton(own_triton, STREAM)
     if question == "Hello":
@@ -83,7 +83,7 @@ def test_what_ended_is_let_go_by_the_server(own_triton: Triton, on_triton: OnTri
     assert own_triton.stop() == 0
 
 
-def test_of_a_long_traceback_the_end_is_told(triton: Triton, on_triton: OnTriton) -> None:
+def test_the_error_has_the_end_of_a_long_traceback(triton: Triton, on_triton: OnTriton) -> None:
     service = on_triton(triton, OMNI)
     error = failure(service, f"raise {'and so on ' * 200}until the last word")
     assert "until the last word" in error.message
@@ -92,17 +92,17 @@ def test_of_a_long_traceback_the_end_is_told(triton: Triton, on_triton: OnTriton
     assert hidden.reason is Reason.OUT_OF_MEMORY
 
 
-def test_audio_that_nobody_could_play_is_an_error_of_the_model(triton: Triton, on_triton: OnTriton) -> None:
+def test_invalid_audio_is_a_model_error(triton: Triton, on_triton: OnTriton) -> None:
     assert failure(on_triton(triton, OMNI), "nan", output=Modality.SPEECH).reason is Reason.MODEL_ERROR
     noise = failure(on_triton(triton, FILES), "noise", output=Modality.SPEECH)
     assert noise.reason is Reason.MODEL_ERROR
     assert "audio_out" in noise.message
     change = failure(on_triton(triton, STREAM), "change the rate", output=Modality.SPEECH)
     assert change.reason is Reason.MODEL_ERROR
-    assert "16000 Hz after 8000 Hz" in change.message
+    assert "from 8000 to 16000 Hz" in change.message
 
 
-def test_what_no_tensor_takes_is_refused_with_the_key_to_set(triton: Triton, on_triton: OnTriton) -> None:
+def test_a_field_without_a_tensor_is_refused_with_the_key_to_set(triton: Triton, on_triton: OnTriton) -> None:
     service = on_triton(triton, STREAM)
     for fields, key in (
         ({"decoding": pb.Decoding(temperature=0.0)}, "inputs.temperature"),
@@ -118,11 +118,11 @@ def test_what_no_tensor_takes_is_refused_with_the_key_to_set(triton: Triton, on_
     assert lenient.ask("Hello", decoding=pb.Decoding(temperature=0.0)).text == "Hello"
 
 
-def test_an_instruction_that_no_tensor_takes_is_refused(triton: Triton, on_triton: OnTriton) -> None:
+def test_an_instruction_without_a_tensor_is_refused(triton: Triton, on_triton: OnTriton) -> None:
     inputs = {"audio": "pcm", "output": "mode"}
-    deaf = on_triton(triton, STREAM, inputs=inputs, constants={"prompt": ""})
+    audio_only = on_triton(triton, STREAM, inputs=inputs, constants={"prompt": ""})
     clip = AudioClip(np.full(100, 0.1, np.float32), 16_000)
-    error = failure(deaf, clip, "One word.")
+    error = failure(audio_only, clip, "One word.")
     assert error.reason is Reason.BAD_REQUEST
     assert "inputs.instruction" in error.message
 
@@ -136,7 +136,7 @@ def test_a_value_that_its_tensor_does_not_hold_is_refused(triton: Triton, on_tri
 
 
 @pytest.mark.parametrize(("options", "name"), [(OMNI, "slow"), (STREAM, "stuck")], ids=["unary", "decoupled"])
-def test_silence_beyond_the_timeout_ends_and_cancels_the_call(
+def test_silence_beyond_timeout_s_cancels_the_call(
     triton: Triton, on_triton: OnTriton, options: dict[str, object], name: str
 ) -> None:
     error = failure(on_triton(triton, options, timeout_s=1.0), f"wait {name}")
@@ -157,7 +157,7 @@ def test_a_cancelled_call_is_cancelled_upstream(
     assert service.ask("rate 8000" if options is OMNI else "well").text
 
 
-def test_a_deadline_that_passes_cancels_upstream(triton: Triton, on_triton: OnTriton) -> None:
+def test_a_missed_deadline_cancels_upstream(triton: Triton, on_triton: OnTriton) -> None:
     service = on_triton(triton, STREAM)
     with pytest.raises(grpc.RpcError) as failed:
         list(service.stub.Generate(waiting("late"), timeout=1.0))
@@ -166,7 +166,7 @@ def test_a_deadline_that_passes_cancels_upstream(triton: Triton, on_triton: OnTr
 
 
 @pytest.mark.parametrize("options", [OMNI, STREAM], ids=["unary", "decoupled"])
-def test_a_server_that_dies_in_a_call_is_away(
+def test_a_server_that_dies_during_a_call_is_unavailable(
     own_triton: Triton, on_triton: OnTriton, options: dict[str, object]
 ) -> None:
     service = on_triton(own_triton, options, max_retries=1)
@@ -190,7 +190,7 @@ def test_a_server_that_comes_back_is_found_again(own_triton: Triton, on_triton: 
         again.kill()
 
 
-def test_a_model_that_is_unloaded_is_away(own_triton: Triton, on_triton: OnTriton) -> None:
+def test_an_unloaded_model_is_unavailable(own_triton: Triton, on_triton: OnTriton) -> None:
     unary, decoupled = on_triton(own_triton, OMNI), on_triton(own_triton, STREAM)
     with own_triton.client() as client:
         client.unload_model("omni")
@@ -199,7 +199,7 @@ def test_a_model_that_is_unloaded_is_away(own_triton: Triton, on_triton: OnTrito
         assert failure(service, "Hello").reason is Reason.UPSTREAM_UNAVAILABLE
 
 
-def test_a_newer_version_does_not_answer_in_the_name_of_the_old_one(
+def test_a_newer_version_does_not_answer_under_the_digest_of_the_old_one(
     triton: Triton, on_triton: OnTriton, tmp_path: Path
 ) -> None:
     repository = tmp_path / "repository"
@@ -226,7 +226,7 @@ def test_a_model_whose_process_dies_is_an_error(own_triton: Triton, on_triton: O
     assert error.reason in (Reason.MODEL_ERROR, Reason.UPSTREAM_UNAVAILABLE)
 
 
-def test_a_server_that_is_not_there_is_named_with_the_key_to_set() -> None:
+def test_the_error_for_a_missing_server_names_its_address_and_url() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"127.0.0.1:{free.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""The configurations of the documentation can be read, and the example's files are those that its README names."""
+"""The documented configurations are valid, and the example has the files that its README names."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import tomllib
 from typing import Any
 
 import pytest
-from triton_env import EXAMPLE, ROOT
 
 from omnigap_services.triton_server.options import Inputs, Outputs, TritonOptions, read_triton_options
+from tests.services.triton_server.triton_env import EXAMPLE, ROOT
 
 PAGE = (ROOT / "docs" / "models" / "triton.md").read_text(encoding="utf-8")
 BLOCKS = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
@@ -21,8 +21,8 @@ def test_a_documented_configuration_is_read(options: dict[str, Any]) -> None:
 
 
 def test_every_option_and_role_is_documented() -> None:
-    told = set(re.findall(r"`([a-z_0-9]+)`", PAGE))
-    assert {*TritonOptions.model_fields, *Inputs.model_fields, *Outputs.model_fields} <= told
+    documented = set(re.findall(r"`([a-z_0-9]+)`", PAGE))
+    assert {*TritonOptions.model_fields, *Inputs.model_fields, *Outputs.model_fields} <= documented
 
 
 def test_the_example_s_readme_names_its_files() -> None:
