@@ -36,7 +36,7 @@ MISFITS: list[tuple[str, dict[str, Any], str]] = [
     (
         "inputs",
         {"top_k": "picture"},
-        r"inputs\.top_k = 'picture': .*shape as \[1\] is expected",
+        r"inputs\.top_k = 'picture': .*shape such as \[1\] is expected",
     ),
     (
         "inputs",
@@ -48,7 +48,7 @@ MISFITS: list[tuple[str, dict[str, Any], str]] = [
     ("outputs", {"audio": "tokens"}, r"outputs\.audio = 'tokens': the tensor is tokens INT32 \[1\], but datatype"),
     ("outputs", {"sample_rate": "confidence"}, r"outputs\.sample_rate = 'confidence': .*confidence FP32 \[1\]"),
     ("diagnostics", {"x": "nil"}, r"diagnostics\.x names the tensor 'nil'.*no such output"),
-    ("diagnostics", {"x": "pair"}, r"diagnostics\.x = 'pair': the tensor is pair FP32 \[2\].*shape as \[1\]"),
+    ("diagnostics", {"x": "pair"}, r"diagnostics\.x = 'pair': the tensor is pair FP32 \[2\].*shape such as \[1\]"),
     ("diagnostics", {"x": "answer"}, r"diagnostics\.x = 'answer': the tensor is answer BYTES \[1\]"),
     ("constants", {"nil": 1}, r"constants names the tensor 'nil'.*no such input"),
     ("constants", {"speech": 1, "pair": 2}, r"constants names the tensor 'pair'"),
