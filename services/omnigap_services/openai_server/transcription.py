@@ -39,7 +39,7 @@ class TranscriptionOptions(EndpointOptions):
         language: used if the request names none.
         languages: languages of the model, as BCP-47 tags; items in another language are refused, regions are ignored.
             Empty: any.
-        send_language: tell the server the language.
+        send_language: send the language to the server.
         response_format: `verbose_json` has statistics; some models support `json` only.
         extra_body: further form fields; part of the digest and shown to everyone, so no place for a secret.
     """
@@ -161,9 +161,11 @@ class TranscriptionAdapter(Adapter):
         options = self._options
         given = {"language": language} if options.send_language else {}
         response = await self._connection.client.audio.transcriptions.with_raw_response.create(
+            # Servers take the format from the file's name.
             file=("clip.wav", encode_wav(encode_pcm16(samples), _SAMPLE_RATE), "audio/wav"),
             model=options.model,
             response_format=options.response_format,
+            # Greedy; OpenAI's whisper-1 still raises the temperature itself where it is unsure.
             temperature=0.0,
             extra_body={**given, **options.extra_body},
         )

@@ -137,6 +137,7 @@ def _load_model(options: QwenOmniOptions, weights: Weights, family: Family, plac
         options.allow_missing_weights,
         advice=", or set speech to false if it belongs to the talker" if options.speech else "",
         config=config,
+        # Other weight files are pickles, which can run code.
         use_safetensors=True,
         local_files_only=True,
         **placement.load_arguments(),

@@ -67,6 +67,7 @@ class PromptBuilder:
             if not (clips or images):
                 raise
             raise ContractError(Reason.BAD_MEDIA, f"the checkpoint's processor refuses the media: {error}") from error
+        # The processor has expanded each placeholder to as many tokens as the medium takes.
         ids = inputs["input_ids"][0]
         return Prompt(
             ids,
@@ -108,6 +109,7 @@ def thinker_inputs(prompts: Sequence[Prompt], pad_id: int, device: Any, dtype: t
     Args:
         device, dtype: of the thinker; ids and masks stay int64.
     """
+    # Generation continues each row at its right end, so padding is on the left.
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.full((len(prompts), longest), pad_id, dtype=torch.long)
     mask = torch.zeros_like(ids)

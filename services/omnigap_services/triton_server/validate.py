@@ -63,9 +63,10 @@ def _input_errors(options: TritonOptions, signature: Signature) -> Iterator[str]
     for role in options.defaults:
         if role not in mapped and not (role in DECODING and "decoding" in mapped):
             yield f"defaults.{role} is set, but no tensor takes it: set inputs.{role}"
-    fed = {*mapped.values(), *options.constants}
+    # Triton itself would refuse every request that lacks a required input.
+    written = {*mapped.values(), *options.constants}
     for tensor in signature.inputs:
-        if tensor.name not in fed and not tensor.optional:
+        if tensor.name not in written and not tensor.optional:
             yield f"the tensor {tensor} is required, but nothing sets it: map it in inputs or constants"
 
 

@@ -80,7 +80,7 @@ def test_a_transcript_has_the_diagnostics_of_the_default_service(recogniser: tup
 def test_a_transcript_does_not_depend_on_the_batch(recogniser: tuple[str, Served]) -> None:
     _, served = recogniser
     clips = [clip(seconds, seed) for seed, seconds in enumerate((0.03, 0.9, 1.1, 1.6, 1.9, 2.7))]
-    alone = [served.ask(each).text for each in clips]
+    single = [served.ask(each).text for each in clips]
     found: dict[int, str] = {}
 
     def ask(number: int) -> None:
@@ -91,7 +91,7 @@ def test_a_transcript_does_not_depend_on_the_batch(recogniser: tuple[str, Served
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert [found[number] for number in range(len(clips))] == alone
+    assert [found[number] for number in range(len(clips))] == single
 
 
 def test_the_language_is_forced_if_the_family_supports_it_and_otherwise_refused(recogniser: tuple[str, Served]) -> None:
@@ -200,7 +200,7 @@ def test_a_batch_that_does_not_fit_is_halved(built: Built, hosted: Host, monkeyp
     adapter = HfAsrAdapter({"model": str(built(tiny_asr.wav2vec2))})
     served = hosted(adapter)
     clips = [clip(1.5, seed) for seed in range(5)]
-    alone = [served.ask(each).text for each in clips]
+    single = [served.ask(each).text for each in clips]
     model, sizes = adapter._recogniser.model, []
     forward = model.forward
 
@@ -229,7 +229,7 @@ def test_a_batch_that_does_not_fit_is_halved(built: Built, hosted: Host, monkeyp
             pass
 
     adapter.generate([Turn(number) for number in range(5)])  # type: ignore[misc]
-    assert sorted(written) == list(enumerate(alone))
+    assert sorted(written) == list(enumerate(single))
     assert sizes == [5, 2, 3, 1, 2]
 
 

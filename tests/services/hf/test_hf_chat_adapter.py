@@ -188,7 +188,7 @@ def test_thinking_is_separate_from_the_answer(llama: Served) -> None:
 
 def test_concurrent_calls_get_the_same_answers_as_single_ones(llama: Served) -> None:
     questions = [f"{QUESTION} {'and so on ' * number}" for number in range(8)]
-    alone = [llama.ask(question, decoding=SHORT).text for question in questions]
+    single = [llama.ask(question, decoding=SHORT).text for question in questions]
     found: dict[str, object] = {}
 
     def ask(question: str) -> None:
@@ -199,8 +199,8 @@ def test_concurrent_calls_get_the_same_answers_as_single_ones(llama: Served) -> 
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert [found[question].text for question in questions] == alone  # type: ignore[attr-defined]
-    assert len(set(alone)) > 4
+    assert [found[question].text for question in questions] == single  # type: ignore[attr-defined]
+    assert len(set(single)) > 4
 
 
 def test_it_runs_as_in_its_container(built: Built, serve: Serve) -> None:

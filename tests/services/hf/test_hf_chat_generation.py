@@ -175,9 +175,9 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_sent_twice(
 ) -> None:
     adapter = loaded(built(tiny_chat.llama))
     questions = ["Who?", "What?", "When?", "Where?", "Why?"]
-    alone = [texts(adapter, [RecordedTurn(question)])[0] for question in questions]
+    single = [texts(adapter, [RecordedTurn(question)])[0] for question in questions]
     sizes = limit_memory(adapter, monkeypatch, room=2, steps=steps)
-    assert texts(adapter, [RecordedTurn(question) for question in questions]) == alone
+    assert texts(adapter, [RecordedTurn(question) for question in questions]) == single
     assert sizes == [5, 2, 3, 1, 2]
 
 
@@ -248,9 +248,9 @@ def test_a_longer_question_in_the_batch_does_not_shorten_an_answer(built: Built,
             (text, turn.completion.output_tokens) for text, turn in zip(found, turns, strict=True) if turn.completion
         ]
 
-    alone = [answers([question])[0] for question in questions]
-    assert [count for _, count in alone] == [24, 10]
-    assert answers(questions) == alone
+    single = [answers([question])[0] for question in questions]
+    assert [count for _, count in single] == [24, 10]
+    assert answers(questions) == single
 
 
 def test_max_audio_seconds_beyond_the_processors_window_is_refused(built: Built) -> None:

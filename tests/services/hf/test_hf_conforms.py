@@ -20,12 +20,12 @@ from omnigap_services.hf.tts.adapter import TtsAdapter
 
 
 async def check(address: str, warned: Collection[str] = ()) -> int:
-    """Nothing fails, and nothing warns that may not; gives how many checks passed."""
+    """Checks that nothing fails and only `warned` checks warn; returns the number of passed checks."""
     found = await conform(address)
-    told = {status: [r for r in found.results if r.status is status] for status in Status}
-    assert told[Status.FAILED] == []
-    assert {result.check for result in told[Status.WARNING]} <= set(warned)
-    return len(told[Status.PASSED])
+    by_status = {status: [r for r in found.results if r.status is status] for status in Status}
+    assert by_status[Status.FAILED] == []
+    assert {result.check for result in by_status[Status.WARNING]} <= set(warned)
+    return len(by_status[Status.PASSED])
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ async def test_hf_tts_conforms(builder: Any, built: Built, host: Serve) -> None:
 async def test_hf_asr_conforms(builder: Any, built: Built, host: Serve) -> None:
     options = {"model": str(built(builder)), "max_batch_size": 2, "max_new_tokens": 4}
     adapter: Adapter = HfAsrAdapter(options)
-    # What it hears in the suite's noise is its own affair, and may be nothing.
+    # Its transcript of the suite's noise may be empty.
     assert await check(await host(adapter), warned=["declared-conditions-answer"]) >= 30

@@ -1,4 +1,4 @@
-"""Builds tiny ears of random weights in real architectures, with tokenizers and feature extractors, offline."""
+"""Builds tiny ASR models with random weights in real architectures, with tokenizers and feature extractors, offline."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def whisper(folder: Path) -> Path:
     config.decoder_start_token_id = ids["<|startoftranscript|>"]
     config.suppress_tokens = [ids[name] for name in names[1:]]
     config.do_sample, config.temperature = True, 3.0
-    config._from_model_config = False  # else it is made anew from the model's config
+    config._from_model_config = False  # else it is derived from the model's config again
     model.save_pretrained(folder)
-    ears = WhisperFeatureExtractor(feature_size=16, chunk_length=30)
-    WhisperProcessor(feature_extractor=ears, tokenizer=tokenizer).save_pretrained(folder)
+    extractor = WhisperFeatureExtractor(feature_size=16, chunk_length=30)
+    WhisperProcessor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
     return folder
 
 
@@ -104,7 +104,7 @@ def _wav2vec2(folder: Path, norm: str) -> Path:
     letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ'"]
     (folder / "letters.json").write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
     tokenizer = Wav2Vec2CTCTokenizer(str(folder / "letters.json"))
-    ears = Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer", do_normalize=True)
+    extractor = Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer", do_normalize=True)
     config = Wav2Vec2Config(
         vocab_size=len(letters),
         hidden_size=16,
@@ -124,7 +124,7 @@ def _wav2vec2(folder: Path, norm: str) -> Path:
     model = Wav2Vec2ForCTC(config)
     spread(model)
     model.save_pretrained(folder)
-    Wav2Vec2Processor(feature_extractor=ears, tokenizer=tokenizer).save_pretrained(folder)
+    Wav2Vec2Processor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
     return folder
 
 
@@ -169,8 +169,8 @@ def parakeet_ctc(folder: Path) -> Path:
     model = ParakeetForCTC(config)
     spread(model)
     model.save_pretrained(folder)
-    ears = ParakeetFeatureExtractor(feature_size=16)
-    ParakeetProcessor(feature_extractor=ears, tokenizer=tokenizer).save_pretrained(folder)
+    extractor = ParakeetFeatureExtractor(feature_size=16)
+    ParakeetProcessor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
     return folder
 
 
@@ -189,18 +189,18 @@ def parakeet_tdt(folder: Path) -> Path:
     model = ParakeetForTDT(config)
     spread(model)
     model.generation_config.decoder_start_token_id = vocabulary["<blank>"]
-    # The durations' logits stand behind those of the tokens.
+    # The logits of the durations follow those of the tokens.
     model.generation_config.suppress_tokens = [len(vocabulary) + step for step in range(len(config.durations))]
     model.generation_config._from_model_config = False
     model.save_pretrained(folder)
-    ears = ParakeetFeatureExtractor(feature_size=16)
-    processor = ParakeetProcessor(feature_extractor=ears, tokenizer=tokenizer, decoder_type="tdt")
+    extractor = ParakeetFeatureExtractor(feature_size=16)
+    processor = ParakeetProcessor(feature_extractor=extractor, tokenizer=tokenizer, decoder_type="tdt")
     processor.save_pretrained(folder)
     return folder
 
 
 def moonshine(folder: Path) -> Path:
-    """Moonshine, which hears samples and no spectrogram."""
+    """Moonshine, which takes samples instead of a spectrogram."""
     torch.manual_seed(0)
     from tiny_chat import BOS, EOS, tokenizer
 
@@ -221,8 +221,8 @@ def moonshine(folder: Path) -> Path:
     model = MoonshineForConditionalGeneration(config)
     spread(model)
     model.save_pretrained(folder)
-    ears = Wav2Vec2FeatureExtractor(return_attention_mask=True, do_normalize=False)
-    Wav2Vec2Processor(feature_extractor=ears, tokenizer=words).save_pretrained(folder)
+    extractor = Wav2Vec2FeatureExtractor(return_attention_mask=True, do_normalize=False)
+    Wav2Vec2Processor(feature_extractor=extractor, tokenizer=words).save_pretrained(folder)
     return folder
 
 
@@ -264,7 +264,7 @@ def canary(folder: Path) -> Path:
 
 
 def qwen3_asr(folder: Path) -> Path:
-    """Qwen3-ASR, a language model that hears; its language is written before the answer."""
+    """Qwen3-ASR, a speech language model; it writes the language before the text."""
     torch.manual_seed(0)
     from tiny_chat import EOS, PAD, text_sizes, tokenizer
 
@@ -296,8 +296,8 @@ def qwen3_asr(folder: Path) -> Path:
     model = Qwen3ASRForConditionalGeneration(config)
     spread(model)
     model.save_pretrained(folder)
-    ears = Qwen3ASRFeatureExtractor(feature_size=16)
-    Qwen3ASRProcessor(feature_extractor=ears, tokenizer=words, chat_template=_QWEN3_ASR_TEMPLATE).save_pretrained(
+    extractor = Qwen3ASRFeatureExtractor(feature_size=16)
+    Qwen3ASRProcessor(feature_extractor=extractor, tokenizer=words, chat_template=_QWEN3_ASR_TEMPLATE).save_pretrained(
         folder
     )
     return folder

@@ -28,7 +28,7 @@ EMBEDDING = 8
 def vits(folder: Path, speakers: int = 1, **reading: bool) -> Path:
     """A VITS as MMS-TTS has it: lower-case letters, apostrophe, hyphen and space, no digits, no punctuation."""
     torch.manual_seed(0)
-    letters = ["|", *"abcdefghijklmnopqrstuvwxyz'- "]  # the first stands between letters
+    letters = ["|", *"abcdefghijklmnopqrstuvwxyz'- "]  # the first is the blank between letters
     vocabulary = folder / "letters.json"
     vocabulary.write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
     reads = {"normalize": True, "phonemize": False, "is_uroman": False, **reading}
@@ -84,7 +84,7 @@ def vits_of_phonemes(folder: Path) -> Path:
 
 
 def speecht5(folder: Path) -> Path:
-    """SpeechT5 with an alphabet of its own; its vocoder and the embeddings of two speakers lie beside it."""
+    """SpeechT5 with its own alphabet, a vocoder, and speaker embeddings in files."""
     torch.manual_seed(0)
     text = "".join(map(chr, range(ord("a"), ord("z") + 1)))
     spoken = io.BytesIO()
@@ -126,8 +126,8 @@ def speecht5(folder: Path) -> Path:
             weight.mul_(3.0)
         model.speech_decoder_postnet.prob_out.bias.fill_(-2.0)  # it would end at once
     model.save_pretrained(folder)
-    ears = SpeechT5FeatureExtractor(num_mel_bins=8)
-    SpeechT5Processor(feature_extractor=ears, tokenizer=tokenizer).save_pretrained(folder)
+    extractor = SpeechT5FeatureExtractor(num_mel_bins=8)
+    SpeechT5Processor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
     vocoder = SpeechT5HifiGanConfig(
         model_in_dim=8,
         sampling_rate=16_000,

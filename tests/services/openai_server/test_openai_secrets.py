@@ -34,8 +34,8 @@ def keyed(monkeypatch: pytest.MonkeyPatch, chat: ChatServer, through: Through) -
 
 def echoing(handler: Handler, body: dict[str, Any]) -> None:
     """A server that echoes the key in its error and in a header."""
-    said = handler.headers["Authorization"]
-    handler.send(json.dumps({"error": {"message": f"no access with {said}"}}).encode(), 401, {"X-Echo": said})
+    key = handler.headers["Authorization"]
+    handler.send(json.dumps({"error": {"message": f"no access with {key}"}}).encode(), 401, {"X-Echo": key})
 
 
 def echoing_text(handler: Handler, body: dict[str, Any]) -> None:
@@ -102,9 +102,9 @@ def test_debug_logs_do_not_have_the_key(chat: ChatServer, logged: Callable[..., 
         with contextlib.suppress(ContractError):
             service.ask(QUESTION)
     assert chat.asked[-1].headers["authorization"] == f"Bearer {KEY}"
-    said = log.read_text()
-    assert "DEBUG" in said
-    assert KEY not in said
+    text = log.read_text()
+    assert "DEBUG" in text
+    assert KEY not in text
 
 
 def test_a_failed_start_does_not_log_the_key(chat: ChatServer, logged: Callable[..., tuple[Served, Path]]) -> None:

@@ -79,11 +79,11 @@ def test_every_carrier_is_answered_in_text_and_in_speech(served: Served, output:
 
 def test_concurrent_calls_get_the_same_answers_as_single_ones(served: Served) -> None:
     calls = [(parts, output) for parts in QUESTIONS for output in (Modality.TEXT, Modality.SPEECH)] * 2
-    alone = [served.ask(*parts, output=output) for parts, output in calls[:6]] * 2
+    single = [served.ask(*parts, output=output) for parts, output in calls[:6]] * 2
     with ThreadPoolExecutor(len(calls)) as pool:
         together = list(pool.map(lambda call: served.ask(*call[0], output=call[1]), calls))
-    assert [reply.text for reply in together] == [reply.text for reply in alone]
-    for several, one in zip(together, alone, strict=True):
+    assert [reply.text for reply in together] == [reply.text for reply in single]
+    for several, one in zip(together, single, strict=True):
         assert several.complete.diagnostics == one.complete.diagnostics
         if one.audio is not None and several.audio is not None:
             np.testing.assert_array_equal(several.audio.samples, one.audio.samples)

@@ -71,8 +71,8 @@ def test_the_prompt_has_the_requests_media_and_no_others(adapter: QwenOmniAdapte
 def test_input_tokens_are_counted_without_the_batchs_padding(adapter: QwenOmniAdapter) -> None:
     short, long = (Request((text,), Modality.TEXT) for text in ("Hi", "Hi, and a good deal more than that."))
     together = ask(adapter, short, long)
-    alone = [ask(adapter, request)[0] for request in (short, long)]
-    assert [turn.done.input_tokens for turn in together] == [turn.done.input_tokens for turn in alone]
+    single = [ask(adapter, request)[0] for request in (short, long)]
+    assert [turn.done.input_tokens for turn in together] == [turn.done.input_tokens for turn in single]
     assert together[1].done.input_tokens - together[0].done.input_tokens > 10
 
 

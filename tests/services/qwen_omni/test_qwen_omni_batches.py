@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def test_texts_do_not_depend_on_the_batch(adapter: QwenOmniAdapter, written: list[Recorded]) -> None:
-    alone = ask_each(adapter, eight(Modality.TEXT))
-    assert [turn.text for turn in written] == [turn.text for turn in alone]
-    assert [turn.done for turn in written] == [turn.done for turn in alone]
-    assert len({turn.text for turn in alone}) > 5, "the answers should depend on the questions"
+    single = ask_each(adapter, eight(Modality.TEXT))
+    assert [turn.text for turn in written] == [turn.text for turn in single]
+    assert [turn.done for turn in written] == [turn.done for turn in single]
+    assert len({turn.text for turn in single}) > 5, "the answers should depend on the questions"
 
 
 def test_codes_and_waves_do_not_depend_on_the_batch(adapter: QwenOmniAdapter, spoken: list[Recorded]) -> None:
-    alone = ask_each(adapter, eight(Modality.SPEECH))
-    assert [turn.text for turn in spoken] == [turn.text for turn in alone]
+    single = ask_each(adapter, eight(Modality.SPEECH))
+    assert [turn.text for turn in spoken] == [turn.text for turn in single]
     # The completion holds the codes' checksum.
-    assert [turn.done for turn in spoken] == [turn.done for turn in alone]
-    for several, one in zip(spoken, alone, strict=True):
+    assert [turn.done for turn in spoken] == [turn.done for turn in single]
+    for several, one in zip(spoken, single, strict=True):
         np.testing.assert_array_equal(several.audio, one.audio)
-    assert len({turn.done.diagnostics["codec_crc32"] for turn in alone}) > 5
+    assert len({turn.done.diagnostics["codec_crc32"] for turn in single}) > 5
 
 
 def test_a_speech_answer_has_the_text_of_the_text_answer(written: list[Recorded], spoken: list[Recorded]) -> None:

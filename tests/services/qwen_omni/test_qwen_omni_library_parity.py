@@ -97,7 +97,7 @@ def test_a_sampled_text_depends_on_its_seed_and_not_on_the_batch(adapter: QwenOm
     def asked(seed: int) -> Request:
         return Request(("Say it.",), Modality.TEXT, decoding=DecodingOptions(temperature=1.5, seed=seed))
 
-    alone = [ask(adapter, asked(seed))[0].text for seed in (0, 1, 2)]
+    single = [ask(adapter, asked(seed))[0].text for seed in (0, 1, 2)]
     together = ask(adapter, *(asked(seed) for seed in (0, 1, 2)), *eight(Modality.TEXT))
-    assert [turn.text for turn in together[:3]] == alone
-    assert len(set(alone)) == 3
+    assert [turn.text for turn in together[:3]] == single
+    assert len(set(single)) == 3

@@ -74,7 +74,7 @@ def test_an_error_in_a_stream_keeps_its_message(
 
 @pytest.mark.parametrize("question", ["fail 1 after a word", "Hello"])
 def test_a_finished_request_does_not_stay_in_the_server(own_triton: Triton, on_triton: OnTriton, question: str) -> None:
-    """A server that still holds a request when it is told to stop gives up after its exit timeout, with an error."""
+    """A server that still holds a request when it is stopped ends with an error after its exit timeout."""
     service = on_triton(own_triton, STREAM)
     if question == "Hello":
         assert service.ask(question).text == question

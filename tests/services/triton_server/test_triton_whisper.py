@@ -43,16 +43,16 @@ def test_transcripts_equal_those_of_the_asr_service(
     embedded = serve("asr", {"padding_s": 0})
     with concurrent.futures.ThreadPoolExecutor(len(clips)) as pool:
         together = list(pool.map(scorer.ask, clips))
-    for text, clip, heard in zip(SENTENCES, clips, together, strict=True):
-        expected, alone = embedded.ask(clip), scorer.ask(clip)
-        assert heard.text == alone.text == expected.text, text
-        assert heard.text
-        told, known = heard.complete.diagnostics, expected.complete.diagnostics
-        assert set(known) <= set(told)
+    for text, clip, reply in zip(SENTENCES, clips, together, strict=True):
+        expected, single = embedded.ask(clip), scorer.ask(clip)
+        assert reply.text == single.text == expected.text, text
+        assert reply.text
+        found, known = reply.complete.diagnostics, expected.complete.diagnostics
+        assert set(known) <= set(found)
         for name in known:
-            assert told[name] == pytest.approx(known[name], rel=0.02, abs=0.002), (text, name)
-        assert heard.complete.usage.output_tokens == expected.complete.usage.output_tokens
-        assert heard.complete.detected_language == "en"
+            assert found[name] == pytest.approx(known[name], rel=0.02, abs=0.002), (text, name)
+        assert reply.complete.usage.output_tokens == expected.complete.usage.output_tokens
+        assert reply.complete.detected_language == "en"
     assert len({reply.text for reply in together}) == len(SENTENCES)
 
 
@@ -60,9 +60,9 @@ def test_a_clip_longer_than_the_window_is_transcribed_to_its_end(scorer: Served,
     first, last = say(SENTENCES[2]), say(SENTENCES[0])
     pause = np.zeros(16_000, dtype=np.float32)
     middle = [part for _ in range(7) for part in (first.samples, pause)]
-    heard = scorer.ask(AudioClip(np.concatenate([*middle, last.samples]), 16_000))
-    assert heard.complete.diagnostics["duration_s"] > 20
-    assert "france" in heard.text
+    reply = scorer.ask(AudioClip(np.concatenate([*middle, last.samples]), 16_000))
+    assert reply.complete.diagnostics["duration_s"] > 20
+    assert "france" in reply.text
 
 
 def test_silence_has_an_empty_transcript_and_an_unknown_language_is_refused(
