@@ -59,7 +59,7 @@ def read_answer(payload: str, audio_format: str, speech: bool) -> ChatAnswer:
     try:
         found = json.loads(payload)
     except ValueError as error:
-        # A lost connection behind a gateway can end in a truncated body with status 200.
+        # A body that was truncated on its way still has status 200.
         text = f"the server's answer is not valid JSON, maybe truncated ({error}); it begins {payload[:80]!r}"
         raise ContractError(Reason.UPSTREAM_UNAVAILABLE, text) from None
     choices = found.get("choices") if isinstance(found, dict) else None

@@ -109,7 +109,7 @@ class Connection:
                     raise
                 _log.info("waiting %.0f s more (wait_s): %s", left, error.message)
             time.sleep(min(_POLL_S, max(0.0, end - time.monotonic())))
-        # Only a warning: some servers accept other names than they list.
+        # Only a warning: a server may accept other names than it lists.
         if names and self._options.model not in names:
             _log.warning("the server lists %s, but not the model %r", ", ".join(names[:8]), self._options.model)
 
