@@ -20,7 +20,7 @@ SILENCE_PEAK = 1e-4
 _PCM16_ZERO_PEAK = 0.5 / 32_768
 
 
-def clip_of(request: Request) -> Samples:
+def single_clip(request: Request) -> Samples:
     """The one clip of a request to an ASR scorer. Anything that could steer the transcript is refused.
 
     Raises:
@@ -76,7 +76,7 @@ def is_silent(samples: Samples) -> bool:
     return not len(samples) or float(np.abs(samples).max()) < _PCM16_ZERO_PEAK
 
 
-def speed_of(words_per_minute: float, own: float, speeds: tuple[float, float]) -> float:
+def speed_for(words_per_minute: float, own: float, speeds: tuple[float, float]) -> float:
     """The factor on a voice's own rate that gives the requested rate.
 
     Args:
@@ -93,7 +93,7 @@ def speed_of(words_per_minute: float, own: float, speeds: tuple[float, float]) -
     return words_per_minute / own
 
 
-def serving(asked: str, known: Iterable[str]) -> str | None:
+def match_language(asked: str, known: Iterable[str]) -> str | None:
     """The tag of a list that matches a requested language: the same tag, else the first with the same language.
 
     So `pt-BR` matches a request for `pt` or `pt-PT`, and `pt` matches one for `pt-BR`. None if there is no match.

@@ -13,9 +13,10 @@ import polars as pl
 import pytest
 from chat_server import MODEL, ChatServer
 from running import COMMAND, Setting, item
-from triton_env import NoTritonError
-from triton_options import OMNI
-from triton_process import Triton
+
+from tests.services.triton_server.triton_env import NoTritonError
+from tests.services.triton_server.triton_options import OMNI
+from tests.services.triton_server.triton_process import Triton
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("torch", "transformers", "torchvision", "accelerate")

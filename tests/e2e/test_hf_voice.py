@@ -34,11 +34,11 @@ def voice(tmp_path: Path) -> Path:
 
     let_torchvision_import()
     sys.path.append(str(Path(__file__).parents[1] / "services" / "hf"))
-    import tiny_voices
+    import tiny_tts
 
     folder = tmp_path / "tiny-vits"
     folder.mkdir()
-    return tiny_voices.vits(folder)
+    return tiny_tts.vits(folder)
 
 
 async def test_questions_are_voiced_by_hf_tts_and_answers_heard_by_the_embedded_scorer(

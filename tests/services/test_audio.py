@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from omnigap_services.audio import serving
+from omnigap_services.audio import match_language
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from omnigap_services.audio import serving
 def test_the_same_tag_is_preferred_to_another_one_of_the_language(
     requested: str, known: list[str], expected: str | None
 ) -> None:
-    assert serving(requested, known) == expected
+    assert match_language(requested, known) == expected

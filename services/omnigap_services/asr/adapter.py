@@ -11,7 +11,7 @@ from omnigap.vocabulary import Condition, FinishReason, Modality
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
 from omnigap_services.asr.engine import AsrEngine, Transcript
 from omnigap_services.asr.options import AsrOptions
-from omnigap_services.audio import clip_of
+from omnigap_services.audio import single_clip
 from omnigap_services.options import read_options
 from omnigap_services.source import source_hash
 
@@ -50,7 +50,7 @@ class AsrAdapter(Adapter):
                 continue
             # Checked per turn: an exception in the pass below would fail the whole batch.
             try:
-                samples = clip_of(turn.request)
+                samples = single_clip(turn.request)
                 language = self._engine.language_code(turn.request.language)
             except ContractError as error:
                 turn.fail(error)

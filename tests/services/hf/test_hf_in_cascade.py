@@ -1,4 +1,4 @@
-"""The same model by itself and as a cascade's LLM, in one run of real processes: the positive control."""
+"""The same model directly and as the LLM of a cascade, in one run of real processes: the positive control."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Build = Callable[[Path], Path]
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
 
-@pytest.mark.skipif(not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so nothing can hear")
-async def test_a_model_is_measured_beside_a_cascade_of_itself(tmp_path: Path, built: Callable[[Build], Path]) -> None:
-    """Whisper, the model and espeak against the model alone: both answer text and images alike."""
-    mind = {"model": str(built(llava)), "name": "tiny", "max_new_tokens": 12, "device": "cpu", "dtype": "float32"}
+@pytest.mark.skipif(not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so there is no ASR")
+async def test_a_model_is_measured_next_to_a_cascade_of_itself(tmp_path: Path, built: Callable[[Build], Path]) -> None:
+    """A cascade of Whisper, the model and espeak gives the same answers to text and images as the model itself."""
+    llm = {"model": str(built(llava)), "name": "tiny", "max_new_tokens": 12, "device": "cpu", "dtype": "float32"}
     services = {
         "espeak": {},
         "asr": {},
-        "tiny": {"service": "hf-chat", "options": mind},
+        "tiny": {"service": "hf-chat", "options": llm},
         "helped": {"service": "cascade", "options": {"llm": "@tiny", "tts": "@espeak", "name": "helped"}},
         "control": {
             "service": "cascade",
