@@ -11,7 +11,7 @@ from omnigap.vocabulary import REFERENCE, Modality
 from omnigap_services.adapter import NATIVE, Card, Completion, Request, Turn
 from omnigap_services.cascade.llm import LlmAnswer
 from omnigap_services.cascade.tts import AudioOut
-from omnigap_services.demo import counting
+from omnigap_services.demo import arithmetic
 from omnigap_services.demo.arithmetic import solve
 from omnigap_services.demo.choices import find_choices, pick
 from omnigap_services.demo.retrieval import Retriever, read_facts
@@ -84,13 +84,15 @@ class LookupModel:
 
         Marks, beeps and dots have no words, so recognition could not bring them to `answer`.
         """
-        if not counting.asks_to_count("\n".join(part for part in request.parts[1:] if isinstance(part, str))):
+        if not arithmetic.asks_to_count("\n".join(part for part in request.parts[1:] if isinstance(part, str))):
             return None
         carrier = request.carrier
         if isinstance(carrier, str):
-            count = counting.count_marks(carrier)
+            count = arithmetic.count_marks(carrier)
         else:
-            count = counting.count_beeps(carrier) if isinstance(carrier, AudioClip) else counting.count_dots(carrier)
+            count = (
+                arithmetic.count_beeps(carrier) if isinstance(carrier, AudioClip) else arithmetic.count_dots(carrier)
+            )
         return LlmAnswer(str(count), Completion(diagnostics={"match_score": 1.0}))
 
     def answer(self, turn: Turn, question: Request, out: AudioOut) -> LlmAnswer:

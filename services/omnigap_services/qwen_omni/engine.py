@@ -16,8 +16,7 @@ from omnigap_services.qwen_omni.answer import Answer
 from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import thinker_inputs
 from omnigap_services.qwen_omni.talker import Frame, HiddenStates, Talker
-from omnigap_services.torch_utils.generation import StopRows, seeded
-from omnigap_services.torch_utils.oom import split_on_oom
+from omnigap_services.torch_utils.generation import StopRows, seeded, split_on_oom
 
 
 def batches(lengths: Sequence[int], max_batch_size: int, max_batch_tokens: int) -> list[tuple[int, ...]]:

@@ -19,8 +19,7 @@ from omnigap_services.hf.asr.loading import LoadedRecogniser, load_recogniser
 from omnigap_services.hf.asr.recogniser import SAMPLE_RATE, SERVICE, HfAsrOptions, Segment
 from omnigap_services.options import read_options
 from omnigap_services.source import source_hash
-from omnigap_services.torch_utils.generation import CancellationHook, GenerationCancelledError
-from omnigap_services.torch_utils.oom import split_on_oom
+from omnigap_services.torch_utils.generation import CancellationHook, GenerationCancelledError, split_on_oom
 
 # Shorter clips are padded with zeros to 0.1 s: convolutional feature extractors need a minimum of samples.
 _MIN_SAMPLES = SAMPLE_RATE // 10

@@ -21,7 +21,7 @@ from omnigap_services.hf.chat.streaming import TurnWriter
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.server.lifecycle import default_warm_up
 from omnigap_services.source import source_hash
-from omnigap_services.torch_utils.oom import split_on_oom
+from omnigap_services.torch_utils.generation import split_on_oom
 
 # Two tokens run both the prompt pass and a cached step; a full answer could take minutes.
 _WARM_UP_TOKENS = 2

@@ -14,8 +14,7 @@ from omnigap_services.hf.tts.text import spell_out
 from omnigap_services.hf.tts.voice import SERVICE, TtsOptions, Utterance
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.source import source_hash
-from omnigap_services.torch_utils.generation import CancellationHook, GenerationCancelledError, seeded
-from omnigap_services.torch_utils.oom import split_on_oom
+from omnigap_services.torch_utils.generation import CancellationHook, GenerationCancelledError, seeded, split_on_oom
 
 # Range of factors on the voice's own rate, as in `TtsOptions.speed`.
 _SPEEDS = (0.2, 5.0)

@@ -9,7 +9,7 @@ import pytest
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_services.failures import is_out_of_memory
-from omnigap_services.torch_utils.oom import split_on_oom
+from omnigap_services.torch_utils.generation import split_on_oom
 
 torch = pytest.importorskip("torch", reason="NOT TESTED: torch is not installed")
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from omnigap.media import AudioClip
-from omnigap_services.demo.counting import asks_to_count, count_beeps, count_dots, count_marks
+from omnigap_services.demo.arithmetic import asks_to_count, count_beeps, count_dots, count_marks
 
 INSTRUCTION = "Count the marks, dots or beeps and answer with the number."
 
