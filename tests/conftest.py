@@ -31,6 +31,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     if collection_path.is_dir():
         return collection_path.relative_to(TESTS).as_posix() in NOT_FAST if TESTS in collection_path.parents else None
+    if collection_path.suffix != ".py":
+        return None
     return True if _NEEDS.search(collection_path.read_text(encoding="utf-8")) else None
 
 
