@@ -46,7 +46,7 @@ OWN = " own text"
 TWO_PASS = " two-pass"
 
 PERCEPTION, INPUT_REASONING, INPUT = "perception", "input_reasoning", "input"
-OUTPUT_MODE, VOICING_AND_HEARING, OUTPUT = "output_mode", "voicing_and_hearing", "output"
+OUTPUT_MODE, SYNTHESIS_AND_ASR, OUTPUT = "output_mode", "synthesis_and_asr", "output"
 GAP = "gap"
 
 
@@ -71,7 +71,7 @@ def waterfall(
     - perception: the model's answer to its own transcript or reading of the carrier, typed, minus the reference;
     - input_reasoning: the direct answer minus that (both together `input` where there is no two-pass control);
     - output_mode: the own text of the speech answer minus the text answer to the same input;
-    - voicing_and_hearing: the heard answer minus its own text (both together `output` where there is no own text).
+    - synthesis_and_asr: the heard answer minus its own text (both together `output` where there is no own text).
 
     Args:
         results: must hold `own_text_score` for the last two steps to be told apart. An own text that is empty is a
@@ -120,7 +120,7 @@ def chain(scores: ModelScores, condition: str, reference: str) -> list[Step]:
             points.append((INPUT, text))
     if condition != text:
         if at_hand(condition + OWN):
-            points += [(OUTPUT_MODE, condition + OWN), (VOICING_AND_HEARING, condition)]
+            points += [(OUTPUT_MODE, condition + OWN), (SYNTHESIS_AND_ASR, condition)]
         else:
             points.append((OUTPUT, condition))
     if not all(name in scores.conditions for _, name in points):

@@ -43,7 +43,7 @@ def test_the_steps_add_up_to_the_gap_exactly(graded: bool, cluster_size: int) ->
 def test_a_spoken_question_with_a_spoken_answer_has_four_steps() -> None:
     results = with_own_text(drawn(80))
     found = steps(waterfall(results, MissingRule(), OPTIONS, two_pass(results)), "s2s")
-    assert list(found) == ["perception", "input_reasoning", "output_mode", "voicing_and_hearing", "gap"]
+    assert list(found) == ["perception", "input_reasoning", "output_mode", "synthesis_and_asr", "gap"]
 
 
 def test_without_controls_and_own_text_the_steps_are_input_and_output() -> None:
@@ -69,7 +69,7 @@ def test_step_audios_published_fall_is_split_into_words_and_hearing() -> None:
             rows.append(row if own is None else {**row, "own_text_score": float(i < own * n)})
     found = steps(waterfall(table(rows), MissingRule(), OPTIONS), "s2s")
     assert found["output_mode"] == pytest.approx(-0.4287, abs=4e-4)
-    assert found["voicing_and_hearing"] == pytest.approx(-0.0378, abs=4e-4)
+    assert found["synthesis_and_asr"] == pytest.approx(-0.0378, abs=4e-4)
 
 
 def test_the_chain_stands_on_the_items_that_have_all_of_it() -> None:
@@ -106,7 +106,7 @@ def test_an_own_text_that_is_empty_is_a_wrong_answer_and_refuses_nothing() -> No
     """Five of 100 answers have no word beside their speech: words meant for voice lose 5 points, voicing gains 5."""
     frame = waterfall(spoken([("", None)] * 4 + [(" ", 0.0)]), MissingRule(), OPTIONS)
     found = steps(frame, "t2s")
-    assert found == pytest.approx({"output_mode": -0.05, "voicing_and_hearing": 0.05, "gap": 0.0})
+    assert found == pytest.approx({"output_mode": -0.05, "synthesis_and_asr": 0.05, "gap": 0.0})
     assert frame["lacking"].to_list() == [0, 0, 0]
 
 

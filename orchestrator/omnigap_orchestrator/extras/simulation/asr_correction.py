@@ -12,13 +12,13 @@ from scipy import special
 
 from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
-from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, Powered, ppi_difference, ppi_mean
+from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, PpiEstimate, ppi_difference, ppi_mean
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, Corrected, correct
 from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SpokenScenario:
     """Spoken answers with a known accuracy, heard by a scorer that errs; with `reference`, their gap to text answers.
 
     The scorer's q1 and q0 are measured on `clips` gold and as many wrong answers; with `labels`, people judge so many
@@ -45,29 +45,31 @@ def _singles(items: int) -> tuple[int, ...]:
     return (1,) * items
 
 
-HEARD = (
-    Heard("400 items", _singles(400), 0.7, 0.88, 0.96),
-    Heard("100 items, 20 clips", _singles(100), 0.8, 0.9, 0.95, clips=20),
-    Heard("20 items", _singles(20), 0.7, 0.9, 0.97),
-    Heard("20 items, near the ceiling", _singles(20), 0.95, 0.97, 0.98),
-    Heard("50 items, at the ceiling", _singles(50), 0.99, 0.98, 0.98),
-    Heard("10 clusters of 5, near the ceiling", (5,) * 10, 0.97, 0.98, 0.98, clustered=0.3),
-    Heard("8 clusters of 20", (20,) * 8, 0.7, 0.9, 0.97, clustered=0.2),
-    Heard("gap, 400 items", _singles(400), 0.7, 0.9, 0.97, reference=0.75),
-    Heard("gap, 20 items near the ceiling", _singles(20), 0.95, 0.97, 0.98, reference=0.97),
-    Heard("gap, 10 clusters of 5 near the ceiling", (5,) * 10, 0.97, 0.97, 0.98, reference=0.99, clustered=0.3),
-    Heard("500 items, 60 labels", _singles(500), 0.7, 0.88, 0.96, labels=60),
-    Heard("500 items, 20 labels drawn by chance", _singles(500), 0.9, 0.98, 0.98, labels=20, stratified=False),
-    Heard("10 clusters of 14, 40 labels", (14,) * 10, 0.87, 0.95, 0.97, clustered=0.2, labels=40),
-    Heard("gap, 140 items, 40 labels", _singles(140), 0.87, 0.95, 0.97, reference=0.9, labels=40),
+SPOKEN = (
+    SpokenScenario("400 items", _singles(400), 0.7, 0.88, 0.96),
+    SpokenScenario("100 items, 20 clips", _singles(100), 0.8, 0.9, 0.95, clips=20),
+    SpokenScenario("20 items", _singles(20), 0.7, 0.9, 0.97),
+    SpokenScenario("20 items, near the ceiling", _singles(20), 0.95, 0.97, 0.98),
+    SpokenScenario("50 items, at the ceiling", _singles(50), 0.99, 0.98, 0.98),
+    SpokenScenario("10 clusters of 5, near the ceiling", (5,) * 10, 0.97, 0.98, 0.98, clustered=0.3),
+    SpokenScenario("8 clusters of 20", (20,) * 8, 0.7, 0.9, 0.97, clustered=0.2),
+    SpokenScenario("gap, 400 items", _singles(400), 0.7, 0.9, 0.97, reference=0.75),
+    SpokenScenario("gap, 20 items near the ceiling", _singles(20), 0.95, 0.97, 0.98, reference=0.97),
+    SpokenScenario(
+        "gap, 10 clusters of 5 near the ceiling", (5,) * 10, 0.97, 0.97, 0.98, reference=0.99, clustered=0.3
+    ),
+    SpokenScenario("500 items, 60 labels", _singles(500), 0.7, 0.88, 0.96, labels=60),
+    SpokenScenario("500 items, 20 labels drawn by chance", _singles(500), 0.9, 0.98, 0.98, labels=20, stratified=False),
+    SpokenScenario("10 clusters of 14, 40 labels", (14,) * 10, 0.87, 0.95, 0.97, clustered=0.2, labels=40),
+    SpokenScenario("gap, 140 items, 40 labels", _singles(140), 0.87, 0.95, 0.97, reference=0.9, labels=40),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class HeardCoverage:
+class SpokenCoverage:
     """What came of the draws of one row; shares in [0, 1]."""
 
-    heard: Heard
+    heard: SpokenScenario
     draws: int
     coverage: float
     raw_bias: float
@@ -81,7 +83,9 @@ class HeardCoverage:
         return monte_carlo_error(self.coverage, self.draws)
 
 
-def simulate_heard(heard: Heard, draws: int, seed: int, options: IntervalOptions | None = None) -> HeardCoverage:
+def simulate_spoken(
+    heard: SpokenScenario, draws: int, seed: int, options: IntervalOptions | None = None
+) -> SpokenCoverage:
     """Draws answers, what the scorer says of them and what it says of the clips, and counts what the interval holds."""
     options = options or IntervalOptions(draws=999)
     rng = np.random.default_rng([seed, *heard.name.encode()])
@@ -93,7 +97,7 @@ def simulate_heard(heard: Heard, draws: int, seed: int, options: IntervalOptions
         truth, base = _answers(heard, cluster, rng)
         said = np.where(truth > 0, rng.random(len(truth)) < heard.q1, rng.random(len(truth)) >= heard.q0)
         scores = said.astype(np.float64)
-        found: Corrected | Powered
+        found: Corrected | PpiEstimate
         if heard.labels:
             found, by = _labelled(heard, scores, truth, base, cluster, rng), "ppi"
         else:
@@ -103,7 +107,7 @@ def simulate_heard(heard: Heard, draws: int, seed: int, options: IntervalOptions
         raw[index] = float((scores if base is None else scores - base).mean())
         estimate[index], width[index] = found.estimate, found.high - found.low
         methods[by] += 1
-    return HeardCoverage(
+    return SpokenCoverage(
         heard,
         draws,
         covered / draws,
@@ -114,7 +118,9 @@ def simulate_heard(heard: Heard, draws: int, seed: int, options: IntervalOptions
     )
 
 
-def _answers(heard: Heard, cluster: IntArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray | None]:
+def _answers(
+    heard: SpokenScenario, cluster: IntArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray | None]:
     """Whether the spoken answers are right, and the text answers to the same questions."""
     n, clusters = len(cluster), int(cluster.max()) + 1
     own = rng.standard_normal(clusters)[cluster] * math.sqrt(heard.clustered)
@@ -127,7 +133,7 @@ def _answers(heard: Heard, cluster: IntArray, rng: np.random.Generator) -> tuple
 
 
 def _corrected(
-    heard: Heard,
+    heard: SpokenScenario,
     scores: FloatArray,
     base: FloatArray | None,
     cluster: IntArray,
@@ -141,13 +147,13 @@ def _corrected(
 
 
 def _labelled(
-    heard: Heard,
+    heard: SpokenScenario,
     scores: FloatArray,
     truth: FloatArray,
     base: FloatArray | None,
     cluster: IntArray,
     rng: np.random.Generator,
-) -> Powered:
+) -> PpiEstimate:
     label, weight = np.full(len(scores), np.nan), np.ones(len(scores))
     stratum = scores.astype(np.int64) if heard.stratified else np.zeros(len(scores), dtype=np.int64)
     strata = np.unique(stratum)
@@ -159,7 +165,7 @@ def _labelled(
     return ppi_mean(sample) if base is None else ppi_difference(sample, Labelled.known(base, cluster))
 
 
-def markdown_of_heard(rows: Sequence[HeardCoverage]) -> str:
+def markdown_of_spoken(rows: Sequence[SpokenCoverage]) -> str:
     """The table of spoken scores for the documentation."""
     lines = [
         "| data | truth | q1, q0 | raw bias | bias | covered | +- (MC) | mean width | intervals used |",

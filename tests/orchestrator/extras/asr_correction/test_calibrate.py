@@ -43,7 +43,7 @@ async def test_what_is_misheard_shows_in_q1_and_not_in_q0(tmp_path: Path, host: 
     clips, _ = await measured(await a_setting(parrots, host, tmp_path))
     assert clips.schema == CALIBRATION_SCHEMA
     assert set(clips["outcome"]) == {"answered"}
-    gold = clips.filter(foil="gold")
+    gold = clips.filter(clip_kind="gold")
     assert dict(gold.select("truth", "scored_right").iter_rows()) == {c: c not in ("Paris", "Oslo") for c in CITIES}
     assert not clips.filter(~pl.col("truly_right"))["scored_right"].any()
     assert gold.filter(truth="Paris")["transcript"].item() == "Harris"
@@ -53,7 +53,7 @@ async def test_what_is_misheard_shows_in_q1_and_not_in_q0(tmp_path: Path, host: 
 async def test_every_voice_and_rate_of_the_run_says_every_text(tmp_path: Path, host: Serve) -> None:
     speech = {"carriers": {"speech": {"voices": ["ann", "bob"], "words_per_minute": [120, 240]}}}
     clips, _ = await measured(await a_setting(Parrots(), host, tmp_path, tables={**TEXT_IN, **speech}))
-    readings = clips.filter(foil="gold", truth="Oslo").select("voice", "words_per_minute").unique().height
+    readings = clips.filter(clip_kind="gold", truth="Oslo").select("voice", "words_per_minute").unique().height
     assert readings == 4
     assert clips["media"].n_unique() == 4 * clips["spoken"].n_unique()
 
@@ -103,7 +103,7 @@ async def test_a_clip_that_cannot_be_heard_has_failed_and_is_neither_right_nor_w
     assert set(lost["truth"]) == {"Oslo"}
     assert set(lost["error_reason"]) == {"BAD_MEDIA"}
     assert lost["scored_right"].null_count() == lost.height
-    assert clips.filter(outcome="answered", foil="gold").height == len(CITIES) - 1
+    assert clips.filter(outcome="answered", clip_kind="gold").height == len(CITIES) - 1
 
 
 async def test_the_report_gives_spoken_answers_corrected_beside_raw(tmp_path: Path, host: Serve) -> None:
@@ -121,7 +121,7 @@ async def test_the_report_gives_spoken_answers_corrected_beside_raw(tmp_path: Pa
     assert row["corrected_gap"] == pytest.approx(0.0)
     assert row["gap_low"] < 0 < row["gap_high"]
     page = setting.folder.report.read_text(encoding="utf-8")
-    assert "Spoken answers, corrected for the scorer" in page
+    assert "Spoken answers, corrected for ASR errors" in page
     assert "optimistic" in page
     assert "calibrated on 6 clips of gold answers" in page
 
@@ -184,12 +184,12 @@ async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were
     assert ended.code == 0, ended.err
     told = json.loads(ended.out)
     assert told["whole"]
-    rates: dict[str, Row] = {row["foil"]: row for row in told["rates"]}
+    rates: dict[str, Row] = {row["clip_kind"]: row for row in told["rates"]}
     assert rates["gold"]["estimate"] == pytest.approx(5 / 6)
-    assert rates["all_foils"]["estimate"] == 1.0
+    assert rates["all_wrong"]["estimate"] == 1.0
     ended = await orchestrate("run", "--config", setting.write(), folder=tmp_path)
     assert ended.code == 0, ended.err
-    assert "corrected for the scorer" in ended.out
+    assert "corrected for ASR errors" in ended.out
     ended = await orchestrate("calibrate", "--config", setting.write(), "--template", "So?", folder=tmp_path)
     assert ended.code == 1
     assert "--template 'So?' has no {answer}" in ended.err
@@ -207,7 +207,7 @@ async def test_the_command_takes_the_runs_own_configuration_and_items_narrowed_b
         ended = await orchestrate("calibrate", "--run-dir", folder.root, *flags, folder=tmp_path)
         assert ended.code == 0, ended.err
         assert "the configuration" in ended.err or "its configuration" in ended.err
-        return sorted(pl.read_parquet(folder.calibration).filter(foil="gold")["item_id"])
+        return sorted(pl.read_parquet(folder.calibration).filter(clip_kind="gold")["item_id"])
 
     every = [f"q{number}" for number in range(len(CITIES))]
     assert await calibrated() == every

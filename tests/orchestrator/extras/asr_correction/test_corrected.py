@@ -40,7 +40,7 @@ def row_of(frame: pl.DataFrame, condition: str) -> dict[str, object]:
 def test_both_ends_of_a_gap_between_spoken_answers_are_corrected() -> None:
     """.6 against .8: -.2 raw is -.2 / .7 corrected, and q1 and q0 enter by -(theta - theta') / J each."""
     row = row_of(calibrated(first_right(t2s=80, s2s=60), (ENTITY,), RULE, OPTIONS, reference="t2s"), "s2s")
-    assert row["heard"] == "both"
+    assert row["corrected_ends"] == "both"
     assert row["raw_gap"] == pytest.approx(-0.2)
     assert row["corrected_gap"] == pytest.approx(-0.2 / 0.7)
     by_rates = (0.2 / 0.7 / 0.7) ** 2 * sum(VARIANCES)
@@ -55,7 +55,7 @@ def test_a_gap_of_nothing_owes_the_calibration_nothing() -> None:
     scores = np.array([1.0] * 60 + [0.0] * 40)
     kind, cluster = np.zeros(100, dtype=np.int64), np.arange(100)
     swapped = np.roll(scores, 1)
-    assert correct(scores, kind, (ENTITY,), cluster, swapped, heard=(True, True)).calibration_se == 0.0
+    assert correct(scores, kind, (ENTITY,), cluster, swapped, transcribed=(True, True)).calibration_se == 0.0
     assert correct(scores, kind, (ENTITY,), cluster, swapped).calibration_se > 0.01
 
 
@@ -63,7 +63,7 @@ def test_a_written_answer_against_a_spoken_reference_has_the_reference_corrected
     """.9 written against .55 heard, which is (.55 - .2) / .7 = .5 corrected."""
     frame = calibrated(first_right(t2t=90, t2s=55), (ENTITY,), RULE, OPTIONS, reference="t2s")
     row = row_of(frame, "t2t")
-    assert row["heard"] == "reference"
+    assert row["corrected_ends"] == "reference"
     assert row["raw_gap"] == pytest.approx(0.35)
     assert row["corrected_gap"] == pytest.approx(0.4)
     v1, v0 = VARIANCES
@@ -71,11 +71,11 @@ def test_a_written_answer_against_a_spoken_reference_has_the_reference_corrected
     assert (row["raw"], row["corrected"], row["reason"]) == (0.9, None, None)
     own = row_of(frame, "t2s")
     assert own["corrected"] == pytest.approx(0.5)
-    assert (own["raw_gap"], own["corrected_gap"], own["heard"]) == (None, None, "condition")
+    assert (own["raw_gap"], own["corrected_gap"], own["corrected_ends"]) == (None, None, "condition")
 
 
 def clips(**kept: int) -> pl.DataFrame:
-    """20 gold answers and 20 foils of entities by each metric; so many of the gold ones are scored right."""
+    """20 gold answers and 20 wrong answers of entities by each metric; so many of the gold ones are scored right."""
     rows = [
         ("entity", metric, right, f"{metric} {right} {i}", right and i < count)
         for metric, count in kept.items()
@@ -178,7 +178,7 @@ def test_the_analysis_corrects_both_ends_where_its_reference_is_spoken() -> None
     assert [heard[name] for name in ("t2s", "s2s", "i2s")] == ["both", "condition", "both"]
     for condition in ("t2t", "t2s", "i2s"):
         row = row_of(found.frames["calibrated"], condition)
-        side = row["raw"] if row["heard"] == "reference" else row["corrected"]
+        side = row["raw"] if row["corrected_ends"] == "reference" else row["corrected"]
         assert row["corrected_gap"] == pytest.approx(side - row_of(found.frames["calibrated"], "s2s")["corrected"])
 
 

@@ -1,4 +1,4 @@
-"""The scorer as an instrument: rates with honest sizes, bands by foil, errors on words and answers, human labels."""
+"""The scorer as an key: rates with honest sizes, bands by clip_kind, errors on words and answers, human labels."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import polars as pl
 import pytest
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, analyse
-from omnigap_orchestrator.extras.asr_correction.hearing import GOLDS_SCHEMA, hearing
 from omnigap_orchestrator.extras.asr_correction.human import LABELS_SCHEMA, human
 from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence, calibrations_of, effective_size, rates
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import corrected
+from omnigap_orchestrator.extras.asr_correction.transcript_errors import GOLDS_SCHEMA, transcript_errors
 from tests.orchestrator.analysis.made_up_results import drawn, table
 
 OPTIONS = IntervalOptions()
 
 
 def clips(rows: list[tuple[str, str, str, bool]], answer_type: str = "entity") -> pl.DataFrame:
-    """Clips of (item, foil, what was said, scored right)."""
-    frame = pl.DataFrame(rows, schema=["item_id", "foil", "spoken", "scored_right"], orient="row")
+    """Clips of (item, clip_kind, what was said, scored right)."""
+    frame = pl.DataFrame(rows, schema=["item_id", "clip_kind", "spoken", "scored_right"], orient="row")
     return frame.with_columns(
         answer_type=pl.lit(answer_type),
         language=pl.lit("en"),
         outcome=pl.lit("answered"),
-        truly_right=pl.col("foil") == "gold",
+        truly_right=pl.col("clip_kind") == "gold",
         truth=pl.col("spoken"),
         transcript=pl.col("spoken"),
         voice=pl.lit(None, pl.String),
@@ -31,22 +31,22 @@ def clips(rows: list[tuple[str, str, str, bool]], answer_type: str = "entity") -
 
 
 def usual(errors: int = 4, n: int = 40) -> pl.DataFrame:
-    """As many gold answers, plain foils and sound-alikes; some golds lost, every fourth sound-alike taken for right."""
+    """As many gold answers, distractors and confusables; some golds lost, every fourth confusable taken for right."""
     golds = [(f"q{i}", "gold", f"gold {i}", i >= errors) for i in range(n)]
-    plain = [(f"q{i}", "plain", f"plain {i}", False) for i in range(n)]
-    alike = [(f"q{i}", "sound_alike", f"alike {i}", i % 4 == 0) for i in range(n)]
+    plain = [(f"q{i}", "distractor", f"plain {i}", False) for i in range(n)]
+    alike = [(f"q{i}", "confusable", f"alike {i}", i % 4 == 0) for i in range(n)]
     return clips([*golds, *plain, *alike])
 
 
 def test_q1_and_q0_are_told_by_kind_of_foil() -> None:
-    found = {row["foil"]: row for row in rates(usual(), OPTIONS).iter_rows(named=True)}
+    found = {row["clip_kind"]: row for row in rates(usual(), OPTIONS).iter_rows(named=True)}
     assert found["gold"]["quantity"] == "q1"
     assert found["gold"]["estimate"] == pytest.approx(0.9)
-    assert {name: found[name]["estimate"] for name in ("plain", "sound_alike", "all_foils")} == pytest.approx(
-        {"plain": 1.0, "sound_alike": 0.75, "all_foils": 0.875}
+    assert {name: found[name]["estimate"] for name in ("distractor", "confusable", "all_wrong")} == pytest.approx(
+        {"distractor": 1.0, "confusable": 0.75, "all_wrong": 0.875}
     )
     assert found["gold"]["low"] < 0.9 < found["gold"]["high"]
-    assert found["plain"]["low"] < 1.0 == found["plain"]["high"]
+    assert found["distractor"]["low"] < 1.0 == found["distractor"]["high"]
 
 
 def test_one_letter_said_for_thirty_items_is_one_text() -> None:
@@ -74,16 +74,16 @@ def test_clips_without_a_transcript_count_for_nothing() -> None:
         scored_right=pl.when(pl.col("item_id") != "q0").then("scored_right"),
     )
     (calibration,) = calibrations_of(lost)
-    assert calibration.right == 39
+    assert calibration.positives == 39
     assert calibration.q1 == pytest.approx(36 / 39)
 
 
 def test_the_band_takes_q0_from_one_kind_of_foil_and_falls_back_where_a_type_has_none() -> None:
-    assert calibrations_of(usual(), "plain")[0].q0 == 1.0
-    assert calibrations_of(usual(), "sound_alike")[0].q0 == pytest.approx(0.75)
-    without = usual().filter(pl.col("foil") != "sound_alike")
-    assert calibrations_of(without, "sound_alike")[0].q0 == 1.0
-    assert calibrations_of(usual().filter(foil="gold")) == ()
+    assert calibrations_of(usual(), "distractor")[0].q0 == 1.0
+    assert calibrations_of(usual(), "confusable")[0].q0 == pytest.approx(0.75)
+    without = usual().filter(pl.col("clip_kind") != "confusable")
+    assert calibrations_of(without, "confusable")[0].q0 == 1.0
+    assert calibrations_of(usual().filter(clip_kind="gold")) == ()
 
 
 def test_the_analysis_gives_corrected_scores_with_their_band() -> None:
@@ -91,10 +91,10 @@ def test_the_analysis_gives_corrected_scores_with_their_band() -> None:
     found = analyse(results, evidence={"asr_correction": AsrEvidence(clips=usual())})
     row = found.frames["calibrated"].filter(condition="t2s").row(0, named=True)
     assert row["corrected"] == pytest.approx(corrected(row["raw"], 0.875, 0.9))
-    assert row["corrected_plain"] == pytest.approx(corrected(row["raw"], 1.0, 0.9))
-    assert row["corrected_sound_alike"] == pytest.approx(corrected(row["raw"], 0.75, 0.9))
+    assert row["corrected_distractor"] == pytest.approx(corrected(row["raw"], 1.0, 0.9))
+    assert row["corrected_confusable"] == pytest.approx(corrected(row["raw"], 0.75, 0.9))
     t2t = results.filter(condition="t2t")["score"].mean()
-    assert row["gap_plain"] == pytest.approx(row["corrected_plain"] - t2t)
+    assert row["gap_distractor"] == pytest.approx(row["corrected_distractor"] - t2t)
     assert found.frames["accuracy"].equals(analyse(results).frames["accuracy"])
     assert found.to_json()["calibrated"]
 
@@ -115,7 +115,7 @@ def test_without_a_calibration_nothing_is_corrected_and_nothing_said_of_it() -> 
 
 
 def test_word_and_entity_errors_are_pooled_against_known_and_own_texts() -> None:
-    said = clips([("q1", "gold", "New York City", True), ("q1", "plain", "Moby Dick", False)]).with_columns(
+    said = clips([("q1", "gold", "New York City", True), ("q1", "distractor", "Moby Dick", False)]).with_columns(
         transcript=pl.Series(["new york city", "moby tick"])
     )
     results = pl.DataFrame(
@@ -131,7 +131,7 @@ def test_word_and_entity_errors_are_pooled_against_known_and_own_texts() -> None
     golds = pl.DataFrame(
         [("q1", "en", ["New York City", "NYC"]), ("q2", "en", ["Rome"])], schema=GOLDS_SCHEMA, orient="row"
     )
-    rows = hearing(results, golds, said).to_dicts()
+    rows = transcript_errors(results, golds, said).to_dicts()
     by_clip = next(row for row in rows if row["against"] == "calibration" and row["answer_type"] is None)
     assert (by_clip["wer_errors"], by_clip["wer_words"]) == (1, 5)
     assert by_clip["ne_fnr"] == pytest.approx(0.5)
@@ -156,7 +156,7 @@ def test_a_voice_that_loses_the_tail_of_its_text_covers_less_of_it() -> None:
         }
     )
     golds = pl.DataFrame([("q1", "en", ["Lima"]), ("q2", "en", ["Rome"])], schema=GOLDS_SCHEMA, orient="row")
-    (row,) = hearing(results, golds).to_dicts()
+    (row,) = transcript_errors(results, golds).to_dicts()
     # Articles are no words: it is lima capital of peru; it is rome.
     assert row["wer_words"] == 9
     assert row["coverage"] == pytest.approx(6 / 9)

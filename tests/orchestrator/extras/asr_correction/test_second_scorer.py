@@ -18,7 +18,7 @@ from omnigap_orchestrator.preflight import Status
 from omnigap_orchestrator.preflight.doctor import diagnose
 from omnigap_orchestrator.run import Changes, resume
 
-HEARING = RunScope.parse((), (), ("transcribe", "score"))
+TRANSCRIPT_ERRORS = RunScope.parse((), (), ("transcribe", "score"))
 
 
 async def with_second(parrots: Parrots, host: Serve, root: Path, other: Parrots) -> tuple[Setting, Double]:
@@ -74,9 +74,9 @@ async def test_transcribe_takes_a_second_scorer_for_good_and_asks_no_model(tmp_p
     await setting.drive()
     other = Parrots(misheard={"Madrid": "my grid"}, said=parrots.said)
     place = await host(Double(other.hear, name="other ears"))
-    summary = (await resume(setting.folder, HEARING, Silent(), Changes(second_scorer=(place,)))).to_json()
+    summary = (await resume(setting.folder, TRANSCRIPT_ERRORS, Silent(), Changes(second_scorer=(place,)))).to_json()
     assert summary["calibrated"][0]["second_scorer"] == pytest.approx(5 / 6)
-    again = (await resume(setting.folder, HEARING, Silent())).to_json()
+    again = (await resume(setting.folder, TRANSCRIPT_ERRORS, Silent())).to_json()
     assert again["calibrated"] == summary["calibrated"]
 
 
@@ -99,7 +99,7 @@ async def test_the_same_service_as_second_scorer_is_said_to_tell_nothing(tmp_pat
     setting = await a_setting(parrots, host, tmp_path, tables=tables, scorer=[place])
     await setting.drive(stages=["generate"])
     observer = Silent()
-    await resume(setting.folder, HEARING, observer)
+    await resume(setting.folder, TRANSCRIPT_ERRORS, observer)
     assert any("can tell nothing new" in note for note in observer.notes)
     assert len(ears.asked) == len(CITIES)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from omnigap_orchestrator.analysis import IntervalOptions
-from omnigap_orchestrator.extras.simulation.asr_correction import HEARD, Heard, simulate_heard
+from omnigap_orchestrator.extras.simulation.asr_correction import SPOKEN, SpokenScenario, simulate_spoken
 from omnigap_orchestrator.extras.simulation.claims import Claim, claims
 from omnigap_orchestrator.extras.simulation.coverage import (
     AGREEMENTS,
@@ -42,9 +42,9 @@ def test_intervals_cover_the_true_accuracy(scenario: Scenario) -> None:
     assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)
 
 
-@pytest.mark.parametrize("heard", HEARD, ids=lambda h: h.name)
-def test_intervals_of_spoken_scores_cover_the_truth(heard: Heard) -> None:
-    result = simulate_heard(heard, DRAWS, seed=7, options=IntervalOptions(draws=399))
+@pytest.mark.parametrize("heard", SPOKEN, ids=lambda h: h.name)
+def test_intervals_of_spoken_scores_cover_the_truth(heard: SpokenScenario) -> None:
+    result = simulate_spoken(heard, DRAWS, seed=7, options=IntervalOptions(draws=399))
     assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)
 
 
