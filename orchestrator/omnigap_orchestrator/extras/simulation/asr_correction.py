@@ -1,4 +1,4 @@
-"""How often intervals of spoken scores cover the truth: corrected ones, and those from human labels (PPI++)."""
+"""Coverage of the intervals of transcribed scores: Rogan-Gladen corrected ones, and PPI++ from human labels."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
 
 @dataclass(frozen=True, slots=True)
 class SpokenScenario:
-    """Spoken answers with a known accuracy, heard by a scorer that errs; with `reference`, their gap to text answers.
+    """Spoken answers of known accuracy, transcribed by a scorer with errors; with `reference`, their gap to text answers.
 
-    The scorer's q1 and q0 are measured on `clips` gold and as many wrong answers; with `labels`, people judge so many
-    of the answers instead, drawn evenly by what the scorer says or (not `stratified`) by chance.
+    Attributes:
+        sizes: items per cluster.
+        q1, q0: true rates of the scorer.
+        clustered: part of the variance of the latent difficulty that a cluster shares.
+        clips: gold answers, and as many wrong ones, that q1 and q0 are measured on.
+        labels: number of human labels; 0: the score is corrected by the calibration instead.
+        stratified: labels are drawn evenly from answers scored right and wrong; otherwise at random.
     """
 
     name: str
@@ -67,9 +72,9 @@ SPOKEN = (
 
 @dataclass(frozen=True, slots=True)
 class SpokenCoverage:
-    """What came of the draws of one row; shares in [0, 1]."""
+    """Results of one scenario over all draws; shares in [0, 1]."""
 
-    heard: SpokenScenario
+    scenario: SpokenScenario
     draws: int
     coverage: float
     raw_bias: float
@@ -84,56 +89,57 @@ class SpokenCoverage:
 
 
 def simulate_spoken(
-    heard: SpokenScenario, draws: int, seed: int, options: IntervalOptions | None = None
+    scenario: SpokenScenario, draws: int, seed: int, options: IntervalOptions | None = None
 ) -> SpokenCoverage:
-    """Draws answers, what the scorer says of them and what it says of the clips, and counts what the interval holds."""
+    """Draws answers, the scorer's verdicts on them and on the clips, and counts how often the interval covers the truth."""
     options = options or IntervalOptions(draws=999)
-    rng = np.random.default_rng([seed, *heard.name.encode()])
-    sizes = np.array(heard.sizes)
+    rng = np.random.default_rng([seed, *scenario.name.encode()])
+    sizes = np.array(scenario.sizes)
     cluster = np.repeat(np.arange(len(sizes)), sizes)
     covered, methods = 0, Counter[str]()
     raw, estimate, width = np.empty(draws), np.empty(draws), np.empty(draws)
     for index in range(draws):
-        truth, base = _answers(heard, cluster, rng)
-        said = np.where(truth > 0, rng.random(len(truth)) < heard.q1, rng.random(len(truth)) >= heard.q0)
+        truth, base = _answers(scenario, cluster, rng)
+        said = np.where(truth > 0, rng.random(len(truth)) < scenario.q1, rng.random(len(truth)) >= scenario.q0)
         scores = said.astype(np.float64)
         found: Corrected | PpiEstimate
-        if heard.labels:
-            found, by = _labelled(heard, scores, truth, base, cluster, rng), "ppi"
+        if scenario.labels:
+            found, by = _labelled(scenario, scores, truth, base, cluster, rng), "ppi"
         else:
-            found = _corrected(heard, scores, base, cluster, options, (str(index),), rng)
+            found = _corrected(scenario, scores, base, cluster, options, (str(index),), rng)
             by = found.method
-        covered += found.low <= heard.truth <= found.high
+        covered += found.low <= scenario.truth <= found.high
         raw[index] = float((scores if base is None else scores - base).mean())
         estimate[index], width[index] = found.estimate, found.high - found.low
         methods[by] += 1
     return SpokenCoverage(
-        heard,
+        scenario,
         draws,
         covered / draws,
-        float(raw.mean()) - heard.truth,
-        float(estimate.mean()) - heard.truth,
+        float(raw.mean()) - scenario.truth,
+        float(estimate.mean()) - scenario.truth,
         float(width.mean()),
         tuple(methods.most_common()),
     )
 
 
 def _answers(
-    heard: SpokenScenario, cluster: IntArray, rng: np.random.Generator
+    scenario: SpokenScenario, cluster: IntArray, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Whether the spoken answers are right, and the text answers to the same questions."""
+    """Whether each spoken answer is right, shape (items,), and each text answer to the same questions."""
     n, clusters = len(cluster), int(cluster.max()) + 1
-    own = rng.standard_normal(clusters)[cluster] * math.sqrt(heard.clustered)
-    hard = own + rng.standard_normal(n) * math.sqrt(1 - heard.clustered)
-    truth = np.asarray(hard < special.ndtri(heard.accuracy), dtype=np.float64)
-    if heard.reference is None:
+    own = rng.standard_normal(clusters)[cluster] * math.sqrt(scenario.clustered)
+    hard = own + rng.standard_normal(n) * math.sqrt(1 - scenario.clustered)
+    truth = np.asarray(hard < special.ndtri(scenario.accuracy), dtype=np.float64)
+    if scenario.reference is None:
         return truth, None
+    # Correlation 0.5 of the latent difficulties in both conditions.
     other = 0.5 * hard + rng.standard_normal(n) * math.sqrt(0.75)
-    return truth, np.asarray(other < special.ndtri(heard.reference), dtype=np.float64)
+    return truth, np.asarray(other < special.ndtri(scenario.reference), dtype=np.float64)
 
 
 def _corrected(
-    heard: SpokenScenario,
+    scenario: SpokenScenario,
     scores: FloatArray,
     base: FloatArray | None,
     cluster: IntArray,
@@ -141,13 +147,14 @@ def _corrected(
     key: tuple[str, ...],
     rng: np.random.Generator,
 ) -> Corrected:
-    kept, caught = int(rng.binomial(heard.clips, heard.q1)), int(rng.binomial(heard.clips, heard.q0))
-    calibration = Calibration("entity", kept, heard.clips, caught, heard.clips)
+    clips = scenario.clips
+    true_positives, true_negatives = int(rng.binomial(clips, scenario.q1)), int(rng.binomial(clips, scenario.q0))
+    calibration = Calibration("entity", true_positives, clips, true_negatives, clips)
     return correct(scores, np.zeros(len(scores), dtype=np.int64), (calibration,), cluster, base, options, key=key)
 
 
 def _labelled(
-    heard: SpokenScenario,
+    scenario: SpokenScenario,
     scores: FloatArray,
     truth: FloatArray,
     base: FloatArray | None,
@@ -155,18 +162,18 @@ def _labelled(
     rng: np.random.Generator,
 ) -> PpiEstimate:
     label, weight = np.full(len(scores), np.nan), np.ones(len(scores))
-    stratum = scores.astype(np.int64) if heard.stratified else np.zeros(len(scores), dtype=np.int64)
+    stratum = scores.astype(np.int64) if scenario.stratified else np.zeros(len(scores), dtype=np.int64)
     strata = np.unique(stratum)
     for code in strata:
         places = np.flatnonzero(stratum == code)
-        chosen = rng.choice(places, min(len(places), heard.labels // len(strata)), replace=False)
+        chosen = rng.choice(places, min(len(places), scenario.labels // len(strata)), replace=False)
         label[chosen], weight[chosen] = truth[chosen], len(places) / len(chosen)
     sample = Labelled(scores, label, weight, stratum, cluster)
     return ppi_mean(sample) if base is None else ppi_difference(sample, Labelled.known(base, cluster))
 
 
 def markdown_of_spoken(rows: Sequence[SpokenCoverage]) -> str:
-    """The table of spoken scores for the documentation."""
+    """The table of transcribed scores as Markdown."""
     lines = [
         "| data | truth | q1, q0 | raw bias | bias | covered | +- (MC) | mean width | intervals used |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -174,7 +181,7 @@ def markdown_of_spoken(rows: Sequence[SpokenCoverage]) -> str:
     for row in rows:
         used = ", ".join(f"{name} {count / row.draws:.0%}" for name, count in row.methods)
         lines.append(
-            f"| {row.heard.name} | {row.heard.truth:+.2f} | {row.heard.q1:.2f}, {row.heard.q0:.2f} "
+            f"| {row.scenario.name} | {row.scenario.truth:+.2f} | {row.scenario.q1:.2f}, {row.scenario.q0:.2f} "
             f"| {row.raw_bias:+.2%} | {row.bias:+.2%} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
             f"| {row.width:.3f} | {used} |"
         )
