@@ -19,7 +19,7 @@ from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
 
 @dataclass(frozen=True, slots=True)
 class SpokenScenario:
-    """Spoken answers of known accuracy, transcribed by a scorer with errors; with `reference`, their gap to text answers.
+    """Spoken answers of known accuracy and an imperfect scorer; with `reference`, their gap to text answers.
 
     Attributes:
         sizes: items per cluster.
@@ -91,7 +91,7 @@ class SpokenCoverage:
 def simulate_spoken(
     scenario: SpokenScenario, draws: int, seed: int, options: IntervalOptions | None = None
 ) -> SpokenCoverage:
-    """Draws answers, the scorer's verdicts on them and on the clips, and counts how often the interval covers the truth."""
+    """Draws answers and the scorer's verdicts on answers and clips; counts how often the interval covers the truth."""
     options = options or IntervalOptions(draws=999)
     rng = np.random.default_rng([seed, *scenario.name.encode()])
     sizes = np.array(scenario.sizes)

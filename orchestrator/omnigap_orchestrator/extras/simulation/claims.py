@@ -119,7 +119,7 @@ def powered_score(draws: int, seed: int, n: int = 500, labels: int = 60) -> Sequ
 
 
 def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
-    """Wrong answers are missing more often: the gap on answered pairs is biased, but the bounds contain the true one."""
+    """Wrong answers are missing more often: the gap on answered pairs is biased, the bounds contain the true one."""
     rng = np.random.default_rng([seed, 3])
     contrast, rule, options = gap_contrast("s2t", "t2t"), MissingRule(allow=True), IntervalOptions()
     bias, held = np.empty(draws), 0

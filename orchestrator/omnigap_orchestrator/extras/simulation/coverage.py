@@ -200,7 +200,7 @@ def _used(row: Coverage) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TwoConditions:
-    """Right and wrong answers of two conditions whose latent difficulties correlate within items and within clusters."""
+    """Right and wrong answers of two conditions with correlated latent difficulties, within items and clusters."""
 
     name: str
     sizes: tuple[int, ...]
