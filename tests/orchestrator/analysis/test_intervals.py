@@ -9,7 +9,7 @@ import statsmodels.formula.api as smf
 from scipy import optimize, stats
 from statsmodels.stats.proportion import proportion_confint
 
-from omnigap_orchestrator.analysis.bootstrap import paired_cluster, seed_of, wild_cluster
+from omnigap_orchestrator.analysis.bootstrap import studentised_cluster, seed_of, wild_cluster
 from omnigap_orchestrator.analysis.choose_interval import IntervalOptions, Sample, macro_interval, mean_interval
 from omnigap_orchestrator.analysis.intervals import (
     ClusterTotals,
@@ -116,7 +116,7 @@ def test_mover_of_one_part_is_that_parts_interval() -> None:
     assert (joined.low, joined.high) == pytest.approx((part.low, part.high))
 
 
-@pytest.mark.parametrize("bootstrap", [wild_cluster, paired_cluster])
+@pytest.mark.parametrize("bootstrap", [wild_cluster, studentised_cluster])
 def test_a_bootstrap_is_seeded_and_ignores_labels_and_order(bootstrap: object) -> None:
     rng = np.random.default_rng(2)
     values, cluster = rng.normal(0.2, 1, 60), np.repeat(np.arange(20), 3)
@@ -129,8 +129,8 @@ def test_a_bootstrap_is_seeded_and_ignores_labels_and_order(bootstrap: object) -
 
 def test_the_paired_bootstrap_mirrors_when_the_conditions_are_swapped() -> None:
     values = np.random.default_rng(4).normal(0.3, 1, 25)
-    one = paired_cluster(ClusterTotals.of(values, np.arange(25)), 0.95, 1, 999, 5.0)
-    other = paired_cluster(ClusterTotals.of(-values, np.arange(25)), 0.95, 1, 999, 5.0)
+    one = studentised_cluster(ClusterTotals.of(values, np.arange(25)), 0.95, 1, 999, 5.0)
+    other = studentised_cluster(ClusterTotals.of(-values, np.arange(25)), 0.95, 1, 999, 5.0)
     assert (one.low, one.high) == (-other.high, -other.low)
 
 
@@ -138,7 +138,7 @@ def test_bootstraps_come_close_to_t_where_t_holds() -> None:
     values = np.random.default_rng(6).normal(0.1, 0.3, 400)
     totals = ClusterTotals.of(values, np.arange(400))
     t = cluster_t(totals)
-    for other in (wild_cluster(totals, 0.95, 1, 4999), paired_cluster(totals, 0.95, 1, 4999)):
+    for other in (wild_cluster(totals, 0.95, 1, 4999), studentised_cluster(totals, 0.95, 1, 4999)):
         assert (other.low, other.high) == pytest.approx((t.low, t.high), abs=0.1 * (t.high - t.low))
         assert other.p == pytest.approx(t.p, abs=0.01)
 
