@@ -76,6 +76,7 @@ def _estimates(
     scores: ModelScores, condition: str, pooling: str, options: IntervalOptions, task: str = ""
 ) -> Iterator[tuple[str, Estimate]]:
     column = scores.column(condition)
+    # Unsupported cells are in no denominator: a model is not wrong in a modality that it doesn't have.
     planned = scores.where(scores.planned[:, column] > 0)
     if len(planned.task) == 0:
         return
@@ -90,6 +91,7 @@ def _estimates(
             continue
         part = planned.where(~np.isnan(values))
         used = values[~np.isnan(values)]
+        # A mean over replicates is no binomial count, so the exact intervals need one replicate per item.
         sample = Sample(
             used, part.cluster, part.task, one_replicate and bool(np.isin(used, (0.0, 1.0)).all()), difference=False
         )

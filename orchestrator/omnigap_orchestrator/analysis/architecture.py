@@ -88,6 +88,7 @@ def architecture_models(gaps: pl.DataFrame, conditions: pl.DataFrame) -> pl.Data
         (pl.col("pooling") == ITEM_WEIGHTED) & (pl.col("missing") == ANSWERED_PAIRS) & pl.col("estimate").is_not_null()
     )
     group = ("architecture", "condition")
+    # Leave-one-out means in closed form: (sum - own) / (n - 1).
     others = pl.len().over(group) - 1
     return (
         shown.join(types, on="model", how="left")
@@ -136,6 +137,7 @@ def architecture_tests(models: pl.DataFrame) -> pl.DataFrame:
         for (first, a), (second, b) in itertools.combinations(by_type.items(), 2):
             p, method, reason = math.nan, None, None
             permutations = math.comb(len(a) + len(b), len(a))
+            # Exact or nothing: a random sample of permutations would make p depend on a seed.
             if min(len(a), len(b)) < MIN_MODELS:
                 reason = f"descriptive only: {len(a)} and {len(b)} models, a test needs {MIN_MODELS} per type"
             elif permutations > _MAX_PERMUTATIONS:

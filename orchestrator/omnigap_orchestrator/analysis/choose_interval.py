@@ -88,6 +88,7 @@ def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interv
     informative = informative_values(sample)
     if sample.binary and totals.single and not sample.difference:
         # Near 0 and 1 Wilson's interval covers as little as 90 %.
+        # Wilson elsewhere: Clopper-Pearson is conservative, so too wide where the score interval covers well.
         exact = informative < MIN_DISCORDANT
         return (clopper_pearson if exact else wilson)(float(sample.values.sum()), len(sample.values), options.level)
     # The same for clusters, with the threshold in independent items: a cluster that fails as a whole counts about once.
@@ -96,10 +97,12 @@ def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interv
         return korn_graubard(totals, options.level)
     if enough_for_t(totals, informative):
         return _clipped(cluster_t(totals, options.level), sample)
+    # Tango's score interval keeps its level with few discordant pairs, and has a width even without any.
     if sample.binary and totals.single:
         return _tango_of(sample, 1.0, options.level)
     if informative == 0 or (sample.binary and informative < MIN_DISCORDANT) or _hardly_varies(totals):
         return _score_with_design_effect(sample, totals, options.level)
+    # What remains is graded, or clustered with few or unequal clusters: resampling, seeded by the number's name.
     seed = seed_of(options.seed, *key)
     if totals.single:
         return _clipped(studentised_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
@@ -120,6 +123,7 @@ def macro_interval(sample: Sample, options: IntervalOptions, *key: str) -> Inter
     if (
         enough_for_t(totals, informative_values(sample))
         and _evenly_weighted(sample)
+        # The variance within each task must be estimable, also that of the smallest one.
         and sizes.min() >= MIN_CLUSTERS / len(tasks)
         and sizes.min() >= 2
     ):

@@ -35,6 +35,7 @@ def mcnemar_exact(b: int, c: int) -> float:
     """
     if b < 0 or c < 0:
         raise ValueError(f"discordant counts b={b} and c={c} must not be negative")
+    # Doubling the smaller tail can exceed 1 for b = c.
     return 1.0 if b + c == 0 else float(min(1.0, 2.0 * stats.binom.cdf(min(b, c), b + c, 0.5)))
 
 
@@ -93,6 +94,7 @@ class Contrast:
     formula: str
 
     def __post_init__(self) -> None:
+        # Otherwise it would not be 0 for equal conditions.
         if abs(sum(weight for _, weight in self.weights)) > 1e-12 or not self.weights:
             raise ValueError(f"the weights of contrast {self.name!r} do not add up to 0: {self.weights}")
 
@@ -233,6 +235,7 @@ def estimate_contrast(
     reason = _refusal(planned, lacking, int(used.sum()), rule, missing_as_wrong)
     if reason is not None:
         return replace(partial, reason=reason)
+    # Bounds are over all planned items, the estimate over the used ones only.
     scores = values.scores.where(used)
     sample = Sample(everywhere[used], scores.cluster, scores.task, values.binary, difference=True, bound=contrast.bound)
     interval = (mean_interval if pooling == ITEM_WEIGHTED else macro_interval)(sample, options, *key)

@@ -66,6 +66,7 @@ def equivalence(
     """
     if not 0 < margin < 1:
         raise ValueError(f"the equivalence margin {margin} must lie between 0 and 1")
+    # 90 % for alpha = 5 %: each of the two one-sided tests has level alpha.
     inner = replace(options, level=1 - 2 * alpha)
     rows: list[tuple[object, ...]] = []
     for scores in models:
@@ -91,6 +92,7 @@ def equivalence(
             if not math.isnan(effect):
                 variance = float(sample.values.var(ddof=1))
                 needed = pairs_needed_for_equivalence(variance, margin, power, alpha, effect)
+            # Strict: an interval that touches the margin does not show equivalence. NaN limits don't either.
             verdict = "equivalent" if -margin < interval.low and interval.high < margin else "not shown"
             rows.append((*head, estimate, interval.low, interval.high, interval.method, n, p, needed, verdict))
     return pl.DataFrame(rows, schema=EQUIVALENCE_SCHEMA, orient="row").fill_nan(None)

@@ -55,6 +55,7 @@ def gaps(models: Sequence[ModelScores], reference: str, rule: MissingRule, optio
         row for scores in models for row in _rows(scores, reference, None, (ITEM_WEIGHTED, TASK_MACRO), rule, options)
     ]
     frame = pl.DataFrame(rows, schema=GAPS_SCHEMA, orient="row").fill_nan(None)
+    # A family is what one statement draws on: the gaps of one model, under one treatment of missing answers.
     return adjusted(frame, ("model", "pooling", "missing"), "gaps of {model}")
 
 
@@ -187,6 +188,7 @@ def _effects() -> tuple[tuple[str, Contrast], ...]:
 
 
 def _mean_of(name: str, pairs: list[tuple[str, str]]) -> Contrast:
+    # The mean of the simple effects; the key of a single pair is the formula of a gap, so both have one interval.
     weight = 1.0 / len(pairs)
     formula = ", ".join(f"{high} - {low}" for high, low in pairs)
     weights = tuple(part for high, low in pairs for part in ((high, weight), (low, -weight)))
@@ -213,6 +215,7 @@ def effects(models: Sequence[ModelScores], rule: MissingRule, options: IntervalO
                     rows.append(
                         (scores.model, contrast.name, kind, contrast.formula, pooling, missing, *astuple(estimate))
                     )
+    # Each kind answers a question of its own, so each is a family.
     frame = pl.DataFrame(rows, schema=EFFECTS_SCHEMA, orient="row").fill_nan(None)
     return adjusted(frame, ("model", "kind", "pooling", "missing"), "{kind} effects of {model}")
 

@@ -104,6 +104,7 @@ def design_effect(totals: ClusterTotals, variance: float) -> float:
 
 def t_interval(estimate: float, se: float, df: float, level: float, method: str = "cluster_t") -> Interval:
     """Student's t interval and test of 0 with `df` degrees of freedom."""
+    # Written so that NaN fails as well.
     if not se >= 0 or df < 1:
         return NO_INTERVAL
     half = float(stats.t.ppf(0.5 + level / 2, df)) * se
@@ -146,6 +147,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    # The limits lie in [0, 1] except for rounding.
     return Interval(max(0.0, centre - half), min(1.0, centre + half), "wilson", math.sqrt(p * (1 - p) / n))
 
 
@@ -215,6 +217,7 @@ def tango(gained: float, lost: float, n: float, level: float = 0.95) -> Interval
         edge = score(outside + (estimate - outside) * 1e-12)
         if (edge - target) * (0.0 - target) > 0:
             return far
+        # Clipped, because the score is infinite where the variance vanishes and root finding needs finite values.
         return float(
             optimize.brentq(
                 lambda x: min(max(score(x), -1e6), 1e6) - target, min(inside, outside), max(inside, outside), xtol=1e-13
@@ -224,6 +227,7 @@ def tango(gained: float, lost: float, n: float, level: float = 0.95) -> Interval
     low = -1.0 if estimate <= -1 else limit(-1.0, z)
     high = 1.0 if estimate >= 1 else limit(1.0, -z)
     discordant = gained + lost
+    # Without discordant pairs there is no evidence of a difference.
     p = float(2 * stats.norm.sf(abs(gained - lost) / math.sqrt(discordant))) if discordant > 0 else 1.0
     variance = (discordant / n - estimate * estimate) / n
     return Interval(low, high, "tango", math.sqrt(max(0.0, variance)), p)

@@ -72,6 +72,7 @@ def latency(results: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
             for quantile in QUANTILES:
                 needed = answers_needed(quantile, level)
                 seconds, low, high, method = math.nan, math.nan, math.nan, None
+                # A p99 of 50 answers would be the slowest one: null instead of a number that looks measured.
                 if len(values) >= needed:
                     seconds = float(np.quantile(values, quantile))
                     low, high = quantile_interval(values, quantile, level)

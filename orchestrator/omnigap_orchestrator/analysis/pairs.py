@@ -71,6 +71,7 @@ def item_scores(results: pl.DataFrame) -> pl.DataFrame:
         raise ResultsError(
             f"the results lack the column(s) {', '.join(missing)}: map them with --column, or export the run again"
         )
+    # Items without a cluster are independent of each other.
     cells = results.lazy().select(NEEDED_COLUMNS).with_columns(pl.col("cluster").fill_null(pl.col("item_id"))).collect()
     outside = cells.filter(is_scored() & ~pl.col("score").is_between(0.0, 1.0))
     if outside.height:
@@ -88,6 +89,7 @@ def item_scores(results: pl.DataFrame) -> pl.DataFrame:
             total=pl.when(is_scored()).then(pl.col("score")).otherwise(0.0).sum(),
         )
         .with_columns(
+            # Averaged within the item before anything else: replicates of an item are no independent items.
             score=pl.when(pl.col("scored") > 0).then(pl.col("total") / pl.col("scored")),
             low=pl.col("total") / pl.col("planned"),
             high=(pl.col("total") + pl.col("planned") - pl.col("scored")) / pl.col("planned"),

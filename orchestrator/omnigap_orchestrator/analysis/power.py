@@ -93,7 +93,7 @@ def pairs_needed(
 def pairs_needed_for_equivalence(
     variance: float, margin: float, power: float = 0.8, alpha: float = 0.05, design_effect: float = 1.0
 ) -> int:
-    """Items that two one-sided tests (TOST) need to show equivalence within +-`margin` if there is no gap, rounded up."""
+    """Items that two one-sided tests (TOST) need to show that a gap of 0 is within +-`margin`, rounded up."""
     _check(margin, power, alpha)
     # Both tests must reject; at a true gap of 0 each fails with half of 1 - power.
     z = float(stats.norm.isf(alpha) + stats.norm.ppf((1 + power) / 2))

@@ -91,6 +91,7 @@ def set_level(accuracy: pl.DataFrame, rule: MissingRule | None = None) -> pl.Dat
                 if first < second and {f"{first}2{second}", f"{second}2{first}"} <= acc.keys():
                     formula = f"{first}2{second} - {second}2{first}"
                     rows.append((model, f"imbalance {first}<->{second}", formula, imbalance(acc, first, second), 2, n))
+                # Both gaps of a disparity need a third modality: with two modalities it would be an imbalance.
                 for via in letters:
                     needed = {f"{via}2{second}", f"{via}2{first}", f"{second}2{via}", f"{first}2{via}"}
                     if len({first, second, via}) == 3 and first == "t" and needed <= acc.keys():

@@ -151,5 +151,6 @@ def analyse(
     given = AnalysisInput(results, options or AnalysisOptions(), controls, evidence or {})
     # Computed first: it validates the frame before any table reads it.
     given[MODELS]
+    # Each table is computed once, also if others depend on it: `given` caches them.
     frames = {table.name: given[table] for table in (all_tables() if tables is None else tables)}
     return Analysis(frames, given.options, given.evidence)

@@ -104,7 +104,7 @@ def _renamed(frame: pl.DataFrame, suffix: str) -> pl.DataFrame:
 
 
 def chain(scores: ModelScores, condition: str, reference: str) -> list[Step]:
-    """The steps from the reference to a condition, as fine as the available scores allow; empty if one end is missing."""
+    """The steps from the reference to a condition, as fine as the scores allow; empty if an end is missing."""
     # From a spoken reference, the input step would change the output as well.
     if reference[1:] != "2t":
         return []
@@ -138,6 +138,7 @@ def _chain_rows(
     columns = [scores.column(name) for name in (steps[0].start, *(step.end for step in steps))]
     planned = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
     lacking = int(planned.lacking(columns).sum())
+    # One set of items for all steps: on different items they would not add up to the gap.
     held = planned.where(~np.any(np.isnan(planned.score[:, columns]), axis=1))
     n, clusters = len(held.task), len(np.unique(held.cluster))
     reason = None

@@ -119,8 +119,8 @@ _ALL = (
     Definition(
         "confusables",
         "Distractors and confusables",
-        "The wrong answers of the calibration. Distractor: another item's answer of the same type. Confusable: the wrong "
-        "answer that sounds most similar, such as 30 for 13 or D for B. A model's own wrong answers lie between the two.",
+        "The wrong answers of the calibration. Distractor: another item's answer of the same type. Confusable: the "
+        "wrong answer that sounds most similar, such as 30 for 13 or D for B. A model's own wrong answers lie between.",
     ),
     Definition(
         "corrected",

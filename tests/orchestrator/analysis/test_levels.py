@@ -135,10 +135,10 @@ def test_mean_squares_and_the_test_of_levels_are_those_of_the_anova_table() -> N
     item, level = np.indices(values.shape)
     frame = pandas.DataFrame({"y": values.ravel(), "item": item.ravel(), "level": level.ravel()})
     squares = anova_lm(smf.ols("y ~ C(item) + C(level)", frame).fit())
-    found_ = TwoWay.of(values)
-    assert found_.p_levels == pytest.approx(squares["PR(>F)"]["C(level)"], abs=1e-8)
-    assert found_.ms_level == pytest.approx(squares["mean_sq"]["C(level)"], abs=1e-8)
-    assert found_.ms_residual == pytest.approx(squares["mean_sq"]["Residual"], abs=1e-8)
+    anova = TwoWay.of(values)
+    assert anova.p_levels == pytest.approx(squares["PR(>F)"]["C(level)"], abs=1e-8)
+    assert anova.ms_level == pytest.approx(squares["mean_sq"]["C(level)"], abs=1e-8)
+    assert anova.ms_residual == pytest.approx(squares["mean_sq"]["Residual"], abs=1e-8)
 
 
 def test_the_interval_beyond_the_levels_covers_the_mean_of_all_levels() -> None:

@@ -116,8 +116,10 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     folder = RunFolder(run_dir)
     folder.require()
     out = out or run_dir / "listen"
+    # Filled-in labels can't be recreated: never overwrite them.
     if (out / LABELS).exists():
         raise LabelsError(f"{out / LABELS} exists and may contain labels: choose another --out")
+    # From the journal, not from results.parquet, which may be older than the answers.
     with stored_run(folder) as (cells, records):
         results = ResultsTable(folder.name, cells, records).frame()
     sample = draw_clips(results, count, seed)

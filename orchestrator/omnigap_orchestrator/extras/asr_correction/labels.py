@@ -60,6 +60,7 @@ def read_labels(path: Path, results: pl.DataFrame) -> pl.DataFrame:
         )
     label = words.replace_strict(list(WORDS), list(WORDS.values()), return_dtype=pl.Float64)
     frame = frame.with_columns(label=label, inclusion_probability=_probability(path, frame))
+    # Several annotators: the mean label; the inclusion probability is that of the answer, so any of them will do.
     return (
         frame.group_by(_CELL, maintain_order=True)
         .agg(pl.col("label").mean(), pl.col("inclusion_probability").first())

@@ -82,6 +82,7 @@ class Measurement:
         Returns:
             A frame of `CALIBRATION_SCHEMA`, one row per utterance, voice and rate.
         """
+        # Equal texts in one voice are one clip: "Option B." is synthesised and transcribed once.
         clips = list(dict.fromkeys(self._clip(u, variant) for u, variant in product(chosen, self._variants)))
         await self._each("clips", clips, self._has_audio, self._synthesise, tts)
         await self._each("transcripts of clips", clips, self._needs_no_transcript, self._transcribe, scorer)
@@ -145,6 +146,7 @@ class Measurement:
 
     async def _synthesise(self, clip: Clip, tts: ServiceCalls) -> None:
         data = await read_aloud(tts, clip.spoken, clip.variant, clip.language)
+        # The audio is stored before its row: a row without audio would count as done after an interruption.
         sha = await asyncio.to_thread(self._context.store.put, data, "wav")
         row = CarrierRow(self._carrier_key(clip), sha, "wav", WAV, decode_audio(data, WAV).seconds)
         await self._context.records.save(row)
@@ -266,6 +268,7 @@ async def _measured(
     seen = Cards.last_seen(context.records)
     scorer = await _connected(Role.SCORER, endpoints.scorer, config, context)
     tts = await _connected(Role.TTS, endpoints.tts, config, context)
+    # Rates of one scorer must not correct the transcripts of another: refused before any clip is made.
     if scorer is not None and seen.scorer is not None and scorer.digest != seen.scorer.digest:
         raise CalibrationError(
             f"the ASR scorer ({scorer.digest[:12]}) is not the one that transcribed this run's answers "

@@ -132,6 +132,7 @@ def _ppi(
     correction = clusters / (clusters - 1) if clusters > 1 else nan
     hidden = sum(part.hidden for part in parts)
     se = math.sqrt(correction * float(np.square(a + b @ used).sum()) + hidden)
+    # Few labels or few clusters, whichever limits more.
     df = min(clusters - 1, *(part.df for part in parts))
     half = float(stats.t.ppf(0.5 + level / 2, max(df, 1))) * se
     return PpiEstimate(estimate, estimate - half, estimate + half, se, tuple(map(float, lam)), n, labelled)

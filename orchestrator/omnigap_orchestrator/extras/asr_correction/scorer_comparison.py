@@ -58,6 +58,7 @@ def scorer_comparisons(
         held = both.filter(model=model, condition=condition)
         if held.is_empty():
             continue
+        # A text reference needs no transcript: the second scorer's score is the first one's.
         ends = (both if (model, reference) in pairs else written).filter(model=model, condition=reference)
         paired = held.join(ends.select("item_id", base="score", second_base="second_score"), on="item_id")
         out[model, condition] = _comparison(held, paired.clear() if condition == reference else paired, options)
@@ -74,6 +75,7 @@ def _by_item(cells: pl.DataFrame) -> pl.DataFrame:
 
 def _comparison(held: pl.DataFrame, paired: pl.DataFrame, options: IntervalOptions) -> ScorerComparison:
     first, second = _values(held, "score"), _values(held, "second_score")
+    # Paired by item: both scorers judged the same audio, so most of the variance cancels.
     apart = second - first
     binary = bool((held["cells"] == 1).all() and np.isin(np.concatenate([first, second]), (0.0, 1.0)).all())
     sample = Sample(apart, _codes(held["cluster"]), _codes(held["task"]), binary, difference=True)

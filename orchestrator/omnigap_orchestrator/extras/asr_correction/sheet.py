@@ -44,11 +44,13 @@ def draw_clips(results: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
         )
     keys = ["model", "condition", "right"]
     held = held.with_columns(stratum=(pl.struct(keys).rank("dense") - 1).cast(pl.Int64))
+    # 4 separates these draws from other generators with the same seed.
     rng = np.random.default_rng([seed, 4])
     codes = held["stratum"].to_numpy()
     sizes = np.bincount(codes)
     shares = even_shares(sizes.tolist(), n)
     rows = [rng.choice(np.flatnonzero(codes == code), share, replace=False) for code, share in enumerate(shares)]
+    # Shuffled, so that the listener can't infer the stratum from the position.
     chosen = rng.permutation(np.concatenate(rows))
     size = sizes[codes]
     probability = np.array(shares)[codes] / size

@@ -51,6 +51,7 @@ def route(
         "routing.outputs": list(split(outputs)) or None,
         "routing.max_p95_latency_s": max_p95_latency,
     }
+    # Flags are validated as keys of [routing], with its defaults.
     config = load_config(None, flags)
     section, wanted = config.analysis, routing_options(config.section("routing", RoutingConfig))
     results = results_of(source)

@@ -72,6 +72,7 @@ def split_by(constraints: Constraints, scores: ModelScores, costs: CostsOf) -> t
     for condition in scores.conditions:
         cost = costs.get((scores.model, condition), {})
         reason = refusal(constraints, condition, cost.get("p95", math.nan), int(cost.get("answers", 0)))
+        # Even an allowed condition can't be chosen without a score.
         if not (scores.scored[:, scores.column(condition)] > 0).any():
             reason = "no scores"
         if reason is None:

@@ -200,6 +200,7 @@ def _evaluated(
     if items.refused:
         return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in _POLICIES]
     table, held, allowed = items.table, items.held, items.allowed
+    # The same splits for all policies, so that their differences are paired.
     rng = np.random.default_rng(seed_of(options.seed, held.model, "routing"))
     folds = routing_options.folds
     single, many, votes = cross_validated(table, held, folds, routing_options.repeats, rng)

@@ -42,12 +42,14 @@ def holm_family_error(draws: int, seed: int, items: int = 200, conditions: int =
     rng = np.random.default_rng([seed, 1])
     wrong = 0
     for _ in range(draws):
+        # Correlation 0.3 of the latent difficulties; all tests share the reference, so they are dependent as in a run.
         shared = rng.standard_normal(items) * math.sqrt(0.3)
         right = shared + rng.standard_normal((conditions + 1, items)) * math.sqrt(0.7) < 0.5
         p = [mcnemar_exact(int((right[0] & ~r).sum()), int((~right[0] & r).sum())) for r in right[1:]]
         wrong += bool((holm(p) <= 0.05).any())
     rate = wrong / draws
     error = monte_carlo_error(rate, draws)
+    # Three Monte-Carlo standard errors of tolerance, in all claims.
     return Claim("Holm: any rejection among 5 true nulls", rate, error, "at most 5 %", rate <= 0.05 + 3 * error)
 
 
@@ -126,6 +128,7 @@ def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
     for index in range(draws):
         right = np.column_stack([rng.random(items) < 0.7, rng.random(items) < 0.6]).astype(np.float64)
         there = np.ones((items, 2), dtype=np.int64)
+        # Of the condition 2 % of the right and 15 % of the wrong answers are missing: not missing at random.
         there[:, 1] = rng.random(items) >= np.where(right[:, 1] > 0, 0.02, 0.15)
         scores = ModelScores(
             model="drawn",

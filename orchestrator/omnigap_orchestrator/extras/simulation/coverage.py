@@ -143,10 +143,12 @@ def draw(scenario: Scenario, rng: np.random.Generator) -> Sample:
 def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions | None = None) -> Coverage:
     """Draws the scenario `draws` times and counts how often the chosen interval covers the truth."""
     options = options or IntervalOptions(draws=999)
+    # Seeded by name, so that adding a scenario does not change the others.
     rng = np.random.default_rng([seed, *scenario.name.encode()])
     covered = rejected = exact = 0
     widths = np.empty(draws)
     methods: Counter[str] = Counter()
+    # The exact McNemar test is valid for independent binary pairs only.
     paired = not (scenario.alone or scenario.graded) and max(scenario.sizes) == 1
     for index in range(draws):
         sample = draw(scenario, rng)
