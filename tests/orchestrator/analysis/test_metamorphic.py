@@ -1,4 +1,4 @@
-"""What must not change any table of the analysis, and what must change it in a known way."""
+"""Invariances of the whole analysis: order of rows, names, duplicated items, and swapped conditions."""
 
 import numpy as np
 import polars as pl
@@ -39,7 +39,7 @@ def with_controls(results: pl.DataFrame) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_order_of_the_rows_changes_no_table(case: str) -> None:
+def test_the_order_of_rows_does_not_matter(case: str) -> None:
     results = CASES[case]
     controls = with_controls(results)
     shuffled = results.sample(fraction=1, shuffle=True, seed=1)
@@ -48,7 +48,7 @@ def test_the_order_of_the_rows_changes_no_table(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_names_of_items_and_clusters_change_no_table(case: str) -> None:
+def test_names_of_items_and_clusters_do_not_change_any_table(case: str) -> None:
     def renamed(frame: pl.DataFrame) -> pl.DataFrame:
         """Reversed digits: another order by name."""
         return frame.with_columns(pl.col("item_id").str.reverse(), "x" + pl.col("cluster").str.reverse())
@@ -58,7 +58,7 @@ def test_the_names_of_items_and_clusters_change_no_table(case: str) -> None:
     assert_same(analyse(results, FAST, controls), analyse(renamed(results), FAST, renamed(controls)))
 
 
-def test_duplicating_the_set_keeps_every_estimate_and_doubles_every_count() -> None:
+def test_duplicated_items_keep_estimates_and_double_counts() -> None:
     def twice(frame: pl.DataFrame) -> pl.DataFrame:
         return pl.concat([frame, frame.with_columns(pl.col("item_id") + "b", pl.col("cluster") + "b")])
 
@@ -113,7 +113,7 @@ def test_swapping_speech_and_image_swaps_their_rows() -> None:
         assert_frame_equal(before, after, abs_tol=1e-9)
 
 
-def test_swapping_a_condition_and_the_reference_mirrors_gaps_whatever_their_interval() -> None:
+def test_swapping_condition_and_reference_mirrors_gaps() -> None:
     methods = set()
     for results in CASES.values():
         pair = results.filter(pl.col("condition").is_in(["t2t", "s2t"]))

@@ -1,4 +1,4 @@
-"""The numbers do not depend on how many threads computed them."""
+"""Test that no number depends on the number of threads."""
 
 import os
 import subprocess
@@ -26,5 +26,5 @@ def output(threads: int) -> str:
 
 
 @pytest.mark.timeout(300)
-def test_one_thread_and_four_give_the_same_digits() -> None:
+def test_the_number_of_threads_changes_no_digit() -> None:
     assert output(1) == output(4)

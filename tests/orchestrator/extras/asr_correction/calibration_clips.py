@@ -6,7 +6,7 @@ import polars as pl
 
 
 def clips(rows: list[tuple[str, str, str, bool]], answer_type: str = "entity") -> pl.DataFrame:
-    """Clips of (item, clip_kind, what was said, scored right)."""
+    """Clips of (item, clip_kind, text, scored right)."""
     frame = pl.DataFrame(rows, schema=["item_id", "clip_kind", "spoken", "scored_right"], orient="row")
     return frame.with_columns(
         answer_type=pl.lit(answer_type),

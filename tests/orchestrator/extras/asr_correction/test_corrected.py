@@ -11,7 +11,7 @@ import pytest
 from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.extras.asr_correction.corrected import calibrated
 from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence, calibrations_of, rates
-from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct
+from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct, corrected
 from tests.orchestrator.analysis.made_up_results import drawn, table
 
 RULE, OPTIONS = MissingRule(), IntervalOptions(draws=499)
@@ -156,3 +156,42 @@ def test_a_refused_gap_is_null_for_every_scorer() -> None:
     assert row["raw"] == pytest.approx(70 / 90) and "10 of 100" in str(row["reason"])
     shown = row_of(calibrated(results, (ENTITY,), MissingRule(allow=True), OPTIONS), "t2s")
     assert None not in [shown[name] for name in gaps]
+
+
+def counted_clips() -> pl.DataFrame:
+    right = [True] * 100 + [False] * 50
+    scored = [True] * 90 + [False] * 10 + [True] * 1 + [False] * 49
+    return pl.DataFrame({"answer_type": "entity", "truly_right": right, "scored_right": scored})
+
+
+def test_clips_of_a_calibration_are_counted() -> None:
+    assert calibrations_of(counted_clips()) == (Calibration("entity", 90, 100, 49, 50),)
+
+
+def test_speech_conditions_are_corrected_and_text_answers_are_not() -> None:
+    results = drawn(200).with_columns(answer_type=pl.lit("entity"), second_score=pl.col("score"))
+    frame = calibrated(results, calibrations_of(counted_clips()), RULE, OPTIONS)
+    assert frame["condition"].to_list() == ["t2s", "s2s", "i2s"]
+    row = frame.row(0, named=True)
+    assert row["corrected"] == pytest.approx(corrected(row["raw"], 0.98, 0.9))
+    t2t = results.filter(condition="t2t")["score"].mean()
+    assert row["corrected_gap"] == pytest.approx(row["corrected"] - t2t)
+    assert row["raw_gap"] == pytest.approx(row["raw"] - t2t)
+    assert row["second_scorer"] == pytest.approx(row["raw"])
+    assert row["low"] < row["corrected"] < row["high"] and row["reason"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (pl.col("score") * 0.5, "not binary"),
+        (pl.lit(1.0), "no calibration of answer type"),
+    ],
+)
+def test_graded_scores_and_uncalibrated_types_are_refused(change: pl.Expr, reason: str) -> None:
+    kind = "entity" if reason == "not binary" else "number"
+    results = drawn(50).with_columns(score=change, answer_type=pl.lit(kind))
+    frame = calibrated(results, calibrations_of(counted_clips()), RULE, OPTIONS)
+    assert frame["corrected"].null_count() == 3
+    assert frame["reason"].str.contains(reason).all()
+    assert np.isfinite(frame["raw"].to_numpy()).all()

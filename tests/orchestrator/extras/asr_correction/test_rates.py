@@ -37,12 +37,12 @@ def test_thirty_clips_of_one_text_are_one_cluster() -> None:
 def test_effective_size_lies_between_texts_and_clips() -> None:
     rng = np.random.default_rng(1)
     cluster = np.repeat(np.arange(50), 4)
-    alone = (rng.random(200) < 0.8).astype(float)
-    together = np.repeat((rng.random(50) < 0.8).astype(float), 4)
-    assert effective_size(together, cluster) == pytest.approx(50, rel=0.05)
-    assert 120 < effective_size(alone, cluster) <= 200
+    independent = (rng.random(200) < 0.8).astype(float)
+    dependent = np.repeat((rng.random(50) < 0.8).astype(float), 4)
+    assert effective_size(dependent, cluster) == pytest.approx(50, rel=0.05)
+    assert 120 < effective_size(independent, cluster) <= 200
     assert effective_size(np.ones(200), cluster) == pytest.approx(50)
-    assert effective_size(alone, np.arange(200)) == 200
+    assert effective_size(independent, np.arange(200)) == 200
 
 
 def test_clips_without_a_transcript_are_not_counted() -> None:
