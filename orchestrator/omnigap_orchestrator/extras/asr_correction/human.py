@@ -122,7 +122,7 @@ def _cells(results: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
         pl.col("replicate").cast(pl.Int64), pl.col("cluster").fill_null(pl.col("item_id"))
     )
     seen = labels.select("model", "condition").unique()
-    named = labels.cast(LABELS_SCHEMA).with_columns(asked=pl.lit(True))
+    named = labels.cast(LABELS_SCHEMA).with_columns(in_sample=pl.lit(True))
     return (
         scored.select(*_KEY, "cluster", "score")
         .join(seen, on=["model", "condition"])
@@ -157,7 +157,7 @@ def _both_labelled(part: pl.DataFrame, reference: pl.DataFrame, level: float) ->
 def _sample(part: pl.DataFrame) -> Labelled:
     score = part["score"].to_numpy()
     label = part["label"].fill_null(float("nan")).to_numpy()
-    chosen = part.filter(pl.col("asked"))["inclusion_probability"]
+    chosen = part.filter(pl.col("in_sample"))["inclusion_probability"]
     # Without inclusion probabilities nothing says that the sample was drawn from both strata, and a stratum without a
     # label would be refused: it is then treated as one stratum.
     stratified = bool(len(chosen)) and chosen.null_count() == 0
@@ -169,7 +169,7 @@ def _sample(part: pl.DataFrame) -> Labelled:
 def _numbers(part: pl.DataFrame, reference: Labelled | None, level: float) -> tuple[object, ...]:
     sample = _sample(part)
     score, label, weight = sample.score, sample.label, sample.weight
-    asked = part["asked"].fill_null(False).to_numpy()
+    in_sample = part["in_sample"].fill_null(False).to_numpy()
     found: PpiEstimate = ppi_mean(sample, level) if reference is None else ppi_difference(sample, reference, level)
     base: FloatArray | float = 0.0 if reference is None else reference.score
     held = ~np.isnan(label)
@@ -184,7 +184,7 @@ def _numbers(part: pl.DataFrame, reference: Labelled | None, level: float) -> tu
         agreement,
         len(score),
         int(held.sum()),
-        int((asked & ~held).sum()),
+        int((in_sample & ~held).sum()),
         found.reason,
     )
 

@@ -90,7 +90,7 @@ class Corrected:
     low: float
     high: float
     se: float
-    # The part of `se` that is due to the calibration alone.
+    # The part of `se` that is due to the calibration.
     calibration_se: float
     n: int
     clusters: int

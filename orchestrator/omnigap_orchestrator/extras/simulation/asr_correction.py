@@ -100,8 +100,8 @@ def simulate_spoken(
     raw, estimate, width = np.empty(draws), np.empty(draws), np.empty(draws)
     for index in range(draws):
         truth, base = _answers(scenario, cluster, rng)
-        said = np.where(truth > 0, rng.random(len(truth)) < scenario.q1, rng.random(len(truth)) >= scenario.q0)
-        scores = said.astype(np.float64)
+        verdicts = np.where(truth > 0, rng.random(len(truth)) < scenario.q1, rng.random(len(truth)) >= scenario.q0)
+        scores = verdicts.astype(np.float64)
         found: Corrected | PpiEstimate
         if scenario.labels:
             found, by = _labelled(scenario, scores, truth, base, cluster, rng), "ppi"
