@@ -62,7 +62,7 @@ def condition_counts(results: pl.DataFrame) -> pl.DataFrame:
         .group_by("model", "condition")
         .agg(
             architecture=pl.col("architecture").drop_nulls().first(),
-            # One declaration per model and condition within a run; a table that is joined from several runs can have more.
+            # One declaration per model and condition in a run; a table joined from several runs can have more.
             support=pl.when(pl.col("support").drop_nulls().n_unique() > 1)
             .then(pl.lit("mixed"))
             .otherwise(pl.col("support").drop_nulls().first()),
