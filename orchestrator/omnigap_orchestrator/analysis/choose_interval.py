@@ -87,8 +87,7 @@ def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interv
     totals = ClusterTotals.of(sample.values, sample.cluster)
     informative = informative_values(sample)
     if sample.binary and totals.single and not sample.difference:
-        # Near 0 and 1 Wilson's interval covers as little as 90 %.
-        # Wilson elsewhere: Clopper-Pearson is conservative, so too wide where the score interval covers well.
+        # Near 0 and 1 Wilson's interval covers as little as 90 %; elsewhere Clopper-Pearson is needlessly wide.
         exact = informative < MIN_DISCORDANT
         return (clopper_pearson if exact else wilson)(float(sample.values.sum()), len(sample.values), options.level)
     # The same for clusters, with the threshold in independent items: a cluster that fails as a whole counts about once.

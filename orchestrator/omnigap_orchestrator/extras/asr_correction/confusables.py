@@ -46,10 +46,10 @@ _SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"z", "z"),
     (r"(?<=[a-zCST])e$", ""),
 )
-# Voiced and unvoiced consonants become one, and so do m and n, l and r: the pairs that ASR confuses most.
+# Voiced and unvoiced consonants become one, and so do m and n, l and r, s and sh: pairs that are easily misheard.
 _COARSE = str.maketrans("bdgvzjCmlT", "ptkfsSSnrt")
 _VOWELS = re.compile(r"[aeiouy]+")
-# Letters by the vowel of their English names, each group in the order of similarity: bee, dee, pee, tee ...
+# Letters whose English names rhyme, each group in the order of similarity: bee, dee, pee, gee, tee ...
 _RHYMES = ("bdpgtvecz", "jakh", "fsxlmn", "iy", "quw", "o", "r")
 
 # Numbers up to twelve have names without a pattern, so what each is misheard for is listed.
@@ -70,8 +70,7 @@ _NUMBER = re.compile(r"\d+")
 def sound_key(text: str) -> str:
     """The phonetic key of a text: one character for each sound, by the rules of English spelling.
 
-    Other scripts are compared by their letters; NFKD splits Hangul syllables into jamo, so they are compared by sound
-    too.
+    Other scripts are compared by their letters; NFKD splits Hangul syllables into jamo, so they also compare by sound.
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if not unicodedata.combining(c))
     words = []

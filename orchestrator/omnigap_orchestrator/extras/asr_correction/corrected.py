@@ -93,8 +93,7 @@ def calibrated(
 ) -> pl.DataFrame:
     """Raw and corrected accuracy and gap of every condition with a speech answer.
 
-    If the reference is spoken, both conditions of a gap are corrected, and text conditions have rows for their gaps
-    too.
+    If the reference is spoken, both conditions of a gap are corrected, and text conditions have rows as well.
 
     Args:
         results: with the columns answer_type and output; optional: metric, where the rates differ by it, and

@@ -133,21 +133,22 @@ def routing(
 ) -> Routing:
     """Chooses and evaluates policies for each model, on the answered items and with missing answers as wrong.
 
-    Policies: `best_single` (one condition for everything) and `per_task` (one per task), both chosen on calibration
-    folds
-    and scored on held-out ones; `oracle` takes each item's best condition (MMC for binary scores). No policy can reach
-    the oracle, since guessing alone lifts it.
+    The policies are `best_single` (one condition for everything) and `per_task` (one per task), both chosen on
+    calibration folds and scored on held-out ones, and `oracle`, which takes each item's best condition (MMC for binary
+    scores). No policy can reach the oracle, because guessing raises it.
 
     On the answered items the policies are refused, with the reason, where `rule` refuses: items that fail in one
-    condition are not like the others. With missing as wrong every planned item counts, because a product's user gets no
-    answer there.
+    condition are not like the others. With missing as wrong every planned item counts, because a user of the product
+    gets no answer there.
     """
     costs = costs_of(results)
     routes: list[tuple[object, ...]] = []
     policies: list[tuple[object, ...]] = []
     for scores in models:
         allowed, ruled_out = split_by(routing_options.constraints, scores, costs)
-        routes += [(scores.model, None, name, None, math.nan, math.nan, 0, why) for name, why in ruled_out.items()]
+        routes += [
+            (scores.model, None, name, None, math.nan, math.nan, 0, reason) for name, reason in ruled_out.items()
+        ]
         if not allowed:
             continue
         answered, planned = _items(scores, tuple(allowed), rule or MissingRule(), routing_options.folds)
