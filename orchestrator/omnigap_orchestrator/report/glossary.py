@@ -117,10 +117,10 @@ _ALL = (
         "cluster: a voice says a letter the same for every item.",
     ),
     Definition(
-        "foils",
-        "Plain foils and sound-alikes",
-        "The wrong answers of the calibration. Plain: another item's answer of the same type. Sound-alike: the answer "
-        "that sounds nearest, such as 30 for 13 or D for B. A model's own wrong answers lie between the two.",
+        "confusables",
+        "Distractors and confusables",
+        "The wrong answers of the calibration. Distractor: another item's answer of the same type. Confusable: the "
+        "wrong answer that sounds most similar, such as 30 for 13 or D for B. A model's own wrong answers lie between.",
     ),
     Definition(
         "corrected",

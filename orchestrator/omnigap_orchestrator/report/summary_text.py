@@ -166,7 +166,7 @@ def _perceiving(analysis: Analysis, model: str) -> Markup:
 def _voicing(analysis: Analysis, model: str) -> Markup:
     """What part of the gap of t2s comes after the words were chosen, where our own scorer may be to blame."""
     steps = analysis.frame(WATERFALL).filter((pl.col("model") == model) & (pl.col("condition") == "t2s"))
-    heard = steps.filter((pl.col("step") == "voicing_and_hearing") & (pl.col("estimate") < -0.0005))
+    heard = steps.filter((pl.col("step") == "synthesis_and_asr") & (pl.col("estimate") < -0.0005))
     if heard.is_empty():
         return Markup("")
     return Markup(" In {}, {} arise in voicing and in our hearing of it.").format(

@@ -61,7 +61,7 @@ def test_routing_shows_why_it_is_refused_and_what_missing_as_wrong_gives(run: Fa
     (policies,) = section.tables
     assert column(policies, "Accuracy, %") == ["\u2013"] * len(policies.rows)
     assert column(policies, "Missing as wrong, %")[0] == "100.0"
-    assert f"efused: 4 of {items} planned items lack a score in a form (most in t2s)" in policies.note
+    assert f"efused: 4 of {items} planned items lack a score in a condition (most in t2s)" in policies.note
     assert section.folded[0].key == "routes"
 
 

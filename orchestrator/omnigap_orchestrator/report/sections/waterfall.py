@@ -85,7 +85,7 @@ STEPS = {
     "input_reasoning": "answering from it",
     "input": "question not typed",
     "output_mode": "words meant for voice",
-    "voicing_and_hearing": "voicing and hearing",
+    "synthesis_and_asr": "voicing and hearing",
     "output": "spoken answer",
     "gap": "gap",
 }

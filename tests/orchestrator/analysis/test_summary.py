@@ -1,12 +1,21 @@
-"""What must not change any table of the analysis, and what must change it in a known way."""
+"""Tests of the whole analysis: its JSON, and invariance to row order, names, duplicates, swaps and threads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn
+from made_up_results import SIX, drawn
 from polars.testing import assert_frame_equal
 
-from omnigap_orchestrator.analysis import Analysis, AnalysisOptions, IntervalOptions, analyse
+from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis, AnalysisOptions, IntervalOptions, analyse
+from omnigap_orchestrator.analysis.summary import all_tables
 
 FAST = AnalysisOptions(intervals=IntervalOptions(draws=299))
 
@@ -19,6 +28,36 @@ CASES = {
 """Single items and clusters, with every kind of interval between them."""
 
 SWAPPED = {"s2t": "i2t", "i2t": "s2t", "s2s": "i2s", "i2s": "s2s"}
+
+PROGRAM = """
+import json
+from made_up_results import drawn
+from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse
+options = AnalysisOptions(intervals=IntervalOptions(draws=299))
+made = (drawn(60, cluster_size=c, graded=g, replicates=2) for c, g in ((1, True), (4, False)))
+tables = [analyse(results, options).to_json() for results in made]
+print(json.dumps(tables))
+"""
+
+
+def test_tables_have_their_schemas_also_when_empty() -> None:
+    schemas = {table.name: table.schema for table in all_tables()}
+    empty = analyse(drawn(3).clear())
+    full = analyse(drawn(30, models=("alpha", "beta")))
+    for result in (empty, full):
+        for name, frame in result.frames.items():
+            assert frame.schema == schemas[name], name
+
+
+def test_summary_is_plain_json_with_n_interval_and_method() -> None:
+    data = analyse(drawn(60, graded=True)).to_json()
+    text = json.dumps(data, allow_nan=False)
+    assert json.loads(text)["analysis_version"] == ANALYSIS_VERSION
+    for name in ("accuracy", "accuracy_by_task", "gaps", "gaps_by_task", "effects"):
+        for row in data[name]:
+            assert {"estimate", "low", "high", "method", "n", "clusters"} <= row.keys()
+            assert row["method"] is not None and row["n"] > 0
+    assert {row["condition"] for row in data["accuracy"]} == set(SIX)
 
 
 def assert_same(one: Analysis, other: Analysis) -> None:
@@ -39,7 +78,7 @@ def with_controls(results: pl.DataFrame) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_order_of_the_rows_changes_no_table(case: str) -> None:
+def test_the_order_of_rows_does_not_matter(case: str) -> None:
     results = CASES[case]
     controls = with_controls(results)
     shuffled = results.sample(fraction=1, shuffle=True, seed=1)
@@ -48,7 +87,7 @@ def test_the_order_of_the_rows_changes_no_table(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_names_of_items_and_clusters_change_no_table(case: str) -> None:
+def test_names_of_items_and_clusters_do_not_change_any_table(case: str) -> None:
     def renamed(frame: pl.DataFrame) -> pl.DataFrame:
         """Reversed digits: another order by name."""
         return frame.with_columns(pl.col("item_id").str.reverse(), "x" + pl.col("cluster").str.reverse())
@@ -58,7 +97,7 @@ def test_the_names_of_items_and_clusters_change_no_table(case: str) -> None:
     assert_same(analyse(results, FAST, controls), analyse(renamed(results), FAST, renamed(controls)))
 
 
-def test_duplicating_the_set_keeps_every_estimate_and_doubles_every_count() -> None:
+def test_duplicated_items_keep_estimates_and_double_counts() -> None:
     def twice(frame: pl.DataFrame) -> pl.DataFrame:
         return pl.concat([frame, frame.with_columns(pl.col("item_id") + "b", pl.col("cluster") + "b")])
 
@@ -113,7 +152,7 @@ def test_swapping_speech_and_image_swaps_their_rows() -> None:
         assert_frame_equal(before, after, abs_tol=1e-9)
 
 
-def test_swapping_a_condition_and_the_reference_mirrors_gaps_whatever_their_interval() -> None:
+def test_swapping_condition_and_reference_mirrors_gaps() -> None:
     methods = set()
     for results in CASES.values():
         pair = results.filter(pl.col("condition").is_in(["t2t", "s2t"]))
@@ -126,3 +165,17 @@ def test_swapping_a_condition_and_the_reference_mirrors_gaps_whatever_their_inte
         assert (other["b"].to_list(), other["c"].to_list()) == (one["c"].to_list(), one["b"].to_list())
         methods |= set(one["method"].to_list())
     assert len(methods - {None}) >= 4, methods
+
+
+def output(threads: int) -> str:
+    # Before the paths of this process, which lead to the tree under test.
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    names = ("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    environment = {**os.environ, **dict.fromkeys(names, str(threads)), "PYTHONPATH": path}
+    command = [sys.executable, "-c", PROGRAM]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=240).stdout
+
+
+@pytest.mark.timeout(300)
+def test_the_number_of_threads_changes_no_digit() -> None:
+    assert output(1) == output(4)

@@ -1,4 +1,6 @@
-"""Gaps: pairs by item id, what is refused, what missing cells do, and what must not change them."""
+"""Tests of gaps and effects: pairing, refusal, missing cells and invariances."""
+
+from __future__ import annotations
 
 import numpy as np
 import polars as pl
@@ -17,6 +19,7 @@ from omnigap_orchestrator.analysis import (
 from omnigap_orchestrator.analysis.gap import gaps
 
 FAST = AnalysisOptions(intervals=IntervalOptions(draws=299))
+
 ALLOW = AnalysisOptions(missing=MissingRule(allow=True))
 
 
@@ -29,6 +32,15 @@ def gap(results: pl.DataFrame, options: AnalysisOptions | None = None, **where: 
     )
 
 
+def missing_some(count: int, of: int) -> pl.DataFrame:
+    """All right in t2t; in s2t the first `count` failed and the others are right."""
+    rows = [{"item_id": f"q{i}", "condition": "t2t", "score": 1.0} for i in range(of)]
+    for i in range(of):
+        lost = {"outcome": "failed", "error_reason": "TRANSPORT"} if i < count else {"score": 1.0}
+        rows.append({"item_id": f"q{i}", "condition": "s2t", **lost})
+    return table(rows)
+
+
 def test_a_gap_is_the_mean_paired_difference_with_its_discordant_counts() -> None:
     row = gap(paired([1, 1, 1, 0, 0, 1], [1, 0, 0, 1, 0, 1]))
     assert row["estimate"] == pytest.approx(-1 / 6)
@@ -38,14 +50,14 @@ def test_a_gap_is_the_mean_paired_difference_with_its_discordant_counts() -> Non
     assert row["method"] == "tango"
 
 
-def test_pairs_are_made_by_item_id_whatever_the_order_of_rows() -> None:
+def test_pairing_is_by_item_id() -> None:
     results = drawn(120, cluster_size=3)
     for seed in (1, 2):
         shuffled = results.sample(fraction=1, shuffle=True, seed=seed)
         assert_frame_equal(analyse(results, FAST).frames["gaps"], analyse(shuffled, FAST).frames["gaps"])
 
 
-def test_the_names_of_items_and_clusters_change_nothing() -> None:
+def test_names_of_items_and_clusters_do_not_matter() -> None:
     results = drawn(30, cluster_size=3, graded=True)
     renamed = results.with_columns(
         item_id=pl.col("item_id").str.reverse(), cluster="x" + pl.col("cluster").str.reverse()
@@ -64,7 +76,7 @@ def test_duplicating_the_set_keeps_the_gap_and_shrinks_the_error_by_root_two() -
     assert two["se"] == pytest.approx(one["se"] / np.sqrt(2) * np.sqrt(199 / 200 * 400 / 399))
 
 
-def test_copies_of_an_item_in_one_cluster_are_no_new_evidence() -> None:
+def test_copies_in_one_cluster_do_not_shrink_the_interval() -> None:
     results = drawn(200)
     copies = pl.concat([results, results.with_columns(pl.col("item_id") + "b")])
     one, two = gap(results), gap(copies)
@@ -82,15 +94,6 @@ def test_swapping_the_two_conditions_mirrors_the_gap(size: int) -> None:
     assert (one["b"], one["c"], one["p"]) == (other["c"], other["b"], other["p"])
 
 
-def missing_some(count: int, of: int) -> pl.DataFrame:
-    """All right in t2t; in s2t the first `count` failed and the others are right."""
-    rows = [{"item_id": f"q{i}", "condition": "t2t", "score": 1.0} for i in range(of)]
-    for i in range(of):
-        lost = {"outcome": "failed", "error_reason": "TRANSPORT"} if i < count else {"score": 1.0}
-        rows.append({"item_id": f"q{i}", "condition": "s2t", **lost})
-    return table(rows)
-
-
 @pytest.mark.parametrize(("count", "of", "refused"), [(2, 5, False), (3, 150, False), (3, 149, True), (4, 150, True)])
 def test_a_gap_is_refused_over_two_percent_and_two_pairs(count: int, of: int, refused: bool) -> None:
     row = gap(missing_some(count, of))
@@ -101,7 +104,7 @@ def test_a_gap_is_refused_over_two_percent_and_two_pairs(count: int, of: int, re
         assert row["low"] is None and row["p"] is None and row["p_adjusted"] is None
 
 
-def test_a_refused_gap_is_given_and_labelled_when_asked_for() -> None:
+def test_allow_missing_gives_the_gap_with_a_reason() -> None:
     row = gap(missing_some(10, 100), ALLOW)
     assert row["estimate"] == 0.0
     assert row["n"] == 90
@@ -114,7 +117,7 @@ def test_missing_as_wrong_counts_every_planned_pair() -> None:
     assert row["n"] == 100
 
 
-def test_the_bounds_take_missing_scores_against_and_for_the_condition() -> None:
+def test_bounds_fill_missing_scores_both_ways() -> None:
     rows = [{"item_id": f"q{i}", "condition": c, "score": 1.0} for i in range(8) for c in ("t2t", "s2t")]
     rows += [
         {"item_id": "q8", "condition": "t2t", "score": 0.0},
@@ -130,7 +133,7 @@ def test_the_bounds_take_missing_scores_against_and_for_the_condition() -> None:
     assert row["bound_low"] <= row["estimate"] <= row["bound_high"]
 
 
-def test_an_answer_that_waits_for_its_score_is_missing_and_not_wrong() -> None:
+def test_an_unscored_answer_is_missing() -> None:
     results = paired([1] * 10, [1] * 10).with_columns(
         score=pl.when((pl.col("item_id") == "q3") & (pl.col("condition") == "s2t"))
         .then(None)
@@ -140,7 +143,7 @@ def test_an_answer_that_waits_for_its_score_is_missing_and_not_wrong() -> None:
     assert (row["estimate"], row["n"], row["lacking"]) == (0.0, 9, 1)
 
 
-def test_an_unsupported_condition_has_no_gap_and_says_so() -> None:
+def test_an_unsupported_condition_has_a_reason() -> None:
     rows = [{"item_id": f"q{i}", "condition": "t2t", "score": 1.0} for i in range(5)]
     rows += [{"item_id": f"q{i}", "condition": "s2t", "outcome": "unsupported"} for i in range(5)]
     result = analyse(table(rows))
@@ -148,7 +151,7 @@ def test_an_unsupported_condition_has_no_gap_and_says_so() -> None:
     assert result.frames["conditions"].row(1, named=True)["unsupported"] == 5
 
 
-def test_replicates_are_averaged_within_the_item_before_anything_else() -> None:
+def test_replicates_are_averaged_within_the_item_first() -> None:
     rows = [{"item_id": f"q{i}", "condition": "t2t", "score": 1.0} for i in range(4)]
     rows += [
         {"item_id": f"q{i}", "condition": "s2t", "replicate": r, "score": float(r < i)}
@@ -161,7 +164,7 @@ def test_replicates_are_averaged_within_the_item_before_anything_else() -> None:
     assert row["mcnemar_p"] is None and row["b"] is None
 
 
-def test_mcnemar_is_withheld_where_clusters_hold_several_items() -> None:
+def test_mcnemar_needs_single_item_clusters() -> None:
     row = gap(drawn(90, cluster_size=3), FAST)
     assert row["mcnemar_p"] is None
     assert row["b"] is not None
@@ -181,7 +184,7 @@ def test_item_weighted_and_task_macro_differ_when_tasks_differ_in_size() -> None
     assert gap(table(rows), pooling="task_macro")["estimate"] == pytest.approx(-0.5)
 
 
-def test_holm_runs_within_one_models_gaps_and_names_its_family() -> None:
+def test_holm_family_is_the_gaps_of_one_model() -> None:
     frame = analyse(drawn(150, models=("alpha", "beta"))).frames["gaps"]
     held = frame.filter(pooling="item_weighted", missing="answered_pairs")
     assert held["family"].unique().sort().to_list() == ["gaps of alpha (5)", "gaps of beta (5)"]
@@ -189,7 +192,7 @@ def test_holm_runs_within_one_models_gaps_and_names_its_family() -> None:
     assert frame.filter(pooling="task_macro")["p_adjusted"].null_count() == 20
 
 
-def test_the_grid_by_task_is_corrected_for_false_discoveries() -> None:
+def test_gaps_by_task_get_benjamini_hochberg() -> None:
     by_task = analyse(drawn(150, models=("alpha", "beta"))).frames["gaps_by_task"]
     assert by_task["adjustment"].unique().to_list() == ["benjamini_hochberg"]
     assert by_task["family"].unique().to_list() == ["model x task x condition (30)"]
@@ -204,10 +207,10 @@ def test_the_seed_fixes_the_bootstraps_of_the_whole_table() -> None:
     assert not one.frames["gaps"]["low"].equals(other.frames["gaps"]["low"])
 
 
-def test_each_models_numbers_are_the_same_alone_and_among_others() -> None:
+def test_numbers_of_a_model_do_not_depend_on_other_models() -> None:
     both = drawn(24, models=("alpha", "beta"), graded=True)
-    alone = analyse(both.filter(model="beta"), FAST).frames["gaps"]
-    assert_frame_equal(analyse(both, FAST).frames["gaps"].filter(model="beta"), alone)
+    single = analyse(both.filter(model="beta"), FAST).frames["gaps"]
+    assert_frame_equal(analyse(both, FAST).frames["gaps"].filter(model="beta"), single)
 
 
 def test_other_condition_labels_and_another_reference_work() -> None:
@@ -224,26 +227,51 @@ def test_a_model_without_the_reference_has_no_gaps() -> None:
     assert set(analyse(results).frames["accuracy"]["condition"]) == set(SIX) - {"t2t"}
 
 
-def test_an_item_id_with_two_tasks_is_refused() -> None:
-    results = pl.concat([paired([1], [1]), paired([1], [1], name="i2t", task="other")])
-    with pytest.raises(ValueError, match="'q0' has more than one task"):
-        item_scores(results)
-
-
-def test_a_score_outside_the_unit_interval_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"score 1\.5 of item 'q0' in t2t"):
-        item_scores(paired([1.5], [1]))
-
-
-def test_a_missing_column_is_named() -> None:
-    with pytest.raises(ValueError, match="outcome"):
-        item_scores(paired([1], [1]).drop("outcome"))
-
-
-def test_the_gap_machine_works_without_a_run_on_the_needed_columns_alone() -> None:
+def test_gaps_need_only_the_needed_columns() -> None:
     bare = drawn(50).select("model", "item_id", "task", "cluster", "condition", "outcome", "score")
     assert_frame_equal(
         gaps(score_matrices(item_scores(bare)), "t2t", MissingRule(), IntervalOptions()),
         analyse(drawn(50)).frames["gaps"],
     )
     assert analyse(bare).frames["asr"].is_empty()
+
+
+def test_effects_are_contrasts_of_accuracies() -> None:
+    result = analyse(drawn(200))
+    held = result.frames["accuracy"].filter(pooling="item_weighted", missing="answered_only")
+    acc = dict(held.select("condition", "estimate").iter_rows())
+    frame = result.frames["effects"].filter(pooling="item_weighted", missing="answered_pairs")
+    effect = dict(frame.select("effect", "estimate").iter_rows())
+    assert effect["speech input"] == pytest.approx((acc["s2t"] - acc["t2t"] + acc["s2s"] - acc["t2s"]) / 2)
+    assert effect["image input, speech output"] == pytest.approx(acc["i2s"] - acc["t2s"])
+    outputs = [acc[f"{i}2s"] - acc[f"{i}2t"] for i in "tsi"]
+    assert effect["speech output"] == pytest.approx(np.mean(outputs))
+    assert effect["speech input x speech output"] == pytest.approx(outputs[1] - outputs[0])
+    assert frame.height == 12
+
+
+def test_a_simple_effect_to_the_reference_equals_the_gap() -> None:
+    result = analyse(drawn(200))
+    where = {"pooling": "item_weighted", "missing": "answered_pairs"}
+    gap = result.frames["gaps"].filter(condition="i2t", **where).row(0, named=True)
+    effect = result.frames["effects"].filter(effect="image input, text output", **where).row(0, named=True)
+    for column in ("estimate", "low", "high", "p", "b", "c", "n"):
+        assert gap[column] == effect[column]
+
+
+def test_effects_without_their_conditions_are_left_out() -> None:
+    frame = analyse(drawn(50).filter(pl.col("condition").is_in(["t2t", "s2t"]))).frames["effects"]
+    assert frame["effect"].unique().to_list() == ["speech input, text output"]
+
+
+def test_the_same_contrast_has_the_same_interval_in_every_table() -> None:
+    found = analyse(drawn(60, cluster_size=6, replicates=2))
+    numbers = ["pooling", "missing", "estimate", "low", "high", "method", "p", "n"]
+    for gap, effect in (("s2t", "speech input, text output"), ("t2s", "speech output, text input")):
+        rows = found.frames["gaps"].filter(condition=gap).select(numbers)
+        assert rows["method"].str.starts_with("wild").any()
+        assert rows.equals(found.frames["effects"].filter(effect=effect).select(numbers))
+        (low, high) = rows.select("low", "high").row(0)
+        steps = found.frames["waterfall"].filter(formula=f"{gap} - t2t")
+        assert steps.height > 1
+        assert set(steps.select("low", "high").iter_rows()) == {(low, high)}

@@ -1,4 +1,4 @@
-"""How tables are declared: a row type gives the schema, dependencies are computed once, new tables need no change."""
+"""Tests of table declarations: row types give schemas, and dependencies are computed once."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class HeightRow:
     rows: int
 
 
-def test_the_columns_of_a_row_type_are_those_of_its_last_base_first() -> None:
+def test_columns_start_with_those_of_the_last_base() -> None:
     schema = schema_of(MadeUpRow)
     assert schema.names() == ["model", "estimate", "low", "high", "method", "n", "clusters", "planned", "remark"]
     assert (schema["model"], schema["estimate"], schema["n"]) == (pl.String, pl.Float64, pl.Int64)
 
 
-def test_a_field_that_no_column_can_hold_is_refused_by_name() -> None:
+def test_a_field_of_another_type_is_refused_by_name() -> None:
     @dataclass(frozen=True)
     class Bad:
         values: dict
@@ -57,7 +57,7 @@ def test_a_field_that_no_column_can_hold_is_refused_by_name() -> None:
         schema_of(Bad)
 
 
-def test_rows_are_objects_with_the_values_of_their_columns_whatever_the_order_of_the_frame() -> None:
+def test_rows_of_a_frame_are_objects() -> None:
     frame = pl.DataFrame({"other": [1], "remark": ["so"], "model": ["m"]}).with_columns(
         estimate=0.5, low=None, high=None, method=None, n=3, clusters=2, planned=4
     )
@@ -67,7 +67,7 @@ def test_rows_are_objects_with_the_values_of_their_columns_whatever_the_order_of
         rows_of(frame.drop("n"), MadeUpRow)
 
 
-def test_a_table_of_another_package_is_computed_without_a_change_to_the_analysis() -> None:
+def test_a_table_of_another_package_is_computed() -> None:
     calls = []
 
     def counted(given: AnalysisInput) -> int:
@@ -88,7 +88,7 @@ def test_a_table_of_another_package_is_computed_without_a_change_to_the_analysis
         found.frame(ACCURACY)
 
 
-def test_no_two_tables_have_one_name() -> None:
+def test_table_names_are_unique() -> None:
     assert len({table.name for table in all_tables()}) == len(all_tables())
 
 
@@ -103,7 +103,7 @@ def filled() -> tuple[Analysis, ...]:
 
 
 @pytest.mark.parametrize("table", all_tables(), ids=lambda table: table.name)
-def test_a_column_has_nulls_only_where_its_type_says_so(table: Table) -> None:
+def test_only_optional_columns_have_nulls(table: Table) -> None:
     hints = get_type_hints(table.row)
     for analysis in filled():
         frame = analysis.frame(table)
@@ -111,7 +111,7 @@ def test_a_column_has_nulls_only_where_its_type_says_so(table: Table) -> None:
         assert nulls <= {name for name, hint in hints.items() if NoneType in get_args(hint)}
 
 
-def test_gaps_are_contrasts_to_whoever_takes_their_rows() -> None:
+def test_gap_rows_are_contrast_columns() -> None:
     rows = analyse(drawn(20)).rows(GAPS)
     assert rows and all(isinstance(row, ContrastColumns) for row in rows)
     assert {row.condition for row in rows} == {"s2t", "i2t", "t2s", "s2s", "i2s"}

@@ -1,4 +1,4 @@
-"""Errors of the ASR scorer on words and on answers: against known texts, and against the models' own texts."""
+"""The table `transcript_errors`: WER, NE-WER and NE-FNR of transcripts against calibration texts and own texts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from omnigap_orchestrator.scoring import (
 
 
 @dataclass(frozen=True, slots=True)
-class HearingRow:
-    """Errors of the transcripts of one kind of text."""
+class TranscriptErrorRow:
+    """Errors of the transcripts against one kind of reference text."""
 
-    # What the transcript is compared with: `calibration`, the text that was said; `own_text`, the model's own.
+    # Reference text: `calibration`, the text that was synthesised; `own_text`, the model's own text.
     against: str
     # Null for the calibration.
     model: str | None
@@ -37,15 +37,15 @@ class HearingRow:
     wer: float | None
     wer_errors: int
     wer_words: int
-    # (T - D) / T, pooled: the share of the words for which something was heard. A lost tail shows here.
+    # (T - D) / T, pooled: share of the reference words that were not deleted. Speech that is cut off shows here.
     coverage: float | None
-    # Over the gold answers and aliases that the reference holds.
+    # Over the gold answers and aliases that occur in the reference text.
     entities: int
     ne_wer: float | None
     ne_fnr: float | None
 
 
-HEARING_SCHEMA = schema_of(HearingRow)
+TRANSCRIPT_ERRORS_SCHEMA = schema_of(TranscriptErrorRow)
 
 _GOLDS: dict[str, pl.DataType | type[pl.DataType]] = {
     "item_id": pl.String,
@@ -54,32 +54,35 @@ _GOLDS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 GOLDS_SCHEMA = pl.Schema(_GOLDS)
-"""The gold answer and its aliases of every item: the entities whose errors are counted."""
+"""Gold answers and aliases of every item: the entities whose errors are counted."""
 
 AGAINST_CALIBRATION, AGAINST_OWN_TEXT = "calibration", "own_text"
 
-_Row = tuple[str, str, tuple[str, ...], str]
 
+def transcript_errors(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.DataFrame | None = None) -> pl.DataFrame:
+    """WER, coverage, NE-WER and NE-FNR, each pooled: errors are summed before they are divided.
 
-def hearing(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.DataFrame | None = None) -> pl.DataFrame:
-    """WER, coverage, NE-WER and NE-FNR (`HEARING_SCHEMA`), each pooled: errors are summed before they are divided.
-
-    Against the calibration clips, by answer type and over all, what was said is known. Against a model's own text, by
-    condition, its voice errs as well as the scorer.
+    NE-WER and NE-FNR are those of ContextASR-Bench (arXiv 2507.05727), with gold answers and aliases as the entities.
+    Against the clips of a calibration, by answer type and over all, only TTS and ASR can err; against a model's own
+    text, by condition, the model's speech can err as well.
 
     Args:
-        results: with own_text and transcript; without them only the clips are compared.
+        results: with the columns own_text and transcript; without them only the clips are compared.
         golds: a frame of `GOLDS_SCHEMA`.
-        clips: the table of a calibration.
+        clips: the table of a calibration (`CALIBRATION_SCHEMA`).
+
+    Returns:
+        A frame of `TRANSCRIPT_ERRORS_SCHEMA`.
     """
     rows: list[tuple[object, ...]] = []
     if clips is not None and clips.height:
-        told = clips.filter(pl.col("transcript").is_not_null()).join(
+        answered = clips.filter(pl.col("transcript").is_not_null()).join(
             golds.select("item_id", "answers"), on="item_id", how="left"
         )
+        # The entity of a wrong answer is the text itself: gold answers do not occur in it.
         entities = pl.when(pl.col("truly_right")).then(pl.col("answers")).otherwise(pl.concat_list("truth"))
-        told = told.with_columns(entities=entities.fill_null(pl.concat_list("truth")))
-        for answer_type, part in (("", told), *((t, told.filter(answer_type=t)) for t in _sorted(told))):
+        answered = answered.with_columns(entities=entities.fill_null(pl.concat_list("truth")))
+        for answer_type, part in (("", answered), *((t, answered.filter(answer_type=t)) for t in _types(answered))):
             counted = _counted(part.select("spoken", "transcript", "entities", "language").iter_rows())
             rows.append((AGAINST_CALIBRATION, None, None, answer_type or None, part.height, *counted))
     if {"own_text", "transcript"} <= set(results.columns):
@@ -92,34 +95,38 @@ def hearing(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.DataFrame | No
         for (model, condition), part in spoken.group_by("model", "condition", maintain_order=True):
             counted = _counted(part.select("own_text", "transcript", "answers", "language").iter_rows())
             rows.append((AGAINST_OWN_TEXT, model, condition, None, part.height, *counted))
-    return pl.DataFrame(rows, schema=HEARING_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=TRANSCRIPT_ERRORS_SCHEMA, orient="row")
 
 
-def _sorted(clips: pl.DataFrame) -> list[str]:
+def _types(clips: pl.DataFrame) -> list[str]:
     return clips["answer_type"].unique().sort().to_list()
 
 
 def _counted(texts: Iterable[tuple[str, str, list[str], str]]) -> tuple[object, ...]:
-    """WER, word errors, words, coverage, entities, NE-WER and NE-FNR of references against what was heard."""
-    pairs = [_errors((said, heard, tuple(names), language)) for said, heard, names, language in texts]
+    """WER, word errors, words, coverage, entities, NE-WER and NE-FNR, pooled.
+
+    Args:
+        texts: reference, transcript, entities and language.
+    """
+    pairs = [_errors(reference, transcript, tuple(names), language) for reference, transcript, names, language in texts]
     words = pooled(words for words, _ in pairs)
     entities = pooled_entities(named for _, named in pairs)
     errors = words.insertions + words.deletions + words.substitutions
     return words.rate, errors, words.words, words.coverage, entities.entities, entities.ne_wer, entities.ne_fnr
 
 
+# Cached, because every clip is counted twice (in its type and over all), and texts of clips repeat in several voices.
 @lru_cache(maxsize=1 << 15)
-def _errors(row: _Row) -> tuple[WordErrors, EntityErrors]:
-    said, heard, names, language = row
-    return word_errors(said, heard, language), entity_errors(said, heard, names, language)
+def _errors(reference: str, transcript: str, names: tuple[str, ...], language: str) -> tuple[WordErrors, EntityErrors]:
+    return word_errors(reference, transcript, language), entity_errors(reference, transcript, names, language)
 
 
-def _hearing(given: AnalysisInput) -> pl.DataFrame:
+def _transcript_errors(given: AnalysisInput) -> pl.DataFrame:
     evidence = evidence_of(given)
     if evidence.golds is None:
-        return HEARING_SCHEMA.to_frame()
-    return hearing(given.results, evidence.golds, evidence.clips)
+        return TRANSCRIPT_ERRORS_SCHEMA.to_frame()
+    return transcript_errors(given.results, evidence.golds, evidence.clips)
 
 
-HEARING = Table(name="hearing", row=HearingRow, compute=_hearing)
+TRANSCRIPT_ERRORS = Table(name="transcript_errors", row=TranscriptErrorRow, compute=_transcript_errors)
 """Empty without gold answers."""
