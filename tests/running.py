@@ -22,10 +22,10 @@ from omnigap_orchestrator.config import Config, load_config
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.pipeline.context import Observer, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pipeline.prepare import stored_run
+from omnigap_orchestrator.pipeline.prepare import load_run
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, endpoints_of
-from omnigap_orchestrator.run import ask, run
+from omnigap_orchestrator.run import process_cells, run
 
 Row = dict[str, Any]
 
@@ -112,7 +112,7 @@ class Setting:
         endpoints = endpoints_of(config)
         assert endpoints is not None
         async with open_run(self.folder, observer) as context:
-            await ask(context, config, self.load_items(), scope, endpoints)
+            await process_cells(context, config, self.load_items(), scope, endpoints)
         return self.table()
 
     async def drive(self, *, stages: Sequence[str] = ("generate", "transcribe", "score")) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class Silent(Observer):
 @contextmanager
 def stored_table(folder: RunFolder) -> Iterator[ResultsTable]:
     """The results of a run's folder, without any service."""
-    with stored_run(folder) as (cells, records):
+    with load_run(folder) as (cells, records):
         yield ResultsTable(folder.name, cells, records)
 
 

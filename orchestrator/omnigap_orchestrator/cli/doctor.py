@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omnigap_orchestrator.cli.inputs import ItemFlags, own_plan
+from omnigap_orchestrator.cli.inputs import ItemFlags, load_inputs
 from omnigap_orchestrator.cli.options import (
     config_option,
     font_flags,
@@ -50,7 +50,7 @@ def doctor(
     """
     from omnigap_orchestrator.preflight.doctor import diagnose
 
-    own = own_plan(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
+    own = load_inputs(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
     findings = asyncio.run(diagnose(own.config, own.folder.root, own.items, own.source))
     if in_use := _in_use(own.folder):
         findings = [each for each in findings if each.check != in_use.check] + [in_use]

@@ -50,7 +50,7 @@ class ItemFlags:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPlan:
+class RunInputs:
     """What a command works with.
 
     Attributes:
@@ -66,9 +66,9 @@ class OwnPlan:
     source: str
 
 
-def own_plan(
+def load_inputs(
     ctx: click.Context, config: Path | None, run_dir: Path | None, flags: ItemFlags, others: Mapping[str, object]
-) -> OwnPlan:
+) -> RunInputs:
     """The run's own configuration and items where its folder holds them, unless `--config` is given in this call.
 
     `--task` and `--limit` narrow the run's items, `--items` takes others under the run's configuration.
@@ -91,10 +91,10 @@ def own_plan(
     named = load_config(config, table)
     folder = RunFolder(run_dir_of(run_dir, config, named.run.dir))
     if not (folder.config.is_file() and folder.items.is_file()):
-        return OwnPlan(named, None, folder, None, "")
+        return RunInputs(named, None, folder, None, "")
     kept = load_plan(folder)
     if config is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
-        return OwnPlan(named, None, folder, kept, f"configuration and items of {config} (--config)")
+        return RunInputs(named, None, folder, kept, f"configuration and items of {config} (--config)")
     items = kept[1]
     stored = with_flags(kept[0], others)
     if flags.path:
@@ -105,14 +105,14 @@ def own_plan(
             columns = {"columns": own.columns, "separator": own.separator, "preset": flags.preset or own.preset}
             source = source.model_copy(update=columns)
         stored = stored.model_copy(update={"items": source})
-        return OwnPlan(
+        return RunInputs(
             stored, None, folder, kept, f"the configuration of the run in {folder.root}, and items of --items"
         )
     chosen = select_items(items, limit=flags.limit, tasks=flags.tasks)
     said = f"the run in {folder.root}: its configuration, and its {len(items)} items"
     if flags.named:
         said += f", of which {flags.named} leaves {len(chosen)}"
-    return OwnPlan(stored, chosen, folder, kept, said)
+    return RunInputs(stored, chosen, folder, kept, said)
 
 
 # Where a command's results come from: a run's folder, or any table of per-item scores.

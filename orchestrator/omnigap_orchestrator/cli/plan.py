@@ -137,14 +137,22 @@ def plan(
     from omnigap_orchestrator.items import load_items
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.pipeline.preview import preview
-    from omnigap_orchestrator.preflight import FONT, METRICS, WHOLE, Status, check_plan, raise_failed, resolve_fonts
+    from omnigap_orchestrator.preflight import (
+        FONT,
+        FULL_SCOPE,
+        METRICS,
+        Status,
+        check_plan,
+        raise_failed,
+        resolve_fonts,
+    )
 
     flags = {**control_flags(controls), "analysis.target_gap": target_gap, "analysis.power": power}
     loaded = load_config(config, {**item_flags(config, items, limit, tasks, preset), **font_flags(fonts), **flags})
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
     chosen = load_items(loaded.items)
     loaded, resolved = resolve_fonts(loaded, chosen)
-    findings = [*resolved, *check_plan(loaded, chosen, WHOLE, folder.root)]
+    findings = [*resolved, *check_plan(loaded, chosen, FULL_SCOPE, folder.root)]
     # Cells of these could never be drawn or scored; whatever else fails may be there when the run starts.
     raise_failed(finding for finding in findings if finding.check in (FONT, METRICS))
     notes = [finding.message for finding in findings if finding.status is not Status.OK]

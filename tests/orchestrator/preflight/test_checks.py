@@ -16,11 +16,11 @@ from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.items.row import read_row
 from omnigap_orchestrator.preflight import (
     CHECKS,
-    WHOLE,
+    FULL_SCOPE,
     Check,
     Finding,
     PreflightError,
-    Scope,
+    PreflightScope,
     Status,
     check_plan,
     checks,
@@ -28,15 +28,17 @@ from omnigap_orchestrator.preflight import (
 )
 
 ITEMS = load_items("builtin-ko")
-RUN = replace(WHOLE, connects=True)
+RUN = replace(FULL_SCOPE, connects=True)
 
 
-def found(name: str, config: Config, items: tuple[Item, ...] = ITEMS, scope: Scope = WHOLE) -> list[Finding]:
+def found(
+    name: str, config: Config, items: tuple[Item, ...] = ITEMS, scope: PreflightScope = FULL_SCOPE
+) -> list[Finding]:
     """What the checks of one name find; the folder is of no matter."""
     return [each for each in check_plan(config, items, scope, Path()) if each.check == name]
 
 
-def scorer_language(config: Config, scope: Scope = WHOLE) -> list[Finding]:
+def scorer_language(config: Config, scope: PreflightScope = FULL_SCOPE) -> list[Finding]:
     return found("scorer language", config, scope=scope)
 
 
@@ -94,12 +96,12 @@ def test_only_conditions_that_the_call_covers_count(tmp_path: Path) -> None:
     config = Config.model_validate({"carriers": {"image": {"font": "No Such Sans"}}})
     assert found("font", config) != []
     assert found("font", config, scope=replace(RUN, conditions=text)) == []
-    assert scorer_language(config, replace(WHOLE, conditions=text)) == []
+    assert scorer_language(config, replace(FULL_SCOPE, conditions=text)) == []
 
 
 def test_a_preflight_changes_nothing_on_disk(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "test"
-    (finding,) = (each for each in check_plan(Config(), ITEMS, WHOLE, folder) if each.check == "run folder")
+    (finding,) = (each for each in check_plan(Config(), ITEMS, FULL_SCOPE, folder) if each.check == "run folder")
     assert finding.message == f"{folder} can be written"
     assert list(tmp_path.iterdir()) == []
 
@@ -139,5 +141,5 @@ def test_all_failed_findings_are_one_error_and_warnings_are_noted_once() -> None
 
 def test_an_extra_may_add_a_check(tmp_path: Path) -> None:
     mine = Check(lambda inputs: [Finding.warning("mine", f"{len(inputs.items)} items")])
-    findings = check_plan(Config(), ITEMS, WHOLE, tmp_path, (*CHECKS, mine))
+    findings = check_plan(Config(), ITEMS, FULL_SCOPE, tmp_path, (*CHECKS, mine))
     assert findings[-1] == Finding.warning("mine", f"{len(ITEMS)} items")

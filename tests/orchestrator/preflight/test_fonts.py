@@ -12,7 +12,7 @@ from served_doubles import Double, Serve, say
 from omnigap_orchestrator.carriers import render
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.items import Item, load_items
-from omnigap_orchestrator.preflight import WHOLE, Status, resolve_fonts
+from omnigap_orchestrator.preflight import FULL_SCOPE, Status, resolve_fonts
 from omnigap_orchestrator.preflight import checks as font_checks
 from omnigap_orchestrator.preflight.checks import check_fonts, check_letters
 
@@ -80,15 +80,15 @@ def test_every_letter_of_the_korean_items_is_in_the_font() -> None:
 
 def test_a_font_that_lacks_letters_is_reported_once_with_the_first_that_it_lacks() -> None:
     config = Config.model_validate({"carriers": {"image": {"font": "DejaVu Serif", "size": [24, 32]}}})
-    assert [finding.status for finding in check_fonts(config, ITEMS, WHOLE)] == [Status.OK, Status.OK]
-    (finding,) = check_letters(config, ITEMS, WHOLE)
+    assert [finding.status for finding in check_fonts(config, ITEMS, FULL_SCOPE)] == [Status.OK, Status.OK]
+    (finding,) = check_letters(config, ITEMS, FULL_SCOPE)
     assert finding.status is Status.FAILED
     assert "the font 'DejaVu Serif' lacks" in finding.message
 
 
 def test_a_question_that_is_too_long_to_draw_is_refused() -> None:
     long = replace(load_items("builtin")[0], question="why " * 6000, carriers={})
-    (finding,) = check_letters(Config(), [long], WHOLE)
+    (finding,) = check_letters(Config(), [long], FULL_SCOPE)
     assert "over the limit of 20000: shorten it" in finding.message
 
 
@@ -98,10 +98,10 @@ def test_the_chosen_font_is_noted_where_carriers_are_made(monkeypatch: pytest.Mo
     assert config.carriers.image.font == ("DejaVu Serif",)
     assert (note.status, note.check) == (Status.WARNING, "font")
     assert "letters that DejaVu Sans lacks: drawn in DejaVu Serif; [carriers.image] font chooses" in note.message
-    assert resolve_fonts(Config(), ITEMS, replace(WHOLE, makes_carriers=False)) == (config, [])
+    assert resolve_fonts(Config(), ITEMS, replace(FULL_SCOPE, makes_carriers=False)) == (config, [])
 
 
 def test_fonts_are_not_looked_at_where_nothing_is_drawn() -> None:
     tables = {"carriers": {"image": {"font": "No Such Sans"}}, "run": {"conditions": ["t2t", "s2t"]}}
     config = Config.model_validate(tables)
-    assert check_fonts(config, ITEMS, WHOLE) == check_letters(config, ITEMS, WHOLE) == []
+    assert check_fonts(config, ITEMS, FULL_SCOPE) == check_letters(config, ITEMS, FULL_SCOPE) == []

@@ -12,7 +12,7 @@ from running import Setting, item
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.items import write_items
 from omnigap_orchestrator.journal import Journal
-from omnigap_orchestrator.preflight import WHOLE, Status, check_plan
+from omnigap_orchestrator.preflight import FULL_SCOPE, Status, check_plan
 
 ENGLISH = item("france")
 KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디입니까?", answers=["서울"])
@@ -39,7 +39,7 @@ def ended(*arguments: str | Path) -> tuple[int, str]:
 def test_every_command_reports_the_same_finding(tmp_path: Path, check: str) -> None:
     setting = Setting(tmp_path, **BROKEN[check])
     path, config, items, folder = setting.write(), setting.config(), setting.load_items(), setting.folder
-    (failed,) = (each for each in check_plan(config, items, WHOLE, folder.root) if each.status is Status.FAILED)
+    (failed,) = (each for each in check_plan(config, items, FULL_SCOPE, folder.root) if each.status is Status.FAILED)
     assert failed.check == check
     # plan counts cells whose model or scorer may be there when the run starts.
     codes = {"run": 1, "plan": 1 if check in ("font", "metrics") else 0, "doctor": 1}

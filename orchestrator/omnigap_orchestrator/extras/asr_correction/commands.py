@@ -15,7 +15,7 @@ from rich.console import Console
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis import IntervalOptions
 from omnigap_orchestrator.analysis.table import rows_of
-from omnigap_orchestrator.cli.inputs import ItemFlags, own_plan, stored_run_option
+from omnigap_orchestrator.cli.inputs import ItemFlags, load_inputs, stored_run_option
 from omnigap_orchestrator.cli.options import (
     DEFAULT_RUN,
     INCOMPLETE,
@@ -57,7 +57,7 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
     from omnigap_orchestrator.items import load_items
 
     given = ItemFlags(flags["items"], flags["limit"], flags["tasks"], flags["preset"])
-    own = own_plan(ctx, flags["config"], flags["run_dir"], given, {"fleet.kind": flags["fleet"]})
+    own = load_inputs(ctx, flags["config"], flags["run_dir"], given, {"fleet.kind": flags["fleet"]})
     config, folder = own.config, own.folder
     with observer_for(quiet=quiet or as_json) as observer:
         if own.source:
@@ -104,7 +104,7 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     from omnigap_orchestrator.extras.asr_correction.labels import LabelsError
     from omnigap_orchestrator.extras.asr_correction.sheet import KEY, LABELS, SHEET, draw_clips, write_sheet
     from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
-    from omnigap_orchestrator.pipeline.prepare import stored_run
+    from omnigap_orchestrator.pipeline.prepare import load_run
     from omnigap_orchestrator.pipeline.results import ResultsTable
 
     if run is not None and run_dir is not None:
@@ -115,7 +115,7 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     out = out or run_dir / "listen"
     if (out / LABELS).exists():
         raise LabelsError(f"{out / LABELS} is there already, and may hold labels: choose another --out")
-    with stored_run(folder) as (cells, records):
+    with load_run(folder) as (cells, records):
         results = ResultsTable(folder.name, cells, records).frame()
     sample = draw_clips(results, count, seed)
     if sample.is_empty():

@@ -30,7 +30,7 @@ from omnigap_orchestrator.pipeline.scope import endpoints_of
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import metric_rules, scorer_key, transcript_key
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
-from omnigap_orchestrator.preflight import Scope, check_clip_languages, enforce, run_preflight
+from omnigap_orchestrator.preflight import PreflightScope, check_clip_languages, enforce, run_preflight
 from omnigap_orchestrator.run import refresh
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 
@@ -194,7 +194,7 @@ class Measurement:
 # One call of `calibrate`, from fleet to file: brings voice and scorer up, measures, writes calibration.parquet.
 
 
-CALIBRATE = Scope(finds_carriers=False, makes_carriers=False, generates=False, judges=False, connects=True)
+CALIBRATE = PreflightScope(finds_carriers=False, makes_carriers=False, generates=False, judges=False, connects=True)
 """`calibrate` speaks answers, transcribes and scores them; of a run that is in the folder it finds the carriers."""
 
 
