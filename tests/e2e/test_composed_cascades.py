@@ -63,7 +63,7 @@ async def test_a_model_that_hears_and_sees_takes_part_beside_its_own_control(tmp
     scorer, voice = await host(part("scorer", answers("Paris"), "s2t")), await host(Double())
     setting = Setting(tmp_path, models, [scorer], [voice])
     summary = await setting.drive()
-    assert summary["whole"]
+    assert summary["complete"]
     table = setting.table()
     assert outcomes(table) == {"answered": 2 * 3 * 6}
     own, helped = {"t2t", "s2t", "i2t"}, {"t2s", "s2s", "i2s"}

@@ -106,7 +106,7 @@ async def ran(tmp_path: Path, host: Serve) -> tuple[Setting, dict[str, Any]]:
 
 async def test_known_losses_come_out_as_steps_that_add_up_exactly(ran: tuple[Setting, dict[str, Any]]) -> None:
     _, summary = ran
-    assert summary["whole"]
+    assert summary["complete"]
     steps = {(r["condition"], r["step"]): r["estimate"] for r in summary["waterfall"]}
     expected = {
         ("s2t", "perception"): -8,

@@ -5,7 +5,7 @@ Paths are dotted and leave list positions out: `carriers.counts.word_error` is t
 
 from __future__ import annotations
 
-SUMMARY_KEYS: dict[str, str] = {"instrument_note": "asr_correction_note"}
+SUMMARY_KEYS: dict[str, str] = {"instrument_note": "asr_correction_note", "whole": "complete"}
 """Keys of summary.json, and of the JSON that commands print: path in 0.1.0 -> last part of its path today."""
 
 COLUMNS: dict[str, str] = {}

@@ -55,7 +55,7 @@ def test_scores_of_0_1_0_count_and_are_not_made_again(golden: str, tmp_path: Pat
     folder = unpack(golden, tmp_path)
     with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
         before = set(journal.execute("SELECT key FROM scores"))
-    assert json.loads(orchestrate("score", "--run-dir", folder, "--json"))["whole"]
+    assert json.loads(orchestrate("score", "--run-dir", folder, "--json"))["complete"]
     with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
         assert set(journal.execute("SELECT key FROM scores")) == before
 

@@ -40,7 +40,7 @@ def test_a_summary_that_is_read_equals_the_one_that_was_written(folder: RunFolde
     written = report(folder, Silent())
     read = Summary.read(folder.summary)
     assert json.dumps(read.to_json()) == json.dumps(written.to_json())
-    assert (read.whole, read.analysis.level, read.analysis.reference) == (True, 0.95, "t2t")
+    assert (read.complete, read.analysis.level, read.analysis.reference) == (True, 0.95, "t2t")
     assert {name: frame.schema for name, frame in read.tables.frames.items()} == {
         name: frame.schema for name, frame in written.tables.frames.items()
     }

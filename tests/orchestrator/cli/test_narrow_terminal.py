@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from omnigap_orchestrator.cli.main import main
-from omnigap_orchestrator.cli.tables import parts, print_table, reasons
+from omnigap_orchestrator.cli.tables import print_table, reasons, split_columns
 
 HEADINGS = ("condition", "answered", "accuracy (95 % interval)", "gap to t2t in points", "corrected for the scorer")
 ROWS = [
@@ -41,9 +41,9 @@ def test_what_does_not_fit_beside_goes_below_without_empty_rows(capsys: pytest.C
 
 
 def test_a_column_that_is_too_wide_by_itself_still_has_its_table() -> None:
-    assert parts([10, 100, 5, 5], 1, 40) == [[0, 1], [0, 2, 3]]
-    assert parts([10, 10, 10], 2, 5) == [[0, 1, 2]]
-    assert parts([10], 1, 80) == [[0]]
+    assert split_columns([10, 100, 5, 5], 1, 40) == [[0, 1], [0, 2, 3]]
+    assert split_columns([10, 10, 10], 2, 5) == [[0, 1, 2]]
+    assert split_columns([10], 1, 80) == [[0]]
 
 
 def test_brackets_of_a_name_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:

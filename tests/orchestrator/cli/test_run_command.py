@@ -69,7 +69,7 @@ async def test_a_whole_run_ends_with_0_leaves_its_four_files_and_says_so_in_json
     assert "polars" in ended.err.splitlines()[-1]
     assert "torch" not in ended.err.splitlines()[-1]
     told = strict_json(ended.out)
-    assert (told["run"], told["whole"], told["incomplete"]) == ("test", True, "")
+    assert (told["run"], told["complete"], told["incomplete"]) == ("test", True, "")
     assert len(told["conditions"]) == len(told["accuracy"]) == 6
     assert len(told["gaps"]) == 5
     assert "cells asked" not in ended.err
@@ -77,7 +77,7 @@ async def test_a_whole_run_ends_with_0_leaves_its_four_files_and_says_so_in_json
     folder = setting.folder
     assert pl.read_parquet(folder.results).schema == RESULTS_SCHEMA
     summary = strict_json(folder.summary.read_text())
-    assert summary["whole"]
+    assert summary["complete"]
     manifest = tomllib.loads(folder.manifest.read_text())
     assert manifest["plan"] == {"cells": 36, "conditions": ["t2t", "s2t", "i2t", "t2s", "s2s", "i2s"], "replicates": 1}
     assert manifest["models"]["omni"]["digest"] == summary["models"]["omni"]
@@ -134,11 +134,11 @@ async def test_stage_after_stage_on_the_folder_alone_gives_the_table_of_one_run(
     steps = Setting(tmp_path / "steps", one.models, one.scorer, one.tts, one.items)
     whole = await one.execute()
     asked = len(model.asked)
-    assert not (await steps.drive(stages=["generate"]))["whole"]
+    assert not (await steps.drive(stages=["generate"]))["complete"]
     assert len(model.asked) == 2 * asked
     for stage, whole_then in (("transcribe", False), ("score", True)):
         told = (await resume(steps.folder, RunScope.parse((), (), (stage,)), Silent())).to_json()
-        assert told["whole"] is whole_then
+        assert told["complete"] is whole_then
     assert len(model.asked) == 2 * asked
     table = pl.read_parquet(steps.folder.results)
     assert without_times(table).equals(without_times(whole))

@@ -133,13 +133,13 @@ async def test_a_run_on_composes_services_can_be_told_again_from_its_folder(
 ) -> None:
     await serve_compose(compose, host_wire, "espeak", "asr", "cascade")
     setting = Setting(tmp_path, items=[item("peru")], tables={"fleet": {"kind": "static"}})
-    assert (await setting.drive())["whole"]
+    assert (await setting.drive())["complete"]
     assert outcomes(setting.table(), model="cascade") == {"answered": 6}
 
 
 async def test_scoring_alone_needs_no_fleet_and_plans_what_the_fleet_would_bring(tmp_path: Path) -> None:
     setting = Setting(tmp_path, items=[item("peru")], tables={"fleet": {"services": {"omni": {"service": "echo"}}}})
-    assert not (await setting.drive(stages=["score"]))["whole"]
+    assert not (await setting.drive(stages=["score"]))["complete"]
     assert outcomes(setting.table(), model="omni") == {"pending": 6}
 
 

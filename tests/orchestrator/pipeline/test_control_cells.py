@@ -292,6 +292,6 @@ async def test_control_cells_of_an_absent_model_stay_pending_and_say_so(tmp_path
     setting.tables = {"run": {"controls": ["repeat", "blank"]}}
     setting.models = {"omni": ["127.0.0.1:1"]}
     summary = await setting.drive()
-    assert not summary["whole"]
+    assert not summary["complete"]
     assert summary["incomplete"].startswith("18 pending of 36 control cells: the same command")
     assert outcomes(pl.read_parquet(setting.folder.controls)) == {"answered": 18, "pending": 18}

@@ -214,13 +214,13 @@ async def test_another_rubric_judges_again_and_asks_no_model(tmp_path: Path, hos
     judge = judge_of("4")
     made, model = await setting(tmp_path, host, await host_wire(judge), judge={"rubric": "mine.txt"})
     summary = await made.drive(stages=STAGES)
-    assert summary["whole"] and len(judge.asked) == 2
+    assert summary["complete"] and len(judge.asked) == 2
     await again(made)
     assert len(judge.asked) == 2, "nothing changed, nothing is asked"
     mine.write_text("Rate strictly {question} {answer}")
     judge.respond = judge_of("2").respond
     old = report(made.folder, Silent()).to_json()
-    assert old["whole"], "until it is judged again, the scores of the old rubric stand"
+    assert old["complete"], "until it is judged again, the scores of the old rubric stand"
     await again(made)
     assert len(judge.asked) == 4 and judge.asked[-1].parts[0].text.startswith("Rate strictly What")
     assert made.table()["score"].to_list() == [0.25, 0.25]
@@ -315,7 +315,7 @@ async def test_an_embedded_judge_comes_from_the_fleet(tmp_path: Path) -> None:
         tables={"run": {"conditions": ["t2t"]}, "judge": {}, "fleet": {"kind": "embedded", "services": services}},
     )
     summary = await made.drive(stages=STAGES)
-    assert not summary["whole"]
+    assert not summary["complete"]
     assert made.table()["error_reason"].to_list() == ["UNREADABLE_VERDICT"]
     assert load_config(made.write()).judge is not None
 

@@ -31,7 +31,7 @@ async def ran(root: Path, host: Serve, *conditions: str) -> Setting:
         tts=[await host(Double())],
         **places,  # type: ignore[arg-type]
     )
-    assert (await setting.drive())["whole"]
+    assert (await setting.drive())["complete"]
     return setting
 
 

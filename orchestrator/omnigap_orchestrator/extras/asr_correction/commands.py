@@ -147,7 +147,7 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
     whole = set(counts) == {Outcome.ANSWERED.value}
     found = rates(clips, IntervalOptions())
     if as_json:
-        head = {"whole": whole, "clips": clips.height, "outcomes": counts, "calibration": str(folder.calibration)}
+        head = {"complete": whole, "clips": clips.height, "outcomes": counts, "calibration": str(folder.calibration)}
         print(json.dumps({**head, "rates": found.to_dicts()}, ensure_ascii=False))
         return whole
     console = Console()

@@ -183,7 +183,7 @@ async def test_the_command_ends_with_3_while_clips_wait_and_with_0_when_all_were
     ended = await orchestrate("calibrate", "--config", setting.write(), "--json", folder=tmp_path)
     assert ended.code == 0, ended.err
     told = json.loads(ended.out)
-    assert told["whole"]
+    assert told["complete"]
     rates: dict[str, Row] = {row["foil"]: row for row in told["rates"]}
     assert rates["gold"]["estimate"] == pytest.approx(5 / 6)
     assert rates["all_foils"]["estimate"] == 1.0

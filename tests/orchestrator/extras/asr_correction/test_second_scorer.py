@@ -61,7 +61,7 @@ async def test_the_run_is_whole_while_the_second_scorer_is_away(tmp_path: Path, 
     tables = {**TEXT_IN, "second_scorer": {"endpoints": ["127.0.0.1:9"]}}
     setting = await a_setting(Parrots(), host, tmp_path, tables=tables)
     summary = await setting.drive()
-    assert summary["whole"]
+    assert summary["complete"]
     found = {finding.check: finding.status for finding in await diagnose(setting.config(), setting.folder.root)}
     assert next(status for check, status in found.items() if "second scorer" in check) is Status.WARNING
     assert outcomes(pl.read_parquet(setting.folder.results)) == {"answered": 12}
@@ -88,7 +88,7 @@ async def test_what_the_second_scorer_cannot_hear_is_missing_from_the_comparison
     (row,) = summary["calibrated"]
     assert (row["n"], row["second_n"]) == (6, 5)
     assert row["second_scorer"] == 1.0
-    assert summary["whole"]
+    assert summary["complete"]
 
 
 async def test_the_same_service_as_second_scorer_is_said_to_tell_nothing(tmp_path: Path, host: Serve) -> None:
