@@ -16,7 +16,7 @@ CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 @pytest.mark.skipif(
     not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
 )
-async def test_a_slice_is_run_calibrated_and_reported_corrected(tmp_path: Path) -> None:
+async def test_a_calibrated_run_reports_corrected_scores(tmp_path: Path) -> None:
     slice_of = ("run", "--fleet", "embedded", "--limit", "14", "--conditions", "t2t,t2s")
     ended = await orchestrate(*slice_of, folder=tmp_path, patience_s=280)
     assert ended.code == 3, ended.err  # The other four conditions of the plan are pending.

@@ -47,7 +47,7 @@ def support_of(table: pl.DataFrame, model: str) -> dict[str, str]:
     return dict(rows.iter_rows())
 
 
-async def test_a_model_that_hears_and_sees_takes_part_beside_its_own_control(tmp_path: Path, host: Serve) -> None:
+async def test_a_model_is_measured_with_a_cascade_of_itself(tmp_path: Path, host: Serve) -> None:
     brain = part("gem", answers("Paris"), "t2t", "s2t", "i2t", architecture=Architecture.NATIVE_OMNI)
     at = {
         "brain": await host(brain),
@@ -87,9 +87,7 @@ async def test_a_model_that_hears_and_sees_takes_part_beside_its_own_control(tmp
     assert "say nothing about real models" not in report
 
 
-async def test_what_lacks_a_part_is_unsupported_in_the_table_with_the_key_that_mends_it(
-    tmp_path: Path, host: Serve
-) -> None:
+async def test_missing_parts_of_a_cascade_are_unsupported_with_the_key_to_set(tmp_path: Path, host: Serve) -> None:
     brain = await host(part("mind", knows_capitals, "t2t"))
     model = await host(CascadeAdapter({"brain": brain, "ears": "none", "reader": "none"}))
     setting = Setting(tmp_path, {"mind": [model]}, [await host(Double())], [await host(Double())])
@@ -101,7 +99,7 @@ async def test_what_lacks_a_part_is_unsupported_in_the_table_with_the_key_that_m
 
 
 @needs_checkpoint
-async def test_whisper_then_a_text_model_then_a_voice_is_a_control_over_real_sound(tmp_path: Path, host: Serve) -> None:
+async def test_a_cascade_of_asr_text_model_and_tts_answers_real_audio(tmp_path: Path, host: Serve) -> None:
     """Real ears, real OCR and a real voice around a brain that meets text alone; a real scorer hears the answers."""
     ears, voice = await host(AsrAdapter({})), await host(EspeakAdapter({}))
     mind = part("mind", knows_capitals, "t2t")

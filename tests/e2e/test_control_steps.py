@@ -104,7 +104,7 @@ async def ran(tmp_path: Path, host: Serve) -> tuple[Setting, dict[str, Any]]:
     return setting, await setting.drive()
 
 
-async def test_known_losses_come_out_as_steps_that_add_up_exactly(ran: tuple[Setting, dict[str, Any]]) -> None:
+async def test_known_losses_are_attributed_to_steps_exactly(ran: tuple[Setting, dict[str, Any]]) -> None:
     _, summary = ran
     assert summary["complete"]
     steps = {(r["condition"], r["step"]): r["estimate"] for r in summary["waterfall"]}
@@ -127,7 +127,7 @@ async def test_known_losses_come_out_as_steps_that_add_up_exactly(ran: tuple[Set
     assert all(row["low"] <= row["estimate"] <= row["high"] for row in summary["waterfall"])
 
 
-async def test_blank_carriers_show_the_guess_and_repeats_the_flip(ran: tuple[Setting, dict[str, Any]]) -> None:
+async def test_blank_controls_measure_guessing_and_repeat_controls_flips(ran: tuple[Setting, dict[str, Any]]) -> None:
     _, summary = ran
     assert {row["condition"]: row["estimate"] for row in summary["blank"]} == dict.fromkeys(
         ("t2t", "s2t", "t2s", "s2s"), pytest.approx(1 / ITEMS)
@@ -140,7 +140,7 @@ async def test_blank_carriers_show_the_guess_and_repeats_the_flip(ran: tuple[Set
     assert set(changed.values()) == {(0.0, 0.0)}
 
 
-async def test_what_the_model_heard_stands_in_the_table_and_in_the_report(
+async def test_first_passes_are_in_the_table_and_in_the_report(
     ran: tuple[Setting, dict[str, Any]],
 ) -> None:
     setting, summary = ran
@@ -161,7 +161,7 @@ async def test_what_the_model_heard_stands_in_the_table_and_in_the_report(
     assert counts == {"two-pass": 1, "blank": 4, "repeat": 4}
 
 
-async def test_without_controls_there_is_no_table_and_no_word_of_them(
+async def test_without_controls_neither_table_nor_report_mentions_them(
     ran: tuple[Setting, dict[str, Any]],
 ) -> None:
     setting, with_controls = ran

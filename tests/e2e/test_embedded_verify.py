@@ -17,7 +17,7 @@ LIMIT = 12
 @pytest.mark.skipif(
     not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
 )
-async def test_real_readers_tell_seen_ink_from_unseen(tmp_path: Path) -> None:
+async def test_real_ocr_and_asr_distinguish_legible_from_lost_carriers(tmp_path: Path) -> None:
     config = tmp_path / "ink.toml"
     tables = {
         "run": {"replicates": 2, "conditions": ["t2t", "s2t", "i2t"]},

@@ -57,9 +57,7 @@ def tiny(kind: str, folder: Path) -> str:
     return str(folder)
 
 
-def test_one_report_holds_a_native_a_moe_a_hosted_a_triton_model_and_a_cascade(
-    tmp_path: Path, chat: ChatServer, triton: Triton
-) -> None:
+def test_one_run_measures_models_of_every_kind(tmp_path: Path, chat: ChatServer, triton: Triton) -> None:
     services = {
         "espeak": {},
         "asr": {},

@@ -41,9 +41,7 @@ def voice(tmp_path: Path) -> Path:
     return tiny_voices.vits(folder)
 
 
-async def test_questions_are_voiced_by_hf_tts_and_answers_heard_by_the_embedded_scorer(
-    tmp_path: Path, voice: Path
-) -> None:
+async def test_questions_can_be_synthesised_by_hf_tts(tmp_path: Path, voice: Path) -> None:
     # The cascade speaks with espeak, which nothing but the cascade calls: the questions' voice is the other one.
     config = {
         "run": {"conditions": ["t2t", "s2t", "t2s"]},

@@ -9,7 +9,7 @@ from running import Orchestrator, Setting, orchestrate
 from served_doubles import ServeWire, Wire, plain
 
 
-async def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_ctrl_c_ends_cleanly_and_the_run_resumes(tmp_path: Path, host_wire: ServeWire) -> None:
     model = Wire(plain, delay_s=0.05, max_concurrent=1)
     address = await host_wire(model)
     services = {"voice": {"service": "echo", "role": "tts"}, "ear": {"service": "echo", "role": "scorer"}}

@@ -12,7 +12,7 @@ from served_doubles import ServeWire, Wire, plain
 ITEMS = [item(name, answer_type="open", metric="judge", answers=[]) for name in ("france", "peru")]
 
 
-async def test_open_answers_are_rated_by_a_chat_model(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_open_answers_are_judged_by_a_chat_model(tmp_path: Path, host_wire: ServeWire) -> None:
     server = ChatServer()
     try:
         server.then(*(sending(completion(choice("4"))) for _ in range(12)))

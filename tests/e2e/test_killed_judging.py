@@ -26,9 +26,7 @@ def rated(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
     yield complete(request.expected_digest)
 
 
-async def test_a_run_that_was_killed_while_judging_ends_as_an_undisturbed_one(
-    tmp_path: Path, host_wire: ServeWire
-) -> None:
+async def test_a_run_killed_while_judging_ends_like_an_undisturbed_one(tmp_path: Path, host_wire: ServeWire) -> None:
     model, ear, voice = Wire(plain, digest="model"), Wire(plain, digest="ear"), Wire(plain, digest="voice")
     judge = Wire(rated, digest="judge", delay_s=0.03, max_concurrent=1)
     places = ({"omni": [await host_wire(model)]}, [await host_wire(ear)], [await host_wire(voice)])
@@ -65,7 +63,7 @@ def verdicts(setting: Setting) -> set[str]:
         journal.close()
 
 
-async def test_a_judge_that_dies_leaves_exit_code_3_and_the_same_command_goes_on(
+async def test_a_judge_that_dies_ends_with_exit_code_3_and_the_run_resumes(
     tmp_path: Path, host_wire: ServeWire
 ) -> None:
     model, judge = Wire(plain), Wire(rated, digest="judge", delay_s=0.05, max_concurrent=1)
@@ -85,7 +83,7 @@ async def test_a_judge_that_dies_leaves_exit_code_3_and_the_same_command_goes_on
     assert len(model.asked) == 5
 
 
-async def test_score_judges_again_by_another_rubric(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_score_judges_again_with_another_rubric(tmp_path: Path, host_wire: ServeWire) -> None:
     model, judge = Wire(plain), Wire(rated, digest="judge")
     tables = {"run": {"conditions": ["t2t"]}, "judge": {"endpoints": [await host_wire(judge)]}}
     setting = Setting(tmp_path, {"omni": [await host_wire(model)]}, items=ITEMS, tables=tables)

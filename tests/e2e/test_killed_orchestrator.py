@@ -16,9 +16,7 @@ from omnigap_orchestrator.journal import AnswerRow, Journal, TranscriptRow
 ITEMS = [item(place) for place in ("france", "spain", "peru", "chad", "laos")]
 
 
-async def test_a_run_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
-    tmp_path: Path, host_wire: ServeWire
-) -> None:
+async def test_a_run_killed_repeatedly_ends_like_an_undisturbed_one(tmp_path: Path, host_wire: ServeWire) -> None:
     model = Wire(plain, digest="model", delay_s=0.02, max_concurrent=2)
     ear = Wire(plain, digest="ear", delay_s=0.03, max_concurrent=1)
     voice = Wire(plain, digest="voice", delay_s=0.02, max_concurrent=1)
@@ -65,7 +63,7 @@ def answered(setting: Setting) -> set[str]:
 
 
 @pytest.mark.parametrize("when", ["starting", "serving"])
-async def test_a_killed_orchestrator_leaves_no_embedded_service_behind(tmp_path: Path, when: str) -> None:
+async def test_a_killed_orchestrator_leaves_no_embedded_service(tmp_path: Path, when: str) -> None:
     """Also not where the service is only starting, and has not looked at its parent yet."""
     services = {"omni": {"service": "echo"}, "other": {"service": "echo"}}
     setting = Setting(tmp_path, items=ITEMS, tables={"run": {"conditions": ["t2t"]}, "fleet": {"services": services}})

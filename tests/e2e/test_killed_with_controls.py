@@ -30,7 +30,7 @@ def key_of(request: pb.GenerateRequest) -> str:
     return request.request_id.partition("-")[2] or request.parts[0].text
 
 
-async def test_a_run_with_controls_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
+async def test_a_run_with_controls_killed_repeatedly_ends_like_an_undisturbed_one(
     tmp_path: Path, host_wire: ServeWire
 ) -> None:
     model = Wire(by_key, digest="model", delay_s=0.02, max_concurrent=2)

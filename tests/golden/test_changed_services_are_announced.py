@@ -47,7 +47,7 @@ def resumed(root: Path, *, changed: bool) -> Iterator[Resumed]:
         yield Resumed(folder, endpoints, services["cascade"], cards["cascade"].digest)
 
 
-def test_another_digest_of_the_model_is_said_with_the_cells_that_it_costs(tmp_path: Path) -> None:
+def test_a_changed_digest_is_noted_with_the_cells_to_repeat(tmp_path: Path) -> None:
     with resumed(tmp_path, changed=True) as stored:
         # Only the model is asked: its answers stay without a transcript and without a score.
         notes = stored.run("--stages", "generate", code=3)
@@ -56,13 +56,13 @@ def test_another_digest_of_the_model_is_said_with_the_cells_that_it_costs(tmp_pa
     assert len(stored.model.asked) == 60
 
 
-def test_the_same_services_announce_nothing(tmp_path: Path) -> None:
+def test_unchanged_services_are_not_noted(tmp_path: Path) -> None:
     with resumed(tmp_path, changed=False) as stored:
         notes = stored.run()
     assert "asked again" not in notes
 
 
-def test_a_narrowed_call_leaves_the_rest_to_be_announced_by_the_next(tmp_path: Path) -> None:
+def test_a_restricted_call_leaves_the_rest_to_the_next_note(tmp_path: Path) -> None:
     with resumed(tmp_path, changed=True) as stored:
         select_verified = stored.run("--stages", "generate", "--conditions", "t2t", code=3)
         whole = stored.run("--stages", "generate", code=3)
@@ -74,7 +74,7 @@ def test_a_narrowed_call_leaves_the_rest_to_be_announced_by_the_next(tmp_path: P
     assert "asked again" not in again
 
 
-def test_a_service_that_this_call_does_not_ask_announces_nothing(tmp_path: Path) -> None:
+def test_a_changed_service_outside_the_call_is_not_noted(tmp_path: Path) -> None:
     with resumed(tmp_path, changed=True) as stored:
         notes = stored.run("--stages", "transcribe")
     assert "asked again" not in notes

@@ -34,7 +34,7 @@ def forget_scores(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("golden", GOLDENS)
-def test_report_writes_the_numbers_of_0_1_0_again(golden: str, tmp_path: Path) -> None:
+def test_report_rewrites_the_numbers_of_0_1_0(golden: str, tmp_path: Path) -> None:
     folder, fresh = unpack(golden, tmp_path), unpack(golden, tmp_path / "fresh")
     forget_outputs(folder)
     orchestrate("report", "--run-dir", folder)
@@ -42,7 +42,7 @@ def test_report_writes_the_numbers_of_0_1_0_again(golden: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("golden", "command"), [("plain", "score"), ("controls", "score"), ("plain", "report")])
-def test_stored_answers_scored_again_are_worth_the_same(golden: str, command: str, tmp_path: Path) -> None:
+def test_rescored_answers_have_the_same_scores(golden: str, command: str, tmp_path: Path) -> None:
     folder, fresh = unpack(golden, tmp_path), unpack(golden, tmp_path / "fresh")
     forget_outputs(folder)
     forget_scores(folder)
@@ -51,7 +51,7 @@ def test_stored_answers_scored_again_are_worth_the_same(golden: str, command: st
 
 
 @pytest.mark.parametrize("golden", GOLDENS)
-def test_scores_of_0_1_0_count_and_are_not_made_again(golden: str, tmp_path: Path) -> None:
+def test_scores_of_0_1_0_are_not_recomputed(golden: str, tmp_path: Path) -> None:
     folder = unpack(golden, tmp_path)
     with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
         before = set(journal.execute("SELECT key FROM scores"))

@@ -30,13 +30,13 @@ def loaded(path: Path) -> dict[str, Any]:
     return data
 
 
-def test_every_number_is_kept(folder: RunFolder) -> None:
+def test_summary_read_keeps_every_number(folder: RunFolder) -> None:
     before = loaded(folder.summary)
     report(folder, Silent())
     assert not differences(before, loaded(folder.summary))
 
 
-def test_a_summary_that_is_read_equals_the_one_that_was_written(folder: RunFolder) -> None:
+def test_reading_a_summary_gives_what_was_written(folder: RunFolder) -> None:
     written = report(folder, Silent())
     read = Summary.read(folder.summary)
     assert json.dumps(read.to_json()) == json.dumps(written.to_json())

@@ -227,7 +227,7 @@ def changed_services(
     if not parts:
         return ""
     what = ", ".join(f"{name} ({digests})" for name, digests in changed.items())
-    return f"the digest changed since this run was started: {what}; {' and '.join(parts)}"
+    return f"{what}: the digest changed since an earlier command, so {' and '.join(parts)}"
 
 
 def _differences(before: Cards, now: Cards) -> Iterator[tuple[str, str]]:

@@ -35,7 +35,7 @@ def told(*arguments: str | Path, env: dict[str, str] | None = None) -> Any:
     return json.loads(result.stdout)
 
 
-def test_plan_shows_control_cells_apart(tmp_path: Path) -> None:
+def test_plan_counts_control_cells_separately(tmp_path: Path) -> None:
     config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS, tables=TEXT).write()
     seen = told("plan", "--config", config, "--controls", "repeat,two-pass")
     assert (seen["cells"], seen["control_cells"]) == (4, 6)
@@ -48,13 +48,13 @@ def test_plan_shows_control_cells_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("flag", "planned"), [((), 6), (("--controls", "none"), 0), (("--controls", "blank"), 4)])
-def test_the_flag_takes_the_place_of_the_files_controls(tmp_path: Path, flag: tuple[str, ...], planned: int) -> None:
+def test_the_flag_overrides_the_controls_of_the_file(tmp_path: Path, flag: tuple[str, ...], planned: int) -> None:
     tables = {"run": {**TEXT["run"], "controls": ["two-pass", "repeat"]}}
     config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS, tables=tables).write()
     assert told("plan", "--config", config, *flag)["control_cells"] == planned
 
 
-def test_the_environment_can_name_the_controls_too(tmp_path: Path) -> None:
+def test_the_environment_can_set_the_controls(tmp_path: Path) -> None:
     config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS, tables=TEXT).write()
     assert told("plan", "--config", config, env={"OMNIGAP_PLAN_CONTROLS": "blank"})["control_cells"] == 4
 
@@ -66,7 +66,7 @@ def test_an_unknown_control_is_refused_with_the_known_ones(tmp_path: Path) -> No
     assert "--controls: must be one of 'two-pass', 'blank' or 'repeat', not 'twopass'" in refused.output
 
 
-async def test_a_run_that_lacks_control_cells_says_so_and_ends_with_3(tmp_path: Path, host: Serve) -> None:
+async def test_missing_control_cells_end_with_exit_code_3(tmp_path: Path, host: Serve) -> None:
     def dislikes_blanks(turn: Turn) -> None:
         if turn.request.carrier == BLANK_TEXT:
             turn.fail(ContractError(Reason.MODEL_ERROR, "nothing was asked"))
@@ -87,7 +87,7 @@ async def test_a_run_that_lacks_control_cells_says_so_and_ends_with_3(tmp_path: 
     assert not setting.folder.controls.exists()
 
 
-async def test_report_score_and_analyse_read_the_controls_back(tmp_path: Path, host: Serve) -> None:
+async def test_report_score_and_analyse_read_stored_controls(tmp_path: Path, host: Serve) -> None:
     setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, items=ITEMS, tables=TEXT)
     ended = await orchestrate(
         "run", "--config", setting.write(), "--controls", "two-pass,blank,repeat", "--json", folder=tmp_path
@@ -114,7 +114,7 @@ async def test_report_score_and_analyse_read_the_controls_back(tmp_path: Path, h
     assert told("analyse", setting.folder.results, "--controls", away)["controls"] == analysed["controls"]
 
 
-def test_progress_tells_cells_and_control_cells_apart(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_counts_cells_and_control_cells_separately(capsys: pytest.CaptureFixture[str]) -> None:
     condition = Condition.parse("t2t")
     with observer_for(quiet=False) as observer:
         observer.planned(Stage.GENERATE, "omni", condition, 1, 0)

@@ -59,9 +59,7 @@ async def trio(host: Serve, root: Path, model: Double, **fields: Any) -> Setting
     return Setting(root, *places, **fields)
 
 
-async def test_a_whole_run_ends_with_0_leaves_its_four_files_and_says_so_in_json_alone(
-    tmp_path: Path, host: Serve
-) -> None:
+async def test_a_complete_run_ends_with_0_writes_four_files_and_prints_only_json(tmp_path: Path, host: Serve) -> None:
     """And it never loads torch."""
     setting = await trio(host, tmp_path, Double(paris), items=SIX)
     ended = await python(IMPORTS, "run", "--config", setting.write(), "--json", folder=tmp_path)
@@ -92,9 +90,7 @@ async def test_a_whole_run_ends_with_0_leaves_its_four_files_and_says_so_in_json
     assert strict_json(folder.summary.read_text()) == summary
 
 
-async def test_a_gap_is_refused_where_too_many_pairs_lack_an_answer_unless_asked_for(
-    tmp_path: Path, host: Serve
-) -> None:
+async def test_a_gap_with_too_many_missing_pairs_is_refused_unless_allowed(tmp_path: Path, host: Serve) -> None:
     """Three of six fail as speech: more than 2 % and more than two pairs. Two of six as image: not more than two."""
 
     def moody(turn: Turn) -> None:
@@ -128,7 +124,7 @@ def headline(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-async def test_stage_after_stage_on_the_folder_alone_gives_the_table_of_one_run(tmp_path: Path, host: Serve) -> None:
+async def test_stages_on_the_stored_run_give_the_table_of_one_run(tmp_path: Path, host: Serve) -> None:
     model = Double(paris)
     one = await trio(host, tmp_path / "one", model, items=SIX[:2])
     steps = Setting(tmp_path / "steps", one.models, one.scorer, one.tts, one.items)
@@ -144,7 +140,7 @@ async def test_stage_after_stage_on_the_folder_alone_gives_the_table_of_one_run(
     assert without_times(table).equals(without_times(whole))
 
 
-async def test_an_absent_model_leaves_the_run_not_whole_and_says_how_to_go_on(tmp_path: Path, host: Serve) -> None:
+async def test_an_unavailable_model_leaves_the_run_incomplete(tmp_path: Path, host: Serve) -> None:
     setting = await trio(host, tmp_path, Double(paris), items=SIX[:1])
     setting.models = {**setting.models, "away": ["127.0.0.1:1"]}
     ended = await orchestrate("run", "--config", setting.write(), "--quiet", folder=tmp_path)
@@ -156,7 +152,7 @@ async def test_an_absent_model_leaves_the_run_not_whole_and_says_how_to_go_on(tm
     assert outcomes(pl.read_parquet(setting.folder.results), model="omni") == {"answered": 6}
 
 
-async def test_a_service_that_dies_at_its_start_ends_the_command_with_its_log(tmp_path: Path) -> None:
+async def test_a_service_that_dies_at_start_ends_the_command_with_its_log(tmp_path: Path) -> None:
     services = {"omni": {"service": "echo", "options": {"anser": "Paris"}}}
     setting = Setting(tmp_path, items=SIX[:1], tables={"fleet": {"services": services}})
     ended = await orchestrate("run", "--config", setting.write(), folder=tmp_path)
@@ -166,13 +162,13 @@ async def test_a_service_that_dies_at_its_start_ends_the_command_with_its_log(tm
     assert "Traceback" not in ended.err
 
 
-async def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+async def test_help_imports_no_heavy_package(tmp_path: Path) -> None:
     ended = await python(IMPORTS, "--help", folder=tmp_path)
     assert ended.err.splitlines()[-1] == "loaded:"
     assert "run" in ended.out
 
 
-async def test_report_scores_again_what_other_rules_scored(
+async def test_report_rescores_answers_scored_by_other_rules(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise every answer of a run that an older version made would be shown as pending."""

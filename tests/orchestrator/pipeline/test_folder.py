@@ -15,7 +15,7 @@ def broken() -> Iterator[str]:
     raise OSError("disk full")
 
 
-def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "report.html"
     target.write_text("old")
     with (
@@ -28,7 +28,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+def test_a_finished_write_replaces_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "summary.json"
     target.write_text("old")
     with replacing(target) as path:

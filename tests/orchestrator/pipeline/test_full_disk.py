@@ -44,9 +44,7 @@ def long_speech(turn: Turn) -> None:
         turn.speak([0.1 + hash(turn.request.texts) % 1000 / 1e4] * SECONDS * RATE, RATE)
 
 
-async def test_answers_that_came_before_the_disk_was_full_are_kept_and_the_run_goes_on_with_room(
-    small_disk: Path, host: Serve
-) -> None:
+async def test_answers_before_the_disk_was_full_are_kept_and_the_run_resumes(small_disk: Path, host: Serve) -> None:
     model = Double(long_speech, max_batch_size=1)
     tables = {"run": {"conditions": ["t2s"]}}
     setting = Setting(small_disk, {"omni": [await host(model)]}, items=ITEMS, tables=tables)
@@ -72,7 +70,7 @@ def answers(setting: Setting) -> set[str]:
         journal.close()
 
 
-async def test_files_that_cannot_be_written_anew_stay_as_they_were(small_disk: Path, host_wire: ServeWire) -> None:
+async def test_output_files_stay_unchanged_if_the_disk_is_full(small_disk: Path, host_wire: ServeWire) -> None:
     tables = {"run": {"conditions": ["t2t"]}}
     setting = Setting(small_disk, {"omni": [await host_wire(Wire(plain))]}, items=ITEMS[:3], tables=tables)
     await setting.execute()
@@ -96,9 +94,7 @@ def leave_room(disk: Path, count: int) -> None:
         os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - count)
 
 
-async def test_a_limit_on_file_sizes_ends_the_command_with_a_clear_error_and_nothing_is_lost(
-    tmp_path: Path, host_wire: ServeWire
-) -> None:
+async def test_a_file_size_limit_ends_the_command_and_loses_no_answer(tmp_path: Path, host_wire: ServeWire) -> None:
     """What a quota does; needs no root."""
     model = Wire(plain)
     setting = Setting(tmp_path, {"omni": [await host_wire(model)]}, tables={"run": {"conditions": ["t2t"]}})

@@ -37,7 +37,7 @@ def politely(turn: Turn) -> None:
 
 
 @needs_hangul
-async def test_korean_questions_are_typed_drawn_and_read_aloud(tmp_path: Path, host: Serve) -> None:
+async def test_korean_questions_work_in_text_image_and_speech(tmp_path: Path, host: Serve) -> None:
     model, ear = Double(politely), Double(lambda turn: say(turn, "서울"), languages=("ko", "en"))
     setting = Setting(
         tmp_path,
@@ -64,7 +64,7 @@ async def test_korean_questions_are_typed_drawn_and_read_aloud(tmp_path: Path, h
 
 
 @needs_hangul
-async def test_a_hangul_font_can_be_named_on_the_command_line(tmp_path: Path, host: Serve) -> None:
+async def test_a_hangul_font_can_be_set_on_the_command_line(tmp_path: Path, host: Serve) -> None:
     setting = Setting(tmp_path, {"omni": [await host(Double(politely))]}, tables={"run": {"conditions": ["i2t"]}})
     path = without_items(setting)
     command = ("run", "--config", path, "--items", "builtin-ko", "--limit", "2", "--font")
@@ -76,7 +76,7 @@ async def test_a_hangul_font_can_be_named_on_the_command_line(tmp_path: Path, ho
     assert ended.code == 0, ended.err
 
 
-async def test_an_english_voice_and_an_english_model_for_korean_items_are_noted(tmp_path: Path, host: Serve) -> None:
+async def test_a_voice_or_model_of_another_language_is_noted(tmp_path: Path, host: Serve) -> None:
     voice = Double(voices=(Voice("ann", "en-US"), Voice("bora", "ko")))
     setting = Setting(
         tmp_path,

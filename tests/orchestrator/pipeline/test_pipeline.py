@@ -38,7 +38,7 @@ async def spoken(host: Serve, root: Path, gate: Gate) -> tuple[Setting, Double]:
     return Setting(root, {"omni": [await host(model)]}, [await host(Double(gate))], items=ITEMS, tables=tables), model
 
 
-async def test_the_model_answers_everything_while_the_scorer_still_hears_the_first(tmp_path: Path, host: Serve) -> None:
+async def test_the_model_continues_while_the_scorer_is_busy(tmp_path: Path, host: Serve) -> None:
     gate = Gate()
     setting, model = await spoken(host, tmp_path, gate)
     run = asyncio.create_task(setting.execute())
@@ -47,7 +47,7 @@ async def test_the_model_answers_everything_while_the_scorer_still_hears_the_fir
     assert outcomes(await run) == {"answered": len(ITEMS)}
 
 
-async def test_cells_that_wait_for_the_scorer_are_bounded(
+async def test_the_number_of_cells_waiting_for_the_scorer_is_limited(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "MAX_IN_FLIGHT", 3)
@@ -63,7 +63,7 @@ async def test_cells_that_wait_for_the_scorer_are_bounded(
     assert outcomes(await run) == {"answered": len(ITEMS)}
 
 
-async def test_a_model_that_only_writes_is_not_held_up_by_another_one_s_backlog(
+async def test_the_backlog_of_one_model_does_not_block_another(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "MAX_IN_FLIGHT", 1)
@@ -91,7 +91,7 @@ async def test_equal_audio_of_several_answers_is_transcribed_once(tmp_path: Path
     assert len(ear.asked) == 1
 
 
-async def test_a_cancelled_command_waits_for_the_thread_that_works_on_its_journal() -> None:
+async def test_in_thread_waits_for_its_thread_when_cancelled() -> None:
     began, release, ended = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:

@@ -22,7 +22,7 @@ endpoints = ["cascade:50063"]
 """
 
 
-def test_paths_conditions_and_lists_survive_the_folder(tmp_path: Path) -> None:
+def test_a_stored_configuration_is_read_back_unchanged(tmp_path: Path) -> None:
     (tmp_path / "file.toml").write_text(TOML)
     config = load_config(tmp_path / "file.toml")
     folder = RunFolder(tmp_path)
@@ -41,7 +41,7 @@ def folder_of_0_1_0(root: Path, scoring: dict[str, object]) -> RunFolder:
     return folder
 
 
-def test_a_folder_of_0_1_0_that_did_not_set_panda_is_read(tmp_path: Path) -> None:
+def test_a_configuration_of_0_1_0_without_panda_is_read(tmp_path: Path) -> None:
     assert load_plan(folder_of_0_1_0(tmp_path, {"panda": None}))[0] == load_config()
 
 
@@ -49,7 +49,7 @@ def test_a_folder_of_0_1_0_that_did_not_set_panda_is_read(tmp_path: Path) -> Non
     ("scoring", "key"),
     [({"panda": "/classifier"}, "scoring.panda"), ({"tasks": {"sd-qa": "voicebench_panda"}}, "scoring.tasks.sd-qa")],
 )
-def test_a_folder_of_0_1_0_that_set_panda_names_the_key_and_the_page(
+def test_a_configuration_of_0_1_0_with_panda_is_refused_with_key_and_page(
     tmp_path: Path, scoring: dict[str, object], key: str
 ) -> None:
     with pytest.raises(FolderError, match=rf"config\.json: {key}: PANDA is no longer part.*docs/scoring\.md"):

@@ -70,9 +70,7 @@ def raising(reason: Reason, message: str = "told to") -> ContractError:
     return ContractError(reason, message)
 
 
-async def test_replicas_share_the_calls_and_none_gets_more_than_it_takes(
-    host_wire: ServeWire, connected: Connect
-) -> None:
+async def test_replicas_share_the_calls_within_their_limits(host_wire: ServeWire, connected: Connect) -> None:
     wires = [Wire(echo, delay_s=0.01, max_concurrent=3) for _ in range(2)]
     service = await connected(*[await host_wire(wire) for wire in wires])
     assert service.pool.capacity == 6
@@ -81,7 +79,7 @@ async def test_replicas_share_the_calls_and_none_gets_more_than_it_takes(
     assert [wire.most_in_flight for wire in wires] == [3, 3]
 
 
-async def test_the_replica_with_the_fewest_calls_in_flight_is_asked(host_wire: ServeWire, connected: Connect) -> None:
+async def test_the_replica_with_the_fewest_calls_in_flight_is_chosen(host_wire: ServeWire, connected: Connect) -> None:
     slow, quick = Wire(echo, delay_s=3600, max_concurrent=2), Wire(echo, max_concurrent=2)
     service = await connected(await host_wire(slow), await host_wire(quick))
     stuck = asyncio.create_task(service.pool.call(asking("stuck"), PATIENCE_S))
@@ -93,7 +91,7 @@ async def test_the_replica_with_the_fewest_calls_in_flight_is_asked(host_wire: S
     assert len(quick.asked) == 5
 
 
-async def test_busy_is_waited_out_and_costs_no_attempt(host_wire: ServeWire, connected: Connect) -> None:
+async def test_busy_does_not_count_as_an_attempt(host_wire: ServeWire, connected: Connect) -> None:
     refusals = iter(range(10))
 
     def busy_at_first(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -107,7 +105,7 @@ async def test_busy_is_waited_out_and_costs_no_attempt(host_wire: ServeWire, con
     assert len(wire.asked) == 11
 
 
-async def test_a_service_that_stays_busy_fails_the_call_in_the_end(host_wire: ServeWire, connected: Connect) -> None:
+async def test_a_service_that_stays_busy_fails_the_call(host_wire: ServeWire, connected: Connect) -> None:
     def busy(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         raise raising(Reason.BUSY)
         yield
@@ -119,7 +117,7 @@ async def test_a_service_that_stays_busy_fails_the_call_in_the_end(host_wire: Se
     assert (failed.error.reason, failed.attempts) == (Reason.BUSY, 5)
 
 
-async def test_a_fault_that_can_pass_is_tried_again_and_fails_with_its_reason_when_it_does_not(
+async def test_a_temporary_fault_is_retried_and_then_fails_with_its_reason(
     host_wire: ServeWire, connected: Connect
 ) -> None:
     def half(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -137,9 +135,7 @@ async def test_a_fault_that_can_pass_is_tried_again_and_fails_with_its_reason_wh
 
 
 @pytest.mark.parametrize("reason", [Reason.BAD_MEDIA, Reason.TOO_LARGE, Reason.BAD_REQUEST, Reason.REQUEST_ID_REUSED])
-async def test_a_refusal_that_cannot_pass_is_not_tried_again(
-    host_wire: ServeWire, connected: Connect, reason: Reason
-) -> None:
+async def test_a_permanent_refusal_is_not_retried(host_wire: ServeWire, connected: Connect, reason: Reason) -> None:
     def refuse(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         raise raising(reason)
         yield
@@ -151,7 +147,7 @@ async def test_a_refusal_that_cannot_pass_is_not_tried_again(
     assert (failed.error.reason, failed.attempts, len(wire.asked)) == (reason, 1, 1)
 
 
-async def test_a_call_that_failed_on_one_replica_is_asked_on_another(host_wire: ServeWire, connected: Connect) -> None:
+async def test_a_failed_call_is_retried_on_another_replica(host_wire: ServeWire, connected: Connect) -> None:
     def fail(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         raise raising(Reason.MODEL_ERROR)
         yield
@@ -161,7 +157,7 @@ async def test_a_call_that_failed_on_one_replica_is_asked_on_another(host_wire: 
     assert texts(await ask_all(service, *words)) == words
 
 
-async def test_a_sick_replica_is_taken_out_and_brought_back(
+async def test_a_failing_replica_is_ejected_and_comes_back(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     sick = True
@@ -188,7 +184,7 @@ async def test_a_sick_replica_is_taken_out_and_brought_back(
     assert f"{patient.address} serves again" in notes
 
 
-async def test_many_tries_of_one_bad_call_do_not_strike_a_replica_out(
+async def test_retries_of_one_bad_call_do_not_eject_a_replica(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     def fail(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -204,7 +200,7 @@ async def test_many_tries_of_one_bad_call_do_not_strike_a_replica_out(
     assert notes == []
 
 
-async def test_calls_wait_for_a_service_that_vanished_under_them_and_is_back(
+async def test_calls_wait_for_a_service_that_restarts(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     wire = Wire(echo, delay_s=3600)
@@ -218,7 +214,7 @@ async def test_calls_wait_for_a_service_that_vanished_under_them_and_is_back(
     assert notes[-1] == f"{wire.address} serves again"
 
 
-async def test_a_service_that_stays_away_leaves_its_calls_pending(host_wire: ServeWire, connected: Connect) -> None:
+async def test_calls_to_a_service_that_is_gone_raise_unavailable(host_wire: ServeWire, connected: Connect) -> None:
     wire = Wire(echo, delay_s=3600)
     service = await connected(await host_wire(wire), policy=HASTY)
     calls = asyncio.create_task(ask_all(service, *(f"{number}" for number in range(12))))
@@ -229,7 +225,7 @@ async def test_a_service_that_stays_away_leaves_its_calls_pending(host_wire: Ser
     assert "the service was away for 0.2 s" in {str(answer) for answer in answers}
 
 
-async def test_a_call_that_takes_its_service_down_each_time_fails_and_its_neighbours_are_answered(
+async def test_a_call_that_crashes_its_service_fails_and_others_are_answered(
     host_wire: ServeWire, connected: Connect
 ) -> None:
     deaths = 0
@@ -258,9 +254,7 @@ async def test_a_call_that_takes_its_service_down_each_time_fails_and_its_neighb
     await asyncio.gather(*restarts)
 
 
-async def test_a_digest_that_changed_in_mid_run_leaves_the_rest_pending(
-    host_wire: ServeWire, connected: Connect
-) -> None:
+async def test_a_changed_digest_makes_the_service_unavailable(host_wire: ServeWire, connected: Connect) -> None:
     def changed(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         if len(wire.asked) > 2:
             raise raising(Reason.DIGEST_MISMATCH, "the digest is another")
@@ -276,7 +270,7 @@ async def test_a_digest_that_changed_in_mid_run_leaves_the_rest_pending(
     assert len(wire.asked) == 3
 
 
-async def test_one_replica_with_another_digest_costs_only_that_replica(
+async def test_a_replica_with_a_changed_digest_is_removed(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     def changed(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -291,7 +285,7 @@ async def test_one_replica_with_another_digest_costs_only_that_replica(
     assert len(notes) == 1
 
 
-async def test_replicas_with_different_digests_are_refused_at_the_start(host_wire: ServeWire) -> None:
+async def test_connect_refuses_replicas_with_different_digests(host_wire: ServeWire) -> None:
     addresses = [await host_wire(Wire(plain, digest=digest)) for digest in ("a" * 64, "b" * 64)]
     with pytest.raises(ServiceError) as caught:
         await connect("omni", addresses, QUICK, print)
@@ -301,7 +295,7 @@ async def test_replicas_with_different_digests_are_refused_at_the_start(host_wir
     )
 
 
-async def test_a_replica_that_was_away_at_the_start_joins_when_it_serves(
+async def test_an_unavailable_replica_joins_when_it_serves(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     early, late = Wire(echo, delay_s=0.01, max_concurrent=1), Wire(echo, delay_s=0.01, max_concurrent=1)
@@ -315,7 +309,7 @@ async def test_a_replica_that_was_away_at_the_start_joins_when_it_serves(
     assert notes == [f"{late.address} serves again"]
 
 
-async def test_where_nobody_answers_there_is_no_service(host_wire: ServeWire) -> None:
+async def test_connect_returns_none_if_no_replica_answers(host_wire: ServeWire) -> None:
     wire = Wire(plain)
     address = await host_wire(wire)
     await wire.stop()

@@ -36,7 +36,7 @@ def told(*arguments: str | Path, code: int = 0) -> Any:
     return json.loads(result.stdout)
 
 
-async def test_doctor_and_models_see_who_answers(tmp_path: Path, host: Serve) -> None:
+async def test_doctor_and_models_report_which_services_answer(tmp_path: Path, host: Serve) -> None:
     model = Double(paris)
     setting = Setting(tmp_path, {"omni": [await host(model), "127.0.0.1:1"]}, items=ITEMS)
     config = setting.write()
@@ -57,7 +57,7 @@ async def test_doctor_and_models_see_who_answers(tmp_path: Path, host: Serve) ->
     assert model.asked == []
 
 
-def test_doctor_names_what_is_wrong_and_ends_with_1(tmp_path: Path, no_compose: None) -> None:
+def test_failed_checks_end_with_exit_code_1(tmp_path: Path, no_compose: None) -> None:
     setting = Setting(tmp_path, items=[*ITEMS, {"id": "broken"}])
     config = setting.write()
     (tmp_path / "runs").write_text("in the way")
@@ -68,7 +68,7 @@ def test_doctor_names_what_is_wrong_and_ends_with_1(tmp_path: Path, no_compose: 
     assert findings["compose"]["message"].startswith("no Compose service answers")
 
 
-def test_doctor_misses_a_judge_that_nobody_is_named_for(tmp_path: Path, no_compose: None) -> None:
+def test_a_judge_without_a_service_fails(tmp_path: Path, no_compose: None) -> None:
     setting = Setting(
         tmp_path, items=[item("essay", answer_type="open", metric="judge", answers=[])], tables={"judge": {}}
     )
@@ -81,7 +81,7 @@ def test_doctor_misses_a_judge_that_nobody_is_named_for(tmp_path: Path, no_compo
     assert findings["embedded services"]["message"].startswith("critic, espeak, asr, cascade:")
 
 
-async def test_doctor_checks_the_items_and_the_endpoints_of_the_run_in_the_folder(tmp_path: Path, host: Serve) -> None:
+async def test_doctor_checks_the_stored_run(tmp_path: Path, host: Serve) -> None:
     setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, items=ITEMS)
     await setting.execute(conditions=["t2t"])
     ended = await orchestrate("doctor", "--run-dir", setting.folder.root, "--json", folder=tmp_path)
@@ -94,14 +94,14 @@ async def test_doctor_checks_the_items_and_the_endpoints_of_the_run_in_the_folde
     assert {each["check"]: each["message"] for each in json.loads(ended.out)}["items"] == "1 items in 1 tasks"
 
 
-async def test_doctor_says_that_the_shipped_scorer_does_not_know_the_language(tmp_path: Path) -> None:
+async def test_the_language_of_the_shipped_scorer_is_checked(tmp_path: Path) -> None:
     config = Config.model_validate({"items": {"builtin": "ko"}})
     findings = {f.check: f for f in await diagnose(config, tmp_path / "run")}
     assert findings["scorer language"].status.value == "failed"
     assert "docs/korean.md" in findings["scorer language"].message
 
 
-async def test_doctor_says_which_endpoint_does_not_know_the_language(tmp_path: Path, host: Serve) -> None:
+async def test_an_endpoint_without_the_language_is_named(tmp_path: Path, host: Serve) -> None:
     model, scorer = Double(paris, languages=("de",)), Double(paris, languages=("de",))
     setting = Setting(tmp_path, {"omni": [await host(model)]}, scorer=[await host(scorer)], items=ITEMS)
     found = await diagnose(setting.config(), setting.folder.root)
@@ -111,7 +111,7 @@ async def test_doctor_says_which_endpoint_does_not_know_the_language(tmp_path: P
     assert [each.status for each in found if each.check == "model omni"] == ["ok", "warning"]
 
 
-def test_doctor_says_that_another_process_holds_the_run(tmp_path: Path, no_compose: None) -> None:
+def test_a_run_in_use_is_a_failed_finding(tmp_path: Path, no_compose: None) -> None:
     setting = Setting(tmp_path, items=ITEMS)
     config = setting.write()
     setting.folder.make()
@@ -122,7 +122,7 @@ def test_doctor_says_that_another_process_holds_the_run(tmp_path: Path, no_compo
     assert "is in use by another omnigap" in found[-1]["message"]
 
 
-def test_doctor_leaves_no_lock_behind(tmp_path: Path, no_compose: None) -> None:
+def test_doctor_creates_no_lock_file(tmp_path: Path, no_compose: None) -> None:
     setting = Setting(tmp_path, items=ITEMS)
     config = setting.write()
     setting.folder.make()
@@ -131,7 +131,7 @@ def test_doctor_leaves_no_lock_behind(tmp_path: Path, no_compose: None) -> None:
     assert not setting.folder.lock.exists()
 
 
-def test_doctor_says_that_the_lock_of_a_run_cannot_be_opened(tmp_path: Path, no_compose: None) -> None:
+def test_a_lock_that_cannot_be_opened_is_a_failed_finding(tmp_path: Path, no_compose: None) -> None:
     setting = Setting(tmp_path, items=ITEMS)
     config = setting.write()
     setting.folder.make()
@@ -143,7 +143,7 @@ def test_doctor_says_that_the_lock_of_a_run_cannot_be_opened(tmp_path: Path, no_
     assert "--run-dir" in found[-1]["message"]
 
 
-async def test_the_preflight_loads_no_numerics_and_no_plots(tmp_path: Path) -> None:
+async def test_the_preflight_imports_neither_scipy_nor_matplotlib(tmp_path: Path) -> None:
     code = "import sys, omnigap_orchestrator.preflight.doctor; print(sorted({'scipy', 'matplotlib'} & {*sys.modules}))"
     ended = await orchestrate(folder=tmp_path, python=("-c", code))
     assert ended.out.strip() == "[]", ended.err

@@ -19,7 +19,7 @@ KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디
 ITEMS = load_items("builtin-ko")
 
 
-def test_a_scorer_that_does_not_know_the_language_is_refused_with_the_keys_that_mend_it() -> None:
+def test_a_scorer_without_the_language_is_refused_with_the_keys_to_change() -> None:
     why = unknown_to_scorer(Config(), ITEMS, ("en",))
     assert f"knows en, and items come in ko ({len(ITEMS)})" in why
     for mend in ("[scorer] endpoints", "checkpoint of asr in [fleet.services]", "--conditions t2t,s2t,i2t"):
@@ -30,12 +30,12 @@ def test_a_scorer_that_does_not_know_the_language_is_refused_with_the_keys_that_
     assert unknown_to_scorer(Config(), load_items("builtin"), ("en",)) == ""
 
 
-def test_only_spoken_answers_need_a_scorer_that_knows_the_language(tmp_path: Path) -> None:
+def test_only_speech_answers_need_the_language_of_the_scorer(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[run]\nconditions = ["t2t", "i2t"]')
     assert unknown_to_scorer(load_config(tmp_path / "c.toml"), ITEMS, ("en",)) == ""
 
 
-async def test_a_run_is_refused_before_any_model_is_asked(tmp_path: Path, host: Serve) -> None:
+async def test_a_scorer_without_the_language_stops_the_run_before_any_call(tmp_path: Path, host: Serve) -> None:
     model, ear = Double(lambda turn: say(turn, "서울")), Double(lambda turn: say(turn, "x"), languages=("en",))
     places = {"models": {"omni": [await host(model)]}, "scorer": [await host(ear)], "tts": [await host(Double())]}
     # Nothing is drawn: not every machine has a font with Hangul.
@@ -49,7 +49,7 @@ async def test_a_run_is_refused_before_any_model_is_asked(tmp_path: Path, host: 
     assert table.filter(condition="t2t")["score"].to_list() == [1.0]
 
 
-def test_each_role_is_held_against_the_items_and_only_a_scorer_or_judge_fails() -> None:
+def test_only_a_scorer_or_judge_can_fail_the_check() -> None:
     voice = pb.Voice(name="ann", language="en-GB")
     config = Config.model_validate({"carriers": {"speech": {"voices": ["ann", "unlisted"]}}})
     cards = [
@@ -67,6 +67,6 @@ def test_each_role_is_held_against_the_items_and_only_a_scorer_or_judge_fails() 
     assert judge.message.startswith("the judge critic can't answer text as text")
 
 
-def test_a_service_that_declares_no_language_is_believed() -> None:
+def test_a_service_without_declared_languages_passes() -> None:
     cards = [ServiceCard(role, role.value, pb.DescribeResponse()) for role in (Role.SCORER, Role.MODEL, Role.TTS)]
     assert check_services(Config(), ITEMS, cards) == []

@@ -73,7 +73,7 @@ async def run(root: Path, host: Serve) -> tuple[Setting, pl.DataFrame]:
     return setting, setting.table()
 
 
-async def test_items_choose_their_metrics_in_text_and_in_speech_alike(tmp_path: Path, host: Serve) -> None:
+async def test_items_have_the_same_metric_in_text_and_in_speech(tmp_path: Path, host: Serve) -> None:
     _, table = await run(tmp_path, host)
     rows = {(r["item_id"], r["condition"]): r for r in table.rows(named=True)}
     for condition in ("t2t", "t2s"):
@@ -87,7 +87,7 @@ async def test_items_choose_their_metrics_in_text_and_in_speech_alike(tmp_path: 
     assert rows["choice", "t2s"]["transcript"] == "ay"
 
 
-async def test_the_report_shows_them(tmp_path: Path, host: Serve) -> None:
+async def test_the_report_and_the_summary_show_the_metrics(tmp_path: Path, host: Serve) -> None:
     setting, _ = await run(tmp_path, host)
     page = setting.folder.report.read_text(encoding="utf-8")
     assert "What was scored how" in page
@@ -102,7 +102,7 @@ async def test_the_report_shows_them(tmp_path: Path, host: Serve) -> None:
     assert [(row["condition"], row["mean_score"], row["refused"]) for row in refusal] == [("t2t", 1, 1), ("t2s", 1, 1)]
 
 
-async def test_another_check_or_metric_scores_again_and_asks_nothing(tmp_path: Path, host: Serve) -> None:
+async def test_another_check_or_metric_rescores_without_a_call(tmp_path: Path, host: Serve) -> None:
     setting, _ = await run(tmp_path, host)
     other = [dict(row) for row in ITEMS]
     other[1]["checks"] = [{"id": "keywords:existence", "kwargs": {"keywords": ["green"]}}]
@@ -124,7 +124,7 @@ async def test_another_check_or_metric_scores_again_and_asks_nothing(tmp_path: P
         ("voicebench_bbh", "names none of VoiceBench's bbh tasks"),
     ],
 )
-async def test_a_metric_that_has_nothing_to_look_at_is_refused_before_anything_is_asked(
+async def test_a_metric_that_does_not_fit_the_items_stops_the_run_before_any_call(
     tmp_path: Path, host: Serve, metric: str, why: str
 ) -> None:
     model = Double(lambda turn: say(turn, "yes"))

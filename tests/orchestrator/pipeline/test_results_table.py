@@ -30,7 +30,7 @@ async def trio(host: Serve, root: Path, **fields: object) -> tuple[Setting, Doub
     return Setting(root, **{**places, **fields}), model, ear, voice  # type: ignore[arg-type]
 
 
-async def test_every_planned_cell_is_one_row_with_the_columns_of_the_schema(tmp_path: Path, host: Serve) -> None:
+async def test_every_planned_cell_is_one_row_of_the_schema(tmp_path: Path, host: Serve) -> None:
     setting, model, ear, voice = await trio(host, tmp_path)
     table = await setting.execute()
     assert table.schema == RESULTS_SCHEMA
@@ -48,7 +48,7 @@ async def test_every_planned_cell_is_one_row_with_the_columns_of_the_schema(tmp_
     assert text["transcript"].null_count() == text["output_media"].null_count() == text.height
 
 
-async def test_answers_that_mean_the_same_agree_however_the_scorer_spells_them(tmp_path: Path, host: Serve) -> None:
+async def test_answers_agree_after_normalisation(tmp_path: Path, host: Serve) -> None:
     def three(turn: Turn) -> None:
         say(turn, "3")
 
@@ -64,7 +64,7 @@ async def test_answers_that_mean_the_same_agree_however_the_scorer_spells_them(t
     )
 
 
-async def test_a_row_has_its_values_in_the_order_of_the_schema(tmp_path: Path, host: Serve) -> None:
+async def test_row_values_are_in_the_order_of_the_schema(tmp_path: Path, host: Serve) -> None:
     setting, *_ = await trio(host, tmp_path, items=[item("peru")])
     await setting.execute(stages=["generate"])
     with stored_table(setting.folder) as table:
@@ -72,7 +72,7 @@ async def test_a_row_has_its_values_in_the_order_of_the_schema(tmp_path: Path, h
     assert tuple(row) == tuple(RESULTS_SCHEMA)
 
 
-async def test_a_carrier_brings_the_question_alone_and_the_instruction_is_typed_in_every_condition(
+async def test_the_carrier_has_only_the_question_and_the_instruction_is_always_text(
     tmp_path: Path, host: Serve
 ) -> None:
     setting, model, _, voice = await trio(host, tmp_path, items=[item("spain", instruction="Use one word.")])
@@ -87,7 +87,7 @@ async def test_a_carrier_brings_the_question_alone_and_the_instruction_is_typed_
             assert np.array_equal(carrier.samples, _on_the_wire(spoken(identity(read_aloud), read_aloud)))
 
 
-async def test_replicates_cycle_through_voices_and_fonts_and_the_table_says_which(tmp_path: Path, host: Serve) -> None:
+async def test_replicates_cycle_through_voices_and_fonts(tmp_path: Path, host: Serve) -> None:
     tables = {
         "run": {"replicates": 3, "seed": 5},
         "carriers": {"speech": {"voices": ["ann", "bob"]}, "image": {"font": ["DejaVu Sans", "DejaVu Serif"]}},
@@ -111,9 +111,7 @@ async def test_replicates_cycle_through_voices_and_fonts_and_the_table_says_whic
     assert media[0] == media[2]
 
 
-async def test_every_voice_reads_at_every_rate_and_every_font_is_drawn_in_every_size_and_colour(
-    tmp_path: Path, host: Serve
-) -> None:
+async def test_replicates_cover_all_combinations_of_variants(tmp_path: Path, host: Serve) -> None:
     image = {"font": ["DejaVu Sans", "DejaVu Serif"], "size": [20, 40], "colour": ["black", "navy"], "width": 500}
     speech = {"voices": ["ann", "bob"], "words_per_minute": [120, 240]}
     tables = {"run": {"replicates": 8}, "carriers": {"speech": speech, "image": image}}
@@ -134,7 +132,7 @@ async def test_every_voice_reads_at_every_rate_and_every_font_is_drawn_in_every_
     assert brought.select("font", "font_size", "colour").null_count().row(0) == (8, 8, 8)
 
 
-async def test_items_bring_their_own_carriers_as_files_and_as_bytes(tmp_path: Path, host: Serve) -> None:
+async def test_own_carriers_of_items_can_be_files_or_bytes(tmp_path: Path, host: Serve) -> None:
     recording, picture = _wav("recording"), encode_png(Image.new("RGB", (40, 30), "red"))
     (tmp_path / "media").mkdir()
     (tmp_path / "media" / "bird.wav").write_bytes(recording)

@@ -25,7 +25,7 @@ def shown(capsys: pytest.CaptureFixture[str], width: int) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
-def test_every_cell_stands_whole_on_a_line_of_its_row(capsys: pytest.CaptureFixture[str], width: int) -> None:
+def test_no_cell_is_wrapped(capsys: pytest.CaptureFixture[str], width: int) -> None:
     lines = shown(capsys, width)
     assert all(len(line) <= width for line in lines)
     for row in ROWS:
@@ -34,24 +34,24 @@ def test_every_cell_stands_whole_on_a_line_of_its_row(capsys: pytest.CaptureFixt
             assert any(cell in line for line in of_row), cell
 
 
-def test_what_does_not_fit_beside_goes_below_without_empty_rows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_columns_that_do_not_fit_are_printed_below_without_empty_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(shown(capsys, 100)) == 4
     lines = shown(capsys, 80)
     assert lines[4:] == ["", " condition  corrected for the scorer", " t2s          -21.3 (-29.9 to -12.6)"]
 
 
-def test_a_column_that_is_too_wide_by_itself_still_has_its_table() -> None:
+def test_every_table_has_at_least_one_column_after_the_keys() -> None:
     assert split_columns([10, 100, 5, 5], 1, 40) == [[0, 1], [0, 2, 3]]
     assert split_columns([10, 10, 10], 2, 5) == [[0, 1, 2]]
     assert split_columns([10], 1, 80) == [[0]]
 
 
-def test_brackets_of_a_name_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+def test_brackets_are_not_interpreted_as_markup(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(Console(width=80), "omni", ("task", "n"), [("[red]x", "1")])
     assert "[red]x" in capsys.readouterr().out
 
 
-def test_reasons_are_told_once_with_all_that_they_are_for() -> None:
+def test_reasons_are_grouped() -> None:
     told = [("s2t", "too few"), ("i2t", None), ("t2s", "too few"), ("s2s", "other"), ("s2s", "other")]
     assert reasons(told) == ["s2t, t2s: too few", "s2s: other"]
 
@@ -65,7 +65,7 @@ def lacking(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_a_refused_gap_is_a_word_in_the_table_and_a_sentence_below(lacking: str) -> None:
+def test_a_refused_gap_is_marked_and_its_reason_printed_below(lacking: str) -> None:
     call = ["analyse", lacking, "--reference", "text"]
     out = CliRunner().invoke(main, call, env={"COLUMNS": "80"}).output
     (row,) = [line for line in out.splitlines() if line.startswith(" speech")]

@@ -24,7 +24,7 @@ def paris(turn: Turn) -> None:
     say(turn, "Paris")
 
 
-async def test_a_finished_run_asks_nobody_again(tmp_path: Path, host: Serve) -> None:
+async def test_a_finished_run_calls_no_service_again(tmp_path: Path, host: Serve) -> None:
     model, ear, voice = Double(paris), Double(paris), Double()
     setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(ear)], [await host(voice)])
     table = await setting.execute()
@@ -33,7 +33,7 @@ async def test_a_finished_run_asks_nobody_again(tmp_path: Path, host: Serve) -> 
     assert [len(double.asked) for double in (model, ear, voice)] == asked
 
 
-async def test_stage_after_stage_gives_the_table_of_one_run(tmp_path: Path, host: Serve) -> None:
+async def test_single_stages_give_the_same_table_as_one_run(tmp_path: Path, host: Serve) -> None:
     model, ear, voice = Double(paris), Double(paris), Double()
     places = ({"omni": [await host(model)]}, [await host(ear)], [await host(voice)])
     at_once, in_steps = Setting(tmp_path / "one", *places), Setting(tmp_path / "steps", *places)
@@ -49,7 +49,7 @@ async def test_stage_after_stage_gives_the_table_of_one_run(tmp_path: Path, host
     assert without_times(table).equals(without_times(whole))
 
 
-async def test_two_runs_do_not_share_what_the_server_remembers(tmp_path: Path, host: Serve) -> None:
+async def test_two_runs_do_not_share_replayed_answers(tmp_path: Path, host: Serve) -> None:
     model, voice = Double(paris), Double()
     places = ({"omni": [await host(model)]}, (), [await host(voice)])
     tables = {"run": {"conditions": ["t2t"]}}
@@ -58,7 +58,7 @@ async def test_two_runs_do_not_share_what_the_server_remembers(tmp_path: Path, h
     assert len(model.asked) == 6
 
 
-async def test_a_new_digest_of_one_model_asks_that_models_cells_alone(tmp_path: Path, host: Serve) -> None:
+async def test_a_new_digest_of_a_model_repeats_only_its_cells(tmp_path: Path, host: Serve) -> None:
     old, new, other = Double(paris), Double(paris, weights_revision="2"), Double(paris, name="other")
     ear, voice = await host(Double(paris)), await host(Double())
     other_at = await host(other)
@@ -68,7 +68,7 @@ async def test_a_new_digest_of_one_model_asks_that_models_cells_alone(tmp_path: 
     assert outcomes(table) == {"answered": 36}
 
 
-async def test_another_scorer_hears_and_scores_again_and_no_model_is_asked(tmp_path: Path, host: Serve) -> None:
+async def test_another_scorer_transcribes_again_without_calling_a_model(tmp_path: Path, host: Serve) -> None:
     model, first, second = Double(paris), Double(paris), Double(lambda turn: say(turn, "Lima"), name="second")
     omni, voice = {"omni": [await host(model)]}, [await host(Double())]
     before = await Setting(tmp_path, omni, [await host(first)], voice).execute()
@@ -79,7 +79,7 @@ async def test_another_scorer_hears_and_scores_again_and_no_model_is_asked(tmp_p
     assert after.filter(**unheard).equals(before.filter(**unheard))
 
 
-async def test_another_decoding_of_the_scorer_hears_again(tmp_path: Path, host: Serve) -> None:
+async def test_another_decoding_of_the_scorer_transcribes_again(tmp_path: Path, host: Serve) -> None:
     model, ear = Double(paris), Double(paris)
     places = ({"omni": [await host(model)]}, [await host(ear)], [await host(Double())])
     await Setting(tmp_path, *places).execute()
@@ -88,7 +88,7 @@ async def test_another_decoding_of_the_scorer_hears_again(tmp_path: Path, host: 
     assert [request.decoding.beam_size for request in ear.asked] == [None] * 9 + [3] * 9
 
 
-async def test_a_new_normaliser_scores_again_and_asks_nobody(
+async def test_new_scoring_rules_rescore_without_a_call(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, ear = Double(paris), Double(paris)
@@ -141,7 +141,7 @@ def _gold(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, A
     ],
     ids=lambda value: value.__name__.strip("_") if callable(value) else str(value),
 )
-async def test_what_an_answer_depends_on_is_asked_again_when_it_changes(
+async def test_cells_are_generated_again_when_an_input_of_their_key_changes(
     tmp_path: Path, host: Serve, change: Callable[..., None], asked_again: int
 ) -> None:
     subject = Double(paris)
@@ -178,7 +178,7 @@ async def test_failures_are_never_cached(tmp_path: Path, host: Serve) -> None:
     assert outcomes(await setting.execute()) == {"answered": 3}
 
 
-async def test_a_failure_stands_until_its_cell_is_asked_again(tmp_path: Path, host: Serve) -> None:
+async def test_a_failure_is_reported_until_its_cell_is_retried(tmp_path: Path, host: Serve) -> None:
     def fail(turn: Turn) -> None:
         turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
 
@@ -190,7 +190,7 @@ async def test_a_failure_stands_until_its_cell_is_asked_again(tmp_path: Path, ho
     assert outcomes(await setting.execute()) == {"failed": 6}
 
 
-async def test_restrictions_leave_the_denominators_alone(tmp_path: Path, host: Serve) -> None:
+async def test_the_scope_does_not_change_the_denominators(tmp_path: Path, host: Serve) -> None:
     one, two = Double(paris), Double(paris, name="two")
     setting = Setting(
         tmp_path,
@@ -207,7 +207,7 @@ async def test_restrictions_leave_the_denominators_alone(tmp_path: Path, host: S
     assert (len(one.asked), len(two.asked)) == (18, 18)
 
 
-async def test_transcription_goes_on_while_the_model_does(tmp_path: Path, host: Serve) -> None:
+async def test_transcription_starts_while_the_model_still_generates(tmp_path: Path, host: Serve) -> None:
     """The scorer has heard the first answer before the model gives its last."""
     loop = asyncio.get_running_loop()
     heard = asyncio.Event()
@@ -230,7 +230,7 @@ async def test_transcription_goes_on_while_the_model_does(tmp_path: Path, host: 
     assert outcomes(await setting.execute()) == {"answered": 3}
 
 
-async def test_a_lost_recording_of_an_answer_is_asked_for_again(tmp_path: Path, host: Serve) -> None:
+async def test_an_answer_whose_audio_was_deleted_is_generated_again(tmp_path: Path, host: Serve) -> None:
     model = Double(paris)
     setting = Setting(
         tmp_path, {"omni": [await host(model)]}, [await host(Double(paris))], tables={"run": {"conditions": ["t2s"]}}

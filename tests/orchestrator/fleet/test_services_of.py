@@ -25,7 +25,7 @@ def read(folder: Path, text: str) -> Config:
 DEFAULT = {"espeak": Role.TTS, "asr": Role.SCORER, "cascade": Role.MODEL, "ocr": Role.OCR}
 
 
-def test_one_service_more_takes_none_away(tmp_path: Path) -> None:
+def test_a_service_with_a_new_role_replaces_no_default(tmp_path: Path) -> None:
     config = read(tmp_path, '[fleet.services.critic]\nservice = "openai"\nrole = "judge"')
     assert roles(config) == {"critic": Role.JUDGE, **DEFAULT}
     assert roles(Config()) == DEFAULT
@@ -33,7 +33,7 @@ def test_one_service_more_takes_none_away(tmp_path: Path) -> None:
     assert not lists_role(config, Role.OCR)
 
 
-def test_a_model_or_a_scorer_of_ones_own_takes_the_place_of_the_default(tmp_path: Path) -> None:
+def test_a_service_replaces_the_default_of_its_role(tmp_path: Path) -> None:
     config = read(tmp_path, '[fleet.services.omni]\nservice = "echo"')
     assert models_of_fleet(config) == ("omni",)
     assert roles(config).keys() == {"omni", "espeak", "asr", "ocr"}
@@ -41,7 +41,7 @@ def test_a_model_or_a_scorer_of_ones_own_takes_the_place_of_the_default(tmp_path
     assert roles(config).keys() == {"mine", "espeak", "cascade", "ocr"}
 
 
-def test_a_default_that_another_refers_to_goes_on_as_a_part(tmp_path: Path) -> None:
+def test_a_replaced_default_with_a_reference_becomes_a_part(tmp_path: Path) -> None:
     """cascade speaks with espeak, whoever reads the questions aloud."""
     config = read(tmp_path, '[fleet.services.natural]\nservice = "hf-tts"\nrole = "tts"')
     assert roles(config) == {"natural": Role.TTS, **DEFAULT, "espeak": Role.PART}
@@ -55,7 +55,7 @@ def test_a_default_that_another_refers_to_goes_on_as_a_part(tmp_path: Path) -> N
         ('service = "echo"', {}, 1),
     ],
 )
-def test_a_table_of_a_default_ones_name_keeps_its_options_where_it_gives_none(
+def test_a_table_without_options_keeps_those_of_the_default(
     tmp_path: Path, text: str, options: object, replicas: int
 ) -> None:
     config = read(tmp_path, f"[fleet.services.cascade]\n{text}")
@@ -65,7 +65,7 @@ def test_a_table_of_a_default_ones_name_keeps_its_options_where_it_gives_none(
     assert services_of(Config.model_validate(json.loads(config.model_dump_json()))) == services_of(config)
 
 
-def test_no_replicas_drop_a_default_service(tmp_path: Path) -> None:
+def test_zero_replicas_remove_a_default_service(tmp_path: Path) -> None:
     config = read(tmp_path, "[fleet.services.asr]\nreplicas = 0")
     assert roles(config).keys() == {"espeak", "cascade", "ocr"}
     with pytest.raises(ConfigError, match="at least 0"):

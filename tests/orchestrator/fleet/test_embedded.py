@@ -45,7 +45,7 @@ async def ask(address: str, words: str) -> str:
         return (await endpoint.generate(request, timeout_s=PATIENCE_S)).own_text
 
 
-async def test_services_start_on_free_ports_know_each_other_and_are_gone_at_the_end(tmp_path: Path) -> None:
+async def test_services_start_on_free_ports_and_stop_at_the_end(tmp_path: Path) -> None:
     services = (
         ServiceSpec("omni", Role.MODEL, "echo", {"answer": "@voice"}, replicas=2),
         ServiceSpec("voice", Role.TTS, "echo"),
@@ -60,7 +60,7 @@ async def test_services_start_on_free_ports_know_each_other_and_are_gone_at_the_
     assert children() == []
 
 
-async def test_a_child_that_was_killed_comes_back_where_it_was_with_its_own_children_gone(tmp_path: Path) -> None:
+async def test_a_killed_child_restarts_on_its_port_without_its_old_children(tmp_path: Path) -> None:
     notes: list[str] = []
     services = (ServiceSpec("omni", Role.MODEL, FRAGILE, {"child": True}),)
     async with EmbeddedFleet(services, tmp_path, notes.append) as endpoints:
@@ -75,14 +75,14 @@ async def test_a_child_that_was_killed_comes_back_where_it_was_with_its_own_chil
     assert children() == []
 
 
-async def test_a_chatty_service_is_never_blocked_by_what_it_prints(tmp_path: Path) -> None:
+async def test_a_service_is_not_blocked_by_its_output(tmp_path: Path) -> None:
     services = (ServiceSpec("omni", Role.MODEL, FRAGILE, {"chatter": True}),)
     async with EmbeddedFleet(services, tmp_path, print) as endpoints:
         (address,) = endpoints.models["omni"]
         assert [await ask(address, "hello") for _ in range(3)] == ["hello"] * 3
 
 
-async def test_a_service_that_dies_at_its_start_shows_its_log_and_takes_the_others_with_it(tmp_path: Path) -> None:
+async def test_a_service_that_dies_at_start_stops_the_fleet_with_its_log(tmp_path: Path) -> None:
     services = (
         ServiceSpec("voice", Role.TTS, "echo"),
         ServiceSpec("omni", Role.MODEL, "echo", {"anser": "Paris"}),
@@ -97,7 +97,7 @@ async def test_a_service_that_dies_at_its_start_shows_its_log_and_takes_the_othe
     assert children() == []
 
 
-async def test_a_service_that_does_not_come_up_in_time_is_named(tmp_path: Path) -> None:
+async def test_a_service_that_starts_too_slowly_is_named(tmp_path: Path) -> None:
     with pytest.raises(BaseExceptionGroup) as caught:
         async with EmbeddedFleet([ServiceSpec("voice", Role.TTS, "echo")], tmp_path, print, start_timeout_s=0.001):
             pass
@@ -105,14 +105,14 @@ async def test_a_service_that_does_not_come_up_in_time_is_named(tmp_path: Path) 
     assert children() == []
 
 
-async def test_services_that_wait_for_one_that_is_not_there_are_named(tmp_path: Path) -> None:
+async def test_references_to_a_missing_service_are_named(tmp_path: Path) -> None:
     services = [ServiceSpec("omni", Role.MODEL, "echo", {"answer": "@voice"})]
     with pytest.raises(FleetError, match="omni wait for voice: no service of that name can start before them"):
         async with EmbeddedFleet(services, tmp_path, print):
             pass
 
 
-async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+async def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "services").write_text("in the way")
     with pytest.raises(BaseExceptionGroup) as caught:
         async with EmbeddedFleet([ServiceSpec("voice", Role.TTS, "echo")], tmp_path / "services", print):
@@ -121,7 +121,7 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "--run-dir" in str(first_error(caught.value))
 
 
-async def test_questions_that_kill_their_service_fail_and_all_others_are_answered(tmp_path: Path) -> None:
+async def test_questions_that_crash_their_service_fail_and_others_are_answered(tmp_path: Path) -> None:
     """Two of them: more deaths than a service that dies at its start is granted."""
     items = [item(name) for name in ("france", "poison", "peru", "poison again", "spain")]
     setting = Setting(tmp_path, {"omni": []}, items=items, tables={"run": {"conditions": ["t2t"], "patience_s": 60}})

@@ -32,7 +32,7 @@ def asks_about(request: pb.GenerateRequest, place: str) -> bool:
     return request.parts[0].text == f"What is the capital of {place}?"
 
 
-async def test_a_stream_without_complete_fails_its_cell_and_no_other(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_a_stream_without_complete_fails_only_its_cell(tmp_path: Path, host_wire: ServeWire) -> None:
     def torn(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         if asks_about(request, "peru"):
             yield text("Par")
@@ -48,7 +48,7 @@ async def test_a_stream_without_complete_fails_its_cell_and_no_other(tmp_path: P
     assert row["score"] is row["own_text"] is None
 
 
-async def test_audio_where_text_was_asked_for_fails_the_cell(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_audio_in_a_text_answer_fails_the_cell(tmp_path: Path, host_wire: ServeWire) -> None:
     def chatty(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         yield text("Paris")
         yield audio("Paris")
@@ -61,9 +61,7 @@ async def test_audio_where_text_was_asked_for_fails_the_cell(tmp_path: Path, hos
     assert outcomes(table, output="speech") == {"pending": 3}
 
 
-async def test_a_speech_answer_without_audio_is_answered_silent_and_scored_as_heard(
-    tmp_path: Path, host: Serve
-) -> None:
+async def test_a_speech_answer_without_audio_is_flagged_silent_and_scored_as_empty(tmp_path: Path, host: Serve) -> None:
     model = Double(lambda turn: turn.write("Paris"))
     ear = Double(paris)
     setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(ear)], tables=only("t2s"))
@@ -76,9 +74,7 @@ async def test_a_speech_answer_without_audio_is_answered_silent_and_scored_as_he
     assert ear.asked == []
 
 
-async def test_a_scorer_that_hears_nothing_gives_an_empty_transcript_and_no_failure(
-    tmp_path: Path, host: Serve
-) -> None:
+async def test_an_empty_transcript_is_not_a_failure(tmp_path: Path, host: Serve) -> None:
     deaf = Double(lambda turn: None)
     setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, [await host(deaf)], tables=only("t2s"))
     table = await setting.execute()
@@ -88,9 +84,7 @@ async def test_a_scorer_that_hears_nothing_gives_an_empty_transcript_and_no_fail
         assert "silent" in row["flags"]
 
 
-async def test_a_clip_that_the_scorer_fails_on_can_be_heard_later_without_asking_the_model(
-    tmp_path: Path, host: Serve
-) -> None:
+async def test_a_failed_transcription_is_retried_without_calling_the_model(tmp_path: Path, host: Serve) -> None:
     sick = True
 
     def hear(turn: Turn) -> None:
@@ -112,7 +106,7 @@ async def test_a_clip_that_the_scorer_fails_on_can_be_heard_later_without_asking
 
 
 @pytest.mark.parametrize("away", ["model", "scorer", "tts"])
-async def test_what_needs_a_service_that_is_away_stays_pending_until_it_is_there(
+async def test_cells_of_an_unavailable_service_stay_pending_until_it_answers(
     tmp_path: Path, host: Serve, away: str
 ) -> None:
     model, ear, voice = await host(Double(paris)), await host(Double(paris)), await host(Double())
@@ -132,7 +126,7 @@ async def test_what_needs_a_service_that_is_away_stays_pending_until_it_is_there
     assert outcomes(await setting.execute()) == {"answered": 6}
 
 
-async def test_questions_that_a_well_voice_cannot_read_fail_with_its_reason(tmp_path: Path, host: Serve) -> None:
+async def test_failed_speech_synthesis_fails_its_cells_with_the_reason(tmp_path: Path, host: Serve) -> None:
     mute = True
 
     def read(turn: Turn) -> None:
@@ -157,7 +151,7 @@ async def test_questions_that_a_well_voice_cannot_read_fail_with_its_reason(tmp_
     assert len(model.asked) == 6
 
 
-async def test_conditions_that_a_model_does_not_support_are_told_so_and_not_asked(tmp_path: Path, host: Serve) -> None:
+async def test_unsupported_conditions_are_reported_and_not_requested(tmp_path: Path, host: Serve) -> None:
     able = {c: NATIVE for c in CONDITIONS if c.output is Modality.TEXT and c.input is not Modality.SPEECH}
     able |= {c: Capability(Support.UNSUPPORTED, "it has no ears") for c in CONDITIONS if c.input is Modality.SPEECH}
     model = Double(paris, conditions=able)
@@ -168,7 +162,7 @@ async def test_conditions_that_a_model_does_not_support_are_told_so_and_not_aske
     assert set(table.filter(outcome="unsupported")["support"]) == {"unsupported"}
 
 
-async def test_a_service_killed_in_mid_run_is_asked_again_when_it_is_back(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_calls_to_a_service_that_restarts_are_retried(tmp_path: Path, host_wire: ServeWire) -> None:
     wire = Wire(plain, delay_s=3600)
     tables = only("t2t", "i2t", patience_s=60)
     setting = Setting(tmp_path, {"omni": [await host_wire(wire)]}, tables=tables)
@@ -180,9 +174,7 @@ async def test_a_service_killed_in_mid_run_is_asked_again_when_it_is_back(tmp_pa
     assert outcomes(await run) == {"answered": 6}
 
 
-async def test_a_service_that_stays_away_leaves_its_cells_pending_and_the_same_run_goes_on(
-    tmp_path: Path, host_wire: ServeWire
-) -> None:
+async def test_cells_of_a_service_that_is_gone_stay_pending_and_resume(tmp_path: Path, host_wire: ServeWire) -> None:
     wire = Wire(plain, max_concurrent=1)
     setting = Setting(tmp_path, {"omni": [await host_wire(wire)]}, tables=only("t2t", "i2t"))
 
@@ -205,9 +197,7 @@ async def test_a_service_that_stays_away_leaves_its_cells_pending_and_the_same_r
     assert len({request.request_id for request in wire.asked}) == 6
 
 
-async def test_a_digest_that_changed_in_mid_run_leaves_the_rest_pending_and_asks_all_again_next_time(
-    tmp_path: Path, host_wire: ServeWire
-) -> None:
+async def test_a_digest_that_changes_during_a_run_leaves_the_rest_pending(tmp_path: Path, host_wire: ServeWire) -> None:
     def strict(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         if len(wire.asked) == 3:
             wire.digest = "new"
@@ -225,13 +215,13 @@ async def test_a_digest_that_changed_in_mid_run_leaves_the_rest_pending_and_asks
     assert set(table["model_digest"]) == {"new"}
 
 
-async def test_replicas_of_one_model_that_differ_are_refused(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_replicas_with_different_digests_stop_the_run(tmp_path: Path, host_wire: ServeWire) -> None:
     replicas = [await host_wire(Wire(plain, digest=digest)) for digest in ("one", "two")]
     with pytest.raises(ServiceError, match="the replicas of omni differ"):
         await Setting(tmp_path, {"omni": replicas}, tables=only("t2t")).execute()
 
 
-async def test_an_answer_of_silence_is_flagged_though_somebody_hears_words_in_it(tmp_path: Path, host: Serve) -> None:
+async def test_silent_audio_is_flagged_even_if_the_scorer_returns_words(tmp_path: Path, host: Serve) -> None:
     def mumble(turn: Turn) -> None:
         turn.write("Paris")
         turn.speak([0.0] * RATE, RATE)

@@ -30,20 +30,20 @@ def tables(tmp_path: Path) -> tuple[str, str]:
     return str(first), str(second)
 
 
-def test_analyse_finds_the_gap_of_a_foreign_table(tables: tuple[str, str]) -> None:
+def test_analyse_computes_the_gap_of_a_table(tables: tuple[str, str]) -> None:
     result = CliRunner().invoke(main, ["analyse", tables[0], "--reference", "text", "--json"])
     assert result.exit_code == 0, result.output
     rows = [row for row in json.loads(result.output)["gaps"] if row["condition"] == "speech" and row["task"] is None]
     assert {row["estimate"] for row in rows if row["pooling"] == "item_weighted"} == {-0.25}
 
 
-def test_analyse_prints_it_too(tables: tuple[str, str]) -> None:
+def test_analyse_prints_the_gap(tables: tuple[str, str]) -> None:
     result = CliRunner().invoke(main, ["analyse", tables[0], "--reference", "text"])
     assert "-25.0" in result.output
     assert "reference" in result.output
 
 
-def test_analyse_takes_the_folder_of_a_run_as_the_other_commands_do(tables: tuple[str, str], tmp_path: Path) -> None:
+def test_analyse_takes_the_folder_of_a_run(tables: tuple[str, str], tmp_path: Path) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
     run.mkdir()
     other.mkdir()
@@ -73,7 +73,7 @@ def test_compare_is_second_minus_first(tables: tuple[str, str]) -> None:
     assert of == {"text": 0.0, "speech": -0.25}
 
 
-def test_compare_says_what_is_no_run(tmp_path: Path, tables: tuple[str, str]) -> None:
+def test_compare_refuses_a_folder_without_results(tmp_path: Path, tables: tuple[str, str]) -> None:
     result = CliRunner().invoke(main, ["compare", str(tmp_path), tables[1]])
     assert result.exit_code == 1
     assert "holds no results" in result.output
@@ -107,11 +107,11 @@ def _routes(*arguments: str) -> tuple[dict[str, str], dict[str, str]]:
     return chosen, {row["condition"]: row["reason"] for row in rows if row["task"] is None}
 
 
-def test_route_chooses_the_best_form_of_each_task(six_forms: str) -> None:
+def test_route_chooses_the_best_condition_of_each_task(six_forms: str) -> None:
     assert _routes(six_forms)[0] == {"places": "t2t", "science": "i2t"}
 
 
-def test_route_keeps_to_what_a_product_demands(six_forms: str) -> None:
+def test_route_respects_constraints(six_forms: str) -> None:
     chosen, ruled_out = _routes(six_forms, "--outputs", "speech", "--inputs", "text,speech")
     assert chosen["places"] == "t2s"
     assert "text or speech" in ruled_out["i2s"] or "speech or text" in ruled_out["i2s"]
@@ -120,13 +120,13 @@ def test_route_keeps_to_what_a_product_demands(six_forms: str) -> None:
     assert "3.00 s is over 2 s" in ruled_out["t2s"]
 
 
-def test_route_prints_policies_and_what_is_left_out(six_forms: str) -> None:
+def test_route_prints_excluded_conditions(six_forms: str) -> None:
     out = CliRunner().invoke(main, ["route", six_forms, "--outputs", "text"], env={"COLUMNS": "160"}).output
     assert "the best form of each task" in out
     assert "t2s is left out: output must be text" in out
 
 
-def test_route_says_how_many_items_lack_a_score_and_counts_them_as_wrong_beside(tmp_path: Path) -> None:
+def test_route_reports_missing_items_and_counts_them_as_wrong(tmp_path: Path) -> None:
     path = tmp_path / "gone.parquet"
     gone = pl.col("condition").is_in(["i2t", "i2s"]) & pl.col("item_id").is_in([f"science{n}" for n in range(4)])
     _six_forms().with_columns(score=pl.when(~gone).then("score")).write_parquet(path)
@@ -139,7 +139,7 @@ def test_route_says_how_many_items_lack_a_score_and_counts_them_as_wrong_beside(
     assert "100.0 % (" in out
 
 
-def test_route_names_a_demand_that_makes_no_sense(six_forms: str) -> None:
+def test_route_names_an_invalid_constraint(six_forms: str) -> None:
     result = CliRunner().invoke(main, ["route", six_forms, "--outputs", "image"])
     assert result.exit_code == 1
     assert "'image' is no form of an answer" in result.output
@@ -148,7 +148,7 @@ def test_route_names_a_demand_that_makes_no_sense(six_forms: str) -> None:
     assert "--models" in result.output
 
 
-def test_analyse_says_that_no_condition_is_the_reference(tmp_path: Path) -> None:
+def test_analyse_names_a_missing_reference_condition(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("item_id,condition,score\n1,typed,1\n1,spoken,0\n2,typed,1\n2,spoken,1\n", encoding="utf-8")
     result = CliRunner().invoke(main, ["analyse", str(table)])
@@ -167,7 +167,7 @@ def test_compare_refuses_runs_without_a_common_condition(tables: tuple[str, str]
 
 @pytest.mark.parametrize("name", ["qwen [int4]", "llama[/x]"])
 @pytest.mark.parametrize("command", ["analyse", "route", "compare"])
-def test_a_model_with_brackets_in_its_name_is_shown_as_it_is_called(command: str, name: str, tmp_path: Path) -> None:
+def test_a_model_name_with_brackets_is_printed_unchanged(command: str, name: str, tmp_path: Path) -> None:
     table = str(tmp_path / "table.parquet")
     _table(15).with_columns(model=pl.lit(name)).write_parquet(table)
     result = CliRunner().invoke(main, [command, table, *([table] if command == "compare" else [])])
@@ -175,7 +175,7 @@ def test_a_model_with_brackets_in_its_name_is_shown_as_it_is_called(command: str
     assert name in result.output
 
 
-def test_route_names_a_model_with_brackets_where_no_form_is_left(tmp_path: Path) -> None:
+def test_route_prints_a_model_name_with_brackets(tmp_path: Path) -> None:
     table = str(tmp_path / "table.parquet")
     _table(15).with_columns(model=pl.lit("qwen [int4]")).write_parquet(table)
     result = CliRunner().invoke(main, ["route", table, "--max-p95-latency", "1"])

@@ -12,7 +12,7 @@ from omnigap_orchestrator.cli.options import DEFAULT_RUN
 
 
 @pytest.mark.parametrize("command", ["transcribe", "score", "report"])
-def test_a_stage_says_that_it_takes_everything_from_the_runs_folder(command: str) -> None:
+def test_the_help_of_a_stage_describes_run_dir(command: str) -> None:
     told = " ".join(CliRunner().invoke(main, [command, "--help"]).output.split())
     assert "whose own copy of configuration, items and addresses is used: no --config is needed" in told
     assert f"Default: {DEFAULT_RUN}." in told
@@ -20,7 +20,7 @@ def test_a_stage_says_that_it_takes_everything_from_the_runs_folder(command: str
 
 
 @pytest.mark.parametrize("command", ["transcribe", "score", "report"])
-def test_a_stage_takes_no_configuration_and_looks_in_the_default_folder(
+def test_a_stage_takes_no_config_and_defaults_to_runs_default(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -38,14 +38,14 @@ async def serve_compose(compose: dict[str, tuple[Role, int]], host_wire: ServeWi
         compose[name] = (compose[name][0], int(address.rpartition(":")[2]))
 
 
-async def test_auto_starts_the_default_services_where_nothing_is_configured_and_nothing_answers(
+async def test_auto_starts_the_default_services_without_endpoints_or_compose(
     compose: dict[str, tuple[Role, int]],
 ) -> None:
     fleet = await chosen()
     assert fleet.description == "embedded fleet: espeak, asr, cascade as child processes of this machine"
 
 
-async def test_auto_takes_composes_services_where_a_model_of_theirs_answers(
+async def test_auto_uses_compose_if_one_of_its_models_answers(
     compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
     await serve_compose(compose, host_wire, "asr")
@@ -60,7 +60,7 @@ async def test_auto_takes_composes_services_where_a_model_of_theirs_answers(
         assert endpoints == Endpoints({"cascade": places["cascade"]}, places["asr"], places["espeak"])
 
 
-async def test_endpoints_of_the_configuration_are_enough_where_they_leave_nothing_out(
+async def test_complete_endpoints_need_no_other_fleet(
     compose: dict[str, tuple[Role, int]],
 ) -> None:
     for kind in (FleetKind.AUTO, FleetKind.STATIC):
@@ -70,7 +70,7 @@ async def test_endpoints_of_the_configuration_are_enough_where_they_leave_nothin
             assert endpoints == CONFIGURED
 
 
-async def test_what_the_configuration_leaves_out_comes_from_compose_or_child_processes(
+async def test_missing_endpoints_come_from_compose_or_child_processes(
     compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
     omni = Endpoints({"omni": ("10.0.0.1:1",)}, (), ())
@@ -88,7 +88,7 @@ async def test_what_the_configuration_leaves_out_comes_from_compose_or_child_pro
         )
 
 
-async def test_a_static_fleet_starts_nothing_and_leaves_the_rest_away(compose: dict[str, tuple[Role, int]]) -> None:
+async def test_a_static_fleet_starts_nothing(compose: dict[str, tuple[Role, int]]) -> None:
     omni = Endpoints({"omni": ("10.0.0.1:1",)}, (), ())
     async with await chosen(FleetKind.STATIC, omni, Required(models=())) as endpoints:
         assert endpoints == omni
@@ -96,7 +96,7 @@ async def test_a_static_fleet_starts_nothing_and_leaves_the_rest_away(compose: d
         await chosen(FleetKind.STATIC)
 
 
-async def test_only_what_a_call_needs_is_started_with_what_that_refers_to(
+async def test_only_required_services_and_their_references_are_started(
     compose: dict[str, tuple[Role, int]],
 ) -> None:
     async def started(wanted: Required) -> str:
@@ -107,7 +107,7 @@ async def test_only_what_a_call_needs_is_started_with_what_that_refers_to(
     assert await started(NOTHING) == "static fleet: none, this call needs no service"
 
 
-async def test_a_part_is_started_with_whoever_refers_to_it_and_is_nothing_else(
+async def test_a_part_is_started_only_if_a_service_refers_to_it(
     compose: dict[str, tuple[Role, int]],
 ) -> None:
     services = (
@@ -120,7 +120,7 @@ async def test_a_part_is_started_with_whoever_refers_to_it_and_is_nothing_else(
     assert fleet.description == "embedded fleet: mind, control, scorer as child processes of this machine"
 
 
-async def test_an_embedded_fleet_says_that_it_leaves_configured_endpoints_alone(tmp_path: Path) -> None:
+async def test_an_embedded_fleet_notes_that_it_ignores_endpoints(tmp_path: Path) -> None:
     notes: list[str] = []
     fleet = await choose(FleetKind.EMBEDDED, CONFIGURED, (), tmp_path, notes.append, 1.0)
     assert fleet.description.startswith("embedded fleet: espeak, asr, cascade")
@@ -128,7 +128,7 @@ async def test_an_embedded_fleet_says_that_it_leaves_configured_endpoints_alone(
     assert note.startswith("the fleet is embedded and starts its own services: the endpoints of the configuration are")
 
 
-async def test_a_run_on_composes_services_can_be_told_again_from_its_folder(
+async def test_a_run_on_compose_stores_the_models_of_the_fleet(
     tmp_path: Path, compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
     await serve_compose(compose, host_wire, "espeak", "asr", "cascade")
@@ -137,13 +137,13 @@ async def test_a_run_on_composes_services_can_be_told_again_from_its_folder(
     assert outcomes(setting.table(), model="cascade") == {"answered": 6}
 
 
-async def test_scoring_alone_needs_no_fleet_and_plans_what_the_fleet_would_bring(tmp_path: Path) -> None:
+async def test_scoring_needs_no_fleet_and_plans_its_models(tmp_path: Path) -> None:
     setting = Setting(tmp_path, items=[item("peru")], tables={"fleet": {"services": {"omni": {"service": "echo"}}}})
     assert not (await setting.drive(stages=["score"]))["complete"]
     assert outcomes(setting.table(), model="omni") == {"pending": 6}
 
 
-async def test_the_reader_is_started_only_where_it_is_wanted(compose: dict[str, tuple[Role, int]]) -> None:
+async def test_ocr_is_started_only_if_required(compose: dict[str, tuple[Role, int]]) -> None:
     only = Required((), scorer=False, tts=False, ocr=True)
     assert (await chosen(wanted=only)).description == "embedded fleet: ocr as child processes of this machine"
     for wanted in (None, Required(("cascade",))):
@@ -152,7 +152,7 @@ async def test_the_reader_is_started_only_where_it_is_wanted(compose: dict[str, 
     assert "ocr" in (await chosen(FleetKind.EMBEDDED, CONFIGURED, both)).description
 
 
-async def test_composes_reader_is_found_where_its_profile_is_up(
+async def test_composes_ocr_is_used_if_its_profile_is_up(
     compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
     only = Required((), scorer=False, tts=False, ocr=True)

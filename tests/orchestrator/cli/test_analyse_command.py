@@ -53,7 +53,7 @@ def test_the_presets_reference_can_be_overridden() -> None:
     assert {row["reference"] for row in json.loads(done.stdout)["gaps"]} == {"a2t"}
 
 
-def test_plain_tables_are_joined_by_id_and_what_one_lacks_is_missing(tmp_path: Path) -> None:
+def test_tables_are_joined_by_item_id(tmp_path: Path) -> None:
     pl.DataFrame({"q": ["1", "2", "3"], "ok": [1, 0, 1]}).write_csv(tmp_path / "text.csv")
     pl.DataFrame({"q": ["3", "1"], "ok": [1, 1]}).write_csv(tmp_path / "audio.csv")
     named = ("--column", "item_id=q", "--column", "score=ok", "--condition", "t2t", "--condition", "s2t")
@@ -64,7 +64,7 @@ def test_plain_tables_are_joined_by_id_and_what_one_lacks_is_missing(tmp_path: P
     assert counts == {"t2t": (3, 3), "s2t": (3, 2)}
 
 
-def test_flags_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+def test_contradicting_flags_are_refused(tmp_path: Path) -> None:
     table = tmp_path / "a.csv"
     table.write_text("item_id,condition,score\n1,t2t,1\n")
     assert "name a table of scores" in call().output
@@ -75,7 +75,7 @@ def test_flags_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     assert three.exit_code == 1 and "--condition names 2 for 1 tables" in three.output
 
 
-def test_sixty_thousand_items_in_six_conditions_are_analysed(tmp_path: Path) -> None:
+def test_a_table_of_360000_rows_is_analysed(tmp_path: Path) -> None:
     """A table of 360,000 rows; how long it takes stands in docs/external-results.md."""
     items, rng = 60_000, np.random.default_rng(7)
     know = rng.random(items)

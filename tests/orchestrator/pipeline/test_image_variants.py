@@ -50,7 +50,7 @@ async def run(root: Path, host: Serve, unreadable: set[str]) -> tuple[dict[str, 
     return summary, setting.folder.report.read_text(encoding="utf-8")
 
 
-async def test_a_gap_of_one_font_is_told_from_a_gap_of_the_image(tmp_path: Path, host: Serve) -> None:
+async def test_a_gap_in_one_font_is_attributed_to_the_font(tmp_path: Path, host: Serve) -> None:
     summary, page = await run(tmp_path / "one", host, {"DejaVu Serif"})
     gaps = {row["level"]: row["estimate"] for row in summary["levels"]}  # type: ignore[attr-defined]
     lost = -(len(ITEMS) - EASY) / len(ITEMS)
@@ -63,7 +63,7 @@ async def test_a_gap_of_one_font_is_told_from_a_gap_of_the_image(tmp_path: Path,
     assert component["share_level"] > 0.5
 
 
-async def test_a_gap_in_every_font_is_the_image_s(tmp_path: Path, host: Serve) -> None:
+async def test_a_gap_in_every_font_is_attributed_to_the_modality(tmp_path: Path, host: Serve) -> None:
     summary, page = await run(tmp_path / "all", host, set(FONTS))
     (spread,) = summary["spreads"]  # type: ignore[misc]
     assert spread["finding"] == "modality"

@@ -43,7 +43,7 @@ def is_current(setting: Setting) -> bool:
         journal.close()
 
 
-async def test_files_of_another_form_that_a_kill_cut_short_are_not_taken_for_the_run_s(
+async def test_partly_written_files_with_other_options_are_rewritten(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting = await ran(tmp_path, host, "t2t", "s2t")
@@ -63,7 +63,7 @@ async def test_files_of_another_form_that_a_kill_cut_short_are_not_taken_for_the
     assert is_current(setting)
 
 
-async def test_labels_stay_where_the_tables_keep_to_verified_items(tmp_path: Path, host: Serve) -> None:
+async def test_labels_are_kept_with_verified_only(tmp_path: Path, host: Serve) -> None:
     setting = await ran(tmp_path, host, "t2t", "s2s")
     table = setting.table().filter(condition="s2s")
     labels = tmp_path / "labels.csv"

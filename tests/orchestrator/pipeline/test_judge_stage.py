@@ -71,7 +71,7 @@ async def test_a_judged_answer_is_scored_by_its_rating(tmp_path: Path, host: Ser
     assert request.output == pb.MODALITY_TEXT and request.system_prompt
 
 
-async def test_the_own_text_of_speech_is_judged_beside_what_was_heard(
+async def test_transcript_and_own_text_of_a_speech_answer_are_both_judged(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -97,7 +97,7 @@ async def test_equal_answers_to_one_question_are_judged_once(tmp_path: Path, hos
     assert len(judge.asked) == 1
 
 
-async def test_a_babbling_judge_leaves_answers_missing_and_is_asked_again_by_the_next_call(
+async def test_a_reply_without_a_verdict_fails_the_cell_and_is_retried_by_the_next_command(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     judge = judge_of("What a lovely answer! I would say 3, or maybe 4.")
@@ -119,12 +119,12 @@ async def test_a_babbling_judge_leaves_answers_missing_and_is_asked_again_by_the
     assert len(ids) == len(set(ids)) == 6, "an id of the call before would have its babble replayed"
 
 
-async def test_a_second_chance_is_enough(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
+async def test_a_second_attempt_at_a_verdict_is_made(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
     made, _ = await setting(tmp_path, host, await host_wire(judge_of("Well...", "4")), items=OPEN[:1])
     assert (await made.execute(stages=STAGES))["score"].to_list() == [0.75]
 
 
-async def test_a_judge_that_fails_leaves_the_answer_missing_with_its_reason(
+async def test_a_failed_call_of_the_judge_fails_the_cell_with_its_reason(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -141,7 +141,7 @@ async def test_a_judge_that_fails_leaves_the_answer_missing_with_its_reason(
     assert outcomes(table) == {"answered": 1, "failed": 1}
 
 
-async def test_a_passing_fault_of_the_judge_is_retried(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
+async def test_a_temporary_fault_of_the_judge_is_retried(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         if len(judge.asked) == 1:
             raise ContractError(Reason.MODEL_ERROR, "hiccup")
@@ -153,7 +153,7 @@ async def test_a_passing_fault_of_the_judge_is_retried(tmp_path: Path, host: Ser
     assert outcomes(await made.execute(stages=STAGES)) == {"answered": 1}
 
 
-async def test_a_judge_that_dies_leaves_answers_pending_and_the_same_call_goes_on(
+async def test_a_judge_that_dies_leaves_cells_pending_and_the_run_resumes(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -176,7 +176,7 @@ async def test_a_judge_that_dies_leaves_answers_pending_and_the_same_call_goes_o
     assert len(model.asked) == asked
 
 
-async def test_a_judge_that_is_away_or_not_configured_is_said_and_waited_for(tmp_path: Path, host: Serve) -> None:
+async def test_cells_without_an_available_judge_stay_pending_with_a_note(tmp_path: Path, host: Serve) -> None:
     made, _ = await setting(tmp_path / "none", host, None)
     observer = Silent()
     await run(made.config(), made.load_items(), made.folder, RunScope.parse((), (), STAGES), observer)
@@ -195,7 +195,7 @@ async def test_without_the_judge_stage_nothing_is_judged(tmp_path: Path, host: S
     assert any("add judge to --stages" in note for note in made.notes)
 
 
-async def test_an_answer_of_silence_is_worth_nothing_and_no_judge_is_asked(
+async def test_an_empty_answer_scores_zero_without_calling_the_judge(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     judge = judge_of("5")
@@ -208,7 +208,9 @@ async def test_an_answer_of_silence_is_worth_nothing_and_no_judge_is_asked(
     assert not judge.asked
 
 
-async def test_another_rubric_judges_again_and_asks_no_model(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
+async def test_another_rubric_judges_again_without_calling_a_model(
+    tmp_path: Path, host: Serve, host_wire: ServeWire
+) -> None:
     mine = tmp_path / "mine.txt"
     mine.write_text("Rate {question} {answer}")
     judge = judge_of("4")
@@ -255,9 +257,7 @@ async def test_another_judge_judges_again(tmp_path: Path, host: Serve, host_wire
     assert not any("another digest" in note for note in made.notes)
 
 
-async def test_votes_are_asked_with_seeds_of_their_own_and_averaged(
-    tmp_path: Path, host: Serve, host_wire: ServeWire
-) -> None:
+async def test_votes_have_different_seeds_and_are_averaged(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
     judge = judge_of("3", "4", "5")
     judge.max_concurrent = 1
     options = {"votes": 3, "decoding": {"temperature": 0.5, "seed": 7}}
@@ -267,7 +267,7 @@ async def test_votes_are_asked_with_seeds_of_their_own_and_averaged(
     assert sorted(request.decoding.seed for request in judge.asked) == [7, 8, 9]
 
 
-async def test_open_items_go_to_the_judge_and_others_do_not(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
+async def test_only_open_items_are_judged(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
     judge = judge_of("Yes")
     items = [item("france"), item("peru", answer_type="open")]
     made, _ = await setting(tmp_path, host, await host_wire(judge), items=items, judge={"reference_rubric": "agrees"})
@@ -290,14 +290,14 @@ async def test_report_and_methods_name_judge_and_rubric(tmp_path: Path, host: Se
     assert summary["accuracy"][0]["estimate"] == 0.75
 
 
-async def test_a_judge_that_cannot_read_or_write_is_refused(tmp_path: Path, host: Serve) -> None:
+async def test_a_judge_without_t2t_support_is_refused(tmp_path: Path, host: Serve) -> None:
     deaf = Double(conditions={})
     made, _ = await setting(tmp_path, host, await host(deaf))
     with pytest.raises(PreflightError, match="the judge double can't answer text as text"):
         await made.execute(stages=STAGES)
 
 
-async def test_a_rubric_that_is_none_stops_the_run_before_anything_is_asked(
+async def test_a_missing_rubric_stops_the_run_before_any_call(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     made, model = await setting(tmp_path, host, await host_wire(judge_of("4")), judge={"rubric": "gone.toml"})
@@ -306,7 +306,7 @@ async def test_a_rubric_that_is_none_stops_the_run_before_anything_is_asked(
     assert not model.asked
 
 
-async def test_an_embedded_judge_comes_from_the_fleet(tmp_path: Path) -> None:
+async def test_a_judge_can_be_started_by_the_fleet(tmp_path: Path) -> None:
     """echo says the prompt back, which is no verdict: the cell is failed, not wrong."""
     services = {"omni": {"service": "echo"}, "critic": {"service": "echo", "role": "judge"}}
     made = Setting(
@@ -320,7 +320,7 @@ async def test_an_embedded_judge_comes_from_the_fleet(tmp_path: Path) -> None:
     assert load_config(made.write()).judge is not None
 
 
-async def test_an_answer_that_is_worth_more_under_one_instruction_has_a_score_for_each(
+async def test_equal_answers_under_different_instructions_are_judged_separately(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:

@@ -36,26 +36,26 @@ def test_a_typo_in_the_configuration(setting: Setting) -> None:
     refused(command("run", "--config", config), "config.toml", "alpa", "alpha")
 
 
-def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_configuration(tmp_path: Path) -> None:
     refused(command("run", "--config", tmp_path / "none.toml"), "none.toml", "no such file")
 
 
-def test_items_that_are_not_there(setting: Setting) -> None:
+def test_a_missing_items_file(setting: Setting) -> None:
     config = setting.write()
     refused(command("run", "--config", config, "--items", setting.root / "none.jsonl"), "none.jsonl")
 
 
-def test_an_item_with_a_fault_is_named_with_its_line(setting: Setting) -> None:
+def test_an_invalid_item_is_named_with_its_line(setting: Setting) -> None:
     setting.items = [*THREE, {"id": "x"}]
     refused(command("run", "--config", setting.write()), "items.jsonl", "line 4", "question")
 
 
-def test_a_model_that_the_run_does_not_plan(setting: Setting) -> None:
+def test_a_model_that_is_not_planned(setting: Setting) -> None:
     result = command("run", "--config", setting.write(), "--models", "omni,omini")
     refused(result, "--models names 'omini'", "did you mean 'omni'?", "it plans omni")
 
 
-def test_a_model_that_nobody_is_named_for_is_refused_before_anything_starts(tmp_path: Path) -> None:
+def test_a_model_without_a_service_is_refused_before_anything_starts(tmp_path: Path) -> None:
     config = tmp_path / "study.toml"
     typed = '[run]\ndir = "runs/test"\n[items]\nlimit = 2\n[[models]]\nname = "{}"\n'
     config.write_text(typed.format("cascad"))
@@ -68,7 +68,7 @@ def test_a_model_that_nobody_is_named_for_is_refused_before_anything_starts(tmp_
     assert result.exit_code == 3, result.output
 
 
-def test_a_model_whose_endpoints_an_embedded_fleet_leaves_alone_is_refused(setting: Setting) -> None:
+def test_a_model_whose_endpoints_the_fleet_ignores_is_refused(setting: Setting) -> None:
     result = command("run", "--config", setting.write(), "--fleet", "embedded")
     refused(result, "'omni': an embedded fleet does not use its endpoints", "--fleet auto")
 
@@ -83,11 +83,11 @@ def test_an_unknown_stage(setting: Setting) -> None:
     refused(result, "--stages: unknown stage 'trnscribe'", "transcribe")
 
 
-def test_no_stage_at_all(setting: Setting) -> None:
+def test_an_empty_list_of_stages(setting: Setting) -> None:
     refused(command("run", "--config", setting.write(), "--stages", ","), "--stages")
 
 
-def test_a_run_folder_that_cannot_be_made(setting: Setting) -> None:
+def test_a_run_folder_that_cannot_be_created(setting: Setting) -> None:
     (setting.root / "file").write_text("in the way")
     result = command("run", "--config", setting.write(), "--run-dir", setting.root / "file" / "run")
     refused(result, "file/run cannot be written", "--run-dir")
@@ -107,14 +107,14 @@ def test_a_second_orchestrator_on_the_same_folder(setting: Setting) -> None:
     refused(result, f"in use by another omnigap (process {os.getpid()})", "--run-dir")
 
 
-def test_a_journal_that_is_none(setting: Setting) -> None:
+def test_a_file_that_is_not_a_journal(setting: Setting) -> None:
     setting.folder.make()
     setting.folder.journal.write_text("no database " * 1_000)
     refused(command("run", "--config", setting.write()), "journal.sqlite cannot be opened as a journal", "--run-dir")
 
 
 @pytest.mark.parametrize("name", ["report", "score", "transcribe"])
-def test_a_folder_that_holds_no_run(tmp_path: Path, name: str) -> None:
+def test_a_folder_without_a_run(tmp_path: Path, name: str) -> None:
     refused(command(name, "--run-dir", tmp_path / "none"), "holds no run", "omnigap-orchestrate run --run-dir")
     assert not (tmp_path / "none").exists()
 
@@ -127,32 +127,32 @@ def test_a_static_fleet_without_endpoints(tmp_path: Path, monkeypatch: pytest.Mo
     refused(result, "--fleet static needs endpoints", "docker compose up")
 
 
-def test_a_command_with_a_typo_is_told_the_nearest_one() -> None:
+def test_an_unknown_command_suggests_the_closest_one() -> None:
     result = command("rout", "runs/a")
     assert result.exit_code == 2
     assert "no such command 'rout': did you mean 'route'?" in result.stderr
 
 
-def test_a_reference_that_no_table_has(tmp_path: Path) -> None:
+def test_an_unknown_reference(tmp_path: Path) -> None:
     table = tmp_path / "theirs.csv"
     table.write_text("item_id,condition,score\na,text,1\na,audio,0\n")
     refused(command("analyse", table, "--reference", "txt"), "'txt' (--reference)", "text, audio")
 
 
-def test_a_sample_of_two_runs(tmp_path: Path) -> None:
+def test_two_runs_for_one_command(tmp_path: Path) -> None:
     result = command("sample-clips", tmp_path / "a", "--run-dir", tmp_path / "b")
     assert result.exit_code == 2
     assert "two runs are named" in result.stderr
 
 
-def test_a_table_with_one_item_in_two_tasks(tmp_path: Path) -> None:
+def test_an_item_with_two_tasks(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("item_id,condition,score,task\na,t2t,1,x\na,s2t,0,y\n")
     for call in (("route", table), ("analyse", table), ("plan", "--pilot", table, "--run-dir", tmp_path / "run")):
         refused(command(*call), "'a' has more than one task")
 
 
-def test_tables_that_cannot_be_written_where_they_are_wanted(tmp_path: Path) -> None:
+def test_an_output_path_that_cannot_be_written(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("item_id,condition,score\na,t2t,1\na,s2t,0\n")
     refused(

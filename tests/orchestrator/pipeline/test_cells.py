@@ -38,9 +38,7 @@ async def trio(host: Serve, root: Path, controls: list[str], **run: object) -> t
     return Setting(root, *places, tables={"run": {"controls": controls, **run}}), model, ear
 
 
-async def test_every_planned_control_cell_is_one_row_with_the_columns_of_the_schema(
-    tmp_path: Path, host: Serve
-) -> None:
+async def test_every_planned_control_cell_is_one_row_of_the_schema(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, ALL)
     results = await setting.execute()
     assert outcomes(results) == {"answered": 18}
@@ -54,7 +52,7 @@ async def test_every_planned_control_cell_is_one_row_with_the_columns_of_the_sch
     assert len(model.asked) == 18 + 18 + 18 + 2 * 6
 
 
-async def test_a_repeated_cell_is_the_same_request_and_asked_for_itself(tmp_path: Path, host: Serve) -> None:
+async def test_a_repeat_cell_sends_the_same_request_a_second_time(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, ["repeat"])
     await setting.execute()
     asked = [identity(request) for request in model.asked]
@@ -62,7 +60,7 @@ async def test_a_repeated_cell_is_the_same_request_and_asked_for_itself(tmp_path
     assert {asked.count(one) for one in asked} == {2}
 
 
-async def test_a_repeat_is_never_answered_from_the_first(tmp_path: Path, host: Serve) -> None:
+async def test_a_repeat_is_not_answered_from_the_first_answer(tmp_path: Path, host: Serve) -> None:
     times: dict[str, int] = {}
 
     def fickle(turn: Turn) -> None:
@@ -77,7 +75,7 @@ async def test_a_repeat_is_never_answered_from_the_first(tmp_path: Path, host: S
     assert set(setting.control_table()["answer_used"]) == {"Rome"}
 
 
-async def test_a_blank_carrier_has_the_size_and_length_of_the_real_one_and_holds_nothing(
+async def test_a_blank_carrier_is_empty_and_has_the_size_and_length_of_the_original(
     tmp_path: Path, host: Serve
 ) -> None:
     setting, model, _ = await trio(host, tmp_path, ["blank"], conditions=TEXT_ONLY)
@@ -99,7 +97,7 @@ async def test_a_blank_carrier_has_the_size_and_length_of_the_real_one_and_holds
     assert not set(held) & set(setting.table()["input_media"].drop_nulls())
 
 
-async def test_in_two_passes_a_model_answers_its_own_transcript(tmp_path: Path, host: Serve) -> None:
+async def test_the_second_pass_answers_the_models_own_transcript(tmp_path: Path, host: Serve) -> None:
     def own_words(turn: Turn) -> None:
         how = "told" if isinstance(turn.request.carrier, AudioClip) else "shown"
         say(turn, f"I was {how} {identity(turn.request)}" if asks_to_write_down(turn.request) else "Paris")
@@ -126,7 +124,7 @@ async def test_in_two_passes_a_model_answers_its_own_transcript(tmp_path: Path, 
     assert (table["own_text"] == "Paris").all()
 
 
-async def test_a_first_pass_that_wrote_nothing_is_answered_from_the_blank_text(tmp_path: Path, host: Serve) -> None:
+async def test_an_empty_first_pass_is_replaced_by_the_blank_text(tmp_path: Path, host: Serve) -> None:
     def deaf(turn: Turn) -> None:
         say(turn, " " if asks_to_write_down(turn.request) else "Paris")
 
@@ -140,7 +138,7 @@ async def test_a_first_pass_that_wrote_nothing_is_answered_from_the_blank_text(t
     assert sum(request.carrier == BLANK_TEXT for request in model.asked) == 3
 
 
-async def test_a_first_pass_is_measured_against_the_words_of_the_carrier(tmp_path: Path, host: Serve) -> None:
+async def test_word_errors_of_a_first_pass_are_counted_against_the_carrier(tmp_path: Path, host: Serve) -> None:
     def hears_peru_everywhere(turn: Turn) -> None:
         say(turn, "What is the capital of peru?" if asks_to_write_down(turn.request) else "Paris")
 
@@ -151,7 +149,7 @@ async def test_a_first_pass_is_measured_against_the_words_of_the_carrier(tmp_pat
     assert counts.rows() == [("france", 1, 5), ("peru", 0, 5), ("spain", 1, 5)]
 
 
-async def test_two_passes_need_what_both_passes_need(tmp_path: Path, host: Serve) -> None:
+async def test_a_two_pass_control_needs_the_support_of_both_passes(tmp_path: Path, host: Serve) -> None:
     cannot_type = {Condition.parse(name): NATIVE for name in ("s2t", "i2t")}
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=TEXT_ONLY)
     model = Double(paris, conditions=cannot_type)
@@ -164,7 +162,7 @@ async def test_two_passes_need_what_both_passes_need(tmp_path: Path, host: Serve
     assert len(model.asked) == 6
 
 
-async def test_a_run_without_controls_that_gets_some_asks_the_control_cells_alone(tmp_path: Path, host: Serve) -> None:
+async def test_adding_controls_to_a_run_generates_only_the_control_cells(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, [])
     before = await setting.execute()
     setting.tables = {"run": {"controls": ALL}}
@@ -177,7 +175,7 @@ async def test_a_run_without_controls_that_gets_some_asks_the_control_cells_alon
 
 
 @pytest.mark.parametrize(("pass_", "asked_again"), [("first", 2), ("second", 1)], ids=lambda value: str(value))
-async def test_a_failed_pass_is_the_cells_own_failure_and_asked_again(
+async def test_a_failed_pass_fails_its_cell_and_is_retried(
     tmp_path: Path, host: Serve, pass_: str, asked_again: int
 ) -> None:
     sick = True
@@ -205,7 +203,7 @@ async def test_a_failed_pass_is_the_cells_own_failure_and_asked_again(
     assert len(model.asked) - before == 3 * asked_again
 
 
-async def test_another_prompt_asks_the_first_passes_again(tmp_path: Path, host: Serve) -> None:
+async def test_changing_a_prompt_repeats_only_its_first_passes(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t", "i2t"])
     await setting.execute()
     before = len(model.asked)
@@ -216,7 +214,7 @@ async def test_another_prompt_asks_the_first_passes_again(tmp_path: Path, host: 
     assert OCR_PROMPT not in prompts
 
 
-async def test_restrictions_hold_for_control_cells_too(tmp_path: Path, host: Serve) -> None:
+async def test_the_scope_applies_to_control_cells(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, ALL)
     await setting.execute(conditions=["i2t"])
     table = setting.control_table()
@@ -226,7 +224,7 @@ async def test_restrictions_hold_for_control_cells_too(tmp_path: Path, host: Ser
     assert len(model.asked) == 3 * (1 + 1 + 1 + 2)
 
 
-async def test_stage_after_stage_gives_the_control_table_of_one_run(tmp_path: Path, host: Serve) -> None:
+async def test_single_stages_give_the_same_control_table_as_one_run(tmp_path: Path, host: Serve) -> None:
     at_once, _, _ = await trio(host, tmp_path / "one", ALL)
     in_steps, _, ear = await trio(host, tmp_path / "steps", ALL)
     in_steps.models, in_steps.tts = at_once.models, at_once.tts
@@ -241,7 +239,7 @@ async def test_stage_after_stage_gives_the_control_table_of_one_run(tmp_path: Pa
     assert without_times(in_steps.control_table()).equals(without_times(at_once.control_table()))
 
 
-async def test_failures_of_a_cell_and_of_its_control_are_kept_apart(tmp_path: Path, host: Serve) -> None:
+async def test_failures_of_a_cell_and_of_its_control_are_separate(tmp_path: Path, host: Serve) -> None:
     times: dict[str, int] = {}
 
     def fails_at_first(turn: Turn) -> None:
@@ -263,7 +261,7 @@ async def test_failures_of_a_cell_and_of_its_control_are_kept_apart(tmp_path: Pa
     assert len(model.asked) == asked + 3
 
 
-async def test_blanks_are_made_once_and_of_the_same_sizes_only_one_each(tmp_path: Path, host: Serve) -> None:
+async def test_blanks_are_made_once_per_size(tmp_path: Path, host: Serve) -> None:
     setting, _, _ = await trio(host, tmp_path, ["blank"], conditions=["i2t", "s2t"])
     await setting.execute()
     stored = {path: path.stat().st_mtime_ns for path in setting.folder.media.glob("??/*")}
@@ -273,7 +271,7 @@ async def test_blanks_are_made_once_and_of_the_same_sizes_only_one_each(tmp_path
     assert {path: path.stat().st_mtime_ns for path in setting.folder.media.glob("??/*")} == stored
 
 
-async def test_a_new_scoring_scores_the_control_cells_again_and_asks_nobody(
+async def test_new_scoring_rules_rescore_the_control_cells_without_a_call(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting, model, ear = await trio(host, tmp_path, ALL)
@@ -286,7 +284,7 @@ async def test_a_new_scoring_scores_the_control_cells_again_and_asks_nobody(
     assert (len(model.asked), len(ear.asked)) == asked
 
 
-async def test_control_cells_of_an_absent_model_stay_pending_and_say_so(tmp_path: Path, host: Serve) -> None:
+async def test_control_cells_of_an_unavailable_model_stay_pending(tmp_path: Path, host: Serve) -> None:
     setting, _, _ = await trio(host, tmp_path, ["repeat"])
     await setting.execute()
     setting.tables = {"run": {"controls": ["repeat", "blank"]}}

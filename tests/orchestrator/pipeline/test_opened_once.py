@@ -59,7 +59,9 @@ async def two_cells(host: Serve, root: Path) -> Setting:
     return setting
 
 
-async def test_a_run_and_the_same_command_again(tmp_path: Path, host: Serve, counted: Counter[str]) -> None:
+async def test_a_run_and_its_resumption_open_everything_once(
+    tmp_path: Path, host: Serve, counted: Counter[str]
+) -> None:
     setting = await two_cells(host, tmp_path)
     for _ in range(2):
         counted.clear()
@@ -68,7 +70,9 @@ async def test_a_run_and_the_same_command_again(tmp_path: Path, host: Serve, cou
 
 
 @pytest.mark.parametrize("name", ["transcribe", "score", "report", "calibrate", "verify"])
-async def test_a_command_on_a_stored_run(tmp_path: Path, host: Serve, counted: Counter[str], name: str) -> None:
+async def test_a_command_on_a_stored_run_opens_everything_once(
+    tmp_path: Path, host: Serve, counted: Counter[str], name: str
+) -> None:
     setting = await two_cells(host, tmp_path)
     if name == "verify":
         setting.tables = {**setting.tables, "ocr": {"endpoints": [await host(Double())]}}

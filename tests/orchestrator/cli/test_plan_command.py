@@ -53,7 +53,7 @@ def test_plan_counts_cells_without_any_service(tmp_path: Path) -> None:
     assert not setting.folder.root.exists()
 
 
-def test_plan_takes_phi_from_a_pilot_and_shows_how_many_items_a_gap_takes(tmp_path: Path) -> None:
+def test_plan_computes_sample_sizes_from_a_pilot(tmp_path: Path) -> None:
     config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS).write()
     pilot = tmp_path / "pilot.csv"
     pairs = [(number, condition) for number in range(40) for condition in ("t2t", "s2t")]
@@ -66,7 +66,7 @@ def test_plan_takes_phi_from_a_pilot_and_shows_how_many_items_a_gap_takes(tmp_pa
     assert f"{row['needed']:,}" in command("plan", "--config", config, "--target-gap", "0.05", "--pilot", pilot)
 
 
-def test_plan_without_a_pilot_says_that_it_assumes(tmp_path: Path) -> None:
+def test_plan_without_a_pilot_assumes_an_accuracy(tmp_path: Path) -> None:
     config = Setting(tmp_path, {"omni": ["127.0.0.1:1"]}, items=ITEMS).write()
     assert told("plan", "--config", config)["needs"] is None
     assert told("plan", "--config", config, "--target-gap", "0.03")["needs"]["pilot"] is None
@@ -77,7 +77,7 @@ def test_plan_without_a_pilot_says_that_it_assumes(tmp_path: Path) -> None:
     assert "--target-gap" in refused.output
 
 
-async def test_plan_tells_what_is_done_and_what_the_rest_may_take(tmp_path: Path, host: Serve) -> None:
+async def test_plan_shows_done_cells_and_the_time_left(tmp_path: Path, host: Serve) -> None:
     setting = Setting(tmp_path, {"omni": [await host(Double(paris))]}, items=ITEMS)
     await setting.execute(conditions=["t2t"])
     rows = {row["condition"]: row for row in told("plan", "--config", setting.write())["rows"]}
@@ -85,7 +85,7 @@ async def test_plan_tells_what_is_done_and_what_the_rest_may_take(tmp_path: Path
     assert (rows["i2t"]["done"], rows["i2t"]["seconds_left"]) == (0, None)
 
 
-def test_models_lists_what_is_known_and_that_nothing_answers(no_compose: None) -> None:
+def test_models_lists_the_registry_and_services_without_an_answer(no_compose: None) -> None:
     seen = told("models")
     assert {service["name"] for service in seen["services"]} == set(COMPOSE_PORTS)
     assert not any(service["digest"] for service in seen["services"])
@@ -94,7 +94,7 @@ def test_models_lists_what_is_known_and_that_nothing_answers(no_compose: None) -
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_progress_is_told_in_tenths_where_there_is_no_terminal_and_not_at_all_when_quiet(
+def test_progress_without_a_terminal_is_reported_in_tenths_unless_quiet(
     quiet: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     condition = Condition.parse("t2t")
