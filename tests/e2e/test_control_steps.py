@@ -1,4 +1,4 @@
-"""A run with all controls over real sockets, of a model whose losses are known: every step comes out exactly."""
+"""A run with all controls of a model with known losses: each step of the waterfall is exact."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ OTHER_WORDS_FOR_A_VOICE = range(14, 18)
 MUMBLED = range(18, 20)
 FICKLE = 20
 GUESS = "answer 30"
-"""Which of the items the model fails, and where; a blank it answers with the same guess each time."""
+"""The items that the model fails, by stage; it answers blanks with the same guess each time."""
 
 
 class World:
-    """A voice, a model and an ear that know what each sound stands for."""
+    """TTS, model and ASR that know the text of each sound."""
 
     def __init__(self) -> None:
         self.said: dict[bytes, str] = {}
@@ -74,7 +74,7 @@ class World:
             text = "that is hard to say"
         self.speak(turn, text, "mumble" if asked in MUMBLED else text)
 
-    def hear(self, turn: Turn) -> None:
+    def transcribe(self, turn: Turn) -> None:
         assert isinstance(turn.request.carrier, AudioClip)
         turn.write(self.said[encode_pcm16(turn.request.carrier.samples)])
 
@@ -86,7 +86,7 @@ def _number(text: str) -> int | None:
 
 @pytest.fixture
 async def ran(tmp_path: Path, host: Serve) -> tuple[Setting, dict[str, Any]]:
-    """A whole run of the command's own road, its files included."""
+    """A complete run, output files included."""
     world = World()
     questions = [
         item(f"q{n:02}", question=f"What is question number {n}?", answers=[f"answer {n}"], answer_type="phrase")
@@ -96,7 +96,7 @@ async def ran(tmp_path: Path, host: Serve) -> tuple[Setting, dict[str, Any]]:
     setting = Setting(
         tmp_path,
         {"omni": [await host(Double(world.answer))]},
-        [await host(Double(world.hear))],
+        [await host(Double(world.transcribe))],
         [await host(Double(world.read_aloud))],
         items=questions,
         tables={"run": run},
@@ -145,9 +145,9 @@ async def test_first_passes_are_in_the_table_and_in_the_report(
 ) -> None:
     setting, summary = ran
     table = pl.read_parquet(setting.folder.controls)
-    heard = dict(table.filter(control="two-pass").select("item_id", "first_pass").iter_rows())
-    assert heard["q00"] == "What is question number 0?"
-    assert heard["q05"] == "What is question ?"
+    first_passes = dict(table.filter(control="two-pass").select("item_id", "first_pass").iter_rows())
+    assert first_passes["q00"] == "What is question number 0?"
+    assert first_passes["q05"] == "What is question ?"
     (row,) = summary["first_passes"]
     assert (row["condition"], row["written"], row["empty"]) == ("s2t", ITEMS, 0)
     assert row["exact"] == pytest.approx(1 - len(MISHEARD) / ITEMS)
@@ -155,7 +155,6 @@ async def test_first_passes_are_in_the_table_and_in_the_report(
     page = setting.folder.report.read_text()
     for section in ("waterfall", "controls"):
         assert f'id="{section}"' in page
-    assert "perceiving the question" in page
     assert ASR_PROMPT in page
     counts = Counter(row["control"] for row in summary["controls"])
     assert counts == {"two-pass": 1, "blank": 4, "repeat": 4}

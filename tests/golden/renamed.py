@@ -1,15 +1,15 @@
-"""The one table of what later versions call by another name than 0.1.0, and of what may differ from it.
+"""Names that changed since 0.1.0, and values that may differ from it.
 
-Paths are dotted and leave list positions out: `carriers.counts.word_error` is that key of every row.
+Paths are dotted, without list positions: `carriers.counts.word_error` is that key of every row.
 """
 
 from __future__ import annotations
 
 SUMMARY_KEYS: dict[str, str] = {"instrument_note": "asr_correction_note", "whole": "complete"}
-"""Keys of summary.json, and of the JSON that commands print: path in 0.1.0 -> last part of its path today."""
+"""Keys of summary.json, and of the JSON that commands print: path in 0.1.0 -> current last part of the path."""
 
 COLUMNS: dict[str, str] = {}
-"""Columns of results.parquet and controls.parquet: name in 0.1.0 -> name today."""
+"""Columns of results.parquet and controls.parquet: name in 0.1.0 -> current name."""
 
 SETTINGS: dict[str, str] = {
     "reader": "ocr",
@@ -17,10 +17,10 @@ SETTINGS: dict[str, str] = {
     "run.hear_prompt": "run.asr_prompt",
     "run.read_prompt": "run.ocr_prompt",
 }
-"""Keys of config.json: dotted path in 0.1.0 -> dotted path today; an empty path for a key that no longer exists."""
+"""Keys of config.json: dotted path in 0.1.0 -> current dotted path; empty for a key that no longer exists."""
 
 ADDED: frozenset[str] = frozenset()
-"""Paths and columns that 0.1.0 did not write."""
+"""Paths and columns that 0.1.0 did not have."""
 
 MAY_DIFFER = frozenset({"versions"})
-"""Paths whose values are of the program, not of the run. Latencies are read from the journal, so they are compared."""
+"""Paths whose values describe the program and not the run. Latencies come from the journal and are compared."""

@@ -1,4 +1,4 @@
-"""Keys of stored work are what 0.1.0 derived: another key would ask, hear or score again what a run has kept."""
+"""Keys of stored work are those of 0.1.0: with another key, a run would repeat stored work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run folders of 0.1.0 are reported, scored, analysed and compared without a call, every number as it was."""
+"""Run folders of 0.1.0 are reported, scored, analysed and compared without a call and with unchanged numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_call")
 
 
 def expect_the_numbers(golden: str, folder: Path, fresh: Path) -> None:
-    """Compares what was written into `folder` with the run as it was unpacked elsewhere, `fresh`."""
+    """Compares the output in `folder` with a fresh copy of the run."""
     found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert differences(summary_of(golden, fresh), found) == []
     for table in TABLES[golden]:
@@ -27,7 +27,7 @@ def expect_the_numbers(golden: str, folder: Path, fresh: Path) -> None:
 
 
 def forget_scores(folder: Path) -> None:
-    """As if other rules had scored the answers: the journal holds no score that counts."""
+    """Removes all valid scores, as if other rules had scored the answers."""
     with closing(sqlite3.connect(folder / "journal.sqlite")) as journal, journal:
         journal.execute("DELETE FROM scores")
         journal.execute("UPDATE meta SET value = 'other rules' WHERE key = 'scored_by'")

@@ -1,4 +1,4 @@
-"""Folders of 0.1.0 give the summary.json that they gave then; a summary read from its file is the same value."""
+"""Folders of 0.1.0 give the same summary.json as then, and `Summary.read` inverts `Summary.write`."""
 
 from __future__ import annotations
 

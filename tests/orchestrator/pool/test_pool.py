@@ -1,4 +1,4 @@
-"""Many calls to the replicas of one service: who is asked, who is asked again, who is taken out, and what fails."""
+"""Calls to the replicas of one service: balancing, retries, ejection of replicas, and failures."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.pool import CallFailed, RetryPolicy, Service, ServiceError, Unavailable, connect
 
-QUICK = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)
-HASTY = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=0.2)
+PATIENT = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)
+IMPATIENT = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=0.2)
 
 Connect = Callable[..., Awaitable[Service]]
 
@@ -45,7 +45,7 @@ async def connected(notes: list[str]) -> AsyncIterator[Connect]:
     """Connects to replicas; the pools are closed at the end."""
     services: list[Service] = []
 
-    async def start(*addresses: str, policy: RetryPolicy = QUICK) -> Service:
+    async def start(*addresses: str, policy: RetryPolicy = PATIENT) -> Service:
         service = await connect("omni", addresses, policy, notes.append)
         assert service is not None
         services.append(service)
@@ -162,26 +162,25 @@ async def test_a_failing_replica_is_ejected_and_comes_back(
 ) -> None:
     sick = True
 
-    def moody(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+    def fails_at_first(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         if sick:
             raise raising(Reason.OUT_OF_MEMORY)
         yield from echo(request)
 
-    patient, sister = Wire(moody, max_concurrent=1), Wire(echo, max_concurrent=1)
-    service = await connected(await host_wire(patient), await host_wire(sister))
+    failing, healthy = Wire(fails_at_first, max_concurrent=1), Wire(echo, max_concurrent=1)
+    service = await connected(await host_wire(failing), await host_wire(healthy))
     for number in range(0, 100, 2):
         both = [f"{number}", f"{number + 1}"]
         assert texts(await ask_all(service, *both)) == both
-        if any("taken out" in note for note in notes):
+        if notes:
             break
-    failed = f"{patient.address} failed 5 cells in a row, while the other replicas failed none"
-    assert f"{failed}; taken out until it is healthy" in notes
+    assert notes[0].startswith(f"{failing.address} failed 5 cells in a row")
     sick = False
-    asked = len(patient.asked)
+    asked = len(failing.asked)
     async with asyncio.timeout(PATIENCE_S):
-        while len(patient.asked) == asked:
+        while len(failing.asked) == asked:
             await ask_all(service, "x", "y")
-    assert f"{patient.address} serves again" in notes
+    assert notes[-1].startswith(failing.address)
 
 
 async def test_retries_of_one_bad_call_do_not_eject_a_replica(
@@ -211,35 +210,35 @@ async def test_calls_wait_for_a_service_that_restarts(
     wire.delay_s = 0
     await wire.start()
     assert texts(await calls) == ["a", "b", "c"]
-    assert notes[-1] == f"{wire.address} serves again"
+    assert notes[-1].startswith(wire.address)
 
 
 async def test_calls_to_a_service_that_is_gone_raise_unavailable(host_wire: ServeWire, connected: Connect) -> None:
     wire = Wire(echo, delay_s=3600)
-    service = await connected(await host_wire(wire), policy=HASTY)
+    service = await connected(await host_wire(wire), policy=IMPATIENT)
     calls = asyncio.create_task(ask_all(service, *(f"{number}" for number in range(12))))
     await wire.until_asked(4)
     await wire.stop()
     answers = await calls
     assert all(isinstance(answer, Unavailable) for answer in answers)
-    assert "the service was away for 0.2 s" in {str(answer) for answer in answers}
+    assert any("0.2 s" in str(answer) for answer in answers)
 
 
 async def test_a_call_that_crashes_its_service_fails_and_others_are_answered(
     host_wire: ServeWire, connected: Connect
 ) -> None:
-    deaths = 0
+    crashes = 0
     restarts: set[asyncio.Task[None]] = set()
 
-    async def die() -> None:
+    async def restart() -> None:
         await wire.stop()
         await wire.start()
 
     def fragile(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
-        nonlocal deaths
+        nonlocal crashes
         if words_of(request) == "poison":
-            deaths += 1
-            restarts.add(asyncio.get_running_loop().create_task(die()))
+            crashes += 1
+            restarts.add(asyncio.get_running_loop().create_task(restart()))
             yield text("...")
             raise raising(Reason.TRANSPORT, "gone in mid-answer")
         yield from echo(request)
@@ -250,7 +249,7 @@ async def test_a_call_that_crashes_its_service_fails_and_others_are_answered(
     first, poisoned, *rest = await ask_all(service, words[0], "poison", *words[1:])
     assert texts([first, *rest]) == words
     assert isinstance(poisoned, CallFailed)
-    assert (poisoned.error.reason, poisoned.attempts, deaths) == (Reason.TRANSPORT, 3, 3)
+    assert (poisoned.error.reason, poisoned.attempts, crashes) == (Reason.TRANSPORT, 3, 3)
     await asyncio.gather(*restarts)
 
 
@@ -264,9 +263,9 @@ async def test_a_changed_digest_makes_the_service_unavailable(host_wire: ServeWi
     service = await connected(await host_wire(wire))
     answers = await ask_all(service, *(f"{number}" for number in range(6)))
     assert sum(isinstance(answer, Answer) for answer in answers) == 2
-    aways = [str(answer) for answer in answers if isinstance(answer, Unavailable)]
-    assert len(aways) == 4
-    assert f"{wire.address} is not the service that the plan was made for: the digest is another" in aways
+    errors = [str(answer) for answer in answers if isinstance(answer, Unavailable)]
+    assert len(errors) == 4
+    assert any(wire.address in error and "the digest is another" in error for error in errors)
     assert len(wire.asked) == 3
 
 
@@ -277,22 +276,20 @@ async def test_a_replica_with_a_changed_digest_is_removed(
         raise raising(Reason.DIGEST_MISMATCH, "the digest is another")
         yield
 
-    stranger = Wire(changed)
-    service = await connected(await host_wire(stranger), await host_wire(Wire(echo)))
+    other = Wire(changed)
+    service = await connected(await host_wire(other), await host_wire(Wire(echo)))
     words = [f"{number}" for number in range(12)]
     assert texts(await ask_all(service, *words)) == words
-    assert [note for note in notes if "goes on without it" in note] == notes
-    assert len(notes) == 1
+    (note,) = notes
+    assert note.startswith(other.address)
 
 
 async def test_connect_refuses_replicas_with_different_digests(host_wire: ServeWire) -> None:
     addresses = [await host_wire(Wire(plain, digest=digest)) for digest in ("a" * 64, "b" * 64)]
     with pytest.raises(ServiceError) as caught:
-        await connect("omni", addresses, QUICK, print)
-    assert str(caught.value) == (
-        f"the replicas of omni differ: {addresses[0]} has digest aaaaaaaaaaaa, {addresses[1]} has bbbbbbbbbbbb. "
-        "Start both from one image and configuration, or list them as two [[models]]"
-    )
+        await connect("omni", addresses, PATIENT, print)
+    for part in (*addresses, "a" * 12, "b" * 12, "[[models]]"):
+        assert part in str(caught.value)
 
 
 async def test_an_unavailable_replica_joins_when_it_serves(
@@ -306,11 +303,12 @@ async def test_an_unavailable_replica_joins_when_it_serves(
     async with asyncio.timeout(PATIENCE_S):
         while not late.asked:
             await ask_all(service, *(f"{number}" for number in range(4)))
-    assert notes == [f"{late.address} serves again"]
+    (note,) = notes
+    assert note.startswith(late.address)
 
 
 async def test_connect_returns_none_if_no_replica_answers(host_wire: ServeWire) -> None:
     wire = Wire(plain)
     address = await host_wire(wire)
     await wire.stop()
-    assert await connect("omni", [address], QUICK, print) is None
+    assert await connect("omni", [address], PATIENT, print) is None

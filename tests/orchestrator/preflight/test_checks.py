@@ -1,4 +1,4 @@
-"""What can be said of a plan without asking a service, and what a call does with it."""
+"""The checks that need no service, and how a command reacts to their findings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RUN = replace(FULL_SCOPE, connects=True)
 def found(
     name: str, config: Config, items: tuple[Item, ...] = ITEMS, scope: PreflightScope = FULL_SCOPE
 ) -> list[Finding]:
-    """What the checks of one name find; the folder is of no matter."""
+    """The findings of one check."""
     return [each for each in check_plan(config, items, scope, Path()) if each.check == name]
 
 
@@ -44,7 +44,7 @@ def scorer_language(config: Config, scope: PreflightScope = FULL_SCOPE) -> list[
 
 def test_the_shipped_asr_checkpoint_supports_only_english(tmp_path: Path) -> None:
     (finding,) = scorer_language(Config())
-    assert "knows en" in finding.message
+    assert finding.status is Status.FAILED
     for text in (
         '[fleet.services.asr]\noptions = { checkpoint = "large-v3" }',
         '[scorer]\nendpoints = ["10.0.0.1:5"]',
@@ -57,7 +57,7 @@ def test_the_shipped_asr_checkpoint_supports_only_english(tmp_path: Path) -> Non
 async def test_plan_notes_a_scorer_without_the_language_of_the_items(tmp_path: Path) -> None:
     ended = await orchestrate("plan", "--items", "builtin-ko", folder=tmp_path)
     assert ended.code == 0, ended.err
-    assert "the ASR scorer knows en, and items come in ko" in ended.out + ended.err
+    assert "ASR scorer" in ended.out and "docs/korean.md" in ended.out
 
 
 async def test_plan_notes_items_without_a_configured_judge(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ async def test_plan_notes_items_without_a_configured_judge(tmp_path: Path) -> No
     items.write_text(json.dumps({**open_item, "answers": [], "metric": "judge"}), encoding="utf-8")
     ended = await orchestrate("plan", "--items", str(items), folder=tmp_path)
     assert ended.code == 0, ended.err
-    assert "items whose metric is a judge: 1, and none is configured" in ended.out + ended.err
+    assert "1 items" in ended.out and "[judge]" in ended.out
 
 
 def test_a_language_of_the_shipped_scorer_is_a_warning_if_compose_may_answer() -> None:
@@ -102,7 +102,7 @@ def test_conditions_outside_the_scope_are_not_checked(tmp_path: Path) -> None:
 def test_the_preflight_changes_nothing_on_disk(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "test"
     (finding,) = (each for each in check_plan(Config(), ITEMS, FULL_SCOPE, folder) if each.check == "run folder")
-    assert finding.message == f"{folder} can be written"
+    assert finding.status is Status.OK and str(folder) in finding.message
     assert list(tmp_path.iterdir()) == []
 
 
@@ -110,14 +110,14 @@ def test_low_disk_space_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(checks, "LOW_DISK_BYTES", 2**80)
     (finding,) = found("disk", Config())
     assert finding.status is Status.WARNING
-    assert "choose another --run-dir" in finding.message
+    assert "--run-dir" in finding.message
 
 
 def test_a_missing_rubric_is_a_failed_finding(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[judge]\nrubric = "gone.toml"')
     (finding,) = found("judge", load_config(tmp_path / "c.toml"))
     assert finding.status is Status.FAILED
-    assert "gone.toml can't be read" in finding.message
+    assert "gone.toml" in finding.message
 
 
 def test_a_missing_judge_is_only_a_warning_for_a_run() -> None:

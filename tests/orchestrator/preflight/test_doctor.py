@@ -1,8 +1,9 @@
-"""`doctor` prints every finding, asks every endpoint, and ends with 1 where a check fails."""
+"""`doctor`: findings on configuration, run folder and endpoints, and its exit code."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,15 @@ async def test_doctor_and_models_report_which_services_answer(tmp_path: Path, ho
     assert ended.code == 1, ended.err
     findings = [(each["check"], each["status"], each["message"]) for each in json.loads(ended.out)]
     assert ("items", "ok", "2 items in 1 tasks") in findings
-    (well, away) = [(status, message) for check, status, message in findings if check == "model omni"]
-    assert (well[0], away[0]) == ("ok", "failed")
-    assert "serves double, digest" in well[1]
-    assert "127.0.0.1:1 is not serving" in away[1]
+    (ok, failed) = [(status, message) for check, status, message in findings if check == "model omni"]
+    assert (ok[0], failed[0]) == ("ok", "failed")
+    assert "double" in ok[1] and "127.0.0.1:1" in failed[1]
 
     ended = await orchestrate("models", "--config", config, "--json", folder=tmp_path)
     assert ended.code == 0, ended.err
-    (well, away) = json.loads(ended.out)["services"]
-    assert well["conditions"] == dict.fromkeys(("t2t", "s2t", "i2t", "t2s", "s2s", "i2s"), "native")
-    assert (away["digest"], away["conditions"]) == ("", {})
+    (answered, unavailable) = json.loads(ended.out)["services"]
+    assert answered["conditions"] == dict.fromkeys(("t2t", "s2t", "i2t", "t2s", "s2s", "i2s"), "native")
+    assert (unavailable["digest"], unavailable["conditions"]) == ("", {})
     assert model.asked == []
 
 
@@ -65,7 +65,7 @@ def test_failed_checks_end_with_exit_code_1(tmp_path: Path, no_compose: None) ->
     assert (findings["items"]["status"], findings["run folder"]["status"]) == ("failed", "failed")
     assert "line 3" in findings["items"]["message"]
     assert "--run-dir" in findings["run folder"]["message"]
-    assert findings["compose"]["message"].startswith("no Compose service answers")
+    assert findings["compose"]["status"] == "ok"
 
 
 def test_a_judge_without_a_service_fails(tmp_path: Path, no_compose: None) -> None:
@@ -74,10 +74,10 @@ def test_a_judge_without_a_service_fails(tmp_path: Path, no_compose: None) -> No
     )
     findings = {each["check"]: each for each in told("doctor", "--config", setting.write(), code=1)}
     assert findings["judge"]["status"] == "failed"
-    assert "[judge] has no endpoints" in findings["judge"]["message"]
+    assert "[judge]" in findings["judge"]["message"]
     setting.tables = {"judge": {}, "fleet": {"services": {"critic": {"service": "openai", "role": "judge"}}}}
     findings = {each["check"]: each for each in told("doctor", "--config", setting.write())}
-    assert findings["judge"]["message"].startswith("1 items are judged")
+    assert findings["judge"]["status"] == "ok"
     assert findings["embedded services"]["message"].startswith("critic, espeak, asr, cascade:")
 
 
@@ -89,7 +89,7 @@ async def test_doctor_checks_the_stored_run(tmp_path: Path, host: Serve) -> None
     findings = {each["check"]: each["message"] for each in json.loads(ended.out)}
     assert findings["items"] == "2 items in 1 tasks"
     assert "serves double" in findings["model omni"]
-    assert "its configuration, and its 2 items" in findings["configuration"]
+    assert str(setting.folder.root) in findings["configuration"] and "2 items" in findings["configuration"]
     ended = await orchestrate("doctor", "--run-dir", setting.folder.root, "--limit", "1", "--json", folder=tmp_path)
     assert {each["check"]: each["message"] for each in json.loads(ended.out)}["items"] == "1 items in 1 tasks"
 
@@ -107,7 +107,7 @@ async def test_an_endpoint_without_the_language_is_named(tmp_path: Path, host: S
     found = await diagnose(setting.config(), setting.folder.root)
     (fails,) = (each for each in found if each.check == "scorer")
     assert fails.status == "failed"
-    assert fails.message.startswith(f"{setting.scorer[0]}: the ASR scorer knows de, and items come in en (2)")
+    assert fails.message.startswith(setting.scorer[0]) and "en (2)" in fails.message
     assert [each.status for each in found if each.check == "model omni"] == ["ok", "warning"]
 
 
@@ -119,7 +119,7 @@ def test_a_run_in_use_is_a_failed_finding(tmp_path: Path, no_compose: None) -> N
     with setting.folder.locked():
         found = told("doctor", "--config", config, code=1)
     assert [each["status"] for each in found if each["check"] == "run folder"] == ["failed"]
-    assert "is in use by another omnigap" in found[-1]["message"]
+    assert str(os.getpid()) in found[-1]["message"]
 
 
 def test_doctor_creates_no_lock_file(tmp_path: Path, no_compose: None) -> None:
@@ -136,10 +136,9 @@ def test_a_lock_that_cannot_be_opened_is_a_failed_finding(tmp_path: Path, no_com
     config = setting.write()
     setting.folder.make()
     setting.folder.journal.touch()
-    # A folder in its place cannot be opened, not even by an administrator, whom permissions do not stop.
+    # Opening a folder as a file fails even for root, which ignores permissions.
     setting.folder.lock.mkdir()
     found = told("doctor", "--config", config, code=1)
-    assert "cannot be written" in found[-1]["message"]
     assert "--run-dir" in found[-1]["message"]
 
 

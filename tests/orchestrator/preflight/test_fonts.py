@@ -1,4 +1,4 @@
-"""Fonts: one of this machine is chosen that has the letters, and what none of them can draw is refused at once."""
+"""Fonts: an installed font with the letters of the items is chosen, and missing fonts or letters are refused."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def no_machine_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_installed_font_is_chosen_for_missing_letters() -> None:
     config, found = resolve_fonts(Config(), ITEMS)
     assert config.carriers.image.font == (HANGUL,)
-    assert f"drawn in {HANGUL}" in found[0].message
-    # It is part of the configuration from here on: reading it back changes nothing.
+    assert str(HANGUL) in found[0].message
+    # The chosen font is part of the configuration, so resolving again changes nothing.
     assert resolve_fonts(config, load_items("builtin")) == (config, [])
     assert resolve_fonts(Config(), load_items("builtin")) == (Config(), [])
 
@@ -48,7 +48,7 @@ def test_a_configured_font_is_never_replaced() -> None:
 async def test_a_missing_font_stops_before_any_service_starts(tmp_path: Path, command: str) -> None:
     ended = await orchestrate(command, "--font", "No Such Sans", folder=tmp_path)
     assert ended.code == 1
-    assert "[carriers.image] font: 'No Such Sans' is no file and no known font" in ended.err
+    assert "[carriers.image] font" in ended.err and "'No Such Sans'" in ended.err
     assert "fleet" not in ended.err
 
 
@@ -83,13 +83,13 @@ def test_missing_letters_of_a_font_are_reported_once() -> None:
     assert [finding.status for finding in check_fonts(config, ITEMS, FULL_SCOPE)] == [Status.OK, Status.OK]
     (finding,) = check_letters(config, ITEMS, FULL_SCOPE)
     assert finding.status is Status.FAILED
-    assert "the font 'DejaVu Serif' lacks" in finding.message
+    assert "'DejaVu Serif'" in finding.message
 
 
 def test_a_question_that_is_too_long_to_draw_fails() -> None:
     long = replace(load_items("builtin")[0], question="why " * 6000, carriers={})
     (finding,) = check_letters(Config(), [long], FULL_SCOPE)
-    assert "over the limit of 20000: shorten it" in finding.message
+    assert "20000" in finding.message
 
 
 def test_the_chosen_font_is_noted_only_if_carriers_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_the_chosen_font_is_noted_only_if_carriers_are_made(monkeypatch: pytest.
     config, (note,) = resolve_fonts(Config(), ITEMS)
     assert config.carriers.image.font == ("DejaVu Serif",)
     assert (note.status, note.check) == (Status.WARNING, "font")
-    assert "letters that DejaVu Sans lacks: drawn in DejaVu Serif; [carriers.image] font chooses" in note.message
+    assert "DejaVu Serif" in note.message and "[carriers.image] font" in note.message
     assert resolve_fonts(Config(), ITEMS, replace(FULL_SCOPE, makes_carriers=False)) == (config, [])
 
 

@@ -1,4 +1,4 @@
-"""A finished run of 0.1.0 is resumed against the services that answered then: nothing is asked again."""
+"""A finished run of 0.1.0 is resumed with its services: nothing is requested again."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def test_the_plan_of_0_1_0_is_unchanged(golden: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("golden", GOLDENS)
 @pytest.mark.parametrize("lost", ASKED_FOR)
 def test_missing_work_is_requested_as_in_0_1_0(golden: str, lost: str, tmp_path: Path) -> None:
-    """Request ids too: a service replays an answer that it still remembers by its id."""
+    """Request IDs are compared too, since services replay answers by ID."""
     expected = json.loads((EXPECTED / golden / "requests.json").read_text(encoding="utf-8"))[lost]
     assert asked_without(unpack(golden, tmp_path), lost) == expected

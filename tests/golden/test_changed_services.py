@@ -1,4 +1,4 @@
-"""A run that is resumed against a service of another digest says in one line why its cells are asked again."""
+"""Resuming a run with a service of another digest notes the change and the number of cells to repeat."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DIGEST = "def456" + 58 * "0"
 
 @dataclass(frozen=True)
 class Resumed:
-    """A stored run whose services answer again, on free ports of this machine.
+    """A stored run whose services are served again on free ports.
 
     Attributes:
-        model: the model's service, with the digest `DIGEST` where it was changed.
+        model: the service of the model; its digest is `DIGEST` if it was changed.
         old_digest: the model's digest in the stored run.
     """
 
@@ -30,10 +30,10 @@ class Resumed:
     old_digest: str
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """Calls `run` on it; gives its output, notes included."""
+        """Runs it; returns the output, notes included."""
         config, items = study(self.folder, self.endpoints), self.folder / "items.jsonl"
-        whole = ("run", "-c", config, "--run-dir", self.folder, "--items", items, "--quiet", *arguments)
-        return orchestrate(*whole, code=code, notes=True)
+        command = ("run", "-c", config, "--run-dir", self.folder, "--items", items, "--quiet", *arguments)
+        return orchestrate(*command, code=code, notes=True)
 
 
 @contextmanager
@@ -49,9 +49,9 @@ def resumed(root: Path, *, changed: bool) -> Iterator[Resumed]:
 
 def test_a_changed_digest_is_noted_with_the_cells_to_repeat(tmp_path: Path) -> None:
     with resumed(tmp_path, changed=True) as stored:
-        # Only the model is asked: its answers stay without a transcript and without a score.
+        # Only the stage generate: the new answers have neither transcript nor score.
         notes = stored.run("--stages", "generate", code=3)
-    assert re.search(r"cascade.*digest.*\b60 of 60 cells are asked again", notes)
+    assert re.search(r"cascade.*digest.*\b60 of 60 cells", notes)
     assert f"{stored.old_digest[:6]}… -> {DIGEST[:6]}…" in notes
     assert len(stored.model.asked) == 60
 
@@ -59,22 +59,22 @@ def test_a_changed_digest_is_noted_with_the_cells_to_repeat(tmp_path: Path) -> N
 def test_unchanged_services_are_not_noted(tmp_path: Path) -> None:
     with resumed(tmp_path, changed=False) as stored:
         notes = stored.run()
-    assert "asked again" not in notes
+    assert "digest changed" not in notes
 
 
 def test_a_restricted_call_leaves_the_rest_to_the_next_note(tmp_path: Path) -> None:
     with resumed(tmp_path, changed=True) as stored:
-        select_verified = stored.run("--stages", "generate", "--conditions", "t2t", code=3)
-        whole = stored.run("--stages", "generate", code=3)
-        again = stored.run("--stages", "generate", code=3)
-    assert "10 of 10 cells are asked again" in select_verified
-    # The other cells were last asked of the first digest, which is no longer the one last seen.
-    assert "50 of 60 cells are asked again" in whole
-    assert f"{stored.old_digest[:6]}… -> {DIGEST[:6]}…" in whole
-    assert "asked again" not in again
+        first = stored.run("--stages", "generate", "--conditions", "t2t", code=3)
+        second = stored.run("--stages", "generate", code=3)
+        third = stored.run("--stages", "generate", code=3)
+    assert "10 of 10 cells" in first
+    # The other cells have answers of the first digest, which is not the one last seen.
+    assert "50 of 60 cells" in second
+    assert f"{stored.old_digest[:6]}… -> {DIGEST[:6]}…" in second
+    assert "digest changed" not in third
 
 
 def test_a_changed_service_outside_the_call_is_not_noted(tmp_path: Path) -> None:
     with resumed(tmp_path, changed=True) as stored:
         notes = stored.run("--stages", "transcribe")
-    assert "asked again" not in notes
+    assert "digest changed" not in notes
