@@ -22,6 +22,7 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
     FIRST and SECOND are folders of runs or tables of results, for example of two models, ASR scorers, decoding settings
     or versions of a checkpoint.
     """
+    # Imports of polars, grpc and the like are local to each command, so that `--help` stays fast.
     from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
     from omnigap_orchestrator.analysis import compare as compare_frames
     from omnigap_orchestrator.cli.inputs import results_of

@@ -48,6 +48,7 @@ def doctor(
     If --run-dir holds a run, its configuration and items are checked, unless --config is given. Exit code 1 if a check
     fails.
     """
+    # Local imports keep `--help` fast.
     from omnigap_orchestrator.preflight.doctor import diagnose
 
     inputs = load_inputs(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))

@@ -34,6 +34,7 @@ def models(config: Path | None, as_json: bool) -> None:
 
     Services are the endpoints of --config; without it, Compose's loopback ports.
     """
+    # Local imports keep `--help` fast.
     from omnigap_orchestrator.registry import load_registry
 
     systems = load_registry()
@@ -103,6 +104,7 @@ async def _call_all(config_path: Path | None) -> list[ServiceStatus]:
 
     config = load_config(config_path)
     endpoints = endpoints_of(config) if config_path is not None else None
+    # Without configured endpoints, the services of compose.yaml are the likely ones.
     if endpoints is None:
         places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
     else:

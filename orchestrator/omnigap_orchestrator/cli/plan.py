@@ -140,6 +140,7 @@ def plan(
 
     No service is started or called.
     """
+    # Local imports keep `--help` fast.
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.items import load_items
     from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -185,6 +186,7 @@ def plan(
     if any(row.seconds_left is None for row in shown.rows):
         console.print("The time left needs measured answers: `omnigap-orchestrate run --limit 7` measures some.")
     for note in notes:
+        # `Text`, since rich would take brackets in a message, such as [judge], for markup.
         console.print(Text(note, style="yellow"))
     if needs is not None:
         print_needs(console, needs, shown.items)

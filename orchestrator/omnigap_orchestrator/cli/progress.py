@@ -106,6 +106,7 @@ class _Bars(_Notes):
         if key not in self._bars:
             return
         self._finished_now[key] += 1
+        # Not 0 seconds: a cell may finish within the resolution of the clock.
         rate = self._finished_now[key] / max(time.monotonic() - self._started[key], 1e-3)
         self._progress.update(self._bars[key], advance=1, rate=f"{rate:.1f}/s")
 
@@ -127,5 +128,6 @@ def observer_for(quiet: bool) -> Iterator[Observer]:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True),
         )
+        # Transient: the bars disappear at the end and leave the result.
         with Progress(*columns, console=console, transient=True) as progress:
             yield _Bars(console, progress)

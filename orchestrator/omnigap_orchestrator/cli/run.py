@@ -118,6 +118,7 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
             **item_flags(config_path, flags["items"], flags["limit"], flags["tasks"], flags["preset"]),
             **font_flags(flags["fonts"]),
             **control_flags(flags["controls"]),
+            # Flags that are not given are None and leave the value of the file.
             "run.replicates": flags["replicates"],
             "run.seed": flags["seed"],
             "fleet.kind": flags["fleet"],
@@ -131,6 +132,7 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
         try:
             summary = asyncio.run(run_plan(config, load_items(config.items), folder, scope, observer))
         except KeyboardInterrupt:
+            # On SIGINT, asyncio.run cancels the run and waits: the journal is closed by now, with all answers in it.
             observer.note("interrupted; all answers are kept, run the same command to continue")
             ctx.exit(INTERRUPTED)
     print_result(summary, folder, as_json=as_json)

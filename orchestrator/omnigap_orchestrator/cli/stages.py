@@ -45,9 +45,10 @@ def transcribe(
     """
     from omnigap_orchestrator.validation import check_endpoint
 
-    for place in second:
+    # Checked here, so that the error names the flag; the configuration would name a key that the user never wrote.
+    for address in second:
         try:
-            check_endpoint(place)
+            check_endpoint(address)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--second-scorer") from None
     _work(ctx, run_dir, models, conditions, "transcribe,judge,score", fleet, quiet, as_json, second=second)

@@ -42,12 +42,14 @@ def print_table(
         fold: width at which the first column wraps if the table is too wide.
     """
     cells = [list(row) for row in rows]
+    # Terminal cells, not characters: CJK letters take two.
     widths = [max(map(cell_len, column)) + _PADDING for column in zip(headings, *cells, strict=True)]
     if sum(widths) <= console.width:
         fold = None
     if fold is not None:
         widths[0] = min(widths[0], fold + _PADDING)
     for number, part in enumerate(split_columns(widths, keys, console.width)):
+        # `Text` everywhere: rich would take brackets in names of models or tasks for markup.
         table = Table(title=None if number else Text(title, style="bold"), title_justify="left", box=None)
         for column in part:
             table.add_column(

@@ -49,6 +49,7 @@ class ColumnConfig(StrictModel):
         when: column -> value; rows with another value leave the field empty.
     """
 
+    # strict=False: in strict mode, pydantic refuses a list (as TOML has it) for a tuple.
     column: Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(strict=False)] = ()
     first: Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(strict=False)] = ()
     file: Annotated[str, AfterValidator(_check_pattern)] | None = None
@@ -71,6 +72,7 @@ class ColumnConfig(StrictModel):
             raise ValueError("values replaces values of a column: remove it, or const")
         if self.otherwise is not None and not self.values:
             raise ValueError("otherwise replaces what values does not list: set values, or remove otherwise")
+        # Tried with the names as values, so that a wrong index is reported now and not at the first row.
         if self.format is not None:
             try:
                 self.format.format(*self.column, *self.first[:1], *(("",) if self.file or self.const else ()))

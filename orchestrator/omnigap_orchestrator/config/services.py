@@ -27,6 +27,7 @@ class DecodingConfig(StrictModel):
         extra: settings specific to a service, by its own names.
     """
 
+    # The bounds are those of the integer types in the .proto.
     max_new_tokens: int | None = Field(default=None, ge=1, lt=2**32)
     temperature: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     top_p: float | None = Field(default=None, gt=0, le=1)
@@ -52,6 +53,7 @@ class ModelConfig(StrictModel):
 
     name: Name
     endpoints: EndpointList = ()
+    # strict=False here and below: in strict mode, pydantic takes enum members only, and TOML has strings.
     architecture: Annotated[Architecture, Field(strict=False)] | None = None
     decoding: DecodingConfig = DecodingConfig()
     voice: str | None = Field(default=None, min_length=1)

@@ -162,6 +162,7 @@ async def _compose_fleet(required: Required) -> StaticFleet | None:
     """
     places = {name: (role, f"127.0.0.1:{port}") for name, (role, port) in COMPOSE_PORTS.items()}
     places = {name: (role, address) for name, (role, address) in places.items() if is_required(name, role, required)}
+    # All ports at once: each check waits up to a second for a port that nothing listens on.
     answers = await asyncio.gather(*(_serves(address) for _, address in places.values()))
     present = {role for (role, _), answer in zip(places.values(), answers, strict=True) if answer}
     if not present or (Role.MODEL in {role for role, _ in places.values()} and Role.MODEL not in present):

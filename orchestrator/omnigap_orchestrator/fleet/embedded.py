@@ -246,9 +246,7 @@ class EmbeddedFleet(Fleet):
             self._folder.mkdir(parents=True, exist_ok=True)
             options_file.write_text(tomli_w.dumps(options))
         except OSError as error:
-            raise FleetError(
-                f"{options_file} cannot be written ({error.strerror}): choose another --run-dir"
-            ) from error
+            raise FleetError(f"{options_file} can't be written ({error.strerror}): choose another --run-dir") from error
         names = [spec.name, *(f"{spec.name}-{number}" for number in range(2, spec.replicas + 1))]
         children = [Child(n, spec.service, options_file, self._folder / f"{n}.log", self._note) for n in names]
         self._all += children

@@ -119,6 +119,7 @@ class CompletedFleet(Fleet):
         return f"static fleet: the endpoints of the configuration; for other services, {self._rest.description}"
 
     async def __aenter__(self) -> Endpoints:
+        # Configured endpoints override those of the fleet, per model and per role.
         rest, configured = await self._rest.__aenter__(), self._configured
         return Endpoints(
             models={**rest.models, **configured.models},

@@ -192,11 +192,13 @@ class PlannedCells:
         self._items = {item.id: item for item in plan.items}
         self.models = {spec.name: PlannedModel.from_card(spec, cards.models.get(spec.name)) for spec in plan.models}
         self._first_pass_models = {name: model.for_first_pass() for name, model in self.models.items()}
+        # By item and not by cell: the metric depends on nothing else, and choosing it is not free.
         rules = metric_rules(config)
         self.metrics = {item.id: metric_of(item, rules) for item in plan.items}
         self.setup: JudgeSetup | None = None
         if config.judge is not None and cards.judge is not None and rubrics is not None:
             self.setup = judge_setup(config.judge, cards.judge.digest, rubrics)
+        # With the decoding of the configuration: it changes transcripts as much as the weights do.
         self._scorer = scorer_key(cards.scorer.digest if cards.scorer is not None else "", config.scorer.decoding)
         self._second: str | None = None
         self.set_second_scorer(cards.second_scorer)
@@ -227,14 +229,17 @@ class PlannedCells:
             support,
             reason,
             metric=metric,
+            # Part of the key of the score: another judge or rubric gives another score.
             judge=self.setup.key(item) if metric == JUDGE and self.setup is not None else None,
         )
 
     def controls(self) -> Iterator[PlannedCell]:
         """The control cells, in plan order; those of a two-pass control as their first pass."""
         for cell in self.plan.control_cells():
+            # A control cell starts from the ordinary cell that it is compared with, so that only the control differs.
             direct = replace(self.planned(replace(cell, control=None)), cell=cell)
             if cell.control is Control.REPEAT:
+                # Same request under another key: answers differ only by what the model does not reproduce.
                 yield direct.with_key(Control.REPEAT)
             elif cell.control is Control.BLANK:
                 yield self._blank(direct)
@@ -247,7 +252,7 @@ class PlannedCells:
         Args:
             text: what the model wrote in the first pass.
         """
-        asked = replace(
+        second = replace(
             first,
             model=self.models[first.cell.model],
             carrier=Carrier.typed(typed_carrier(text)),
@@ -255,27 +260,28 @@ class PlannedCells:
             first_pass=text,
         )
         # The key contains the first pass, so that two questions with the same transcript stay two cells.
-        return asked.with_key(Control.TWO_PASS, first.key or "")
+        return second.with_key(Control.TWO_PASS, first.key or "")
 
     def _blank(self, direct: PlannedCell) -> PlannedCell:
         if direct.carrier is None:
             return direct
-        asked = replace(direct, carrier=self.carriers.blank_of(direct.carrier))
+        blank = replace(direct, carrier=self.carriers.blank_of(direct.carrier))
         # The key contains the original carrier: equal blanks of different questions are separate guesses.
-        return asked.with_key(Control.BLANK, direct.carrier.sha)
+        return blank.with_key(Control.BLANK, direct.carrier.sha)
 
     def _first_pass(self, direct: PlannedCell) -> PlannedCell:
         support, reason = None, ""
         if direct.model.card is not None:
             support, reason = support_of(direct.model.card, direct.cell.condition, Control.TWO_PASS)
-        asked = replace(
+        first = replace(
             direct,
+            # The prompt replaces the instruction: the first pass transcribes the question and must not answer it.
             model=self._first_pass_models[direct.cell.model],
             instruction=self._prompts[direct.cell.condition.input],
             support=support,
             support_reason=reason,
         )
-        return asked.with_key(FIRST_PASS)
+        return first.with_key(FIRST_PASS)
 
     @property
     def _prompts(self) -> dict[Modality, str]:

@@ -93,6 +93,7 @@ class RunContext:
         if not addresses:
             return None
         service = await connect(name, addresses, retry_policy(config), self.observer.note, config.network.proxy)
+        # Registered at once, so that its channels are closed even if a later step fails.
         if service is not None:
             self.services.append(service)
         return service
@@ -111,6 +112,7 @@ class RunContext:
         """Stores an answer and returns its row. When this returns, audio and row survive a power cut."""
         # The audio is written before the row that refers to it: a crash in between leaves an unused file, which is
         # harmless, and never a row without its audio.
+        # In a thread: encoding and fsync would block the event loop for all other answers.
         sha, rms, peak = await asyncio.to_thread(self._put_audio, answer) if answer.pcm else (None, None, None)
         row = AnswerRow(
             key=key,

@@ -155,7 +155,7 @@ class RunFolder:
 
 
 def _unwritable(root: Path, error: OSError) -> FolderError:
-    return FolderError(f"{root} cannot be written ({error.strerror or error}): choose another folder with --run-dir")
+    return FolderError(f"{root} can't be written ({error.strerror or error}): choose another folder with --run-dir")
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise FolderError(f"{path} cannot be written ({error.strerror or error}): free space and run again") from error
+        raise FolderError(f"{path} can't be written ({error.strerror or error}): free space and run again") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -55,6 +55,7 @@ class Judge:
             CallFailed: the judge is healthy, but a call failed.
             UnparsableVerdict: a reply contains no verdict.
         """
+        # One slot for both texts: they are judged one after the other, as one cell.
         async with self._calls.slots:
             return await self._score(item, used), None if own is None else await self._score(item, own)
 

@@ -28,7 +28,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.items import Item, OwnCarrier
 from omnigap_orchestrator.journal import CarrierRow, Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, bounded
-from omnigap_orchestrator.pipeline.requests import carrier_failure_row, read_aloud
+from omnigap_orchestrator.pipeline.requests import carrier_failure_row, synthesise
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
@@ -144,7 +144,7 @@ class CarrierMaker:
 
         Raises:
             ItemError: an item's own carrier does not decode or is over the limits.
-            CarrierError: where a text cannot be drawn or read aloud.
+            CarrierError: a text can't be drawn or synthesised.
         """
         jobs = [job for job in missing if self._tts is not None or not _needs_tts(job)]
         self.skipped += len(missing) - len(jobs)
@@ -199,7 +199,7 @@ class CarrierMaker:
         else:
             assert self._tts is not None
             speech = self._finder.set.speech_variants[variant]
-            data = await read_aloud(self._tts, spoken_text(item), speech, item.language)
+            data = await synthesise(self._tts, spoken_text(item), speech, item.language)
             mime_type, extension = WAV, "wav"
         seconds = decode_audio(data, mime_type).seconds if modality is Modality.SPEECH else None
         sha = await asyncio.to_thread(self._context.store.put, data, extension)

@@ -28,6 +28,24 @@ ProgressKey = tuple[Stage, str, Condition, Control | None]
 """What progress is counted by: stage, model, condition and control."""
 
 
+CACHED_CARRIERS = 128
+"""Media files kept in memory for each model."""
+MAX_IN_FLIGHT = 4096
+"""Cells of one model that have started and are not scored; a model waits at this limit, which bounds memory."""
+_YIELD_EVERY = 200
+"""Scores computed before the event loop handles signals and progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunServices:
+    """The connected services; an unavailable one is None, or missing from `models`."""
+
+    models: dict[str, Service]
+    scorer: Service | None = None
+    tts: Service | None = None
+    judge: Service | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class OpenCell:
     """A cell with an answer and without a score; `transcript` is None if it needs none or has none yet."""
@@ -73,12 +91,14 @@ def open_cells(context: RunContext, cells: PlannedCells, scope: RunScope, models
         models: names of the connected models.
     """
     todo, available = OpenCells(), set(models)
+    # From the journal, not from memory of earlier commands: resuming and starting are the same operation.
     for planned, answer, transcript in ResultsTable(context.folder.name, cells, context.records).unfinished():
         cell = planned.cell
         if not scope.covers(cell.model, cell.condition):
             continue
         group = (cell.model, cell.condition, cell.control)
         if answer is None or _audio_is_missing(context, answer, transcript):
+            # Without a carrier there is no key, and the cell waits for its carrier.
             if cell.model in available and planned.key is not None and planned.support is not None:
                 todo.unanswered.setdefault(cell.model, []).append(planned)
                 todo.left[Stage.GENERATE, *group] += 1
@@ -130,7 +150,8 @@ def _progress_groups(cells: PlannedCells, scope: RunScope) -> Iterator[tuple[str
 def _judged_count(cells: PlannedCells, total: int) -> int:
     """How many of the `total` cells of a condition are judged."""
     judged = sum(metric == JUDGE for metric in cells.metrics.values())
-    # Every item has equally many cells in a condition, so the share of judged items is that of judged cells.
+    # Items have equally many cells in a condition, except for the few that a two-pass control leaves out: good enough
+    # for a progress bar.
     return total * judged // len(cells.metrics)
 
 
@@ -141,24 +162,6 @@ def no_judge_note(waiting: int, config: Config, scope: RunScope) -> str:
     if config.judge is None:
         fix = "no judge is configured: add a [judge] section with its endpoints"
     return f"{waiting} cells that need a judge stay pending: {fix}"
-
-
-CACHED_CARRIERS = 128
-"""Media files kept in memory for each model."""
-MAX_IN_FLIGHT = 4096
-"""Cells of one model that have started and are not scored; a model waits at this limit, which bounds memory."""
-_YIELD_EVERY = 200
-"""Scores computed before the event loop handles signals and progress."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunServices:
-    """The connected services; an unavailable one is None, or missing from `models`."""
-
-    models: dict[str, Service]
-    scorer: Service | None = None
-    tts: Service | None = None
-    judge: Service | None = None
 
 
 class _TaskLimiter:
@@ -290,6 +293,7 @@ class Pipeline:
                 error = ContractError(Reason.MODEL_ERROR, "the model sent audio in a text answer")
                 raise CallFailed(error, answer.endpoint, 1)
         except Unavailable:
+            # No failure row: the cell is pending, and `ServiceCalls` has reported the service once.
             return None
         except CallFailed as failed:
             await self._failed(Stage.GENERATE, cell, failed)
@@ -312,6 +316,7 @@ class Pipeline:
     ) -> TranscriptRow | None:
         config, language = self._cells.config.scorer, self._cells.scorer_language(cell.item)
         async with scorer.slots:
+            # Checked again: the scorer may have gone while this cell waited for its slot.
             if scorer.unavailable:
                 return None
             data, request_id = self._context.store.read(media_sha), f"{self._context.run_id}-{key}"

@@ -56,6 +56,7 @@ async def connect_services(
     async def of_role(role: Role, addresses: tuple[str, ...], needed: bool) -> Service | None:
         return await find(role, role, addresses) if needed else None
 
+    # One after the other: notes about missing services then have a fixed order.
     models = {}
     if Stage.GENERATE in scope.stages:
         for spec in plan.models:
@@ -146,6 +147,7 @@ async def _make_carriers(
 
 def _forget_failures(context: RunContext, plan: Plan, scope: RunScope, services: RunServices) -> None:
     """Deletes the failures of stages whose service answers now, since this command tries them again."""
+    # Failures of other stages stay, so that the results still give their reason.
     for spec in plan.models:
         conditions = [c for c in spec.conditions if scope.covers(spec.name, c)]
         covered = [filed_under(c, control) for control in (None, *Control) for c in conditions]

@@ -54,6 +54,7 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
     The estimate is the number of open cells times the mean compute time so far in the same condition. It is an upper
     bound for services that batch, since it assumes one cell after the other.
     """
+    # As in a run, the models of the fleet become part of the configuration: the plan depends on them.
     models = config.models or tuple(ModelConfig(name=name) for name in planned_models(config))
     config = config.model_copy(update={"models": models})
     plan = make_plan(items, model_specs(config, Endpoints({}, (), ())), config.run.replicates, config.run.controls)
@@ -65,6 +66,7 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
             records = Records(journal)
             cards = Cards.last_seen(records)
             carriers = find_carriers(config, plan, MediaStore(folder.media), records, cards.tts_digest)
+            # Done means that the journal has the answer under its current key, as in a run.
             for cell, seconds in _answered(PlannedCells(config, plan, carriers, cards), records):
                 done[cell.model, cell.condition, cell.control] += 1
                 compute[cell.model, cell.condition, cell.control] += seconds

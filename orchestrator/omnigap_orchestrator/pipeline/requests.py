@@ -112,7 +112,7 @@ def judge_request(prompt: JudgePrompt, decoding: DecodingConfig, request_id: str
     )
 
 
-async def read_aloud(tts: ServiceCalls, text: str, variant: SpeechVariant, language: str) -> bytes:
+async def synthesise(tts: ServiceCalls, text: str, variant: SpeechVariant, language: str) -> bytes:
     """Synthesises a text; returns a WAV file.
 
     Raises:

@@ -46,6 +46,7 @@ def _scores(folder: RunFolder, cells: PlannedCells, records: Records) -> Iterato
             continue
         verdicts = None
         if planned.is_judged:
+            # A judged cell without stored verdicts stays pending: rescoring never calls the judge.
             verdicts = _stored_scores(cells, planned, answer, transcript, records)
             if verdicts is None:
                 continue

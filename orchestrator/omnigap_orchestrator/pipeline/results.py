@@ -64,6 +64,7 @@ class ResultsTable:
         if planned.is_spoken and answer.media_sha is not None:
             transcript = self._records.transcripts.get(self._cells.transcript_key(answer.media_sha, planned.item))
             if transcript is None:
+                # The key of a score contains the transcript, so there can be no score yet.
                 return answer, None, None
         return answer, transcript, self._records.scores.get(key_of(planned, answer, transcript))
 
@@ -71,6 +72,7 @@ class ResultsTable:
         """The values of a row, in the order of `RESULTS_SCHEMA`; a test compares the two."""
         cell, item, model = planned.cell, planned.item, planned.model
         answer, transcript, score = self._lookup(planned)
+        # A failure of an earlier attempt does not matter once the cell has a score.
         failure = None if score is not None else self._failure(planned, answer, transcript)
         second = self._second_transcript(planned, answer)
         spoken = planned.is_spoken
@@ -207,7 +209,6 @@ def _first_pass_errors(planned: PlannedCell) -> WordErrors | None:
 
 
 def _outcome(planned: PlannedCell, score: ScoreRow | None, failure: FailureRow | None) -> Outcome:
-    # A score goes first: an old failure of a stage does not matter once the cell was scored.
     if score is not None:
         return Outcome.ANSWERED
     if planned.support is Support.UNSUPPORTED:

@@ -90,6 +90,7 @@ class RunScope:
         for name in stages:
             if name not in list(Stage):
                 raise ScopeError(f"--stages: unknown stage {name!r}: choose from {', '.join(Stage)}")
+        # Model names are checked later, by `check`: without [[models]], they come from the fleet.
         return cls(tuple(models), chosen, tuple(stage for stage in Stage if stage in stages))
 
     def without(self, stage: Stage) -> RunScope:
@@ -108,6 +109,7 @@ class RunScope:
 
 def retry_policy(config: Config) -> RetryPolicy:
     """The retry policy of `[run] max_retries` and `[run] patience_s`."""
+    # Retries come after the first attempt.
     return RetryPolicy(max_attempts=config.run.max_retries + 1, patience_s=config.run.patience_s)
 
 
@@ -120,6 +122,7 @@ def required_from_fleet(config: Config, items: Sequence[Item], scope: RunScope) 
     """The services that this command needs and that have no endpoints in the configuration."""
     conditions = [c for c in config.run.conditions if not scope.conditions or c in scope.conditions]
     generates = Stage.GENERATE in scope.stages
+    # Items with audio of their own need no TTS service.
     spoken = any(Modality.SPEECH not in item.carriers for item in items)
     models = tuple(model.name for model in config.models if generates and not model.endpoints)
     return Required(

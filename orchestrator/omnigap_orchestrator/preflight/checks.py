@@ -43,6 +43,7 @@ def resolve_fonts(
     """
     image = config.carriers.image
     drawn = scope.drawn(config, items)
+    # `model_fields_set` distinguishes a configured font from the default of the same name.
     if "font" in image.model_fields_set or not drawn:
         return config, []
     found = font_with(_letters(drawn))
@@ -76,6 +77,7 @@ def check_letters(config: Config, items: Sequence[Item], scope: PreflightScope) 
         return []
     letters, longest = _letters(drawn), max((item.typed for item in drawn), key=len)
     found = [_why_not_drawable(letters, longest, style) for style in image_styles(config.carriers.image)]
+    # Styles that differ only in size or colour give the same reason.
     return [Finding.failed(LETTERS, why) for why in dict.fromkeys(found) if why]
 
 
@@ -217,6 +219,7 @@ def check_metrics(inputs: Inputs) -> list[Finding]:
     unfit = [(item, metric, why) for item in inputs.items if (why := lacks(item, metric := metric_of(item, rules)))]
     if not unfit:
         return []
+    # One example is enough: items of a task usually lack the same thing.
     item, metric, why = unfit[0]
     text = (
         f"{metric} can't score {len(unfit)} items: {item.id!r} of task {item.task} {why}. Fix the items, or "
@@ -263,6 +266,7 @@ def check_models(inputs: Inputs) -> list[Finding]:
     config, chosen = inputs.config, inputs.scope.models
     known = models_of_fleet(config)
     embedded = config.fleet.kind is FleetKind.EMBEDDED
+    # Endpoints that do not answer are not checked here: the service may be started later, and its cells wait.
     return [
         Finding.failed("models", _why_unserved(model, known))
         for model in config.models

@@ -96,6 +96,7 @@ class PreflightError(OmnigapError):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
+        # Several checks may report the same cause in the same words.
         super().__init__("\n".join(dict.fromkeys(finding.message for finding in self.findings)))
 
 
@@ -117,6 +118,7 @@ def enforce(findings: Iterable[Finding], note: Callable[[str], None]) -> None:
     Raises:
         PreflightError: a finding is failed. No warning is noted then.
     """
+    # A list, since it is read twice; failures first, so that a stopped command prints only its error.
     found = list(findings)
     raise_failed(found)
     for message in warnings(found):

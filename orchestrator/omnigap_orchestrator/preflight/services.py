@@ -58,6 +58,7 @@ def _check_model(config: Config, items: Sequence[Item], service: ServiceCard) ->
 
 def _check_voices(config: Config, items: Sequence[Item], service: ServiceCard) -> list[Finding]:
     """Configured voices whose declared language is not that of the items."""
+    # Voices that the service does not list are not checked: it may accept more names than it declares.
     speaks = {voice.name: primary_language(voice.language) for voice in service.card.voices}
     named = [voice for voice in config.carriers.speech.voices if voice in speaks]
     languages = {primary_language(item.language) for item in items if Modality.SPEECH not in item.carriers}

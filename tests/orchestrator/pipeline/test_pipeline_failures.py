@@ -162,7 +162,7 @@ async def test_unsupported_conditions_are_reported_and_not_requested(tmp_path: P
     table = await Setting(tmp_path, {"omni": [await host(model)]}, (), [await host(Double())]).execute()
     assert len(model.asked) == 6
     assert outcomes(table) == {"answered": 6, "unsupported": 12}
-    assert set(table.filter(input="speech")["error_message"]) == {"text only"}
+    assert set(table.filter(input="speech")["error_message"]) == {"text input only"}
     assert set(table.filter(outcome="unsupported")["support"]) == {"unsupported"}
 
 

@@ -25,7 +25,7 @@ from omnigap_orchestrator.pipeline.cells import Cards
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls, call_for_each, in_thread, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, replacing
 from omnigap_orchestrator.pipeline.prepare import load_cells
-from omnigap_orchestrator.pipeline.requests import read_aloud, transcribe_request
+from omnigap_orchestrator.pipeline.requests import synthesise, transcribe_request
 from omnigap_orchestrator.pipeline.scope import endpoints_of
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import metric_rules, scorer_key, transcript_key
@@ -143,7 +143,7 @@ class Measurement:
         return self._config.language or clip.language
 
     async def _say(self, clip: Clip, tts: ServiceCalls) -> None:
-        data = await read_aloud(tts, clip.spoken, clip.variant, clip.language)
+        data = await synthesise(tts, clip.spoken, clip.variant, clip.language)
         sha = await asyncio.to_thread(self._context.store.put, data, "wav")
         row = CarrierRow(self._carrier_key(clip), sha, "wav", WAV, decode_audio(data, WAV).seconds)
         await self._context.records.save(row)
