@@ -77,7 +77,11 @@ def study(folder: Path, endpoints: Mapping[str, str]) -> Path:
 def _current_names(settings: dict[str, Any]) -> dict[str, Any]:
     for old, new in renamed.SETTINGS.items():
         *parents, last = old.split(".")
-        value = _table(settings, parents).pop(last)
+        table = _table(settings, parents)
+        # A folder that was run again already has the current names.
+        if last not in table:
+            continue
+        value = table.pop(last)
         if new:
             *parents, last = new.split(".")
             _table(settings, parents)[last] = value
