@@ -1,4 +1,4 @@
-"""Runs over cascades of other services: labels in the table and in the report, and a control that truly hears."""
+"""Runs with cascades of other services: labels in table and report, and a control on real audio."""
 
 from __future__ import annotations
 

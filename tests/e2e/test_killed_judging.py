@@ -27,7 +27,7 @@ def rated(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
 
 
 async def test_a_run_killed_while_judging_ends_like_an_undisturbed_one(tmp_path: Path, host_wire: ServeWire) -> None:
-    model, scorer, tts = (Wire(plain, digest=name) for name in ("model", "ear", "voice"))
+    model, scorer, tts = (Wire(plain, digest=name) for name in ("model", "scorer", "tts"))
     judge = Wire(rated, digest="judge", delay_s=0.03, max_concurrent=1)
     places = ({"omni": [await host_wire(model)]}, [await host_wire(scorer)], [await host_wire(tts)])
     tables = {"run": {"conditions": CONDITIONS}, "judge": {"endpoints": [await host_wire(judge)]}}

@@ -18,8 +18,8 @@ ITEMS = [item(place) for place in ("france", "spain", "peru", "chad", "laos")]
 
 async def test_a_run_killed_repeatedly_ends_like_an_undisturbed_one(tmp_path: Path, host_wire: ServeWire) -> None:
     model = Wire(plain, digest="model", delay_s=0.02, max_concurrent=2)
-    scorer = Wire(plain, digest="ear", delay_s=0.03, max_concurrent=1)
-    tts = Wire(plain, digest="voice", delay_s=0.02, max_concurrent=1)
+    scorer = Wire(plain, digest="scorer", delay_s=0.03, max_concurrent=1)
+    tts = Wire(plain, digest="tts", delay_s=0.02, max_concurrent=1)
     places = ({"omni": [await host_wire(model)]}, [await host_wire(scorer)], [await host_wire(tts)])
     calm, killed = (Setting(tmp_path / name, *places, items=ITEMS) for name in ("calm", "killed"))
     undisturbed = await calm.execute()

@@ -13,7 +13,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.journal import AnswerRow, Journal, TranscriptRow
 
 ITEMS = [item(place) for place in ("france", "spain", "peru", "chad", "laos")]
-CALLS = {"model": 30 + 2 * 10 + 30 + 30, "ear": 15 + 15 + 15, "voice": 5}
+CALLS = {"model": 30 + 2 * 10 + 30 + 30, "scorer": 15 + 15 + 15, "tts": 5}
 """Calls of ordinary, two-pass, blank and repeat cells; half of all but the two-pass ones are speech answers."""
 
 
@@ -34,9 +34,9 @@ async def test_a_run_with_controls_killed_repeatedly_ends_like_an_undisturbed_on
     tmp_path: Path, host_wire: ServeWire
 ) -> None:
     model = Wire(by_key, digest="model", delay_s=0.02, max_concurrent=2)
-    scorer = Wire(by_key, digest="ear", delay_s=0.03, max_concurrent=1)
-    tts = Wire(by_key, digest="voice", delay_s=0.02, max_concurrent=1)
-    wires = {"model": model, "ear": scorer, "voice": tts}
+    scorer = Wire(by_key, digest="scorer", delay_s=0.03, max_concurrent=1)
+    tts = Wire(by_key, digest="tts", delay_s=0.02, max_concurrent=1)
+    wires = {"model": model, "scorer": scorer, "tts": tts}
     places = ({"omni": [await host_wire(model)]}, [await host_wire(scorer)], [await host_wire(tts)])
     tables = {"run": {"controls": ["two-pass", "blank", "repeat"]}}
     calm, killed = (Setting(tmp_path / name, *places, items=ITEMS, tables=tables) for name in ("calm", "killed"))
@@ -47,20 +47,20 @@ async def test_a_run_with_controls_killed_repeatedly_ends_like_an_undisturbed_on
 
     config = killed.write()
     kept: set[str] = set()
-    for name, count in (("model", 36), ("model", 60), ("ear", 30), ("model", 90)):
-        seen = {each: len(wire.asked) for each, wire in wires.items()}
+    for name, count in (("model", 36), ("model", 60), ("scorer", 30), ("model", 90)):
+        before = {each: len(wire.asked) for each, wire in wires.items()}
         run = await Orchestrator.start("run", "--config", config, folder=killed.root)
         await wires[name].until_asked(before[name] + count)
         await run.kill()
-        assert not asked_since(wires, seen) & kept, "requested again although its answer was journalled"
+        assert not asked_since(wires, before) & kept, "requested again although its answer was journalled"
         now = answered(killed)
         assert kept <= now
         kept = now
-    assert 60 < len(kept) < CALLS["model"] + CALLS["ear"]
-    seen = {each: len(wire.asked) for each, wire in wires.items()}
+    assert 60 < len(kept) < CALLS["model"] + CALLS["scorer"]
+    before = {each: len(wire.asked) for each, wire in wires.items()}
     last = await orchestrate("run", "--config", config, folder=killed.root)
     assert last.code == 0, last.err
-    assert not asked_since(wires, seen) & kept, "requested again although its answer was journalled"
+    assert not asked_since(wires, before) & kept, "requested again although its answer was journalled"
     assert "control two-pass: 10 of 10 cells answered" in last.out
     assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(undisturbed))
     assert without_times(pl.read_parquet(killed.folder.controls)).equals(without_times(undisturbed_controls))

@@ -71,7 +71,7 @@ def test_the_calibration_of_0_1_0_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("golden", GOLDENS)
 def test_analyse_gives_the_tables_of_0_1_0(golden: str, tmp_path: Path) -> None:
     folder = unpack(golden, tmp_path)
-    # `analyse` draws with a seed of its own and sees the table alone: these tables are not those of summary.json.
+    # `analyse` has its own bootstrap seed and only the table, so these tables differ from those of summary.json.
     kept = json.loads((EXPECTED / golden / "analyse.json").read_text(encoding="utf-8"))
     summary = summary_of(golden, folder)
     # The note on a calibration is one of the run's; a table that is analysed by itself has none.

@@ -99,7 +99,7 @@ async def test_a_blank_carrier_is_empty_and_has_the_size_and_length_of_the_origi
 
 async def test_the_second_pass_answers_the_models_own_transcript(tmp_path: Path, host: Serve) -> None:
     def own_words(turn: Turn) -> None:
-        how = "told" if isinstance(turn.request.carrier, AudioClip) else "shown"
+        how = "spoken" if isinstance(turn.request.carrier, AudioClip) else "shown"
         say(turn, f"I was {how} {identity(turn.request)}" if is_first_pass(turn.request) else "Paris")
 
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], asr_prompt=ASR_PROMPT)
@@ -117,7 +117,7 @@ async def test_the_second_pass_answers_the_models_own_transcript(tmp_path: Path,
         assert second.output == "text"
         assert second.parts[1:] == (("Answer with one word.",) if row["item_id"] == "spain" else ())
         assert second.decoding.max_new_tokens == 4
-    assert all(text.startswith("I was told") for text in table.filter(condition="s2t")["first_pass"])
+    assert all(text.startswith("I was spoken") for text in table.filter(condition="s2t")["first_pass"])
     assert all(text.startswith("I was shown") for text in table.filter(condition="i2t")["first_pass"])
     direct = results.filter(pl.col("condition").is_in(["s2t", "i2t"]))
     assert set(table["input_media"]) == set(direct["input_media"])
@@ -178,13 +178,13 @@ async def test_adding_controls_to_a_run_generates_only_the_control_cells(tmp_pat
 async def test_a_failed_pass_fails_its_cell_and_is_retried(
     tmp_path: Path, host: Serve, pass_: str, asked_again: int
 ) -> None:
-    sick = True
+    failing = True
 
     def fails_in_one_pass(turn: Turn) -> None:
         first = is_first_pass(turn.request)
         fails = first if pass_ == "first" else str(turn.request.carrier).startswith("asked ")
-        if sick and fails:
-            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
+        if failing and fails:
+            turn.fail(ContractError(Reason.MODEL_ERROR, "no answer"))
         else:
             paris(turn)
 
@@ -195,9 +195,9 @@ async def test_a_failed_pass_fails_its_cell_and_is_retried(
     assert outcomes(results) == {"answered": 3}
     table = setting.control_table()
     assert outcomes(table) == {"failed": 3}
-    assert set(table["error_message"]) == {"the model is sick"}
+    assert set(table["error_message"]) == {"no answer"}
     assert table["first_pass"].null_count() == (3 if pass_ == "first" else 0)
-    sick, before = False, len(model.asked)
+    failing, before = False, len(model.asked)
     await setting.execute()
     assert outcomes(setting.control_table()) == {"answered": 3}
     assert len(model.asked) - before == 3 * asked_again

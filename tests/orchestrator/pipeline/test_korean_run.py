@@ -38,11 +38,11 @@ def politely(turn: Turn) -> None:
 
 @needs_hangul
 async def test_korean_questions_work_in_text_image_and_speech(tmp_path: Path, host: Serve) -> None:
-    model, ear = Double(politely), Double(lambda turn: say(turn, "서울"), languages=("ko", "en"))
+    model, scorer = Double(politely), Double(lambda turn: say(turn, "서울"), languages=("ko", "en"))
     setting = Setting(
         tmp_path,
         {"omni": [await host(model)]},
-        [await host(ear)],
+        [await host(scorer)],
         [await host(EspeakAdapter({}))],
         tables={"items": {"builtin": "ko", "limit": 6}},
     )
@@ -58,7 +58,7 @@ async def test_korean_questions_work_in_text_image_and_speech(tmp_path: Path, ho
     assert typed["score"].to_list() == [1.0] * 6
     assert not any("wrong_language" in flags for flags in typed["flags"])
     assert set(table.filter(input="image")["font"]) == {HANGUL}
-    assert {request.language for request in ear.asked} == {"ko"}
+    assert {request.language for request in scorer.asked} == {"ko"}
     drawn = [request.carrier for request in model.asked if isinstance(request.carrier, Image.Image)]
     assert len({image.tobytes() for image in drawn}) == 6
 
@@ -77,11 +77,11 @@ async def test_a_hangul_font_can_be_set_on_the_command_line(tmp_path: Path, host
 
 
 async def test_a_voice_or_model_of_another_language_is_noted(tmp_path: Path, host: Serve) -> None:
-    voice = Double(voices=(Voice("ann", "en-US"), Voice("bora", "ko")))
+    tts = Double(voices=(Voice("ann", "en-US"), Voice("bora", "ko")))
     setting = Setting(
         tmp_path,
         {"omni": [await host(Double(politely, languages=("en", "de")))]},
-        tts=[await host(voice)],
+        tts=[await host(tts)],
         items=[
             {
                 "id": "k",

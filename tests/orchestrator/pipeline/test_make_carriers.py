@@ -19,16 +19,16 @@ from omnigap.media.audio import Samples
 async def test_the_carrier_has_only_the_question_and_the_instruction_is_always_text(
     tmp_path: Path, host: Serve
 ) -> None:
-    setting, model, _, voice = await served_trio(host, tmp_path, items=[item("spain", instruction="Use one word.")])
+    setting, model, _, tts = await served_trio(host, tmp_path, items=[item("spain", instruction="Use one word.")])
     await setting.execute()
-    (read_aloud,) = voice.asked
-    assert read_aloud.texts == ("What is the capital of spain?",)
+    (synthesised,) = tts.asked
+    assert synthesised.texts == ("What is the capital of spain?",)
     for request in model.asked:
         carrier, instruction = request.parts
         assert instruction == "Use one word."
         assert not isinstance(carrier, str) or carrier == "What is the capital of spain?"
         if isinstance(carrier, AudioClip):
-            assert np.array_equal(carrier.samples, _on_the_wire(spoken(identity(read_aloud), read_aloud)))
+            assert np.array_equal(carrier.samples, _on_the_wire(spoken(identity(synthesised), synthesised)))
 
 
 async def test_replicates_cycle_through_voices_and_fonts(tmp_path: Path, host: Serve) -> None:
@@ -36,9 +36,9 @@ async def test_replicates_cycle_through_voices_and_fonts(tmp_path: Path, host: S
         "run": {"replicates": 3, "seed": 5},
         "carriers": {"speech": {"voices": ["ann", "bob"]}, "image": {"font": ["DejaVu Sans", "DejaVu Serif"]}},
     }
-    setting, model, _, voice = await served_trio(host, tmp_path, items=[item("peru")], tables=tables)
+    setting, model, _, tts = await served_trio(host, tmp_path, items=[item("peru")], tables=tables)
     table = await setting.execute()
-    assert [request.voice for request in voice.asked] == ["ann", "bob"]
+    assert [request.voice for request in tts.asked] == ["ann", "bob"]
     spoken_by = table.filter(pl.col("condition") == "s2t").sort("replicate")["voice"]
     assert spoken_by.to_list() == ["ann", "bob", "ann"]
     drawn_in = table.filter(pl.col("condition") == "i2t").sort("replicate")["font"]
@@ -47,10 +47,10 @@ async def test_replicates_cycle_through_voices_and_fonts(tmp_path: Path, host: S
     asked = {(r.decoding.seed, _bytes(r.carrier)) for r in model.asked if isinstance(r.carrier, Image.Image)}
     first, second, third = (next(data for seed, data in asked if seed == 5 + n) for n in range(3))
     assert first == third != second
-    heard = {r.decoding.seed: r.carrier.samples for r in model.asked if isinstance(r.carrier, AudioClip)}
-    readings = {request.voice: _on_the_wire(spoken(identity(request), request)) for request in voice.asked}
+    received = {r.decoding.seed: r.carrier.samples for r in model.asked if isinstance(r.carrier, AudioClip)}
+    recordings = {request.voice: _on_the_wire(spoken(identity(request), request)) for request in tts.asked}
     for replicate, name in enumerate(["ann", "bob", "ann"]):
-        assert np.array_equal(heard[5 + replicate], readings[name])
+        assert np.array_equal(received[5 + replicate], recordings[name])
     media = table.filter(pl.col("condition") == "s2s").sort("replicate")["input_media"]
     assert media[0] == media[2]
 
@@ -60,13 +60,13 @@ async def test_replicates_cover_all_combinations_of_variants(tmp_path: Path, hos
     speech = {"voices": ["ann", "bob"], "words_per_minute": [120, 240]}
     tables = {"run": {"replicates": 8}, "carriers": {"speech": speech, "image": image}}
     own = item("own", carriers={"image": {"bytes": base64.b64encode(encode_png(Image.new("RGB", (9, 9)))).decode()}})
-    setting, _, _, voice = await served_trio(host, tmp_path, items=[item("peru"), own], tables=tables)
+    setting, _, _, tts = await served_trio(host, tmp_path, items=[item("peru"), own], tables=tables)
     table = await setting.execute(conditions=["s2t", "i2t"])
     spoken_in = table.filter(item_id="peru", condition="s2t").sort("replicate")
     pairs = [(name, rate) for rate in (120.0, 240.0) for name in ("ann", "bob")]
     assert spoken_in.select("voice", "words_per_minute").rows() == 2 * pairs
     assert spoken_in["input_media"].n_unique() == 4
-    assert {(r.voice, r.words_per_minute) for r in voice.asked if "peru" in r.texts[0]} == set(pairs)
+    assert {(r.voice, r.words_per_minute) for r in tts.asked if "peru" in r.texts[0]} == set(pairs)
     drawn = table.filter(item_id="peru", condition="i2t")
     assert drawn.select("font", "font_size", "colour").is_unique().all()
     assert drawn["input_media"].n_unique() == 8
@@ -88,10 +88,10 @@ async def test_own_carriers_of_items_can_be_files_or_bytes(tmp_path: Path, host:
         ),
         item("bytes", carriers={"speech": inline}),
     ]
-    setting, model, _, voice = await served_trio(host, tmp_path, items=items)
+    setting, model, _, tts = await served_trio(host, tmp_path, items=items)
     table = await setting.execute()
     assert outcomes(table) == {"answered": 12}
-    assert voice.asked == []
+    assert tts.asked == []
     sounds = [request.carrier.samples for request in model.asked if isinstance(request.carrier, AudioClip)]
     for seed in ("recording", "inline"):
         assert sum(np.array_equal(samples, _on_the_wire(sound(seed))) for samples in sounds) == 2

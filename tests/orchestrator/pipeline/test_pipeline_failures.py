@@ -85,10 +85,10 @@ async def test_an_empty_transcript_is_not_a_failure(tmp_path: Path, host: Serve)
 
 
 async def test_a_failed_transcription_is_retried_without_calling_the_model(tmp_path: Path, host: Serve) -> None:
-    sick = True
+    failing = True
 
     def transcribe(turn: Turn) -> None:
-        if sick:
+        if failing:
             turn.fail(ContractError(Reason.OUT_OF_MEMORY, "the clip does not fit"))
         else:
             paris(turn)
@@ -102,7 +102,7 @@ async def test_a_failed_transcription_is_retried_without_calling_the_model(tmp_p
     failed = table.filter(outcome="failed")
     assert set(failed["error_reason"]) == {"OUT_OF_MEMORY"}
     assert set(failed["own_text"]) == {"Paris"}
-    sick = False
+    failing = False
     assert outcomes(await setting.execute()) == {"answered": 6}
     assert len(model.asked) == 6
 

@@ -14,7 +14,7 @@ from omnigap_services.adapter import Turn
 
 
 async def test_every_planned_cell_is_one_row_of_the_schema(tmp_path: Path, host: Serve) -> None:
-    setting, model, ear, voice = await served_trio(host, tmp_path)
+    setting, model, scorer, tts = await served_trio(host, tmp_path)
     table = await setting.execute()
     assert table.schema == RESULTS_SCHEMA
     cells = table.select("model", "item_id", "condition", "replicate")
@@ -22,7 +22,7 @@ async def test_every_planned_cell_is_one_row_of_the_schema(tmp_path: Path, host:
     assert cells.height == 3 * 6
     assert outcomes(table) == {"answered": 18}
     assert (table["score"] == 1).all()
-    assert (len(model.asked), len(ear.asked), len(voice.asked)) == (18, 9, 3)
+    assert (len(model.asked), len(scorer.asked), len(tts.asked)) == (18, 9, 3)
     speech = table.filter(pl.col("output") == "speech")
     assert (speech["transcript"] == "Paris").all()
     assert (speech["audio_seconds"] == 0.2).all()
@@ -35,10 +35,10 @@ async def test_answers_agree_after_normalisation(tmp_path: Path, host: Serve) ->
     def three(turn: Turn) -> None:
         say(turn, "3")
 
-    model, ear, voice = Double(three), Double(lambda turn: say(turn, "Three.")), Double()
-    places = {"models": {"omni": [await host(model)]}, "scorer": [await host(ear)], "tts": [await host(voice)]}
+    model, scorer, tts = Double(three), Double(lambda turn: say(turn, "Three.")), Double()
+    services = {"models": {"omni": [await host(model)]}, "scorer": [await host(scorer)], "tts": [await host(tts)]}
     dots = [item(name, answers=["3"], answer_type="number") for name in ("dots", "stars")]
-    setting = Setting(tmp_path, items=dots, **places)  # type: ignore[arg-type]
+    setting = Setting(tmp_path, items=dots, **services)  # type: ignore[arg-type]
     table = await setting.execute()
     assert set(table["answer_used"]) == {"3", "Three."}
     assert set(table["normalised_answer"]) == {"3"}

@@ -160,11 +160,11 @@ async def test_cells_are_generated_again_when_an_input_of_their_key_changes(
 
 
 async def test_failures_are_never_cached(tmp_path: Path, host: Serve) -> None:
-    sick = True
+    failing = True
 
     def fails_at_first(turn: Turn) -> None:
-        if sick:
-            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
+        if failing:
+            turn.fail(ContractError(Reason.MODEL_ERROR, "no answer"))
         else:
             paris(turn)
 
@@ -174,13 +174,13 @@ async def test_failures_are_never_cached(tmp_path: Path, host: Serve) -> None:
     table = await setting.execute()
     assert outcomes(table) == {"failed": 3}
     assert table["error_reason"].to_list() == ["MODEL_ERROR"] * 3
-    sick = False
+    failing = False
     assert outcomes(await setting.execute()) == {"answered": 3}
 
 
 async def test_a_failure_is_reported_until_its_cell_is_retried(tmp_path: Path, host: Serve) -> None:
     def fail(turn: Turn) -> None:
-        turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
+        turn.fail(ContractError(Reason.MODEL_ERROR, "no answer"))
 
     tables = {"run": {"conditions": ["t2t", "i2t"]}}
     setting = Setting(tmp_path, {"omni": [await host(Double(fail))]}, tables=tables)

@@ -66,7 +66,7 @@ def texts(answers: list[Answer | BaseException]) -> list[str]:
     return [answer.own_text if isinstance(answer, Answer) else repr(answer) for answer in answers]
 
 
-def raising(reason: Reason, message: str = "told to") -> ContractError:
+def raising(reason: Reason, message: str = "requested by the test") -> ContractError:
     return ContractError(reason, message)
 
 
@@ -160,10 +160,10 @@ async def test_a_failed_call_is_retried_on_another_replica(host_wire: ServeWire,
 async def test_a_failing_replica_is_ejected_and_comes_back(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
-    sick = True
+    is_failing = True
 
     def fails_at_first(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
-        if sick:
+        if is_failing:
             raise raising(Reason.OUT_OF_MEMORY)
         yield from echo(request)
 
@@ -175,7 +175,7 @@ async def test_a_failing_replica_is_ejected_and_comes_back(
         if notes:
             break
     assert notes[0].startswith(f"{failing.address} failed 5 cells in a row")
-    sick = False
+    is_failing = False
     asked = len(failing.asked)
     async with asyncio.timeout(PATIENCE_S):
         while len(failing.asked) == asked:

@@ -31,7 +31,7 @@ def no_compose(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(COMPOSE_PORTS, name, (role, 1))
 
 
-def told(*arguments: str | Path, code: int = 0) -> Any:
+def json_of(*arguments: str | Path, code: int = 0) -> Any:
     result = CliRunner().invoke(main, [*map(str, arguments), "--json"], env={"COLUMNS": "200"})
     assert result.exit_code == code, result.output
     return json.loads(result.stdout)
@@ -61,7 +61,7 @@ def test_failed_checks_end_with_exit_code_1(tmp_path: Path, no_compose: None) ->
     setting = Setting(tmp_path, items=[*ITEMS, {"id": "broken"}])
     config = setting.write()
     (tmp_path / "runs").write_text("in the way")
-    findings = {each["check"]: each for each in told("doctor", "--config", config, code=1)}
+    findings = {each["check"]: each for each in json_of("doctor", "--config", config, code=1)}
     assert (findings["items"]["status"], findings["run folder"]["status"]) == ("failed", "failed")
     assert "line 3" in findings["items"]["message"]
     assert "--run-dir" in findings["run folder"]["message"]
@@ -72,11 +72,11 @@ def test_a_judge_without_a_service_fails(tmp_path: Path, no_compose: None) -> No
     setting = Setting(
         tmp_path, items=[item("essay", answer_type="open", metric="judge", answers=[])], tables={"judge": {}}
     )
-    findings = {each["check"]: each for each in told("doctor", "--config", setting.write(), code=1)}
+    findings = {each["check"]: each for each in json_of("doctor", "--config", setting.write(), code=1)}
     assert findings["judge"]["status"] == "failed"
     assert "[judge]" in findings["judge"]["message"]
     setting.tables = {"judge": {}, "fleet": {"services": {"critic": {"service": "openai", "role": "judge"}}}}
-    findings = {each["check"]: each for each in told("doctor", "--config", setting.write())}
+    findings = {each["check"]: each for each in json_of("doctor", "--config", setting.write())}
     assert findings["judge"]["status"] == "ok"
     assert findings["embedded services"]["message"].startswith("critic, espeak, asr, cascade:")
 
@@ -117,7 +117,7 @@ def test_a_run_in_use_is_a_failed_finding(tmp_path: Path, no_compose: None) -> N
     setting.folder.make()
     setting.folder.journal.touch()
     with setting.folder.locked():
-        found = told("doctor", "--config", config, code=1)
+        found = json_of("doctor", "--config", config, code=1)
     assert [each["status"] for each in found if each["check"] == "run folder"] == ["failed"]
     assert str(os.getpid()) in found[-1]["message"]
 
@@ -127,7 +127,7 @@ def test_doctor_creates_no_lock_file(tmp_path: Path, no_compose: None) -> None:
     config = setting.write()
     setting.folder.make()
     setting.folder.journal.touch()
-    told("doctor", "--config", config)
+    json_of("doctor", "--config", config)
     assert not setting.folder.lock.exists()
 
 
@@ -138,7 +138,7 @@ def test_a_lock_that_cannot_be_opened_is_a_failed_finding(tmp_path: Path, no_com
     setting.folder.journal.touch()
     # Opening a folder as a file fails even for root, which ignores permissions.
     setting.folder.lock.mkdir()
-    found = told("doctor", "--config", config, code=1)
+    found = json_of("doctor", "--config", config, code=1)
     assert "--run-dir" in found[-1]["message"]
 
 
