@@ -48,19 +48,19 @@ async def test_a_run_with_controls_killed_repeatedly_ends_like_an_undisturbed_on
     config = killed.write()
     kept: set[str] = set()
     for name, count in (("model", 36), ("model", 60), ("scorer", 30), ("model", 90)):
-        before = {each: len(wire.asked) for each, wire in wires.items()}
+        at_start = {each: len(wire.asked) for each, wire in wires.items()}
         run = await Orchestrator.start("run", "--config", config, folder=killed.root)
         await wires[name].until_asked(before[name] + count)
         await run.kill()
-        assert not asked_since(wires, before) & kept, "requested again although its answer was journalled"
+        assert not asked_since(wires, at_start) & kept, "requested again although its answer was journalled"
         now = answered(killed)
         assert kept <= now
         kept = now
     assert 60 < len(kept) < CALLS["model"] + CALLS["scorer"]
-    before = {each: len(wire.asked) for each, wire in wires.items()}
+    at_start = {each: len(wire.asked) for each, wire in wires.items()}
     last = await orchestrate("run", "--config", config, folder=killed.root)
     assert last.code == 0, last.err
-    assert not asked_since(wires, before) & kept, "requested again although its answer was journalled"
+    assert not asked_since(wires, at_start) & kept, "requested again although its answer was journalled"
     assert "control two-pass: 10 of 10 cells answered" in last.out
     assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(undisturbed))
     assert without_times(pl.read_parquet(killed.folder.controls)).equals(without_times(undisturbed_controls))
