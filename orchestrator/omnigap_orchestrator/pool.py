@@ -152,6 +152,7 @@ class Pool:
         return sum(replica.limit for replica in self._replicas)
 
     async def close(self) -> None:
+        # Probes first: they use the endpoints.
         for task in self._probes:
             task.cancel()
         await asyncio.gather(*self._probes, return_exceptions=True)
@@ -194,6 +195,7 @@ class Pool:
             if history.full > self._policy.max_full:
                 raise CallFailed(error, address, history.tries) from error
         elif error.reason is Reason.DIGEST_MISMATCH:
+            # Another digest is another model, whose answers must not be stored under the planned one.
             self._remove(replica, error)
         elif error.reason in RETRYABLE:
             history.failures += 1
@@ -204,15 +206,15 @@ class Pool:
             if history.failures >= self._policy.max_attempts:
                 raise CallFailed(error, address, history.tries) from error
         else:
+            # Plus one: no counter has this attempt.
             raise CallFailed(error, address, history.tries + 1) from error
 
     def _count_consecutive_failure(self, replica: Replica) -> None:
         """Counts a failure of a cell on a replica, and ejects the replica if others succeed."""
         replica.consecutive_failures += 1
         # If every replica fails, the requests or the model are at fault, and ejecting replicas would not help.
-        others_succeed = any(
-            other.up and other.consecutive_failures == 0 for other in self._replicas if other is not replica
-        )
+        others = (other for other in self._replicas if other is not replica)
+        others_succeed = any(other.up and other.consecutive_failures == 0 for other in others)
         if replica.up and replica.consecutive_failures >= MAX_CONSECUTIVE_FAILURES and others_succeed:
             replica.ejections += 1
             failed = f"{replica.endpoint.address} failed {replica.consecutive_failures} cells in a row"
@@ -238,7 +240,7 @@ class Pool:
         self._start_probe(replica)
 
     def probe_absent(self) -> None:
-        """Starts probing the replicas that were unavailable at connect; they join when they are healthy."""
+        """Probes the replicas that were unavailable at connect; they join when they are healthy."""
         for replica in self._replicas:
             if not replica.up:
                 self._start_probe(replica)
@@ -253,10 +255,9 @@ class Pool:
         tries = 0
         while True:
             interval_s = min(MAX_PROBE_S, FIRST_PROBE_S * 1.5**tries)
-            ejection_s = (
-                min(MAX_EJECTION_S, FIRST_PROBE_S * 2.0 ** min(replica.ejections, 16)) if replica.ejections else 0.0
-            )
-            await asyncio.sleep(max(interval_s, ejection_s))
+            # A replica that says that it is healthy and fails its calls stays out for longer each time.
+            ejection_s = FIRST_PROBE_S * 2.0 ** min(replica.ejections, 16) if replica.ejections else 0.0
+            await asyncio.sleep(max(interval_s, min(MAX_EJECTION_S, ejection_s)))
             tries += 1
             if await replica.endpoint.serving(timeout_s=3.0):
                 break
@@ -270,6 +271,7 @@ class Pool:
         """A slot of the least loaded replica; an idle replica of its own for a call during which one was lost."""
         exclusive = history.lost > 0
         replica = await self._wait_for_replica(exclusive, history.avoid)
+        # No other task runs between choosing and counting, since nothing in between suspends.
         replica.in_flight += 1
         replica.exclusive = exclusive
         try:
@@ -309,9 +311,9 @@ class Pool:
         """The replica with the fewest calls in flight; one that failed this call only if no other has room."""
         if self._gave_up:
             return None
-        roomy = [replica for replica in self._replicas if replica.has_room(exclusive)]
-        fresh = [replica for replica in roomy if replica.endpoint.address not in avoid]
-        return min(fresh or roomy, key=lambda replica: replica.in_flight, default=None)
+        available = [replica for replica in self._replicas if replica.has_room(exclusive)]
+        untried = [replica for replica in available if replica.endpoint.address not in avoid]
+        return min(untried or available, key=lambda replica: replica.in_flight, default=None)
 
 
 class ServiceError(OmnigapError):

@@ -99,7 +99,7 @@ async def run(config: Config, items: Sequence[Item], folder: RunFolder, scope: R
         ItemError, CarrierError: a carrier can't be made.
         JournalError: the disk is full; nothing that was acknowledged is lost.
     """
-    # Scope and preflight first: a typing error or a missing font is reported before any service starts.
+    # Scope and preflight first: a typo or a missing font is reported before any service starts.
     scope.check(planned_models(config))
     config = run_preflight(config, items, scope.preflight, folder.root, observer.note)
     async with open_run(folder, observer) as context:
@@ -174,6 +174,7 @@ async def _run_with_fleet(context: RunContext, config: Config, items: Sequence[I
         cells = await process_cells(context, config, items, scope, endpoints)
     # Scores are posted without waiting; they must be on disk before the journal says that all are there.
     await context.records.flush()
+    # A partial scope leaves scores of older rules in place, so `report` has to check for them.
     if scope.scores_everything:
         journal.set_meta(SCORED_BY, scoring_version())
     journal.set_meta("finished", now())
@@ -195,9 +196,11 @@ async def process_cells(
     named = tuple(ModelConfig(name=name) for name in endpoints.models)
     config = config.model_copy(update={"models": config.models or named})
     plan = make_plan(items, specs, config.run.replicates, config.run.controls)
+    # Again, since the models of the fleet are known only now.
     scope.check([spec.name for spec in specs])
     services = await connect_services(context, config, plan, scope, endpoints)
     cards = [ServiceCard(role, name, service.card) for role, name, service in connected_services(services)]
+    # The second half of the preflight: languages and voices are known only from the cards.
     enforce(check_services(config, items, cards), observer.note)
     cells = await prepare(context, config, plan, scope, services)
     todo = open_cells(context, cells, scope, services.models)
@@ -211,6 +214,7 @@ async def process_cells(
 
 async def _fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> Fleet:
     if scope.stages == (Stage.SCORE,):
+        # The plan still needs the names of the models, but no service is worth starting.
         return StaticFleet(Endpoints(dict.fromkeys(planned_models(config), ()), (), ()), "none needed for scoring")
     services = services_of(config) if config.fleet.services else ()
     kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s

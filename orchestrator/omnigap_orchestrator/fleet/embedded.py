@@ -85,12 +85,13 @@ class Child:
 
     async def _spawn(self) -> Process:
         command = [sys.executable, "-m", "omnigap_services.serve", self._service, "--host", "127.0.0.1"]
+        # Port 0 at first: the child chooses a free one. A restart takes the same port, which is in the endpoints.
         command += ["--port", str(self._port), "--config", str(self._options_file), "--exit-with-parent"]
         command += ["--parent-pid", str(os.getpid()), "--drain-seconds", str(DRAIN_S)]
         # One thread per child: several children on one machine would otherwise each take all cores.
         environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-        # A process group of its own: Ctrl-C in the terminal then reaches only the orchestrator, which stops the others
-        # in order. `--exit-with-parent` ends the child if the orchestrator is killed.
+        # A process group of its own: Ctrl-C in the terminal then reaches only the orchestrator, which stops the child
+        # when its calls are done. `--exit-with-parent` ends the child if the orchestrator is killed.
         process = await asyncio.create_subprocess_exec(
             *command, stdout=PIPE, stderr=PIPE, env=environment, process_group=0
         )
@@ -108,6 +109,7 @@ class Child:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended.cancel()
+        # The port goes first: a child that served and then died is left to the watcher, which restarts it.
         if port.done():
             return port.result()
         await self._clean_up(process)

@@ -200,6 +200,7 @@ def save_plan(folder: RunFolder, journal: Journal, cells: PlannedCells, store: M
         path.write_text(cells.config.model_dump_json(indent=2), encoding="utf-8")
     models = [[spec.name, [condition.name for condition in spec.conditions]] for spec in plan.models]
     controls = [[control.value for control in plan.controls]] if plan.controls else []
+    # Over the items as written, which is what the next command reads back.
     now = digest_of([folder.items.read_text(encoding="utf-8"), models, plan.replicates, *controls])
     before, count_before, count = journal.meta("plan"), journal.meta("cells"), _count(plan)
     if before is not None and before != now:

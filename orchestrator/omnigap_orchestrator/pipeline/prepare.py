@@ -97,6 +97,7 @@ async def prepare(
     cells = PlannedCells(config, plan, finder.set, cards, rubrics)
     if why := changed_services(cells, scope, services, context.store, context.records, rubrics):
         context.observer.note(why)
+    # Rubrics and plan are stored before the first answer: a killed run can then be read and resumed.
     save_rubrics(context.journal, rubrics)
     for note in save_plan(context.folder, context.journal, cells, context.store):
         context.observer.note(note)
@@ -198,6 +199,7 @@ def changed_services(
     untranscribed: set[Cell] = set()
     unjudged: set[Cell] = set()
     covered: set[Cell] = set()
+    # Latest first: each change is reported with the digest that was seen last before it.
     for digests in reversed(json.loads(records.journal.meta(SEEN_META) or "[]")):
         earlier_cards = Cards.from_digests(digests)
         differences = dict(_differences(earlier_cards, cells.cards))
