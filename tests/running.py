@@ -1,4 +1,4 @@
-"""Runs of these tests: a few items, served fakes, the run in this process or as a child."""
+"""Runs for tests: a few items, served doubles, and the command in this process or as a child process."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from typing import Any
 import polars as pl
 import psutil
 import tomli_w
-from served_doubles import PATIENCE_S
+from served_doubles import PATIENCE_S, Double, Serve, say
 
 from omnigap_orchestrator.config import Config, load_config
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.pipeline.context import Observer, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pipeline.prepare import stored_run
+from omnigap_orchestrator.pipeline.prepare import load_run
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, endpoints_of
-from omnigap_orchestrator.run import ask, run
+from omnigap_orchestrator.run import process_cells, run
 
 Row = dict[str, Any]
 
 COMMAND = ("-m", "omnigap_orchestrator.cli.main")
 
 TIMES = ("latency_s", "queue_s", "compute_s", "ttft_s", "audio_ttfp_s")
-"""The columns that no two runs have alike."""
+"""The columns that differ between any two runs."""
 
 
 def item(name: str, **fields: object) -> Row:
@@ -53,11 +53,12 @@ THREE = (item("france"), item("spain", instruction="Answer with one word."), ite
 
 @dataclass
 class Setting:
-    """A run's folder, its items and its endpoints.
+    """The folder, items and endpoints of a run.
 
     Attributes:
-        tables: of the configuration, beside those that the other fields give.
-        conditions: of a model that is not asked in all of the run's.
+        tables: further tables of the configuration.
+        model: further keys of each `[[models]]` table.
+        conditions: model -> its conditions, if they differ from those of the run.
     """
 
     root: Path
@@ -78,7 +79,7 @@ class Setting:
         return RunFolder(self.root / "runs" / "test")
 
     def write(self) -> Path:
-        """The configuration as a file, beside its items."""
+        """Writes configuration and items; returns the path of the configuration."""
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in self.items))
         tables = {name: dict(table) for name, table in self.tables.items()}
@@ -103,32 +104,40 @@ class Setting:
     async def execute(
         self, *, models: Sequence[str] = (), conditions: Sequence[str] = (), stages: Sequence[str] = ()
     ) -> pl.DataFrame:
-        """One call of `run` in this process, without its report; gives the results table as the folder tells it."""
+        """Runs in this process, without fleet and report; returns the results table read from the folder."""
         config = self.config()
         observer = Silent()
         self.notes = observer.notes
-        every = ("generate", "transcribe", "score")
-        scope = RunScope.parse(models, conditions, stages or every)
+        default = ("generate", "transcribe", "score")
+        scope = RunScope.parse(models, conditions, stages or default)
         endpoints = endpoints_of(config)
         assert endpoints is not None
         async with open_run(self.folder, observer) as context:
-            await ask(context, config, self.load_items(), scope, endpoints)
+            await process_cells(context, config, self.load_items(), scope, endpoints)
         return self.table()
 
     async def drive(self, *, stages: Sequence[str] = ("generate", "transcribe", "score")) -> dict[str, Any]:
-        """One call of `run` in this process, its fleet and its files included; gives what summary.json holds."""
+        """Runs in this process, with fleet and output files; returns the content of summary.json."""
         scope = RunScope.parse((), (), stages)
         return (await run(self.config(), self.load_items(), self.folder, scope, Silent())).to_json()
 
     def table(self) -> pl.DataFrame:
-        """The results table from the folder alone."""
+        """The results table, read from the folder."""
         with stored_table(self.folder) as table:
             return table.frame()
 
     def control_table(self) -> pl.DataFrame:
-        """The table of control cells from the folder alone."""
+        """The table of control cells, read from the folder."""
         with stored_table(self.folder) as table:
             return table.control_frame()
+
+
+async def served_trio(host: Serve, root: Path, **fields: object) -> tuple[Setting, Double, Double, Double]:
+    """A served model that answers Paris, an ASR scorer that transcribes Paris, and a TTS service; three items."""
+    model, scorer = (Double(lambda turn: say(turn, "Paris")) for _ in range(2))
+    tts = Double()
+    services = {"models": {"omni": [await host(model)]}, "scorer": [await host(scorer)], "tts": [await host(tts)]}
+    return Setting(root, **{**services, **fields}), model, scorer, tts  # type: ignore[arg-type]
 
 
 class Silent(Observer):
@@ -143,19 +152,19 @@ class Silent(Observer):
 
 @contextmanager
 def stored_table(folder: RunFolder) -> Iterator[ResultsTable]:
-    """The results of a run's folder, without any service."""
-    with stored_run(folder) as (cells, records):
+    """The results of a stored run."""
+    with load_run(folder) as (cells, records):
         yield ResultsTable(folder.name, cells, records)
 
 
 def without_times(results: pl.DataFrame) -> pl.DataFrame:
-    """A table in an order of its own, without what no two runs have alike."""
+    """A sorted table without the columns that differ between runs."""
     keys = [name for name in ("model", "item_id", "control", "condition", "replicate") if name in results.columns]
     return results.drop(TIMES).sort(keys)
 
 
 def outcomes(results: pl.DataFrame, **where: object) -> dict[str, int]:
-    """How many cells came to which outcome."""
+    """Number of cells by outcome."""
     for column, value in where.items():
         results = results.filter(pl.col(column) == value)
     return dict(results.group_by("outcome").len().iter_rows())
@@ -163,7 +172,7 @@ def outcomes(results: pl.DataFrame, **where: object) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -209,15 +218,15 @@ class Orchestrator:
 
 
 async def orchestrate(*arguments: str | Path, folder: Path, patience_s: float = PATIENCE_S, **how: Any) -> Ended:
-    """Runs a command to its end; `how` as `Orchestrator.start` takes it."""
+    """Runs a command to its end; `how` is passed to `Orchestrator.start`."""
     return await (await Orchestrator.start(*arguments, folder=folder, **how)).end(patience_s)
 
 
 async def until(condition: Any, what: str) -> None:
-    """Waits for something that a foreign process does, and that tells nobody."""
+    """Polls for something that another process does."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        raise AssertionError(f"never came to pass: {what}") from None
+        raise AssertionError(f"did not happen in time: {what}") from None

@@ -1,4 +1,8 @@
-"""A service and the pool of its replicas: the least busy first, sick ones out until healthy, suspects asked alone."""
+"""A service and the pool of its replicas: least-loaded balancing, retries, and ejection of unhealthy replicas.
+
+The pool has to tell a bad request from a bad replica: a request that fails on several replicas fails its cell; a
+replica on which many requests fail is ejected until its health service says SERVING.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,12 @@ from omnigap.errors import ContractError, OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Reason, Support
 
-# The replica is gone, going, or not there yet: it is taken out until its health service says SERVING again.
-REPLICA_GONE = frozenset({Reason.TRANSPORT, Reason.DRAINING, Reason.NOT_READY})
-# The replica is well but has no room: wait, and it costs the cell no attempt.
+# The replica is not there, stopping or still loading: it is ejected until its health service says SERVING.
+REPLICA_UNAVAILABLE = frozenset({Reason.TRANSPORT, Reason.DRAINING, Reason.NOT_READY})
+# The replica is healthy and full: the call waits, and this does not count as an attempt of the cell.
 REPLICA_FULL = frozenset({Reason.BUSY, Reason.RATE_LIMITED})
-# Another attempt, on another replica where there is one, may go well.
-WORTH_ANOTHER_TRY = frozenset(
+# Another attempt, on another replica if there is one, may succeed. All other reasons fail the cell at once.
+RETRYABLE = frozenset(
     {
         Reason.MODEL_ERROR,
         Reason.DEADLINE_EXCEEDED,
@@ -34,13 +38,13 @@ WORTH_ANOTHER_TRY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently.
+    """How often and for how long calls are retried.
 
     Attributes:
-        max_attempts: tries of one cell that may fail on a replica that is well.
-        max_full: times that BUSY is waited out.
-        first_delay_s, max_delay_s: bounds of the jittered exponential back-off.
-        patience_s: how long a service may be away before its cells are left pending.
+        max_attempts: failed attempts of one call on healthy replicas before its cell fails.
+        max_full: attempts that may be refused because the replica is full.
+        first_delay_s, max_delay_s: bounds of the exponential back-off, in seconds.
+        patience_s: seconds for which all replicas may be unavailable before the cells are left pending.
     """
 
     max_attempts: int = 3
@@ -50,53 +54,57 @@ class RetryPolicy:
     patience_s: float = 30.0
 
     def delay_s(self, failures: int) -> float:
-        """Full jitter: uniform between 0 and the exponential bound, so that retries of many cells spread out."""
+        """Seconds to wait after a number of failures: exponential back-off with full jitter."""
+        # Uniform from 0, so that calls that failed together do not retry together. The exponent is capped: a float
+        # overflows at 2.0 ** 1024.
         bound: float = min(self.max_delay_s, self.first_delay_s * 2.0 ** min(failures, 16))
         return random.uniform(0.0, bound)
 
 
 @dataclass(slots=True)
 class Replica:
-    """Mutable state of one replica; the pool alone changes it.
+    """State of one replica; only its pool changes it.
 
     Attributes:
-        limit: calls in flight beyond which more give no more throughput.
-        up: False while it is taken out.
-        alone: True while a suspect call has it to itself.
-        strikes: calls in a row, of different cells, that failed here.
-        rests: times that it was taken out for its strikes.
+        limit: maximum number of calls in flight, from `max_concurrent` of its card.
+        up: False while it is ejected.
+        exclusive: True while a call that may have crashed a replica runs here on its own.
+        consecutive_failures: failed calls of different cells since the last success.
+        ejections: number of ejections because of consecutive failures.
     """
 
     endpoint: GenerateClient
     limit: int
     up: bool = True
-    alone: bool = False
+    exclusive: bool = False
     in_flight: int = 0
-    strikes: int = 0
-    rests: int = 0
+    consecutive_failures: int = 0
+    ejections: int = 0
 
-    def has_room(self, alone: bool) -> bool:
-        if not self.up or self.alone:
+    def has_room(self, exclusive: bool) -> bool:
+        """Whether another call may start here; an exclusive one needs an idle replica."""
+        if not self.up or self.exclusive:
             return False
-        return self.in_flight == 0 if alone else self.in_flight < self.limit
+        return self.in_flight == 0 if exclusive else self.in_flight < self.limit
 
 
-# A replica that fails so many different cells in a row, while others do well, is taken out for a while.
-STRIKES_OUT = 5
-# A call under which the service vanished once may have been a neighbour; then it is asked alone, and twice is proof.
-MOST_LOSSES = 3
-# A service whose health says SERVING and that still turns a call away so often is not well.
-MOST_TURNED_AWAY = 20
-# Seconds between two looks at the health of a replica that is out.
-FIRST_LOOK_S, LAST_LOOK_S, LONGEST_REST_S = 0.25, 5.0, 60.0
+# A replica is ejected after this many consecutive failures of different cells, if another replica succeeds.
+MAX_CONSECUTIVE_FAILURES = 5
+# When a replica crashes, each call in flight may be the cause. Each is retried exclusively; one under which further
+# replicas crash is the cause, and its cell fails.
+MAX_LOST = 3
+# Attempts that a replica may refuse as not ready or draining although its health service says SERVING.
+MAX_REFUSED = 20
+# Seconds between health probes of an ejected replica: first and longest interval; longest ejection after failures.
+FIRST_PROBE_S, MAX_PROBE_S, MAX_EJECTION_S = 0.25, 5.0, 60.0
 
 
-class Unavailable(OmnigapError):  # noqa: N818 - a state of the world, not a fault of the program
-    """No replica is there, or what is there is not what the plan was made for: the cell stays pending."""
+class Unavailable(OmnigapError):  # noqa: N818 - a state of the service, not a fault of the program
+    """No replica of the planned service is available: the cell stays pending."""
 
 
 class CallFailed(OmnigapError):  # noqa: N818
-    """The call failed for good while the service is well: the cell has failed."""
+    """The call failed although the service is healthy: the cell has failed."""
 
     def __init__(self, error: ContractError, endpoint: str, attempts: int) -> None:
         super().__init__(str(error))
@@ -107,28 +115,27 @@ class CallFailed(OmnigapError):  # noqa: N818
 
 @dataclass(slots=True)
 class _History:
-    """How one call went so far.
+    """Attempts of one call so far.
 
     Attributes:
-        failures: on replicas that are well; `avoid` holds their addresses.
-        full: times that there was no room.
-        lost: times that the replica vanished under it.
-        turned_away: times that the replica was just starting or stopping.
+        failures: failures on healthy replicas, whose addresses are in `avoid`.
+        full, refused: attempts refused by a full replica, and by one that was starting or stopping.
+        lost: attempts during which the connection to the replica was lost.
     """
 
     failures: int = 0
     full: int = 0
     lost: int = 0
-    turned_away: int = 0
+    refused: int = 0
     avoid: set[str] = field(default_factory=set)
 
     @property
     def tries(self) -> int:
-        return self.failures + self.full + self.lost + self.turned_away
+        return self.failures + self.full + self.lost + self.refused
 
 
 class Pool:
-    """Sends calls to the replica with the fewest in flight, and decides by which side failures cluster on."""
+    """Sends each call to the replica with the fewest calls in flight; retries calls and ejects replicas."""
 
     def __init__(self, replicas: Sequence[Replica], policy: RetryPolicy, on_note: Callable[[str], None]) -> None:
         self._replicas = list(replicas)
@@ -136,27 +143,28 @@ class Pool:
         self._policy = policy
         self._note = on_note
         self._changed = asyncio.Condition()
-        self._reviving: set[asyncio.Task[None]] = set()
+        self._probes: set[asyncio.Task[None]] = set()
         self._gave_up = False
 
     @property
     def capacity(self) -> int:
-        """Calls that may be in flight over all replicas."""
+        """Maximum number of calls in flight over all replicas."""
         return sum(replica.limit for replica in self._replicas)
 
     async def close(self) -> None:
-        for task in self._reviving:
+        # Probes first: they use the endpoints.
+        for task in self._probes:
             task.cancel()
-        await asyncio.gather(*self._reviving, return_exceptions=True)
+        await asyncio.gather(*self._probes, return_exceptions=True)
         for endpoint in self._endpoints:
             await endpoint.close()
 
     async def call(self, request: pb.GenerateRequest, timeout_s: float) -> Answer:
-        """One answer, after as many tries as the policy grants.
+        """One answer, after as many attempts as the policy allows.
 
         Raises:
-            Unavailable: no replica was there within the policy's patience, or all of them changed their digest.
-            CallFailed: the service is well, but this call fails.
+            Unavailable: no replica was available within `patience_s`, or all of them changed their digest.
+            CallFailed: the service is healthy, but this call failed.
         """
         history = _History()
         while True:
@@ -166,148 +174,160 @@ class Pool:
                 except ContractError as error:
                     self._count_failure(replica, error, history)
                 else:
-                    replica.strikes = 0
+                    replica.consecutive_failures = 0
                     return answer
+            # Outside of the slot: a call that backs off must not keep the replica from others.
             await asyncio.sleep(self._policy.delay_s(history.tries))
 
     def _count_failure(self, replica: Replica, error: ContractError, history: _History) -> None:
-        """Records one failed try; raises where there is to be no other."""
+        """Records a failed attempt; raises if there is no further one."""
         address = replica.endpoint.address
-        if error.reason in REPLICA_GONE:
-            self._take_out(replica, f"{address} is away ({error.message})")
+        if error.reason in REPLICA_UNAVAILABLE:
+            self._eject(replica, f"{address} is unavailable ({error.message})")
             if error.reason is Reason.TRANSPORT:
                 history.lost += 1
             else:
-                history.turned_away += 1
-            if history.lost >= MOST_LOSSES or history.turned_away >= MOST_TURNED_AWAY:
+                history.refused += 1
+            if history.lost >= MAX_LOST or history.refused >= MAX_REFUSED:
                 raise CallFailed(error, address, history.tries) from error
         elif error.reason in REPLICA_FULL:
             history.full += 1
             if history.full > self._policy.max_full:
                 raise CallFailed(error, address, history.tries) from error
         elif error.reason is Reason.DIGEST_MISMATCH:
-            self._dismiss(replica, error)
-        elif error.reason in WORTH_ANOTHER_TRY:
+            # Another digest is another model, whose answers must not be stored under the planned one.
+            self._remove(replica, error)
+        elif error.reason in RETRYABLE:
             history.failures += 1
+            # One bad request retried here several times is one failure of the replica, not several.
             if address not in history.avoid:
-                self._strike(replica)
+                self._count_consecutive_failure(replica)
             history.avoid.add(address)
             if history.failures >= self._policy.max_attempts:
                 raise CallFailed(error, address, history.tries) from error
         else:
+            # Plus one: no counter has this attempt.
             raise CallFailed(error, address, history.tries + 1) from error
 
-    def _strike(self, replica: Replica) -> None:
-        replica.strikes += 1
-        others_do_well = any(other.up and other.strikes == 0 for other in self._replicas if other is not replica)
-        if replica.up and replica.strikes >= STRIKES_OUT and others_do_well:
-            replica.rests += 1
-            failed = f"{replica.endpoint.address} failed {replica.strikes} cells in a row"
-            self._take_out(replica, f"{failed}, while the other replicas failed none")
+    def _count_consecutive_failure(self, replica: Replica) -> None:
+        """Counts a failure of a cell on a replica, and ejects the replica if others succeed."""
+        replica.consecutive_failures += 1
+        # If every replica fails, the requests or the model are at fault, and ejecting replicas would not help.
+        others = (other for other in self._replicas if other is not replica)
+        others_succeed = any(other.up and other.consecutive_failures == 0 for other in others)
+        if replica.up and replica.consecutive_failures >= MAX_CONSECUTIVE_FAILURES and others_succeed:
+            replica.ejections += 1
+            failed = f"{replica.endpoint.address} failed {replica.consecutive_failures} cells in a row"
+            self._eject(replica, f"{failed}, while the other replicas failed none")
 
-    def _dismiss(self, replica: Replica, error: ContractError) -> None:
-        """Parts for good from a replica that became another service; raises Unavailable where it was the last one."""
-        why = f"{replica.endpoint.address} is not the service that the plan was made for: {error.message}"
+    def _remove(self, replica: Replica, error: ContractError) -> None:
+        """Removes a replica whose digest changed for the rest of the run; raises Unavailable if it was the last one."""
+        why = f"{replica.endpoint.address} changed since the plan was made: {error.message}"
+        # Several calls in flight may report the same change.
         if replica in self._replicas:
             self._replicas.remove(replica)
             if self._replicas:
-                self._note(f"{why}; the run goes on without it")
+                self._note(f"{why}; the run continues without it")
         if not self._replicas:
             self._gave_up = True
             raise Unavailable(why) from error
 
-    def _take_out(self, replica: Replica, why: str) -> None:
+    def _eject(self, replica: Replica, why: str) -> None:
         if not replica.up:
             return
         replica.up = False
-        self._note(f"{why}; taken out until it is healthy")
-        self._watch(replica)
+        self._note(f"{why}; not used until it is healthy")
+        self._start_probe(replica)
 
-    def watch_absent(self) -> None:
-        """Waits in the background for replicas that were away from the start."""
+    def probe_absent(self) -> None:
+        """Probes the replicas that were unavailable at connect; they join when they are healthy."""
         for replica in self._replicas:
             if not replica.up:
-                self._watch(replica)
+                self._start_probe(replica)
 
-    def _watch(self, replica: Replica) -> None:
-        task = asyncio.create_task(self._revive(replica))
-        self._reviving.add(task)
-        task.add_done_callback(self._reviving.discard)
+    def _start_probe(self, replica: Replica) -> None:
+        task = asyncio.create_task(self._probe(replica))
+        self._probes.add(task)
+        task.add_done_callback(self._probes.discard)
 
-    async def _revive(self, replica: Replica) -> None:
-        """Asks the replica's health, ever more rarely, until it serves again; who fails while well rests longer."""
+    async def _probe(self, replica: Replica) -> None:
+        """Probes an ejected replica until it is SERVING, and puts it back."""
         tries = 0
         while True:
-            look_s = min(LAST_LOOK_S, FIRST_LOOK_S * 1.5**tries)
-            rest_s = min(LONGEST_REST_S, FIRST_LOOK_S * 2.0 ** min(replica.rests, 16)) if replica.rests else 0.0
-            await asyncio.sleep(max(look_s, rest_s))
+            interval_s = min(MAX_PROBE_S, FIRST_PROBE_S * 1.5**tries)
+            # A replica that says that it is healthy and fails its calls stays out for longer each time.
+            ejection_s = FIRST_PROBE_S * 2.0 ** min(replica.ejections, 16) if replica.ejections else 0.0
+            await asyncio.sleep(max(interval_s, min(MAX_EJECTION_S, ejection_s)))
             tries += 1
             if await replica.endpoint.serving(timeout_s=3.0):
                 break
         self._note(f"{replica.endpoint.address} serves again")
         async with self._changed:
-            replica.up, replica.strikes = True, 0
+            replica.up, replica.consecutive_failures = True, 0
             self._changed.notify_all()
 
     @asynccontextmanager
     async def _slot(self, history: _History) -> AsyncIterator[Replica]:
-        """A place on the least busy replica; a call whose service vanished under it gets the replica to itself."""
-        alone = history.lost > 0
-        replica = await self._place(alone, history.avoid)
+        """A slot of the least loaded replica; an idle replica of its own for a call during which one was lost."""
+        exclusive = history.lost > 0
+        replica = await self._wait_for_replica(exclusive, history.avoid)
+        # No other task runs between choosing and counting, since nothing in between suspends.
         replica.in_flight += 1
-        replica.alone = alone
+        replica.exclusive = exclusive
         try:
             yield replica
         finally:
             async with self._changed:
                 replica.in_flight -= 1
-                replica.alone = replica.alone and not alone
+                replica.exclusive = replica.exclusive and not exclusive
                 self._changed.notify_all()
 
-    async def _place(self, alone: bool, avoid: set[str]) -> Replica:
+    async def _wait_for_replica(self, exclusive: bool, avoid: set[str]) -> Replica:
+        """The replica for the next attempt, as soon as one has room."""
         async with self._changed:
             while True:
-                replica = self._best(alone, avoid)
+                replica = self._pick(exclusive, avoid)
                 if replica is not None:
                     return replica
                 if self._gave_up:
-                    raise Unavailable("the service is away")
+                    raise Unavailable("the service is unavailable")
                 if any(replica.up for replica in self._replicas):
                     await self._changed.wait()
                     continue
-                await self._wait_for_one_up()
+                await self._wait_for_any()
 
-    async def _wait_for_one_up(self) -> None:
-        """Called with the condition held, while every replica is out."""
+    async def _wait_for_any(self) -> None:
+        """Waits until a replica is up; the caller holds the condition, and all replicas are ejected."""
         try:
             async with asyncio.timeout(self._policy.patience_s):
                 await self._changed.wait_for(lambda: any(replica.up for replica in self._replicas) or self._gave_up)
         except TimeoutError:
+            # Giving up is final for this command: the other calls fail at once instead of waiting as long each.
             self._gave_up = True
             self._changed.notify_all()
-            raise Unavailable(f"the service was away for {self._policy.patience_s:g} s") from None
+            raise Unavailable(f"the service was unavailable for {self._policy.patience_s:g} s") from None
 
-    def _best(self, alone: bool, avoid: set[str]) -> Replica | None:
-        """The replica with room and the fewest calls in flight; one that failed this cell only for want of another."""
+    def _pick(self, exclusive: bool, avoid: set[str]) -> Replica | None:
+        """The replica with the fewest calls in flight; one that failed this call only if no other has room."""
         if self._gave_up:
             return None
-        roomy = [replica for replica in self._replicas if replica.has_room(alone)]
-        fresh = [replica for replica in roomy if replica.endpoint.address not in avoid]
-        return min(fresh or roomy, key=lambda replica: replica.in_flight, default=None)
+        available = [replica for replica in self._replicas if replica.has_room(exclusive)]
+        untried = [replica for replica in available if replica.endpoint.address not in avoid]
+        return min(untried or available, key=lambda replica: replica.in_flight, default=None)
 
 
 class ServiceError(OmnigapError):
-    """A service cannot be used as configured; the message names the key to change."""
+    """A service can't be used as configured; the message names the key to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that answers now.
+    """A connected service.
 
     Attributes:
-        name: the name in this run (a model's configured name, `scorer`, `tts`).
-        card: what it said of itself.
-        pool: its replicas; those that did not answer at the start join when they are healthy.
+        name: its name in the run: a model's configured name, or a role such as `scorer`.
+        card: its Describe response.
+        pool: its replicas; those that did not answer at connect join when they are healthy.
     """
 
     name: str
@@ -320,7 +340,7 @@ class Service:
 
 
 def support_in(card: pb.DescribeResponse, condition: Condition) -> tuple[Support, str]:
-    """What a card says of a condition; what it does not list is unsupported."""
+    """The declared support of a condition with its reason; a condition that is not declared is unsupported."""
     for capability in card.conditions:
         if convert.condition_from_proto(capability) == condition:
             return convert.support_from_proto(capability.support), capability.reason
@@ -330,44 +350,46 @@ def support_in(card: pb.DescribeResponse, condition: Condition) -> tuple[Support
 async def connect(
     name: str, addresses: Sequence[str], policy: RetryPolicy, on_note: Callable[[str], None], proxy: str = ""
 ) -> Service | None:
-    """Connects to a service's replicas; None where none of them answers.
+    """Connects to the replicas of a service; None if none of them answers.
 
     Args:
-        proxy: the configuration's `[network] proxy`; loopback addresses are never called through it.
+        proxy: `[network] proxy` of the configuration; loopback addresses are never called through it.
 
     Raises:
-        ServiceError: where replicas of one service differ in what changes answers.
+        ServiceError: replicas have different digests.
     """
     endpoints = [GenerateClient(address, proxy) for address in addresses]
     cards = await asyncio.gather(*(_card(endpoint) for endpoint in endpoints))
     present = [(endpoint, card) for endpoint, card in zip(endpoints, cards, strict=True) if card is not None]
     if not present:
         await asyncio.gather(*(endpoint.close() for endpoint in endpoints))
-        if behind := [address for address in addresses if proxy_for(address, proxy)]:
+        if proxied := [address for address in addresses if proxy_for(address, proxy)]:
             on_note(
-                f"{name} was called through the proxy {proxy} ([network] proxy): does it lead to {', '.join(behind)}?"
+                f"{name} did not answer through the proxy {proxy}: "
+                f"check that [network] proxy can reach {', '.join(proxied)}"
             )
         return None
     first, card = present[0]
     for endpoint, other in present[1:]:
         if other.digest != card.digest:
             await asyncio.gather(*(endpoint.close() for endpoint in endpoints))
+            # Answers of different digests would be mixed under one model name.
             raise ServiceError(
                 f"the replicas of {name} differ: {first.address} has digest {card.digest[:12]}, {endpoint.address} has "
                 f"{other.digest[:12]}. Start both from one image and configuration, or list them as two [[models]]"
             )
     limit = max(1, card.max_concurrent)
-    # A replica that is away now may join later; calls carry the digest, so a different one is refused then.
+    # An unavailable replica may join later. Every request carries the digest, so a different one is refused then.
     replicas = [
         Replica(endpoint, limit, up=found is not None) for endpoint, found in zip(endpoints, cards, strict=True)
     ]
     pool = Pool(replicas, policy, on_note)
-    pool.watch_absent()
+    pool.probe_absent()
     return Service(name, card, pool)
 
 
 async def _card(endpoint: GenerateClient) -> pb.DescribeResponse | None:
-    """The card of a replica that serves now."""
+    """The card of a replica; None if it is not serving."""
     if not await endpoint.serving():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The commands on a run's folder, from the services to the files: run, resume, rescore, report."""
+"""The commands on a run: `run`, `resume` for single stages, and `report`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
-from omnigap_orchestrator.pipeline.pipeline import Pipeline, announce, no_judge, open_cells
-from omnigap_orchestrator.pipeline.prepare import connect_services, connected, prepare, stored_run
+from omnigap_orchestrator.pipeline.pipeline import Pipeline, no_judge_note, open_cells, report_totals
+from omnigap_orchestrator.pipeline.prepare import connect_services, connected_services, load_run, prepare
 from omnigap_orchestrator.pipeline.rescore import SCORED_BY, rescore
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
     RunScope,
     Stage,
     endpoints_of,
-    left_to_fleet,
     model_specs,
     planned_models,
+    required_from_fleet,
 )
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import make_plan
@@ -42,11 +42,12 @@ from omnigap_orchestrator.validation import FOLDER, faults
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a call changes for good in the configuration of a stored run; empty changes nothing.
+    """Permanent changes to the configuration of a stored run; all empty by default.
 
     Attributes:
-        rubrics: keys of `[judge]`; a None changes nothing.
-        second_scorer: endpoints.
+        fleet: kind of fleet.
+        rubrics: keys of `[judge]` with their new values; None leaves a key as it is.
+        second_scorer: endpoints (`host:port`).
     """
 
     fleet: str | None = None
@@ -54,7 +55,7 @@ class Changes:
     second_scorer: tuple[str, ...] = ()
 
     def applied(self, config: Config) -> Config:
-        """Raises ConfigError for a rubric that does not exist."""
+        """The changed configuration. Raises ConfigError for a rubric that does not exist."""
         given = {key: value for key, value in self.rubrics.items() if value is not None}
         if given:
             config = _with_rubrics(config, given)
@@ -71,10 +72,11 @@ def _with_rubrics(config: Config, rubrics: Mapping[str, str]) -> Config:
     """The configuration with other rubrics in `[judge]`.
 
     Raises:
-        ConfigError: where nothing is judged, or for a rubric that does not exist.
+        ConfigError: the run has no judge, or a rubric does not exist.
     """
     if config.judge is None:
-        raise ConfigError("the command line", ["--rubric: this run has no judge: run it with a [judge] section"])
+        fault = "--rubric: this run has no judge: add a [judge] section to its configuration and run it again"
+        raise ConfigError("the command line", [fault])
     try:
         judge = JudgeConfig.model_validate({**config.judge.model_dump(), **rubrics}, context={FOLDER: Path()})
     except ValidationError as error:
@@ -86,36 +88,37 @@ NO_CHANGES = Changes()
 
 
 async def run(config: Config, items: Sequence[Item], folder: RunFolder, scope: RunScope, observer: Observer) -> Summary:
-    """Works through the open cells of a plan, writes the run's files, and returns their summary.
+    """Processes the open cells of a plan, writes the files of the run, and returns their summary.
 
     Raises:
-        ScopeError: where the scope names a model that is not planned.
-        PreflightError: where the plan or a service can't do what this call needs.
-        FolderError: where the folder cannot be used, or another process uses it.
-        FleetError: where the services cannot be had.
-        ServiceError: where replicas of one service differ.
-        ItemError, CarrierError: where a carrier can't be made.
-        JournalError: where the disk is full; nothing that was acknowledged is lost.
+        ScopeError: the scope names a model that is not planned.
+        PreflightError: the plan or a service can't do what this scope needs.
+        FolderError: the folder can't be used, or another process uses it.
+        FleetError: the services can't be started or found.
+        ServiceError: replicas of one service differ.
+        ItemError, CarrierError: a carrier can't be made.
+        JournalError: the disk is full; nothing that was acknowledged is lost.
     """
+    # Scope and preflight first: a typo or a missing font is reported before any service starts.
     scope.check(planned_models(config))
     config = run_preflight(config, items, scope.preflight, folder.root, observer.note)
     async with open_run(folder, observer) as context:
-        cells = await _ask_fleet(context, config, items, scope)
+        cells = await _run_with_fleet(context, config, items, scope)
         try:
             for extra in extras():
                 await extra.after_pipeline(context, cells, scope)
         except ServiceError:
-            # The run is complete without the stages of extras: its files are written before the call fails.
+            # The run is complete without the stages of extras, so its files are written before the command fails.
             await in_thread(export, folder, cells, context.records)
             raise
         return await in_thread(export, folder, cells, context.records)
 
 
 async def resume(folder: RunFolder, scope: RunScope, observer: Observer, changes: Changes = NO_CHANGES) -> Summary:
-    """Works through single stages of the plan that the folder holds.
+    """Runs the stages of the scope on the plan stored in the folder.
 
     Raises:
-        as `run`; FolderError where the folder holds no run, ConfigError for a rubric that does not exist.
+        The errors of `run`; FolderError: the folder holds no run; ConfigError: a rubric does not exist.
     """
     config, items = load_plan(folder)
     return await run(changes.applied(config), items, folder, scope, observer)
@@ -129,16 +132,17 @@ def report(
     allow_missing: bool | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> Summary:
-    """Writes the run's files from its folder alone; returns their summary. No service is asked.
+    """Writes the files of a run from its folder, without calling a service; returns their summary.
 
     Args:
+        single_file, allow_missing: override the configuration; None keeps it.
         given: values of the options that extras add to `report`, by name.
 
     Raises:
-        FolderError: where no run was started there.
+        FolderError: no run was started there.
         OmnigapError: an extra can't use the value of one of its options.
     """
-    with stored_run(folder) as (cells, records):
+    with load_run(folder) as (cells, records):
         rescore(folder, cells, records, observer)
         for extra in extras():
             extra.keep(folder, ResultsTable(folder.name, cells, records).frame, given or {})
@@ -146,29 +150,31 @@ def report(
 
 
 def refresh(context: RunContext, cells: PlannedCells) -> None:
-    """Writes the files of a stored run again, after a command of an extra added to what its folder holds."""
+    """Writes the files of an open run again, after a command of an extra added to its folder."""
     rescore(context.folder, cells, context.records, context.observer, locked=True)
     write_outputs(context.folder, cells, context.records)
 
 
 def export(folder: RunFolder, cells: PlannedCells, records: Records) -> Summary:
-    """The run's files, written only where something that they follow from has changed."""
+    """Writes the files of the run if something that they depend on changed; returns their summary."""
     current = current_summary(folder, records, cells.config)
     return write_outputs(folder, cells, records) if current is None else current
 
 
-async def _ask_fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> PlannedCells:
-    """Brings the services up, asks them, and notes in the journal when and by which command."""
+async def _run_with_fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> PlannedCells:
+    """Starts the fleet, processes the cells, and records time and command in the journal."""
     journal = context.journal
     fleet = await _fleet(context, config, items, scope)
     if not journal.meta("started"):
         journal.set_meta("started", now())
     if not context.records.scores:
-        # Whatever an interrupted run has scored by then was scored by these rules.
+        # Set before the first score: an interrupted run has then scored by these rules.
         journal.set_meta(SCORED_BY, scoring_version())
     async with context.using(fleet) as endpoints:
-        cells = await ask(context, config, items, scope, endpoints)
+        cells = await process_cells(context, config, items, scope, endpoints)
+    # Scores are posted without waiting; they must be on disk before the journal says that all are there.
     await context.records.flush()
+    # A partial scope leaves scores of older rules in place, so `report` has to check for them.
     if scope.scores_everything:
         journal.set_meta(SCORED_BY, scoring_version())
     journal.set_meta("finished", now())
@@ -176,40 +182,41 @@ async def _ask_fleet(context: RunContext, config: Config, items: Sequence[Item],
     return cells
 
 
-async def ask(
+async def process_cells(
     context: RunContext, config: Config, items: Sequence[Item], scope: RunScope, endpoints: Endpoints
 ) -> PlannedCells:
-    """Connects to the services, makes the carriers, fixes the plan, and takes the open cells through the pipeline.
+    """Connects to the services, makes the carriers, fixes the plan, and runs the open cells through the pipeline.
 
     Raises:
-        as `run`, without the errors of a fleet.
+        The errors of `run`, except FleetError.
     """
     observer = context.observer
-    # What the fleet brings is part of the configuration from here on, so that the folder holds the whole plan.
+    # The models of the fleet become part of the configuration, so that the folder holds the complete plan.
     specs = model_specs(config, endpoints)
     named = tuple(ModelConfig(name=name) for name in endpoints.models)
     config = config.model_copy(update={"models": config.models or named})
     plan = make_plan(items, specs, config.run.replicates, config.run.controls)
+    # Again, since the models of the fleet are known only now.
     scope.check([spec.name for spec in specs])
     services = await connect_services(context, config, plan, scope, endpoints)
-    cards = [ServiceCard(role, name, service.card) for role, name, service in connected(services)]
+    cards = [ServiceCard(role, name, service.card) for role, name, service in connected_services(services)]
+    # The second half of the preflight: languages and voices are known only from the cards.
     enforce(check_services(config, items, cards), observer.note)
     cells = await prepare(context, config, plan, scope, services)
     todo = open_cells(context, cells, scope, services.models)
-    announce(observer, cells, scope, todo)
-    # Where the call judges and no judge is configured, the preflight has said so.
+    report_totals(observer, cells, scope, todo)
+    # If this command judges and no judge is configured, the preflight has already reported it.
     if todo.unjudged and services.judge is None and (config.judge is not None or Stage.JUDGE not in scope.stages):
-        observer.note(no_judge(todo.unjudged, config, scope))
+        observer.note(no_judge_note(todo.unjudged, config, scope))
     await Pipeline(context, cells, scope, services).run(todo)
     return cells
 
 
 async def _fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> Fleet:
     if scope.stages == (Stage.SCORE,):
-        return StaticFleet(
-            Endpoints(dict.fromkeys(planned_models(config), ()), (), ()), "none, scoring needs no service"
-        )
+        # The plan still needs the names of the models, but no service is worth starting.
+        return StaticFleet(Endpoints(dict.fromkeys(planned_models(config), ()), (), ()), "none needed for scoring")
     services = services_of(config) if config.fleet.services else ()
     kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
-    wanted, note = left_to_fleet(config, items, scope), context.observer.note
-    return await choose(kind, endpoints_of(config), services, context.folder.services, note, timeout_s, wanted)
+    required, note = required_from_fleet(config, items, scope), context.observer.note
+    return await choose(kind, endpoints_of(config), services, context.folder.services, note, timeout_s, required)

@@ -1,4 +1,4 @@
-"""The embedded services calibrated: real voice, real ears, a corrected score beside the raw one, clips for people."""
+"""A run on embedded services with `calibrate` and `sample-clips`: corrected scores next to raw ones, clips to label."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
 
 @pytest.mark.skipif(
-    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
+    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so the asr service can't start"
 )
-async def test_a_slice_is_run_calibrated_and_reported_corrected(tmp_path: Path) -> None:
+async def test_a_calibrated_run_reports_corrected_scores(tmp_path: Path) -> None:
     slice_of = ("run", "--fleet", "embedded", "--limit", "14", "--conditions", "t2t,t2s")
     ended = await orchestrate(*slice_of, folder=tmp_path, patience_s=280)
     assert ended.code == 3, ended.err  # The other four conditions of the plan are pending.
     ended = await orchestrate("calibrate", folder=tmp_path, patience_s=280)
     assert ended.code == 0, ended.err
-    assert "embedded fleet: espeak, asr as child processes of this machine" in ended.err
+    assert "embedded fleet: espeak, asr " in ended.err
     assert "Synthetic speech is cleaner" in ended.out
     folder = tmp_path / "runs" / "default"
     clips = pl.read_parquet(folder / "calibration.parquet")

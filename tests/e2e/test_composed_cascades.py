@@ -63,7 +63,7 @@ async def test_a_multimodal_llm_and_its_positive_control_in_one_run(tmp_path: Pa
     scorer, voice = await host(part("scorer", answers("Paris"), "s2t")), await host(Double())
     setting = Setting(tmp_path, models, [scorer], [voice])
     summary = await setting.drive()
-    assert summary["whole"]
+    assert summary["complete"]
     table = setting.table()
     assert outcomes(table) == {"answered": 2 * 3 * 6}
     own, helped = {"t2t", "s2t", "i2t"}, {"t2s", "s2s", "i2s"}

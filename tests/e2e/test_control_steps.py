@@ -1,4 +1,4 @@
-"""A run with all controls over real sockets, of a model whose losses are known: every step comes out exactly."""
+"""A run with all controls of a model with known losses: each step of the waterfall is exact."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ OTHER_WORDS_FOR_A_VOICE = range(14, 18)
 MUMBLED = range(18, 20)
 FICKLE = 20
 GUESS = "answer 30"
-"""Which of the items the model fails, and where; a blank it answers with the same guess each time."""
+"""The items that the model fails, by stage; it answers blanks with the same guess each time."""
 
 
 class World:
-    """A voice, a model and an ear that know what each sound stands for."""
+    """TTS, model and ASR that know the text of each sound."""
 
     def __init__(self) -> None:
         self.said: dict[bytes, str] = {}
@@ -74,7 +74,7 @@ class World:
             text = "that is hard to say"
         self.speak(turn, text, "mumble" if asked in MUMBLED else text)
 
-    def hear(self, turn: Turn) -> None:
+    def transcribe(self, turn: Turn) -> None:
         assert isinstance(turn.request.carrier, AudioClip)
         turn.write(self.said[encode_pcm16(turn.request.carrier.samples)])
 
@@ -86,7 +86,7 @@ def _number(text: str) -> int | None:
 
 @pytest.fixture
 async def ran(tmp_path: Path, host: Serve) -> tuple[Setting, dict[str, Any]]:
-    """A whole run of the command's own road, its files included."""
+    """A complete run, output files included."""
     world = World()
     questions = [
         item(f"q{n:02}", question=f"What is question number {n}?", answers=[f"answer {n}"], answer_type="phrase")
@@ -96,7 +96,7 @@ async def ran(tmp_path: Path, host: Serve) -> tuple[Setting, dict[str, Any]]:
     setting = Setting(
         tmp_path,
         {"omni": [await host(Double(world.answer))]},
-        [await host(Double(world.hear))],
+        [await host(Double(world.transcribe))],
         [await host(Double(world.read_aloud))],
         items=questions,
         tables={"run": run},
@@ -104,9 +104,9 @@ async def ran(tmp_path: Path, host: Serve) -> tuple[Setting, dict[str, Any]]:
     return setting, await setting.drive()
 
 
-async def test_known_losses_come_out_as_steps_that_add_up_exactly(ran: tuple[Setting, dict[str, Any]]) -> None:
+async def test_known_losses_are_attributed_to_steps_exactly(ran: tuple[Setting, dict[str, Any]]) -> None:
     _, summary = ran
-    assert summary["whole"]
+    assert summary["complete"]
     steps = {(r["condition"], r["step"]): r["estimate"] for r in summary["waterfall"]}
     expected = {
         ("s2t", "perception"): -8,
@@ -127,7 +127,7 @@ async def test_known_losses_come_out_as_steps_that_add_up_exactly(ran: tuple[Set
     assert all(row["low"] <= row["estimate"] <= row["high"] for row in summary["waterfall"])
 
 
-async def test_blank_carriers_show_the_guess_and_repeats_the_flip(ran: tuple[Setting, dict[str, Any]]) -> None:
+async def test_blank_controls_measure_guessing_and_repeat_controls_flips(ran: tuple[Setting, dict[str, Any]]) -> None:
     _, summary = ran
     assert {row["condition"]: row["estimate"] for row in summary["blank"]} == dict.fromkeys(
         ("t2t", "s2t", "t2s", "s2s"), pytest.approx(1 / ITEMS)
@@ -140,14 +140,14 @@ async def test_blank_carriers_show_the_guess_and_repeats_the_flip(ran: tuple[Set
     assert set(changed.values()) == {(0.0, 0.0)}
 
 
-async def test_what_the_model_heard_stands_in_the_table_and_in_the_report(
+async def test_first_passes_are_in_the_table_and_in_the_report(
     ran: tuple[Setting, dict[str, Any]],
 ) -> None:
     setting, summary = ran
     table = pl.read_parquet(setting.folder.controls)
-    heard = dict(table.filter(control="two-pass").select("item_id", "first_pass").iter_rows())
-    assert heard["q00"] == "What is question number 0?"
-    assert heard["q05"] == "What is question ?"
+    first_passes = dict(table.filter(control="two-pass").select("item_id", "first_pass").iter_rows())
+    assert first_passes["q00"] == "What is question number 0?"
+    assert first_passes["q05"] == "What is question ?"
     (row,) = summary["first_passes"]
     assert (row["condition"], row["written"], row["empty"]) == ("s2t", ITEMS, 0)
     assert row["exact"] == pytest.approx(1 - len(MISHEARD) / ITEMS)
@@ -155,13 +155,12 @@ async def test_what_the_model_heard_stands_in_the_table_and_in_the_report(
     page = setting.folder.report.read_text()
     for section in ("waterfall", "controls"):
         assert f'id="{section}"' in page
-    assert "perceiving the question" in page
     assert ASR_PROMPT in page
     counts = Counter(row["control"] for row in summary["controls"])
     assert counts == {"two-pass": 1, "blank": 4, "repeat": 4}
 
 
-async def test_without_controls_there_is_no_table_and_no_word_of_them(
+async def test_without_controls_neither_table_nor_report_mentions_them(
     ran: tuple[Setting, dict[str, Any]],
 ) -> None:
     setting, with_controls = ran

@@ -14,7 +14,7 @@ CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
 
 @pytest.mark.skipif(
-    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
+    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so the asr service can't start"
 )
 async def test_the_demo_model_answers_from_its_own_transcripts(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[run]\nconditions = ["t2t", "s2t", "i2t"]\ncontrols = ["two-pass", "blank"]\n')

@@ -1,4 +1,4 @@
-"""The default run of a newcomer, in small: real voice, real ears, real eyes, all six conditions, a report."""
+"""A small default run: embedded TTS, ASR and OCR, all six conditions, a report."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
 
 @pytest.mark.skipif(
-    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
+    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so the asr service can't start"
 )
 async def test_the_embedded_fleet_answers_in_all_six_conditions(tmp_path: Path) -> None:
     ended = await orchestrate("run", "--fleet", "embedded", "--limit", "7", folder=tmp_path, patience_s=240)
     assert ended.code == 0, ended.err
-    assert "embedded fleet: espeak, asr, demo as child processes of this machine" in ended.err
-    assert "their numbers say nothing about real models" in ended.out
+    assert "embedded fleet: espeak, asr, demo " in ended.err
     folder = tmp_path / "runs" / "default"
     table = pl.read_parquet(folder / "results.parquet")
     assert table.group_by("condition").len().sort("condition").rows() == sorted((c.name, 7) for c in CONDITIONS)

@@ -1,4 +1,4 @@
-"""The shipped OCR and ears over real carriers: what can be read is kept, ink that nobody sees is lost."""
+"""`verify` with the shipped OCR and ASR: legible carriers are kept, invisible text is lost."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LIMIT = 12
 
 
 @pytest.mark.skipif(
-    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
+    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so the asr service can't start"
 )
-async def test_real_readers_tell_seen_ink_from_unseen(tmp_path: Path) -> None:
+async def test_real_ocr_and_asr_distinguish_legible_from_lost_carriers(tmp_path: Path) -> None:
     config = tmp_path / "ink.toml"
     tables = {
         "run": {"replicates": 2, "conditions": ["t2t", "s2t", "i2t"]},
@@ -29,7 +29,7 @@ async def test_real_readers_tell_seen_ink_from_unseen(tmp_path: Path) -> None:
     assert made.code == 3, made.err
     folder = tmp_path / "runs" / "ink"
     ended = await orchestrate("verify", "--run-dir", folder, folder=tmp_path, patience_s=240)
-    assert "embedded fleet: ocr as child processes" in ended.err
+    assert "embedded fleet: ocr " in ended.err
     assert ended.code == 1, ended.err + ended.out
     table = pl.read_parquet(folder / "verification.parquet")
     images = table.filter(modality="image")

@@ -1,4 +1,4 @@
-"""A run whose questions are read aloud by a voice of transformers, named in the configuration, instead of espeak."""
+"""A run whose questions are synthesised by a transformers TTS model instead of espeak."""
 
 from __future__ import annotations
 
@@ -41,10 +41,8 @@ def voice(tmp_path: Path) -> Path:
     return tiny_tts.vits(folder)
 
 
-async def test_questions_are_voiced_by_hf_tts_and_answers_heard_by_the_embedded_scorer(
-    tmp_path: Path, voice: Path
-) -> None:
-    # The demo model speaks with espeak, which nothing else calls; the questions are spoken by the other TTS service.
+async def test_questions_can_be_synthesised_by_hf_tts(tmp_path: Path, voice: Path) -> None:
+    # Only the demo model calls espeak; the questions are synthesised by the other TTS service.
     config = {
         "run": {"conditions": ["t2t", "s2t", "t2s"]},
         "items": {"limit": 6},
@@ -70,12 +68,12 @@ async def test_questions_are_voiced_by_hf_tts_and_answers_heard_by_the_embedded_
     table = pl.read_parquet(folder / "results.parquet")
     assert set(table["outcome"]) == {"answered"}
     assert table.height == 6 * 3
-    heard = table.filter(output="speech")
-    assert heard["transcript"].null_count() == 0
-    assert heard["score"].null_count() == 0
+    speech = table.filter(output="speech")
+    assert speech["transcript"].null_count() == 0
+    assert speech["score"].null_count() == 0
     manifest = tomllib.loads((folder / "manifest.toml").read_text())
     assert "tiny-vits" in str(manifest)
-    # The clips that brought the questions are the tiny voice's: noise at 16 kHz, and no two alike.
+    # The audio of the questions comes from the tiny model: noise at 16 kHz, no two files equal.
     clips = table.filter(condition="s2t")["input_media"].to_list()
     assert len(set(clips)) == 6
     paths = [next(folder.rglob(f"{clip}*")) for clip in clips]

@@ -1,4 +1,4 @@
-"""A judge as users have one: the shipped openai service, started by the embedded fleet, in front of a chat server."""
+"""A judge behind the shipped openai service, started by the embedded fleet, in front of a chat server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from served_doubles import ServeWire, Wire, plain
 ITEMS = [item(name, answer_type="open", metric="judge", answers=[]) for name in ("france", "peru")]
 
 
-async def test_open_answers_are_rated_by_a_chat_model(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_open_answers_are_judged_by_a_chat_model(tmp_path: Path, host_wire: ServeWire) -> None:
     server = ChatServer()
     try:
         server.then(*(sending(completion(choice("4"))) for _ in range(12)))
@@ -27,7 +27,7 @@ async def test_open_answers_are_rated_by_a_chat_model(tmp_path: Path, host_wire:
         setting = Setting(tmp_path, {"omni": [await host_wire(Wire(plain))]}, items=ITEMS, tables=tables)
         config = setting.write()
         found = await orchestrate("doctor", "--config", config, folder=tmp_path)
-        assert "2 items are judged; rubrics helpful (1 to 5), graded (1 to 5)" in found.out
+        assert "2 items" in found.out and "helpful" in found.out and "graded" in found.out
         done = await orchestrate("run", "--config", config, folder=tmp_path)
         assert done.code == 0, done.err
     finally:

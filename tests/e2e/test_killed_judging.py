@@ -1,4 +1,4 @@
-"""kill -9 while a judge is at work, and a judge that dies in mid-run: what was judged stays so."""
+"""kill -9 while judging, and a judge that dies during a run: stored verdicts are not requested again."""
 
 from __future__ import annotations
 
@@ -20,23 +20,21 @@ CONDITIONS = ["t2t", "t2s", "s2s"]
 
 
 def rated(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
-    """1 to 5, after what is judged: the same answer always gets the same."""
+    """A rating of 1 to 5 that depends only on the prompt."""
     digest = hashlib.sha256(request.parts[0].text.encode()).digest()
     yield text(str(digest[0] % 5 + 1))
     yield complete(request.expected_digest)
 
 
-async def test_a_run_that_was_killed_while_judging_ends_as_an_undisturbed_one(
-    tmp_path: Path, host_wire: ServeWire
-) -> None:
-    model, ear, voice = Wire(plain, digest="model"), Wire(plain, digest="ear"), Wire(plain, digest="voice")
+async def test_a_run_killed_while_judging_ends_like_an_undisturbed_one(tmp_path: Path, host_wire: ServeWire) -> None:
+    model, scorer, tts = (Wire(plain, digest=name) for name in ("model", "scorer", "tts"))
     judge = Wire(rated, digest="judge", delay_s=0.03, max_concurrent=1)
-    places = ({"omni": [await host_wire(model)]}, [await host_wire(ear)], [await host_wire(voice)])
+    places = ({"omni": [await host_wire(model)]}, [await host_wire(scorer)], [await host_wire(tts)])
     tables = {"run": {"conditions": CONDITIONS}, "judge": {"endpoints": [await host_wire(judge)]}}
     calm, killed = (Setting(tmp_path / name, *places, items=ITEMS, tables=tables) for name in ("calm", "killed"))
     undisturbed = await calm.execute(stages=("generate", "transcribe", "judge", "score"))
     assert outcomes(undisturbed) == {"answered": 15}
-    # A text answer is one text to judge, a spoken one two.
+    # One text to judge in a text answer, two in a speech answer.
     assert len(judge.asked) == 25
 
     config = killed.write()
@@ -51,7 +49,7 @@ async def test_a_run_that_was_killed_while_judging_ends_as_an_undisturbed_one(
     last = await orchestrate("run", "--config", config, folder=killed.root)
     assert last.code == 0, last.err
     judged_since = {request.request_id.split("-")[1] for request in judge.asked[before:]}
-    assert judged_since and not judged_since & kept, "judged again though the verdict was journalled"
+    assert judged_since and not judged_since & kept, "judged again although its verdict was journalled"
     assert len(model.asked) - asked <= 15
     assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(undisturbed))
     assert kept <= verdicts(killed)
@@ -65,7 +63,7 @@ def verdicts(setting: Setting) -> set[str]:
         journal.close()
 
 
-async def test_a_judge_that_dies_leaves_exit_code_3_and_the_same_command_goes_on(
+async def test_a_judge_that_dies_ends_with_exit_code_3_and_the_run_resumes(
     tmp_path: Path, host_wire: ServeWire
 ) -> None:
     model, judge = Wire(plain), Wire(rated, digest="judge", delay_s=0.05, max_concurrent=1)
@@ -77,7 +75,7 @@ async def test_a_judge_that_dies_leaves_exit_code_3_and_the_same_command_goes_on
     await judge.stop()
     ended = await run.end()
     assert ended.code == 3, ended.err
-    assert "the judge" in ended.err and "pending" in ended.out + ended.err
+    assert "judge" in ended.err and "pending" in ended.out + ended.err
     await judge.start()
     again = await orchestrate("score", "--run-dir", "runs/test", folder=tmp_path)
     assert again.code == 0, again.err
@@ -85,7 +83,7 @@ async def test_a_judge_that_dies_leaves_exit_code_3_and_the_same_command_goes_on
     assert len(model.asked) == 5
 
 
-async def test_score_judges_again_by_another_rubric(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_score_judges_again_with_another_rubric(tmp_path: Path, host_wire: ServeWire) -> None:
     model, judge = Wire(plain), Wire(rated, digest="judge")
     tables = {"run": {"conditions": ["t2t"]}, "judge": {"endpoints": [await host_wire(judge)]}}
     setting = Setting(tmp_path, {"omni": [await host_wire(model)]}, items=ITEMS, tables=tables)

@@ -1,4 +1,4 @@
-"""kill -9 of the orchestrator at any moment, then the same command: the table of an undisturbed run, nothing lost."""
+"""kill -9 of the orchestrator at any moment, then the same command: the results of an undisturbed run."""
 
 from __future__ import annotations
 
@@ -16,26 +16,24 @@ from omnigap_orchestrator.journal import AnswerRow, Journal, TranscriptRow
 ITEMS = [item(place) for place in ("france", "spain", "peru", "chad", "laos")]
 
 
-async def test_a_run_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
-    tmp_path: Path, host_wire: ServeWire
-) -> None:
+async def test_a_run_killed_repeatedly_ends_like_an_undisturbed_one(tmp_path: Path, host_wire: ServeWire) -> None:
     model = Wire(plain, digest="model", delay_s=0.02, max_concurrent=2)
-    ear = Wire(plain, digest="ear", delay_s=0.03, max_concurrent=1)
-    voice = Wire(plain, digest="voice", delay_s=0.02, max_concurrent=1)
-    places = ({"omni": [await host_wire(model)]}, [await host_wire(ear)], [await host_wire(voice)])
+    scorer = Wire(plain, digest="scorer", delay_s=0.03, max_concurrent=1)
+    tts = Wire(plain, digest="tts", delay_s=0.02, max_concurrent=1)
+    places = ({"omni": [await host_wire(model)]}, [await host_wire(scorer)], [await host_wire(tts)])
     calm, killed = (Setting(tmp_path / name, *places, items=ITEMS) for name in ("calm", "killed"))
     undisturbed = await calm.execute()
-    wires = (model, ear, voice)
+    wires = (model, scorer, tts)
     assert [len(wire.asked) for wire in wires] == [30, 15, 5]
 
     config = killed.write()
     kept: set[str] = set()
-    for wire, count in ((voice, 3), (model, 12), (ear, 10)):
+    for wire, count in ((tts, 3), (model, 12), (scorer, 10)):
         asked_before = [len(each.asked) for each in wires]
         run = await Orchestrator.start("run", "--config", config, folder=killed.root)
         await wire.until_asked((30, 15, 5)[wires.index(wire)] + count)
         await run.kill()
-        assert not asked_since(wires, asked_before) & kept, "asked again though its answer was journalled"
+        assert not asked_since(wires, asked_before) & kept, "requested again although its answer was journalled"
         kept_now = answered(killed)
         assert kept <= kept_now
         kept = kept_now
@@ -43,18 +41,18 @@ async def test_a_run_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
     asked_before = [len(each.asked) for each in wires]
     last = await orchestrate("run", "--config", config, folder=killed.root)
     assert last.code == 0, last.err
-    assert not asked_since(wires, asked_before) & kept, "asked again though its answer was journalled"
+    assert not asked_since(wires, asked_before) & kept, "requested again although its answer was journalled"
     assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(undisturbed))
     assert list((killed.folder.media / "tmp").iterdir()) == []
 
 
 def asked_since(wires: Sequence[Wire], before: Sequence[int]) -> set[str]:
-    """What each service was asked beyond its first so many requests, told as it tells it."""
+    """The requests that each service got after the first `before` ones."""
     return {wire_identity(request) for wire, n in zip(wires, before, strict=True) for request in wire.asked[n:]}
 
 
 def answered(setting: Setting) -> set[str]:
-    """What the doubles said in all that the journal holds: each text names its request."""
+    """The texts of all journalled work; each text names its request."""
     if not setting.folder.exists():
         return set()
     journal = Journal(setting.folder.journal)
@@ -65,8 +63,8 @@ def answered(setting: Setting) -> set[str]:
 
 
 @pytest.mark.parametrize("when", ["starting", "serving"])
-async def test_a_killed_orchestrator_leaves_no_embedded_service_behind(tmp_path: Path, when: str) -> None:
-    """Also not where the service is only starting, and has not looked at its parent yet."""
+async def test_a_killed_orchestrator_leaves_no_embedded_service(tmp_path: Path, when: str) -> None:
+    """Also if the service is still starting and has not checked its parent yet."""
     services = {"omni": {"service": "echo"}, "other": {"service": "echo"}}
     setting = Setting(tmp_path, items=ITEMS, tables={"run": {"conditions": ["t2t"]}, "fleet": {"services": services}})
     run = await Orchestrator.start("run", "--config", setting.write(), folder=tmp_path)

@@ -1,4 +1,4 @@
-"""A machine whose environment names a proxy that is not there: an embedded run ends whole all the same."""
+"""An environment with an unreachable proxy does not affect an embedded run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEAD = "http://127.0.0.1:9"
 
 
 @pytest.mark.skipif(
-    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
+    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so the asr service can't start"
 )
 async def test_an_embedded_run_ignores_the_proxies_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

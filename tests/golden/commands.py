@@ -1,4 +1,4 @@
-"""The commands that read a stored run, through the real command line in this process, and what they print."""
+"""Commands on a stored run, called through the command line in this process, and their output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def orchestrate(*arguments: str | Path, code: int = 0, notes: bool = False) -> s
         notes: return standard error with it, which holds the notes of a run.
 
     Raises:
-        AssertionError: for another exit code than `code`.
+        AssertionError: the exit code is not `code`.
     """
     result = CliRunner().invoke(main, [str(argument) for argument in arguments], env={"COLUMNS": "400"})
     assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{result.exception!r}"
@@ -44,11 +44,11 @@ def compared(first: Path, second: Path) -> Any:
 
 
 def planned(folder: Path) -> Any:
-    """Cells and answered cells by model, condition and control; notes are for people and may change."""
+    """Cells and answered cells by model, condition and control; notes are prose and may change."""
     config = study(folder, dict.fromkeys(("cascade", "scorer", "second_scorer", "tts"), NOWHERE))
     items = folder / "items.jsonl"
-    seen = json.loads(orchestrate("plan", "-c", config, "--run-dir", folder, "--items", items, "--json"))
-    return {key: seen[key] for key in ("items", "cells", "control_cells", "rows")}
+    shown = json.loads(orchestrate("plan", "-c", config, "--run-dir", folder, "--items", items, "--json"))
+    return {key: shown[key] for key in ("items", "cells", "control_cells", "rows")}
 
 
 def sampled(folder: Path) -> Any:
@@ -59,5 +59,5 @@ def sampled(folder: Path) -> Any:
 
 
 PRINTED = {"route": routed, "plan": planned, "sample-clips": sampled}
-"""Commands on one run whose whole result is kept as `expected/RUN/COMMAND.json`; `analyse` keeps what is not in
-summary.json, and `compare` takes both runs."""
+"""Commands on one run whose result is stored as `expected/RUN/COMMAND.json`. For `analyse`, only tables that are not in
+summary.json are stored; `compare` takes both runs."""

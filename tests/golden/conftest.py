@@ -1,4 +1,4 @@
-"""What holds these tests to the folder alone: whoever opens a channel or starts a service fails the test."""
+"""A fixture that fails a test if it opens a channel or starts a service."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 @pytest.fixture
 def no_call(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails the test if a gRPC channel is opened or a process is started, also where the error is caught."""
+    """Fails the test if a gRPC channel is opened or a process is started, even if the error is caught."""
     attempts: list[str] = []
 
     def refuse(*target: object, **_: object) -> NoReturn:
         attempts.append(str(target[:1]))
-        raise AssertionError(f"a stored run is read without a call, and this one goes to {target[:1]}")
+        raise AssertionError(f"reading a stored run must not call a service: {target[:1]}")
 
     for module in (grpc, grpc.aio):
         for name in ("insecure_channel", "secure_channel"):

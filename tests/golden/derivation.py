@@ -1,4 +1,4 @@
-"""Where keys of stored work are derived: the only file of these tests that imports the code that derives them."""
+"""The derivation of keys of stored work; the only file of these tests that imports that code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MARKS = {
     "blank": Control.BLANK.value,
     "repeat": Control.REPEAT.value,
 }
-"""Names of marks in keys.json -> what enters the key; other marks are digests and enter as they are."""
+"""Names of marks in keys.json -> value in the key; other marks are digests and are used unchanged."""
 
 
 def answer(
@@ -65,7 +65,7 @@ def speech(text: str, voice: str | None, words_per_minute: float | None, tts: st
 
 
 def image(text: str, style: Mapping[str, Any], font_bytes: str, folder: Path) -> str:
-    """A font enters by its bytes: any file does for the key."""
+    """Only the bytes of a font are part of the key, so the path does not matter."""
     font = folder / "font.ttf"
     font.write_bytes(bytes.fromhex(font_bytes))
     return carriers.image_carrier_key(text, ImageStyle(font=str(font), **style))
@@ -91,7 +91,7 @@ def rubric(name: str) -> str:
 def votes(
     judge: str, decoding: Mapping[str, Any], count: int, rubrics: Sequence[str], answers: Sequence[str], answer: str
 ) -> list[str]:
-    """Keys of all votes on one answer to a fixed question, and after them what the answer's score depends on.
+    """Keys of all votes on one answer to a fixed question, followed by the judge digest of its score.
 
     Args:
         rubrics: sources of the two rubrics, for items without and with gold answers.
@@ -100,11 +100,11 @@ def votes(
     plain, reference = (rubric_of(f"rubric {n}", source, ".toml") for n, source in enumerate(rubrics))
     setup = judge_setup(config, judge, (plain, reference))
     item = Item("q1", "open", "en", "Why is the sky blue?", tuple(answers), AnswerType.OPEN, instruction="Be brief.")
-    return [*(ask.key for ask in setup.asks(item, answer)), setup.key(item)]
+    return [*(prompt.key for prompt in setup.asks(item, answer)), setup.key(item)]
 
 
 def reader(digest: str, decoding: Mapping[str, Any], instruction: str) -> str:
-    """A reader of `verify` as it is asked."""
+    """The key of a reader of `verify`."""
     card = pb.DescribeResponse(name="reader", digest=digest)
     return Reader.of(Modality.IMAGE, card, ReadOptions(DecodingConfig.model_validate(decoding), instruction)).asked
 
@@ -113,4 +113,4 @@ DERIVE: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (answer, scorer, transcript, score, speech, image, blank, own_bytes, rubric, votes, reader)
 }
-"""By the kinds of keys.json, whose inputs are the arguments."""
+"""Function by kind in keys.json, whose inputs are its arguments."""

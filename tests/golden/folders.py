@@ -1,4 +1,4 @@
-"""The run folders of 0.1.0 as test data: unpacked, read back, and started again as a study."""
+"""The run folders of 0.1.0 as test data: unpacking, reading, and configurations to resume them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ EXPECTED = HERE / "expected"
 GOLDENS = ("plain", "controls")
 TABLES = {"plain": ("results.parquet",), "controls": ("results.parquet", "controls.parquet")}
 CELLS = {"plain": 60, "controls": 72}
-"""Planned cells of each run, control cells apart."""
+"""Planned cells of each run, without control cells."""
 
 
 def unpack(golden: str, into: Path) -> Path:
-    """The run folder as 0.1.0 left it, named after the run."""
+    """Unpacks the run folder that 0.1.0 wrote."""
     with tarfile.open(HERE / "runs" / f"{golden}.tar.xz") as archive:
         archive.extractall(into, filter="data")
     return into / golden
 
 
 def original(golden: str, file: str, folder: Path) -> Path:
-    """The file that holds a run's expected numbers.
+    """The file with the expected numbers of a run.
 
     Args:
-        folder: the unpacked run, whose own file counts unless a later version changed its numbers on purpose.
+        folder: the unpacked run; its own file is used unless a later version changed the numbers on purpose.
     """
     changed = EXPECTED / golden / file
     return changed if changed.is_file() else folder / file
@@ -45,23 +45,23 @@ def summary_of(golden: str, folder: Path) -> Any:
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
-    """A Parquet table as one dict a row."""
+    """The rows of a Parquet table as dicts."""
     return pl.read_parquet(path).to_dicts()
 
 
 def forget_outputs(folder: Path) -> None:
-    """Removes the files that are written from the journal, so that they are written again."""
+    """Removes the files that are written from the journal, so that they are rewritten."""
     for name in ("summary.json", "results.parquet", "controls.parquet", "manifest.toml", "report.html"):
         (folder / name).unlink(missing_ok=True)
 
 
 def study(folder: Path, endpoints: Mapping[str, str]) -> Path:
-    """A configuration file with the settings of a stored run, beside its folder.
+    """Writes a configuration file with the settings of a stored run next to its folder.
 
     Args:
-        endpoints: `host:port` by model name, `scorer`, `second_scorer`, `tts`; what is not named has none.
+        endpoints: `host:port` by model name, `scorer`, `second_scorer`, `tts`; others have none.
     """
-    settings = _todays_names(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    settings = _current_names(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     del settings["items"]  # Given on the command line.
     settings["fleet"]["kind"] = "static"
     for model in settings["models"]:
@@ -74,10 +74,14 @@ def study(folder: Path, endpoints: Mapping[str, str]) -> Path:
     return path
 
 
-def _todays_names(settings: dict[str, Any]) -> dict[str, Any]:
+def _current_names(settings: dict[str, Any]) -> dict[str, Any]:
     for old, new in renamed.SETTINGS.items():
         *parents, last = old.split(".")
-        value = _table(settings, parents).pop(last)
+        table = _table(settings, parents)
+        # A folder that was run again already has the current names.
+        if last not in table:
+            continue
+        value = table.pop(last)
         if new:
             *parents, last = new.split(".")
             _table(settings, parents)[last] = value

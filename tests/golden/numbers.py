@@ -1,4 +1,4 @@
-"""Compares what 0.1.0 wrote with what is written today, value by value, under the names of `renamed.py`."""
+"""Compares output of 0.1.0 with current output, value by value, with the names of `renamed.py`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from tests.golden import renamed
 
-# Sums may be taken in another order: the last digits of a float are no number of the run.
+# The order of a sum may change, which affects only the last digits of a float.
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 
 
 def differences(
     expected: Any, found: Any, path: str = "", names: Mapping[str, str] = renamed.SUMMARY_KEYS
 ) -> list[str]:
-    """Every place where two JSON values differ, as one line each; an empty list where they are equal.
+    """The differences of two JSON values, one line each; empty if they are equal.
 
     Args:
-        path: of these values, dotted, without list positions.
-        names: path in 0.1.0 -> name today.
+        path: dotted path of these values, without list positions.
+        names: path in 0.1.0 -> current name.
     """
     if path in renamed.MAY_DIFFER:
         return []
@@ -36,7 +36,7 @@ def differences(
 
 
 def row_differences(expected: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[str]:
-    """The same for the rows of a table, whose columns have names of their own."""
+    """As `differences`, for the rows of a table."""
     return differences(expected, found, names=renamed.COLUMNS)
 
 
@@ -44,14 +44,14 @@ def _of_dicts(expected: dict[str, Any], found: dict[str, Any], path: str, names:
     lines, known = [], set()
     for key, before in expected.items():
         inner = f"{path}.{key}" if path else key
-        today = names.get(inner, key)
-        known.add(today)
-        if today in found:
-            lines += differences(before, found[today], inner, names)
+        current = names.get(inner, key)
+        known.add(current)
+        if current in found:
+            lines += differences(before, found[current], inner, names)
         elif inner not in renamed.MAY_DIFFER:
-            lines.append(f"{inner}: is gone")
+            lines.append(f"{inner}: missing")
     new = [f"{path}.{key}" if path else key for key in found if key not in known]
-    return lines + [f"{key}: is new" for key in new if key not in renamed.ADDED]
+    return lines + [f"{key}: new" for key in new if key not in renamed.ADDED]
 
 
 def _equal(before: Any, now: Any) -> bool:

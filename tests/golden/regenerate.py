@@ -1,7 +1,7 @@
-"""Writes the expected numbers that differ from those of 0.1.0: `python -m tests.golden.regenerate`.
+"""Writes expected numbers that differ from those of 0.1.0: `python -m tests.golden.regenerate`.
 
-Only for a change of scores or tables that is meant. What equals the files of 0.1.0 is not written, and what was written
-for an earlier change and equals them again is removed.
+Only for an intended change of scores or tables. Numbers equal to those of 0.1.0 are not written; files of an earlier
+change that equal them again are removed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
             for table in TABLES[golden]:
                 _keep(golden, table, before[golden], now[golden], rows_of)
         for golden in GOLDENS:
-            # From the files of 0.1.0, as the tests have it: `report` above has written today's into the other copy.
+            # From the files of 0.1.0, as in the tests; `report` above rewrote those of the other copy.
             for command, result in PRINTED.items():
                 _write(EXPECTED / golden / f"{command}.json", result(before[golden]))
             summary, tables = summary_of(golden, before[golden]), analysed(before[golden])
@@ -56,9 +56,9 @@ def _keep(golden: str, file: str, before: Path, now: Path, read: Callable[[Path]
 def _write(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
     if path.is_file() and not differences(json.loads(path.read_text(encoding="utf-8")), value):
-        return  # Not for the last digits of a float.
+        return  # Differences in the last digits of a float are ignored.
     path.write_text(text, encoding="utf-8")
-    print(f"{path.relative_to(EXPECTED)} is written")
+    print(f"wrote {path.relative_to(EXPECTED)}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""The one table of what later versions call by another name than 0.1.0, and of what may differ from it.
+"""Names that changed since 0.1.0, and values that may differ from it.
 
-Paths are dotted and leave list positions out: `carriers.counts.word_error` is that key of every row.
+Paths are dotted, without list positions: `carriers.counts.word_error` is that key of every row.
 """
 
 from __future__ import annotations
 
 SUMMARY_KEYS: dict[str, str] = {
+    "whole": "complete",
     "instrument_note": "asr_correction_note",
     "hearing": "transcript_errors",
     "calibration.foil": "clip_kind",
@@ -24,7 +25,7 @@ VALUES: dict[str, dict[str, str]] = {
 """Values of summary.json: path in 0.1.0 -> value in 0.1.0 -> value today."""
 
 COLUMNS: dict[str, str] = {}
-"""Columns of results.parquet and controls.parquet: name in 0.1.0 -> name today."""
+"""Columns of results.parquet and controls.parquet: name in 0.1.0 -> current name."""
 
 SETTINGS: dict[str, str] = {
     "reader": "ocr",
@@ -32,10 +33,10 @@ SETTINGS: dict[str, str] = {
     "run.hear_prompt": "run.asr_prompt",
     "run.read_prompt": "run.ocr_prompt",
 }
-"""Keys of config.json: dotted path in 0.1.0 -> dotted path today; an empty path for a key that no longer exists."""
+"""Keys of config.json: dotted path in 0.1.0 -> current dotted path; empty for a key that no longer exists."""
 
 ADDED: frozenset[str] = frozenset()
-"""Paths and columns that 0.1.0 did not write."""
+"""Paths and columns that 0.1.0 did not have."""
 
 MAY_DIFFER = frozenset({"versions"})
-"""Paths whose values are of the program, not of the run. Latencies are read from the journal, so they are compared."""
+"""Paths whose values describe the program and not the run. Latencies come from the journal and are compared."""

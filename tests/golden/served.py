@@ -1,4 +1,4 @@
-"""The services of a stored run, served again on real sockets: each describes itself as the journal has it."""
+"""Serves the services of a stored run again, with the cards in its journal."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tests.golden.commands import orchestrate
 from tests.golden.folders import study
 
 ASKED_FOR = {"answers": ("cascade",), "transcripts": ("scorer", "second_scorer"), "carriers": ("tts",)}
-"""Tables of the journal, and the services that are asked where their rows are missing."""
+"""Tables of the journal, and the services that are called if their rows are missing."""
 
-# A recording is larger than gRPC's own limit of 4 MiB for a message.
+# Audio exceeds gRPC's default message limit of 4 MiB.
 SERVER_OPTIONS = [("grpc.max_receive_message_length", -1)]
 
 SILENCE = pb.Audio(data=b"\0\0" * 1600, mime_type=PCM, sample_rate_hz=16_000, channels=1)
 
 
 class Stored(pb_grpc.ModelServiceServicer):
-    """A service that shows a stored card, keeps what it is asked, and refuses it."""
+    """A service with a stored card that records its requests and refuses them."""
 
     def __init__(self, card: pb.DescribeResponse) -> None:
         self.card = card
@@ -46,12 +46,12 @@ class Stored(pb_grpc.ModelServiceServicer):
         yield pb.GenerateResponse()
 
     def refuse(self, context: grpc.ServicerContext) -> NoReturn:
-        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a finished run has nothing to ask")
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a finished run must not call a service")
         raise AssertionError("abort raises")
 
 
 class Changed(Stored):
-    """The same service with other weights: another digest, and it answers."""
+    """A service with another digest that answers its requests."""
 
     def __init__(self, card: pb.DescribeResponse, digest: str) -> None:
         changed = pb.DescribeResponse()
@@ -72,8 +72,8 @@ class Changed(Stored):
 
 
 def stored_cards(folder: Path) -> dict[str, pb.DescribeResponse]:
-    """The cards of a run's services by model name, `scorer`, `second_scorer`, `tts`, `judge`; readers of `verify`
-    are not among them."""
+    """The cards of a run's services by model name, `scorer`, `second_scorer`, `tts`, `judge`; without
+    the readers of `verify`."""
     with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
         rows = journal.execute("SELECT name, describe FROM services WHERE role != 'reader'").fetchall()
     return {name: pb.DescribeResponse.FromString(card) for name, card in rows}
@@ -81,7 +81,7 @@ def stored_cards(folder: Path) -> dict[str, pb.DescribeResponse]:
 
 @contextmanager
 def serving(services: dict[str, Stored]) -> Iterator[dict[str, str]]:
-    """Serves each on a free port of this machine; gives their addresses by name."""
+    """Serves each on a free port; yields the addresses by name."""
     with ExitStack() as stack:
         yield {name: stack.enter_context(_address(service)) for name, service in services.items()}
 
@@ -100,11 +100,11 @@ def _address(service: Stored) -> Iterator[str]:
 
 
 def asked_without(folder: Path, table: str) -> list[list[str]]:
-    """What the services of `ASKED_FOR` are asked where a finished run has lost a table of its journal.
+    """The requests of a finished run that lost a table of its journal.
 
     Returns:
-        Service, request id and SHA-256 of the whole request, sorted, each once: cells whose answers sound alike share
-        a transcript. All are refused, so second passes of controls are not among them.
+        Service, request ID and SHA-256 of each request, sorted, without duplicates: cells with equal audio share a
+        transcript. All requests are refused, so there are no second passes of controls.
     """
     with closing(sqlite3.connect(folder / "journal.sqlite")) as journal, journal:
         journal.execute(f"DELETE FROM {table}")

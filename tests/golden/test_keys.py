@@ -1,4 +1,4 @@
-"""Keys of stored work are what 0.1.0 derived: another key would ask, hear or score again what a run has kept."""
+"""Keys of stored work are those of 0.1.0: with another key, a run would repeat stored work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("keys.json").re
 
 
 @pytest.mark.parametrize("case", KEYS, ids=lambda case: case["name"])
-def test_a_key_is_derived_as_in_0_1_0(case: dict[str, Any], tmp_path: Path) -> None:
+def test_keys_are_derived_as_in_0_1_0(case: dict[str, Any], tmp_path: Path) -> None:
     derive = derivation.DERIVE[case["kind"]]
     place = {"folder": tmp_path} if "folder" in inspect.signature(derive).parameters else {}
     assert derive(**case["inputs"], **place) == case["key"]
@@ -28,12 +28,12 @@ def test_every_kind_of_key_is_pinned() -> None:
     assert {case["kind"] for case in KEYS} == set(derivation.DERIVE)
 
 
-def test_different_inputs_never_share_a_key() -> None:
+def test_different_inputs_have_different_keys() -> None:
     keys = [key for case in KEYS for key in ([case["key"]] if isinstance(case["key"], str) else case["key"])]
     assert [key for key, count in Counter(keys).items() if count > 1] == []
 
 
-def test_an_own_file_is_known_by_path_size_and_time(tmp_path: Path) -> None:
+def test_the_key_of_an_own_file_is_path_size_and_time(tmp_path: Path) -> None:
     path = tmp_path / "clip.wav"
     path.write_bytes(b"RIFF")
     os.utime(path, ns=(5, 7_000_000_000))

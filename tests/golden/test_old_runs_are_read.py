@@ -1,4 +1,4 @@
-"""Run folders of 0.1.0 are reported, scored, analysed and compared without a call, every number as it was."""
+"""Run folders of 0.1.0 are reported, scored, analysed and compared without a call and with unchanged numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_call")
 
 
 def expect_the_numbers(golden: str, folder: Path, fresh: Path) -> None:
-    """Compares what was written into `folder` with the run as it was unpacked elsewhere, `fresh`."""
+    """Compares the output in `folder` with a fresh copy of the run."""
     found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert differences(summary_of(golden, fresh), found) == []
     for table in TABLES[golden]:
@@ -27,14 +27,14 @@ def expect_the_numbers(golden: str, folder: Path, fresh: Path) -> None:
 
 
 def forget_scores(folder: Path) -> None:
-    """As if other rules had scored the answers: the journal holds no score that counts."""
+    """Removes all valid scores, as if other rules had scored the answers."""
     with closing(sqlite3.connect(folder / "journal.sqlite")) as journal, journal:
         journal.execute("DELETE FROM scores")
         journal.execute("UPDATE meta SET value = 'other rules' WHERE key = 'scored_by'")
 
 
 @pytest.mark.parametrize("golden", GOLDENS)
-def test_report_writes_the_numbers_of_0_1_0_again(golden: str, tmp_path: Path) -> None:
+def test_report_rewrites_the_numbers_of_0_1_0(golden: str, tmp_path: Path) -> None:
     folder, fresh = unpack(golden, tmp_path), unpack(golden, tmp_path / "fresh")
     forget_outputs(folder)
     orchestrate("report", "--run-dir", folder)
@@ -42,7 +42,7 @@ def test_report_writes_the_numbers_of_0_1_0_again(golden: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("golden", "command"), [("plain", "score"), ("controls", "score"), ("plain", "report")])
-def test_stored_answers_scored_again_are_worth_the_same(golden: str, command: str, tmp_path: Path) -> None:
+def test_rescored_answers_have_the_same_scores(golden: str, command: str, tmp_path: Path) -> None:
     folder, fresh = unpack(golden, tmp_path), unpack(golden, tmp_path / "fresh")
     forget_outputs(folder)
     forget_scores(folder)
@@ -51,11 +51,11 @@ def test_stored_answers_scored_again_are_worth_the_same(golden: str, command: st
 
 
 @pytest.mark.parametrize("golden", GOLDENS)
-def test_scores_of_0_1_0_count_and_are_not_made_again(golden: str, tmp_path: Path) -> None:
+def test_scores_of_0_1_0_are_not_recomputed(golden: str, tmp_path: Path) -> None:
     folder = unpack(golden, tmp_path)
     with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
         before = set(journal.execute("SELECT key FROM scores"))
-    assert json.loads(orchestrate("score", "--run-dir", folder, "--json"))["whole"]
+    assert json.loads(orchestrate("score", "--run-dir", folder, "--json"))["complete"]
     with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
         assert set(journal.execute("SELECT key FROM scores")) == before
 
@@ -71,7 +71,7 @@ def test_the_calibration_of_0_1_0_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("golden", GOLDENS)
 def test_analyse_gives_the_tables_of_0_1_0(golden: str, tmp_path: Path) -> None:
     folder = unpack(golden, tmp_path)
-    # `analyse` draws with a seed of its own and sees the table alone: these tables are not those of summary.json.
+    # `analyse` has its own bootstrap seed and only the table, so these tables differ from those of summary.json.
     kept = json.loads((EXPECTED / golden / "analyse.json").read_text(encoding="utf-8"))
     summary = summary_of(golden, folder)
     # The note on a calibration is one of the run's; a table that is analysed by itself has none.

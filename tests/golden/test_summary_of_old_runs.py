@@ -1,4 +1,4 @@
-"""Folders of 0.1.0 give the summary.json that they gave then; a summary read from its file is the same value."""
+"""Folders of 0.1.0 give the same summary.json as then, and `Summary.read` inverts `Summary.write`."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def loaded(path: Path) -> dict[str, Any]:
     return data
 
 
-def test_every_number_is_kept(folder: RunFolder) -> None:
+def test_summary_read_keeps_every_number(folder: RunFolder) -> None:
     before = loaded(folder.summary)
     report(folder, Silent())
     assert not differences(before, loaded(folder.summary))
 
 
-def test_a_summary_that_is_read_equals_the_one_that_was_written(folder: RunFolder) -> None:
+def test_reading_a_summary_gives_what_was_written(folder: RunFolder) -> None:
     written = report(folder, Silent())
     read = Summary.read(folder.summary)
     assert json.dumps(read.to_json()) == json.dumps(written.to_json())
-    assert (read.whole, read.analysis.level, read.analysis.reference) == (True, 0.95, "t2t")
+    assert (read.complete, read.analysis.level, read.analysis.reference) == (True, 0.95, "t2t")
     assert {name: frame.schema for name, frame in read.tables.frames.items()} == {
         name: frame.schema for name, frame in written.tables.frames.items()
     }

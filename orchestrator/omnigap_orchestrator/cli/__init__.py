@@ -1,1 +1,1 @@
-"""The command line: each command parses, calls one floor below, prints, and ends with an honest exit code."""
+"""The command line: each command parses its flags, calls the package, prints the result and sets the exit code."""

@@ -13,14 +13,16 @@ from omnigap_orchestrator.cli.options import friendly
 @click.command()
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
-@click.option("--allow-missing", is_flag=True, help="Compare also where many answers are missing.")
-@click.option("--json", "as_json", is_flag=True, help="The whole table as JSON on standard output.")
+@click.option("--allow-missing", is_flag=True, help="Compare even if many answers are missing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @friendly
 def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> None:
-    """Compare the runs FIRST and SECOND (folders, or tables of results), paired by item: second minus first.
+    """Compare two runs, paired by item. Differences are SECOND minus FIRST.
 
-    For two models, two ASR scorers, two decoding settings, or two versions of a checkpoint.
+    FIRST and SECOND are folders of runs or tables of results, for example of two models, ASR scorers, decoding settings
+    or versions of a checkpoint.
     """
+    # Imports of polars, grpc and the like are local to each command, so that `--help` stays fast.
     from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
     from omnigap_orchestrator.analysis import compare as compare_frames
     from omnigap_orchestrator.cli.inputs import results_of
@@ -34,7 +36,7 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
         raise TableError(str(error)) from error
     if rows.is_empty():
         theirs = " against ".join(", ".join(sorted(set(frame["condition"]))) for frame in (before, after))
-        raise TableError(f"no condition is in both {first} and {second}: {theirs}")
+        raise TableError(f"{first} and {second} have no condition in common: {theirs}")
     if as_json:
         print(json.dumps(rows.to_dicts(), ensure_ascii=False))
     else:

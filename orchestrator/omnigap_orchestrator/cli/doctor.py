@@ -1,4 +1,4 @@
-"""`omnigap-orchestrate doctor`: checks that a run has all it needs, and says how to fix what is missing."""
+"""`omnigap-orchestrate doctor`: checks everything that a run needs, and how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omnigap_orchestrator.cli.inputs import ItemFlags, own_plan
+from omnigap_orchestrator.cli.inputs import ItemFlags, load_inputs
 from omnigap_orchestrator.cli.options import (
     config_option,
     font_flags,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @run_dir_option
 @items_options
 @font_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 @friendly
 def doctor(
@@ -43,16 +43,17 @@ def doctor(
     fonts: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Check the configuration, the items, the run's folder and disk, fonts, and every endpoint with its digest.
+    """Check configuration, items, folder and disk of the run, fonts, and every endpoint with its digest.
 
-    With the run in --run-dir, its own configuration and items; without a run there, or with --config, those of the
-    flags. Exit code 1 where a check fails.
+    If --run-dir holds a run, its configuration and items are checked, unless --config is given. Exit code 1 if a check
+    fails.
     """
+    # Local imports keep `--help` fast.
     from omnigap_orchestrator.preflight.doctor import diagnose
 
-    own = own_plan(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
-    findings = asyncio.run(diagnose(own.config, own.folder.root, own.items, own.source))
-    if in_use := _in_use(own.folder):
+    inputs = load_inputs(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
+    findings = asyncio.run(diagnose(inputs.config, inputs.folder.root, inputs.items, inputs.source))
+    if in_use := _in_use(inputs.folder):
         findings = [each for each in findings if each.check != in_use.check] + [in_use]
     if as_json:
         print(json.dumps([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings]))
@@ -69,11 +70,11 @@ def doctor(
 
 
 def _in_use(folder: RunFolder) -> Finding | None:
-    """Where another process holds the run: a run would be refused now."""
+    """A failed finding if another process uses the run."""
     from omnigap_orchestrator.pipeline.folder import FolderError
     from omnigap_orchestrator.preflight import Finding
 
-    # No lock file means that no process uses the run. `locked` would create the file, and doctor changes nothing.
+    # Without a lock file, no process uses the run. `locked` would create the file, and doctor must change nothing.
     if not folder.lock.exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The flag of commands that go on with the run of a folder, and take everything from there."""
+"""What commands on an existing run work with: configuration and items of the run or of the flags, or its results."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from click.core import ParameterSource
 
 from omnigap_orchestrator.cli.options import item_flags, run_dir_of
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from omnigap_orchestrator.config import Config
+    from omnigap_orchestrator.items import Item
+    from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan
+
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -20,22 +27,14 @@ def stored_run_option(command: _Command) -> _Command:
     return click.option(
         "--run-dir",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Folder of the run, whose own copy of configuration, items and addresses is used: no --config is needed. "
+        help="Folder of the run. Its stored configuration and items are used: no --config is needed. "
         "Default: runs/default.",
     )(command)
 
 
-# Whose configuration and items a command takes: those of the run in its folder, else those of the flags.
-
-if TYPE_CHECKING:
-    from omnigap_orchestrator.config import Config
-    from omnigap_orchestrator.items import Item
-    from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan
-
-
 @dataclass(frozen=True, slots=True)
 class ItemFlags:
-    """What the command line says of items."""
+    """The item flags of a command: `--items`, `--limit`, `--task` and `--preset`."""
 
     path: str | None
     limit: int | None
@@ -43,20 +42,20 @@ class ItemFlags:
     preset: str | None
 
     @property
-    def named(self) -> str:
-        """The flags that are given, as they are called."""
-        given = (("--items", self.path), ("--preset", self.preset), ("--task", self.tasks), ("--limit", self.limit))
-        return ", ".join(flag for flag, value in given if value)
+    def given(self) -> str:
+        """The flags that are set, by name."""
+        flags = (("--items", self.path), ("--preset", self.preset), ("--task", self.tasks), ("--limit", self.limit))
+        return ", ".join(flag for flag, value in flags if value)
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPlan:
-    """What a command works with.
+class RunInputs:
+    """Configuration and items of a command.
 
     Attributes:
-        items: those of the run, select_verified by the flags; None: the configuration tells them.
-        stored: configuration and items of the run in the folder, whichever are taken; None where there is none.
-        source: one line that says whose configuration and items these are; empty where no run is there.
+        items: the items of the stored run, filtered by the flags; None means those of `config`.
+        stored: configuration and items of the run in the folder, whether used or not; None if there is no run.
+        source: one line that says where configuration and items come from; empty if there is no run.
     """
 
     config: Config
@@ -66,73 +65,69 @@ class OwnPlan:
     source: str
 
 
-def own_plan(
+def load_inputs(
     ctx: click.Context, config: Path | None, run_dir: Path | None, flags: ItemFlags, others: Mapping[str, object]
-) -> OwnPlan:
-    """The run's own configuration and items where its folder holds them, unless `--config` is given in this call.
+) -> RunInputs:
+    """The configuration and items of the run in the folder; those of the flags if it has no run or --config is given.
 
-    `--task` and `--limit` narrow the run's items, `--items` takes others under the run's configuration.
+    With a stored run, `--task` and `--limit` filter its items, and `--items` replaces them.
 
     Args:
-        config: `--config`, or what the environment says in its place: that one names the folder alone where a run is.
-        others: further flags, by dotted key; a None sets nothing.
+        config: `--config`, or its environment variable. From the environment, it only names the folder of a stored run.
+        others: further flags by dotted key; None sets nothing.
 
     Raises:
-        ConfigError: for flags or a file that can't be used.
-        FolderError, ItemError: where the folder's own copy can't be read, and for a task that none of its items has.
+        ConfigError: a flag or the file is invalid.
+        FolderError, ItemError: the stored run can't be read, or has no items of a task.
     """
     from omnigap_orchestrator.config import ConfigError, load_config, with_flags
     from omnigap_orchestrator.items import select_items
     from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
 
     if flags.preset and not flags.path and config is None:
-        raise ConfigError("the command line", ["--preset: it reads the files that --items names: give --items too"])
-    table = {**item_flags(config, flags.path, flags.limit, flags.tasks, flags.preset), **others}
-    named = load_config(config, table)
-    folder = RunFolder(run_dir_of(run_dir, config, named.run.dir))
+        raise ConfigError("the command line", ["--preset: it applies to the files of --items: set --items too"])
+
+    def of_flags() -> Config:
+        table = {**item_flags(config, flags.path, flags.limit, flags.tasks, flags.preset), **others}
+        return load_config(config, table)
+
+    # The file is read only if it is needed: the stored run has a complete configuration of its own.
+    named = of_flags() if config is not None else None
+    folder = RunFolder(run_dir_of(run_dir, config, named.run.dir if named is not None else None))
     if not (folder.config.is_file() and folder.items.is_file()):
-        return OwnPlan(named, None, folder, None, "")
-    kept = load_plan(folder)
-    if config is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
-        return OwnPlan(named, None, folder, kept, f"configuration and items of {config} (--config)")
-    items = kept[1]
-    stored = with_flags(kept[0], others)
+        return RunInputs(named or of_flags(), None, folder, None, "")
+    plan = load_plan(folder)
+    # A file from the environment is set for all commands, so it does not replace the configuration of a stored run.
+    if named is not None and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
+        return RunInputs(named, None, folder, plan, f"configuration and items: {config} (--config)")
+    stored = with_flags(plan[0], others)
     if flags.path:
-        source = named.items
+        source = (named or of_flags()).items
         if source.path is not None:
-            # Its columns stay: other files of the same kind are what one most often measures.
+            # The stored columns are kept: other files are most often of the same format.
             own = stored.items
             columns = {"columns": own.columns, "separator": own.separator, "preset": flags.preset or own.preset}
             source = source.model_copy(update=columns)
         stored = stored.model_copy(update={"items": source})
-        return OwnPlan(
-            stored, None, folder, kept, f"the configuration of the run in {folder.root}, and items of --items"
-        )
-    chosen = select_items(items, limit=flags.limit, tasks=flags.tasks)
-    said = f"the run in {folder.root}: its configuration, and its {len(items)} items"
-    if flags.named:
-        said += f", of which {flags.named} leaves {len(chosen)}"
-    return OwnPlan(stored, chosen, folder, kept, said)
-
-
-# Where a command's results come from: a run's folder, or any table of per-item scores.
-
-if TYPE_CHECKING:
-    import polars as pl
+        return RunInputs(stored, None, folder, plan, f"configuration: the run in {folder.root}; items: --items")
+    items = select_items(plan[1], limit=flags.limit, tasks=flags.tasks)
+    count = f"{len(items)} of its {len(plan[1])} items ({flags.given})" if flags.given else f"{len(items)} items"
+    return RunInputs(stored, items, folder, plan, f"configuration and items: the run in {folder.root}, {count}")
 
 
 def results_of(path: Path) -> pl.DataFrame:
-    """The results of a run's folder, or of a table.
+    """The results of a run's folder, or of a table of per-item scores.
 
     Raises:
-        TableError: where there are none, or they can't be read.
+        TableError: there are no results, or they can't be read.
     """
     from omnigap_orchestrator.extension import extras
     from omnigap_orchestrator.results import TableError, read_own_results
 
     table = table_of(path)
     if not table.is_file():
-        raise TableError(f"{path} holds no results: give a run's folder or its results.parquet")
+        raise TableError(f"{path} has no results: give the folder of a run or its results.parquet")
+    # Extras first: each returns None for a file that it can't read, while the core raises.
     for extra in extras():
         if (frame := extra.read_results(table)) is not None:
             return frame
@@ -143,7 +138,7 @@ def table_of(path: Path) -> Path:
     """The file itself, or the results of a run's folder.
 
     Raises:
-        TableError: for a folder that holds none.
+        TableError: the folder has no results.
     """
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.results import TableError
@@ -152,5 +147,5 @@ def table_of(path: Path) -> Path:
         return path
     results = RunFolder(path).results
     if not results.is_file():
-        raise TableError(f"{path} holds no results: give a run's folder or its results.parquet")
+        raise TableError(f"{path} has no results: give the folder of a run or its results.parquet")
     return results

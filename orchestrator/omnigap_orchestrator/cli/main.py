@@ -1,4 +1,4 @@
-"""`omnigap-orchestrate`: the commands by name, each imported only when it is called."""
+"""`omnigap-orchestrate`: the group of commands, each imported only when it is called."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from omnigap_orchestrator.extension import Command, ExtraError, extras
 _CLI = "omnigap_orchestrator.cli"
 _CORE = {
     "run": Command(f"{_CLI}.run:run", "Run all pending cells: generate, transcribe, score, report."),
-    "plan": Command(f"{_CLI}.plan:plan", "Show what a run would ask, and how long it may take."),
-    "models": Command(f"{_CLI}.models:models", "Show the known models, what each can do, and which answer now."),
+    "plan": Command(f"{_CLI}.plan:plan", "Show the cells of a run, and the time that they may take."),
+    "models": Command(f"{_CLI}.models:models", "Show the known models, their conditions, and which services answer."),
     "doctor": Command(f"{_CLI}.doctor:doctor", "Check configuration, endpoints, disk and fonts."),
     "transcribe": Command(f"{_CLI}.stages:transcribe", "Transcribe the speech answers of an existing run."),
     "score": Command(f"{_CLI}.stages:score", "Score the stored answers of an existing run."),
-    "report": Command(f"{_CLI}.stages:report", "Write the report of an existing run again."),
+    "report": Command(f"{_CLI}.stages:report", "Rewrite the report of an existing run."),
     "compare": Command(f"{_CLI}.compare:compare", "Compare two runs item by item."),
 }
 
@@ -45,7 +45,7 @@ def _commands() -> dict[str, Command]:
 
 
 class LazyGroup(click.Group):
-    """Lists commands without importing them: `--help` stays quick."""
+    """A group that lists its commands without importing them, which keeps `--help` fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_commands())
@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         command = found.load()
         known = {parameter.name for parameter in command.params}
         added = [option for extra in extras() for option in extra.options(cmd_name) if option.name not in known]
-        # Before --help, which click appends itself, and behind the command's own options.
+        # After the command's own options, and before --help, which click appends itself.
         command.params.extend(added)
         return command
 
@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _commands() and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], list(_commands()), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "--help shows them all"
+            hint = f"did you mean {near[0]!r}?" if near else "see --help"
             ctx.fail(f"no such command {args[0]!r}: {hint}")
         return super().resolve_command(ctx, args)
 
@@ -78,9 +78,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "OMNIGAP", "help_option_names": ["-h", "--help"]})
 @click.version_option(omnigap.__version__, prog_name="omnigap")
 def main() -> None:
-    """Measure the modality gap: the same question as text, speech and image, answered as text and as speech.
+    """Measure the modality gap: the same questions as text, speech and image, answered as text and as speech.
 
-    Start with `omnigap-orchestrate run`. Most flags can also be set in a TOML file, or as OMNIGAP_COMMAND_FLAG.
+    Start with `omnigap-orchestrate run`. Most flags can also be set in a TOML file (--config), or as environment
+    variables OMNIGAP_COMMAND_FLAG.
     """
 
 

@@ -1,4 +1,4 @@
-"""`omnigap-orchestrate models`: what is known of each system, and which services answer now."""
+"""`omnigap-orchestrate models`: the registry of known models, and which services answer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _MARKS = {"native": "N", "assisted": "a", "unsupported": "-"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
-    """A service that was asked: its conditions by name, or nothing where it is away."""
+class ServiceStatus:
+    """A service that was called, with its declared support by condition; empty if it did not answer."""
 
     name: str
     address: str
@@ -27,17 +27,18 @@ class Answering:
 
 @click.command()
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the models as JSON.")
 @friendly
 def models(config: Path | None, as_json: bool) -> None:
-    """Show the known models, what each can do in the six conditions, and which of the configured ones answer now.
+    """Show the known models, their support of the six conditions, and which services answer.
 
-    Without --config, Compose's loopback ports are asked.
+    Services are the endpoints of --config; without it, Compose's loopback ports.
     """
+    # Local imports keep `--help` fast.
     from omnigap_orchestrator.registry import load_registry
 
     systems = load_registry()
-    answering = asyncio.run(_ask_all(config))
+    services = asyncio.run(_call_all(config))
     if as_json:
         known = [
             {
@@ -55,15 +56,13 @@ def models(config: Path | None, as_json: bool) -> None:
             }
             for system in systems
         ]
-        now = [
-            {"name": a.name, "address": a.address, "digest": a.digest, "conditions": a.conditions} for a in answering
-        ]
+        now = [{"name": a.name, "address": a.address, "digest": a.digest, "conditions": a.conditions} for a in services]
         print(json.dumps({"known": known, "services": now}, ensure_ascii=False))
         return
-    _print(answering)
+    _print(services)
 
 
-def _print(answering: list[Answering]) -> None:
+def _print(services: list[ServiceStatus]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.padding import Padding
@@ -88,23 +87,24 @@ def _print(answering: list[Answering]) -> None:
                 Padding(escape(line), (0, 0, 0, 4)), highlight=False, style="dim" if line is lines[-1] else None
             )
     console.print()
-    for service in answering:
+    for service in services:
         if service.digest:
             can = " ".join(name for name, support in service.conditions.items() if support != "unsupported")
             console.print(
-                f"[green]answers[/] {escape(service.name)} at {service.address}: {can}, digest {service.digest[:12]}"
+                f"[green]answers[/]   {escape(service.name)} at {service.address}: {can}, digest {service.digest[:12]}"
             )
         else:
-            console.print(f"[yellow]away[/]    {escape(service.name)} at {service.address}")
+            console.print(f"[yellow]no answer[/] {escape(service.name)} at {service.address}")
 
 
-async def _ask_all(config_path: Path | None) -> list[Answering]:
+async def _call_all(config_path: Path | None) -> list[ServiceStatus]:
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.fleet import COMPOSE_PORTS
     from omnigap_orchestrator.pipeline.scope import endpoints_of
 
     config = load_config(config_path)
     endpoints = endpoints_of(config) if config_path is not None else None
+    # Without configured endpoints, the services of compose.yaml are the likely ones.
     if endpoints is None:
         places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
     else:
@@ -112,10 +112,10 @@ async def _ask_all(config_path: Path | None) -> list[Answering]:
         places += [("scorer", address) for address in endpoints.scorer] + [
             ("tts", address) for address in endpoints.tts
         ]
-    return list(await asyncio.gather(*(_ask(name, address, config.network.proxy) for name, address in places)))
+    return list(await asyncio.gather(*(_describe(name, address, config.network.proxy) for name, address in places)))
 
 
-async def _ask(name: str, address: str, proxy: str) -> Answering:
+async def _describe(name: str, address: str, proxy: str) -> ServiceStatus:
     from omnigap.client import GenerateClient
     from omnigap.convert import architecture_from_proto
     from omnigap.errors import ContractError
@@ -126,7 +126,7 @@ async def _ask(name: str, address: str, proxy: str) -> Answering:
         try:
             card = await client.describe(timeout_s=2.0)
         except ContractError:
-            return Answering(name, address, "", "", {})
+            return ServiceStatus(name, address, "", "", {})
     conditions = {condition.name: support_in(card, condition)[0].value for condition in CONDITIONS}
     architecture = architecture_from_proto(card.architecture)
-    return Answering(name, address, card.digest, "" if architecture is None else architecture.value, conditions)
+    return ServiceStatus(name, address, card.digest, "" if architecture is None else architecture.value, conditions)

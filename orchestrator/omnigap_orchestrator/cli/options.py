@@ -1,4 +1,4 @@
-"""What several commands share: flags, exit codes, and errors as one clear message."""
+"""Flags, exit codes and error handling shared by the commands."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 INCOMPLETE = 3
-"""Exit code of a run that ended well but holds pending or failed cells."""
+"""Exit code of a run without errors that has pending or failed cells."""
 INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 plus the number of SIGINT, as shells have it."""
 
 
 def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Turns errors that say what to change into `Error: ...`, and Ctrl-C at any moment into exit code 130."""
+    """Prints an `OmnigapError` as `Error: ...` (exit code 1), and turns Ctrl-C into exit code 130."""
 
     @functools.wraps(command)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
             return command(*args, **kwargs)
         except (Exception, BaseExceptionGroup) as error:
+            # Task groups wrap errors. Other exceptions are bugs: they keep their traceback.
             cause = first_error(error)
             if not isinstance(cause, OmnigapError):
                 raise
             raise click.ClickException(str(cause)) from error
         except KeyboardInterrupt:
-            # A command says more where it knows what is kept; this is for what comes before and after: loading, tables.
+            # Ctrl-C while loading or printing. During a run, commands catch it themselves and say what is kept.
             click.echo("interrupted", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
 
@@ -42,8 +44,8 @@ def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 DEFAULT_RUN = Path("runs") / "default"
-DEFAULT_SLICE = 140
-"""Built-in items of a run that chooses none: twenty of each task, done in minutes on two cores."""
+DEFAULT_LIMIT = 140
+"""Number of built-in items if no items are chosen: 20 per task, which takes minutes on two cores."""
 
 
 _BUILTIN: dict[str, bool | str] = {"builtin": True, "builtin-ko": "ko"}
@@ -51,7 +53,9 @@ _BUILTIN: dict[str, bool | str] = {"builtin": True, "builtin-ko": "ko"}
 
 def run_dir_option(command: _Command) -> _Command:
     return click.option(
-        "--run-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run. Default: runs/NAME."
+        "--run-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of the run. Default: runs/NAME, where NAME is that of --config, else runs/default.",
     )(command)
 
 
@@ -62,19 +66,20 @@ def config_option(command: _Command) -> _Command:
         envvar="OMNIGAP_CONFIG",
         show_envvar=True,
         type=click.Path(dir_okay=False, path_type=Path),
-        help="TOML file; flags override it.",
+        help="Configuration file (TOML); flags override it.",
     )(command)
 
 
 def items_options(command: _Command) -> _Command:
+    # The option that is applied last comes first in --help.
     for option in (
-        click.option("--task", "tasks", multiple=True, help="Only this task family; may be given several times."),
-        click.option("--limit", type=click.IntRange(min=1), help="So many items, taken in turn from each task."),
+        click.option("--task", "tasks", multiple=True, help="Only items of this task; repeat for several tasks."),
+        click.option("--limit", type=click.IntRange(min=1), help="Maximum number of items, round-robin over tasks."),
+        click.option("--preset", help="Benchmark that the files of --items belong to; see `analyse --list-presets`."),
         click.option(
             "--items",
-            help="JSONL, CSV or Parquet file, folder or pattern; or `builtin`, `builtin-ko`: all built-in ones.",
+            help="JSONL, CSV or Parquet file, folder or pattern; or all built-in items: `builtin`, `builtin-ko`.",
         ),
-        click.option("--preset", help="Benchmark whose files --items names: `analyse --list-presets` tells which."),
     ):
         command = option(command)
     return command
@@ -82,19 +87,22 @@ def items_options(command: _Command) -> _Command:
 
 def controls_option(command: _Command) -> _Command:
     return click.option(
-        "--controls", help="Control cells beside the plan, with commas: two-pass,blank,repeat; or none."
+        "--controls", help="Additional control cells, comma-separated: two-pass,blank,repeat; or none."
     )(command)
 
 
 def control_flags(controls: str | None) -> dict[str, object]:
-    """`--controls` as a key of the configuration; `none` takes away what the file names."""
+    """`--controls` as a key of the configuration; `none` overrides the controls of the file."""
     named = list(split(controls))
     return {"run.controls": [] if named == ["none"] else named or None}
 
 
 def font_option(command: _Command) -> _Command:
     return click.option(
-        "--font", "fonts", multiple=True, help="Font of the images, by name or file; several make replicates differ."
+        "--font",
+        "fonts",
+        multiple=True,
+        help="Font of drawn questions, name or file; repeat for several, which replicates cycle through.",
     )(command)
 
 
@@ -105,8 +113,10 @@ def font_flags(fonts: tuple[str, ...]) -> dict[str, object]:
 
 def scope_options(command: _Command) -> _Command:
     for option in (
-        click.option("--conditions", help="Work only on these, with commas: t2t,s2t. The plan stays whole."),
-        click.option("--models", help="Work only on these models, with commas. The plan stays whole."),
+        click.option(
+            "--conditions", help="Work only on these conditions, comma-separated: t2t,s2t. The plan does not change."
+        ),
+        click.option("--models", help="Work only on these models, comma-separated. The plan does not change."),
     ):
         command = option(command)
     return command
@@ -115,19 +125,19 @@ def scope_options(command: _Command) -> _Command:
 def item_flags(
     config: Path | None, items: str | None, limit: int | None, tasks: tuple[str, ...], preset: str | None = None
 ) -> dict[str, object]:
-    """The items' flags as keys of the configuration; a call that chooses no items gets the default slice."""
+    """The item flags as keys of the configuration; without any choice of items, the default limit applies."""
     chosen = config or items or limit or tasks
     return {
         "items.path": None if items in (None, *_BUILTIN) else items,
         "items.builtin": _BUILTIN.get(items or ""),
-        "items.limit": limit if chosen else DEFAULT_SLICE,
+        "items.limit": limit if chosen else DEFAULT_LIMIT,
         "items.tasks": list(tasks) or None,
         "items.preset": preset,
     }
 
 
 def split(text: str | None) -> tuple[str, ...]:
-    """A flag's comma-separated values."""
+    """The values of a comma-separated flag."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 

@@ -1,4 +1,4 @@
-"""How many items a target gap takes, in the terminal: from a pilot's own scores, or from assumptions."""
+"""`omnigap-orchestrate plan`: the cells of a run, what is done, the time left, and sample sizes for a target gap."""
 
 from __future__ import annotations
 
@@ -29,11 +29,16 @@ if TYPE_CHECKING:
     from omnigap_orchestrator.config import Config
 
 ASSUMED_ACCURACY = 0.7
+"""Accuracy in t2t for sample sizes without measured scores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a target gap asks for: `rows`, and where the figures come from (None: assumed)."""
+    """Sample sizes for a target gap.
+
+    Attributes:
+        pilot: the run or table that the variances come from; None if they are assumed.
+    """
 
     target_gap: float
     power: float
@@ -43,10 +48,10 @@ class Needs:
 
 
 def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
-    """From the pilot, else from what this run has answered already, else from an assumed accuracy of 70 %.
+    """Sample sizes from the pilot, else from the results of this run, else from an assumed accuracy of 70 %.
 
     Raises:
-        TableError: where the pilot holds no results, or none that tell anything.
+        TableError: the pilot has no results, or too few to estimate a variance.
     """
     from omnigap_orchestrator.analysis import assumed_needs, item_scores, pilot_needs, score_matrices
     from omnigap_orchestrator.analysis.power import NeedRow
@@ -62,7 +67,7 @@ def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
         if not frame.is_empty():
             return Needs(section.target_gap, section.power, section.alpha, str(source), rows_of(frame, NeedRow))
         if pilot is not None:
-            raise TableError(f"{pilot} holds no two items with scores in t2t and another condition: nothing to learn")
+            raise TableError(f"{pilot} has fewer than two items with scores in t2t and another condition")
     try:
         frame = assumed_needs(ASSUMED_ACCURACY, section.target_gap, section.power, section.alpha)
     except ValueError as error:
@@ -71,31 +76,28 @@ def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
 
 
 def print_needs(console: Console, needs: Needs, planned: int) -> None:
-    """One line a gap, and what of it the plan's items cover."""
+    """Prints one row per gap: sample sizes, and the share of them that the plan has."""
     from omnigap_orchestrator.cli.tables import print_table
 
     source = f"from {needs.pilot}" if needs.pilot else f"assumed: {ASSUMED_ACCURACY:.0%} in t2t".replace("%", " %")
-    title = f"Items for a gap of {100 * needs.target_gap:g} points with {100 * needs.power:g} % power ({source})"
+    title = f"Items needed to detect {100 * needs.target_gap:g} points with {100 * needs.power:g} % power ({source})"
     rows = []
     for row in needs.rows:
         phi = "" if row.phi is None else f"{row.phi:.2f}"
         counts = [_count(n) for n in (row.needed, row.needed_holm, row.needed_for_equivalence)]
         share = "" if not row.needed else f"{planned / row.needed:.2f}"
         rows.append([row.model or "any", row.condition or "", phi, *counts, share])
-    headings = ("model", "condition", "phi", "items", "with Holm", "to show no gap", "planned / items")
+    headings = ("model", "condition", "phi", "items", "with Holm", "equivalence", "planned / items")
     print_table(console, title, headings, rows, keys=2)
     if needs.pilot is None:
-        text = "Phi between distant conditions was 0.15 to 0.25 on real omni models. Measure yours: --pilot RUN."
+        text = "Real omni models had a phi of 0.15 to 0.25 between distant conditions. Use your own: --pilot RUN."
         console.print(text, highlight=False)
     elif any(row.needed is None for row in needs.rows):
-        console.print("No number where no score differed between the two conditions: the pilot is too small for it.")
+        console.print("Empty cells: no score differed between the two conditions, so the pilot is too small.")
 
 
 def _count(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
-
-
-# `omnigap-orchestrate plan`: what a run would ask, what is done of it, and how long the rest may take.
 
 
 @click.command()
@@ -105,13 +107,17 @@ def _count(value: int | None) -> str:
 @font_option
 @controls_option
 @click.option(
-    "--target-gap", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Also show how many items it takes."
+    "--target-gap",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Show how many items it takes to detect this gap.",
 )
-@click.option("--power", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="With which to show it.")
+@click.option("--power", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Power for --target-gap.")
 @click.option(
-    "--pilot", type=click.Path(path_type=Path), help="Run or table to take phi from. Default: this run's own answers."
+    "--pilot",
+    type=click.Path(path_type=Path),
+    help="Run or table to estimate phi from. Default: the results of this run.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @friendly
 def plan(
     config: Path | None,
@@ -127,32 +133,42 @@ def plan(
     pilot: Path | None,
     as_json: bool,
 ) -> None:
-    """Show a run's cells by model and condition, how many are done, and the time left at the speed measured so far.
+    """Show the cells of a run by model and condition, how many are done, and the expected time left.
 
-    With --target-gap, a share of the score (0.03 is 3 points), or --pilot: how many items it takes to show that gap.
+    With --target-gap, --power or --pilot, also show how many items it takes to detect a gap. The target gap is a share
+    of the score: 0.03 means 3 points.
 
-    No service is started or asked.
+    No service is started or called.
     """
+    # Local imports keep `--help` fast.
     from omnigap_orchestrator.config import load_config
     from omnigap_orchestrator.items import load_items
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.pipeline.preview import preview
-    from omnigap_orchestrator.preflight import FONT, METRICS, WHOLE, Status, check_plan, raise_failed, resolve_fonts
+    from omnigap_orchestrator.preflight import (
+        FONT,
+        FULL_SCOPE,
+        METRICS,
+        Status,
+        check_plan,
+        raise_failed,
+        resolve_fonts,
+    )
 
     flags = {**control_flags(controls), "analysis.target_gap": target_gap, "analysis.power": power}
     loaded = load_config(config, {**item_flags(config, items, limit, tasks, preset), **font_flags(fonts), **flags})
     folder = RunFolder(run_dir_of(run_dir, config, loaded.run.dir))
     chosen = load_items(loaded.items)
     loaded, resolved = resolve_fonts(loaded, chosen)
-    findings = [*resolved, *check_plan(loaded, chosen, WHOLE, folder.root)]
-    # Cells of these could never be drawn or scored; whatever else fails may be there when the run starts.
+    findings = [*resolved, *check_plan(loaded, chosen, FULL_SCOPE, folder.root)]
+    # Only these stop the command: their cells can never run. Other failures may be fixed before the run starts.
     raise_failed(finding for finding in findings if finding.check in (FONT, METRICS))
     notes = [finding.message for finding in findings if finding.status is not Status.OK]
-    seen = preview(loaded, chosen, folder)
-    asked = target_gap is not None or power is not None or pilot is not None
-    needs = needs_of(loaded, pilot, folder.results) if asked else None
+    shown = preview(loaded, chosen, folder)
+    wants_needs = target_gap is not None or power is not None or pilot is not None
+    needs = needs_of(loaded, pilot, folder.results) if wants_needs else None
     if as_json:
-        print(json.dumps({**asdict(seen), "notes": notes, "needs": None if needs is None else asdict(needs)}))
+        print(json.dumps({**asdict(shown), "notes": notes, "needs": None if needs is None else asdict(needs)}))
         return
     from rich.console import Console
     from rich.text import Text
@@ -160,19 +176,20 @@ def plan(
     from omnigap_orchestrator.cli.tables import print_table
 
     console = Console()
-    beside = f" and {seen.control_cells} control cells" if seen.control_cells else ""
-    title = f"{folder.root}: {seen.cells} cells{beside}, {seen.items} items"
+    controls_text = f" and {shown.control_cells} control cells" if shown.control_cells else ""
+    title = f"{folder.root}: {shown.cells} cells{controls_text}, {shown.items} items"
     rows = [
         [row.model, f"{row.condition} {row.control}".rstrip(), str(row.cells), str(row.done), _time(row.seconds_left)]
-        for row in seen.rows
+        for row in shown.rows
     ]
     print_table(console, title, ("model", "condition", "cells", "done", "expected time left"), rows, keys=2)
-    if any(row.seconds_left is None for row in seen.rows):
-        console.print("No time without a measured answer: `omnigap-orchestrate run --limit 7` measures some.")
+    if any(row.seconds_left is None for row in shown.rows):
+        console.print("The time left needs measured answers: `omnigap-orchestrate run --limit 7` measures some.")
     for note in notes:
+        # `Text`, since rich would take brackets in a message, such as [judge], for markup.
         console.print(Text(note, style="yellow"))
     if needs is not None:
-        print_needs(console, needs, seen.items)
+        print_needs(console, needs, shown.items)
 
 
 def _time(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Progress on the terminal: one line per model and condition with rate and time left; notes above it."""
+"""Progress in the terminal: a bar per model and condition with rate and time left, and notes above the bars."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Key = tuple[Stage, str, Condition, Control | None]
 
 
 class _Notes(Observer):
-    """Notes as lines on standard error, each with the seconds since the start; no progress."""
+    """Prints notes to standard error, each with the seconds since the start; no progress."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -32,55 +32,56 @@ class _Notes(Observer):
 
     def preparing(self, what: str, done: int, total: int) -> None:
         if done == total:
-            self.note(f"{total} {what} made")
+            self.note(f"{total} {what} ready")
 
 
 @dataclass
-class _Tally:
-    """How many of `what` there are and are done, and the last tenth that was told."""
+class _Count:
+    """Number of `what` in total and done, and the last tenth that was reported."""
 
     what: str
     total: int = 0
     done: int = 0
-    told: int = 0
+    reported: int = 0
 
 
 class _Lines(_Notes):
-    """For a pipe or a log: a line for each tenth of all cells, and of all control cells."""
+    """For pipes and logs: a line per tenth of all cells, and of all control cells."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._cells, self._controls = _Tally("cells"), _Tally("control cells")
+        self._cells, self._controls = _Count("cells"), _Count("control cells")
 
     def planned(
         self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
     ) -> None:
         if stage is Stage.GENERATE:
-            tally = self._cells if control is None else self._controls
-            tally.total += total
-            tally.done += done
+            count = self._cells if control is None else self._controls
+            count.total += total
+            count.done += done
 
     def finished(
         self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
     ) -> None:
         if stage is Stage.GENERATE:
-            tally = self._cells if control is None else self._controls
-            tally.done += 1
-            tenth = 10 * tally.done // max(tally.total, 1)
-            if tenth > tally.told:
-                tally.told = tenth
-                self.note(f"{tally.done} of {tally.total} {tally.what} asked")
+            count = self._cells if control is None else self._controls
+            count.done += 1
+            tenth = 10 * count.done // max(count.total, 1)
+            if tenth > count.reported:
+                count.reported = tenth
+                self.note(f"{count.done} of {count.total} {count.what} generated")
 
 
 class _Bars(_Notes):
-    """For a person: live bars."""
+    """For a terminal: live bars."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
         super().__init__(console)
         self._progress = progress
         self._bars: dict[_Key, TaskID] = {}
-        self._fresh: Counter[_Key] = Counter()
-        self._began: dict[_Key, float] = {}
+        # Only cells of this command count for the rate: those of earlier ones took no time.
+        self._finished_now: Counter[_Key] = Counter()
+        self._started: dict[_Key, float] = {}
         self._preparing: dict[str, TaskID] = {}
 
     def preparing(self, what: str, done: int, total: int) -> None:
@@ -91,9 +92,9 @@ class _Bars(_Notes):
     def planned(
         self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
     ) -> None:
-        verb = {Stage.GENERATE: "asks", Stage.JUDGE: "judged"}.get(stage, "heard")
+        verb = {Stage.GENERATE: "generate", Stage.JUDGE: "judge"}.get(stage, "transcribe")
         key = (stage, model, condition, control)
-        self._began[key] = time.monotonic()
+        self._started[key] = time.monotonic()
         self._bars[key] = self._progress.add_task(
             f"{escape(model)} [bold]{filed_under(condition, control)}[/] {verb}", total=total, completed=done, rate=""
         )
@@ -104,14 +105,16 @@ class _Bars(_Notes):
         key = (stage, model, condition, control)
         if key not in self._bars:
             return
-        self._fresh[key] += 1
-        rate = self._fresh[key] / max(time.monotonic() - self._began[key], 1e-3)
+        self._finished_now[key] += 1
+        # Not 0 seconds: a cell may finish within the resolution of the clock.
+        rate = self._finished_now[key] / max(time.monotonic() - self._started[key], 1e-3)
         self._progress.update(self._bars[key], advance=1, rate=f"{rate:.1f}/s")
 
 
 @contextmanager
 def observer_for(quiet: bool) -> Iterator[Observer]:
-    """The observer that fits: bars on a terminal, lines elsewhere, notes alone when quiet."""
+    """An observer with bars on a terminal, lines elsewhere, and only notes if quiet."""
+    # Standard error: standard output carries the result, which --json makes machine-readable.
     console = Console(stderr=True)
     if quiet:
         yield _Notes(console)
@@ -125,5 +128,6 @@ def observer_for(quiet: bool) -> Iterator[Observer]:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True),
         )
+        # Transient: the bars disappear at the end and leave the result.
         with Progress(*columns, console=console, transient=True) as progress:
             yield _Bars(console, progress)

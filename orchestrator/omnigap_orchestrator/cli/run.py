@@ -1,4 +1,4 @@
-"""The result of a run in the terminal: accuracy and gap of each model and condition, with intervals; or as JSON."""
+"""`omnigap-orchestrate run`, and the result that `run` and the commands on a stored run print."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from omnigap_orchestrator.report import select
 
 
 def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
-    """To standard output; the last lines say where the report is and whether the run is whole."""
+    """Prints accuracy and gap of each model and condition, the path of the report, and whether the run is complete."""
     if as_json:
         print(json.dumps(_as_json(summary, folder), ensure_ascii=False))
         return
@@ -46,25 +46,25 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
     if summary.embedded:
         console.print("These services ship with omnigap: their numbers say nothing about real models.", style="yellow")
     console.print(f"report: {folder.report}", highlight=False, soft_wrap=True, markup=False)
-    if not summary.whole:
-        console.print(f"The run is not whole: {summary.incomplete}", style="bold red", highlight=False)
+    if not summary.complete:
+        console.print(f"The run is incomplete: {summary.incomplete}", style="bold red", highlight=False)
 
 
 def _print_controls(console: Console, summary: Summary) -> None:
-    """One line for each kind of control: how many of its cells were answered."""
+    """Prints one line per kind of control: how many of its cells were answered."""
     cells = summary.tables.frame(CONTROLS).group_by("control", maintain_order=True)
     for name, answered, planned, unsupported in cells.agg(
         pl.col("answered", "planned", "unsupported").sum()
     ).iter_rows():
-        beside = f", {unsupported} unsupported" if unsupported else ""
-        console.print(f"control {name}: {answered} of {planned} cells answered{beside}", highlight=False)
+        rest = f", {unsupported} unsupported" if unsupported else ""
+        console.print(f"control {name}: {answered} of {planned} cells answered{rest}", highlight=False)
 
 
 def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
     tables = summary.tables
     return {
         "run": folder.name,
-        "whole": summary.whole,
+        "complete": summary.complete,
         "incomplete": summary.incomplete,
         "report": str(folder.report),
         "results": str(folder.results),
@@ -73,9 +73,6 @@ def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
         "accuracy": select.headline_accuracy(tables).to_dicts(),
         "gaps": select.headline_gaps(tables).to_dicts(),
     }
-
-
-# `omnigap-orchestrate run`: from nothing to a report; typed again, it goes on where it stopped.
 
 
 @click.command()
@@ -88,23 +85,24 @@ def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
     "--stages",
     default="generate,transcribe,judge,score",
     show_default=True,
-    help="Which to work on; also `carriers`.",
+    help="Stages to run, comma-separated; `carriers` only makes the carriers.",
 )
 @click.option("--replicates", type=click.IntRange(min=1), help="Answers per model, item and condition.")
 @controls_option
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where services come from.")
-@click.option("--seed", type=int, help="Sent to models whose own decoding names none.")
-@click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps also where many answers are missing.")
-@click.option("--single-file", is_flag=True, default=None, help="Put all media inside report.html.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress, only notes and the result.")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
+@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Source of the services.")
+@click.option("--seed", type=int, help="Decoding seed of models that set none.")
+@click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps even if many answers are missing.")
+@click.option("--single-file", is_flag=True, default=None, help="Embed all media in report.html.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only notes and the result, no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 @friendly
 def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None:
-    """Ask every planned question that has no answer yet, have speech answers transcribed, score, and write the report.
+    """Run all pending cells: generate, transcribe, score, report. Repeat the command to resume a run.
 
-    Without arguments it asks a slice of the built-in items in all six conditions, with services that it starts itself.
-    Exit code 0: the run is whole; 3: cells are pending or failed; 1: an error; 130: interrupted.
+    Without options, 140 built-in items run in all six conditions on services that are started for the run.
+
+    Exit code 0: the run is complete; 3: cells are pending or failed; 1: an error; 130: interrupted.
     """
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.config import load_config
@@ -120,6 +118,7 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
             **item_flags(config_path, flags["items"], flags["limit"], flags["tasks"], flags["preset"]),
             **font_flags(flags["fonts"]),
             **control_flags(flags["controls"]),
+            # Flags that are not given are None and leave the value of the file.
             "run.replicates": flags["replicates"],
             "run.seed": flags["seed"],
             "fleet.kind": flags["fleet"],
@@ -133,7 +132,8 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
         try:
             summary = asyncio.run(run_plan(config, load_items(config.items), folder, scope, observer))
         except KeyboardInterrupt:
-            observer.note("interrupted; every answer that came is kept, and the same command goes on from here")
+            # On SIGINT, asyncio.run cancels the run and waits: the journal is closed by now, with all answers in it.
+            observer.note("interrupted; all answers are kept, run the same command to continue")
             ctx.exit(INTERRUPTED)
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary.whole else INCOMPLETE)
+    ctx.exit(0 if summary.complete else INCOMPLETE)

@@ -1,4 +1,4 @@
-"""`transcribe`, `score` and `report`: single stages on the run that a folder holds."""
+"""`transcribe`, `score` and `report`: single stages of an existing run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTE
 @click.command()
 @stored_run_option
 @scope_options
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the ASR scorer comes from.")
+@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Source of the ASR scorer.")
 @click.option(
     "--second-scorer",
     "second",
     multiple=True,
     metavar="HOST:PORT",
-    help="Another ASR service that hears the same answers, for comparison; may be given for several replicas.",
+    help="Endpoint of another ASR service that transcribes the same answers, for comparison; repeat for replicas.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="No progress, only notes and the result.")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only notes and the result, no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 @friendly
 def transcribe(
@@ -38,16 +38,17 @@ def transcribe(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Transcribe what the scorer that answers now has not heard yet, and score it. No model is asked.
+    """Transcribe the speech answers without a transcript of the current ASR scorer, and score them.
 
-    A second scorer, named here or in the configuration's [second_scorer], hears the same answers; its scores stand in
-    the report beside the first's, and the run is whole without them.
+    No model is called. A second scorer, set here or in [second_scorer], transcribes the same answers; the report
+    compares both. A run is complete without it.
     """
     from omnigap_orchestrator.validation import check_endpoint
 
-    for place in second:
+    # Checked here, so that the error names the flag; the configuration would name a key that the user never wrote.
+    for address in second:
         try:
-            check_endpoint(place)
+            check_endpoint(address)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--second-scorer") from None
     _work(ctx, run_dir, models, conditions, "transcribe,judge,score", fleet, quiet, as_json, second=second)
@@ -56,10 +57,10 @@ def transcribe(
 @click.command()
 @stored_run_option
 @scope_options
-@click.option("--rubric", help="Judge by this one from now on: a shipped rubric, or a .toml, .txt or .md file.")
-@click.option("--reference-rubric", help="The same, for items with gold answers.")
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the judge comes from.")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
+@click.option("--rubric", help="Rubric from now on: a shipped rubric, or a .toml, .txt or .md file.")
+@click.option("--reference-rubric", help="As --rubric, for items with gold answers.")
+@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Source of the judge.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 @friendly
 def score(
@@ -72,10 +73,10 @@ def score(
     fleet: str | None,
     as_json: bool,
 ) -> None:
-    """Score stored answers and transcripts again with this version's normaliser.
+    """Score stored answers and transcripts again with the rules of this version.
 
-    No service is needed, but the judge where the run has one: open answers are judged again where the rubric, the judge
-    or its decoding is another than before.
+    Needs no service except the judge, if the run has one: answers are judged again if the rubric, the judge or its
+    decoding changed.
     """
     rubrics = {"rubric": rubric, "reference_rubric": reference_rubric}
     _work(ctx, run_dir, models, conditions, "judge,score", fleet, True, as_json, rubrics)
@@ -83,9 +84,9 @@ def score(
 
 @click.command()
 @stored_run_option
-@click.option("--single-file", is_flag=True, default=None, help="Put all media inside report.html.")
-@click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps also where many answers are missing.")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
+@click.option("--single-file", is_flag=True, default=None, help="Embed all media in report.html.")
+@click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps even if many answers are missing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 @friendly
 def report(
@@ -97,7 +98,10 @@ def report(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Write results.parquet, summary.json, report.html and manifest.toml again from what the folder holds."""
+    """Rewrite results.parquet, summary.json, report.html and manifest.toml of an existing run.
+
+    No service is called.
+    """
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.run import print_result
     from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -113,7 +117,7 @@ def report(
             given=given,
         )
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary.whole else INCOMPLETE)
+    ctx.exit(0 if summary.complete else INCOMPLETE)
 
 
 def _work(
@@ -140,7 +144,7 @@ def _work(
         try:
             summary = asyncio.run(resume(folder, scope, observer, Changes(fleet, rubrics or {}, second)))
         except KeyboardInterrupt:
-            observer.note("interrupted; what was done is kept, and the same command goes on from here")
+            observer.note("interrupted; finished work is kept, run the same command to continue")
             ctx.exit(INTERRUPTED)
     print_result(summary, folder, as_json=as_json)
-    ctx.exit(0 if summary.whole else INCOMPLETE)
+    ctx.exit(0 if summary.complete else INCOMPLETE)

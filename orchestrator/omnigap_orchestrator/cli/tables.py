@@ -1,4 +1,4 @@
-"""Tables that stay readable in a narrow terminal: what does not fit beside goes below, and no number is broken."""
+"""Tables in the terminal. One that is too wide is split into several below each other, so that no number wraps."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from omnigap_orchestrator.analysis.gap import GAPS, GapRow
 from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.extension import extras
 
-_BETWEEN = 2
-"""Blanks around a column."""
+_PADDING = 2
+"""Spaces that rich puts around a column."""
 
 
 def print_table(
@@ -33,21 +33,23 @@ def print_table(
     keys: int = 1,
     fold: int | None = None,
 ) -> None:
-    """Prints a table; where the terminal is too narrow for its columns, as several, each with the first `keys` ones.
+    """Prints a table; if it is too wide for the terminal, as several tables that repeat the first `keys` columns.
 
-    A single column that is wider than the terminal by itself is broken after all.
+    A column that is wider than the terminal is wrapped.
 
     Args:
-        fold: where the terminal is too narrow, characters after which the words of the first column go on in the next
-            line.
+        keys: number of columns that identify a row.
+        fold: width at which the first column wraps if the table is too wide.
     """
     cells = [list(row) for row in rows]
-    widths = [max(map(cell_len, column)) + _BETWEEN for column in zip(headings, *cells, strict=True)]
+    # Terminal cells, not characters: CJK letters take two.
+    widths = [max(map(cell_len, column)) + _PADDING for column in zip(headings, *cells, strict=True)]
     if sum(widths) <= console.width:
         fold = None
     if fold is not None:
-        widths[0] = min(widths[0], fold + _BETWEEN)
-    for number, part in enumerate(parts(widths, keys, console.width)):
+        widths[0] = min(widths[0], fold + _PADDING)
+    for number, part in enumerate(split_columns(widths, keys, console.width)):
+        # `Text` everywhere: rich would take brackets in names of models or tasks for markup.
         table = Table(title=None if number else Text(title, style="bold"), title_justify="left", box=None)
         for column in part:
             table.add_column(
@@ -56,7 +58,7 @@ def print_table(
                 max_width=None if column else fold,
             )
         for row in cells:
-            # Further down, a row that has nothing in these columns says nothing.
+            # In a continuation, a row that is empty in these columns is left out.
             if not number or any(row[column] for column in part[keys:]):
                 table.add_row(*(Text(row[column]) for column in part))
         if number:
@@ -64,8 +66,8 @@ def print_table(
         console.print(table)
 
 
-def parts(widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
-    """The columns of each table: the keys, and of the others as many as fit, in their order; at least one."""
+def split_columns(widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
+    """The column indices of each table: the keys, and as many further columns as fit, at least one."""
     first = list(range(keys))
     found, taken = [list(first)], sum(widths[:keys])
     for column in range(keys, len(widths)):
@@ -77,23 +79,21 @@ def parts(widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
     return found
 
 
-def reasons(told: Iterable[tuple[str, str | None]]) -> list[str]:
-    """Reasons with the names that each is for, as `s2t, i2t: 3 of 40 pairs lack an answer`; a None tells nothing."""
-    of: dict[str, list[str]] = {}
-    for name, reason in told:
-        if reason and name not in of.setdefault(reason, []):
-            of[reason].append(name)
-    return [f"{', '.join(names)}: {reason}" for reason, names in of.items()]
+def reasons(rows: Iterable[tuple[str, str | None]]) -> list[str]:
+    """Groups names by reason, as in `s2t, i2t: 3 of 40 pairs lack an answer`; rows without a reason are left out."""
+    names_by_reason: dict[str, list[str]] = {}
+    for name, reason in rows:
+        if reason and name not in names_by_reason.setdefault(reason, []):
+            names_by_reason[reason].append(name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in names_by_reason.items()]
 
-
-# Tables of an analysis in the terminal: an estimate with its interval, or the reason why there is none.
 
 REFUSED = "refused"
-"""In a table in place of a number that was refused; the reason, which is a sentence, is printed below the table."""
+"""Shown in place of a refused number; the reason is printed below the table."""
 
 
-class _Remarkable(Protocol):
-    """A row that may have a reason: a gap, or a comparison."""
+class _RowWithReason(Protocol):
+    """A gap or a comparison, which may have a reason."""
 
     @property
     def condition(self) -> str: ...
@@ -106,7 +106,12 @@ class _Remarkable(Protocol):
 def estimate_text(
     estimate: float | None, low: float | None, high: float | None, *, sign: str = "", unit: str = ""
 ) -> str:
-    """A share and its interval in points, as `71.4 % (60.1 to 80.2)`; empty where there is no estimate."""
+    """An estimate with its interval in points, as in `71.4 % (60.1 to 80.2)`; empty without an estimate.
+
+    Args:
+        estimate, low, high: shares of the score, 0 to 1.
+        sign: `+` shows the sign of positive numbers as well.
+    """
     if estimate is None:
         return ""
     span = "" if low is None or high is None else f"({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
@@ -114,7 +119,7 @@ def estimate_text(
 
 
 def gap_text(row: ContrastColumns | None) -> str:
-    """`-14.3 (-20.1 to -8.2)` in points; where there is none for a reason, that it is refused."""
+    """A gap with its interval in points, as in `-14.3 (-20.1 to -8.2)`; `refused` if there is a reason against it."""
     if row is None:
         return ""
     if row.estimate is None:
@@ -122,16 +127,16 @@ def gap_text(row: ContrastColumns | None) -> str:
     return estimate_text(row.estimate, row.low, row.high, sign="+")
 
 
-def remarks(rows: Iterable[_Remarkable]) -> list[str]:
-    """Why numbers were refused, or hold for some of the pairs alone; conditions with one reason are listed together."""
+def reason_lines(rows: Iterable[_RowWithReason]) -> list[str]:
+    """Why numbers were refused or use only some of the pairs; conditions with the same reason share a line."""
     return reasons((row.condition, row.reason) for row in rows if row.planned)
 
 
 def print_models(console: Console, tables: Tables, reference: str, level: float) -> None:
-    """For each model a row a condition: answered cells, accuracy, gap, and what extras add.
+    """Prints a table per model with a row per condition: answered cells, accuracy, gap, and columns of extras.
 
     Args:
-        level: confidence level of the intervals, for the heading.
+        level: confidence level of the intervals, shown in the heading.
     """
     headings = ["condition", "answered", f"accuracy ({level:.0%} interval)".replace("%", " %")]
     headings.append(f"gap to {reference} in points")
@@ -152,11 +157,11 @@ def print_models(console: Console, tables: Tables, reference: str, level: float)
             ]
             rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
         print_table(console, name, [*headings, *added], rows)
-        print_lines(console, remarks(gap.values()))
+        print_lines(console, reason_lines(gap.values()))
 
 
 def _columns_of_extras(tables: Tables, model: str) -> dict[str, Mapping[str, str]]:
-    """What extras add to a model's table: heading -> condition -> text."""
+    """The columns of extras in a model's table: heading -> condition -> text."""
     columns: dict[str, Mapping[str, str]] = {}
     for extra in extras():
         columns |= extra.condition_columns(tables, model)
@@ -164,10 +169,10 @@ def _columns_of_extras(tables: Tables, model: str) -> dict[str, Mapping[str, str
 
 
 def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> None:
-    """Second minus first, in points: each condition's score, then each condition's gap.
+    """Prints the differences second minus first in points: of score and gap, per condition.
 
     Args:
-        table: `COMPARISON_SCHEMA`.
+        table: a frame of `COMPARISON_SCHEMA`.
     """
     console = Console()
     headings = ("condition", "score, points", "p (Holm)", "gap, points", "p (Holm)")
@@ -180,14 +185,14 @@ def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> No
             cells.append([condition, gap_text(score), _p(score), gap_text(gap), _p(gap)])
         title = f"{second} - {first}" if first != second else f"{first}: {second_run} - {first_run}"
         print_table(console, title, headings, cells)
-        print_lines(console, remarks(chosen))
+        print_lines(console, reason_lines(chosen))
         if chosen and (chosen[0].only_first or chosen[0].only_second):
             left = f"{chosen[0].only_first} only in the first, {chosen[0].only_second} only in the second"
-            console.print(f"Items in one run alone are left out: {left}.", highlight=False)
+            console.print(f"Items in only one run are left out: {left}.", highlight=False)
 
 
 def print_lines(console: Console, lines: Iterable[str]) -> None:
-    """Remarks below a table."""
+    """Prints dimmed lines below a table."""
     for line in lines:
         console.print(Text(line, style="dim"))
 

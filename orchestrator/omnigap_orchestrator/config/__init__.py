@@ -1,4 +1,4 @@
-"""The configuration: one TOML file, validated, frozen; `load_config` reads it."""
+"""The configuration: one TOML file, validated and immutable; `load_config` reads it."""
 
 from omnigap_orchestrator.config.config import Config, ConfigError, load_config, with_flags
 from omnigap_orchestrator.config.items import CarrierColumnsConfig, ColumnConfig, ColumnsConfig, ItemsConfig

@@ -1,4 +1,4 @@
-"""The whole configuration: its sections, what must hold between them, and how a file and flags are read."""
+"""The configuration of a run: its sections, constraints between them, and loading from a file and flags."""
 
 from __future__ import annotations
 
@@ -35,21 +35,24 @@ from omnigap_orchestrator.validation import FOLDER, NotUtf8Error, StrictModel, d
 
 _Section = TypeVar("_Section", bound=StrictModel)
 
-RECALLED = "recalled"
-"""Key of the validation context: the configuration is a run's own record, whose models the fleet may have named."""
+FROM_RUN_FOLDER = "from_run_folder"
+"""Key of the validation context, set if the configuration was stored by a run: the fleet may have named its models."""
 
 
 def _unique_names(models: tuple[ModelConfig, ...]) -> tuple[ModelConfig, ...]:
     first: dict[str, int] = {}
     for index, model in enumerate(models):
-        # Names become keys of tables and parts of file names, also on file systems that ignore case.
+        # Names become parts of file names, and some file systems ignore case.
         if (before := first.setdefault(model.name.lower(), index)) != index:
             raise ValueError(f"models[{before}] and models[{index}] are both named {model.name!r}: rename one")
     return models
 
 
 class Config(StrictModel):
-    """One run, whole. Every section has defaults: an empty file is the embedded run over the built-in items."""
+    """The configuration of one run.
+
+    Every section has defaults: an empty file runs the embedded services on the built-in items.
+    """
 
     run: RunConfig = RunConfig()
     items: ItemsConfig = ItemsConfig()
@@ -65,8 +68,8 @@ class Config(StrictModel):
     report: ReportConfig = ReportConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
-    # `Config(...)` and `Config.model_validate(...)` give the class with the sections of extras. It is made on first use
-    # and not when this module is imported, because the modules of those sections import this package.
+    # `Config(...)` and `Config.model_validate(...)` return the class with the sections of extras. That class is created
+    # on first use and not on import, because the modules of those sections import this package.
     def __new__(cls, *args: object, **values: object) -> Self:
         made = _with_extras() if cls is Config else cls
         return object.__new__(made)  # type: ignore[return-value]
@@ -77,26 +80,27 @@ class Config(StrictModel):
         return super(Config, made).model_validate(obj, **options)  # type: ignore[return-value]
 
     def section(self, key: str, model: type[_Section]) -> _Section:
-        """The section that an extra registered under `key`; its defaults where the configuration has none."""
+        """The section that an extra registered under `key`; its defaults if the configuration has none."""
         found = getattr(self, key, None)
         return found if isinstance(found, model) else model()
 
     @model_validator(mode="after")
     def _static_models_have_endpoints(self, info: ValidationInfo) -> Config:
-        if self.fleet.kind is not FleetKind.STATIC or RECALLED in (info.context or {}):
+        if self.fleet.kind is not FleetKind.STATIC or FROM_RUN_FOLDER in (info.context or {}):
             return self
         for index, model in enumerate(self.models):
             if not model.endpoints:
                 raise ValueError(
                     f"models[{index}].endpoints: {model.name!r} has none, and fleet.kind is 'static': "
-                    'write endpoints = ["host:port"], or fleet.kind = "auto"'
+                    'set endpoints = ["host:port"], or fleet.kind = "auto"'
                 )
         return self
 
 
 @cache
 def _with_extras() -> type[Config]:
-    """The configuration with the sections of every installed extra: pydantic then validates all of a file at once."""
+    """The configuration class with the sections of every installed extra."""
+    # One class for all sections, so that pydantic validates a file in one pass and reports all its faults.
     models = {key: load(target) for extra in extras() for key, target in extra.sections.items()}
     fields: dict[str, Any] = {key: (model, model()) for key, model in models.items()}
     return create_model("Config", __base__=Config, **fields)
@@ -108,14 +112,14 @@ _FLAGS = {
     "items.path": "--items",
     "items.tasks": "--task",
 }
-"""Keys whose flag is not called like their last part."""
+"""Keys whose flag does not have the name of their last part."""
 
 
 class ConfigError(OmnigapError):
-    """A configuration that can't be used; the message names the file, each key, its value, and what to write.
+    """The configuration is invalid; the message names the file, each key, its value, and a valid value.
 
     Attributes:
-        faults: one sentence a fault.
+        faults: one sentence per fault.
     """
 
     def __init__(self, where: str, found: list[str]) -> None:
@@ -127,12 +131,12 @@ def load_config(path: Path | str | None = None, flags: Mapping[str, object] | No
     """Reads and validates a configuration.
 
     Args:
-        path: the TOML file; relative paths inside it start from its folder. None: the defaults.
-        flags: what the command line sets, by dotted key (`{"items.limit": 12}`), over the file's values; relative
-            paths in it start from the working folder, and a None sets nothing.
+        path: the TOML file; relative paths in it are relative to its folder. None: the defaults.
+        flags: values of the command line by dotted key (`{"items.limit": 12}`); they override the file. Relative
+            paths are relative to the working folder; None sets nothing.
 
     Raises:
-        ConfigError: for a file that can't be read, and for every key that is wrong.
+        ConfigError: the file can't be read, or keys are invalid; the error lists all of them.
     """
     table: dict[str, Any] = {}
     where, folder = "the command line", Path()
@@ -143,19 +147,19 @@ def load_config(path: Path | str | None = None, flags: Mapping[str, object] | No
 
 
 def with_flags(config: Config, flags: Mapping[str, object]) -> Config:
-    """A run's own configuration, as its folder keeps it, with the command line's flags over it.
+    """The stored configuration of a run with the flags of this command.
 
     Args:
-        flags: as `load_config` takes them.
+        flags: as for `load_config`.
 
     Raises:
-        ConfigError: for a flag whose value can't be used.
+        ConfigError: the value of a flag is invalid.
     """
     if all(value is None for value in flags.values()):
         return config
-    # As TOML is read, not by pydantic's own JSON mode: that one knows no path that a validator has already made.
+    # Parsed first and validated as TOML is: pydantic's JSON mode rejects the `Path` objects that our validators return.
     table = json.loads(config.model_dump_json())
-    return _validated(table, flags, {FOLDER: Path(), RECALLED: True}, "the run's own configuration")
+    return _validated(table, flags, {FOLDER: Path(), FROM_RUN_FOLDER: True}, "the stored configuration of the run")
 
 
 def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict[str, object], where: str) -> Config:
@@ -165,19 +169,20 @@ def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict
         if removed:
             raise ConfigError(where, removed)
     for key, value in given.items():
-        _set(table, key, _from_here(value))
+        _set(table, key, _absolute(value))
     try:
         return Config.model_validate(table, context=context)
     except ValidationError as error:
         found = faults(error)
-        of_flags = [_by_flag(fault, given) for fault in found]
-        if all(of_flags):
-            raise ConfigError("the command line", of_flags) from None
+        by_flag = [_name_flag(fault, given) for fault in found]
+        # If only flags are at fault, the message names them and not the file.
+        if all(by_flag):
+            raise ConfigError("the command line", by_flag) from None
         raise ConfigError(where, found) from None
 
 
-def _by_flag(fault: str, flags: Mapping[str, object]) -> str:
-    """A fault under the flag that set its key, `--controls: must be ...`; empty where no flag did."""
+def _name_flag(fault: str, flags: Mapping[str, object]) -> str:
+    """The fault with the flag that set its key, as in `--controls: must be ...`; empty if no flag did."""
     path, _, sentence = fault.partition(": ")
     key = path.partition("[")[0]
     if key not in flags:
@@ -190,17 +195,17 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(decode_utf8(path.read_bytes()))
     except FileNotFoundError:
-        raise ConfigError(str(path), ["no such file: write the path of a TOML file after --config"]) from None
+        raise ConfigError(str(path), ["no such file: --config takes the path of a TOML file"]) from None
     except OSError as error:
         raise ConfigError(str(path), [f"can't be read: {error.strerror}"]) from error
     except NotUtf8Error as error:
         raise ConfigError(str(path), [str(error)]) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), [f"is no TOML: {error}"]) from None
+        raise ConfigError(str(path), [f"not valid TOML: {error}"]) from None
 
 
-def _from_here(value: object) -> object:
-    """A path of the command line starts from the working folder, not from the file's."""
+def _absolute(value: object) -> object:
+    """Makes a path of the command line absolute: it is relative to the working folder, not to the file."""
     return str(value.absolute()) if isinstance(value, Path) else value
 
 
@@ -209,6 +214,6 @@ def _set(table: dict[str, Any], key: str, value: object) -> None:
     for parent in parents:
         inner = table.setdefault(parent, {})
         if not isinstance(inner, dict):
-            return  # The file's value is no table: validation says so, with its key.
+            return  # The file has a plain value here; validation reports it with its key.
         table = inner
     table[last] = value

@@ -1,4 +1,4 @@
-"""`[items]`: which questions are asked, and which columns of a table hold them."""
+"""`[items]`: the questions of a run, and the columns of a table that hold them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 from omnigap_orchestrator.validation import StrictModel, Text, as_list, resolve, without_repeats
 
 HUB = "hf://"
-"""Beginning of a path that polars reads from the Hugging Face hub."""
+"""Prefix of paths that polars reads from the Hugging Face hub."""
 
 
 def _resolve_source(path: str, info: ValidationInfo) -> str:
@@ -22,32 +22,34 @@ def _check_pattern(pattern: str) -> str:
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
     if groups < 1:
-        raise ValueError(f"{pattern!r} has no group: put what is to be found in parentheses")
+        raise ValueError(f"{pattern!r} has no group: put the value to extract in parentheses")
     return pattern
 
 
 class ColumnConfig(StrictModel):
-    """Where one field of an item comes from: a constant, the file's path, one column, or several.
+    """The source of one field of an item: a constant, the path of the file, or one or more columns.
 
     Attributes:
-        column: its name, or several; `a.b` reads the field b of a struct column a.
-        first: instead of `column`: names of which the first that a row has is read, where a benchmark's files differ.
-        file: instead of a column: a pattern over the file's path without its ending; its group holds the value.
-        const: the same text for every row, instead of a column.
-        values: replaces what was found, as {"0" = "A", "1" = "B"} does for class numbers, by nothing at all where ""
-            stands; what is not listed is a bad row.
-        otherwise: takes the place of what `values` does not list.
-        format: one text of several columns, `{0}` for the first of them; nulls are empty.
-        hash: the first 16 hexadecimal digits of the SHA-256 of the texts, for files without ids; a list of names hashes
-            only what is read from those of `first`.
-        letter: the text of a choice, written as the choice's letter.
-        literal: a list that is written as text, as in ['a', 'b'], is read as a list.
-        optional: files without the columns have no such field.
-        when: column -> value; where a row has another one, nothing is read.
+        column: name of the column, or a list of names; `a.b` reads the field b of a struct column a.
+        first: instead of `column`, a list of names; the first one that a row has is read. For benchmarks whose files
+            differ.
+        file: instead of a column, a pattern for the path of the file without its extension; its group is the value.
+        const: instead of a column, the same text for every row.
+        values: replaces the value, as in {"0" = "A", "1" = "B"} for class numbers; "" removes it. A value that is not
+            listed makes the row invalid.
+        otherwise: replacement for values that `values` does not list.
+        format: combines several columns into one text; `{0}` is the first of them; nulls are empty.
+        hash: replaces the text by the first 16 hexadecimal digits of its SHA-256, for files without IDs; a list of
+            names restricts this to those columns of `first`.
+        letter: replaces the text of a choice by the letter of that choice.
+        literal: parses a list that is written as text, such as ['a', 'b'].
+        optional: files without the columns leave the field empty.
+        when: column -> value; rows with another value leave the field empty.
     """
 
+    # strict=False: in strict mode, pydantic refuses a list (as TOML has it) for a tuple.
     column: Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(strict=False)] = ()
     first: Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(strict=False)] = ()
     file: Annotated[str, AfterValidator(_check_pattern)] | None = None
@@ -67,9 +69,10 @@ class ColumnConfig(StrictModel):
         if sum(sources) != 1:
             raise ValueError('name a column, as in "prompt", or a constant, as in { const = "qa" }')
         if (self.values or self.otherwise is not None) and self.const is not None:
-            raise ValueError("values replace what a column holds: a constant needs none")
+            raise ValueError("values replaces values of a column: remove it, or const")
         if self.otherwise is not None and not self.values:
-            raise ValueError("otherwise stands for what values do not list: list some")
+            raise ValueError("otherwise replaces what values does not list: set values, or remove otherwise")
+        # Tried with the names as values, so that a wrong index is reported now and not at the first row.
         if self.format is not None:
             try:
                 self.format.format(*self.column, *self.first[:1], *(("",) if self.file or self.const else ()))
@@ -86,7 +89,7 @@ Column = Annotated[ColumnConfig, BeforeValidator(_shorthand)]
 
 
 class CarrierColumnsConfig(StrictModel):
-    """Columns that hold an item's own carriers: paths, or `{bytes, path}` structs; for text, the text itself."""
+    """Columns with an item's own carriers: paths or `{bytes, path}` structs; for text, the text itself."""
 
     text: Column | None = None
     speech: Column | None = None
@@ -94,7 +97,7 @@ class CarrierColumnsConfig(StrictModel):
 
 
 class ColumnsConfig(StrictModel):
-    """For each field of an item its column; a field that is not named here is read from the column of its own name."""
+    """The column of each field of an item; a field without an entry is read from the column of the same name."""
 
     id: Column | None = None
     task: Column | None = None
@@ -112,17 +115,17 @@ class ColumnsConfig(StrictModel):
 
 
 class ItemsConfig(StrictModel):
-    """Which items are asked.
+    """The items of a run.
 
     Attributes:
-        path: a JSONL, CSV or Parquet file, a folder or a pattern (`data/*.parquet`) of such files, or an `hf://` path;
+        path: a JSONL, CSV or Parquet file, a folder or pattern (`data/*.parquet`) of such files, or an `hf://` path.
             None: the built-in items.
-        builtin: says so explicitly; `en` (as true) or `ko` chooses the language of the built-in items.
-        limit: items, taken round-robin over the tasks; None: all.
-        tasks: only these; empty: all.
-        columns: for other people's tables; None: the fields stand under their own names.
-        preset: the column mapping of a known benchmark (`analyse --list-presets`); `columns` go before it.
-        separator: splits a text column that holds several answers or choices.
+        builtin: the built-in items: true or `en` for English, `ko` for Korean.
+        limit: maximum number of items, round-robin over tasks. None: all.
+        tasks: only items of these tasks. Empty: all.
+        columns: maps the columns of a table to fields. None: columns have the names of the fields.
+        preset: column mapping of a known benchmark (`analyse --list-presets`); `columns` override it.
+        separator: splits a text column with several answers or choices.
     """
 
     path: Annotated[str, Field(min_length=1), AfterValidator(_resolve_source)] | None = None
@@ -138,11 +141,11 @@ class ItemsConfig(StrictModel):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.path is not None and self.builtin:
-            raise ValueError(f"path is {self.path!r} and builtin is {str(self.builtin).lower()}: take one of them out")
+            raise ValueError(f"path is {self.path!r} and builtin is {str(self.builtin).lower()}: remove one of them")
         if self.path is None and self.builtin is False:
-            raise ValueError("builtin is false and no path is given: write path, the items' file")
+            raise ValueError("builtin is false and there is no path: set path to a file of items")
         if self.path is None and self.columns is not None:
-            raise ValueError("columns map the columns of a file, and no path is given: write path")
+            raise ValueError("columns apply to a file, and there is no path: set path")
         if self.path is None and self.preset is not None:
-            raise ValueError(f"preset {self.preset!r} reads files, and none is named: write their path (--items)")
+            raise ValueError(f"preset {self.preset!r} applies to files, and there is no path: set path (--items)")
         return self

@@ -30,7 +30,7 @@ OCR_PROMPT = "Transcribe the text in the image word for word. Write only what is
 
 
 def _in_order(controls: tuple[Control, ...]) -> tuple[Control, ...]:
-    """Each once, however they are listed: the order of a plan does not depend on it."""
+    """Removes duplicates and sorts: the order of a plan does not depend on the order in the file."""
     return tuple(control for control in Control if control in controls)
 
 
@@ -43,20 +43,20 @@ Controls = Annotated[
 
 
 class RunConfig(StrictModel):
-    """What is asked, and where it is kept.
+    """The cells of a run, and how they are requested.
 
     Attributes:
-        dir: the run's folder; None: `runs/NAME` after the configuration file's name.
-        seed: sent to models whose own decoding names none; resampling has `analysis.bootstrap_seed`.
+        dir: folder of the run. None: `runs/NAME`, where NAME is that of the configuration file.
+        seed: decoding seed of models that set none; resampling uses `analysis.bootstrap_seed`.
         replicates: answers per model, item and condition.
-        conditions: which of the six; a model's own list narrows it further.
-        controls: control cells beside the planned ones; docs/controls.md tells what each is for.
-        asr_prompt: typed beside a spoken question in the first pass of a two-pass control.
-        ocr_prompt: typed beside a shown question there.
-        system_prompt: sent in all conditions alike; a model's own takes its place.
-        request_timeout_s: of one call, from sending to the last byte.
-        max_retries: further tries after the first, of faults that can pass.
-        patience_s: how long a service may be away before its open cells are left pending.
+        conditions: the conditions of the plan; a model can restrict them further.
+        controls: control cells in addition to the plan; see docs/controls.md.
+        asr_prompt: text sent with a speech question in the first pass of a two-pass control.
+        ocr_prompt: text sent with an image question in the first pass of a two-pass control.
+        system_prompt: sent in all conditions; overridden by a model's own.
+        request_timeout_s: seconds of one call, from sending the request to the last byte of the answer.
+        max_retries: attempts after the first one, for faults that may be temporary.
+        patience_s: seconds for which a service may be unavailable before its open cells are left pending.
     """
 
     dir: FilePath | None = None
@@ -76,8 +76,8 @@ class NetworkConfig(StrictModel):
     """How services are reached.
 
     Attributes:
-        proxy: `http://HOST:PORT` of an HTTP proxy that endpoints are called through, but for loopback ones; empty:
-            directly, whatever the environment says.
+        proxy: `http://HOST:PORT` of an HTTP proxy for all endpoints except loopback ones. Empty: none, even if the
+            environment sets `http_proxy`.
     """
 
     proxy: Annotated[str, AfterValidator(check_proxy)] = ""
@@ -87,8 +87,8 @@ class ReportConfig(StrictModel):
     """How the report is written.
 
     Attributes:
-        embed_mb: megabytes of media inside report.html; what is beyond is linked.
-        single_file: all media inside, however large.
+        embed_mb: megabytes of media embedded in report.html; further media are linked.
+        single_file: embeds all media, whatever their size.
     """
 
     embed_mb: float = Field(default=50.0, ge=0, allow_inf_nan=False)
@@ -99,12 +99,12 @@ FONT_FILE_SUFFIXES = (".ttf", ".otf", ".ttc")
 
 
 def _font(name: str, info: ValidationInfo) -> str:
-    """A font's name, or the path of its file as seen from the configuration file's folder."""
+    """A font name, or the path of a font file relative to the folder of the configuration file."""
     if not name.lower().endswith(FONT_FILE_SUFFIXES):
         return name
     path = resolve(Path(name), info)
     if FOLDER in (info.context or {}) and not path.is_file():
-        raise ValueError(f"{name!r} is no file (looked at {path}): write the path of a TrueType or OpenType font")
+        raise ValueError(f"{name!r} does not exist (looked for {path}): set the path of a TrueType or OpenType font")
     return str(path)
 
 
@@ -112,7 +112,7 @@ def _colour(text: str) -> str:
     try:
         ImageColor.getrgb(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no colour: write a name like 'black' or a code like '#1a1a1a'") from None
+        raise ValueError(f"{text!r} is not a colour: use a name like 'black' or a code like '#1a1a1a'") from None
     return text
 
 
@@ -122,15 +122,17 @@ Colour = Annotated[str, AfterValidator(_colour)]
 
 
 class ImageConfig(StrictModel):
-    """How text is drawn. Each of font, size, colour, background and width may be a list: replicates cycle through all
-    combinations, fonts changing fastest.
+    """How questions are drawn as images.
+
+    Font, size, colour, background and width may be lists: replicates cycle through all combinations, fonts changing
+    fastest.
 
     Attributes:
         font: `DejaVu Sans`, `DejaVu Serif`, `DejaVu Sans Mono` (each also with ` Bold`), or a font file.
-        size: of the letters, in pixels.
-        width: of the image, in pixels; its height follows the text.
-        margin: on all four sides, in pixels.
-        line_spacing: from one line to the next, in multiples of the font's own line height.
+        size: font size in pixels.
+        width: width of the image in pixels; the height follows from the text.
+        margin: margin on all four sides in pixels.
+        line_spacing: distance of lines as a multiple of the font's line height.
     """
 
     font: Annotated[
@@ -151,22 +153,25 @@ class ImageConfig(StrictModel):
         for colour in self.colour:
             for background in self.background:
                 if ImageColor.getrgb(colour)[:3] == ImageColor.getrgb(background)[:3]:
-                    raise ValueError(f"colour {colour!r} on background {background!r} can't be seen: change one")
+                    raise ValueError(f"colour {colour!r} is invisible on background {background!r}: change one")
         for width in self.width:
+            # Two letters must fit into a line, else text could not be broken into lines.
             if width - 2 * self.margin < 2 * max(self.size):
                 raise ValueError(
-                    f"width {width} less twice the margin {self.margin} leaves no room for letters of {max(self.size)} "
-                    "pixels: make the width larger, or the margin or the size smaller"
+                    f"width {width} minus twice the margin {self.margin} leaves no room for size {max(self.size)}: "
+                    "increase width, or decrease margin or size"
                 )
         return self
 
 
 class SpeechConfig(StrictModel):
-    """How text is read aloud. Replicates cycle through every voice at every rate, voices changing fastest.
+    """How questions are synthesised as speech.
+
+    Replicates cycle through all combinations of voice and rate, voices changing fastest.
 
     Attributes:
-        voices: names that the TTS service knows; empty: its default voice.
-        words_per_minute: None: the service's own rate.
+        voices: voice names of the TTS service. Empty: its default voice.
+        words_per_minute: speaking rates. Empty: the default rate of the service.
     """
 
     voices: Annotated[
@@ -178,14 +183,14 @@ class SpeechConfig(StrictModel):
 
 
 class CarriersConfig(StrictModel):
-    """What the rendered carriers look and sound like."""
+    """How carriers are rendered."""
 
     image: ImageConfig = ImageConfig()
     speech: SpeechConfig = SpeechConfig()
 
 
 RUBRICS = ("helpful", "graded", "agrees")
-"""The shipped ones; a test holds them and the files together."""
+"""The shipped rubrics; a test compares them with the files."""
 _FILES = (".toml", ".txt", ".md")
 
 
@@ -193,7 +198,7 @@ def _rubric(name: str, info: ValidationInfo) -> str:
     if name in RUBRICS:
         return name
     if Path(name).suffix.lower() not in _FILES:
-        raise ValueError(f"{unknown_key(name, RUBRICS, 'rubric')}; or give a file that ends in {', '.join(_FILES)}")
+        raise ValueError(f"{unknown_key(name, RUBRICS, 'rubric')}; or set a file ending in {', '.join(_FILES)}")
     return str(resolve(Path(name), info).absolute())
 
 
@@ -201,14 +206,14 @@ RubricName = Annotated[str, Field(min_length=1), AfterValidator(_rubric)]
 
 
 class JudgeConfig(StrictModel):
-    """The judge of open answers; without this section they are scored by token F1.
+    """The LLM judge of open answers; without this section they are scored by token F1.
 
     Attributes:
-        endpoints: of a service that answers text with text; empty: the fleet's service of the role `judge`.
-        rubric: for items without gold answers: the name of a shipped one, or a file.
-        reference_rubric: for items with gold answers.
-        votes: verdicts asked for each answer, with different seeds; averaged.
-        decoding: temperature 0 where none is named.
+        endpoints: `host:port` of a service that supports t2t. Empty: the service of the fleet with the role `judge`.
+        rubric: name of a shipped rubric or a file, for items without gold answers.
+        reference_rubric: as `rubric`, for items with gold answers.
+        votes: verdicts per answer, requested with different seeds and averaged.
+        decoding: the temperature is 0 unless set.
     """
 
     endpoints: EndpointList = ()
@@ -219,16 +224,16 @@ class JudgeConfig(StrictModel):
 
     @field_validator("decoding")
     @classmethod
-    def _cold_unless_asked(cls, decoding: DecodingConfig) -> DecodingConfig:
+    def _temperature_zero_unless_set(cls, decoding: DecodingConfig) -> DecodingConfig:
         return decoding if decoding.temperature is not None else decoding.model_copy(update={"temperature": 0.0})
 
 
 class ScoringConfig(StrictModel):
-    """Which metric scores an item that names none.
+    """The metrics of items that have none of their own.
 
     Attributes:
-        preset: a benchmark whose own scorers take its subsets, told by the items' tasks: `voicebench`.
-        tasks: task -> metric; goes before the preset.
+        preset: benchmark whose own metrics score its subsets, by the tasks of the items: `voicebench`.
+        tasks: task -> metric; overrides the preset.
     """
 
     preset: str | None = None
@@ -237,6 +242,7 @@ class ScoringConfig(StrictModel):
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, name: str | None) -> str | None:
+        # Imported here: the scoring package imports this one.
         from omnigap_orchestrator.scoring.score import scoring_presets
 
         if name is not None and name not in scoring_presets():
@@ -258,13 +264,13 @@ class AnalysisConfig(StrictModel):
     """How gaps are computed.
 
     Attributes:
-        alpha: of intervals and tests: 0.05 gives 95 % intervals.
-        margin: the gap, as a share of the score, below which two conditions count as equal (TOST).
-        target_gap: the smallest gap that matters, as a share of the score: what sample sizes are computed for.
-        power: with which a run should be able to show it.
-        chance: the score that guessing gets, where it is the same for every item.
-        allow_missing: computes a gap also where more than 2 % of its planned pairs lack an answer, labelled so.
-        bootstrap_seed: of the resampled intervals.
+        alpha: significance level of intervals and tests: 0.05 gives 95 % intervals.
+        margin: equivalence margin of TOST, as a share of the score.
+        target_gap: smallest relevant gap, as a share of the score; sample sizes are computed for it.
+        power: power with which a run should detect `target_gap`.
+        chance: score of guessing, if it is the same for every item.
+        allow_missing: also compute gaps of which more than 2 % of the planned pairs lack an answer; they are labelled.
+        bootstrap_seed: seed of the bootstrap.
     """
 
     alpha: float = Field(default=0.05, gt=0, lt=0.5)

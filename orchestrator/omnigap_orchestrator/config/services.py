@@ -1,4 +1,4 @@
-"""The services a run talks to: `[[models]]`, `[scorer]`, `[tts]`, and the `[fleet]` that starts them."""
+"""The services of a run: `[[models]]`, `[scorer]`, `[tts]`, and the `[fleet]` that starts them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ OptionValue = str | int | float | bool
 
 
 def _as_text(value: object) -> object:
-    """A number or a truth value as the text that goes over the wire."""
+    """Converts a number or boolean to text: `extra` is a map of strings in the contract."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
 
 
 class DecodingConfig(StrictModel):
-    """How a model decodes; what is not set stays at the service's declared default, and 0 is a value.
+    """Decoding settings; None leaves the declared default of the service, and 0 is a value.
 
     Attributes:
-        extra: settings that only one service knows, by its own names.
+        extra: settings specific to a service, by its own names.
     """
 
+    # The bounds are those of the integer types in the .proto.
     max_new_tokens: int | None = Field(default=None, ge=1, lt=2**32)
     temperature: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     top_p: float | None = Field(default=None, gt=0, le=1)
@@ -38,19 +39,21 @@ class DecodingConfig(StrictModel):
 
 
 class ModelConfig(StrictModel):
-    """One model under test, behind any number of alike endpoints.
+    """One model under test.
 
     Attributes:
-        name: in tables and on the command line (`--models`).
-        endpoints: `host:port` of each replica; empty: the fleet starts the service of this name.
-        architecture: takes the place of what the service declares; None: as declared.
-        voice: that it speaks with; None: the service's default.
-        system_prompt: takes the place of the run's; None: the run's.
-        conditions: those of the run's that this model is asked in; None: all of them.
+        name: its name in tables and on the command line (`--models`).
+        endpoints: `host:port` of each replica; all must have the same digest. Empty: the fleet starts the service of
+            this name.
+        architecture: overrides the declared architecture type.
+        voice: voice of speech answers. None: the default of the service.
+        system_prompt: overrides that of the run.
+        conditions: restricts the conditions of the run. None: all of them.
     """
 
     name: Name
     endpoints: EndpointList = ()
+    # strict=False here and below: in strict mode, pydantic takes enum members only, and TOML has strings.
     architecture: Annotated[Architecture, Field(strict=False)] | None = None
     decoding: DecodingConfig = DecodingConfig()
     voice: str | None = Field(default=None, min_length=1)
@@ -59,11 +62,11 @@ class ModelConfig(StrictModel):
 
 
 class ScorerConfig(StrictModel):
-    """The ASR that hears speech answers; as `[second_scorer]` another one that hears them too, for comparison.
+    """The ASR scorer, which transcribes speech answers; as `[second_scorer]`, another one for comparison.
 
     Attributes:
-        endpoints: empty: the fleet's own; a second scorer has none of its own.
-        language: it is told; None: each item's own.
+        endpoints: `host:port` of each replica. Empty: that of the fleet, which has no second scorer.
+        language: language of all answers. None: that of each item.
     """
 
     endpoints: EndpointList = ()
@@ -72,7 +75,7 @@ class ScorerConfig(StrictModel):
 
 
 class TtsConfig(StrictModel):
-    """The voice that reads questions aloud; without endpoints the fleet's own."""
+    """The TTS service that synthesises questions; without endpoints that of the fleet."""
 
     endpoints: EndpointList = ()
 
@@ -96,11 +99,11 @@ class ServiceConfig(StrictModel):
     """One service that the embedded fleet starts.
 
     Attributes:
-        service: registered name, as `omnigap-serve --list` shows it; None: the table's own name.
-        role: `model`, `scorer`, `tts`, `ocr`, `judge`, or `part` for what only other services call; None: what the
-            service is for (`asr` hears, `espeak` reads aloud, `ocr` reads images back, all others are models).
-        replicas: processes of it; 0: none, also where a default service has this name.
-        options: handed to the service as its configuration; None: those of the default service of this name, else none.
+        service: name in `omnigap-serve --list`. None: the name of the table.
+        role: `model`, `scorer`, `tts`, `ocr`, `judge`, or `part` for a service that only other services call. None:
+            `scorer` for asr, `tts` for espeak, `ocr` for ocr, `model` for all others.
+        replicas: number of processes. 0 starts none, which also removes a default service of this name.
+        options: configuration of the service. None: that of the default service of this name, if there is one.
     """
 
     service: Name | None = None
@@ -110,17 +113,18 @@ class ServiceConfig(StrictModel):
 
 
 START_TIMEOUT_S = 120.0
-"""How long a fleet waits for a service that it started, where nothing else is said."""
+"""Default of `[fleet] start_timeout_s`; loading a large checkpoint needs more."""
 
 
 class FleetConfig(StrictModel):
     """Where endpoints come from.
 
     Attributes:
-        kind: `static`: the addresses of this file; `embedded`: child processes on free ports; `auto`: the addresses
-            if there are any, else Compose's ports if its services answer, else embedded.
-        services: by name, for `embedded`; beside the default ones, each of which stands aside for its name or role.
-        start_timeout_s: until a started service must be ready.
+        kind: `static`: the endpoints of this file. `embedded`: child processes on free ports. `auto`: the endpoints if
+            there are any, else Compose's ports if its services answer, else embedded.
+        services: services to start, by name, in addition to the default services. A table with the same name or role
+            replaces a default service.
+        start_timeout_s: seconds until a started service must be ready.
     """
 
     kind: Annotated[FleetKind, Field(strict=False)] = FleetKind.AUTO

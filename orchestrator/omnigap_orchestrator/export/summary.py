@@ -21,7 +21,7 @@ class Summary:
     """summary.json as a value; fields in the order of the file, where the tables come last.
 
     Attributes:
-        incomplete: why the run is not whole; empty when it is.
+        incomplete: why the run is not complete; empty if it is.
         embedded: the services ship with omnigap.
         models: digest by name.
         extras: the keys that extras add.
@@ -29,7 +29,7 @@ class Summary:
     """
 
     run: str
-    whole: bool
+    complete: bool
     incomplete: str
     embedded: bool
     models: Mapping[str, str]
@@ -47,7 +47,7 @@ class Summary:
             added |= extra.summary(analysis.evidence.get(extra.name))
         return cls(
             run=run,
-            whole=not info.incomplete,
+            complete=not info.incomplete,
             incomplete=info.incomplete,
             embedded=info.embedded,
             models={model.name: model.digest for model in info.models},
@@ -86,5 +86,5 @@ class Summary:
         path.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-_HEAD = ("run", "whole", "incomplete", "embedded", "models", "normaliser", "versions", "notes")
+_HEAD = ("run", "complete", "incomplete", "embedded", "models", "normaliser", "versions", "notes")
 """The fields that the file has as they are."""

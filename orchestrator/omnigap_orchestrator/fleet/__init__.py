@@ -1,4 +1,4 @@
-"""Where endpoints come from: child processes of this machine, or addresses of the configuration or of Compose."""
+"""Where endpoints come from: child processes on this machine, the configuration, or Docker Compose."""
 
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, COMPOSE_PROFILES, choose

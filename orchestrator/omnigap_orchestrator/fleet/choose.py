@@ -1,4 +1,4 @@
-"""Where the services of a call come from: configured endpoints, Compose if it answers, else child processes."""
+"""Chooses the fleet of a command: configured endpoints, Compose if it answers, else child processes."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from omnigap_orchestrator.fleet.fleet import (
     references,
 )
 
-# Roles of the services that this project ships; every other service that a fleet starts is a model.
+# Default roles of shipped services; every other service is a model unless its table says otherwise.
 _ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.OCR}
 
 
 def services_of(config: Config) -> tuple[ServiceSpec, ...]:
-    """What a fleet may start for this configuration; a call starts of it what it wants.
+    """The services that a fleet may start for this configuration; a command starts those that it needs.
 
-    A table with the same name or role replaces a default service: a voice of one's own speaks instead of
-    espeak, models of one's own are asked instead of demo. One that is still referred to by name goes on as a part.
+    A table with the same name or role replaces a default service: a configured TTS service replaces espeak, configured
+    models replace demo. A replaced service that another one still refers to is started as a part of that one.
     """
-    listed = _listed(config)
-    taken = {spec.role for spec in listed}
-    free = [spec for spec in DEFAULT_SERVICES if spec.name not in config.fleet.services]
-    beside = [spec for spec in free if spec.role not in taken]
-    started = [spec for spec in (*listed, *beside) if spec.replicas]
-    called = set[str]().union(*map(references, started))
-    parts = [replace(spec, role=Role.PART) for spec in free if spec.role in taken and spec.name in called]
+    configured = _configured(config)
+    roles = {spec.role for spec in configured}
+    defaults = [spec for spec in DEFAULT_SERVICES if spec.name not in config.fleet.services]
+    kept = [spec for spec in defaults if spec.role not in roles]
+    started = [spec for spec in (*configured, *kept) if spec.replicas]
+    referenced = set[str]().union(*map(references, started))
+    parts = [replace(spec, role=Role.PART) for spec in defaults if spec.role in roles and spec.name in referenced]
     return (*started, *parts)
 
 
 def lists_role(config: Config, role: Role) -> bool:
-    """Whether a table of `[fleet.services]` is for this role."""
-    return any(spec.role is role for spec in _listed(config))
+    """Whether a table of `[fleet.services]` has this role."""
+    return any(spec.role is role for spec in _configured(config))
 
 
 def models_of_fleet(config: Config) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def models_of_fleet(config: Config) -> tuple[str, ...]:
     return tuple(spec.name for spec in services_of(config) if spec.role is Role.MODEL)
 
 
-def _listed(config: Config) -> list[ServiceSpec]:
+def _configured(config: Config) -> list[ServiceSpec]:
     return [_spec(name, table) for name, table in config.fleet.services.items()]
 
 
@@ -64,8 +64,9 @@ def _spec(name: str, table: ServiceConfig) -> ServiceSpec:
     role = table.role or _ROLES.get(service, Role.MODEL)
     options = table.options
     if options is None:
-        alike = [spec for spec in DEFAULT_SERVICES if (spec.name, spec.service) == (name, service)]
-        return ServiceSpec(name, role, service, alike[0].options if alike else {}, table.replicas)
+        # A table that only changes the replicas of a default service keeps the options of that service.
+        default = [spec for spec in DEFAULT_SERVICES if (spec.name, spec.service) == (name, service)]
+        return ServiceSpec(name, role, service, default[0].options if default else {}, table.replicas)
     return ServiceSpec(name, role, service, options, table.replicas)
 
 
@@ -75,14 +76,13 @@ COMPOSE_PORTS = {
     "demo": (Role.MODEL, 50063),
     "ocr": (Role.OCR, 50064),
 }
-"""The loopback ports that compose.yaml publishes for what a fleet may bring; a test holds the two together."""
+"""The loopback ports that compose.yaml publishes, by service; a test compares the two."""
 
 COMPOSE_PROFILES = {"ocr": "ocr"}
-"""Those of them that come up with a profile alone: a run needs none of these."""
+"""Services that start only with a Compose profile; no run needs them."""
 
 ENDPOINTS_UNUSED = (
-    "the fleet is embedded and starts its own services: the endpoints of the configuration are not used"
-    " (--fleet auto uses them)"
+    "the embedded fleet starts its own services and ignores the endpoints of the configuration (--fleet auto uses them)"
 )
 
 
@@ -93,54 +93,58 @@ async def choose(
     folder: Path,
     on_note: Callable[[str], None],
     start_timeout_s: float,
-    wanted: Required | None = None,
+    required: Required | None = None,
 ) -> Fleet:
     """The fleet of a run.
 
     Args:
-        configured: the endpoints of the configuration, None where it gives none.
+        configured: the endpoints of the configuration; None if it has none.
         services: what an embedded fleet may start; empty means the default services.
-        folder: where embedded services keep their options and logs.
-        wanted: what a call needs beyond the endpoints of the configuration; nothing else is started.
+        folder: for the options and logs of embedded services.
+        start_timeout_s: seconds until a started service must be ready.
+        required: what the command needs beyond the endpoints of the configuration; nothing else is started.
 
     Raises:
-        FleetError: where `static` is asked for and nothing is there.
+        FleetError: the kind is `static`, and neither configured endpoints nor Compose provide what is required.
     """
-    wanted = wanted or Required()
+    required = required or Required()
     if kind is FleetKind.EMBEDDED and configured is not None:
         on_note(ENDPOINTS_UNUSED)
-        every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.OCR or wanted.ocr]
+        every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.OCR or required.ocr]
         return EmbeddedFleet(every, folder, on_note, start_timeout_s)
-    rest = _with_references([s for s in services or DEFAULT_SERVICES if is_wanted(s.name, s.role, wanted)], services)
+    rest = _with_references(
+        [s for s in services or DEFAULT_SERVICES if is_required(s.name, s.role, required)], services
+    )
     if configured is not None and (kind is FleetKind.STATIC or not rest):
         return StaticFleet(configured, "the endpoints of the configuration")
     if not rest:
-        return StaticFleet(Endpoints({}, (), ()), "none, this call needs no service")
+        return StaticFleet(Endpoints({}, (), ()), "none needed by this command")
     fleet: Fleet = EmbeddedFleet(rest, folder, on_note, start_timeout_s)
     if kind is FleetKind.EMBEDDED:
         return fleet
-    compose = await _compose_roster(wanted) if not services else None
+    # Configured services are never looked for in Compose, whose ports are those of the default services.
+    compose = await _compose_fleet(required) if not services else None
     if compose is not None:
         fleet = compose
     elif kind is FleetKind.STATIC:
-        raise FleetError(_nothing_static(wanted))
+        raise FleetError(_no_static_endpoints(required))
     return fleet if configured is None else CompletedFleet(configured, fleet)
 
 
-def _nothing_static(wanted: Required) -> str:
-    if wanted.ocr:
+def _no_static_endpoints(required: Required) -> str:
+    if required.ocr:
         return (
-            "--fleet static needs somebody who reads images: name one in [ocr] endpoints or --ocr, or "
-            "bring Compose's up with `docker compose --profile ocr up -d --wait`"
+            "--fleet static needs an OCR service: set [ocr] endpoints or --ocr, or "
+            "start Compose's with `docker compose --profile ocr up -d --wait`"
         )
     return (
-        "--fleet static needs endpoints: name them in --config ([[models]] endpoints, [scorer], [tts]), "
-        "or bring Compose's services up with `docker compose up`"
+        "--fleet static needs endpoints: set them in --config ([[models]], [scorer] and [tts] endpoints), "
+        "or start Compose's services with `docker compose up`"
     )
 
 
 def _with_references(specs: Sequence[ServiceSpec], services: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
-    """These services, and all that they refer to, in the order of the whole."""
+    """These services and all that they refer to, directly or not, in their original order."""
     known = {spec.name: spec for spec in services or DEFAULT_SERVICES}
     names, found = [spec.name for spec in specs], set()
     while names:
@@ -151,13 +155,14 @@ def _with_references(specs: Sequence[ServiceSpec], services: Sequence[ServiceSpe
     return tuple(spec for spec in known.values() if spec.name in found)
 
 
-async def _compose_roster(wanted: Required) -> StaticFleet | None:
-    """Compose's services, if a wanted model of theirs answers, or where none is wanted, any other that is.
+async def _compose_fleet(required: Required) -> StaticFleet | None:
+    """Compose's services if a required model answers or, without a required model, any other required service.
 
-    A part that is away stays listed, and pending.
+    A required service that does not answer stays in the endpoints; its cells are pending.
     """
     places = {name: (role, f"127.0.0.1:{port}") for name, (role, port) in COMPOSE_PORTS.items()}
-    places = {name: (role, address) for name, (role, address) in places.items() if is_wanted(name, role, wanted)}
+    places = {name: (role, address) for name, (role, address) in places.items() if is_required(name, role, required)}
+    # All ports at once: each check waits up to a second for a port that nothing listens on.
     answers = await asyncio.gather(*(_serves(address) for _, address in places.values()))
     present = {role for (role, _), answer in zip(places.values(), answers, strict=True) if answer}
     if not present or (Role.MODEL in {role for role, _ in places.values()} and Role.MODEL not in present):
@@ -181,10 +186,15 @@ async def _serves(address: str) -> bool:
         return await client.serving(timeout_s=1.0)
 
 
-def is_wanted(name: str, role: Role, wanted: Required) -> bool:
-    """Whether a call wants a service of this name and role."""
+def is_required(name: str, role: Role, required: Required) -> bool:
+    """Whether a command requires a service of this name and role."""
     if role is Role.MODEL:
-        return wanted.models is None or name in wanted.models
-    # A part is brought by the options of whoever refers to it.
-    others = {Role.SCORER: wanted.scorer, Role.TTS: wanted.tts, Role.OCR: wanted.ocr, Role.JUDGE: wanted.judge}
+        return required.models is None or name in required.models
+    # A part is started by reference only, from the options of the service that calls it.
+    others = {
+        Role.SCORER: required.scorer,
+        Role.TTS: required.tts,
+        Role.OCR: required.ocr,
+        Role.JUDGE: required.judge,
+    }
     return others.get(role, False)

@@ -1,4 +1,4 @@
-"""The embedded fleet: services as child processes of this machine, on free ports, gone when the run ends."""
+"""The embedded fleet: services as child processes on free ports of this machine, stopped when the run ends."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.fleet import Endpoints, Fleet, FleetError, ServiceSpec, references
 
 LOG_LINES = 30
+# A child may take DRAIN_S to finish its calls; it is killed after STOP_TIMEOUT_S, which leaves it time to exit.
 DRAIN_S, STOP_TIMEOUT_S = 10.0, 15.0
-LAST_WORDS_S = 2.0
-STARTS_IN_VAIN = 3
-"""A service that dies so often before it serves stays down; one that served comes back however often it dies."""
+# Seconds to read the rest of the pipes of a dead child: a process that it started may keep them open for ever.
+LOG_DRAIN_S = 2.0
+MAX_FAILED_STARTS = 3
+"""Consecutive starts that may fail before a service stays down; a start that reached serving resets the count."""
 
 
 class Child:
-    """`omnigap-serve SERVICE` on a free port of the loopback address. A child that dies comes back on the same port."""
+    """One `omnigap-serve SERVICE` process on a free loopback port; restarted on the same port when it dies."""
 
     def __init__(
         self, name: str, service: str, options_file: Path, log_file: Path, on_note: Callable[[str], None]
@@ -55,7 +57,7 @@ class Child:
         """Starts the child and waits until it serves.
 
         Raises:
-            FleetError: with the end of its log, where it dies or takes too long.
+            FleetError: it died or took too long; the message has the end of its log.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -67,7 +69,8 @@ class Child:
         self._watcher = asyncio.create_task(self._watch(process))
 
     async def stop(self) -> None:
-        """Asks the child to drain; ends its process group where it does not."""
+        """Lets the child finish its calls, and kills its process group if it takes too long."""
+        # The watcher first: it would restart the child that is being stopped.
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
@@ -77,15 +80,18 @@ class Child:
             self._signal(self._process, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await _ended(self._process)
-        await self._bury(self._process)
+                    await _process_ended(self._process)
+        await self._clean_up(self._process)
 
     async def _spawn(self) -> Process:
         command = [sys.executable, "-m", "omnigap_services.serve", self._service, "--host", "127.0.0.1"]
+        # Port 0 at first: the child chooses a free one. A restart takes the same port, which is in the endpoints.
         command += ["--port", str(self._port), "--config", str(self._options_file), "--exit-with-parent"]
         command += ["--parent-pid", str(os.getpid()), "--drain-seconds", str(DRAIN_S)]
+        # One thread per child: several children on one machine would otherwise each take all cores.
         environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-        # Its own process group: Ctrl-C in the terminal then reaches the orchestrator alone, which drains in order.
+        # A process group of its own: Ctrl-C in the terminal then reaches only the orchestrator, which stops the child
+        # when its calls are done. `--exit-with-parent` ends the child if the orchestrator is killed.
         process = await asyncio.create_subprocess_exec(
             *command, stdout=PIPE, stderr=PIPE, env=environment, process_group=0
         )
@@ -94,52 +100,56 @@ class Child:
         return process
 
     async def _serving_port(self, process: Process) -> int:
-        """The port that the child serves on, once it does; raises FleetError where it ends before that."""
+        """Waits until the child serves; returns its port. Raises FleetError if it ends before that."""
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._readers.append(asyncio.create_task(_read_output(process, port)))
-        ended = asyncio.create_task(_ended(process))
+        ended = asyncio.create_task(_process_ended(process))
         either: set[asyncio.Future[Any]] = {port, ended}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended.cancel()
+        # The port goes first: a child that served and then died is left to the watcher, which restarts it.
         if port.done():
             return port.result()
-        await self._bury(process)
+        await self._clean_up(process)
         raise FleetError(f"{self.name} ended with exit code {process.returncode} before it served{self._log_tail()}")
 
     async def _read_log(self, process: Process) -> None:
         assert process.stderr is not None
         async for line in _lines(process.stderr):
             self._log.append(line.decode(errors="replace").rstrip())
-            # A full disk costs the log on disk, never the service: its pipe is read on.
+            # A full disk loses log lines, but the pipe is still read: a full pipe would block the service.
             with contextlib.suppress(OSError), self._log_file.open("ab") as file:
                 file.write(line)
 
     async def _watch(self, process: Process) -> None:
-        """Starts the child again when it dies; its cells wait meanwhile."""
-        in_vain = 0
+        """Restarts the child when it dies; the pool retries its calls meanwhile."""
+        failed_starts = 0
         while True:
-            await _ended(process)
-            await self._bury(process)
+            await _process_ended(process)
+            await self._clean_up(process)
             self._note(f"{self.name} died with exit code {process.returncode}{self._log_tail()}")
-            if in_vain == STARTS_IN_VAIN:
-                self._note(f"{self.name} dies before it serves and stays down; its whole log: {self._log_file}")
+            if failed_starts == MAX_FAILED_STARTS:
+                self._note(
+                    f"{self.name} died {MAX_FAILED_STARTS} times before it served and stays down; log: {self._log_file}"
+                )
                 return
             process = await self._spawn()
             try:
                 await self._serving_port(process)
             except FleetError:
-                in_vain += 1
+                failed_starts += 1
                 continue
-            in_vain = 0
-            self._note(f"{self.name} was started again")
+            failed_starts = 0
+            self._note(f"{self.name} was restarted")
 
-    async def _bury(self, process: Process) -> None:
-        """Ends what is left of a child's process group, and reads what is left of its log."""
+    async def _clean_up(self, process: Process) -> None:
+        """Kills the rest of a child's process group and reads the rest of its log."""
+        # The group, not the process: a child may have left processes that hold its port or GPU memory.
         self._signal(process, signal.SIGKILL)
-        await _ended(process)
-        _, stuck = await asyncio.wait(self._readers, timeout=LAST_WORDS_S)
+        await _process_ended(process)
+        _, stuck = await asyncio.wait(self._readers, timeout=LOG_DRAIN_S)
         for reader in stuck:
             reader.cancel()
 
@@ -152,14 +162,15 @@ class Child:
             os.killpg(process.pid, number)
 
 
-async def _ended(process: Process) -> None:
-    """Returns once the process itself has ended; `Process.wait` waits for whoever else holds its pipes as well."""
+async def _process_ended(process: Process) -> None:
+    """Returns when the process has ended."""
+    # Not `Process.wait`: it also waits until the pipes are closed, which a grandchild may keep open.
     while process.returncode is None:
         await asyncio.sleep(0.05)
 
 
 async def _lines(stream: StreamReader) -> AsyncIterator[bytes]:
-    """The lines of a pipe to its end; one that is too long to keep is left out."""
+    """The lines of a pipe until its end; lines over the limit of the stream reader are skipped."""
     while True:
         try:
             line = await stream.readline()
@@ -171,7 +182,10 @@ async def _lines(stream: StreamReader) -> AsyncIterator[bytes]:
 
 
 async def _read_output(process: Process, port: asyncio.Future[int]) -> None:
-    """Finds the port in the child's one line of JSON, and reads on to the end: no print of its libraries blocks it."""
+    """Sets `port` from the line of JSON that the child prints when it serves, and reads until the end.
+
+    Reading on keeps the pipe from filling up with what libraries print, which would block the child.
+    """
     assert process.stdout is not None
     async for line in _lines(process.stdout):
         with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
@@ -181,7 +195,7 @@ async def _read_output(process: Process, port: asyncio.Future[int]) -> None:
 
 
 class EmbeddedFleet(Fleet):
-    """Starts services in the order of their references, the independent ones side by side."""
+    """Starts services after those that they refer to; independent ones start concurrently."""
 
     def __init__(
         self,
@@ -199,7 +213,7 @@ class EmbeddedFleet(Fleet):
 
     @property
     def description(self) -> str:
-        return f"embedded fleet: {', '.join(spec.name for spec in self._services)} as child processes of this machine"
+        return f"embedded fleet: {', '.join(spec.name for spec in self._services)} as child processes"
 
     async def __aenter__(self) -> Endpoints:
         waiting = list(self._services)
@@ -210,13 +224,14 @@ class EmbeddedFleet(Fleet):
                     unknown = sorted(set().union(*map(references, waiting)) - self._children.keys())
                     names = ", ".join(spec.name for spec in waiting)
                     raise FleetError(
-                        f"{names} wait for {', '.join(unknown)}: no service of that name can start before them"
+                        f"{names} refer to {', '.join(unknown)}: there is no such service, or they refer to each other"
                     )
                 async with asyncio.TaskGroup() as group:
                     for spec in ready:
                         group.create_task(self._start(spec))
                 waiting = [spec for spec in waiting if spec not in ready]
         except BaseException:
+            # Also on cancellation (Ctrl-C): no child may outlive a start that did not finish.
             await self._stop()
             raise
         return self._endpoints()
@@ -233,9 +248,7 @@ class EmbeddedFleet(Fleet):
             self._folder.mkdir(parents=True, exist_ok=True)
             options_file.write_text(tomli_w.dumps(options))
         except OSError as error:
-            raise FleetError(
-                f"{options_file} cannot be written ({error.strerror}): choose another --run-dir"
-            ) from error
+            raise FleetError(f"{options_file} can't be written ({error.strerror}): choose another --run-dir") from error
         names = [spec.name, *(f"{spec.name}-{number}" for number in range(2, spec.replicas + 1))]
         children = [Child(n, spec.service, options_file, self._folder / f"{n}.log", self._note) for n in names]
         self._all += children
@@ -245,7 +258,7 @@ class EmbeddedFleet(Fleet):
         self._children[spec.name] = children
 
     async def _stop(self) -> None:
-        # Last started first: who calls others stops before those whom it calls.
+        # In reverse order: a service stops before those that it calls.
         for child in reversed(self._all):
             await child.stop()
 

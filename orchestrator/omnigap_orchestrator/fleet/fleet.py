@@ -1,4 +1,4 @@
-"""Fleets: entered, one gives the endpoints of services, and left, it stops what it started; fixed endpoints too."""
+"""Fleets: async context managers that provide the endpoints of services and stop on exit what they started."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from omnigap_orchestrator.config.services import ServiceRole as Role
 
 
 class FleetError(OmnigapError):
-    """A fleet cannot be had; the message names the service and what to do."""
+    """A fleet can't be started or found; the message names the service and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """A service that a fleet is to start.
+    """A service for a fleet to start.
 
     Attributes:
-        name: the name in the run.
-        service: what `omnigap-serve` calls it.
-        options: its configuration; a value `@NAME` becomes the address of the service NAME.
-        replicas: processes of it.
+        name: its name in the run.
+        service: its name in `omnigap-serve --list`.
+        options: its configuration; a value `@NAME` is replaced by the address of the service NAME.
+        replicas: number of processes.
     """
 
     name: str
@@ -39,12 +39,12 @@ DEFAULT_SERVICES = (
     ServiceSpec("demo", Role.MODEL, "demo", {"tts": "@espeak"}),
     ServiceSpec("ocr", Role.OCR, "ocr"),
 )
-"""What runs on a laptop without GPU, Docker or network; each is started only by a call that wants it."""
+"""Services that run on a laptop without GPU, Docker or network; each is started only if a command needs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Addresses (`host:port`) by role; a model's name to its replicas."""
+    """Addresses (`host:port`) by role; for models, the addresses of the replicas by name."""
 
     models: Mapping[str, tuple[str, ...]]
     scorer: tuple[str, ...]
@@ -55,12 +55,12 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """What a fleet is to bring.
+    """The services that a fleet has to provide.
 
     Attributes:
-        models: by name; None: all that it has.
-        ocr: who reads images back; `verify` alone wants one.
-        judge: who rates open answers.
+        models: names; None means all models that it has.
+        ocr: needed only by `verify`.
+        judge: needed only by a run with a [judge] section.
     """
 
     models: tuple[str, ...] | None = None
@@ -71,12 +71,12 @@ class Required:
 
 
 class Fleet(ABC):
-    """Entered, it gives the endpoints; left, it stops what it started."""
+    """An async context manager: returns the endpoints on entry, stops what it started on exit."""
 
     @property
     @abstractmethod
     def description(self) -> str:
-        """One line that says which fleet this is, and why."""
+        """One line: the kind of fleet, and where its endpoints come from."""
 
     @abstractmethod
     async def __aenter__(self) -> Endpoints: ...
@@ -88,7 +88,7 @@ class Fleet(ABC):
 
 
 class StaticFleet(Fleet):
-    """Starts and stops nothing."""
+    """Fixed endpoints; starts and stops nothing."""
 
     def __init__(self, endpoints: Endpoints, source: str) -> None:
         self._endpoints = endpoints
@@ -108,7 +108,7 @@ class StaticFleet(Fleet):
 
 
 class CompletedFleet(Fleet):
-    """The endpoints of a configuration, and another fleet for what they leave out."""
+    """The endpoints of the configuration, completed by another fleet."""
 
     def __init__(self, configured: Endpoints, rest: Fleet) -> None:
         self._configured = configured
@@ -116,9 +116,10 @@ class CompletedFleet(Fleet):
 
     @property
     def description(self) -> str:
-        return f"static fleet: the endpoints of the configuration; for the rest, {self._rest.description}"
+        return f"static fleet: the endpoints of the configuration; for other services, {self._rest.description}"
 
     async def __aenter__(self) -> Endpoints:
+        # Configured endpoints override those of the fleet, per model and per role.
         rest, configured = await self._rest.__aenter__(), self._configured
         return Endpoints(
             models={**rest.models, **configured.models},
@@ -135,5 +136,5 @@ class CompletedFleet(Fleet):
 
 
 def references(spec: ServiceSpec) -> set[str]:
-    """The services whose addresses a service's options ask for."""
+    """The services that the options of a service refer to, as `@NAME`."""
     return {value[1:] for value in spec.options.values() if isinstance(value, str) and value.startswith("@")}

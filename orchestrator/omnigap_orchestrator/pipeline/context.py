@@ -1,4 +1,4 @@
-"""What one command on a run works with, opened and closed once: the lock, the journal, the media, the services."""
+"""The resources of one command on a run, opened and closed once: lock, journal, media store, service connections."""
 
 from __future__ import annotations
 
@@ -31,32 +31,35 @@ ResultT = TypeVar("ResultT")
 
 
 class Observer:
-    """Reports nothing; subclasses override what they show. Called from the run's event loop: methods return at once."""
+    """Receives progress and notes; this base class ignores them.
+
+    Called from the event loop of the run, so methods must return at once.
+    """
 
     def note(self, text: str) -> None:
-        """Something that a person should read: which fleet, a service that died, a plan that changed."""
+        """A message for the user: the chosen fleet, a service that died, a plan that changed."""
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        """Carriers are being made, or clips transcribed, outside of the stages of cells."""
+        """Progress of work outside the stages of cells, such as making carriers."""
 
     def planned(
         self, stage: Stage, model: str, condition: Condition, total: int, done: int, control: Control | None = None
     ) -> None:
-        """A stage holds `total` cells of this model and condition, or of a control of it; `done` are from before."""
+        """A stage has `total` cells of this model, condition and control; `done` were finished by earlier commands."""
 
     def finished(
         self, stage: Stage, model: str, condition: Condition, outcome: Outcome, control: Control | None = None
     ) -> None:
-        """One more cell of a stage came to an end."""
+        """One more cell finished a stage."""
 
 
 @dataclass(slots=True)
 class RunContext:
-    """One command's hold on a run.
+    """An open run: folder, journal, media store and connections of one command.
 
     Attributes:
-        records: the journal's rows; reads and writes go through it.
-        services: those that answer now; `disconnect` closes them.
+        records: in-memory view of the journal's rows; all reads and writes go through it.
+        services: connected services; `disconnect` closes them.
     """
 
     folder: RunFolder
@@ -72,39 +75,44 @@ class RunContext:
 
     @asynccontextmanager
     async def using(self, fleet: Fleet) -> AsyncIterator[Endpoints]:
-        """Brings a fleet up; at the end the connections are closed before its services stop."""
+        """Starts a fleet; on exit, connections are closed before its services are stopped."""
         self.observer.note(fleet.description)
         async with fleet as endpoints:
             try:
                 yield endpoints
             finally:
+                # First close the connections: a service that stops under an open one would be reported as lost.
                 await self.disconnect()
 
     async def connect(self, name: str, addresses: Sequence[str], config: Config) -> Service | None:
-        """The service at these addresses; None where none of them answers.
+        """The service at these addresses; None if none of them answers.
 
         Raises:
-            ServiceError: where replicas of one service differ.
+            ServiceError: replicas of the service have different digests.
         """
         if not addresses:
             return None
         service = await connect(name, addresses, retry_policy(config), self.observer.note, config.network.proxy)
+        # Registered at once, so that its channels are closed even if a later step fails.
         if service is not None:
             self.services.append(service)
         return service
 
     async def save_service(self, role: Role, name: str, service: Service) -> None:
-        """Keeps the card that a service shows now."""
+        """Stores the current card of a service."""
         card = service.card.SerializeToString(deterministic=True)
         await self.records.save(ServiceRow(role, name, service.digest, card, time.time()))
 
     async def disconnect(self) -> None:
-        """Closes all connections, before the fleet that they lead to ends."""
+        """Closes all connections."""
         await asyncio.gather(*(service.pool.close() for service in self.services))
         self.services.clear()
 
     async def save_answer(self, key: str, answer: Answer) -> AnswerRow:
-        """Stores a model's answer, the audio first. When this returns, both survive a power cut."""
+        """Stores an answer and returns its row. When this returns, audio and row survive a power cut."""
+        # The audio is written before the row that refers to it: a crash in between leaves an unused file, which is
+        # harmless, and never a row without its audio.
+        # In a thread: encoding and fsync would block the event loop for all other answers.
         sha, rms, peak = await asyncio.to_thread(self._put_audio, answer) if answer.pcm else (None, None, None)
         row = AnswerRow(
             key=key,
@@ -132,7 +140,7 @@ class RunContext:
         return row
 
     async def save_transcript(self, key: str, answer: Answer) -> TranscriptRow:
-        """Stores what a scorer or a reader wrote down."""
+        """Stores a transcript of an ASR scorer or OCR service and returns its row."""
         diagnostics = answer.diagnostics
         row = TranscriptRow(
             key=key,
@@ -149,23 +157,25 @@ class RunContext:
         return row
 
     def _put_audio(self, answer: Answer) -> tuple[str, float, float]:
-        """The stored WAV's hash, and the audio's root mean square and peak at full scale 1."""
+        """Stores the audio as WAV; returns its SHA-256, and its RMS and peak relative to full scale (0 to 1)."""
         sha = self.store.put(encode_wav(answer.pcm, answer.sample_rate), "wav")
         samples = pcm16_to_float(answer.pcm)
+        # float64: the mean of squares over minutes of float32 samples would lose precision.
         return sha, float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))), float(np.abs(samples).max())
 
 
 @asynccontextmanager
 async def open_run(folder: RunFolder, observer: Observer) -> AsyncIterator[RunContext]:
-    """Takes a run's folder for this command, and makes it where it does not exist.
+    """Opens a run's folder, locks it, and creates it if it does not exist.
 
     Raises:
-        FolderError: where it cannot be used, or another process uses it.
-        JournalError: where its journal cannot be used; also at the end, where something handed over was not written.
+        FolderError: the folder can't be used, or another process uses it.
+        JournalError: the journal can't be opened; or, on exit, a row that was handed over could not be written.
     """
     folder.make()
     with folder.locked():
         store = MediaStore(folder.media)
+        # Only under the lock: removes temporary files that a killed process left, not those of a running one.
         store.sweep()
         journal = Journal(folder.journal)
         try:
@@ -177,27 +187,28 @@ async def open_run(folder: RunFolder, observer: Observer) -> AsyncIterator[RunCo
                 try:
                     await context.disconnect()
                 finally:
+                    # Writes what is still queued, also after an error; the journal closes only then.
                     await writer.close()
         finally:
             journal.close()
 
 
 class ServiceCalls:
-    """Calls of one service in a run: how many at once, and whether it is still there."""
+    """Calls of one service: limits how many run at once, and remembers when the service became unavailable."""
 
-    def __init__(self, service: Service, timeout_s: float, on_away: Callable[[Unavailable], None]) -> None:
+    def __init__(self, service: Service, timeout_s: float, on_unavailable: Callable[[Unavailable], None]) -> None:
         """
         Args:
-            timeout_s: of one call.
-            on_away: called once, when the service is given up; every later call raises `Unavailable` at once.
+            timeout_s: timeout of one call, in seconds.
+            on_unavailable: called once, when the service is given up; later calls raise `Unavailable` at once.
         """
         self.service = service
-        # Twice as many as it takes: storing one answer overlaps with asking for the next.
-        self.at_once = 2 * service.pool.capacity
-        self.slots = asyncio.Semaphore(self.at_once)
-        self.away = False
+        # Twice the capacity of the service: storing one answer then overlaps with generating the next.
+        self.max_concurrent = 2 * service.pool.capacity
+        self.slots = asyncio.Semaphore(self.max_concurrent)
+        self.unavailable = False
         self._timeout_s = timeout_s
-        self._on_away = on_away
+        self._on_unavailable = on_unavailable
 
     @property
     def digest(self) -> str:
@@ -207,17 +218,18 @@ class ServiceCalls:
         """One answer.
 
         Raises:
-            Unavailable: where the service is gone.
-            CallFailed: where the service is well, and this call fails.
+            Unavailable: no replica of the service is available.
+            CallFailed: the service is healthy, but this call failed.
         """
-        if self.away:
-            raise Unavailable(f"{self.service.name} is away")
+        if self.unavailable:
+            raise Unavailable(f"{self.service.name} is unavailable")
         try:
             return await self.service.pool.call(request, self._timeout_s)
-        except Unavailable as away:
-            if not self.away:
-                self.away = True
-                self._on_away(away)
+        except Unavailable as error:
+            # Many calls fail together when a service goes; only the first of them is reported.
+            if not self.unavailable:
+                self.unavailable = True
+                self._on_unavailable(error)
             raise
 
 
@@ -228,19 +240,19 @@ async def call_for_each(
     progress: tuple[Observer, str, int],
     on_failed: Callable[[JobT, CallFailed], None],
 ) -> None:
-    """Calls a service for every job, until the jobs or the service are gone.
+    """Runs `work` for every job, and stops early if the service becomes unavailable.
 
     Args:
-        progress: the observer, what the work is called, and how many jobs there are with those that were done before.
-        on_failed: takes each job that failed; it counts as done.
+        progress: the observer, a name for the work, and the number of all jobs, finished ones included.
+        on_failed: called with each failed job, which then counts as done.
     """
     observer, what, total = progress
     done = total - len(jobs)
     observer.preparing(what, done, total)
 
-    async def tried(job: JobT) -> None:
+    async def attempt(job: JobT) -> None:
         nonlocal done
-        if calls.away:
+        if calls.unavailable:
             return
         try:
             await work(job)
@@ -251,11 +263,12 @@ async def call_for_each(
         done += 1
         observer.preparing(what, done, total)
 
-    await bounded(jobs, tried, calls.at_once)
+    await bounded(jobs, attempt, calls.max_concurrent)
 
 
-async def bounded(jobs: Sequence[JobT], work: Callable[[JobT], Awaitable[None]], at_once: int) -> None:
-    """Runs `work` on every job in order, `at_once` of them at a time; the first exception ends all."""
+async def bounded(jobs: Sequence[JobT], work: Callable[[JobT], Awaitable[None]], limit: int) -> None:
+    """Runs `work` on the jobs in order, at most `limit` at a time; the first exception cancels the others."""
+    # Workers share one iterator: no task exists for a job that has not started, and jobs start in order.
     waiting = iter(jobs)
 
     async def worker() -> None:
@@ -263,16 +276,16 @@ async def bounded(jobs: Sequence[JobT], work: Callable[[JobT], Awaitable[None]],
             await work(job)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(at_once, len(jobs))):
+        for _ in range(min(limit, len(jobs))):
             group.create_task(worker())
 
 
 async def in_thread(work: Callable[..., ResultT], *arguments: Any) -> ResultT:
-    """The result of a function that runs in a thread of its own.
+    """Runs a function in a thread and returns its result.
 
-    As `asyncio.to_thread`, but a caller who is cancelled waits for the thread: it works on the journal and under the
-    lock that the caller gives up next.
+    As `asyncio.to_thread`, except that a cancelled caller still waits for the thread to end.
     """
+    # The thread uses the journal and the run's lock, which a cancelled caller releases next.
     task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
     try:
         return await asyncio.shield(task)
@@ -282,10 +295,10 @@ async def in_thread(work: Callable[..., ResultT], *arguments: Any) -> ResultT:
 
 
 def command_line() -> str:
-    """The command as it was typed."""
+    """The command line as typed."""
     return " ".join(["omnigap-orchestrate", *sys.argv[1:]])
 
 
 def now() -> str:
-    """The time as the journal keeps it."""
+    """The current time as stored in the journal: UTC, ISO 8601, in seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""A run's folder: its files and how they are replaced, the lock that keeps others out, what it holds of the plan."""
+"""The folder of a run: its files, atomic writes, its lock, and the stored plan and rubrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from omnigap.errors import OmnigapError
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.config import Config, JudgeConfig
-from omnigap_orchestrator.config.config import RECALLED
+from omnigap_orchestrator.config.config import FROM_RUN_FOLDER
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.row import collect, jsonl_rows
 from omnigap_orchestrator.journal import Journal
@@ -25,11 +25,11 @@ from omnigap_orchestrator.plan import Plan
 
 
 class FolderError(OmnigapError):
-    """A run's folder cannot be used; the message names it and the flag that chooses another."""
+    """The folder of a run can't be used; the message names the folder and the flag to change."""
 
 
 class RunFolder:
-    """The layout of `runs/NAME`. No other module knows a file name of a run."""
+    """The layout of `runs/NAME`; the only place that knows the names of its files."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -44,12 +44,12 @@ class RunFolder:
 
     @property
     def items(self) -> Path:
-        """The planned items with their carriers, in the form that `--items` reads."""
+        """The planned items with the paths of their carriers, readable by `--items`."""
         return self.root / "items.jsonl"
 
     @property
     def config(self) -> Path:
-        """The configuration as it was understood, flags included."""
+        """The validated configuration, flags included."""
         return self.root / "config.json"
 
     @property
@@ -67,22 +67,22 @@ class RunFolder:
 
     @property
     def controls(self) -> Path:
-        """The control cells; only where the run plans any."""
+        """The control cells; exists only if the run plans any."""
         return self.root / "controls.parquet"
 
     @property
     def calibration(self) -> Path:
-        """What the ASR scorer heard of known texts, one row a clip."""
+        """Transcripts of synthesised known texts, written by `calibrate`, one row per clip."""
         return self.root / "calibration.parquet"
 
     @property
     def verification(self) -> Path:
-        """What readers made of the carriers; only where `verify` was called."""
+        """Read-back of the carriers, written by `verify`."""
         return self.root / "verification.parquet"
 
     @property
     def labels(self) -> Path:
-        """What people heard in some of the answers."""
+        """Human labels of sampled speech answers."""
         return self.root / "labels.csv"
 
     @property
@@ -99,27 +99,28 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
-        """Held by the process that works here; it stays when the process has ended."""
+        """Locked by the process that uses the run. The file stays when the process ends; the lock does not."""
         return self.root / ".lock"
 
     def exists(self) -> bool:
         return self.journal.is_file()
 
     def require(self) -> None:
-        """Raises FolderError where no run was ever started here."""
+        """Raises FolderError if no run was started in this folder."""
         if not self.exists():
             raise FolderError(
                 f"{self.root} holds no run: start one with `omnigap-orchestrate run --run-dir {self.root}`"
             )
 
     def make(self) -> None:
-        """Makes the folder.
+        """Creates the folder.
 
         Raises:
-            FolderError: where it cannot be made or written.
+            FolderError: it can't be created or written to.
         """
         try:
             self.media.mkdir(parents=True, exist_ok=True)
+            # Permission bits do not tell whether a network mount or a container volume is read-only: write a file.
             probe = self.root / ".probe"
             probe.write_bytes(b"")
             probe.unlink()
@@ -128,11 +129,13 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the run for this process; the lock falls with the process, however it ends.
+        """Locks the run for this process.
 
         Raises:
-            FolderError: where another process holds it, or it cannot be written.
+            FolderError: another process holds the lock, or the lock file can't be written.
         """
+        # flock and not a PID file: the kernel releases it even when the process is killed, so no lock is ever stale.
+        # "a+" keeps the content, since a process that fails to lock still has to read the ID of the one that did.
         try:
             file = self.lock.open("a+")
         except OSError as error:
@@ -152,37 +155,39 @@ class RunFolder:
 
 
 def _unwritable(root: Path, error: OSError) -> FolderError:
-    return FolderError(f"{root} cannot be written ({error.strerror or error}): choose another folder with --run-dir")
+    return FolderError(f"{root} can't be written ({error.strerror or error}): choose another folder with --run-dir")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path`; renamed over it on a clean exit, removed otherwise.
+    """Yields a temporary path next to `path`; it replaces `path` on a clean exit, and is removed otherwise.
 
     Raises:
-        FolderError: where the disk is full or the folder cannot be written.
+        FolderError: the disk is full, or the folder can't be written to.
     """
+    # Same folder, hence the same file system: only then is the rename atomic. A leading dot hides it from globs.
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
         with temporary.open("rb") as file:
+            # Content before name: otherwise a power cut could leave an empty file under the final name.
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise FolderError(f"{path} cannot be written ({error.strerror or error}): free space and run again") from error
+        raise FolderError(f"{path} can't be written ({error.strerror or error}): free space and run again") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 StoredPlan = tuple[Config, tuple[Item, ...]]
-"""What a run's folder holds of its plan: the configuration as it was understood, and the items."""
+"""The stored plan of a run: validated configuration and items."""
 
 RUBRICS_META = "rubrics"
-"""The journal's note of the rubrics that its scores follow from."""
+"""Key in the journal for the rubrics of the last command."""
 
 
 def save_plan(folder: RunFolder, journal: Journal, cells: PlannedCells, store: MediaStore) -> Iterator[str]:
-    """Writes items and configuration into the folder; yields what a person should know where the plan changed."""
+    """Writes items and configuration into the folder; yields a message if the plan changed."""
     plan = cells.plan
 
     def media_path(item: Item, modality: Modality) -> str | None:
@@ -195,12 +200,13 @@ def save_plan(folder: RunFolder, journal: Journal, cells: PlannedCells, store: M
         path.write_text(cells.config.model_dump_json(indent=2), encoding="utf-8")
     models = [[spec.name, [condition.name for condition in spec.conditions]] for spec in plan.models]
     controls = [[control.value for control in plan.controls]] if plan.controls else []
+    # Over the items as written, which is what the next command reads back.
     now = digest_of([folder.items.read_text(encoding="utf-8"), models, plan.replicates, *controls])
-    before, count, count_now = journal.meta("plan"), journal.meta("cells"), _count(plan)
+    before, count_before, count = journal.meta("plan"), journal.meta("cells"), _count(plan)
     if before is not None and before != now:
-        yield f"the plan changed: {count} cells before, {count_now} now; answers that still fit are kept"
+        yield f"the plan changed: {count_before} cells before, {count} now; answers that still apply are kept"
     journal.set_meta("plan", now)
-    journal.set_meta("cells", count_now)
+    journal.set_meta("cells", count)
 
 
 def _count(plan: Plan) -> str:
@@ -208,54 +214,57 @@ def _count(plan: Plan) -> str:
 
 
 def load_plan(folder: RunFolder) -> StoredPlan:
-    """The configuration and the items of a run's folder.
+    """Reads the configuration and items of a run's folder.
 
     Raises:
-        FolderError: where no run was started there, or another version of omnigap wrote it.
+        FolderError: no run was started there, or this version of omnigap can't read what another one wrote.
     """
     folder.require()
     if not folder.config.is_file() or not folder.items.is_file():
-        raise FolderError(f"{folder.root} holds a run that never came to its plan: run it again")
-    # As TOML is read, not by pydantic's own JSON mode: that one knows no path that a validator has already made.
+        raise FolderError(f"{folder.root} holds a run that stopped before its plan was written: run it again")
+    # Parsed first and validated as TOML is: pydantic's JSON mode rejects the `Path` objects that our validators return.
     try:
         read = upgrade_config(json.loads(folder.config.read_text(encoding="utf-8")))
         if isinstance(read, dict):
             read, removed = without_removed(read)
-            _refuse(folder, removed)
-        config = Config.model_validate(read, context={RECALLED: True})
+            _check_removed(folder, removed)
+        config = Config.model_validate(read, context={FROM_RUN_FOLDER: True})
     except ValueError as error:
-        text = f"{folder.config} is not what this omnigap writes ({error})"
+        text = f"{folder.config} can't be read by this version of omnigap ({error})"
         raise FolderError(f"{text}: give the run's own --config again, or choose another --run-dir") from error
     return config, collect(jsonl_rows(folder.items))
 
 
-def _refuse(folder: RunFolder, removed: Sequence[str]) -> None:
+def _check_removed(folder: RunFolder, removed: Sequence[str]) -> None:
+    """Raises FolderError if the stored configuration uses settings that no longer exist."""
     if removed:
         listed = "\n".join(f"{folder.config}: {fault}" for fault in removed)
         raise FolderError(f"{listed}, or give the run's own --config without it")
 
 
 def read_rubrics(config: JudgeConfig | None) -> tuple[Rubric, Rubric] | None:
-    """The rubrics as their files are now, for items without and with gold answers; None without a judge.
+    """Reads the configured rubrics, for items without and with gold answers; None without a judge.
 
     Raises:
-        RubricError: for a file that can't be read or is no rubric.
+        RubricError: a file can't be read or is not a rubric.
     """
     return None if config is None else (read_rubric(config.rubric), read_rubric(config.reference_rubric))
 
 
 def save_rubrics(journal: Journal, rubrics: tuple[Rubric, Rubric] | None) -> None:
-    """Writes the rubrics of this call into the journal; the report reads them there, should the files change."""
-    kept = json.dumps([[rubric.name, rubric.source, _kind(rubric)] for rubric in rubrics or ()])
-    if journal.meta(RUBRICS_META) != kept:
-        journal.set_meta(RUBRICS_META, kept)
+    """Stores the rubrics of this command in the journal."""
+    # The report reads them from there: their files may have changed since the verdicts were given.
+    stored = json.dumps([[rubric.name, rubric.source, _kind(rubric)] for rubric in rubrics or ()])
+    if journal.meta(RUBRICS_META) != stored:
+        journal.set_meta(RUBRICS_META, stored)
 
 
 def load_rubrics(journal: Journal) -> tuple[Rubric, Rubric] | None:
-    """The rubrics of the last call."""
-    kept = [rubric_of(name, source, kind) for name, source, kind in json.loads(journal.meta(RUBRICS_META) or "[]")]
-    return (kept[0], kept[1]) if len(kept) == 2 else None
+    """The rubrics of the last command."""
+    stored = [rubric_of(name, source, kind) for name, source, kind in json.loads(journal.meta(RUBRICS_META) or "[]")]
+    return (stored[0], stored[1]) if len(stored) == 2 else None
 
 
 def _kind(rubric: Rubric) -> str:
+    """The file extension by which `rubric_of` parses the source: a plain prompt, or a TOML file."""
     return ".txt" if rubric.prompt == rubric.source.strip() else ".toml"

@@ -1,6 +1,4 @@
-"""The judge stage: what a judge says of an answer's texts. Verdicts are kept by what was asked: equal texts are judged
-once.
-"""
+"""The judge stage: scores the texts of an answer with an LLM judge, and stores each verdict under its prompt."""
 
 from __future__ import annotations
 
@@ -20,84 +18,95 @@ from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import Cell
 from omnigap_orchestrator.pool import Unavailable
 
-UNREADABLE_TRIES = 2
-"""How often a judge is asked in one call before its words count as no verdict."""
-_QUOTED = 160
+VERDICT_ATTEMPTS = 2
+"""Attempts per command before a reply counts as unparsable."""
+_MAX_QUOTED = 160
 
 
-class Unreadable(OmnigapError):  # noqa: N818 - a state of the world, not a fault of the program
-    """The judge answered, and what it said is no verdict."""
+class UnparsableVerdict(OmnigapError):  # noqa: N818 - the state of a cell, not a fault of the program
+    """The judge replied, but its reply contains no verdict."""
 
-    def __init__(self, said: str, rubric: Rubric, endpoint: str) -> None:
-        shown = said if len(said) <= _QUOTED else f"{said[:_QUOTED]}…"
-        super().__init__(f"the judge said {shown!r}, which is no verdict on the scale {rubric.scale} of {rubric.name}")
+    def __init__(self, reply: str, rubric: Rubric, endpoint: str) -> None:
+        shown = reply if len(reply) <= _MAX_QUOTED else f"{reply[:_MAX_QUOTED]}…"
+        super().__init__(f"the judge replied {shown!r}: no verdict on the scale {rubric.scale} of {rubric.name}")
         self.endpoint = endpoint
 
 
 class Judge:
-    """Asks the judge for the scores of texts, and keeps its verdicts."""
+    """Scores texts with the judge and stores its verdicts; equal texts of one item are judged once."""
 
     def __init__(self, context: RunContext, calls: ServiceCalls, setup: JudgeSetup, decoding: DecodingConfig) -> None:
         self._calls, self._setup, self._decoding = calls, setup, decoding
         self._records = context.records
-        # Each call of this program asks under ids of its own: words that were no verdict would be replayed otherwise.
-        self._call_id = f"{context.run_id}-{secrets.token_hex(4)}"
-        self._under_way: dict[str, asyncio.Future[VerdictRow]] = {}
+        # Each command has request IDs of its own: with those of an earlier one, the service could replay an unparsable
+        # reply instead of asking the judge again.
+        self._command_id = f"{context.run_id}-{secrets.token_hex(4)}"
+        self._in_flight: dict[str, asyncio.Future[VerdictRow]] = {}
 
     async def scores(self, item: Item, used: str, own: str | None) -> tuple[float, float | None]:
-        """The scores of the text that counts and of the own text beside it, each in [0, 1].
+        """The scores of the scored text and of the own text, each in [0, 1].
+
+        Args:
+            used: the text that is scored.
+            own: the own text of a speech answer, if any.
 
         Raises:
-            Unavailable: where the judge is gone, and a verdict is not kept already.
-            CallFailed: where it is well, and a call failed.
-            Unreadable: where what it said is no verdict.
+            Unavailable: the judge is unavailable, and a verdict is not stored yet.
+            CallFailed: the judge is healthy, but a call failed.
+            UnparsableVerdict: a reply contains no verdict.
         """
+        # One slot for both texts: they are judged one after the other, as one cell.
         async with self._calls.slots:
             return await self._score(item, used), None if own is None else await self._score(item, own)
 
     async def _score(self, item: Item, text: str) -> float:
-        """The score of one text; an empty one gets none, and no judge is asked."""
+        """The score of one text, averaged over the votes."""
+        # An empty answer scores 0 under every rubric, so no call is needed.
         if not text.strip():
             return 0.0
         rubric = self._setup.rubric_for(item)
-        rows = [await self._vote(ask, rubric) for ask in self._setup.asks(item, text)]
+        rows = [await self._vote(prompt, rubric) for prompt in self._setup.asks(item, text)]
         return combined(rubric, [(row.rating, row.score) for row in rows]).score
 
-    async def _vote(self, ask: JudgePrompt, rubric: Rubric) -> VerdictRow:
-        """The verdict of one vote: as it is kept, as it is being asked for, or asked for now."""
-        if (known := self._records.verdicts.get(ask.key)) is not None:
+    async def _vote(self, prompt: JudgePrompt, rubric: Rubric) -> VerdictRow:
+        """The verdict of one vote: stored, in flight, or requested now."""
+        if (known := self._records.verdicts.get(prompt.key)) is not None:
             return known
-        if (coming := self._under_way.get(ask.key)) is not None:
-            return await asyncio.shield(coming)
-        self._under_way[ask.key] = coming = asyncio.get_running_loop().create_future()
+        if (pending := self._in_flight.get(prompt.key)) is not None:
+            # Shielded: a waiter that is cancelled must not cancel the future that others wait for.
+            return await asyncio.shield(pending)
+        self._in_flight[prompt.key] = pending = asyncio.get_running_loop().create_future()
         try:
-            row = await self._asked(ask, rubric)
+            row = await self._request_verdict(prompt, rubric)
         except BaseException as error:
-            # Whoever waits for the same verdict gets the same error; it is retrieved here in case there is none.
-            coming.set_exception(error if isinstance(error, Exception) else Unavailable("the run was stopped"))
-            coming.exception()
+            # Every waiter gets the same error. `exception()` marks it as retrieved: asyncio would log an error about a
+            # future that failed without a waiter.
+            pending.set_exception(error if isinstance(error, Exception) else Unavailable("the run was stopped"))
+            pending.exception()
             raise
         else:
-            coming.set_result(row)
+            pending.set_result(row)
             return row
         finally:
-            del self._under_way[ask.key]
+            del self._in_flight[prompt.key]
 
-    async def _asked(self, ask: JudgePrompt, rubric: Rubric) -> VerdictRow:
-        for number in range(UNREADABLE_TRIES):
-            request_id = f"{self._call_id}-{ask.key}-{number}"
-            answer = await self._calls.call(judge_request(ask, self._decoding, request_id, self._calls.digest))
-            read = read_verdict(rubric, answer.own_text)
-            if read is not None:
-                rating, score = read
-                row = VerdictRow(ask.key, answer.own_text, rating, score, answer.digest, answer.endpoint, time.time())
+    async def _request_verdict(self, prompt: JudgePrompt, rubric: Rubric) -> VerdictRow:
+        """Asks the judge until its reply can be parsed, at most `VERDICT_ATTEMPTS` times."""
+        for number in range(VERDICT_ATTEMPTS):
+            request_id = f"{self._command_id}-{prompt.key}-{number}"
+            answer = await self._calls.call(judge_request(prompt, self._decoding, request_id, self._calls.digest))
+            parsed = read_verdict(rubric, answer.own_text)
+            if parsed is not None:
+                rating, score = parsed
+                key, text = prompt.key, answer.own_text
+                row = VerdictRow(key, text, rating, score, answer.digest, answer.endpoint, time.time())
                 await self._records.save(row)
                 return row
-        raise Unreadable(answer.own_text, rubric, answer.endpoint)
+        raise UnparsableVerdict(answer.own_text, rubric, answer.endpoint)
 
 
-def unreadable_row(cell: Cell, said: Unreadable) -> FailureRow:
-    """The failure of a cell whose judge gave no verdict."""
+def unparsable_row(cell: Cell, error: UnparsableVerdict) -> FailureRow:
+    """The failure row of a cell whose judge gave no verdict."""
     return FailureRow(
         stage=Stage.JUDGE.value,
         model=cell.model,
@@ -105,19 +114,19 @@ def unreadable_row(cell: Cell, said: Unreadable) -> FailureRow:
         condition=cell.filed_under,
         replicate=cell.replicate,
         reason=UNREADABLE,
-        message=str(said),
-        endpoint=said.endpoint,
-        attempts=UNREADABLE_TRIES,
+        message=str(error),
+        endpoint=error.endpoint,
+        attempts=VERDICT_ATTEMPTS,
         at=time.time(),
     )
 
 
-def kept_verdict(
+def stored_verdict(
     cells: PlannedCells, cell: PlannedCell, text: str | None, verdicts: dict[str, VerdictRow]
 ) -> Verdict | None:
-    """What the journal holds of a text's verdict; None where it holds none, or not all votes."""
+    """The stored verdict on a text; None unless all its votes are stored."""
     if not cell.is_judged or cells.setup is None or text is None or not text.strip():
         return None
-    votes = [verdicts.get(ask.key) for ask in cells.setup.asks(cell.item, text)]
+    votes = [verdicts.get(prompt.key) for prompt in cells.setup.asks(cell.item, text)]
     present = [(row.rating, row.score) for row in votes if row is not None]
     return combined(cells.setup.rubric_for(cell.item), present) if len(present) == len(votes) else None

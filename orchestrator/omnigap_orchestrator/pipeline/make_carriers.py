@@ -1,5 +1,5 @@
-"""Finds the carriers that a plan needs and makes those that are missing: draws images, has questions read aloud, takes
-over the items' own media, and makes the blanks of control cells.
+"""Finds the carriers of a plan and makes the missing ones: drawn images, synthesised speech, the items' own media, and
+the blanks of control cells.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.items import Item, OwnCarrier
 from omnigap_orchestrator.journal import CarrierRow, Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, bounded
-from omnigap_orchestrator.pipeline.requests import carrier_failure_row, read_aloud
+from omnigap_orchestrator.pipeline.requests import carrier_failure_row, synthesise
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 Missing = tuple[Item, Modality, int]
-"""An item, a modality, and which of its renderings."""
+"""Item, modality, and index of the rendering variant."""
 
-_BLANKS_AT_ONCE = 4
-"""Blanks in the making: their writes to the disk overlap."""
+_MAX_BLANKS = 4
+"""Blanks made concurrently, so that their disk writes overlap."""
 
 
 class CarrierFinder:
-    """Finds what was made before, by the key of what it was made from."""
+    """Looks up stored carriers by a key over everything that they are made from."""
 
     def __init__(self, config: Config, store: MediaStore, records: Records, tts_digest: str) -> None:
         self.set = CarrierSet(config)
@@ -49,8 +49,9 @@ class CarrierFinder:
         self._records = records
 
     def missing(self, plan: Plan) -> list[Missing]:
-        """Fills the set with all that exists; returns what must be made, in plan order."""
+        """Adds all existing carriers to the set; returns the missing ones in plan order."""
         inputs = {condition.input for condition in plan.conditions}
+        # A set has no fixed order between processes: sorted, so that carriers are always made in the same order.
         needed = [(modality, min(plan.replicates, self.set.variants(modality))) for modality in sorted(inputs)]
         missing = []
         for item in plan.items:
@@ -64,9 +65,9 @@ class CarrierFinder:
         return missing
 
     def missing_blanks(self, plan: Plan) -> list[Carrier]:
-        """Fills the set with the blanks that exist; returns the carriers that still need one, each once.
+        """Adds all existing blanks to the set; returns the carriers without one, each once.
 
-        Only a plan with the blank control has any. A carrier that is not made yet has none either.
+        Empty for a plan without the blank control. A carrier that does not exist yet is left out.
         """
         if Control.BLANK not in plan.controls:
             return []
@@ -85,29 +86,30 @@ class CarrierFinder:
         return list(missing.values())
 
     def find(self, item: Item, modality: Modality, variant: int) -> Carrier | None:
+        """The stored carrier of an item; None if it was not made or its file was removed."""
         own = item.carriers.get(modality)
         if modality is Modality.TEXT:
             text = own.read().decode() if own is not None else item.typed
             return Carrier.typed(text)
         if own is not None and own.path is not None and self._store.root in own.path.parents:
-            # Items read back from a run's own folder: the file's name is its hash already.
+            # Items read from a run's own folder: the file is in the media store, where its name is its hash.
             return Carrier(own.path.stem, own.mime_type)
         row = self._records.carriers.get(self.key(item, modality, variant))
         return Carrier(row.media_sha, row.mime_type) if row is not None and self._store.exists(row.media_sha) else None
 
     def key(self, item: Item, modality: Modality, variant: int) -> str:
-        """The key that the carrier is kept by; of a rendered one over text, style or voice, and what renders it."""
+        """The key of a carrier: over text, style or voice, and renderer; for an item's own medium, over that file."""
         own = item.carriers.get(modality)
         if own is not None:
             return own_carrier_key(own)
         if modality is Modality.IMAGE:
             return image_carrier_key(item.typed, self.set.styles[variant])
-        said = self.set.speech_variants[variant]
-        return speech_carrier_key(spoken_text(item), said.voice or "", said.words_per_minute, self._tts_digest)
+        speech = self.set.speech_variants[variant]
+        return speech_carrier_key(spoken_text(item), speech.voice or "", speech.words_per_minute, self._tts_digest)
 
 
 def find_carriers(config: Config, plan: Plan, store: MediaStore, records: Records, tts_digest: str) -> CarrierSet:
-    """The carriers of a plan that were made already."""
+    """All carriers of a plan that exist."""
     finder = CarrierFinder(config, store, records, tts_digest)
     finder.missing(plan)
     finder.missing_blanks(plan)
@@ -115,33 +117,37 @@ def find_carriers(config: Config, plan: Plan, store: MediaStore, records: Record
 
 
 def own_carrier_key(own: OwnCarrier) -> str:
-    """Of a file by path, size and time, so that a resumed run need not read gigabytes again; of bytes by content."""
+    """The key of an item's own medium: path, size and modification time of a file, or the content of bytes."""
     if own.path is not None and own.data is None:
+        # Not the content: a resumed run would read gigabytes of media again only to find them unchanged.
         stat = own.path.stat()
         return digest_of(["own", str(own.path.absolute()), stat.st_size, stat.st_mtime_ns])
     return digest_of(["own", sha256_hex(own.read())])
 
 
 class CarrierMaker:
-    """Makes what a `CarrierFinder` misses. What needs the TTS service waits while that is away."""
+    """Makes the carriers that a `CarrierFinder` reports as missing; without a TTS service, all but the speech."""
 
     def __init__(self, context: RunContext, finder: CarrierFinder, tts: Service | None, timeout_s: float) -> None:
-        """`timeout_s` is that of one call to the TTS service."""
+        """
+        Args:
+            timeout_s: timeout of one call to the TTS service.
+        """
         self._context = context
         self._finder = finder
-        self._tts = ServiceCalls(tts, timeout_s, self._went_away) if tts is not None else None
-        self.left_out = 0
-        """Questions that could not be read aloud because the TTS service was away."""
+        self._tts = ServiceCalls(tts, timeout_s, self._report_unavailable) if tts is not None else None
+        self.skipped = 0
+        """Questions that were not synthesised because the TTS service was unavailable."""
 
     async def make(self, missing: Sequence[Missing]) -> None:
-        """Makes each of them.
+        """Makes and stores the missing carriers.
 
         Raises:
-            ItemError: where an item's own carrier does not decode or is over the limits.
-            CarrierError: where a text cannot be drawn or read aloud.
+            ItemError: an item's own carrier does not decode or is over the limits.
+            CarrierError: a text can't be drawn or synthesised.
         """
-        jobs = [job for job in missing if self._tts is not None or not _is_read_aloud(job)]
-        self.left_out += len(missing) - len(jobs)
+        jobs = [job for job in missing if self._tts is not None or not _needs_tts(job)]
+        self.skipped += len(missing) - len(jobs)
         done = 0
 
         async def work(job: Missing) -> None:
@@ -150,38 +156,37 @@ class CarrierMaker:
             try:
                 await self._make(item, modality, variant)
             except Unavailable:
-                self.left_out += 1
+                self.skipped += 1
             except CallFailed as failed:
                 await self._context.records.save(carrier_failure_row(item.id, modality, variant, failed.error))
-                self._context.observer.note(
-                    f"the TTS voice could not read item {item.id!r} aloud: {failed.error.message}"
-                )
+                self._context.observer.note(f"speech synthesis of item {item.id!r} failed: {failed.error.message}")
             done += 1
             self._context.observer.preparing("carriers", done, len(jobs))
 
+        # Two more than the TTS service takes, so that drawing images goes on while every replica is busy.
         await bounded(jobs, work, 2 + (self._tts.service.pool.capacity if self._tts is not None else 0))
 
     async def make_blanks(self, carriers: Sequence[Carrier]) -> None:
         """Makes and stores the blank of each carrier.
 
         Raises:
-            StoreError, JournalError: where the disk is full or gone, or a stored medium was removed.
+            StoreError, JournalError: the disk is full, or a stored medium was removed.
         """
         done = 0
 
         async def work(carrier: Carrier) -> None:
             nonlocal done
             row = await asyncio.to_thread(_make_blank, carrier, self._context.store)
-            # Not waited for: a blank whose row is lost with the process is made again.
+            # Not awaited: if the process dies before the row is written, the blank is simply made again.
             self._context.records.post(row)
             self._finder.set.put_blank(carrier, Carrier(row.media_sha, row.mime_type))
             done += 1
             self._context.observer.preparing("blank carriers", done, len(carriers))
 
-        await bounded(carriers, work, _BLANKS_AT_ONCE)
+        await bounded(carriers, work, _MAX_BLANKS)
 
-    def _went_away(self, away: Unavailable) -> None:
-        self._context.observer.note(f"the TTS voice went away: {away}")
+    def _report_unavailable(self, error: Unavailable) -> None:
+        self._context.observer.note(f"the TTS service became unavailable: {error}")
 
     async def _make(self, item: Item, modality: Modality, variant: int) -> None:
         key = self._finder.key(item, modality, variant)
@@ -193,8 +198,8 @@ class CarrierMaker:
             mime_type, extension = PNG, "png"
         else:
             assert self._tts is not None
-            said = self._finder.set.speech_variants[variant]
-            data = await read_aloud(self._tts, spoken_text(item), said, item.language)
+            speech = self._finder.set.speech_variants[variant]
+            data = await synthesise(self._tts, spoken_text(item), speech, item.language)
             mime_type, extension = WAV, "wav"
         seconds = decode_audio(data, mime_type).seconds if modality is Modality.SPEECH else None
         sha = await asyncio.to_thread(self._context.store.put, data, extension)
@@ -202,7 +207,7 @@ class CarrierMaker:
         self._finder.set.put(item.id, modality, variant, Carrier(sha, mime_type))
 
 
-def _is_read_aloud(job: Missing) -> bool:
+def _needs_tts(job: Missing) -> bool:
     item, modality, _ = job
     return modality is Modality.SPEECH and modality not in item.carriers
 

@@ -1,4 +1,4 @@
-"""The pipeline: which cells are open, and one coroutine a cell: generate, transcribe, judge, score."""
+"""The pipeline: finds the open cells and runs one coroutine per cell: generate, transcribe, judge, score."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells, support_of
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls
-from omnigap_orchestrator.pipeline.judge import Judge, Unreadable, unreadable_row
+from omnigap_orchestrator.pipeline.judge import Judge, UnparsableVerdict, unparsable_row
 from omnigap_orchestrator.pipeline.requests import failure_row, model_request, transcribe_request
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
@@ -24,13 +24,31 @@ from omnigap_orchestrator.plan import conditions_of
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.scoring import JUDGE
 
-Place = tuple[Stage, str, Condition, Control | None]
-"""What progress is counted by: stage, model, condition, and control."""
+ProgressKey = tuple[Stage, str, Condition, Control | None]
+"""What progress is counted by: stage, model, condition and control."""
+
+
+CACHED_CARRIERS = 128
+"""Media files kept in memory for each model."""
+MAX_IN_FLIGHT = 4096
+"""Cells of one model that have started and are not scored; a model waits at this limit, which bounds memory."""
+_YIELD_EVERY = 200
+"""Scores computed before the event loop handles signals and progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunServices:
+    """The connected services; an unavailable one is None, or missing from `models`."""
+
+    models: dict[str, Service]
+    scorer: Service | None = None
+    tts: Service | None = None
+    judge: Service | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCell:
-    """A cell with an answer and no score; `transcript` is None where it needs none, or has none yet."""
+    """A cell with an answer and without a score; `transcript` is None if it needs none or has none yet."""
 
     cell: PlannedCell
     answer: AnswerRow
@@ -42,79 +60,82 @@ class OpenCell:
 
     @property
     def needs_call(self) -> bool:
-        """Whether a service has to be asked before it can be scored."""
+        """Whether a service must be called before the cell can be scored."""
         return self.cell.is_judged or self.needs_transcript
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCells:
-    """What a call has to do.
+    """The open cells of a command.
 
     Attributes:
-        unanswered: by model, in plan order.
-        left: how many cells of each kind are not through a stage yet.
+        unanswered: cells without an answer by model, in plan order.
+        answered: cells that have an answer and need a transcript, a verdict or a score.
+        left: number of cells that have not finished a stage.
     """
 
     unanswered: dict[str, list[PlannedCell]] = field(default_factory=dict)
     answered: list[OpenCell] = field(default_factory=list)
-    left: Counter[Place] = field(default_factory=Counter)
+    left: Counter[ProgressKey] = field(default_factory=Counter)
 
     @property
     def unjudged(self) -> int:
-        """Cells that wait for a judge."""
+        """Number of cells without a verdict of the judge."""
         return sum(count for (stage, *_), count in self.left.items() if stage is Stage.JUDGE)
 
 
 def open_cells(context: RunContext, cells: PlannedCells, scope: RunScope, models: Iterable[str]) -> OpenCells:
-    """Sorts every covered cell without a score by what it needs next.
+    """Finds the cells of the scope that have no score, and what each needs next.
 
     Args:
-        models: those that answer now.
+        models: names of the connected models.
     """
-    todo, there = OpenCells(), set(models)
+    todo, available = OpenCells(), set(models)
+    # From the journal, not from memory of earlier commands: resuming and starting are the same operation.
     for planned, answer, transcript in ResultsTable(context.folder.name, cells, context.records).unfinished():
         cell = planned.cell
         if not scope.covers(cell.model, cell.condition):
             continue
-        place = (cell.model, cell.condition, cell.control)
-        if answer is None or _is_lost(context, answer, transcript):
-            if cell.model in there and planned.key is not None and planned.support is not None:
+        group = (cell.model, cell.condition, cell.control)
+        if answer is None or _audio_is_missing(context, answer, transcript):
+            # Without a carrier there is no key, and the cell waits for its carrier.
+            if cell.model in available and planned.key is not None and planned.support is not None:
                 todo.unanswered.setdefault(cell.model, []).append(planned)
-                todo.left[Stage.GENERATE, *place] += 1
+                todo.left[Stage.GENERATE, *group] += 1
         else:
             opened = OpenCell(planned, answer, transcript)
             if opened.needs_transcript:
                 if Stage.TRANSCRIBE in scope.stages:
                     todo.answered.append(opened)
-                    todo.left[Stage.TRANSCRIBE, *place] += 1
+                    todo.left[Stage.TRANSCRIBE, *group] += 1
             elif Stage.SCORE in scope.stages or (planned.is_judged and Stage.JUDGE in scope.stages):
                 todo.answered.append(opened)
         if planned.is_judged:
-            todo.left[Stage.JUDGE, *place] += 1
+            todo.left[Stage.JUDGE, *group] += 1
     return todo
 
 
-def _is_lost(context: RunContext, answer: AnswerRow, transcript: TranscriptRow | None) -> bool:
-    """Whether the recording of an answer without a transcript was removed: the cell is then asked again."""
+def _audio_is_missing(context: RunContext, answer: AnswerRow, transcript: TranscriptRow | None) -> bool:
+    """Whether the audio of an untranscribed answer was deleted; such a cell is generated again."""
     return transcript is None and answer.media_sha is not None and not context.store.exists(answer.media_sha)
 
 
-def announce(observer: Observer, cells: PlannedCells, scope: RunScope, todo: OpenCells) -> None:
-    """Reports the totals of each model, condition and control: how many cells, and how many were finished before."""
+def report_totals(observer: Observer, cells: PlannedCells, scope: RunScope, todo: OpenCells) -> None:
+    """Reports to the observer how many cells each stage has, and how many were finished by earlier commands."""
     judges = cells.config.judge is not None and Stage.JUDGE in scope.stages
-    for name, condition, control in _places(cells, scope):
-        total, place = cells.plan.count(condition, control), (name, condition, control)
-        unasked = todo.left[Stage.GENERATE, *place]
-        observer.planned(Stage.GENERATE, name, condition, total, total - unasked, control)
+    for name, condition, control in _progress_groups(cells, scope):
+        total, group = cells.plan.count(condition, control), (name, condition, control)
+        unanswered = todo.left[Stage.GENERATE, *group]
+        observer.planned(Stage.GENERATE, name, condition, total, total - unanswered, control)
         if condition.output is Modality.SPEECH:
-            unheard = unasked + todo.left[Stage.TRANSCRIBE, *place]
-            observer.planned(Stage.TRANSCRIBE, name, condition, total, total - unheard, control)
-        if judges and (judged := _judged(cells, total)):
-            observer.planned(Stage.JUDGE, name, condition, judged, judged - todo.left[Stage.JUDGE, *place], control)
+            untranscribed = unanswered + todo.left[Stage.TRANSCRIBE, *group]
+            observer.planned(Stage.TRANSCRIBE, name, condition, total, total - untranscribed, control)
+        if judges and (judged := _judged_count(cells, total)):
+            observer.planned(Stage.JUDGE, name, condition, judged, judged - todo.left[Stage.JUDGE, *group], control)
 
 
-def _places(cells: PlannedCells, scope: RunScope) -> Iterator[tuple[str, Condition, Control | None]]:
-    """Every model, condition and control that this call covers and the model supports."""
+def _progress_groups(cells: PlannedCells, scope: RunScope) -> Iterator[tuple[str, Condition, Control | None]]:
+    """Every model, condition and control in the scope that the model supports."""
     for spec in cells.plan.models:
         card = cells.models[spec.name].card
         if card is None:
@@ -126,44 +147,30 @@ def _places(cells: PlannedCells, scope: RunScope) -> Iterator[tuple[str, Conditi
                     yield spec.name, condition, control
 
 
-def _judged(cells: PlannedCells, total: int) -> int:
-    """How many of a condition's cells have a judge for their metric."""
+def _judged_count(cells: PlannedCells, total: int) -> int:
+    """How many of the `total` cells of a condition are judged."""
     judged = sum(metric == JUDGE for metric in cells.metrics.values())
+    # Items have equally many cells in a condition, except for the few that a two-pass control leaves out: good enough
+    # for a progress bar.
     return total * judged // len(cells.metrics)
 
 
-def no_judge(waiting: int, config: Config, scope: RunScope) -> str:
-    """Why judged cells stay pending, and what to do."""
-    fix = "the judge is away" if Stage.JUDGE in scope.stages else "this call judges nothing: add judge to --stages"
+def no_judge_note(waiting: int, config: Config, scope: RunScope) -> str:
+    """Why judged cells stay pending, and how to change that."""
+    judges = Stage.JUDGE in scope.stages
+    fix = "the judge is unavailable" if judges else "the stage judge is not in this call: add it to --stages"
     if config.judge is None:
-        fix = "no judge is configured: write a [judge] section with its endpoints"
-    return f"{waiting} cells have a judge for their metric and wait for it; {fix}"
+        fix = "no judge is configured: add a [judge] section with its endpoints"
+    return f"{waiting} cells that need a judge stay pending: {fix}"
 
 
-CACHED_CARRIERS = 128
-MAX_IN_FLIGHT = 4096
-"""Cells of one model that are begun and not scored; beyond it the model waits for the scorer: memory stays bounded."""
-_YIELD_EVERY = 200
-"""Scores without a call, after which signals and progress get their turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunServices:
-    """The services that answer now; None, or not among the models, for one that does not."""
-
-    models: dict[str, Service]
-    scorer: Service | None = None
-    tts: Service | None = None
-    judge: Service | None = None
-
-
-class _Bound:
-    """Begins tasks, at most `MAX_IN_FLIGHT` at a time."""
+class _TaskLimiter:
+    """Starts tasks, of which at most `MAX_IN_FLIGHT` exist at a time."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(MAX_IN_FLIGHT)
 
-    async def begin(
+    async def start(
         self, group: asyncio.TaskGroup, work: Callable[..., Coroutine[None, None, None]], *arguments: Any
     ) -> None:
         await self._free.acquire()
@@ -171,10 +178,10 @@ class _Bound:
 
 
 class Pipeline:
-    """Takes open cells through the stages, as far as the call's scope and its services go.
+    """Takes open cells through the stages, as far as the scope and the available services allow.
 
-    A cell holds a slot of its model until its answer is stored, then one of the scorer, then one of the judge. So the
-    models go on while the scorer transcribes, and the order in which cells end does not matter.
+    A cell holds a slot of its model until its answer is stored, then a slot of the scorer, then one of the judge. So
+    models continue while the scorer transcribes, and cells may finish in any order.
     """
 
     def __init__(self, context: RunContext, cells: PlannedCells, scope: RunScope, services: RunServices) -> None:
@@ -183,67 +190,75 @@ class Pipeline:
         self._scope = scope
         self._records = context.records
         self._observer = context.observer
-        # Both output conditions, and every replicate without a voice or font of its own, send the same bytes.
+        # Text and speech output of one input send the same bytes, and so do replicates that share a voice or font.
         self._reads = {name: lru_cache(maxsize=CACHED_CARRIERS)(context.store.read) for name in services.models}
         self._models = {
             name: self._calls(s, f"{name}: {{}}; its open cells stay pending") for name, s in services.models.items()
         }
-        waits = "wait for it, the same command goes on"
-        self._scorer = self._calls_or_none(services.scorer, f"the ASR scorer: {{}}; speech answers {waits}")
-        judge, config = self._calls_or_none(services.judge, f"the judge: {{}}; open answers {waits}"), cells.config
+        resume = "stay pending, run the same command to continue"
+        self._scorer = self._calls_or_none(services.scorer, f"ASR scorer: {{}}; speech answers {resume}")
+        judge, config = self._calls_or_none(services.judge, f"judge: {{}}; judged answers {resume}"), cells.config
         self._judge = None
         if judge is not None and cells.setup is not None and config.judge is not None:
             self._judge = Judge(context, judge, cells.setup, config.judge.decoding)
-        # Equal audio of several answers is transcribed once.
+        # One lock per transcript key: equal audio of several answers is transcribed once, also if they arrive together.
         self._transcribing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def _calls(self, service: Service, away: str) -> ServiceCalls:
-        def went(gone: Unavailable) -> None:
-            self._observer.note(away.format(gone))
+    def _calls(self, service: Service, message: str) -> ServiceCalls:
+        """
+        Args:
+            message: what to note when the service becomes unavailable; `{}` is replaced by the reason.
+        """
 
-        return ServiceCalls(service, self._cells.config.run.request_timeout_s, went)
+        def report(error: Unavailable) -> None:
+            self._observer.note(message.format(error))
 
-    def _calls_or_none(self, service: Service | None, away: str) -> ServiceCalls | None:
-        return None if service is None else self._calls(service, away)
+        return ServiceCalls(service, self._cells.config.run.request_timeout_s, report)
+
+    def _calls_or_none(self, service: Service | None, message: str) -> ServiceCalls | None:
+        return None if service is None else self._calls(service, message)
 
     async def run(self, todo: OpenCells) -> None:
-        """Works through the open cells.
+        """Processes the open cells.
 
         Raises:
-            JournalError, StoreError: where the disk is full or gone; what was acknowledged is kept.
+            JournalError, StoreError: the disk is full or gone. Everything that was acknowledged is kept.
         """
+        # Cells that need no call come first: they take no time, and tasks for them would only cost memory.
         for number, opened in enumerate(cell for cell in todo.answered if not cell.needs_call):
             self._score(opened.cell, opened.answer, opened.transcript)
             if number % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._begin_answered(group, [cell for cell in todo.answered if cell.needs_call]))
+            group.create_task(self._start_answered(group, [cell for cell in todo.answered if cell.needs_call]))
             for name, cells in todo.unanswered.items():
-                group.create_task(self._begin_unanswered(group, self._models[name], cells))
+                group.create_task(self._start_unanswered(group, self._models[name], cells))
 
-    async def _begin_answered(self, group: asyncio.TaskGroup, cells: Sequence[OpenCell]) -> None:
-        bound = _Bound()
+    async def _start_answered(self, group: asyncio.TaskGroup, cells: Sequence[OpenCell]) -> None:
+        limiter = _TaskLimiter()
         for opened in cells:
-            await bound.begin(group, self._from_answer, opened.cell, opened.answer, opened.transcript)
+            await limiter.start(group, self._from_answer, opened.cell, opened.answer, opened.transcript)
 
-    async def _begin_unanswered(
+    async def _start_unanswered(
         self, group: asyncio.TaskGroup, model: ServiceCalls, cells: Sequence[PlannedCell]
     ) -> None:
-        """Begins a model's cells in their order, as its slots become free; ends early where the model is gone."""
-        # Each model has a bound of its own: one whose answers wait for the scorer holds up no other.
-        bound = _Bound()
+        """Starts a model's cells in plan order as slots become free; stops early if the model becomes unavailable."""
+        # One limiter per model: a model whose answers queue at the scorer must not block the others.
+        limiter = _TaskLimiter()
         for cell in cells:
+            # The slot is taken before the task exists, so that cells start in plan order and an interrupted run holds
+            # complete pairs of conditions. The task releases it.
             await model.slots.acquire()
-            await bound.begin(group, self._cell, cell, model)
-            if model.away:
+            await limiter.start(group, self._cell, cell, model)
+            if model.unavailable:
                 return
 
     async def _cell(self, cell: PlannedCell, model: ServiceCalls) -> None:
-        """A cell from its question; the caller has taken a slot of the model for it."""
+        """Processes an unanswered cell; the caller has acquired a slot of the model for it."""
         try:
             answer = await self._generate(cell, model)
             if answer is not None and cell.is_first_pass:
-                # A cell in two passes is one cell: the second is asked as soon as the first is kept.
+                # The second pass keeps the slot: both passes are one cell, and its first answer is stored by now.
                 cell = self._cells.second_pass(cell, answer.own_text)
                 answer = await self._generate(cell, model)
         finally:
@@ -253,7 +268,7 @@ class Pipeline:
             await self._from_answer(cell, answer, None)
 
     async def _from_answer(self, cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> None:
-        """A cell from its answer; returns early where a service is away or fails: the same command goes on there."""
+        """Processes an answered cell; returns early if a service fails, and a later command resumes there."""
         if cell.needs_transcript(answer, transcript):
             if self._scorer is None:
                 return
@@ -262,22 +277,23 @@ class Pipeline:
                 return
         verdicts = None
         if cell.is_judged:
-            verdicts = await self._judged(cell, answer, transcript)
+            verdicts = await self._judge_answer(cell, answer, transcript)
             if verdicts is None:
                 return
         self._score(cell, answer, transcript, verdicts)
 
     async def _generate(self, cell: PlannedCell, model: ServiceCalls) -> AnswerRow | None:
-        """Asks the model and stores its answer; None where that failed or the model is away."""
+        """Calls the model and stores its answer; None if the call failed or the model is unavailable."""
         try:
             answer = await model.call(
                 model_request(cell, self._reads[cell.cell.model], self._context.run_id, model.digest)
             )
             if answer.pcm and cell.cell.condition.output is Modality.TEXT:
-                # A speech answer without audio is an answer (silent); audio that was not asked for breaks the contract.
-                error = ContractError(Reason.MODEL_ERROR, "the model sent audio where text was asked for")
+                # A speech answer may lack audio (flag `silent`); audio in a text answer violates the contract.
+                error = ContractError(Reason.MODEL_ERROR, "the model sent audio in a text answer")
                 raise CallFailed(error, answer.endpoint, 1)
         except Unavailable:
+            # No failure row: the cell is pending, and `ServiceCalls` has reported the service once.
             return None
         except CallFailed as failed:
             await self._failed(Stage.GENERATE, cell, failed)
@@ -286,19 +302,22 @@ class Pipeline:
         return await self._context.save_answer(cell.key, answer)
 
     async def _transcribe(self, cell: PlannedCell, answer: AnswerRow, scorer: ServiceCalls) -> TranscriptRow | None:
-        """The transcript of a spoken answer, kept or made now; None where that failed or the scorer is away."""
+        """The transcript of a speech answer, stored or made now; None if that failed or the scorer is unavailable."""
         assert answer.media_sha is not None
         key = self._cells.transcript_key(answer.media_sha, cell.item)
         async with self._transcribing[key]:
-            row = self._records.transcripts.get(key) or await self._heard(cell, answer.media_sha, key, scorer)
+            row = self._records.transcripts.get(key) or await self._call_scorer(cell, answer.media_sha, key, scorer)
         if row is not None:
             self._finished(Stage.TRANSCRIBE, cell, Outcome.ANSWERED)
         return row
 
-    async def _heard(self, cell: PlannedCell, media_sha: str, key: str, scorer: ServiceCalls) -> TranscriptRow | None:
+    async def _call_scorer(
+        self, cell: PlannedCell, media_sha: str, key: str, scorer: ServiceCalls
+    ) -> TranscriptRow | None:
         config, language = self._cells.config.scorer, self._cells.scorer_language(cell.item)
         async with scorer.slots:
-            if scorer.away:
+            # Checked again: the scorer may have gone while this cell waited for its slot.
+            if scorer.unavailable:
                 return None
             data, request_id = self._context.store.read(media_sha), f"{self._context.run_id}-{key}"
             request = transcribe_request(data, request_id, config.decoding, language, scorer.digest)
@@ -311,10 +330,10 @@ class Pipeline:
                 return None
             return await self._context.save_transcript(key, transcript)
 
-    async def _judged(
+    async def _judge_answer(
         self, cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None
     ) -> tuple[float, float | None] | None:
-        """The judge's scores of an answer's texts; None where there is no judge, it is away, or it failed."""
+        """The judge's scores of an answer's texts; None if there is no judge, it is unavailable, or it failed."""
         if self._judge is None:
             return None
         try:
@@ -324,8 +343,8 @@ class Pipeline:
         except CallFailed as failed:
             await self._failed(Stage.JUDGE, cell, failed)
             return None
-        except Unreadable as said:
-            await self._records.save(unreadable_row(cell.cell, said))
+        except UnparsableVerdict as error:
+            await self._records.save(unparsable_row(cell.cell, error))
             self._finished(Stage.JUDGE, cell, Outcome.FAILED)
             return None
         self._finished(Stage.JUDGE, cell, Outcome.ANSWERED)
@@ -340,11 +359,12 @@ class Pipeline:
     ) -> None:
         if Stage.SCORE not in self._scope.stages:
             return
-        # Not waited for: a score that is lost with the process is computed again.
+        # Not awaited, unlike answers: a score that is lost with the process is simply computed again.
         self._records.post(score_cell(key_of(cell, answer, transcript), cell, answer, transcript, verdicts))
         self._finished(Stage.SCORE, cell, Outcome.ANSWERED)
 
     async def _failed(self, stage: Stage, cell: PlannedCell, failed: CallFailed) -> None:
+        # Journalled for the report only: a later command forgets the failure and tries the cell again.
         await self._records.save(failure_row(stage, cell.cell, failed))
         self._finished(stage, cell, Outcome.FAILED)
 

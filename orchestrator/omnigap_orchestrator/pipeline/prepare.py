@@ -1,4 +1,4 @@
-"""What comes before the first question: connecting services, making carriers, fixing the plan, saying what changed."""
+"""What happens before the first request: connect services, make carriers, fix the plan, and report what changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from omnigap_orchestrator.pipeline.folder import (
     save_plan,
     save_rubrics,
 )
-from omnigap_orchestrator.pipeline.judge import kept_verdict
+from omnigap_orchestrator.pipeline.judge import stored_verdict
 from omnigap_orchestrator.pipeline.make_carriers import CarrierFinder, CarrierMaker, find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
 from omnigap_orchestrator.pipeline.requests import NO_MODEL
@@ -37,64 +37,67 @@ from omnigap_orchestrator.pool import Service
 async def connect_services(
     context: RunContext, config: Config, plan: Plan, scope: RunScope, endpoints: Endpoints
 ) -> RunServices:
-    """The services that this call needs and that answer now; for each that does not, a note says so.
+    """Connects to the services that this scope needs; notes each one that does not answer.
 
     Raises:
-        ServiceError: where replicas of one service differ.
+        ServiceError: replicas of one service have different digests.
     """
     covered = covered_conditions(plan, scope)
 
-    async def found(role: Role, name: str, addresses: tuple[str, ...]) -> Service | None:
+    async def find(role: Role, name: str, addresses: tuple[str, ...]) -> Service | None:
         service = await context.connect(name, addresses, config)
         if service is None:
             missing = "has its name" if role is Role.MODEL else f"has the role {role}"
             where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"
-            what = f"model {name}" if role is Role.MODEL else f"the {role}"
-            context.observer.note(f"{what} is away ({where}): what needs it stays pending")
+            what = f"model {name}" if role is Role.MODEL else f"the {role} service"
+            context.observer.note(f"{what} is unavailable ({where}): cells that need it stay pending")
         return service
 
     async def of_role(role: Role, addresses: tuple[str, ...], needed: bool) -> Service | None:
-        return await found(role, role, addresses) if needed else None
+        return await find(role, role, addresses) if needed else None
 
+    # One after the other: notes about missing services then have a fixed order.
     models = {}
     if Stage.GENERATE in scope.stages:
         for spec in plan.models:
             if not scope.models or spec.name in scope.models:
-                service = await found(Role.MODEL, spec.name, spec.endpoints)
+                service = await find(Role.MODEL, spec.name, spec.endpoints)
                 if service is not None:
                     models[spec.name] = service
-    speaks = scope.makes_carriers and any(c.input is Modality.SPEECH for c in covered)
-    hears = Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered)
-    judges = config.judge is not None and Stage.JUDGE in scope.stages
+    needs_tts = scope.makes_carriers and any(c.input is Modality.SPEECH for c in covered)
+    needs_scorer = Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered)
+    needs_judge = config.judge is not None and Stage.JUDGE in scope.stages
     return RunServices(
         models,
-        tts=await of_role(Role.TTS, endpoints.tts, speaks),
-        scorer=await of_role(Role.SCORER, endpoints.scorer, hears),
-        judge=await of_role(Role.JUDGE, endpoints.judge, judges),
+        tts=await of_role(Role.TTS, endpoints.tts, needs_tts),
+        scorer=await of_role(Role.SCORER, endpoints.scorer, needs_scorer),
+        judge=await of_role(Role.JUDGE, endpoints.judge, needs_judge),
     )
 
 
 async def prepare(
     context: RunContext, config: Config, plan: Plan, scope: RunScope, services: RunServices
 ) -> PlannedCells:
-    """Makes the carriers that this call covers, and fixes the plan.
+    """Makes the carriers of this scope, writes the plan into the folder, and returns its cells.
 
     Raises:
-        ItemError, CarrierError: where a carrier can't be made.
-        RubricError: for a rubric that can't be used.
+        ItemError, CarrierError: a carrier can't be made.
+        RubricError: a rubric can't be used.
     """
-    # Read before anything is asked: a file that is no rubric stops the run at once.
+    # Rubrics are read first, so that an invalid file stops the run before any service is called.
     rubrics = read_rubrics(config.judge)
-    remember_digests(context.journal, Cards.last_seen(context.records))
-    for role, name, service in connected(services):
+    # Digests are saved before and after the new cards: `changed_services` compares the two.
+    save_digests(context.journal, Cards.last_seen(context.records))
+    for role, name, service in connected_services(services):
         await context.save_service(role, name, service)
     cards = Cards.last_seen(context.records)
-    remember_digests(context.journal, cards)
+    save_digests(context.journal, cards)
     finder = CarrierFinder(config, context.store, context.records, cards.tts_digest)
     await _make_carriers(context, config, plan, scope, services, finder)
     cells = PlannedCells(config, plan, finder.set, cards, rubrics)
     if why := changed_services(cells, scope, services, context.store, context.records, rubrics):
         context.observer.note(why)
+    # Rubrics and plan are stored before the first answer: a killed run can then be read and resumed.
     save_rubrics(context.journal, rubrics)
     for note in save_plan(context.folder, context.journal, cells, context.store):
         context.observer.note(note)
@@ -103,12 +106,12 @@ async def prepare(
 
 
 def covered_conditions(plan: Plan, scope: RunScope) -> set[Condition]:
-    """The conditions that this call asks some model in."""
+    """The conditions in this scope for at least one model."""
     return {c for spec in plan.models for c in spec.conditions if scope.covers(spec.name, c)}
 
 
-def connected(services: RunServices) -> Iterator[tuple[Role, str, Service]]:
-    """The services that answer, with their role and name."""
+def connected_services(services: RunServices) -> Iterator[tuple[Role, str, Service]]:
+    """The connected services with role and name."""
     for name, model in services.models.items():
         yield Role.MODEL, name, model
     for role, service in (
@@ -123,23 +126,29 @@ def connected(services: RunServices) -> Iterator[tuple[Role, str, Service]]:
 async def _make_carriers(
     context: RunContext, config: Config, plan: Plan, scope: RunScope, services: RunServices, finder: CarrierFinder
 ) -> None:
-    """Those of the covered conditions, where this call makes carriers; the finder's set then holds all that exist."""
+    """Makes the missing carriers of the covered conditions, if the scope makes any.
+
+    The finder's set then contains all carriers that exist.
+    """
     maker = CarrierMaker(context, finder, services.tts, config.run.request_timeout_s)
     inputs = {condition.input for condition in covered_conditions(plan, scope)}
     missing = [job for job in finder.missing(plan) if job[1] in inputs]
     if scope.makes_carriers:
+        # With a TTS service, failed syntheses are tried again; without one, their reason stays in the results.
         if services.tts is not None:
             context.records.forget_failures(Stage.CARRIERS, NO_MODEL, [Modality.SPEECH])
         await maker.make(missing)
+    # Only after the carriers: a blank has the size or length of the carrier that it replaces.
     blanks = [carrier for carrier in finder.missing_blanks(plan) if carrier.modality in inputs]
     if scope.makes_carriers:
         await maker.make_blanks(blanks)
-    if maker.left_out:
-        context.observer.note(f"{maker.left_out} questions could not be read aloud yet: their cells stay pending")
+    if maker.skipped:
+        context.observer.note(f"{maker.skipped} questions have no speech yet: their cells stay pending")
 
 
 def _forget_failures(context: RunContext, plan: Plan, scope: RunScope, services: RunServices) -> None:
-    """Drops the failures that this call tries again: those of stages whose service answers now."""
+    """Deletes the failures of stages whose service answers now, since this command tries them again."""
+    # Failures of other stages stay, so that the results still give their reason.
     for spec in plan.models:
         conditions = [c for c in spec.conditions if scope.covers(spec.name, c)]
         covered = [filed_under(c, control) for control in (None, *Control) for c in conditions]
@@ -154,20 +163,21 @@ def _forget_failures(context: RunContext, plan: Plan, scope: RunScope, services:
 
 
 SEEN_META = "seen_digests"
-"""The journal's note of the digests that the services of this run have had, the latest last."""
-_SEEN = 8
-"""Notes that are kept, so that a service of another digest at each start does not slow every call."""
-_SHOWN = 6
-"""Characters of a digest."""
+"""Key in the journal for the digests that the services of this run had, the latest last."""
+_MAX_SEEN = 8
+"""Stored sets of digests: each one costs a pass over the plan in `changed_services`."""
+_DIGEST_LENGTH = 6
+"""Characters of a digest in a message."""
 
 
-def remember_digests(journal: Journal, cards: Cards) -> None:
-    """Notes which digests a run has seen: work that a call leaves undone is then explained by the calls after it."""
+def save_digests(journal: Journal, cards: Cards) -> None:
+    """Stores the digests of this command's services, so that later commands can tell what changed."""
+    # Several sets and not only the last: work that one command leaves undone is still explained by later ones.
     seen = json.loads(journal.meta(SEEN_META) or "[]")
     now = cards.digests()
     if now and now not in seen[-1:]:
-        kept = [other for other in seen if other != now][1 - _SEEN :]
-        journal.set_meta(SEEN_META, json.dumps([*kept, now]))
+        earlier = [other for other in seen if other != now][1 - _MAX_SEEN :]
+        journal.set_meta(SEEN_META, json.dumps([*earlier, now]))
 
 
 def changed_services(
@@ -178,25 +188,27 @@ def changed_services(
     records: Records,
     rubrics: tuple[Rubric, Rubric] | None = None,
 ) -> str:
-    """One sentence where stored work no longer counts because a service has another digest; else nothing.
+    """Says which stored work no longer applies because the digest of a service changed; empty if none.
 
     Args:
-        cells: with the cards of the services that answer now.
-        services: that this call uses; what only the others would do again is left out.
+        cells: the planned cells with the current cards.
+        services: the services of this command; work that only others would repeat is not reported.
     """
     changed: dict[str, str] = {}
-    lost: set[Cell] = set()
-    unheard: set[Cell] = set()
+    unanswered: set[Cell] = set()
+    untranscribed: set[Cell] = set()
     unjudged: set[Cell] = set()
     covered: set[Cell] = set()
+    # Latest first: each change is reported with the digest that was seen last before it.
     for digests in reversed(json.loads(records.journal.meta(SEEN_META) or "[]")):
-        earlier_cards = Cards.of_digests(digests)
+        earlier_cards = Cards.from_digests(digests)
         differences = dict(_differences(earlier_cards, cells.cards))
         if not differences:
             continue
         carriers = find_carriers(cells.config, cells.plan, store, records, earlier_cards.tts_digest)
         earlier = PlannedCells(cells.config, cells.plan, carriers, earlier_cards, rubrics)
-        counted = len(lost) + len(unheard) + len(unjudged)
+        counted = len(unanswered) + len(untranscribed) + len(unjudged)
+        # The same plan with the digests of then and of now: what has a row only under the old key is done again.
         both = zip(chain(earlier, earlier.controls()), chain(cells, cells.controls()), strict=True)
         for old, new in both:
             if not scope.covers(new.cell.model, new.cell.condition):
@@ -204,38 +216,38 @@ def changed_services(
             covered.add(new.cell)
             answer = records.answers.get(new.key or "")
             if answer is None:
-                asks = new.cell.model in services.models and new.support is not Support.UNSUPPORTED
-                if asks and old.key in records.answers:
-                    lost.add(new.cell)
-            elif services.scorer is not None and _is_unheard(earlier, cells, new, answer, records):
-                unheard.add(new.cell)
+                regenerates = new.cell.model in services.models and new.support is not Support.UNSUPPORTED
+                if regenerates and old.key in records.answers:
+                    unanswered.add(new.cell)
+            elif services.scorer is not None and _is_untranscribed(earlier, cells, new, answer, records):
+                untranscribed.add(new.cell)
             elif services.judge is not None and _is_unjudged(earlier, cells, new, answer, records):
                 unjudged.add(new.cell)
-        if counted < len(lost) + len(unheard) + len(unjudged):
+        if counted < len(unanswered) + len(untranscribed) + len(unjudged):
             changed = differences | changed
-    parts = [f"{len(lost)} of {len(covered)} cells are asked again"] if lost else []
-    parts += [f"{len(unheard)} stored answers are transcribed again"] if unheard else []
+    parts = [f"{len(unanswered)} of {len(covered)} cells are generated again"] if unanswered else []
+    parts += [f"{len(untranscribed)} stored answers are transcribed again"] if untranscribed else []
     parts += [f"{len(unjudged)} stored answers are judged again"] if unjudged else []
     if not parts:
         return ""
     what = ", ".join(f"{name} ({digests})" for name, digests in changed.items())
-    return f"{what}: another digest than when this run was asked before, so {' and '.join(parts)}"
+    return f"{what}: the digest changed since an earlier command, so {' and '.join(parts)}"
 
 
 def _differences(before: Cards, now: Cards) -> Iterator[tuple[str, str]]:
-    """The services whose digest is another one, with both digests."""
+    """The services whose digest changed, with both digests."""
     models = [(f"model {name}", before.models.get(name), card) for name, card in now.models.items()]
-    helpers = [("the TTS voice", before.tts, now.tts), ("the ASR scorer", before.scorer, now.scorer)]
-    helpers.append(("the judge", before.judge, now.judge))
+    helpers = [("TTS service", before.tts, now.tts), ("ASR scorer", before.scorer, now.scorer)]
+    helpers.append(("judge", before.judge, now.judge))
     for what, old, new in (*models, *helpers):
         if old is not None and new is not None and old.digest != new.digest:
-            yield what, f"{old.digest[:_SHOWN]}… -> {new.digest[:_SHOWN]}…"
+            yield what, f"{old.digest[:_DIGEST_LENGTH]}… -> {new.digest[:_DIGEST_LENGTH]}…"
 
 
-def _is_unheard(
+def _is_untranscribed(
     earlier: PlannedCells, now: PlannedCells, cell: PlannedCell, answer: AnswerRow, records: Records
 ) -> bool:
-    """Whether only the scorer of before has transcribed a cell's answer, which still counts."""
+    """Whether a cell's answer has a transcript of the earlier scorer, and none of the current one."""
     if answer.media_sha is None or not cell.is_spoken:
         return False
     old, new = (some.transcript_key(answer.media_sha, cell.item) for some in (earlier, now))
@@ -245,7 +257,7 @@ def _is_unheard(
 def _is_unjudged(
     earlier: PlannedCells, now: PlannedCells, cell: PlannedCell, answer: AnswerRow, records: Records
 ) -> bool:
-    """Whether only the judge of before has given a verdict on a cell's answer, which still counts."""
+    """Whether a cell's answer has a verdict of the earlier judge, and none of the current one."""
     if not cell.is_judged:
         return False
     transcript = None
@@ -254,16 +266,16 @@ def _is_unjudged(
     if cell.needs_transcript(answer, transcript):
         return False
     text, _ = texts_of(cell, answer, transcript)
-    old, new = (kept_verdict(some, cell, text, records.verdicts) for some in (earlier, now))
+    old, new = (stored_verdict(some, cell, text, records.verdicts) for some in (earlier, now))
     return old is not None and new is None
 
 
 @contextmanager
-def stored_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
-    """A run's folder without its lock and without any service: its planned cells, and the journal's rows.
+def load_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
+    """Opens a run for reading: its planned cells, and the rows of its journal. Neither lock nor services are needed.
 
     Raises:
-        FolderError: where no run was started there.
+        FolderError: no run was started there.
     """
     config, items = load_plan(folder)
     journal = Journal(folder.journal)
@@ -275,11 +287,12 @@ def stored_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
 
 
 def load_cells(config: Config, items: tuple[Item, ...], folder: RunFolder, records: Records) -> PlannedCells:
-    """The planned cells of a run's folder as it is now, without any service.
+    """The planned cells of a run's folder, with the last seen cards.
 
     Args:
-        config, items: as `load_plan` gives them.
+        config, items: as returned by `load_plan`.
     """
+    # No endpoints: keys and support depend on the cards in the journal alone.
     plan = make_plan(items, model_specs(config, Endpoints({}, (), ())), config.run.replicates, config.run.controls)
     cards = Cards.last_seen(records)
     carriers = find_carriers(config, plan, MediaStore(folder.media), records, cards.tts_digest)

@@ -1,4 +1,4 @@
-"""A cell's failure as the journal keeps it."""
+"""Requests to each kind of service (model, ASR scorer, TTS, judge), and the journal rows of their failures."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from omnigap_orchestrator.plan import Cell
 from omnigap_orchestrator.pool import CallFailed
 
 NO_MODEL = ""
-"""In the place of the model in the failure of a carrier, which all models share."""
+"""Model name in the failure row of a carrier, which all models share."""
 
 
 def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
-    """The last failure of a cell in a stage."""
+    """The journal row of a cell's last failure in a stage."""
     return FailureRow(
         stage=stage.value,
         model=cell.model,
@@ -42,7 +42,7 @@ def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
 
 
 def carrier_failure_row(item_id: str, modality: Modality, variant: int, error: ContractError) -> FailureRow:
-    """Why a question could not be read aloud: it concerns every cell that needs it, so it names no model."""
+    """The journal row of a question that could not be synthesised; it applies to all models."""
     return FailureRow(
         stage=Stage.CARRIERS.value,
         model=NO_MODEL,
@@ -50,23 +50,20 @@ def carrier_failure_row(item_id: str, modality: Modality, variant: int, error: C
         condition=modality.value,
         replicate=variant,
         reason=error.reason.value,
-        message=f"the question could not be read aloud: {error.message}",
+        message=f"speech synthesis of the question failed: {error.message}",
         endpoint="",
         attempts=1,
         at=time.time(),
     )
 
 
-# What each kind of service is asked: a model, the ASR scorer, the TTS voice, a judge, a reader of carriers.
-
-
 def model_request(cell: PlannedCell, read: Callable[[str], bytes], run_id: str, digest: str) -> pb.GenerateRequest:
-    """A planned cell's question to its model.
+    """The request of a planned cell to its model.
 
     Args:
-        read: gives a stored medium's bytes by their SHA-256.
-        run_id: part of the request id, so that another run's question is not answered from what the server remembers.
-        digest: that the model must still have.
+        read: returns the bytes of a stored medium by its SHA-256.
+        run_id: ID of the run.
+        digest: digest that the model must still have; the service refuses the request otherwise.
     """
     spec = cell.model.spec
     assert cell.carrier is not None and cell.key is not None
@@ -74,6 +71,8 @@ def model_request(cell: PlannedCell, read: Callable[[str], bytes], run_id: str, 
     if cell.instruction:
         parts.append(pb.InputPart(text=cell.instruction))
     return pb.GenerateRequest(
+        # A repeated request ID joins or replays the earlier call, which a retry needs. It contains the run ID, so that
+        # another run with the same key gets an answer of its own.
         request_id=f"{run_id}-{cell.key}",
         system_prompt=spec.system_prompt,
         parts=parts,
@@ -88,7 +87,8 @@ def model_request(cell: PlannedCell, read: Callable[[str], bytes], run_id: str, 
 def transcribe_request(
     data: bytes, request_id: str, decoding: DecodingConfig, language: str, digest: str
 ) -> pb.GenerateRequest:
-    """The question to an ASR scorer: a stored WAV, and nothing that could lead it."""
+    """The request to transcribe a WAV file."""
+    # No prompt and no context: either would bias the transcript towards the expected answer.
     return pb.GenerateRequest(
         request_id=request_id,
         parts=[pb.InputPart(audio=pb.Audio(data=data, mime_type=WAV))],
@@ -99,26 +99,27 @@ def transcribe_request(
     )
 
 
-def judge_request(ask: JudgePrompt, decoding: DecodingConfig, request_id: str, digest: str) -> pb.GenerateRequest:
-    """One vote on one answer; each vote has its own seed."""
+def judge_request(prompt: JudgePrompt, decoding: DecodingConfig, request_id: str, digest: str) -> pb.GenerateRequest:
+    """The request for one vote on one answer. Each vote has its own seed; equal seeds would give equal votes."""
     return pb.GenerateRequest(
         request_id=request_id,
-        system_prompt=ask.system,
-        parts=[pb.InputPart(text=ask.prompt)],
+        system_prompt=prompt.system,
+        parts=[pb.InputPart(text=prompt.prompt)],
         output=pb.MODALITY_TEXT,
-        decoding=decoding_message(decoding, ask.vote),
-        language=ask.language,
+        decoding=decoding_message(decoding, prompt.vote),
+        language=prompt.language,
         expected_digest=digest,
     )
 
 
-async def read_aloud(tts: ServiceCalls, text: str, variant: SpeechVariant, language: str) -> bytes:
-    """A text as a WAV file, in one voice and rate.
+async def synthesise(tts: ServiceCalls, text: str, variant: SpeechVariant, language: str) -> bytes:
+    """Synthesises a text; returns a WAV file.
 
     Raises:
-        Unavailable: where the voice is gone.
-        CallFailed: where it could not read the text, or gave no audio.
+        Unavailable: the TTS service is unavailable.
+        CallFailed: synthesis failed, or returned no audio.
     """
+    # Without a request ID: the result is stored under the key of the carrier, so no server has to replay it.
     request = pb.GenerateRequest(
         parts=[pb.InputPart(text=text)],
         output=pb.MODALITY_SPEECH,
@@ -134,7 +135,7 @@ async def read_aloud(tts: ServiceCalls, text: str, variant: SpeechVariant, langu
 
 
 def carrier_part(carrier: Carrier, read: Callable[[str], bytes]) -> pb.InputPart:
-    """The carrier as it travels: its text, or its bytes, read by their SHA-256."""
+    """The carrier as part of a request: its text, or its bytes, which `read` returns by their SHA-256."""
     if carrier.modality is Modality.TEXT:
         return pb.InputPart(text=carrier.text)
     data = read(carrier.sha)
@@ -144,8 +145,9 @@ def carrier_part(carrier: Carrier, read: Callable[[str], bytes]) -> pb.InputPart
 
 
 def decoding_message(decoding: DecodingConfig, replicate: int) -> pb.Decoding:
-    """The decoding of one replicate: each has its own seed, so that sampled replicates differ."""
+    """The decoding settings of one replicate: its seed is the configured seed plus the replicate's number."""
     fields = decoding.model_dump(exclude_none=True)
     if decoding.seed is not None:
+        # With one seed for all, sampled replicates would be copies of each other.
         fields["seed"] = decoding.seed + replicate
     return pb.Decoding(**fields)

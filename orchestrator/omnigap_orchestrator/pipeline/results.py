@@ -1,4 +1,4 @@
-"""From planned cells and the journal to the results table: one row a planned cell, missing cells included."""
+"""Joins the planned cells and the journal into the results table: one row per planned cell, missing ones included."""
 
 from __future__ import annotations
 
@@ -12,27 +12,31 @@ from omnigap.vocabulary import Modality, Outcome, Support
 from omnigap_orchestrator.carriers import spoken_text
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Records, ScoreRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
-from omnigap_orchestrator.pipeline.judge import kept_verdict
+from omnigap_orchestrator.pipeline.judge import stored_verdict
 from omnigap_orchestrator.pipeline.requests import NO_MODEL
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.pipeline.score import key_of, second_score
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
 from omnigap_orchestrator.scoring import WordErrors, word_errors
 
+# Rows per frame while the table is built: as Python dicts, all rows of a large run would need gigabytes.
 _CHUNK = 20_000
 
 
 class ResultsTable:
-    """Looks every planned cell up among the journal's rows."""
+    """Looks up every planned cell in the rows of the journal."""
 
     def __init__(self, name: str, cells: PlannedCells, records: Records) -> None:
-        """`name` is the run's, as the column `run` gives it."""
+        """
+        Args:
+            name: value of the column `run`.
+        """
         self._name = name
         self._cells = cells
         self._records = records
 
     def frame(self) -> pl.DataFrame:
-        """The table, in plan order, with the columns of `RESULTS_SCHEMA`."""
+        """The results, in plan order, with the columns of `RESULTS_SCHEMA`."""
         return _in_chunks((self._row(cell) for cell in self._cells), RESULTS_SCHEMA)
 
     def control_frame(self) -> pl.DataFrame:
@@ -40,18 +44,19 @@ class ResultsTable:
         return _in_chunks((self._control_row(cell) for cell in self._cells.controls()), CONTROLS_SCHEMA)
 
     def unfinished(self) -> Iterator[tuple[PlannedCell, AnswerRow | None, TranscriptRow | None]]:
-        """The cells without a score that a service could still give one, with what they have so far; controls last."""
-        for planned in chain(self._cells, map(self._as_far_as_it_came, self._cells.controls())):
-            answer, transcript, score = self._found(planned)
+        """Supported cells without a score, with their answer and transcript so far; control cells last."""
+        for planned in chain(self._cells, map(self._current_pass, self._cells.controls())):
+            answer, transcript, score = self._lookup(planned)
             if score is None and planned.support is not Support.UNSUPPORTED:
                 yield planned, answer, transcript
 
-    def _as_far_as_it_came(self, planned: PlannedCell) -> PlannedCell:
-        """A cell in two passes whose first was answered, in its second; any other as it is."""
+    def _current_pass(self, planned: PlannedCell) -> PlannedCell:
+        """The second pass of a two-pass cell whose first pass was answered; any other cell unchanged."""
         first = self._records.answers.get(planned.key) if planned.is_first_pass and planned.key is not None else None
         return planned if first is None else self._cells.second_pass(planned, first.own_text)
 
-    def _found(self, planned: PlannedCell) -> tuple[AnswerRow | None, TranscriptRow | None, ScoreRow | None]:
+    def _lookup(self, planned: PlannedCell) -> tuple[AnswerRow | None, TranscriptRow | None, ScoreRow | None]:
+        """Answer, transcript and score of a cell, as far as the journal has them."""
         answer = self._records.answers.get(planned.key) if planned.key else None
         if answer is None:
             return None, None, None
@@ -59,20 +64,23 @@ class ResultsTable:
         if planned.is_spoken and answer.media_sha is not None:
             transcript = self._records.transcripts.get(self._cells.transcript_key(answer.media_sha, planned.item))
             if transcript is None:
+                # The key of a score contains the transcript, so there can be no score yet.
                 return answer, None, None
         return answer, transcript, self._records.scores.get(key_of(planned, answer, transcript))
 
     def _row(self, planned: PlannedCell) -> dict[str, Any]:
-        """A row's values by column, in the schema's order; a test holds the two together."""
+        """The values of a row, in the order of `RESULTS_SCHEMA`; a test compares the two."""
         cell, item, model = planned.cell, planned.item, planned.model
-        answer, transcript, score = self._found(planned)
+        answer, transcript, score = self._lookup(planned)
+        # A failure of an earlier attempt does not matter once the cell has a score.
         failure = None if score is not None else self._failure(planned, answer, transcript)
-        second = self._second(planned, answer)
+        second = self._second_transcript(planned, answer)
         spoken = planned.is_spoken
-        made = cell.condition.input not in item.carriers
         carriers, source = self._cells.carriers, cell.condition.input
-        said = carriers.speech_variant(cell.replicate) if made and source is Modality.SPEECH else None
-        style = carriers.style(cell.replicate) if made and source is Modality.IMAGE else None
+        # Voice and style describe rendered carriers only; an item's own medium has neither.
+        rendered = source not in item.carriers
+        speech = carriers.speech_variant(cell.replicate) if rendered and source is Modality.SPEECH else None
+        style = carriers.style(cell.replicate) if rendered and source is Modality.IMAGE else None
         return {
             "run": self._name,
             "model": cell.model,
@@ -86,8 +94,8 @@ class ResultsTable:
             "output": cell.condition.output.value,
             "condition": cell.condition.name,
             "replicate": cell.replicate,
-            "voice": None if said is None else said.voice,
-            "words_per_minute": None if said is None else said.words_per_minute,
+            "voice": None if speech is None else speech.voice,
+            "words_per_minute": None if speech is None else speech.words_per_minute,
             "font": None if style is None else style.font,
             "font_size": None if style is None else style.size,
             "colour": None if style is None else style.colour,
@@ -98,7 +106,7 @@ class ResultsTable:
             "flags": [] if score is None else score.flags.split(),
             "own_text": None if answer is None else answer.own_text,
             "transcript": None if transcript is None else transcript.text,
-            "answer_used": _used(answer, transcript, spoken),
+            "answer_used": _answer_used(answer, transcript, spoken),
             "normalised_answer": None if score is None else score.normalised_answer,
             "score": None if score is None else score.score,
             "own_text_score": None if score is None else score.own_text_score,
@@ -131,45 +139,46 @@ class ResultsTable:
             "chance": 1 / len(item.choices) if item.choices else None,
         }
 
-    def _second(self, planned: PlannedCell, answer: AnswerRow | None) -> TranscriptRow | None:
-        """What the second scorer heard."""
+    def _second_transcript(self, planned: PlannedCell, answer: AnswerRow | None) -> TranscriptRow | None:
+        """The transcript of the second scorer, if there is one."""
         if answer is None or answer.media_sha is None or planned.cell.condition.output is not Modality.SPEECH:
             return None
         key = self._cells.second_transcript_key(answer.media_sha, planned.item)
         return None if key is None else self._records.transcripts.get(key)
 
     def _rating(self, planned: PlannedCell, answer: AnswerRow | None, transcript: TranscriptRow | None) -> float | None:
-        """What the judge said of the text that was scored, on the rubric's own scale."""
+        """The judge's rating of the scored text, on the rubric's own scale."""
         if not planned.is_judged:
             return None
-        used, setup = _used(answer, transcript, planned.is_spoken), self._cells.setup
+        used, setup = _answer_used(answer, transcript, planned.is_spoken), self._cells.setup
         if setup is not None and used is not None and not used.strip():
-            # No judge was asked: an empty answer has the lowest rating, as it has the lowest score.
+            # An empty answer scores 0 without a call of the judge, so its rating is the lowest as well.
             rubric = setup.rubric_for(planned.item)
             return None if rubric.labels else rubric.low
-        verdict = kept_verdict(self._cells, planned, used, self._records.verdicts)
+        verdict = stored_verdict(self._cells, planned, used, self._records.verdicts)
         return None if verdict is None else verdict.rating
 
     def _control_row(self, planned: PlannedCell) -> dict[str, Any]:
-        """A control cell's row: what it came to, and what was asked in its first pass."""
-        asked = self._as_far_as_it_came(planned)
-        row = self._row(asked)
-        # The medium that was heard or seen, also where the answer came to the typed transcript of it.
+        """The row of a control cell: a results row of its current pass, with the control and the first pass."""
+        current = self._current_pass(planned)
+        row = self._row(current)
+        # Always the medium of the first pass: that of the second is only its text.
         row["input_media"] = _input_media(planned)
-        errors = _first_pass_errors(asked)
+        errors = _first_pass_errors(current)
         if errors is not None:
             row["wer_errors"] = errors.insertions + errors.deletions + errors.substitutions
             row["wer_words"] = errors.words
         row["control"] = None if planned.cell.control is None else planned.cell.control.value
-        row["first_pass"] = asked.first_pass
+        row["first_pass"] = current.first_pass
         return row
 
     def _failure(
         self, planned: PlannedCell, answer: AnswerRow | None, transcript: TranscriptRow | None
     ) -> FailureRow | None:
-        """The failure that keeps a cell from its score: of its carrier, of asking, of hearing, or of judging."""
+        """The failure of the first stage that the cell has not passed: carrier, generate, transcribe or judge."""
         cell = planned.cell
         if planned.carrier is None:
+            # Replicates cycle through the variants, as in `CarrierSet.get`.
             variant = cell.replicate % self._cells.carriers.variants(cell.condition.input)
             return self._records.failures.get(
                 (Stage.CARRIERS.value, NO_MODEL, cell.item_id, cell.condition.input.value, variant)
@@ -182,7 +191,7 @@ class ResultsTable:
 
 
 def _in_chunks(rows: Iterable[dict[str, Any]], schema: pl.Schema) -> pl.DataFrame:
-    """Rows, their values in the order of the schema, as one frame."""
+    """One frame of rows whose values are in the order of the schema."""
     values = (tuple(row.values()) for row in rows)
     frames = [pl.DataFrame(schema=schema)]
     while chunk := list(islice(values, _CHUNK)):
@@ -191,7 +200,7 @@ def _in_chunks(rows: Iterable[dict[str, Any]], schema: pl.Schema) -> pl.DataFram
 
 
 def _first_pass_errors(planned: PlannedCell) -> WordErrors | None:
-    """Word errors of what was heard or read against the words of the carrier; None where those are not known."""
+    """Word errors of the first pass against the words of the carrier; None for an item's own carrier."""
     item, modality = planned.item, planned.cell.condition.input
     if planned.first_pass is None or modality in item.carriers:
         return None
@@ -213,8 +222,8 @@ def _message(planned: PlannedCell, failure: FailureRow | None) -> str | None:
     return planned.support_reason if planned.support is Support.UNSUPPORTED else None
 
 
-def _used(answer: AnswerRow | None, transcript: TranscriptRow | None, spoken: bool) -> str | None:
-    """What was scored; a speech answer without any audio was heard as nothing."""
+def _answer_used(answer: AnswerRow | None, transcript: TranscriptRow | None, spoken: bool) -> str | None:
+    """The text that was scored; empty for a speech answer without audio, None while its transcript is missing."""
     if answer is None:
         return None
     if not spoken:

@@ -1,4 +1,4 @@
-"""The score stage: pure functions over stored texts, their results kept under the hash of what they depend on."""
+"""The score stage: pure functions over stored texts. A score is stored under a hash of everything it depends on."""
 
 from __future__ import annotations
 
@@ -26,44 +26,44 @@ _RULES = rules_token(RULES_VERSION)
 
 
 def scoring_version() -> str:
-    """The name of the scoring rules in score keys, calibration tables and the fingerprint of a run's files."""
+    """The version of the scoring rules, as in score keys, calibration tables and the fingerprint of a run's files."""
     return _RULES
 
 
 @lru_cache(maxsize=4096)
 def _gold_digest(question: str, answers: tuple[str, ...], choices: tuple[str, ...], language: str, *more: str) -> str:
-    # The question too: what it offers or counts decides what of an answer is read as the answer.
+    # With the question: the options or units that it names decide which part of an answer is scored.
     return digest_of([question, answers, choices, language, *more])
 
 
 def key_of(cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> str:
-    """The key of a cell's score: its texts, its facts about the audio, the golds and the normaliser's version."""
+    """The key of a cell's score: its texts, audio statistics, gold answers, metric and the version of the rules."""
     item = cell.item
-    heard = "" if transcript is None else f"{transcript.key}\n{transcript.text}"
+    transcribed = "" if transcript is None else f"{transcript.key}\n{transcript.text}"
     return score_key(
-        text=heard,
+        text=transcribed,
         own_text=f"{answer.finish_reason}\n{answer.audio_seconds}\n{answer.audio_rms}\n{answer.own_text}",
-        golds=_gold_digest(item.question, item.answers, item.choices, item.language, *_scored_by(cell)),
+        golds=_gold_digest(item.question, item.answers, item.choices, item.language, *_metric_inputs(cell)),
         answer_type=f"{item.answer_type}:{cell.cell.condition.output}",
         normaliser=scoring_version(),
     )
 
 
-def _scored_by(cell: PlannedCell) -> tuple[str, ...]:
-    """What else a score depends on: metric, what it looks at beyond the golds, judge with rubric."""
+def _metric_inputs(cell: PlannedCell) -> tuple[str, ...]:
+    """Further inputs of the score: the metric, what it reads beyond the gold answers, judge and rubric."""
     item = cell.item
-    # VoiceBench's BIG-Bench Hard rules read the task from the id.
-    named = item.id if cell.metric == "voicebench_bbh" else ""
+    # VoiceBench's BIG-Bench Hard rules read the task from the ID.
+    id_part = item.id if cell.metric == "voicebench_bbh" else ""
     checks = "\n".join(f"{check.kind} {check.arguments}" for check in item.checks)
-    # A judge is shown the instruction as well; no other metric looks at it.
+    # Only a judge reads the instruction.
     instruction = item.instruction if cell.is_judged else ""
     # The last part is empty since 0.1.0's classifier was removed; it stays, so that stored scores keep their keys.
-    return cell.metric, named, checks, cell.judge or "", instruction, ""
+    return cell.metric, id_part, checks, cell.judge or "", instruction, ""
 
 
 def texts_of(cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> tuple[str, str | None]:
-    """What is scored, and beside it the own text of a speech answer, where it has one."""
-    # A speech answer without any audio was heard as nothing, whatever its text channel says.
+    """The text that is scored, and the own text of a speech answer, if it has one."""
+    # A speech answer without audio is scored as empty even if it has own text: the user would have heard nothing.
     used = transcript.text if transcript is not None else "" if cell.is_spoken else answer.own_text
     return used, (answer.own_text or None) if cell.is_spoken else None
 
@@ -75,10 +75,12 @@ def score_cell(
     transcript: TranscriptRow | None,
     verdicts: tuple[float, float | None] | None = None,
 ) -> ScoreRow:
-    """Scores what was heard for a speech answer, what was written for a text answer; the own text beside it.
+    """Scores the transcript of a speech answer or the own text of a text answer.
+
+    A speech answer's own text is scored too: the difference is what speech synthesis and ASR lose.
 
     Args:
-        verdicts: of a judged answer, the scores of the two texts that `texts_of` gives.
+        verdicts: for a judged answer, the scores of the two texts that `texts_of` returns.
     """
     item, spoken = cell.item, cell.is_spoken
     used, own_text = texts_of(cell, answer, transcript)
@@ -103,7 +105,7 @@ def score_cell(
 
 
 def second_score(cell: PlannedCell, transcript: TranscriptRow) -> float | None:
-    """The score of the second scorer's transcript by the cell's own metric; None where a judge would have to say."""
+    """The score of the second scorer's transcript by the cell's metric; None for judged cells, which need a call."""
     return None if cell.is_judged else score(cell.item, transcript.text, cell.metric).score
 
 

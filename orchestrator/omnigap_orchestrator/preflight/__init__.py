@@ -1,4 +1,4 @@
-"""The preflight: one list of findings on a configuration, its items and its services, the same for every command."""
+"""The preflight: checks of a configuration, its items and its services, the same for every command."""
 
 from omnigap_orchestrator.preflight.checks import (
     CHECKS,
@@ -12,10 +12,10 @@ from omnigap_orchestrator.preflight.checks import (
     run_preflight,
 )
 from omnigap_orchestrator.preflight.findings import (
-    WHOLE,
+    FULL_SCOPE,
     Finding,
     PreflightError,
-    Scope,
+    PreflightScope,
     Status,
     enforce,
     raise_failed,
@@ -26,13 +26,13 @@ from omnigap_orchestrator.preflight.services import ServiceCard, check_clip_lang
 __all__ = [
     "CHECKS",
     "FONT",
+    "FULL_SCOPE",
     "METRICS",
-    "WHOLE",
     "Check",
     "Finding",
     "Inputs",
     "PreflightError",
-    "Scope",
+    "PreflightScope",
     "ServiceCard",
     "Status",
     "check_clip_languages",

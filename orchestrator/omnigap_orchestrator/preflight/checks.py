@@ -1,4 +1,4 @@
-"""The checks of a configuration and its items, before any service is asked."""
+"""Checks of a configuration and its items that need no service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from omnigap_orchestrator.fleet.choose import lists_role, models_of_fleet, servi
 from omnigap_orchestrator.items import Item, ItemError, load_items
 from omnigap_orchestrator.judge import RubricError, read_rubric
 from omnigap_orchestrator.plan import metric_rules
-from omnigap_orchestrator.preflight.findings import WHOLE, Finding, Scope, enforce, softened
+from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, PreflightScope, enforce, softened
 from omnigap_orchestrator.preflight.services import SCORER_LANGUAGE, unknown_to_scorer
 from omnigap_orchestrator.scoring import JUDGE, metric_of
 from omnigap_orchestrator.scoring.score import lacks
@@ -31,35 +31,38 @@ FONT = "font"
 LETTERS = "letters"
 
 
-def resolve_fonts(config: Config, items: Sequence[Item], scope: Scope = WHOLE) -> tuple[Config, list[Finding]]:
-    """The configuration with a font of this machine, where it names none and the default lacks letters of the items.
+def resolve_fonts(
+    config: Config, items: Sequence[Item], scope: PreflightScope = FULL_SCOPE
+) -> tuple[Config, list[Finding]]:
+    """Chooses an installed font if the default font lacks letters of the items.
 
-    A font that was named stays; `check_letters` reports what it lacks.
+    A configured font is never replaced; `check_letters` reports what it lacks.
 
     Returns:
-        the configuration, and a warning that names the font where one was chosen and `scope` makes carriers.
+        The configuration and, if a font was chosen and `scope` makes carriers, a warning that names it.
     """
     image = config.carriers.image
     drawn = scope.drawn(config, items)
+    # `model_fields_set` distinguishes a configured font from the default of the same name.
     if "font" in image.model_fields_set or not drawn:
         return config, []
     found = font_with(_letters(drawn))
     if found is None or found in image.font:
         return config, []
-    text = f"the items have letters that {image.font[0]} lacks: drawn in {found}; [carriers.image] font chooses another"
+    text = f"{image.font[0]} lacks letters of the items; using {found} ([carriers.image] font sets another)"
     image = image.model_copy(update={"font": (found,)})
     resolved = config.model_copy(update={"carriers": config.carriers.model_copy(update={"image": image})})
     return resolved, [Finding.warning(FONT, text)] if scope.makes_carriers else []
 
 
-def check_fonts(config: Config, items: Sequence[Item], scope: Scope) -> list[Finding]:
-    """Whether every font of the configuration is there and can be opened, where questions are drawn."""
+def check_fonts(config: Config, items: Sequence[Item], scope: PreflightScope) -> list[Finding]:
+    """Whether every configured font can be opened, if questions are drawn."""
     if not scope.drawn(config, items):
         return []
-    return [_opened(style) for style in image_styles(config.carriers.image)]
+    return [_check_font(style) for style in image_styles(config.carriers.image)]
 
 
-def _opened(style: ImageStyle) -> Finding:
+def _check_font(style: ImageStyle) -> Finding:
     try:
         load_font(style.font, style.size)
     except CarrierError as error:
@@ -67,25 +70,26 @@ def _opened(style: ImageStyle) -> Finding:
     return Finding.ok(FONT, f"{Path(style.font).name} at {style.size} pixels")
 
 
-def check_letters(config: Config, items: Sequence[Item], scope: Scope) -> list[Finding]:
-    """Whether every font that is there has every letter of the items, and every style has room for the longest one."""
+def check_letters(config: Config, items: Sequence[Item], scope: PreflightScope) -> list[Finding]:
+    """Whether the fonts have all letters of the items, and the images have room for the longest question."""
     drawn = scope.drawn(config, items)
     if not drawn:
         return []
     letters, longest = _letters(drawn), max((item.typed for item in drawn), key=len)
-    found = [_drawable(letters, longest, style) for style in image_styles(config.carriers.image)]
+    found = [_why_not_drawable(letters, longest, style) for style in image_styles(config.carriers.image)]
+    # Styles that differ only in size or colour give the same reason.
     return [Finding.failed(LETTERS, why) for why in dict.fromkeys(found) if why]
 
 
-def _drawable(letters: str, longest: str, style: ImageStyle) -> str:
-    """Why a style cannot draw the items; empty where it can, and where its font is not there."""
+def _why_not_drawable(letters: str, longest: str, style: ImageStyle) -> str:
+    """Why a style can't draw the items; empty if it can, or if its font can't be opened (see `check_fonts`)."""
     try:
         load_font(style.font, style.size)
     except CarrierError:
         return ""
     try:
         check_drawable(letters, style.font)
-        # A real question: one made of all letters could be over a limit that no question comes near.
+        # The longest question, not all letters at once: those could exceed a size limit that no question reaches.
         render_text(longest, style)
     except CarrierError as error:
         return str(error)
@@ -93,27 +97,28 @@ def _drawable(letters: str, longest: str, style: ImageStyle) -> str:
 
 
 def _letters(items: Iterable[Item]) -> str:
-    """Every character of the questions, composed as the drawing composes them, each once."""
+    """Every character of the questions once, NFC-composed as in `render_text`."""
     return "".join(sorted({sign for item in items for sign in unicodedata.normalize("NFC", item.typed)}))
 
 
 LOW_DISK_BYTES = 2 * 2**30
+"""Free space below which a warning is given: room for about 12 hours of speech at 24 kHz."""
 SHIPPED_LANGUAGES = frozenset({"en"})
-"""What the checkpoint that the asr service ships was trained on."""
+"""Languages of the ASR checkpoint that ships with the asr service."""
 METRICS = "metrics"
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a check may look at.
+    """The inputs of a check.
 
     Attributes:
-        folder: of the run; it need not exist.
+        folder: folder of the run; need not exist.
     """
 
     config: Config
     items: Sequence[Item]
-    scope: Scope
+    scope: PreflightScope
     folder: Path
 
 
@@ -122,22 +127,22 @@ class Check:
     """One check.
 
     Attributes:
-        find: gives what it found; nothing where there is nothing to say.
-        needed: whether a call of this scope uses what is checked. Where it does not, a failed finding is a warning.
+        find: returns its findings; may be empty.
+        needed: whether a scope uses what is checked. If not, a failed finding becomes a warning.
     """
 
     find: Callable[[Inputs], list[Finding]]
-    needed: Callable[[Scope], bool] = lambda _: True
+    needed: Callable[[PreflightScope], bool] = lambda _: True
 
 
 def check_plan(
-    config: Config, items: Sequence[Item], scope: Scope, folder: Path, checks: Sequence[Check] | None = None
+    config: Config, items: Sequence[Item], scope: PreflightScope, folder: Path, checks: Sequence[Check] | None = None
 ) -> list[Finding]:
-    """Everything that can be said of a plan without asking a service, in the order of the checks. Changes nothing.
+    """The findings of all checks that need no service, in the order of the checks. Changes nothing.
 
     Args:
-        folder: of the run; it need not exist.
-        checks: None: all of `CHECKS`.
+        folder: folder of the run; need not exist.
+        checks: None means all of `CHECKS`, and those of extras.
     """
     inputs = Inputs(config, items, scope, folder)
     found: list[Finding] = []
@@ -150,15 +155,15 @@ def check_plan(
 
 
 def run_preflight(
-    config: Config, items: Sequence[Item], scope: Scope, folder: Path, note: Callable[[str], None]
+    config: Config, items: Sequence[Item], scope: PreflightScope, folder: Path, note: Callable[[str], None]
 ) -> Config:
-    """What a call does before anything else: it chooses fonts, stops on what is failed, and notes each warning.
+    """The first step of a command: chooses fonts, stops on a failed finding, and notes each warning.
 
     Returns:
-        the configuration, with the fonts that were chosen.
+        The configuration with the chosen fonts.
 
     Raises:
-        PreflightError: where a finding is failed.
+        PreflightError: a finding is failed.
     """
     config, chosen = resolve_fonts(config, items, scope)
     enforce([*chosen, *check_plan(config, items, scope, folder)], note)
@@ -166,7 +171,7 @@ def run_preflight(
 
 
 def read_items(config: Config) -> tuple[tuple[Item, ...], list[Finding]]:
-    """The items of a configuration; none, and a failed finding, where they can't be read."""
+    """The items of a configuration; if they can't be read, no items and a failed finding."""
     try:
         return load_items(config.items), []
     except ItemError as error:
@@ -174,45 +179,47 @@ def read_items(config: Config) -> tuple[tuple[Item, ...], list[Finding]]:
 
 
 def check_items(inputs: Inputs) -> list[Finding]:
-    """How many items there are; none were read where another finding says why."""
+    """The number of items. Nothing if there are none: `read_items` has reported why."""
     tasks = {item.task for item in inputs.items}
     return [Finding.ok("items", f"{len(inputs.items)} items in {len(tasks)} tasks")] if inputs.items else []
 
 
 def check_folder(inputs: Inputs) -> list[Finding]:
-    """Whether the folder of the run can be made and written. Where it does not exist, its nearest parent is tried."""
-    place = _nearest(inputs.folder)
+    """Whether the folder of the run can be created and written to; checks the nearest parent that exists."""
+    place = _nearest_existing(inputs.folder)
     try:
+        # Permission bits do not tell whether a mount is read-only, so a file is written.
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
         reason = error.strerror or error
-        text = f"{inputs.folder} cannot be written ({reason}): choose another folder with --run-dir"
+        text = f"{inputs.folder} can't be written ({reason}): choose another folder with --run-dir"
         return [Finding.failed("run folder", text)]
-    return [Finding.ok("run folder", f"{inputs.folder} can be written")]
+    return [Finding.ok("run folder", f"{inputs.folder} is writable")]
 
 
 def check_disk(inputs: Inputs) -> list[Finding]:
     """Whether there is room for speech answers."""
-    place = _nearest(inputs.folder)
+    place = _nearest_existing(inputs.folder)
     free = shutil.disk_usage(place).free
     text = f"{free / 2**30:.1f} GiB free at {place}"
     if free < LOW_DISK_BYTES:
-        return [Finding.warning("disk", f"{text}: speech answers may fill it, choose another --run-dir")]
+        return [Finding.warning("disk", f"{text}: speech answers may fill the disk, choose another --run-dir")]
     return [Finding.ok("disk", text)]
 
 
-def _nearest(folder: Path) -> Path:
+def _nearest_existing(folder: Path) -> Path:
     """A folder, or the nearest of its parents that exists."""
     return next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
 
 
 def check_metrics(inputs: Inputs) -> list[Finding]:
-    """Whether each item has what its metric, its own or that of the configuration, looks for."""
+    """Whether each item has what its metric needs, such as gold answers or choices."""
     rules = metric_rules(inputs.config)
     unfit = [(item, metric, why) for item in inputs.items if (why := lacks(item, metric := metric_of(item, rules)))]
     if not unfit:
         return []
+    # One example is enough: items of a task usually lack the same thing.
     item, metric, why = unfit[0]
     text = (
         f"{metric} can't score {len(unfit)} items: {item.id!r} of task {item.task} {why}. Fix the items, or "
@@ -222,73 +229,74 @@ def check_metrics(inputs: Inputs) -> list[Finding]:
 
 
 def check_scorer_language(inputs: Inputs) -> list[Finding]:
-    """Whether the asr service with the checkpoint that it ships, where it would score, knows the languages."""
+    """Whether the shipped ASR checkpoint, if it is the scorer, knows the languages of the items."""
     config = inputs.config
     specs = [spec for spec in services_of(config) if spec.role is Role.SCORER and spec.service == "asr"]
     if config.scorer.endpoints or not specs or any(spec.options.get("checkpoint") for spec in specs):
         return []
     why = unknown_to_scorer(config, inputs.items, SHIPPED_LANGUAGES, inputs.scope)
     found = [Finding.failed(SCORER_LANGUAGE, why)] if why else []
-    # Without tables for a fleet, Compose's scorer may answer instead: a call that connects learns what that one knows.
+    # Without [fleet.services], Compose's scorer may answer instead. A command that connects checks its languages then.
     certain = config.fleet.services or config.fleet.kind is FleetKind.EMBEDDED
     return found if certain or not inputs.scope.connects else softened(found)
 
 
 def check_judge(inputs: Inputs) -> list[Finding]:
-    """The rubrics, and whether a judge is there for the items that have one for their metric."""
+    """Whether the rubrics can be read, and whether the items that need a judge have one."""
     config, rules = inputs.config, metric_rules(inputs.config)
     judged = sum(metric_of(item, rules) == JUDGE for item in inputs.items)
     if config.judge is None:
-        text = f"items whose metric is a judge: {judged}, and none is configured: write a [judge] section"
+        text = f"{judged} items need a judge, and none is configured: add a [judge] section"
         return [Finding.warning("judge", text)] if judged else []
     try:
         rubrics = [read_rubric(name) for name in (config.judge.rubric, config.judge.reference_rubric)]
     except RubricError as error:
         return [Finding.failed("judge", str(error))]
     if not config.judge.endpoints and not lists_role(config, Role.JUDGE):
-        text = "[judge] has no endpoints, and no service of the fleet has the role judge: write one of the two"
-        # A run goes on without it: what is judged stays pending.
+        text = "[judge] has no endpoints, and no service of the fleet has the role judge: add one of the two"
+        # Only a warning for a run: it continues without a judge, and the judged cells stay pending.
         fails = judged and not inputs.scope.connects
         return [Finding.failed("judge", text) if fails else Finding.warning("judge", text)]
     named = ", ".join(f"{rubric.name} ({rubric.scale})" for rubric in rubrics)
-    return [Finding.ok("judge", f"{judged} items are judged; rubrics {named}")]
+    return [Finding.ok("judge", f"{judged} items are judged; rubrics: {named}")]
 
 
 def check_models(inputs: Inputs) -> list[Finding]:
-    """Models that can never answer: they have no endpoints, up or down, and no service of the fleet has their name."""
+    """Models that can never answer: they have no endpoints, and no service of the fleet has their name."""
     config, chosen = inputs.config, inputs.scope.models
     known = models_of_fleet(config)
     embedded = config.fleet.kind is FleetKind.EMBEDDED
+    # Endpoints that do not answer are not checked here: the service may be started later, and its cells wait.
     return [
-        Finding.failed("models", _unserved(model, known))
+        Finding.failed("models", _why_unserved(model, known))
         for model in config.models
         if (embedded or not model.endpoints) and model.name not in known and (not chosen or model.name in chosen)
     ]
 
 
-def _unserved(model: ModelConfig, known: Sequence[str]) -> str:
+def _why_unserved(model: ModelConfig, known: Sequence[str]) -> str:
     why = "no service of the fleet has its name"
     if model.endpoints:
-        return f"{model.name!r}: an embedded fleet does not use its endpoints, and {why}: take --fleet auto"
+        return f"model {model.name!r}: an embedded fleet does not use its endpoints, and {why}: use --fleet auto"
     near = difflib.get_close_matches(model.name.lower(), known, n=1)
-    meant = f": did you mean {near[0]!r}?" if near else f", which has {', '.join(known) or 'none'}."
-    fix = f"Else write its endpoints (it may be down, its cells then wait), or [fleet.services.{model.name}]"
-    return f"{model.name!r} has no endpoints, and {why}{meant} {fix}"
+    hint = f": did you mean {near[0]!r}?" if near else f" (it has {', '.join(known) or 'none'})."
+    fix = f"Otherwise set its endpoints, or add [fleet.services.{model.name}]"
+    return f"model {model.name!r} has no endpoints, and {why}{hint} {fix}"
 
 
 def check_variants(inputs: Inputs) -> list[Finding]:
-    """Styles of the image and readings by a voice that no replicate comes to."""
+    """Image styles and speech variants that no replicate uses."""
     config, replicates = inputs.config, inputs.config.run.replicates
     used = {condition.input for condition in inputs.scope.conditions_of(config)}
     speech = config.carriers.speech
     variants = (
-        (Modality.IMAGE, "looks of the image", len(image_styles(config.carriers.image))),
-        (Modality.SPEECH, "readings aloud", len(speech_variants(speech.voices, speech.words_per_minute))),
+        (Modality.IMAGE, "image styles", len(image_styles(config.carriers.image))),
+        (Modality.SPEECH, "speech variants", len(speech_variants(speech.voices, speech.words_per_minute))),
     )
     left = [f"{replicates} of {count} {what}" for form, what, count in variants if form in used and count > replicates]
     if not left:
         return []
-    text = f"only the first {' and '.join(left)} are asked: raise --replicates to ask all combinations"
+    text = f"only the first {' and '.join(left)} are used: raise --replicates to use all"
     return [Finding.warning("variants", text)]
 
 
@@ -304,4 +312,4 @@ CHECKS = (
     Check(check_models, lambda scope: scope.generates),
     Check(check_variants, lambda scope: scope.generates),
 )
-"""The checks of the core, in the order in which they are reported; the findings of extras follow."""
+"""The checks of the core in the order of their report; the findings of extras follow."""

@@ -1,4 +1,4 @@
-"""What only `doctor` asks: whether the services of the configuration answer, and what they say of themselves."""
+"""The checks of `doctor`: the preflight, and whether the configured services answer and fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES, Role
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.preflight.checks import check_plan, read_items, resolve_fonts
-from omnigap_orchestrator.preflight.findings import WHOLE, Finding, Status
+from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, Status
 from omnigap_orchestrator.preflight.services import ServiceCard, check_services
 
 _SERVING_TIMEOUT_S = 3.0
@@ -24,23 +24,23 @@ _EMBEDDED_PACKAGES = ("espeakng_loader", "faster_whisper", "rapidocr")
 async def diagnose(
     config: Config, folder: Path, items: Sequence[Item] | None = None, source: str = ""
 ) -> list[Finding]:
-    """Every check of a whole run, and the services that it would ask. Changes nothing.
+    """All checks of a run, and of the services that it would call. Changes nothing.
 
     Args:
-        folder: of the run; it need not exist.
-        items: those of a run that is there already; None: those of the configuration.
-        source: whose configuration and items these are, where that is worth a line.
+        folder: folder of the run; need not exist.
+        items: items of a stored run; None means those of the configuration.
+        source: where configuration and items come from; reported as a finding if not empty.
     """
     found = [Finding.ok("configuration", source)] if source else []
     if items is None:
         items, unread = read_items(config)
         found += unread
     config, chosen = resolve_fonts(config, items)
-    return [*found, *chosen, *check_plan(config, items, WHOLE, folder), *await _check_endpoints(config, items)]
+    return [*found, *chosen, *check_plan(config, items, FULL_SCOPE, folder), *await _check_endpoints(config, items)]
 
 
 async def _check_endpoints(config: Config, items: Sequence[Item]) -> list[Finding]:
-    """The endpoints of the configuration; where it has none, what a fleet would take."""
+    """The configured endpoints; without any, the embedded services and Compose's."""
     places = [
         (f"model {model.name}", Role.MODEL, model.name, place) for model in config.models for place in model.endpoints
     ]
@@ -57,7 +57,7 @@ async def _check_endpoints(config: Config, items: Sequence[Item]) -> list[Findin
         for check, role, name, place in places
     ]
     second = config.second_scorer.endpoints if config.second_scorer is not None else ()
-    # A run is whole without a second scorer, so that its absence is no fault.
+    # A run is complete without a second scorer, so its absence is only a warning.
     asked += [check_endpoint("second scorer", place, Status.WARNING, proxy=proxy) for place in second]
     fleet = [] if places else [_embedded(config), *await _compose()]
     return [*fleet, *(finding for found in await asyncio.gather(*asked) for finding in found)]
@@ -66,31 +66,33 @@ async def _check_endpoints(config: Config, items: Sequence[Item]) -> list[Findin
 async def check_endpoint(
     check: str,
     address: str,
-    when_away: Status,
+    if_unavailable: Status,
     used_for: tuple[Config, Sequence[Item], Role, str] | None = None,
     proxy: str = "",
 ) -> list[Finding]:
-    """Whether a service answers.
+    """Whether a service answers and fits the run.
 
     Args:
-        used_for: configuration, items, role and name that its own description is held against.
-        proxy: that of `[network]`; loopback is reached without it.
+        if_unavailable: status of the finding if it does not answer.
+        used_for: configuration, items, role and name to check its card against.
+        proxy: `[network] proxy`; loopback addresses are reached without it.
     """
     async with GenerateClient(address, proxy) as client:
         if not await client.serving(timeout_s=_SERVING_TIMEOUT_S):
             text = f"{address} is not serving: is it started, is the port right, is it still loading?"
             if client.proxy:
-                text += f" Does the proxy {client.proxy} ([network] proxy) lead to it?"
-            return [Finding(check, when_away, text)]
+                text += f" Can the proxy {client.proxy} ([network] proxy) reach it?"
+            return [Finding(check, if_unavailable, text)]
         try:
             card = await client.describe()
         except ContractError as error:
-            return [Finding.failed(check, f"{address} does not describe itself: {error.message}")]
+            return [Finding.failed(check, f"{address} did not answer Describe: {error.message}")]
     found: list[Finding] = []
     if used_for is not None:
         config, items, role, name = used_for
         found = check_services(config, items, [ServiceCard(role, name, card)])
     answers = Finding.ok(check, f"{address} serves {card.name}, digest {card.digest[:12]}")
+    # A service that fails a check is not reported as ok as well.
     fails = any(each.status is Status.FAILED for each in found)
     return [
         *([] if fails else [answers]),
@@ -99,13 +101,13 @@ async def check_endpoint(
 
 
 def _embedded(config: Config) -> Finding:
-    # Looked up without an import: the orchestrator never loads the code of a service.
+    # `find_spec` imports nothing: the orchestrator never loads the code of a service.
     missing = [name for name in _EMBEDDED_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        text = f"{', '.join(missing)} is not installed: `pip install 'omnigap[embedded]'` brings what the services need"
+        text = f"not installed: {', '.join(missing)}; run `pip install 'omnigap[embedded]'`"
         return Finding.failed("embedded services", text)
     names = ", ".join(spec.name for spec in services_of(config) if spec.role is not Role.OCR)
-    return Finding.ok("embedded services", f"{names}: nothing that omnigap ships for them is missing here")
+    return Finding.ok("embedded services", f"{names}: all required packages are installed")
 
 
 async def _compose() -> list[Finding]:
@@ -113,7 +115,7 @@ async def _compose() -> list[Finding]:
     asked = await asyncio.gather(*(check_endpoint(f"compose {name}", at, Status.WARNING) for name, at in places))
     found = [finding for (finding,) in asked]
     if all(finding.status is Status.WARNING for finding in found):
-        return [Finding.ok("compose", "no Compose service answers: runs start their services themselves")]
+        return [Finding.ok("compose", "no Compose service answers: runs start embedded services")]
     return [
         _on_demand(finding, COMPOSE_PROFILES[name]) if name in COMPOSE_PROFILES else finding
         for (name, _), finding in zip(places, found, strict=True)
@@ -121,8 +123,8 @@ async def _compose() -> list[Finding]:
 
 
 def _on_demand(finding: Finding, profile: str) -> Finding:
-    """A service that no run needs is not missing; the finding says how it is started."""
+    """Reports a service that no run needs as ok, with the command that starts it."""
     if finding.status is not Status.WARNING:
         return finding
-    text = f"is not up, and `verify` alone asks it: docker compose --profile {profile} up -d --wait"
+    text = f"not running; needed only by `verify`: docker compose --profile {profile} up -d --wait"
     return Finding.ok(finding.check, text)

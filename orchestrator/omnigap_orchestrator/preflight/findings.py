@@ -1,4 +1,4 @@
-"""What a preflight finds, what a call's scope makes of it, and how a command reacts."""
+"""Findings of the preflight, the scope that they apply to, and how a command reacts to them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from omnigap_orchestrator.items import Item
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """What of the plan a call works on; by default all of it.
+class PreflightScope:
+    """What a command does, which decides the checks that can stop it; by default everything that a run does.
 
     Attributes:
         models: names; empty means all.
         conditions: empty means all of the configuration.
-        finds_carriers: looks up the carriers that were made, whose keys contain the digest of the font.
-        makes_carriers: draws questions and has them spoken.
-        generates, transcribes, judges, scores: the stages that the call runs.
-        connects: services are connected to after the preflight: what only they can say is no fault before.
+        finds_carriers: looks up stored carriers, whose keys contain the digest of the font.
+        makes_carriers: draws and synthesises questions.
+        generates, transcribes, judges, scores: the stages that the command runs.
+        connects: connects to services after the preflight, and checks then what only they can tell.
     """
 
     models: tuple[str, ...] = ()
@@ -37,22 +37,22 @@ class Scope:
 
     @property
     def plans_cells(self) -> bool:
-        """Whether the call works on cells, whose metrics must fit their items."""
+        """Whether the command works on cells, whose metrics must fit their items."""
         return self.generates or self.makes_carriers or self.transcribes or self.judges or self.scores
 
     def conditions_of(self, config: Config) -> tuple[Condition, ...]:
-        """The conditions that the configuration plans and this call covers."""
+        """The planned conditions within this scope."""
         return tuple(c for c in config.run.conditions if not self.conditions or c in self.conditions)
 
     def drawn(self, config: Config, items: Iterable[Item]) -> list[Item]:
-        """The items whose question is shown as an image that omnigap draws; others have an image of their own."""
+        """The items whose question omnigap draws as an image; the others bring an image of their own."""
         if not any(condition.input is Modality.IMAGE for condition in self.conditions_of(config)):
             return []
         return [item for item in items if Modality.IMAGE not in item.carriers]
 
 
-WHOLE = Scope()
-"""All that a run does, before any service is connected to: what `plan` and `doctor` check."""
+FULL_SCOPE = PreflightScope()
+"""Everything that a run does, without connecting to services: the scope of `plan` and `doctor`."""
 
 
 class Status(StrEnum):
@@ -63,11 +63,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        check: the name of the check, as `doctor` prints it.
-        message: what was found; where it is not ok, also the key to change and what to write there.
+        check: name of the check, as `doctor` prints it.
+        message: what was found; for a warning or failure, also the key to change and a valid value.
     """
 
     check: str
@@ -88,37 +88,37 @@ class Finding:
 
 
 class PreflightError(OmnigapError):
-    """A call would fail before or while it asks its services.
-
-    The message is that of every failed finding, one a line.
+    """A command would fail; the message lists the failed findings, one per line.
 
     Attributes:
-        findings: the failed ones.
+        findings: the failed findings.
     """
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
+        # Several checks may report the same cause in the same words.
         super().__init__("\n".join(dict.fromkeys(finding.message for finding in self.findings)))
 
 
 def raise_failed(findings: Iterable[Finding]) -> None:
-    """Raises PreflightError where a finding is failed."""
+    """Raises PreflightError if a finding is failed."""
     failed = [finding for finding in findings if finding.status is Status.FAILED]
     if failed:
         raise PreflightError(failed)
 
 
 def warnings(findings: Iterable[Finding]) -> list[str]:
-    """The messages of the warnings, each once, in the order of the checks."""
+    """The messages of the warnings without duplicates, in the order of the checks."""
     return list(dict.fromkeys(finding.message for finding in findings if finding.status is Status.WARNING))
 
 
 def enforce(findings: Iterable[Finding], note: Callable[[str], None]) -> None:
-    """Stops a call on a failed finding, else notes each warning.
+    """Stops a command on a failed finding; otherwise notes each warning.
 
     Raises:
-        PreflightError: where a finding is failed; nothing is noted then.
+        PreflightError: a finding is failed. No warning is noted then.
     """
+    # A list, since it is read twice; failures first, so that a stopped command prints only its error.
     found = list(findings)
     raise_failed(found)
     for message in warnings(found):
@@ -126,8 +126,5 @@ def enforce(findings: Iterable[Finding], note: Callable[[str], None]) -> None:
 
 
 def softened(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings of a check whose subject a call does not use: what fails elsewhere is a warning here.
-
-    Lesser findings are left out: they concern a work that this call does not do.
-    """
+    """The findings of a check that does not apply to the scope: failed ones as warnings, without the others."""
     return [replace(found, status=Status.WARNING) for found in findings if found.status is Status.FAILED]

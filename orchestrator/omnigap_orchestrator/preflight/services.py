@@ -1,4 +1,4 @@
-"""What services say of themselves, held against the items: languages, voices, and a judge that can read and write."""
+"""Checks of connected services against the items: languages, voices, and text-to-text support of the judge."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pool import support_in
-from omnigap_orchestrator.preflight.findings import WHOLE, Finding, Scope
+from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, PreflightScope
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceCard:
-    """A service that answers.
+    """A connected service.
 
     Attributes:
-        name: of a model; of another service its role.
-        card: its answer to Describe.
+        name: name of a model; for other services, the role.
+        card: its Describe response.
     """
 
     role: Role
@@ -30,7 +30,7 @@ class ServiceCard:
 
 
 def check_services(config: Config, items: Sequence[Item], cards: Iterable[ServiceCard]) -> list[Finding]:
-    """What the services that answer say of themselves and would make cells fail, or their answers worth little."""
+    """Declarations of services that would make cells fail, or their answers questionable."""
     checks = {
         Role.SCORER: _check_scorer,
         Role.MODEL: _check_model,
@@ -46,17 +46,19 @@ def _check_scorer(config: Config, items: Sequence[Item], service: ServiceCard) -
 
 
 def _check_model(config: Config, items: Sequence[Item], service: ServiceCard) -> list[Finding]:
-    """A model may answer in a language that it does not declare: this is worth a warning only."""
+    """Languages of the items that a model does not declare."""
+    # Only a warning: many models answer in languages that they do not declare.
     unknown = unknown_languages((item.language for item in items), service.card.languages)
     if not unknown:
         return []
     known = ", ".join(sorted({primary_language(tag) for tag in service.card.languages}))
-    text = f"model {service.name} says that it knows {known}, and items come in {_counted(unknown)}"
+    text = f"model {service.name} declares the languages {known}, and there are items in {_counted(unknown)}"
     return [Finding.warning("model language", text)]
 
 
 def _check_voices(config: Config, items: Sequence[Item], service: ServiceCard) -> list[Finding]:
-    """Voices of the configuration that speak another language than the items, of those that the service lists."""
+    """Configured voices whose declared language is not that of the items."""
+    # Voices that the service does not list are not checked: it may accept more names than it declares.
     speaks = {voice.name: primary_language(voice.language) for voice in service.card.voices}
     named = [voice for voice in config.carriers.speech.voices if voice in speaks]
     languages = {primary_language(item.language) for item in items if Modality.SPEECH not in item.carriers}
@@ -64,17 +66,18 @@ def _check_voices(config: Config, items: Sequence[Item], service: ServiceCard) -
     if not foreign:
         return []
     text = (
-        f"{', '.join(foreign)} read aloud items in {', '.join(sorted(languages))}: leave [carriers.speech] voices out, "
-        f"and {service.card.name} takes a voice of each item's language, or name one of its own"
+        f"the voices {', '.join(foreign)} would speak items in {', '.join(sorted(languages))}: remove "
+        f"[carriers.speech] voices, so that {service.card.name} uses a voice of each item's language, or choose others"
     )
     return [Finding.warning("voice language", text)]
 
 
 def _check_judge(config: Config, items: Sequence[Item], service: ServiceCard) -> list[Finding]:
+    """A judge must answer text with text."""
     support, reason = support_in(service.card, REFERENCE)
     if support is not Support.UNSUPPORTED:
         return []
-    text = f"the judge {service.card.name} can't answer text as text ({reason}): change [judge]"
+    text = f"the judge {service.card.name} does not support {REFERENCE} ({reason}): change [judge] endpoints"
     return [Finding.failed("judge", text)]
 
 
@@ -82,27 +85,29 @@ SCORER_LANGUAGE = "scorer language"
 
 
 def check_clip_languages(config: Config, items: Sequence[Item], card: pb.DescribeResponse) -> list[Finding]:
-    """Whether the scorer knows the languages of answers that are spoken to measure it: clips of others would all fail.
+    """Whether the ASR scorer knows the languages of the clips that `calibrate` synthesises.
 
     Args:
-        items: one for each answer that is spoken.
+        items: one per clip.
     """
     foreign = unknown_languages((config.scorer.language or item.language for item in items), card.languages)
     if not foreign:
         return []
     text = (
-        f"the ASR scorer knows {_told(card.languages)}, and {foreign.total()} of {len(items)} answers would be said "
-        f"in {', '.join(sorted(foreign))}: name a scorer that hears them at [scorer] endpoints, or give asr in "
-        "[fleet.services] another checkpoint (docs/korean.md)"
+        f"the ASR scorer supports {_languages(card.languages)}, and {foreign.total()} of {len(items)} clips would be "
+        f"in {', '.join(sorted(foreign))}: set [scorer] endpoints to a scorer that supports them, or the option "
+        "checkpoint of asr in [fleet.services] (docs/korean.md)"
     )
     return [Finding.failed(SCORER_LANGUAGE, text)]
 
 
-def unknown_to_scorer(config: Config, items: Iterable[Item], known: Collection[str], scope: Scope = WHOLE) -> str:
-    """Why a scorer of these languages cannot score the spoken answers to the items, and what to change; else empty.
+def unknown_to_scorer(
+    config: Config, items: Iterable[Item], known: Collection[str], scope: PreflightScope = FULL_SCOPE
+) -> str:
+    """Why an ASR scorer can't transcribe the speech answers, and what to change; empty if it can.
 
     Args:
-        known: BCP-47 tags that it declares; none: it does not say, and is believed.
+        known: BCP-47 tags that the scorer declares; empty means that it supports any language.
     """
     if not any(c.output is Modality.SPEECH for c in scope.conditions_of(config)):
         return ""
@@ -110,22 +115,22 @@ def unknown_to_scorer(config: Config, items: Iterable[Item], known: Collection[s
     if not foreign:
         return ""
     text = ",".join(c.name for c in config.run.conditions if c.output is Modality.TEXT)
-    alone = f", or ask for written answers alone (--conditions {text})" if text else ""
+    text_only = f", or ask for text answers only (--conditions {text})" if text else ""
     return (
-        f"the ASR scorer knows {_told(known)}, and items come in {_counted(foreign)}: their spoken answers need a "
-        "multilingual Whisper, at [scorer] endpoints or as the option checkpoint of asr in [fleet.services] "
-        f"(docs/korean.md){alone}"
+        f"the ASR scorer supports {_languages(known)}, and there are items in {_counted(foreign)}: use a multilingual "
+        "Whisper, at [scorer] endpoints or as the option checkpoint of asr in [fleet.services] "
+        f"(docs/korean.md){text_only}"
     )
 
 
 def unknown_languages(wanted: Iterable[str], known: Collection[str]) -> Counter[str]:
-    """How often each primary language is wanted that is not known; none where nothing is declared as known."""
+    """Wanted primary languages that are not known, with their counts; empty if `known` is empty."""
     tags = {primary_language(tag) for tag in known}
     return Counter(language for language in map(primary_language, wanted) if tags and language not in tags)
 
 
-def _told(known: Collection[str]) -> str:
-    """The languages by name, or their number where they are many."""
+def _languages(known: Collection[str]) -> str:
+    """The languages by tag, or their number if there are many."""
     tags = {primary_language(tag) for tag in known}
     return ", ".join(sorted(tags)) if len(tags) < 8 else f"{len(tags)} languages"
 

@@ -1,4 +1,4 @@
-"""A run whose endpoints are behind a proxy that leads nowhere says so."""
+"""Services behind a proxy: a failed connection names the proxy and the key to change."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-async def test_connecting_names_the_proxy_on_the_way_to_what_is_away() -> None:
+async def test_a_failed_connection_names_the_proxy() -> None:
     notes: list[str] = []
     with recording_proxy() as proxy:
         assert await connect("omni", ["127.0.0.1:1", ELSEWHERE], RetryPolicy(), notes.append, proxy.url) is None
         assert proxy.asked
-    assert notes == [f"omni was called through the proxy {proxy.url} ([network] proxy): does it lead to {ELSEWHERE}?"]
+    (note,) = notes
+    assert (
+        proxy.url in note
+        and ELSEWHERE in note
+        and "[network] proxy" in note
+        and "127.0.0.1" not in note.replace(proxy.url, "")
+    )
 
 
-async def test_connecting_to_loopback_names_no_proxy() -> None:
+async def test_a_failed_loopback_connection_names_no_proxy() -> None:
     notes: list[str] = []
     with recording_proxy() as proxy:
         assert await connect("omni", ["127.0.0.1:1"], RetryPolicy(), notes.append, proxy.url) is None
@@ -39,10 +45,10 @@ async def test_connecting_to_loopback_names_no_proxy() -> None:
 async def test_doctor_names_the_proxy() -> None:
     with recording_proxy() as proxy:
         (finding,) = await check_endpoint("omni", ELSEWHERE, Status.FAILED, proxy=proxy.url)
-    assert f"Does the proxy {proxy.url} ([network] proxy) lead to it?" in finding.message
+    assert proxy.url in finding.message and "[network] proxy" in finding.message
 
 
-def test_the_key_is_refused_where_it_is_no_proxy(tmp_path: Path) -> None:
+def test_an_invalid_proxy_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text('[network]\nproxy = "http://proxy:3128"\n')
     assert load_config(path).network.proxy == "http://proxy:3128"

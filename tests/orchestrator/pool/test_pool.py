@@ -1,4 +1,4 @@
-"""Many calls to the replicas of one service: who is asked, who is asked again, who is taken out, and what fails."""
+"""Calls to the replicas of one service: balancing, retries, ejection of replicas, and failures."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.pool import CallFailed, RetryPolicy, Service, ServiceError, Unavailable, connect
 
-QUICK = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)
-HASTY = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=0.2)
+PATIENT = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)
+IMPATIENT = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=0.2)
 
 Connect = Callable[..., Awaitable[Service]]
 
@@ -45,7 +45,7 @@ async def connected(notes: list[str]) -> AsyncIterator[Connect]:
     """Connects to replicas; the pools are closed at the end."""
     services: list[Service] = []
 
-    async def start(*addresses: str, policy: RetryPolicy = QUICK) -> Service:
+    async def start(*addresses: str, policy: RetryPolicy = PATIENT) -> Service:
         service = await connect("omni", addresses, policy, notes.append)
         assert service is not None
         services.append(service)
@@ -66,13 +66,11 @@ def texts(answers: list[Answer | BaseException]) -> list[str]:
     return [answer.own_text if isinstance(answer, Answer) else repr(answer) for answer in answers]
 
 
-def raising(reason: Reason, message: str = "told to") -> ContractError:
+def raising(reason: Reason, message: str = "requested by the test") -> ContractError:
     return ContractError(reason, message)
 
 
-async def test_replicas_share_the_calls_and_none_gets_more_than_it_takes(
-    host_wire: ServeWire, connected: Connect
-) -> None:
+async def test_replicas_share_the_calls_within_their_limits(host_wire: ServeWire, connected: Connect) -> None:
     wires = [Wire(echo, delay_s=0.01, max_concurrent=3) for _ in range(2)]
     service = await connected(*[await host_wire(wire) for wire in wires])
     assert service.pool.capacity == 6
@@ -81,7 +79,7 @@ async def test_replicas_share_the_calls_and_none_gets_more_than_it_takes(
     assert [wire.most_in_flight for wire in wires] == [3, 3]
 
 
-async def test_the_replica_with_the_fewest_calls_in_flight_is_asked(host_wire: ServeWire, connected: Connect) -> None:
+async def test_the_replica_with_the_fewest_calls_in_flight_is_chosen(host_wire: ServeWire, connected: Connect) -> None:
     slow, quick = Wire(echo, delay_s=3600, max_concurrent=2), Wire(echo, max_concurrent=2)
     service = await connected(await host_wire(slow), await host_wire(quick))
     stuck = asyncio.create_task(service.pool.call(asking("stuck"), PATIENCE_S))
@@ -93,7 +91,7 @@ async def test_the_replica_with_the_fewest_calls_in_flight_is_asked(host_wire: S
     assert len(quick.asked) == 5
 
 
-async def test_busy_is_waited_out_and_costs_no_attempt(host_wire: ServeWire, connected: Connect) -> None:
+async def test_busy_does_not_count_as_an_attempt(host_wire: ServeWire, connected: Connect) -> None:
     refusals = iter(range(10))
 
     def busy_at_first(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -107,7 +105,7 @@ async def test_busy_is_waited_out_and_costs_no_attempt(host_wire: ServeWire, con
     assert len(wire.asked) == 11
 
 
-async def test_a_service_that_stays_busy_fails_the_call_in_the_end(host_wire: ServeWire, connected: Connect) -> None:
+async def test_a_service_that_stays_busy_fails_the_call(host_wire: ServeWire, connected: Connect) -> None:
     def busy(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         raise raising(Reason.BUSY)
         yield
@@ -119,7 +117,7 @@ async def test_a_service_that_stays_busy_fails_the_call_in_the_end(host_wire: Se
     assert (failed.error.reason, failed.attempts) == (Reason.BUSY, 5)
 
 
-async def test_a_fault_that_can_pass_is_tried_again_and_fails_with_its_reason_when_it_does_not(
+async def test_a_temporary_fault_is_retried_and_then_fails_with_its_reason(
     host_wire: ServeWire, connected: Connect
 ) -> None:
     def half(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -137,9 +135,7 @@ async def test_a_fault_that_can_pass_is_tried_again_and_fails_with_its_reason_wh
 
 
 @pytest.mark.parametrize("reason", [Reason.BAD_MEDIA, Reason.TOO_LARGE, Reason.BAD_REQUEST, Reason.REQUEST_ID_REUSED])
-async def test_a_refusal_that_cannot_pass_is_not_tried_again(
-    host_wire: ServeWire, connected: Connect, reason: Reason
-) -> None:
+async def test_a_permanent_refusal_is_not_retried(host_wire: ServeWire, connected: Connect, reason: Reason) -> None:
     def refuse(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         raise raising(reason)
         yield
@@ -151,7 +147,7 @@ async def test_a_refusal_that_cannot_pass_is_not_tried_again(
     assert (failed.error.reason, failed.attempts, len(wire.asked)) == (reason, 1, 1)
 
 
-async def test_a_call_that_failed_on_one_replica_is_asked_on_another(host_wire: ServeWire, connected: Connect) -> None:
+async def test_a_failed_call_is_retried_on_another_replica(host_wire: ServeWire, connected: Connect) -> None:
     def fail(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         raise raising(Reason.MODEL_ERROR)
         yield
@@ -161,34 +157,33 @@ async def test_a_call_that_failed_on_one_replica_is_asked_on_another(host_wire: 
     assert texts(await ask_all(service, *words)) == words
 
 
-async def test_a_sick_replica_is_taken_out_and_brought_back(
+async def test_a_failing_replica_is_ejected_and_comes_back(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
-    sick = True
+    is_failing = True
 
-    def moody(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
-        if sick:
+    def fails_at_first(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
+        if is_failing:
             raise raising(Reason.OUT_OF_MEMORY)
         yield from echo(request)
 
-    patient, sister = Wire(moody, max_concurrent=1), Wire(echo, max_concurrent=1)
-    service = await connected(await host_wire(patient), await host_wire(sister))
+    failing, healthy = Wire(fails_at_first, max_concurrent=1), Wire(echo, max_concurrent=1)
+    service = await connected(await host_wire(failing), await host_wire(healthy))
     for number in range(0, 100, 2):
         both = [f"{number}", f"{number + 1}"]
         assert texts(await ask_all(service, *both)) == both
-        if any("taken out" in note for note in notes):
+        if notes:
             break
-    failed = f"{patient.address} failed 5 cells in a row, while the other replicas failed none"
-    assert f"{failed}; taken out until it is healthy" in notes
-    sick = False
-    asked = len(patient.asked)
+    assert notes[0].startswith(f"{failing.address} failed 5 cells in a row")
+    is_failing = False
+    asked = len(failing.asked)
     async with asyncio.timeout(PATIENCE_S):
-        while len(patient.asked) == asked:
+        while len(failing.asked) == asked:
             await ask_all(service, "x", "y")
-    assert f"{patient.address} serves again" in notes
+    assert notes[-1].startswith(failing.address)
 
 
-async def test_many_tries_of_one_bad_call_do_not_strike_a_replica_out(
+async def test_retries_of_one_bad_call_do_not_eject_a_replica(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     def fail(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -204,7 +199,7 @@ async def test_many_tries_of_one_bad_call_do_not_strike_a_replica_out(
     assert notes == []
 
 
-async def test_calls_wait_for_a_service_that_vanished_under_them_and_is_back(
+async def test_calls_wait_for_a_service_that_restarts(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     wire = Wire(echo, delay_s=3600)
@@ -215,35 +210,35 @@ async def test_calls_wait_for_a_service_that_vanished_under_them_and_is_back(
     wire.delay_s = 0
     await wire.start()
     assert texts(await calls) == ["a", "b", "c"]
-    assert notes[-1] == f"{wire.address} serves again"
+    assert notes[-1].startswith(wire.address)
 
 
-async def test_a_service_that_stays_away_leaves_its_calls_pending(host_wire: ServeWire, connected: Connect) -> None:
+async def test_calls_to_a_service_that_is_gone_raise_unavailable(host_wire: ServeWire, connected: Connect) -> None:
     wire = Wire(echo, delay_s=3600)
-    service = await connected(await host_wire(wire), policy=HASTY)
+    service = await connected(await host_wire(wire), policy=IMPATIENT)
     calls = asyncio.create_task(ask_all(service, *(f"{number}" for number in range(12))))
     await wire.until_asked(4)
     await wire.stop()
     answers = await calls
     assert all(isinstance(answer, Unavailable) for answer in answers)
-    assert "the service was away for 0.2 s" in {str(answer) for answer in answers}
+    assert any("0.2 s" in str(answer) for answer in answers)
 
 
-async def test_a_call_that_takes_its_service_down_each_time_fails_and_its_neighbours_are_answered(
+async def test_a_call_that_crashes_its_service_fails_and_others_are_answered(
     host_wire: ServeWire, connected: Connect
 ) -> None:
-    deaths = 0
+    crashes = 0
     restarts: set[asyncio.Task[None]] = set()
 
-    async def die() -> None:
+    async def restart() -> None:
         await wire.stop()
         await wire.start()
 
     def fragile(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
-        nonlocal deaths
+        nonlocal crashes
         if words_of(request) == "poison":
-            deaths += 1
-            restarts.add(asyncio.get_running_loop().create_task(die()))
+            crashes += 1
+            restarts.add(asyncio.get_running_loop().create_task(restart()))
             yield text("...")
             raise raising(Reason.TRANSPORT, "gone in mid-answer")
         yield from echo(request)
@@ -254,13 +249,11 @@ async def test_a_call_that_takes_its_service_down_each_time_fails_and_its_neighb
     first, poisoned, *rest = await ask_all(service, words[0], "poison", *words[1:])
     assert texts([first, *rest]) == words
     assert isinstance(poisoned, CallFailed)
-    assert (poisoned.error.reason, poisoned.attempts, deaths) == (Reason.TRANSPORT, 3, 3)
+    assert (poisoned.error.reason, poisoned.attempts, crashes) == (Reason.TRANSPORT, 3, 3)
     await asyncio.gather(*restarts)
 
 
-async def test_a_digest_that_changed_in_mid_run_leaves_the_rest_pending(
-    host_wire: ServeWire, connected: Connect
-) -> None:
+async def test_a_changed_digest_makes_the_service_unavailable(host_wire: ServeWire, connected: Connect) -> None:
     def changed(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         if len(wire.asked) > 2:
             raise raising(Reason.DIGEST_MISMATCH, "the digest is another")
@@ -270,38 +263,36 @@ async def test_a_digest_that_changed_in_mid_run_leaves_the_rest_pending(
     service = await connected(await host_wire(wire))
     answers = await ask_all(service, *(f"{number}" for number in range(6)))
     assert sum(isinstance(answer, Answer) for answer in answers) == 2
-    aways = [str(answer) for answer in answers if isinstance(answer, Unavailable)]
-    assert len(aways) == 4
-    assert f"{wire.address} is not the service that the plan was made for: the digest is another" in aways
+    errors = [str(answer) for answer in answers if isinstance(answer, Unavailable)]
+    assert len(errors) == 4
+    assert any(wire.address in error and "the digest is another" in error for error in errors)
     assert len(wire.asked) == 3
 
 
-async def test_one_replica_with_another_digest_costs_only_that_replica(
+async def test_a_replica_with_a_changed_digest_is_removed(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     def changed(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         raise raising(Reason.DIGEST_MISMATCH, "the digest is another")
         yield
 
-    stranger = Wire(changed)
-    service = await connected(await host_wire(stranger), await host_wire(Wire(echo)))
+    other = Wire(changed)
+    service = await connected(await host_wire(other), await host_wire(Wire(echo)))
     words = [f"{number}" for number in range(12)]
     assert texts(await ask_all(service, *words)) == words
-    assert [note for note in notes if "goes on without it" in note] == notes
-    assert len(notes) == 1
+    (note,) = notes
+    assert note.startswith(other.address)
 
 
-async def test_replicas_with_different_digests_are_refused_at_the_start(host_wire: ServeWire) -> None:
+async def test_connect_refuses_replicas_with_different_digests(host_wire: ServeWire) -> None:
     addresses = [await host_wire(Wire(plain, digest=digest)) for digest in ("a" * 64, "b" * 64)]
     with pytest.raises(ServiceError) as caught:
-        await connect("omni", addresses, QUICK, print)
-    assert str(caught.value) == (
-        f"the replicas of omni differ: {addresses[0]} has digest aaaaaaaaaaaa, {addresses[1]} has bbbbbbbbbbbb. "
-        "Start both from one image and configuration, or list them as two [[models]]"
-    )
+        await connect("omni", addresses, PATIENT, print)
+    for part in (*addresses, "a" * 12, "b" * 12, "[[models]]"):
+        assert part in str(caught.value)
 
 
-async def test_a_replica_that_was_away_at_the_start_joins_when_it_serves(
+async def test_an_unavailable_replica_joins_when_it_serves(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     early, late = Wire(echo, delay_s=0.01, max_concurrent=1), Wire(echo, delay_s=0.01, max_concurrent=1)
@@ -312,11 +303,12 @@ async def test_a_replica_that_was_away_at_the_start_joins_when_it_serves(
     async with asyncio.timeout(PATIENCE_S):
         while not late.asked:
             await ask_all(service, *(f"{number}" for number in range(4)))
-    assert notes == [f"{late.address} serves again"]
+    (note,) = notes
+    assert note.startswith(late.address)
 
 
-async def test_where_nobody_answers_there_is_no_service(host_wire: ServeWire) -> None:
+async def test_connect_returns_none_if_no_replica_answers(host_wire: ServeWire) -> None:
     wire = Wire(plain)
     address = await host_wire(wire)
     await wire.stop()
-    assert await connect("omni", [address], QUICK, print) is None
+    assert await connect("omni", [address], PATIENT, print) is None

@@ -1,4 +1,4 @@
-"""What can be said of a plan without asking a service, and what a call does with it."""
+"""The checks that need no service, and how a command reacts to their findings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.items.row import read_row
 from omnigap_orchestrator.preflight import (
     CHECKS,
-    WHOLE,
+    FULL_SCOPE,
     Check,
     Finding,
     PreflightError,
-    Scope,
+    PreflightScope,
     Status,
     check_plan,
     checks,
@@ -28,21 +28,23 @@ from omnigap_orchestrator.preflight import (
 )
 
 ITEMS = load_items("builtin-ko")
-RUN = replace(WHOLE, connects=True)
+RUN = replace(FULL_SCOPE, connects=True)
 
 
-def found(name: str, config: Config, items: tuple[Item, ...] = ITEMS, scope: Scope = WHOLE) -> list[Finding]:
-    """What the checks of one name find; the folder is of no matter."""
+def found(
+    name: str, config: Config, items: tuple[Item, ...] = ITEMS, scope: PreflightScope = FULL_SCOPE
+) -> list[Finding]:
+    """The findings of one check."""
     return [each for each in check_plan(config, items, scope, Path()) if each.check == name]
 
 
-def scorer_language(config: Config, scope: Scope = WHOLE) -> list[Finding]:
+def scorer_language(config: Config, scope: PreflightScope = FULL_SCOPE) -> list[Finding]:
     return found("scorer language", config, scope=scope)
 
 
-def test_the_shipped_checkpoint_is_known_to_hear_english_alone(tmp_path: Path) -> None:
+def test_the_shipped_asr_checkpoint_supports_only_english(tmp_path: Path) -> None:
     (finding,) = scorer_language(Config())
-    assert "knows en" in finding.message
+    assert finding.status is Status.FAILED
     for text in (
         '[fleet.services.asr]\noptions = { checkpoint = "large-v3" }',
         '[scorer]\nendpoints = ["10.0.0.1:5"]',
@@ -52,29 +54,29 @@ def test_the_shipped_checkpoint_is_known_to_hear_english_alone(tmp_path: Path) -
         assert scorer_language(load_config(tmp_path / "c.toml")) == []
 
 
-async def test_plan_says_that_the_scorer_cannot_hear_the_items(tmp_path: Path) -> None:
+async def test_plan_notes_a_scorer_without_the_language_of_the_items(tmp_path: Path) -> None:
     ended = await orchestrate("plan", "--items", "builtin-ko", folder=tmp_path)
     assert ended.code == 0, ended.err
-    assert "the ASR scorer knows en, and items come in ko" in ended.out + ended.err
+    assert "ASR scorer" in ended.out and "docs/korean.md" in ended.out
 
 
-async def test_plan_says_that_items_want_a_judge_and_none_is_configured(tmp_path: Path) -> None:
+async def test_plan_notes_items_without_a_configured_judge(tmp_path: Path) -> None:
     items = tmp_path / "items.jsonl"
     open_item = {"id": "a", "task": "open", "language": "en", "question": "Why?", "answer_type": "open"}
     items.write_text(json.dumps({**open_item, "answers": [], "metric": "judge"}), encoding="utf-8")
     ended = await orchestrate("plan", "--items", str(items), folder=tmp_path)
     assert ended.code == 0, ended.err
-    assert "items whose metric is a judge: 1, and none is configured" in ended.out + ended.err
+    assert "1 items" in ended.out and "[judge]" in ended.out
 
 
-def test_the_shipped_scorer_is_no_certainty_where_composes_may_answer_instead() -> None:
+def test_a_language_of_the_shipped_scorer_is_a_warning_if_compose_may_answer() -> None:
     assert [each.status for each in scorer_language(Config())] == [Status.FAILED]
     assert [each.status for each in scorer_language(Config(), RUN)] == [Status.WARNING]
     embedded = Config.model_validate({"fleet": {"kind": "embedded"}})
     assert [each.status for each in scorer_language(embedded, RUN)] == [Status.FAILED]
 
 
-def test_a_fault_that_a_call_does_not_use_is_a_warning_and_a_lesser_one_is_left_out() -> None:
+def test_findings_outside_the_scope_are_softened() -> None:
     config = Config.model_validate({"models": [{"name": "cascad"}], "carriers": {"image": {"size": [24, 32]}}})
     assert [each.status for each in found("models", config)] == [Status.FAILED]
     assert [each.status for each in found("variants", config)] == [Status.WARNING]
@@ -83,49 +85,49 @@ def test_a_fault_that_a_call_does_not_use_is_a_warning_and_a_lesser_one_is_left_
         assert found("variants", config, scope=scope) == []
 
 
-def test_a_model_that_the_call_does_not_ask_is_left_out() -> None:
+def test_models_outside_the_scope_are_not_checked() -> None:
     config = Config.model_validate({"models": [{"name": "cascad"}, {"name": "omni", "endpoints": ["a:1"]}]})
     assert found("models", config, scope=replace(RUN, models=("omni",))) == []
     assert len(found("models", config, scope=replace(RUN, models=("cascad",)))) == 1
 
 
-def test_only_conditions_that_the_call_covers_count(tmp_path: Path) -> None:
+def test_conditions_outside_the_scope_are_not_checked(tmp_path: Path) -> None:
     text = tuple(condition for condition in Config().run.conditions if condition.name in ("t2t", "s2t"))
     config = Config.model_validate({"carriers": {"image": {"font": "No Such Sans"}}})
     assert found("font", config) != []
     assert found("font", config, scope=replace(RUN, conditions=text)) == []
-    assert scorer_language(config, replace(WHOLE, conditions=text)) == []
+    assert scorer_language(config, replace(FULL_SCOPE, conditions=text)) == []
 
 
-def test_a_preflight_changes_nothing_on_disk(tmp_path: Path) -> None:
+def test_the_preflight_changes_nothing_on_disk(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "test"
-    (finding,) = (each for each in check_plan(Config(), ITEMS, WHOLE, folder) if each.check == "run folder")
-    assert finding.message == f"{folder} can be written"
+    (finding,) = (each for each in check_plan(Config(), ITEMS, FULL_SCOPE, folder) if each.check == "run folder")
+    assert finding.status is Status.OK and str(folder) in finding.message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_little_room_on_the_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_low_disk_space_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "LOW_DISK_BYTES", 2**80)
     (finding,) = found("disk", Config())
     assert finding.status is Status.WARNING
-    assert "choose another --run-dir" in finding.message
+    assert "--run-dir" in finding.message
 
 
-def test_a_rubric_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_missing_rubric_is_a_failed_finding(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[judge]\nrubric = "gone.toml"')
     (finding,) = found("judge", load_config(tmp_path / "c.toml"))
     assert finding.status is Status.FAILED
-    assert "gone.toml can't be read" in finding.message
+    assert "gone.toml" in finding.message
 
 
-def test_a_run_goes_on_without_the_judge_that_plan_and_doctor_miss() -> None:
+def test_a_missing_judge_is_only_a_warning_for_a_run() -> None:
     essay = (read_row(item("essay", answer_type="open", metric="judge", answers=[]), Path()),)
     config = Config.model_validate({"judge": {}})
     assert [each.status for each in found("judge", config, essay)] == [Status.FAILED]
     assert [each.status for each in found("judge", config, essay, RUN)] == [Status.WARNING]
 
 
-def test_all_failed_findings_are_one_error_and_warnings_are_noted_once() -> None:
+def test_enforce_raises_all_failures_and_notes_warnings_once() -> None:
     notes: list[str] = []
     low, bad, worse = Finding.warning("a", "low"), Finding.failed("b", "bad"), Finding.failed("c", "worse")
     with pytest.raises(PreflightError) as caught:
@@ -137,7 +139,7 @@ def test_all_failed_findings_are_one_error_and_warnings_are_noted_once() -> None
     assert notes == ["low"]
 
 
-def test_an_extra_may_add_a_check(tmp_path: Path) -> None:
+def test_further_checks_are_reported_last(tmp_path: Path) -> None:
     mine = Check(lambda inputs: [Finding.warning("mine", f"{len(inputs.items)} items")])
-    findings = check_plan(Config(), ITEMS, WHOLE, tmp_path, (*CHECKS, mine))
+    findings = check_plan(Config(), ITEMS, FULL_SCOPE, tmp_path, (*CHECKS, mine))
     assert findings[-1] == Finding.warning("mine", f"{len(ITEMS)} items")

@@ -1,4 +1,4 @@
-"""Services that do not know the items' language are reported; such a scorer is refused before anything is asked."""
+"""Checks of connected services: languages, voices and the judge."""
 
 from __future__ import annotations
 
@@ -19,37 +19,36 @@ KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디
 ITEMS = load_items("builtin-ko")
 
 
-def test_a_scorer_that_does_not_know_the_language_is_refused_with_the_keys_that_mend_it() -> None:
+def test_a_scorer_without_the_language_is_refused_with_the_keys_to_change() -> None:
     why = unknown_to_scorer(Config(), ITEMS, ("en",))
-    assert f"knows en, and items come in ko ({len(ITEMS)})" in why
-    for mend in ("[scorer] endpoints", "checkpoint of asr in [fleet.services]", "--conditions t2t,s2t,i2t"):
-        assert mend in why
+    for part in (f"ko ({len(ITEMS)})", "[scorer] endpoints", "[fleet.services]", "--conditions t2t,s2t,i2t"):
+        assert part in why
     assert unknown_to_scorer(Config(), ITEMS, ("en", "ko")) == unknown_to_scorer(Config(), ITEMS, ("ko-KR",)) == ""
-    # One that does not say what it knows is believed.
+    # A scorer that declares no language passes.
     assert unknown_to_scorer(Config(), ITEMS, ()) == ""
     assert unknown_to_scorer(Config(), load_items("builtin"), ("en",)) == ""
 
 
-def test_only_spoken_answers_need_a_scorer_that_knows_the_language(tmp_path: Path) -> None:
+def test_only_speech_answers_need_the_language_of_the_scorer(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[run]\nconditions = ["t2t", "i2t"]')
     assert unknown_to_scorer(load_config(tmp_path / "c.toml"), ITEMS, ("en",)) == ""
 
 
-async def test_a_run_is_refused_before_any_model_is_asked(tmp_path: Path, host: Serve) -> None:
-    model, ear = Double(lambda turn: say(turn, "서울")), Double(lambda turn: say(turn, "x"), languages=("en",))
-    places = {"models": {"omni": [await host(model)]}, "scorer": [await host(ear)], "tts": [await host(Double())]}
-    # Nothing is drawn: not every machine has a font with Hangul.
+async def test_a_scorer_without_the_language_stops_the_run_before_any_call(tmp_path: Path, host: Serve) -> None:
+    model, scorer = Double(lambda turn: say(turn, "서울")), Double(lambda turn: say(turn, "x"), languages=("en",))
+    places = {"models": {"omni": [await host(model)]}, "scorer": [await host(scorer)], "tts": [await host(Double())]}
+    # Without image input, since not every machine has a font with Hangul.
     typed = {"run": {"conditions": ["t2t", "t2s"]}}
     setting = Setting(tmp_path, **places, items=[KOREAN], tables=typed)  # type: ignore[arg-type]
-    with pytest.raises(PreflightError, match="items come in ko"):
+    with pytest.raises(PreflightError, match=r"ko \(1\)"):
         await setting.drive()
     assert model.asked == []
-    # Asked for written answers alone, it needs no scorer.
+    # Text answers need no scorer.
     table = await setting.execute(conditions=["t2t"])
     assert table.filter(condition="t2t")["score"].to_list() == [1.0]
 
 
-def test_each_role_is_held_against_the_items_and_only_a_scorer_or_judge_fails() -> None:
+def test_only_a_scorer_or_judge_can_fail_the_check() -> None:
     voice = pb.Voice(name="ann", language="en-GB")
     config = Config.model_validate({"carriers": {"speech": {"voices": ["ann", "unlisted"]}}})
     cards = [
@@ -61,12 +60,12 @@ def test_each_role_is_held_against_the_items_and_only_a_scorer_or_judge_fails() 
     scorer, model, tts, judge = check_services(config, ITEMS, cards)
     assert (scorer.status, judge.status) == (Status.FAILED, Status.FAILED)
     assert (model.status, tts.status) == (Status.WARNING, Status.WARNING)
-    assert scorer.message.startswith("the ASR scorer knows en, and items come in ko")
-    assert model.message == f"model omni says that it knows de, en, and items come in ko ({len(ITEMS)})"
-    assert tts.message.startswith("ann (en) read aloud items in ko: leave [carriers.speech] voices out, and espeak")
-    assert judge.message.startswith("the judge critic can't answer text as text")
+    assert "[scorer]" in scorer.message
+    assert "omni" in model.message and f"ko ({len(ITEMS)})" in model.message
+    assert "ann (en)" in tts.message and "[carriers.speech]" in tts.message and "unlisted" not in tts.message
+    assert "critic" in judge.message and "[judge]" in judge.message
 
 
-def test_a_service_that_declares_no_language_is_believed() -> None:
+def test_a_service_without_declared_languages_passes() -> None:
     cards = [ServiceCard(role, role.value, pb.DescribeResponse()) for role in (Role.SCORER, Role.MODEL, Role.TTS)]
     assert check_services(Config(), ITEMS, cards) == []

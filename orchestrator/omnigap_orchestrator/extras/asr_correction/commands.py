@@ -15,7 +15,7 @@ from rich.console import Console
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis import IntervalOptions
 from omnigap_orchestrator.analysis.table import rows_of
-from omnigap_orchestrator.cli.inputs import ItemFlags, own_plan, stored_run_option
+from omnigap_orchestrator.cli.inputs import ItemFlags, load_inputs, stored_run_option
 from omnigap_orchestrator.cli.options import (
     DEFAULT_RUN,
     INCOMPLETE,
@@ -63,7 +63,7 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
     from omnigap_orchestrator.items import load_items
 
     given = ItemFlags(flags["items"], flags["limit"], flags["tasks"], flags["preset"])
-    own = own_plan(ctx, flags["config"], flags["run_dir"], given, {"fleet.kind": flags["fleet"]})
+    own = load_inputs(ctx, flags["config"], flags["run_dir"], given, {"fleet.kind": flags["fleet"]})
     config, folder = own.config, own.folder
     with observer_for(quiet=quiet or as_json) as observer:
         if own.source:
@@ -107,7 +107,7 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     from omnigap_orchestrator.extras.asr_correction.labels import LabelsError
     from omnigap_orchestrator.extras.asr_correction.sheet import KEY, LABELS, SHEET, draw_clips, write_sheet
     from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
-    from omnigap_orchestrator.pipeline.prepare import stored_run
+    from omnigap_orchestrator.pipeline.prepare import load_run
     from omnigap_orchestrator.pipeline.results import ResultsTable
 
     if run is not None and run_dir is not None:
@@ -120,7 +120,7 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     if (out / LABELS).exists():
         raise LabelsError(f"{out / LABELS} exists and may contain labels: choose another --out")
     # From the journal, not from results.parquet, which may be older than the answers.
-    with stored_run(folder) as (cells, records):
+    with load_run(folder) as (cells, records):
         results = ResultsTable(folder.name, cells, records).frame()
     sample = draw_clips(results, count, seed)
     if sample.is_empty():
@@ -150,7 +150,7 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
     whole = set(counts) == {Outcome.ANSWERED.value}
     found = rates(clips, IntervalOptions())
     if as_json:
-        head = {"whole": whole, "clips": clips.height, "outcomes": counts, "calibration": str(folder.calibration)}
+        head = {"complete": whole, "clips": clips.height, "outcomes": counts, "calibration": str(folder.calibration)}
         print(json.dumps({**head, "rates": found.to_dicts()}, ensure_ascii=False))
         return whole
     console = Console()

@@ -25,12 +25,12 @@ from omnigap_orchestrator.pipeline.cells import Cards
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls, call_for_each, in_thread, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, replacing
 from omnigap_orchestrator.pipeline.prepare import load_cells
-from omnigap_orchestrator.pipeline.requests import read_aloud, transcribe_request
+from omnigap_orchestrator.pipeline.requests import synthesise, transcribe_request
 from omnigap_orchestrator.pipeline.scope import endpoints_of
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import metric_rules, scorer_key, transcript_key
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
-from omnigap_orchestrator.preflight import Scope, check_clip_languages, enforce, run_preflight
+from omnigap_orchestrator.preflight import PreflightScope, check_clip_languages, enforce, run_preflight
 from omnigap_orchestrator.run import refresh
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 
@@ -145,7 +145,7 @@ class Measurement:
         return self._config.language or clip.language
 
     async def _synthesise(self, clip: Clip, tts: ServiceCalls) -> None:
-        data = await read_aloud(tts, clip.spoken, clip.variant, clip.language)
+        data = await synthesise(tts, clip.spoken, clip.variant, clip.language)
         # The audio is stored before its row: a row without audio would count as done after an interruption.
         sha = await asyncio.to_thread(self._context.store.put, data, "wav")
         row = CarrierRow(self._carrier_key(clip), sha, "wav", WAV, decode_audio(data, WAV).seconds)
@@ -194,7 +194,7 @@ class Measurement:
         )
 
 
-CALIBRATE = Scope(finds_carriers=False, makes_carriers=False, generates=False, judges=False, connects=True)
+CALIBRATE = PreflightScope(finds_carriers=False, makes_carriers=False, generates=False, judges=False, connects=True)
 """Scope of `calibrate` for the preflight checks: it connects to TTS and scorer, and generates no answers."""
 
 

@@ -39,7 +39,7 @@ async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunS
         note(f"the second scorer is unavailable ({', '.join(second.endpoints)}): run `transcribe` again later")
         return
     await context.save_service(Role.SCORER, SECOND_SCORER, service)
-    cells.meet_second_scorer(service.card)
+    cells.set_second_scorer(service.card)
     if cells.scorers_are_the_same:
         note("the second scorer is the same service as the first: the comparison will show no difference")
 

@@ -19,10 +19,12 @@ from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, in_thread, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan, replacing
 from omnigap_orchestrator.pipeline.prepare import load_cells
-from omnigap_orchestrator.preflight import Scope, run_preflight
+from omnigap_orchestrator.preflight import PreflightScope, run_preflight
 from omnigap_orchestrator.run import refresh
 
-VERIFY = Scope(makes_carriers=False, generates=False, transcribes=False, judges=False, scores=False, connects=True)
+VERIFY = PreflightScope(
+    makes_carriers=False, generates=False, transcribes=False, judges=False, scores=False, connects=True
+)
 """`verify` finds the carriers that were made and has them read."""
 
 

@@ -78,7 +78,7 @@ async def test_clips_stay_pending_without_a_scorer(tmp_path: Path, host: Serve) 
     clips, observer = await measured(setting)
     assert set(clips["outcome"]) == {"pending"}
     assert clips["media"].null_count() == 0
-    assert any("scorer is unavailable" in note for note in observer.notes)
+    assert any("scorer" in note and "127.0.0.1:9" in note for note in observer.notes)
     setting.scorer = [await host(Double(speech.transcribe))]
     clips, _ = await measured(setting)
     assert set(clips["outcome"]) == {"answered"}
@@ -88,7 +88,7 @@ async def test_a_scorer_without_the_language_is_refused_before_any_request(tmp_p
     speech = FakeSpeech()
     tts, scorer = Double(speech.synthesise), Double(speech.transcribe, languages=("ko",))
     setting = await a_setting(speech, host, tmp_path, tts=[await host(tts)], scorer=[await host(scorer)])
-    with pytest.raises(PreflightError, match=r"the ASR scorer knows ko, and 17 of 17 answers .* in en: name a scorer"):
+    with pytest.raises(PreflightError, match=r"17 of 17.*\[scorer\] endpoints"):
         await measured(setting)
     assert tts.asked == scorer.asked == []
 
@@ -177,7 +177,7 @@ async def test_exit_code_is_3_with_pending_clips_and_0_when_complete(tmp_path: P
     ended = await orchestrate("calibrate", "--config", setting.write(), "--json", folder=tmp_path)
     assert ended.code == 0, ended.err
     printed = json.loads(ended.out)
-    assert printed["whole"]
+    assert printed["complete"]
     rates: dict[str, Row] = {row["clip_kind"]: row for row in printed["rates"]}
     assert rates["gold"]["estimate"] == pytest.approx(5 / 6)
     assert rates["all_wrong"]["estimate"] == 1.0
@@ -218,7 +218,7 @@ async def test_a_preset_without_item_files_is_refused(tmp_path: Path, host: Serv
         await setting.drive()
     ended = await orchestrate("calibrate", "--run-dir", setting.folder.root, "--preset", "voicebench", folder=tmp_path)
     assert ended.code == 1
-    assert "--preset: it reads the files that --items names" in ended.err
+    assert "--preset" in ended.err
 
 
 async def test_an_unknown_task_is_refused_with_the_nearest_name(tmp_path: Path, host: Serve) -> None:

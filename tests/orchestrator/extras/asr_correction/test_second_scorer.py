@@ -61,7 +61,7 @@ async def test_the_run_is_complete_without_the_second_scorer(tmp_path: Path, hos
     tables = {**TEXT_IN, "second_scorer": {"endpoints": ["127.0.0.1:9"]}}
     setting = await a_setting(FakeSpeech(), host, tmp_path, tables=tables)
     summary = await setting.drive()
-    assert summary["whole"]
+    assert summary["complete"]
     found = {finding.check: finding.status for finding in await diagnose(setting.config(), setting.folder.root)}
     assert next(status for check, status in found.items() if "second scorer" in check) is Status.WARNING
     assert outcomes(pl.read_parquet(setting.folder.results)) == {"answered": 12}
@@ -86,7 +86,7 @@ async def test_failed_second_transcripts_are_missing_only_from_the_comparison(tm
     (row,) = summary["calibrated"]
     assert (row["n"], row["second_n"]) == (6, 5)
     assert row["second_scorer"] == 1.0
-    assert summary["whole"]
+    assert summary["complete"]
 
 
 async def test_the_same_service_as_second_scorer_is_noted(tmp_path: Path, host: Serve) -> None:

@@ -1,4 +1,4 @@
-"""A finished run of 0.1.0 is resumed against the services that answered then: nothing is asked again."""
+"""A finished run of 0.1.0 is resumed with its services: nothing is requested again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.golden.served import ASKED_FOR, Stored, asked_without, serving, store
 
 
 @pytest.mark.parametrize("golden", GOLDENS)
-def test_a_finished_run_of_0_1_0_asks_nothing_again(golden: str, tmp_path: Path) -> None:
+def test_a_finished_run_of_0_1_0_calls_no_service(golden: str, tmp_path: Path) -> None:
     folder, fresh = unpack(golden, tmp_path), unpack(golden, tmp_path / "fresh")
     forget_outputs(folder)
     services = {name: Stored(card) for name, card in stored_cards(folder).items()}
@@ -29,7 +29,7 @@ def test_a_finished_run_of_0_1_0_asks_nothing_again(golden: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("golden", GOLDENS)
-def test_the_plan_of_0_1_0_is_the_plan_of_today(golden: str, tmp_path: Path) -> None:
+def test_the_plan_of_0_1_0_is_unchanged(golden: str, tmp_path: Path) -> None:
     folder = unpack(golden, tmp_path)
     with serving({name: Stored(card) for name, card in stored_cards(folder).items()}) as endpoints:
         config, items = study(folder, endpoints), folder / "items.jsonl"
@@ -39,7 +39,7 @@ def test_the_plan_of_0_1_0_is_the_plan_of_today(golden: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("golden", GOLDENS)
 @pytest.mark.parametrize("lost", ASKED_FOR)
-def test_what_is_missing_is_asked_in_the_words_of_0_1_0(golden: str, lost: str, tmp_path: Path) -> None:
-    """Request ids too: a service replays an answer that it still remembers by its id."""
+def test_missing_work_is_requested_as_in_0_1_0(golden: str, lost: str, tmp_path: Path) -> None:
+    """Request IDs are compared too, since services replay answers by ID."""
     expected = json.loads((EXPECTED / golden / "requests.json").read_text(encoding="utf-8"))[lost]
     assert asked_without(unpack(golden, tmp_path), lost) == expected

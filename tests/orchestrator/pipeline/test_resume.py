@@ -1,4 +1,4 @@
-"""The same run again: what is journalled is not asked again, and what changed is, that alone."""
+"""Resuming a run: journalled work is not repeated, and only what changed is done again."""
 
 from __future__ import annotations
 
@@ -24,80 +24,80 @@ def paris(turn: Turn) -> None:
     say(turn, "Paris")
 
 
-async def test_a_finished_run_asks_nobody_again(tmp_path: Path, host: Serve) -> None:
-    model, ear, voice = Double(paris), Double(paris), Double()
-    setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(ear)], [await host(voice)])
+async def test_a_finished_run_calls_no_service_again(tmp_path: Path, host: Serve) -> None:
+    model, scorer, tts = Double(paris), Double(paris), Double()
+    setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(scorer)], [await host(tts)])
     table = await setting.execute()
-    asked = [len(double.asked) for double in (model, ear, voice)]
+    asked = [len(double.asked) for double in (model, scorer, tts)]
     assert (await setting.execute()).equals(table)
-    assert [len(double.asked) for double in (model, ear, voice)] == asked
+    assert [len(double.asked) for double in (model, scorer, tts)] == asked
 
 
-async def test_stage_after_stage_gives_the_table_of_one_run(tmp_path: Path, host: Serve) -> None:
-    model, ear, voice = Double(paris), Double(paris), Double()
-    places = ({"omni": [await host(model)]}, [await host(ear)], [await host(voice)])
-    at_once, in_steps = Setting(tmp_path / "one", *places), Setting(tmp_path / "steps", *places)
-    whole = await at_once.execute()
-    heard, asked = len(ear.asked), len(model.asked)
+async def test_single_stages_give_the_same_table_as_one_run(tmp_path: Path, host: Serve) -> None:
+    model, scorer, tts = Double(paris), Double(paris), Double()
+    services = ({"omni": [await host(model)]}, [await host(scorer)], [await host(tts)])
+    at_once, in_steps = Setting(tmp_path / "one", *services), Setting(tmp_path / "steps", *services)
+    expected = await at_once.execute()
+    transcribed, asked = len(scorer.asked), len(model.asked)
     table = await in_steps.execute(stages=["generate"])
     assert outcomes(table) == {"pending": 18}
-    assert (len(ear.asked), len(model.asked)) == (heard, 2 * asked)
+    assert (len(scorer.asked), len(model.asked)) == (transcribed, 2 * asked)
     table = await in_steps.execute(stages=["transcribe"])
     assert outcomes(table) == {"pending": 18}
-    assert (len(ear.asked), len(model.asked)) == (2 * heard, 2 * asked)
+    assert (len(scorer.asked), len(model.asked)) == (2 * transcribed, 2 * asked)
     table = await in_steps.execute(stages=["score"])
-    assert without_times(table).equals(without_times(whole))
+    assert without_times(table).equals(without_times(expected))
 
 
-async def test_two_runs_do_not_share_what_the_server_remembers(tmp_path: Path, host: Serve) -> None:
-    model, voice = Double(paris), Double()
-    places = ({"omni": [await host(model)]}, (), [await host(voice)])
+async def test_two_runs_do_not_share_replayed_answers(tmp_path: Path, host: Serve) -> None:
+    model, tts = Double(paris), Double()
+    services = ({"omni": [await host(model)]}, (), [await host(tts)])
     tables = {"run": {"conditions": ["t2t"]}}
-    await Setting(tmp_path / "one", *places, tables=tables).execute()
-    await Setting(tmp_path / "two", *places, tables=tables).execute()
+    await Setting(tmp_path / "one", *services, tables=tables).execute()
+    await Setting(tmp_path / "two", *services, tables=tables).execute()
     assert len(model.asked) == 6
 
 
-async def test_a_new_digest_of_one_model_asks_that_models_cells_alone(tmp_path: Path, host: Serve) -> None:
+async def test_a_new_digest_of_a_model_repeats_only_its_cells(tmp_path: Path, host: Serve) -> None:
     old, new, other = Double(paris), Double(paris, weights_revision="2"), Double(paris, name="other")
-    ear, voice = await host(Double(paris)), await host(Double())
+    scorer, tts = await host(Double(paris)), await host(Double())
     other_at = await host(other)
-    await Setting(tmp_path, {"omni": [await host(old)], "other": [other_at]}, [ear], [voice]).execute()
-    table = await Setting(tmp_path, {"omni": [await host(new)], "other": [other_at]}, [ear], [voice]).execute()
+    await Setting(tmp_path, {"omni": [await host(old)], "other": [other_at]}, [scorer], [tts]).execute()
+    table = await Setting(tmp_path, {"omni": [await host(new)], "other": [other_at]}, [scorer], [tts]).execute()
     assert [len(model.asked) for model in (old, new, other)] == [18, 18, 18]
     assert outcomes(table) == {"answered": 36}
 
 
-async def test_another_scorer_hears_and_scores_again_and_no_model_is_asked(tmp_path: Path, host: Serve) -> None:
+async def test_another_scorer_transcribes_again_without_calling_a_model(tmp_path: Path, host: Serve) -> None:
     model, first, second = Double(paris), Double(paris), Double(lambda turn: say(turn, "Lima"), name="second")
-    omni, voice = {"omni": [await host(model)]}, [await host(Double())]
-    before = await Setting(tmp_path, omni, [await host(first)], voice).execute()
-    after = await Setting(tmp_path, omni, [await host(second)], voice).execute()
+    omni, tts = {"omni": [await host(model)]}, [await host(Double())]
+    before = await Setting(tmp_path, omni, [await host(first)], tts).execute()
+    after = await Setting(tmp_path, omni, [await host(second)], tts).execute()
     assert (len(model.asked), len(first.asked), len(second.asked)) == (18, 9, 9)
     assert after.filter(output="speech")["score"].to_list() == [0.0] * 9
-    unheard = {"output": "text"}
-    assert after.filter(**unheard).equals(before.filter(**unheard))
+    text_only = {"output": "text"}
+    assert after.filter(**text_only).equals(before.filter(**text_only))
 
 
-async def test_another_decoding_of_the_scorer_hears_again(tmp_path: Path, host: Serve) -> None:
-    model, ear = Double(paris), Double(paris)
-    places = ({"omni": [await host(model)]}, [await host(ear)], [await host(Double())])
-    await Setting(tmp_path, *places).execute()
-    await Setting(tmp_path, *places, tables={"scorer": {"decoding": {"beam_size": 3}}}).execute()
-    assert (len(model.asked), len(ear.asked)) == (18, 18)
-    assert [request.decoding.beam_size for request in ear.asked] == [None] * 9 + [3] * 9
+async def test_another_decoding_of_the_scorer_transcribes_again(tmp_path: Path, host: Serve) -> None:
+    model, scorer = Double(paris), Double(paris)
+    services = ({"omni": [await host(model)]}, [await host(scorer)], [await host(Double())])
+    await Setting(tmp_path, *services).execute()
+    await Setting(tmp_path, *services, tables={"scorer": {"decoding": {"beam_size": 3}}}).execute()
+    assert (len(model.asked), len(scorer.asked)) == (18, 18)
+    assert [request.decoding.beam_size for request in scorer.asked] == [None] * 9 + [3] * 9
 
 
-async def test_a_new_normaliser_scores_again_and_asks_nobody(
+async def test_new_scoring_rules_rescore_without_a_call(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, ear = Double(paris), Double(paris)
-    setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(ear)], [await host(Double())])
+    model, scorer = Double(paris), Double(paris)
+    setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(scorer)], [await host(Double())])
     await setting.execute()
     monkeypatch.setattr(scoring, "scoring_version", lambda: "another")
     assert outcomes(setting.table()) == {"pending": 18}
     assert outcomes(await setting.execute(stages=["score"])) == {"answered": 18}
-    assert (len(model.asked), len(ear.asked)) == (18, 9)
+    assert (len(model.asked), len(scorer.asked)) == (18, 9)
 
 
 def _system_prompt(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, Any]]) -> None:
@@ -141,7 +141,7 @@ def _gold(tables: dict[str, Any], model: dict[str, Any], items: list[dict[str, A
     ],
     ids=lambda value: value.__name__.strip("_") if callable(value) else str(value),
 )
-async def test_what_an_answer_depends_on_is_asked_again_when_it_changes(
+async def test_cells_are_generated_again_when_an_input_of_their_key_changes(
     tmp_path: Path, host: Serve, change: Callable[..., None], asked_again: int
 ) -> None:
     subject = Double(paris)
@@ -160,27 +160,27 @@ async def test_what_an_answer_depends_on_is_asked_again_when_it_changes(
 
 
 async def test_failures_are_never_cached(tmp_path: Path, host: Serve) -> None:
-    sick = True
+    failing = True
 
-    def moody(turn: Turn) -> None:
-        if sick:
-            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
+    def fails_at_first(turn: Turn) -> None:
+        if failing:
+            turn.fail(ContractError(Reason.MODEL_ERROR, "no answer"))
         else:
             paris(turn)
 
-    model = Double(moody)
+    model = Double(fails_at_first)
     tables = {"run": {"conditions": ["t2t"]}}
     setting = Setting(tmp_path, {"omni": [await host(model)]}, tables=tables)
     table = await setting.execute()
     assert outcomes(table) == {"failed": 3}
     assert table["error_reason"].to_list() == ["MODEL_ERROR"] * 3
-    sick = False
+    failing = False
     assert outcomes(await setting.execute()) == {"answered": 3}
 
 
-async def test_a_failure_stands_until_its_cell_is_asked_again(tmp_path: Path, host: Serve) -> None:
+async def test_a_failure_is_reported_until_its_cell_is_retried(tmp_path: Path, host: Serve) -> None:
     def fail(turn: Turn) -> None:
-        turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
+        turn.fail(ContractError(Reason.MODEL_ERROR, "no answer"))
 
     tables = {"run": {"conditions": ["t2t", "i2t"]}}
     setting = Setting(tmp_path, {"omni": [await host(Double(fail))]}, tables=tables)
@@ -190,7 +190,7 @@ async def test_a_failure_stands_until_its_cell_is_asked_again(tmp_path: Path, ho
     assert outcomes(await setting.execute()) == {"failed": 6}
 
 
-async def test_restrictions_leave_the_denominators_alone(tmp_path: Path, host: Serve) -> None:
+async def test_the_scope_does_not_change_the_denominators(tmp_path: Path, host: Serve) -> None:
     one, two = Double(paris), Double(paris, name="two")
     setting = Setting(
         tmp_path,
@@ -207,30 +207,30 @@ async def test_restrictions_leave_the_denominators_alone(tmp_path: Path, host: S
     assert (len(one.asked), len(two.asked)) == (18, 18)
 
 
-async def test_transcription_goes_on_while_the_model_does(tmp_path: Path, host: Serve) -> None:
-    """The scorer has heard the first answer before the model gives its last."""
+async def test_transcription_starts_while_the_model_still_generates(tmp_path: Path, host: Serve) -> None:
+    """The scorer transcribes the first answer before the model gives its last."""
     loop = asyncio.get_running_loop()
-    heard = asyncio.Event()
+    transcribed = asyncio.Event()
 
-    def hear(turn: Turn) -> None:
-        loop.call_soon_threadsafe(heard.set)
+    def transcribe(turn: Turn) -> None:
+        loop.call_soon_threadsafe(transcribed.set)
         paris(turn)
 
     def answer(turn: Turn) -> None:
         if turn.request.carrier == "What is the capital of peru?":
-            asyncio.run_coroutine_threadsafe(heard.wait(), loop).result(60)
+            asyncio.run_coroutine_threadsafe(transcribed.wait(), loop).result(60)
         paris(turn)
 
     setting = Setting(
         tmp_path,
         {"omni": [await host(Double(answer))]},
-        [await host(Double(hear))],
+        [await host(Double(transcribe))],
         tables={"run": {"conditions": ["t2s"]}},
     )
     assert outcomes(await setting.execute()) == {"answered": 3}
 
 
-async def test_a_lost_recording_of_an_answer_is_asked_for_again(tmp_path: Path, host: Serve) -> None:
+async def test_an_answer_whose_audio_was_deleted_is_generated_again(tmp_path: Path, host: Serve) -> None:
     model = Double(paris)
     setting = Setting(
         tmp_path, {"omni": [await host(model)]}, [await host(Double(paris))], tables={"run": {"conditions": ["t2s"]}}

@@ -1,4 +1,4 @@
-"""`[fleet.services]`: tables stand beside the default services, and a default one stands aside for its name or role."""
+"""`[fleet.services]`: tables are added to the default services and replace those of the same name or role."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(folder: Path, text: str) -> Config:
 DEFAULT = {"espeak": Role.TTS, "asr": Role.SCORER, "demo": Role.MODEL, "ocr": Role.OCR}
 
 
-def test_one_service_more_takes_none_away(tmp_path: Path) -> None:
+def test_a_service_with_a_new_role_replaces_no_default(tmp_path: Path) -> None:
     config = read(tmp_path, '[fleet.services.critic]\nservice = "openai"\nrole = "judge"')
     assert roles(config) == {"critic": Role.JUDGE, **DEFAULT}
     assert roles(Config()) == DEFAULT
@@ -33,7 +33,7 @@ def test_one_service_more_takes_none_away(tmp_path: Path) -> None:
     assert not lists_role(config, Role.OCR)
 
 
-def test_a_model_or_a_scorer_of_ones_own_takes_the_place_of_the_default(tmp_path: Path) -> None:
+def test_a_service_replaces_the_default_of_its_role(tmp_path: Path) -> None:
     config = read(tmp_path, '[fleet.services.omni]\nservice = "echo"')
     assert models_of_fleet(config) == ("omni",)
     assert roles(config).keys() == {"omni", "espeak", "asr", "ocr"}
@@ -41,8 +41,8 @@ def test_a_model_or_a_scorer_of_ones_own_takes_the_place_of_the_default(tmp_path
     assert roles(config).keys() == {"mine", "espeak", "demo", "ocr"}
 
 
-def test_a_default_that_another_refers_to_goes_on_as_a_part(tmp_path: Path) -> None:
-    """demo speaks with espeak, whoever reads the questions aloud."""
+def test_a_replaced_default_with_a_reference_becomes_a_part(tmp_path: Path) -> None:
+    """demo refers to espeak, even if another service synthesises the questions."""
     config = read(tmp_path, '[fleet.services.natural]\nservice = "hf-tts"\nrole = "tts"')
     assert roles(config) == {"natural": Role.TTS, **DEFAULT, "espeak": Role.PART}
 
@@ -55,17 +55,17 @@ def test_a_default_that_another_refers_to_goes_on_as_a_part(tmp_path: Path) -> N
         ('service = "echo"', {}, 1),
     ],
 )
-def test_a_table_of_a_default_ones_name_keeps_its_options_where_it_gives_none(
+def test_a_table_without_options_keeps_those_of_the_default(
     tmp_path: Path, text: str, options: object, replicas: int
 ) -> None:
     config = read(tmp_path, f"[fleet.services.demo]\n{text}")
     (found,) = [spec for spec in services_of(config) if spec.name == "demo"]
     assert (found.options, found.replicas) == (options, replicas)
-    # As the folder of a run keeps it.
+    # Also after being stored in the folder of a run.
     assert services_of(Config.model_validate(json.loads(config.model_dump_json()))) == services_of(config)
 
 
-def test_no_replicas_drop_a_default_service(tmp_path: Path) -> None:
+def test_zero_replicas_remove_a_default_service(tmp_path: Path) -> None:
     config = read(tmp_path, "[fleet.services.asr]\nreplicas = 0")
     assert roles(config).keys() == {"espeak", "demo", "ocr"}
     with pytest.raises(ConfigError, match="at least 0"):

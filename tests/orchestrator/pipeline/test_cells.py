@@ -1,4 +1,4 @@
-"""Control cells against served models: what each is asked, under which key, and what becomes of it."""
+"""Control cells against served models: their requests, keys and results."""
 
 from __future__ import annotations
 
@@ -24,23 +24,21 @@ TEXT_ONLY = ["t2t", "s2t", "i2t"]
 
 
 def paris(turn: Turn) -> None:
-    """Writes words of its own down where that is asked for, else says Paris."""
-    say(turn, f"asked {identity(turn.request)}" if asks_to_write_down(turn.request) else "Paris")
+    """Answers a first pass with a text of its own, everything else with Paris."""
+    say(turn, f"asked {identity(turn.request)}" if is_first_pass(turn.request) else "Paris")
 
 
-def asks_to_write_down(request: Request) -> bool:
+def is_first_pass(request: Request) -> bool:
     return request.parts[-1] in (ASR_PROMPT, OCR_PROMPT)
 
 
 async def trio(host: Serve, root: Path, controls: list[str], **run: object) -> tuple[Setting, Double, Double]:
-    model, ear = Double(paris), Double(paris)
-    places = ({"omni": [await host(model)]}, [await host(ear)], [await host(Double())])
-    return Setting(root, *places, tables={"run": {"controls": controls, **run}}), model, ear
+    model, scorer = Double(paris), Double(paris)
+    places = ({"omni": [await host(model)]}, [await host(scorer)], [await host(Double())])
+    return Setting(root, *places, tables={"run": {"controls": controls, **run}}), model, scorer
 
 
-async def test_every_planned_control_cell_is_one_row_with_the_columns_of_the_schema(
-    tmp_path: Path, host: Serve
-) -> None:
+async def test_every_planned_control_cell_is_one_row_of_the_schema(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, ALL)
     results = await setting.execute()
     assert outcomes(results) == {"answered": 18}
@@ -50,11 +48,11 @@ async def test_every_planned_control_cell_is_one_row_with_the_columns_of_the_sch
     assert {name: table.filter(control=name).height for name in ALL} == {"two-pass": 6, "blank": 18, "repeat": 18}
     assert outcomes(table) == {"answered": 42}
     assert (table["score"] == 1).all()
-    # 18 cells, 18 blank, 18 repeated, and six in two passes.
+    # 18 cells, 18 blanks, 18 repeats, and six cells with two passes.
     assert len(model.asked) == 18 + 18 + 18 + 2 * 6
 
 
-async def test_a_repeated_cell_is_the_same_request_and_asked_for_itself(tmp_path: Path, host: Serve) -> None:
+async def test_a_repeat_cell_sends_the_same_request_a_second_time(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, ["repeat"])
     await setting.execute()
     asked = [identity(request) for request in model.asked]
@@ -62,22 +60,22 @@ async def test_a_repeated_cell_is_the_same_request_and_asked_for_itself(tmp_path
     assert {asked.count(one) for one in asked} == {2}
 
 
-async def test_a_repeat_is_never_answered_from_the_first(tmp_path: Path, host: Serve) -> None:
+async def test_a_repeat_is_not_answered_from_the_first_answer(tmp_path: Path, host: Serve) -> None:
     times: dict[str, int] = {}
 
-    def fickle(turn: Turn) -> None:
+    def changes_its_answer(turn: Turn) -> None:
         name = identity(turn.request)
         times[name] = times.get(name, 0) + 1
         say(turn, "Paris" if times[name] == 1 else "Rome")
 
     setting, _, _ = await trio(host, tmp_path, ["repeat"], conditions=TEXT_ONLY)
-    setting.models = {"omni": [await host(Double(fickle))]}
+    setting.models = {"omni": [await host(Double(changes_its_answer))]}
     results = await setting.execute()
     assert set(results["answer_used"]) == {"Paris"}
     assert set(setting.control_table()["answer_used"]) == {"Rome"}
 
 
-async def test_a_blank_carrier_has_the_size_and_length_of_the_real_one_and_holds_nothing(
+async def test_a_blank_carrier_is_empty_and_has_the_size_and_length_of_the_original(
     tmp_path: Path, host: Serve
 ) -> None:
     setting, model, _ = await trio(host, tmp_path, ["blank"], conditions=TEXT_ONLY)
@@ -99,10 +97,10 @@ async def test_a_blank_carrier_has_the_size_and_length_of_the_real_one_and_holds
     assert not set(held) & set(setting.table()["input_media"].drop_nulls())
 
 
-async def test_in_two_passes_a_model_answers_its_own_transcript(tmp_path: Path, host: Serve) -> None:
+async def test_the_second_pass_answers_the_models_own_transcript(tmp_path: Path, host: Serve) -> None:
     def own_words(turn: Turn) -> None:
-        how = "told" if isinstance(turn.request.carrier, AudioClip) else "shown"
-        say(turn, f"I was {how} {identity(turn.request)}" if asks_to_write_down(turn.request) else "Paris")
+        how = "spoken" if isinstance(turn.request.carrier, AudioClip) else "shown"
+        say(turn, f"I was {how} {identity(turn.request)}" if is_first_pass(turn.request) else "Paris")
 
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], asr_prompt=ASR_PROMPT)
     model = Double(own_words)
@@ -111,7 +109,7 @@ async def test_in_two_passes_a_model_answers_its_own_transcript(tmp_path: Path, 
     results = await setting.execute()
     table = setting.control_table()
     assert table["condition"].to_list() == ["s2t", "i2t"] * 3
-    firsts = [request for request in model.asked if asks_to_write_down(request)]
+    firsts = [request for request in model.asked if is_first_pass(request)]
     assert [request.decoding.max_new_tokens for request in firsts] == [None] * 6
     assert [request.decoding.temperature for request in firsts] == [0.0] * 6
     for row in table.iter_rows(named=True):
@@ -119,19 +117,19 @@ async def test_in_two_passes_a_model_answers_its_own_transcript(tmp_path: Path, 
         assert second.output == "text"
         assert second.parts[1:] == (("Answer with one word.",) if row["item_id"] == "spain" else ())
         assert second.decoding.max_new_tokens == 4
-    assert all(text.startswith("I was told") for text in table.filter(condition="s2t")["first_pass"])
+    assert all(text.startswith("I was spoken") for text in table.filter(condition="s2t")["first_pass"])
     assert all(text.startswith("I was shown") for text in table.filter(condition="i2t")["first_pass"])
     direct = results.filter(pl.col("condition").is_in(["s2t", "i2t"]))
     assert set(table["input_media"]) == set(direct["input_media"])
     assert (table["own_text"] == "Paris").all()
 
 
-async def test_a_first_pass_that_wrote_nothing_is_answered_from_the_blank_text(tmp_path: Path, host: Serve) -> None:
-    def deaf(turn: Turn) -> None:
-        say(turn, " " if asks_to_write_down(turn.request) else "Paris")
+async def test_an_empty_first_pass_is_replaced_by_the_blank_text(tmp_path: Path, host: Serve) -> None:
+    def writes_nothing(turn: Turn) -> None:
+        say(turn, " " if is_first_pass(turn.request) else "Paris")
 
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t"])
-    model = Double(deaf)
+    model = Double(writes_nothing)
     setting.models = {"omni": [await host(model)]}
     await setting.execute()
     table = setting.control_table()
@@ -140,9 +138,9 @@ async def test_a_first_pass_that_wrote_nothing_is_answered_from_the_blank_text(t
     assert sum(request.carrier == BLANK_TEXT for request in model.asked) == 3
 
 
-async def test_a_first_pass_is_measured_against_the_words_of_the_carrier(tmp_path: Path, host: Serve) -> None:
+async def test_word_errors_of_a_first_pass_are_counted_against_the_carrier(tmp_path: Path, host: Serve) -> None:
     def hears_peru_everywhere(turn: Turn) -> None:
-        say(turn, "What is the capital of peru?" if asks_to_write_down(turn.request) else "Paris")
+        say(turn, "What is the capital of peru?" if is_first_pass(turn.request) else "Paris")
 
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t", "i2t"])
     setting.models = {"omni": [await host(Double(hears_peru_everywhere))]}
@@ -151,7 +149,7 @@ async def test_a_first_pass_is_measured_against_the_words_of_the_carrier(tmp_pat
     assert counts.rows() == [("france", 1, 5), ("peru", 0, 5), ("spain", 1, 5)]
 
 
-async def test_two_passes_need_what_both_passes_need(tmp_path: Path, host: Serve) -> None:
+async def test_a_two_pass_control_needs_the_support_of_both_passes(tmp_path: Path, host: Serve) -> None:
     cannot_type = {Condition.parse(name): NATIVE for name in ("s2t", "i2t")}
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=TEXT_ONLY)
     model = Double(paris, conditions=cannot_type)
@@ -164,12 +162,12 @@ async def test_two_passes_need_what_both_passes_need(tmp_path: Path, host: Serve
     assert len(model.asked) == 6
 
 
-async def test_a_run_without_controls_that_gets_some_asks_the_control_cells_alone(tmp_path: Path, host: Serve) -> None:
+async def test_adding_controls_to_a_run_generates_only_the_control_cells(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, [])
     before = await setting.execute()
     setting.tables = {"run": {"controls": ALL}}
     assert (await setting.execute()).equals(before)
-    assert any("18 cells before, 18 + 42 control now" in note for note in setting.notes)
+    assert any("18 + 42 control" in note for note in setting.notes)
     asked = len(model.asked)
     assert asked == 18 + 18 + 18 + 2 * 6
     await setting.execute()
@@ -177,35 +175,35 @@ async def test_a_run_without_controls_that_gets_some_asks_the_control_cells_alon
 
 
 @pytest.mark.parametrize(("pass_", "asked_again"), [("first", 2), ("second", 1)], ids=lambda value: str(value))
-async def test_a_failed_pass_is_the_cells_own_failure_and_asked_again(
+async def test_a_failed_pass_fails_its_cell_and_is_retried(
     tmp_path: Path, host: Serve, pass_: str, asked_again: int
 ) -> None:
-    sick = True
+    failing = True
 
-    def moody(turn: Turn) -> None:
-        first = asks_to_write_down(turn.request)
-        ill = first if pass_ == "first" else str(turn.request.carrier).startswith("asked ")
-        if sick and ill:
-            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is sick"))
+    def fails_in_one_pass(turn: Turn) -> None:
+        first = is_first_pass(turn.request)
+        fails = first if pass_ == "first" else str(turn.request.carrier).startswith("asked ")
+        if failing and fails:
+            turn.fail(ContractError(Reason.MODEL_ERROR, "no answer"))
         else:
             paris(turn)
 
     setting, _, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t"])
-    model = Double(moody)
+    model = Double(fails_in_one_pass)
     setting.models = {"omni": [await host(model)]}
     results = await setting.execute()
     assert outcomes(results) == {"answered": 3}
     table = setting.control_table()
     assert outcomes(table) == {"failed": 3}
-    assert set(table["error_message"]) == {"the model is sick"}
+    assert set(table["error_message"]) == {"no answer"}
     assert table["first_pass"].null_count() == (3 if pass_ == "first" else 0)
-    sick, before = False, len(model.asked)
+    failing, before = False, len(model.asked)
     await setting.execute()
     assert outcomes(setting.control_table()) == {"answered": 3}
     assert len(model.asked) - before == 3 * asked_again
 
 
-async def test_another_prompt_asks_the_first_passes_again(tmp_path: Path, host: Serve) -> None:
+async def test_changing_a_prompt_repeats_only_its_first_passes(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, ["two-pass"], conditions=["s2t", "i2t"])
     await setting.execute()
     before = len(model.asked)
@@ -216,7 +214,7 @@ async def test_another_prompt_asks_the_first_passes_again(tmp_path: Path, host: 
     assert OCR_PROMPT not in prompts
 
 
-async def test_restrictions_hold_for_control_cells_too(tmp_path: Path, host: Serve) -> None:
+async def test_the_scope_applies_to_control_cells(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await trio(host, tmp_path, ALL)
     await setting.execute(conditions=["i2t"])
     table = setting.control_table()
@@ -226,29 +224,29 @@ async def test_restrictions_hold_for_control_cells_too(tmp_path: Path, host: Ser
     assert len(model.asked) == 3 * (1 + 1 + 1 + 2)
 
 
-async def test_stage_after_stage_gives_the_control_table_of_one_run(tmp_path: Path, host: Serve) -> None:
+async def test_single_stages_give_the_same_control_table_as_one_run(tmp_path: Path, host: Serve) -> None:
     at_once, _, _ = await trio(host, tmp_path / "one", ALL)
-    in_steps, _, ear = await trio(host, tmp_path / "steps", ALL)
+    in_steps, _, scorer = await trio(host, tmp_path / "steps", ALL)
     in_steps.models, in_steps.tts = at_once.models, at_once.tts
     at_once.scorer = in_steps.scorer
     await at_once.execute()
-    heard = len(ear.asked)
+    transcribed = len(scorer.asked)
     await in_steps.execute(stages=["generate"])
     assert outcomes(in_steps.control_table()) == {"pending": 42}
-    assert len(ear.asked) == heard
+    assert len(scorer.asked) == transcribed
     for stage in ("transcribe", "score"):
         await in_steps.execute(stages=[stage])
     assert without_times(in_steps.control_table()).equals(without_times(at_once.control_table()))
 
 
-async def test_failures_of_a_cell_and_of_its_control_are_kept_apart(tmp_path: Path, host: Serve) -> None:
+async def test_failures_of_a_cell_and_of_its_control_are_separate(tmp_path: Path, host: Serve) -> None:
     times: dict[str, int] = {}
 
     def fails_at_first(turn: Turn) -> None:
         name = identity(turn.request)
         times[name] = times.get(name, 0) + 1
         if times[name] == 1:
-            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is not awake yet"))
+            turn.fail(ContractError(Reason.MODEL_ERROR, "the model is not ready"))
         else:
             paris(turn)
 
@@ -263,35 +261,35 @@ async def test_failures_of_a_cell_and_of_its_control_are_kept_apart(tmp_path: Pa
     assert len(model.asked) == asked + 3
 
 
-async def test_blanks_are_made_once_and_of_the_same_sizes_only_one_each(tmp_path: Path, host: Serve) -> None:
+async def test_blanks_are_made_once_per_size(tmp_path: Path, host: Serve) -> None:
     setting, _, _ = await trio(host, tmp_path, ["blank"], conditions=["i2t", "s2t"])
     await setting.execute()
     stored = {path: path.stat().st_mtime_ns for path in setting.folder.media.glob("??/*")}
-    # Three pictures and three recordings; the doubles speak for equally long, and two pictures are equally high.
+    # Three images and three audio files. The doubles speak equally long and two images have equal heights.
     assert len(stored) <= 3 + 3 + 3 + 1
     await setting.execute()
     assert {path: path.stat().st_mtime_ns for path in setting.folder.media.glob("??/*")} == stored
 
 
-async def test_a_new_scoring_scores_the_control_cells_again_and_asks_nobody(
+async def test_new_scoring_rules_rescore_the_control_cells_without_a_call(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setting, model, ear = await trio(host, tmp_path, ALL)
+    setting, model, scorer = await trio(host, tmp_path, ALL)
     await setting.execute()
-    asked = (len(model.asked), len(ear.asked))
+    asked = (len(model.asked), len(scorer.asked))
     monkeypatch.setattr(scoring, "scoring_version", lambda: "another")
     assert outcomes(setting.control_table()) == {"pending": 42}
     await setting.execute(stages=["score"])
     assert outcomes(setting.control_table()) == {"answered": 42}
-    assert (len(model.asked), len(ear.asked)) == asked
+    assert (len(model.asked), len(scorer.asked)) == asked
 
 
-async def test_control_cells_of_an_absent_model_stay_pending_and_say_so(tmp_path: Path, host: Serve) -> None:
+async def test_control_cells_of_an_unavailable_model_stay_pending(tmp_path: Path, host: Serve) -> None:
     setting, _, _ = await trio(host, tmp_path, ["repeat"])
     await setting.execute()
     setting.tables = {"run": {"controls": ["repeat", "blank"]}}
     setting.models = {"omni": ["127.0.0.1:1"]}
     summary = await setting.drive()
-    assert not summary["whole"]
-    assert summary["incomplete"].startswith("18 pending of 36 control cells: the same command")
+    assert not summary["complete"]
+    assert summary["incomplete"].startswith("18 pending of 36 control cells")
     assert outcomes(pl.read_parquet(setting.folder.controls)) == {"answered": 18, "pending": 18}

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from running import Setting
+from running import Setting, served_trio
 from served_doubles import Double, Serve
-from test_run_to_table import trio
 
 import omnigap_orchestrator.pipeline.folder as folder
 import omnigap_orchestrator.pipeline.prepare as prepare
@@ -29,7 +28,7 @@ ONCE = {"journal": 1, "configuration": 1, "items": 1, "plan": 1, "cells": 1}
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each of them was done."""
+    """Counts how often each of them happens."""
     counts: Counter[str] = Counter()
 
     def counting(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,11 +54,13 @@ async def command(*arguments: str | Path) -> None:
 
 
 async def two_cells(host: Serve, root: Path) -> Setting:
-    setting, *_ = await trio(host, root, tables={"run": {"conditions": ["t2t", "s2s"]}, "items": {"limit": 1}})
+    setting, *_ = await served_trio(host, root, tables={"run": {"conditions": ["t2t", "s2s"]}, "items": {"limit": 1}})
     return setting
 
 
-async def test_a_run_and_the_same_command_again(tmp_path: Path, host: Serve, counted: Counter[str]) -> None:
+async def test_a_run_and_its_resumption_open_everything_once(
+    tmp_path: Path, host: Serve, counted: Counter[str]
+) -> None:
     setting = await two_cells(host, tmp_path)
     for _ in range(2):
         counted.clear()
@@ -68,7 +69,9 @@ async def test_a_run_and_the_same_command_again(tmp_path: Path, host: Serve, cou
 
 
 @pytest.mark.parametrize("name", ["transcribe", "score", "report", "calibrate", "verify"])
-async def test_a_command_on_a_stored_run(tmp_path: Path, host: Serve, counted: Counter[str], name: str) -> None:
+async def test_a_command_on_a_stored_run_opens_everything_once(
+    tmp_path: Path, host: Serve, counted: Counter[str], name: str
+) -> None:
     setting = await two_cells(host, tmp_path)
     if name == "verify":
         setting.tables = {**setting.tables, "ocr": {"endpoints": [await host(Double())]}}
@@ -78,5 +81,4 @@ async def test_a_command_on_a_stored_run(tmp_path: Path, host: Serve, counted: C
     ended = await asyncio.to_thread(CliRunner().invoke, main, [str(argument) for argument in arguments])
     assert ended.exit_code in (0, 1), ended.output
     assert "Error" not in ended.output
-    # `calibrate` reads the defaults of its flags beside the run's own configuration.
-    assert counted == (ONCE | {"configuration": 2} if name == "calibrate" else ONCE)
+    assert counted == ONCE

@@ -1,4 +1,4 @@
-"""What the help of single stages says of --run-dir is what they do."""
+"""`transcribe`, `score` and `report` work on a stored run and take no configuration."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from omnigap_orchestrator.cli.options import DEFAULT_RUN
 
 
 @pytest.mark.parametrize("command", ["transcribe", "score", "report"])
-def test_a_stage_says_that_it_takes_everything_from_the_runs_folder(command: str) -> None:
-    told = " ".join(CliRunner().invoke(main, [command, "--help"]).output.split())
-    assert "whose own copy of configuration, items and addresses is used: no --config is needed" in told
-    assert f"Default: {DEFAULT_RUN}." in told
-    assert "--config FILE" not in told
+def test_the_help_of_a_stage_describes_run_dir(command: str) -> None:
+    shown = " ".join(CliRunner().invoke(main, [command, "--help"]).output.split())
+    assert f"Default: {DEFAULT_RUN}." in shown
+    assert "--config FILE" not in shown
 
 
 @pytest.mark.parametrize("command", ["transcribe", "score", "report"])
-def test_a_stage_takes_no_configuration_and_looks_in_the_default_folder(
+def test_a_stage_takes_no_config_and_defaults_to_runs_default(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Open answers go to a served judge: scored by its verdicts, missing where it fails or babbles, judged anew."""
+"""The judge stage against served judges: scores, failures, unparsable replies, and judging again."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def paris(turn: Turn) -> None:
     say(turn, "Paris, of course")
 
 
-def heard(turn: Turn) -> None:
+def misheard(turn: Turn) -> None:
     turn.write("Paris, of curse")
 
 
 def judge_of(*verdicts: str) -> Wire:
-    """A judge that says these in turn, the last one for ever."""
+    """A judge that gives these replies in turn, and then repeats the last one."""
     left = list(verdicts)
 
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -48,9 +48,9 @@ def judge_of(*verdicts: str) -> Wire:
 async def setting(
     root: Path, host: Serve, address: str | None, *, conditions: tuple[str, ...] = ("t2t",), **fields: object
 ) -> tuple[Setting, Double]:
-    model, ear = Double(paris), Double(heard)
+    model, scorer = Double(paris), Double(misheard)
     table = {} if address is None else {"judge": {"endpoints": [address], **fields.pop("judge", {})}}  # type: ignore[dict-item]
-    places = {"models": {"omni": [await host(model)]}, "scorer": [await host(ear)], "tts": [await host(Double())]}
+    places = {"models": {"omni": [await host(model)]}, "scorer": [await host(scorer)], "tts": [await host(Double())]}
     run = {"conditions": list(conditions)}
     made = Setting(root, items=fields.pop("items", OPEN), tables={"run": run, **table}, **places, **fields)  # type: ignore[arg-type]
     return made, model
@@ -71,7 +71,7 @@ async def test_a_judged_answer_is_scored_by_its_rating(tmp_path: Path, host: Ser
     assert request.output == pb.MODALITY_TEXT and request.system_prompt
 
 
-async def test_the_own_text_of_speech_is_judged_beside_what_was_heard(
+async def test_transcript_and_own_text_of_a_speech_answer_are_both_judged(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -85,7 +85,7 @@ async def test_the_own_text_of_speech_is_judged_beside_what_was_heard(
     spoken = table.filter(pl.col("condition") == "t2s").row(0, named=True)
     assert (spoken["score"], spoken["own_text_score"], spoken["judge_rating"]) == (0.25, 1.0, 2)
     assert spoken["wer_errors"] == 1
-    # The text answer and the own text of the spoken one are the same words: judged once.
+    # The text answer equals the own text of the speech answer, so it is judged once.
     assert table.filter(pl.col("condition") == "t2t")["score"].to_list() == [1.0]
 
 
@@ -97,7 +97,7 @@ async def test_equal_answers_to_one_question_are_judged_once(tmp_path: Path, hos
     assert len(judge.asked) == 1
 
 
-async def test_a_babbling_judge_leaves_answers_missing_and_is_asked_again_by_the_next_call(
+async def test_a_reply_without_a_verdict_fails_the_cell_and_is_retried_by_the_next_command(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     judge = judge_of("What a lovely answer! I would say 3, or maybe 4.")
@@ -107,8 +107,8 @@ async def test_a_babbling_judge_leaves_answers_missing_and_is_asked_again_by_the
     assert table["score"].null_count() == 2
     assert table["error_reason"].unique().to_list() == ["UNREADABLE_VERDICT"]
     message = table["error_message"][0]
-    assert "What a lovely answer" in message and "no verdict on the scale 1 to 5 of helpful" in message
-    assert len(judge.asked) == 4, "each answer was given a second chance"
+    assert "What a lovely answer" in message and "1 to 5" in message and "helpful" in message
+    assert len(judge.asked) == 4, "two attempts per answer"
     assert len({request.request_id for request in judge.asked}) == 4
     asked = len(model.asked)
     judge.respond = judge_of("5").respond
@@ -116,15 +116,15 @@ async def test_a_babbling_judge_leaves_answers_missing_and_is_asked_again_by_the
     assert outcomes(table) == {"answered": 2}
     assert len(model.asked) == asked
     ids = [request.request_id for request in judge.asked]
-    assert len(ids) == len(set(ids)) == 6, "an id of the call before would have its babble replayed"
+    assert len(ids) == len(set(ids)) == 6, "an ID of the earlier command would replay its reply"
 
 
-async def test_a_second_chance_is_enough(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
+async def test_a_second_attempt_at_a_verdict_is_made(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
     made, _ = await setting(tmp_path, host, await host_wire(judge_of("Well...", "4")), items=OPEN[:1])
     assert (await made.execute(stages=STAGES))["score"].to_list() == [0.75]
 
 
-async def test_a_judge_that_fails_leaves_the_answer_missing_with_its_reason(
+async def test_a_failed_call_of_the_judge_fails_the_cell_with_its_reason(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -141,7 +141,7 @@ async def test_a_judge_that_fails_leaves_the_answer_missing_with_its_reason(
     assert outcomes(table) == {"answered": 1, "failed": 1}
 
 
-async def test_a_passing_fault_of_the_judge_is_retried(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
+async def test_a_temporary_fault_of_the_judge_is_retried(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         if len(judge.asked) == 1:
             raise ContractError(Reason.MODEL_ERROR, "hiccup")
@@ -153,7 +153,7 @@ async def test_a_passing_fault_of_the_judge_is_retried(tmp_path: Path, host: Ser
     assert outcomes(await made.execute(stages=STAGES)) == {"answered": 1}
 
 
-async def test_a_judge_that_dies_leaves_answers_pending_and_the_same_call_goes_on(
+async def test_a_judge_that_dies_leaves_cells_pending_and_the_run_resumes(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -169,22 +169,22 @@ async def test_a_judge_that_dies_leaves_answers_pending_and_the_same_call_goes_o
     table = await execution
     counts = outcomes(table)
     assert counts["pending"] >= 4 and set(counts) <= {"answered", "pending"}
-    assert any("the judge" in note for note in made.notes)
+    assert any("judge" in note for note in made.notes)
     asked = len(model.asked)
     await judge.start()
     assert outcomes(await made.execute(stages=STAGES)) == {"answered": 6}
     assert len(model.asked) == asked
 
 
-async def test_a_judge_that_is_away_or_not_configured_is_said_and_waited_for(tmp_path: Path, host: Serve) -> None:
+async def test_cells_without_an_available_judge_stay_pending_with_a_note(tmp_path: Path, host: Serve) -> None:
     made, _ = await setting(tmp_path / "none", host, None)
     observer = Silent()
     await run(made.config(), made.load_items(), made.folder, RunScope.parse((), (), STAGES), observer)
     assert outcomes(made.table()) == {"pending": 2}
-    assert any("judge: 2" in note and "[judge]" in note for note in observer.notes)
-    away, _ = await setting(tmp_path / "away", host, "127.0.0.1:9")
-    assert outcomes(await away.execute(stages=STAGES)) == {"pending": 2}
-    assert any("the judge is away (127.0.0.1:9)" in note for note in away.notes)
+    assert any("2 items" in note and "[judge]" in note for note in observer.notes)
+    unavailable, _ = await setting(tmp_path / "unavailable", host, "127.0.0.1:9")
+    assert outcomes(await unavailable.execute(stages=STAGES)) == {"pending": 2}
+    assert any("127.0.0.1:9" in note for note in unavailable.notes)
 
 
 async def test_without_the_judge_stage_nothing_is_judged(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
@@ -192,10 +192,10 @@ async def test_without_the_judge_stage_nothing_is_judged(tmp_path: Path, host: S
     made, _ = await setting(tmp_path, host, await host_wire(judge))
     assert outcomes(await made.execute(stages=("generate", "score"))) == {"pending": 2}
     assert not judge.asked
-    assert any("add judge to --stages" in note for note in made.notes)
+    assert any("--stages" in note for note in made.notes)
 
 
-async def test_an_answer_of_silence_is_worth_nothing_and_no_judge_is_asked(
+async def test_an_empty_answer_scores_zero_without_calling_the_judge(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     judge = judge_of("5")
@@ -203,24 +203,26 @@ async def test_an_answer_of_silence_is_worth_nothing_and_no_judge_is_asked(
     model.answer = lambda turn: None
     table = await made.execute(stages=STAGES)
     assert table["score"].to_list() == [0, 0]
-    # Else the mean rating would leave out the worst answers, which the mean score holds.
+    # Without a rating, the mean rating would leave out the worst answers, while the mean score includes them.
     assert table["judge_rating"].to_list() == [1, 1]
     assert not judge.asked
 
 
-async def test_another_rubric_judges_again_and_asks_no_model(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
+async def test_another_rubric_judges_again_without_calling_a_model(
+    tmp_path: Path, host: Serve, host_wire: ServeWire
+) -> None:
     mine = tmp_path / "mine.txt"
     mine.write_text("Rate {question} {answer}")
     judge = judge_of("4")
     made, model = await setting(tmp_path, host, await host_wire(judge), judge={"rubric": "mine.txt"})
     summary = await made.drive(stages=STAGES)
-    assert summary["whole"] and len(judge.asked) == 2
+    assert summary["complete"] and len(judge.asked) == 2
     await again(made)
-    assert len(judge.asked) == 2, "nothing changed, nothing is asked"
+    assert len(judge.asked) == 2, "nothing changed, so nothing is judged"
     mine.write_text("Rate strictly {question} {answer}")
     judge.respond = judge_of("2").respond
     old = report(made.folder, Silent()).to_json()
-    assert old["whole"], "until it is judged again, the scores of the old rubric stand"
+    assert old["complete"], "until they are judged again, scores of the old rubric are reported"
     await again(made)
     assert len(judge.asked) == 4 and judge.asked[-1].parts[0].text.startswith("Rate strictly What")
     assert made.table()["score"].to_list() == [0.25, 0.25]
@@ -243,21 +245,18 @@ async def test_another_judge_judges_again(tmp_path: Path, host: Serve, host_wire
     table = await made.execute(stages=STAGES)
     assert table["score"].to_list() == [0, 0]
     assert len(judge.asked) == 4
-    (why,) = (note for note in made.notes if "another digest" in note)
-    assert why.startswith("the judge (judge-… -> anothe…): another digest")
-    assert why.endswith("so 2 stored answers are judged again")
-    # The first judge is back, and its verdicts are kept: none of them is asked for again.
+    (note,) = (note for note in made.notes if "judge-… -> anothe…" in note)
+    assert "2 stored answers" in note
+    # The verdicts of the first judge are stored, so it is not called again.
     made.notes.clear()
     judge.digest = "judge-digest"
     table = await made.execute(stages=STAGES)
     assert table["score"].to_list() == [0.75, 0.75]
     assert len(judge.asked) == 4
-    assert not any("another digest" in note for note in made.notes)
+    assert not any("stored answers" in note for note in made.notes)
 
 
-async def test_votes_are_asked_with_seeds_of_their_own_and_averaged(
-    tmp_path: Path, host: Serve, host_wire: ServeWire
-) -> None:
+async def test_votes_have_different_seeds_and_are_averaged(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
     judge = judge_of("3", "4", "5")
     judge.max_concurrent = 1
     options = {"votes": 3, "decoding": {"temperature": 0.5, "seed": 7}}
@@ -267,7 +266,7 @@ async def test_votes_are_asked_with_seeds_of_their_own_and_averaged(
     assert sorted(request.decoding.seed for request in judge.asked) == [7, 8, 9]
 
 
-async def test_open_items_go_to_the_judge_and_others_do_not(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
+async def test_only_open_items_are_judged(tmp_path: Path, host: Serve, host_wire: ServeWire) -> None:
     judge = judge_of("Yes")
     items = [item("france"), item("peru", answer_type="open")]
     made, _ = await setting(tmp_path, host, await host_wire(judge), items=items, judge={"reference_rubric": "agrees"})
@@ -282,32 +281,31 @@ async def test_report_and_methods_name_judge_and_rubric(tmp_path: Path, host: Se
     made, _ = await setting(tmp_path, host, await host_wire(judge_of("4")))
     await made.drive(stages=STAGES)
     page = made.folder.report.read_text(encoding="utf-8")
-    assert "2 open answers were rated by the language model judge" in page
-    assert "rubric helpful (digest" in page and "judge-digest" in page
+    assert "helpful" in page and "judge-digest" in page
     manifest = made.folder.manifest.read_text(encoding="utf-8")
     assert "[services.judge]" in manifest and "judge-digest" in manifest
     summary = json.loads(made.folder.summary.read_text(encoding="utf-8"))
     assert summary["accuracy"][0]["estimate"] == 0.75
 
 
-async def test_a_judge_that_cannot_read_or_write_is_refused(tmp_path: Path, host: Serve) -> None:
-    deaf = Double(conditions={})
-    made, _ = await setting(tmp_path, host, await host(deaf))
-    with pytest.raises(PreflightError, match="the judge double can't answer text as text"):
+async def test_a_judge_without_t2t_support_is_refused(tmp_path: Path, host: Serve) -> None:
+    judge = Double(conditions={})
+    made, _ = await setting(tmp_path, host, await host(judge))
+    with pytest.raises(PreflightError, match=r"double.*t2t"):
         await made.execute(stages=STAGES)
 
 
-async def test_a_rubric_that_is_none_stops_the_run_before_anything_is_asked(
+async def test_a_missing_rubric_stops_the_run_before_any_call(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     made, model = await setting(tmp_path, host, await host_wire(judge_of("4")), judge={"rubric": "gone.toml"})
-    with pytest.raises(RubricError, match=r"gone\.toml can't be read"):
+    with pytest.raises(RubricError, match=r"gone\.toml"):
         await made.execute(stages=STAGES)
     assert not model.asked
 
 
-async def test_an_embedded_judge_comes_from_the_fleet(tmp_path: Path) -> None:
-    """echo says the prompt back, which is no verdict: the cell is failed, not wrong."""
+async def test_a_judge_can_be_started_by_the_fleet(tmp_path: Path) -> None:
+    """The service echo returns the prompt, which is not a verdict: the cell has failed and is not wrong."""
     services = {"omni": {"service": "echo"}, "critic": {"service": "echo", "role": "judge"}}
     made = Setting(
         tmp_path,
@@ -315,12 +313,12 @@ async def test_an_embedded_judge_comes_from_the_fleet(tmp_path: Path) -> None:
         tables={"run": {"conditions": ["t2t"]}, "judge": {}, "fleet": {"kind": "embedded", "services": services}},
     )
     summary = await made.drive(stages=STAGES)
-    assert not summary["whole"]
+    assert not summary["complete"]
     assert made.table()["error_reason"].to_list() == ["UNREADABLE_VERDICT"]
     assert load_config(made.write()).judge is not None
 
 
-async def test_an_answer_that_is_worth_more_under_one_instruction_has_a_score_for_each(
+async def test_equal_answers_under_different_instructions_are_judged_separately(
     tmp_path: Path, host: Serve, host_wire: ServeWire
 ) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:

@@ -1,4 +1,4 @@
-"""`analyse` and `compare`: tables in, gaps out, in the terminal and as JSON."""
+"""`analyse`, `compare` and `route` on tables of scores, in the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omnigap_orchestrator.cli.main import main
 
 
 def _table(wrong_in_speech: int) -> pl.DataFrame:
-    """60 items in two conditions; text is always right, speech is wrong for the first few."""
+    """60 items in two conditions; text is always right, speech is wrong for the first `wrong_in_speech`."""
     rows = [
         (f"i{number}", condition, float(condition == "text" or number >= wrong_in_speech))
         for number in range(60)
@@ -30,20 +30,20 @@ def tables(tmp_path: Path) -> tuple[str, str]:
     return str(first), str(second)
 
 
-def test_analyse_finds_the_gap_of_a_foreign_table(tables: tuple[str, str]) -> None:
+def test_analyse_computes_the_gap_of_a_table(tables: tuple[str, str]) -> None:
     result = CliRunner().invoke(main, ["analyse", tables[0], "--reference", "text", "--json"])
     assert result.exit_code == 0, result.output
     rows = [row for row in json.loads(result.output)["gaps"] if row["condition"] == "speech" and row["task"] is None]
     assert {row["estimate"] for row in rows if row["pooling"] == "item_weighted"} == {-0.25}
 
 
-def test_analyse_prints_it_too(tables: tuple[str, str]) -> None:
+def test_analyse_prints_the_gap(tables: tuple[str, str]) -> None:
     result = CliRunner().invoke(main, ["analyse", tables[0], "--reference", "text"])
     assert "-25.0" in result.output
     assert "reference" in result.output
 
 
-def test_analyse_takes_the_folder_of_a_run_as_the_other_commands_do(tables: tuple[str, str], tmp_path: Path) -> None:
+def test_analyse_takes_the_folder_of_a_run(tables: tuple[str, str], tmp_path: Path) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
     run.mkdir()
     other.mkdir()
@@ -53,7 +53,7 @@ def test_analyse_takes_the_folder_of_a_run_as_the_other_commands_do(tables: tupl
     assert "-25.0" in result.output
     result = CliRunner().invoke(main, ["analyse", str(other)])
     assert result.exit_code == 1
-    assert "other holds no results: give a run's folder" in result.stderr
+    assert str(other) in result.stderr and "results.parquet" in result.stderr
 
 
 def test_analyse_names_a_malformed_flag(tables: tuple[str, str]) -> None:
@@ -73,14 +73,14 @@ def test_compare_is_second_minus_first(tables: tuple[str, str]) -> None:
     assert of == {"text": 0.0, "speech": -0.25}
 
 
-def test_compare_says_what_is_no_run(tmp_path: Path, tables: tuple[str, str]) -> None:
+def test_compare_refuses_a_folder_without_results(tmp_path: Path, tables: tuple[str, str]) -> None:
     result = CliRunner().invoke(main, ["compare", str(tmp_path), tables[1]])
     assert result.exit_code == 1
-    assert "holds no results" in result.output
+    assert str(tmp_path) in result.output and "results.parquet" in result.output
 
 
-def _six_forms(items: int = 60) -> pl.DataFrame:
-    """Places are best typed, science is best shown; every answer takes a second typed and three seconds spoken."""
+def _six_conditions(items: int = 60) -> pl.DataFrame:
+    """Text input is best for places, image input for science; text answers take 1 s and speech answers 3 s."""
     rows = [
         (f"{task}{number}", task, condition, float(right or number % 3 == 0), 3.0 if condition.endswith("s") else 1.0)
         for task, best in (("places", "t2t"), ("science", "i2t"))
@@ -92,14 +92,14 @@ def _six_forms(items: int = 60) -> pl.DataFrame:
 
 
 @pytest.fixture
-def six_forms(tmp_path: Path) -> str:
+def six_conditions(tmp_path: Path) -> str:
     path = tmp_path / "six.parquet"
-    _six_forms().write_parquet(path)
+    _six_conditions().write_parquet(path)
     return str(path)
 
 
 def _routes(*arguments: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The condition chosen for each task, and the reason of each excluded one."""
+    """The condition chosen for each task, and the reason for each excluded condition."""
     result = CliRunner().invoke(main, ["route", *arguments, "--json"])
     assert result.exit_code == 0, result.output
     rows = json.loads(result.output)["routes"]
@@ -107,53 +107,53 @@ def _routes(*arguments: str) -> tuple[dict[str, str], dict[str, str]]:
     return chosen, {row["condition"]: row["reason"] for row in rows if row["task"] is None}
 
 
-def test_route_chooses_the_best_form_of_each_task(six_forms: str) -> None:
-    assert _routes(six_forms)[0] == {"places": "t2t", "science": "i2t"}
+def test_route_chooses_the_best_condition_of_each_task(six_conditions: str) -> None:
+    assert _routes(six_conditions)[0] == {"places": "t2t", "science": "i2t"}
 
 
-def test_route_keeps_to_what_a_product_demands(six_forms: str) -> None:
-    chosen, ruled_out = _routes(six_forms, "--outputs", "speech", "--inputs", "text,speech")
+def test_route_respects_constraints(six_conditions: str) -> None:
+    chosen, excluded = _routes(six_conditions, "--outputs", "speech", "--inputs", "text,speech")
     assert chosen["places"] == "t2s"
-    assert "text or speech" in ruled_out["i2s"] or "speech or text" in ruled_out["i2s"]
-    chosen, ruled_out = _routes(six_forms, "--max-p95-latency", "2")
+    assert "i2s" in excluded
+    chosen, excluded = _routes(six_conditions, "--max-p95-latency", "2")
     assert set(chosen.values()) == {"t2t", "i2t"}
-    assert "3.00 s is over 2 s" in ruled_out["t2s"]
+    assert "3.00 s" in excluded["t2s"]
 
 
-def test_route_prints_policies_and_what_is_left_out(six_forms: str) -> None:
-    out = CliRunner().invoke(main, ["route", six_forms, "--outputs", "text"], env={"COLUMNS": "160"}).output
-    assert "best condition per task" in out
-    assert "t2s is excluded: output must be text" in out
+def test_route_prints_excluded_conditions(six_conditions: str) -> None:
+    out = CliRunner().invoke(main, ["route", six_conditions, "--outputs", "text"], env={"COLUMNS": "160"}).output
+    assert "t2s" in out and "output must be text" in out
 
 
-def test_route_says_how_many_items_lack_a_score_and_counts_them_as_wrong_beside(tmp_path: Path) -> None:
+def test_route_reports_missing_items_and_counts_them_as_wrong(tmp_path: Path) -> None:
     path = tmp_path / "gone.parquet"
     gone = pl.col("condition").is_in(["i2t", "i2s"]) & pl.col("item_id").is_in([f"science{n}" for n in range(4)])
-    _six_forms().with_columns(score=pl.when(~gone).then("score")).write_parquet(path)
+    _six_conditions().with_columns(score=pl.when(~gone).then("score")).write_parquet(path)
     out = CliRunner().invoke(main, ["route", str(path)], env={"COLUMNS": "200"}).output
-    assert "refused: 4 of 120 planned items lack a score in a condition (most in i2t)" in out
-    # 60 places typed, 56 of science shown.
+    assert "refused" in out and "4 of 120" in out and "i2t" in out
+    # 60 places as text, 56 science items as image.
     assert "96.7 % (" in out
     out = CliRunner().invoke(main, ["route", str(path), "--allow-missing"], env={"COLUMNS": "200"}).output
-    assert "on answered items: 4 of 120" in out
+    assert "4 of 120" in out
     assert "100.0 % (" in out
 
 
-def test_route_names_a_demand_that_makes_no_sense(six_forms: str) -> None:
-    result = CliRunner().invoke(main, ["route", six_forms, "--outputs", "image"])
+def test_route_names_an_invalid_constraint(six_conditions: str) -> None:
+    result = CliRunner().invoke(main, ["route", six_conditions, "--outputs", "image"])
     assert result.exit_code == 1
-    assert "'image' is not an output modality" in result.output
-    result = CliRunner().invoke(main, ["route", six_forms, "--models", "nobody"])
+    assert "'image'" in result.output
+    result = CliRunner().invoke(main, ["route", six_conditions, "--models", "nobody"])
     assert "'nobody'" in result.output
     assert "--models" in result.output
 
 
-def test_analyse_says_that_no_condition_is_the_reference(tmp_path: Path) -> None:
+def test_analyse_names_a_missing_reference_condition(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("item_id,condition,score\n1,typed,1\n1,spoken,0\n2,typed,1\n2,spoken,1\n", encoding="utf-8")
     result = CliRunner().invoke(main, ["analyse", str(table)])
     assert result.exit_code == 0, result.output
-    assert "no condition is 't2t', so no gap is shown: --reference takes one of typed, spoken" in result.stderr
+    for part in ("'t2t'", "--reference", "typed", "spoken"):
+        assert part in result.stderr
 
 
 def test_compare_refuses_runs_without_a_common_condition(tables: tuple[str, str], tmp_path: Path) -> None:
@@ -161,13 +161,12 @@ def test_compare_refuses_runs_without_a_common_condition(tables: tuple[str, str]
     other.write_text("item_id,model,condition,score\n1,m,elsewhere,1\n2,m,elsewhere,0\n", encoding="utf-8")
     result = CliRunner().invoke(main, ["compare", tables[0], str(other)])
     assert result.exit_code == 1
-    assert "no condition is in both" in result.output
-    assert "against elsewhere" in result.output
+    assert "elsewhere" in result.output
 
 
 @pytest.mark.parametrize("name", ["qwen [int4]", "llama[/x]"])
 @pytest.mark.parametrize("command", ["analyse", "route", "compare"])
-def test_a_model_with_brackets_in_its_name_is_shown_as_it_is_called(command: str, name: str, tmp_path: Path) -> None:
+def test_a_model_name_with_brackets_is_printed_unchanged(command: str, name: str, tmp_path: Path) -> None:
     table = str(tmp_path / "table.parquet")
     _table(15).with_columns(model=pl.lit(name)).write_parquet(table)
     result = CliRunner().invoke(main, [command, table, *([table] if command == "compare" else [])])
@@ -175,7 +174,7 @@ def test_a_model_with_brackets_in_its_name_is_shown_as_it_is_called(command: str
     assert name in result.output
 
 
-def test_route_names_a_model_with_brackets_where_no_form_is_left(tmp_path: Path) -> None:
+def test_route_prints_a_model_name_with_brackets(tmp_path: Path) -> None:
     table = str(tmp_path / "table.parquet")
     _table(15).with_columns(model=pl.lit("qwen [int4]")).write_parquet(table)
     result = CliRunner().invoke(main, ["route", table, "--max-p95-latency", "1"])

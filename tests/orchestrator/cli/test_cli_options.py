@@ -1,4 +1,4 @@
-"""Ctrl-C outside the work itself, while a command loads or draws its tables, ends with the code that is promised."""
+"""Ctrl-C while a command loads or prints ends it with exit code 130."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a run: another form is never taken for its own, and labels stay where tables keep to some items."""
+"""The output files of a run: when they are rewritten, and human labels with --verified-only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def paris(turn: Turn) -> None:
 
 
 async def ran(root: Path, host: Serve, *conditions: str) -> Setting:
-    """A whole run of three items."""
+    """A complete run of three items."""
     places = {"models": {"omni": [await host(Double(paris))]}, "scorer": [await host(Double(paris))]}
     setting = Setting(
         root,
@@ -31,7 +31,7 @@ async def ran(root: Path, host: Serve, *conditions: str) -> Setting:
         tts=[await host(Double())],
         **places,  # type: ignore[arg-type]
     )
-    assert (await setting.drive())["whole"]
+    assert (await setting.drive())["complete"]
     return setting
 
 
@@ -43,7 +43,7 @@ def is_current(setting: Setting) -> bool:
         journal.close()
 
 
-async def test_files_of_another_form_that_a_kill_cut_short_are_not_taken_for_the_run_s(
+async def test_partly_written_files_with_other_options_are_rewritten(
     tmp_path: Path, host: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting = await ran(tmp_path, host, "t2t", "s2t")
@@ -52,7 +52,7 @@ async def test_files_of_another_form_that_a_kill_cut_short_are_not_taken_for_the
     def killed(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    # summary.json is there by now, in the other form; the report is still the old one.
+    # summary.json is written with the new options by now; the report is still the old one.
     monkeypatch.setattr(write, "write_report", killed)
     with pytest.raises(KeyboardInterrupt):
         report(setting.folder, Silent(), allow_missing=True).to_json()
@@ -63,7 +63,7 @@ async def test_files_of_another_form_that_a_kill_cut_short_are_not_taken_for_the
     assert is_current(setting)
 
 
-async def test_labels_stay_where_the_tables_keep_to_verified_items(tmp_path: Path, host: Serve) -> None:
+async def test_labels_are_kept_with_verified_only(tmp_path: Path, host: Serve) -> None:
     setting = await ran(tmp_path, host, "t2t", "s2s")
     table = setting.table().filter(condition="s2s")
     labels = tmp_path / "labels.csv"

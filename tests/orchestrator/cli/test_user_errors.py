@@ -1,7 +1,8 @@
-"""What a user can get wrong: exit code 1, one clear message that names the value and the mend, and no traceback."""
+"""Errors of the user: exit code 1, one message that names the value and the fix, and no traceback."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -36,86 +37,95 @@ def test_a_typo_in_the_configuration(setting: Setting) -> None:
     refused(command("run", "--config", config), "config.toml", "alpa", "alpha")
 
 
-def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_configuration(tmp_path: Path) -> None:
     refused(command("run", "--config", tmp_path / "none.toml"), "none.toml", "no such file")
 
 
-def test_items_that_are_not_there(setting: Setting) -> None:
+def test_a_missing_items_file(setting: Setting) -> None:
     config = setting.write()
     refused(command("run", "--config", config, "--items", setting.root / "none.jsonl"), "none.jsonl")
 
 
-def test_an_item_with_a_fault_is_named_with_its_line(setting: Setting) -> None:
+def test_an_invalid_item_is_named_with_its_line(setting: Setting) -> None:
     setting.items = [*THREE, {"id": "x"}]
     refused(command("run", "--config", setting.write()), "items.jsonl", "line 4", "question")
 
 
-def test_a_model_that_the_run_does_not_plan(setting: Setting) -> None:
+def test_a_model_that_is_not_planned(setting: Setting) -> None:
     result = command("run", "--config", setting.write(), "--models", "omni,omini")
-    refused(result, "--models names 'omini'", "did you mean 'omni'?", "it plans omni")
+    refused(result, "--models", "'omini'", "did you mean 'omni'?")
 
 
-def test_a_model_that_nobody_is_named_for_is_refused_before_anything_starts(tmp_path: Path) -> None:
+def test_a_model_without_a_service_is_refused_before_anything_starts(tmp_path: Path) -> None:
     config = tmp_path / "study.toml"
     typed = '[run]\ndir = "runs/test"\n[items]\nlimit = 2\n[[models]]\nname = "{}"\n'
     config.write_text(typed.format("dem"))
-    refused(command("run", "--config", config), "'dem' has no endpoints", "did you mean 'demo'?")
+    refused(command("run", "--config", config), "'dem'", "did you mean 'demo'?")
     assert not (tmp_path / "runs").exists()
     config.write_text(typed.format("qwen"))
-    refused(command("run", "--config", config), "'qwen'", "which has demo", "write its endpoints")
-    # A call that does not ask it has no need of it.
+    refused(command("run", "--config", config), "'qwen'", "demo", "[fleet.services.qwen]")
+    # A command without the stage generate does not need it.
     result = command("run", "--config", config, "--stages", "score")
     assert result.exit_code == 3, result.output
 
 
-def test_a_model_whose_endpoints_an_embedded_fleet_leaves_alone_is_refused(setting: Setting) -> None:
+def test_a_model_whose_endpoints_the_fleet_ignores_is_refused(setting: Setting) -> None:
     result = command("run", "--config", setting.write(), "--fleet", "embedded")
-    refused(result, "'omni': an embedded fleet does not use its endpoints", "--fleet auto")
+    refused(result, "'omni'", "--fleet auto")
 
 
 def test_an_unknown_condition(setting: Setting) -> None:
     result = command("run", "--config", setting.write(), "--conditions", "t2t,t2i")
-    refused(result, "--conditions: unknown condition 't2i'", "t2t, s2t, i2t, t2s, s2s, i2s")
+    refused(result, "--conditions", "'t2i'", "t2t, s2t, i2t, t2s, s2s, i2s")
 
 
 def test_an_unknown_stage(setting: Setting) -> None:
     result = command("run", "--config", setting.write(), "--stages", "generate,trnscribe")
-    refused(result, "--stages: unknown stage 'trnscribe'", "transcribe")
+    refused(result, "--stages", "'trnscribe'", "transcribe")
 
 
-def test_no_stage_at_all(setting: Setting) -> None:
+def test_an_empty_list_of_stages(setting: Setting) -> None:
     refused(command("run", "--config", setting.write(), "--stages", ","), "--stages")
 
 
-def test_a_run_folder_that_cannot_be_made(setting: Setting) -> None:
+def test_a_run_folder_that_cannot_be_created(setting: Setting) -> None:
     (setting.root / "file").write_text("in the way")
     result = command("run", "--config", setting.write(), "--run-dir", setting.root / "file" / "run")
-    refused(result, "file/run cannot be written", "--run-dir")
+    refused(result, "file/run", "--run-dir")
 
 
 def test_a_run_folder_that_cannot_be_written(setting: Setting, tmp_path: Path) -> None:
     folder = Path("/proc/self") if os.geteuid() == 0 else tmp_path / "closed"
     if os.geteuid() != 0:
         folder.mkdir(mode=0o500)
-    refused(command("run", "--config", setting.write(), "--run-dir", folder), "cannot be written", "--run-dir")
+    refused(command("run", "--config", setting.write(), "--run-dir", folder), str(folder), "--run-dir")
+
+
+def test_plan_notes_a_run_folder_that_cannot_be_written(setting: Setting, tmp_path: Path) -> None:
+    folder = Path("/proc/self") if os.geteuid() == 0 else tmp_path / "closed"
+    if os.geteuid() != 0:
+        folder.mkdir(mode=0o500)
+    result = command("plan", "--config", setting.write(), "--run-dir", folder, "--json")
+    assert result.exit_code == 0, result.output
+    assert any(str(folder) in note and "--run-dir" in note for note in json.loads(result.stdout)["notes"])
 
 
 def test_a_second_orchestrator_on_the_same_folder(setting: Setting) -> None:
     setting.folder.make()
     with setting.folder.locked():
         result = command("run", "--config", setting.write())
-    refused(result, f"in use by another omnigap (process {os.getpid()})", "--run-dir")
+    refused(result, str(os.getpid()), "--run-dir")
 
 
-def test_a_journal_that_is_none(setting: Setting) -> None:
+def test_a_file_that_is_not_a_journal(setting: Setting) -> None:
     setting.folder.make()
-    setting.folder.journal.write_text("no database " * 1_000)
-    refused(command("run", "--config", setting.write()), "journal.sqlite cannot be opened as a journal", "--run-dir")
+    setting.folder.journal.write_text("not a database " * 1_000)
+    refused(command("run", "--config", setting.write()), "journal.sqlite", "--run-dir")
 
 
 @pytest.mark.parametrize("name", ["report", "score", "transcribe"])
-def test_a_folder_that_holds_no_run(tmp_path: Path, name: str) -> None:
-    refused(command(name, "--run-dir", tmp_path / "none"), "holds no run", "omnigap-orchestrate run --run-dir")
+def test_a_folder_without_a_run(tmp_path: Path, name: str) -> None:
+    refused(command(name, "--run-dir", tmp_path / "none"), "omnigap-orchestrate run --run-dir")
     assert not (tmp_path / "none").exists()
 
 
@@ -124,37 +134,35 @@ def test_a_static_fleet_without_endpoints(tmp_path: Path, monkeypatch: pytest.Mo
     for name, (role, _) in list(COMPOSE_PORTS.items()):
         monkeypatch.setitem(COMPOSE_PORTS, name, (role, 1))
     result = command("run", "--config", setting.write(), "--fleet", "static")
-    refused(result, "--fleet static needs endpoints", "docker compose up")
+    refused(result, "--fleet static", "docker compose up")
 
 
-def test_a_command_with_a_typo_is_told_the_nearest_one() -> None:
+def test_an_unknown_command_suggests_the_closest_one() -> None:
     result = command("rout", "runs/a")
     assert result.exit_code == 2
-    assert "no such command 'rout': did you mean 'route'?" in result.stderr
+    assert "'rout'" in result.stderr and "'route'" in result.stderr
 
 
-def test_a_reference_that_no_table_has(tmp_path: Path) -> None:
+def test_an_unknown_reference(tmp_path: Path) -> None:
     table = tmp_path / "theirs.csv"
     table.write_text("item_id,condition,score\na,text,1\na,audio,0\n")
     refused(command("analyse", table, "--reference", "txt"), "'txt' (--reference)", "text, audio")
 
 
-def test_a_sample_of_two_runs(tmp_path: Path) -> None:
+def test_two_runs_for_one_command(tmp_path: Path) -> None:
     result = command("sample-clips", tmp_path / "a", "--run-dir", tmp_path / "b")
     assert result.exit_code == 2
-    assert "two runs are named" in result.stderr
+    assert str(tmp_path / "a") in result.stderr and "--run-dir" in result.stderr
 
 
-def test_a_table_with_one_item_in_two_tasks(tmp_path: Path) -> None:
+def test_an_item_with_two_tasks(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("item_id,condition,score,task\na,t2t,1,x\na,s2t,0,y\n")
     for call in (("route", table), ("analyse", table), ("plan", "--pilot", table, "--run-dir", tmp_path / "run")):
-        refused(command(*call), "'a' has more than one task")
+        refused(command(*call), "'a'")
 
 
-def test_tables_that_cannot_be_written_where_they_are_wanted(tmp_path: Path) -> None:
+def test_an_output_path_that_cannot_be_written(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("item_id,condition,score\na,t2t,1\na,s2t,0\n")
-    refused(
-        command("analyse", table, "--out", tmp_path / "none" / "all.json"), "--out", "none/all.json", "No such file"
-    )
+    refused(command("analyse", table, "--out", tmp_path / "none" / "all.json"), "--out", "none/all.json")
