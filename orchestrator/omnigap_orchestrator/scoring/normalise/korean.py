@@ -216,12 +216,12 @@ def _date(match: re.Match[str]) -> str:
     return f"{year}년 {month}월 {day}일"
 
 
-def bare(text: str) -> str:
+def strip_copula(text: str) -> str:
     """A normalised answer without spaces and without the copula at its end: what exact match compares."""
     return _COPULA_END.sub("", text).replace(" ", "") or text.replace(" ", "")
 
 
-def numbers_apart(text: str) -> str:
+def split_numbers(text: str) -> str:
     """A normalised answer whose numbers stand as words of their own (3개입니다 -> 3 개입니다).
 
     Where the whole answer, or what its final copula belongs to, is one numeral, that becomes digits too: 삼입니다 -> 3.
