@@ -129,7 +129,7 @@ async def _make_carriers(
     missing = [job for job in finder.missing(plan) if job[1] in inputs]
     if scope.makes_carriers:
         if services.tts is not None:
-            context.records.forget_failures(Stage.CARRIERS, NO_MODEL, [Modality.SPEECH])
+            context.records.delete_failures(Stage.CARRIERS, NO_MODEL, [Modality.SPEECH])
         await maker.make(missing)
     blanks = [carrier for carrier in finder.missing_blanks(plan) if carrier.modality in inputs]
     if scope.makes_carriers:
@@ -150,7 +150,7 @@ def _forget_failures(context: RunContext, plan: Plan, scope: RunScope, services:
         )
         for stage, service in stages:
             if service is not None:
-                context.records.forget_failures(stage, spec.name, covered)
+                context.records.delete_failures(stage, spec.name, covered)
 
 
 SEEN_META = "seen_digests"

@@ -180,7 +180,7 @@ def test_where_no_font_has_a_letter_the_message_says_what_to_install(
 
 
 @pytest.mark.skipif(
-    not fonts.machine_fonts(fonts.FONT_FOLDERS),
+    not fonts.system_fonts(fonts.FONT_FOLDERS),
     reason="NOT TESTED: no Hangul font on this machine (Debian: apt-get install fonts-nanum)",
 )
 def test_hangul_is_drawn_with_a_font_that_has_it() -> None:

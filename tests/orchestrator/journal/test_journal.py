@@ -100,7 +100,7 @@ def test_failures_are_forgotten_by_stage_model_and_condition(tmp_path: Path) -> 
     journal = Journal(tmp_path / "journal.sqlite")
     kept = [replace(FAILURE, stage="transcribe"), replace(FAILURE, model="two"), replace(FAILURE, condition="s2s")]
     journal.write([FAILURE, replace(FAILURE, item_id="next"), *kept])
-    journal.forget_failures("generate", "omni", ["t2t", "i2t"])
+    journal.delete_failures("generate", "omni", ["t2t", "i2t"])
     assert sorted(journal.all(FailureRow), key=repr) == sorted(kept, key=repr)
     journal.close()
 

@@ -50,7 +50,7 @@ async def test_forgotten_failures_are_gone_from_memory_and_disk(records: Records
     other = replace(FAILURE, condition="s2t")
     await records.save(FAILURE)
     await records.save(other)
-    records.forget_failures("generate", "omni", ["t2t"])
+    records.delete_failures("generate", "omni", ["t2t"])
     assert list(records.failures.values()) == [other] == list(on_disk(records).failures.values())
 
 

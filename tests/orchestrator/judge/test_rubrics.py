@@ -1,4 +1,4 @@
-"""Rubrics: the shipped ones, other people's prompts, what is refused, and what is asked of a judge."""
+"""Rubrics: the shipped ones, other people's prompts, invalid ones, and judge prompts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.config import ConfigError, JudgeConfig, load_config
 from omnigap_orchestrator.config.sections import RUBRICS
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.judge import SHIPPED, RubricError, combined, judge_setup, read_rubric, rubric_of
+from omnigap_orchestrator.judge import SHIPPED, RubricError, combine_votes, judge_setup, read_rubric, rubric_of
 
 ITEM = Item("q", "chat", "en", "Who {answer}?", ("Ann", "Anna"), AnswerType.OPEN, instruction="Be short.")
 
@@ -24,11 +24,11 @@ def write(path: Path, text: str) -> str:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_rubric_shows_question_and_answer_and_says_what_it_wants(name: str) -> None:
     rubric = read_rubric(name)
-    asked = rubric.asked("Why?", "Because.", "So.")
-    assert "Why?" in asked and "Because." in asked
-    assert ("So." in asked) == (name != "helpful")
+    render = rubric.render("Why?", "Because.", "So.")
+    assert "Why?" in render and "Because." in render
+    assert ("So." in render) == (name != "helpful")
     assert rubric.scale in ("1 to 5", "no or yes")
-    assert "{" not in asked
+    assert "{" not in render
 
 
 def test_configuration_and_files_name_the_same_rubrics() -> None:
@@ -37,13 +37,13 @@ def test_configuration_and_files_name_the_same_rubrics() -> None:
 
 def test_a_plain_text_is_a_prompt_on_a_scale_of_five(tmp_path: Path) -> None:
     rubric = read_rubric(write(tmp_path / "theirs.txt", "Rate.\n[Instruction]: {prompt}\n[Response]: {response}\n"))
-    assert rubric.asked("Why?", "Because.", "") == "Rate.\n[Instruction]: Why?\n[Response]: Because."
+    assert rubric.render("Why?", "Because.", "") == "Rate.\n[Instruction]: Why?\n[Response]: Because."
     assert (rubric.name, rubric.low, rubric.high, rubric.labels) == ("theirs", 1, 5, None)
 
 
 def test_braces_in_a_question_or_an_answer_stay_what_they_are() -> None:
     rubric = rubric_of("r", "Q {question} A {answer} R {reference} {other}", ".txt")
-    assert rubric.asked("{answer}", "{reference}", "x") == "Q {answer} A {reference} R x {other}"
+    assert rubric.render("{answer}", "{reference}", "x") == "Q {answer} A {reference} R x {other}"
 
 
 @pytest.mark.parametrize(
@@ -94,26 +94,26 @@ def test_the_configuration_takes_names_and_files_and_is_cold_unless_told(tmp_pat
 
 def test_items_with_gold_answers_get_the_rubric_that_compares() -> None:
     setup = judge_setup(JudgeConfig(), "d", (read_rubric("helpful"), read_rubric("graded")))
-    (ask,) = setup.asks(ITEM, "It was Ann")
+    (ask,) = setup.prompts(ITEM, "It was Ann")
     assert "<reference>\nAnn\nAnna\n</reference>" in ask.prompt
     assert "Who {answer}?\nBe short." in ask.prompt
-    (without,) = setup.asks(replace(ITEM, answers=()), "It was Ann")
+    (without,) = setup.prompts(replace(ITEM, answers=()), "It was Ann")
     assert "reference" not in without.prompt
 
 
 def test_every_vote_and_every_judge_has_a_key_of_its_own() -> None:
     rubrics = (read_rubric("helpful"), read_rubric("graded"))
-    keys = [ask.key for ask in judge_setup(JudgeConfig(votes=3), "d", rubrics).asks(ITEM, "Ann")]
-    keys += [ask.key for ask in judge_setup(JudgeConfig(), "other", rubrics).asks(ITEM, "Ann")]
-    keys += [ask.key for ask in judge_setup(JudgeConfig(), "d", rubrics[::-1]).asks(ITEM, "Ann")]
+    keys = [ask.key for ask in judge_setup(JudgeConfig(votes=3), "d", rubrics).prompts(ITEM, "Ann")]
+    keys += [ask.key for ask in judge_setup(JudgeConfig(), "other", rubrics).prompts(ITEM, "Ann")]
+    keys += [ask.key for ask in judge_setup(JudgeConfig(), "d", rubrics[::-1]).prompts(ITEM, "Ann")]
     assert len(set(keys)) == 5
     # A single vote's verdict serves as the first of three.
-    assert judge_setup(JudgeConfig(), "d", rubrics).asks(ITEM, "Ann")[0].key == keys[0]
+    assert judge_setup(JudgeConfig(), "d", rubrics).prompts(ITEM, "Ann")[0].key == keys[0]
 
 
 def test_votes_are_averaged_and_labels_are_decided_by_the_majority() -> None:
     five, yes = read_rubric("helpful"), read_rubric("agrees")
-    assert combined(five, [(4.0, 0.75), (5.0, 1.0), (3.0, 0.5)]).rating == 4
-    assert combined(five, [(4.0, 0.75), (5.0, 1.0)]).score == 0.875
-    assert combined(yes, [(None, 1.0), (None, 0.0), (None, 1.0)]).score == 1
-    assert combined(yes, [(None, 1.0), (None, 0.0)]).score == 0
+    assert combine_votes(five, [(4.0, 0.75), (5.0, 1.0), (3.0, 0.5)]).rating == 4
+    assert combine_votes(five, [(4.0, 0.75), (5.0, 1.0)]).score == 0.875
+    assert combine_votes(yes, [(None, 1.0), (None, 0.0), (None, 1.0)]).score == 1
+    assert combine_votes(yes, [(None, 1.0), (None, 0.0)]).score == 0
