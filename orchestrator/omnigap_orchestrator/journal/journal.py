@@ -134,7 +134,7 @@ class Journal:
 
     def _set_default_meta(self, key: str, value: str) -> None:
         """Sets a value that is not set yet."""
-        # Checked first, so that opening a complete journal never writes: the folder may be read-only.
+        # Checked first, so that opening an existing journal writes nothing.
         if self.meta(key) is None:
             self._db.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
