@@ -176,7 +176,7 @@ async def test_writes_after_a_failed_write_fail(tmp_path: Path) -> None:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from omnigap_orchestrator.journal import Journal, ScoreRow
+from omnigap_orchestrator.journal import Journal, JournalWriter, ScoreRow
 
 async def main():
     writer = JournalWriter(Journal(Path(sys.argv[1])))

@@ -48,7 +48,7 @@ def test_a_font_that_was_named_is_taken_as_it_is() -> None:
 async def test_a_font_that_is_not_there_is_refused_before_any_service_starts(tmp_path: Path, command: str) -> None:
     ended = await orchestrate(command, "--font", "No Such Sans", folder=tmp_path)
     assert ended.code == 1
-    assert "[carriers.image] font: 'No Such Sans' is no file and no known font" in ended.err
+    assert "[carriers.image] font: 'No Such Sans' is neither a file nor a known font" in ended.err
     assert "fleet" not in ended.err
 
 
