@@ -52,19 +52,19 @@ def entity_errors(reference: str, hypothesis: str, entities: Iterable[str], lang
         hypothesis: the transcript.
         entities: gold answers and aliases; those that do not occur in the reference are ignored.
     """
-    said = units(normalise(reference, language), language)
-    heard = units(normalise(hypothesis, language), language)
+    reference_words = units(normalise(reference, language), language)
+    transcript_words = units(normalise(hypothesis, language), language)
     forms = (tuple(units(normalise(entity, language), language)) for entity in entities)
     known = [entity for entity in dict.fromkeys(forms) if entity]
-    wanted = [entity for _, entity in _exact(said, known)]
-    counts = Counter(wanted)
+    expected = [entity for _, entity in _exact(reference_words, known)]
+    counts = Counter(expected)
     # Only entities of the reference are matched: other aliases would add insertions.
-    matched = _fuzzy(heard, list(counts))
-    found = Counter(entity for _, entity in _exact(heard, known))
+    matched = _fuzzy(transcript_words, list(counts))
+    found = Counter(entity for _, entity in _exact(transcript_words, known))
     return EntityErrors(
-        count_errors([word for entity in wanted for word in entity], [word for window in matched for word in window]),
+        count_errors([word for entity in expected for word in entity], [word for window in matched for word in window]),
         sum(min(found[entity], count) for entity, count in counts.items()),
-        len(wanted),
+        len(expected),
     )
 
 

@@ -97,14 +97,21 @@ def _lost_tail(own_text: str, audio: AudioStats, transcript: str | None, languag
         return True
     if transcript is None:
         return False
-    said, heard = units(normalise(own_text, language), language), units(normalise(transcript, language), language)
-    if not heard or len(heard) > len(said) or heard == said or heard[:-1] != said[: len(heard) - 1]:
+    text = units(normalise(own_text, language), language)
+    transcribed = units(normalise(transcript, language), language)
+    # Not a beginning of the text: empty, longer, complete, or different before the last word.
+    if (
+        not transcribed
+        or len(transcribed) > len(text)
+        or transcribed == text
+        or transcribed[:-1] != text[: len(transcribed) - 1]
+    ):
         return False
-    cut = said[len(heard) - 1]
+    cut = text[len(transcribed) - 1]
     # The last word may be cut as well: "par" of "paris". One missing letter is a misspelling: "shel" of "shell".
-    if not cut.startswith(heard[-1]):
+    if not cut.startswith(transcribed[-1]):
         return False
-    return len(heard) < len(said) or (len(cut) - len(heard[-1]) > 1 and not heard[-1].isdigit())
+    return len(transcribed) < len(text) or (len(cut) - len(transcribed[-1]) > 1 and not transcribed[-1].isdigit())
 
 
 def _is_suspect(asr: AsrStats) -> bool:

@@ -68,8 +68,8 @@ def number_match(answer: str, golds: Sequence[str], *, question: str = "", toler
     stated = _quantities(answer if len(words) <= MAX_ANSWER_WORDS else " ".join(words[:MAX_ANSWER_WORDS]))
     if not stated:
         return NumberMatch(0.0, None)
-    asked = {quantity.text for quantity in _quantities(question)}
-    new = [quantity for quantity in stated if quantity.text not in asked]
+    in_question = {quantity.text for quantity in _quantities(question)}
+    new = [quantity for quantity in stated if quantity.text not in in_question]
     said = new[0] if new else stated[-1]
     value = said.value
     if said.is_open or value is None:
@@ -148,7 +148,7 @@ def date_match(answer: str, golds: Sequence[str], *, question: str = "") -> Matc
     dates = [found for found in find_dates(text) if not is_denied(text, found[1], found[2])]
     if any(text[first[2] : second[1]] == " or " for first, second in pairwise(dates)):
         dates = []
-    asked = {date for date, _, _ in find_dates(question)} if question else set()
+    in_question = {date for date, _, _ in find_dates(question)} if question else set()
     for gold in golds:
         whole = next(iter(find_dates(gold)), None)
         if whole is None or (whole[1], whole[2]) != (0, len(gold)) or whole[0] == Date(whole[0].month):
@@ -158,7 +158,7 @@ def date_match(answer: str, golds: Sequence[str], *, question: str = "") -> Matc
             continue
         wanted = whole[0]
         candidates = [date for date, _, _ in dates if date.covers(wanted)]
-        stated = [date for date in candidates if date not in asked] or candidates[-1:]
+        stated = [date for date in candidates if date not in in_question] or candidates[-1:]
         if stated and stated[0].agrees(wanted):
             return Match(1.0, gold)
     return NO_MATCH
