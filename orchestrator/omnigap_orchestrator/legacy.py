@@ -29,6 +29,7 @@ SETTINGS: dict[str, str] = {
 Keys that no longer exist are handled by `without_removed`, since a configuration file may also have them.
 """
 
+# Empty so far: the mechanism exists so that a later schema can upgrade the journals of this one.
 JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection], None]], ...] = ()
 """Steps in order: schema version before, version after, and the change of the tables. 0.1.0 wrote version 1, which is
 still current."""

@@ -118,6 +118,7 @@ class Plan:
         return len(self.items) * self.replicates * sum(len(model.conditions) for model in self.models)
 
     def __iter__(self) -> Iterator[Cell]:
+        # Replicates are outermost: the first replicate of all items is complete before a second one starts.
         for replicate in range(self.replicates):
             for item in self.items:
                 for model in self.models:
@@ -218,6 +219,7 @@ def transcript_key(audio_sha: str, scorer: str, language: str) -> str:
 
 def score_key(text: str, own_text: str, golds: str, answer_type: str, normaliser: str) -> str:
     """Key of a score: the texts, gold answers and choices (as one digest), the metric and the normaliser version."""
+    # The order of the list is part of the format: existing journals have keys in this order.
     return digest_of([text, own_text, golds, answer_type, normaliser])
 
 

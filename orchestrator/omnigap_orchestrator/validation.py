@@ -60,6 +60,7 @@ class StrictModel(BaseModel):
     def _refuse_unknown_keys(cls, data: object) -> object:
         if not isinstance(data, Mapping):
             return data
+        # Runs before pydantic's own check, whose message does not suggest the nearest key.
         unknown = [str(key) for key in data if key not in cls.model_fields]
         if unknown:
             found = "; ".join(unknown_key(key, cls.model_fields) for key in unknown)
@@ -221,6 +222,7 @@ def check_visible(text: str) -> str:
     """
     if not text.strip():
         raise ValueError(f"is {text!r}, which is blank: write some text")
+    # JSON can contain half of a surrogate pair ("\ud800"), which neither gRPC nor SQLite can encode.
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -53,6 +53,7 @@ def finish_from_proto(value: pb.FinishReason.ValueType) -> FinishReason:
 def _known(name_of: Callable[[_Value], str], value: _Value, prefix: str) -> str:
     """Name of an enum value without its prefix; raises ValueError for unspecified and unknown values."""
     name = name_of(value).removeprefix(prefix)
+    # Proto3 gives an unset field the value 0, so UNSPECIFIED means that the sender did not set it.
     if name == "UNSPECIFIED":
         raise ValueError(f"the value is {prefix}UNSPECIFIED: set the field")
     return name

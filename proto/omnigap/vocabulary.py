@@ -28,6 +28,7 @@ class Condition:
     output: Modality
 
     def __post_init__(self) -> None:
+        # A generated picture is not another form of the same answer, so it cannot be scored against the text answer.
         if self.output is Modality.IMAGE:
             raise ValueError("the output of a condition is text or speech, not image")
 

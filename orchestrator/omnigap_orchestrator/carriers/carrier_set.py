@@ -123,7 +123,7 @@ def image_styles(config: ImageConfig) -> tuple[ImageStyle, ...]:
     return tuple(
         ImageStyle(font, size, colour, background, width, config.margin, config.line_spacing)
         for width, background, colour, size, font in combined
-        if colour != background
+        if colour != background  # text in the colour of its background would be invisible
     )
 
 

@@ -306,7 +306,7 @@ def check_drawable(text: str, font: str) -> None:
         name = f"{character!r} (U+{ord(character):04X} {unicodedata.name(character, 'unnamed')})"
         if any(first <= ord(character) <= last for first, last in _SHAPED_BLOCKS):
             raise CarrierError(
-                f"the text contains {name}, whose script needs right-to-left layout or shaping, which is not supported: "
+                f"the text contains {name}, whose script needs right-to-left layout or shaping and cannot be drawn: "
                 "give the item its own image, carriers.image"
             )
         if ord(character) not in glyphs:

@@ -30,6 +30,7 @@ from omnigap_orchestrator.validation import (
     without_repeats,
 )
 
+# Null in one of these counts as absent: Parquet tables have null where a row lacks a field.
 _OPTIONAL = ("choices", "instruction", "carriers", "source", "cluster", "metric", "checks")
 _MAX_FAULTS = 1_000
 
@@ -66,6 +67,7 @@ def jsonl_rows(path: Path) -> Iterator[SourceRow]:
             value = json.loads(line)
         except json.JSONDecodeError as error:
             fault = f"invalid JSON at character {error.pos + 1}: {error.msg}"
+        # Beyond Python's limits: very deep nesting, or an integer with thousands of digits.
         except (ValueError, RecursionError) as error:
             fault = f"invalid JSON: {error}"
         else:
@@ -207,6 +209,7 @@ class CheckRow(StrictModel):
 class ItemRow(StrictModel):
     """One row, as documented in docs/items.md."""
 
+    # `strict=False` where JSON has a list or a string for a tuple or an enum.
     id: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_id)]
     task: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_id)]
     language: Language
@@ -295,6 +298,7 @@ def read_row(row: Mapping[str, object], folder: Path) -> Item:
 
 
 def _check(row: CheckRow) -> Check:
+    # Sorted keys: checks are part of the score key, which must not depend on the order in the file.
     given = {name: value for name, value in row.kwargs.items() if value is not None}
     return Check(row.id, json.dumps(given, sort_keys=True, ensure_ascii=False))
 
@@ -304,6 +308,7 @@ def _own_medium(medium: MediumRow, modality: Modality, folder: Path) -> OwnCarri
     if medium.bytes is not None:
         return OwnCarrier(data=medium.bytes, mime_type=carrier_mime_type(medium.bytes[:HEAD_BYTES], modality))
     path = folder / Path(medium.path or "")
+    # Only the head is read: the whole medium is decoded when carriers are prepared.
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)

@@ -68,6 +68,7 @@ class JudgeSetup:
         rubric = self.rubric_for(item)
         question = f"{item.typed}\n{item.instruction}".strip()
         prompt = rubric.render(question, answer, "\n".join(item.answers))
+        # A key depends on the number of its vote, not on the total: with more votes the existing ones are reused.
         return tuple(
             JudgePrompt(
                 digest_of([self.judge, rubric.digest, prompt, item.language, vote]),
@@ -151,6 +152,7 @@ def combine_votes(rubric: Rubric, votes: Sequence[tuple[float | None, float]]) -
     """Combines votes: numbers are averaged, and of labels the majority wins, in a tie the lower score."""
     scores = [score for _, score in votes]
     if rubric.labels:
+        # In a tie the answer does not get the benefit of the doubt.
         counts = {score: scores.count(score) for score in sorted(set(scores))}
         return Verdict(None, max(counts, key=lambda score: (counts[score], -score)))
     ratings = [rating for rating, _ in votes if rating is not None]

@@ -175,6 +175,7 @@ def load_preset(name: str) -> Preset:
     Raises:
         PresetError: the name is unknown; the message suggests the nearest known one.
     """
+    # Checked against the list, so that a name such as "../x" cannot read another file.
     if name not in preset_names():
         raise PresetError(f"{unknown_key(name, preset_names(), 'preset')} (`analyse --list-presets` lists all)")
     try:

@@ -127,6 +127,7 @@ _PREFACE = (
     r"(?:(?:well|sorry|unfortunately|apologies|hmm|um|oh|and) |"
     r"i am (?:so |very |really )?(?:sorry|afraid) (?:but |that )?|i apologi[sz]e (?:but )?)*"
 )
+# "I am unable to see images".
 _CANNOT = r"i (?:can not|could not|am not able to|am unable to|was unable to|was not able to) (?:really |directly )?"
 _VERBS = (
     "see|hear|view|access|open|listen|read|process|answer|help|assist|determine|identify|tell|say|provide|find|"
@@ -150,7 +151,9 @@ _REFUSALS = (
     r"could not understand\b",
 )
 _ENGLISH_REFUSAL = re.compile(f"^{_PREFACE}(?:{'|'.join(_REFUSALS)})")
+# An answer that is nothing but an apology, or "I cannot".
 _APOLOGY_ONLY = re.compile(r"^(?:i am )?(?:so |very |really )?sorry$|^(?:i )?(?:can not|can not answer)$")
+# Signs of an attempt after a refusing phrase: "but I think it is ...".
 _ATTEMPT = re.compile(
     r"\b(?:but (?:it |i |my |if|guess)|however|maybe|perhaps|probably|(?:my|best) guess|"
     r"i (?:would )?(?:think|believe|guess)|it (?:is|was|might be|could be|may be) (?!not\b))"

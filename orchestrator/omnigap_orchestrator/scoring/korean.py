@@ -31,6 +31,7 @@ KOREAN_LETTER_NAMES = {
 }
 """Names of the English letters in Hangul. 씨 and 시 are both used for C."""
 
+# A Latin letter as a separate letter, with or without particles after it: "B", "B번", "B입니다".
 _LETTER = re.compile(r"(?<![a-z])([a-h])(?![a-z])(?=\S*)")
 # "The answer is", "my answer is", "choice": words that may precede the letter.
 _LEAD = re.compile(r"^(?:(?:정답|답|보기|선택지|제생각|저)(?:은|는|이|가)? ?|제 생각에는 )*")

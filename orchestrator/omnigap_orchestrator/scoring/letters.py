@@ -61,17 +61,23 @@ _LEAD = (
     rf"(?:the |my |final |correct |right |best |only )*(?:answer|option|choice|letter|solution|one){_COPULA}|"
     r"it(?:'s| is| begins with| starts with)|that(?:'s| is| would be))[\s,:]+)*"
 )
+# The whole answer: "B", "the answer is (b).", "bee".
 _WHOLE = re.compile(rf"{_LEAD}{_OPEN}(?P<letter>{_LETTER}){_CLOSE}$")
+# A statement inside an answer: "..., so the answer is B", "I choose option B".
 _STATED = re.compile(
     rf"\b(?:(?:answer|option|choice|letter){_COPULA}[\s:]+(?:(?:the )?(?:option|choice|letter|answer)[\s:]+)?|"
     r"i (?:choose|pick|select|go with) (?:option |choice |letter )?)"
     rf"{_OPEN}(?P<letter>[a-z]){_CLOSE}(?=\s|$)"
 )
+# A letter at the start, followed by a mark and more text: "B. Jupiter is the largest".
 _LEADING = re.compile(
     rf"{_LEAD}{_OPEN}(?P<letter>{_LETTER})(?P<mark>{_CLOSE}(?:\s*[-–—]\s*)?)(?P<rest>\S.*)$", re.DOTALL
 )
+# "(B)" or "**B**" anywhere in the answer.
 _BRACKETED = re.compile(r"[(\[{*]\s*(?P<letter>[a-z])\s*[)\]}*]")
+# A letter as a separate word; not "Plan-B" or the "t" of "don't".
 _MENTION = re.compile(r"(?<![\w'’-])(?P<letter>[a-z])(?![\w'’-])")
+# "not B", "rather than option B", and after the letter "is wrong".
 _DENIED_BEFORE = re.compile(
     r"\b(?:not|never|neither|nor|than|isn't|isn’t)\s+(?:option |choice |letter |answer )?[\"'(\[]*$"
 )

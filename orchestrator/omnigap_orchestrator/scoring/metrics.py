@@ -145,6 +145,7 @@ speech answers often have a sentence or two around it."""
 
 # Words that may stand between a negation and the gold answer: "not in Paris", "rather than from Lyon".
 _FILLERS = "(?:in|at|on|by|from|of|for|called|named_options|really|actually|it is|be|likely|named_options after)"
+# Negation directly before the gold answer: "not Paris", "rather than in Paris".
 _NEGATION = re.compile(
     r"\b(?:not|never|neither|nor|rather than|instead of|except(?: for)?|other than|unlike) "
     rf"(?:{_FILLERS} ){{0,2}}$"
@@ -153,6 +154,7 @@ _NEGATION = re.compile(
 _DENIAL = re.compile(
     r" (?:(?:is|was|are|were) (?:not(?! only| just)|wrong|incorrect|false)|would be (?:wrong|incorrect))\b"
 )
+# "star or spoon" in a question.
 _OPTIONS = re.compile(r"(\w+) or (\w+)")
 
 
