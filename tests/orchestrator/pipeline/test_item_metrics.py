@@ -119,7 +119,7 @@ async def test_another_check_or_metric_scores_again_and_asks_nothing(tmp_path: P
     ("metric", "why"),
     [
         ("ifeval", "'france' of task capitals has no checks"),
-        ("letter", "'france' of task capitals has no letter"),
+        ("letter", "'france' of task capitals has neither a letter"),
         ("voicebench_mcq", "has none of the letters A, B, C, D as gold answer"),
         ("voicebench_bbh", "names none of VoiceBench's bbh tasks"),
     ],
