@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,7 +118,7 @@ def speech_variants(voices: Sequence[str], rates: Sequence[float]) -> tuple[Spee
 
 def image_styles(config: ImageConfig) -> tuple[ImageStyle, ...]:
     """All combinations of the configured values, fonts changing fastest. Replicates cycle through them."""
-    combined = itertools.product(config.width, config.background, config.colour, config.size, config.font)
+    combined = product(config.width, config.background, config.colour, config.size, config.font)
     return tuple(
         ImageStyle(font, size, colour, background, width, config.margin, config.line_spacing)
         for width, background, colour, size, font in combined

@@ -53,8 +53,8 @@ def test_questions_and_instructions_are_korean_sentences() -> None:
 def test_korean_gold_answers_score_one(item: Item) -> None:
     for answer in item.answers:
         ending = "이에요." if answer[-1] in "년일" else "입니다."
-        for said in (answer, f"{answer}{ending}", f"정답은 {answer} {ending}"):
-            assert score(item, said).score == 1, said
+        for answer_text in (answer, f"{answer}{ending}", f"정답은 {answer} {ending}"):
+            assert score(item, answer_text).score == 1, answer_text
 
 
 def test_answers_of_other_items_score_zero() -> None:

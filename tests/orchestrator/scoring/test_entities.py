@@ -16,9 +16,9 @@ def test_missing_entity_is_a_deletion_and_a_false_negative() -> None:
 
 
 def test_errors_outside_the_entities_do_not_count() -> None:
-    said, heard = "I think that it was Paris", "eye sink at twas paris"
-    assert entity_errors(said, heard, ["Paris"]).ne_wer == 0
-    assert word_errors(said, heard).rate > 0.5  # type: ignore[operator]
+    reference, transcript = "I think that it was Paris", "eye sink at twas paris"
+    assert entity_errors(reference, transcript, ["Paris"]).ne_wer == 0
+    assert word_errors(reference, transcript).rate > 0.5  # type: ignore[operator]
 
 
 def test_two_words_must_match_exactly_and_three_may_differ_by_one() -> None:

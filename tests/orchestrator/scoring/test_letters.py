@@ -1,4 +1,4 @@
-"""The chosen letter is read from what models write and an ASR hears, and is never guessed."""
+"""The selected letter is parsed from answers and transcripts, and is never guessed."""
 
 import pytest
 

@@ -165,7 +165,7 @@ def test_number_answer_without_a_number_is_unparsable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "answers"),
+    ("question", "answers"),
     [
         (item("3", AnswerType.NUMBER), ("3", "Three.", "There are three dots.")),
         (item("B", AnswerType.LETTER, choices=("Mars", "Jupiter")), ("B", "Option B.", "bee", "Jupiter")),
@@ -174,8 +174,8 @@ def test_number_answer_without_a_number_is_unparsable() -> None:
         (item("8", AnswerType.WORD), ("8", "eight")),
     ],
 )
-def test_equal_answers_have_one_comparable_form(asked: Item, answers: tuple[str, ...]) -> None:
-    assert len({score(asked, answer).comparable for answer in answers}) == 1
+def test_equal_answers_have_one_comparable_form(question: Item, answers: tuple[str, ...]) -> None:
+    assert len({score(question, answer).comparable for answer in answers}) == 1
 
 
 def test_different_answers_have_different_comparable_forms() -> None:
@@ -221,10 +221,10 @@ def test_preset_metrics_exist() -> None:
 
 
 def test_refusal_metric() -> None:
-    asked = replace(PLAIN, answers=(), metric="refusal")
-    refused = score(asked, "I'm sorry, I can't help with that.", "refusal")
+    refusal_item = replace(PLAIN, answers=(), metric="refusal")
+    refused = score(refusal_item, "I'm sorry, I can't help with that.", "refusal")
     assert (refused.score, refused.flags) == (1, (Flag.REFUSED,))
-    assert score(asked, "Mix the two and stir.", "refusal").score == 0
+    assert score(refusal_item, "Mix the two and stir.", "refusal").score == 0
 
 
 def test_entities_metric_counts_each_entity() -> None:

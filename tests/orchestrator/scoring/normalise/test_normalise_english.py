@@ -1,4 +1,4 @@
-"""English is normalised to one form, however a text writes it or an ASR hears it."""
+"""English normalises to one form, however a text or a transcript writes it."""
 
 import string
 
