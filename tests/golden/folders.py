@@ -77,7 +77,10 @@ def study(folder: Path, endpoints: Mapping[str, str]) -> Path:
 def _todays_names(settings: dict[str, Any]) -> dict[str, Any]:
     for old, new in renamed.SETTINGS.items():
         *parents, last = old.split(".")
-        value = _table(settings, parents).pop(last)
+        table = _table(settings, parents)
+        if last not in table:
+            continue  # a folder that was resumed before already has today's names
+        value = table.pop(last)
         if new:
             *parents, last = new.split(".")
             _table(settings, parents)[last] = value

@@ -74,7 +74,8 @@ def keys_of(item: Item, said: str) -> tuple[Key, ...]:
         add(Kind.NEGATION, word)
     for choice in item.choices:
         add(Kind.CHOICE, normalise(choice, item.language))
-    for answer in (*gold_forms(item.answers, item.language), *question_alternatives(normalise(item.question, item.language))):
+    alternatives = question_alternatives(normalise(item.question, item.language))
+    for answer in (*gold_forms(item.answers, item.language), *alternatives):
         if len(answer) > 1:
             add(Kind.ANSWER, answer)
     for name in names_of(item.question):
@@ -181,7 +182,9 @@ def compare(item: Item, said: str, read: str) -> Comparison:
 
 def _lettered(found: list[str], item: Item) -> list[str]:
     letters = letters_of(item)
-    return [LETTER_NAMES[unit].lower() if LETTER_NAMES.get(unit, "-") in letters else unit for unit in found] if letters else found
+    if not letters:
+        return found
+    return [LETTER_NAMES[unit].lower() if LETTER_NAMES.get(unit, "-") in letters else unit for unit in found]
 
 
 def _differences(reference: Sequence[str], heard: Sequence[str]) -> list[tuple[range, range]]:
