@@ -174,6 +174,10 @@ for _canonical, _others in _UNIT_NAMES.items():
 # One-letter symbols have no plural: "5 ms" are milliseconds, and not 5 metres.
 for _symbol in ("m", "g", "l", "h", "w", "v", "j", "n"):
     ALIASES.pop(_symbol + "s", None)
+ALIASES["s"] = "second"  # after the plurals, so that "ss" is not one
+
+# Units of time that may follow "an" or a slash: "km an hour", "km/h".
+_TIMES = frozenset(("h", "hr", "hour", "s", "sec", "second", "minute", "min", "day", "year"))
 
 _COMPOUND = {
     "kmh": ("km", "per", "hour"),
@@ -255,11 +259,6 @@ def _unit(tokens: list[str], i: int) -> tuple[list[str], int]:
         per = "second" if at(end + 1) == "s" else ALIASES[at(end + 1)]
         return [*unit, "per", per], end + 2
     return unit, end
-
-
-_TIMES = frozenset(("h", "hr", "hour", "s", "sec", "second", "minute", "min", "day", "year"))
-# "s" is added after the plurals, and after UNITS, which already has "second".
-ALIASES["s"] = "second"
 
 
 def _cents(tokens: list[str]) -> list[str]:
