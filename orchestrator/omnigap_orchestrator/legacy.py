@@ -1,7 +1,7 @@
-"""What earlier versions wrote, read as today's: the one file that knows old settings, journals, rules and columns.
+"""Compatibility with run folders of earlier versions: old settings, journals, scoring rules and columns.
 
-Each entry says which version wrote it and what it is today. What is written today passes through unchanged, so every
-folder may be read this way.
+This is the only module that knows old names. Each entry says which version wrote it and what it is today. Current data
+passes through unchanged, so every folder can be read this way.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-_PANDA = "PANDA is no longer part of omnigap, the score of VoiceBench's sd-qa is its judge's (docs/scoring.md, PANDA)"
+_PANDA = "PANDA is no longer part of omnigap; VoiceBench's sd-qa is scored by the judge (docs/scoring.md, PANDA)"
 
 RULES_OF_0_1_0 = "88b72b64efabbe0d2e81750ed0ca321bab70684c5adc4443377beb9c7b5f1344"
-"""0.1.0 named its scoring rules by a SHA-256 over their source; they are version 1."""
+"""0.1.0 identified its scoring rules by a SHA-256 of their source code. They are version 1."""
 
 SETTINGS: dict[str, str] = {
     "reader": "ocr",
@@ -26,13 +26,13 @@ SETTINGS: dict[str, str] = {
 }
 """Dotted key of config.json in 0.1.0 -> its key today.
 
-A key that no longer exists is dropped, or refused with a sentence of its own, by `without_removed`: a configuration
-file may hold it too.
+Keys that no longer exist are handled by `without_removed`, since a configuration file may also have them.
 """
 
+# Empty so far: the mechanism exists so that a later schema can upgrade the journals of this one.
 JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection], None]], ...] = ()
-"""Schema version before, version after, and what changes the tables, in order. 0.1.0 wrote version 1, as is written
-today."""
+"""Steps in order: schema version before, version after, and the change of the tables. 0.1.0 wrote version 1, which is
+still current."""
 
 CALIBRATION_COLUMNS: dict[str, str] = {"foil": "clip_kind"}
 """Column of calibration.parquet in 0.1.0 -> its name today."""
@@ -42,10 +42,10 @@ CALIBRATION_VALUES: dict[str, dict[str, str]] = {"clip_kind": {"plain": "distrac
 
 
 def upgrade_config(raw: Any) -> Any:
-    """A run's config.json with today's keys, to be validated like any other.
+    """Renames the keys of a run's config.json to today's names, in place.
 
     Args:
-        raw: as parsed; what is no table is returned as it is, for validation to refuse.
+        raw: parsed JSON; anything but a table is returned unchanged, for validation to refuse.
     """
     if not isinstance(raw, dict):
         return raw
@@ -57,9 +57,9 @@ def upgrade_config(raw: Any) -> Any:
 
 
 def without_removed(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """A configuration without the keys that are gone, and one fault for each of them that was set.
+    """Returns a configuration without removed keys, and one fault for each removed key that was set.
 
-    A run's folder of an earlier version also holds the keys that were not set, as null: those are dropped silently.
+    config.json of an earlier version also has unset keys, as null; these are dropped without a fault.
     """
     scoring, judge = table.get("scoring"), table.get("judge")
     if not isinstance(scoring, Mapping):
@@ -76,10 +76,10 @@ def without_removed(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
 
 
 def upgrade_journal(connection: sqlite3.Connection) -> None:
-    """Brings an older journal's tables to today's schema, in place; its version is checked after that.
+    """Upgrades the tables of an older journal in place. The caller checks the schema version afterwards.
 
     Raises:
-        sqlite3.Error: where the file cannot be read or written.
+        sqlite3.Error: the file cannot be read or written.
     """
     _add_normalised_answer(connection)
     for before, after, change in JOURNAL_STEPS:
@@ -87,9 +87,9 @@ def upgrade_journal(connection: sqlite3.Connection) -> None:
 
 
 def rules_token(version: int) -> str:
-    """The name of a version of the scoring rules in score keys, calibrations and journals.
+    """The identifier of a version of the scoring rules in score keys, calibrations and journals.
 
-    Version 1 keeps the name that 0.1.0 gave it, so that the scores and calibrations of 0.1.0 still count.
+    Version 1 keeps the identifier of 0.1.0, so that scores and calibrations of 0.1.0 remain valid.
     """
     return RULES_OF_0_1_0 if version == 1 else f"rules {version}"
 
@@ -103,7 +103,7 @@ def upgrade_calibration(clips: pl.DataFrame) -> pl.DataFrame:
 
 
 def _add_normalised_answer(connection: sqlite3.Connection) -> None:
-    """Journals from before 0.1.0 kept no normalised answers: their scores are made again, by the rules of today."""
+    """Adds a column that journals before 0.1.0 lack; their answers are then rescored with today's rules."""
     names = {row[1] for row in connection.execute("PRAGMA table_info(scores)")}
     if "normalised_answer" not in names:
         connection.execute("ALTER TABLE scores ADD COLUMN normalised_answer TEXT")
@@ -112,12 +112,12 @@ def _add_normalised_answer(connection: sqlite3.Connection) -> None:
 def _step(
     connection: sqlite3.Connection, before: str, after: str, change: Callable[[sqlite3.Connection], None]
 ) -> None:
-    """Applies one step where the journal has its version: the tables and the version change together or not at all."""
+    """Applies a step if the journal has its version; tables and version change in one transaction."""
     if _schema_version(connection) != before:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Read again: another process may have taken the step while this one waited for the lock.
+        # Read again: another process may have upgraded the journal while this one waited for the lock.
         if _schema_version(connection) == before:
             change(connection)
             connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (after,))
@@ -128,13 +128,13 @@ def _step(
 
 
 def _schema_version(connection: sqlite3.Connection) -> str | None:
-    """None for a journal that is being made."""
+    """The schema version; None for a journal that is being created."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     return None if row is None else str(row[0])
 
 
 def _take(table: dict[str, Any], path: str) -> Any:
-    """Removes a dotted key and returns its value; None where there is no such key, or it is null."""
+    """Removes a dotted key and returns its value; None if the key is missing or null."""
     *parents, last = path.split(".")
     for name in parents:
         inner = table.get(name)
@@ -145,7 +145,7 @@ def _take(table: dict[str, Any], path: str) -> Any:
 
 
 def _put(table: dict[str, Any], path: str, value: Any) -> None:
-    """Sets a dotted key; a value that is there under today's name stays."""
+    """Sets a dotted key, unless it already has a value."""
     *parents, last = path.split(".")
     for name in parents:
         if not isinstance(table.get(name), dict):

@@ -1,4 +1,4 @@
-"""The plan, fixed before the first call: every model x item x condition x replicate; and the keys of stored work."""
+"""The plan of a run, with one cell per model, item, condition and replicate, and the keys of stored results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from omnigap_orchestrator.scoring import MetricRules, scoring_presets
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Model x item x condition x replicate; a control cell is compared with the ordinary cell of the same four."""
+    """One model, item, condition and replicate. A control cell is compared with the ordinary cell of the same four."""
 
     model: str
     item_id: str
@@ -27,7 +27,7 @@ class Cell:
 
     @property
     def filed_under(self) -> str:
-        """What its failures are filed under."""
+        """The condition column of its failures in the journal."""
         return filed_under(self.condition, self.control)
 
     def __str__(self) -> str:
@@ -36,26 +36,27 @@ class Cell:
 
 
 def filed_under(condition: Condition, control: Control | None) -> str:
-    """The condition's name, and a control's after it: `s2t`, `s2t two-pass`. So both fit one column of the journal."""
+    """The condition name, followed by that of a control: `s2t`, `s2t two-pass`. Both share one journal column."""
     return condition.name if control is None else f"{condition.name} {control.value}"
 
 
 BLANK_TEXT = "___"
-"""The typed carrier that holds nothing: a line to be filled in, since a server refuses an empty part, and since a word
-would be a word of some language, and be looked up."""
+"""The blank text carrier. Servers refuse an empty part, and a word would belong to some language and could be
+answered."""
 
 FIRST_PASS = "two-pass, first pass"
-"""Marks the key of a first pass; its second is marked with the control's own name."""
+"""Key mark of the first pass of a two-pass cell; the second pass has the name of the control."""
 
 
 def conditions_of(control: Control | None, conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     """The conditions that have cells of a control.
 
-    A two-pass control has them where a spoken or shown question is answered as text; other controls have them in all.
+    The two-pass control exists only for spoken or shown questions that are answered as text. The other controls exist
+    in all conditions.
 
     Args:
-        control: None for the ordinary cells, which all conditions have.
-        conditions: those that the model is asked in.
+        control: None for ordinary cells, which exist in all conditions.
+        conditions: planned conditions of the model.
     """
     if control is not Control.TWO_PASS:
         return tuple(conditions)
@@ -65,30 +66,30 @@ def conditions_of(control: Control | None, conditions: Sequence[Condition]) -> t
 def fits(control: Control | None, condition: Condition, item: Item) -> bool:
     """Whether an item has a cell of a control in a condition of `conditions_of`.
 
-    All have but one kind in two passes: an item with its own medium *and* its own typed text (dots to count, a photo
-    and its description). Its medium does not hold that text, so there is nothing to write down and to answer from.
+    Only two-pass excludes items: those with their own medium *and* their own text (dots to count, a photo and its
+    description). Such a medium does not contain the text, so there is nothing to transcribe.
     """
     return control is not Control.TWO_PASS or not (Modality.TEXT in item.carriers and condition.input in item.carriers)
 
 
 def typed_carrier(first_pass: str) -> str:
-    """What a second pass types: what the first pass wrote, or the blank text where it wrote nothing."""
+    """Text carrier of a second pass: the output of the first pass, or the blank text if that is empty."""
     return first_pass if first_pass.strip() else BLANK_TEXT
 
 
 class PlanError(OmnigapError, ValueError):
-    """Nothing can be planned; the message says which flag or key fixes it."""
+    """The plan is impossible; the message names the flag or key that fixes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One model of a run, as its user configured it.
+    """One model of a run, as configured.
 
     Attributes:
-        name: what reports call it.
+        name: name in reports.
         endpoints: `host:port` of each replica.
-        conditions: what is planned for it.
-        architecture: overrides what the service declares.
+        conditions: planned conditions.
+        architecture: overrides the type that the service declares.
     """
 
     name: str
@@ -102,9 +103,10 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All cells of a run. Iterating gives them item by item, so that an interrupted run holds whole items.
+    """All cells of a run. The plan is fixed before the first call, and every denominator is computed from it.
 
-    Control cells are counted and iterated apart: they are asked after the cells that they control.
+    Iteration is item by item, so that an interrupted run has complete items: a gap needs both cells of a pair. Control
+    cells are counted and iterated separately, since they run after the ordinary cells.
     """
 
     items: tuple[Item, ...]
@@ -116,6 +118,7 @@ class Plan:
         return len(self.items) * self.replicates * sum(len(model.conditions) for model in self.models)
 
     def __iter__(self) -> Iterator[Cell]:
+        # Replicates are outermost: the first replicate of all items is complete before a second one starts.
         for replicate in range(self.replicates):
             for item in self.items:
                 for model in self.models:
@@ -124,7 +127,7 @@ class Plan:
 
     @property
     def control_count(self) -> int:
-        """How many control cells there are."""
+        """Number of control cells."""
         return sum(
             self.count(condition, control)
             for control in self.controls
@@ -133,11 +136,11 @@ class Plan:
         )
 
     def count(self, condition: Condition, control: Control | None = None) -> int:
-        """How many cells one model has in a condition that it is asked in, or of a control in it."""
+        """Number of cells of one model in a planned condition, or of a control in that condition."""
         return self.replicates * sum(fits(control, condition, item) for item in self.items)
 
     def control_cells(self) -> Iterator[Cell]:
-        """The control cells, item by item as well."""
+        """Yields the control cells, item by item."""
         for replicate in range(self.replicates if self.controls else 0):
             for item in self.items:
                 for model in self.models:
@@ -148,7 +151,7 @@ class Plan:
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """The conditions that at least one model is asked in, in the order of the vocabulary."""
+        """The planned conditions of all models, in the order of the vocabulary."""
         planned = {condition for model in self.models for condition in model.conditions}
         return tuple(condition for condition in CONDITIONS if condition in planned)
 
@@ -156,10 +159,10 @@ class Plan:
 def make_plan(
     items: Sequence[Item], models: Sequence[ModelSpec], replicates: int = 1, controls: Sequence[Control] = ()
 ) -> Plan:
-    """Checks that a plan can be made of these.
+    """Creates a plan.
 
     Raises:
-        PlanError: for no items, no models, two models of one name, or less than one replicate.
+        PlanError: there are no items or no models, two models have the same name, or `replicates` is below 1.
     """
     if not items:
         raise PlanError("no items are selected: check --items, --task and --limit")
@@ -168,14 +171,17 @@ def make_plan(
     names = [model.name for model in models]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise PlanError(f"two models are called {twice!r}: give each [[models]] table its own name")
+        raise PlanError(f"two models have the name {twice!r}: give each [[models]] table its own name")
     if replicates < 1:
         raise PlanError(f"replicates is {replicates}: at least 1 is needed ([run] replicates)")
     return Plan(tuple(items), tuple(models), replicates, tuple(controls))
 
 
 class AnswerKeys:
-    """Keys of one model's answers: its digest and decoding hashed once, the rest a cell at a time."""
+    """Keys of one model's answers.
+
+    The model digest and decoding are hashed once, and the prefix is copied for every cell.
+    """
 
     def __init__(self, spec: ModelSpec, model_digest: str) -> None:
         common = {
@@ -187,13 +193,13 @@ class AnswerKeys:
         self._prefix = hashlib.sha256(digest_of(common).encode())
 
     def key(self, carrier_sha: str, instruction: str, language: str, output: str, replicate: int, *marks: str) -> str:
-        """The answer's key; a medium enters by the hash of its bytes, never by its name.
+        """The key of an answer. Media are identified by the hash of their bytes, never by file name.
 
         Args:
-            marks: what sets a control cell apart from the cell that it controls; none for the latter.
+            marks: distinguish a control cell from its ordinary cell, which has none.
         """
         hasher = self._prefix.copy()
-        # Lengths before texts: no two different lists of parts can run into the same bytes.
+        # Each part is preceded by its length, so that ("ab", "c") and ("a", "bc") have different keys.
         for part in (carrier_sha, instruction, language, output, str(replicate), *marks):
             encoded = part.encode()
             hasher.update(len(encoded).to_bytes(8, "big"))
@@ -202,21 +208,22 @@ class AnswerKeys:
 
 
 def scorer_key(asr_digest: str, decoding: DecodingConfig) -> str:
-    """A scorer as it is asked: its digest (weights, versions, defaults) and the decoding of the configuration."""
+    """Identifies an ASR scorer by its digest (weights, versions, defaults) and the configured decoding."""
     return digest_of([asr_digest, decoding.model_dump()])
 
 
 def transcript_key(audio_sha: str, scorer: str, language: str) -> str:
-    """A transcript depends on the audio, the scorer as it is asked (`scorer_key`), and the language it is told."""
+    """Key of a transcript: the audio, the scorer (`scorer_key`) and the requested language."""
     return digest_of([audio_sha, scorer, language])
 
 
 def score_key(text: str, own_text: str, golds: str, answer_type: str, normaliser: str) -> str:
-    """A score depends on the texts, the gold answers and choices (as one digest), the metric and the normaliser."""
+    """Key of a score: the texts, gold answers and choices (as one digest), the metric and the normaliser version."""
+    # The order of the list is part of the format: existing journals have keys in this order.
     return digest_of([text, own_text, golds, answer_type, normaliser])
 
 
 def metric_rules(config: Config) -> MetricRules:
-    """What a configuration says of metrics; items that a preset reads bring that benchmark's scorers with them."""
+    """Metric settings of a configuration. The items preset of a benchmark also selects its scorers."""
     of_items = config.items.preset if config.items.preset in scoring_presets() else None
     return MetricRules(config.scoring.preset or of_items, config.scoring.tasks, judged=config.judge is not None)

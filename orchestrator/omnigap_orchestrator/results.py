@@ -1,4 +1,4 @@
-"""The table of a run, one row per planned cell: its columns in order, with their types. All that follows reads this."""
+"""Schema of the results table, one row per planned cell, which analysis, export and report read."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     "item_id": pl.String,
     "task": pl.String,
     "language": pl.String,
-    # The item's own cluster, else its id: never null.
+    # The item's cluster, or else its id; never null.
     "cluster": pl.String,
     "answer_type": pl.String,
     "input": pl.String,
     "output": pl.String,
     "condition": pl.String,
     "replicate": pl.Int32,
-    # How the carrier was made, as far as the configuration chose it: null where the item brings its own, and where the
-    # voice service chose. Lengths in pixels.
+    # How the carrier was rendered. Null for the item's own carriers, and where the TTS service chose the value. Lengths
+    # are in pixels.
     "voice": pl.String,
     "words_per_minute": pl.Float64,
     "font": pl.String,
@@ -37,9 +37,9 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     "flags": pl.List(pl.String),
     "own_text": pl.String,
     "transcript": pl.String,
-    # What was scored: the transcript of a speech answer, the own text of a text answer.
+    # The scored text: the transcript of a speech answer, or the own text of a text answer.
     "answer_used": pl.String,
-    # That text as it is compared between conditions: the letter, number or label read from it, else normalised words.
+    # The form in which answers are compared: the letter, number or label, or else the normalised words.
     "normalised_answer": pl.String,
     # In [0, 1]; null unless the outcome is `answered` (and, for speech, transcribed).
     "score": pl.Float64,
@@ -50,10 +50,10 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     "error_message": pl.String,
     "audio_seconds": pl.Float64,
     "tokens": pl.Int64,
-    # SHA-256 of the stored media; null where there is none.
+    # SHA-256 of stored media; null for text.
     "input_media": pl.String,
     "output_media": pl.String,
-    # Seconds. Latency runs from sending to the last byte; the others are the server's own.
+    # Seconds. `latency_s` is measured by the client, from sending to the last byte; the others come from the server.
     "latency_s": pl.Float64,
     "queue_s": pl.Float64,
     "compute_s": pl.Float64,
@@ -61,40 +61,40 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     "audio_ttfp_s": pl.Float64,
     "model_digest": pl.String,
     "asr_digest": pl.String,
-    # What the ASR scorer said of its own transcript; null for text answers.
+    # Confidence values of the ASR scorer; null for text answers.
     "asr_avg_logprob": pl.Float64,
     "asr_no_speech_prob": pl.Float64,
     "asr_compression_ratio": pl.Float64,
     "asr_language": pl.String,
-    # Word errors and words of the transcript against the own text; null where there is no own text.
+    # Word errors and reference words of the transcript against the own text; null without own text.
     "wer_errors": pl.Int64,
     "wer_words": pl.Int64,
-    # By the second scorer, where there is one: what it heard in the same audio, and what that is worth.
+    # Transcript and score by the second ASR scorer, if there is one.
     "second_transcript": pl.String,
     "second_score": pl.Float64,
     "second_asr_digest": pl.String,
-    # What the judge said on its rubric's own scale, the lowest for an answer of nothing; null for other metrics, and
-    # where the rubric has labels.
+    # Rating of the judge on the rubric's scale, the lowest for an empty answer. Null for other metrics, and for rubrics
+    # with labels.
     "judge_rating": pl.Float64,
     "judge_digest": pl.String,
-    # 1 over the number of choices; null where there are none to guess among.
+    # Probability of guessing the right choice, 1 / number of choices; null without choices.
     "chance": pl.Float64,
 }
 
 RESULTS_SCHEMA = pl.Schema(_COLUMNS)
-"""Missing cells (`failed`, `pending`, `unsupported`) are rows too: every denominator is counted from here."""
+"""Cells without an answer (`failed`, `pending`, `unsupported`) have rows too: denominators are counted from here."""
 
 CONTROLS_SCHEMA = pl.Schema(
     {
         **_COLUMNS,
         # two-pass, blank or repeat.
         "control": pl.String,
-        # What the model wrote down in the first pass of a two-pass cell; `wer_errors` and `wer_words` are then its own,
-        # against the words of the carrier, and null where the item brings a carrier whose words nobody gave.
+        # Output of the first pass of a two-pass cell. `wer_errors` and `wer_words` then compare it with the text of the
+        # carrier, and are null if the item's own carrier has no known text.
         "first_pass": pl.String,
     }
 )
-"""The table of control cells, beside that of the results. Their condition is that of the cell they stand beside."""
+"""Schema of the control cells. Their condition is that of the ordinary cell that they are compared with."""
 
 
 class TableError(OmnigapError):
@@ -102,17 +102,17 @@ class TableError(OmnigapError):
 
 
 def read_own_results(path: Path) -> pl.DataFrame:
-    """The results.parquet of a run.
+    """Reads the results.parquet of a run.
 
     Raises:
-        TableError: the file can't be read, or a run of this version did not write it.
+        TableError: the file can't be read, or was not written by this version.
     """
     try:
         frame = pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise TableError(
-            f"{path} can't be read as results ({error}): give a run's folder or its results.parquet"
+            f"{path} can't be read as results ({error}): give a run folder or its results.parquet"
         ) from error
     if lacking := [name for name in RESULTS_SCHEMA.names() if name not in frame.columns]:
-        raise TableError(f"{path} lacks the columns {', '.join(lacking)}: give a run's folder or its results.parquet")
+        raise TableError(f"{path} lacks the columns {', '.join(lacking)}: give a run folder or its results.parquet")
     return frame

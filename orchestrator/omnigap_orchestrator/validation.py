@@ -1,4 +1,4 @@
-"""Validation of what a person writes: kinds of field, strict models, and errors that name the key."""
+"""Validation of user input: field types, strict pydantic models, and error messages that name the key and the fix."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from omnigap.vocabulary import CONDITIONS, Condition
 
 
 class NotUtf8Error(OmnigapError, ValueError):
-    """The message names the line (from 1), the byte in that line (from 1) and its value."""
+    """Bytes are not UTF-8; the message names line and byte (both from 1) and the value."""
 
 
 def decode_utf8(data: bytes) -> str:
-    """The text, without a leading byte-order mark.
+    """Decodes UTF-8 and removes a leading byte-order mark.
 
     Raises:
-        NotUtf8Error: for bytes that are not UTF-8.
+        NotUtf8Error: the bytes are not UTF-8.
     """
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
@@ -47,11 +47,11 @@ def decode_utf8(data: bytes) -> str:
         ) from error
 
 
-_MOST_OF_A_VALUE = 60
+_MAX_SHOWN = 60
 
 
 class StrictModel(BaseModel):
-    """A frozen model that refuses unknown keys, with the nearest known one, and does not turn one type into another."""
+    """A frozen model without type coercion that refuses unknown keys and suggests the nearest known one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
@@ -60,6 +60,7 @@ class StrictModel(BaseModel):
     def _refuse_unknown_keys(cls, data: object) -> object:
         if not isinstance(data, Mapping):
             return data
+        # Runs before pydantic's own check, whose message does not suggest the nearest key.
         unknown = [str(key) for key in data if key not in cls.model_fields]
         if unknown:
             found = "; ".join(unknown_key(key, cls.model_fields) for key in unknown)
@@ -68,7 +69,7 @@ class StrictModel(BaseModel):
 
 
 def unknown_key(key: str, known: Iterable[str], kind: str = "key") -> str:
-    """`unknown key 'anwsers': did you mean 'answers'?`, or the known ones where none is near."""
+    """Message such as `unknown key 'anwsers': did you mean 'answers'?`, or with all known keys if none is similar."""
     names = sorted(known)
     near = difflib.get_close_matches(key.lower(), names, n=1, cutoff=0.6)
     if near:
@@ -77,26 +78,27 @@ def unknown_key(key: str, known: Iterable[str], kind: str = "key") -> str:
 
 
 def shown(value: object) -> str:
-    """A value as an error quotes it: short, on one line."""
+    """A value as quoted in an error: short, on one line."""
     if isinstance(value, bytes | bytearray):
         return f"{len(value)} bytes"
     text = repr(value)
-    return text if len(text) <= _MOST_OF_A_VALUE else f"{text[: _MOST_OF_A_VALUE - 1]}…"
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
 
 
 def faults(error: ValidationError) -> list[str]:
-    """One sentence a fault: `KEY.PATH: what is wrong, with the value, and what to write`."""
+    """One sentence per fault: `KEY.PATH: problem, value and fix`."""
     found: list[str] = []
     for detail in error.errors(include_url=False):
         where = key_path(detail["loc"])
         sentence = f"{where}: {_in_words(detail)}" if where else _in_words(detail)
+        # A union reports the same fault once per member.
         if sentence not in found:
             found.append(sentence)
     return found
 
 
 def key_path(location: Iterable[int | str]) -> str:
-    """`("models", 0, "endpoints", 1)` as `models[0].endpoints[1]`."""
+    """Formats `("models", 0, "endpoints", 1)` as `models[0].endpoints[1]`."""
     path = ""
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
@@ -115,7 +117,7 @@ def _in_words(detail: ErrorDetails) -> str:
 
 
 def _type_hint(kind: str, value: object) -> str:
-    """What a reader most often meant."""
+    """The most likely fix of a wrong type."""
     if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
         return f': write it in quotes, "{value}"'
     if kind in ("int_type", "float_type", "bool_type") and isinstance(value, str):
@@ -159,7 +161,7 @@ _KNOWN_BY_PYDANTIC = {"too_short", "too_long", "string_pattern_mismatch", "extra
 _Value = TypeVar("_Value")
 
 FOLDER = "folder"
-"""Key of the validation context: the folder that relative paths start from."""
+"""Key of the validation context: base folder of relative paths."""
 
 _ENDPOINT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?):(?P<port>[0-9]{1,5})")
 _LANGUAGE = re.compile(
@@ -169,85 +171,87 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def check_endpoint(text: str) -> str:
-    """The endpoint itself.
+    """Checks and returns an endpoint.
 
     Raises:
-        ValueError: for anything but `host:port` or `[ipv6]:port`.
+        ValueError: the text is not `host:port` or `[ipv6]:port`.
     """
     hint = 'write "host:port", as in "127.0.0.1:50051"'
     if "://" in text:
         raise ValueError(f"{text!r} is a URL: {hint}, without the scheme")
     match = _ENDPOINT.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no endpoint: {hint}")
+        raise ValueError(f"{text!r} is not an endpoint: {hint}")
     if not 1 <= int(match["port"]) <= 65_535:
         raise ValueError(f"{text!r} has port {match['port']}: ports are 1 to 65535")
     return text
 
 
 def check_language(tag: str) -> str:
-    """The tag itself, where it has the form of a BCP-47 tag: language, script, region, variants.
+    """Checks and returns a BCP-47 tag with language, script, region and variants.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: the text does not have this form.
     """
     if _LANGUAGE.fullmatch(tag):
         return tag
     if _LANGUAGE.fullmatch(tag.replace("_", "-")):
-        raise ValueError(f"{tag!r} is no BCP-47 tag: write {tag.replace('_', '-')!r}")
-    raise ValueError(f"{tag!r} is no BCP-47 tag: write one like 'en', 'ko' or 'pt-BR'")
+        raise ValueError(f"{tag!r} is not a BCP-47 tag: write {tag.replace('_', '-')!r}")
+    raise ValueError(f"{tag!r} is not a BCP-47 tag: write one like 'en', 'ko' or 'pt-BR'")
 
 
 def check_name(name: str) -> str:
-    """The name itself, where it can stand in a file name and on the command line.
+    """Checks and returns a name that is safe in file names and on the command line.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: the name has other characters, or is too long.
     """
     if _NAME.fullmatch(name) is None:
         raise ValueError(
-            f"{name!r} is no name: write 1 to 64 letters, digits, dots, hyphens or underscores, a letter or digit first"
+            f"{name!r} is not a valid name: write 1 to 64 letters, digits, dots, hyphens or underscores, "
+            "a letter or digit first"
         )
     return name
 
 
 def check_visible(text: str) -> str:
-    """The text itself.
+    """Checks and returns a text with visible content.
 
     Raises:
-        ValueError: for text without anything to read, and for control characters other than tab and line feed.
+        ValueError: the text is blank, or contains control characters other than tab and line feed, or a lone surrogate.
     """
     if not text.strip():
-        raise ValueError(f"is {text!r}, which holds nothing: write some text")
+        raise ValueError(f"is {text!r}, which is blank: write some text")
+    # JSON can contain half of a surrogate pair ("\ud800"), which neither gRPC nor SQLite can encode.
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"holds half of a surrogate pair, U+{ord(text[error.start]):04X}: write it again") from None
+        raise ValueError(f"contains half of a surrogate pair, U+{ord(text[error.start]):04X}: write it again") from None
     for character in text:
         if character < " " and character not in "\n\t":
-            raise ValueError(f"holds the control character U+{ord(character):04X}: take it out")
+            raise ValueError(f"contains the control character U+{ord(character):04X}: remove it")
     return text
 
 
 def as_list(value: object) -> object:
-    """A single value as a list of one, so that `size = 28` and `size = [28, 36]` read alike."""
+    """Wraps a single value in a list, so that `size = 28` and `size = [28, 36]` are both valid."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def without_repeats(values: tuple[_Value, ...]) -> tuple[_Value, ...]:
-    """The values themselves.
+    """Checks and returns values without duplicates.
 
     Raises:
-        ValueError: where one stands twice.
+        ValueError: a value occurs twice.
     """
     for index, value in enumerate(values):
         if value in values[:index]:
-            raise ValueError(f"{value!r} stands twice: take one out")
+            raise ValueError(f"{value!r} occurs twice: remove one")
     return values
 
 
 def resolve(path: Path, info: ValidationInfo) -> Path:
-    """The path as seen from the configuration file's folder; `~` is the user's home."""
+    """Resolves a path relative to the configuration file's folder, and expands `~`."""
     folder = (info.context or {}).get(FOLDER, Path())
     return Path(folder) / path.expanduser()
 

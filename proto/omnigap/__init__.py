@@ -1,3 +1,3 @@
-"""The contract that orchestrator and services share: gRPC messages, vocabulary, media, digests."""
+"""The contract between orchestrator and services: gRPC messages, client, vocabulary, media and digests."""
 
 __version__ = "0.1.0"

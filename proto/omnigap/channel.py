@@ -1,4 +1,4 @@
-"""Options of every gRPC channel and server: message limits, keepalive, proxies."""
+"""gRPC options shared by every channel and server: message limits, keepalive and proxies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""Largest message, either way: ten minutes of 16-bit mono audio at 44.1 kHz with room to spare."""
+"""Largest message in either direction: ten minutes of 16-bit mono audio at 44.1 kHz take 53 MB."""
 
 REPLAY_SECONDS = 600.0
-"""How long a server keeps a finished answer for its request id."""
-
+"""How long a server replays a finished answer to a repeated request id."""
 
 Options = tuple[tuple[str, int | str], ...]
 
@@ -21,7 +20,7 @@ _PING_MS = 30_000
 _BOTH_SIDES: Options = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    # A long answer may stay silent for minutes: pings keep the connection known to be alive.
+    # A slow answer may send nothing for minutes. Pings detect a dead connection in that time.
     ("grpc.keepalive_time_ms", _PING_MS),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),
@@ -29,17 +28,17 @@ _BOTH_SIDES: Options = (
 
 SERVER_OPTIONS: Options = (
     *_BOTH_SIDES,
-    # Two servers on one port would silently share its calls.
+    # With SO_REUSEPORT a second server on the same port would start, and take a share of the calls unnoticed.
     ("grpc.so_reuseport", 0),
-    # More pings than one in this time count as abuse and end the connection: leave room for patient clients.
+    # A server closes the connection of a client that pings more often than this. It must be well below `_PING_MS`.
     ("grpc.http2.min_ping_interval_without_data_ms", _PING_MS // 3),
     ("grpc.keepalive_permit_without_calls", 1),
 )
-"""For the side that answers."""
+"""Options of a server."""
 
 _CLIENT: Options = (
     *_BOTH_SIDES,
-    # A service that comes back is noticed within seconds; gRPC's own back-off grows to two minutes.
+    # gRPC's default back-off grows to two minutes: a restarted service should be found within seconds.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
@@ -51,44 +50,46 @@ _HOST_SCHEMES = ("dns:", "ipv4:", "ipv6:")
 
 
 def channel_options(address: str, proxy: str = "") -> Options:
-    """The options of a channel, synchronous or asynchronous.
+    """Options of a client channel, synchronous or asynchronous.
 
     Args:
-        address: what the channel is opened to, as gRPC takes it.
-        proxy: `http://HOST:PORT` of an HTTP proxy; empty: none.
+        address: target of the channel, as gRPC takes it.
+        proxy: `http://HOST:PORT` of an HTTP proxy; empty for none.
     """
     return (*_CLIENT, *proxy_options(address, proxy))
 
 
 def proxy_options(address: str, proxy: str = "") -> Options:
-    """The part of the options that says which way calls go.
+    """Options that route calls through a proxy, or directly.
 
-    Without them gRPC takes `grpc_proxy`, `https_proxy` and `http_proxy` from the environment, for loopback as well.
+    Without them gRPC uses `grpc_proxy`, `https_proxy` and `http_proxy` from the environment, even for loopback.
     """
-    way = proxy_for(address, proxy)
-    if not way:
+    used = proxy_for(address, proxy)
+    if not used:
         return (("grpc.enable_http_proxy", 0),)
-    return (("grpc.enable_http_proxy", 1), ("grpc.http_proxy", way))
+    return (("grpc.enable_http_proxy", 1), ("grpc.http_proxy", used))
 
 
 def proxy_for(address: str, proxy: str) -> str:
-    """The proxy that calls to an address go through; empty where they go directly, as those to loopback always do.
+    """The proxy that calls to an address use; empty for direct calls.
 
-    So do calls to the hosts that the environment excepts, in `no_grpc_proxy` or else in `no_proxy`, as gRPC reads them:
+    Calls to loopback are always direct. So are calls to hosts listed in `no_grpc_proxy` or, if that is unset, in
+    `no_proxy`, with gRPC's own rules:
     https://grpc.github.io/grpc/core/md_doc_core_default_http_proxy_mapper.html
     """
-    return "" if is_loopback(address) or _is_excepted(address) else proxy
+    return "" if is_loopback(address) or _in_no_proxy(address) else proxy
 
 
-def _is_excepted(address: str) -> bool:
-    """Whether the environment excepts all hosts of an address from proxies."""
-    names = os.environ.get("no_grpc_proxy") or os.environ.get("no_proxy") or ""  # noqa: SIM112 - gRPC reads no other
-    excepted = [name.strip().lower() for name in names.split(",") if name.strip()]
-    return all(any(_is_under(host.lower(), name) for name in excepted) for host in _hosts_of(address))
+def _in_no_proxy(address: str) -> bool:
+    """Whether `no_proxy` lists all hosts of an address."""
+    # gRPC reads the lower-case names only.
+    names = os.environ.get("no_grpc_proxy") or os.environ.get("no_proxy") or ""  # noqa: SIM112
+    excluded = [name.strip().lower() for name in names.split(",") if name.strip()]
+    return all(any(_matches(host.lower(), name) for name in excluded) for host in _hosts_of(address))
 
 
-def _is_under(host: str, name: str) -> bool:
-    """Whether a host ends with a name, or is an address of the block that the name is."""
+def _matches(host: str, name: str) -> bool:
+    """Whether a host ends with `name`, or lies in the CIDR block `name`."""
     if "/" not in name:
         return host.endswith(name)
     try:
@@ -98,11 +99,11 @@ def _is_under(host: str, name: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """True where an address can only be a service of this machine.
+    """Whether an address can only reach this machine.
 
     Args:
         address: `HOST:PORT`, with or without the port, or a gRPC target such as `dns:///HOST:PORT`, `ipv4:HOST:PORT` or
-            `unix:PATH`. Of several hosts all must be loopback.
+            `unix:PATH`. If it lists several hosts, all must be loopback.
     """
     if address.strip().lower().startswith(_LOCAL_SCHEMES):
         return True
@@ -110,7 +111,7 @@ def is_loopback(address: str) -> bool:
 
 
 def _hosts_of(address: str) -> Iterator[str]:
-    """The hosts of a gRPC target."""
+    """Yields the hosts of a gRPC target."""
     target = address.strip()
     for scheme in _HOST_SCHEMES:
         if target.lower().startswith(scheme):
@@ -129,7 +130,7 @@ def _host_of(place: str) -> str:
 
 
 def is_loopback_host(host: str) -> bool:
-    """True for `localhost`, names under it, 127.0.0.0/8 and ::1; for 0.0.0.0 and ::, which reach this machine, too."""
+    """True for `localhost`, names under it, 127.0.0.0/8, ::1, and for 0.0.0.0 and ::, which also reach this machine."""
     name = host.strip().rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -137,24 +138,25 @@ def is_loopback_host(host: str) -> bool:
         found = ipaddress.ip_address(name)
     except ValueError:
         return False
+    # ::ffff:127.0.0.1 is IPv4 loopback in IPv6 notation; Python 3.11 does not count it as loopback.
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
     return (mapped or found).is_loopback or (mapped or found).is_unspecified
 
 
 def check_proxy(proxy: str) -> str:
-    """The address of a proxy as gRPC takes it; empty means no proxy.
+    """Checks and returns the URL of a proxy; empty means no proxy.
 
     Raises:
-        ValueError: for anything but `http://HOST:PORT`. A user or a password is refused: the address is shown in
-            messages and kept with every run.
+        ValueError: the URL is not `http://HOST:PORT`. A user name or password is refused as well, because the URL
+            appears in messages and is stored with every run.
     """
     if not proxy:
         return proxy
     found = urlsplit(proxy)
     try:
-        whole = found.scheme == "http" and bool(found.hostname) and found.port is not None
+        valid = found.scheme == "http" and bool(found.hostname) and found.port is not None
     except ValueError:
-        whole = False
-    if not whole or found.username or found.password or found.path.strip("/") or found.query or found.fragment:
-        raise ValueError("it is not http://HOST:PORT, without a user, a password or a path")
+        valid = False
+    if not valid or found.username or found.password or found.path.strip("/") or found.query or found.fragment:
+        raise ValueError("write http://HOST:PORT, without a user name, a password or a path")
     return proxy

@@ -1,4 +1,4 @@
-"""The client of the Generate contract: one service at one address, from its health to a whole answer."""
+"""Client of the Generate contract: health, Describe and Generate of one service at one address."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Answer:
     """A finished answer.
 
     Attributes:
-        own_text: all text deltas joined.
-        pcm: signed 16-bit little-endian mono audio; empty where none came.
-        sample_rate: of `pcm`, in Hz; 0 without audio.
-        latency_s: from sending to the last byte, by the caller's clock.
+        own_text: all text deltas, joined.
+        pcm: signed 16-bit little-endian mono audio; empty for an answer without audio.
+        sample_rate: sample rate of `pcm` in Hz; 0 without audio.
+        latency_s: seconds from sending the request to the last byte, by the caller's clock.
     """
 
     own_text: str
@@ -54,19 +54,19 @@ class Answer:
 
 
 class GenerateClient:
-    """A service at one address, over one channel. Calls may run side by side; retries belong to the caller.
+    """A service at one address, over one channel.
 
-    It belongs to the event loop that it was made on.
+    Calls may run concurrently; retries are left to the caller. A client belongs to the event loop it was created on.
 
     Attributes:
-        proxy: that calls go through; empty where they go directly.
-        channel, stub: for raw calls whose errors are judged as they came.
+        proxy: HTTP proxy that calls go through; empty for direct calls.
+        channel, stub: for raw calls whose gRPC errors the caller handles itself.
     """
 
     def __init__(self, address: str, proxy: str = "") -> None:
         """
         Args:
-            proxy: `http://HOST:PORT` of the configuration; ignored for loopback addresses.
+            proxy: `http://HOST:PORT`; ignored for loopback addresses.
         """
         self.address = address
         self.proxy = proxy_for(address, proxy)
@@ -87,7 +87,7 @@ class GenerateClient:
         await self.channel.close(None)
 
     async def health(self, service: str = "", timeout_s: float = 5.0) -> str:
-        """`SERVING`, another status of grpc.health.v1, or the gRPC status of the error."""
+        """Returns the status name of grpc.health.v1 (such as `SERVING`), or the gRPC status of a failed check."""
         request = health_pb2.HealthCheckRequest(service=service)
         try:
             response = await self._health.Check(request, timeout=timeout_s)
@@ -96,20 +96,20 @@ class GenerateClient:
         try:
             return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
         except ValueError:
-            return f"status {response.status}, which grpc.health.v1 does not know"
+            return f"status {response.status}, which grpc.health.v1 does not define"
 
     async def serving(self, timeout_s: float = 5.0) -> bool:
-        """True if the health service says SERVING in time."""
+        """Whether the health service reports SERVING within the timeout."""
         return await self.health(timeout_s=timeout_s) == SERVING
 
     async def describe(self, timeout_s: float = 10.0, *, wait_for_ready: bool = False) -> pb.DescribeResponse:
-        """What the service declares about itself.
+        """Returns the service's own description.
 
         Args:
-            wait_for_ready: also waits, up to `timeout_s`, for something to listen at the address.
+            wait_for_ready: wait up to `timeout_s` for a server to listen at the address.
 
         Raises:
-            ContractError: where it cannot be reached or does not speak the contract.
+            ContractError: the service cannot be reached or does not implement the contract.
         """
         request = pb.DescribeRequest()
         try:
@@ -123,7 +123,7 @@ class GenerateClient:
     def call(
         self, request: pb.GenerateRequest, timeout_s: float
     ) -> grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse]:
-        """A Generate call under way, for a caller that gathers the stream itself."""
+        """Starts a Generate call, for a caller that reads the stream itself."""
         call: grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse] = self.stub.Generate(
             request, timeout=timeout_s
         )
@@ -132,33 +132,34 @@ class GenerateClient:
     async def generate(
         self, request: pb.GenerateRequest, timeout_s: float, on_delta: OnDelta = lambda _: None
     ) -> Answer:
-        """Sends one question and gathers the whole answer. Cancelling it cancels the call.
+        """Sends one request and returns the complete answer. Cancelling the coroutine cancels the call.
 
         Args:
-            on_delta: called with each piece of the answer as it comes, once it has been checked.
+            on_delta: called with each delta, after it has been checked.
 
         Raises:
-            ContractError: the server's reason; INCOMPLETE_STREAM where the stream ended without `complete`; MODEL_ERROR
-                or BAD_MEDIA, at once, for a stream that breaks the contract.
+            ContractError: with the server's reason; INCOMPLETE_STREAM if the stream ended without `complete`;
+                MODEL_ERROR or BAD_MEDIA, without waiting for the rest, if the stream violates the contract.
         """
         sent = time.perf_counter()
-        gathered = Gathered(self.address)
+        collector = StreamCollector(self.address)
         call = self.call(request, timeout_s)
         try:
             async for response in call:
-                gathered.add(response)
-                if gathered.fault is not None:
-                    raise gathered.fault
+                collector.add(response)
+                if collector.fault is not None:
+                    raise collector.fault
                 if response.HasField("delta"):
                     on_delta(response.delta)
         except grpc.RpcError as error:
             raise self._error(error) from error
         finally:
+            # Without this the server would keep generating after an error or a cancelled coroutine.
             call.cancel()
-        return gathered.answer(time.perf_counter() - sent)
+        return collector.answer(time.perf_counter() - sent)
 
     def _error(self, error: grpc.RpcError) -> ContractError:
-        """The contract's error; one of the way to the service names the proxy on that way."""
+        """Converts a gRPC error; a transport error names the proxy, since the proxy may be its cause."""
         found = from_rpc_error(error)
         if self.proxy and found.reason in (Reason.TRANSPORT, Reason.DEADLINE_EXCEEDED):
             text = f"{found.message} ({self.address} is called through the proxy {self.proxy})"
@@ -166,18 +167,23 @@ class GenerateClient:
         return found
 
 
-class Gathered:
-    """What came of one stream, in order. It keeps a broken stream too; `answer` raises for one.
+class StreamCollector:
+    """Collects the events of one response stream, in order.
+
+    A stream that violates the contract is collected as well, so that `conform` can inspect it; `answer` raises for it.
 
     Attributes:
         chunks: every piece of audio.
-        completes: every `complete`.
-        late: events after the first `complete`.
-        fault: the first thing that broke the contract; None so far.
+        completes: every `complete`; a valid stream has one.
+        late: number of events after the first `complete`.
+        fault: the first violation of the contract; None if there is none so far.
     """
 
     def __init__(self, source: str = "the service") -> None:
-        """Takes what the stream comes from, for messages."""
+        """
+        Args:
+            source: name of the sender in error messages, such as its address.
+        """
         self.chunks: list[pb.Audio] = []
         self.completes: list[pb.Complete] = []
         self.late = 0
@@ -199,10 +205,10 @@ class Gathered:
         return b"".join(chunk.data for chunk in self.chunks)
 
     def add(self, response: pb.GenerateResponse) -> None:
-        """Keeps one event and checks it; never raises."""
+        """Adds and checks one event; a violation is recorded in `fault` and does not raise."""
         if self.completes:
             self.late += 1
-            self._break(Reason.MODEL_ERROR, "the stream went on after `complete`: the service breaks the contract")
+            self._violation(Reason.MODEL_ERROR, "the stream went on after `complete`: the service breaks the contract")
         if response.HasField("complete"):
             self.completes.append(response.complete)
             return
@@ -216,27 +222,29 @@ class Gathered:
         mime = audio.mime_type.split(";")[0].strip()
         if mime != PCM or audio.channels not in (0, 1) or not audio.sample_rate_hz:
             found = f"{audio.mime_type!r} with {audio.channels} channels at {audio.sample_rate_hz} Hz"
-            self._break(Reason.BAD_MEDIA, f"answers travel as mono {PCM} with their rate; the service sent {found}")
+            text = f"answer audio must be mono {PCM} with a sample rate; the service sent {found}"
+            self._violation(Reason.BAD_MEDIA, text)
         elif self.chunks and self.chunks[0].sample_rate_hz != audio.sample_rate_hz:
             rates = f"{self.chunks[0].sample_rate_hz} to {audio.sample_rate_hz} Hz"
-            self._break(Reason.BAD_MEDIA, f"the answer's sample rate changed within one stream, {rates}")
+            self._violation(Reason.BAD_MEDIA, f"the sample rate changed within one stream, from {rates}")
         elif len(audio.data) % 2:
             text = f"{self._source} sent {len(audio.data)} bytes of 16-bit audio: half a sample is missing"
-            self._break(Reason.BAD_MEDIA, text)
+            self._violation(Reason.BAD_MEDIA, text)
 
-    def _break(self, reason: Reason, message: str) -> None:
+    def _violation(self, reason: Reason, message: str) -> None:
+        # Only the first violation is kept: later ones are usually its consequences.
         self.fault = self.fault or ContractError(reason, message)
 
     def answer(self, latency_s: float = 0.0) -> Answer:
-        """The whole answer.
+        """Returns the complete answer.
 
         Raises:
-            ContractError: `fault`; INCOMPLETE_STREAM without `complete`; MODEL_ERROR where that gives no finish reason.
+            ContractError: `fault`; INCOMPLETE_STREAM without `complete`; MODEL_ERROR without a finish reason.
         """
         if self.fault is not None:
             raise self.fault
         if not self.completes:
-            text = f"{self._source} ended the stream without `complete`: the answer is not whole"
+            text = f"{self._source} ended the stream without `complete`: the answer is cut off"
             raise ContractError(Reason.INCOMPLETE_STREAM, text)
         done = self.completes[0]
         try:

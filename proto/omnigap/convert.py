@@ -1,4 +1,4 @@
-"""Between the vocabulary and the enums of the wire, both ways."""
+"""Converts between the vocabulary and the protobuf enums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def modality_to_proto(modality: Modality) -> pb.Modality.ValueType:
 
 
 def modality_from_proto(value: pb.Modality.ValueType) -> Modality:
-    """Raises ValueError for unspecified and unknown values, as its sisters below do."""
+    """Raises ValueError for unspecified and unknown values, like the other `*_from_proto` functions."""
     return Modality[_known(pb.Modality.Name, value, "MODALITY_")]
 
 
@@ -37,7 +37,7 @@ def architecture_to_proto(architecture: Architecture | None) -> pb.Architecture.
 
 
 def architecture_from_proto(value: pb.Architecture.ValueType) -> Architecture | None:
-    """None where the service is no model (unspecified)."""
+    """None for UNSPECIFIED, which ASR, TTS and OCR services send."""
     name = pb.Architecture.Name(value).removeprefix("ARCHITECTURE_")
     return None if name == "UNSPECIFIED" else Architecture[name]
 
@@ -51,8 +51,9 @@ def finish_from_proto(value: pb.FinishReason.ValueType) -> FinishReason:
 
 
 def _known(name_of: Callable[[_Value], str], value: _Value, prefix: str) -> str:
-    """The enum's name without its prefix."""
+    """Name of an enum value without its prefix; raises ValueError for unspecified and unknown values."""
     name = name_of(value).removeprefix(prefix)
+    # Proto3 gives an unset field the value 0, so UNSPECIFIED means that the sender did not set it.
     if name == "UNSPECIFIED":
-        raise ValueError(f"{prefix}UNSPECIFIED says nothing: set the field")
+        raise ValueError(f"the value is {prefix}UNSPECIFIED: set the field")
     return name

@@ -1,4 +1,4 @@
-"""The errors of omnigap: one base for all of them, and the contract's own with its stable reason."""
+"""Base class of all omnigap errors, and the contract's error with its stable reason."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from omnigap.vocabulary import Reason
 
 
 class OmnigapError(Exception):
-    """The base of every error of omnigap: its message says what is wrong and what to change.
+    """Base class of every omnigap error; the message says what is wrong and what to change.
 
-    A command shows the message alone. Any other exception is a fault of the program and shows its traceback.
+    The command line prints only the message of an `OmnigapError`. Any other exception is a bug and shows its traceback.
     """
 
 
 class ContractError(OmnigapError):
-    """Something in a request or an answer broke the contract.
+    """A request or a response that violates the contract.
 
     Attributes:
-        reason: what kind of fault it is; stable, sent over the wire.
-        message: what was wrong, with which value, and what to change.
+        reason: machine-readable reason; stable, and sent over the wire.
+        message: what is wrong, with the value, and what to change.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -27,7 +27,7 @@ class ContractError(OmnigapError):
 
 
 def first_error(error: BaseException) -> BaseException:
-    """The first single error inside nested exception groups: what a person should read."""
+    """Returns the first leaf of nested exception groups, which is the error to show to the user."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -1,4 +1,4 @@
-"""Errors over the wire: `ContractError` to a gRPC status with google.rpc.ErrorInfo, and back."""
+"""Converts `ContractError` to a gRPC status with google.rpc.ErrorInfo, and back."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ STATUS_OF_REASON = {
     Reason.INCOMPLETE_STREAM: grpc.StatusCode.INTERNAL,
 }
 
-# What a status says when the peer sent no ErrorInfo (a proxy, a dead process, gRPC itself).
+# Reason of a status that came without ErrorInfo: from a proxy, a dead process or gRPC itself.
 _REASON_OF_STATUS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
     grpc.StatusCode.CANCELLED: Reason.CANCELLED,
     grpc.StatusCode.UNAVAILABLE: Reason.TRANSPORT,
-    # gRPC itself says so when a message is over the limit: the server's own BUSY carries ErrorInfo.
+    # gRPC raises this for a message over the size limit. A server that is BUSY sends ErrorInfo instead.
     grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.BAD_REQUEST,
     grpc.StatusCode.UNIMPLEMENTED: Reason.UNSUPPORTED_CONDITION,
@@ -47,7 +47,7 @@ _REASON_OF_STATUS = {
 
 
 def to_status(error: ContractError) -> Any:
-    """The status that `context.abort_with_status` takes, with ErrorInfo packed in its details."""
+    """Returns the status for `context.abort_with_status`, with ErrorInfo in its details."""
     detail = any_pb2.Any()
     detail.Pack(error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN))
     code, _ = STATUS_OF_REASON[error.reason].value
@@ -55,7 +55,7 @@ def to_status(error: ContractError) -> Any:
 
 
 def from_rpc_error(error: grpc.RpcError) -> ContractError:
-    """The contract's error in an RPC error; without ErrorInfo the reason follows from the status code."""
+    """Returns the contract's error; without ErrorInfo its reason follows from the status code."""
     code = error.code()
     message = error.details() or code.name
     for info in error_infos(error):
@@ -65,7 +65,7 @@ def from_rpc_error(error: grpc.RpcError) -> ContractError:
 
 
 def error_infos(error: grpc.RpcError) -> list[error_details_pb2.ErrorInfo]:
-    """Every google.rpc.ErrorInfo in the details of an RPC error; none where they cannot be read."""
+    """Returns every google.rpc.ErrorInfo in the details of an RPC error; empty if the details cannot be parsed."""
     metadata = dict(cast("Iterable[tuple[str, bytes]]", error.trailing_metadata() or ()))
     try:
         details = status_pb2.Status.FromString(metadata.get("grpc-status-details-bin", b"")).details

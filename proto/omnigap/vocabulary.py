@@ -1,6 +1,6 @@
-"""The words of omnigap, each defined once: modalities, conditions, architecture types, outcomes, flags, reasons.
+"""The vocabulary of omnigap: modalities, conditions, architecture types, outcomes, flags and error reasons.
 
-Also what two sides must agree on about texts: the letters of choices, and the language of a tag.
+It also holds the two text conventions that orchestrator and services share: choice letters and language tags.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ class Modality(StrEnum):
 
     @property
     def letter(self) -> str:
-        """The first letter, as condition names use it: t, s or i."""
+        """The first letter, as used in condition names: t, s or i."""
         return self.value[0]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Condition:
-    """One cell of the 3 x 2 design: what the question comes as, and what the answer must be."""
+    """One of the 3 x 2 conditions: the modality of the question and the modality of the answer."""
 
     input: Modality
     output: Modality
 
     def __post_init__(self) -> None:
+        # A generated picture is not another form of the same answer, so it cannot be scored against the text answer.
         if self.output is Modality.IMAGE:
-            raise ValueError("an image is no answer form: the output of a condition is text or speech")
+            raise ValueError("the output of a condition is text or speech, not image")
 
     @property
     def name(self) -> str:
@@ -41,10 +42,10 @@ class Condition:
 
     @classmethod
     def parse(cls, name: str) -> Condition:
-        """Reads a condition's name.
+        """Parses a condition name.
 
         Raises:
-            ValueError: for anything but the six names.
+            ValueError: the name is not one of the six.
         """
         for condition in CONDITIONS:
             if condition.name == name:
@@ -55,10 +56,10 @@ class Condition:
 INPUTS = (Modality.TEXT, Modality.SPEECH, Modality.IMAGE)
 OUTPUTS = (Modality.TEXT, Modality.SPEECH)
 CONDITIONS = tuple(Condition(i, o) for o in OUTPUTS for i in INPUTS)
-"""All six, text answers first: t2t s2t i2t t2s s2s i2s."""
+"""All six conditions, text answers first: t2t s2t i2t t2s s2s i2s."""
 
 REFERENCE = Condition(Modality.TEXT, Modality.TEXT)
-"""`t2t`, against which every gap is measured."""
+"""`t2t`, the reference of every gap."""
 
 
 class Support(StrEnum):
@@ -77,7 +78,7 @@ class Architecture(StrEnum):
 
 
 class AnswerType(StrEnum):
-    """What kind of thing a gold answer is; it chooses the metric."""
+    """Type of a gold answer, which determines the default metric."""
 
     ENTITY = "entity"
     NUMBER = "number"
@@ -90,20 +91,20 @@ class AnswerType(StrEnum):
 
 
 CHOICE_LETTERS = "ABCDEFGH"
-"""The letters of the choices of a question, in their order; no question has more choices."""
+"""Letters of a question's choices, in order; a question has at most eight choices."""
 
 
 def primary_language(tag: str) -> str:
-    """The primary language of a BCP-47 tag in lower case: "en" of "en-US"; "_" separates as "-" does."""
+    """The primary language of a BCP-47 tag in lower case, such as "en" for "en-US"; "_" separates like "-"."""
     return tag.replace("_", "-").partition("-")[0].lower()
 
 
 class Control(StrEnum):
-    """Cells that are asked beside the six conditions, to say where a gap arises and how far its scores can be trusted.
+    """Control cells beyond the six conditions, which locate a gap and show how reliable its scores are.
 
-    - two-pass: the model writes down what it hears or reads, then answers its own transcript, typed.
-    - blank: the carrier holds nothing; what is right then was guessed, or leaked.
-    - repeat: the cell is asked once more.
+    - two-pass: the model first transcribes the spoken or shown question, then answers its own transcript as text.
+    - blank: the carrier is empty, so a correct answer was guessed or leaked.
+    - repeat: the same cell is run again, to measure how stable answers are.
     """
 
     TWO_PASS = "two-pass"
@@ -118,7 +119,7 @@ class FinishReason(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a planned cell."""
+    """Result status of a planned cell."""
 
     ANSWERED = "answered"
     UNSUPPORTED = "unsupported"
@@ -127,7 +128,7 @@ class Outcome(StrEnum):
 
 
 class Flag(StrEnum):
-    """How an answered cell is bad; a flagged answer is still scored as it was heard."""
+    """Problems of an answered cell; a flagged answer is still scored as it is."""
 
     SILENT = "silent"
     TRUNCATED = "truncated"
@@ -138,7 +139,7 @@ class Flag(StrEnum):
 
 
 class Reason(StrEnum):
-    """Stable reasons of errors, sent as google.rpc.ErrorInfo.reason under `ERROR_DOMAIN`."""
+    """Stable error reasons, sent as google.rpc.ErrorInfo.reason under `ERROR_DOMAIN`."""
 
     BUSY = "BUSY"
     DRAINING = "DRAINING"
@@ -155,7 +156,7 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     CANCELLED = "CANCELLED"
     MODEL_ERROR = "MODEL_ERROR"
-    # Set by the caller's side, when the server could not say what happened.
+    # Set by the client, when no error of the server arrived.
     TRANSPORT = "TRANSPORT"
     INCOMPLETE_STREAM = "INCOMPLETE_STREAM"
 

@@ -100,7 +100,7 @@ def votes(
     plain, reference = (rubric_of(f"rubric {n}", source, ".toml") for n, source in enumerate(rubrics))
     setup = judge_setup(config, judge, (plain, reference))
     item = Item("q1", "open", "en", "Why is the sky blue?", tuple(answers), AnswerType.OPEN, instruction="Be brief.")
-    return [*(prompt.key for prompt in setup.asks(item, answer)), setup.key(item)]
+    return [*(prompt.key for prompt in setup.prompts(item, answer)), setup.key(item)]
 
 
 def reader(digest: str, decoding: Mapping[str, Any], instruction: str) -> str:

@@ -1,4 +1,4 @@
-"""What earlier versions wrote is read as today's, and what is written today passes through unchanged."""
+"""Data of earlier versions is upgraded, and current data passes through unchanged."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from omnigap_orchestrator.journal import Journal, JournalError
 from omnigap_orchestrator.legacy import RULES_OF_0_1_0, rules_token, upgrade_config
 
 
-def written_today() -> Any:
+def current_config() -> Any:
     return json.loads(Config().model_dump_json())
 
 
-def test_todays_configuration_says_the_same_after_it_was_read_as_an_old_one() -> None:
-    assert Config.model_validate(upgrade_config(written_today())) == Config()
+def test_current_configuration_is_unchanged() -> None:
+    assert Config.model_validate(upgrade_config(current_config())) == Config()
 
 
 @pytest.mark.parametrize("raw", [None, [], "text", {"scoring": None}, {"scoring": "text"}, {}])
-def test_what_is_no_configuration_is_left_for_validation_to_refuse(raw: Any) -> None:
+def test_anything_but_a_table_is_unchanged(raw: Any) -> None:
     assert upgrade_config(raw) == raw
 
 
-def test_a_setting_that_has_moved_is_found_under_its_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renamed_settings_move_to_their_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(legacy, "SETTINGS", {"reader.endpoints": "ocr.service.endpoints"})
     assert upgrade_config({"reader": {"endpoints": ["a:1"]}, "ocr": None}) == {
         "reader": {},
         "ocr": {"service": {"endpoints": ["a:1"]}},
     }
-    today = {"reader": {"endpoints": ["old:1"]}, "ocr": {"service": {"endpoints": ["new:1"]}}}
-    assert upgrade_config(today)["ocr"] == {"service": {"endpoints": ["new:1"]}}
+    config = {"reader": {"endpoints": ["old:1"]}, "ocr": {"service": {"endpoints": ["new:1"]}}}
+    assert upgrade_config(config)["ocr"] == {"service": {"endpoints": ["new:1"]}}
 
 
-def test_the_rules_of_0_1_0_are_version_1_and_other_rules_are_themselves() -> None:
+def test_rules_token() -> None:
     assert [rules_token(version) for version in (1, 2)] == [RULES_OF_0_1_0, "rules 2"]
 
 
@@ -52,12 +52,12 @@ def calibration(rules: object) -> pl.DataFrame:
     return pl.DataFrame([row], schema_overrides={} if isinstance(rules, int) else CALIBRATION_SCHEMA)
 
 
-def test_a_calibration_of_0_1_0_counts_under_rules_version_1(tmp_path: Path) -> None:
+def test_calibration_of_0_1_0_has_rules_version_1(tmp_path: Path) -> None:
     calibration(RULES_OF_0_1_0).write_parquet(tmp_path / "calibration.parquet")
     assert read_clips(tmp_path / "calibration.parquet")["scoring_version"].to_list() == [rules_token(1)]
 
 
-def test_a_table_that_is_no_calibration_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
+def test_table_without_calibration_columns_raises(tmp_path: Path) -> None:
     pl.DataFrame({"item_id": ["q1"]}).write_parquet(tmp_path / "calibration.parquet")
     with pytest.raises(CalibrationError, match="scoring_version"):
         read_clips(tmp_path / "calibration.parquet")
@@ -65,7 +65,7 @@ def test_a_table_that_is_no_calibration_is_refused_with_what_it_lacks(tmp_path: 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Path]:
-    """A journal whose schema version is one that this version doesn't write."""
+    """A journal with an older schema version."""
     path = tmp_path / "journal.sqlite"
     Journal(path).close()
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -74,7 +74,7 @@ def journal(tmp_path: Path) -> Iterator[Path]:
 
 
 def tables_of(path: Path) -> tuple[str, bool]:
-    """The journal's schema version, and whether the table of the tests' step is there."""
+    """The schema version of the journal, and whether the table of the test step exists."""
     with closing(sqlite3.connect(path)) as connection:
         (version,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         return version, bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'added'").fetchone())
@@ -84,14 +84,14 @@ def add_table(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE added (key TEXT)")
 
 
-def test_a_journal_of_an_earlier_schema_takes_its_steps_once(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_journal_steps_are_applied_once(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(legacy, "JOURNAL_STEPS", (("0", "1", add_table),))
     for _ in range(2):
         Journal(journal).close()
         assert tables_of(journal) == ("1", True)
 
 
-def test_a_step_that_fails_leaves_the_journal_as_it_was(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_journal_step_changes_nothing(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(connection: sqlite3.Connection) -> None:
         add_table(connection)
         add_table(connection)
@@ -102,7 +102,7 @@ def test_a_step_that_fails_leaves_the_journal_as_it_was(journal: Path, monkeypat
     assert tables_of(journal) == ("0", False)
 
 
-def test_a_journal_without_a_step_to_today_is_refused(journal: Path) -> None:
+def test_journal_without_a_step_raises(journal: Path) -> None:
     with pytest.raises(JournalError, match="journal version 0, this one reads 1"):
         Journal(journal)
     assert tables_of(journal) == ("0", False)

@@ -1,4 +1,4 @@
-"""Errors over a real wire: the reason and the message arrive as they were sent, and foreign errors get a reason."""
+"""Errors over a real channel: reason and message round-trip, and errors without ErrorInfo get a reason."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from omnigap.v1 import model_service_pb2_grpc as pb_grpc
 from omnigap.vocabulary import Reason
 
 
-class Refuser(pb_grpc.ModelServiceServicer):
-    """Refuses with the reason that the request id names; a status name gives that status without ErrorInfo."""
+class RefusingServicer(pb_grpc.ModelServiceServicer):
+    """Aborts with the reason named by the request id; a gRPC status name gives that status without ErrorInfo."""
 
     def Generate(self, request: pb.GenerateRequest, context: grpc.ServicerContext) -> Iterator[pb.GenerateResponse]:  # noqa: N802
         if request.request_id in Reason.__members__:
@@ -28,7 +28,7 @@ class Refuser(pb_grpc.ModelServiceServicer):
 @pytest.fixture(scope="module")
 def stub() -> Iterator[pb_grpc.ModelServiceStub]:
     server = grpc.server(ThreadPoolExecutor(2))
-    pb_grpc.add_ModelServiceServicer_to_server(Refuser(), server)
+    pb_grpc.add_ModelServiceServicer_to_server(RefusingServicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -43,7 +43,7 @@ def received(stub: pb_grpc.ModelServiceStub, name: str, message: str) -> Contrac
 
 
 @pytest.mark.parametrize("reason", list(Reason))
-def test_every_reason_arrives_with_its_message(stub: pb_grpc.ModelServiceStub, reason: Reason) -> None:
+def test_every_reason_round_trips_with_its_message(stub: pb_grpc.ModelServiceStub, reason: Reason) -> None:
     error = received(stub, reason.name, "max_queue = 64 ist voll, 기다리세요")
     assert (error.reason, error.message) == (reason, "max_queue = 64 ist voll, 기다리세요")
 
@@ -63,14 +63,14 @@ def test_every_reason_has_a_status() -> None:
         ("PERMISSION_DENIED", Reason.MODEL_ERROR),
     ],
 )
-def test_a_status_without_error_info_gets_the_nearest_reason(
+def test_status_without_error_info_maps_to_a_reason(
     stub: pb_grpc.ModelServiceStub, status: str, reason: Reason
 ) -> None:
     error = received(stub, status, "a proxy said so")
     assert (error.reason, error.message) == (reason, "a proxy said so")
 
 
-def test_a_server_that_is_not_there_is_a_transport_fault() -> None:
+def test_missing_server_is_a_transport_error() -> None:
     with grpc.insecure_channel("127.0.0.1:1") as channel, pytest.raises(grpc.RpcError) as caught:
         pb_grpc.ModelServiceStub(channel).Describe(pb.DescribeRequest(), timeout=10)
     assert from_rpc_error(caught.value).reason is Reason.TRANSPORT

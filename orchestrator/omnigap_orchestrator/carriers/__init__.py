@@ -1,4 +1,4 @@
-"""What brings a question in one modality: drawn, read aloud, or the item's own; and the store that keeps them."""
+"""Carriers of questions, rendered as image or speech or supplied by the item, and the media store."""
 
 from omnigap_orchestrator.carriers.carrier_set import (
     CheckedMedium,

@@ -1,4 +1,4 @@
-"""The errors of the carriers floor."""
+"""Stores media by the hash of their content, and defines the errors of the carriers package."""
 
 from __future__ import annotations
 
@@ -14,27 +14,25 @@ from omnigap.errors import OmnigapError
 
 
 class CarrierError(OmnigapError):
-    """A text that can't be drawn or spoken, or a style that can't be used; the message names the configuration key."""
+    """A text can't be rendered, or a style is invalid; the message names the configuration key."""
 
 
 class StoreError(OmnigapError):
-    """The media folder can't be written or read, or holds something else than its names say."""
+    """The media folder can't be read or written, or a file's content does not match its name."""
 
-
-# Media by the hash of their content: a file has its name only once all of it is on the disk.
 
 EXTENSIONS = ("wav", "png", "flac", "ogg", "mp3", "jpg", "webp", "txt")
-"""What a medium's file may end in; `path` looks for them in this order."""
+"""File extensions of media; `path` tries them in this order."""
 
 _TEMPORARY = "tmp"
 
 
 class MediaStore:
-    """Files `root/ab/<sha256>.<ext>`, each written under another name, flushed, and then renamed.
+    """Content-addressed files `root/ab/<sha256>.<ext>`.
 
-    Folders are made at the first `put`: a store that is only read writes nothing.
-    Any number of threads may put and read at once. A process that dies at any moment leaves whole files, and at most
-    some under `root/tmp`, which `sweep` removes.
+    A file is written under a temporary name, flushed and then renamed, so that a file with its final name is always
+    complete. A process that dies leaves at most temporary files, which `sweep` removes. Threads may read and write
+    concurrently. Folders are created at the first `put`; reading creates nothing.
     """
 
     def __init__(self, root: Path) -> None:
@@ -43,11 +41,11 @@ class MediaStore:
         self._making = threading.Lock()
 
     def put(self, data: bytes, extension: str) -> str:
-        """Stores bytes and returns their SHA-256; what is there already is not written again.
+        """Stores bytes and returns their SHA-256; existing content is not written again.
 
         Raises:
-            StoreError: for a full disk or a folder that can't be written.
-            ValueError: for an extension that is none of `EXTENSIONS`.
+            StoreError: the disk is full, or the folder can't be written.
+            ValueError: the extension is not in `EXTENSIONS`.
         """
         sha256, folder = self._write(data, extension)
         if folder is not None:
@@ -55,10 +53,10 @@ class MediaStore:
         return sha256
 
     def path(self, sha256: str, extension: str | None = None) -> Path:
-        """The file of a medium; with its extension the disk is not asked whether it is there.
+        """The path of a medium. If the extension is given, the path is returned without checking that it exists.
 
         Raises:
-            KeyError: without an extension, where the store does not hold it.
+            KeyError: no extension is given, and the store does not contain the medium.
         """
         if extension is not None:
             return self._path(sha256, extension)
@@ -72,11 +70,11 @@ class MediaStore:
         return any(self._path(sha256, extension).exists() for extension in EXTENSIONS)
 
     def read(self, sha256: str) -> bytes:
-        """The bytes of a medium, checked against their name.
+        """Reads a medium and verifies its hash.
 
         Raises:
-            KeyError: where the store does not hold it.
-            StoreError: for a file that can't be read or holds something else.
+            KeyError: the store does not contain the medium.
+            StoreError: the file can't be read, or its content does not match its name.
         """
         path = self.path(sha256)
         try:
@@ -84,11 +82,11 @@ class MediaStore:
         except OSError as error:
             raise StoreError(f"can't read {path}: {error.strerror}") from error
         if sha256_hex(data) != sha256:
-            raise StoreError(f"{path} holds other bytes than its name says: remove the file and run again")
+            raise StoreError(f"the content of {path} does not match its name: remove the file and run again")
         return data
 
     def sweep(self) -> int:
-        """Removes what dead writers left half done, and returns how many; only for who alone writes to this store."""
+        """Removes temporary files of dead processes and returns their number. The caller must be the only writer."""
         folder = self.root / _TEMPORARY
         left = list(folder.iterdir()) if folder.exists() else []
         for path in left:
@@ -99,9 +97,9 @@ class MediaStore:
         return self.root / sha256[:2] / f"{sha256}.{extension}"
 
     def _write(self, data: bytes, extension: str) -> tuple[str, Path | None]:
-        """The medium's hash, and the folder to flush; None where it was there already."""
+        """Returns the hash, and the folder to flush, or None if the medium already existed."""
         if extension not in EXTENSIONS:
-            raise ValueError(f"{extension!r} is no extension of a medium: one of {', '.join(EXTENSIONS)}")
+            raise ValueError(f"{extension!r} is not an extension of a medium: one of {', '.join(EXTENSIONS)}")
         sha256 = sha256_hex(data)
         self._make_folders()
         final = self._path(sha256, extension)
@@ -110,6 +108,7 @@ class MediaStore:
         temporary = self.root / _TEMPORARY / f"{sha256[:16]}-{secrets.token_hex(6)}"
         try:
             with temporary.open("xb", buffering=0) as file:
+                # An unbuffered write may write only a part.
                 view = memoryview(data)
                 while view:
                     view = view[file.write(view) :]
@@ -118,11 +117,11 @@ class MediaStore:
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise self._trouble(error) from error
+            raise self._write_error(error) from error
         return sha256, final.parent
 
     def _make_folders(self) -> None:
-        """All at once, so that their names are flushed once and not with the first file of each."""
+        """Creates all 256 folders at once, so that one flush makes their names durable."""
         with self._making:
             if self._made:
                 return
@@ -131,28 +130,30 @@ class MediaStore:
                 for number in range(256):
                     (self.root / f"{number:02x}").mkdir(exist_ok=True)
             except OSError as error:
-                raise self._trouble(error) from error
+                raise self._write_error(error) from error
             self._flush_folder(self.root)
             self._made = True
 
     def _flush_folder(self, folder: Path) -> None:
-        """Makes names in a folder survive a power cut; on systems that can't flush a folder it does nothing."""
+        """Flushes a folder, so that its file names survive a power failure."""
         try:
             handle = os.open(folder, os.O_RDONLY)
         except PermissionError:
+            # Windows does not open folders.
             return
         except OSError as error:
-            raise self._trouble(error) from error
+            raise self._write_error(error) from error
         try:
             os.fsync(handle)
         except OSError as error:
+            # Some file systems cannot flush a folder; there is nothing else to do.
             if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-                raise self._trouble(error) from error
+                raise self._write_error(error) from error
         finally:
             os.close(handle)
 
-    def _trouble(self, error: OSError) -> StoreError:
+    def _write_error(self, error: OSError) -> StoreError:
         return StoreError(
-            f"can't write media to {self.root}: {error.strerror}: make room or mend its permissions, "
+            f"can't write media to {self.root}: {error.strerror}: free disk space or fix its permissions, "
             "or choose another folder with --run-dir"
         )

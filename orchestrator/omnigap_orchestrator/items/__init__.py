@@ -1,4 +1,4 @@
-"""Questions with their gold answers: read from files, checked, chosen."""
+"""Items: questions with gold answers, read from files, validated and selected."""
 
 from omnigap_orchestrator.items.item import Item, ItemError, OwnCarrier, write_items
 from omnigap_orchestrator.items.load import load_items, select_items, tasks_of

@@ -1,4 +1,4 @@
-"""Reads the value of a mapped column from one row of somebody else's table."""
+"""Reads the value of a mapped column from a row of an external table."""
 
 from __future__ import annotations
 
@@ -15,29 +15,34 @@ from omnigap_orchestrator.config.items import ColumnConfig
 from omnigap_orchestrator.validation import shown, unknown_key
 
 PATH_PARTS = 3
-"""Folders and name of a file that patterns see, from its end."""
+"""Number of trailing path parts, folders and file name, that file patterns are matched against."""
 
 _MISSING = object()
 
 
-def path_seen(path: str) -> str:
-    """The end of a file's path as patterns see it: folders and name without its ending, joined by slashes."""
+def path_tail(path: str) -> str:
+    """The end of a path that file patterns are matched against: `folder/folder/name`, without the extension."""
     parts = Path(path).with_suffix("").parts
     return "/".join(parts[-PATH_PARTS:])
 
 
 class ColumnReader:
-    """Values of the rows of one file."""
+    """Reads mapped values from the rows of one file.
+
+    Attributes:
+        names: column names of the file.
+        path_of: column and struct fields that a configured name refers to; None if the file has no such column.
+    """
 
     def __init__(self, names: Iterable[str], file: str) -> None:
         self.names = tuple(dict.fromkeys(names))
         self._known = frozenset(self.names)
         self._file = file
-        self._seen = path_seen(file)
+        self._path_tail = path_tail(file)
         self.path_of = lru_cache(maxsize=None)(self._path_of)
 
     def faults(self, key: str, column: ColumnConfig) -> list[str]:
-        """What keeps a mapping from fitting this file's columns."""
+        """Errors of a mapping with respect to this file's columns; empty if it fits."""
         if column.optional and not self.has(column):
             return []
         found = [
@@ -52,26 +57,26 @@ class ColumnReader:
         ]
         if column.first and not any(self.path_of(name) for name in column.first):
             known, wanted = ", ".join(self.names), ", ".join(column.first)
-            found.append(f"{self._file}: {key}: has none of the columns {wanted}: it has {known}")
-        if column.file is not None and re.search(column.file, self._seen) is None:
-            found.append(f"{self._file}: {key}: {self._seen!r} does not fit {column.file!r}: rename the file")
+            found.append(f"{self._file}: {key}: none of the columns {wanted} exists; the file has {known}")
+        if column.file is not None and re.search(column.file, self._path_tail) is None:
+            found.append(f"{self._file}: {key}: {self._path_tail!r} does not match {column.file!r}: rename the file")
         return found
 
     def has(self, column: ColumnConfig) -> bool:
-        """Whether the file has all that a mapping reads."""
+        """Whether the file has all columns that a mapping reads."""
         named = all(self.path_of(name) for name in (*column.column, *column.when))
         return named and (not column.first or any(self.path_of(name) for name in column.first))
 
     def columns_of(self, column: ColumnConfig) -> tuple[str, ...]:
-        """The file's own columns that a mapping reads."""
+        """The columns of the file that a mapping reads."""
         paths = [self.path_of(name) for name in (*column.column, *column.first, *column.when)]
         return tuple(dict.fromkeys(path[0] for path in paths if path))
 
     def values(self, column: ColumnConfig, row: Mapping[str, object]) -> list[object]:
-        """What a row holds for a mapping, as it is; nulls included.
+        """The raw values of a row for a mapping, including nulls.
 
         Raises:
-            ValueError: for a name that leads into what is no struct.
+            ValueError: a dotted name refers to a field of a column that is not a struct.
         """
         if column.when and any(
             text_of(self._value(row, name, lenient=True)) != wanted for name, wanted in column.when.items()
@@ -87,10 +92,10 @@ class ColumnReader:
         return [self._value(row, name) for name in column.column]
 
     def text(self, column: ColumnConfig, row: Mapping[str, object], joint: str = "\n") -> str | None:
-        """One text: of several columns joined, formatted or hashed; None where nothing is there.
+        """The value as one text, in which several columns are joined, formatted or hashed; None if all are null.
 
         Raises:
-            ValueError: for a value that is no text, or that `values` do not list.
+            ValueError: a value cannot be written as text, or is not listed in `values`.
         """
         texts = [text_of(value) for value in self.values(column, row)]
         if column.hash is True or (column.hash and self._first(column, row) in column.hash):
@@ -105,16 +110,16 @@ class ColumnReader:
         return joint.join(present) if present else None
 
     def _first(self, column: ColumnConfig, row: Mapping[str, object]) -> str | None:
-        """Which of the names of `first` is read."""
+        """The name in `first` whose column is used."""
         known = (name for name in column.first if self.path_of(name))
         return next((name for name in known if self._value(row, name, lenient=True) is not None), None)
 
     def _from_file(self, pattern: str) -> str | None:
-        match = re.search(pattern, self._seen)
+        match = re.search(pattern, self._path_tail)
         return None if match is None else next((group for group in match.groups() if group is not None), None)
 
     def _path_of(self, name: str) -> tuple[str, ...] | None:
-        """A column of that very name, else the longest column that the dotted name begins with and the fields in it."""
+        """A column of exactly this name, else the longest column that the dotted name starts with, and its fields."""
         if name in self._known:
             return (name,)
         parts = name.split(".")
@@ -134,7 +139,7 @@ class ColumnReader:
                 if lenient:
                     return None
                 if not isinstance(value, Mapping):
-                    raise ValueError(f"column {column!r} is no struct, so {name!r} names nothing in it")
+                    raise ValueError(f"column {column!r} is not a struct, so {name!r} does not exist")
                 raise ValueError(f"{name}: {unknown_key(field, [str(key) for key in value], 'field')}")
             value = found
         return value
@@ -144,7 +149,7 @@ def text_of(value: object) -> str | None:
     """A value as text; None for null.
 
     Raises:
-        ValueError: for what has no one way to be written.
+        ValueError: the value is neither text, number, date nor boolean.
     """
     if value is None or isinstance(value, str):
         return value
@@ -154,32 +159,33 @@ def text_of(value: object) -> str | None:
         return str(value)
     if isinstance(value, float):
         if math.isnan(value):
-            return None  # pandas writes missing values so
-        # Tables with missing values often hold whole numbers as floats.
+            return None  # pandas writes missing values as NaN
+        # pandas turns a column of integers with missing values into floats: 3.0 was 3.
         return str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
         return str(value)
-    raise ValueError(f"{shown(value)} is neither text nor a number: map a column that is")
+    raise ValueError(f"{shown(value)} is neither text nor a number: map another column")
 
 
 def replaced(column: ColumnConfig, text: str) -> str:
-    """What `values` put in the place of a text.
+    """Replaces a text as configured in `values`.
 
     Raises:
-        ValueError: for a text that they do not list.
+        ValueError: the text is not listed, and there is no `otherwise`.
     """
     if not column.values:
         return text
     if text not in column.values:
         if column.otherwise is not None:
             return column.otherwise
-        raise ValueError(f"{text!r} is not among the mapping's values: {', '.join(sorted(column.values))}")
+        raise ValueError(f"{text!r} is not listed in the mapping's values: {', '.join(sorted(column.values))}")
     return column.values[text]
 
 
 def hash_of(texts: Iterable[str | None]) -> str:
-    """16 hexadecimal digits over texts; blanks at their ends do not count, since exports differ in them."""
+    """Hash of texts, 16 hexadecimal digits."""
+    # Exports of the same table differ in trailing blanks, which must not change an item's id.
     joined = "\x1f".join((text or "").strip() for text in texts)
     return hashlib.sha256(joined.encode()).hexdigest()[:16]

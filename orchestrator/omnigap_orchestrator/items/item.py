@@ -1,4 +1,4 @@
-"""One question of the benchmark, what it may bring along, and the kinds of media that it may bring."""
+"""The item, its own carriers and checks, detection of media types, and writing of items as JSON Lines."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from omnigap.media.audio import WAV
 from omnigap.media.image import PNG
 from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
 
-_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 class ItemError(OmnigapError):
     """Items that can't be used.
 
     Attributes:
-        faults: one sentence a fault, each naming its file and line or row; the message shows the first twenty.
+        faults: one sentence per fault, with file and line or row. The message shows the first twenty.
     """
 
     def __init__(self, *faults: str) -> None:
         self.faults = faults
-        lines = list(faults[:_SHOWN])
-        if len(faults) > _SHOWN:
-            lines.append(f"and {len(faults) - _SHOWN} more")
+        lines = list(faults[:_MAX_SHOWN])
+        if len(faults) > _MAX_SHOWN:
+            lines.append(f"and {len(faults) - _MAX_SHOWN} more")
         super().__init__("\n".join(lines))
 
 
 HEAD_BYTES = 16
-"""Length of a file's head, in bytes, that is enough to recognise its media type."""
+"""Number of leading bytes of a file that are needed to detect its media type."""
 
 EXTENSIONS = {
     WAV: "wav",
@@ -43,14 +43,14 @@ EXTENSIONS = {
     "image/jpeg": "jpg",
     "image/webp": "webp",
 }
-"""The kinds that a carrier may be, and the file extension of each."""
+"""Supported MIME types of speech and image carriers, with their file extensions."""
 
-_READABLE = {Modality.SPEECH: "WAV, FLAC, Ogg or MP3", Modality.IMAGE: "PNG, JPEG or WebP"}
+_SUPPORTED = {Modality.SPEECH: "WAV, FLAC, Ogg or MP3", Modality.IMAGE: "PNG, JPEG or WebP"}
 _FAMILY = {Modality.SPEECH: "audio/", Modality.IMAGE: "image/"}
 
 
 def mime_type_of(head: bytes) -> str | None:
-    """The MIME type that the first `HEAD_BYTES` bytes tell; None: none of the kinds in `EXTENSIONS`."""
+    """Detects the MIME type from the first `HEAD_BYTES` bytes of a file; None if it is not in `EXTENSIONS`."""
     kind: str | None = None
     if head[:4] in (b"RIFF", b"RIFX"):
         kind = {b"WAVE": WAV, b"WEBP": "image/webp"}.get(head[8:12])
@@ -62,31 +62,31 @@ def mime_type_of(head: bytes) -> str | None:
         kind = PNG
     elif head.startswith(b"\xff\xd8\xff"):
         kind = "image/jpeg"
-    # MPEG audio: an ID3 tag, or a frame's sync word with a layer that is not the reserved one.
+    # MPEG audio has no magic number: it starts with an ID3 tag, or with the sync bits of a frame and a valid layer.
     elif head.startswith(b"ID3") or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06):
         kind = "audio/mpeg"
     return kind
 
 
 def carrier_mime_type(head: bytes, modality: Modality) -> str:
-    """The MIME type of a speech or image carrier.
+    """Detects the MIME type of a speech or image carrier.
 
     Raises:
-        ValueError: for no bytes, an unknown kind, and a kind of another modality.
+        ValueError: the file is empty, of an unsupported type, or of another modality.
     """
     if not head:
-        raise ValueError("is empty: give a file with something in it")
+        raise ValueError("is empty: give a file with content")
     kind = mime_type_of(head)
     if kind is None:
-        raise ValueError(f"begins with {head[:8]!r}, which is no kind that can be read: give {_READABLE[modality]}")
+        raise ValueError(f"begins with {head[:8]!r}, which is not a supported format: give {_SUPPORTED[modality]}")
     if not kind.startswith(_FAMILY[modality]):
-        raise ValueError(f"holds {kind}, which is no {modality}: give {_READABLE[modality]}")
+        raise ValueError(f"is {kind}, not {modality}: give {_SUPPORTED[modality]}")
     return kind
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCarrier:
-    """A carrier that comes with the item: text as it is, or the file or bytes of a recording or a picture."""
+    """A carrier that comes with the item: text, or the file or bytes of a recording or a picture."""
 
     text: str | None = None
     path: Path | None = None
@@ -94,10 +94,10 @@ class OwnCarrier:
     mime_type: str = ""
 
     def read(self) -> bytes:
-        """The medium's bytes.
+        """Returns the content as bytes.
 
         Raises:
-            OSError: where the file cannot be read.
+            OSError: the file cannot be read.
         """
         if self.data is not None:
             return self.data
@@ -108,7 +108,7 @@ class OwnCarrier:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A verifiable instruction that the answer has to follow: IFEval's id, and its arguments as sorted JSON."""
+    """A verifiable instruction that the answer must follow: IFEval's id, and its arguments as JSON with sorted keys."""
 
     kind: str
     arguments: str = "{}"
@@ -119,13 +119,12 @@ class Item:
     """One question with its gold answers.
 
     Attributes:
-        answers: the gold answer first, then its aliases; a choice's letter where there are choices; empty only where
-            the metric needs none.
-        instruction: typed, the same in all six conditions.
-        carriers: what replaces the rendered carrier of a modality.
-        cluster: what groups dependent items (passage, speaker); None: the item stands alone.
-        metric: that scores it, instead of its answer type's; None: that one.
-        checks: what the metrics of instruction following look at.
+        answers: the gold answer, then its aliases; letters if there are choices; empty only if the metric needs none.
+        instruction: sent as text in all six conditions.
+        carriers: own carriers, which replace the rendered carrier of a modality.
+        cluster: groups dependent items, such as those of one passage or speaker; None for an independent item.
+        metric: overrides the metric of the answer type.
+        checks: verifiable instructions, for the metrics of instruction following.
     """
 
     id: str
@@ -144,7 +143,7 @@ class Item:
 
     @property
     def typed(self) -> str:
-        """Question and choices as one text: what the text carrier types and the image carrier shows."""
+        """Question and choices as one text, which the text carrier contains and the image carrier shows."""
         lines = [
             self.question,
             *(f"{letter}. {choice}" for letter, choice in zip(CHOICE_LETTERS, self.choices, strict=False)),
@@ -156,10 +155,11 @@ MediaPath = Callable[[Item, Modality], str | None]
 
 
 def write_items(path: Path, items: Sequence[Item], media_path: MediaPath) -> None:
-    """JSON Lines, one item a line.
+    """Writes JSON Lines, one item per line.
 
     Args:
-        media_path: where an item's own recording or picture lies, relative to the file; None writes its bytes inline.
+        media_path: returns the path of an item's own recording or picture, relative to the file; None to write the
+            bytes inline as base64.
     """
     with path.open("w", encoding="utf-8") as file:
         for item in items:

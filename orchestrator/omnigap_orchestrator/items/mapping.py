@@ -1,4 +1,4 @@
-"""A row of somebody else's table to a row in the documented form, by the column mapping of the configuration."""
+"""Maps the rows of an external table to the documented form, by the column mapping of the configuration."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _UNSCORED_WITHOUT = "answers"
 class Mapper:
     """Applies one mapping to the rows of one file.
 
-    A field without a mapping is read from the column of its own name, if there is one; a row without an id gets one
-    from the file's name and its number.
+    A field without a mapping is read from the column of the same name, if it exists. A row without an id gets one from
+    the file name and the row number.
     """
 
     def __init__(self, columns: ColumnsConfig | None, separator: str | None, names: Iterable[str], file: str) -> None:
-        """Raises ItemError for a column that the file lacks, and for a required field without a column."""
+        """Raises ItemError for a mapped column that does not exist, and for a required field without a column."""
         mapping = columns or ColumnsConfig()
         self._separator = separator
         self._reader = ColumnReader(names, file)
@@ -36,7 +36,7 @@ class Mapper:
             for field in FIELDS
             if getattr(mapping, field) is not None or field in self._names
         }
-        # What a preset looks for and this file has not is read from nowhere.
+        # Presets mark columns as optional that only some files of a benchmark have.
         self._fields = {name: column for name, column in self._fields.items() if self._is_there(column)}
         self._carriers = {
             name: column
@@ -48,7 +48,7 @@ class Mapper:
             for key, column in (*self._fields.items(), *((f"carriers.{k}", c) for k, c in self._carriers.items()))
             for fault in self._reader.faults(f"items.columns.{key}", column)
         ]
-        # What is scored without gold answers (by a judge, by checks) says so by its metric: the row's check knows.
+        # A metric such as the judge's needs no gold answers. Whether a row needs them is checked with its metric.
         needed = REQUIRED if "metric" in self._fields else (*REQUIRED[:3], _UNSCORED_WITHOUT, *REQUIRED[3:])
         found += [
             f'{file}: has no column {field!r}: name the column under [items.columns], as in {field} = "COLUMN", or '
@@ -64,18 +64,18 @@ class Mapper:
 
     @property
     def needed(self) -> list[str]:
-        """The columns that the mapping reads, each once."""
+        """The columns that the mapping reads, without duplicates."""
         used = (*self._fields.values(), *self._carriers.values())
         columns = dict.fromkeys(name for column in used for name in self._reader.columns_of(column))
         if not self._carriers and "carriers" in self._names:
             columns["carriers"] = None
         return list(columns)
 
-    def row(self, values: Mapping[str, object], stand_in_id: str) -> dict[str, object]:
-        """The row in the documented form.
+    def row(self, values: Mapping[str, object], default_id: str) -> dict[str, object]:
+        """Returns the row in the documented form.
 
         Raises:
-            RowError: for a value that the mapping does not know or that is no text.
+            RowError: a value is not listed in the mapping's values, or cannot be written as text.
         """
         row: dict[str, object] = {}
         for field, column in self._fields.items():
@@ -85,7 +85,7 @@ class Mapper:
                 raise RowError(f"{field}: {error}") from None
             if value is not None:
                 row[field] = value
-        row.setdefault("id", stand_in_id)
+        row.setdefault("id", default_id)
         self._write_letters(row)
         carriers: dict[str, object] = {}
         for name, column in self._carriers.items():
@@ -106,7 +106,7 @@ class Mapper:
         return self._reader.text(column, values, "-" if field in _NAMES else "\n")
 
     def _list(self, column: ColumnConfig, found: list[object]) -> list[str] | None:
-        """Texts of list columns, of several columns, and of one text split at the separator; nulls are left out."""
+        """Texts of list columns, of several columns, or of one text split at the separator; nulls are skipped."""
         if column.const is not None:
             return self._split(column.const)
         texts: list[str] = []
@@ -125,7 +125,7 @@ class Mapper:
         return [piece.strip() for piece in text.split(self._separator) if piece.strip()]
 
     def _write_letters(self, row: dict[str, object]) -> None:
-        """Where gold answers are the texts of choices: the letters that they stand at."""
+        """Replaces gold answers that are texts of choices by the letters of these choices."""
         column = self._fields.get("answers")
         answers, choices = row.get("answers"), row.get("choices")
         if column is None or not column.letter or not isinstance(answers, list) or not isinstance(choices, list):
@@ -135,7 +135,7 @@ class Mapper:
             return
         for answer in answers:
             if answer.strip() not in stripped:
-                raise RowError(f"answers: {answer!r} is the text of no choice: {', '.join(stripped)}")
+                raise RowError(f"answers: {answer!r} is not among the choices: {', '.join(stripped)}")
         row["answers"] = [CHOICE_LETTERS[stripped.index(answer.strip())] for answer in answers]
 
     def _carrier(self, name: str, column: ColumnConfig, values: Mapping[str, object]) -> object:
@@ -146,7 +146,7 @@ class Mapper:
 
 
 def _listed(value: object) -> object:
-    """A list where a text is one, as pandas and Python write them into CSV files; anything else as it is."""
+    """Parses a text that is a Python list, as pandas writes lists into CSV files; returns other values unchanged."""
     if isinstance(value, str) and value.strip().startswith("["):
         try:
             read = ast.literal_eval(value.strip())
@@ -157,17 +157,17 @@ def _listed(value: object) -> object:
 
 
 def _checks(found: list[object]) -> object:
-    """Verifiable instructions: a list of `{id, kwargs}`, or a list of ids beside a list of their arguments."""
+    """Verifiable instructions: one list of `{id, kwargs}`, or a list of ids and a list of arguments."""
     if len(found) != 2:
         return found[0] if found else None
     kinds, arguments = found
     if not isinstance(kinds, list) or not isinstance(arguments, list) or len(kinds) != len(arguments):
-        raise ValueError("a list of ids and a list of their arguments, of the same length, are needed")
+        raise ValueError("give a list of ids and a list of arguments of the same length")
     return [{"id": kind, "kwargs": given or {}} for kind, given in zip(kinds, arguments, strict=True)]
 
 
 def _medium(value: object) -> object:
-    """A struct without its nulls, which polars writes for absent fields; None where nothing is left."""
+    """A struct without nulls, which polars fills in for absent fields; None if nothing is left."""
     if isinstance(value, Mapping):
         return {name: inner for name, inner in value.items() if inner is not None} or None
     return value

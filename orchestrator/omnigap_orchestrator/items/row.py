@@ -1,4 +1,4 @@
-"""Rows of an items file, JSON Lines among them, to items: every bad row is named with its place."""
+"""Validates rows of an items file and converts them to items; errors name file, line or row, and field."""
 
 from __future__ import annotations
 
@@ -30,13 +30,114 @@ from omnigap_orchestrator.validation import (
     without_repeats,
 )
 
+# Null in one of these counts as absent: Parquet tables have null where a row lacks a field.
 _OPTIONAL = ("choices", "instruction", "carriers", "source", "cluster", "metric", "checks")
-_Bytes = bytes  # the field of that name hides the type
+_MAX_FAULTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A row in the documented form with its location, or the faults found while reading it.
+
+    Attributes:
+        file: file name as shown in errors.
+        place: `line 3` or `row 3`, counted from 1.
+        folder: base folder of relative media paths.
+    """
+
+    file: str
+    place: str
+    folder: Path
+    row: Mapping[str, object] | None = None
+    faults: tuple[str, ...] = ()
+
+
+def jsonl_rows(path: Path) -> Iterator[SourceRow]:
+    """Yields each line that is not blank as a row, or with its fault.
+
+    Raises:
+        ItemError: the file can't be read or is not UTF-8.
+    """
+    text = read_text(path)
+    # `splitlines` would also split at U+2028 and similar characters, which are allowed inside JSON strings.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            fault = f"invalid JSON at character {error.pos + 1}: {error.msg}"
+        # Beyond Python's limits: very deep nesting, or an integer with thousands of digits.
+        except (ValueError, RecursionError) as error:
+            fault = f"invalid JSON: {error}"
+        else:
+            if isinstance(value, dict):
+                yield SourceRow(str(path), f"line {number}", path.parent, value)
+                continue
+            fault = f"is a JSON {type(value).__name__}: write one object, {{...}}, per line"
+        yield SourceRow(str(path), f"line {number}", path.parent, faults=(fault,))
+
+
+def read_text(path: Path) -> str:
+    """Reads a text file.
+
+    Raises:
+        ItemError: the file can't be read or is not UTF-8.
+    """
+    try:
+        return decode_utf8(path.read_bytes())
+    except OSError as error:
+        raise ItemError(f"{path}: can't be read: {error.strerror}: give the path of an items file") from error
+    except NotUtf8Error as error:
+        raise ItemError(f"{path}: {error}") from None
+
+
+def collect(rows: Iterable[SourceRow]) -> tuple[Item, ...]:
+    """Converts all rows to items, in order.
+
+    Raises:
+        ItemError: rows are invalid, or an id is used twice; it lists all faults, at most a thousand.
+    """
+    items: list[Item] = []
+    found: list[str] = []
+    first: dict[str, SourceRow] = {}
+    for source in rows:
+        where = f"{source.file}: {source.place}"
+        if source.row is None:
+            found += [f"{where}: {fault}" for fault in source.faults]
+        else:
+            try:
+                item = read_row(source.row, source.folder)
+            except RowError as error:
+                found += [f"{where}: {fault}" for fault in error.faults]
+            else:
+                before = first.setdefault(item.id, source)
+                if before is not source:
+                    same = before.file == source.file
+                    there = before.place if same else f"{before.file}: {before.place}"
+                    found.append(f"{where}: id: {item.id!r} is already used in {there}: ids must be unique")
+                items.append(item)
+        if len(found) >= _MAX_FAULTS:
+            break
+    if found:
+        raise ItemError(*found)
+    return tuple(items)
+
+
+class RowError(OmnigapError):
+    """Faults of one row, without its location, which `collect` adds."""
+
+    def __init__(self, *found: str) -> None:
+        self.faults = found
+        super().__init__("; ".join(found))
+
+
+_Bytes = bytes  # the field `bytes` of MediumRow shadows the builtin
 
 
 def _check_id(name: str) -> str:
     if not name.isprintable() or name != name.strip():
-        raise ValueError(f"{name!r} holds blanks at its ends or characters that can't be seen: take them out")
+        raise ValueError(f"{name!r} has leading or trailing blanks or invisible characters: remove them")
     return name
 
 
@@ -46,7 +147,7 @@ def _from_base64(value: object) -> object:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError(f"is no base64 ({error}): write the file's bytes as base64, or give a path") from None
+        raise ValueError(f"is not base64 ({error}): write the file's bytes as base64, or give a path") from None
 
 
 def _optional_text(text: str) -> str:
@@ -66,7 +167,7 @@ def _check_choices(choices: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class MediumRow(StrictModel):
-    """A recording or a picture: `path`, or `bytes` (base64 in JSON, raw in Parquet), beside which a path is a name."""
+    """A recording or a picture: `path`, or `bytes` (base64 in JSON, raw in Parquet), which take precedence."""
 
     bytes: Annotated[Annotated[_Bytes, Field(min_length=1)] | None, BeforeValidator(_from_base64)] = None
     path: str | None = None
@@ -86,7 +187,7 @@ Medium = Annotated[MediumRow | None, BeforeValidator(_as_medium)]
 
 
 class CarriersRow(StrictModel):
-    """An item's own carriers; None leaves a modality to be rendered."""
+    """An item's own carriers; a modality that is None is rendered."""
 
     text: Text | None = None
     speech: Medium = None
@@ -94,7 +195,7 @@ class CarriersRow(StrictModel):
 
 
 class CheckRow(StrictModel):
-    """A verifiable instruction, as IFEval's data set writes it; nulls among the arguments count as absent."""
+    """A verifiable instruction in the format of IFEval's data set; arguments that are null count as absent."""
 
     id: str
     kwargs: dict[str, Any] = Field(default_factory=dict)
@@ -106,8 +207,9 @@ class CheckRow(StrictModel):
 
 
 class ItemRow(StrictModel):
-    """One row, as docs/items.md describes it."""
+    """One row, as documented in docs/items.md."""
 
+    # `strict=False` where JSON has a list or a string for a tuple or an enum.
     id: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_id)]
     task: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_id)]
     language: Language
@@ -132,7 +234,9 @@ class ItemRow(StrictModel):
             lack = "is empty" if "answers" in self.model_fields_set else "is missing"
             raise ValueError(f"answers: {lack}: give the gold answer, then its aliases, or a metric that needs none")
         if known is not None and known.needs_checks and not self.checks:
-            raise ValueError(f"checks: is empty, and metric is {self.metric!r}: give what the answer has to follow")
+            raise ValueError(
+                f"checks: is empty, and metric is {self.metric!r}: add the checks that the answer must follow"
+            )
         return self
 
     @model_validator(mode="after")
@@ -143,19 +247,19 @@ class ItemRow(StrictModel):
         for answer in self.answers:
             if len(answer) != 1 or answer not in letters:
                 span = f"{letters[0]} to {letters[-1]}"
-                raise ValueError(f"answers: {shown(answer)} is no letter from {span}, and answer_type is 'letter'")
+                raise ValueError(f"answers: {shown(answer)} is not a letter from {span}, and answer_type is 'letter'")
         return self
 
 
 def read_row(row: Mapping[str, object], folder: Path) -> Item:
-    """The item in a row.
+    """Converts a row to an item.
 
     Args:
         row: in the documented form; null in an optional field counts as absent.
-        folder: that relative paths of media start from.
+        folder: base folder of relative media paths.
 
     Raises:
-        RowError: with every fault of the row.
+        RowError: the row is invalid; it lists every fault.
     """
     try:
         checked = ItemRow.model_validate({k: v for k, v in row.items() if v is not None or k not in _OPTIONAL})
@@ -194,123 +298,26 @@ def read_row(row: Mapping[str, object], folder: Path) -> Item:
 
 
 def _check(row: CheckRow) -> Check:
+    # Sorted keys: checks are part of the score key, which must not depend on the order in the file.
     given = {name: value for name, value in row.kwargs.items() if value is not None}
     return Check(row.id, json.dumps(given, sort_keys=True, ensure_ascii=False))
 
 
-class RowError(OmnigapError):
-    """What is wrong in one row, without its place: the reader adds file and line."""
-
-    def __init__(self, *found: str) -> None:
-        self.faults = found
-        super().__init__("; ".join(found))
-
-
 def _own_medium(medium: MediumRow, modality: Modality, folder: Path) -> OwnCarrier:
-    """Raises ValueError for a file that is not there, and for bytes of no or another kind."""
+    """Raises ValueError for a missing file, and for bytes of an unsupported type or another modality."""
     if medium.bytes is not None:
         return OwnCarrier(data=medium.bytes, mime_type=carrier_mime_type(medium.bytes[:HEAD_BYTES], modality))
     path = folder / Path(medium.path or "")
+    # Only the head is read: the whole medium is decoded when carriers are prepared.
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         why = getattr(error, "strerror", None) or str(error)
         raise ValueError(
-            f"{medium.path!r} can't be read (looked at {path}): {why}; paths start from the items file's folder"
+            f"{medium.path!r} can't be read (tried {path}): {why}; paths are relative to the items file's folder"
         ) from None
     try:
         return OwnCarrier(path=path, mime_type=carrier_mime_type(head, modality))
     except ValueError as error:
         raise ValueError(f"{medium.path!r} {error}") from None
-
-
-_MOST_FAULTS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedRow:
-    """A row in the documented form, or what is wrong with it already.
-
-    Attributes:
-        file: as errors name it.
-        place: `line 3` or `row 3`, from 1.
-        folder: that relative paths of media start from.
-    """
-
-    file: str
-    place: str
-    folder: Path
-    row: Mapping[str, object] | None = None
-    faults: tuple[str, ...] = ()
-
-
-def collect(rows: Iterable[PlacedRow]) -> tuple[Item, ...]:
-    """The items of all rows, in order.
-
-    Raises:
-        ItemError: with every fault of every row (a thousand at most), and where an id stands twice.
-    """
-    items: list[Item] = []
-    found: list[str] = []
-    first: dict[str, PlacedRow] = {}
-    for placed in rows:
-        where = f"{placed.file}: {placed.place}"
-        if placed.row is None:
-            found += [f"{where}: {fault}" for fault in placed.faults]
-        else:
-            try:
-                item = read_row(placed.row, placed.folder)
-            except RowError as error:
-                found += [f"{where}: {fault}" for fault in error.faults]
-            else:
-                before = first.setdefault(item.id, placed)
-                if before is not placed:
-                    same = before.file == placed.file
-                    there = before.place if same else f"{before.file}: {before.place}"
-                    found.append(f"{where}: id: {item.id!r} stands already in {there}: ids must differ")
-                items.append(item)
-        if len(found) >= _MOST_FAULTS:
-            break
-    if found:
-        raise ItemError(*found)
-    return tuple(items)
-
-
-def jsonl_rows(path: Path) -> Iterator[PlacedRow]:
-    """Each line that is not blank as an object, or as what is wrong with it.
-
-    Raises:
-        ItemError: for a file that can't be read or is not UTF-8.
-    """
-    text = read_text(path)
-    # Only a line feed ends a line: U+2028 and its like may stand inside a JSON string.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            fault = f"is no JSON at character {error.pos + 1}: {error.msg}"
-        except (ValueError, RecursionError) as error:
-            fault = f"is no JSON that can be read: {error}"
-        else:
-            if isinstance(value, dict):
-                yield PlacedRow(str(path), f"line {number}", path.parent, value)
-                continue
-            fault = f"is a JSON {type(value).__name__}: write one object, {{...}}, a line"
-        yield PlacedRow(str(path), f"line {number}", path.parent, faults=(fault,))
-
-
-def read_text(path: Path) -> str:
-    """A file's text.
-
-    Raises:
-        ItemError: for a file that can't be read or is not UTF-8.
-    """
-    try:
-        return decode_utf8(path.read_bytes())
-    except OSError as error:
-        raise ItemError(f"{path}: can't be read: {error.strerror}: give the path of an items file") from error
-    except NotUtf8Error as error:
-        raise ItemError(f"{path}: {error}") from None

@@ -1,4 +1,4 @@
-"""The run's journal: one SQLite file that loses nothing which it acknowledged."""
+"""The journal of a run: a SQLite file in which every acknowledged row is durable."""
 
 from omnigap_orchestrator.journal.journal import Journal, JournalError, JournalWriter, Records
 from omnigap_orchestrator.journal.rows import (

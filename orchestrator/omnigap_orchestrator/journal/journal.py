@@ -1,4 +1,4 @@
-"""A run's journal: one SQLite file, every commit on disk before it is acknowledged, its rows in memory by key."""
+"""The journal of a run: durable SQLite writes with group commit, and an in-memory view of the rows by key."""
 
 from __future__ import annotations
 
@@ -48,34 +48,36 @@ _AnyRow = TypeVar("_AnyRow", bound=Row)
 
 
 class JournalError(OmnigapError):
-    """The journal cannot be opened, read or written; the message names the file and what to do."""
+    """The journal cannot be opened, read or written; the message names the file and the remedy."""
 
 
 class Journal:
-    """One run's journal. Threads may share it: each transaction, and each block of rows that is read, is atomic.
+    """The journal of one run.
 
-    The lock of the run's folder keeps other writing processes out; readers see what was committed.
+    Threads may share it: every transaction and every read of a table is atomic. The lock of the run folder excludes
+    other writing processes; readers see committed rows only.
     """
 
     def __init__(self, path: Path) -> None:
-        """Opens the journal, or makes it.
+        """Opens or creates the journal.
 
         Raises:
-            JournalError: where the folder cannot be written, or the file is no journal of this version.
+            JournalError: the folder cannot be written, or the file is not a journal of this version.
         """
         self.path = path
         is_new = not path.exists()
-        # One connection for readers and the writing thread: a reader never sees half a transaction of the other.
+        # Readers and the writer thread share one connection. The lock keeps a reader from seeing half a transaction.
         self._lock = threading.RLock()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            # WAL with FULL syncs the log at every commit: an acknowledged row survives a power failure.
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(files(__package__).joinpath("schema.sql").read_text())
             if not is_new:
                 upgrade_journal(self._db)
-            self._keep_meta("schema_version", SCHEMA_VERSION)
-            self._keep_meta("run_id", secrets.token_hex(8))
+            self._set_default_meta("schema_version", SCHEMA_VERSION)
+            self._set_default_meta("run_id", secrets.token_hex(8))
         except sqlite3.Error as error:
             raise JournalError(
                 f"{path} cannot be opened as a journal ({error}): free space, or choose another --run-dir"
@@ -86,7 +88,7 @@ class Journal:
             text = f"{path} was written by another omnigap (journal version {version}, this one reads {SCHEMA_VERSION})"
             raise JournalError(f"{text}: choose another --run-dir")
         self.run_id = self.meta("run_id") or ""
-        """This run in one word, drawn when its journal was made: no other run has it."""
+        """Random id of this run, created with the journal."""
 
     def close(self) -> None:
         with self._lock:
@@ -96,26 +98,26 @@ class Journal:
         """Writes rows in one transaction; when this returns, they are on disk.
 
         Raises:
-            JournalError: where the disk is full or gone. Nothing of the batch is then written.
+            JournalError: the write failed, for example on a full disk. No row of the batch is then written.
         """
         with self._transaction():
             for row in rows:
                 self._db.execute(_INSERTS[type(row)], astuple(row))
 
     def all(self, row_type: type[_AnyRow]) -> list[_AnyRow]:
-        """Every row of a table, as its dataclass."""
+        """Returns every row of a table as its dataclass."""
         names = ", ".join(f.name for f in fields(row_type))
         with self._lock:
-            # Read whole: an open cursor would keep its snapshot, and a commit of another process would then make the
-            # next write on this connection fail.
+            # `fetchall`, because an open cursor keeps its snapshot: after a commit of another process the next write on
+            # this connection would fail.
             found = self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]}").fetchall()
         return [row_type(*values) for values in found]
 
-    def forget_failures(self, stage: str, model: str, conditions: Sequence[str]) -> None:
-        """Drops a stage's failures of a model in these conditions: a new call asks their cells again.
+    def delete_failures(self, stage: str, model: str, conditions: Sequence[str]) -> None:
+        """Deletes the failures of a stage of a model in these conditions, so that their cells are retried.
 
         Raises:
-            JournalError: where the disk is full or gone, as all that writes.
+            JournalError: the write failed.
         """
         delete = "DELETE FROM failures WHERE stage = ? AND model = ? AND condition = ?"
         with self._transaction():
@@ -130,14 +132,15 @@ class Journal:
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
-    def _keep_meta(self, key: str, value: str) -> None:
-        """Sets what is not set yet, and does not write where all is."""
+    def _set_default_meta(self, key: str, value: str) -> None:
+        """Sets a value that is not set yet."""
+        # Checked first, so that opening an existing journal writes nothing.
         if self.meta(key) is None:
             self._db.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All of it on disk at the end, or nothing of it."""
+        """Commits at the end, or rolls back on any exception."""
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -152,7 +155,8 @@ class Journal:
                 raise
 
 
-MAX_GROUP = 256
+MAX_GROUP_SIZE = 256
+"""Largest number of writes that share one commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +166,17 @@ class _Pending:
 
 
 class JournalWriter:
-    """The only writer of a journal while a run goes on.
+    """The only writer of a journal during a run, in a thread of its own.
 
-    While one group is being synced, the next gathers: the commit rate follows the disk, the row rate the run.
+    Group commit: while one group is synced to disk, the next one collects, so that throughput does not depend on the
+    latency of a sync.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._broken: JournalError | None = None
+        self._error: JournalError | None = None
         self._thread = threading.Thread(target=self._write_groups, name="journal", daemon=True)
         self._thread.start()
 
@@ -179,31 +184,31 @@ class JournalWriter:
         """Returns when the rows are on disk.
 
         Raises:
-            JournalError: where they could not be written; every later call fails alike, since order would be lost.
+            JournalError: the rows could not be written. Every later call fails as well, since rows would be missing.
         """
         done = self._loop.create_future()
         self._queue.put(_Pending(rows, done))
         await done
 
     def post(self, *rows: Row) -> None:
-        """Hands over rows that can be computed again, without waiting; a fault shows at the next `write` or `close`."""
+        """Queues rows that can be recomputed, without waiting; an error is raised by the next `write` or `close`."""
         self._queue.put(_Pending(rows, None))
 
     async def close(self) -> None:
-        """Writes what waits, then ends the thread; the journal stays open.
+        """Writes all queued rows and ends the thread; the journal stays open.
 
         Raises:
-            JournalError: where anything handed over could not be written.
+            JournalError: a queued row could not be written.
         """
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
-        if self._broken is not None:
-            raise self._broken
+        if self._error is not None:
+            raise self._error
 
     def _write_groups(self) -> None:
         while (first := self._queue.get()) is not None:
             group, last = [first], False
-            while len(group) < MAX_GROUP:
+            while len(group) < MAX_GROUP_SIZE:
                 try:
                     more = self._queue.get_nowait()
                 except queue.Empty:
@@ -217,15 +222,16 @@ class JournalWriter:
                 return
 
     def _commit(self, group: list[_Pending]) -> None:
-        if self._broken is None:
+        if self._error is None:
             try:
                 self._journal.write([row for pending in group for row in pending.rows])
             except JournalError as error:
-                self._broken = error
+                self._error = error
             except Exception as error:
-                # A value that SQLite can't take, such as half of a surrogate pair: callers must not wait forever.
-                self._broken = JournalError(f"a row cannot be kept ({type(error).__name__}: {error})")
-        self._loop.call_soon_threadsafe(self._settle, group, self._broken)
+                # A value that SQLite does not accept, such as a lone surrogate. Without this the thread would die, and
+                # callers would wait forever.
+                self._error = JournalError(f"a row cannot be stored ({type(error).__name__}: {error})")
+        self._loop.call_soon_threadsafe(self._settle, group, self._error)
 
     @staticmethod
     def _settle(group: list[_Pending], error: JournalError | None) -> None:
@@ -239,16 +245,16 @@ class JournalWriter:
 
 
 FailureKey = tuple[str, str, str, str, int]
-"""Stage, model, item id, condition (or what the failure is filed under) and replicate."""
+"""Stage, model, item id, condition with control (`plan.filed_under`) and replicate."""
 
 
 class Records:
-    """Reads of a run go here, so that no command reads a table twice, and writes too, so that both agree."""
+    """The rows of a journal in memory, by key. Tables are read once, and writes update both journal and memory."""
 
     def __init__(self, journal: Journal, writer: JournalWriter | None = None) -> None:
         """
         Args:
-            writer: for `save` and `post`; without one only `save_all` writes.
+            writer: needed for `save` and `post`; without it only `save_all` can write.
         """
         self.journal = journal
         self._writer = writer
@@ -283,26 +289,26 @@ class Records:
         return {(row.role, row.name): row for row in self.journal.all(ServiceRow)}
 
     async def save(self, row: Row) -> None:
-        """Returns when the row is on disk.
+        """Writes a row and returns when it is on disk.
 
         Raises:
-            JournalError: where it could not be written.
+            JournalError: the write failed.
         """
-        assert self._writer is not None, "these records are only read"
+        assert self._writer is not None, "these records are read-only"
         await self._writer.write(row)
         self._add(row)
 
     def post(self, row: Row) -> None:
-        """Adds a row that can be computed again, without waiting for the disk; `flush` waits."""
-        assert self._writer is not None, "these records are only read"
+        """Adds a row that can be recomputed, without waiting for the disk; `flush` waits."""
+        assert self._writer is not None, "these records are read-only"
         self._writer.post(row)
         self._add(row)
 
     async def flush(self) -> None:
-        """Returns when all that was posted is on disk.
+        """Returns when all posted rows are on disk.
 
         Raises:
-            JournalError: where some of it could not be written.
+            JournalError: a posted row could not be written.
         """
         if self._writer is not None:
             await self._writer.write()
@@ -311,20 +317,20 @@ class Records:
         """Writes rows in one transaction, for a caller without an event loop.
 
         Raises:
-            JournalError: where they could not be written; none of them is then.
+            JournalError: the write failed; none of the rows is written.
         """
         self.journal.write(rows)
         for row in rows:
             self._add(row)
 
-    def forget_failures(self, stage: str, model: str, conditions: Iterable[str]) -> None:
-        """Drops a stage's failures of a model in these conditions: a new call tries their cells again.
+    def delete_failures(self, stage: str, model: str, conditions: Iterable[str]) -> None:
+        """Deletes the failures of a stage of a model in these conditions, so that their cells are retried.
 
         Raises:
-            JournalError: where the disk is full or gone.
+            JournalError: the write failed.
         """
         dropped = tuple(conditions)
-        self.journal.forget_failures(stage, model, dropped)
+        self.journal.delete_failures(stage, model, dropped)
         for key in [key for key in self.failures if key[0] == stage and key[1] == model and key[3] in dropped]:
             del self.failures[key]
 

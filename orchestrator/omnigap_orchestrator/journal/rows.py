@@ -1,4 +1,4 @@
-"""The rows of the journal, one dataclass a table, fields in the order of the columns."""
+"""Rows of the journal: one dataclass per table, with fields in the order of the columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CarrierRow:
-    """A medium that was made or taken over for a question."""
+    """The medium of a carrier, rendered or supplied by the item."""
 
     key: str
     media_sha: str
@@ -18,7 +18,7 @@ class CarrierRow:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """What a model returned. Times in seconds, `finished_at` as Unix time, `diagnostics` as JSON."""
+    """A model's answer. Times are in seconds, `finished_at` is Unix time, `diagnostics` is JSON."""
 
     key: str
     own_text: str
@@ -44,7 +44,7 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptRow:
-    """What the ASR scorer heard in one piece of audio."""
+    """The ASR scorer's transcript of one audio answer."""
 
     key: str
     text: str
@@ -59,7 +59,7 @@ class TranscriptRow:
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """What a judge said of one answer in one vote; `rating` is null where its rubric has labels."""
+    """One vote of the judge on an answer; `rating` is null if the rubric has labels."""
 
     key: str
     text: str
@@ -72,7 +72,7 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """What an answer is worth, and the form in which it is compared with others; `flags` are joined with spaces."""
+    """The score of an answer and its comparable form; `flags` are joined with spaces."""
 
     key: str
     score: float
@@ -86,7 +86,7 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
-    """The last failure of a cell in one stage, after all retries."""
+    """The last failure of a cell in a stage, after all retries."""
 
     stage: str
     model: str
@@ -102,7 +102,7 @@ class FailureRow:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """A service as it described itself; `describe` is a serialised DescribeResponse."""
+    """A service's own description; `describe` is a serialised DescribeResponse."""
 
     role: str
     name: str

@@ -1,4 +1,4 @@
--- The journal of a run. Every table is append-only in spirit: a key is a hash of content, so a row never changes its meaning.
+-- The journal of a run. A key is a hash of content, so a row never changes its meaning, and rows are only added.
 CREATE TABLE IF NOT EXISTS meta (
   key   TEXT PRIMARY KEY,
   value TEXT NOT NULL
@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS scores (
   normalised_answer TEXT
 ) WITHOUT ROWID;
 
--- The last failure of a cell; deleted when its answer or transcript arrives. Nothing is ever served from here.
+-- The last failure of a cell; deleted when its answer or transcript arrives. A failure is never reused as a result.
 CREATE TABLE IF NOT EXISTS failures (
   stage     TEXT NOT NULL,
   model     TEXT NOT NULL,
@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS failures (
   PRIMARY KEY (stage, model, item_id, condition, replicate)
 ) WITHOUT ROWID;
 
--- What each service said of itself when it was last seen.
+-- The description of each service when it was last reached.
 CREATE TABLE IF NOT EXISTS services (
   role     TEXT NOT NULL,
   name     TEXT NOT NULL,

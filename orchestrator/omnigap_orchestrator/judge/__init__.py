@@ -1,11 +1,11 @@
-"""Judging open answers with a language model: rubrics, what is asked, and how a verdict is read. Pure but for files."""
+"""Scoring open answers with a language model as judge: rubrics, prompts and verdict parsing."""
 
 from omnigap_orchestrator.judge.prompt import (
     UNREADABLE,
     JudgePrompt,
     JudgeSetup,
     Verdict,
-    combined,
+    combine_votes,
     judge_setup,
     read_verdict,
 )
@@ -19,7 +19,7 @@ __all__ = [
     "Rubric",
     "RubricError",
     "Verdict",
-    "combined",
+    "combine_votes",
     "judge_setup",
     "read_rubric",
     "read_verdict",

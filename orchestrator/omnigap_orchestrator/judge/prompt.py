@@ -1,4 +1,4 @@
-"""A run's setup: which rubric judges which item, what the judge is asked, under which key verdicts are kept."""
+"""Prompts for the judge, their keys, and parsing and combination of its verdicts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from omnigap_orchestrator.judge.rubric import Rubric
 
 @dataclass(frozen=True, slots=True)
 class JudgePrompt:
-    """One question to the judge.
+    """One request to the judge.
 
     Attributes:
-        key: of its verdict: judge, decoding, rubric, what is asked, and which vote it is.
-        vote: from 0; it changes the seed.
+        key: key of the verdict: a digest of judge, decoding, rubric, prompt, language and vote.
+        vote: number of the vote, from 0; it changes the seed.
     """
 
     key: str
@@ -30,11 +30,11 @@ class JudgePrompt:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What all votes on one answer come to.
+    """The combined votes on one answer.
 
     Attributes:
-        rating: their mean on the rubric's own scale; None for labels.
-        score: in [0, 1]: their mean; of labels, that of the majority.
+        rating: mean on the rubric's scale; None for labels.
+        score: in [0, 1]; the mean of the votes, or for labels the score of the majority.
     """
 
     rating: float | None
@@ -43,12 +43,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class JudgeSetup:
-    """A judge as it is asked.
+    """The judge of a run with its rubrics.
 
     Attributes:
-        judge: digest of the judge and of the decoding that is asked of it.
-        rubric: for items without gold answers.
-        reference_rubric: for items with gold answers.
+        judge: digest of the judge service and its decoding settings.
+        rubric: used for items without gold answers.
+        reference_rubric: used for items with gold answers.
     """
 
     judge: str
@@ -60,14 +60,15 @@ class JudgeSetup:
         return self.reference_rubric if item.answers else self.rubric
 
     def key(self, item: Item) -> str:
-        """What a score depends on beyond the texts: the judge, its rubric, the number of votes."""
+        """Digest of everything but the texts that a score depends on: judge, rubric and number of votes."""
         return digest_of([self.judge, self.rubric_for(item).digest, self.votes])
 
-    def asks(self, item: Item, answer: str) -> tuple[JudgePrompt, ...]:
-        """The votes on one answer."""
+    def prompts(self, item: Item, answer: str) -> tuple[JudgePrompt, ...]:
+        """The prompts of all votes on one answer."""
         rubric = self.rubric_for(item)
         question = f"{item.typed}\n{item.instruction}".strip()
-        prompt = rubric.asked(question, answer, "\n".join(item.answers))
+        prompt = rubric.render(question, answer, "\n".join(item.answers))
+        # A key depends on the number of its vote, not on the total: with more votes the existing ones are reused.
         return tuple(
             JudgePrompt(
                 digest_of([self.judge, rubric.digest, prompt, item.language, vote]),
@@ -81,33 +82,23 @@ class JudgeSetup:
 
 
 def judge_setup(config: JudgeConfig, judge_digest: str, rubrics: tuple[Rubric, Rubric]) -> JudgeSetup:
-    """The setup of a configuration and the judge that answers now.
+    """Creates the setup from the configuration and the digest of the judge service.
 
     Args:
-        rubrics: those of the keys `rubric` and `reference_rubric`.
+        rubrics: the rubrics of the keys `rubric` and `reference_rubric`.
     """
     judge = digest_of([judge_digest, config.decoding.model_dump()])
     return JudgeSetup(judge, rubrics[0], rubrics[1], config.votes)
 
 
-def combined(rubric: Rubric, votes: Sequence[tuple[float | None, float]]) -> Verdict:
-    """One verdict of several: numbers are averaged; of labels the majority counts, of equally many the lower."""
-    scores = [score for _, score in votes]
-    if rubric.labels:
-        counts = {score: scores.count(score) for score in sorted(set(scores))}
-        return Verdict(None, max(counts, key=lambda score: (counts[score], -score)))
-    ratings = [rating for rating, _ in votes if rating is not None]
-    return Verdict(sum(ratings) / len(ratings), sum(scores) / len(scores))
-
-
-# Reads a judge's verdict: one number of the scale, or one label; anything else is no verdict.
-
 UNREADABLE = "UNREADABLE_VERDICT"
-"""The reason of a cell whose judge said nothing that can be read as a verdict."""
+"""Failure reason of a cell for which the judge returned no readable verdict."""
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _BRACKETED = re.compile(rf"\[\[\s*({_NUMBER})\s*\]\]")
-_ALONE = re.compile(rf"[^\w-]*({_NUMBER})(?:\s*/\s*\d+)?(?:\s*points?)?\W*", re.IGNORECASE)
+_WHOLE = re.compile(rf"[^\w-]*({_NUMBER})(?:\s*/\s*\d+)?(?:\s*points?)?\W*", re.IGNORECASE)
+
+# The lookahead rejects "score: 1 to 5", which repeats the scale.
 _NAMED = re.compile(
     rf"\b(?:score|rating|grade|verdict)\b(?:\s*(?:is|of|=|:))*[\s*_\"'`(\[]*({_NUMBER})(?!\s*(?:to|-|–)\s*\d)",
     re.IGNORECASE,
@@ -116,11 +107,12 @@ _WORD = re.compile(r"\w+")
 
 
 def read_verdict(rubric: Rubric, text: str) -> tuple[float | None, float] | None:
-    """The number that a judge gave (None for a label) and its score in [0, 1]; None where there is no one verdict.
+    """Parses a verdict: the number (None for a label) and its score in [0, 1]; None if there is no single verdict.
 
-    A number counts where it is the whole answer, stands in double brackets, or follows "score", "rating", "grade" or
-    "verdict"; a label where it is the answer's only word, its first, or the last line's. Several that differ are none,
-    and so is a number beyond the scale: a verdict is never guessed.
+    A number counts if it is the whole answer or the whole last line, is in double brackets, or follows "score",
+    "rating", "grade" or "verdict". A label counts if it is the first word of the answer or of its last line, and no
+    other label occurs there. Several different numbers, or one outside the scale, are not a verdict: a verdict is never
+    guessed.
     """
     if rubric.labels:
         return _label(rubric.labels, text)
@@ -134,7 +126,7 @@ def read_verdict(rubric: Rubric, text: str) -> tuple[float | None, float] | None
 
 
 def _numbers(text: str) -> set[float]:
-    whole = _ALONE.fullmatch(text.strip())
+    whole = _WHOLE.fullmatch(text.strip())
     if whole is not None:
         return {float(whole[1])}
     for pattern in (_BRACKETED, _NAMED):
@@ -142,15 +134,26 @@ def _numbers(text: str) -> set[float]:
         if found:
             return found
     last = text.strip().rpartition("\n")[2]
-    alone = _ALONE.fullmatch(last.strip())
-    return set() if alone is None else {float(alone[1])}
+    whole_line = _WHOLE.fullmatch(last.strip())
+    return set() if whole_line is None else {float(whole_line[1])}
 
 
 def _label(labels: object, text: str) -> tuple[None, float] | None:
     assert isinstance(labels, dict)
     for part in (text.strip(), text.strip().rpartition("\n")[2]):
         words = [word.lower() for word in _WORD.findall(part)]
-        named = {word for word in words if word in labels}
-        if len(named) == 1 and words[0] in named:
-            return None, float(labels[named.pop()])
+        found = {word for word in words if word in labels}
+        if len(found) == 1 and words[0] in found:
+            return None, float(labels[found.pop()])
     return None
+
+
+def combine_votes(rubric: Rubric, votes: Sequence[tuple[float | None, float]]) -> Verdict:
+    """Combines votes: numbers are averaged, and of labels the majority wins, in a tie the lower score."""
+    scores = [score for _, score in votes]
+    if rubric.labels:
+        # In a tie the answer does not get the benefit of the doubt.
+        counts = {score: scores.count(score) for score in sorted(set(scores))}
+        return Verdict(None, max(counts, key=lambda score: (counts[score], -score)))
+    ratings = [rating for rating, _ in votes if rating is not None]
+    return Verdict(sum(ratings) / len(ratings), sum(scores) / len(scores))

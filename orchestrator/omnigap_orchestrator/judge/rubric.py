@@ -1,4 +1,4 @@
-"""A rubric: what a judge is told, the scale of its verdicts, and how they become scores in [0, 1]."""
+"""Rubrics: the prompt of the judge, the scale of its verdicts, and their mapping to scores in [0, 1]."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from omnigap.errors import OmnigapError
 from omnigap_orchestrator.validation import NotUtf8Error, StrictModel, decode_utf8, faults
 
 SHIPPED = ("helpful", "graded", "agrees")
-"""Rubrics that come with omnigap, by name."""
+"""Names of the rubrics that come with omnigap."""
+
 SUFFIXES = (".toml", ".txt", ".md")
 
-# Names that other people's prompts use for the same three things.
+# Placeholder names in common judge prompts, mapped to the three texts.
 _FIELDS = {
     "question": "question",
     "prompt": "question",
@@ -34,18 +35,18 @@ _FIELD = re.compile(r"\{(" + "|".join(_FIELDS) + r")\}")
 
 
 class RubricError(OmnigapError):
-    """A rubric cannot be used; the message names the file and how to fix it."""
+    """A rubric is invalid; the message names the file and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """One way to judge.
+    """A rubric of the judge.
 
     Attributes:
-        prompt: with `{question}`, `{answer}` and, where there is one to compare with, `{reference}`.
-        low, high: the ends of a scale of numbers, mapped linearly to 0 and 1.
-        labels: words instead of numbers, lower case, each with its score; empty for a scale.
-        source: the text that it was read from, kept so that a run's folder holds it.
+        prompt: template with `{question}`, `{answer}` and, if answers are compared with gold answers, `{reference}`.
+        low, high: ends of a numeric scale, mapped linearly to 0 and 1.
+        labels: label in lower case -> score, instead of a numeric scale; None for a scale.
+        source: the text of the rubric file, which is stored in the run folder.
     """
 
     name: str
@@ -58,19 +59,20 @@ class Rubric:
 
     @property
     def digest(self) -> str:
-        """Over all that a judge is told and all that its words mean."""
+        """Digest of everything that affects a verdict: prompts, scale and labels."""
         labels = sorted((self.labels or {}).items())
         return digest_of([self.system, self.prompt, self.low, self.high, labels])
 
     @property
     def scale(self) -> str:
-        """The scale in words: `1 to 5`, or `no or yes`."""
+        """The scale as text: `1 to 5`, or `no or yes`."""
         if self.labels:
             return " or ".join(sorted(self.labels, key=lambda label: (self.labels or {})[label]))
         return f"{self.low:g} to {self.high:g}"
 
-    def asked(self, question: str, answer: str, reference: str) -> str:
-        """The prompt of one answer. What stands in the texts is not looked at again: braces there stay braces."""
+    def render(self, question: str, answer: str, reference: str) -> str:
+        """Fills in the prompt of one answer."""
+        # One pass of `re.sub`: placeholders inside the texts, such as an answer with "{question}", are not expanded.
         texts = {"question": question, "answer": answer, "reference": reference}
         return _FIELD.sub(lambda match: texts[_FIELDS[match[1]]], self.prompt)
 
@@ -85,30 +87,30 @@ class _RubricFile(StrictModel):
     @model_validator(mode="after")
     def _can_judge(self) -> Self:
         if "answer" not in {_FIELDS[name] for name in _FIELD.findall(self.prompt)}:
-            raise ValueError("prompt: has no {answer}: the judge would not see what it judges")
+            raise ValueError("prompt: {answer} is missing: the judge would not see the answer")
         if not self.labels and not self.low < self.high:
             raise ValueError(f"low is {self.low:g} and high {self.high:g}: high must be above low")
         for label, score in self.labels.items():
             if not 0 <= score <= 1:
-                raise ValueError(f"labels.{label}: {score:g} lies outside [0, 1]")
+                raise ValueError(f"labels.{label}: {score:g} is outside [0, 1]")
             if re.fullmatch(r"\w+", label) is None:
-                raise ValueError(f"labels.{label}: is no single word, as yes and no are")
+                raise ValueError(f"labels.{label}: write a single word, such as yes or no")
         return self
 
 
 def rubric_of(name: str, source: str, kind: str) -> Rubric:
-    """A rubric from its text.
+    """Parses a rubric.
 
     Args:
-        kind: `.toml`: tables of its parts; anything else: the prompt alone, on a scale of 1 to 5.
+        kind: file extension: `.toml` for a table of all parts, anything else for a prompt with a scale of 1 to 5.
 
     Raises:
-        RubricError: with every fault.
+        RubricError: the rubric is invalid; it lists every fault.
     """
     try:
         read = _RubricFile.model_validate(tomllib.loads(source) if kind == ".toml" else {"prompt": source.strip()})
     except tomllib.TOMLDecodeError as error:
-        raise RubricError(f"rubric {name}: is no TOML: {error}") from None
+        raise RubricError(f"rubric {name}: invalid TOML: {error}") from None
     except ValidationError as error:
         raise RubricError("\n".join(f"rubric {name}: {fault}" for fault in faults(error))) from None
     labels = {label.lower(): score for label, score in read.labels.items()} or None
@@ -116,10 +118,10 @@ def rubric_of(name: str, source: str, kind: str) -> Rubric:
 
 
 def read_rubric(name: str) -> Rubric:
-    """A shipped rubric by its name, or one from a file.
+    """Reads a shipped rubric by name, or a rubric file by path.
 
     Raises:
-        RubricError: for a file that can't be read or is no rubric.
+        RubricError: the file can't be read, or the rubric is invalid.
     """
     if name in SHIPPED:
         text = files(__package__).joinpath("rubrics", f"{name}.toml").read_text(encoding="utf-8")
@@ -128,7 +130,7 @@ def read_rubric(name: str) -> Rubric:
     try:
         text = decode_utf8(path.read_bytes())
     except OSError as error:
-        raise RubricError(f"rubric {path} can't be read ({error.strerror}): mend the key under [judge]") from None
+        raise RubricError(f"rubric {path} can't be read ({error.strerror}): fix the key under [judge]") from None
     except NotUtf8Error as error:
         raise RubricError(f"rubric {path}: {error}") from None
     return rubric_of(path.stem, text, path.suffix.lower())

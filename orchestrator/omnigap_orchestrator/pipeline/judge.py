@@ -10,7 +10,7 @@ from omnigap.errors import OmnigapError
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import FailureRow, VerdictRow
-from omnigap_orchestrator.judge import UNREADABLE, JudgePrompt, JudgeSetup, Rubric, Verdict, combined, read_verdict
+from omnigap_orchestrator.judge import UNREADABLE, JudgePrompt, JudgeSetup, Rubric, Verdict, combine_votes, read_verdict
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.requests import judge_request
@@ -65,8 +65,8 @@ class Judge:
         if not text.strip():
             return 0.0
         rubric = self._setup.rubric_for(item)
-        rows = [await self._vote(prompt, rubric) for prompt in self._setup.asks(item, text)]
-        return combined(rubric, [(row.rating, row.score) for row in rows]).score
+        rows = [await self._vote(prompt, rubric) for prompt in self._setup.prompts(item, text)]
+        return combine_votes(rubric, [(row.rating, row.score) for row in rows]).score
 
     async def _vote(self, prompt: JudgePrompt, rubric: Rubric) -> VerdictRow:
         """The verdict of one vote: stored, in flight, or requested now."""
@@ -127,6 +127,6 @@ def stored_verdict(
     """The stored verdict on a text; None unless all its votes are stored."""
     if not cell.is_judged or cells.setup is None or text is None or not text.strip():
         return None
-    votes = [verdicts.get(prompt.key) for prompt in cells.setup.asks(cell.item, text)]
+    votes = [verdicts.get(prompt.key) for prompt in cells.setup.prompts(cell.item, text)]
     present = [(row.rating, row.score) for row in votes if row is not None]
-    return combined(cells.setup.rubric_for(cell.item), present) if len(present) == len(votes) else None
+    return combine_votes(cells.setup.rubric_for(cell.item), present) if len(present) == len(votes) else None

@@ -136,7 +136,7 @@ async def _make_carriers(
     if scope.makes_carriers:
         # With a TTS service, failed syntheses are tried again; without one, their reason stays in the results.
         if services.tts is not None:
-            context.records.forget_failures(Stage.CARRIERS, NO_MODEL, [Modality.SPEECH])
+            context.records.delete_failures(Stage.CARRIERS, NO_MODEL, [Modality.SPEECH])
         await maker.make(missing)
     # Only after the carriers: a blank has the size or length of the carrier that it replaces.
     blanks = [carrier for carrier in finder.missing_blanks(plan) if carrier.modality in inputs]
@@ -159,7 +159,7 @@ def _forget_failures(context: RunContext, plan: Plan, scope: RunScope, services:
         )
         for stage, service in stages:
             if service is not None:
-                context.records.forget_failures(stage, spec.name, covered)
+                context.records.delete_failures(stage, spec.name, covered)
 
 
 SEEN_META = "seen_digests"

@@ -13,8 +13,8 @@ from omnigap_orchestrator.pipeline.cells import PlannedCell
 from omnigap_orchestrator.plan import score_key
 from omnigap_orchestrator.scoring import (
     RULES_VERSION,
-    AsrFacts,
-    AudioFacts,
+    AsrStats,
+    AudioStats,
     Scored,
     answer_flags,
     normalise,
@@ -112,9 +112,9 @@ def second_score(cell: PlannedCell, transcript: TranscriptRow) -> float | None:
 def _flags(item: Item, answer: AnswerRow, transcript: TranscriptRow | None, spoken: bool) -> frozenset[Flag]:
     audio = asr = None
     if spoken:
-        audio = AudioFacts(answer.audio_seconds or 0.0, answer.audio_rms or 0.0, answer.audio_peak or 0.0)
+        audio = AudioStats(answer.audio_seconds or 0.0, answer.audio_rms or 0.0, answer.audio_peak or 0.0)
     if transcript is not None:
-        asr = AsrFacts(transcript.avg_logprob, transcript.no_speech_prob, transcript.compression_ratio)
+        asr = AsrStats(transcript.avg_logprob, transcript.no_speech_prob, transcript.compression_ratio)
     return answer_flags(
         answer.own_text,
         audio=audio,

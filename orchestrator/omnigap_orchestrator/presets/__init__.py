@@ -1,4 +1,4 @@
-"""Files of known benchmarks: which of their columns hold what, as data."""
+"""Presets of known benchmarks: the layout of their item and result files, as data."""
 
 from omnigap_orchestrator.presets.preset import (
     Preset,

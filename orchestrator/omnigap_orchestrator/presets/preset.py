@@ -1,4 +1,4 @@
-"""Reads the shipped presets: one TOML file a benchmark, with the sources of what is known about its files."""
+"""Reads the shipped presets: one TOML file per benchmark, with the source of each layout."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from omnigap_orchestrator.validation import StrictModel, Text, as_list, faults, 
 
 
 class PresetError(OmnigapError):
-    """A preset that there is not, or files that are not what it describes."""
+    """A preset does not exist or is invalid, or files do not match its layout."""
 
 
 def _compiles(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        raise ValueError(f"{pattern!r} is not a valid regular expression: {error}") from None
     return pattern
 
 
@@ -31,15 +31,16 @@ Names = Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(strict=False
 
 
 class ScoreSource(StrictModel):
-    """Where a score can be read from; the first source of a preset whose column a row has decides.
+    """A source of the score; of a preset's sources, the first whose column exists in the row is used.
 
     Attributes:
-        column: its name; a dot leads into a struct. A list of verdicts is combined: numbers by their mean, labels by
-            the majority.
-        pattern: what of a text is the score, in its one group; a source whose pattern is not found is passed over.
-        values: label, lower case -> score.
-        low, high: ends of the scale of a number, mapped to 0 and 1.
-        complement: 1 minus the score, for rates of errors.
+        column: column name; a dot selects a field of a struct. A list of verdicts is combined, numbers by their mean
+            and labels by the majority.
+        pattern: regular expression with one group that extracts the score from a text; if it does not match, the next
+            source is tried.
+        values: label in lower case -> score.
+        low, high: ends of a numeric scale, mapped to 0 and 1.
+        complement: use 1 minus the score, for error rates.
     """
 
     column: Text
@@ -57,12 +58,12 @@ class ScoreSource(StrictModel):
 
 
 class ScorerPreset(StrictModel):
-    """A scorer of omnigap's own, for files that hold answers without scores.
+    """A scorer of omnigap, for files with answers but without scores.
 
     Attributes:
-        name: `voicebench`: by subset, as that benchmark does; else a metric.
-        answer, gold, choices: the columns that it looks at.
-        checks: for IFEval: the column of ids, and that of their arguments.
+        name: `voicebench`, which selects the metric by subset, or the name of a metric.
+        answer, gold, choices: columns that the scorer reads.
+        checks: for IFEval, the columns of ids and of their arguments.
     """
 
     name: str
@@ -73,10 +74,10 @@ class ScorerPreset(StrictModel):
 
 
 class EntriesPreset(StrictModel):
-    """One struct column that holds the results of several models or conditions, by name.
+    """A struct column with the results of several models or conditions.
 
     Attributes:
-        name: a pattern over the name, with the groups `model` and `condition`.
+        name: regular expression for the field names, with groups `model` and `condition`.
     """
 
     column: Text
@@ -84,22 +85,22 @@ class EntriesPreset(StrictModel):
 
 
 class ResultsPreset(StrictModel):
-    """How the benchmark's own per-item result files are laid out.
+    """Layout of the benchmark's per-item result files.
 
     Attributes:
-        layout: where this was read.
-        file: a pattern over the end of a file's path (two folders and its name without the ending), with groups of
-            `model`, `task` and `condition`, as far as the path tells them.
-        records: key of a JSON object that holds the rows, as a list or by name.
-        keep: column -> values of the rows that count.
-        entries: where one row holds several results.
+        layout: source of the layout.
+        file: regular expression for the end of a file's path (two folders and the file name without extension), with
+            groups `model`, `task` and `condition` for the parts that the path contains.
+        records: key of a JSON object that contains the rows, as a list or by name.
+        keep: column -> values of the rows that are used.
+        entries: set if one row contains several results.
         item_id, task, model, condition, cluster: columns.
-        default_condition: where the pattern's group is empty.
-        conditions: their names -> ours.
-        answer: what the model said; a row where it is null or blank is a failed call, missing and not wrong.
-        blank_is_answer: a blank one counts as an answer after all.
-        same: columns that all rows of one item must agree in; a task where they do not is left out, and said.
-        reference: the condition that gaps are measured against, in our names.
+        default_condition: condition if the pattern's group is empty.
+        conditions: the benchmark's condition names -> those of omnigap.
+        answer: column of the answer. A null or blank answer is a failed call: missing, not wrong.
+        blank_is_answer: count a blank answer as an answer.
+        same: columns that must be equal in all rows of an item; tasks that violate this are skipped and reported.
+        reference: reference condition of gaps, as named in omnigap.
     """
 
     layout: str
@@ -124,21 +125,21 @@ class ResultsPreset(StrictModel):
     @model_validator(mode="after")
     def _can_score(self) -> Self:
         if not self.scores and self.scorer is None:
-            raise ValueError("scores is empty and there is no scorer: nothing would be scored")
+            raise ValueError("scores is empty and there is no scorer: add one of them")
         return self
 
     def columns(self) -> dict[str, ColumnConfig]:
-        """The mapped columns by our names."""
+        """The mapped columns, by omnigap's names."""
         ours = ("item_id", "task", "model", "condition", "cluster", "answer")
         return {name: column for name in ours if (column := getattr(self, name)) is not None}
 
 
 class ItemsPreset(StrictModel):
-    """How the benchmark's own item files are laid out: as `[items]` would say it.
+    """Layout of the benchmark's item files, in the terms of `[items]`.
 
     Attributes:
-        layout: where this was read.
-        note: what a user should know before a run.
+        layout: source of the layout.
+        note: notice for users before a run.
     """
 
     layout: str
@@ -151,8 +152,8 @@ class Preset(StrictModel):
     """One benchmark.
 
     Attributes:
-        title: its name.
-        source: its repository or paper.
+        title: name of the benchmark.
+        source: repository or paper.
     """
 
     title: str
@@ -163,19 +164,20 @@ class Preset(StrictModel):
 
 
 def preset_names() -> tuple[str, ...]:
-    """The shipped presets."""
+    """Names of the shipped presets, sorted."""
     folder = files(__package__)
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
 def load_preset(name: str) -> Preset:
-    """A shipped preset.
+    """Loads a shipped preset.
 
     Raises:
-        PresetError: for an unknown name, with the nearest known one.
+        PresetError: the name is unknown; the message suggests the nearest known one.
     """
+    # Checked against the list, so that a name such as "../x" cannot read another file.
     if name not in preset_names():
-        raise PresetError(f"{unknown_key(name, preset_names(), 'preset')} (`analyse --list-presets` tells them all)")
+        raise PresetError(f"{unknown_key(name, preset_names(), 'preset')} (`analyse --list-presets` lists all)")
     try:
         return Preset.model_validate(tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text("utf-8")))
     except ValidationError as error:
@@ -183,5 +185,5 @@ def load_preset(name: str) -> Preset:
 
 
 def load_presets() -> dict[str, Preset]:
-    """All shipped presets by name."""
+    """Loads all shipped presets, by name."""
     return {name: load_preset(name) for name in preset_names()}

@@ -1,4 +1,4 @@
-"""What is known of each system that omnigap is to reach: type, conditions, licence, memory, how it is run."""
+"""Known any-to-any systems: architecture, conditions, licence, memory, and how to run them."""
 
 from omnigap_orchestrator.registry.registry import System, load_registry
 

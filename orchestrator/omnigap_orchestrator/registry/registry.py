@@ -1,4 +1,4 @@
-"""Reads `systems.toml`: one table a system, every condition answered for, every claim with its source."""
+"""Reads `systems.toml`: one table per system, with its support of every condition and the source of the facts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class System:
     """One known system.
 
     Attributes:
-        service: the service of this repository that serves it; empty where none does yet.
-        run_here: how it is run here, or why it cannot be run yet.
-        conditions: what the system itself can do in each of the six conditions.
-        reason: of every condition that is not native.
-        memory: of accelerators, as text.
-        source: where the facts were read.
+        service: the omnigap service that serves it; empty if there is none yet.
+        run_here: how to run it with omnigap, or why that is not possible yet.
+        conditions: the system's own support of each of the six conditions.
+        reason: why conditions are not native.
+        memory: accelerator memory, as text.
+        source: source of the facts.
     """
 
     name: str
@@ -37,10 +37,10 @@ class System:
 
 
 def load_registry() -> tuple[System, ...]:
-    """All known systems, in the order of the file.
+    """Loads all known systems, in the order of the file.
 
     Raises:
-        ValueError: where a row leaves a condition out.
+        ValueError: a table names an unknown condition, or names one twice.
     """
     tables = tomllib.loads(files(__package__).joinpath("systems.toml").read_text(encoding="utf-8"))
     return tuple(_system(name, table) for name, table in tables.items())
@@ -51,7 +51,7 @@ def _system(name: str, table: Mapping[str, str]) -> System:
     assisted = set(table["assisted"].split())
     unknown = (native | assisted) - {condition.name for condition in CONDITIONS}
     if unknown or native & assisted:
-        raise ValueError(f"{name}: {', '.join(sorted(unknown or native & assisted))} is no condition, or stands twice")
+        raise ValueError(f"{name}: {', '.join(sorted(unknown or native & assisted))} is unknown or listed twice")
     return System(
         name=name,
         title=table["title"],

@@ -1,7 +1,7 @@
-"""Scores of answer texts: pure functions from an item and a text to a score, flags and word errors."""
+"""Scoring of answer texts: pure functions from an item and a text to a score, flags and word errors."""
 
 from omnigap_orchestrator.scoring.entities import EntityErrors, entity_errors, pooled_entities
-from omnigap_orchestrator.scoring.flags import AsrFacts, AudioFacts, answer_flags, is_refusal, wrong_language
+from omnigap_orchestrator.scoring.flags import AsrStats, AudioStats, answer_flags, is_refusal, wrong_language
 from omnigap_orchestrator.scoring.letters import Choice, find_choice
 from omnigap_orchestrator.scoring.metrics import (
     NO_ERRORS,
@@ -25,11 +25,10 @@ from omnigap_orchestrator.scoring.score import (
 )
 
 RULES_VERSION = 1
-"""Version of everything that decides a score: metrics, normaliser, refusals, flags, word errors.
+"""Version of all scoring rules: metrics, normaliser, refusals, flags and word errors.
 
-Raise it by one whenever the score, a flag or the comparable answer of any text could come out differently. Stored
-answers are then scored again on the next call, and calibrations have to be made anew. Changes of comments, names or
-files leave it as it is.
+Increase it by one whenever the score, a flag or the comparable answer of any text could change. Stored answers are then
+rescored on the next call, and calibrations must be repeated. Changes of comments, names or files do not count.
 """
 
 __all__ = [
@@ -37,8 +36,8 @@ __all__ = [
     "NORMALISER_VERSION",
     "NO_ERRORS",
     "RULES_VERSION",
-    "AsrFacts",
-    "AudioFacts",
+    "AsrStats",
+    "AudioStats",
     "Choice",
     "EntityErrors",
     "MetricRules",

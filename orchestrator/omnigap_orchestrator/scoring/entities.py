@@ -1,4 +1,4 @@
-"""Entity errors of a transcript after ContextASR-Bench (arXiv 2507.05727): NE-WER and NE-FNR over gold answers."""
+"""Entity errors of a transcript, NE-WER and NE-FNR, as in ContextASR-Bench (arXiv 2507.05727)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class EntityErrors:
     """Counts of one or more transcripts; `+` pools them.
 
     Attributes:
-        words: edits between the entities of the reference and what was matched for them (NE-WER is their rate).
-        hits: entities heard exactly, each at most as often as the reference has it (H).
+        words: edits between the entities of the reference and the words matched with them; NE-WER is their rate.
+        hits: entities transcribed exactly, each at most as often as in the reference (H).
         entities: entities in the reference (T).
     """
 
@@ -32,12 +32,12 @@ class EntityErrors:
 
     @property
     def ne_wer(self) -> float | None:
-        """Word error rate over the entities alone; None without entities."""
+        """Word error rate over the entities only; None without entities."""
         return self.words.rate
 
     @property
     def ne_fnr(self) -> float | None:
-        """1 - H / T: the share of entities that were not heard exactly; None without entities."""
+        """1 - H / T, the share of entities that were not transcribed exactly; None without entities."""
         return 1 - self.hits / self.entities if self.entities else None
 
 
@@ -45,36 +45,36 @@ NO_ENTITY_ERRORS = EntityErrors(NO_ERRORS, 0, 0)
 
 
 def entity_errors(reference: str, hypothesis: str, entities: Iterable[str], language: str = "en") -> EntityErrors:
-    """Compares the entities of a reference with what a transcript has for them; all texts are normalised first.
+    """Compares the entities of a reference with a transcript; all texts are normalised first.
 
     Args:
-        reference: what should have been said (the own text or the gold answer).
-        hypothesis: what was heard.
-        entities: gold answers and aliases; those that the reference does not hold count for nothing.
+        reference: what should have been said: the own text or the gold answer.
+        hypothesis: the transcript.
+        entities: gold answers and aliases; those that do not occur in the reference are ignored.
     """
-    said = units(normalise(reference, language), language)
-    heard = units(normalise(hypothesis, language), language)
+    reference_words = units(normalise(reference, language), language)
+    transcript_words = units(normalise(hypothesis, language), language)
     forms = (tuple(units(normalise(entity, language), language)) for entity in entities)
     known = [entity for entity in dict.fromkeys(forms) if entity]
-    wanted = [entity for _, entity in _exact(said, known)]
-    counts = Counter(wanted)
-    # Aliases that the reference does not hold must not add insertions.
-    matched = _fuzzy(heard, list(counts))
-    found = Counter(entity for _, entity in _exact(heard, known))
+    expected = [entity for _, entity in _exact(reference_words, known)]
+    counts = Counter(expected)
+    # Only entities of the reference are matched: other aliases would add insertions.
+    matched = _fuzzy(transcript_words, list(counts))
+    found = Counter(entity for _, entity in _exact(transcript_words, known))
     return EntityErrors(
-        count_errors([word for entity in wanted for word in entity], [word for window in matched for word in window]),
+        count_errors([word for entity in expected for word in entity], [word for window in matched for word in window]),
         sum(min(found[entity], count) for entity, count in counts.items()),
-        len(wanted),
+        len(expected),
     )
 
 
 def pooled_entities(errors: Iterable[EntityErrors]) -> EntityErrors:
-    """The sum of many counts, to be divided once."""
+    """Sums counts over transcripts, as for a corpus error rate."""
     return sum(errors, NO_ENTITY_ERRORS)
 
 
 def _exact(words: Sequence[str], entities: Sequence[tuple[str, ...]]) -> list[tuple[int, tuple[str, ...]]]:
-    """Every place where an entity stands, in the order of the text; the shorter first where two begin together."""
+    """Every occurrence of an entity, by position; at the same position the shorter one is first."""
     places = [
         (i, entity) for i in range(len(words)) for entity in entities if tuple(words[i : i + len(entity)]) == entity
     ]
@@ -82,10 +82,10 @@ def _exact(words: Sequence[str], entities: Sequence[tuple[str, ...]]) -> list[tu
 
 
 def _fuzzy(words: Sequence[str], entities: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """What the text has for the entities: windows at most ceil(n / 2) - 1 word edits away from one of n words.
+    """Windows of the text that match an entity of n words with at most ceil(n / 2) - 1 word edits.
 
-    Windows of one entity do not overlap; at each place the length of the entity is tried first, then shorter ones,
-    then longer ones. A window that holds the entity itself counts as the entity.
+    Windows of one entity do not overlap. At each position the entity's own length is tried first, then shorter and then
+    longer ones. A window that contains the entity counts as the entity.
     """
     places: dict[tuple[int, tuple[str, ...]], None] = {}
     for entity in entities:

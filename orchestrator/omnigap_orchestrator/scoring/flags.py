@@ -1,6 +1,6 @@
-"""What is wrong with an answer: silence, a lost tail, a refusal, another language, a doubtful transcript.
+"""Flags of an answer: silence, truncation, refusal, wrong language, suspect transcript.
 
-Refusals ("I don't know") are told from attempts by their phrases, languages from the script of their letters alone.
+Refusals such as "I don't know" are recognised by phrases, the language only by the script of the letters.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from omnigap.vocabulary import FinishReason, Flag, primary_language
 from omnigap_orchestrator.scoring.normalise import normalise, units
 
 SILENT_RMS = 1e-3
-"""-60 dB of full scale: below this the whole clip is silence. Quiet speech lies near -40 dB."""
+"""RMS below which a clip is silent: -60 dB of full scale. Quiet speech is near -40 dB."""
 SILENT_SECONDS = 0.05
-"""No word is shorter."""
-FASTEST_WORDS_PER_SECOND = 7.0
-"""420 words a minute, faster than any voice reads; audio that would need more has lost text."""
-FEWEST_WORDS = 4
-"""Below this, length says nothing about lost text."""
+"""A clip shorter than this holds no word."""
+MAX_WORDS_PER_SECOND = 7.0
+"""420 words a minute, faster than any voice speaks. A clip that would need more has lost part of its text."""
+MIN_WORDS = 4
+"""Texts with fewer words are too short to detect a lost tail from the duration."""
 
-# Whisper's own thresholds, at which it distrusts a segment (openai/whisper, transcribe.py).
-LEAST_LOGPROB = -1.0
-MOST_COMPRESSION = 2.4
-MOST_NO_SPEECH = 0.6
+# Whisper's own thresholds for rejecting a segment (openai/whisper, transcribe.py).
+MIN_AVG_LOGPROB = -1.0
+MAX_COMPRESSION_RATIO = 2.4
+MAX_NO_SPEECH_PROB = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class AudioFacts:
-    """What was measured on an answer's audio.
+class AudioStats:
+    """Measurements of an answer's audio.
 
     Attributes:
-        seconds: its length.
-        rms: root mean square of all samples, full scale 1.
-        peak: the largest absolute sample, full scale 1.
+        seconds: duration.
+        rms: root mean square of all samples; full scale is 1.
+        peak: largest absolute sample; full scale is 1.
     """
 
     seconds: float
@@ -42,8 +42,8 @@ class AudioFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class AsrFacts:
-    """What the ASR scorer said about its own transcript; None where it did not say."""
+class AsrStats:
+    """Confidence values that the ASR scorer reports for a transcript; None if it does not report them."""
 
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
@@ -53,19 +53,20 @@ class AsrFacts:
 def answer_flags(
     own_text: str,
     *,
-    audio: AudioFacts | None = None,
+    audio: AudioStats | None = None,
     transcript: str | None = None,
-    asr: AsrFacts | None = None,
+    asr: AsrStats | None = None,
     finish_reason: FinishReason = FinishReason.STOP,
     language: str = "en",
 ) -> frozenset[Flag]:
-    """The flags of an answer, apart from those that scoring finds (`unparsable`).
+    """Returns the flags of an answer, except `unparsable`, which scoring sets.
 
     Args:
-        own_text: the answer's text channel.
-        audio: of a speech answer; None for a text answer.
-        transcript: what the scorer heard; None where it has not listened (yet).
-        language: of the item.
+        own_text: the answer's own text.
+        audio: measurements of a speech answer; None for a text answer.
+        transcript: transcript of a speech answer; None if it is not transcribed yet.
+        asr: confidence values of the transcript.
+        language: BCP-47 tag of the item.
     """
     flags: set[Flag] = set()
     if finish_reason is FinishReason.LENGTH:
@@ -73,6 +74,7 @@ def answer_flags(
     used = own_text if transcript is None else transcript
     if finish_reason is FinishReason.REFUSED or is_refusal(used, language):
         flags.add(Flag.REFUSED)
+    # The own text counts too: an ASR set to one language can transcribe foreign speech in that language's script.
     if wrong_language(used, language) or wrong_language(own_text, language):
         flags.add(Flag.WRONG_LANGUAGE)
     if audio is not None:
@@ -85,90 +87,103 @@ def answer_flags(
     return frozenset(flags)
 
 
-def _is_silent(audio: AudioFacts) -> bool:
+def _is_silent(audio: AudioStats) -> bool:
     return audio.rms < SILENT_RMS or audio.seconds < SILENT_SECONDS
 
 
-def _lost_tail(own_text: str, audio: AudioFacts, transcript: str | None, language: str) -> bool:
-    """Whether the audio ends before its text: far too short for it, or heard as the text's beginning only."""
-    if len(own_text.split()) >= FEWEST_WORDS and audio.seconds * FASTEST_WORDS_PER_SECOND < len(own_text.split()):
+def _lost_tail(own_text: str, audio: AudioStats, transcript: str | None, language: str) -> bool:
+    """Whether the audio ends before its text: it is far too short, or its transcript is only the text's beginning."""
+    if len(own_text.split()) >= MIN_WORDS and audio.seconds * MAX_WORDS_PER_SECOND < len(own_text.split()):
         return True
     if transcript is None:
         return False
-    said, heard = units(normalise(own_text, language), language), units(normalise(transcript, language), language)
-    if not heard or len(heard) > len(said) or heard == said or heard[:-1] != said[: len(heard) - 1]:
+    text = units(normalise(own_text, language), language)
+    transcribed = units(normalise(transcript, language), language)
+    # Not a beginning of the text: empty, longer, complete, or different before the last word.
+    if (
+        not transcribed
+        or len(transcribed) > len(text)
+        or transcribed == text
+        or transcribed[:-1] != text[: len(transcribed) - 1]
+    ):
         return False
-    cut = said[len(heard) - 1]
-    # The last word may be cut itself: "par" of "paris". One letter less is a spelling: "shel" of "shell".
-    if not cut.startswith(heard[-1]):
+    cut = text[len(transcribed) - 1]
+    # The last word may be cut as well: "par" of "paris". One missing letter is a misspelling: "shel" of "shell".
+    if not cut.startswith(transcribed[-1]):
         return False
-    return len(heard) < len(said) or (len(cut) - len(heard[-1]) > 1 and not heard[-1].isdigit())
+    return len(transcribed) < len(text) or (len(cut) - len(transcribed[-1]) > 1 and not transcribed[-1].isdigit())
 
 
-def _is_suspect(asr: AsrFacts) -> bool:
+def _is_suspect(asr: AsrStats) -> bool:
     return (
-        (asr.avg_logprob is not None and asr.avg_logprob < LEAST_LOGPROB)
-        or (asr.compression_ratio is not None and asr.compression_ratio > MOST_COMPRESSION)
-        or (asr.no_speech_prob is not None and asr.no_speech_prob > MOST_NO_SPEECH)
+        (asr.avg_logprob is not None and asr.avg_logprob < MIN_AVG_LOGPROB)
+        or (asr.compression_ratio is not None and asr.compression_ratio > MAX_COMPRESSION_RATIO)
+        or (asr.no_speech_prob is not None and asr.no_speech_prob > MAX_NO_SPEECH_PROB)
     )
 
 
-_OPENING = (
+# The refusal patterns match normalised English, in which contractions are written out and articles are removed.
+_PREFACE = (
     r"(?:(?:well|sorry|unfortunately|apologies|hmm|um|oh|and) |"
     r"i am (?:so |very |really )?(?:sorry|afraid) (?:but |that )?|i apologi[sz]e (?:but )?)*"
 )
-_CAN_NOT = r"i (?:can not|could not|am not able to|am unable to|was unable to|was not able to) (?:really |directly )?"
-_ACTS = (
+# "I am unable to see images".
+_CANNOT = r"i (?:can not|could not|am not able to|am unable to|was unable to|was not able to) (?:really |directly )?"
+_VERBS = (
     "see|hear|view|access|open|listen|read|process|answer|help|assist|determine|identify|tell|say|provide|find|"
     "recognize|understand|make out|comply|do that|discuss|be certain|be sure"
 )
-_KNOWN = "answer|answered|determine|determined|identify|identified|say|tell"
+_KNOWING = "answer|answered|determine|determined|identify|identified|say|tell"
 _REFUSALS = (
     r"i (?:really |honestly |simply )?do not (?:really |actually )?know",
     r"i do not have (?:enough|sufficient|access|any|ability|information|that information|answer)",
     r"i do not (?:see|hear) (?:any|image|audio|picture|question)",
-    rf"{_CAN_NOT}(?:{_ACTS})\b",
+    rf"{_CANNOT}(?:{_VERBS})\b",
     r"i am (?:really )?not (?:really |entirely )?sure",
     r"i (?:have|got|have got) no (?:idea|information|clue)",
     r"i (?:did|do) not (?:catch|hear|understand|get) (?:that|you|what|question|your)",
     r"i (?:will|would) (?:not|rather not) (?:answer|help|say)",
     r"(?:as|i am) (?:an )?(?:ai|artificial intelligence)\b.*?(?:can not|unable|not able|do not have)",
     r"no idea\b|not sure$|do not know\b|dunno\b|unknown$|no answer$|can not (?:say|tell|answer|help)\b",
-    rf"(?:(?:it|this|that|question|answer) )?(?:is not possible to|can not be) (?:{_KNOWN})\b",
+    rf"(?:(?:it|this|that|question|answer) )?(?:is not possible to|can not be) (?:{_KNOWING})\b",
     r"(?:there is|i see|i hear) no (?:audio|image|picture|question|sound|speech|information)\b",
     r"(?:(?:please|could you|can you|would you) )+(?:repeat|provide|upload|share|clarify|rephrase|send|attach)\b",
     r"could not understand\b",
 )
-_ENGLISH = re.compile(f"^{_OPENING}(?:{'|'.join(_REFUSALS)})")
+_ENGLISH_REFUSAL = re.compile(f"^{_PREFACE}(?:{'|'.join(_REFUSALS)})")
+# An answer that is nothing but an apology, or "I cannot".
 _APOLOGY_ONLY = re.compile(r"^(?:i am )?(?:so |very |really )?sorry$|^(?:i )?(?:can not|can not answer)$")
-_STILL_ANSWERS = re.compile(
+# Signs of an attempt after a refusing phrase: "but I think it is ...".
+_ATTEMPT = re.compile(
     r"\b(?:but (?:it |i |my |if|guess)|however|maybe|perhaps|probably|(?:my|best) guess|"
     r"i (?:would )?(?:think|believe|guess)|it (?:is|was|might be|could be|may be) (?!not\b))"
 )
 
-_KOREAN = re.compile(
+_KOREAN_REFUSAL = re.compile(
     r"(?:모르겠|모릅니다|몰라요|모름$|잘모르|알수없|알지못|답할수없|답변할수없|답변드릴수없|대답할수없|답변드리기어렵|답변하기어렵|도와드릴수없|"
     r"볼수없|들을수없|들리지않|확인할수없|제공할수없|정보가없|다시말씀해|다시한번말씀|이해하지못했)"
 )
 _KOREAN_APOLOGY = re.compile(r"^(?:죄송(?:합니다만|하지만|해요|합니다)|미안(?:하지만|합니다만))[,.]?")
-_KOREAN_STILL_ANSWERS = re.compile(r"(?:하지만|그렇지만|그러나|아마|생각합니다|추측)")
+_KOREAN_ATTEMPT = re.compile(r"(?:하지만|그렇지만|그러나|아마|생각합니다|추측)")
 
 
 def is_refusal(text: str, language: str = "en") -> bool:
-    """Whether an answer refuses, says that it does not know, or asks back, and offers no answer beside.
+    """Whether an answer refuses, states ignorance or asks a question back, without attempting an answer.
 
-    "I'm not sure, but I think it is Paris" is an attempt. Languages other than Korean are read as English.
+    "I'm not sure, but I think it is Paris" is an attempt. Languages other than Korean use the English phrases.
     """
     if primary_language(language) == "ko":
+        # Korean spacing varies, so the patterns are matched without spaces.
         joined = _KOREAN_APOLOGY.sub("", "".join(text.split()))
-        return _KOREAN.search(joined) is not None and _KOREAN_STILL_ANSWERS.search(joined) is None
+        return _KOREAN_REFUSAL.search(joined) is not None and _KOREAN_ATTEMPT.search(joined) is None
     words = normalise(text, "en")
     if _APOLOGY_ONLY.match(words):
         return True
-    match = _ENGLISH.match(words)
-    return match is not None and _STILL_ANSWERS.search(words, match.end()) is None
+    match = _ENGLISH_REFUSAL.match(words)
+    return match is not None and _ATTEMPT.search(words, match.end()) is None
 
 
+# Unicode ranges of each script, letters only.
 _SCRIPTS: dict[str, str] = {
     "latin": "A-Za-zªºÀ-ÖØ-öø-ʯḀ-ỿＡ-Ｚａ-ｚ",
     "greek": "Ͱ-Ͽἀ-῿",
@@ -207,28 +222,30 @@ _EXPECTED: dict[str, frozenset[str]] = {
 }
 _LATIN = frozenset(("latin",))
 
-LEAST_SHARE = 0.5
-"""An answer is in its language when at least this share of its letters is in one of the language's scripts."""
-LATIN_WORDS = 4
-"""So many Latin words and nothing else make an answer to a question in another script foreign; fewer may be a name."""
+MIN_SHARE = 0.5
+"""An answer is in its language if at least this share of its letters is in the language's scripts."""
+MIN_LATIN_WORDS = 4
+"""An all-Latin answer to a question in another script is foreign from this many words on; fewer may be a name."""
 
 
 def wrong_language(text: str, language: str) -> bool:
-    """Whether the letters of a text show that it is not in `language` (a BCP 47 tag).
+    """Whether the letters of a text show that it is not in `language`, a BCP-47 tag.
 
-    Languages of one script (English, German) are not told apart. Text without letters is in every language. Latin
-    letters are at home everywhere in small numbers (NASA, DNA).
+    Languages that share a script, such as English and German, are not distinguished. Text without letters is never
+    wrong, and a few Latin letters (NASA, DNA) are accepted in every language.
     """
+    # Fast path for the most common case.
     if text.isascii() and language[:2].lower() == "en":
         return False
     expected = _EXPECTED.get(primary_language(language), _LATIN)
     letters = len(_ANY.findall(text))
     if not letters:
         return False
-    at_home = sum(len(_PATTERNS[script].findall(text)) for script in expected)
+    expected_letters = sum(len(_PATTERNS[script].findall(text)) for script in expected)
     if expected is _LATIN:
-        return at_home < LEAST_SHARE * letters
+        return expected_letters < MIN_SHARE * letters
     latin = len(_PATTERNS["latin"].findall(text))
     if latin == letters:
-        return len(text.split()) >= LATIN_WORDS
-    return at_home < LEAST_SHARE * (letters - latin)
+        return len(text.split()) >= MIN_LATIN_WORDS
+    # Latin letters are left out of the total: a Korean sentence may hold long names in Latin letters.
+    return expected_letters < MIN_SHARE * (letters - latin)

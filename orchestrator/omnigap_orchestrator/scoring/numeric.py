@@ -1,4 +1,4 @@
-"""Reads the number that an answer states, and compares it with the gold number within a tolerance."""
+"""Matches of numbers and dates: reads what the answer states and compares it with the gold answer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from omnigap_orchestrator.scoring.metrics import MAX_ANSWER_WORDS, MISS, Match, contains, is_denied
+from omnigap_orchestrator.scoring.metrics import MAX_ANSWER_WORDS, NO_MATCH, Match, contains, is_denied
 from omnigap_orchestrator.scoring.normalise.quantities import MONTHS, UNITS
 
+# A number, and after it "or" with an alternative, or a word that may be a unit.
 _NUMBER = re.compile(r"(?<!\S)(-?\d+(?:\.\d+)?(?:/\d+)?)(?!\S)(?: (?:or (-?\d+(?:\.\d+)?)(?!\S)|(\S+)))?")
-_ENDLESS = Fraction(1, 200)
-"""Tolerance for golds such as 1/3, which no answer can write out: half a hundredth."""
+_REPEATING_TOLERANCE = Fraction(1, 200)
+"""Tolerance for gold answers such as 1/3, which have no finite decimal form: half a hundredth, so that 0.33 matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class NumberMatch:
     """A number read from an answer.
 
     Attributes:
-        score: 1 where it is a gold number.
-        number: as it stands in the normalised answer; None where there is none, or where it is left open.
+        score: 1 if it matches a gold number, else 0.
+        number: as written in the normalised answer; None if there is none, or if the answer names alternatives.
     """
 
     score: float
@@ -52,22 +53,23 @@ def _quantities(text: str) -> list[_Quantity]:
 
 
 def number_match(answer: str, golds: Sequence[str], *, question: str = "", tolerance: float = 0.0) -> NumberMatch:
-    """Compares the number that the answer states; all texts normalised.
+    """Compares the number that the answer states with the gold numbers; all texts are normalised.
 
-    The stated number is the first one that the question did not bring itself ("seven plus five is twelve" states
-    12); where all came from the question, the last one. "Eleven or twelve" states none. A whole gold number must be
-    met exactly; one with decimals to its last digit (3.14 is met by 3.1416, not by 3.1); 1/3 by 0.33. Where gold and
-    answer both name a unit, the units must be the same.
+    The stated number is the first one that the question does not contain: "seven plus five is twelve" states 12. If the
+    question contains all of them, it is the last one. "Eleven or twelve" states none.
+
+    A whole gold number must be matched exactly, one with decimals to its last digit (3.1416 matches 3.14, 3.1 does
+    not), and 1/3 by 0.33. If gold and answer both have a unit, the units must be equal.
 
     Args:
-        tolerance: relative, in shares of the gold number; on top of the above.
+        tolerance: relative to the gold number; the larger of the two tolerances counts.
     """
     words = answer.split(" ")
     stated = _quantities(answer if len(words) <= MAX_ANSWER_WORDS else " ".join(words[:MAX_ANSWER_WORDS]))
     if not stated:
         return NumberMatch(0.0, None)
-    asked = {quantity.text for quantity in _quantities(question)}
-    new = [quantity for quantity in stated if quantity.text not in asked]
+    in_question = {quantity.text for quantity in _quantities(question)}
+    new = [quantity for quantity in stated if quantity.text not in in_question]
     said = new[0] if new else stated[-1]
     value = said.value
     if said.is_open or value is None:
@@ -77,23 +79,23 @@ def number_match(answer: str, golds: Sequence[str], *, question: str = "", toler
         if len(wanted) != 1 or (wanted[0].unit and said.unit and wanted[0].unit != said.unit):
             continue
         target = wanted[0].value
-        if target is not None and abs(value - target) <= _slack(wanted[0].text, target, tolerance):
+        if target is not None and abs(value - target) <= _tolerance(wanted[0].text, target, tolerance):
             return NumberMatch(1.0, said.text)
     return NumberMatch(0.0, said.text)
 
 
-def _slack(text: str, target: Fraction, tolerance: float) -> Fraction:
+def _tolerance(text: str, target: Fraction, tolerance: float) -> Fraction:
+    """Largest absolute difference from the gold number that still matches."""
+    # A float such as 0.05 is not exact in binary: limiting the denominator gives the intended 1/20.
     relative = abs(target) * Fraction(tolerance).limit_denominator(10**9)
     if "." in text:
-        # Half a unit of the last place, less a hair: 3.145 is no 3.14.
+        # Half a unit of the last digit, minus a small margin, so that 3.145 does not match 3.14.
         unit = Fraction(1, 10 ** len(text.partition(".")[2]))
         return max(relative, unit / 2 - unit / 1000)
     if "/" in text and any(target.denominator % prime == 0 for prime in (3, 7, 11, 13, 17, 19)):
-        return max(relative, _ENDLESS)
+        return max(relative, _REPEATING_TOLERANCE)
     return relative
 
-
-# Compares dates by their parts: an answer's date must agree with every part (month, day, year) that the gold names.
 
 _MONTH = "|".join(MONTHS)
 _DATE = re.compile(
@@ -104,18 +106,18 @@ _DATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """The parts of a date that a text names; None for those it leaves out."""
+    """The parts of a date that a text names; missing parts are None."""
 
     month: str | None = None
     day: int | None = None
     year: int | None = None
 
     def agrees(self, gold: Date) -> bool:
-        """Whether every part of the gold is met; further parts are the answer's own affair."""
+        """Whether every part that the gold names is equal; further parts of the answer are ignored."""
         return gold.month in (None, self.month) and gold.day in (None, self.day) and gold.year in (None, self.year)
 
     def covers(self, gold: Date) -> bool:
-        """Whether this date names all the parts that the gold names."""
+        """Whether this date names all parts that the gold names."""
         return all(
             wanted is None or mine is not None
             for wanted, mine in ((gold.month, self.month), (gold.day, self.day), (gold.year, self.year))
@@ -123,7 +125,7 @@ class Date:
 
 
 def find_dates(text: str) -> Iterator[tuple[Date, int, int]]:
-    """The dates of a normalised text with their character spans."""
+    """Yields the dates of a normalised text with their character spans."""
     for match in _DATE.finditer(text):
         year = match["year"] or match["bare"]
         yield (
@@ -134,11 +136,10 @@ def find_dates(text: str) -> Iterator[tuple[Date, int, int]]:
 
 
 def date_match(answer: str, golds: Sequence[str], *, question: str = "") -> Match:
-    """1 where the first date of the answer that could be meant agrees with a gold; all texts normalised.
+    """Scores 1 if the first eligible date of the answer agrees with a gold answer; all texts are normalised.
 
-    A date that the answer denies is passed over, and one that stands in the question as well where another follows.
-    "1968 or 1969" states none. Golds that are no dates in
-    digits (Wednesday, December, 44 bc) are looked for as words.
+    Denied dates are skipped, and so are dates that the question contains if another date follows. "1968 or 1969" states
+    none. Gold answers that are not dates in digits (Wednesday, December, 44 bc) are searched as words.
     """
     if answer and answer in golds:
         return Match(1.0, answer)
@@ -147,7 +148,7 @@ def date_match(answer: str, golds: Sequence[str], *, question: str = "") -> Matc
     dates = [found for found in find_dates(text) if not is_denied(text, found[1], found[2])]
     if any(text[first[2] : second[1]] == " or " for first, second in pairwise(dates)):
         dates = []
-    asked = {date for date, _, _ in find_dates(question)} if question else set()
+    in_question = {date for date, _, _ in find_dates(question)} if question else set()
     for gold in golds:
         whole = next(iter(find_dates(gold)), None)
         if whole is None or (whole[1], whole[2]) != (0, len(gold)) or whole[0] == Date(whole[0].month):
@@ -157,7 +158,7 @@ def date_match(answer: str, golds: Sequence[str], *, question: str = "") -> Matc
             continue
         wanted = whole[0]
         candidates = [date for date, _, _ in dates if date.covers(wanted)]
-        stated = [date for date in candidates if date not in asked] or candidates[-1:]
+        stated = [date for date in candidates if date not in in_question] or candidates[-1:]
         if stated and stated[0].agrees(wanted):
             return Match(1.0, gold)
-    return MISS
+    return NO_MATCH

@@ -1,4 +1,4 @@
-"""Which metric scores an item, and the score of an answer by it."""
+"""Selects the metric of an item and scores answers with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ from omnigap_orchestrator.scoring.korean import (
     number_korean,
 )
 from omnigap_orchestrator.scoring.letters import find_choice
-from omnigap_orchestrator.scoring.metrics import Metric, Scored, contains, exact_match, label_match, offered, token_f1
+from omnigap_orchestrator.scoring.metrics import (
+    Metric,
+    Scored,
+    contains,
+    exact_match,
+    label_match,
+    question_alternatives,
+    token_f1,
+)
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.normalise.numbers import ordinal
 from omnigap_orchestrator.scoring.numeric import date_match, number_match
@@ -30,17 +38,17 @@ if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
 
 JUDGE = "judge"
-"""Not computed here: a language model gives it, by a rubric."""
+"""Metric that is not computed here: a language model scores the answer by a rubric."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricRules:
-    """What a configuration says of metrics.
+    """Metric settings of a configuration.
 
     Attributes:
-        preset: a key of `scoring_presets()`; None for none.
-        tasks: task -> metric, before the preset.
-        judged: whether there is a judge: `open` answers then go to it.
+        preset: a key of `scoring_presets()`, or None.
+        tasks: task -> metric; takes precedence over the preset.
+        judged: whether a judge is configured, which then scores `open` answers.
     """
 
     preset: str | None = None
@@ -49,9 +57,9 @@ class MetricRules:
 
 
 def metric_of(item: Item, rules: MetricRules) -> str:
-    """The metric of an item, the same in all six conditions.
+    """The metric of an item, which is the same in all six conditions.
 
-    The first of these that says something decides: the item's own metric, its task's, the preset's, its answer type's.
+    In order of precedence: the item's own metric, its task's, the preset's, its answer type's.
     """
     if item.metric is not None:
         return item.metric
@@ -63,7 +71,7 @@ def metric_of(item: Item, rules: MetricRules) -> str:
 
 
 def lacks(item: Item, metric: str) -> str:
-    """What a metric needs of an item and does not find, as the end of a sentence; empty where it finds all."""
+    """What an item lacks for a metric, as the end of a sentence; empty if nothing is missing."""
     known = known_metrics().get(metric)
     if known is None:
         return ""
@@ -72,7 +80,7 @@ def lacks(item: Item, metric: str) -> str:
 
 @cache
 def known_metrics() -> Mapping[str, Metric]:
-    """Every metric that is computed here, by its name: those of the core, then those of the extras."""
+    """Every computed metric by name: those of the core, then those of the extras."""
     found = {metric.name: metric for metric in _CORE}
     for extra in extras():
         found |= {metric.name: metric for metric in extra.metrics().metrics}
@@ -80,13 +88,13 @@ def known_metrics() -> Mapping[str, Metric]:
 
 
 def metric_names() -> tuple[str, ...]:
-    """Every metric that an item or a task may name."""
+    """Every metric name that an item or a task may use."""
     return (*known_metrics(), JUDGE)
 
 
 @cache
 def scoring_presets() -> Mapping[str, Mapping[str, str]]:
-    """Benchmarks whose own scorers can be chosen: preset -> task -> metric, where a task is the benchmark's subset."""
+    """Scorers of named benchmarks: preset -> task -> metric, where a task is a subset of the benchmark."""
     return {name: tasks for extra in extras() for name, tasks in extra.metrics().presets.items()}
 
 
@@ -94,7 +102,7 @@ def read_check(kind: str, arguments: Mapping[str, object]) -> None:
     """Validates one entry of an item's `checks`.
 
     Raises:
-        ValueError: no installed metric can use it; the message says what is wrong.
+        ValueError: no installed metric can use the check.
     """
     readers = [reader for extra in extras() if (reader := extra.metrics().read_check) is not None]
     if not readers:
@@ -114,13 +122,16 @@ _METRIC_OF: dict[AnswerType, str] = {
     AnswerType.OPEN: "f1",
 }
 
+# "Henry VIII", "Rocky II": a capitalised word and a Roman numeral.
 _ROMAN_END = re.compile(r"\b[A-Z][a-z]+ (I|V|X|[IVX]{2,5})\b")
+# A number after a name in normalised text, cardinal or ordinal: "henry 8", "henry 8th".
 _REGNAL = re.compile(r"(?<=[a-z] )(\d{1,2})(st|nd|rd|th)?\b")
+# Single letters are numerals only at the end of a gold answer ("Elizabeth I"): in free text "I" is a pronoun.
 _SINGLE = {"I": "1", "V": "5", "X": "10"}
 
 
 def metric_for(answer_type: AnswerType) -> str:
-    """The metric of an answer type, the same in all six conditions.
+    """The default metric of an answer type.
 
     entity, word, phrase -> containment; number -> number; date -> date; letter -> letter; label -> label; open -> f1.
     """
@@ -128,13 +139,13 @@ def metric_for(answer_type: AnswerType) -> str:
 
 
 def score(item: Item, text: str, metric: str | None = None) -> Scored:
-    """Scores a text answer, own text or transcript alike.
+    """Scores an answer text: the own text of a text answer, or the transcript of a speech answer.
 
     Args:
-        metric: a key of `known_metrics()`; the default is that of the item's answer type.
+        metric: a key of `known_metrics()`; default: the metric of the item's answer type.
 
     Raises:
-        ValueError: for an unknown metric.
+        ValueError: the metric is unknown.
     """
     name = metric_for(item.answer_type) if metric is None else metric
     known = known_metrics().get(name)
@@ -143,6 +154,7 @@ def score(item: Item, text: str, metric: str | None = None) -> Scored:
     answer = normalise(text, item.language)
     if known.takes_refusals:
         return known.score(item, text, answer)
+    # A gold answer such as "unknown" reads like a refusal and is nevertheless right.
     if is_refusal(text, item.language) and not exact_match(answer, gold_forms(item.answers, item.language)).score:
         return Scored(0.0, name, answer, flags=(Flag.REFUSED,))
     return known.score(item, text, answer)
@@ -150,10 +162,10 @@ def score(item: Item, text: str, metric: str | None = None) -> Scored:
 
 @lru_cache(maxsize=1 << 15)
 def gold_forms(answers: tuple[str, ...], language: str) -> tuple[str, ...]:
-    """Every normalised form that counts as the gold answer, without repeats, in the order of the answers.
+    """All normalised forms that count as a gold answer, without duplicates, in the order of `answers`.
 
-    "Henry VIII" is said "Henry the eighth" and "Rocky II" is said "Rocky two": a gold with a number behind a name
-    written in Roman or ordinal form counts in both.
+    "Henry VIII" is spoken "Henry the eighth", but "Rocky II" is spoken "Rocky two". A gold answer that ends in a Roman
+    numeral, or has an ordinal after a name, therefore counts with both the cardinal and the ordinal.
     """
     forms: dict[str, None] = {}
     for answer in answers:
@@ -172,8 +184,8 @@ def gold_forms(answers: tuple[str, ...], language: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1 << 15)
-def _foils(question: str, choices: tuple[str, ...], language: str) -> tuple[str, ...]:
-    return (*offered(normalise(question, language)), *(normalise(choice, language) for choice in choices))
+def _distractors(question: str, choices: tuple[str, ...], language: str) -> tuple[str, ...]:
+    return (*question_alternatives(normalise(question, language)), *(normalise(choice, language) for choice in choices))
 
 
 def _is_korean(item: Item) -> bool:
@@ -188,7 +200,7 @@ def _score_containment(item: Item, text: str, answer: str) -> Scored:
     if _is_korean(item):
         match = contains_korean(answer, _golds(item))
     else:
-        match = contains(answer, _golds(item), foils=_foils(item.question, item.choices, item.language))
+        match = contains(answer, _golds(item), distractors=_distractors(item.question, item.choices, item.language))
     return Scored(match.score, "containment", answer, match.gold)
 
 
@@ -234,7 +246,7 @@ def _score_letter(item: Item, text: str, answer: str) -> Scored:
 
 
 def _score_entities(item: Item, text: str, answer: str) -> Scored:
-    # ContextASR-Bench's 1 - NE-FNR: the share of the entities that stand in the answer, each as often as it should.
+    # 1 - NE-FNR of ContextASR-Bench (arXiv 2507.05727): the share of entities that occur exactly in the answer.
     found = entity_errors(" ".join(item.answers), text, item.answers, item.language)
     return Scored(0.0 if found.ne_fnr is None else 1 - found.ne_fnr, "entities", answer)
 
@@ -245,7 +257,7 @@ def _score_refusal(item: Item, text: str, answer: str) -> Scored:
 
 
 def gold_letters(item: Item) -> set[str]:
-    """The right letters, also where the gold answer is a choice's text."""
+    """The correct letters, also if a gold answer is the text of a choice."""
     return {
         gold.strip().upper() if len(gold.strip()) == 1 else string.ascii_uppercase[item.choices.index(gold)]
         for gold in item.answers
@@ -254,7 +266,7 @@ def gold_letters(item: Item) -> set[str]:
 
 
 def _lacks_letter(item: Item) -> str:
-    return "" if gold_letters(item) else "has no letter, and none of its choices, as gold answer"
+    return "" if gold_letters(item) else "has neither a letter nor the text of a choice as gold answer"
 
 
 _CORE = (

@@ -1,4 +1,4 @@
-"""Safe decoding and plain encoding of what travels: audio and images from anywhere, checked before they are opened."""
+"""Decoding of untrusted audio and images, with limits checked first, and encoding of the formats that are sent."""
 
 from omnigap.media.audio import AudioClip, AudioLimits, decode_audio, encode_pcm16, encode_wav, pcm16_to_float, resample
 from omnigap.media.image import ImageLimits, decode_image, encode_png

@@ -1,4 +1,4 @@
-"""Audio bytes to mono float32 and back, with the length checked before and while decoding."""
+"""Decodes audio to mono float32 and encodes PCM and WAV. Length limits are checked before and while decoding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Samples = npt.NDArray[np.float32]
 PCM = "audio/pcm"
 WAV = "audio/wav"
 
-# The containers that libsndfile may open, by MIME type; anything else is refused before a parser sees it.
+# libsndfile formats accepted for each MIME type. Anything else is refused before one of its parsers runs.
 _CONTAINERS = {
     WAV: ("WAV", "WAVEX"),
     "audio/x-wav": ("WAV", "WAVEX"),
@@ -37,7 +37,7 @@ class AudioClip:
     """Mono audio.
 
     Attributes:
-        samples: float32, shape (n,), full scale at 1.
+        samples: float32, shape (n,), full scale is 1.
         sample_rate: in Hz.
     """
 
@@ -51,7 +51,7 @@ class AudioClip:
 
 @dataclass(frozen=True, slots=True)
 class AudioLimits:
-    """What a clip may be: seconds of audio, and the range of sample rates in Hz."""
+    """Limits of an accepted clip: length in seconds, sample rates in Hz, and channels."""
 
     max_seconds: float = 600.0
     min_sample_rate: int = 4_000
@@ -67,17 +67,17 @@ def decode_audio(
     channels: int = 0,
     limits: AudioLimits | None = None,
 ) -> AudioClip:
-    """Decodes one clip to mono at its own rate.
+    """Decodes one clip to mono at its own sample rate; channels are averaged.
 
     Args:
-        data: the bytes of a WAV, FLAC, Ogg or MPEG file, or raw `audio/pcm` (signed 16-bit little endian).
-        mime_type: what the bytes are; parameters after `;` are ignored.
-        sample_rate: needed for `audio/pcm` only, in Hz.
-        channels: likewise.
+        data: a WAV, FLAC, Ogg or MPEG file, or raw `audio/pcm` (signed 16-bit little endian).
+        mime_type: type of `data`; parameters after `;` are ignored.
+        sample_rate: in Hz; needed only for `audio/pcm`.
+        channels: needed only for `audio/pcm`.
 
     Raises:
-        ContractError: BAD_MEDIA for bytes that are not what they say, empty or non-finite audio; TOO_LARGE for a clip
-            over the limit, found in the header or, where headers lie, while decoding.
+        ContractError: BAD_MEDIA for bytes that do not match `mime_type`, and for empty or non-finite audio; TOO_LARGE
+            for a clip over the length limit.
     """
     limits = limits or AudioLimits()
     kind = mime_type.split(";")[0].strip().lower()
@@ -89,33 +89,34 @@ def decode_audio(
         frames, sample_rate = _container_frames(data, kind, limits)
     else:
         known = ", ".join([PCM, *_CONTAINERS])
-        raise ContractError(Reason.BAD_MEDIA, f"audio of MIME type {mime_type!r} is not known: send one of {known}")
+        raise ContractError(Reason.BAD_MEDIA, f"audio of type {mime_type!r} is not supported: send one of {known}")
     samples = frames.mean(axis=1, dtype=np.float32) if frames.shape[1] > 1 else frames[:, 0]
     if not np.isfinite(samples).all():
-        raise ContractError(Reason.BAD_MEDIA, "the audio holds NaN or infinite samples: write it again")
+        raise ContractError(Reason.BAD_MEDIA, "the audio holds NaN or infinite samples: encode it again")
     return AudioClip(np.ascontiguousarray(samples, dtype=np.float32), sample_rate)
 
 
 def _pcm_frames(data: bytes, sample_rate: int, channels: int, limits: AudioLimits) -> Samples:
-    """Frames x channels of raw PCM."""
+    """Frames of raw PCM, shape (frames, channels)."""
     _check_format(sample_rate, channels, limits)
     if len(data) % (2 * channels):
         raise ContractError(
-            Reason.BAD_MEDIA, f"{len(data)} bytes of {PCM} are no whole number of 16-bit frames of {channels} channels"
+            Reason.BAD_MEDIA, f"{len(data)} bytes of {PCM} do not divide into 16-bit frames of {channels} channels"
         )
     _check_seconds(len(data) / (2 * channels) / sample_rate, limits)
     return pcm16_to_float(data).reshape(-1, channels)
 
 
 def _container_frames(data: bytes, kind: str, limits: AudioLimits) -> tuple[Samples, int]:
-    """Frames x channels of a file, and its rate in Hz; read in blocks so that a lying header cannot fill the memory."""
+    """Frames of a file, shape (frames, channels), and its sample rate in Hz."""
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             if file.format not in _CONTAINERS[kind]:
-                raise ContractError(Reason.BAD_MEDIA, f"the part says {kind} but its bytes are {file.format}")
+                raise ContractError(Reason.BAD_MEDIA, f"the part is declared as {kind} but its bytes are {file.format}")
             rate = int(file.samplerate)
             _check_format(rate, file.channels, limits)
             _check_seconds(file.frames / rate, limits)
+            # A header can understate the length. Reading in blocks and checking each keeps memory bounded.
             blocks, total = [], 0
             for block in file.blocks(_BLOCK_FRAMES, dtype="float32", always_2d=True):
                 total += len(block)
@@ -131,30 +132,31 @@ def _container_frames(data: bytes, kind: str, limits: AudioLimits) -> tuple[Samp
 def _check_format(sample_rate: int, channels: int, limits: AudioLimits) -> None:
     if not limits.min_sample_rate <= sample_rate <= limits.max_sample_rate:
         span = f"{limits.min_sample_rate} to {limits.max_sample_rate} Hz"
-        raise ContractError(Reason.BAD_MEDIA, f"sample_rate_hz is {sample_rate}: audio travels at {span}")
+        raise ContractError(Reason.BAD_MEDIA, f"sample_rate_hz is {sample_rate}: send {span}")
     if not 1 <= channels <= limits.max_channels:
-        raise ContractError(Reason.BAD_MEDIA, f"channels is {channels}: 1 to {limits.max_channels} are read")
+        raise ContractError(Reason.BAD_MEDIA, f"channels is {channels}: send 1 to {limits.max_channels}")
 
 
 def _check_seconds(seconds: float, limits: AudioLimits) -> None:
     if seconds > limits.max_seconds:
-        text = f"the clip lasts {seconds:.1f} s, over the limit of {limits.max_seconds:g} s: cut it"
+        text = f"the clip lasts {seconds:.1f} s, over the limit of {limits.max_seconds:g} s: send a shorter clip"
         raise ContractError(Reason.TOO_LARGE, text)
 
 
 def pcm16_to_float(data: bytes) -> Samples:
-    """Signed 16-bit little-endian bytes to float32 at full scale 1, shape (n,)."""
+    """Converts signed 16-bit little-endian bytes to float32 with full scale 1, shape (n,)."""
     return np.frombuffer(data, dtype="<i2").astype(np.float32) / np.float32(32768)
 
 
 def encode_pcm16(samples: Samples) -> bytes:
-    """Float32 samples, shape (n,), clipped to full scale, to signed 16-bit little-endian bytes."""
+    """Converts float32 samples, shape (n,), to signed 16-bit little-endian bytes, clipped to full scale."""
+    # Clipping keeps a sample of +1.0 (32768) from wrapping around to -32768.
     scaled = np.clip(np.rint(np.asarray(samples, dtype=np.float32) * 32768), -32768, 32767)
     return scaled.astype("<i2").tobytes()
 
 
 def encode_wav(pcm: bytes, sample_rate: int, channels: int = 1) -> bytes:
-    """A WAV file around signed 16-bit little-endian PCM; the same samples always give the same bytes."""
+    """Wraps signed 16-bit little-endian PCM in a WAV file; the same samples always give the same bytes."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(channels)
@@ -165,7 +167,7 @@ def encode_wav(pcm: bytes, sample_rate: int, channels: int = 1) -> bytes:
 
 
 def resample(clip: AudioClip, sample_rate: int) -> AudioClip:
-    """The same clip at another rate (soxr, high quality); the clip itself where the rate fits already."""
+    """Resamples a clip with soxr at high quality; returns the clip itself if the rate already fits."""
     if clip.sample_rate == sample_rate:
         return clip
     samples = soxr.resample(clip.samples, clip.sample_rate, sample_rate, quality="HQ")

@@ -1,4 +1,4 @@
-"""Image bytes to RGB pixels and back, with the header's size checked before a pixel is decoded."""
+"""Decodes images to RGB and encodes PNG. The size in the header is checked before any pixel is decoded."""
 
 from __future__ import annotations
 
@@ -18,38 +18,40 @@ _FORMATS = {PNG: "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What an image may be: pixels in all, and the shortest side."""
+    """Limits of an accepted image: total pixels, and the shorter side in pixels."""
 
     max_pixels: int = 16_000_000
     min_side: int = 1
 
 
 def decode_image(data: bytes, mime_type: str, *, limits: ImageLimits | None = None) -> Image.Image:
-    """Decodes one PNG, JPEG or WebP image to RGB; transparency is laid on white.
+    """Decodes one PNG, JPEG or WebP image to RGB; transparent pixels are composited on white.
 
     Raises:
-        ContractError: BAD_MEDIA for bytes that are not what they say or have no pixels; TOO_LARGE for more pixels than
-            the limit, told from the header, so that a small file that unfolds to many pixels is never unfolded.
+        ContractError: BAD_MEDIA for bytes that do not match `mime_type` or hold no pixels; TOO_LARGE for more pixels
+            than the limit.
     """
     limits = limits or ImageLimits()
     kind = mime_type.split(";")[0].strip().lower()
     if kind not in _FORMATS:
         known = ", ".join(_FORMATS)
-        raise ContractError(Reason.BAD_MEDIA, f"images of MIME type {mime_type!r} are not known: send one of {known}")
+        raise ContractError(Reason.BAD_MEDIA, f"images of type {mime_type!r} are not supported: send one of {known}")
     if not data:
         raise ContractError(Reason.BAD_MEDIA, f"the {kind} part is empty: send an image")
     try:
         with warnings.catch_warnings():
-            # The size is checked below against our own limit, which is lower than Pillow's.
+            # Pillow's warning is noise here: our own limit, checked below, is lower than Pillow's.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Only the declared format's parser may run: untrusted bytes must not reach Pillow's rarer decoders.
             image = Image.open(io.BytesIO(data), formats=[_FORMATS[kind]])
+        # `open` reads only the header, so a decompression bomb is refused before `load` decodes its pixels.
         _check_size(image.width, image.height, limits)
         image.load()
     except Image.DecompressionBombError as error:
-        raise ContractError(Reason.TOO_LARGE, f"the image unfolds to too many pixels: {error}") from error
+        raise ContractError(Reason.TOO_LARGE, f"the image decodes to too many pixels: {error}") from error
     except UnidentifiedImageError as error:
-        # Pillow's own sentence names an object in memory, which helps nobody.
-        text = f"the bytes do not decode as {kind}: its header is broken, or tells a side of 0 pixels"
+        # Pillow's own message names a BytesIO object in memory, which does not help the user.
+        text = f"the bytes do not decode as {kind}: the header is broken, or declares a side of 0 pixels"
         raise ContractError(Reason.BAD_MEDIA, text) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise ContractError(Reason.BAD_MEDIA, f"the bytes do not decode as {kind}: {error}") from error
@@ -58,24 +60,25 @@ def decode_image(data: bytes, mime_type: str, *, limits: ImageLimits | None = No
 
 def _check_size(width: int, height: int, limits: ImageLimits) -> None:
     if min(width, height) < limits.min_side:
-        raise ContractError(Reason.BAD_MEDIA, f"the image is {width} x {height}: it needs at least one pixel a side")
+        text = f"the image is {width} x {height}: each side needs at least {limits.min_side} pixels"
+        raise ContractError(Reason.BAD_MEDIA, text)
     if width * height > limits.max_pixels:
         text = f"the image is {width} x {height}, over the limit of {limits.max_pixels} pixels: make it smaller"
         raise ContractError(Reason.TOO_LARGE, text)
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """RGB; transparent pixels show the white that a viewer would show."""
+    """Converts to RGB; transparent pixels become white, as an image viewer would show them."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, "white")
-        ground.alpha_composite(rgba)
-        return ground.convert("RGB")
+        background = Image.new("RGBA", rgba.size, "white")
+        background.alpha_composite(rgba)
+        return background.convert("RGB")
     return image.convert("RGB")
 
 
 def encode_png(image: Image.Image) -> bytes:
-    """A PNG without metadata, so that the same pixels always give the same bytes."""
+    """Encodes a PNG without metadata, so that the same pixels always give the same bytes."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=False)
     return buffer.getvalue()

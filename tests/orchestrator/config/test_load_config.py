@@ -146,7 +146,7 @@ def test_flags_override_the_file_and_none_sets_nothing(tmp_path: Path) -> None:
         ("[carriers.image]\nfont = 'lost.ttf'", ["carriers.image.font", "'lost.ttf'"]),
         ("[carriers.speech]\nwords_per_minute = 5", ["carriers.speech.words_per_minute", "at least 40"]),
         ("[[models]]\nendpoints = ['a:1']", ["models[0].name", "missing"]),
-        ("[[models]]\nname = 'a/b'", ["models[0].name", "'a/b'", "no name"]),
+        ("[[models]]\nname = 'a/b'", ["models[0].name", "'a/b'", "not a valid name"]),
         ("[[models]]\nname = 'a'\n[[models]]\nname = 'A'", ["models[0]", "models[1]", "rename"]),
         ("[[models]]\nname='m'\narchitecture = 'omni'", ["models[0].architecture", "'native_omni'", "'omni'"]),
         ("[[models]]\nname='m'\nendpoints = ['x']", ["models[0].endpoints[0]", "'x'", "host:port"]),

@@ -1,4 +1,4 @@
-"""The built-in item files are whole: schema, ids, balance, and media that truly hold what their gold answers say."""
+"""The built-in items: schema, ids, balance, and media that match their gold answers."""
 
 import json
 import re
@@ -40,7 +40,7 @@ ROWS = [row for task in FEWEST for row in rows_of(task)]
 COUNTING = [pytest.param(row, id=row["id"]) for row in rows_of("counting")]
 
 
-def test_there_are_enough_items_in_enough_families() -> None:
+def test_number_of_items_and_families() -> None:
     assert {path.stem for path in FOLDER.glob("*.jsonl") if not path.stem.startswith("ko_")} == set(FEWEST)
     assert len(ROWS) >= 260
     for task, fewest in FEWEST.items():
@@ -49,7 +49,7 @@ def test_there_are_enough_items_in_enough_families() -> None:
         assert {row["task"] for row in rows} == {task}
 
 
-def test_every_row_has_the_keys_of_the_schema_and_no_others() -> None:
+def test_rows_have_exactly_the_keys_of_the_schema() -> None:
     for row in ROWS:
         assert set(row) >= REQUIRED, row["id"]
         assert set(row) <= REQUIRED | OPTIONAL, row["id"]
@@ -59,20 +59,20 @@ def test_every_row_has_the_keys_of_the_schema_and_no_others() -> None:
         assert ("carriers" in row) == (row["task"] == "counting"), row["id"]
 
 
-def test_ids_are_unique_and_so_are_the_questions_that_are_rendered() -> None:
+def test_ids_and_rendered_questions_are_unique() -> None:
     assert len({row["id"] for row in ROWS}) == len(ROWS)
     questions = [row["question"].lower() for row in ROWS if row["task"] != "counting"]
     assert [question for question, times in Counter(questions).items() if times > 1] == []
 
 
-def test_questions_can_be_heard() -> None:
+def test_questions_can_be_spoken() -> None:
     for row in ROWS:
         question = row["question"]
         assert re.fullmatch(r"[A-Z][A-Za-z ,']+\?", question), question
         assert 3 <= len(question.split()) <= 14, question
 
 
-def test_every_answer_is_short_and_not_empty() -> None:
+def test_answers_are_short_and_not_empty() -> None:
     for row in ROWS:
         assert row["answers"], row["id"]
         assert len(set(row["answers"])) == len(row["answers"]), row["id"]
@@ -87,7 +87,7 @@ def test_every_answer_is_short_and_not_empty() -> None:
             assert " " not in row["answers"][0], row["id"]
 
 
-def test_an_answer_does_not_stand_in_its_own_question() -> None:
+def test_questions_do_not_contain_their_answers() -> None:
     either_or = re.compile(r"\bor\b")  # "light or sound" has to name its answer
     for row in ROWS:
         if row["answer_type"] == "letter" or either_or.search(row["question"]):
@@ -96,7 +96,7 @@ def test_an_answer_does_not_stand_in_its_own_question() -> None:
         assert row["answers"][0].lower() not in words, row["id"]
 
 
-def test_each_letter_is_right_equally_often_and_in_no_visible_order() -> None:
+def test_correct_letters_are_balanced_and_unordered() -> None:
     letters = [row["answers"][0] for row in rows_of("multiple_choice")]
     counts = Counter(letters)
     assert set(counts) == set("ABCD")
@@ -105,13 +105,13 @@ def test_each_letter_is_right_equally_often_and_in_no_visible_order() -> None:
     assert all(letters[i : i + 8] != letters[i + 8 : i + 16] for i in range(len(letters) - 16))
 
 
-def test_choices_are_four_different_ones_without_letters() -> None:
+def test_choices_are_four_distinct_texts_without_letters() -> None:
     for row in rows_of("multiple_choice"):
         assert len(row["choices"]) == len({choice.lower() for choice in row["choices"]}) == 4, row["id"]
         assert not any(re.match(r"[A-D][).:]", choice) for choice in row["choices"]), row["id"]
 
 
-def test_the_first_rows_of_a_file_ask_for_different_things() -> None:
+def test_first_rows_of_a_file_are_diverse() -> None:
     for task in ("places", "people_and_works", "science", "numbers_and_dates", "language"):
         openings = [" ".join(row["question"].split()[:4]) for row in rows_of(task)[:5]]
         assert len(set(openings)) == 5, task
@@ -120,14 +120,14 @@ def test_the_first_rows_of_a_file_ask_for_different_things() -> None:
 
 
 @pytest.mark.parametrize("row", COUNTING)
-def test_the_text_of_a_counting_item_holds_as_many_words_as_its_answer(row: Row) -> None:
+def test_counting_text_matches_its_answer(row: Row) -> None:
     words = row["carriers"]["text"].split()
     assert len(words) == int(row["answers"][0])
     assert len(set(words)) == 1
 
 
 @pytest.mark.parametrize("row", COUNTING)
-def test_the_sound_of_a_counting_item_holds_as_many_beeps_as_its_answer(row: Row) -> None:
+def test_counting_audio_matches_its_answer(row: Row) -> None:
     path = FOLDER / row["carriers"]["speech"]
     with wave.open(str(path)) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (16_000, 1, 2)
@@ -141,7 +141,7 @@ def test_the_sound_of_a_counting_item_holds_as_many_beeps_as_its_answer(row: Row
 
 
 @pytest.mark.parametrize("row", COUNTING)
-def test_the_image_of_a_counting_item_holds_as_many_dots_as_its_answer(row: Row) -> None:
+def test_counting_image_matches_its_answer(row: Row) -> None:
     path = FOLDER / row["carriers"]["image"]
     assert path.stat().st_size <= 10_000
     with Image.open(path) as image:
@@ -151,11 +151,11 @@ def test_the_image_of_a_counting_item_holds_as_many_dots_as_its_answer(row: Row)
     assert count == int(row["answers"][0])
 
 
-def test_every_number_from_one_to_nine_is_asked_equally_often() -> None:
+def test_counting_answers_are_balanced() -> None:
     assert Counter(row["answers"][0] for row in rows_of("counting")) == {str(n): 3 for n in range(1, 10)}
 
 
-def test_the_counting_family_can_be_made_again(tmp_path: Path) -> None:
+def test_counting_family_is_reproducible(tmp_path: Path) -> None:
     make_counting.make(tmp_path)
     assert (tmp_path / "counting.jsonl").read_bytes() == (FOLDER / "counting.jsonl").read_bytes()
     made = sorted(path.name for path in (tmp_path / "media").iterdir())

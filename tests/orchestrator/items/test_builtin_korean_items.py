@@ -1,4 +1,4 @@
-"""The Korean built-in files are whole: schema, ids, balance, and gold answers that our own scoring takes as right."""
+"""The built-in Korean items: schema, ids, balance, and gold answers that scoring accepts."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ ITEMS = load_items("builtin-ko")
 LETTERED = [item for item in ITEMS if item.answer_type is AnswerType.LETTER]
 
 
-def test_there_are_enough_in_enough_families() -> None:
+def test_number_of_korean_items_and_families() -> None:
     assert len(ITEMS) == len(ROWS) >= 60
     assert min(Counter(item.task for item in ITEMS).values()) >= 10
     assert len({item.task for item in ITEMS}) == 6
     assert len({item.id for item in ITEMS}) == len({item.question for item in ITEMS}) == len(ITEMS)
 
 
-def test_every_row_has_the_keys_of_the_schema_and_its_provenance() -> None:
+def test_korean_rows_have_the_keys_of_the_schema_and_a_source() -> None:
     needed = {"id", "task", "language", "question", "instruction", "answers", "answer_type", "source"}
     for row in ROWS:
         assert needed <= set(row) <= needed | {"choices", "cluster"}, row["id"]
@@ -50,14 +50,14 @@ def test_questions_and_instructions_are_korean_sentences() -> None:
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.id)
-def test_every_gold_answer_is_right_bare_and_in_a_polite_sentence(item: Item) -> None:
+def test_korean_gold_answers_score_one(item: Item) -> None:
     for answer in item.answers:
         ending = "이에요." if answer[-1] in "년일" else "입니다."
-        for said in (answer, f"{answer}{ending}", f"정답은 {answer} {ending}"):
-            assert score(item, said).score == 1, said
+        for answer_text in (answer, f"{answer}{ending}", f"정답은 {answer} {ending}"):
+            assert score(item, answer_text).score == 1, answer_text
 
 
-def test_the_answer_of_one_item_is_wrong_for_most_others() -> None:
+def test_answers_of_other_items_score_zero() -> None:
     for item in ITEMS:
         if item.answer_type is AnswerType.LETTER:
             continue
@@ -65,13 +65,13 @@ def test_the_answer_of_one_item_is_wrong_for_most_others() -> None:
         assert all(score(item, other.answers[0]).score == 0 for other in others), item.id
 
 
-def test_an_answer_does_not_stand_in_its_own_question() -> None:
+def test_korean_questions_do_not_contain_their_answers() -> None:
     for item in ITEMS:
         if item.answer_type is not AnswerType.LETTER:
             assert not any(find_noun(item.question, answer) for answer in item.answers), item.id
 
 
-def test_each_letter_is_right_equally_often_and_choices_differ() -> None:
+def test_korean_letters_are_balanced_and_choices_differ() -> None:
     counts = Counter(item.answers[0] for item in LETTERED)
     assert set(counts) == set("ABCD")
     assert len(set(counts.values())) == 1

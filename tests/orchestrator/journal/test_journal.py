@@ -1,4 +1,4 @@
-"""The journal loses nothing that it acknowledged: not to kill -9, not to a full disk, not to a second reader."""
+"""The journal: durable writes after kill -9 and failures, and in-memory records that equal the disk."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from omnigap_orchestrator.journal import (
     FailureRow,
     Journal,
     JournalError,
+    JournalWriter,
+    Records,
     ScoreRow,
     ServiceRow,
     TranscriptRow,
 )
-from omnigap_orchestrator.journal.journal import JournalWriter
 from omnigap_orchestrator.journal.rows import Row
 
 CARRIER = CarrierRow("k", "sha", "wav", "audio/wav", 1.5)
@@ -54,29 +56,29 @@ SERVICE = ServiceRow("model", "omni", "digest", b"\0\xff", 5.0)
 
 
 @pytest.mark.parametrize("row", [CARRIER, ANSWER, TRANSCRIPT, SCORE, FAILURE, SERVICE], ids=lambda r: type(r).__name__)
-def test_a_row_comes_back_as_it_was_written(tmp_path: Path, row: Row) -> None:
+def test_rows_round_trip(tmp_path: Path, row: Row) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     journal.write([row])
     journal.close()
-    again = Journal(tmp_path / "journal.sqlite")
-    assert list(again.all(type(row))) == [row]
-    assert len(again.all(type(row))) == 1
-    again.close()
+    reopened = Journal(tmp_path / "journal.sqlite")
+    assert list(reopened.all(type(row))) == [row]
+    assert len(reopened.all(type(row))) == 1
+    reopened.close()
 
 
-def test_a_journal_from_before_answers_were_kept_normalised_takes_them(tmp_path: Path) -> None:
+def test_journal_without_normalised_answers_is_upgraded(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     journal._db.execute("ALTER TABLE scores DROP COLUMN normalised_answer")
     journal._db.execute("INSERT INTO scores (key, score, metric, flags) VALUES ('old', 1, 'f1', '')")
     journal.close()
-    again = Journal(tmp_path / "journal.sqlite")
-    again.write([SCORE])
+    reopened = Journal(tmp_path / "journal.sqlite")
+    reopened.write([SCORE])
     old = ScoreRow("old", 1.0, None, "f1", "")
-    assert sorted(again.all(ScoreRow), key=lambda row: row.key) == [SCORE, old]
-    again.close()
+    assert sorted(reopened.all(ScoreRow), key=lambda row: row.key) == [SCORE, old]
+    reopened.close()
 
 
-def test_a_row_of_the_same_key_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+def test_row_with_the_same_key_is_replaced(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     journal.write([ANSWER, replace(ANSWER, key="other")])
     journal.write([replace(ANSWER, own_text="Lima")])
@@ -85,7 +87,7 @@ def test_a_row_of_the_same_key_takes_the_place_of_the_old_one(tmp_path: Path) ->
     journal.close()
 
 
-def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_batch_is_atomic(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     bad = replace(ANSWER, key="bad", own_text=None)  # type: ignore[arg-type]
     with pytest.raises(JournalError, match=r"journal\.sqlite cannot be written"):
@@ -96,27 +98,27 @@ def test_a_batch_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_failures_are_forgotten_by_stage_model_and_condition(tmp_path: Path) -> None:
+def test_delete_failures_by_stage_model_and_condition(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     kept = [replace(FAILURE, stage="transcribe"), replace(FAILURE, model="two"), replace(FAILURE, condition="s2s")]
     journal.write([FAILURE, replace(FAILURE, item_id="next"), *kept])
-    journal.forget_failures("generate", "omni", ["t2t", "i2t"])
+    journal.delete_failures("generate", "omni", ["t2t", "i2t"])
     assert sorted(journal.all(FailureRow), key=repr) == sorted(kept, key=repr)
     journal.close()
 
 
-def test_every_journal_has_a_run_id_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+def test_run_id_is_unique_and_kept(tmp_path: Path) -> None:
     journals = [Journal(tmp_path / name) for name in ("a", "b")]
     first, second = (journal.run_id for journal in journals)
     assert first != second
     for journal in journals:
         journal.close()
-    again = Journal(tmp_path / "a")
-    assert again.run_id == first
-    again.close()
+    reopened = Journal(tmp_path / "a")
+    assert reopened.run_id == first
+    reopened.close()
 
 
-def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
+def test_journal_of_another_version_raises(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     Journal(path).close()
     with sqlite3.connect(path) as db:
@@ -125,12 +127,12 @@ def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
         Journal(path)
 
 
-def test_a_journal_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_missing_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be opened as a journal"):
         Journal(tmp_path / "none" / "journal.sqlite")
 
 
-async def test_rows_of_many_tasks_are_on_disk_when_their_writes_return(tmp_path: Path) -> None:
+async def test_concurrent_writes_are_on_disk_when_they_return(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     writer = JournalWriter(Journal(path))
     reader = Journal(path)
@@ -145,7 +147,7 @@ async def test_rows_of_many_tasks_are_on_disk_when_their_writes_return(tmp_path:
     reader.close()
 
 
-async def test_what_was_handed_over_without_waiting_is_written_at_the_close(tmp_path: Path) -> None:
+async def test_posted_rows_are_written_at_close(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     writer = JournalWriter(Journal(path))
     for number in range(700):
@@ -156,8 +158,8 @@ async def test_what_was_handed_over_without_waiting_is_written_at_the_close(tmp_
     journal.close()
 
 
-async def test_after_a_failed_write_every_later_one_fails_and_the_close_says_so(tmp_path: Path) -> None:
-    """Nothing is acknowledged behind a hole."""
+async def test_writes_after_a_failed_write_fail(tmp_path: Path) -> None:
+    """No row may be acknowledged after a lost one."""
     writer = JournalWriter(Journal(tmp_path / "journal.sqlite"))
     await writer.write(ANSWER)
     with pytest.raises(JournalError):
@@ -174,8 +176,7 @@ async def test_after_a_failed_write_every_later_one_fails_and_the_close_says_so(
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from omnigap_orchestrator.journal import Journal, ScoreRow
-from omnigap_orchestrator.journal.journal import JournalWriter
+from omnigap_orchestrator.journal import Journal, JournalWriter, ScoreRow
 
 async def main():
     writer = JournalWriter(Journal(Path(sys.argv[1])))
@@ -192,15 +193,113 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("acknowledged", [1, 50, 333])
-def test_kill_9_loses_no_row_that_was_acknowledged(tmp_path: Path, acknowledged: int) -> None:
+def test_kill_9_loses_no_acknowledged_row(tmp_path: Path, acknowledged: int) -> None:
     path = tmp_path / "journal.sqlite"
     process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    said = [process.stdout.readline() for _ in range(acknowledged)]
+    lines = [process.stdout.readline() for _ in range(acknowledged)]
     process.kill()
-    said += process.communicate()[0].splitlines(keepends=True)
-    numbers = {line.strip() for line in said if line.endswith("\n")}
+    lines += process.communicate()[0].splitlines(keepends=True)
+    numbers = {line.strip() for line in lines if line.endswith("\n")}
     assert len(numbers) >= acknowledged
     journal = Journal(path)
     assert numbers <= {row.key for row in journal.all(ScoreRow)}
     journal.close()
+
+
+@pytest.fixture
+async def records(tmp_path: Path) -> AsyncIterator[Records]:
+    journal = Journal(tmp_path / "journal.sqlite")
+    writer = JournalWriter(journal)
+    yield Records(journal, writer)
+    await writer.close()
+    journal.close()
+
+
+def on_disk(records: Records) -> Records:
+    return Records(Journal(records.journal.path))
+
+
+async def test_records_are_in_memory_and_after_flush_on_disk(records: Records) -> None:
+    assert records.answers == {} and records.failures == {} and records.services == {}
+    await records.save(ANSWER)
+    await records.save(FAILURE)
+    await records.save(SERVICE)
+    records.post(SCORE)
+    records.post(replace(SCORE, score=1.0))
+    await records.flush()
+    for found in (records, on_disk(records)):
+        assert found.answers == {"k": ANSWER}
+        assert found.scores == {"k": replace(SCORE, score=1.0)}
+        assert list(found.failures.values()) == [FAILURE]
+        assert found.services == {("model", "omni"): SERVICE}
+
+
+async def test_table_first_read_after_a_write_has_the_row_once(records: Records) -> None:
+    await records.save(TRANSCRIPT)
+    assert records.transcripts == {"k": TRANSCRIPT}
+
+
+async def test_deleted_failures_are_gone_from_memory_and_disk(records: Records) -> None:
+    other = replace(FAILURE, condition="s2t")
+    await records.save(FAILURE)
+    await records.save(other)
+    records.delete_failures("generate", "omni", ["t2t"])
+    assert list(records.failures.values()) == [other] == list(on_disk(records).failures.values())
+
+
+async def test_commit_of_another_process_while_reading(records: Records) -> None:
+    """`report` may run during a run, and writes to the same journal."""
+    records.save_all([replace(ANSWER, key=f"{number}") for number in range(2_500)])
+    other = Journal(records.journal.path)
+    for number, row in enumerate(records.journal.all(type(ANSWER))):
+        if number % 500 == 0:
+            other.set_meta("outputs_of", row.key)
+            await records.save(replace(SCORE, key=row.key))
+    other.close()
+    assert len(on_disk(records).scores) == 5
+
+
+@pytest.mark.parametrize("text", ["half a pair \ud800", "fine"])
+async def test_value_that_sqlite_rejects_raises(tmp_path: Path, text: str) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    writer = JournalWriter(journal)
+    async with asyncio.timeout(30):
+        if text == "fine":
+            await writer.write(replace(ANSWER, own_text=text))
+            await writer.close()
+        else:
+            with pytest.raises(JournalError, match="UnicodeEncodeError"):
+                await writer.write(replace(ANSWER, own_text=text))
+            with pytest.raises(JournalError):
+                await writer.close()
+    assert len(journal.all(type(ANSWER))) == (text == "fine")
+    journal.close()
+
+
+async def test_failed_row_is_not_in_memory(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    writer = JournalWriter(journal)
+    records = Records(journal, writer)
+    assert records.answers == {}
+    with pytest.raises(JournalError):
+        await records.save(replace(ANSWER, own_text=None))  # type: ignore[arg-type]
+    assert records.answers == {}
+    with pytest.raises(JournalError):
+        await writer.close()
+    journal.close()
+
+
+async def test_threads_share_one_connection(records: Records) -> None:
+    """The export thread reads while the writer thread commits."""
+
+    async def write() -> None:
+        for number in range(300):
+            await records.save(replace(SCORE, key=f"{number}"))
+
+    def read() -> int:
+        return max(len({row.key for row in records.journal.all(type(SCORE))}) for _ in range(100))
+
+    counts = await asyncio.gather(write(), *(asyncio.to_thread(read) for _ in range(3)))
+    assert all(count is None or count <= 300 for count in counts)
+    assert len({row.key for row in records.journal.all(type(SCORE))}) == 300

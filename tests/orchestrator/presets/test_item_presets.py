@@ -1,4 +1,4 @@
-"""Item files of known benchmarks: small made-up ones of each layout, as items that a run can ask."""
+"""Item files of named benchmarks: made-up samples of each layout, read as items."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def parquet(path: Path, rows: list[dict[str, object]]) -> Path:
     return path
 
 
-def test_voicebench_subsets_bring_their_scorers(tmp_path: Path) -> None:
+def test_voicebench_subsets_select_their_metrics(tmp_path: Path) -> None:
     name = "test-00000-of-00001.parquet"
     root = tmp_path / "voicebench"
     mmsu = load(parquet(root / "mmsu" / name, [{"prompt": "Which? A. x B. y", "reference": "B"}]), "voicebench")[0]
@@ -88,13 +88,13 @@ def test_voicebench_subsets_bring_their_scorers(tmp_path: Path) -> None:
     )  # type: ignore[index]
 
 
-def test_a_subset_that_the_path_does_not_name_is_asked_for(tmp_path: Path) -> None:
+def test_path_without_a_subset_raises(tmp_path: Path) -> None:
     path = parquet(tmp_path / "data" / "test.parquet", [{"prompt": "Why?", "reference": "x"}])
-    with pytest.raises(ItemError, match=r"does not fit .*: rename the file"):
+    with pytest.raises(ItemError, match=r"items.columns.task: .*rename the file"):
         load(path, "voicebench")
 
 
-def test_openaudiobench_columns_differ_by_set_and_lists_are_read(files: Path) -> None:
+def test_openaudiobench_sets(files: Path) -> None:
     folder = files / "openaudiobench" / "eval_datas"
     (web,) = load(folder / "web_questions", "openaudiobench")
     assert web.answers == ("William Shakespeare", "Shakespeare")
@@ -111,7 +111,7 @@ def test_ultraeval_audio_sets(files: Path) -> None:
     assert (item.question, item.answers, item.task) == ("What is the capital of Peru?", ("Lima",), "made_up")
 
 
-def test_xmodbench_recordings_become_spoken_carriers(files: Path) -> None:
+def test_xmodbench_recordings_become_speech_carriers(files: Path) -> None:
     (item,) = load(files / "xmodbench" / "tasks", "xmodbench")
     assert item.choices == ("2 times", "4 times", "6 times", "8 times")
     assert item.answers == ("B",)
@@ -126,7 +126,7 @@ def test_omnibench_answers_become_letters(files: Path) -> None:
     assert item.question.startswith("What is heard: A: Ready?")
 
 
-def test_vista_bench_questions_are_drawn_already(files: Path) -> None:
+def test_vista_bench_questions_are_image_carriers(files: Path) -> None:
     hot, water = load(files / "vista-bench" / "items", "vista-bench")
     assert hot.question == "Think of a stove.\nWhich is hot?"
     assert (hot.choices, hot.answers, hot.answer_type) == (("ice", "fire"), ("B",), AnswerType.LETTER)
@@ -134,18 +134,18 @@ def test_vista_bench_questions_are_drawn_already(files: Path) -> None:
     assert (water.answer_type, water.choices) == (AnswerType.PHRASE, ())
 
 
-def test_contextasr_bench_is_scored_by_its_entities(files: Path) -> None:
+def test_contextasr_bench_uses_the_entities_metric(files: Path) -> None:
     (item,) = load(files / "contextasr-bench" / "items", "contextasr-bench")
     assert (item.language, item.metric, item.answers) == ("en", "entities", ("Dolby Atmos", "Ghost"))
     assert set(item.carriers) == {Modality.SPEECH}
 
 
-def test_the_configurations_own_columns_go_before_the_presets(files: Path) -> None:
+def test_configured_columns_override_the_preset(files: Path) -> None:
     (item,) = load(files / "ultraeval-audio" / "items", "ultraeval-audio", columns={"task": {"const": "mine"}})
     assert (item.task, item.answers) == ("mine", ("Lima",))
 
 
-def test_an_unknown_preset_is_named_with_its_key(tmp_path: Path) -> None:
+def test_unknown_items_preset_raises_with_its_key(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a\n1\n")
     with pytest.raises(ItemError, match=r"items.preset: .*did you mean 'omnibench'"):
         load(tmp_path / "a.csv", "omni-bench")

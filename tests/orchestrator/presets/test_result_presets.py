@@ -1,4 +1,4 @@
-"""Result files of known benchmarks: small made-up ones of each layout, read, joined by id, and what is said of them."""
+"""Result files of named benchmarks: made-up samples of each layout, read and joined by id."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def scores(published: Published, **where: str) -> dict[str, float | None]:
     return dict(frame.sort("item_id").select("item_id", "score").iter_rows())
 
 
-def test_the_named_benchmarks_have_a_preset_and_each_tells_where_its_layout_was_read() -> None:
+def test_presets_exist_and_name_the_source_of_their_layout() -> None:
     assert preset_names() == BENCHMARKS
     for name, preset in load_presets().items():
         assert preset.results is not None and preset.items is not None, name
@@ -56,12 +56,12 @@ def test_the_named_benchmarks_have_a_preset_and_each_tells_where_its_layout_was_
         assert preset.results.layout.strip() and preset.items.layout.strip()
 
 
-def test_an_unknown_preset_is_named_with_the_nearest() -> None:
+def test_unknown_preset_raises_with_the_nearest_one() -> None:
     with pytest.raises(PresetError, match="did you mean 'voicebench'"):
         load_preset("voice-bench")
 
 
-def test_voicebench_answers_are_scored_by_its_rules_and_paired_by_their_question() -> None:
+def test_voicebench_answers_are_scored_and_paired_by_question() -> None:
     both = read("voicebench", "tiny-mmsu-test-audio.jsonl", "tiny-mmsu-test-text.jsonl")
     assert set(both.frame["condition"]) == {"s2t", "t2t"}
     assert both.frame["model"].unique().to_list() == ["tiny"]
@@ -76,7 +76,7 @@ def test_voicebench_answers_are_scored_by_its_rules_and_paired_by_their_question
     assert both.reference == "t2t"
 
 
-def test_voicebench_judged_files_are_averaged_and_voted() -> None:
+def test_voicebench_judge_ratings_are_averaged_and_labels_voted() -> None:
     rated = read("voicebench", "result-tiny-commoneval-test-audio.jsonl")
     assert sorted(scores(rated).values()) == [0, 0.75]
     voted = read("voicebench", "result-tiny-sd-qa-usa-audio.jsonl")
@@ -95,14 +95,14 @@ def test_voicebench_other_subsets(file: str, expected: list[float]) -> None:
     assert sorted(scores(read("voicebench", file)).values()) == expected
 
 
-def test_open_answers_without_ratings_are_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_open_answers_without_ratings_raise(tmp_path: Path) -> None:
     path = tmp_path / "tiny-alpacaeval-test-audio.jsonl"
     path.write_text('{"prompt": "Why?", "response": "So."}\n')
     with pytest.raises(PresetError, match=r"alpacaeval is rated by a judge.*judge it first"):
         read_published([path], results_of("voicebench"))
 
 
-def test_openaudiobench_ratings_are_read_as_each_set_writes_them() -> None:
+def test_openaudiobench_ratings_of_each_set() -> None:
     read_in = read(
         "openaudiobench",
         "tiny_OpenAudioBench_gpt-4o_judge.jsonl",
@@ -122,7 +122,7 @@ def test_openaudiobench_ratings_are_read_as_each_set_writes_them() -> None:
     assert read_in.frame.filter(pl.col("score").is_null())["outcome"].to_list() == ["failed"]
 
 
-def test_ultraeval_errors_are_failed_calls_and_other_rows_are_not_counted() -> None:
+def test_ultraeval_errors_are_failed_calls() -> None:
     read_in = read(
         "ultraeval-audio",
         "tiny/llama-questions-s2t/20260101.jsonl",
@@ -140,7 +140,7 @@ def test_ultraeval_errors_are_failed_calls_and_other_rows_are_not_counted() -> N
         read("ultraeval-audio", "tiny/llama-questions/20260102.jsonl")
 
 
-def test_xmodbench_directions_come_from_the_name_and_unlike_questions_are_left_out() -> None:
+def test_xmodbench_conditions_come_from_the_file_name() -> None:
     names = [f"tiny-omni/temporal_count_{way}.json" for way in ("audio_text", "text_audio", "vision_text")]
     strange = [f"tiny-omni/spatial_room_{way}.json" for way in ("audio_text", "vision_text")]
     read_in = read("xmodbench", *names, *strange)
@@ -154,7 +154,7 @@ def test_xmodbench_directions_come_from_the_name_and_unlike_questions_are_left_o
         read("xmodbench", *strange)
 
 
-def test_omnibench_letters_are_read_anew_and_rows_that_were_not_written_are_missing() -> None:
+def test_omnibench_letters_are_parsed_again_and_absent_rows_are_missing() -> None:
     read_in = read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("both", "captions"))
     # The file says that every answer is right, one of them by a drawn letter.
     assert scores(read_in, condition="both") == {"music/1": 1, "speech/0": 1, "speech/2": 0}
@@ -163,7 +163,7 @@ def test_omnibench_letters_are_read_anew_and_rows_that_were_not_written_are_miss
     assert read_in.frame["model"].unique().to_list() == ["tiny"]
 
 
-def test_vista_bench_tells_text_from_drawn_text_by_the_data_sets_name() -> None:
+def test_vista_bench_condition_comes_from_the_data_set_name() -> None:
     read_in = read(
         "vista-bench",
         "tiny_VISTA-Bench_norm_exact_matching_result.tsv",
@@ -177,7 +177,7 @@ def test_vista_bench_tells_text_from_drawn_text_by_the_data_sets_name() -> None:
     assert list(scores(read_in, condition="i2t").values()) == [0, 1, 0]
 
 
-def test_contextasr_bench_has_its_conditions_inside_the_rows() -> None:
+def test_contextasr_bench_conditions_are_inside_the_rows() -> None:
     read_in = read("contextasr-bench", "tiny_metrics.jsonl")
     assert read_in.frame.height == 6
     assert scores(read_in, condition="contextless") == {"English/T-1": 0.5, "English/T-2": 0}
@@ -198,14 +198,14 @@ def test_contextasr_bench_has_its_conditions_inside_the_rows() -> None:
         ("contextasr-bench", ("tiny_metrics.jsonl",), ()),
     ],
 )
-def test_what_was_read_can_be_analysed(name: str, files: tuple[str, ...], conditions: tuple[str, ...]) -> None:
+def test_results_can_be_analysed(name: str, files: tuple[str, ...], conditions: tuple[str, ...]) -> None:
     read_in = read(name, *files, conditions=conditions)
     tables = analyse(read_in.frame, AnalysisOptions(reference=read_in.reference))
     assert tables.frames["gaps"].height > 0
     assert set(tables.frames["gaps"]["reference"]) == {read_in.reference}
 
 
-def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
+def test_file_of_another_layout_raises(tmp_path: Path) -> None:
     shutil.copy(SAMPLES / "xmodbench/tiny-omni/temporal_count_audio_text.json", tmp_path / "x_audio_text.json")
     with pytest.raises(PresetError, match=r"item_id: unknown column 'uniq_id'|no object of results|no key"):
         read_published([tmp_path / "x_audio_text.json"], results_of("contextasr-bench"))
@@ -213,18 +213,18 @@ def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PresetError, match="a workbook has to be exported first"):
         read_published([tmp_path / "a.xlsx"], results_of("vista-bench"))
     (tmp_path / "tiny-mmsu-test-audio.jsonl").write_text('{"prompt": "a"}\n')
-    with pytest.raises(PresetError, match=r"answer: has none of the columns response"):
+    with pytest.raises(PresetError, match=r"answer: .*response.*prompt"):
         read_published([tmp_path / "tiny-mmsu-test-audio.jsonl"], results_of("voicebench"))
 
 
-def test_a_number_beyond_its_scale_is_refused(tmp_path: Path) -> None:
+def test_number_outside_its_scale_raises(tmp_path: Path) -> None:
     path = tmp_path / "m_VISTA-Bench.csv"
     path.write_text("index,category,prediction,answer,hit\n1,a,A,A,3\n")
     with pytest.raises(PresetError, match="hit is 3, beyond its scale of 0 to 1"):
         read_published([path], results_of("vista-bench"))
 
 
-def test_conditions_and_models_of_the_command_line_fit_the_files(tmp_path: Path) -> None:
+def test_condition_and_model_options(tmp_path: Path) -> None:
     with pytest.raises(PresetError, match=r"--condition names 3 for 2 files"):
         read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("a", "b", "c"))
     named = read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("a", "b"), models=("one",))

@@ -1,4 +1,4 @@
-"""VoiceBench's sd-qa: the judge's score alone, and the documented script that adds PANDA's verdicts."""
+"""VoiceBench's sd-qa: judge scores, and the documented script that adds PANDA verdicts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read(path: Path) -> list[float | None]:
     return read_published([path], results).frame["score"].to_list()
 
 
-def test_a_judged_file_has_the_judges_majority_and_an_unjudged_one_is_refused(tmp_path: Path) -> None:
+def test_judged_file_uses_the_majority_and_unjudged_file_raises(tmp_path: Path) -> None:
     path = judged_file(tmp_path, "audio")
     assert read(path) == [1.0, 0.0, 1.0]
     unjudged = tmp_path / "tiny-sd-qa-usa-audio.jsonl"
@@ -50,7 +50,7 @@ def test_a_judged_file_has_the_judges_majority_and_an_unjudged_one_is_refused(tm
         read(unjudged)
 
 
-def test_its_items_go_to_a_judge_unless_the_configuration_names_another_metric(tmp_path: Path) -> None:
+def test_items_use_the_judge_unless_another_metric_is_configured(tmp_path: Path) -> None:
     folder = tmp_path / "voicebench" / "sd-qa"
     folder.mkdir(parents=True)
     (folder / "usa.jsonl").write_text(json.dumps({"prompt": "who wrote hamlet", "reference": "Shakespeare"}) + "\n")
@@ -66,7 +66,7 @@ def test_its_items_go_to_a_judge_unless_the_configuration_names_another_metric(t
     assert metric('[scoring.tasks]\nsd-qa = "containment"\n') == "containment"
 
 
-def test_the_documented_script_writes_a_table_that_analyse_takes(tmp_path: Path) -> None:
+def test_documented_script_writes_a_table_for_analyse(tmp_path: Path) -> None:
     page = (DOCS / "scoring.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"```python\n(import csv\n.*?)```", page, re.DOTALL)
     (tmp_path / "panda_scores.py").write_text(script)

@@ -1,7 +1,7 @@
-"""What the scoring rules say of a few hundred fixed texts, right or wrong: a change of it is a new rules version.
+"""Expected scores, flags and word errors of a few hundred fixed texts; a change needs a new RULES_VERSION.
 
-`python -m tests.orchestrator.scoring.rules_golden` computes the outcomes in rules.json again, after RULES_VERSION was
-raised. New cases are added to rules.json by hand, with `null` for their outcome.
+After RULES_VERSION was increased, `python -m tests.orchestrator.scoring.rules_golden` updates the outcomes in
+rules.json. Add new cases to rules.json by hand, with `null` as outcome.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 from omnigap.vocabulary import AnswerType, FinishReason
 from omnigap_orchestrator.items.item import Check, Item
-from omnigap_orchestrator.scoring import RULES_VERSION, AudioFacts, answer_flags, score, word_errors
+from omnigap_orchestrator.scoring import RULES_VERSION, AudioStats, answer_flags, score, word_errors
 
 PATH = Path(__file__).with_name("rules.json")
 CHANGED = (
-    "scores changed: raise RULES_VERSION and write the golden again with "
+    "scores changed: increase RULES_VERSION and update rules.json with "
     "`python -m tests.orchestrator.scoring.rules_golden`"
 )
-_QUIET_CLIP = AudioFacts(seconds=2.0, rms=0.1, peak=0.5)
+_QUIET_CLIP = AudioStats(seconds=2.0, rms=0.1, peak=0.5)
 
 Case = dict[str, Any]
 
@@ -49,11 +49,11 @@ def counted(case: Case) -> list[int]:
 
 def flagged(case: Case) -> list[str]:
     """The flags of one case of `flags`: a speech answer where it has a transcript, else a text answer."""
-    heard = case["transcript"]
+    transcript = case["transcript"]
     found = answer_flags(
         case["own_text"],
-        audio=None if heard is None else _QUIET_CLIP,
-        transcript=heard,
+        audio=None if transcript is None else _QUIET_CLIP,
+        transcript=transcript,
         finish_reason=FinishReason(case["finish_reason"]),
         language=case["language"],
     )
@@ -69,7 +69,7 @@ def read() -> dict[str, Any]:
 
 
 def differences(golden: dict[str, Any]) -> list[tuple[Case, object]]:
-    """The cases whose outcome is another one now, each with that."""
+    """The cases whose outcome changed, each with its new outcome."""
     return [
         (case, now)
         for kind, outcome_of in _OUTCOMES.items()
@@ -79,11 +79,11 @@ def differences(golden: dict[str, Any]) -> list[tuple[Case, object]]:
 
 
 def write() -> None:
-    """Computes every outcome again; refused where a known one changed under the same RULES_VERSION."""
+    """Updates all outcomes; exits with an error if a known one changed under the same RULES_VERSION."""
     golden = read()
     known = [case for case, _ in differences(golden) if case["outcome"] is not None]
     if known and golden["rules_version"] == RULES_VERSION:
-        sys.exit(f"{len(known)} outcomes differ under rules version {RULES_VERSION}: raise RULES_VERSION first")
+        sys.exit(f"{len(known)} outcomes differ under rules version {RULES_VERSION}: increase RULES_VERSION first")
     lines = [f'{{\n"rules_version": {RULES_VERSION}']
     for kind, outcome_of in _OUTCOMES.items():
         cases = [json.dumps({**case, "outcome": outcome_of(case)}, ensure_ascii=False) for case in golden[kind]]

@@ -1,4 +1,4 @@
-"""The chosen letter is read from what models write and an ASR hears, and is never guessed."""
+"""The selected letter is parsed from answers and transcripts, and is never guessed."""
 
 import pytest
 
@@ -78,7 +78,7 @@ READ = {
 
 
 @pytest.mark.parametrize(("letter", "text"), [(letter, text) for letter, texts in READ.items() for text in texts])
-def test_the_chosen_letter_is_read(letter: str, text: str) -> None:
+def test_selected_letter(letter: str, text: str) -> None:
     assert find_choice(text, CHOICES).letter == letter
 
 
@@ -110,20 +110,20 @@ def test_no_letter_or_several_are_unparsable(text: str) -> None:
     assert find_choice(text, CHOICES).letter is None
 
 
-def test_a_choice_inside_a_longer_one_is_not_named() -> None:
+def test_choice_inside_a_longer_choice_does_not_count() -> None:
     choices = ("York", "New York", "New York City", "Boston")
     assert find_choice("New York City", choices).letter == "C"
     assert find_choice("It is New York", choices).letter == "B"
 
 
-def test_a_choice_that_holds_a_letter_is_read_by_its_text() -> None:
+def test_choice_text_that_contains_a_letter() -> None:
     choices = ("vitamin C", "vitamin D", "vitamin A", "vitamin B")
     assert find_choice("vitamin D", choices).letter == "B"
     assert find_choice("Vitamin D.", choices).letter == "B"
     assert find_choice("vitamin A", choices).letter == "C"
 
 
-def test_numbers_among_the_choices_meet_in_every_form() -> None:
+def test_number_choices_match_in_every_form() -> None:
     choices = ("nine", "12", "fifteen", "7")
     assert find_choice("twelve", choices).letter == "B"
     assert find_choice("15", choices).letter == "C"
@@ -148,9 +148,9 @@ def test_numbers_among_the_choices_meet_in_every_form() -> None:
         ("I think so", None),
     ],
 )
-def test_without_choices_any_letter_of_the_alphabet_may_come(text: str, letter: str | None) -> None:
+def test_without_choices_any_letter_is_allowed(text: str, letter: str | None) -> None:
     assert find_choice(text).letter == letter
 
 
-def test_the_same_answer_is_read_the_same_every_time() -> None:
+def test_parsing_is_deterministic() -> None:
     assert {find_choice("Mars or Jupiter or B or D", CHOICES).letter for _ in range(50)} == {None}

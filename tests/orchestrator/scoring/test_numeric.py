@@ -1,12 +1,12 @@
-"""The number that an answer states, and when it is the gold number."""
+"""Number and date matches."""
 
 import pytest
 
 from omnigap_orchestrator.scoring import normalise
-from omnigap_orchestrator.scoring.numeric import number_match
+from omnigap_orchestrator.scoring.numeric import date_match, number_match
 
 
-def verdict(answer: str, gold: str, question: str = "", tolerance: float = 0.0) -> bool:
+def number_matches(answer: str, gold: str, question: str = "", tolerance: float = 0.0) -> bool:
     return bool(
         number_match(
             normalise(answer, "en"), (normalise(gold, "en"),), question=normalise(question, "en"), tolerance=tolerance
@@ -35,8 +35,8 @@ def verdict(answer: str, gold: str, question: str = "", tolerance: float = 0.0) 
         ("$5", "5 dollars"),
     ],
 )
-def test_the_same_number_in_another_form_is_right(answer: str, gold: str) -> None:
-    assert verdict(answer, gold)
+def test_equal_number_in_another_form_matches(answer: str, gold: str) -> None:
+    assert number_matches(answer, gold)
 
 
 @pytest.mark.parametrize(
@@ -57,31 +57,86 @@ def test_the_same_number_in_another_form_is_right(answer: str, gold: str) -> Non
         ("five five", "55"),
     ],
 )
-def test_another_number_is_wrong(answer: str, gold: str) -> None:
-    assert not verdict(answer, gold)
+def test_other_number_does_not_match(answer: str, gold: str) -> None:
+    assert not number_matches(answer, gold)
 
 
-def test_the_numbers_of_the_question_are_not_the_answer() -> None:
+def test_numbers_of_the_question_are_skipped() -> None:
     question = "What is seven plus five?"
-    assert verdict("Seven plus five is twelve.", "12", question)
-    assert verdict("7 + 5 = 12", "12", question)
-    assert not verdict("Seven plus five is thirteen.", "12", question)
-    assert not verdict("Seven plus five", "12", question)
+    assert number_matches("Seven plus five is twelve.", "12", question)
+    assert number_matches("7 + 5 = 12", "12", question)
+    assert not number_matches("Seven plus five is thirteen.", "12", question)
+    assert not number_matches("Seven plus five", "12", question)
 
 
-def test_a_gold_that_the_question_names_is_still_found() -> None:
+def test_gold_number_in_the_question_still_matches() -> None:
     question = "What is twelve minus six?"
-    assert verdict("six", "6", question)
-    assert verdict("twelve minus six is six", "6", question)
-    assert not verdict("twelve minus six is five", "6", question)
+    assert number_matches("six", "6", question)
+    assert number_matches("twelve minus six is six", "6", question)
+    assert not number_matches("twelve minus six is five", "6", question)
 
 
-def test_an_answer_without_a_number_states_none() -> None:
+def test_answer_without_a_number_has_none() -> None:
     assert number_match("many", ("12",)).number is None
     assert number_match("", ("12",)).number is None
     assert number_match("covid19", ("19",)).number is None
 
 
-def test_the_tolerance_is_relative() -> None:
-    assert verdict("102", "100", tolerance=0.02)
-    assert not verdict("103", "100", tolerance=0.02)
+def test_tolerance_is_relative() -> None:
+    assert number_matches("102", "100", tolerance=0.02)
+    assert not number_matches("103", "100", tolerance=0.02)
+
+
+def date_matches(answer: str, *golds: str, question: str = "") -> bool:
+    forms = tuple(normalise(gold, "en") for gold in golds)
+    return bool(date_match(normalise(answer, "en"), forms, question=normalise(question, "en")).score)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        ("1969", "1969"),
+        ("nineteen sixty nine", "1969"),
+        ("In 1969.", "1969"),
+        ("July 20, 1969", "1969"),
+        ("It was on 20 July 1969", "July 1969"),
+        ("the thirty first of October", "October 31"),
+        ("31 October", "October 31"),
+        ("July 4th, 1776", "July 4"),
+        ("1776-07-04", "fourth of July"),
+        ("Wednesday", "Wednesday"),
+        ("It is Wednesday.", "Wednesday"),
+        ("December 25th", "December"),
+        ("44 BC", "44 B.C."),
+        ("In 1969, 66 years after the first flight of 1903", "1969"),
+        ("not in 1968 but in 1969", "1969"),
+    ],
+)
+def test_date_that_agrees_in_every_part_matches(answer: str, gold: str) -> None:
+    assert date_matches(answer, gold)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold"),
+    [
+        ("1968", "1969"),
+        ("19690", "1969"),
+        ("July 4", "July 4 1969"),
+        ("4 July 1968", "July 4 1969"),
+        ("July 5", "July 4"),
+        ("June 4", "July 4"),
+        ("Thursday", "Wednesday"),
+        ("not 1969", "1969"),
+        ("1968 or 1969", "1969"),
+        ("1969 or 1968", "1969"),
+        ("", "1969"),
+    ],
+)
+def test_other_date_does_not_match(answer: str, gold: str) -> None:
+    assert not date_matches(answer, gold)
+
+
+def test_date_of_the_question_is_skipped() -> None:
+    question = "When did the war that began in 1914 end?"
+    assert date_matches("The war that began in 1914 ended in 1918", "1918", question=question)
+    assert not date_matches("The war that began in 1914 ended in 1919", "1918", question=question)

@@ -1,4 +1,4 @@
-"""A score counts under the version of the rules that made it: no outcome changes without a new version."""
+"""Scores count under the version of the rules that made them: no outcome changes without a new RULES_VERSION."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def test_no_outcome_changed_under_this_rules_version() -> None:
     assert not (found := differences(golden)), f"{CHANGED}\n" + "\n".join(f"{case} -> {now}" for case, now in found)
 
 
-def test_the_golden_covers_every_metric_but_the_judge() -> None:
+def test_golden_covers_every_metric_except_the_judge() -> None:
     used = {case.get("metric") or scoring.metric_for(case["answer_type"]) for case in read()["answers"]}
     assert used == set(scoring.known_metrics())
 
 
-def test_the_token_of_the_rules_follows_from_their_version_alone() -> None:
+def test_scoring_version_follows_from_rules_version() -> None:
     assert scoring_version() == rules_token(RULES_VERSION)
 
 
-def test_a_changed_outcome_is_written_only_under_a_new_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_changed_outcomes_are_written_only_under_a_new_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     golden = read()
     path = tmp_path / "rules.json"
     golden["answers"] = golden["answers"][:2]

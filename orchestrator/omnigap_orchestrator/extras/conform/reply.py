@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from omnigap.client import Gathered
+from omnigap.client import StreamCollector
 from omnigap.rpc_errors import error_infos
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import ERROR_DOMAIN, Reason
@@ -47,7 +47,7 @@ class Reply:
         latency_s: from sending to the end.
     """
 
-    gathered: Gathered = field(default_factory=Gathered)
+    gathered: StreamCollector = field(default_factory=StreamCollector)
     fault: Fault | None = None
     latency_s: float = 0.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from omnigap_orchestrator.items.columns import path_seen
+from omnigap_orchestrator.items.columns import path_tail
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
 from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
@@ -82,7 +82,7 @@ SUFFIXES = (*_JSON, *_TABLES, ".parquet")
 
 def told_by_path(path: Path, preset: ResultsPreset) -> dict[str, str]:
     """Model, task and condition, as far as the file's path tells them."""
-    match = re.search(preset.file, path_seen(str(path.absolute())))
+    match = re.search(preset.file, path_tail(str(path.absolute())))
     found = {} if match is None else match.groupdict()
     return {name: value for name, value in found.items() if value}
 

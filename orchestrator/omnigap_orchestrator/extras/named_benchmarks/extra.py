@@ -1,4 +1,4 @@
-"""Registers the scorers of named benchmarks: VoiceBench's and IFEval's metrics and presets."""
+"""Registers the metrics and presets of named benchmarks: IFEval and VoiceBench."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from omnigap_orchestrator.extension import Extra, Metrics
 
 
 class NamedBenchmarks(Extra):
-    """VoiceBench and IFEval."""
+    """The metrics of IFEval and VoiceBench."""
 
     name = "named_benchmarks"
 

@@ -1,7 +1,8 @@
-"""IFEval's verifiable instructions (arXiv 2311.07911): whether a response keeps to a form that can be checked by rule.
+"""IFEval's verifiable instructions (arXiv 2311.07911) and the metrics that score them.
 
-The checks agree with IFEval's own, with two differences that need no model here: sentences are split by rule (IFEval
-asks NLTK), and the language of a response is told by its script (IFEval asks langdetect)."""
+The checks agree with those of IFEval, except for two that would need a model: sentences are split by rule (IFEval uses
+NLTK), and the language of a response is detected by its script (IFEval uses langdetect).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +18,9 @@ from omnigap_orchestrator.scoring.flags import wrong_language
 from omnigap_orchestrator.scoring.metrics import Metric, Scored
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 
+if TYPE_CHECKING:
+    from omnigap_orchestrator.items.item import Check, Item
+
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
@@ -24,12 +28,12 @@ class Instruction:
 
     Attributes:
         kind: IFEval's id, such as `length_constraints:number_words`; a key of `CHECKS`.
-        words: keywords, forbidden words.
-        phrase: the one text of the instruction: a keyword, letter, end phrase, first word, section mark, postscript
-            mark, prompt to repeat or language.
-        count: how many; of what depends on the kind.
-        fewer: whether fewer than `count` are asked for; else at least `count` (where the kind leaves a choice).
-        nth: which paragraph, from 1.
+        words: keywords or forbidden words.
+        phrase: the text argument: a keyword, letter, end phrase, first word, section or postscript marker, prompt to
+            repeat, or language.
+        count: the numeric argument; its meaning depends on the kind.
+        fewer: whether fewer than `count` are required, instead of at least `count`.
+        nth: number of the paragraph, from 1.
     """
 
     kind: str
@@ -46,18 +50,18 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """Which instructions of a prompt were followed, in their order."""
+    """Verdicts on the instructions of a prompt, in their order."""
 
     each: tuple[bool, ...]
 
     @property
     def all(self) -> bool:
-        """IFEval's prompt-level verdict."""
+        """IFEval's prompt-level verdict: all instructions are followed."""
         return all(self.each)
 
     @property
     def share(self) -> float:
-        """The share of instructions followed; 1 for a prompt without any."""
+        """Share of instructions followed; 1 for a prompt without instructions."""
         return sum(self.each) / len(self.each) if self.each else 1.0
 
 
@@ -72,10 +76,10 @@ _RELATIONS = ("relation", "let_relation", "capital_relation")
 
 
 def read_instruction(kind: str, arguments: Mapping[str, object]) -> Instruction:
-    """Reads an instruction as IFEval's data set writes it: an id and its keyword arguments (nulls are ignored).
+    """Reads an instruction in the format of IFEval's data set: an id and keyword arguments; nulls are ignored.
 
     Raises:
-        ValueError: for an unknown id or relation.
+        ValueError: the id or the relation is unknown.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     words = given.get("keywords") or given.get("forbidden_words") or ()
@@ -93,12 +97,12 @@ def read_instruction(kind: str, arguments: Mapping[str, object]) -> Instruction:
 
 
 def follows(instruction: Instruction, response: str) -> bool:
-    """Whether a response follows one instruction, taken as it is (IFEval's strict verdict). An empty one never does."""
+    """IFEval's strict verdict: whether the unchanged response follows an instruction. An empty response never does."""
     return bool(response.strip()) and CHECKS[instruction.kind](instruction, response)
 
 
 def follows_loosely(instruction: Instruction, response: str) -> bool:
-    """IFEval's loose verdict: the response may follow without its first line, its last line or its asterisks."""
+    """IFEval's loose verdict: first line, last line and asterisks may be removed, in all eight combinations."""
     lines = response.split("\n")
     for first, last, stars in product((0, 1), (0, 1), (False, True)):
         variant = "\n".join(lines[first : len(lines) - last]).strip() if first or last else response
@@ -108,7 +112,7 @@ def follows_loosely(instruction: Instruction, response: str) -> bool:
 
 
 def followed(instructions: Iterable[Instruction], response: str, *, loose: bool = False) -> Followed:
-    """The verdicts of a prompt's instructions."""
+    """Verdicts on all instructions of a prompt."""
     check = follows_loosely if loose else follows
     return Followed(tuple(check(instruction, response) for instruction in instructions))
 
@@ -125,7 +129,8 @@ _ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|prof|st|jr|sr|vs|e\.g|i\.e|etc|[a
 
 
 def sentences(text: str) -> list[str]:
-    """Splits at . ! ? before white space, but not behind titles, initials and common abbreviations."""
+    """Splits at . ! ? before white space, but not after titles, initials and common abbreviations."""
+    # \0 hides the full stops of abbreviations from the split.
     kept = _ABBREVIATION.sub(lambda match: match[0][:-1] + "\0", text)
     parts = re.split(r"(?<=[.!?])[\"')\]]*\s+", kept.strip())
     return [part.replace("\0", ".") for part in parts if re.search(r"\w", part)]
@@ -189,7 +194,7 @@ def _quoted(instruction: Instruction, text: str) -> bool:
 
 
 def _capital_words(instruction: Instruction, text: str) -> bool:
-    # Words as NLTK's tokeniser cuts them, as far as capitals go: hyphens join, apostrophes part.
+    # Same words as NLTK's tokeniser where capitals matter: split at apostrophes, but not at hyphens.
     return _compare(instruction, sum(word.isupper() for word in re.findall(r"[^\W_]+(?:-[^\W_]+)*", text)))
 
 
@@ -224,7 +229,7 @@ CHECKS: dict[str, Callable[[Instruction, str], bool]] = {
     "change_case:english_lowercase": lambda i, text: text.islower() and not wrong_language(text, "en"),
     "punctuation:no_comma": lambda i, text: "," not in text,
 }
-"""IFEval's 25 kinds. In a speech answer those of punctuation, case and layout mean nothing: see `AUDIBLE`."""
+"""IFEval's 25 kinds. Those of punctuation, case and layout have no meaning in a speech answer: see `AUDIBLE`."""
 
 AUDIBLE = frozenset(
     kind
@@ -238,18 +243,12 @@ AUDIBLE = frozenset(
         "startend:end_checker",
     )
 )
-"""The kinds that can be heard, and so be compared between text and speech answers."""
-
-
-# Instruction following as metrics: IFEval's verdicts of an item's checks, on one answer.
-
-if TYPE_CHECKING:
-    from omnigap_orchestrator.items.item import Check, Item
+"""The kinds that a speech answer can follow, so that text and speech answers can be compared."""
 
 
 @lru_cache(maxsize=1 << 12)
 def instruction_of(check: Check) -> Instruction:
-    """A check of an item, read."""
+    """Parses a check of an item."""
     return read_instruction(check.kind, json.loads(check.arguments))
 
 
@@ -258,7 +257,7 @@ def instructions_of(item: Item) -> tuple[Instruction, ...]:
 
 
 def _strict(item: Item, text: str, answer: str) -> Scored:
-    """1 where every instruction is followed: IFEval's strict accuracy at the level of prompts."""
+    """Scores 1 if every instruction is followed: IFEval's strict prompt-level accuracy."""
     return Scored(float(followed(instructions_of(item), text).all), "ifeval", answer)
 
 
@@ -271,19 +270,19 @@ def _share(item: Item, text: str, answer: str) -> Scored:
 
 
 def _audible(item: Item, text: str, answer: str) -> Scored:
-    """The strict verdict over the instructions that can be heard, in text answers too: so the two stay comparable."""
-    heard = [instruction for instruction in instructions_of(item) if instruction.kind in AUDIBLE]
-    return Scored(float(followed(heard, text).all), "ifeval_audible", answer)
+    """The strict verdict over the audible instructions. Text answers use the same subset, to be comparable."""
+    audible = [instruction for instruction in instructions_of(item) if instruction.kind in AUDIBLE]
+    return Scored(float(followed(audible, text).all), "ifeval_audible", answer)
 
 
 def _lacks_audible(item: Item) -> str:
     if any(check.kind in AUDIBLE for check in item.checks):
         return ""
-    return f"has no check that can be heard: add one of {', '.join(sorted(AUDIBLE))}"
+    return f"has no check that a speech answer can follow: add one of {', '.join(sorted(AUDIBLE))}"
 
 
-# On a transcript these score what the ASR wrote: checks of layout, case and punctuation see the scorer's, not the
-# model's. `ifeval_audible` leaves those out.
+# In a transcript, layout, case and punctuation come from the ASR and not from the model. `ifeval_audible` therefore
+# leaves these checks out.
 METRICS = (
     Metric("ifeval", _strict, needs_gold=False, needs_checks=True, takes_refusals=True),
     Metric("ifeval_loose", _loose, needs_gold=False, needs_checks=True, takes_refusals=True),

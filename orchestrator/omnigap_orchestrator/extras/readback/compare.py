@@ -14,9 +14,9 @@ from rapidfuzz.distance import Levenshtein
 from omnigap.vocabulary import CHOICE_LETTERS, primary_language
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring import gold_forms
-from omnigap_orchestrator.scoring.korean import LETTER_NAMES
-from omnigap_orchestrator.scoring.letters import NAMES
-from omnigap_orchestrator.scoring.metrics import offered
+from omnigap_orchestrator.scoring.korean import KOREAN_LETTER_NAMES
+from omnigap_orchestrator.scoring.letters import LETTER_NAMES
+from omnigap_orchestrator.scoring.metrics import question_alternatives
 from omnigap_orchestrator.scoring.normalise import normalise, units
 
 
@@ -74,7 +74,8 @@ def keys_of(item: Item, said: str) -> tuple[Key, ...]:
         add(Kind.NEGATION, word)
     for choice in item.choices:
         add(Kind.CHOICE, normalise(choice, item.language))
-    for answer in (*gold_forms(item.answers, item.language), *offered(normalise(item.question, item.language))):
+    alternatives = question_alternatives(normalise(item.question, item.language))
+    for answer in (*gold_forms(item.answers, item.language), *alternatives):
         if len(answer) > 1:
             add(Kind.ANSWER, answer)
     for name in names_of(item.question):
@@ -181,7 +182,9 @@ def compare(item: Item, said: str, read: str) -> Comparison:
 
 def _lettered(found: list[str], item: Item) -> list[str]:
     letters = letters_of(item)
-    return [NAMES[unit].lower() if NAMES.get(unit, "-") in letters else unit for unit in found] if letters else found
+    if not letters:
+        return found
+    return [LETTER_NAMES[unit].lower() if LETTER_NAMES.get(unit, "-") in letters else unit for unit in found]
 
 
 def _differences(reference: Sequence[str], heard: Sequence[str]) -> list[tuple[range, range]]:
@@ -243,5 +246,5 @@ def _as_letter(piece: str, language: str) -> str:
     if len(piece) == 1 and piece.isascii():
         return piece.upper()
     if primary_language(language) == "ko":
-        return LETTER_NAMES.get(piece, "")
-    return NAMES.get(piece.lower(), "")
+        return KOREAN_LETTER_NAMES.get(piece, "")
+    return LETTER_NAMES.get(piece.lower(), "")

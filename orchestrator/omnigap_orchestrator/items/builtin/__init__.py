@@ -1,1 +1,1 @@
-"""The item files that ship with omnigap, one JSON Lines file per task family (package data, no code to import)."""
+"""Package data: the built-in items, one JSON Lines file per task family."""

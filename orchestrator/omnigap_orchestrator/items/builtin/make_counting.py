@@ -1,10 +1,10 @@
-"""Make the `counting` family: its rows, its beeps (WAV) and its dots (PNG), the same bytes at every run.
+"""Generates the `counting` family: its rows, its beeps (WAV) and its dots (PNG).
 
     python -m omnigap_orchestrator.items.builtin.make_counting [--out FOLDER]
 
-writes `counting.jsonl` and `media/` into FOLDER (default: beside this file). Each item holds one number from 1 to 9 in
-three forms: so many words or signs as text, so many beeps as speech, so many dots as an image. Nothing here depends on
-the clock, on a font or on Pillow's drawing, so that the committed files can be checked against a fresh run.
+writes `counting.jsonl` and `media/` to FOLDER (default: the folder of this file). Each item has one number from 1 to 9
+in three forms: words or signs as text, beeps as speech, and dots as an image. The output is deterministic and does not
+depend on fonts or on Pillow's drawing, so that a test can compare the committed files with a new run.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy.typing as npt
 from PIL import Image
 
 COUNTS = (3, 5, 2, 7, 4, 1, 8, 6, 9, 4, 2, 6, 3, 9, 5, 1, 7, 8, 5, 3, 8, 2, 6, 4, 9, 7, 1)
-"""The answer of each item, in file order: every number three times."""
+"""The answer of each item, in file order; every number occurs three times."""
 
 SAMPLE_RATE = 16_000
 SIZE = (320, 240)
 SIGNS = ("mark", "*", "dot", "beep", "o")
 PITCHES_HZ = (440, 523, 587, 659, 784, 880, 988)
-GROUNDS = ((255, 255, 255), (250, 240, 215), (225, 235, 250), (35, 40, 55), (230, 245, 230))
+BACKGROUNDS = ((255, 255, 255), (250, 240, 215), (225, 235, 250), (35, 40, 55), (230, 245, 230))
 DOTS_ON_LIGHT = ((0, 0, 0), (190, 30, 45), (20, 70, 170), (20, 110, 60), (110, 40, 130))
 DOTS_ON_DARK = ((255, 255, 255), (255, 205, 60), (120, 210, 255), (150, 230, 150), (255, 150, 150))
 INSTRUCTION = "Count the marks, dots or beeps and answer with the number."
@@ -38,12 +38,13 @@ Samples = npt.NDArray[np.int16]
 def beeps(number: int, count: int) -> Samples:
     """`count` beeps as int16 samples at 16 kHz, shape (samples,), at most 3.2 s.
 
-    Pitch, length and pauses differ from item to item (`number` seeds them); a pause lasts at least 0.11 s, so that the
-    beeps can be told apart by ear.
+    Pitch, length and pauses differ between items and are seeded by `number`. A pause lasts at least 0.11 s, so that the
+    beeps can be distinguished by ear.
     """
     rng = random.Random(f"omnigap counting beeps {number}")
     pitch = rng.choice(PITCHES_HZ)
     length = int(SAMPLE_RATE * rng.uniform(0.10, 0.18))
+    # Ramps of 8 ms avoid clicks at the start and end of a beep, which could be counted as sounds.
     ramp = np.minimum(1.0, np.arange(length) / (0.008 * SAMPLE_RATE))
     tone = 0.5 * np.sin(2 * np.pi * pitch * np.arange(length) / SAMPLE_RATE) * ramp * ramp[::-1]
     silence = [np.zeros(int(SAMPLE_RATE * rng.uniform(0.11, 0.16))) for _ in range(count + 1)]
@@ -54,16 +55,16 @@ def beeps(number: int, count: int) -> Samples:
 
 
 def dots(number: int, count: int) -> Pixels:
-    """`count` filled circles on a plain ground as RGB pixels, shape (240, 320, 3).
+    """`count` filled circles on a plain background as RGB pixels, shape (240, 320, 3).
 
-    Sizes, colours and places differ; the circles keep at least 10 pixels from each other and from the border.
+    Sizes, colours and positions differ. Circles are at least 10 pixels apart from each other and from the border.
     """
     rng = random.Random(f"omnigap counting dots {number}")
-    ground = rng.choice(GROUNDS)
-    colours = DOTS_ON_DARK if sum(ground) < 384 else DOTS_ON_LIGHT
+    background = rng.choice(BACKGROUNDS)
+    colours = DOTS_ON_DARK if sum(background) < 384 else DOTS_ON_LIGHT
     one_colour = rng.random() < 0.6
     colour = rng.choice(colours)
-    image = np.full((SIZE[1], SIZE[0], 3), ground, dtype=np.uint8)
+    image = np.full((SIZE[1], SIZE[0], 3), background, dtype=np.uint8)
     y, x = np.mgrid[: SIZE[1], : SIZE[0]]
     placed: list[tuple[int, int, int]] = []
     while len(placed) < count:
@@ -80,7 +81,7 @@ def dots(number: int, count: int) -> Pixels:
 
 
 def row(number: int, count: int) -> dict[str, object]:
-    """The JSON row of one item; the carriers' paths are relative to the JSONL file."""
+    """The JSON row of one item; carrier paths are relative to the JSONL file."""
     name = f"counting-{number:03d}"
     return {
         "id": name,
@@ -100,7 +101,7 @@ def row(number: int, count: int) -> dict[str, object]:
 
 
 def make(out: Path) -> None:
-    """Write the rows and the media of the whole family into the folder `out`."""
+    """Writes the rows and media of the family to the folder `out`."""
     media = out / "media"
     media.mkdir(parents=True, exist_ok=True)
     lines = []
@@ -116,6 +117,6 @@ def make(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Make the counting items and their media.")
+    parser = argparse.ArgumentParser(description="Generates the counting items and their media.")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     make(parser.parse_args().out)

@@ -1,6 +1,7 @@
-"""One normaliser for gold answers, own text and transcripts, chosen by language; versioned, since it changes scores.
+"""The text normaliser for gold answers, own texts and transcripts, selected by language.
 
-English and Korean have modules of their own; the rules for all other languages are here.
+It is versioned, because a change of it changes scores. English and Korean have their own modules; the rules for all
+other languages are here.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from omnigap_orchestrator.scoring.normalise.english import normalise_english
 from omnigap_orchestrator.scoring.normalise.korean import normalise_korean
 
 NORMALISER_VERSION = "1"
-"""Raised, together with `scoring.RULES_VERSION`, whenever any text could come out otherwise; the report shows it."""
+"""Increased, together with `scoring.RULES_VERSION`, when any text could normalise differently; shown in the report."""
 
+# Regions that write 4/7/1969 for April 7. Plain "en" is read as American English.
 _MONTH_FIRST = frozenset(("en", "en-us", "en-ca", "en-ph"))
 
+# Scripts written without spaces between words.
 _UNSPACED = (
     "぀-ヿㇰ-ㇿ"  # kana
     "㐀-䶿一-鿿豈-﫿"  # Han
@@ -34,11 +37,12 @@ _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 def normalise(text: str, language: str = "en") -> str:
     """The canonical form of a text: words separated by single spaces.
 
-    Args:
-        language: a BCP 47 tag. English and Korean have their own rules (a region says how 4/7/1969 is read); any
-            other language gets the same rules, in which each character of a script without spaces is a word.
+    The function is idempotent: normalising a normalised text does not change it.
 
-    Normalising twice gives what normalising once gives.
+    Args:
+        language: BCP-47 tag. English and Korean have their own rules, and the region of an English tag decides how
+            4/7/1969 is read. All other languages share one set of rules, in which each character of a script without
+            spaces is a word.
     """
     tag = language.lower().replace("_", "-")
     primary = primary_language(tag)
@@ -50,26 +54,32 @@ def normalise(text: str, language: str = "en") -> str:
 
 
 def units(text: str, language: str = "en") -> list[str]:
-    """What error rates and F1 of a normalised text count: words; in Korean, whose spacing varies, syllables."""
+    """The units that error rates and F1 count in a normalised text: words, or syllables in Korean.
+
+    Korean spacing is optional in many places (한국 사람, 한국사람), so word counts would measure spelling.
+    """
     if primary_language(language) == "ko":
         return list(text.replace(" ", ""))
     return text.split()
 
 
 def _is_word(c: str) -> bool:
+    # Letters, numbers and combining marks: without marks, vowel signs of Thai or Hindi would split words.
     return unicodedata.category(c)[0] in "LNM"
 
 
 def _unspaced(text: str) -> str:
-    """NFKC, lower case, no punctuation; every character of an unspaced script is a word of its own.
+    """NFKC, lower case, no punctuation; every character of an unspaced script becomes a separate word.
 
-    Word error rates and word boundaries of the result are therefore those of characters, while Latin words and
-    numbers inside the text stay whole.
+    Word error rates of the result are therefore character error rates, while Latin words and numbers inside the text
+    are kept together.
     """
+    # One pass can create work for the next (NFKC of a lower-cased character), so it is repeated until nothing changes.
     for _ in range(4):
         before = text
         text = unicodedata.normalize("NFKC", text).lower()
         text = _THOUSANDS.sub("", text)
+        # A decimal point is protected by \0 while punctuation is removed.
         text = re.sub(r"(?<=\d)\.(?=\d)", "\0", text)
         text = "".join(c if _is_word(c) or c == "\0" else " " for c in text).replace("\0", ".")
         text = " ".join(_CHARACTER.sub(r" \1 ", text).split())

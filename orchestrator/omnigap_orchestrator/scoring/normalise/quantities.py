@@ -1,4 +1,4 @@
-"""Dates and units in English text get one form: July 4 1969 one order, 5 kilometres and $5 one spelling."""
+"""Converts English dates and units to one form: "4th of July, 1969" -> july 4 1969, "$5" -> 5 dollar."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from omnigap_orchestrator.scoring.normalise.numbers import BREAK, is_number, lis
 MONTHS = listed("january february march april may june july august september october november december")
 _SHORT = {name[:3]: name for name in MONTHS if name != "may"} | {"sept": "september"}
 _AMBIGUOUS = frozenset(("may", "march"))
-"""Months that are also common words: they need more than a bare number beside them."""
+"""Months that are also common words: a number before them is not enough to make a date."""
 
 _DAY = re.compile(r"(?:[1-9]|[12]\d|3[01])(st|nd|rd|th)?")
 _YEAR = re.compile(r"[1-9]\d{2,3}")
@@ -30,7 +30,7 @@ def _is_year(token: str) -> bool:
 
 
 def has_date(tokens: list[str]) -> bool:
-    """Whether any token could belong to a date; without one, `convert` changes nothing."""
+    """Whether any token could belong to a date; if not, `convert_dates` would change nothing."""
     return any(token in _MONTH_NAMES or ":" in token for token in tokens)
 
 
@@ -38,7 +38,7 @@ def convert_dates(tokens: list[str], *, day_first: bool = False) -> list[str]:
     """Rewrites every date in the tokens.
 
     Args:
-        day_first: how to read 4/7/1969 where both parts could be a month: as 4 July, not as April 7.
+        day_first: whether 4/7/1969, in which both parts could be a month, is 4 July (else April 7).
     """
     result: list[str] = []
     i = 0
@@ -56,7 +56,7 @@ def convert_dates(tokens: list[str], *, day_first: bool = False) -> list[str]:
 
 
 def _digits(token: str, day_first: bool) -> list[str] | None:
-    """A date in digits, as the tokeniser marked it; one that no calendar has falls apart into its numbers."""
+    """A date in digits, as marked by the tokeniser; an impossible date becomes separate numbers."""
     kind, colon, rest = token.partition(":")
     if not colon:
         return None
@@ -72,7 +72,7 @@ def _digits(token: str, day_first: bool) -> list[str] | None:
 
 
 def _date(tokens: list[str], i: int) -> tuple[list[str] | None, int]:
-    """A date in words at i: its canonical tokens and the index behind it."""
+    """A date in words at i: its canonical tokens and the index after it."""
 
     def at(k: int) -> str:
         return tokens[k] if k < len(tokens) else ""
@@ -103,6 +103,7 @@ def _date(tokens: list[str], i: int) -> tuple[list[str] | None, int]:
         after = start + 2 if at(start + 1) == "day" and at(start + 2) == "of" else start + 1
         named = after + 1 if at(after) == "of" else after
         if month := _month(at(named)):
+            # "the 4 may" needs more evidence than "the 4 july": an "of", an ordinal, a year, or the end of the text.
             sure = named > after or day != at(start) or at(named) not in _AMBIGUOUS or _is_year(at(named + 1))
             if (sure or named + 1 == len(tokens)) and _day(at(named + 1)) is None:
                 return with_year(month, day, named + 1)
@@ -166,13 +167,17 @@ _UNIT_NAMES: dict[str, str] = {
 _IRREGULAR = {"foot": "foot", "feet": "foot", "ft": "foot", "inches": "inch", "centuries": "century"}
 
 ALIASES: dict[str, str] = dict(_IRREGULAR)
-"""Every spelling of a unit -> its canonical one."""
+"""Every spelling of a unit -> its canonical name."""
 for _canonical, _others in _UNIT_NAMES.items():
     for _name in (_canonical, *_others.split()):
         ALIASES[_name] = ALIASES[_name + "s"] = _canonical
-# "5 ms" are milliseconds, "5 ls" nothing: one-letter symbols have no plural ("gs", "hs"), and "wons" is no word.
+# One-letter symbols have no plural: "5 ms" are milliseconds, and not 5 metres.
 for _symbol in ("m", "g", "l", "h", "w", "v", "j", "n"):
     ALIASES.pop(_symbol + "s", None)
+ALIASES["s"] = "second"  # after the plurals, so that "ss" is not one
+
+# Units of time that may follow "an" or a slash: "km an hour", "km/h".
+_TIMES = frozenset(("h", "hr", "hour", "s", "sec", "second", "minute", "min", "day", "year"))
 
 _COMPOUND = {
     "kmh": ("km", "per", "hour"),
@@ -192,17 +197,18 @@ _SCALES_OF_DEGREES = {"c": "celsius", "f": "fahrenheit", "celsius": "celsius", "
 }
 _SIGNS = {"$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "₩": "won"}
 UNITS = frozenset(ALIASES.values())
-"""The canonical units, as they follow a number in normalised text."""
+"""The canonical units that can follow a number in normalised text."""
 
 
 def convert_units(tokens: list[str]) -> list[str]:
-    """Rewrites what stands behind each number; words that follow no number are left alone."""
+    """Rewrites the unit after each number. Words that do not follow a number are unchanged."""
     result: list[str] = []
     i = 0
     while i < len(tokens):
         token = tokens[i]
+        # US$5 and "five US dollars" are the same amount.
         if token == "us" and tokens[i + 1 : i + 2] in (["$"], ["dollar"], ["dollars"]):
-            i += 1  # US$5 and "five US dollars" are the same money
+            i += 1
             continue
         if token in _SIGNS:
             if i + 1 < len(tokens) and is_number(tokens[i + 1]):
@@ -227,7 +233,7 @@ def convert_units(tokens: list[str]) -> list[str]:
 
 
 def _unit(tokens: list[str], i: int) -> tuple[list[str], int]:
-    """The unit that begins at i, canonical, and the index behind it; nothing and i where there is none."""
+    """The canonical unit that begins at i and the index after it; an empty list and i if there is none."""
 
     def at(k: int) -> str:
         return tokens[k] if k < len(tokens) else ""
@@ -246,7 +252,7 @@ def _unit(tokens: list[str], i: int) -> tuple[list[str], int]:
     unit, end = [ALIASES[token]], i + 1
     if at(end) == "," and at(end + 1) == "s2":
         return [*unit, "per", "second", "squared"], end + 2
-    # kilometers per hour, km an hour, km/h (whose stroke is a break by now)
+    # "kilometers per hour", "km an hour", "km/h", in which the tokeniser has replaced the slash with a break
     if at(end) in ("per", "an", ",") and at(end + 1) in ALIASES and (at(end) == "per" or at(end + 1) in _TIMES):
         if at(end) == "," and at(end + 1) not in ("h", "s"):
             return unit, end
@@ -255,12 +261,8 @@ def _unit(tokens: list[str], i: int) -> tuple[list[str], int]:
     return unit, end
 
 
-_TIMES = frozenset(("h", "hr", "hour", "s", "sec", "second", "minute", "min", "day", "year"))
-ALIASES["s"] = "second"
-
-
 def _cents(tokens: list[str]) -> list[str]:
-    """ "5 dollar and 20 cent" -> 5.2 dollar, as "$5.20" becomes."""
+    """ "5 dollar and 20 cent" -> 5.2 dollar, the same as "$5.20"."""
     for i, token in enumerate(tokens):
         if token not in ("dollar", "euro") or i == 0 or not tokens[i - 1].isdigit():
             continue

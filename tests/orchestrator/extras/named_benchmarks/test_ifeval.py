@@ -1,4 +1,4 @@
-"""IFEval's verifiable instructions, each on a response that follows and one that does not."""
+"""IFEval's verifiable instructions, each with a response that follows it and one that does not."""
 
 import pytest
 
@@ -65,34 +65,32 @@ CASES: list[tuple[str, dict[str, object], str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "arguments", "good", "bad"), CASES)
-def test_an_instruction_tells_a_response_that_follows(
-    kind: str, arguments: dict[str, object], good: str, bad: str
-) -> None:
+def test_follows(kind: str, arguments: dict[str, object], good: str, bad: str) -> None:
     instruction = read_instruction(kind, arguments)
     assert follows(instruction, good)
     assert not follows(instruction, bad)
     assert not follows(instruction, "  ")
 
 
-def test_all_kinds_of_ifeval_are_covered() -> None:
+def test_all_ifeval_instructions_are_covered() -> None:
     assert len(CHECKS) == 25
     assert {case[0] for case in CASES} == set(CHECKS)
     assert set(CHECKS) > AUDIBLE
 
 
-def test_nulls_of_the_data_set_are_ignored() -> None:
+def test_null_arguments_are_ignored() -> None:
     instruction = read_instruction("punctuation:no_comma", {"num_words": None, "relation": None})
     assert instruction == Instruction("punctuation:no_comma")
 
 
-def test_an_unknown_kind_or_relation_is_refused() -> None:
+def test_unknown_kind_or_relation_raises() -> None:
     with pytest.raises(ValueError, match="unknown instruction 'x:y'"):
         read_instruction("x:y", {})
     with pytest.raises(ValueError, match="'at most': must be"):
         read_instruction("length_constraints:number_words", {"num_words": 3, "relation": "at most"})
 
 
-def test_the_loose_verdict_looks_past_an_opening_line_and_asterisks() -> None:
+def test_loose_verdict_ignores_an_opening_line_and_asterisks() -> None:
     instruction = read_instruction("change_case:english_lowercase", {})
     assert follows_loosely(instruction, "Sure, here it is:\nall quiet here")
     assert not follows(instruction, "Sure, here it is:\nall quiet here")
@@ -101,14 +99,14 @@ def test_the_loose_verdict_looks_past_an_opening_line_and_asterisks() -> None:
     assert not follows_loosely(end, "It goes on")
 
 
-def test_a_prompt_is_followed_when_all_its_instructions_are() -> None:
+def test_prompt_level_verdict_needs_all_instructions() -> None:
     both = [read_instruction("punctuation:no_comma", {}), read_instruction("change_case:english_lowercase", {})]
     assert followed(both, "all quiet").all
     half = followed(both, "No comma here")
     assert (half.each, half.all, half.share) == ((True, False), False, 0.5)
 
 
-def test_sentences_are_not_cut_behind_titles_and_initials() -> None:
+def test_sentences_are_not_split_after_titles_and_initials() -> None:
     assert sentences('Dr. King met J. R. Smith. "Why?" asked he. Nobody knew!') == [
         "Dr. King met J. R. Smith.",
         '"Why?',

@@ -1,4 +1,4 @@
-"""Which calls go through an HTTP proxy: none to loopback, and others only where the configuration names one."""
+"""HTTP proxies: loopback is always direct, other hosts use a proxy only if the configuration names one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omnigap.client import GenerateClient
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 
-ELSEWHERE = "model.example:50051"
+REMOTE = "model.example:50051"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def proxy() -> Iterator[RecordingProxy]:
         "unix-abstract:model",
     ],
 )
-def test_what_stays_on_this_machine_is_loopback(address: str) -> None:
+def test_loopback_addresses_are_recognised(address: str) -> None:
     assert is_loopback(address)
     assert ("grpc.enable_http_proxy", 0) in channel_options(address, "http://proxy:3128")
 
@@ -40,11 +40,11 @@ def test_what_stays_on_this_machine_is_loopback(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        *(ELSEWHERE, "10.0.0.1:50051", "[2001:db8::1]:50051", "dns:///model.example:50051", "ipv4:10.0.0.1:1"),
+        *(REMOTE, "10.0.0.1:50051", "[2001:db8::1]:50051", "dns:///model.example:50051", "ipv4:10.0.0.1:1"),
         *("ipv4:127.0.0.1:1,10.0.0.1:1", "localhost.example:1", "127.0.0.1.example:1", "notlocalhost:1"),
     ],
 )
-def test_another_machine_is_no_loopback(address: str) -> None:
+def test_remote_addresses_are_not_loopback(address: str) -> None:
     assert not is_loopback(address)
     assert ("grpc.enable_http_proxy", 0) in channel_options(address)
     assert ("grpc.http_proxy", "http://proxy:3128") in channel_options(address, "http://proxy:3128")
@@ -53,13 +53,13 @@ def test_another_machine_is_no_loopback(address: str) -> None:
 @pytest.mark.parametrize(
     "proxy", ["proxy:3128", "https://proxy:3128", "http://proxy", "http://user:secret@proxy:1", "http://proxy:1/way"]
 )
-def test_a_proxy_that_cannot_be_used_is_refused_without_a_password_in_the_message(proxy: str) -> None:
+def test_invalid_proxy_is_refused_without_leaking_the_password(proxy: str) -> None:
     with pytest.raises(ValueError, match="http://HOST:PORT") as caught:
         check_proxy(proxy)
     assert "secret" not in str(caught.value)
 
 
-async def test_loopback_is_never_called_through_a_proxy_of_the_environment_or_the_configuration(
+async def test_loopback_calls_never_use_a_proxy(
     host_wire: ServeWire, proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point_everything_at(proxy.url, monkeypatch)
@@ -74,54 +74,50 @@ async def test_loopback_is_never_called_through_a_proxy_of_the_environment_or_th
     assert proxy.asked == []
 
 
-async def test_another_machine_is_called_directly_whatever_the_environment_says(
-    proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_proxy_of_the_environment_is_ignored(proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     point_everything_at(proxy.url, monkeypatch)
     async with GenerateClient("model.invalid:50051") as client:
         assert not await client.serving(timeout_s=2)
     assert proxy.asked == []
 
 
-async def test_another_machine_is_called_through_the_configured_proxy_and_the_error_names_it(
+async def test_remote_calls_use_the_configured_proxy_and_errors_name_it(
     proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in NO_PROXY:
         monkeypatch.delenv(name, raising=False)
-    async with GenerateClient(ELSEWHERE, proxy.url) as client:
+    async with GenerateClient(REMOTE, proxy.url) as client:
         with pytest.raises(ContractError) as caught:
             await client.describe(timeout_s=10)
-    assert set(proxy.asked) == {f"CONNECT {ELSEWHERE} HTTP/1.1"}
-    assert f"{ELSEWHERE} is called through the proxy {proxy.url}" in caught.value.message
+    assert set(proxy.asked) == {f"CONNECT {REMOTE} HTTP/1.1"}
+    assert f"{REMOTE} is called through the proxy {proxy.url}" in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("excepted", "address"),
+    ("no_proxy", "address"),
     [
-        ("model.example", ELSEWHERE),
+        ("model.example", REMOTE),
         ("other, .example", "dns:///MODEL.example:50051"),
         ("10.0.0.0/8", "ipv4:10.0.0.1:1,10.0.0.2:1"),
     ],
 )
-def test_a_host_that_the_environment_excepts_is_called_directly(
-    excepted: str, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hosts_in_no_proxy_are_called_directly(no_proxy: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_grpc_proxy", raising=False)
-    monkeypatch.setenv("no_proxy", excepted)
+    monkeypatch.setenv("no_proxy", no_proxy)
     assert proxy_for(address, "http://proxy:3128") == ""
-    # gRPC's own exception counts alone where both are set.
+    # If both are set, gRPC uses only no_grpc_proxy.
     monkeypatch.setenv("no_grpc_proxy", "192.0.2.0/24")
     assert proxy_for(address, "http://proxy:3128") == "http://proxy:3128"
 
 
-@pytest.mark.parametrize("excepted", ["", ",", "other", "10.0.0.0/8", "no/block", "model.example:50051"])
-def test_other_exceptions_leave_the_proxy(excepted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("no_proxy", ["", ",", "other", "10.0.0.0/8", "no/block", "model.example:50051"])
+def test_other_no_proxy_entries_keep_the_proxy(no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_grpc_proxy", raising=False)
-    monkeypatch.setenv("no_proxy", excepted)
-    assert proxy_for(ELSEWHERE, "http://proxy:3128") == "http://proxy:3128"
+    monkeypatch.setenv("no_proxy", no_proxy)
+    assert proxy_for(REMOTE, "http://proxy:3128") == "http://proxy:3128"
 
 
-async def test_an_error_of_a_service_that_is_there_names_no_proxy(host_wire: ServeWire) -> None:
+async def test_error_of_a_direct_call_names_no_proxy(host_wire: ServeWire) -> None:
     wire = Wire(plain)
     address = await host_wire(wire)
     await wire.stop()

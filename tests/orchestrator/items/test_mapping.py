@@ -1,5 +1,8 @@
-"""Other people's tables come in by a column mapping; bad rows are named by file and row."""
+"""External tables with a column mapping: CSV, Parquet, JSON and JSONL, and faults with file and row."""
 
+from __future__ import annotations
+
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ import pytest
 
 from omnigap.vocabulary import AnswerType, Modality
 from omnigap_orchestrator.config import ItemsConfig, load_config
-from omnigap_orchestrator.items import ItemError, load_items
+from omnigap_orchestrator.items import Item, ItemError, load_items
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "items.md"
 CONSTANTS = {"task": {"const": "qa"}, "language": {"const": "en"}, "answer_type": {"const": "phrase"}}
@@ -27,7 +30,7 @@ def message(source: ItemsConfig | Path) -> str:
     return str(caught.value)
 
 
-def test_the_csv_of_the_document_is_read_by_its_mapping(tmp_path: Path) -> None:
+def test_csv_and_mapping_in_the_documentation(tmp_path: Path) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     (csv,) = re.findall(r"```csv\n(.*?)```", text, re.DOTALL)
     mapping = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0]
@@ -39,7 +42,7 @@ def test_the_csv_of_the_document_is_read_by_its_mapping(tmp_path: Path) -> None:
     assert second.question == "Which of these is a metal?"
 
 
-def test_the_parquet_mapping_of_the_document_reads_a_hugging_face_file(tmp_path: Path) -> None:
+def test_parquet_mapping_in_the_documentation(tmp_path: Path) -> None:
     mapping = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[1]
     (tmp_path / "my.toml").write_text(mapping)
     (tmp_path / "emotions").mkdir()
@@ -70,7 +73,7 @@ def test_csv_text_stays_text_and_a_separator_splits_answers(tmp_path: Path) -> N
     assert item.answers == ("Paris", "City of Paris")
 
 
-def test_a_table_in_the_documented_form_needs_no_mapping(tmp_path: Path) -> None:
+def test_table_in_the_documented_form_needs_no_mapping(tmp_path: Path) -> None:
     frame = pl.DataFrame(
         {
             "id": ["a", "b"],
@@ -90,7 +93,7 @@ def test_a_table_in_the_documented_form_needs_no_mapping(tmp_path: Path) -> None
     assert set(second.carriers) == {Modality.TEXT}
 
 
-def test_numbers_dates_and_missing_values_become_text_as_people_write_them(tmp_path: Path) -> None:
+def test_numbers_dates_and_missing_values_become_text(tmp_path: Path) -> None:
     frame = pl.DataFrame(
         {
             "q": ["one?", "two?", "three?"],
@@ -106,14 +109,14 @@ def test_numbers_dates_and_missing_values_become_text_as_people_write_them(tmp_p
     assert [item.instruction for item in items][:2] == ["", "x"]
 
 
-def test_several_columns_make_one_question_or_one_list(tmp_path: Path) -> None:
+def test_several_columns_are_joined(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("doc,n,passage,q,a1,a2\nd,1,It rained.,Was it wet?,yes,wet\n")
     mapping = {"id": ["doc", "n"], "question": ["passage", "q"], "answers": ["a1", "a2"], **CONSTANTS}
     (item,) = load_items(config(tmp_path / "a.csv", mapping))
     assert (item.id, item.question, item.answers) == ("d-1", "It rained.\nWas it wet?", ("yes", "wet"))
 
 
-def test_struct_fields_are_read_by_a_dot_and_a_column_of_that_very_name_wins(tmp_path: Path) -> None:
+def test_dotted_names_read_struct_fields_unless_a_column_has_that_name(tmp_path: Path) -> None:
     frame = pl.DataFrame({"answers": [{"text": ["a", "b"], "start": [1, 2]}], "q": ["?!x"], "a.b": ["dotted"]})
     frame.write_parquet(tmp_path / "a.parquet")
     mapping = {"question": "q", "answers": "answers.text", "source": "a.b", **CONSTANTS}
@@ -121,14 +124,14 @@ def test_struct_fields_are_read_by_a_dot_and_a_column_of_that_very_name_wins(tmp
     assert (item.answers, item.source) == (("a", "b"), "dotted")
 
 
-def test_truth_values_are_named_by_the_mapping(tmp_path: Path) -> None:
+def test_values_replace_booleans(tmp_path: Path) -> None:
     pl.DataFrame({"q": ["Is it?"], "a": [True]}).write_parquet(tmp_path / "a.parquet")
     answers = {"column": "a", "values": {"true": "yes", "false": "no"}}
     (item,) = load_items(config(tmp_path / "a.parquet", {"question": "q", "answers": answers, **CONSTANTS}))
     assert item.answers == ("yes",)
 
 
-def test_jsonl_lines_of_another_shape_are_mapped_even_where_some_lack_a_key(tmp_path: Path) -> None:
+def test_jsonl_lines_may_lack_mapped_keys(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"q": "one?", "a": "x"}\n\n{"q": "two?", "a": ["y"], "hint": "h"}\n')
     items = load_items(config(path, {"question": "q", "answers": "a", "instruction": "hint", **CONSTANTS}))
@@ -138,13 +141,13 @@ def test_jsonl_lines_of_another_shape_are_mapped_even_where_some_lack_a_key(tmp_
     ]
 
 
-def test_bad_lines_of_a_mapped_jsonl_are_named_by_line(tmp_path: Path) -> None:
+def test_invalid_jsonl_lines_raise_with_their_number(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"q": "one?", "a": "x"}\n{bad\n{"q": "", "a": "x"}\n{"q": {"x": 1}, "a": "x"}\n')
-    told = message(config(path, {"question": "q", "answers": "a", **CONSTANTS}))
-    assert "a.jsonl: line 2: is no JSON" in told
-    assert "a.jsonl: line 3: question" in told
-    assert "a.jsonl: line 4: question: {'x': 1} is neither text nor a number" in told
+    error = message(config(path, {"question": "q", "answers": "a", **CONSTANTS}))
+    assert "a.jsonl: line 2: invalid JSON" in error
+    assert "a.jsonl: line 3: question" in error
+    assert "a.jsonl: line 4: question: {'x': 1}" in error
 
 
 def test_media_columns_hold_paths_or_structs(tmp_path: Path) -> None:
@@ -162,74 +165,166 @@ def test_media_columns_hold_paths_or_structs(tmp_path: Path) -> None:
     assert second.carriers[Modality.IMAGE].data == PNG
 
 
-def test_bad_rows_are_named_by_file_and_row(tmp_path: Path) -> None:
+def test_invalid_rows_raise_with_file_and_row(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("q,a,label,pic\none?,x,0,\ntwo?,,1,\nthree?,z,2,gone.png\n")
     answers = {"column": "a"}
     instruction = {"column": "label", "values": {"0": "zero", "1": "one"}}
     mapping = {"question": "q", "answers": answers, "instruction": instruction, "carriers": {"image": "pic"}}
-    told = message(config(path, mapping | CONSTANTS))
-    assert f"{path}: row 2: answers: is empty" in told
-    assert f"{path}: row 3: instruction: '2' is not among the mapping's values: 0, 1" in told
-    told = message(
+    error = message(config(path, mapping | CONSTANTS))
+    assert f"{path}: row 2: answers: is empty" in error
+    assert re.search(rf"{re.escape(str(path))}: row 3: instruction: '2' .*0, 1", error)
+    error = message(
         config(path, {key: mapping[key] for key in ("question", "carriers")} | {"answers": "label"} | CONSTANTS)
     )
-    assert f"{path}: row 3: carriers.image: 'gone.png' can't be read" in told
+    assert f"{path}: row 3: carriers.image: 'gone.png' can't be read" in error
 
 
-def test_ids_that_stand_twice_are_named_by_row(tmp_path: Path) -> None:
+def test_duplicate_id_raises_with_both_rows(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,question,answers\na,q?,x\nb,q?,x\na,q?,x\n")
-    assert "row 3: id: 'a' stands already in row 1" in message(config(tmp_path / "a.csv", CONSTANTS))
+    assert "row 3: id: 'a' is already used in row 1" in message(config(tmp_path / "a.csv", CONSTANTS))
 
 
-def test_a_column_that_the_file_lacks_is_named_with_the_nearest(tmp_path: Path) -> None:
+def test_unknown_column_raises_with_the_nearest_one(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("prompt,gold\nq?,x\n")
-    told = message(config(tmp_path / "a.csv", {"question": "promt", "answers": "gold", **CONSTANTS}))
-    assert "items.columns.question: unknown column 'promt': did you mean 'prompt'?" in told
+    error = message(config(tmp_path / "a.csv", {"question": "promt", "answers": "gold", **CONSTANTS}))
+    assert "items.columns.question: unknown column 'promt': did you mean 'prompt'?" in error
 
 
-def test_a_needed_field_without_a_column_is_named_with_the_fix(tmp_path: Path) -> None:
+def test_required_field_without_a_column_raises_with_the_fix(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("question,answers\nq?,x\n")
-    told = message(tmp_path / "a.csv")
-    assert "has no column 'task'" in told
-    assert 'task = { const = "..." }' in told
+    error = message(tmp_path / "a.csv")
+    assert "has no column 'task'" in error
+    assert 'task = { const = "..." }' in error
 
 
-def test_a_field_that_a_struct_lacks_is_named(tmp_path: Path) -> None:
+def test_unknown_struct_field_raises_with_the_nearest_one(tmp_path: Path) -> None:
     pl.DataFrame({"q": ["a?"], "gold": [{"text": "x"}]}).write_parquet(tmp_path / "a.parquet")
-    told = message(config(tmp_path / "a.parquet", {"question": "q", "answers": "gold.txt", **CONSTANTS}))
-    assert "row 1: answers: gold.txt: unknown field 'txt': did you mean 'text'?" in told
-    told = message(config(tmp_path / "a.parquet", {"question": "q.x", "answers": "gold.text", **CONSTANTS}))
-    assert "row 1: question: column 'q' is no struct" in told
+    error = message(config(tmp_path / "a.parquet", {"question": "q", "answers": "gold.txt", **CONSTANTS}))
+    assert "row 1: answers: gold.txt: unknown field 'txt': did you mean 'text'?" in error
+    error = message(config(tmp_path / "a.parquet", {"question": "q.x", "answers": "gold.text", **CONSTANTS}))
+    assert "row 1: question: column 'q' is not a struct" in error
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "expected"),
     [
         ("a.csv", b"question,answers\nq\xe9?,x\n", "line 2: byte 2 of the line is 0xe9"),
         ("a.csv", b"", "can't be read as csv"),
         ("a.csv", b"question,answers\nq?,x,y,z\n", "can't be read as csv"),
-        ("a.csv", b"question,answers,task,language,answer_type\n", "holds no items"),
+        ("a.csv", b"question,answers,task,language,answer_type\n", "no items"),
         ("a.parquet", b"", "can't be read as parquet"),
         ("a.parquet", b"PAR1" + bytes(100) + b"PAR1", "can't be read as parquet"),
     ],
 )
-def test_damaged_tables_are_named(tmp_path: Path, name: str, data: bytes, said: str) -> None:
+def test_damaged_tables_raise_with_their_path(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
     (tmp_path / name).write_bytes(data)
-    told = message(tmp_path / name)
-    assert str(tmp_path / name) in told
-    assert said in told
+    error = message(tmp_path / name)
+    assert str(tmp_path / name) in error
+    assert expected in error
 
 
-def test_a_parquet_file_cut_short_is_named(tmp_path: Path) -> None:
+def test_truncated_parquet_file_raises(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pl.DataFrame({"question": ["q?"] * 1000}).write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
     assert "can't be read as parquet" in message(path)
 
 
-def test_a_pattern_means_its_files_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_glob_pattern_reads_files_sorted_by_name(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / f"{name}.csv").write_text("question,answers\nq?,x\n")
     items = load_items(config(tmp_path / "*.csv", CONSTANTS))
     assert [item.id for item in items] == ["a-1", "b-1"]
+
+
+def mapped(path: Path, **mapping: Any) -> tuple[Item, ...]:
+    columns = {"task": {"const": "t"}, "language": {"const": "en"}, "answer_type": {"const": "open"}, **mapping}
+    return load_items(ItemsConfig.model_validate({"path": str(path), "columns": columns}))
+
+
+def test_first_reads_the_first_existing_column(tmp_path: Path) -> None:
+    for name, question in (("one", "Questions"), ("two", "Prompt")):
+        pl.DataFrame({question: ["Who?"], "Answer": ["Ann"]}).write_csv(tmp_path / f"{name}.csv")
+    items = mapped(tmp_path, question={"first": ["Prompt", "Questions"]}, answers={"first": ["Answer"]})
+    assert [item.question for item in items] == ["Who?", "Who?"]
+    with pytest.raises(ItemError, match=r"items.columns.question: .*prompt, q.*Questions, Answer"):
+        mapped(tmp_path, question={"first": ["prompt", "q"]}, answers="Answer")
+
+
+def test_part_of_the_path_becomes_a_field(tmp_path: Path) -> None:
+    folder = tmp_path / "voicebench" / "mmsu"
+    folder.mkdir(parents=True)
+    pl.DataFrame({"question": ["Who?"], "answers": ["Ann"]}).write_parquet(folder / "law-00000-of-00001.parquet")
+    path = folder / "law-00000-of-00001.parquet"
+    assert mapped(path, task={"file": "([^/]+)/[^/]+$"})[0].task == "mmsu"
+    chosen = {"file": "([^/]+)/[^/]+$", "values": {"bbh": "phrase"}, "otherwise": "entity"}
+    assert mapped(path, answer_type=chosen)[0].answer_type == "entity"
+
+
+def test_hashed_ids_do_not_depend_on_order_and_trailing_blanks(tmp_path: Path) -> None:
+    for name, ending in (("one", ""), ("two", " ")):
+        rows = [{"question": f"Who?{ending}", "answers": "Ann"}, {"question": "Where?", "answers": "Rome"}]
+        pl.DataFrame(rows if name == "one" else rows[::-1]).write_csv(tmp_path / f"{name}.csv")
+    ids = [
+        {
+            item.question.strip(): item.id
+            for item in mapped(tmp_path / f"{name}.csv", id={"column": "question", "hash": True})
+        }
+        for name in ("one", "two")
+    ]
+    assert ids[0] == ids[1]
+    assert len(set(ids[0].values())) == 2
+
+
+def test_rows_with_the_same_hash_raise(tmp_path: Path) -> None:
+    pl.DataFrame({"question": ["Who?", "Who?"], "answers": ["Ann", "Bob"]}).write_csv(tmp_path / "a.csv")
+    with pytest.raises(ItemError, match=r"row 2: id: .* in row 1"):
+        mapped(tmp_path / "a.csv", id={"column": "question", "hash": True})
+
+
+def test_letter_replaces_the_text_of_a_choice(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"q": "Which?", "options": ["sun", "moon"], "answer": "moon "}) + "\n")
+    how = {"question": "q", "choices": "options", "answer_type": {"const": "letter"}}
+    assert mapped(path, answers={"column": "answer", "letter": True}, **how)[0].answers == ("B",)
+    path.write_text(json.dumps({"q": "Which?", "options": ["sun", "moon"], "answer": "mars"}) + "\n")
+    with pytest.raises(ItemError, match=r"answers: 'mars' .*sun, moon"):
+        mapped(path, answers={"column": "answer", "letter": True}, **how)
+
+
+def test_format_combines_columns(tmp_path: Path) -> None:
+    pl.DataFrame({"hint": ["Look.", None], "q": ["Who?", "Where?"], "answers": ["a", "b"]}).write_csv(
+        tmp_path / "a.tsv", separator="\t"
+    )
+    items = mapped(tmp_path / "a.tsv", question={"column": ["hint", "q"], "format": "{0}\n{1}"})
+    assert [item.question for item in items] == ["Look.\nWho?", "Where?"]
+
+
+def test_ifeval_columns_become_checks(tmp_path: Path) -> None:
+    row = {
+        "key": 7,
+        "prompt": "Write.",
+        "instruction_id_list": ["punctuation:no_comma", "length_constraints:number_words"],
+        "kwargs": [{"num_words": None, "relation": None}, {"num_words": 3, "relation": "at least"}],
+    }
+    pl.DataFrame([row]).write_parquet(tmp_path / "a.parquet")
+    columns = {
+        "id": "key",
+        "question": "prompt",
+        "metric": {"const": "ifeval"},
+        "checks": ["instruction_id_list", "kwargs"],
+    }
+    item = mapped(tmp_path / "a.parquet", **columns)[0]
+    assert item.id == "7"
+    assert [check.kind for check in item.checks] == row["instruction_id_list"]
+    assert item.checks[1].arguments == '{"num_words": 3, "relation": "at least"}'
+
+
+def test_json_list_is_read_as_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"question": "Who?", "answers": "Ann"}]))
+    assert mapped(path)[0].answers == ("Ann",)
+    path.write_text(json.dumps({"question": "Who?"}))
+    with pytest.raises(ItemError, match=r"a\.json: not a JSON list"):
+        mapped(path)

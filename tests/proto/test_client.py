@@ -1,4 +1,4 @@
-"""One call to one replica: a stream counts as an answer only where it is whole and in the contract's form."""
+"""One Generate call: a stream counts as an answer only if it is complete and follows the contract."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from served_doubles import RATE, ServeWire, Wire, audio, complete, plain, sound, text
 
-from omnigap.client import Answer, Gathered, GenerateClient
+from omnigap.client import Answer, GenerateClient, StreamCollector
 from omnigap.errors import ContractError
 from omnigap.media import encode_pcm16
 from omnigap.media.audio import PCM, WAV
@@ -17,7 +17,7 @@ from omnigap.vocabulary import FinishReason, Reason
 SPEECH = pb.GenerateRequest(parts=[pb.InputPart(text="Say it.")], output=pb.MODALITY_SPEECH)
 
 
-async def ask(host_wire: ServeWire, *responses: pb.GenerateResponse) -> Answer:
+async def generate(host_wire: ServeWire, *responses: pb.GenerateResponse) -> Answer:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         yield from responses
 
@@ -30,8 +30,8 @@ def chunk(data: bytes, mime_type: str = PCM, rate: int = RATE, channels: int = 1
     return pb.GenerateResponse(delta=pb.Delta(audio=part))
 
 
-async def test_the_pieces_of_a_stream_are_joined_in_their_order(host_wire: ServeWire) -> None:
-    answer = await ask(
+async def test_deltas_are_joined_in_order(host_wire: ServeWire) -> None:
+    answer = await generate(
         host_wire,
         text("Pa"),
         audio("first"),
@@ -48,14 +48,14 @@ async def test_the_pieces_of_a_stream_are_joined_in_their_order(host_wire: Serve
     assert answer.digest == "abc"
 
 
-async def test_a_stream_without_complete_is_a_failure_and_no_short_answer(host_wire: ServeWire) -> None:
+async def test_stream_without_complete_raises(host_wire: ServeWire) -> None:
     with pytest.raises(ContractError, match="ended the stream without `complete`") as caught:
-        await ask(host_wire, text("Par"))
+        await generate(host_wire, text("Par"))
     assert caught.value.reason is Reason.INCOMPLETE_STREAM
 
 
 @pytest.mark.parametrize(
-    ("responses", "reason", "says"),
+    ("responses", "reason", "message"),
     [
         ((complete(), text("more")), Reason.MODEL_ERROR, "went on after `complete`"),
         ((chunk(b"\0\0", WAV), complete()), Reason.BAD_MEDIA, "'audio/wav' with 1 channels at 16000 Hz"),
@@ -67,15 +67,15 @@ async def test_a_stream_without_complete_is_a_failure_and_no_short_answer(host_w
     ],
     ids=["after complete", "a file", "no rate", "stereo", "another rate", "half a sample", "no finish reason"],
 )
-async def test_what_breaks_the_contract_is_named(
-    host_wire: ServeWire, responses: tuple[pb.GenerateResponse, ...], reason: Reason, says: str
+async def test_contract_violations_raise_with_their_reason(
+    host_wire: ServeWire, responses: tuple[pb.GenerateResponse, ...], reason: Reason, message: str
 ) -> None:
-    with pytest.raises(ContractError, match=says) as caught:
-        await ask(host_wire, *responses)
+    with pytest.raises(ContractError, match=message) as caught:
+        await generate(host_wire, *responses)
     assert caught.value.reason is reason
 
 
-async def test_an_address_where_nobody_listens_is_neither_serving_nor_described(host_wire: ServeWire) -> None:
+async def test_unreachable_address_is_a_transport_error(host_wire: ServeWire) -> None:
     wire = Wire(plain)
     address = await host_wire(wire)
     await wire.stop()
@@ -86,7 +86,7 @@ async def test_an_address_where_nobody_listens_is_neither_serving_nor_described(
     assert caught.value.reason is Reason.TRANSPORT
 
 
-async def test_pieces_are_passed_on_as_they_come_until_one_breaks_the_contract(host_wire: ServeWire) -> None:
+async def test_on_delta_receives_deltas_until_a_violation(host_wire: ServeWire) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         yield from (text("Pa"), chunk(b"\0\0\1\1"), chunk(b"\0"), text("never"), complete())
 
@@ -97,11 +97,11 @@ async def test_pieces_are_passed_on_as_they_come_until_one_breaks_the_contract(h
     assert passed == ["Pa", b"\0\0\1\1"]
 
 
-def test_a_broken_stream_is_kept_as_it_came_for_whoever_judges_it() -> None:
-    gathered = Gathered("model:1")
+def test_collector_keeps_a_broken_stream() -> None:
+    collector = StreamCollector("model:1")
     for response in (text("Pa"), complete("a"), text("ris"), chunk(b"\0"), complete("b")):
-        gathered.add(response)
-    assert (gathered.text, gathered.pcm, gathered.late) == ("Paris", b"\0", 3)
-    assert [done.digest for done in gathered.completes] == ["a", "b"]
+        collector.add(response)
+    assert (collector.text, collector.pcm, collector.late) == ("Paris", b"\0", 3)
+    assert [done.digest for done in collector.completes] == ["a", "b"]
     with pytest.raises(ContractError, match="went on after `complete`"):
-        gathered.answer()
+        collector.answer()

@@ -1,4 +1,4 @@
-"""Every number that num2words can speak is read back as its digits."""
+"""Every number that num2words can spell is read back as digits."""
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +23,7 @@ def test_ordinals(value: int) -> None:
     )
 
 
-def test_every_year_from_1000_to_2099() -> None:
+def test_years_from_1000_to_2099() -> None:
     spoken = {year: normalise(num2words(year, to="year"), "en") for year in range(1000, 2100)}
     assert {year: text for year, text in spoken.items() if text != str(year)} == {}
 

@@ -1,4 +1,4 @@
-"""Own media are decoded once before anything is asked, and hostile ones are named with item and file."""
+"""Spoken text, own media and their limits, and speech keys."""
 
 import io
 import struct
@@ -12,10 +12,56 @@ from PIL import Image
 
 from omnigap.digest import sha256_hex
 from omnigap.media import AudioLimits
-from omnigap.vocabulary import AnswerType, Modality
-from omnigap_orchestrator.carriers import check_own_carrier
+from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
+from omnigap_orchestrator.carriers import CarrierError, check_own_carrier, speech_carrier_key, spoken_text
 from omnigap_orchestrator.items import Item, ItemError, OwnCarrier, load_items
 from omnigap_orchestrator.items.item import mime_type_of
+
+
+def choice_item(question: str, *choices: str) -> Item:
+    return Item("q", "t", "en", question, ("A",), AnswerType.LETTER, choices=choices)
+
+
+@pytest.mark.parametrize(
+    ("question", "choices", "expected"),
+    [
+        ("Which city?", ("Paris", "Rome"), "Which city? A: Paris. B: Rome."),
+        ("Name the city", ("Paris.", "Rome!"), "Name the city. A: Paris. B: Rome!"),
+        ("Read this\n\nIs it   true?", (), "Read this. Is it true?"),
+        ("The sky is ____.", (), "The sky is blank."),
+        ("The sky is ____ today.", (), "The sky is blank today."),
+        ("# Task\n- Say **this** `word`", (), "Task. Say this word"),
+        ("What is 3 * 4?", (), "What is 3 * 4?"),
+        ("Where is it?", ("line one\nline two",), "Where is it? A: line one. line two."),
+    ],
+)
+def test_spoken_text(question: str, choices: tuple[str, ...], expected: str) -> None:
+    assert spoken_text(choice_item(question, *choices)) == expected
+
+
+def test_question_without_speakable_text_raises() -> None:
+    with pytest.raises(CarrierError, match=r"item 'q': .*'\?!'.*carriers\.speech"):
+        spoken_text(choice_item("?!"))
+
+
+def test_builtin_questions_are_spoken_as_written() -> None:
+    for built_in in load_items():
+        choices = (f"{letter}: {choice}." for letter, choice in zip(CHOICE_LETTERS, built_in.choices, strict=False))
+        assert spoken_text(built_in) == " ".join([built_in.question, *choices])
+
+
+def test_speech_key_depends_on_text_voice_rate_and_service() -> None:
+    base = speech_carrier_key("a", "v", 150, "d")
+    assert base == speech_carrier_key("a", "v", 150.0, "d")
+    others = {
+        speech_carrier_key("b", "v", 150, "d"),
+        speech_carrier_key("a", "w", 150, "d"),
+        speech_carrier_key("a", None, 150, "d"),
+        speech_carrier_key("a", "v", None, "d"),
+        speech_carrier_key("a", "v", 150, "e"),
+    }
+    assert len(others) == 5
+    assert base not in others
 
 
 def audio(samples: np.ndarray, kind: str = "WAV", subtype: str | None = None, rate: int = 16_000) -> bytes:
@@ -42,7 +88,7 @@ def bomb() -> bytes:
     return buffer.getvalue()
 
 
-def item(modality: Modality, data: bytes) -> Item:
+def media_item(modality: Modality, data: bytes) -> Item:
     kind = mime_type_of(data)
     assert kind is not None
     return Item(
@@ -55,7 +101,7 @@ QUIET = np.full(1_600, 0.01, dtype=np.float32)
 
 
 @pytest.mark.parametrize(
-    ("modality", "make", "said"),
+    ("modality", "make", "expected"),
     [
         (Modality.SPEECH, lambda: audio(np.full(160, np.nan, dtype=np.float32), subtype="FLOAT"), "NaN"),
         (Modality.SPEECH, lambda: audio(np.full(160, np.inf, dtype=np.float32), subtype="FLOAT"), "NaN or infinite"),
@@ -70,15 +116,15 @@ QUIET = np.full(1_600, 0.01, dtype=np.float32)
         (Modality.IMAGE, lambda: png(2**31 - 1, 2**31 - 1), "too many pixels"),
     ],
 )
-def test_a_medium_that_can_not_be_used_is_named_with_its_item(modality: Modality, make, said: str) -> None:  # type: ignore[no-untyped-def]
+def test_invalid_media_raise_with_item_and_modality(modality: Modality, make, expected: str) -> None:  # type: ignore[no-untyped-def]
     data = make()
     with pytest.raises(ItemError) as caught:
-        check_own_carrier(item(modality, data), modality)
+        check_own_carrier(media_item(modality, data), modality)
     assert f"item 'q1': carriers.{modality}: {len(data)} bytes in the row: " in str(caught.value)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
 
 
-def test_a_file_that_can_not_be_used_is_named(tmp_path: Path) -> None:
+def test_invalid_media_files_raise_with_their_path(tmp_path: Path) -> None:
     paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
     paths[0].write_bytes(audio(np.zeros(0, dtype=np.int16)))
     carriers = [OwnCarrier(path=path, mime_type="audio/wav") for path in paths]
@@ -96,30 +142,30 @@ def test_a_file_that_can_not_be_used_is_named(tmp_path: Path) -> None:
     assert f"item 'b': carriers.speech: {paths[1]}: can't be read: No such file" in second
 
 
-def test_limits_can_be_set() -> None:
+def test_limits_are_configurable() -> None:
     with pytest.raises(ItemError, match=r"over the limit of 0\.05 s"):
         check_own_carrier(
-            item(Modality.SPEECH, audio(QUIET)), Modality.SPEECH, audio_limits=AudioLimits(max_seconds=0.05)
+            media_item(Modality.SPEECH, audio(QUIET)), Modality.SPEECH, audio_limits=AudioLimits(max_seconds=0.05)
         )
 
 
 @pytest.mark.parametrize(("kind", "extension"), [("WAV", "wav"), ("FLAC", "flac"), ("OGG", "ogg"), ("MP3", "mp3")])
-def test_audio_that_decodes_is_told_with_kind_length_and_hash(kind: str, extension: str) -> None:
+def test_checked_audio_has_extension_duration_and_hash(kind: str, extension: str) -> None:
     data = audio(np.sin(np.arange(16_000) / 20).astype(np.float32) * 0.3, kind)
-    checked = check_own_carrier(item(Modality.SPEECH, data), Modality.SPEECH)
+    checked = check_own_carrier(media_item(Modality.SPEECH, data), Modality.SPEECH)
     assert (checked.data, checked.sha256, checked.extension) == (data, sha256_hex(data), extension)
     assert checked.seconds == pytest.approx(1.0, abs=0.15)
 
 
 @pytest.mark.parametrize(("kind", "extension"), [("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp")])
-def test_an_image_that_decodes_is_told_with_kind_and_size(kind: str, extension: str) -> None:
+def test_checked_image_has_extension_and_size(kind: str, extension: str) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (30, 20), "red").save(buffer, kind)
-    checked = check_own_carrier(item(Modality.IMAGE, buffer.getvalue()), Modality.IMAGE)
+    checked = check_own_carrier(media_item(Modality.IMAGE, buffer.getvalue()), Modality.IMAGE)
     assert (checked.size, checked.extension) == ((30, 20), extension)
 
 
-def test_the_built_in_media_can_all_be_used() -> None:
+def test_builtin_media_are_valid() -> None:
     for each in load_items():
         for modality in each.carriers:
             if modality is not Modality.TEXT:

@@ -1,4 +1,6 @@
-"""JSON Lines items: the documented form is read, and every bad line is named with its field and the fix."""
+"""Rows of items files: the documented form, faults with line, field and fix, metrics and checks."""
+
+from __future__ import annotations
 
 import base64
 import io
@@ -16,6 +18,7 @@ from omnigap.vocabulary import AnswerType, Modality
 from omnigap_orchestrator.carriers import spoken_text
 from omnigap_orchestrator.items import Item, ItemError, OwnCarrier, load_items, write_items
 from omnigap_orchestrator.items.item import Check
+from omnigap_orchestrator.items.row import collect, jsonl_rows
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "items.md"
 GOOD: dict[str, Any] = {
@@ -63,7 +66,7 @@ def message(folder: Path, *rows: dict[str, Any] | str | bytes) -> str:
     return str(caught.value)
 
 
-def test_a_row_in_the_documented_form_becomes_an_item(tmp_path: Path) -> None:
+def test_row_in_the_documented_form(tmp_path: Path) -> None:
     (item,) = read(tmp_path, GOOD | {"instruction": "Say a number.", "source": "here", "cluster": "sums"})
     assert item.answers == ("4", "four")
     assert item.answer_type is AnswerType.NUMBER
@@ -71,7 +74,7 @@ def test_a_row_in_the_documented_form_becomes_an_item(tmp_path: Path) -> None:
     assert (item.choices, dict(item.carriers)) == ((), {})
 
 
-def test_the_rows_of_the_document_are_valid(tmp_path: Path) -> None:
+def test_rows_in_the_documentation_are_valid(tmp_path: Path) -> None:
     (example,) = re.findall(r"```jsonl\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "media").mkdir()
     (tmp_path / "media" / "robin.wav").write_bytes(wav())
@@ -82,7 +85,7 @@ def test_the_rows_of_the_document_are_valid(tmp_path: Path) -> None:
     assert spoken_text(items["mc-1"]).endswith("A: shark. B: dolphin. C: lizard.")
 
 
-def test_a_byte_order_mark_blank_lines_and_carriage_returns_do_no_harm(tmp_path: Path) -> None:
+def test_byte_order_mark_blank_lines_and_carriage_returns_are_accepted(tmp_path: Path) -> None:
     row = json.dumps(GOOD).encode()
     assert len(read(tmp_path, b"\xef\xbb\xbf" + row + b"\r", b"", b"  \r", json.dumps(GOOD | {"id": "q2"}))) == 2
 
@@ -92,25 +95,25 @@ def test_null_in_an_optional_field_counts_as_absent(tmp_path: Path) -> None:
     assert read(tmp_path, GOOD | nulls) == read(tmp_path, GOOD)
 
 
-def test_a_line_separator_inside_a_text_ends_no_line(tmp_path: Path) -> None:
+def test_unicode_line_separators_inside_a_text_are_kept(tmp_path: Path) -> None:
     (item,) = read(tmp_path, json.dumps(GOOD | {"question": "a\u2028b\x85c"}, ensure_ascii=False))
     assert item.question == "a\u2028b\x85c"
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         ({"anwsers": ["x"]}, ["unknown key 'anwsers'", "did you mean 'answers'"]),
         ({"zzz": 1}, ["unknown key 'zzz'", "question"]),
         ({"answers": []}, ["answers", "is empty", "gold answer"]),
-        ({"answers": [""]}, ["answers[0]", "holds nothing"]),
+        ({"answers": [""]}, ["answers[0]", "is ''"]),
         ({"answers": "4"}, ["answers", "must be a list", "write ['4']"]),
         ({"answers": [4]}, ["answers[0]", "must be text, not 4", 'write it in quotes, "4"']),
         ({"answers": None}, ["answers", "must be a list"]),
         ({"answer_type": "numbr"}, ["answer_type", "'number'", "'numbr'"]),
         ({"language": "english"}, ["language", "'english'", "BCP-47"]),
         ({"language": "en_GB"}, ["language", "write 'en-GB'"]),
-        ({"question": " "}, ["question", "holds nothing"]),
+        ({"question": " "}, ["question", "is ' '"]),
         ({"question": "a\0b"}, ["question", "U+0000"]),
         ({"question": "\ud800"}, ["question", "U+D800"]),
         ({"question": 5}, ["question", "must be text, not 5"]),
@@ -120,72 +123,81 @@ def test_a_line_separator_inside_a_text_ends_no_line(tmp_path: Path) -> None:
         ({"id": "x" * 201}, ["id", "at most 200"]),
         ({"choices": ["a"]}, ["choices", "has 1", "2 to 8"]),
         ({"choices": list("abcdefghi")}, ["choices", "has 9", "2 to 8"]),
-        ({"choices": ["a", "a"]}, ["choices", "'a' stands twice"]),
+        ({"choices": ["a", "a"]}, ["choices", "'a' occurs twice"]),
         ({"choices": ["a", "b"], "answer_type": "letter", "answers": ["C"]}, ["answers", "'C'", "A to B"]),
         ({"choices": ["a", "b"], "answer_type": "letter", "answers": ["b"]}, ["answers", "'b'", "A to B"]),
         ({"answer_type": "letter", "answers": ["AB"]}, ["answers", "'AB'", "A to Z"]),
         ({"carriers": {"speach": "x.wav"}}, ["carriers", "'speach'", "did you mean 'speech'"]),
         ({"carriers": []}, ["carriers", "table"]),
-        ({"carriers": {"text": ""}}, ["carriers.text", "holds nothing"]),
+        ({"carriers": {"text": ""}}, ["carriers.text", "is ''"]),
         ({"carriers": {"speech": "lost.wav"}}, ["carriers.speech", "'lost.wav'", "No such file"]),
         ({"carriers": {"speech": "."}}, ["carriers.speech", "'.'", "directory"]),
         ({"carriers": {"speech": "a\0b"}}, ["carriers.speech", "can't be read"]),
         ({"carriers": {"image": {}}}, ["carriers.image", "neither bytes nor path"]),
-        ({"carriers": {"image": {"bytes": "!!"}}}, ["carriers.image.bytes", "no base64"]),
+        ({"carriers": {"image": {"bytes": "!!"}}}, ["carriers.image.bytes", "base64"]),
         ({"carriers": {"image": {"bytes": ""}}}, ["carriers.image.bytes", "not be empty"]),
         ({"carriers": {"image": {"byte": "aGk="}}}, ["carriers.image", "'byte'", "did you mean 'bytes'"]),
         ({"carriers": {"image": {"bytes": "R0lGODlhAQ=="}}}, ["carriers.image", "GIF89a", "PNG, JPEG or WebP"]),
-        ({"carriers": {"speech": {"bytes": base64.b64encode(image()).decode()}}}, ["image/png", "is no speech"]),
-        ({"carriers": {"image": {"bytes": base64.b64encode(wav()).decode()}}}, ["audio/wav", "is no image"]),
+        (
+            {"carriers": {"speech": {"bytes": base64.b64encode(image()).decode()}}},
+            ["carriers.speech", "image/png", "WAV, FLAC"],
+        ),
+        (
+            {"carriers": {"image": {"bytes": base64.b64encode(wav()).decode()}}},
+            ["carriers.image", "audio/wav", "PNG, JPEG"],
+        ),
     ],
 )
-def test_a_bad_field_is_named_with_line_and_fix(tmp_path: Path, change: dict[str, Any], said: list[str]) -> None:
-    told = message(tmp_path, GOOD, GOOD | {"id": "q2"} | change)
-    assert "my.jsonl: line 2: " in told
-    assert len(told.splitlines()) == 1
-    for words in said:
-        assert words in told
+def test_invalid_field_raises_with_line_field_and_fix(
+    tmp_path: Path, change: dict[str, Any], expected: list[str]
+) -> None:
+    error = message(tmp_path, GOOD, GOOD | {"id": "q2"} | change)
+    assert "my.jsonl: line 2: " in error
+    assert len(error.splitlines()) == 1
+    for part in expected:
+        assert part in error
 
 
 @pytest.mark.parametrize("field", sorted(GOOD))
-def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
+def test_missing_field_raises_with_its_name(tmp_path: Path, field: str) -> None:
     row = {key: value for key, value in GOOD.items() if key != field}
     assert f"line 1: {field}: is missing" in message(tmp_path, row)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected"),
     [
-        ('{"id": "a"', "no JSON at character 11"),
+        ('{"id": "a"', "at character 11"),
         ("[1, 2]", "a JSON list: write one object"),
         ("null", "a JSON NoneType"),
-        ("[" * 100_000, "no JSON that can be read"),
-        ("1" * 5_000, "no JSON that can be read"),
+        ("[" * 100_000, "invalid JSON"),
+        ("1" * 5_000, "invalid JSON"),
     ],
 )
-def test_a_line_that_is_no_object_is_named(tmp_path: Path, line: str, said: str) -> None:
-    told = message(tmp_path, GOOD, line)
-    assert "line 2: " in told
-    assert said in told
+def test_line_that_is_not_a_json_object_raises_with_its_number(tmp_path: Path, line: str, expected: str) -> None:
+    error = message(tmp_path, GOOD, line)
+    assert "line 2: " in error
+    assert expected in error
 
 
-def test_bytes_that_are_not_utf8_are_named_with_line_and_byte(tmp_path: Path) -> None:
+def test_invalid_utf8_raises_with_line_and_byte(tmp_path: Path) -> None:
     assert "line 2: byte 4 of the line is 0xe9" in message(tmp_path, GOOD, b"abc\xe9")
 
 
-def test_ids_that_stand_twice_are_named_with_both_lines(tmp_path: Path) -> None:
-    told = message(tmp_path, GOOD, GOOD | {"id": "q2"}, "", GOOD)
-    assert "line 4: id: 'q1' stands already in line 1" in told
+def test_duplicate_id_raises_with_both_lines(tmp_path: Path) -> None:
+    error = message(tmp_path, GOOD, GOOD | {"id": "q2"}, "", GOOD)
+    assert "line 4: id: 'q1'" in error
+    assert "in line 1" in error
 
 
-def test_ids_that_stand_in_two_files_are_named_with_both_files(tmp_path: Path) -> None:
+def test_duplicate_id_in_two_files_raises_with_both_files(tmp_path: Path) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_text(json.dumps(GOOD))
-    with pytest.raises(ItemError, match=r"b\.jsonl: line 1: id: 'q1' stands already in .*a\.jsonl: line 1"):
+    with pytest.raises(ItemError, match=r"b\.jsonl: line 1: id: 'q1' .*a\.jsonl: line 1"):
         load_items(tmp_path)
 
 
-def test_every_bad_line_is_named_and_long_lists_are_cut(tmp_path: Path) -> None:
+def test_all_faults_are_collected_and_the_message_is_shortened(tmp_path: Path) -> None:
     path = write(tmp_path, *[GOOD | {"id": f"q{n}", "question": ""} for n in range(30)])
     with pytest.raises(ItemError) as caught:
         load_items(path)
@@ -193,22 +205,22 @@ def test_every_bad_line_is_named_and_long_lists_are_cut(tmp_path: Path) -> None:
     assert str(caught.value).splitlines()[-1] == "and 10 more"
 
 
-def test_a_file_without_items_is_refused(tmp_path: Path) -> None:
-    assert "holds no items" in message(tmp_path, "")
+def test_file_without_items_raises(tmp_path: Path) -> None:
+    assert "no items" in message(tmp_path, "")
 
 
-def test_files_that_can_not_be_read_are_named(tmp_path: Path) -> None:
+def test_missing_or_unsupported_files_raise_with_their_path(tmp_path: Path) -> None:
     with pytest.raises(ItemError, match=r"lost\.jsonl: no such file"):
         load_items(tmp_path / "lost.jsonl")
     (tmp_path / "x.xlsx").write_bytes(b"")
-    with pytest.raises(ItemError, match=r"x\.xlsx: is none of the kinds that are read: .*\.jsonl"):
+    with pytest.raises(ItemError, match=r"x\.xlsx: .*\.jsonl"):
         load_items(tmp_path / "x.xlsx")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ItemError, match="this folder holds no file"):
+    with pytest.raises(ItemError, match=r"empty: .*no file .*\.jsonl"):
         load_items(tmp_path / "empty")
 
 
-def test_the_kind_of_a_medium_is_told_from_its_bytes(tmp_path: Path) -> None:
+def test_media_types_are_detected_from_content(tmp_path: Path) -> None:
     (tmp_path / "really.png").write_bytes(image("JPEG"))
     (tmp_path / "sound.mp3").write_bytes(wav())
     (item,) = read(tmp_path, GOOD | {"carriers": {"image": "really.png", "speech": "sound.mp3"}})
@@ -216,15 +228,15 @@ def test_the_kind_of_a_medium_is_told_from_its_bytes(tmp_path: Path) -> None:
     assert item.carriers[Modality.SPEECH].mime_type == "audio/wav"
 
 
-def test_bytes_in_the_row_win_over_the_path_beside_them(tmp_path: Path) -> None:
+def test_bytes_take_precedence_over_the_path(tmp_path: Path) -> None:
     row = GOOD | {"carriers": {"image": {"bytes": base64.b64encode(image("WEBP")).decode(), "path": "gone.png"}}}
     (item,) = read(tmp_path, row)
     carrier = item.carriers[Modality.IMAGE]
     assert (carrier.read(), carrier.mime_type, carrier.path) == (image("WEBP"), "image/webp", None)
 
 
-def test_an_item_that_is_written_back_is_the_same_in_every_field(tmp_path: Path) -> None:
-    """A run's folder holds what it asked: a field that is forgotten there would be lost when the run goes on."""
+def test_written_items_round_trip_in_every_field(tmp_path: Path) -> None:
+    """A run folder stores its items with `write_items`: a field that it omits would be lost when the run is resumed."""
     item = Item(
         id="q1",
         task="qa",
@@ -245,6 +257,56 @@ def test_an_item_that_is_written_back_is_the_same_in_every_field(tmp_path: Path)
     )
     for field in fields(Item):
         left_out = field.default_factory() if field.default_factory is not MISSING else field.default
-        assert getattr(item, field.name) != left_out, f"{field.name} stands at its default: the test would not miss it"
+        assert getattr(item, field.name) != left_out, (
+            f"{field.name} has its default value: the test would not notice its loss"
+        )
     write_items(tmp_path / "again.jsonl", [item], lambda item, modality: None)
     assert load_items(tmp_path / "again.jsonl") == (item,)
+
+
+ROW = {"id": "q1", "task": "t", "language": "en", "question": "What?", "answers": ["a"], "answer_type": "open"}
+
+
+CHECK = {
+    "id": "keywords:frequency",
+    "kwargs": {"keyword": "sun", "frequency": 2, "relation": "at least", "letter": None},
+}
+
+
+def one(tmp_path: Path, **fields: object) -> Item:
+    path = tmp_path / "items.jsonl"
+    path.write_text(json.dumps({**ROW, **fields}) + "\n")
+    return collect(jsonl_rows(path))[0]
+
+
+def test_metric_and_checks_round_trip(tmp_path: Path) -> None:
+    item = one(tmp_path, metric="ifeval", checks=[CHECK], answers=[])
+    assert item.metric == "ifeval"
+    assert item.checks == (Check("keywords:frequency", '{"frequency": 2, "keyword": "sun", "relation": "at least"}'),)
+    write_items(tmp_path / "again.jsonl", [item], lambda item, modality: None)
+    assert collect(jsonl_rows(tmp_path / "again.jsonl")) == (item,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected_words"),
+    [
+        ({"metric": "refusl"}, ["metric", "did you mean 'refusal'"]),
+        ({"answers": []}, ["answers: is empty"]),
+        ({"metric": "ifeval"}, ["checks: is empty", "'ifeval'"]),
+        ({"metric": "ifeval", "checks": [{"id": "keywords:nothing"}]}, ["checks[0]", "unknown instruction"]),
+        (
+            {"metric": "ifeval_audible", "checks": [{"id": "punctuation:no_comma"}]},
+            ["ifeval_audible", "keywords:existence"],
+        ),
+    ],
+)
+def test_item_without_what_its_metric_needs_raises(
+    tmp_path: Path, fields: dict[str, object], expected_words: list[str]
+) -> None:
+    with pytest.raises(ItemError) as error:
+        one(tmp_path, **fields)
+    assert all(word in str(error.value) for word in expected_words), error.value
+
+
+def test_judge_metric_needs_no_gold_answer(tmp_path: Path) -> None:
+    assert one(tmp_path, metric="judge", answers=[]).answers == ()

@@ -1,4 +1,4 @@
-"""Which items are asked: the built-in ones by default, the tasks taking turns, unknown tasks named."""
+"""Loading and selecting items: built-in sets, tasks, and limits."""
 
 import pytest
 
@@ -19,35 +19,35 @@ def ids(items: tuple[Item, ...]) -> list[str]:
     return [item.id for item in items]
 
 
-def test_the_tasks_take_turns_each_in_file_order() -> None:
+def test_selection_is_round_robin_over_tasks() -> None:
     assert ids(select_items(ITEMS)) == ["a1", "b1", "c1", "a2", "c2", "a3"]
     assert ids(select_items(ITEMS, limit=4)) == ["a1", "b1", "c1", "a2"]
 
 
-def test_a_raised_limit_only_adds_items() -> None:
+def test_higher_limit_only_adds_items() -> None:
     whole = select_items(ITEMS)
     for limit in range(1, 9):
         assert select_items(ITEMS, limit=limit) == whole[:limit]
 
 
-def test_only_the_named_tasks_are_taken() -> None:
+def test_tasks_filter_items() -> None:
     assert ids(select_items(ITEMS, tasks=["c", "b"])) == ["b1", "c1", "c2"]
     assert ids(select_items(ITEMS, tasks=["a"], limit=2)) == ["a1", "a2"]
 
 
-def test_an_unknown_task_is_named_with_the_known_ones() -> None:
+def test_unknown_task_raises_with_the_known_ones() -> None:
     with pytest.raises(ItemError, match=r"unknown task 'd'.*the items have: a, b, c"):
         select_items(ITEMS, tasks=["a", "d"])
     with pytest.raises(ItemError, match="unknown task 'place': did you mean 'places'"):
         load_items(ItemsConfig(tasks=("place",)))
 
 
-def test_a_limit_below_one_is_refused() -> None:
+def test_limit_below_one_raises() -> None:
     with pytest.raises(ItemError, match="--limit is 0"):
         select_items(ITEMS, limit=0)
 
 
-def test_the_built_in_items_are_asked_by_default() -> None:
+def test_builtin_items_are_the_default() -> None:
     items = load_items()
     assert tasks_of(items) == FAMILIES
     assert len(items) >= 240
@@ -56,11 +56,11 @@ def test_the_built_in_items_are_asked_by_default() -> None:
     assert {item.task for item in items[:7]} == set(FAMILIES)
 
 
-def test_every_built_in_file_belongs_to_a_family() -> None:
+def test_every_builtin_file_belongs_to_a_family() -> None:
     assert {path.stem for path in builtin_folder().glob("*.jsonl")} == {*FAMILIES, *KOREAN_FAMILIES}
 
 
-def test_the_korean_items_are_chosen_by_name() -> None:
+def test_builtin_korean_items() -> None:
     items = load_items("builtin-ko")
     assert items == load_items(ItemsConfig(builtin="ko"))
     assert {item.language for item in items} == {"ko"}

@@ -1,4 +1,4 @@
-"""Audio bytes: what decodes, what is refused and why, and that nothing is lost on the way round."""
+"""Audio decoding and encoding: supported formats, refused input, and lossless round trips."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def file_of(samples: np.ndarray, kind: str, rate: int = RATE, subtype: str | Non
         (file_of(RAMP, "FLAC"), "Audio/FLAC; rate=16000"),
     ],
 )
-def test_lossless_files_decode_to_the_very_samples(data: bytes, mime_type: str) -> None:
+def test_lossless_files_decode_exactly(data: bytes, mime_type: str) -> None:
     clip = decode_audio(data, mime_type)
     assert clip.sample_rate == RATE
     assert clip.samples.dtype == np.float32
     assert np.array_equal(clip.samples, RAMP)
 
 
-def test_pcm_goes_round_without_loss() -> None:
+def test_pcm_round_trips() -> None:
     clip = decode_audio(encode_pcm16(RAMP), "audio/pcm", sample_rate=RATE, channels=1)
     assert np.array_equal(clip.samples, RAMP)
     assert clip.seconds == len(RAMP) / RATE
@@ -49,7 +49,7 @@ def test_channels_are_averaged_to_mono() -> None:
     assert not decode_audio(file_of(stereo, "FLAC"), "audio/flac").samples.any()
 
 
-def test_ogg_and_mpeg_are_read() -> None:
+def test_ogg_and_mpeg_decode() -> None:
     tone = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE).astype(np.float32) / 2
     for kind, subtype, mime_type in (("OGG", "VORBIS", "audio/ogg"), ("MP3", None, "audio/mpeg")):
         clip = decode_audio(file_of(tone, kind, subtype=subtype), mime_type)
@@ -57,7 +57,7 @@ def test_ogg_and_mpeg_are_read() -> None:
         assert np.argmax(spectrum) == pytest.approx(880, abs=2)
 
 
-def test_full_scale_is_clipped_and_does_not_wrap() -> None:
+def test_samples_beyond_full_scale_are_clipped() -> None:
     assert np.frombuffer(encode_pcm16(np.array([2.0, -2.0, 1.0, -1.0], np.float32)), "<i2").tolist() == [
         32767,
         -32768,
@@ -66,11 +66,11 @@ def test_full_scale_is_clipped_and_does_not_wrap() -> None:
     ]
 
 
-def test_the_same_samples_give_the_same_wav_bytes() -> None:
+def test_wav_encoding_is_deterministic() -> None:
     assert encode_wav(encode_pcm16(RAMP), RATE) == encode_wav(encode_pcm16(RAMP), RATE)
 
 
-def test_a_clip_at_the_limit_passes_and_one_over_it_does_not() -> None:
+def test_length_limit_is_inclusive() -> None:
     limits = AudioLimits(max_seconds=1.0)
     second = encode_wav(bytes(2 * RATE), RATE)
     assert decode_audio(second, "audio/wav", limits=limits).seconds == 1.0
@@ -79,7 +79,7 @@ def test_a_clip_at_the_limit_passes_and_one_over_it_does_not() -> None:
     assert caught.value.reason is Reason.TOO_LARGE
 
 
-def test_a_header_that_understates_the_length_does_not_help() -> None:
+def test_length_limit_holds_if_the_header_hides_the_length() -> None:
     honest = bytearray(file_of(np.zeros(5 * RATE, np.int16), "FLAC"))
     # STREAMINFO keeps the total number of samples in the low 36 bits of bytes 21 to 25; 0 means unknown.
     honest[21] &= 0xF0
@@ -90,18 +90,18 @@ def test_a_header_that_understates_the_length_does_not_help() -> None:
 
 
 @pytest.mark.parametrize("rate", [0, 3_999, 192_001, 4_000_000_000])
-def test_a_senseless_rate_is_refused_with_the_range(rate: int) -> None:
+def test_sample_rate_outside_the_range_raises(rate: int) -> None:
     with pytest.raises(ContractError, match="4000 to 192000") as caught:
         decode_audio(bytes(200), "audio/pcm", sample_rate=rate, channels=1)
     assert caught.value.reason is Reason.BAD_MEDIA
 
 
-def test_an_unknown_type_is_refused_with_those_known() -> None:
+def test_unsupported_type_raises_with_the_supported_ones() -> None:
     with pytest.raises(ContractError, match="audio/flac"):
         decode_audio(b"x", "audio/midi")
 
 
-def test_resampling_keeps_the_length_in_seconds_and_leaves_a_fitting_clip_alone() -> None:
+def test_resampling_keeps_the_duration() -> None:
     clip = AudioClip(np.zeros(44_100, np.float32), 44_100)
     assert len(resample(clip, RATE).samples) == RATE
     assert resample(clip, 44_100) is clip
