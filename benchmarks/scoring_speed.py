@@ -9,11 +9,10 @@ import json
 import random
 import sys
 import time
-from pathlib import Path
 
-import omnigap_orchestrator.items.builtin as builtin
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.items.load import builtin_folder
 from omnigap_orchestrator.scoring import AsrStats, AudioStats, answer_flags, score, word_errors
 
 FRAMES = (
@@ -30,7 +29,7 @@ def items() -> list[Item]:
     """The built-in items, without their carriers."""
     rows = [
         json.loads(line)
-        for path in sorted(Path(builtin.__path__[0]).glob("*.jsonl"))
+        for path in sorted(builtin_folder().glob("*.jsonl"))
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     return [

@@ -129,7 +129,7 @@ def read_builtin(language: str = "en") -> tuple[Item, ...]:
 
 def builtin_folder() -> Path:
     """The folder of the built-in files; their media are opened by path, so it must be a real folder."""
-    return Path(str(importlib.resources.files("omnigap_orchestrator.items.builtin")))
+    return Path(str(importlib.resources.files("omnigap_orchestrator.items") / "builtin"))
 
 
 def tasks_of(items: Iterable[Item]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from omnigap.vocabulary import Reason
 from omnigap_orchestrator import run as commands
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.export import write
-from omnigap_orchestrator.pipeline import rescore, score
+from omnigap_orchestrator.pipeline import score
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 from omnigap_orchestrator.run import report, resume
@@ -173,7 +173,7 @@ async def test_report_rescores_answers_scored_by_other_rules(
     """Otherwise every answer scored by an older version would be reported as pending."""
     setting = await trio(host, tmp_path, Double(paris), items=SIX)
     before = await setting.drive()
-    for module in (score, rescore, write, commands):
+    for module in (score, write, commands):
         monkeypatch.setattr(module, "scoring_version", lambda: "other rules")
     arguments = ["report", "--run-dir", str(setting.folder.root), "--json"]
     ended = await asyncio.to_thread(CliRunner().invoke, main, arguments)

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-import omnigap_orchestrator.items.builtin as builtin
-from omnigap_orchestrator.items.builtin import make_counting
+from omnigap_orchestrator.items import make_counting
+from omnigap_orchestrator.items.load import builtin_folder
 
-FOLDER = Path(builtin.__path__[0])
+FOLDER = builtin_folder()
 FEWEST = {
     "places": 45,
     "people_and_works": 45,

@@ -14,8 +14,8 @@ import polars as pl
 import soundfile
 from PIL import Image, ImageDraw, ImageFont
 
-import omnigap_orchestrator.items.builtin as builtin
 from omnigap.vocabulary import CONDITIONS, Modality
+from omnigap_orchestrator.items.load import builtin_folder
 from omnigap_orchestrator.report import Catalogue, CatalogueItem, RunInfo, ServiceInfo
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 
@@ -74,7 +74,7 @@ def _wrapped(text: str, width: int = 40) -> str:
 
 
 def builtin_rows() -> list[dict[str, object]]:
-    folder = Path(builtin.__file__).parent
+    folder = builtin_folder()
     return [json.loads(line) for file in sorted(folder.glob("*.jsonl")) for line in file.open(encoding="utf-8")]
 
 

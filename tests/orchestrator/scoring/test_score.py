@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-import omnigap_orchestrator.items.builtin as builtin
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.items.item import Check, Item
+from omnigap_orchestrator.items.load import builtin_folder
 from omnigap_orchestrator.scoring import (
     JUDGE,
     MetricRules,
@@ -31,7 +30,7 @@ def item(gold: str, answer_type: AnswerType, *aliases: str, question: str = "?",
 def builtin_items() -> list[Item]:
     rows = [
         json.loads(line)
-        for path in sorted(Path(builtin.__path__[0]).glob("*.jsonl"))
+        for path in sorted(builtin_folder().glob("*.jsonl"))
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     return [

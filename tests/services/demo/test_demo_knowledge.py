@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import omnigap_orchestrator.items.builtin as builtin
 import omnigap_services
+from omnigap_orchestrator.items.load import builtin_folder
 
-ITEMS = Path(builtin.__path__[0])
+ITEMS = builtin_folder()
 KNOWLEDGE = Path(omnigap_services.__path__[0]) / "demo" / "knowledge.jsonl"
 FUNCTION_WORDS = frozenset(
     """

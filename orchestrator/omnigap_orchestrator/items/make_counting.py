@@ -1,11 +1,10 @@
 """Generates the `counting` family: its rows, its beeps (WAV) and its dots (PNG).
 
-    python -m omnigap_orchestrator.items.builtin.make_counting [--out FOLDER]
+    python -m omnigap_orchestrator.items.make_counting [--out FOLDER]
 
-writes `counting.jsonl` and `media/` to FOLDER (default: the folder of this file). Each item has one number from 1 to 9
+writes `counting.jsonl` and `media/` to FOLDER (default: the folder of the built-in items). Each item has one number from 1 to 9
 in three forms: words or signs as text, beeps as speech, and dots as an image. The output is deterministic and does not
-depend on fonts or on Pillow's drawing, so that a test can compare the committed files with a new run.
-"""
+depend on fonts or on Pillow's drawing, so that a test can compare the committed files with a new run."""
 
 from __future__ import annotations
 
@@ -118,5 +117,5 @@ def make(out: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Generates the counting items and their media.")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "builtin")
     make(parser.parse_args().out)

@@ -42,7 +42,7 @@ def load_registry() -> tuple[System, ...]:
     Raises:
         ValueError: a table names an unknown condition, or names one twice.
     """
-    tables = tomllib.loads(files(__package__).joinpath("systems.toml").read_text(encoding="utf-8"))
+    tables = tomllib.loads(files("omnigap_orchestrator").joinpath("systems.toml").read_text(encoding="utf-8"))
     return tuple(_system(name, table) for name, table in tables.items())
 
 
