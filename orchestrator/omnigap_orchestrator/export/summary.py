@@ -1,4 +1,4 @@
-"""What summary.json holds: head of the run, notes, the check of its carriers, and the tables of the analysis."""
+"""Content of summary.json: run, notes, keys of extras, options and tables of the analysis."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from omnigap_orchestrator.report import RunInfo
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """summary.json as a value; fields in the order of the file, where the tables come last.
+    """The content of summary.json; fields in the order of the file.
 
     Attributes:
-        incomplete: why the run is not whole; empty when it is.
-        embedded: the services ship with omnigap.
-        models: digest by name.
-        extras: the keys that extras add.
+        whole: whether every planned cell is answered or unsupported.
+        incomplete: why it is not whole; empty otherwise.
+        embedded: all models ship with omnigap.
+        models: model name -> digest.
+        extras: keys that extras add.
         analysis: version and options of the analysis.
     """
 
@@ -61,11 +62,11 @@ class Summary:
 
     @classmethod
     def read(cls, path: Path) -> Summary:
-        """A summary.json that this version wrote.
+        """Reads a summary.json of this version.
 
         Raises:
             OSError: the file can't be read.
-            ValueError, KeyError: it is none, or lacks a key.
+            ValueError, KeyError: the file is not JSON, or lacks a key.
         """
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         frames = {table.name: pl.DataFrame(data[table.name], schema=table.schema) for table in all_tables()}
@@ -77,7 +78,7 @@ class Summary:
         return cls(**head, extras=added, analysis=analysis, tables=Tables(frames))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values, in the order of the file."""
+        """Plain JSON values, in the order of the file."""
         head = {name: getattr(self, name) for name in _HEAD}
         head["notes"] = list(self.notes)
         return {**head, **self.extras, **self.analysis.to_json(), **self.tables.tables_json()}
@@ -87,4 +88,4 @@ class Summary:
 
 
 _HEAD = ("run", "whole", "incomplete", "embedded", "models", "normaliser", "versions", "notes")
-"""The fields that the file has as they are."""
+"""Fields that are top-level keys of the file, unchanged."""

@@ -206,5 +206,5 @@ def _facts(name: str, models: tuple[str, ...]) -> RunInfo:
         items_source="the built-in set",
         normaliser="1",
         embedded=True,
-        shared_hearing=("cascade",) if "cascade" in models else (),
+        shared_asr_checkpoint=("cascade",) if "cascade" in models else (),
     )

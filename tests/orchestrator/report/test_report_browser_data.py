@@ -10,12 +10,12 @@ from fake_run import FakeRun
 from omnigap_orchestrator.report import browser
 from omnigap_orchestrator.report.browser import browser_data, chosen_cells, media_in_order, script_json
 from omnigap_orchestrator.report.media import collect_media
-from omnigap_orchestrator.report.sampling import pick_entries
+from omnigap_orchestrator.report.sampling import sample_entries
 
 
 def document(run: FakeRun, results: pl.DataFrame | None = None) -> dict[str, dict[str, list[object]]]:
     table = run.results if results is None else results
-    picked = pick_entries(table, 2000)
+    picked = sample_entries(table, 2000)
     cells = chosen_cells(table, picked.entries)
     media = collect_media(media_in_order(cells), run.folder, run.media_path, 0)
     return json.loads(browser_data(cells, picked.entries, run.catalogue, media).document)  # type: ignore[no-any-return]

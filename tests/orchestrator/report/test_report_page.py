@@ -71,7 +71,7 @@ def test_a_run_of_the_embedded_services_says_so_and_that_the_cascade_shares_the_
 
 
 def test_a_run_of_real_models_carries_no_such_banner(page: Write, run: FakeRun) -> None:
-    text = text_of(page(info=replace(run.info, embedded=False, shared_hearing=())))
+    text = text_of(page(info=replace(run.info, embedded=False, shared_asr_checkpoint=())))
     assert "say nothing about real models" not in text
     assert "same checkpoint as the ASR scorer" not in text
 

@@ -290,4 +290,4 @@ def _band(low: str, high: str, label: str, difference: bool = False) -> Column[A
         exact = [tables.hundred(value) for value in values]
         return Cell(" / ".join(write(value) for value in values), low=exact[0], high=exact[1], css="soft")
 
-    return Column(label, cell, "foils", numeric=True, keys=(low, high))
+    return Column(label, cell, "wrong_answers", numeric=True, keys=(low, high))

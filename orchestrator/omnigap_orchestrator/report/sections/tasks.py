@@ -1,4 +1,4 @@
-"""The section of tasks: accuracy of each task in each condition, drawn and as a heat table tinted by the gap."""
+"""Section on tasks: accuracy of each task in each condition, as a chart and as a table tinted by the gap."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 
 def task_section(analysis: Analysis) -> Section | None:
-    """Accuracy of each task in each condition, tinted by its gap; nothing where there is but one task."""
+    """Accuracy of each task in each condition, tinted by its gap; None for a run with one task."""
     accuracy = select.headline_task_accuracy(analysis)
     tasks = accuracy["task"].unique(maintain_order=True).to_list()
     if not tasks:
@@ -64,10 +64,9 @@ def task_section(analysis: Analysis) -> Section | None:
     )
     return Section(
         "tasks",
-        "Where it is lost: by task",
+        "Accuracy by task",
         "Tasks",
-        "Circle, square and diamond are typed, spoken and shown questions; filled is a text answer, hollow a spoken "
-        "one.",
+        "Circle, square and diamond: text, spoken and image question. Filled: text answer; hollow: spoken answer.",
         charts=tuple(charts),
         tables=tuple(heats),
         folded=(grid,),
@@ -75,7 +74,7 @@ def task_section(analysis: Analysis) -> Section | None:
 
 
 def _easiest_first(rows: pl.DataFrame, reference: str) -> list[str]:
-    """Tasks by their score in the reference condition; tasks without one come last."""
+    """Tasks by their score in the reference condition, highest first; tasks without a score last."""
     first = rows.filter(pl.col("condition") == reference).sort("estimate", "task", descending=[True, False])
     known: list[str] = first["task"].to_list()
     return known + [t for t in rows["task"].unique(maintain_order=True).to_list() if t not in known]
@@ -119,6 +118,6 @@ def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], mode
         f"tasks-{place + 1}",
         f"{model}: accuracy by task, %",
         columns,
-        small="tinted by the gap against the reference",
+        small="tinted by the gap to the reference",
         heat=True,
     )
