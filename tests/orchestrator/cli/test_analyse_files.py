@@ -31,7 +31,7 @@ def test_two_files_of_a_benchmark_become_one_analysis(tmp_path: Path) -> None:
     files = (folder / "tiny-mmsu-test-audio.jsonl", folder / "tiny-mmsu-test-text.jsonl")
     done = call(*files, "--preset", "voicebench", "--out", out)
     assert done.exit_code == 0, done.output
-    assert "note: files without item ids: items are told by a hash of prompt" in done.stderr
+    assert "hash of prompt" in done.stderr
     tables = json.loads(out.read_text())
     (gap,) = [
         r
@@ -59,7 +59,7 @@ def test_plain_tables_are_joined_by_id_and_what_one_lacks_is_missing(tmp_path: P
     named = ("--column", "item_id=q", "--column", "score=ok", "--condition", "t2t", "--condition", "s2t")
     done = call(tmp_path / "text.csv", tmp_path / "audio.csv", *named, "--json")
     assert done.exit_code == 0, done.output
-    assert "note: rows that one condition has and another lacks: 1;" in done.stderr
+    assert "note: 1 rows are missing" in done.stderr
     counts = {row["condition"]: (row["planned"], row["answered"]) for row in json.loads(done.stdout)["conditions"]}
     assert counts == {"t2t": (3, 3), "s2t": (3, 2)}
 
@@ -67,12 +67,12 @@ def test_plain_tables_are_joined_by_id_and_what_one_lacks_is_missing(tmp_path: P
 def test_flags_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     table = tmp_path / "a.csv"
     table.write_text("item_id,condition,score\n1,t2t,1\n")
-    assert "name a table of scores" in call().output
+    assert "--list-presets" in call().output
     both = call(table, "--preset", "voicebench", "--column", "item_id=q")
-    assert both.exit_code == 1 and "give one of the two" in both.output
+    assert both.exit_code == 1 and "--preset" in both.output
     assert "did you mean 'xmodbench'" in call(table, "--preset", "xmodbnch").output
     three = call(table, "--condition", "a", "--condition", "b")
-    assert three.exit_code == 1 and "--condition names 2 for 1 tables" in three.output
+    assert three.exit_code == 1 and "--condition: 2 values for 1 tables" in three.output
 
 
 def test_sixty_thousand_items_in_six_conditions_are_analysed(tmp_path: Path) -> None:
@@ -106,4 +106,4 @@ def test_sixty_thousand_items_in_six_conditions_are_analysed(tmp_path: Path) -> 
 def test_a_folder_of_result_files_is_not_taken_for_a_run() -> None:
     refused = call(SAMPLES / "voicebench", "--preset", "voicebench")
     assert refused.exit_code == 1
-    assert "voicebench is a folder: --preset voicebench takes the result files in it" in refused.stderr
+    assert "voicebench is a folder" in refused.stderr
