@@ -140,7 +140,7 @@ class ReaderCalls:
         # Several items may have the same carrier; equal bytes have equal keys and are read once.
         every = {reader.key(rendering): rendering for rendering in supported}
         todo = [(key, rendering) for key, rendering in every.items() if key not in transcripts]
-        unit = "recordings read" if reader.modality is Modality.SPEECH else "images read"
+        unit = "readbacks of recordings" if reader.modality is Modality.SPEECH else "readbacks of images"
         progress = (self._context.observer, unit, len(every))
         await call_for_each(todo, self._read, self._calls, progress, self._failed)
         return len(every.keys() - transcripts.keys())
