@@ -155,7 +155,7 @@ async def test_what_the_model_heard_stands_in_the_table_and_in_the_report(
     page = setting.folder.report.read_text()
     for section in ("waterfall", "controls"):
         assert f'id="{section}"' in page
-    assert "perceiving the question" in page
+    assert "perception" in page
     assert ASR_PROMPT in page
     counts = Counter(row["control"] for row in summary["controls"])
     assert counts == {"two-pass": 1, "blank": 4, "repeat": 4}

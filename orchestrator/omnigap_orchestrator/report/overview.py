@@ -159,7 +159,7 @@ def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
     spans = [_span_of(row) for row in rows_of(select.headline_gaps(analysis, model), GapRow)]
     if all(span.estimate is None for span in spans):
         return None
-    title = f"Gap against {analysis.options.reference} with {select.level_words(analysis)} intervals"
+    title = f"Gap to {analysis.options.reference} with {select.level_words(analysis)} intervals"
     axis = "gap in points of accuracy; left of the line: loss"
     return interval_plot(spans, f"forest{place + 1}", title, axis, row=41, left=40)
 

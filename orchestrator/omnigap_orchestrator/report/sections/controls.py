@@ -140,13 +140,13 @@ def _charts(analysis: Analysis) -> tuple[Chart, ...]:
                 in_points(row.estimate),
                 in_points(row.low),
                 in_points(row.high),
-                f"{formatting.percent(row.estimate)} of {formatting.percent(row.accuracy)} %",
+                f"{formatting.percent(row.estimate)} % vs. {formatting.percent(row.accuracy)} %",
                 modality_of(row.condition),
                 row.condition.endswith("2s"),
             )
             for row in rows_of(frame.filter(pl.col("model") == model), GuessingRow)
         ]
         if spans:
-            title = f"{model}: accuracy on a {Control.BLANK.value} carrier, and on the question"
+            title = f"{model}: accuracy on a {Control.BLANK.value} carrier vs. on the question"
             charts.append(interval_plot(spans, f"blank{place + 1}", title, "accuracy on a blank carrier, %"))
     return tuple(charts)

@@ -69,11 +69,18 @@ def gap_section(analysis: Analysis) -> Section:
         "gaps",
         "Gaps",
         "Gaps",
-        f"Difference in accuracy between each condition and {formatting.condition_words(analysis.options.reference)}, "
-        "paired by item. Bold: significant after correction for the other gaps of the model.",
+        f"Difference in accuracy between each condition and {_reference(analysis)}, paired by item. Bold: significant "
+        "after correction for the other gaps of the model.",
         tables=(main, accuracy),
         folded=(other,),
     )
+
+
+def _reference(analysis: Analysis) -> str:
+    """`t2t (text question, text answer)`; the reference of an imported table by its name only."""
+    name = analysis.options.reference
+    words = formatting.condition_words(name)
+    return name if words == name else f"{name} ({words})"
 
 
 def _meaning() -> Column[Any]:
@@ -165,7 +172,7 @@ def contrast_columns(analysis: Analysis, frame: pl.DataFrame) -> list[Column[Con
         Column("Difference", lambda r: _difference(r, alpha), "gap", numeric=True),
         tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
         tables.count("n", "n", definition="n"),
-        Column("b / c", _discordant, "bc", numeric=True, optional=True),
+        Column("b\u00a0/\u00a0c", _discordant, "bc", numeric=True, optional=True),
         tables.p_value("p", "p", definition="mcnemar"),
         tables.p_value("p_adjusted", "p adjusted", definition="holm"),
         # One column if interval and test always use the same method, as in bootstraps and score intervals.

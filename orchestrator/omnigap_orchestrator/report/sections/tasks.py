@@ -55,7 +55,7 @@ def task_section(analysis: Analysis) -> Section | None:
         "Gaps by task",
         [
             *model_column(analysis),
-            tables.text("task", "Task"),
+            tables.text("task", "Task", write=_task_name),
             tables.condition(),
             *contrast_columns(analysis, gaps),
         ],
@@ -71,6 +71,10 @@ def task_section(analysis: Analysis) -> Section | None:
         tables=tuple(heats),
         folded=(grid,),
     )
+
+
+def _task_name(task: str) -> str:
+    return task.replace("_", " ")
 
 
 def _easiest_first(rows: pl.DataFrame, reference: str) -> list[str]:
@@ -110,7 +114,7 @@ def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], mode
             fine=fine,
         )
 
-    columns: list[Column[_TaskRow]] = [tables.text("task", "Task", write=lambda task: task.replace("_", " "))]
+    columns: list[Column[_TaskRow]] = [tables.text("task", "Task", write=_task_name)]
     columns += [Column(c.name, partial(cell, c.name), numeric=True) for c in CONDITIONS]
     return make_table(
         pl.DataFrame({"task": tasks}, schema={"task": pl.String}),

@@ -74,7 +74,7 @@ def waterfall_section(analysis: Analysis) -> Section | None:
             tables.condition(),
             tables.count("answered", "Answered"),
             tables.number("mean_words", "Words, mean", digits=1),
-            tables.number("median_words", "median", digits=0),
+            tables.number("median_words", "Words, median", digits=0),
             tables.percent("refused", "Refused, %", definition="flags"),
             tables.percent("unparsable", "Unparsable, %"),
             tables.percent("wrong_language", "Other language, %"),
