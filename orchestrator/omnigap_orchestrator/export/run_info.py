@@ -28,6 +28,7 @@ SHIPPED_MODELS = frozenset({"cascade", "echo"})
 # The `checkpoint` setting of the asr service for the model that it ships, which is trained on two synthetic voices
 # only.
 SHIPPED_ASR_CHECKPOINT = "omnigap-micro-whisper"
+# Packages whose versions can change the numbers of the report.
 _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
 
 
@@ -130,6 +131,7 @@ def versions() -> dict[str, str]:
 
 
 def _processor() -> str:
+    # platform.processor() is empty or only the architecture on most Linux systems.
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (a device file, not a path of ours)
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
@@ -152,6 +154,7 @@ def _judge_info(cells: PlannedCells, card: pb.DescribeResponse | None) -> Servic
     judged = [item for item in cells.plan.items if cells.metrics[item.id] == JUDGE]
     if card is None or cells.setup is None or not judged:
         return None
+    # Items with a reference answer can have another rubric; only the rubrics that were used are listed.
     rubrics = dict.fromkeys(cells.setup.rubric_for(item).name for item in judged)
     known = {rubric.name: rubric for rubric in (cells.setup.rubric, cells.setup.reference_rubric)}
     parts = [f"rubric {name} (digest {known[name].digest[:12]}, {known[name].scale})" for name in rubrics]

@@ -69,10 +69,12 @@ class Summary:
             ValueError, KeyError: the file is not JSON, or lacks a key.
         """
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        # With the declared schema: JSON has no types for empty tables and columns of nulls.
         frames = {table.name: pl.DataFrame(data[table.name], schema=table.schema) for table in all_tables()}
         head = {name: data[name] for name in _HEAD}
         head["notes"] = tuple(head["notes"])
         analysis = AnalysisHead.from_json(data)
+        # Every other key belongs to an extra, also to one that is not installed here.
         known = {*_HEAD, *analysis.to_json(), *frames}
         added = {key: value for key, value in data.items() if key not in known}
         return cls(**head, extras=added, analysis=analysis, tables=Tables(frames))

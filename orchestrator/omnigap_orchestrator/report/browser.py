@@ -14,9 +14,11 @@ from omnigap.vocabulary import CONDITIONS, Control
 from omnigap_orchestrator.report.media import Catalogue, ReportMedia
 from omnigap_orchestrator.report.sampling import ENTRY, RIGHT_FROM
 
+# The browser parses the whole document when the page opens, so its size has a bound.
 TEXT_BUDGET = 16_000_000
 """Maximum number of characters of answers in the page; all answers are truncated further until they fit."""
 
+# Answers are cut to the first length at most, and never below the second, which is enough to judge an answer by.
 LONGEST_TEXT = 8_000
 SHORTEST_TEXT = 200
 
@@ -81,6 +83,7 @@ def browser_data(
         controls: control cells, from `chosen_cells`; only their texts and scores are shown.
     """
     strings = _Strings()
+    # Indexes are stored instead of names: with thousands of entries the same model, task and question repeat.
     longest = _fitting_length(cells)
     size = entries.height * len(CONDITIONS)
     spread = _spread_over(cells, size)
@@ -98,6 +101,7 @@ def browser_data(
     items = entries["item_id"].unique(maintain_order=True).to_list()
     item_place = {item: place for place, item in enumerate(items)}
     tasks = dict(cells.select("item_id", "task").unique("item_id", keep="first").iter_rows())
+    # Voice and font belong to the carriers, so all cells of an entry that have one have the same.
     heads = cells.group_by("entry", maintain_order=True).agg(pl.col("voice", "font").drop_nulls().first()).sort("entry")
     words = [catalogue.get(item) for item in items]
     models = sorted(set(entries["model"]))
@@ -177,6 +181,7 @@ def script_json(document: object) -> str:
     `<`, `>` and `&` are escaped so that no text can close the element; U+2028 and U+2029 because JavaScript before
     ES2019 takes them for line ends inside a string.
     """
+    # allow_nan=False: Python would write NaN, which JSON.parse rejects, and the page would have no browser at all.
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -205,6 +210,7 @@ def _cut(value: str | None, longest: int) -> str | None:
 
 
 def _number(value: float | None) -> float | None:
+    # Four decimals are more than the page shows, and keep the document small.
     return None if value is None or not math.isfinite(value) else round(value, 4)
 
 

@@ -57,6 +57,7 @@ def _finished(figure: Any, key: str, title: str, description: str, wide: bool = 
 def _rows_axes(axes: Any, labels: Sequence[str]) -> None:
     """One row per label, the first at the top."""
     axes.set_yticks(range(len(labels)), labels)
+    # Inverted, so that the first row is at the top, as in a table.
     axes.set_ylim(len(labels) - 0.5, -0.5)
 
 
@@ -67,6 +68,7 @@ def _marker(axes: Any, x: float, y: float, modality: str, hollow: bool, size: fl
         y,
         svg.MODALITY_MARKER[modality],
         markersize=size,
+        # A hollow marker is filled with the background colour: the interval must not show through it.
         color=svg.CARD if hollow else colour,
         markeredgecolor=colour,
         markeredgewidth=2,
@@ -83,6 +85,7 @@ def _annotate_right(axes: Any, place: int, note: str) -> None:
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
         va="center",
+        # Annotations outside of the axes are clipped by default.
         annotation_clip=False,
     )
 
@@ -91,6 +94,7 @@ def interval_plot(
     spans: Sequence[Span], key: str, title: str, axis: str, width: int = 500, row: int = 34, left: int = 110
 ) -> Chart:
     """Estimates with intervals around a line at zero, with their numbers in a column on the right."""
+    # Margins in pixels instead of a tight layout, so that the plots of several models line up.
     right, top, bottom = 176, 6, 46
     height = top + bottom + row * len(spans)
     values = [v for s in spans for v in (s.estimate, s.low, s.high) if v is not None and formatting.known(v)]
@@ -136,11 +140,13 @@ def task_plot(dots: Sequence[Dot], tasks: Sequence[str], key: str, title: str, w
     """Accuracy by task: text answers on the left, spoken answers on the right, the three inputs in each task's row."""
     left, top, bottom, row = 160, 28, 46, 50
     height = top + bottom + row * len(tasks)
+    # Vertical offset of each input modality within the row of its task.
     shift = {"text": -0.25, "speech": 0.0, "image": 0.25}
     with svg.drawing(width, height, 1, 2, sharex=True, sharey=True) as (figure, panels):
         figure.subplots_adjust(left / width, bottom / height, 1 - 14 / width, 1 - top / height, wspace=0.06)
         for axes, output, name in zip(panels, ("text", "speech"), ("Text answers", "Spoken answers"), strict=True):
             _rows_axes(axes, [task.replace("_", " ") for task in tasks])
+            # Leaves room for the markers at 0 and 100 %.
             axes.set_xlim(-3, 103)
             axes.set_title(name, fontsize=12.5, fontweight="bold", loc="left")
             for place in range(len(tasks) - 1):
@@ -169,6 +175,7 @@ class Histogram:
 
 def histograms(panels: Sequence[Histogram], key: str, title: str, width: int = 1100) -> Chart:
     """Small multiples: right answers filled, wrong answers outlined, each normalised to 1."""
+    # Imported here like matplotlib: commands that draw nothing need neither.
     import numpy as np
 
     height = 210
@@ -176,6 +183,7 @@ def histograms(panels: Sequence[Histogram], key: str, title: str, width: int = 1
         figure.subplots_adjust(14 / width, 28 / height, 1 - 14 / width, 1 - 28 / height, wspace=0.1)
         for axes, panel in zip(grid[0], panels, strict=True):
             both = np.concatenate([np.asarray(panel.right, dtype=float), np.asarray(panel.wrong, dtype=float)])
+            # Common bins, so that the two histograms can be compared.
             edges = np.histogram_bin_edges(both, bins=30)
             for values, filled in ((panel.right, True), (panel.wrong, False)):
                 if not len(values):
@@ -216,6 +224,7 @@ def latency_plot(ranges: Sequence[Range], key: str, title: str, width: int = 500
 
     left, right, bottom, top, row = 50, 170, 46, 6, 34
     height = top + bottom + row * len(ranges)
+    # A log axis has no zero.
     values = [v for r in ranges for v in (r.median, r.p95) if v is not None and formatting.known(v) and v > 0]
     with svg.drawing(width, height) as (figure, axes):
         figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
@@ -233,6 +242,7 @@ def latency_plot(ranges: Sequence[Range], key: str, title: str, width: int = 500
         axes.set_xlim(min(values, default=0.1) / 1.5, max(values, default=1.0) * 1.5)
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        # Without this, a range of less than a decade gets labels at the minor ticks too.
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("seconds, log scale")
         described = "; ".join(f"{r.label}: median {_seconds(r.median)} s" for r in ranges)
@@ -268,6 +278,7 @@ def architecture_plot(dots: Sequence[TypeDot], key: str, title: str, width: int 
                 if gaps:
                     mean = sum(gaps) / len(gaps)
                     axes.plot([mean, mean], [place - 0.3, place + 0.3], color=svg.INK, linewidth=2.4)
+                    # Semi-transparent: models with similar gaps overlap.
                     axes.plot(gaps, [place] * len(gaps), "o", color=svg.SPEECH, alpha=0.75, markersize=8)
         described = "; ".join(f"{d.model} ({d.architecture}) {d.condition} {d.gap:+.1f}" for d in dots)
         return _finished(figure, key, title, described, wide=True)

@@ -72,6 +72,7 @@ def interval(low: float | None, high: float | None, *, difference: bool) -> str:
 def p_value(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
+    # As in APA style: without a leading zero, and never "0.0000". Values that round to 1.0000 are written as 1.
     return "< .0001" if value < 0.0001 else "1" if value >= 0.99995 else f"{value:.4f}".removeprefix("0")
 
 
@@ -91,6 +92,7 @@ def count(value: int | None) -> str:
 def method(name: str | None) -> str:
     if not name:
         return NOTHING
+    # Widened intervals (of routing) keep the name of their base method.
     plain = name.removesuffix("_widened")
     return METHODS.get(plain, plain.replace("_", " ")) + (", widened" if plain != name else "")
 

@@ -39,6 +39,7 @@ def _design(results: pl.DataFrame, analysis: Analysis, info: RunInfo) -> str:
     items, clusters = results["item_id"].n_unique(), results["cluster"].n_unique()
     conditions = analysis.frame(CONDITION_COUNTS)["condition"].unique(maintain_order=True).to_list()
     replicates = results["replicate"].n_unique()
+    # By default each item is its own cluster, and the number of clusters says nothing new.
     grouped = f" ({clusters:,} clusters)" if clusters != items else ""
     tasks = formatting.plural(results["task"].n_unique(), "task")
     verb = "was" if items == 1 else "were"
@@ -151,6 +152,7 @@ def _scoring(results: pl.DataFrame, info: RunInfo) -> str:
 
 def _statistics(analysis: Analysis) -> str:
     options = analysis.options
+    # The methods that were used, not those that could be: the interval depends on the data of each gap.
     gaps = select.headline_gaps(analysis).filter(pl.col("estimate").is_not_null())
     used = [formatting.method(m) for m in gaps["method"].drop_nulls().unique(maintain_order=True).to_list()]
     tests = [formatting.method(m) for m in gaps["p_method"].drop_nulls().unique(maintain_order=True).to_list()]
@@ -212,6 +214,7 @@ def _is_resampled(analysis: Analysis) -> bool:
         for column in table.columns
         if column.endswith("method") and table[column].dtype == pl.String
     ]
+    # In any table, because the sentence states the seed for the whole analysis.
     return any(names.fill_null("").str.contains("bootstrap|wild|jeffreys").any() for names in named)
 
 
@@ -256,6 +259,7 @@ def provenance(info: RunInfo, results: pl.DataFrame) -> tuple[ProvenanceLine, ..
 
 def _details(service: ServiceInfo) -> str:
     named = (
+        # ASR, OCR and TTS services declare no architecture.
         ("", "" if service.architecture == "unspecified" else service.architecture),
         ("revision ", service.revision),
         ("digest ", service.digest),

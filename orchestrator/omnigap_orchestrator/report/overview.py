@@ -77,6 +77,7 @@ def model_views(analysis: Analysis, info: Iterable[ServiceInfo]) -> tuple[ModelV
         views.append(
             ModelView(
                 name=model,
+                # Numbered, because a model name can contain characters that an anchor can't.
                 anchor=f"model-{place + 1}",
                 architecture=architecture[0].replace("_", " ") if architecture else "",
                 digest=service.digest,
@@ -116,6 +117,7 @@ def _cell(
     meaning = formatting.condition_words(name)
     if accuracy is None or accuracy.estimate is None:
         return MatrixCell(name, meaning, absent=_why_absent(counts))
+    # Assisted conditions get a mark: their accuracy is not that of the model only.
     assisted = counts is not None and counts.support == Support.ASSISTED.value
     cell = MatrixCell(
         condition=name,
@@ -143,6 +145,7 @@ def _cell(
 def _why_absent(counts: ConditionRow | None) -> str:
     if counts is None:
         return "not planned"
+    # An outcome is the reason only if it is that of all cells; with several outcomes there is no single reason.
     for outcome, cells in (
         ("unsupported", counts.unsupported),
         ("pending", counts.pending),
@@ -157,6 +160,7 @@ def _why_absent(counts: ConditionRow | None) -> str:
 
 def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
     spans = [_span_of(row) for row in rows_of(select.headline_gaps(analysis, model), GapRow)]
+    # A plot of refused gaps only would be an empty axis.
     if all(span.estimate is None for span in spans):
         return None
     title = f"Gap to {analysis.options.reference} with {select.level_words(analysis)} intervals"

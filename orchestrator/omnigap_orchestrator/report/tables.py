@@ -95,10 +95,12 @@ def make_table(
         TypeError: a column reads a field that the row type lacks; checked for empty frames too.
         ColumnNotFoundError: the frame lacks a field of the row type.
     """
+    # Checked by name, because without rows no function of a column runs, and a wrong field would go unnoticed.
     if unknown := {name for column in columns for name in column.keys} - set(schema_of(row_type)):
         raise TypeError(f"table {key!r}: {row_type.__name__} has no {', '.join(sorted(unknown))}")
     found = rows_of(frame, row_type)
     written = [(column, [column.cell(row) for row in found]) for column in columns]
+    # An optional column is omitted only if it is empty in every row, so it can't hide a single value.
     kept = [(c, cells) for c, cells in written if not c.optional or any(_has_content(cell) for cell in cells)]
     rows = tuple(zip(*(cells for _, cells in kept), strict=True))
     return Table(key, caption, tuple(column for column, _ in kept), rows, small, note, heat)
@@ -155,6 +157,7 @@ def points(key: str, label: str, *, definition: str = "", signed: bool = True) -
 def interval(low: str, high: str, label: str, *, difference: bool = True, definition: str = "interval") -> Column[Any]:
     def cell(row: Any) -> Cell:
         limits = getattr(row, low), getattr(row, high)
+        # In CSV, limits are in the unit of the heading too: points or percent, not shares.
         exact = [_exact(limit, 100) for limit in limits]
         return Cell(formatting.interval(*limits, difference=difference), low=exact[0], high=exact[1], css="soft")
 
@@ -165,6 +168,7 @@ def seconds_interval(low: str, high: str, label: str) -> Column[Any]:
     def cell(row: Any) -> Cell:
         limits = getattr(row, low), getattr(row, high)
         if not all(formatting.known(limit) for limit in limits):
+            # Empty limits, not None: the cell must still fill both CSV columns of the interval.
             return Cell(formatting.NOTHING, low="", high="")
         return Cell("[{:.3f}, {:.3f}]".format(*limits), low=_exact(limits[0]), high=_exact(limits[1]), css="soft")
 
@@ -201,4 +205,5 @@ def hundred(value: float | None) -> str:
 
 def _exact(value: float | None, scale: float = 1) -> str:
     """The value for CSV, in the unit of the heading; empty if there is none."""
+    # Ten significant digits: without the noise of binary fractions, such as 8.299999999999999.
     return "" if value is None or not formatting.known(value) else f"{value * scale:.10g}"

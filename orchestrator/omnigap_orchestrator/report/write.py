@@ -72,6 +72,7 @@ def write_report(
     control_cells = None if controls is None else chosen_cells(controls, sample.entries)
     data = browser_data(cells, sample.entries, catalogue, media, control_cells)
 
+    # Sections of extras have a budget of their own, so that they can't take that of the item browser.
     def collect(digests: Iterable[str], budget: int) -> ReportMedia:
         return collect_media(digests, target.parent, media_path, _budget(budget, single_file))
 
@@ -108,7 +109,9 @@ def _budget(size: int, single_file: bool) -> int | None:
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("omnigap_orchestrator.report"),
+        # Questions, answers and error messages come from data sets and models, so everything is escaped.
         autoescape=select_autoescape(["html"]),
+        # A wrong name in a template raises instead of rendering as nothing.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -184,6 +187,7 @@ class Payload:
 
 
 def _payloads(media: ReportMedia) -> Iterator[Payload]:
+    # A generator: each file is read and encoded when the template reaches it.
     for place, medium in enumerate(media.media):
         if medium.embedded:
             yield Payload(place, medium.base64())

@@ -57,6 +57,7 @@ class CheckResult:
 
 def check(function: Callable[[ServiceUnderTest], Awaitable[Finding]]) -> Check:
     """Decorator that makes a check of a function: its name with hyphens, its docstring as the rule."""
+    # The docstring is printed as the rule of the check, so code and output can't disagree.
     rule = " ".join((inspect.getdoc(function) or "").split())
     return Check(function.__name__.replace("_", "-"), rule, function)
 
@@ -121,6 +122,7 @@ def fault_in_refusal(reply: Reply, *reasons: Reason) -> str:
     wanted = " or ".join(reasons)
     if reply.fault is None:
         return f"{reply} instead of being refused: refuse it with {wanted}"
+    # In this order: without the right domain the reason has no meaning.
     if reply.fault.domain != ERROR_DOMAIN:
         return f"{reply}: attach google.rpc.ErrorInfo of domain {ERROR_DOMAIN!r} and reason {wanted}"
     if not reply.fault.has(*reasons):

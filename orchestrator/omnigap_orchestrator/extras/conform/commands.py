@@ -55,6 +55,7 @@ def conform(
     known = [check.name for check in SUITE]
     if unknown := [name for name in checks if name not in known]:
         raise click.BadParameter(f"unknown check {unknown[0]!r}: use one of {', '.join(known)}", param_hint="--check")
+    # On stderr, because standard output may be JSON.
     with Console(stderr=True).status(f"checking {address}") as status:
 
         def show(check: Check) -> None:

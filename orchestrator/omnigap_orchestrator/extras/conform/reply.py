@@ -106,6 +106,7 @@ async def gather(stream: AsyncIterable[pb.GenerateResponse]) -> Reply:
 def fault_of(error: grpc.RpcError) -> Fault:
     """The RPC error with its ErrorInfo; of several, the first one in the domain of the contract."""
     infos = error_infos(error)
+    # A proxy or framework may attach its own ErrorInfo. Without one of the contract, the last one is kept for messages.
     own = [info for info in infos if info.domain == ERROR_DOMAIN][:1] or infos[-1:]
     reason, domain = (own[0].reason, own[0].domain) if own else ("", "")
     return Fault(error.code(), error.details() or "", reason, domain)

@@ -82,6 +82,7 @@ class ServiceUnderTest:
         """Sends a request and collects the complete stream."""
         return await gather(self.call(request, timeout_s))
 
+    # Several checks judge the same answers; asking again would multiply the time of a slow model.
     async def sample(self, condition: Condition) -> Reply:
         """The answer to the sample question of a condition; sent once and cached."""
         if condition not in self._samples:
@@ -113,4 +114,5 @@ class ServiceUnderTest:
             reply = await self.generate(question(condition, 1000 + number))
             if reply.fault is None or not reply.fault.has(Reason.BUSY) or time.monotonic() > end:
                 return reply
+            # Long enough not to add to the load, short compared with a model's answer.
             await asyncio.sleep(0.2)

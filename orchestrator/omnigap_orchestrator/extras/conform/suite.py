@@ -93,6 +93,7 @@ async def conform(
     """
     results: list[CheckResult] = []
     async with ServiceUnderTest(address, timeout_s, proxy) as service:
+        # All checks use this description; only digest-is-stable calls Describe again.
         described = await service.describe()
         if not isinstance(described, Fault):
             service.card = described

@@ -179,6 +179,7 @@ def analyse(
             raise click.BadParameter(f"{column!r}: write OURS=THEIRS, as in item_id=qid", param_hint="--column")
         mapping[ours] = theirs
     read = import_tables(tables, mapping, preset, conditions, models)
+    # Notes go to stderr, because standard output may be JSON.
     for note in read.notes:
         click.echo(f"note: {note}", err=True)
     frame, table = read.frame, tables[0]

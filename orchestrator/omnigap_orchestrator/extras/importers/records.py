@@ -111,6 +111,7 @@ def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
         elif suffix == ".parquet":
             yield from pl.read_parquet(path, glob=False).iter_rows(named=True)
         else:
+            # As text: the preset says how to parse each column, and ids such as 007 must stay as they are.
             yield from pl.read_csv(path, infer_schema=False, separator=_TABLES[suffix], glob=False).iter_rows(
                 named=True
             )

@@ -136,6 +136,7 @@ class _File:
         task, own_id = self._text("task", row) or "all", self._text("item_id", row)
         if own_id is None:
             raise ValueError("has no item id")
+        # Many benchmarks number the items of each task from 0.
         item_id = own_id if task == "all" else f"{task}/{own_id}"
         answer = self._text("answer", row)
         # Most benchmarks write an empty answer when a call failed.

@@ -42,6 +42,7 @@ class RowScorer:
             PresetError: a score is outside of its scale, or the answers need a judge.
         """
         if self._sources:
+            # In the order of the preset: a later column is a fallback for rows without the first one.
             for source in self._sources:
                 (value,) = self._reader.values(self._columns[source.column], row)
                 found = _score_of(source, value, self._file)
@@ -118,6 +119,7 @@ def _score_of(source: ScoreSource, value: object, file: str) -> float | None:
 def _number(source: ScoreSource, value: object, file: str) -> float | None:
     if value is None:
         return None
+    # Before the pattern and the value table, which are for text.
     if isinstance(value, bool):
         return float(value)
     text: str = str(value).strip()
@@ -140,6 +142,7 @@ def _number(source: ScoreSource, value: object, file: str) -> float | None:
     return (number - source.low) / (source.high - source.low)
 
 
+# Called once per row; re's own cache is shared with the whole process.
 @lru_cache(maxsize=64)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)

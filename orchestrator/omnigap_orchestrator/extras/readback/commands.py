@@ -69,6 +69,7 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
     modalities = split(flags["modalities"])
     if not modalities or any(name not in ("speech", "image") for name in modalities):
         raise click.BadParameter(f"{flags['modalities']!r}: choose from speech, image", param_hint="--modalities")
+    # Checked before any service is started, so that a typing error costs no time.
     for reader in ("ocr", "asr"):
         for place in split(flags[reader]):
             try:
@@ -89,6 +90,7 @@ def verify(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> N
             observer.note("interrupted; readbacks are stored, and the same command resumes")
             ctx.exit(INTERRUPTED)
     totals = print_verification(result.table, folder, options.modalities, as_json=as_json)
+    # Lost content is the stronger finding, so it decides the exit code even if carriers are unread.
     ctx.exit(CONTENT_LOST if totals.lost else INCOMPLETE if totals.unread or result.left else 0)
 
 
@@ -118,14 +120,15 @@ def print_verification(
     rows = []
     for row in count_by_rendering(verification).iter_rows(named=True):
         error = "" if row["word_error"] is None else f"{100 * row['word_error']:.1f} %"
-        made = row["carriers"] - row["own"]
+        generated = row["carriers"] - row["own"]
         shares = [str(row[name]) for name in ("kept", "doubtful", "lost", "unread", "own")]
         kind = f"{row['modality']} {row['language']} {row['made_as']}".rstrip()
-        rows.append([kind, str(made), *shares, error, row["readers"]])
+        rows.append([kind, str(generated), *shares, error, row["readers"]])
     headings = ("carriers", "generated", "kept", "doubtful", "lost", "unread", "own", "word error", "read by")
     print_table(console, folder.name, headings, rows)
     if totals.own:
         console.print("own: carriers that come with the items and are not read back", style="dim")
+    # Lost carriers last, so that they are at the bottom of the terminal.
     for verdict in (Verdict.DOUBTFUL, Verdict.UNREAD, Verdict.LOST):
         _print_listed(console, carriers.filter(pl.col("verdict") == verdict.value), verdict)
     if totals.doubtful:

@@ -88,6 +88,7 @@ class ReadBack(Extra):
         check = cast("CarrierCheck | None", analysis.evidence.get(self.name))
         if check is None:
             return ()
+        # Lost carriers come first in `media`, so they are embedded first.
         return (verification_section(analysis, check, collect(check.media(), MEDIA_BUDGET)),)
 
     def methods(self, analysis: Analysis, info: RunInfo) -> str:

@@ -110,6 +110,7 @@ def stored_readers(records: Records, options: Mapping[Modality, ReadOptions]) ->
     """Every reader that was used in this run, the latest first, with the options of the current configuration."""
     readers = []
     rows = [row for row in records.services.values() if row.role == Role.OCR]
+    # The digest makes the order of readers with the same time reproducible.
     for row in sorted(rows, key=lambda row: (-row.seen_at, row.digest)):
         modality = Modality(row.name.partition("/")[0])
         readers.append(Reader.of(modality, pb.DescribeResponse.FromString(row.describe), options[modality]))
@@ -131,6 +132,8 @@ class ReaderCalls:
     async def run(self, renderings: Sequence[Rendering]) -> int:
         """Reads the carriers of its modality and languages that have no readback; returns how many are left."""
         reader, transcripts = self._reader, self._context.records.transcripts
+        # Saved before the first request: `stored_readers` finds readbacks of an interrupted call by it. The role is
+        # OCR for both modalities, to keep readers apart from the ASR scorer of the run.
         await self._context.save_service(Role.OCR, f"{reader.modality.value}/{reader.digest}", self._calls.service)
         supported = [
             r
@@ -168,5 +171,6 @@ class ReaderCalls:
             output=pb.MODALITY_TEXT,
             decoding=decoding_message(self._options.decoding, 0),
             language=self._reader.language or rendering.item.language,
+            # Readbacks are stored under this digest, so a service that was replaced meanwhile must refuse the call.
             expected_digest=self._reader.digest,
         )

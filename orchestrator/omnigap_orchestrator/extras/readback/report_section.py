@@ -157,6 +157,7 @@ def _listed(frame: pl.DataFrame, key: str, caption: str, media: ReportMedia) -> 
 
 
 def _carrier(row: _CarrierRow) -> Cell:
+    # A font can be given by its path.
     how = row.voice if row.modality == "speech" else Path(row.font).name if row.font else None
     return Cell(f"{row.modality}, {how}" if how else row.modality, css="soft")
 
@@ -192,6 +193,7 @@ def _gaps(analysis: Analysis, check: CarrierCheck) -> Table:
 
 def _chart(gaps: pl.DataFrame, model: str, number: int, level: str) -> Chart | None:
     """The gap of each condition with spoken or image questions, over each selection of items."""
+    # Text questions are not rendered, so t2s is not affected by lost carriers.
     rows = gaps.filter((pl.col("model") == model) & ~pl.col("condition").str.starts_with("t"))
     if rows["items_kept"].n_unique() < 2 or rows["estimate"].is_null().all():
         return None

@@ -68,6 +68,7 @@ def verified_items(results: pl.DataFrame, verification: pl.DataFrame) -> Verifie
         left_on=["item_id", "input", "input_media"],
         right_on=["item_id", "modality", "media"],
         how="left",
+        # Carriers that were not generated have no media hash on either side.
         nulls_equal=True,
     ).with_columns(pl.col("verdict").fill_null(Verdict.UNREAD.value))
     rank = {verdict.value: place for place, verdict in enumerate(_WORST_FIRST)}

@@ -97,6 +97,7 @@ def _coefficients(name: str, label: str) -> Column[Any]:
     limits = (f"{name}_low", f"{name}_high")
 
     def cell(row: AgreementRow) -> Cell:
+        # Coefficients are not shares, so they are neither in percent nor in points.
         low, high = (getattr(row, limit) for limit in limits)
         if low is None or high is None:
             return Cell("\u2013", low="", high="")

@@ -48,6 +48,7 @@ def controls_section(analysis: Analysis) -> Section | None:
         ],
         small="not part of the results and their denominators",
     )
+    # Only the kinds of control that were run have rows.
     shown = [table for table in (_blank(analysis), _repeat(analysis), _first_passes(analysis)) if table.rows]
     lack = int(analysis.frame(CONTROLS).select(pl.col("planned").sum() - pl.col("answered").sum()).item())
     lacking = f" {formatting.plural(lack, 'control cell has', 'control cells have')} no answer." if lack else ""
@@ -66,6 +67,7 @@ def controls_section(analysis: Analysis) -> Section | None:
 def _blank(analysis: Analysis) -> Table:
     level = f"{select.level_words(analysis)} interval"
     lacking = bool(analysis.frame(BLANK)["lacking"].sum())
+    # "all" and "with choices": the latter has its own row because its chance level is known.
     several = analysis.frame(BLANK)["items"].n_unique() > 1
     return make_table(
         analysis.frame(BLANK),
@@ -132,6 +134,7 @@ def _first_passes(analysis: Analysis) -> Table:
 def _charts(analysis: Analysis) -> tuple[Chart, ...]:
     """Accuracy on blank carriers by condition, for each model."""
     charts = []
+    # Items with choices are a subset of all items, so only the latter are plotted.
     frame = analysis.frame(BLANK).filter((pl.col("items") == "all") & pl.col("estimate").is_not_null())
     for place, model in enumerate(select.models_of(analysis)):
         spans = [

@@ -124,6 +124,7 @@ def effect_section(analysis: Analysis) -> Section:
             note=families(frame),
         )
 
+    # Simple effects are the gaps again, one by one, so they are collapsed.
     simple = pl.col("kind") == "simple"
     return Section(
         "effects",
@@ -185,6 +186,7 @@ def _difference(row: ContrastColumns, alpha: float) -> Cell:
     """The difference in points, bold and coloured if significant; `refused` with the reason if there is none."""
     if row.estimate is None:
         return Cell("refused" if row.planned else formatting.NOTHING, "", css="soft", title=row.reason or "")
+    # By the adjusted p, not by the interval: intervals are not adjusted for the other gaps of the family.
     significant = row.p_adjusted is not None and row.p_adjusted < alpha
     tone = "loss" if row.estimate < 0 else "gain"
     exact = f"{100 * row.estimate:.10g}"
@@ -194,6 +196,7 @@ def _difference(row: ContrastColumns, alpha: float) -> Cell:
 
 
 def _lacking(row: ContrastColumns) -> Cell:
+    # Empty cells make the optional column disappear from complete runs; CSV has the 0.
     if not row.lacking:
         return Cell("", "0")
     return Cell(f"{row.lacking:,} of {row.planned:,}", str(row.lacking), css="soft", title=row.reason or "")

@@ -31,6 +31,8 @@ def latency_section(analysis: Analysis) -> Section | None:
     total = frame.filter(pl.col("measure") == "latency_s")
     charts = []
     for place, model in enumerate(select.models_of(analysis)):
+        # The analysis has one row per quantile; the chart needs median and p95 together. Zero has no place on a log
+        # axis.
         wide = (
             total.filter((pl.col("model") == model) & pl.col("quantile").is_in([0.5, 0.95]))
             .group_by("condition", maintain_order=True)
@@ -90,6 +92,7 @@ def _latency_table(analysis: Analysis, frame: pl.DataFrame, key: str, caption: s
         ),
     )
     columns = [*model_column(analysis), tables.condition()]
+    # The table of complete answers has a single measure, which its caption names.
     if frame["measure"].n_unique() > 1:
         columns.append(tables.text("measure", "Time", write=lambda m: _MEASURE_NAMES.get(m, m), definition="latency"))
     columns.append(tables.count("n", "n"))

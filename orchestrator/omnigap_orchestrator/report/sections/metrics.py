@@ -32,6 +32,7 @@ _MEANINGS = {
 def metrics_section(analysis: Analysis) -> Section | None:
     """Scores by metric; None if one metric without an explanation in `_MEANINGS` scored everything."""
     frame = analysis.frame(METRICS)
+    # A single metric such as exact match repeats the table of accuracies.
     used = frame["metric"].unique().to_list()
     if len(used) < 2 and not set(used) & set(_MEANINGS):
         return None
@@ -93,6 +94,7 @@ def _grid(analysis: Analysis) -> Table:
             found = rows.get((row.model, row.metric, name))
             if found is None or found.mean_score is None:
                 return Cell(formatting.NOTHING, "", title="not planned" if found is None else "no scores")
+            # The tint is descriptive: differences by metric are not tested.
             base = rows.get((row.model, row.metric, reference))
             tone, strength = "", 0
             if base is not None and base.mean_score is not None:
@@ -106,6 +108,7 @@ def _grid(analysis: Analysis) -> Table:
         return Column(name, cell, numeric=True)
 
     def items(row: _GridRow) -> Cell:
+        # The same items are planned in all conditions; the maximum is robust to conditions that the model lacks.
         counts = [r.items for key, r in rows.items() if key[:2] == (row.model, row.metric)]
         return Cell(formatting.count(max(counts)), css="plain")
 

@@ -81,6 +81,7 @@ def missing_section(analysis: Analysis) -> Section:
             tables.percent("share", "Share, %"),
         ],
     )
+    # Unsupported cells are declared by the model and not planned to be answered, so they are not missing.
     lost = int(analysis.frame(ERRORS).filter(pl.col("outcome") != Outcome.UNSUPPORTED.value)["cells"].sum())
     planned = int(analysis.frame(CONDITION_COUNTS)["planned"].sum())
     lead = f"All {formatting.plural(planned, 'planned cell')} were answered."
@@ -120,6 +121,7 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
             tables.number("mean_no_speech_prob", "No speech", digits=3),
             tables.number("mean_compression_ratio", "Compression"),
             tables.optional(tables.percent("wer", "WER to own text, %", definition="wer")),
+            # The denominator of WER, shown only with it: models without own texts have none.
             *([tables.count("wer_words", "Words")] if analysis.frame(ASR)["wer"].drop_nulls().len() else []),
             tables.number("audio_seconds", "Audio, s", digits=0),
         ],
@@ -154,6 +156,7 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
 
 
 def _asr_histograms(results: pl.DataFrame) -> Chart | None:
+    # Only scored answers: each must be right or wrong.
     scored = results.filter((pl.col("output") == "speech") & pl.col("score").is_not_null())
     panels = []
     for name, title in _MEASURES:

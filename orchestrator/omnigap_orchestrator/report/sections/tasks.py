@@ -44,6 +44,7 @@ def task_section(analysis: Analysis) -> Section | None:
             for r in rows_of(mine, AccuracyRow)
             if r.estimate is not None and r.condition in {c.name for c in CONDITIONS}
         ]
+        # Sorted by the reference, so that tasks that are hard anyway are not mistaken for tasks with a gap.
         ordered = _easiest_first(rows, analysis.options.reference)
         if dots:
             charts.append(task_plot(dots, ordered, f"tasks{place + 1}", f"{model}: accuracy by task, with intervals"))
@@ -98,6 +99,7 @@ def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], mode
         score, gap = scores.get((task, condition)), differences.get((task, condition))
         if score is None or score.estimate is None:
             return Cell(formatting.NOTHING, "", title=score.reason or "" if score else "not planned")
+        # The cell shows accuracy and its colour the gap: both are needed to see where points are lost.
         tone, strength = tables.tint(gap.estimate) if gap else ("", 0)
         fine = f"{formatting.interval(score.low, score.high, difference=False)}, n = {score.n}"
         title = f"{task}, {formatting.condition_words(condition)}: {formatting.percent(score.estimate)} % {fine}"

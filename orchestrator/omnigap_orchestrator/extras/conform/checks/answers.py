@@ -28,6 +28,7 @@ async def declared_conditions_answer(service: ServiceUnderTest) -> Finding:
     for condition, reply in (await service.samples()).items():
         if reply.fault is not None:
             faults.append(f"{condition} {reply}: answer it, or declare it unsupported")
+        # Warnings only: a model may have nothing to say to these questions.
         elif condition.output is Modality.SPEECH and not reply.pcm:
             warnings.append(f"{condition} answered without audio")
         elif not reply.text:
@@ -143,5 +144,6 @@ async def long_text_is_too_large(service: ServiceUnderTest) -> Finding:
         return skipped("no condition with text input is declared")
     if not limit:
         return skipped("limits.max_text_chars is not declared")
+    # One character over the limit. The last one is a letter, because a service may strip trailing spaces.
     text = ("word " * (limit // 5 + 2))[: limit + 1]
     return await refused(service, request_of(condition, pb.InputPart(text=text[:-1] + "s")), Reason.TOO_LARGE)

@@ -68,6 +68,7 @@ def empty_png() -> bytes:
 @functools.lru_cache(maxsize=4)
 def bomb_png(over_pixels: int) -> bytes:
     """A small file that decodes to more than this number of pixels: one bit each, all black."""
+    # Black pixels of one bit compress to about a thousandth.
     side = math.isqrt(over_pixels) + 64
     return _png(side, side)
 
@@ -133,7 +134,9 @@ async def long_audio_is_too_large(service: ServiceUnderTest) -> Finding:
         return skipped(NO_SPEECH_INPUT)
     if not limit > 0:
         return skipped("limits.max_audio_seconds is not declared")
+    # Clearly over the limit, so that rounding does not matter.
     seconds = 1.05 * limit + 1
+    # 4096 bytes are left for the other fields of the request.
     if 2 * 8_000 * seconds > (service.card.limits.max_request_bytes or MAX_MESSAGE_BYTES) - 4096:
         return skipped(f"{seconds:.0f} s of audio exceed the size of a message, so no audio can be too long")
     return await refused(service, request_of(condition, audio_part(long_wav(seconds))), Reason.TOO_LARGE)

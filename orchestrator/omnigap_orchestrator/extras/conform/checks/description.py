@@ -99,6 +99,7 @@ async def health_is_serving(service: ServiceUnderTest) -> Finding:
     status = await service.health()
     if status != "SERVING":
         return failed(f"health is {status}: serve grpc.health.v1.Health, and report SERVING once weights are loaded")
+    # Kubernetes probes the empty name by default; gRPC clients may ask for the service name.
     named = await service.health(SERVICE)
     if named != "SERVING":
         return warned(f"SERVING for the empty name, but {named} for {SERVICE}: set it for both")

@@ -58,9 +58,11 @@ async def cancelled_calls_free_their_slot(service: ServiceUnderTest, condition: 
     for wave in range(_WAVES):
         calls = [service.call(question(condition, 100 * wave + number)) for number in range(_wave(service))]
         running = [asyncio.create_task(gather(call)) for call in calls]
+        # Cancel while calls are running: at the first answer, or after a short time for a slow service.
         await asyncio.wait(running, timeout=_CANCEL_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
         for call in calls:
             call.cancel()
+        # Awaiting a cancelled call raises CancelledError, which is expected here.
         await asyncio.gather(*running, return_exceptions=True)
     return await _next_call(service, condition, f"{_WAVES * _wave(service)} calls cancelled")
 
