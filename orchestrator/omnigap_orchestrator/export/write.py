@@ -83,6 +83,7 @@ def write_outputs(
         summary.write(path)
     with replacing(folder.manifest) as path:
         path.write_text(tomli_w.dumps(_manifest(cells, info)), encoding="utf-8")
+    # The report uses the selected results; results.parquet and the manifest always cover the whole run.
     store = MediaStore(folder.media)
     write_report(
         folder.report,

@@ -22,7 +22,7 @@ TEXT_BUDGET = 16_000_000
 LONGEST_TEXT = 8_000
 SHORTEST_TEXT = 200
 
-_TEXTS = ("own_text", "transcript", "error_reason", "error_message", "finish_reason", "metric", "asr_language")
+_TEXTS = ("own_text", "transcript", "error_reason", "error_message", "finish_reason", "metric")
 _NUMBERS = (
     "score",
     "own_text_score",

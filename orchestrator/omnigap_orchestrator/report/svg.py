@@ -107,6 +107,7 @@ def to_svg(figure: Figure, key: str, title: str, description: str) -> str:
     import matplotlib
 
     buffer = io.StringIO()
+    # Without date and version of matplotlib, and with a fixed salt for its ids: the same run gives the same bytes.
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     style: Any = {**_STYLE, "svg.hashsalt": key}
     with matplotlib.rc_context(style):
@@ -118,11 +119,13 @@ def _inline(document: str, key: str, title: str, description: str) -> str:
     # The parts of a standalone file (XML declaration, style element, metadata) are removed. Ids get the key as a
     # prefix, because all figures share the id space of the page; ids without a reference are dropped.
     body = document[document.index("<svg") :]
+    # matplotlib's style rule `*{stroke-linejoin: round}` would apply to the whole page.
     body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, count=1, flags=re.DOTALL)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     referenced = set(re.findall(r"(?:#)([A-Za-z0-9_]+)(?=[\")])", body))
     body = re.sub(r' id="([^"]+)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in referenced else "", body)
     body = re.sub(r'(href="#|url\(#)([A-Za-z0-9_]+)', lambda m: f"{m[1]}{key}-{m[2]}", body)
+    # The names of fonts on this machine mean nothing on the reader's.
     body = re.sub(r"font-family: [^;\"]+", "font-family: inherit", body)
     body = re.sub(r"#0[1-5]0[1-5]0[1-6]\b", lambda m: f"var({_VARIABLES[m[0]]})" if m[0] in _VARIABLES else m[0], body)
     body = re.sub(r"\s*\n\s*", " ", body)

@@ -14,6 +14,7 @@ from omnigap_orchestrator.cli.options import friendly
 if TYPE_CHECKING:
     from omnigap_orchestrator.extras.conform.suite import Conformance
 
+# A host name, an IPv4 address or an IPv6 address in brackets, with a port; a URL is rejected.
 _ADDRESS = re.compile(r"(\[[^\]]+\]|[^\[\]/:\s]+):\d{1,5}")
 _COLOURS = {"passed": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
 

@@ -13,6 +13,7 @@ from omnigap.media import encode_pcm16, encode_png, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Modality
 
+# The sample rate that most ASR models use, so that services do not have to resample.
 RATE = 16_000
 _SECONDS = 1.0
 _SYLLABLE_HZ = 4.0

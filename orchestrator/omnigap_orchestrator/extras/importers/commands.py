@@ -52,6 +52,7 @@ def import_tables(
     if preset is None:
         frame, notes = join_results(paths, columns, conditions, models)
         return ImportedTables(frame, notes)
+    # A preset maps every column of its layout, and two maps could contradict each other.
     if columns:
         raise TableError("--column can't be combined with --preset, which defines the columns: give one of them")
     layout = load_preset(preset).results
@@ -144,7 +145,7 @@ def analyse(
 ) -> None:
     """Analyse TABLE (Parquet, CSV or JSON Lines): one row per item and condition, with a score in [0, 1].
 
-    A run folder stands for its results.parquet. Required columns: item_id, condition, score; optional: model, task,
+    A run folder means its results.parquet. Required columns: item_id, condition, score; optional: model, task,
     cluster, outcome. Conditions can have any names. Several tables are joined by item id; rows that are missing in one
     condition count as failed calls.
     """

@@ -155,6 +155,7 @@ class _File:
             score,
             list(flags),
             answer,
+            # The unit separator does not occur in text, so different values can't give the same string.
             "\x1f".join(map(str, same)) if len(same) == len(self._same) > 0 else None,
         )
 

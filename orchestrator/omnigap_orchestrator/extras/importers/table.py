@@ -50,6 +50,7 @@ def read_results(
     """
     frame = _results(path, columns, constants)
     kinds = frame["control"].drop_nulls().unique().to_list() if "control" in frame.columns else []
+    # Only if all values are kinds of control: another tool may have a column `control` with another meaning.
     if kinds and set(kinds) <= set(Control):
         raise TableError(
             f"{path} has control cells ({', '.join(sorted(kinds))}) instead of answers: give the results.parquet of "
@@ -74,6 +75,7 @@ def _results(
     # polars renames the second of two columns with the same name like this.
     if twice := [name for name in used if f"{name}_duplicated_0" in frame.columns]:
         raise TableError(f"{path} has two columns named {twice[0]!r}: rename one of them")
+    # One of their columns may be mapped to several of ours, and a mapped column replaces one of ours that has its name.
     rest = [name for name in frame.columns if name not in mapping and name not in mapping.values()]
     frame = frame.select(*(pl.col(theirs).alias(ours) for ours, theirs in mapping.items()), *rest)
     frame = frame.with_columns(pl.lit(value).alias(name) for name, value in (constants or {}).items())
@@ -140,6 +142,7 @@ def join_results(
             if given
         }
         frames.append(read_results(path, columns, constants))
+    # Tables may differ in their additional columns and in the types of them.
     frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
     return _with_missing_rows(frame)
 

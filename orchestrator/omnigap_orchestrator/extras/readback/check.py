@@ -192,6 +192,7 @@ class VerdictCounts:
 
 def carriers_of(verification: pl.DataFrame) -> pl.DataFrame:
     """One row per carrier, with its best readback: the lowest word error rate, then the fewest missing pieces."""
+    # The best readback, because a good one proves that the content is there. Nulls are carriers without a readback.
     order = ["word_error", pl.col("missing").list.len()]
     return verification.sort(order, nulls_last=True, maintain_order=True).unique(
         ["item_id", "modality", "variant"], keep="first", maintain_order=True
@@ -212,6 +213,7 @@ def count_by_rendering(verification: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("words").sum() > 0).then(pl.col("errors").sum() / pl.col("words").sum()).alias("word_error"),
     )
     joined = table.join(readers, on=keys).select(list(COUNTS_SCHEMA))
+    # Speech before image, as in the tables of conditions.
     return joined.sort(keys, descending=[True, False, False])
 
 

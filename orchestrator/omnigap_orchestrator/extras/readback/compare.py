@@ -103,8 +103,10 @@ def names_of(text: str) -> list[str]:
     for match in _WORD.finditer(text):
         before = text[: match.start()].rstrip(" \"'“‘(")
         begins = not before or before[-1] in _SENTENCE_END
+        # "I" is the only English word that is always capitalised without being a name.
         if not match[0][0].isupper() or begins or match[0] == "I":
             continue
+        # Consecutive capitalised words are one name.
         if names and text[end : match.start()] == " ":
             names[-1] += f" {match[0]}"
         else:
@@ -174,9 +176,11 @@ def compare(item: Item, said: str, read: str) -> Comparison:
         expected_run, read_run = "".join(left), "".join(right)
         if expected_run == read_run:
             continue
+        # Substitutions for the shorter side, insertions or deletions for the rest.
         errors += max(len(left), len(right))
         if left and fuzz.ratio(expected_run, read_run) < SIMILAR:
             gone += len(left)
+            # Only units without any counterpart count as a gap; replaced words may be misread ones.
             gap = max(gap, len(left) - len(right))
     missing = [f"{key.kind} {key.text}" for key in key_pieces(item, said) if not _contains(key, found, language)]
     missing += [f"letter {letter}" for letter in _missing_letters(item, said, read)]
@@ -188,11 +192,11 @@ def _lettered(found: list[str], item: Item) -> list[str]:
     return [NAMES[unit].lower() if NAMES.get(unit, "-") in letters else unit for unit in found] if letters else found
 
 
-def _differences(reference: Sequence[str], heard: Sequence[str]) -> list[tuple[range, range]]:
+def _differences(reference: Sequence[str], readback: Sequence[str]) -> list[tuple[range, range]]:
     """The ranges in which two token lists differ; adjacent edit operations are merged into one range."""
     ranges: list[tuple[range, range]] = []
     adjacent = False
-    for block in Levenshtein.opcodes(reference, heard):
+    for block in Levenshtein.opcodes(reference, readback):
         if block.tag == "equal":
             adjacent = False
             continue
@@ -222,13 +226,13 @@ def _missing_letters(item: Item, said: str, read: str) -> list[str]:
     letters = letters_of(item)
     if not letters:
         return []
-    reference, heard = _PIECES.findall(said), _PIECES.findall(read)
+    reference, readback = _PIECES.findall(said), _PIECES.findall(read)
     # Only the letter in front of its choice counts: the "a" of "a plumber" is not the letter A.
     places = _letter_places(reference, item, letters)
-    lowered = [piece.lower() for piece in reference], [piece.lower() for piece in heard]
+    lowered = [piece.lower() for piece in reference], [piece.lower() for piece in readback]
     lost: set[int] = set()
     for source, target in _differences(*lowered):
-        named = [_as_letter(heard[place], item.language) for place in target]
+        named = [_as_letter(readback[place], item.language) for place in target]
         lost.update(place for place in source if place in places and places[place] not in named)
     return [letter for place, letter in places.items() if place in lost]
 

@@ -106,7 +106,8 @@ def _lead(check: CarrierCheck) -> str:
         f"Of {formatting.plural(total.generated, 'generated carrier')}, {formatting.listed(parts)}.{own} "
         f"{verified:,} of {formatting.plural(check.verified.items.height, 'item')} {_are(verified)} verified: all "
         "their carriers are kept. A carrier that was misread is doubtful, because the error may be the reader's. It is "
-        "lost only if a reliable reader finds no trace of much of it, or two reliable readers miss the same piece."
+        "lost only if a reliable reader finds no trace of half of its words or of several consecutive words, or if two "
+        "reliable readers miss the same key piece."
     )
 
 

@@ -110,6 +110,7 @@ class _Call:
             role = _role_of(modality)
             addresses = endpoints.scorer if modality is Modality.SPEECH else endpoints.ocr
             service = await self.context.connect(role, addresses, self.config)
+            # Not an error: other modalities can still be read, and the same command resumes.
             if service is None:
                 where = ", ".join(addresses) or "no endpoint is configured"
                 note(f"the {role} is unavailable ({where}): {modality.value} carriers stay unread; {_FIXES[modality]}")

@@ -23,6 +23,7 @@ from omnigap_orchestrator.report.tables import make_table
 
 def architecture_section(analysis: Analysis) -> Section | None:
     """Comparison of architecture types; None for a run with one model."""
+    # Imported tables have no architecture types.
     models = analysis.frame(ARCHITECTURE_MODELS).drop_nulls("architecture")
     if models["model"].n_unique() < 2:
         return None

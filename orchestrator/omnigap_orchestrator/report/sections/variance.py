@@ -191,6 +191,8 @@ def _components(analysis: Analysis) -> Table:
 
 def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
     """The gap at each level and over all levels, for each condition and factor."""
+    # For each condition and factor: one row per level, then all levels, then the levels as a sample of others. The
+    # last interval is the one that decides whether the gap generalises.
     spans: list[Span] = []
     for row in rows_of(analysis.frame(SPREADS).filter(pl.col("model") == model), SpreadRow):
         modality = modality_of(row.condition)

@@ -120,6 +120,7 @@ def _perception_note(frame: pl.DataFrame) -> str:
 
 def _chart(frame: pl.DataFrame, model: str, key: str, output: str) -> Chart | None:
     """The chart of one output modality: conditions with several steps, all of them with an estimate."""
+    # A refused step leaves the next bar without a start. A chain of two rows is one step and the gap: the same number.
     whole = pl.col("estimate").is_not_null().all().over("condition") & (pl.len().over("condition") > 2)
     steps = [
         ChartStep(

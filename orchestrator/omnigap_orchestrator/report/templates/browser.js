@@ -19,7 +19,7 @@
       score: cells.score[place], ownScore: cells.own_text_score[place],
       own: str(cells.own_text[place]), transcript: str(cells.transcript[place]), flags: str(cells.flags[place]),
       reason: str(cells.error_reason[place]), message: str(cells.error_message[place]), metric: str(cells.metric[place]),
-      finish: str(cells.finish_reason[place]), heard: str(cells.asr_language[place]), audio: cells.audio_seconds[place],
+      finish: str(cells.finish_reason[place]), audio: cells.audio_seconds[place],
       latency: cells.latency_s[place], logprob: cells.asr_avg_logprob[place], noSpeech: cells.asr_no_speech_prob[place],
       compression: cells.asr_compression_ratio[place], input: cells.input_media[place], output: cells.output_media[place],
     };

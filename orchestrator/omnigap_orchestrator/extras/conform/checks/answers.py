@@ -74,6 +74,7 @@ def _faults_in(reply: Reply) -> list[str]:
     faults = [
         f"{field.name} is {value}: seconds are finite and not negative"
         for message in (done.usage, done.timings)
+        # ListFields gives only the fields that are set.
         for field, value in message.ListFields()
         if not math.isfinite(value) or value < 0
     ]

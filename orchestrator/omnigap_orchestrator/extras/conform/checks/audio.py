@@ -113,5 +113,7 @@ def _rates(chunks: Sequence[pb.Audio]) -> set[int]:
 
 
 def _peak(pcm: bytes) -> int:
+    # int32, because the absolute value of -32768 does not fit into int16. An odd last byte is dropped here; another
+    # check reports it.
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2").astype(np.int32)
     return int(np.abs(samples).max(initial=0))

@@ -32,6 +32,7 @@ BOMB_PIXELS = 400_000_000
 
 def nan_wav() -> bytes:
     """Half a second of 32-bit float audio with a NaN in the middle."""
+    # Float, because 16-bit samples can't be NaN.
     samples = np.full(_LOW_RATE // 2, 0.1, dtype="<f4")
     samples[samples.size // 2] = math.nan
     data = samples.tobytes()

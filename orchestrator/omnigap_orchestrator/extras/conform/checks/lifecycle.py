@@ -26,6 +26,7 @@ from omnigap_orchestrator.extras.conform.questions import question
 from omnigap_orchestrator.extras.conform.reply import Reply, gather
 from omnigap_orchestrator.extras.conform.service import ServiceUnderTest
 
+# Short, so that calls are abandoned while they are running; repeated, so that leaked slots add up.
 _DEADLINE_S = 0.05
 _CANCEL_AFTER_S = 0.05
 _WAVES = 3
