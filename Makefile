@@ -8,10 +8,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PINNED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test models lint bench stubs train browser clean
+.PHONY: help run test test-fast models lint stats bench stubs train browser clean
 
 help: ## Show what can be made.
-	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 	@echo '  ARGS="--limit 12" hands arguments on; PYTHON=python3.12 chooses the interpreter of a new .venv; WORKERS=0 runs tests in one process.'
 
 run: $(VENV)/.embedded ## Measure the built-in items on this machine alone, without a GPU; the report lands in runs/.
@@ -19,6 +19,9 @@ run: $(VENV)/.embedded ## Measure the built-in items on this machine alone, with
 
 test: $(VENV)/.test browser ## Run the tests.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-fast: $(VENV)/.test ## Run the tests that need no container, browser, PyTorch or Triton: for the edit loop.
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --fast $(ARGS)
 
 models: $(VENV)/.models ## Install PyTorch and transformers too: `make test` then tests the models that need them.
 
@@ -30,6 +33,9 @@ lint: $(VENV)/.test $(VENV)/.models ## Style, types, protos, Dockerfiles.
 	cd proto && ../$(BIN)/buf lint
 	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh --check
 	$(BIN)/hadolint docker/*.Dockerfile
+
+stats: ## Count files and lines of the product code, and check the limits.
+	$(PYTHON) benchmarks/stats.py --files 320 --median 110 200 --longest 400
 
 bench: $(VENV)/.embedded ## Measure the speed of the orchestrator against a null model, of the ASR scorer, and of the analysis.
 	$(BIN)/python benchmarks/run_throughput.py --profile

@@ -87,9 +87,9 @@ def main(count: int, batch: int, checkpoint: str, compute_type: str, threads: in
     )
     engine = AsrEngine(options)
     clips = spoken(answers(count))
-    engine.hear(clips[:batch])
-    alone, alone_s = timed(lambda: [engine.hear([clip])[0].text for clip in clips])
-    together, together_s = timed(lambda: [heard.text for heard in engine.hear(clips)])
+    engine.transcribe(clips[:batch])
+    alone, alone_s = timed(lambda: [engine.transcribe([clip])[0].text for clip in clips])
+    together, together_s = timed(lambda: [heard.text for heard in engine.transcribe(clips)])
     seconds = sum(len(clip) for clip in clips) / 16_000
     click.echo(
         f"machine: {processor()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}"

@@ -96,7 +96,7 @@ def study(endpoints: Endpoints) -> str:
         {
             "run": {"conditions": ["s2s"]},
             "items": {"limit": 1},
-            "models": [{"name": "cascade", "endpoints": list(model)}],
+            "models": [{"name": "demo", "endpoints": list(model)}],
             "tts": {"endpoints": list(endpoints.tts)},
             "scorer": {"endpoints": list(endpoints.scorer)},
         }

@@ -28,13 +28,12 @@ from qwen_omni_sizes import QWEN3, QWEN25, TINY3, TINY25, merged
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import Completion, Request
-from omnigap_services.qwen_omni.answer import Answer
-from omnigap_services.qwen_omni.decoding import Decoding
+from omnigap_services.qwen_omni.answer import Answer, OwnText
 from omnigap_services.qwen_omni.engine import Engine
 from omnigap_services.qwen_omni.family import QWEN3 as FAMILY_3
 from omnigap_services.qwen_omni.family import QWEN25 as FAMILY_25
 from omnigap_services.qwen_omni.family import SAMPLE_RATE, Family
-from omnigap_services.qwen_omni.own_text import OwnText
+from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import Prompt
 from omnigap_services.qwen_omni.talker import Talker
 from omnigap_services.qwen_omni.talker_qwen3 import Qwen3Talker
@@ -226,15 +225,15 @@ def measure(
     talker = engine.talker
     assert talker is not None
     clock = Clock(model.device)
-    think, speak, wave = engine._think, engine._speak, talker.wave
-    engine._think = clock.timed("think", think)  # type: ignore[method-assign]
+    think, speak, wave = engine._write_texts, engine._speak, talker.wave
+    engine._write_texts = clock.timed("think", think)  # type: ignore[method-assign]
     engine._speak = clock.timed("speak", speak)  # type: ignore[method-assign]
     talker.wave = clock.timed("wave", wave)  # type: ignore[method-assign]
     started = clock.now()
     try:
-        engine.answer(answers, largest=batch, most_tokens=2**30)
+        engine.answer(answers, max_batch_size=batch, max_batch_tokens=2**30)
     finally:
-        engine._think, engine._speak = think, speak  # type: ignore[method-assign]
+        engine._write_texts, engine._speak = think, speak  # type: ignore[method-assign]
         talker.wave = wave  # type: ignore[method-assign]
     took = clock.now() - started
     made = [turn.completion for turn in asked]
@@ -298,7 +297,7 @@ def main(
     bandwidth = copy_bandwidth(where, tiny)
     click.echo(f"a copy moves {bandwidth / 1e9:.0f} GB/s")
     # A frame of Qwen3's last step is never completed.
-    frames = round(speech_seconds * family.frames_per_second) + talker.frames_follow
+    frames = round(speech_seconds * family.frames_per_second) + talker.frame_lags_token
     lengths = (prompt_tokens, text_tokens, frames)
     click.echo(f"{prompt_tokens} prompt tokens, {text_tokens} text tokens, {frames} codec frames an answer\n")
     head = (

@@ -25,7 +25,7 @@ import psutil
 from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.export.run_info import machine
-from omnigap_orchestrator.fleet import EmbeddedFleet, Role, Endpoints, ServiceSpec
+from omnigap_orchestrator.fleet import EmbeddedFleet, Endpoints, Role, ServiceSpec
 from omnigap_orchestrator.items import load_items
 from omnigap_orchestrator.pipeline.context import Observer
 from omnigap_orchestrator.pipeline.folder import RunFolder

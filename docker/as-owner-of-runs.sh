@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs a command as the user who owns the folder of runs, so that the files of a run belong to whoever started Compose.
+# Runs a command as the owner of the runs folder, so that the files of a run belong to the user who started Compose.
 # Without the rights to change user (docker run --user ...) it runs the command as it is.
 set -eu
 owner=$(stat -c %u /omnigap/runs)

@@ -1,4 +1,4 @@
-# The ASR scorer: speech in, text out, by faster-whisper. REQUIREMENTS=asr-gpu adds what an NVIDIA GPU needs.
+# The ASR scorer: speech in, text out, with faster-whisper. REQUIREMENTS=asr-gpu adds what an NVIDIA GPU needs.
 # Built from the repository's root: docker build -f docker/asr.Dockerfile .
 FROM python:3.11-slim-bookworm AS wheel
 WORKDIR /source
@@ -7,19 +7,19 @@ COPY proto/ proto/
 COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/omnigap_services/
 COPY services/omnigap_services/server/ services/omnigap_services/server/
 COPY services/omnigap_services/asr/ services/omnigap_services/asr/
-# The README is the package's long description only: a new word in it is no reason to replace a container.
+# The README is only the package's long description: an edit of it must not rebuild the image.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1
 RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
-# Dependencies before the sources, and the same first layers in every service's image.
+# Dependencies before the sources, so that a code change keeps their layers; the first layers are shared by all services.
 COPY constraints.txt docker/requirements/service.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/service.txt
 COPY docker/requirements/asr*.txt /opt/requirements/
 ARG REQUIREMENTS=asr
-# CTranslate2 looks for cuBLAS on the loader's path; the folder is there in the GPU image only.
+# CTranslate2 looks for cuBLAS on the loader's path; the folder exists only in the GPU image.
 ENV LD_LIBRARY_PATH=/opt/omnigap/lib/python3.11/site-packages/nvidia/cublas/lib
 RUN pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/asr.txt -r "/opt/requirements/$REQUIREMENTS.txt"
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl

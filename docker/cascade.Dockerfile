@@ -1,4 +1,4 @@
-# The model `cascade`: text, speech and images in, text and speech out. Its parts can be other services.
+# A cascade around a language model service: TTS is a service, ASR and OCR are services or run in this container.
 # Built from the repository's root: docker build -f docker/cascade.Dockerfile .
 FROM python:3.11-slim-bookworm AS wheel
 WORKDIR /source
@@ -9,17 +9,17 @@ COPY services/omnigap_services/server/ services/omnigap_services/server/
 COPY services/omnigap_services/asr/ services/omnigap_services/asr/
 COPY services/omnigap_services/ocr/ services/omnigap_services/ocr/
 COPY services/omnigap_services/cascade/ services/omnigap_services/cascade/
-# The README is the package's long description only: a new word in it is no reason to replace a container.
+# The README is only the package's long description: an edit of it must not rebuild the image.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1
 RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
-# Dependencies before the sources, and the same first layers in every service's image.
+# Dependencies before the sources, so that a code change keeps their layers; the first layers are shared by all services.
 COPY constraints.txt docker/requirements/service.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/service.txt
-COPY docker/requirements/cascade*.txt /opt/requirements/
+COPY docker/requirements/cascade.txt /opt/requirements/
 RUN pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/cascade.txt
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl
 

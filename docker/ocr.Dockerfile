@@ -1,4 +1,4 @@
-# The reader: image in, text out, by RapidOCR. `verify` reads the drawn questions back with it.
+# OCR: image in, text out, with RapidOCR. `verify` checks the rendered questions with it.
 # Built from the repository's root: docker build -f docker/ocr.Dockerfile .
 FROM python:3.11-slim-bookworm AS wheel
 WORKDIR /source
@@ -7,13 +7,13 @@ COPY proto/ proto/
 COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/omnigap_services/
 COPY services/omnigap_services/server/ services/omnigap_services/server/
 COPY services/omnigap_services/ocr/ services/omnigap_services/ocr/
-# The README is the package's long description only: a new word in it is no reason to replace a container.
+# The README is only the package's long description: an edit of it must not rebuild the image.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1
 RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
-# Dependencies before the sources, and the same first layers in every service's image.
+# Dependencies before the sources, so that a code change keeps their layers; the first layers are shared by all services.
 COPY constraints.txt docker/requirements/service.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/service.txt

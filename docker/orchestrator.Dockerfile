@@ -1,11 +1,11 @@
-# The orchestrator: asks, stores, scores and reports. It talks to the other containers and needs no model library.
+# The orchestrator: runs, scores and reports. It calls the other containers and needs no model library.
 # Built from the repository's root: docker build -f docker/orchestrator.Dockerfile .
 FROM python:3.11-slim-bookworm AS wheel
 WORKDIR /source
 COPY pyproject.toml LICENSE ./
 COPY proto/ proto/
 COPY orchestrator/ orchestrator/
-# The README is the package's long description only: a new word in it is no reason to build anew.
+# The README is only the package's long description: an edit of it must not rebuild the image.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm

@@ -1,4 +1,4 @@
-# Qwen2.5-Omni and Qwen3-Omni through transformers. PyTorch's wheels carry CUDA: the host needs the NVIDIA container toolkit only.
+# Qwen2.5-Omni and Qwen3-Omni through transformers. PyTorch's wheels include CUDA: the host needs only the NVIDIA container toolkit.
 # Built from the repository's root: docker build -f docker/qwen-omni.Dockerfile .
 FROM python:3.11-slim-bookworm AS wheel
 WORKDIR /source
@@ -8,14 +8,14 @@ COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/
 COPY services/omnigap_services/server/ services/omnigap_services/server/
 COPY services/omnigap_services/torch_utils/ services/omnigap_services/torch_utils/
 COPY services/omnigap_services/qwen_omni/ services/omnigap_services/qwen_omni/
-# The README is the package's long description only: a new word in it is no reason to replace a container.
+# The README is only the package's long description: an edit of it must not rebuild the image.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp \
     HF_HUB_CACHE=/models/hub HF_HUB_OFFLINE=1
 RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
-# Dependencies before the sources, and the same first layers in every service's image.
+# Dependencies before the sources, so that a code change keeps their layers; the first layers are shared by all services.
 COPY constraints.txt docker/requirements/service.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/service.txt

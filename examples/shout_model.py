@@ -1,4 +1,4 @@
-"""A whole model for omnigap: it shouts the question back, in writing or in Morse code."""
+"""A complete model for omnigap: it repeats the question in capitals, as text or in Morse code."""
 
 from collections.abc import Iterator, Sequence
 
@@ -30,7 +30,7 @@ class ShoutAdapter(Adapter):
 
 
 def beeps(text: str) -> Iterator[tuple[float, float]]:
-    """Seconds and loudness: dots and dashes, a dot's pause after each, two more after a letter."""
+    """Seconds and amplitude: dots and dashes, a pause of one dot after each, and two more after a letter."""
     for letter in text:
         for sign in MORSE.get(letter, ""):
             yield from ((DOT_S if sign == "." else 3 * DOT_S, 0.3), (DOT_S, 0.0))

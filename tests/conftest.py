@@ -1,14 +1,52 @@
-"""Servers in a test's own event loop, each on a free port, stopped at its end."""
+"""Servers in a test's own event loop, and `--fast`, which leaves out what the edit loop can do without."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from served_doubles import Serve, ServeWire, Wire
 
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
+
+TESTS = Path(__file__).parent
+NOT_FAST = ("compose", "e2e", "services/hf", "services/qwen_omni", "services/torch_utils", "services/triton_server")
+"""Folders of tests that need containers, PyTorch or Triton, or run the shipped services from end to end."""
+HEAVY = frozenset({"torch", "transformers", "tritonclient", "playwright"})
+_NEEDS = re.compile(rf"^\s*(?:from|import) ({'|'.join(HEAVY)})\b|importorskip\(\"({'|'.join(HEAVY)})\b", re.MULTILINE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast", action="store_true", help="Leave out tests with containers, a browser, PyTorch or Triton."
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("--fast"):
+        return None
+    if collection_path.is_dir():
+        return collection_path.relative_to(TESTS).as_posix() in NOT_FAST if TESTS in collection_path.parents else None
+    if collection_path.suffix != ".py":
+        return None
+    return True if _NEEDS.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--fast"):
+        left_out = [item for item in items if item.get_closest_marker("browser") or item.get_closest_marker("compose")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # Whoever writes a test that imports one of these without saying so finds out here, not by a slow edit loop.
+    if session.config.getoption("--fast") and (found := HEAVY & sys.modules.keys()):
+        pytest.exit(f"--fast imported {', '.join(sorted(found))}: add the test's folder to NOT_FAST in {__file__}", 1)
 
 
 @pytest.fixture

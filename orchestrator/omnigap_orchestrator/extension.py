@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from omnigap.errors import OmnigapError
 
 if TYPE_CHECKING:
     import click
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
     from omnigap_orchestrator.report.run_info import RunInfo
     from omnigap_orchestrator.report.sections.section import Section
     from omnigap_orchestrator.scoring.metrics import Metric
+
+
+class ExtraError(OmnigapError):
+    """An installed extra can't be used; the message names it and what to do."""
+
 
 GROUP = "omnigap.extras"
 """The group of entry points that extras are registered in."""
@@ -174,9 +181,24 @@ class Extra:
 
 @cache
 def extras() -> tuple[Extra, ...]:
-    """Every installed extra, in the order of their names."""
-    found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    return tuple(point.load()() for point in found)
+    """Every installed extra, in the order of the names of their entry points.
+
+    Raises:
+        ExtraError: one of them can't be imported.
+    """
+    return tuple(_load_extra(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name))
+
+
+def _load_extra(point: EntryPoint) -> Extra:
+    try:
+        extra = point.load()()
+    except Exception as error:
+        # Whatever a package of somebody else raises while it is imported, the user needs to know which one it was.
+        text = f"the extra {point.name!r} ({point.value}) can't be loaded: {error}: repair or uninstall its package"
+        raise ExtraError(text) from error
+    if not isinstance(extra, Extra):
+        raise ExtraError(f"the extra {point.name!r} ({point.value}) is not a subclass of {Extra.__module__}.Extra")
+    return extra
 
 
 def load(target: str) -> type[BaseModel]:

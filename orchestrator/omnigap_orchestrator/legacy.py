@@ -34,8 +34,11 @@ JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection], None]], ...]
 """Schema version before, version after, and what changes the tables, in order. 0.1.0 wrote version 1, as is written
 today."""
 
-CALIBRATION_COLUMNS: dict[str, str] = {}
-"""Column of calibration.parquet in 0.1.0 -> its name today. None has another name yet."""
+CALIBRATION_COLUMNS: dict[str, str] = {"foil": "clip_kind"}
+"""Column of calibration.parquet in 0.1.0 -> its name today."""
+
+CALIBRATION_VALUES: dict[str, dict[str, str]] = {"clip_kind": {"plain": "distractor", "sound_alike": "confusable"}}
+"""Column of calibration.parquet, under today's name -> its values in 0.1.0 -> the same values today."""
 
 
 def upgrade_config(raw: Any) -> Any:
@@ -92,9 +95,11 @@ def rules_token(version: int) -> str:
 
 
 def upgrade_calibration(clips: pl.DataFrame) -> pl.DataFrame:
-    """The table of an older calibration with today's columns."""
-    columns = {old: new for old, new in CALIBRATION_COLUMNS.items() if old in clips.columns}
-    return clips.rename(columns)
+    """The table of an older calibration with today's columns and values."""
+    clips = clips.rename({old: new for old, new in CALIBRATION_COLUMNS.items() if old in clips.columns})
+    return clips.with_columns(
+        clips[column].replace(values) for column, values in CALIBRATION_VALUES.items() if column in clips.columns
+    )
 
 
 def _add_normalised_answer(connection: sqlite3.Connection) -> None:

@@ -1,1 +1,1 @@
-"""What runs in a container: the Generate server, and one module or folder per service."""
+"""Model services: the Generate server, and one module or package per service."""

@@ -1,4 +1,4 @@
-"""What a model author writes: a card that says what the model is, `load()`, and `generate(batch)`."""
+"""The interface of a model: an `Adapter` with `load()`, which returns a `Card`, and `generate(batch)`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from omnigap.vocabulary import Architecture, Condition, FinishReason, Modality, 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What a service can do in one condition, and for what is not native, why."""
+    """Support for one condition; `reason` explains everything that is not native."""
 
     support: Support
     reason: str = ""
@@ -35,7 +35,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A service that this one calls; its digest is part of this one's."""
+    """A service that this one calls. Its digest is part of this one's digest."""
 
     role: str
     name: str
@@ -44,19 +44,23 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Who a loaded service is. All but the limits goes into its digest.
+    """The description of a loaded service. Everything except the limits is part of its digest.
 
     Attributes:
         name: the service's name in reports.
-        conditions: what is not listed is unsupported.
-        architecture: None for services that are not models.
+        conditions: a condition that is not listed is unsupported.
+        architecture: None for services that are not models under test, such as ASR.
         weights_revision: hub revision or content hash of the weights.
-        settings: everything else that changes answers: decoding defaults, dtype, device kind.
-        libraries: distributions whose versions change answers; the server reads the versions.
-        max_batch_size: requests that one `generate` takes at once.
-        workers: threads that call `generate`; more than one only where no device is owned (a proxy).
-        input_sample_rate_hz: audio reaches `generate` at this rate.
-        output_sample_rate_hz: rate of `speak`; 0 where the service never speaks.
+        settings: everything else that changes answers: decoding defaults, dtype, device type.
+        libraries: distributions whose versions change answers; the server looks the versions up.
+        parts: services that this one calls.
+        languages: BCP-47 tags; empty: unknown.
+        max_batch_size: requests in one call of `generate`.
+        workers: threads that call `generate`; more than one only if the adapter is thread-safe, such as a proxy.
+        max_concurrent: calls that a client should have in progress; 0: twice what the workers take at once.
+        max_queue: requests that wait for a batch; further calls are refused with BUSY.
+        input_sample_rate_hz: audio is resampled to this rate before `generate`.
+        output_sample_rate_hz: rate of `speak`; 0 if the service never speaks.
     """
 
     name: str
@@ -82,7 +86,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
-    """How to decode; None leaves the service's declared default."""
+    """Decoding settings of a request; None means the service's default."""
 
     max_new_tokens: int | None = None
     temperature: float | None = None
@@ -100,7 +104,7 @@ InputPart = str | AudioClip | Image.Image
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question, decoded and checked: the carrier first, then the typed instruction, if there is one."""
+    """One decoded and checked request: the carrier first, then the typed instruction, if there is one."""
 
     parts: tuple[InputPart, ...]
     output: Modality
@@ -112,7 +116,7 @@ class Request:
 
     @property
     def carrier(self) -> InputPart:
-        """The part that brings the question."""
+        """The part that contains the question."""
         return self.parts[0]
 
     @property
@@ -121,7 +125,7 @@ class Request:
 
     @property
     def condition(self) -> Condition:
-        """Speech where a part is audio, image where one is an image, else text."""
+        """Input speech or image if a part is one, else text; a request never has both."""
         for part in self.parts:
             if isinstance(part, AudioClip):
                 return Condition(Modality.SPEECH, self.output)
@@ -132,7 +136,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """How an answer ended; counts that the adapter does not know stay 0."""
+    """How an answer ended; counts that the adapter does not know are 0."""
 
     finish_reason: FinishReason = FinishReason.STOP
     input_tokens: int = 0
@@ -144,10 +148,11 @@ class Completion:
 
 @runtime_checkable
 class Turn(Protocol):
-    """One request in a batch, and the way back for its answer. All methods may be called from any thread.
+    """One request in a batch, and the stream for its answer. All methods may be called from any thread.
 
-    None of them raises for what it is given: audio that nobody could play (NaN, not mono, a second rate, speech where
-    text was asked for) ends this turn with MODEL_ERROR, and what comes after the end of a turn is dropped.
+    No method raises for invalid output: invalid audio (NaN, not mono, a second sample rate, or speech although text was
+    requested) ends this turn with MODEL_ERROR, and output after the end of a turn is dropped. So one bad answer never
+    ends the other turns of its batch.
     """
 
     @property
@@ -155,49 +160,52 @@ class Turn(Protocol):
 
     @property
     def cancelled(self) -> bool:
-        """True once the last caller went away or its deadline passed, and then for good: stop between two steps."""
+        """True once the last caller has gone away or its deadline has passed; it stays True.
+
+        Check it between generation steps, and return if it is set: the server ends the turn.
+        """
 
     def write(self, text: str) -> None:
-        """Sends a piece of the answer's own text."""
+        """Sends a chunk of the answer's own text."""
 
     def reason(self, text: str) -> None:
-        """Sends a piece of thinking that is not part of the answer."""
+        """Sends a chunk of reasoning, which is not part of the answer."""
 
     def speak(self, samples: Samples, sample_rate: int) -> None:
-        """Sends a piece of audio: mono float32, shape (n,), at `sample_rate` Hz."""
+        """Sends a chunk of audio: mono float32 in -1 to 1, shape (n,), at `sample_rate` Hz."""
 
     def speak_pcm16(self, data: bytes, sample_rate: int) -> None:
-        """Sends a piece of audio that is signed 16-bit little-endian mono already, as it is."""
+        """Sends a chunk of signed 16-bit little-endian mono audio without converting it."""
 
     def complete(self, completion: Completion) -> None:
-        """Ends the answer. Called for the adapter with a default where `generate` returns without it."""
+        """Ends the answer. If `generate` returns without it, the server completes the turn with a default."""
 
     def fail(self, error: Exception) -> None:
-        """Ends this request alone with an error; the others of the batch go on.
+        """Ends this turn with an error; the other turns of the batch are not affected.
 
-        One that is no ContractError is logged with its traceback: an adapter that passes it on need not do so.
+        An exception that is not a ContractError is logged with its traceback.
         """
 
 
 class Adapter(ABC):
-    """A model behind the Generate server. One thread owns it, unless its card asks for more `workers`."""
+    """A model behind the Generate server. One thread calls all its methods, unless its card asks for more `workers`."""
 
     def __init__(self, options: Mapping[str, object]) -> None:
-        """Takes the table that `--config` or the fleet gives; an unknown key must be refused with its name."""
+        """Takes the options from `--config` or the fleet; unknown keys must be refused by name (see `read_options`)."""
         self.options = options
 
     @abstractmethod
     def load(self) -> Card:
-        """Loads weights and returns the card. Called once, in the thread that will own the device."""
+        """Loads the weights and returns the card. Called once, in the thread that will own the device."""
 
     @abstractmethod
     def generate(self, batch: Sequence[Turn]) -> None:
-        """Answers every turn of the batch, through `write`, `speak` and `complete`; an exception fails what is open."""
+        """Answers every turn of the batch with `write`, `speak` and `complete`; an exception fails the open turns."""
 
     def warm_up(self) -> Request | None:
-        """A request that proves the service works before it says SERVING; None takes the server's default."""
+        """A request that the service must answer before it is SERVING; None: the server's default."""
         return None
 
     def close(self) -> None:
-        """Frees what `load` took (child processes, channels)."""
+        """Frees what `load` acquired, such as child processes and channels."""
         return

@@ -1,4 +1,4 @@
-"""Batches from what many callers ask: one queue, taken from by whichever thread is free."""
+"""Batches from the requests of many callers: a queue that groups requests of one kind, and a thread that serves it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,28 @@ ResultT = TypeVar("ResultT")
 
 
 class BatchQueue(Generic[ItemT]):
-    """What waits, in the order in which it came. All methods may be called from any thread.
+    """A first-in, first-out queue that is emptied in batches. All methods may be called from any thread.
+
+    It never waits for a batch to fill: while one batch runs, the next requests arrive, so batches grow with the load,
+    and a single request is not delayed.
 
     Attributes:
-        limit: items of one batch.
+        limit: largest number of items in a batch.
     """
 
     def __init__(
-        self, kind: Callable[[ItemT], Hashable], given_up: Callable[[ItemT], bool] = lambda _: False, limit: int = 1
+        self, kind: Callable[[ItemT], Hashable], dropped: Callable[[ItemT], bool] = lambda _: False, limit: int = 1
     ) -> None:
         """
         Args:
-            kind: only items of the same kind go together.
-            given_up: asked of each item as its turn comes; true leaves it out of the batch. It ends the item itself.
+            kind: only items of the same kind share a batch.
+            dropped: called on each item before it joins a batch; true leaves it out. It must end the item itself, since
+                the queue forgets it.
         """
         self.limit = limit
         self._kind = kind
-        self._given_up = given_up
+        self._dropped = dropped
+        # Guards the deque and the flag: `discard` and `_take` change what is in the middle of the queue.
         self._changed = threading.Condition()
         self._waiting: deque[ItemT] = deque()
         self._stopped = False
@@ -48,7 +53,7 @@ class BatchQueue(Generic[ItemT]):
             self._changed.notify()
 
     def discard(self, item: ItemT) -> bool:
-        """Removes an item that still waits; False where a batch has it already."""
+        """Removes an item; False if a batch has taken it already."""
         with self._changed:
             try:
                 self._waiting.remove(item)
@@ -57,92 +62,99 @@ class BatchQueue(Generic[ItemT]):
         return True
 
     def stop(self) -> None:
-        """Lets `next_batch` give nothing more, whatever still waits."""
+        """Makes `next_batch` return an empty list from now on, in all threads, even if items are left."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
     def next_batch(self) -> list[ItemT]:
-        """Waits for items that go together; empty once the queue is stopped."""
+        """Waits for the next batch; empty once the queue is stopped."""
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._waiting or self._stopped)
                 if self._stopped:
                     return []
+                # Empty if everything that waited was dropped.
                 if batch := self._take():
                     return batch
 
     def _take(self) -> list[ItemT]:
-        """The oldest item and those behind it of its kind, up to the limit; the rest stays."""
+        """The oldest item and the next ones of its kind, up to the limit.
+
+        Starting with the oldest item, whatever its kind, guarantees that no kind waits forever.
+        """
         batch: list[ItemT] = []
         others: list[ItemT] = []
         while self._waiting and len(batch) < self.limit:
             item = self._waiting.popleft()
-            if self._given_up(item):
+            if self._dropped(item):
                 continue
             if batch and self._kind(item) != self._kind(batch[0]):
                 others.append(item)
             else:
                 batch.append(item)
+        # Items of other kinds go back to the front in their order: they are older than what is left.
         self._waiting.extendleft(reversed(others))
         return batch
 
 
+# eq=False: two equal requests are different callers, and their items (arrays) have no plain equality.
 @dataclass(slots=True, eq=False)
-class _Asked(Generic[ItemT, ResultT]):
+class _Pending(Generic[ItemT, ResultT]):
     item: ItemT
     kind: Hashable
     gone: Gone
     result: Future[ResultT] = field(default_factory=Future)
 
-    def given_up(self) -> bool:
+    def dropped(self) -> bool:
         if self.gone():
-            self.result.set_exception(ContractError(Reason.CANCELLED, "nobody waits for this answer any more"))
+            self.result.set_exception(ContractError(Reason.CANCELLED, "the caller went away before its turn came"))
         return self.result.done()
 
 
 class Batcher(Generic[ItemT, ResultT]):
-    """A thread that owns an engine: single questions of many threads go through it in batches."""
+    """A thread that owns an engine and passes the requests of many threads through it in batches."""
 
     def __init__(self, name: str, work: Callable[[Sequence[ItemT], Hashable], Sequence[ResultT]], limit: int) -> None:
         """
         Args:
             name: of the thread.
-            work: the results of some items of one kind, in order; its exception is raised to all who asked.
-            limit: items at once.
+            work: returns the results of items of one kind, in order; its exception is raised to all callers of the
+                batch.
+            limit: largest number of items in a batch.
         """
         self._work = work
-        self._queue: BatchQueue[_Asked[ItemT, ResultT]] = BatchQueue(
-            lambda asked: asked.kind, lambda asked: asked.given_up(), limit
+        self._queue: BatchQueue[_Pending[ItemT, ResultT]] = BatchQueue(
+            lambda pending: pending.kind, lambda pending: pending.dropped(), limit
         )
         threading.Thread(target=self._serve, name=name, daemon=True).start()
 
     @property
     def waiting(self) -> int:
-        """Questions that no batch has yet."""
+        """Requests that no batch has taken yet."""
         return len(self._queue)
 
     def ask(self, item: ItemT, kind: Hashable, gone: Gone) -> ResultT:
-        """The result of one item; only items of the same kind go together.
+        """The result of one item. Blocks; only items of the same kind share a batch.
 
         Raises:
-            ContractError: CANCELLED where `gone` became true before its turn came; and what `work` raises.
+            ContractError: CANCELLED if `gone` became true before a batch took the item; and what `work` raises.
         """
-        asked: _Asked[ItemT, ResultT] = _Asked(item, kind, gone)
-        self._queue.put(asked)
-        return asked.result.result()
+        pending: _Pending[ItemT, ResultT] = _Pending(item, kind, gone)
+        self._queue.put(pending)
+        return pending.result.result()
 
     def close(self) -> None:
-        """Ends the thread after the batch that it works on. For when nobody asks any more."""
+        """Ends the thread after its current batch. No caller may wait any more: a queued request gets no result."""
         self._queue.stop()
 
     def _serve(self) -> None:
         while batch := self._queue.next_batch():
             try:
-                results = self._work([asked.item for asked in batch], batch[0].kind)
-                for asked, result in zip(batch, results, strict=True):
-                    asked.result.set_result(result)
-            except BaseException as error:  # also SystemExit: whoever asked waits for the result
-                for asked in batch:
-                    if not asked.result.done():
-                        asked.result.set_exception(error)
+                results = self._work([pending.item for pending in batch], batch[0].kind)
+                for pending, result in zip(batch, results, strict=True):
+                    pending.result.set_result(result)
+            except BaseException as error:  # SystemExit too: the callers wait for a result
+                for pending in batch:
+                    if not pending.result.done():
+                        pending.result.set_exception(error)

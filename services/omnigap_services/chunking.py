@@ -1,4 +1,4 @@
-"""Which clips go through the model together, and where clips longer than its window are cut."""
+"""Cuts clips that are longer than an ASR model's window, and groups clips into batches of equal padding."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import numpy as np
 from omnigap.media.audio import Samples
 
 SAMPLE_RATE = 16_000
+"""Hz of all ASR engines of this project."""
+
+# 20 ms, in samples.
 _FRAME = SAMPLE_RATE // 50
-# A cut is sought in the last third of a window.
-_SEEK_SHARE = 3
+# A cut is searched for in the last third of a window, so that pieces do not become short.
+_SEARCH_SHARE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Samples start..end of clip number `clip`, at most one window of the model."""
+    """Samples `start` to `end` of clip number `clip`, at most one window of the model."""
 
     clip: int
     start: int
@@ -26,14 +29,17 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Clips, by number, that go through the model together, each padded to `frames` feature frames."""
+    """Numbers of clips that go through the model together, each padded to `frames` feature frames."""
 
     frames: int
     clips: tuple[int, ...]
 
 
 def cut(samples: Samples, window: int, clip: int = 0) -> list[Piece]:
-    """The pieces of a clip: itself up to `window` samples, else cut where the last third of each window is quietest."""
+    """The pieces of a clip of shape (n,), each of at most `window` samples.
+
+    A longer clip is cut where it is quietest, most likely in a pause, so that no word is cut in two.
+    """
     pieces, start = [], 0
     while len(samples) - start > window:
         end = start + _quietest(samples[start : start + window])
@@ -44,18 +50,20 @@ def cut(samples: Samples, window: int, clip: int = 0) -> list[Piece]:
 
 
 def _quietest(window: Samples) -> int:
-    """Middle of the quietest 0.2 s in the last third of a window, in samples."""
+    """The middle of the quietest 0.2 s in the last third of a window, in samples."""
     frames = window[: len(window) // _FRAME * _FRAME].reshape(-1, _FRAME)
     energy = np.square(frames.astype(np.float64)).mean(axis=1)
+    # The mean over 10 frames: a single quiet frame occurs inside of words too.
     smooth = np.convolve(energy, np.full(10, 0.1), mode="same")
-    sought = len(smooth) // _SEEK_SHARE
-    return int((len(smooth) - sought + int(np.argmin(smooth[-sought:-5]))) * _FRAME)
+    searched = len(smooth) // _SEARCH_SHARE
+    # The last 5 frames are left out: there the mean runs over the edge of the window and is too low.
+    return int((len(smooth) - searched + int(np.argmin(smooth[-searched:-5]))) * _FRAME)
 
 
 def batches(frames: Sequence[int], padding: int, largest: int) -> list[Batch]:
-    """Puts clips that need the same padding together, at most `largest` in a batch; every clip in exactly one.
+    """Groups clips that need the same padding, at most `largest` in a batch; every clip is in exactly one.
 
-    What a clip is padded to follows from its own length alone, so that its text does not depend on its neighbours.
+    The padding of a clip follows from its own length only, so that its transcript does not depend on the other clips.
 
     Args:
         frames: feature frames of each clip.

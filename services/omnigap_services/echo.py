@@ -1,4 +1,4 @@
-"""`echo`: a null model that answers at once in the asked modality, for tests and load."""
+"""The `echo` service: a null model that answers at once in the requested modality, for tests and load."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from omnigap_services.options import Options, read_options
 _RATE = 16_000
 _SECONDS = 0.25
 _POLL_S = 0.01
+_WARM_UP = "x-warm-up"
+"""Language of the warm-up request; `x-` marks a private BCP-47 tag, which no item has."""
 
 
 class EchoOptions(Options):
-    """What a test can make the null model do.
+    """Options of the `echo` service.
 
     Attributes:
-        answer: said to everything, instead of an echo of the carrier.
-        delay_s: seconds of pretended work for each batch.
-        fail_with: reason of the error that answers get.
-        fail_matching: only requests whose texts hold this fail.
-        silent: speech answers hold no audio.
+        answer: given to every request, instead of an echo of the carrier.
+        delay_s: seconds of simulated work per batch.
+        fail_with: reason of the error that every request gets.
+        fail_matching: only requests whose texts contain this fail.
+        silent: speech answers have no audio.
     """
 
     name: str = "echo"
@@ -45,7 +47,7 @@ class EchoOptions(Options):
 
 
 class EchoAdapter(Adapter):
-    """Supports all six conditions, so it serves as model, voice and scorer."""
+    """Supports all six conditions, so it can be used as model, TTS and scorer."""
 
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
@@ -57,7 +59,7 @@ class EchoAdapter(Adapter):
             name=options.name,
             conditions=dict.fromkeys(CONDITIONS, NATIVE),
             architecture=options.architecture,
-            # Delays and failures are left out: a server that is told to fail no more is the same server.
+            # Delays and failures are left out: a server that no longer fails gives the same answers.
             settings={"answer": str(options.answer), "silent": str(options.silent)},
             workers=options.workers,
             max_batch_size=options.max_batch_size,
@@ -66,20 +68,21 @@ class EchoAdapter(Adapter):
         )
 
     def generate(self, batch: Sequence[Turn]) -> None:
-        self._pretend_to_work(batch)
+        self._simulate_work(batch)
         for turn in batch:
+            # A cancelled turn is left open: the server ends it.
             if not turn.cancelled:
                 self._answer(turn)
 
     def warm_up(self) -> Request | None:
-        # Says nothing that `fail_matching` could match; a server told to fail everything still has to start.
+        # Its language marks it: a service whose `fail_with` applies to every request still has to start.
         return Request(parts=("Hello.",), output=Modality.TEXT, language=_WARM_UP)
 
     def _answer(self, turn: Turn) -> None:
         request, options = turn.request, self._set
         texts = " ".join(request.texts)
         if options.fail_with and options.fail_matching in texts and request.language != _WARM_UP:
-            turn.fail(ContractError(options.fail_with, f"told to fail by fail_with = {options.fail_with.value!r}"))
+            turn.fail(ContractError(options.fail_with, f"fail_with = {options.fail_with.value!r} is set"))
             return
         text = options.answer if options.answer is not None else _echo_of(request.carrier)
         turn.write(text)
@@ -87,13 +90,10 @@ class EchoAdapter(Adapter):
             turn.speak(_sound_of(request), _RATE)
         turn.complete(Completion(input_tokens=len(texts.split()), output_tokens=len(text.split())))
 
-    def _pretend_to_work(self, batch: Sequence[Turn]) -> None:
+    def _simulate_work(self, batch: Sequence[Turn]) -> None:
         end = time.monotonic() + self._set.delay_s
         while (left := end - time.monotonic()) > 0 and not all(turn.cancelled for turn in batch):
             time.sleep(min(left, _POLL_S))
-
-
-_WARM_UP = "x-warm-up"
 
 
 def _echo_of(carrier: InputPart) -> str:
@@ -105,9 +105,10 @@ def _echo_of(carrier: InputPart) -> str:
 
 
 def _sound_of(request: Request) -> Samples:
-    """A quarter of a second that no other request gets: one of a few tones, a hash of the request in its lowest bits.
+    """0.25 s of audio that is different for every request: a tone with a hash of the request in its lowest bits.
 
-    Cheap on purpose: under load the null model must not be what is measured.
+    Media are stored, and transcribed, once per content hash: with equal audio a load test would skip that work. It is
+    cheap: under load the null model must not be what is measured.
     """
     content = hashlib.sha256()
     for part in request.parts:
@@ -125,7 +126,7 @@ def _sound_of(request: Request) -> Samples:
 
 
 def _tone(hertz: float) -> Samples:
-    """A tone whose 16-bit samples are all even, which leaves the lowest bit to `_sound_of`."""
+    """A tone whose 16-bit samples are all even, which leaves the lowest bit free for `_sound_of`."""
     time_s = np.arange(int(_RATE * _SECONDS)) / _RATE
     tone: Samples = (np.rint(3000 * np.sin(2 * np.pi * hertz * time_s)) * 2 / 32768).astype(np.float32)
     return tone

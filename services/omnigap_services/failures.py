@@ -1,4 +1,4 @@
-"""How memory that ran out is told from other errors, here and in the words of servers; no framework is imported."""
+"""The contract's error for an exception that a service raised, recognised without importing any framework."""
 
 from __future__ import annotations
 
@@ -9,50 +9,40 @@ from omnigap.digest import sha256_hex
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 
-OUT_OF_MEMORY = (
-    *("out of memory", "outofmemory", "cublas_status_alloc_failed"),
-    *("failed to allocate", "cannot allocate memory", "can't allocate memory"),
-)
-"""What CUDA, cuBLAS, CTranslate2, the CPU's allocators and the kernel say, in lower case."""
-
-# Those of torch and jax are told by their name.
-_CLASSES = frozenset({"MemoryError", "OutOfMemoryError"})
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on a GPU or in the process."""
-    if _CLASSES.intersection(kind.__name__ for kind in type(error).__mro__):
-        return True
-    return isinstance(error, RuntimeError | OSError) and any(text in str(error).lower() for text in OUT_OF_MEMORY)
-
-
-# What an adapter's exception means to the caller: the contract's reason, found without importing any framework. What
-# nobody foresaw is logged with its traceback, under an id that its callers are told too.
-
 _log = logging.getLogger(__name__)
 
 _NOTE = "fault"
 
-# Calls, from the innermost outwards, by which two faults are told apart.
-_PLACES = 3
+# Innermost stack frames that identify a fault.
+_FRAMES = 3
 
-# Status messages travel in HTTP/2 headers, percent-encoded and limited to 8 kB in all.
+# Status messages are sent in HTTP/2 headers, percent-encoded (a byte may become three) and limited to 8 kB in all.
 _MAX_MESSAGE_BYTES = 1_200
+
+OUT_OF_MEMORY = (
+    *("out of memory", "outofmemory", "cublas_status_alloc_failed"),
+    *("failed to allocate", "cannot allocate memory", "can't allocate memory"),
+)
+"""Phrases of CUDA, cuBLAS, CTranslate2, CPU allocators and the kernel, in lower case."""
+
+# Matched by name: torch and jax have classes of their own, and importing them here would load a framework.
+_CLASSES = frozenset({"MemoryError", "OutOfMemoryError"})
 
 
 def failure_of(error: BaseException) -> ContractError:
-    """The contract's error for what a service raised; its own errors pass as they are.
+    """The contract's error for an exception; a ContractError is returned unchanged.
 
-    Any other is logged, once however many requests it ends, and the id in its message finds it in the log: the same
-    one for the same fault at the same place, so that equal failures read alike.
+    Any other is logged with its traceback under a fault id, which the message names too. The id depends on where the
+    exception was raised, so that repeated failures have the same message.
     """
     if isinstance(error, ContractError):
         return error
     fault = _fault_id(error)
+    # The note marks an exception as logged: one that ends a whole batch gets here once per request.
     if not any(note.startswith(_NOTE) for note in getattr(error, "__notes__", ())):
         error.add_note(f"{_NOTE} {fault}")
         _log.error("%s %s: an unexpected %s", _NOTE, fault, type(error).__name__, exc_info=error)
-    # The id before the error's own words, which may be too long to travel whole.
+    # The id comes before the exception's own text, which `shortened` may cut.
     text = f"{type(error).__name__} ({_NOTE} {fault} in the service's log): {error}"
     if is_out_of_memory(error):
         advice = "the service ran out of memory: send fewer calls at once, a shorter input, or lower its max_batch_size"
@@ -60,14 +50,21 @@ def failure_of(error: BaseException) -> ContractError:
     return ContractError(Reason.MODEL_ERROR, text)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on a GPU or in the process."""
+    if _CLASSES.intersection(kind.__name__ for kind in type(error).__mro__):
+        return True
+    return isinstance(error, RuntimeError | OSError) and any(text in str(error).lower() for text in OUT_OF_MEMORY)
+
+
 def _fault_id(error: BaseException) -> str:
-    """Eight hex digits of where an exception was raised, and of its class."""
+    """Eight hex digits that identify an exception's class and the place where it was raised."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    return sha256_hex("\n".join([type(error).__name__, *places[-_PLACES:]]).encode())[:8]
+    return sha256_hex("\n".join([type(error).__name__, *places[-_FRAMES:]]).encode())[:8]
 
 
 def shortened(error: ContractError) -> ContractError:
-    """The same error with a message that fits the headers it travels in."""
+    """The error with a message that fits into the response headers."""
     encoded = error.message.encode("utf-8", "replace")
     if len(encoded) <= _MAX_MESSAGE_BYTES:
         return error

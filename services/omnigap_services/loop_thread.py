@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, whose calls other threads wait for and can take back."""
+"""An event loop in its own thread, on which synchronous code runs coroutines and can cancel them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import wait
 from typing import Any, TypeVar
 
+# How often a waiting thread checks whether its caller has gone away.
 _POLL_S = 0.02
-_PATIENCE_S = 10.0
+_CLOSE_PATIENCE_S = 10.0
 
 ResultT = TypeVar("ResultT")
 
 Gone = Callable[[], bool]
-"""True once nobody waits for an answer."""
+"""Returns True once the caller of an answer has gone away."""
 
 
 class LoopThread:
@@ -22,24 +23,27 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        # A daemon: a call that never returns must not keep the process alive.
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
     def run(self, call: Coroutine[Any, Any, ResultT], gone: Gone = lambda: False) -> ResultT:
-        """The call's result, or what it raised; once `gone` is true it is cancelled.
+        """The call's result, or the exception that it raised. The call is cancelled once `gone` is true.
 
         Raises:
             concurrent.futures.CancelledError: after it was cancelled.
         """
         future = asyncio.run_coroutine_threadsafe(call, self._loop)
+        # Polled: `gone` is a deadline or a flag of another thread, and neither can wake this one.
         while not wait([future], timeout=_POLL_S).done:
             if gone():
                 future.cancel()
         return future.result()
 
     def close(self) -> None:
-        """Ends the loop; what still runs is left where it is."""
+        """Stops the loop; coroutines that still run are not continued."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_PATIENCE_S)
+        self._thread.join(_CLOSE_PATIENCE_S)
+        # A loop cannot be closed while it runs; then it ends with the process.
         if not self._thread.is_alive():
             self._loop.close()

@@ -1,4 +1,4 @@
-"""Reading a service's options: unknown keys and wrong values end in one message that names the key and the fault."""
+"""Reads a service's options; unknown keys and wrong values are reported in one message that names each key."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from omnigap.errors import OmnigapError
 
 
 class Options(BaseModel):
-    """Base of a service's options: frozen, and a key that is not declared is refused."""
+    """Base of a service's options: frozen, and undeclared keys are refused."""
 
+    # pydantic reserves the prefix `model_` by default, which options of the triton service have.
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     def shown_without(self, names: Collection[str]) -> dict[str, str]:
-        """The options but for these, as a card shows them: texts as they are, all else as JSON."""
+        """All options except these, as a card shows them: text unchanged, everything else as JSON."""
         values = self.model_dump(mode="json", exclude=set(names))
         return {
             key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
@@ -26,7 +27,7 @@ class Options(BaseModel):
 
 
 class OptionsError(OmnigapError, ValueError):
-    """The options of a service are wrong; the message names each key."""
+    """Invalid options of a service; the message names each key."""
 
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -36,12 +37,13 @@ def read_options(kind: type[OptionsT], service: str, options: Mapping[str, objec
     """The options as an object.
 
     Raises:
-        OptionsError: for an unknown key or a value that does not fit; it lists every fault at once.
+        OptionsError: for unknown keys and invalid values; it lists all of them.
     """
     try:
         return kind.model_validate(dict(options))
     except ValidationError as error:
         known = ", ".join(kind.model_fields)
+        # pydantic's own message names the class and an URL; users need the key and the value.
         faults = []
         for fault in error.errors():
             key = ".".join(str(part) for part in fault["loc"])

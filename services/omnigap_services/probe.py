@@ -10,11 +10,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from omnigap.channel import channel_options
 
+# Below the timeout of the containers' health checks, 30 s, so that the reason is printed.
 _TIMEOUT_S = 20.0
 
 
 def status(address: str, timeout_s: float = _TIMEOUT_S) -> str:
-    """`SERVING`, another status by its grpc.health.v1 name, or why there was none."""
+    """`SERVING`, the name of another grpc.health.v1 status, or why there was no answer."""
     with grpc.insecure_channel(address, options=channel_options(address)) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:

@@ -1,4 +1,4 @@
-"""Which services there are: those that installed distributions register, and any `module:Class` by name."""
+"""Finds services: those that installed distributions register, and any adapter as `module:Class`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from omnigap_services.adapter import Adapter
 GROUP = "omnigap.services"
 """The entry point group through which a distribution registers its adapters."""
 
+# Requirements are parsed with regular expressions: `packaging` is not a dependency of the services.
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 _OWN_EXTRAS = re.compile(r"\[([^\]]+)\]")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class ServiceError(OmnigapError):
-    """A service cannot be found or imported; the message says what to type or install."""
+    """A service cannot be found or imported; the message says what to name or install."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,9 @@ class Service:
     """A registered service.
 
     Attributes:
-        name: what `omnigap-serve` is given.
+        name: the argument of `omnigap-serve`.
         target: `module:Class` of its adapter.
-        distribution: who registers it.
+        distribution: that registers it.
         missing: distributions of the extra of the same name that are not installed.
     """
 
@@ -41,7 +42,7 @@ class Service:
 
 
 def services() -> tuple[Service, ...]:
-    """All registered services by name; imports none of them."""
+    """All registered services, sorted by name. None is imported: some load large libraries."""
     found = (_service(entry) for entry in metadata.entry_points(group=GROUP))
     return tuple(sorted(found, key=lambda service: service.name))
 
@@ -50,12 +51,13 @@ def adapter_class(name: str) -> type[Adapter]:
     """Imports the adapter of a registered name, or of a `module:Class` on the path or in the working directory.
 
     Raises:
-        ServiceError: an unknown name, a missing extra, or something that is no adapter.
+        ServiceError: for an unknown name, a missing extra, or a class that is not an adapter.
     """
     target = name if ":" in name else _registered(name).target
     module_name, _, class_name = target.partition(":")
     if "" not in sys.path:
-        sys.path.insert(0, "")  # a console script does not look into the working directory by itself
+        # A console script, unlike `python -m`, does not have the working directory on its path.
+        sys.path.insert(0, "")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except ImportError as error:
@@ -63,17 +65,17 @@ def adapter_class(name: str) -> type[Adapter]:
     except AttributeError as error:
         raise ServiceError(f"{module_name} has no {class_name!r}: name the service as module:Class") from error
     if not (isinstance(found, type) and issubclass(found, Adapter)):
-        raise ServiceError(f"{target} is no subclass of omnigap_services.adapter.Adapter")
+        raise ServiceError(f"{target} is not a subclass of omnigap_services.adapter.Adapter")
     return found
 
 
 def missing_import(name: str, error: ImportError) -> str:
-    """What to install where importing or loading a service failed for want of a module."""
+    """The message for a service whose import or load failed because a module is missing: what to install."""
     known = {service.name: service for service in services()}
     if name not in known:
         return f"cannot import {name}: {error}"
     extra = f"{known[name].distribution}[{name}]"
-    return f"service {name} needs what is not installed ({error}): pip install '{extra}'"
+    return f"service {name} has missing requirements ({error}): pip install '{extra}'"
 
 
 def _registered(name: str) -> Service:
@@ -93,7 +95,8 @@ def _service(entry: metadata.EntryPoint) -> Service:
 
 
 def _packages_of(extra: str, requirements: list[str], owner: str) -> list[str]:
-    """The distributions that an extra asks for, also by way of its own distribution's other extras."""
+    """The distributions that an extra requires, including those of other extras that it names."""
+    # The metadata lists an extra's requirements with a marker: `jellyfish>=1.1; extra == "demo"`.
     packages = []
     for requirement in requirements:
         marker, name = _EXTRA.search(requirement), _NAME.match(requirement)

@@ -1,4 +1,4 @@
-"""`omnigap-serve NAME`: starts one service, says when it is ready, drains it when told to stop."""
+"""`omnigap-serve NAME`: starts one service, announces when it is ready, and drains it on SIGTERM and SIGINT."""
 
 from __future__ import annotations
 
@@ -22,46 +22,24 @@ from omnigap_services.options import OptionsError
 from omnigap_services.registry import adapter_class, missing_import, services
 from omnigap_services.server import Server, ServerOptions
 
+_log = logging.getLogger(__name__)
+
+# From <linux/prctl.h>.
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 1.0
 
 
-async def parent_gone(parent: int | None = None) -> None:
-    """Returns once this process's parent has ended.
-
-    Args:
-        parent: its process id, where it told us: it may end while we are still starting. None: who it is now.
-
-    On Linux the kernel wakes us up. It sends the signal as well when only the *thread* that started us ends, so the
-    signal is a reason to look at the parent's id, not a proof. Elsewhere, and for a signal that is lost, it is polled.
-    """
-    parent = parent or os.getppid()
-    woken = asyncio.Event()
-    if sys.platform == "linux":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, woken.set)
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR2, 0, 0, 0)
-    while os.getppid() == parent:
-        woken.clear()
-        try:
-            await asyncio.wait_for(woken.wait(), _POLL_S)
-        except TimeoutError:
-            continue
-
-
-_log = logging.getLogger(__name__)
-
-
 @click.command(context_settings={"auto_envvar_prefix": "OMNIGAP_SERVE", "show_default": True})
 @click.argument("name", required=False)
-@click.option("--list", "list_services", is_flag=True, help="Show the registered services and exit.")
+@click.option("--list", "list_services", is_flag=True, help="List the registered services and exit.")
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 in a container.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port; 0 takes a free one.")
 @click.option("--metrics-port", type=click.IntRange(0, 65_535), help="Port for Prometheus; 0 takes a free one.")
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="TOML file with the service's options.")
-@click.option("--drain-seconds", type=click.FloatRange(0), default=30.0, help="Time for running answers at the end.")
+@click.option("--drain-seconds", type=click.FloatRange(0), default=30.0, help="Time for running answers at shutdown.")
 @click.option("--announce/--no-announce", default=True, help="Print one line of JSON when the service is ready.")
 @click.option("--exit-with-parent", is_flag=True, help="Stop when the process that started this one ends.")
-@click.option("--parent-pid", type=click.IntRange(1), hidden=True, help="Who that is, said by itself.")
+@click.option("--parent-pid", type=click.IntRange(1), hidden=True, help="Process id of that process.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def main(
     name: str | None,
@@ -77,6 +55,7 @@ def main(
     log_level: str,
 ) -> None:
     """Serve NAME: a registered service, or module:Class of any adapter."""
+    # Logs go to stderr: stdout carries only the announcement.
     logging.basicConfig(
         level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -84,7 +63,7 @@ def main(
         _show_services()
         return
     if name is None:
-        raise click.UsageError("say which service: omnigap-serve NAME, or --list for the names")
+        raise click.UsageError("name a service: omnigap-serve NAME, or --list for the names")
     options = ServerOptions(host, port, metrics_port, drain_seconds)
     try:
         adapter = _make(name, _read_config(config))
@@ -93,7 +72,7 @@ def main(
     except click.ClickException:
         raise
     except OptionsError as error:
-        source = config if config is not None else "names no file, so every option has its default"
+        source = config if config is not None else "is not given, so all options have their defaults"
         raise click.ClickException(f"{error} (--config {source})") from error
     except ImportError as error:
         raise click.ClickException(missing_import(name, error)) from error
@@ -120,12 +99,13 @@ def _read_config(path: Path | None) -> Mapping[str, object]:
     except OSError as error:
         raise click.ClickException(f"cannot read --config {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"--config {path} is no valid TOML: {error}") from error
+        raise click.ClickException(f"--config {path} is not valid TOML: {error}") from error
 
 
 def _make(name: str, options: Mapping[str, object]) -> Adapter:
-    """The adapter, not loaded yet; raises OptionsError and ServiceError."""
+    """Creates the adapter without loading it; raises OptionsError and ServiceError."""
     kind = adapter_class(name)
+    # An adapter without a constructor of its own would ignore its options silently.
     if options and kind.__init__ is Adapter.__init__:
         raise OptionsError(f"service {name} takes no options, but got {', '.join(options)}")
     return kind(options)
@@ -142,24 +122,47 @@ async def _serve(
     ends: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
     if parent is not None:
         ends.append(asyncio.create_task(parent))
+    # Loading may take minutes: a signal during it must stop the process too.
     start = asyncio.create_task(server.start())
     try:
         await asyncio.wait([start, *ends], return_when=asyncio.FIRST_COMPLETED)
         if start.done():
-            start.result()
+            start.result()  # raises what the start raised
             if announce:
                 _announce(name, server)
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        _log.info("stopping: running answers have %g s (--drain-seconds)", options.drain_seconds)
+        _log.info("stopping: running answers get %g s (--drain-seconds)", options.drain_seconds)
     finally:
         for task in (start, *ends):
             task.cancel()
         if not await server.stop():
-            _log.warning("stopped before everything was answered or closed")
+            _log.warning("stopped before all answers had ended or the adapter was closed")
+
+
+async def parent_gone(parent: int | None = None) -> None:
+    """Returns once this process's parent has ended.
+
+    Args:
+        parent: its process id if the parent passed it, since it may end before this call. None: the current parent.
+    """
+    parent = parent or os.getppid()
+    # On Linux the kernel sends a signal. It also sends it when only the *thread* that started this process ends, so the
+    # signal only prompts a check of the parent's id. The poll covers other systems, and a parent that ended before
+    # `prctl`.
+    woken = asyncio.Event()
+    if sys.platform == "linux":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, woken.set)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR2, 0, 0, 0)
+    while os.getppid() == parent:
+        woken.clear()
+        try:
+            await asyncio.wait_for(woken.wait(), _POLL_S)
+        except TimeoutError:
+            continue
 
 
 def _announce(name: str, server: Server) -> None:
-    """The one line on stdout, for whoever started this process."""
+    """Prints the one line on stdout, from which the parent process reads the port."""
     line = {
         "event": "serving",
         "name": name,

@@ -1,4 +1,4 @@
-"""Hashes of source code for a service's digest: code that changes answers changes the digest without a version bump."""
+"""Hashes of source code for a service's digest, so that a code change changes the digest without a version bump."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from omnigap.digest import digest_of, sha256_hex
 
 
 def files_hash(files: Iterable[Path]) -> str:
-    """SHA-256 (hex) over names and bytes of files, in any order."""
+    """SHA-256 (hex) over the names and bytes of files; their order does not matter."""
     return digest_of({file.name: sha256_hex(file.read_bytes()) for file in files})
 
 
 def source_hash(*names: str) -> str:
-    """SHA-256 (hex) over the source files of modules and packages, without importing any of them.
+    """SHA-256 (hex) over the source files of modules and packages, which are not imported.
 
     Args:
-        names: dotted names; a package stands for the `.py` files directly in its folder.
+        names: dotted names; for a package, the `.py` files directly in its folder.
 
     Raises:
-        ModuleNotFoundError: a name is neither a module nor a package of this environment.
+        ModuleNotFoundError: for a name that is neither a module nor a package of this environment.
     """
     files: list[Path] = []
     for name in names:

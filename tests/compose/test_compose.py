@@ -18,8 +18,8 @@ from compose_project import PROJECT, ROOT, compose, engine_to_itself
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 
-SERVICES = ("espeak", "asr", "cascade")
-METRICS_PORTS = {"espeak": 9461, "asr": 9462, "cascade": 9463}
+SERVICES = ("espeak", "asr", "demo")
+METRICS_PORTS = {"espeak": 9461, "asr": 9462, "demo": 9463}
 ALL = ("--profile", "tools")
 ITEMS = 6
 STRANGER = 12_345
@@ -69,7 +69,7 @@ def test_the_network_has_no_way_out() -> None:
 def test_a_run_on_the_host_finds_the_services_by_itself(tmp_path: Path) -> None:
     said = _run("--run-dir", str(tmp_path / "found"))
     assert "Compose" in said
-    assert _answered(tmp_path / "found") == {"cascade": ITEMS * 6}
+    assert _answered(tmp_path / "found") == {"demo": ITEMS * 6}
 
 
 def test_a_run_inside_writes_as_the_owner_of_the_folder_of_runs(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_run_inside_writes_as_the_owner_of_the_folder_of_runs(tmp_path: Path) 
     runs.mkdir()
     os.chown(runs, owner, -1)
     compose(*ALL, "run", "--rm", "-T", "orchestrator", "run", "--limit", str(ITEMS), "--quiet", OMNIGAP_RUNS=str(runs))
-    assert _answered(runs / "default") == {"cascade": ITEMS * 6}
+    assert _answered(runs / "default") == {"demo": ITEMS * 6}
     assert {path.stat().st_uid for path in runs.rglob("*")} == {owner}
 
 
@@ -88,7 +88,7 @@ def test_a_swapped_model_leaves_the_others_alone_and_only_its_cells_are_asked_ag
     port, metrics_port = echo
     config = tmp_path / "two_models.toml"
     config.write_text(
-        '[[models]]\nname = "cascade"\nendpoints = ["127.0.0.1:50063"]\n'
+        '[[models]]\nname = "demo"\nendpoints = ["127.0.0.1:50063"]\n'
         f'[[models]]\nname = "echo"\nendpoints = ["127.0.0.1:{port}"]\n'
         '[scorer]\nendpoints = ["127.0.0.1:50062"]\n[tts]\nendpoints = ["127.0.0.1:50061"]\n'
     )
@@ -96,27 +96,27 @@ def test_a_swapped_model_leaves_the_others_alone_and_only_its_cells_are_asked_ag
     _run(*arguments)
     before, digests = _ids(), _digests(tmp_path / "run")
     echoes = _requests(metrics_port)
-    assert _answered(tmp_path / "run") == {"cascade": ITEMS * 6, "echo": ITEMS * 6}
+    assert _answered(tmp_path / "run") == {"demo": ITEMS * 6, "echo": ITEMS * 6}
 
     # Readable by the container's user wherever the tests keep their files: the file itself is mounted.
-    other = tmp_path / "cascade.toml"
+    other = tmp_path / "demo.toml"
     other.write_text('tts = "espeak:50061"\nmin_match = 0.45\n')
     other.chmod(0o644)
-    compose("up", "--detach", "--no-build", "--wait", "cascade", OMNIGAP_CASCADE_CONFIG=str(other))
+    compose("up", "--detach", "--no-build", "--wait", "demo", OMNIGAP_DEMO_CONFIG=str(other))
     after = _ids()
-    assert after["cascade"] != before["cascade"]
+    assert after["demo"] != before["demo"]
     assert {name: after[name] for name in ("espeak", "asr")} == {name: before[name] for name in ("espeak", "asr")}
 
-    warm_up = _requests(METRICS_PORTS["cascade"])
+    warm_up = _requests(METRICS_PORTS["demo"])
     _run(*arguments)
-    assert _answered(tmp_path / "run") == {"cascade": ITEMS * 6, "echo": ITEMS * 6}
-    assert _digests(tmp_path / "run")["cascade"] != digests["cascade"]
+    assert _answered(tmp_path / "run") == {"demo": ITEMS * 6, "echo": ITEMS * 6}
+    assert _digests(tmp_path / "run")["demo"] != digests["demo"]
     assert _digests(tmp_path / "run")["echo"] == digests["echo"]
-    assert _requests(METRICS_PORTS["cascade"]) == warm_up + ITEMS * 6
+    assert _requests(METRICS_PORTS["demo"]) == warm_up + ITEMS * 6
     assert _requests(metrics_port) == echoes
 
     _run(*arguments)
-    assert _requests(METRICS_PORTS["cascade"]) == warm_up + ITEMS * 6
+    assert _requests(METRICS_PORTS["demo"]) == warm_up + ITEMS * 6
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from compose_project import ROOT, compose
 
-from omnigap_services.openai_server.options import read_openai_options
-from omnigap_services.openai_server.presets import preset_names
+from omnigap_services.openai_server.options import preset_names, read_openai_options
 
 TOKEN, KEY = "hf_of_a_test", "sk_of_a_test"
 

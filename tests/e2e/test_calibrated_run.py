@@ -27,7 +27,7 @@ async def test_a_slice_is_run_calibrated_and_reported_corrected(tmp_path: Path) 
     folder = tmp_path / "runs" / "default"
     clips = pl.read_parquet(folder / "calibration.parquet")
     assert set(clips["outcome"]) == {"answered"}
-    gold = clips.filter(foil="gold")
+    gold = clips.filter(clip_kind="gold")
     assert gold["item_id"].n_unique() == 14
     assert gold["scored_right"].mean() > 0.6  # type: ignore[operator]
     assert clips.filter(~pl.col("truly_right"))["scored_right"].mean() < 0.2  # type: ignore[operator]
@@ -36,8 +36,8 @@ async def test_a_slice_is_run_calibrated_and_reported_corrected(tmp_path: Path) 
     assert row["reason"] is None
     assert row["corrected"] >= row["raw"] - 0.1
     assert row["low"] < row["corrected"] < row["high"]
-    assert any(row["against"] == "calibration" and row["wer"] < 0.5 for row in summary["hearing"])
-    assert "Spoken answers, corrected for the scorer" in (folder / "report.html").read_text(encoding="utf-8")
+    assert any(row["against"] == "calibration" and row["wer"] < 0.5 for row in summary["transcript_errors"])
+    assert "Spoken answers, corrected for ASR errors" in (folder / "report.html").read_text(encoding="utf-8")
 
     ended = await orchestrate("sample-clips", folder, "--n", "6", "--out", "listen", folder=tmp_path)
     assert ended.code == 0, ended.err

@@ -1,4 +1,4 @@
-"""Runs over cascades of other services: labels in the table and in the report, and a control that truly hears."""
+"""Runs over cascades of services: support labels in the table and the report, and a control over real audio."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from omnigap_services.espeak.adapter import EspeakAdapter
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
 needs_checkpoint = pytest.mark.skipif(
-    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so nothing can hear"
+    not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so there is no ASR"
 )
 
 FACTS = {"france": "Paris", "egypt": "Cairo", "japan": "Tokyo", "spain": "Madrid"}
@@ -31,7 +31,7 @@ def answers(text: str) -> Callable[[Turn], None]:
 
 
 def knows_capitals(turn: Turn) -> None:
-    """A brain that finds a country in a text, and is told nothing else."""
+    """Answers with the capital of the country in a text."""
     asked = " ".join(turn.request.texts).lower()
     turn.write(next((city for country, city in FACTS.items() if country in asked), "I don't know."))
 
@@ -41,21 +41,21 @@ def part(name: str, answer: Callable[[Turn], None], *conditions: str, **card: ob
 
 
 def support_of(table: pl.DataFrame, model: str) -> dict[str, str]:
-    """A model's declared support by condition, as every row of the table tells it."""
+    """A model's declared support by condition, the same in all rows of the table."""
     rows = table.filter(model=model).select("condition", "support").unique()
     assert rows.height == len(CONDITIONS)
     return dict(rows.iter_rows())
 
 
-async def test_a_model_that_hears_and_sees_takes_part_beside_its_own_control(tmp_path: Path, host: Serve) -> None:
-    brain = part("gem", answers("Paris"), "t2t", "s2t", "i2t", architecture=Architecture.NATIVE_OMNI)
+async def test_a_multimodal_llm_and_its_positive_control_in_one_run(tmp_path: Path, host: Serve) -> None:
+    llm = part("gem", answers("Paris"), "t2t", "s2t", "i2t", architecture=Architecture.NATIVE_OMNI)
     at = {
-        "brain": await host(brain),
-        "ears": await host(part("ears", answers("what is the capital of france"), "s2t")),
-        "reader": await host(part("reader", answers("What is the capital of France?"), "i2t")),
+        "llm": await host(llm),
+        "asr": await host(part("asr", answers("what is the capital of france"), "s2t")),
+        "ocr": await host(part("ocr", answers("What is the capital of France?"), "i2t")),
         "tts": await host(part("voice", answers("ignored"), "t2s")),
     }
-    direct = {name: at[name] for name in ("brain", "tts")}
+    direct = {name: at[name] for name in ("llm", "tts")}
     models = {
         "gem": [await host(CascadeAdapter({**direct, "name": "gem"}))],
         "control": [await host(CascadeAdapter({**at, "direct": [], "name": "gem-control"}))],
@@ -76,42 +76,40 @@ async def test_a_model_that_hears_and_sees_takes_part_beside_its_own_control(tmp
     report = setting.folder.report.read_text(encoding="utf-8")
     assert report.count("* assisted: ") == 2
     for helpers, conditions in (
-        ("the TTS service voice speaks", 3 + 1),
-        ("the ASR service ears hears", 1),
-        ("the OCR service reader reads", 1),
-        ("the ASR service ears hears, the TTS service voice speaks", 1),
-        ("the OCR service reader reads, the TTS service voice speaks", 1),
+        ("TTS by voice", 3 + 1),
+        ("ASR by asr", 1),
+        ("OCR by ocr", 1),
+        ("ASR by asr, TTS by voice", 1),
+        ("OCR by ocr, TTS by voice", 1),
     ):
         assert report.count(f'<abbr title="assisted: {helpers}">*</abbr>') == conditions
-    # A cascade with another brain is no demonstration.
+    # The warning about shipped models does not apply to a cascade of other services.
     assert "say nothing about real models" not in report
 
 
-async def test_what_lacks_a_part_is_unsupported_in_the_table_with_the_key_that_mends_it(
-    tmp_path: Path, host: Serve
-) -> None:
-    brain = await host(part("mind", knows_capitals, "t2t"))
-    model = await host(CascadeAdapter({"brain": brain, "ears": "none", "reader": "none"}))
+async def test_a_missing_stage_is_unsupported_in_the_table_with_its_option(tmp_path: Path, host: Serve) -> None:
+    llm = await host(part("mind", knows_capitals, "t2t"))
+    model = await host(CascadeAdapter({"llm": llm, "asr": "none", "ocr": "none"}))
     setting = Setting(tmp_path, {"mind": [model]}, [await host(Double())], [await host(Double())])
     table = await setting.execute()
     assert outcomes(table) == {"answered": 3, "unsupported": 15}
     reasons = dict(table.filter(outcome="unsupported").select("condition", "error_message").unique().iter_rows())
-    assert "set ears = host:port" in reasons["s2t"]
+    assert "set asr = host:port" in reasons["s2t"]
     assert "set tts = host:port" in reasons["t2s"]
 
 
 @needs_checkpoint
-async def test_whisper_then_a_text_model_then_a_voice_is_a_control_over_real_sound(tmp_path: Path, host: Serve) -> None:
-    """Real ears, real OCR and a real voice around a brain that meets text alone; a real scorer hears the answers."""
-    ears, voice = await host(AsrAdapter({})), await host(EspeakAdapter({}))
+async def test_whisper_a_text_model_and_espeak_are_a_control_over_real_audio(tmp_path: Path, host: Serve) -> None:
+    """Real ASR, OCR and TTS around an LLM that receives only text; a real scorer transcribes the answers."""
+    asr, voice = await host(AsrAdapter({})), await host(EspeakAdapter({}))
     mind = part("mind", knows_capitals, "t2t")
-    options = {"brain": await host(mind), "ears": ears, "tts": voice, "direct": [], "name": "control"}
+    options = {"llm": await host(mind), "asr": asr, "tts": voice, "direct": [], "name": "control"}
     rows = [item(country, answers=[city]) for country, city in FACTS.items()]
-    setting = Setting(tmp_path, {"control": [await host(CascadeAdapter(options))]}, [ears], [voice], items=rows)
+    setting = Setting(tmp_path, {"control": [await host(CascadeAdapter(options))]}, [asr], [voice], items=rows)
     table = await setting.execute()
     assert outcomes(table) == {"answered": 6 * len(FACTS)}
     assert {type(p) for request in mind.asked for p in request.parts} == {str}
     scores = dict(table.group_by("condition").agg(pl.col("score").mean()).iter_rows())
     assert scores["t2t"] == scores["i2t"] == 1
-    # The shipped ears are small: they may misspell a name, not all of them.
+    # The shipped checkpoint is small: it may misspell some names, not all.
     assert all(score >= 0.5 for score in scores.values()), scores

@@ -114,9 +114,9 @@ async def test_known_losses_come_out_as_steps_that_add_up_exactly(ran: tuple[Set
         ("s2s", "perception"): -8,
         ("s2s", "input_reasoning"): +1 - 2,
         ("s2s", "output_mode"): -4,
-        ("s2s", "voicing_and_hearing"): -2,
+        ("s2s", "synthesis_and_asr"): -2,
         ("t2s", "output_mode"): -4,
-        ("t2s", "voicing_and_hearing"): -2,
+        ("t2s", "synthesis_and_asr"): -2,
     }
     gaps = {("s2t", "gap"): -9, ("s2s", "gap"): -15, ("t2s", "gap"): -6}
     assert {place: round(estimate * ITEMS, 9) for place, estimate in steps.items()} == {**expected, **gaps}
@@ -171,4 +171,4 @@ async def test_without_controls_there_is_no_table_and_no_word_of_them(
     assert 'id="controls"' not in setting.folder.report.read_text()
     assert summary["controls"] == summary["blank"] == summary["repeat"] == []
     assert summary["accuracy"] == with_controls["accuracy"]
-    assert {row["step"] for row in summary["waterfall"]} == {"input", "output_mode", "voicing_and_hearing", "gap"}
+    assert {row["step"] for row in summary["waterfall"]} == {"input", "output_mode", "synthesis_and_asr", "gap"}

@@ -1,4 +1,4 @@
-"""The shipped cascade under the two-pass control as it comes: it knows the prompts, and loses nothing in answering."""
+"""The demo model under the two-pass control: it knows the prompts, and loses nothing in answering."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 @pytest.mark.skipif(
     not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
 )
-async def test_the_cascade_answers_from_the_words_that_it_writes_down(tmp_path: Path) -> None:
+async def test_the_demo_model_answers_from_its_own_transcripts(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[run]\nconditions = ["t2t", "s2t", "i2t"]\ncontrols = ["two-pass", "blank"]\n')
     ended = await orchestrate(
         *("run", "--config", "c.toml", "--fleet", "embedded", "--limit", "6", "--task", "places", "--task", "science"),

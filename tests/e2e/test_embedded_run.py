@@ -20,7 +20,7 @@ CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 async def test_the_embedded_fleet_answers_in_all_six_conditions(tmp_path: Path) -> None:
     ended = await orchestrate("run", "--fleet", "embedded", "--limit", "7", folder=tmp_path, patience_s=240)
     assert ended.code == 0, ended.err
-    assert "embedded fleet: espeak, asr, cascade as child processes of this machine" in ended.err
+    assert "embedded fleet: espeak, asr, demo as child processes of this machine" in ended.err
     assert "their numbers say nothing about real models" in ended.out
     folder = tmp_path / "runs" / "default"
     table = pl.read_parquet(folder / "results.parquet")

@@ -13,9 +13,10 @@ import polars as pl
 import pytest
 from chat_server import MODEL, ChatServer
 from running import COMMAND, Setting, item
-from triton_env import NoTritonError
-from triton_options import OMNI
-from triton_process import Triton
+
+from tests.services.triton_server.triton_env import NoTritonError
+from tests.services.triton_server.triton_options import OMNI
+from tests.services.triton_server.triton_process import Triton
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("torch", "transformers", "torchvision", "accelerate")
@@ -63,7 +64,7 @@ def test_one_report_holds_a_native_a_moe_a_hosted_a_triton_model_and_a_cascade(
     services = {
         "espeak": {},
         "asr": {},
-        "cascade": {"options": {"tts": "@espeak"}},
+        "demo": {"options": {"tts": "@espeak"}},
         "qwen25": {"service": "qwen-omni", "options": {"checkpoint": tiny("qwen2.5", tmp_path / "qwen25"), **CAPS}},
         "qwen3": {"service": "qwen-omni", "options": {"checkpoint": tiny("qwen3", tmp_path / "qwen3"), **CAPS}},
         "hosted": {"service": "openai", "options": {"base_url": chat.url, "model": MODEL, "name": "hosted"}},
@@ -84,9 +85,9 @@ def test_one_report_holds_a_native_a_moe_a_hosted_a_triton_model_and_a_cascade(
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     table = pl.read_parquet(setting.folder.results)
     answered = dict(table.filter(outcome="answered").group_by("model").len().iter_rows())
-    assert answered == dict.fromkeys(("cascade", "qwen25", "qwen3", "hosted", "on-triton"), 6 * len(ITEMS))
+    assert answered == dict.fromkeys(("demo", "qwen25", "qwen3", "hosted", "on-triton"), 6 * len(ITEMS))
     types = dict(table.select("model", "architecture").unique().iter_rows())
-    assert (types["qwen25"], types["qwen3"], types["cascade"]) == ("native_omni", "moe", "cascade")
+    assert (types["qwen25"], types["qwen3"], types["demo"]) == ("native_omni", "moe", "cascade")
     assert table.filter(output="speech", outcome="answered")["asr_digest"].n_unique() <= 2  # silent answers have none
     assert table["model_digest"].n_unique() == 5
     summary = json.loads(setting.folder.summary.read_text(encoding="utf-8"))

@@ -34,17 +34,17 @@ def voice(tmp_path: Path) -> Path:
 
     let_torchvision_import()
     sys.path.append(str(Path(__file__).parents[1] / "services" / "hf"))
-    import tiny_voices
+    import tiny_tts
 
     folder = tmp_path / "tiny-vits"
     folder.mkdir()
-    return tiny_voices.vits(folder)
+    return tiny_tts.vits(folder)
 
 
 async def test_questions_are_voiced_by_hf_tts_and_answers_heard_by_the_embedded_scorer(
     tmp_path: Path, voice: Path
 ) -> None:
-    # The cascade speaks with espeak, which nothing but the cascade calls: the questions' voice is the other one.
+    # The demo model speaks with espeak, which nothing else calls; the questions are spoken by the other TTS service.
     config = {
         "run": {"conditions": ["t2t", "s2t", "t2s"]},
         "items": {"limit": 6},
@@ -59,7 +59,7 @@ async def test_questions_are_voiced_by_hf_tts_and_answers_heard_by_the_embedded_
                 },
                 "espeak": {"role": "part"},
                 "asr": {},
-                "cascade": {"options": {"tts": "@espeak"}},
+                "demo": {"options": {"tts": "@espeak"}},
             },
         },
     }

@@ -30,6 +30,8 @@ def differences(
             return [f"{path}: {len(expected)} entries before, {len(found)} now"]
         pairs = zip(expected, found, strict=True)
         return [line for before, now in pairs for line in differences(before, now, path, names)]
+    if isinstance(expected, str):
+        expected = renamed.VALUES.get(path, {}).get(expected, expected)
     return [] if _equal(expected, found) else [f"{path}: {expected!r} before, {found!r} now"]
 
 

@@ -1,4 +1,4 @@
-"""Services as real processes on free ports."""
+"""Services as real processes on free ports, or in this process."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def espeak(serve: Serve) -> Served:
 
 @pytest.fixture(scope="session")
 def say(espeak: Served) -> Callable[..., AudioClip]:
-    """A text as espeak speaks it, 16 kHz."""
+    """Speaks a text with espeak, at 16 kHz."""
 
     def speak(text: str, voice: str = "en-us") -> AudioClip:
         audio = espeak.ask(text, output=Modality.SPEECH, voice=pb.VoiceSettings(name=voice)).audio

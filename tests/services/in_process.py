@@ -1,4 +1,4 @@
-"""Adapters behind the project's own gRPC server in this process: reached over a socket, and open to a look inside."""
+"""Adapters behind the Generate server in this process: called over a socket, and open to inspection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Host = Callable[[Adapter], Served]
 
 @contextmanager
 def hosting(loop: LoopThread) -> Iterator[Host]:
-    """Serves within the block, on one loop: gRPC's servers still look for it when they are collected."""
+    """Serves within the block, on a loop that outlives it: gRPC servers access their loop when they are collected."""
     started: list[tuple[Server, Served]] = []
 
     async def serve(adapter: Adapter) -> Server:

@@ -1,4 +1,4 @@
-"""A service that runs as a process of its own, and a caller that asks it over the wire."""
+"""A service in its own process, and a client for it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Part = str | AudioClip | Image.Image
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back from one call."""
+    """The collected responses of one call."""
 
     text: str
     reasoning: str
@@ -35,7 +35,7 @@ class Reply:
 
 @dataclass
 class Served:
-    """A running service. `ask` raises ContractError for the error that the service sent."""
+    """A running service. `ask` raises the ContractError that the service sent."""
 
     address: str
     process: subprocess.Popen[str]

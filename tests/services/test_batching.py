@@ -1,4 +1,4 @@
-"""Many callers, one engine: who waits goes together, kinds stay apart, and nobody is served twice."""
+"""Batches of many callers: waiting requests share a batch, kinds are separate, cancelled requests are dropped."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ PATIENCE_S = 30.0
 
 
 class Engine:
-    """Doubles numbers; keeps its batches, and works on the first one until the test lets it go on."""
+    """Doubles numbers and records its batches; the first batch blocks until the test resumes it."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[Hashable, list[int]]] = []
         self.entered = threading.Event()
-        self.go_on = threading.Event()
+        self.resume = threading.Event()
 
     def __call__(self, items: Sequence[int], kind: Hashable) -> list[int]:
         self.batches.append((kind, list(items)))
         self.entered.set()
-        assert self.go_on.wait(PATIENCE_S)
+        assert self.resume.wait(PATIENCE_S)
         if -1 in items:
-            raise ValueError("no root")
+            raise ValueError("negative")
         return [2 * item for item in items]
 
 
-class Crowd:
-    """Callers in threads of their own, each in the queue before the next one comes."""
+class Callers:
+    """Callers in separate threads; each is in the queue before the next one starts."""
 
     def __init__(self, limit: int = 3) -> None:
         self.engine = Engine()
@@ -53,40 +53,40 @@ class Crowd:
 
 
 @pytest.fixture
-def crowd() -> Crowd:
-    return Crowd()
+def callers() -> Callers:
+    return Callers()
 
 
-def test_who_waits_goes_together_up_to_the_limit(crowd: Crowd) -> None:
-    futures = [crowd.ask(item) for item in range(6)]
-    crowd.engine.go_on.set()
+def test_waiting_requests_share_a_batch_up_to_the_limit(callers: Callers) -> None:
+    futures = [callers.ask(item) for item in range(6)]
+    callers.engine.resume.set()
     assert [future.result(PATIENCE_S) for future in futures] == [0, 2, 4, 6, 8, 10]
-    assert crowd.engine.batches == [("a", [0]), ("a", [1, 2, 3]), ("a", [4, 5])]
+    assert callers.engine.batches == [("a", [0]), ("a", [1, 2, 3]), ("a", [4, 5])]
 
 
-def test_kinds_stay_apart_and_the_oldest_goes_first(crowd: Crowd) -> None:
-    futures = [crowd.ask(0), crowd.ask(1, "b"), crowd.ask(2, "c"), crowd.ask(3, "b")]
-    crowd.engine.go_on.set()
+def test_kinds_are_separate_and_the_oldest_is_first(callers: Callers) -> None:
+    futures = [callers.ask(0), callers.ask(1, "b"), callers.ask(2, "c"), callers.ask(3, "b")]
+    callers.engine.resume.set()
     assert [future.result(PATIENCE_S) for future in futures] == [0, 2, 4, 6]
-    assert crowd.engine.batches == [("a", [0]), ("b", [1, 3]), ("c", [2])]
+    assert callers.engine.batches == [("a", [0]), ("b", [1, 3]), ("c", [2])]
 
 
-def test_what_nobody_waits_for_is_left_out(crowd: Crowd) -> None:
+def test_a_request_whose_caller_is_gone_is_dropped(callers: Callers) -> None:
     gone = threading.Event()
-    futures = [crowd.ask(0), crowd.ask(1, gone=gone.is_set), crowd.ask(2)]
+    futures = [callers.ask(0), callers.ask(1, gone=gone.is_set), callers.ask(2)]
     gone.set()
-    crowd.engine.go_on.set()
+    callers.engine.resume.set()
     assert [futures[0].result(PATIENCE_S), futures[2].result(PATIENCE_S)] == [0, 4]
     with pytest.raises(ContractError) as left:
         futures[1].result(PATIENCE_S)
     assert left.value.reason is Reason.CANCELLED
-    assert crowd.engine.batches == [("a", [0]), ("a", [2])]
+    assert callers.engine.batches == [("a", [0]), ("a", [2])]
 
 
-def test_a_fault_of_the_engine_is_everybodys_of_that_batch_and_nobody_elses(crowd: Crowd) -> None:
-    futures = [crowd.ask(0), crowd.ask(1), crowd.ask(-1), crowd.ask(3, "b")]
-    crowd.engine.go_on.set()
+def test_an_exception_fails_all_requests_of_its_batch_and_no_others(callers: Callers) -> None:
+    futures = [callers.ask(0), callers.ask(1), callers.ask(-1), callers.ask(3, "b")]
+    callers.engine.resume.set()
     for future in futures[1:3]:
-        with pytest.raises(ValueError, match="no root"):
+        with pytest.raises(ValueError, match="negative"):
             future.result(PATIENCE_S)
     assert [futures[0].result(PATIENCE_S), futures[3].result(PATIENCE_S)] == [0, 6]

@@ -1,4 +1,4 @@
-"""Long clips are cut in their pauses; clips are batched without one changing what another is padded to."""
+"""Long clips are cut in pauses; the padding of a clip does not depend on the others in its batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_every_clip_is_in_one_batch_of_its_own_padding() -> None:
         assert {max(250, -(-frames[number] // 250) * 250) for number in batch.clips} == {batch.frames}
 
 
-def test_what_a_clip_is_padded_to_does_not_depend_on_its_neighbours() -> None:
+def test_the_padding_of_a_clip_does_not_depend_on_other_clips() -> None:
     def padded(frames: list[int]) -> int:
         return next(batch.frames for batch in batches(frames, 100, 8) if 0 in batch.clips)
 
@@ -29,7 +29,7 @@ def test_no_clips_make_no_batches() -> None:
     assert batches([], 250, 8) == []
 
 
-def test_a_long_clip_is_cut_in_its_pause_and_nothing_is_lost() -> None:
+def test_a_long_clip_is_cut_in_its_pause_without_losing_samples() -> None:
     rng = np.random.default_rng(0)
     samples = rng.normal(0, 0.1, 45 * SAMPLE_RATE).astype(np.float32)
     samples[24 * SAMPLE_RATE : 25 * SAMPLE_RATE] = 0
@@ -41,7 +41,7 @@ def test_a_long_clip_is_cut_in_its_pause_and_nothing_is_lost() -> None:
     assert 24 * SAMPLE_RATE < pieces[0].end < 25 * SAMPLE_RATE
 
 
-def test_a_clip_as_long_as_the_window_stays_whole_and_no_piece_is_longer() -> None:
+def test_no_piece_is_longer_than_the_window() -> None:
     rng = np.random.default_rng(1)
     assert len(cut(np.ones(WINDOW, dtype=np.float32), WINDOW)) == 1
     noise = rng.normal(0, 0.1, 10 * WINDOW + 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The null model, served: it answers at once in what was asked, and fails only as it is told to."""
+"""The `echo` service: answers in the requested modality, and fails as configured."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_it_answers_every_input_in_both_outputs(echo: Served, carrier: str | Aud
     assert spoken.audio.seconds == 0.25
 
 
-def test_different_requests_sound_different_and_the_same_one_alike(echo: Served) -> None:
+def test_audio_differs_between_requests_and_is_reproducible(echo: Served) -> None:
     def sound(*parts: str | AudioClip, **fields: object) -> bytes:
         audio = echo.ask(*parts, output=Modality.SPEECH, **fields).audio
         assert audio is not None
@@ -58,7 +58,7 @@ def test_different_requests_sound_different_and_the_same_one_alike(echo: Served)
     assert sound("a") == sounds[0]
 
 
-def test_it_fails_what_it_is_told_to_fail_and_no_more(serve: Serve) -> None:
+def test_only_matching_requests_fail(serve: Serve) -> None:
     served = serve("echo", {"fail_with": "UPSTREAM_UNAVAILABLE", "fail_matching": "unlucky"})
     with pytest.raises(ContractError) as caught:
         served.ask("an unlucky question")
@@ -66,13 +66,13 @@ def test_it_fails_what_it_is_told_to_fail_and_no_more(serve: Serve) -> None:
     assert served.ask("another question").text == "another question"
 
 
-def test_it_says_one_answer_silently_when_told_to(serve: Serve) -> None:
+def test_a_fixed_answer_can_be_silent(serve: Serve) -> None:
     served = serve("echo", {"answer": "forty two", "silent": True, "architecture": "moe"})
     reply = served.ask("What is it?", output=Modality.SPEECH)
     assert (reply.text, reply.audio) == ("forty two", None)
     assert served.describe().architecture == pb.ARCHITECTURE_MOE
 
 
-def test_its_digest_follows_its_answers_and_not_its_delays(serve: Serve, echo: Served) -> None:
+def test_the_digest_covers_answers_but_not_delays(serve: Serve, echo: Served) -> None:
     assert serve("echo", {"answer": "x"}).describe().digest != echo.describe().digest
     assert serve("echo", {"delay_s": 0.01, "fail_with": "BUSY"}).describe().digest == echo.describe().digest

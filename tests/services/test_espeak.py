@@ -1,4 +1,4 @@
-"""The espeak service, served from its wheel: voices, rates, and the same samples every time."""
+"""The `espeak` service: voices, rates, and reproducible samples."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_text_becomes_16_khz_speech_of_a_plausible_length(espeak: Served) -> N
     assert np.sqrt(np.mean(clip.samples**2)) > 0.01
 
 
-def test_it_offers_text_to_speech_and_nothing_else(espeak: Served) -> None:
+def test_only_text_to_speech_is_supported(espeak: Served) -> None:
     described = espeak.describe()
     native = [c for c in described.conditions if c.support == pb.SUPPORT_NATIVE]
     assert [(c.input, c.output) for c in native] == [(pb.MODALITY_TEXT, pb.MODALITY_SPEECH)]
@@ -40,7 +40,7 @@ def test_it_offers_text_to_speech_and_nothing_else(espeak: Served) -> None:
     assert caught.value.reason is Reason.UNSUPPORTED_CONDITION
 
 
-def test_every_listed_voice_speaks_and_none_sounds_like_another(espeak: Served) -> None:
+def test_every_voice_is_different(espeak: Served) -> None:
     voices = espeak.describe().voices
     assert [voice.name for voice in voices[:2]] == ["en-us", "en-us+f3"]
     sounds = [spoken(espeak, voice=pb.VoiceSettings(name=voice.name)).samples.tobytes() for voice in voices]
@@ -48,7 +48,7 @@ def test_every_listed_voice_speaks_and_none_sounds_like_another(espeak: Served) 
 
 
 @pytest.mark.parametrize("voice", ["en-us", "en-us+f3", "ko"])
-def test_the_same_request_gives_the_same_samples_whatever_came_before(espeak: Served, voice: str) -> None:
+def test_samples_do_not_depend_on_earlier_requests(espeak: Served, voice: str) -> None:
     settings = pb.VoiceSettings(name=voice)
     first = spoken(espeak, voice=settings)
     spoken(espeak, "Something else, in another voice.", voice=pb.VoiceSettings(name="en-us+f1"))
@@ -64,7 +64,7 @@ def test_another_process_gives_the_same_samples(espeak: Served, serve: Serve) ->
         assert np.array_equal(spoken(espeak, voice=settings).samples, spoken(other, voice=settings).samples)
 
 
-def test_the_rate_is_honoured(espeak: Served) -> None:
+def test_the_rate_changes_the_duration(espeak: Served) -> None:
     seconds = [spoken(espeak, voice=pb.VoiceSettings(words_per_minute=rate)).seconds for rate in (80, 175, 450)]
     assert seconds[0] > 1.5 * seconds[1] > 1.5 * seconds[2]
     assert seconds[1] == spoken(espeak).seconds
@@ -83,7 +83,7 @@ def test_an_unknown_voice_is_refused_with_the_known_ones(espeak: Served) -> None
     assert caught.value.reason is Reason.BAD_REQUEST
 
 
-def test_the_items_language_chooses_the_voice_where_none_is_named(espeak: Served) -> None:
+def test_the_language_selects_the_voice_if_none_is_named(espeak: Served) -> None:
     korean = spoken(espeak, "안녕하세요", voice=pb.VoiceSettings(name="ko"))
     assert np.array_equal(spoken(espeak, "안녕하세요", language="ko-KR").samples, korean.samples)
     assert np.array_equal(spoken(espeak, language="en").samples, spoken(espeak).samples)
@@ -91,13 +91,13 @@ def test_the_items_language_chooses_the_voice_where_none_is_named(espeak: Served
         spoken(espeak, language="sw")
 
 
-def test_a_text_with_nothing_to_say_is_refused(espeak: Served) -> None:
+def test_a_text_without_words_is_refused(espeak: Served) -> None:
     with pytest.raises(ContractError) as caught:
         spoken(espeak, "\u200b")
     assert caught.value.reason is Reason.BAD_REQUEST
 
 
-def test_the_digest_holds_the_librarys_version_and_the_defaults(espeak: Served, serve: Serve) -> None:
+def test_the_digest_covers_the_library_version_and_the_defaults(espeak: Served, serve: Serve) -> None:
     settings = espeak.describe().settings
     assert settings["espeak_ng"]
     assert settings["library.espeakng-loader"]
@@ -105,6 +105,6 @@ def test_the_digest_holds_the_librarys_version_and_the_defaults(espeak: Served, 
 
 
 @pytest.mark.parametrize("rate", [0, 79, 451])
-def test_a_default_rate_that_it_cannot_speak_at_is_refused_at_the_start(rate: int) -> None:
+def test_a_default_rate_out_of_range_is_refused(rate: int) -> None:
     with pytest.raises(OptionsError, match=rf"'words_per_minute' is {rate}"):
         EspeakAdapter({"words_per_minute": rate})

@@ -1,4 +1,4 @@
-"""The README's example model: short, complete, and served as it stands."""
+"""The example model of the README: short, complete, and served unchanged."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_it_is_under_40_lines() -> None:
     assert len(EXAMPLE.read_text().splitlines()) < 40
 
 
-def test_it_answers_all_that_it_declares(shout: Served) -> None:
+def test_every_declared_condition_is_answered(shout: Served) -> None:
     native = [c for c in shout.describe().conditions if c.support == pb.SUPPORT_NATIVE]
     assert [(c.input, c.output) for c in native] == [
         (pb.MODALITY_TEXT, pb.MODALITY_TEXT),

@@ -1,4 +1,4 @@
-"""A digest follows the source that changes answers, also where it lies in another folder than the adapter's."""
+"""A digest depends on the source code that changes answers, also in other packages than the adapter's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from omnigap_services.source import files_hash, source_hash
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
 
-def test_a_packages_hash_follows_every_module_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hash_of_a_package_covers_every_module_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "borrowed_package"
     folder.mkdir()
     (folder / "__init__.py").write_text("raise ImportError('hashing imports nothing')\n")
@@ -41,14 +43,14 @@ def test_an_unknown_module_is_refused_by_name() -> None:
         source_hash("omnigap_services.no_such_module")
 
 
-def test_a_module_is_hashed_without_its_neighbours() -> None:
-    alone = source_hash("omnigap_services.options")
-    assert alone != source_hash("omnigap_services.options", "omnigap_services.audio")
+def test_a_module_is_hashed_alone() -> None:
+    single = source_hash("omnigap_services.options")
+    assert single != source_hash("omnigap_services.options", "omnigap_services.audio")
 
 
 @pytest.mark.skipif(not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing")
-def test_the_digest_of_the_cascades_ears_covers_the_engine_that_it_borrows(monkeypatch: pytest.MonkeyPatch) -> None:
-    from omnigap_services.cascade import hearing
+def test_the_digest_of_in_process_asr_covers_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    from omnigap_services.cascade import recognition
 
     hashed: list[str] = []
 
@@ -56,7 +58,7 @@ def test_the_digest_of_the_cascades_ears_covers_the_engine_that_it_borrows(monke
         hashed.extend(names)
         return "another"
 
-    before = hearing.Ear(AsrOptions()).part.digest
-    monkeypatch.setattr(hearing, "source_hash", another_source)
-    assert hearing.Ear(AsrOptions()).part.digest != before
-    assert {hearing.AsrEngine.__module__.rpartition(".")[0], hearing.check_clip.__module__} <= set(hashed)
+    before = recognition.InProcessAsr(AsrOptions()).part.digest
+    monkeypatch.setattr(recognition, "source_hash", another_source)
+    assert recognition.InProcessAsr(AsrOptions()).part.digest != before
+    assert {recognition.AsrEngine.__module__.rpartition(".")[0], recognition.check_clip.__module__} <= set(hashed)

@@ -1,4 +1,8 @@
-"""From a table of results to gaps, intervals and tests: pure functions over polars frames, usable without a run."""
+"""From a table of results to gaps, intervals and tests: pure functions over polars frames, usable without a run.
+
+Where to look: `intervals` (Tango, Wilson, clustered t ...), `bootstrap`, `choose_interval` (which of them applies),
+`contrasts` (McNemar, Holm, Benjamini-Hochberg), `equivalence` (TOST), `power`, `summary` (all tables of summary.json).
+"""
 
 from omnigap_orchestrator.analysis.compare import compare
 from omnigap_orchestrator.analysis.options import (

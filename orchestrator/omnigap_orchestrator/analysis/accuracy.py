@@ -1,4 +1,4 @@
-"""Accuracy per model and condition, over all tasks and by task, with its denominators."""
+"""The tables `accuracy` and `accuracy_by_task`: mean score per model and condition, with intervals and bounds."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ class _AccuracyKey:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyRow(EstimateColumns, _AccuracyKey):
-    """`task` is null for all tasks; `pooling`: item_weighted, task_macro.
+    """Accuracy of one condition.
 
-    `missing`: answered_only, missing_as_wrong.
+    `task` is null over all tasks, `pooling` is item_weighted or task_macro, `missing` answered_only or
+    missing_as_wrong.
     """
 
 
@@ -42,7 +43,7 @@ def accuracy(models: Sequence[ModelScores], options: IntervalOptions) -> pl.Data
     """Mean score of every condition, item-weighted and task-macro, on answered items and with missing as wrong.
 
     Returns:
-        A frame of `ACCURACY_SCHEMA`. The bounds take every missing score as wrong, and as right.
+        A frame of `ACCURACY_SCHEMA`. The bounds count all missing scores as wrong, and as right.
     """
     rows = [
         (scores.model, condition, None, pooling, missing, *_columns(estimate))
@@ -55,7 +56,7 @@ def accuracy(models: Sequence[ModelScores], options: IntervalOptions) -> pl.Data
 
 
 def accuracy_by_task(models: Sequence[ModelScores], options: IntervalOptions) -> pl.DataFrame:
-    """The same within each task, item-weighted."""
+    """Mean score of every condition within each task, item-weighted (`ACCURACY_SCHEMA`)."""
     rows = [
         (scores.model, condition, name, ITEM_WEIGHTED, missing, *_columns(estimate))
         for scores in models
@@ -75,12 +76,14 @@ def _estimates(
     scores: ModelScores, condition: str, pooling: str, options: IntervalOptions, task: str = ""
 ) -> Iterator[tuple[str, Estimate]]:
     column = scores.column(condition)
+    # Unsupported cells are in no denominator: a model is not wrong in a modality that it doesn't have.
     planned = scores.where(scores.planned[:, column] > 0)
     if len(planned.task) == 0:
         return
     one_replicate = bool((planned.planned[:, column] == 1).all())
     lacking = int(planned.lacking([column]).sum())
     low, high = (pooled_mean(side[:, column], planned, pooling) for side in (planned.low, planned.high))
+    # Without missing scores both treatments are the same number: computed once, so that also the draws are the same.
     first: Estimate | None = None
     for missing, values in ((ANSWERED_ONLY, planned.score[:, column]), (MISSING_AS_WRONG, planned.low[:, column])):
         if first is not None and lacking == 0:
@@ -88,6 +91,7 @@ def _estimates(
             continue
         part = planned.where(~np.isnan(values))
         used = values[~np.isnan(values)]
+        # A mean over replicates is no binomial count, so the exact intervals need one replicate per item.
         sample = Sample(
             used, part.cluster, part.task, one_replicate and bool(np.isin(used, (0.0, 1.0)).all()), difference=False
         )

@@ -1,4 +1,4 @@
-"""How far two conditions agree on which items are right: Cohen's kappa and phi over every pair of conditions."""
+"""The table `agreement`: Cohen's kappa and phi of right and wrong answers, for every pair of conditions."""
 
 from __future__ import annotations
 
@@ -45,16 +45,14 @@ AGREEMENT_SCHEMA = schema_of(AgreementRow)
 
 BOOTSTRAP, JEFFREYS = "cluster_bootstrap_percentile", "dirichlet_jeffreys"
 
+# Jeffreys' prior of a multinomial distribution: half a count in each of the four cells.
 _JEFFREYS_COUNT = 0.5
 
 
 def pairwise_agreement(models: Sequence[ModelScores], options: IntervalOptions) -> pl.DataFrame:
-    """Cohen's kappa and phi of right and wrong over every pair of conditions, with intervals.
+    """Cohen's kappa and phi of right and wrong for every pair of conditions, over the items scored in both.
 
-    Clustered percentile bootstrap where there are clusters enough, and rights and wrongs of both conditions. Near the
-    ceiling it covers as little as 69 %; there, and with few clusters, it is the posterior of the four shares under
-    Jeffreys' prior (half a count each), on the effective number of items. Each pair of conditions is taken over the
-    items scored in both. Kappa and phi are null where a condition never varies.
+    Kappa and phi are null where a condition never varies.
 
     Returns:
         A frame of `AGREEMENT_SCHEMA`.
@@ -78,7 +76,7 @@ def pairwise_agreement(models: Sequence[ModelScores], options: IntervalOptions) 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Kappa and phi with their limits; NaN throughout, and no method, where a condition never varies."""
+    """Kappa and phi with their limits; all NaN, and no method, if a condition never varies."""
 
     kappa: float = math.nan
     kappa_low: float = math.nan
@@ -90,7 +88,13 @@ class Agreement:
 
 
 def agreement(cells: FloatArray, seed: int, options: IntervalOptions) -> Agreement:
-    """Of the counts of both right, first only, second only, both wrong in each cluster, shape (clusters, 4)."""
+    """Kappa and phi with intervals.
+
+    Args:
+        cells: counts of items that are right in both conditions, in the first only, in the second only, and in none, by
+            cluster; shape (clusters, 4).
+        seed: of the draws.
+    """
     kappa, phi = (float(x[0]) for x in kappa_and_phi(cells.sum(axis=0)[None, :]))
     if math.isnan(kappa):
         return Agreement()
@@ -100,7 +104,15 @@ def agreement(cells: FloatArray, seed: int, options: IntervalOptions) -> Agreeme
 
 
 def kappa_and_phi(tables: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Of 2 x 2 tables, shape (tables, 4) as both right, first only, second only, both wrong; NaN where undefined."""
+    """Cohen's kappa and the phi coefficient of 2 x 2 tables; NaN where undefined.
+
+    Args:
+        tables: shape (tables, 4): both right, first only, second only, both wrong.
+
+    Returns:
+        kappa = (observed - expected) / (1 - expected) agreement (Cohen 1960), and phi, the correlation of right and
+        wrong; both of shape (tables,).
+    """
     both, first, second, neither = tables.T
     n = tables.sum(axis=1)
     a, b = both + first, both + second
@@ -113,22 +125,24 @@ def kappa_and_phi(tables: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _tables(cells: FloatArray, seed: int, options: IntervalOptions) -> tuple[FloatArray, str]:
-    """Tables as they might have come out, shape (draws, 4), and how they were made; `cells`: (clusters, 4) counts."""
+    """Draws of the 2 x 2 table, shape (draws, 4), and the method that made them; `cells` as in `agreement`."""
     both, first, second, neither = cells.sum(axis=0)
-    # Rights, wrongs and disagreements: of each there must be some, and the last in several clusters.
+    # The percentile bootstrap over clusters needs enough right answers, wrong answers and disagreements, the last in
+    # several clusters. Near the ceiling it covers as little as 69 %.
     rarest = min(both + first, both + second, first + neither, second + neither, first + second)
     disagreements = ClusterTotals(cells[:, 1] + cells[:, 2], cells.sum(axis=1))
     if enough_for_t(disagreements, int(rarest)):
         return resampled(cells, seed, options.draws), BOOTSTRAP
+    # Otherwise the posterior of the four shares under Jeffreys' prior, on the effective number of items.
     shrunk = cells.sum(axis=0) / _design_effect(cells, options.level)
     return np.random.default_rng(seed).dirichlet(shrunk + _JEFFREYS_COUNT, options.draws), JEFFREYS
 
 
 def _design_effect(cells: FloatArray, level: float) -> float:
-    """How many items count as one: kappa's variance by the jackknife of clusters over that of items, at least 1.
+    """Design effect of kappa, at least 1: jackknife variance over clusters divided by that over items.
 
-    As Korn and Graubard have it, it grows with the ratio of the t quantiles. Where nothing can be told of it, a cluster
-    counts as one item.
+    As in Korn and Graubard's interval, it is multiplied by the squared ratio of the t quantiles with G - 1 and n - 1
+    degrees of freedom. If it can't be estimated, it is the largest possible one: a cluster counts as one item.
     """
     table, sizes = cells.sum(axis=0), cells.sum(axis=1)
     n, count = float(table.sum()), len(cells)
@@ -137,13 +151,14 @@ def _design_effect(cells: FloatArray, level: float) -> float:
     largest = float(np.square(sizes).sum() / n)
     if count < 2:
         return largest
+    # Leaving out one item changes the table in one of four ways, so four tables stand for all n jackknife replicates.
     by_item, _ = kappa_and_phi(table - np.eye(4))
     by_cluster, _ = kappa_and_phi(table - cells)
-    there = table > 0
-    if np.isnan(by_item[there]).any() or np.isnan(by_cluster).any():
+    occurs = table > 0
+    if np.isnan(by_item[occurs]).any() or np.isnan(by_cluster).any():
         return largest
-    mean = float(table[there] @ by_item[there]) / n
-    items = (n - 1) / n * float(table[there] @ np.square(by_item[there] - mean))
+    mean = float(table[occurs] @ by_item[occurs]) / n
+    items = (n - 1) / n * float(table[occurs] @ np.square(by_item[occurs] - mean))
     clusters = (count - 1) / count * float(np.square(by_cluster - by_cluster.mean()).sum())
     if items <= 0:
         return largest
@@ -152,7 +167,7 @@ def _design_effect(cells: FloatArray, level: float) -> float:
 
 
 def _percentiles(values: FloatArray, level: float) -> tuple[float, float]:
-    """Limits over the draws where the statistic is defined; none if that is under half of them."""
+    """Percentile limits over the draws in which the statistic is defined; NaN if these are under half of the draws."""
     held = values[~np.isnan(values)]
     if 2 * len(held) < len(values):
         return math.nan, math.nan

@@ -1,4 +1,4 @@
-"""How the answers themselves differ by condition: length, refusals, wrong language, unparsable ones."""
+"""The tables `answers` (length and flags of answers by condition) and `metrics` (mean scores by metric)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from omnigap_orchestrator.analysis.table import Table, schema_of
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """The shape of the answers of one condition."""
+    """Length and flags of the answers of one condition; the flags are shares of the answered cells."""
 
     model: str
     condition: str
@@ -33,12 +33,12 @@ ANSWERS_SCHEMA = schema_of(AnswerRow)
 
 
 def answer_shapes(results: pl.DataFrame) -> pl.DataFrame:
-    """Words of the own text (of the transcript where a model gives no own text), and flags, per model and condition.
+    """Words of the own text (of the transcript for a model without own texts) and flags, by model and condition.
 
-    Image and speech inputs tend to shorten what a model writes before it answers: shown so that a reader can tell.
+    Image and speech inputs tend to shorten a model's reasoning, which can look like a modality gap.
 
     Returns:
-        A frame of `ANSWERS_SCHEMA`; shares are of the answered cells.
+        A frame of `ANSWERS_SCHEMA`.
     """
     if "own_text" in results.columns:
         results = results.with_columns(own_text=pl.when(gives_own_text()).then("own_text"))
@@ -78,25 +78,22 @@ def answer_shapes(results: pl.DataFrame) -> pl.DataFrame:
 ANSWERS = Table(name="answers", row=AnswerRow, compute=lambda given: answer_shapes(given.results))
 
 
-# What was scored by which metric: mean score, the judge's rating, how many answers refused or could not be read.
-
-
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """Descriptive; the shares are of the scored cells."""
+    """Mean score of the items of one metric in one condition; descriptive, without interval."""
 
     model: str
     metric: str
     condition: str
     items: int
-    # Cells of these items; those with a score; those that failed, in the judge's case for want of a verdict too.
+    # Cells of these items, those with a score, and those that failed (with a judge also those without a verdict).
     planned: int
     scored: int
     failed: int
     mean_score: float | None
-    # On the rubric's own scale; null but for a judge with one.
+    # Mean rating on the scale of the rubric; null without a judge.
     mean_rating: float | None
-    # Shares of the scored cells; null where the table has no flags.
+    # Shares of the scored cells; null if the table has no flags.
     refused: float | None
     unparsable: float | None
 
@@ -105,12 +102,10 @@ METRICS_SCHEMA = schema_of(MetricRow)
 
 
 def by_metric(results: pl.DataFrame) -> pl.DataFrame:
-    """Per model, metric and condition, descriptive and without intervals (`METRICS_SCHEMA`).
-
-    A cell without a score has no metric: it counts with those of the same item. Empty where the table names no metrics.
-    """
+    """Mean scores, ratings and flags by model, metric and condition (`METRICS_SCHEMA`); empty without metrics."""
     if "metric" not in results.columns or results["metric"].null_count() == results.height:
         return pl.DataFrame(schema=METRICS_SCHEMA)
+    # A cell without a score has no metric: it gets that of the other cells of its item.
     known = results.drop_nulls("metric").group_by("item_id").agg(metric=pl.col("metric").first())
     cells = results.drop("metric").join(known, on="item_id").filter(pl.col("outcome") != Outcome.UNSUPPORTED.value)
 

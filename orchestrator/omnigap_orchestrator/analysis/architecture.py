@@ -1,4 +1,4 @@
-"""Gaps by architecture type: every model shown, the type's mean, leave-one-model-out; tests only with enough models."""
+"""Gaps by architecture type: each model, the mean of each type, leave-one-model-out, and permutation tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ArchitectureRow:
     mean_gap: float | None
     min_gap: float | None
     max_gap: float | None
-    # The lowest and highest mean with one model left out, and the model whose absence moves the mean most.
+    # The lowest and highest mean with one model left out, and the model whose removal changes the mean most.
     leave_one_out_low: float | None
     leave_one_out_high: float | None
     most_influential: str | None
@@ -37,7 +37,7 @@ ARCHITECTURES_SCHEMA = schema_of(ArchitectureRow)
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureModelRow:
-    """The gap of one model, with its architecture type."""
+    """The gap of one model and its architecture type."""
 
     architecture: str | None
     model: str
@@ -47,7 +47,7 @@ class ArchitectureModelRow:
     high: float | None
     n: int
     method: str | None
-    # The type's mean without this model; null when it is the only one.
+    # Mean of the type without this model; null for a single model.
     mean_without: float | None
 
 
@@ -56,7 +56,7 @@ ARCHITECTURE_MODELS_SCHEMA = schema_of(ArchitectureModelRow)
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureTestRow:
-    """Permutation tests between types; the p is null, with the reason, under 4 models each."""
+    """Permutation test between two types; `p` is null, with a `reason`, under `MIN_MODELS` models per type."""
 
     first: str
     second: str
@@ -72,18 +72,23 @@ class ArchitectureTestRow:
 ARCHITECTURE_TESTS_SCHEMA = schema_of(ArchitectureTestRow)
 
 MIN_MODELS = 4
-"""Models of each type under which no p-value is given: 3 against 3 cannot even reach p < .10."""
+"""Models per type that a test needs: 3 against 3 have 20 permutations and can't reach p < .10 two-sided."""
 
-_MOST_SPLITS = 200_000
+_MAX_PERMUTATIONS = 200_000
 
 
 def architecture_models(gaps: pl.DataFrame, conditions: pl.DataFrame) -> pl.DataFrame:
-    """Every model's item-weighted gap with its type, and the type's mean without it (`ARCHITECTURE_MODELS_SCHEMA`)."""
+    """Item-weighted gap of every model with its type, and the type's mean without it.
+
+    Returns:
+        A frame of `ARCHITECTURE_MODELS_SCHEMA`.
+    """
     types = conditions.group_by("model").agg(pl.col("architecture").drop_nulls().first())
     shown = gaps.filter(
         (pl.col("pooling") == ITEM_WEIGHTED) & (pl.col("missing") == ANSWERED_PAIRS) & pl.col("estimate").is_not_null()
     )
     group = ("architecture", "condition")
+    # Leave-one-out means in closed form: (sum - own) / (n - 1).
     others = pl.len().over(group) - 1
     return (
         shown.join(types, on="model", how="left")
@@ -98,7 +103,7 @@ def architecture_models(gaps: pl.DataFrame, conditions: pl.DataFrame) -> pl.Data
 
 
 def architectures(models: pl.DataFrame) -> pl.DataFrame:
-    """Per type and condition the mean over models, unweighted: the model is the unit (`ARCHITECTURES_SCHEMA`)."""
+    """Mean gap of each type and condition (`ARCHITECTURES_SCHEMA`); unweighted, because the model is the unit."""
     return (
         models.group_by("architecture", "condition", maintain_order=True)
         .agg(
@@ -118,7 +123,7 @@ def architectures(models: pl.DataFrame) -> pl.DataFrame:
 
 
 def architecture_tests(models: pl.DataFrame) -> pl.DataFrame:
-    """Exact permutation tests between each two types, the model as the unit; no p under four models each.
+    """Exact permutation tests between every two types, with the model as the unit.
 
     Returns:
         A frame of `ARCHITECTURE_TESTS_SCHEMA`.
@@ -131,11 +136,12 @@ def architecture_tests(models: pl.DataFrame) -> pl.DataFrame:
         }
         for (first, a), (second, b) in itertools.combinations(by_type.items(), 2):
             p, method, reason = math.nan, None, None
-            splits = math.comb(len(a) + len(b), len(a))
+            permutations = math.comb(len(a) + len(b), len(a))
+            # Exact or nothing: a random sample of permutations would make p depend on a seed.
             if min(len(a), len(b)) < MIN_MODELS:
-                reason = f"descriptive only: {len(a)} and {len(b)} models, a test needs {MIN_MODELS} of each type"
-            elif splits > _MOST_SPLITS:
-                reason = f"{splits} permutations are more than the {_MOST_SPLITS} that are tried"
+                reason = f"descriptive only: {len(a)} and {len(b)} models, a test needs {MIN_MODELS} per type"
+            elif permutations > _MAX_PERMUTATIONS:
+                reason = f"{permutations} permutations, more than the limit of {_MAX_PERMUTATIONS}"
             else:
                 p, method = permutation_p(a, b), "exact_permutation"
             rows.append(
@@ -145,12 +151,13 @@ def architecture_tests(models: pl.DataFrame) -> pl.DataFrame:
 
 
 def permutation_p(a: FloatArray, b: FloatArray) -> float:
-    """Two-sided exact permutation p of the difference of two means."""
+    """Two-sided p of the exact permutation test of equal means; `a` and `b` hold one value per model."""
     values = np.concatenate([a, b])
     observed = abs(a.mean() - b.mean())
     picks = np.array(list(itertools.combinations(range(len(values)), len(a))))
     first = values[picks].sum(axis=1)
     differences = first / len(a) - (values.sum() - first) / len(b)
+    # The tolerance keeps ties: the observed permutation itself must count as extreme despite rounding.
     return float((np.abs(differences) >= observed - 1e-12).mean())
 
 

@@ -1,4 +1,12 @@
-"""Which interval a mean gets, and why: one place for the thresholds of the whole analysis."""
+"""Chooses the interval of a mean: all thresholds of the analysis in one place.
+
+- one accuracy of independent items: Wilson, or Clopper-Pearson near 0 and 1
+- a clustered accuracy near 0 or 1: Korn-Graubard
+- enough balanced clusters and informative values: clustered t
+- a paired binary difference of independent items: Tango
+- data that hardly vary: Tango or Korn-Graubard on the effective sample size
+- the rest: studentised bootstrap for independent items, wild cluster bootstrap for clusters
+"""
 
 from __future__ import annotations
 
@@ -6,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from omnigap_orchestrator.analysis.bootstrap import distinct_rows, paired_cluster, seed_of, wild_cluster
+from omnigap_orchestrator.analysis.bootstrap import distinct_rows, seed_of, studentised_cluster, wild_cluster
 from omnigap_orchestrator.analysis.intervals import (
     NO_INTERVAL,
     ClusterTotals,
@@ -25,19 +33,23 @@ from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
 
 MIN_CLUSTERS = 40
 MIN_DISCORDANT = 10
+"""Clusters and discordant pairs that the t interval needs: with fewer it covers as little as 62 % in simulation."""
+
 MIN_BALANCE = 0.5
-"""Effective over actual number of clusters; below it they count as very unequal (coefficient of variation above 1)."""
+"""Smallest effective share of the clusters, 1 / (1 + cv^2): 0.5 is a coefficient of variation of their sizes of 1."""
 
-
-MOST_DISTINCT = 5_000
-"""Distinct clusters up to which `bootstrap_interval` draws; the draws times this many numbers are made."""
+MAX_DISTINCT = 5_000
+"""Largest number of distinct clusters that `bootstrap_interval` resamples: its cost is draws times this number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value per item of something whose mean is wanted: a score, or a contrast of scores.
+    """One value per item whose mean is estimated: a score, or a difference of scores. Arrays have shape (items,).
 
-    `binary`: a score that is 0 or 1, or the difference of two such. `bound`: the largest absolute value possible.
+    Attributes:
+        binary: every value is a score of 0 or 1, or the difference of two such scores.
+        difference: a difference or contrast of scores, not a score.
+        bound: largest possible absolute value.
     """
 
     values: FloatArray
@@ -53,46 +65,54 @@ class Sample:
 
 
 def enough_for_t(totals: ClusterTotals, informative: int) -> bool:
-    """At least 40 balanced clusters and 10 discordant pairs (for other scores: 10 values away from the usual one).
+    """Whether the clustered t interval applies: enough balanced clusters, and enough that vary.
 
-    Ten pairs of one cluster tell no more than one, so as many clusters must differ from the usual one as well.
+    Args:
+        informative: number of discordant pairs; for other scores of values that differ from the most frequent one.
     """
     balanced = totals.effective >= MIN_BALANCE * totals.count
     enough = balanced and totals.effective >= MIN_CLUSTERS and informative >= MIN_DISCORDANT
+    # Ten discordant pairs of one cluster are one observation, so as many clusters must differ too.
     return enough and not _hardly_varies(totals)
 
 
 def mean_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interval:
-    """The interval of the item-weighted mean; `key` names the number, and with the options' seed fixes its draws."""
+    """The interval of the item-weighted mean.
+
+    Args:
+        key: names of the number, which with the options' seed fix the draws of a bootstrap.
+    """
     if len(sample.values) == 0:
         return NO_INTERVAL
     totals = ClusterTotals.of(sample.values, sample.cluster)
     informative = informative_values(sample)
     if sample.binary and totals.single and not sample.difference:
-        # Near the ends Wilson's interval covers as little as 90 %.
+        # Near 0 and 1 Wilson's interval covers as little as 90 %; elsewhere Clopper-Pearson is needlessly wide.
         exact = informative < MIN_DISCORDANT
         return (clopper_pearson if exact else wilson)(float(sample.values.sum()), len(sample.values), options.level)
-    # The same of clusters, ten as independent items would be: those that fail as a whole count about once each.
+    # The same for clusters, with the threshold in independent items: a cluster that fails as a whole counts about once.
     effect = design_effect(totals, totals.mean * (1 - totals.mean))
     if sample.binary and not sample.difference and informative < MIN_DISCORDANT * np.fmax(1.0, effect):
         return korn_graubard(totals, options.level)
     if enough_for_t(totals, informative):
-        return _cut(cluster_t(totals, options.level), sample)
+        return _clipped(cluster_t(totals, options.level), sample)
+    # Tango's score interval keeps its level with few discordant pairs, and has a width even without any.
     if sample.binary and totals.single:
         return _tango_of(sample, 1.0, options.level)
     if informative == 0 or (sample.binary and informative < MIN_DISCORDANT) or _hardly_varies(totals):
         return _score_with_design_effect(sample, totals, options.level)
+    # What remains is graded, or clustered with few or unequal clusters: resampling, seeded by the number's name.
     seed = seed_of(options.seed, *key)
     if totals.single:
-        return _cut(paired_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
-    return _cut(wild_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
+        return _clipped(studentised_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
+    return _clipped(wild_cluster(totals, options.level, seed, options.draws, sample.bound), sample)
 
 
 def macro_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interval:
     """The interval of the mean of the task means.
 
-    Clustered t where the whole sample allows it and no small task weighs too much; else MOVER over the tasks' own
-    intervals, which needs that no cluster crosses tasks, and no interval where one does.
+    Clustered t if the whole sample allows it and no small task weighs too much, otherwise MOVER over the intervals of
+    the tasks. MOVER assumes independent tasks: there is no interval if a cluster spans several.
     """
     tasks = np.unique(sample.task)
     if len(tasks) == 0:
@@ -102,6 +122,7 @@ def macro_interval(sample: Sample, options: IntervalOptions, *key: str) -> Inter
     if (
         enough_for_t(totals, informative_values(sample))
         and _evenly_weighted(sample)
+        # The variance within each task must be estimable, also that of the smallest one.
         and sizes.min() >= MIN_CLUSTERS / len(tasks)
         and sizes.min() >= 2
     ):
@@ -118,9 +139,9 @@ def macro_interval(sample: Sample, options: IntervalOptions, *key: str) -> Inter
 
 
 def _evenly_weighted(sample: Sample) -> bool:
-    """Whether clusters weigh about alike in the mean of the task means: as `enough_for_t` has it of their sizes.
+    """Whether the clusters have similar weights in the mean of the task means, as `enough_for_t` asks of their sizes.
 
-    A task of 20 items beside one of 1,000 decides half of the mean, and the t interval covered as little as 61 %.
+    With a task of 20 items and one of 1,000, the 20 items decide half of the mean: the t interval covered only 61 %.
     """
     _, tasks, sizes = np.unique(sample.task, return_inverse=True, return_counts=True)
     _, clusters = np.unique(sample.cluster, return_inverse=True)
@@ -130,7 +151,7 @@ def _evenly_weighted(sample: Sample) -> bool:
 
 
 def informative_values(sample: Sample) -> int:
-    """Items that say something about the spread: non-zero differences, or scores away from the most frequent one."""
+    """Number of items that carry information on the variance: non-zero differences, or scores off the most frequent."""
     if sample.difference:
         return int(np.count_nonzero(sample.values))
     _, counts = np.unique(sample.values, return_counts=True)
@@ -138,9 +159,9 @@ def informative_values(sample: Sample) -> int:
 
 
 def _hardly_varies(totals: ClusterTotals) -> bool:
-    """Most clusters have one and the same mean, and fewer than `MIN_DISCORDANT` have not.
+    """Whether most clusters have the same mean and fewer than `MIN_DISCORDANT` differ.
 
-    A bootstrap then draws the usual clusters alone too often: its interval reaches to the bound, or ends at their mean.
+    Too many bootstrap samples then have no variance: the interval reaches the bound, or ends at the common mean.
     """
     _, counts = np.unique(totals.sums / totals.sizes, return_counts=True)
     away = int(totals.count - counts.max())
@@ -148,10 +169,10 @@ def _hardly_varies(totals: ClusterTotals) -> bool:
 
 
 def _tango_of(sample: Sample, effect: float, level: float) -> Interval:
-    """Tango's interval; of graded differences, gains and losses count as shares of the largest possible.
+    """Tango's interval on the items divided by the design effect `effect`.
 
-    That is conservative: of all differences with the same mean gain and mean loss, those that are 0 or +-`bound` vary
-    most.
+    Graded gains and losses count as fractions of the largest possible ones. That is conservative: among all differences
+    with the same mean gain and mean loss, those with the values 0 and +-`bound` have the largest variance.
     """
     shares = sample.values / (sample.bound * effect)
     gained, lost = float(shares[shares > 0].sum()), float(-shares[shares < 0].sum())
@@ -162,8 +183,7 @@ def _tango_of(sample: Sample, effect: float, level: float) -> Interval:
 def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: float) -> Interval:
     """Score or exact interval on the effective sample size, for data that hardly vary.
 
-    For a difference with no variation to judge the design effect by, it is the largest possible one (every cluster
-    counts as a single item).
+    If nothing varies, the design effect is unknown: it is then the largest possible one (a cluster counts as one item).
     """
     if not sample.difference:
         return korn_graubard(totals, level)
@@ -175,23 +195,21 @@ def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: floa
     return replace(_tango_of(sample, effect, level), method=method)
 
 
-def _cut(interval: Interval, sample: Sample) -> Interval:
-    """A score's own interval stays in [0, 1]; the test of "the mean is 0" means nothing there."""
+def _clipped(interval: Interval, sample: Sample) -> Interval:
+    """The interval of a score clipped to [0, 1], without the test that the mean is 0; a difference is unchanged."""
     if sample.difference or np.isnan(interval.low):
         return interval
     return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high), p=float("nan"))
 
 
 def bootstrap_interval(sample: Sample, options: IntervalOptions, *key: str) -> Interval:
-    """The paired cluster bootstrap where there is enough variation for one, else what `mean_interval` chooses.
-
-    Very many clusters that all differ would cost more than the bootstrap gains on the t interval there.
-    """
+    """The studentised cluster bootstrap if the data vary enough for it, otherwise the choice of `mean_interval`."""
     if len(sample.values) == 0:
         return NO_INTERVAL
     totals = ClusterTotals.of(sample.values, sample.cluster)
     if not enough_for_t(totals, informative_values(sample)):
         return mean_interval(sample, options, *key)
-    if len(distinct_rows(np.column_stack([totals.sums, totals.sizes]))[0]) > MOST_DISTINCT:
+    # With that many distinct clusters the t interval is as good, and the bootstrap expensive.
+    if len(distinct_rows(np.column_stack([totals.sums, totals.sizes]))[0]) > MAX_DISTINCT:
         return mean_interval(sample, options, *key)
-    return paired_cluster(totals, options.level, seed_of(options.seed, *key), options.draws, sample.bound)
+    return studentised_cluster(totals, options.level, seed_of(options.seed, *key), options.draws, sample.bound)

@@ -1,4 +1,4 @@
-"""Two sets of results compared item by item: two models, ASR scorers, decodings, or versions of a checkpoint."""
+"""Compares two sets of results item by item: two models, ASR scorers, decoding options, or checkpoints."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class _ComparisonKey:
     first: str
     second: str
     condition: str
-    # score, or gap against the reference condition; second minus first.
+    # score, or gap to the reference condition; second minus first.
     quantity: str
     formula: str
     pooling: str
     missing: str
-    # Items that only one of the tables holds.
+    # Number of items that only one of the tables has.
     only_first: int
     only_second: int
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow(ContrastColumns, _ComparisonKey):
-    """The difference of two tables of results, in one score or one gap."""
+    """The difference of one score or one gap between two tables of results."""
 
 
 COMPARISON_SCHEMA = schema_of(ComparisonRow)
@@ -42,12 +42,12 @@ SCORE, GAP = "score", "gap"
 def compare(
     first: pl.DataFrame, second: pl.DataFrame, rule: MissingRule, options: IntervalOptions, reference: str = "t2t"
 ) -> pl.DataFrame:
-    """Second minus first on the items that both hold: every condition's score, and every condition's gap.
+    """Second minus first, of every condition's score and gap, on the items that both tables have.
 
-    Models are matched by name; where each table holds exactly one model, these two are compared whatever their names.
+    Models are matched by name. If each table has exactly one model, these are compared whatever their names.
 
     Returns:
-        A frame of `COMPARISON_SCHEMA`; Holm within one pair's scores and within its gaps.
+        A frame of `COMPARISON_SCHEMA`; Holm correction within the scores and within the gaps of a pair.
 
     Raises:
         ValueError: no model is in both tables, or the tables disagree on an item's task or cluster.
@@ -55,6 +55,8 @@ def compare(
     pairs = _pairs(first, second)
     rows: list[tuple[object, ...]] = []
     for one, other in pairs:
+        # Both tables become one model whose conditions are "t2t (A)", "t2t (B)" ...: pairing by item, missing cells and
+        # intervals are then those of gaps.
         parts = [
             frame.filter(pl.col("model") == name)
             .select(NEEDED_COLUMNS)
@@ -79,13 +81,13 @@ def compare(
 
 
 def _pairs(first: pl.DataFrame, second: pl.DataFrame) -> list[tuple[str, str]]:
-    ours, theirs = (sorted(frame["model"].unique().to_list()) for frame in (first, second))
-    if len(ours) == len(theirs) == 1:
-        return [(ours[0], theirs[0])]
-    common = [name for name in ours if name in theirs]
+    first_names, second_names = (sorted(frame["model"].unique().to_list()) for frame in (first, second))
+    if len(first_names) == len(second_names) == 1:
+        return [(first_names[0], second_names[0])]
+    common = [name for name in first_names if name in second_names]
     if not common:
         raise ValueError(
-            f"no model is in both tables: {', '.join(ours)} against {', '.join(theirs)}; choose one of each"
+            f"no model is in both tables: {', '.join(first_names)} and {', '.join(second_names)}; choose one of each"
         )
     return [(name, name) for name in common]
 

@@ -1,4 +1,10 @@
-"""Item-level consistency over all conditions: RER, CFR, MMC and all right (REST, arXiv 2512.08923, extended to six)."""
+"""The tables `consistency` (RER, CFR, MMC of REST) and `flips` (items right in one condition only).
+
+REST, arXiv 2512.08923, defines the measures; here they are extended to six conditions:
+- RER: share of items whose normalised answers agree in all conditions, right or wrong
+- CFR: among items right in at least one condition, the share not right in all
+- MMC: share of items right in at least one condition, the ceiling of any per-item routing
+"""
 
 from __future__ import annotations
 
@@ -29,7 +35,7 @@ class _ConsistencyKey:
 class ConsistencyRow(IntervalColumns, _ConsistencyKey):
     """One measure over all conditions of a model."""
 
-    # What independent conditions with the same accuracies would give, and what guessing would.
+    # The value for independent conditions of the same accuracies, and for guessing.
     if_independent: float | None
     if_guessing: float | None
 
@@ -37,17 +43,18 @@ class ConsistencyRow(IntervalColumns, _ConsistencyKey):
 CONSISTENCY_SCHEMA = schema_of(ConsistencyRow)
 
 RIGHT_AT = 0.5
-"""A graded or averaged score of at least this counts as right where an item must be right or wrong."""
+"""Smallest graded or averaged score that counts as right."""
 
 
 def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
-    """Which items got the same normalised answer everywhere.
+    """Items whose normalised answers agree in all conditions; of several replicates the first counts.
 
-    Of several replicates the first is taken. What `normalised_answer` holds is used, which a run's own table has; a
-    table made elsewhere has `answer_used` alone, taken in lower case without punctuation: "three" is then not "3".
+    Args:
+        results: with the column normalised_answer, or, from another tool, only answer_used. The latter is compared in
+            lower case without punctuation, so that "three" differs from "3".
 
     Returns:
-        Columns model, item_id, answers (number of conditions with an answer), agree (all of them the same).
+        Columns model, item_id, answers (number of conditions with an answer), agree (whether all are equal).
     """
     absent = [name for name in ("normalised_answer", "answer_used") if name not in results.columns]
     results = results.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
@@ -55,7 +62,7 @@ def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
         results = results.with_columns(replicate=pl.lit(0, pl.Int32))
     first = pl.col("replicate") == pl.col("replicate").min().over("model", "item_id", "condition")
     plain = pl.col("answer_used").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
-    # One form for all answers of an item, also in a table that was put together from several.
+    # One form for all answers of an item, also in a table that was joined from several sources.
     known = pl.col("normalised_answer").is_not_null().all().over("model", "item_id")
     return (
         results.lazy()
@@ -71,12 +78,15 @@ def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Right:
-    """Right or wrong on the items that have a score in every condition of the model."""
+    """Right or wrong on the items with a score in every condition of the model.
+
+    Attributes:
+        right: shape (items, conditions).
+        scored: number of replicates with a score, shape (items, conditions).
+    """
 
     scores: ModelScores
-    # Shape (items, conditions).
     right: BoolArray
-    # Likewise, the replicates with a score.
     scored: IntArray
 
 
@@ -97,24 +107,23 @@ def consistency(
 
     Args:
         agreement: `agreeing_items` of the same results; without it there is no RER.
-        chance: probability of guessing an item right, where that is one number (1/4 for four choices); null otherwise.
-        chances: without that one number, the probability by item id, 0 for the others; empty: nothing can be guessed.
+        chance: probability of guessing an item right if it is the same for all (1/4 for four choices); otherwise None.
+        chances: probability by item id, used without `chance`; 0 for items that are not in it.
 
     Returns:
-        A frame of `CONSISTENCY_SCHEMA`: beside each measure what independent conditions of the same accuracies would
-        give, and what guessing would.
+        A frame of `CONSISTENCY_SCHEMA`, with the values for independent conditions and for guessing.
     """
     rows: list[tuple[object, ...]] = []
     for scores in models:
         held = _complete(scores)
         k = held.right.shape[1]
         accuracies = held.right.mean(axis=0) if len(held.right) else np.full(k, math.nan)
-        # By item: none where nothing says how many choices there are.
+        # By item; empty if nothing is known about the number of choices.
         luck = np.array(
             [(chances or {}).get(str(item), 0.0) if chance is None else chance for item in held.scores.items]
         )
         luck = luck if chances or chance is not None else luck[:0]
-        # Of two guesses one right is enough, of three two: as `RIGHT_AT` has it of the mean of replicates.
+        # An item is right if at least half of its replicates are (`RIGHT_AT`): one of two guesses, two of three.
         tries = held.scored[: len(luck)]
         luck = np.asarray(stats.binom.sf(np.ceil(RIGHT_AT * tries) - 1, tries, luck[:, None]), dtype=np.float64)
         for measure, values, mask in _measures(scores.model, held, agreement):
@@ -143,15 +152,15 @@ def consistency(
 
 
 def _measures(model: str, held: _Right, agreement: pl.DataFrame | None) -> Iterator[tuple[str, FloatArray, BoolArray]]:
-    """Name, value per complete item, and the items that it is a mean of."""
+    """Name, value of each complete item, and mask of the items that the measure is a mean of."""
     everyone = np.ones(len(held.right), dtype=np.bool_)
     some, every = np.any(held.right, axis=1), np.all(held.right, axis=1)
     if agreement is not None and agreement.height:
-        # Where not every answer is known, nobody can say whether all are the same.
+        # Without an answer in every condition, agreement in all of them is unknown.
         known = agreement.filter((pl.col("model") == model) & (pl.col("answers") >= held.right.shape[1]))
         agree = dict(known.select("item_id", "agree").iter_rows())
-        told = np.array([item in agree for item in held.scores.items], dtype=np.bool_)
-        yield "RER", np.array([agree.get(item, False) for item in held.scores.items], dtype=np.float64), told
+        known_items = np.array([item in agree for item in held.scores.items], dtype=np.bool_)
+        yield "RER", np.array([agree.get(item, False) for item in held.scores.items], dtype=np.float64), known_items
     yield "CFR", np.asarray(~every, np.float64), some
     yield "MMC", np.asarray(some, np.float64), everyone
     yield "all_right", np.asarray(every, np.float64), everyone
@@ -159,7 +168,7 @@ def _measures(model: str, held: _Right, agreement: pl.DataFrame | None) -> Itera
 
 
 def _guessed(measure: str, luck: FloatArray) -> float:
-    """What guessing would give at these chances of being right, shape (items, conditions); NaN without any."""
+    """The measure for guessing with success probabilities `luck`, shape (items, conditions); NaN without items."""
     if len(luck) == 0:
         return math.nan
     every, none = float(np.mean(luck.prod(axis=1))), float(np.mean((1 - luck).prod(axis=1)))
@@ -169,7 +178,7 @@ def _guessed(measure: str, luck: FloatArray) -> float:
 
 
 def _independent(measure: str, accuracies: FloatArray) -> float:
-    """What the measure would be if the conditions of an item were independent; RER needs more than accuracies."""
+    """The measure for independent conditions; NaN for RER, which does not follow from accuracies."""
     every, none = float(np.prod(accuracies)), float(np.prod(1 - accuracies))
     if measure == "CFR":
         return 1 - every / (1 - none) if none < 1 else math.nan
@@ -184,7 +193,7 @@ def _consistency(given: AnalysisInput) -> pl.DataFrame:
 
 
 def _chances(results: pl.DataFrame) -> dict[str, float]:
-    """By item, the probability of guessing it right, where the table has a column `chance`."""
+    """The probability of guessing right by item id, from the column `chance`; empty without it."""
     if "chance" not in results.columns:
         return {}
     return dict(
@@ -198,19 +207,16 @@ def _chances(results: pl.DataFrame) -> dict[str, float]:
 CONSISTENCY = Table(name="consistency", row=ConsistencyRow, compute=_consistency)
 
 
-# The list of flips: items right in one condition and wrong in the reference, or the reverse, with what was said.
-
-
 @dataclass(frozen=True, slots=True)
 class FlipRow:
-    """One cell that is right where the reference is wrong, or the reverse."""
+    """One cell that is right while the reference is wrong, or the reverse."""
 
     model: str
     item_id: str
     task: str | None
     condition: str
     replicate: int
-    # lost: right in the reference only; gained: right here only.
+    # lost: right in the reference only; gained: right in the condition only.
     direction: str
     score: float | None
     reference_score: float | None
@@ -227,15 +233,15 @@ FLIPS_SCHEMA = schema_of(FlipRow)
 
 
 def flips(results: pl.DataFrame, reference: str) -> pl.DataFrame:
-    """Cells that are right where the reference is wrong (gained) or wrong where it is right (lost), with what was said.
+    """Cells that are right while the reference is wrong (gained) or the reverse (lost), with answers and media.
 
-    Replicates are matched by number, the reference's first one standing in where it has no such replicate.
+    Each cell is compared with the first replicate of the reference.
 
     Returns:
         A frame of `FLIPS_SCHEMA`, lost ones first.
     """
-    said = ("answer_used", "own_text", "transcript", "input_media", "output_media")
-    lacking = [pl.lit(None, pl.String).alias(name) for name in said if name not in results.columns]
+    shown = ("answer_used", "own_text", "transcript", "input_media", "output_media")
+    lacking = [pl.lit(None, pl.String).alias(name) for name in shown if name not in results.columns]
     if "replicate" not in results.columns:
         lacking.append(pl.lit(0, pl.Int32).alias("replicate"))
     cells = results.lazy().filter(is_scored()).with_columns(lacking)

@@ -1,4 +1,7 @@
-"""Tests and corrections for many of them: exact McNemar, Holm, Benjamini-Hochberg."""
+"""Contrasts of conditions and their tests: estimates with intervals, exact McNemar, Holm, Benjamini-Hochberg.
+
+A contrast is computed per item and then averaged; gaps, effects and interactions are all contrasts.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +22,41 @@ _Step = Callable[[FloatArray, int], FloatArray]
 
 
 def mcnemar_exact(b: int, c: int) -> float:
-    """Two-sided exact McNemar p of two discordant counts: a binomial test of b among b + c at 1/2.
+    """Two-sided p of the exact McNemar test (McNemar 1947): a binomial test of b out of b + c at 1/2.
 
-    Valid only where every pair is independent, and conservative there.
+    Valid for independent pairs only; conservative.
+
+    Args:
+        b: pairs that are right in the reference only.
+        c: pairs that are right in the condition only.
+
+    Raises:
+        ValueError: a negative count.
     """
     if b < 0 or c < 0:
-        raise ValueError(f"discordant counts must not be negative: b={b}, c={c}")
+        raise ValueError(f"discordant counts b={b} and c={c} must not be negative")
+    # Doubling the smaller tail can exceed 1 for b = c.
     return 1.0 if b + c == 0 else float(min(1.0, 2.0 * stats.binom.cdf(min(b, c), b + c, 0.5)))
 
 
 def holm(p: npt.ArrayLike) -> FloatArray:
-    """Holm's step-down adjusted p of one family; NaN (no test) stays NaN and does not count."""
+    """Adjusted p-values of one family: Holm's step-down procedure (1979), which controls the familywise error.
+
+    NaN (no test) stays NaN and is not counted as a test.
+    """
     return _adjust(p, lambda ordered, m: np.maximum.accumulate(ordered * np.arange(m, 0, -1)))
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> FloatArray:
-    """Benjamini-Hochberg adjusted p (false discovery rate) of one family; NaN stays NaN and does not count."""
+    """Adjusted p-values of one family: Benjamini and Hochberg (1995), which controls the false discovery rate.
+
+    NaN (no test) stays NaN and is not counted as a test.
+    """
     return _adjust(p, lambda ordered, m: np.minimum.accumulate((ordered * m / np.arange(1, m + 1))[::-1])[::-1])
 
 
 def _adjust(p: npt.ArrayLike, step: _Step) -> FloatArray:
+    """Applies `step` to the sorted p-values and their number, and clips to 1."""
     values = np.asarray(p, dtype=np.float64)
     out = np.full(values.shape, np.nan)
     present = np.flatnonzero(~np.isnan(values))
@@ -48,8 +66,6 @@ def _adjust(p: npt.ArrayLike, step: _Step) -> FloatArray:
     return out
 
 
-# A contrast of conditions, computed per item, then averaged: the one machine behind gaps, effects and interactions.
-
 ITEM_WEIGHTED = "item_weighted"
 TASK_MACRO = "task_macro"
 
@@ -58,11 +74,11 @@ MISSING_AS_WRONG = "missing_as_wrong"
 
 
 def headline(frame: pl.DataFrame, missing: str, model: str | None = None) -> pl.DataFrame:
-    """The rows that a table of accuracies or contrasts leads with: item-weighted, one treatment of missing answers.
+    """The main rows of a table of accuracies or contrasts: item-weighted, with one treatment of missing answers.
 
     Args:
         missing: answered_only, answered_pairs or missing_as_wrong.
-        model: None: of all models.
+        model: name of the model; None: all models.
     """
     chosen = frame.filter((pl.col("pooling") == ITEM_WEIGHTED) & (pl.col("missing") == missing))
     return chosen if model is None else chosen.filter(pl.col("model") == model)
@@ -74,10 +90,11 @@ class Contrast:
 
     name: str
     weights: tuple[tuple[str, float], ...]
-    # How it is written in a table.
+    # The contrast as tables show it.
     formula: str
 
     def __post_init__(self) -> None:
+        # Otherwise it would not be 0 for equal conditions.
         if abs(sum(weight for _, weight in self.weights)) > 1e-12 or not self.weights:
             raise ValueError(f"the weights of contrast {self.name!r} do not add up to 0: {self.weights}")
 
@@ -91,7 +108,7 @@ class Contrast:
 
     @property
     def bound(self) -> float:
-        """The largest absolute value that scores in [0, 1] can give."""
+        """Largest absolute value with scores in [0, 1]."""
         return sum(abs(weight) for _, weight in self.weights) / 2
 
 
@@ -101,25 +118,26 @@ def gap_contrast(condition: str, reference: str) -> Contrast:
 
 @dataclass(frozen=True, slots=True)
 class ContrastValues:
-    """A contrast per planned item, arrays of shape (items,): NaN in `value` where a condition has no score at all."""
+    """A contrast per planned item, arrays of shape (items,); `value` is NaN where a condition has no score."""
 
     value: FloatArray
-    # With every missing replicate taken as wrong; and the least and greatest that missing replicates allow.
+    # With every missing replicate as wrong, and the smallest and largest value that missing replicates allow.
     missing_as_wrong: FloatArray
     low: FloatArray
     high: FloatArray
     lacking: BoolArray
-    # One replicate in each condition involved, all planned scores 0 or 1.
+    # A pair of conditions with one replicate each, and all known scores 0 or 1.
     binary: bool
     scores: ModelScores
 
 
 def contrast_values(scores: ModelScores, contrast: Contrast) -> ContrastValues:
-    """The contrast on the items whose cells are planned and supported in all its conditions."""
+    """The contrast on the items whose cells are planned and supported in all of its conditions."""
     columns = [scores.column(name) for name in contrast.conditions]
     part = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
     weights = np.array([weight for _, weight in contrast.weights])
     score, low, high = part.score[:, columns], part.low[:, columns], part.high[:, columns]
+    # The lower bound takes missing scores as wrong in conditions of positive weight and right in the others.
     positive = weights > 0
     known = score[~np.isnan(score)]
     return ContrastValues(
@@ -135,7 +153,7 @@ def contrast_values(scores: ModelScores, contrast: Contrast) -> ContrastValues:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One number of a table and all that must stand beside it; NaN stands for null. Fields as in `CONTRAST_COLUMNS`."""
+    """One estimate with its interval, counts, bounds and tests; fields as in `ContrastColumns`, NaN for null."""
 
     estimate: float = math.nan
     low: float = math.nan
@@ -160,7 +178,7 @@ class Estimate:
 
 
 def pooled_mean(values: FloatArray, scores: ModelScores, pooling: str) -> float:
-    """The item-weighted mean, or the mean of the task means; NaN for no values."""
+    """The item-weighted mean, or the mean of the task means; NaN without values."""
     if len(values) == 0:
         return math.nan
     if pooling == ITEM_WEIGHTED:
@@ -172,7 +190,7 @@ def pooled_mean(values: FloatArray, scores: ModelScores, pooling: str) -> float:
 def estimates(
     values: ContrastValues, contrast: Contrast, pooling: str, rule: MissingRule, options: IntervalOptions, *key: str
 ) -> list[tuple[str, Estimate]]:
-    """The contrast on the answered pairs and with missing as wrong; one and the same where nothing is missing."""
+    """The contrast on the answered pairs and with missing as wrong; the same estimate if nothing is missing."""
     out: list[tuple[str, Estimate]] = []
     for missing in (ANSWERED_PAIRS, MISSING_AS_WRONG):
         if out and not values.lacking.any():
@@ -185,7 +203,7 @@ def estimates(
             missing_as_wrong=missing == MISSING_AS_WRONG,
             rule=rule,
             options=options,
-            # By its formula: a gap that is an effect as well has one interval and not two.
+            # Seeded by its formula: a gap that is also an effect has the same interval in both tables.
             key=(*key, contrast.formula, pooling, missing),
         )
         out.append((missing, estimate))
@@ -202,10 +220,12 @@ def estimate_contrast(
     options: IntervalOptions,
     key: Iterable[str],
 ) -> Estimate:
-    """The mean of a contrast with interval, discordant counts and test.
+    """The mean of a contrast with interval, discordant counts, test and bounds.
 
-    On the answered pairs it is refused (null estimate, with the reason) when too many planned pairs lack a score; with
-    `missing_as_wrong` every planned pair counts. Either way the bounds are given.
+    Args:
+        missing_as_wrong: count every planned pair; otherwise only answered pairs, and the estimate is null, with a
+            reason, if `rule` refuses it.
+        key: names of the number, which seed the draws of a bootstrap.
     """
     planned, lacking = len(values.value), int(values.lacking.sum())
     bounds = pooled_mean(values.low, values.scores, pooling), pooled_mean(values.high, values.scores, pooling)
@@ -215,6 +235,7 @@ def estimate_contrast(
     reason = _refusal(planned, lacking, int(used.sum()), rule, missing_as_wrong)
     if reason is not None:
         return replace(partial, reason=reason)
+    # Bounds are over all planned items, the estimate over the used ones only.
     scores = values.scores.where(used)
     sample = Sample(everywhere[used], scores.cluster, scores.task, values.binary, difference=True, bound=contrast.bound)
     interval = (mean_interval if pooling == ITEM_WEIGHTED else macro_interval)(sample, options, *key)
@@ -223,6 +244,7 @@ def estimate_contrast(
     exact = math.nan
     if values.binary:
         b, c = int((sample.values < 0).sum()), int((sample.values > 0).sum())
+        # Exact only for independent pairs: each item is its own cluster.
         if clusters == len(sample.values) and pooling == ITEM_WEIGHTED:
             exact = mcnemar_exact(b, c)
     note = None
@@ -249,12 +271,13 @@ def estimate_contrast(
 
 
 def _refusal(planned: int, lacking: int, used: int, rule: MissingRule, missing_as_wrong: bool) -> str | None:
+    """Reason why a contrast is not estimated; None if it is."""
     if planned == 0:
-        return "no item is planned and supported in all the conditions involved"
+        return "no item is planned and supported in all conditions of the contrast"
     if missing_as_wrong:
         return None
     if used == 0:
-        return f"none of {planned} planned pairs has its scores"
+        return f"none of {planned} planned pairs has both scores"
     if rule.refuses(lacking, planned):
-        return f"refused: {lacking} of {planned} planned pairs lack a score; allow_missing shows the rest"
+        return f"refused: {lacking} of {planned} planned pairs lack a score; set allow_missing to use the others"
     return None

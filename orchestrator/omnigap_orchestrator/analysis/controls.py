@@ -1,4 +1,8 @@
-"""What the control cells say: what is guessed from a blank carrier, and what changes when asked again."""
+"""Tables of the control cells: `controls`, `blank` (guessing), `repeat` (noise), `first_passes` (transcription).
+
+Blank carriers show what is guessed without a question, repeats what changes between two runs of the same cell, and the
+first pass of two-pass cells how well a model transcribes or reads its carrier.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +24,16 @@ from omnigap_orchestrator.analysis.table import IntervalColumns, Table, schema_o
 
 @dataclass(frozen=True, slots=True)
 class RepeatRow:
-    """What changed in one condition when the same was asked again."""
+    """Changes between the cells of one condition and their repetitions."""
 
     model: str
     condition: str
-    # Share of items whose score changed when asked again.
+    # Share of items whose score changed.
     changed: float | None
     changed_low: float | None
     changed_high: float | None
     changed_method: str | None
-    # Score when asked again minus score at first.
+    # Score of the repetition minus first score.
     drift: float | None
     drift_low: float | None
     drift_high: float | None
@@ -44,7 +48,7 @@ _AGAIN = " again"
 
 
 def blank_accuracy(controls: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
-    """Accuracy on carriers that hold nothing: what guessing, and leaks, are worth (`ACCURACY_SCHEMA`)."""
+    """Accuracy on blank carriers, from guessing and leaks (`ACCURACY_SCHEMA`)."""
     held = controls.filter(pl.col("control") == Control.BLANK.value)
     if held.is_empty():
         return pl.DataFrame(schema=ACCURACY_SCHEMA)
@@ -52,12 +56,9 @@ def blank_accuracy(controls: pl.DataFrame, options: IntervalOptions) -> pl.DataF
 
 
 def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
-    """How often the same cell, asked again, is scored otherwise, and whether it is scored higher or lower.
+    """Share of items whose score changes in a repetition, and the mean change.
 
-    Replicates are compared one by one where they have numbers, and then averaged within the item: two that change
-    places have both changed.
-
-    A gap smaller than this noise may still be real (it is a mean), but a flip list below it is not worth reading.
+    A gap smaller than this noise may still be real, since it is a mean; single flips below it mean nothing.
 
     Returns:
         A frame of `REPEAT_SCHEMA`.
@@ -92,7 +93,10 @@ def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: Interva
 
 
 def _changed(results: pl.DataFrame, again: pl.DataFrame) -> dict[tuple[str, str, str], float]:
-    """By model, condition and item the share of the replicates scored in both that changed; none without numbers."""
+    """Share of changed replicates by model, condition and item; empty without replicate numbers.
+
+    Replicates are compared by number before they are averaged: two that swap their scores have both changed.
+    """
     if "replicate" not in results.columns or "replicate" not in again.columns:
         return {}
     keys = ["model", "condition", "item_id", "replicate"]
@@ -104,7 +108,7 @@ def _changed(results: pl.DataFrame, again: pl.DataFrame) -> dict[tuple[str, str,
 
 
 def control_names(controls: pl.DataFrame) -> Sequence[str]:
-    """The kinds of control cells that a table holds, sorted."""
+    """The kinds of control cells in a table, sorted."""
     return sorted(controls["control"].drop_nulls().unique().to_list())
 
 
@@ -115,14 +119,11 @@ REPEAT = Table(
 )
 
 
-# Tables of the control cells: denominators, what is guessed, and what the first passes heard or read.
-
-
 @dataclass(frozen=True)
 class _GuessingKey:
     model: str
     condition: str
-    # all, or choices: those of the items that offer choices, where some do and some do not.
+    # all, or choices: only the items with choices, if there are others.
     items: str
 
 
@@ -131,9 +132,9 @@ class GuessingRow(IntervalColumns, _GuessingKey):
     """Accuracy on the blank carrier, with its interval."""
 
     lacking: int
-    # What picking a choice at random gives; null unless all of these items offer choices.
+    # Accuracy of a random choice; null unless all of these items have choices.
     chance: float | None
-    # Accuracy on the real carrier, over these items.
+    # Accuracy on the real carriers of these items.
     accuracy: float | None
 
 
@@ -142,15 +143,15 @@ GUESSING_SCHEMA = schema_of(GuessingRow)
 
 @dataclass(frozen=True, slots=True)
 class FirstPassRow:
-    """What the first pass of a two-pass control wrote down, in one condition."""
+    """Transcripts or readings from the first pass of the two-pass control, in one condition."""
 
     model: str
-    # s2t: what was heard; i2t: what was read.
+    # s2t: transcripts of speech; i2t: readings of images.
     condition: str
     written: int
-    # Of those, the ones where the model wrote nothing.
+    # Empty ones among them.
     empty: int
-    # Of those with known words, the ones without a word error, as a share.
+    # Share without a word error, of those whose carrier's words are known.
     exact: float | None
     # Pooled: errors over words.
     wer: float | None
@@ -171,7 +172,7 @@ class _ControlKey:
 
 @dataclass(frozen=True, slots=True)
 class ControlRow(ConditionRow, _ControlKey):
-    """What became of the planned cells of one kind of control, in one condition."""
+    """Counts of the planned cells of one kind of control, in one condition."""
 
 
 CONTROL_COUNTS_SCHEMA = schema_of(ControlRow)
@@ -187,12 +188,12 @@ def control_counts(controls: pl.DataFrame) -> pl.DataFrame:
 
 
 def guessing(results: pl.DataFrame, controls: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
-    """Accuracy on blank carriers, beside chance and beside the accuracy on the real ones (`GUESSING_SCHEMA`).
+    """Accuracy on blank carriers, with chance and the accuracy on real carriers (`GUESSING_SCHEMA`).
 
     Args:
-        controls: its column `chance`, if there is one, holds 1 / choices; null where an item offers none.
+        controls: the optional column `chance` is 1 / number of choices, null for an item without choices.
     """
-    # Other programs write NaN where nothing is known.
+    # Other tools write NaN for an unknown chance.
     known = _with(controls, "chance", pl.Float64).with_columns(pl.col("chance").cast(pl.Float64).fill_nan(None))
     blanks = known.filter(pl.col("control") == Control.BLANK.value)
     offered = blanks.filter(pl.col("chance").is_not_null())
@@ -227,7 +228,7 @@ def _guessed(name: str, blanks: pl.DataFrame, results: pl.DataFrame, options: In
 
 
 def first_passes(controls: pl.DataFrame) -> pl.DataFrame:
-    """How well the models wrote down what they heard or read, against the carriers' words (`FIRST_PASS_SCHEMA`)."""
+    """Word errors of the models' own transcripts and readings against the carriers' words (`FIRST_PASS_SCHEMA`)."""
     frame = controls
     for column, dtype in (("first_pass", pl.String), ("wer_errors", pl.Int64), ("wer_words", pl.Int64)):
         frame = _with(frame, column, dtype)
@@ -253,7 +254,7 @@ def first_passes(controls: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with(frame: pl.DataFrame, column: str, dtype: pl.DataType | type[pl.DataType]) -> pl.DataFrame:
-    """The frame with a column that tables made elsewhere may lack."""
+    """The frame with a column that tables of other tools may lack, filled with null."""
     return frame if column in frame.columns else frame.with_columns(pl.lit(None, dtype).alias(column))
 
 

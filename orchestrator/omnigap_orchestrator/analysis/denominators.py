@@ -1,4 +1,4 @@
-"""What became of the planned cells, per model and condition: every later denominator is counted here."""
+"""The tables `conditions` (cells by outcome, the denominators), `asr`, `flags` and `errors`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from omnigap_orchestrator.analysis.table import Table, schema_of
 
 @dataclass(frozen=True, slots=True)
 class ConditionRow:
-    """Per model and condition: cells = planned + unsupported, planned = answered + failed + pending,
-    answered = scored + unscored."""
+    """Cells of one model and condition by outcome.
+
+    cells = planned + unsupported, planned = answered + failed + pending, answered = scored + unscored.
+    """
 
     model: str
     architecture: str | None
@@ -35,7 +37,7 @@ CONDITIONS_SCHEMA = schema_of(ConditionRow)
 
 
 def condition_rank() -> pl.Expr:
-    """Sorts the six conditions in their order, any others after them."""
+    """Sort key that puts the six conditions in their order and any others after them."""
     return pl.col("condition").replace_strict(
         list(CONDITION_ORDER), list(range(len(CONDITION_ORDER))), default=len(CONDITION_ORDER), return_dtype=pl.Int64
     )
@@ -45,8 +47,8 @@ def condition_counts(results: pl.DataFrame) -> pl.DataFrame:
     """Counts cells by outcome.
 
     Returns:
-        A frame of `CONDITIONS_SCHEMA`. `unscored` are answers without a score yet, missing until they have one.
-        `support` is what the model declares: native, assisted, unsupported, or mixed.
+        A frame of `CONDITIONS_SCHEMA`. `unscored` are answers that have no score yet and count as missing. `support` is
+        the model's declaration: native, assisted, unsupported, or mixed.
     """
 
     def cells(outcome: Outcome) -> pl.Expr:
@@ -60,6 +62,7 @@ def condition_counts(results: pl.DataFrame) -> pl.DataFrame:
         .group_by("model", "condition")
         .agg(
             architecture=pl.col("architecture").drop_nulls().first(),
+            # One declaration per model and condition in a run; a table joined from several runs can have more.
             support=pl.when(pl.col("support").drop_nulls().n_unique() > 1)
             .then(pl.lit("mixed"))
             .otherwise(pl.col("support").drop_nulls().first()),
@@ -85,12 +88,9 @@ def condition_counts(results: pl.DataFrame) -> pl.DataFrame:
 CONDITION_COUNTS = Table(name="conditions", row=ConditionRow, compute=lambda given: condition_counts(given.results))
 
 
-# What stands beside the scores: the ASR scorer's own measures, flags, and errors, per model and condition.
-
-
 @dataclass(frozen=True, slots=True)
 class AsrRow:
-    """The ASR scorer's own measures of one condition."""
+    """Diagnostics of the ASR scorer on one condition."""
 
     model: str
     condition: str
@@ -104,7 +104,7 @@ class AsrRow:
     mean_no_speech_prob: float | None
     mean_compression_ratio: float | None
     audio_seconds: float | None
-    # Against the model's own text, pooled: errors over words. Null without these counts.
+    # Word error rate against the model's own text, pooled; null without these counts.
     wer: float | None
     wer_errors: int
     wer_words: int
@@ -116,7 +116,7 @@ ASR_SCHEMA = schema_of(AsrRow)
 
 @dataclass(frozen=True, slots=True)
 class FlagRow:
-    """How many answers have one flag."""
+    """Number of answers with one flag."""
 
     model: str
     condition: str
@@ -131,7 +131,7 @@ FLAGS_SCHEMA = schema_of(FlagRow)
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """Cells without an answer, for one reason."""
+    """Cells without an answer, by outcome and error reason."""
 
     model: str
     condition: str
@@ -143,6 +143,7 @@ class ErrorRow:
 
 ERRORS_SCHEMA = schema_of(ErrorRow)
 
+# Columns that tables of other tools may lack.
 _OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
     "flags": pl.List(pl.String),
     "wer_errors": pl.Int64,
@@ -166,9 +167,10 @@ def _with_optional(results: pl.DataFrame) -> pl.LazyFrame:
 
 
 def asr_diagnostics(results: pl.DataFrame) -> pl.DataFrame:
-    """How the ASR scorer fared on the speech answers (`ASR_SCHEMA`).
+    """Diagnostics of the ASR scorer on the speech answers (`ASR_SCHEMA`).
 
-    The word error rate against the model's own text is pooled from `wer_errors` and `wer_words`, if the table has them.
+    The word error rate is pooled, sum of errors over sum of words, so that a short answer does not count like a long
+    one.
     """
 
     def flagged(flag: Flag) -> pl.Expr:
@@ -203,7 +205,7 @@ def asr_diagnostics(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def flag_counts(results: pl.DataFrame) -> pl.DataFrame:
-    """Flagged answers and their share of the answered cells (`FLAGS_SCHEMA`); flags that never occur have no row."""
+    """Flagged answers and their share of the answered cells (`FLAGS_SCHEMA`); unused flags have no row."""
     answered = _with_optional(results).filter(pl.col("outcome") == Outcome.ANSWERED.value)
     totals = answered.group_by("model", "condition").agg(answered=pl.len().cast(pl.Int64))
     return (
@@ -221,11 +223,12 @@ def flag_counts(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def error_counts(results: pl.DataFrame) -> pl.DataFrame:
-    """Cells without an answer by outcome and reason, with one message as an example (`ERRORS_SCHEMA`)."""
+    """Cells without an answer by outcome and reason, with one example message (`ERRORS_SCHEMA`)."""
     return (
         _with_optional(results)
         .filter(pl.col("outcome") != Outcome.ANSWERED.value)
         .group_by("model", "condition", "outcome", "error_reason")
+        # The alphabetically first message, so that the example does not depend on the order of rows.
         .agg(cells=pl.len().cast(pl.Int64), example=pl.col("error_message").drop_nulls().min())
         .sort("model", condition_rank(), "condition", "outcome", "error_reason")
         .select(ERRORS_SCHEMA.names())

@@ -1,4 +1,4 @@
-"""Whether a gap is small enough to be called none: two one-sided tests (TOST) against a declared margin."""
+"""The table `equivalence`: two one-sided tests (TOST) of each gap against a declared margin (Schuirmann 1987)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EquivalenceRow:
     margin: float
     alpha: float
     estimate: float | None
-    # At level 1 - 2 alpha.
+    # Interval at level 1 - 2 alpha.
     low: float | None
     high: float | None
     method: str | None
@@ -50,21 +50,23 @@ def equivalence(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> pl.DataFrame:
-    """TOST of every gap on its answered pairs: equivalent when its 1 - 2 alpha interval lies within +-margin.
+    """TOST of every gap on its answered pairs.
 
-    The interval is the one that the chooser picks at that level. `p` is the larger one-sided p of the t test, null
-    where another interval was used.
-
-    `needed` counts the items that show it with `power` where there is no gap, at this run's variance and clusters.
+    Two one-sided tests at level alpha reject a gap beyond +-margin if and only if the 1 - 2 alpha interval lies inside
+    the margin. The interval is that of `mean_interval`; `p` is the larger one-sided p of the t tests, null for an
+    interval of another method. `needed` is the number of items that show equivalence with `power` if there is no gap,
+    at this run's variance and clusters.
 
     Returns:
-        A frame of `EQUIVALENCE_SCHEMA`; `verdict` is equivalent, not shown, or refused (too many pairs lack a score).
+        A frame of `EQUIVALENCE_SCHEMA`; `verdict` is equivalent, not shown, or refused (too many pairs without a
+        score).
 
     Raises:
-        ValueError: a margin that is not between 0 and 1.
+        ValueError: the margin is not between 0 and 1.
     """
     if not 0 < margin < 1:
-        raise ValueError(f"the margin of equivalence must lie between 0 and 1, not {margin}")
+        raise ValueError(f"the equivalence margin {margin} must lie between 0 and 1")
+    # 90 % for alpha = 5 %: each of the two one-sided tests has level alpha.
     inner = replace(options, level=1 - 2 * alpha)
     rows: list[tuple[object, ...]] = []
     for scores in models:
@@ -90,13 +92,18 @@ def equivalence(
             if not math.isnan(effect):
                 variance = float(sample.values.var(ddof=1))
                 needed = pairs_needed_for_equivalence(variance, margin, power, alpha, effect)
+            # Strict: an interval that touches the margin does not show equivalence. NaN limits don't either.
             verdict = "equivalent" if -margin < interval.low and interval.high < margin else "not shown"
             rows.append((*head, estimate, interval.low, interval.high, interval.method, n, p, needed, verdict))
     return pl.DataFrame(rows, schema=EQUIVALENCE_SCHEMA, orient="row").fill_nan(None)
 
 
 def tost_p(estimate: float, se: float, df: float, margin: float) -> float:
-    """The larger p of the two one-sided t tests that a mean lies above -margin and below +margin."""
+    """The larger p of the two one-sided t tests that the mean is above -margin and below +margin.
+
+    Args:
+        df: degrees of freedom.
+    """
     if se == 0:
         return 0.0 if abs(estimate) < margin else 1.0
     return float(max(stats.t.sf((estimate + margin) / se, df), stats.t.cdf((estimate - margin) / se, df)))

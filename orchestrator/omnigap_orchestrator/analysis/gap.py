@@ -1,4 +1,7 @@
-"""Modality gaps: paired differences of every condition against the reference, over all tasks and by task."""
+"""The tables `gaps`, `gaps_by_task` and `effects`: paired differences of conditions, with multiplicity correction.
+
+A gap is the mean over items of score in the condition minus score in the reference.
+"""
 
 from __future__ import annotations
 
@@ -35,30 +38,34 @@ class _GapKey:
 
 @dataclass(frozen=True, slots=True)
 class GapRow(ContrastColumns, _GapKey):
-    """`missing` is answered_pairs or missing_as_wrong; the other two keys as in the accuracy table."""
+    """One gap; `task` and `pooling` as in `AccuracyRow`, `missing` is answered_pairs or missing_as_wrong."""
 
 
 GAPS_SCHEMA = schema_of(GapRow)
 
 
 def gaps(models: Sequence[ModelScores], reference: str, rule: MissingRule, options: IntervalOptions) -> pl.DataFrame:
-    """The gap of each condition of each model; Holm within one model's item-weighted gaps.
+    """The gap of each condition of each model, with Holm correction within a model's item-weighted gaps.
 
     Returns:
-        A frame of `GAPS_SCHEMA`: per condition one row for each pooling and each treatment of missing cells. A model
-        without the reference condition has no rows.
+        A frame of `GAPS_SCHEMA`: for each condition one row per pooling and treatment of missing cells. A model without
+        the reference condition has no rows.
     """
     rows = [
         row for scores in models for row in _rows(scores, reference, None, (ITEM_WEIGHTED, TASK_MACRO), rule, options)
     ]
     frame = pl.DataFrame(rows, schema=GAPS_SCHEMA, orient="row").fill_nan(None)
+    # A family is what one statement draws on: the gaps of one model, under one treatment of missing answers.
     return adjusted(frame, ("model", "pooling", "missing"), "gaps of {model}")
 
 
 def gaps_by_task(
     models: Sequence[ModelScores], reference: str, rule: MissingRule, options: IntervalOptions
 ) -> pl.DataFrame:
-    """The same within each task; exploratory, so Benjamini-Hochberg over the grid of model x task x condition."""
+    """The gap of each condition within each task (`GAPS_SCHEMA`).
+
+    The grid of model x task x condition is exploratory, so it gets the Benjamini-Hochberg correction.
+    """
     rows = [
         row
         for scores in models
@@ -92,12 +99,16 @@ def _rows(
 
 
 def adjusted(frame: pl.DataFrame, by: Sequence[str], family: str, method: str = "holm") -> pl.DataFrame:
-    """Fills `p_adjusted`, `adjustment` and `family` within each group of `by`, item-weighted rows only.
+    """Fills `p_adjusted`, `adjustment` and `family` of the item-weighted rows.
 
-    `family` may name columns in braces; the number of tests is put behind it.
+    Args:
+        by: columns whose groups are the families.
+        family: name of a family, with columns in braces; the number of tests is appended.
+        method: holm or benjamini_hochberg.
     """
     adjust = holm if method == "holm" else benjamini_hochberg
     p = frame["p"].fill_null(np.nan).to_numpy().copy()
+    # Item-weighted and task-macro rows state the same hypothesis: only one of them may count as a test.
     p[(frame["pooling"] != ITEM_WEIGHTED).to_numpy()] = np.nan
     out = np.full(frame.height, np.nan)
     names: list[str | None] = [None] * frame.height
@@ -131,9 +142,6 @@ GAPS_BY_TASK = Table(
 )
 
 
-# Input effects, output effects and their interactions, as contrasts of the six conditions.
-
-
 @dataclass(frozen=True)
 class _EffectKey:
     model: str
@@ -146,7 +154,7 @@ class _EffectKey:
 
 @dataclass(frozen=True, slots=True)
 class EffectRow(ContrastColumns, _EffectKey):
-    """`kind` is main (mean over the other factor), simple (at one level of it) or interaction."""
+    """One effect; `kind` is main (mean over the other factor), simple (at one of its levels) or interaction."""
 
 
 EFFECTS_SCHEMA = schema_of(EffectRow)
@@ -154,7 +162,8 @@ EFFECTS_SCHEMA = schema_of(EffectRow)
 MAIN, SIMPLE, INTERACTION = "main", "simple", "interaction"
 
 
-def _contrasts() -> tuple[tuple[str, Contrast], ...]:
+def _effects() -> tuple[tuple[str, Contrast], ...]:
+    """(kind, contrast) of the 3 x 2 design: three main effects, seven simple effects, two interactions."""
     out: list[tuple[str, Contrast]] = []
     for name, letter in (("speech", "s"), ("image", "i")):
         pairs = [(f"{letter}2{o}", f"t2{o}") for o in "ts"]
@@ -179,18 +188,18 @@ def _contrasts() -> tuple[tuple[str, Contrast], ...]:
 
 
 def _mean_of(name: str, pairs: list[tuple[str, str]]) -> Contrast:
+    # The mean of the simple effects; the key of a single pair is the formula of a gap, so both have one interval.
     weight = 1.0 / len(pairs)
     formula = ", ".join(f"{high} - {low}" for high, low in pairs)
     weights = tuple(part for high, low in pairs for part in ((high, weight), (low, -weight)))
     return Contrast(name, weights, formula if len(pairs) == 1 else f"mean of {formula}")
 
 
-_EFFECTS = _contrasts()
-"""(kind, contrast): three main effects, seven simple ones, two interactions."""
+_EFFECTS = _effects()
 
 
 def effects(models: Sequence[ModelScores], rule: MissingRule, options: IntervalOptions) -> pl.DataFrame:
-    """The effects of every model that has their conditions in its plan; Holm within a model's effects of one kind.
+    """The effects of every model whose plan has their conditions, with Holm correction within one kind of effects.
 
     Returns:
         A frame of `EFFECTS_SCHEMA`.
@@ -206,6 +215,7 @@ def effects(models: Sequence[ModelScores], rule: MissingRule, options: IntervalO
                     rows.append(
                         (scores.model, contrast.name, kind, contrast.formula, pooling, missing, *astuple(estimate))
                     )
+    # Each kind answers a question of its own, so each is a family.
     frame = pl.DataFrame(rows, schema=EFFECTS_SCHEMA, orient="row").fill_nan(None)
     return adjusted(frame, ("model", "kind", "pooling", "missing"), "{kind} effects of {model}")
 

@@ -1,4 +1,4 @@
-"""Latency percentiles with distribution-free intervals, shown only where there are enough answers for one."""
+"""The table `latency`: percentiles with distribution-free intervals, null without enough answers for one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from omnigap_orchestrator.analysis.table import Table, schema_of
 
 @dataclass(frozen=True, slots=True)
 class LatencyRow:
-    """One quantile of one time."""
+    """One quantile of one time measure."""
 
     model: str
     condition: str
     measure: str
     quantile: float
-    # Seconds. Null where n is too small for a distribution-free interval; `needed` says how many it takes.
+    # Seconds; null if n is below `needed`, the number of answers that a distribution-free interval takes.
     seconds: float | None
     low: float | None
     high: float | None
@@ -39,13 +39,20 @@ QUANTILES = (0.5, 0.95, 0.99)
 
 
 def answers_needed(quantile: float, level: float = 0.95) -> int:
-    """The fewest values that reach past the quantile on both sides with probability `level`: 6, 72, 368 at 95 %."""
+    """Smallest number of values whose range covers the quantile with probability `level`.
+
+    For the median, the 95th and the 99th percentile at 95 %: 6, 72 and 368. The extremes miss a quantile q with
+    probability max(q, 1 - q)^n on its harder side, which must be at most (1 - level) / 2.
+    """
     tail = (1 - level) / 2
     return math.ceil(math.log(tail) / math.log(max(quantile, 1 - quantile)))
 
 
 def quantile_interval(ordered: FloatArray, quantile: float, level: float = 0.95) -> tuple[float, float]:
-    """The order statistics that enclose a quantile, from the binomial distribution of the number of values below it."""
+    """Order statistics that enclose a quantile with probability `level`; `ordered` is sorted.
+
+    The number of values below the quantile is binomial, so no distribution of the values is assumed.
+    """
     n, tail = len(ordered), (1 - level) / 2
     low = int(stats.binom.ppf(tail, n, quantile))
     high = int(stats.binom.ppf(1 - tail, n, quantile)) + 1
@@ -53,7 +60,7 @@ def quantile_interval(ordered: FloatArray, quantile: float, level: float = 0.95)
 
 
 def latency(results: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
-    """Median, 95th and 99th percentile of each time that was measured, per model and condition (`LATENCY_SCHEMA`)."""
+    """Median, 95th and 99th percentile of each time measure, by model and condition (`LATENCY_SCHEMA`)."""
     present = [name for name in MEASURES if name in results.columns]
     answered = results.filter(pl.col("outcome") == Outcome.ANSWERED.value).sort("model", condition_rank(), "condition")
     rows: list[tuple[object, ...]] = []
@@ -65,6 +72,7 @@ def latency(results: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
             for quantile in QUANTILES:
                 needed = answers_needed(quantile, level)
                 seconds, low, high, method = math.nan, math.nan, math.nan, None
+                # A p99 of 50 answers would be the slowest one: null instead of a number that looks measured.
                 if len(values) >= needed:
                     seconds = float(np.quantile(values, quantile))
                     low, high = quantile_interval(values, quantile, level)

@@ -1,4 +1,7 @@
-"""Carriers as random factors: the gap by font and voice, and whether it is the modality's or the font's."""
+"""The tables `levels` and `spreads`: gaps by voice, font and other carrier factors.
+
+They show whether a gap belongs to the modality or to single voices or fonts.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class _LevelKey:
 
 @dataclass(frozen=True, slots=True)
 class LevelRow(IntervalColumns, _LevelKey):
-    """The paired gap of the condition with the carriers of this level alone."""
+    """The paired gap of one condition with the carriers of one level only."""
 
     lacking: int
     p: float | None
@@ -44,126 +47,131 @@ LEVELS_SCHEMA = schema_of(LevelRow)
 
 @dataclass(frozen=True, slots=True)
 class SpreadRow:
-    """The gap of one condition over the levels of a factor."""
+    """The gap of one condition over all levels of a factor."""
 
     model: str
     condition: str
     reference: str
     factor: str
     levels: int
-    # Items with a score at every level, and those without; the rest of the row stands on the former.
+    # Items with a score at every level, which the row is computed on, and items without.
     items: int
     left_out: int
-    # The mean gap over the levels. Its interval with these levels and no others in mind (items random), and with
-    # the levels as a sample of all that could have been taken (items and levels random).
+    # Mean gap over the levels, with an interval for these levels (items random) and one beyond them, for a population
+    # of levels (items and levels random).
     estimate: float
     low: float | None
     high: float | None
     low_beyond: float | None
     high_beyond: float | None
-    # Of the gaps by level.
+    # Smallest and largest gap of a level.
     lowest: float
     highest: float
-    # Standard deviation between levels (a negative component counts as 0), and the F test that there is none.
+    # Standard deviation between levels (0 for a negative variance component), and the p of the F test that it is 0.
     level_sd: float
     p_levels: float | None
-    # Other factors whose levels do not meet these equally often: what is seen may be theirs.
+    # Factors that are confounded with this one: not every combination of levels is equally frequent.
     mixed_with: str
-    # no_gap, modality, these_levels, level or no_interval; see `levels.Finding`.
+    # A value of `Finding`.
     finding: str
 
 
 SPREADS_SCHEMA = schema_of(SpreadRow)
 
 FACTORS = ("voice", "words_per_minute", "font", "font_size", "colour", "background", "image_width")
-"""Columns of the results that say how a carrier was made."""
+"""Columns of the results that describe how a carrier was made."""
 
-_MARK = "\x1f"
-"""Between a condition's name and a level's place, while levels stand in for conditions."""
+# Separates a condition from the index of a level; no condition contains it.
+_SEPARATOR = "\x1f"
 
-_BASE = f"{_MARK}reference"
-"""Column of the reference's scores, beside columns that are called as the levels are."""
+# Column of the reference's scores next to one column per level. A level may be called anything, such as "reference".
+_BASE = f"{_SEPARATOR}reference"
 
 
 class Finding(StrEnum):
-    """What the levels of a factor say of a gap."""
+    """What the levels of a factor say about a gap."""
 
-    # The interval of the mean gap over these levels holds 0.
+    # The interval of the mean gap over these levels contains 0.
     NO_GAP = "no_gap"
-    # There is a gap, and it holds beyond these levels: also with the levels as a sample its interval excludes 0.
+    # A gap that holds beyond these levels: the interval for a population of levels excludes 0 as well.
     MODALITY = "modality"
-    # There is a gap with these levels; so few levels, or such different ones, do not tell whether others would show it.
+    # A gap with these levels; they are too few or too different to generalise.
     THESE_LEVELS = "these_levels"
-    # Every item loses or gains alike, so that there is no interval to judge by.
+    # All items change by the same amount, so there is no interval.
     NO_INTERVAL = "no_interval"
-    # The levels differ, and at one of them no gap is shown: it is a gap of the level more than of the modality.
+    # The levels differ, and at least one of them has no significant gap: the level matters more than the modality.
     LEVEL = "level"
 
 
 @dataclass(frozen=True, slots=True)
 class TwoWay:
-    """Mean squares of an items x levels table, one value each; `items` and `levels` are its shape."""
+    """Two-way ANOVA of an items x levels table with one value per cell: grand mean and mean squares."""
 
     mean: float
-    item: float
-    level: float
-    rest: float
+    ms_item: float
+    ms_level: float
+    ms_residual: float
     items: int
     levels: int
 
     @classmethod
     def of(cls, values: FloatArray) -> TwoWay:
-        """Raises ValueError for fewer than two items or levels."""
+        """The ANOVA of `values`, shape (items, levels).
+
+        Raises:
+            ValueError: fewer than two items or levels.
+        """
         items, levels = values.shape
         if items < 2 or levels < 2:
             raise ValueError(f"a two-way table needs at least 2 items and 2 levels, not {items} and {levels}")
         grand = values.mean()
         by_item, by_level = values.mean(axis=1), values.mean(axis=0)
-        rest = np.square(values - by_item[:, None] - by_level[None, :] + grand).sum() / ((items - 1) * (levels - 1))
+        residual = np.square(values - by_item[:, None] - by_level[None, :] + grand).sum() / ((items - 1) * (levels - 1))
         item = levels * np.square(by_item - grand).sum() / (items - 1)
         level = items * np.square(by_level - grand).sum() / (levels - 1)
-        return cls(float(grand), float(item), float(level), float(rest), items, levels)
+        return cls(float(grand), float(item), float(level), float(residual), items, levels)
 
     @property
     def level_variance(self) -> float:
-        """The variance component of the levels; may come out negative."""
-        return (self.level - self.rest) / self.items
+        """Variance component of the levels, (MS_level - MS_residual) / items; can be negative."""
+        return (self.ms_level - self.ms_residual) / self.items
 
     @property
     def p_levels(self) -> float:
-        """The F test that levels do not differ; NaN where nothing varies."""
-        if self.rest <= 0:
-            return 0.0 if self.level > 0 else math.nan
+        """p of the F test that the levels do not differ; NaN if nothing varies."""
+        if self.ms_residual <= 0:
+            return 0.0 if self.ms_level > 0 else math.nan
         degrees = self.levels - 1, (self.items - 1) * (self.levels - 1)
-        return float(stats.f.sf(self.level / self.rest, *degrees))
+        return float(stats.f.sf(self.ms_level / self.ms_residual, *degrees))
 
     def half_width_beyond(self, level: float) -> float:
-        """Half of the interval of the mean with items and levels both random.
+        """Half width of the interval of the mean for a population of items and levels.
 
-        Var = (MS_item + MS_level - MS_rest) / (items x levels), which is s2_item/I + s2_level/L + s2_rest/IL (Searle,
-        Casella and McCulloch, Variance Components, 1992, chapter 4). Each part takes the t quantile of its own degrees
-        of freedom (Howe 1974, Journal of the American Statistical Association 69:789): one number of them for both,
-        after Satterthwaite, covered 86 to 93 % with two or three levels. Of two levels MS_rest is not taken away: they
-        may lie close by chance, and 1 degree of freedom can't tell. It is wide then, and says so rightly.
+        Var = (MS_item + MS_level - MS_residual) / (items x levels), which is s2_item / I + s2_level / L + s2_residual /
+        IL (Searle, Casella and McCulloch, Variance Components, 1992, chapter 4). Each part takes the t quantile of its
+        own degrees of freedom (Howe 1974, Journal of the American Statistical Association 69:789).
         """
-        levels = self.level if self.levels == 2 else max(0.0, self.level - self.rest)
+        # Satterthwaite's single number of degrees of freedom covered only 86 to 93 % with two or three levels.
+        # With two levels MS_residual is not subtracted: they may be close by chance, and 1 degree of freedom can't show
+        # it. The interval is wide then.
+        levels = self.ms_level if self.levels == 2 else max(0.0, self.ms_level - self.ms_residual)
         square = sum(
             float(stats.t.ppf((1 + level) / 2, count - 1)) ** 2 * part
-            for count, part in ((self.items, self.item), (self.levels, levels))
+            for count, part in ((self.items, self.ms_item), (self.levels, levels))
         )
         return math.sqrt(square / (self.items * self.levels))
 
 
-def varying(cells: pl.DataFrame) -> tuple[str, ...]:
-    """The factors that have at least two levels in these cells."""
+def varying_factors(cells: pl.DataFrame) -> tuple[str, ...]:
+    """The factors with at least two levels in these cells."""
     return tuple(f for f in FACTORS if f in cells.columns and cells[f].drop_nulls().n_unique() > 1)
 
 
 def level_gaps(results: pl.DataFrame, reference: str, rule: MissingRule, options: IntervalOptions) -> pl.DataFrame:
-    """The gap of each condition with the carriers of one level alone, for each factor that varies.
+    """The gap of each condition with the carriers of one level only, for each factor that varies.
 
     Returns:
-        A frame of `LEVELS_SCHEMA`; empty where no factor varies.
+        A frame of `LEVELS_SCHEMA`; empty if no factor varies.
     """
     frames = [pl.DataFrame(schema=LEVELS_SCHEMA)]
     for cells in _conditions(results, reference):
@@ -171,18 +179,18 @@ def level_gaps(results: pl.DataFrame, reference: str, rule: MissingRule, options
         against = results.filter((pl.col("model") == model) & (pl.col("condition") == reference))
         if against.is_empty():
             continue
-        for factor in varying(cells):
-            # Each level plays a condition of its own, so that the machine of the gaps does the rest.
+        for factor in varying_factors(cells):
+            # Each level becomes a condition of its own, so that `gaps` computes the rest.
             levels = cells[factor].drop_nulls().unique().sort().to_list()
-            places = {level: f"{condition}{_MARK}{place}" for place, level in enumerate(levels)}
-            played = cells.filter(pl.col(factor).is_not_null()).with_columns(
+            places = {level: f"{condition}{_SEPARATOR}{place}" for place, level in enumerate(levels)}
+            as_conditions = cells.filter(pl.col(factor).is_not_null()).with_columns(
                 pl.col(factor).replace_strict(places, return_dtype=pl.String).alias("condition")
             )
-            scores = score_matrices(item_scores(pl.concat([against, played])))
+            scores = score_matrices(item_scores(pl.concat([against, as_conditions])))
             rows = gaps(scores, reference, rule, options).filter(
                 (pl.col("pooling") == ITEM_WEIGHTED) & (pl.col("missing") == ANSWERED_PAIRS)
             )
-            names = {place: _written(level) for level, place in places.items()}
+            names = {place: _level_text(level) for level, place in places.items()}
             rows = adjusted(rows, ("model",), "levels").with_columns(
                 pl.lit(factor).alias("factor"),
                 pl.col("condition").replace_strict(names, return_dtype=pl.String).alias("level"),
@@ -193,35 +201,35 @@ def level_gaps(results: pl.DataFrame, reference: str, rule: MissingRule, options
 
 
 def spreads(results: pl.DataFrame, reference: str, options: IntervalOptions, by_level: pl.DataFrame) -> pl.DataFrame:
-    """For each factor that varies: the mean gap over its levels, how far they spread, and what that says.
+    """Mean gap over the levels, spread and finding of each factor that varies.
 
     Args:
-        by_level: what `level_gaps` gives.
+        by_level: result of `level_gaps`.
 
     Returns:
-        A frame of `SPREADS_SCHEMA`; without a row where the gap of a level is refused.
+        A frame of `SPREADS_SCHEMA`, without a row for a factor with a refused level.
     """
     rows: list[tuple[object, ...]] = []
     for cells in _conditions(results, reference):
         model, condition = cells["model"][0], cells["condition"][0]
         against = results.filter((pl.col("model") == model) & (pl.col("condition") == reference) & is_scored())
         base = against.group_by("item_id").agg(pl.col("score").mean().alias(_BASE))
-        factors = varying(cells)
+        factors = varying_factors(cells)
         for factor in factors:
             here = by_level.filter(
                 (pl.col("model") == model) & (pl.col("condition") == condition) & (pl.col("factor") == factor)
             )
             found = _table(cells, base, factor)
-            # Of a level whose gap is refused no mean is taken either.
+            # If the gap of one level is refused, a mean over the levels would hide that.
             if found is None or here["estimate"].null_count():
                 continue
             values, clusters, left_out = found
-            # Items of one cluster are no independent rows: there the cluster's mean is one.
+            # Items of a cluster are dependent: the rows of the ANOVA are cluster means.
             two_way = TwoWay.of(_by_cluster(values, clusters))
             mean = float(values.mean())
             low, high = _interval(values, clusters, options, model, condition, factor)
             half = two_way.half_width_beyond(options.level)
-            # Never narrower than with these levels alone, and a gap of scores lies between -1 and 1.
+            # Never narrower than for these levels only, and a gap lies between -1 and 1.
             beyond = max(-1.0, min(low, mean - half)), min(1.0, max(high, mean + half))
             p_levels = two_way.p_levels
             rows.append(
@@ -249,18 +257,18 @@ def spreads(results: pl.DataFrame, reference: str, options: IntervalOptions, by_
 
 
 def _conditions(results: pl.DataFrame, reference: str) -> list[pl.DataFrame]:
-    """The cells of each model and condition other than the reference, where any factor varies at all."""
-    if not varying(results):
+    """The cells of each model and condition except the reference in which some factor varies."""
+    if not varying_factors(results):
         return []
     others = results.filter(pl.col("condition") != reference)
     parts = others.partition_by("model", "condition", maintain_order=True)
-    return [part for part in parts if varying(part)]
+    return [part for part in parts if varying_factors(part)]
 
 
 def _table(cells: pl.DataFrame, base: pl.DataFrame, factor: str) -> tuple[FloatArray, IntArray, int] | None:
-    """Gaps of shape (items, levels) of items with a score at every level, their clusters' codes, and how many lack one.
+    """Gaps of items with a score at every level, shape (items, levels), their cluster codes, and the items left out.
 
-    None where too few are left.
+    None with fewer than two clusters or levels.
     """
     made = cells.filter(pl.col(factor).is_not_null())
     scored = made.filter(is_scored())
@@ -287,7 +295,7 @@ def _interval(values: FloatArray, clusters: IntArray, options: IntervalOptions, 
 
 
 def _balanced(cells: pl.DataFrame, one: str, other: str) -> bool:
-    """Whether every level of one factor meets every level of the other equally often."""
+    """Whether every combination of the levels of two factors is equally frequent."""
     counts = cells.drop_nulls([one, other]).group_by(one, other).len()
     pairs = counts[one].n_unique() * counts[other].n_unique()
     return counts.height == pairs and counts["len"].n_unique() == 1
@@ -315,8 +323,8 @@ def _excludes_zero(interval: tuple[float, float]) -> bool:
     return interval[0] > 0 or interval[1] < 0
 
 
-def _written(level: object) -> str:
-    """A level as text: 150 for 150.0."""
+def _level_text(level: object) -> str:
+    """A level as text, 150 for 150.0."""
     return f"{level:g}" if isinstance(level, float) else str(level)
 
 

@@ -1,4 +1,7 @@
-"""From the table of a run to one score per item and condition: replicates averaged, pairs made by item id."""
+"""From a table of results to one score per item and condition, as matrices that contrasts are computed from.
+
+Replicates are averaged within the item; items are paired by id, never by position.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,13 @@ ITEM_SCORES_SCHEMA = pl.Schema(
         "task": pl.String,
         "cluster": pl.String,
         "condition": pl.String,
-        # Replicates that the plan holds and the model supports.
+        # Planned replicates that the model supports.
         "planned": pl.Int64,
-        # Of those, the ones with a score.
+        # Those of them with a score.
         "scored": pl.Int64,
-        # Mean over the scored replicates; null if there is none.
+        # Mean over the scored replicates; null without any.
         "score": pl.Float64,
-        # Mean over the planned replicates with the missing ones taken as wrong, and as right.
+        # Mean over the planned replicates with missing ones as wrong, and as right.
         "low": pl.Float64,
         "high": pl.Float64,
     }
@@ -43,11 +46,11 @@ ITEM_SCORES_SCHEMA = pl.Schema(
 
 
 class ResultsError(OmnigapError, ValueError):
-    """A table of results that can't be paired by item; the message names the column or the item."""
+    """A table of results can't be paired by item; the message names the column or the item."""
 
 
 def is_scored() -> pl.Expr:
-    """True where a cell counts: it was answered and its answer has a score."""
+    """True for an answered cell with a score."""
     return (pl.col("outcome") == Outcome.ANSWERED.value) & pl.col("score").is_not_null() & ~pl.col("score").is_nan()
 
 
@@ -55,17 +58,20 @@ def item_scores(results: pl.DataFrame) -> pl.DataFrame:
     """Averages the replicates of each (model, item, condition).
 
     Args:
-        results: the table of a run, or any frame with `NEEDED_COLUMNS`; a null cluster means the item itself.
+        results: table of a run, or any frame with `NEEDED_COLUMNS`; a null cluster is the item itself.
 
     Returns:
-        A frame of `ITEM_SCORES_SCHEMA`, sorted; cells that the model does not support are left out.
+        A frame of `ITEM_SCORES_SCHEMA`, sorted, without unsupported cells.
 
     Raises:
         ResultsError: a column is missing, a score lies outside [0, 1], or one item has two tasks or two clusters.
     """
     missing = [name for name in NEEDED_COLUMNS if name not in results.columns]
     if missing:
-        raise ResultsError(f"the results lack the column(s) {', '.join(missing)}: map them, or export the run again")
+        raise ResultsError(
+            f"the results lack the column(s) {', '.join(missing)}: map them with --column, or export the run again"
+        )
+    # Items without a cluster are independent of each other.
     cells = results.lazy().select(NEEDED_COLUMNS).with_columns(pl.col("cluster").fill_null(pl.col("item_id"))).collect()
     outside = cells.filter(is_scored() & ~pl.col("score").is_between(0.0, 1.0))
     if outside.height:
@@ -83,6 +89,7 @@ def item_scores(results: pl.DataFrame) -> pl.DataFrame:
             total=pl.when(is_scored()).then(pl.col("score")).otherwise(0.0).sum(),
         )
         .with_columns(
+            # Averaged within the item before anything else: replicates of an item are no independent items.
             score=pl.when(pl.col("scored") > 0).then(pl.col("total") / pl.col("scored")),
             low=pl.col("total") / pl.col("planned"),
             high=(pl.col("total") + pl.col("planned") - pl.col("scored")) / pl.col("planned"),
@@ -94,27 +101,34 @@ def item_scores(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_items(cells: pl.DataFrame) -> None:
+    """Raises ResultsError for an item with two tasks or two clusters."""
     kinds = cells.group_by("item_id").agg(pl.col("task").n_unique(), pl.col("cluster").n_unique())
     for column in ("task", "cluster"):
         bad = kinds.filter(pl.col(column) > 1)
         if bad.height:
             raise ResultsError(
-                f"item {bad['item_id'][0]!r} has more than one {column}: items are paired by id, so ids must be unique"
+                f"item {bad['item_id'][0]!r} has more than one {column}: items are paired by id, so make the ids unique"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class ModelScores:
-    """The scores of one model as matrices of shape (items, conditions).
+    """The scores of one model.
 
-    `score` is NaN and `scored` 0 where nothing was scored; `planned` is 0 where the plan holds no supported cell.
+    Attributes:
+        items: item ids, shape (items,).
+        task: index into `tasks`, shape (items,).
+        cluster: cluster code, shape (items,).
+        planned, scored: number of planned replicates and of those with a score, shape (items, conditions); `planned` is
+            0 for a cell that is not in the plan or not supported.
+        score: mean score, NaN without a score, shape (items, conditions).
+        low, high: mean with missing replicates as wrong, and as right, shape (items, conditions).
     """
 
     model: str
     conditions: tuple[str, ...]
     tasks: tuple[str, ...]
     items: npt.NDArray[np.object_]
-    # (items,): index into `tasks`, and a code per cluster.
     task: IntArray
     cluster: IntArray
     planned: IntArray
@@ -127,11 +141,11 @@ class ModelScores:
         return self.conditions.index(condition)
 
     def lacking(self, columns: Sequence[int]) -> BoolArray:
-        """Which items (items,) lack a planned score in one of these conditions."""
+        """Whether an item lacks a planned score in one of these conditions, shape (items,)."""
         return np.asarray(np.any(self.scored[:, columns] < self.planned[:, columns], axis=1))
 
     def where(self, mask: BoolArray) -> ModelScores:
-        """The same for some of the items."""
+        """The scores of the items in `mask`, shape (items,)."""
         if mask.all():
             return self
         return ModelScores(
@@ -150,13 +164,13 @@ class ModelScores:
 
 
 def ordered_conditions(names: Sequence[str]) -> tuple[str, ...]:
-    """The six in their order, then any others by name."""
+    """The six conditions in their order, then any others by name."""
     known = [name for name in CONDITION_ORDER if name in names]
     return (*known, *sorted(set(names) - set(known)))
 
 
 def score_matrices(scores: pl.DataFrame) -> list[ModelScores]:
-    """Lays a frame of `ITEM_SCORES_SCHEMA` out as one set of matrices per model, models sorted by name."""
+    """Converts a frame of `ITEM_SCORES_SCHEMA` to matrices, one `ModelScores` per model, sorted by name."""
     out: list[ModelScores] = []
     for frame in scores.sort("model", "item_id").partition_by("model", maintain_order=True):
         conditions = ordered_conditions(frame["condition"].unique().to_list())
@@ -197,7 +211,7 @@ def score_matrices(scores: pl.DataFrame) -> list[ModelScores]:
 
 
 def _codes(labels: pl.Series) -> IntArray:
-    """Dense codes in the order of first appearance."""
+    """Dense integer codes in the order of first appearance."""
     _, first, inverse = np.unique(labels.to_numpy(), return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
@@ -205,31 +219,28 @@ def _codes(labels: pl.Series) -> IntArray:
 
 
 MODELS = Derived(lambda given: score_matrices(item_scores(given.results)))
-"""The scores of every model, which most tables start from."""
-
-
-# The own text beside a spoken answer: whether a model gives one at all, and what an empty one is worth.
+"""The scores of every model, which most tables are computed from."""
 
 _BLANK = pl.col("own_text").str.strip_chars() == ""
 
 
 def gives_own_text(by: tuple[str, ...] = ("model", "condition")) -> pl.Expr:
-    """True in the conditions of a model where any answer has an own text.
+    """True for the conditions in which a model gives own texts next to its speech: at least one is not empty.
 
-    A service that sends none leaves every text empty, as no event of the contract says "there is none": one text among
-    the answers tells that the empty ones are answers of nothing.
+    A service without own texts leaves all of them empty, because the contract has no event for "no text". One text
+    among the answers shows that the empty ones are empty answers.
     """
     answered = pl.col("outcome") == Outcome.ANSWERED.value
     return (answered & ~_BLANK).fill_null(False).any().over(by)
 
 
 def own_text_scored(results: pl.DataFrame) -> pl.DataFrame:
-    """`own_text_score` with 0 for an own text that is empty where the model gives own texts.
+    """The results with an `own_text_score` of 0 for an empty own text of a model that gives own texts.
 
-    Null stays null: nothing was sent, or (in a table without `own_text`) nobody says.
+    Null stays null where no text was sent, or where the table has no column `own_text`.
     """
     if "own_text" not in results.columns:
         return results
-    nothing = (pl.col("outcome") == Outcome.ANSWERED.value) & _BLANK & gives_own_text()
-    filled = pl.when(nothing.fill_null(False)).then(0.0).otherwise(pl.col("own_text_score"))
+    empty = (pl.col("outcome") == Outcome.ANSWERED.value) & _BLANK & gives_own_text()
+    filled = pl.when(empty.fill_null(False)).then(0.0).otherwise(pl.col("own_text_score"))
     return results.with_columns(own_text_score=pl.coalesce("own_text_score", filled))

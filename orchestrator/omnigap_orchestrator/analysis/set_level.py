@@ -1,6 +1,7 @@
-"""Set-level figures as XModBench gives them: disparity, imbalance, spread of the accuracies.
+"""The table `set_level`: disparity, imbalance and spread of the accuracies, as in XModBench.
 
-A disparity is the *sum of two gaps*, not one gap: say so wherever it is shown."""
+A disparity is the sum of two gaps, not one gap: every place that shows it must say so.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +19,14 @@ from omnigap_orchestrator.analysis.table import Table, schema_of
 
 @dataclass(frozen=True, slots=True)
 class SetLevelRow:
-    """One figure over the accuracies of a model."""
+    """One measure over the accuracies of a model."""
 
     model: str
     measure: str
     formula: str
     value: float
     conditions: int
-    # The fewest items behind one of its accuracies.
+    # Smallest number of items of one of the accuracies.
     n: int
 
 
@@ -33,12 +34,12 @@ SET_LEVEL_SCHEMA = schema_of(SetLevelRow)
 
 
 def disparity(accuracies: Mapping[str, float], base: str, other: str, via: str) -> float:
-    """(via2other - via2base) + (other2via - base2via), each label a letter of the condition names.
+    """XModBench's disparity, (via2other - via2base) + (other2via - base2via), with letters of condition names.
 
-    With a, v and t for audio, vision and text: T against A is `disparity(acc, "t", "a", via="v")`.
+    With a, v and t for audio, vision and text, T vs A is `disparity(acc, "t", "a", via="v")`.
 
     Raises:
-        KeyError: one of the four conditions is not among the accuracies.
+        KeyError: one of the four conditions has no accuracy.
     """
     answering = accuracies[f"{via}2{other}"] - accuracies[f"{via}2{base}"]
     asking = accuracies[f"{other}2{via}"] - accuracies[f"{base}2{via}"]
@@ -46,24 +47,24 @@ def disparity(accuracies: Mapping[str, float], base: str, other: str, via: str) 
 
 
 def imbalance(accuracies: Mapping[str, float], first: str, second: str) -> float:
-    """How much better one direction is than its reverse: first2second - second2first."""
+    """XModBench's directional imbalance, first2second - second2first."""
     return accuracies[f"{first}2{second}"] - accuracies[f"{second}2{first}"]
 
 
 def spread(accuracies: Mapping[str, float]) -> float:
-    """Population standard deviation of the conditions' accuracies (XModBench's consistency; 0 is even)."""
+    """Population standard deviation of the accuracies, which XModBench calls consistency; 0 if all are equal."""
     return float(np.std(list(accuracies.values())))
 
 
 def set_level(accuracy: pl.DataFrame, rule: MissingRule | None = None) -> pl.DataFrame:
-    """The spread of each model's accuracies, and every disparity and imbalance whose conditions exist.
+    """Spread of each model's accuracies, and every disparity and imbalance whose conditions exist.
 
-    The six conditions of omnigap have no image output, so of XModBench's figures only the imbalance of text and speech
-    and the spread remain; tables with audio, vision and text on both sides get all of them.
+    The six conditions of omnigap have no image output, so only the spread and the imbalance of text and speech exist;
+    tables of other tools with audio, vision and text on both sides get all measures.
 
     Args:
-        accuracy: `ACCURACY_SCHEMA`; its item-weighted accuracies on answered items are used.
-        rule: a condition that lacks more scores than this allows is left out, as its gaps are refused.
+        accuracy: a frame of `ACCURACY_SCHEMA`; the item-weighted accuracies on answered items are used.
+        rule: conditions whose gaps it refuses are left out.
 
     Returns:
         A frame of `SET_LEVEL_SCHEMA`.
@@ -90,6 +91,7 @@ def set_level(accuracy: pl.DataFrame, rule: MissingRule | None = None) -> pl.Dat
                 if first < second and {f"{first}2{second}", f"{second}2{first}"} <= acc.keys():
                     formula = f"{first}2{second} - {second}2{first}"
                     rows.append((model, f"imbalance {first}<->{second}", formula, imbalance(acc, first, second), 2, n))
+                # Both gaps of a disparity need a third modality: with two modalities it would be an imbalance.
                 for via in letters:
                     needed = {f"{via}2{second}", f"{via}2{first}", f"{second}2{via}", f"{first}2{via}"}
                     if len({first, second, via}) == 3 and first == "t" and needed <= acc.keys():

@@ -1,4 +1,4 @@
-"""The whole analysis of a table of results: which tables it has, in which order, and its data for summary.json."""
+"""The whole analysis of a table of results: all tables in the order of summary.json, and their JSON form."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from omnigap_orchestrator.analysis.waterfall import WATERFALL
 from omnigap_orchestrator.extension import extras
 
 ANALYSIS_VERSION = 6
-"""Goes up whenever the same results would give other numbers or other columns."""
+"""Must be raised when the same results give other numbers or other columns."""
 
 _CORE: tuple[Table[Any], ...] = (
     CONDITION_COUNTS,
@@ -62,18 +62,18 @@ _CORE: tuple[Table[Any], ...] = (
     SPREADS,
     SET_LEVEL,
 )
-"""The tables of the core, in the order of summary.json. A new one needs the module that declares it, and a line here."""
+"""The tables of the core, in the order of summary.json. A new table is declared in its module and listed here."""
 
 
 @cache
 def all_tables() -> tuple[Table[Any], ...]:
-    """Every table, in the order of summary.json: those of the core, then those of the extras."""
+    """All tables in the order of summary.json: those of the core, then those of the extras."""
     return (*_CORE, *(table for extra in extras() for table in extra.tables()))
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysisHead:
-    """Version and options of an analysis, as summary.json has them before the tables."""
+    """Version and options of an analysis, as they precede the tables in summary.json."""
 
     analysis_version: int
     reference: str
@@ -92,7 +92,11 @@ class AnalysisHead:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AnalysisHead:
-        """From a summary.json, whose other keys are left alone; KeyError where one is missing."""
+        """Reads the head from the data of summary.json; other keys are ignored.
+
+        Raises:
+            KeyError: a key is missing.
+        """
         rule = data["missing_rule"]
         values = {field.name: data[field.name] for field in fields(cls)}
         return cls(**{**values, "missing_rule": MissingRule(rule["share"], rule["pairs"], rule["allow_missing"])})
@@ -100,7 +104,7 @@ class AnalysisHead:
 
 @dataclass(frozen=True, slots=True)
 class Analysis(Tables):
-    """The computed tables, with the options and the evidence of extras that they were computed from."""
+    """The computed tables, with the options and the evidence from extras that they were computed from."""
 
     options: AnalysisOptions
     evidence: Mapping[str, object] = field(default_factory=dict)
@@ -120,7 +124,7 @@ class Analysis(Tables):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The options, then every table as a list of rows; all of it plain JSON values."""
+        """The options, then every table as a list of rows, as plain JSON values."""
         return {**self.head().to_json(), **self.tables_json()}
 
 
@@ -134,18 +138,19 @@ def analyse(
     """Computes tables from a table of results.
 
     Args:
-        results: `RESULTS_SCHEMA`, or any frame with model, item_id, task, cluster, condition, outcome and score;
-            what other columns would give is then left out.
-        controls: control cells, the same columns and `control` (`CONTROLS_SCHEMA`); they give tables of their own,
-            and the two-pass ones refine the waterfall.
-        evidence: what extras know of the run besides its results, by the name of the extra.
-        tables: which ones; those that they are computed from need not be among them. None: all.
+        results: a frame of `RESULTS_SCHEMA`, or any frame with model, item_id, task, cluster, condition, outcome and
+            score; tables that need other columns are then empty or have nulls.
+        controls: control cells, with the same columns and `control` (`CONTROLS_SCHEMA`); they give tables of their own,
+            and the two-pass cells split a step of the waterfall.
+        evidence: what extras know about the run besides its results, by the name of the extra.
+        tables: the tables to return; tables that they depend on are computed as well. None: all.
 
     Raises:
-        ValueError: the frame lacks a needed column, or contradicts itself (see `item_scores`).
+        ValueError: the frame lacks a needed column, or is inconsistent (see `item_scores`).
     """
     given = AnalysisInput(results, options or AnalysisOptions(), controls, evidence or {})
-    # First, so that a frame that can't be analysed is refused with the reason before any table reads it.
+    # Computed first: it validates the frame before any table reads it.
     given[MODELS]
+    # Each table is computed once, also if others depend on it: `given` caches them.
     frames = {table.name: given[table] for table in (all_tables() if tables is None else tables)}
     return Analysis(frames, given.options, given.evidence)

@@ -1,7 +1,8 @@
-"""Row types: a frozen dataclass gives a table its columns and types, and each of its rows as an object.
+"""Declaration of analysis tables: row types give columns, `Table` adds a name and a function.
 
-The fields of a dataclass start with those of its *last* base, so `class GapRow(ContrastColumns, _GapKey)` has the
-columns of `_GapKey`, then those of `ContrastColumns`, then its own."""
+A row type is a frozen dataclass. The fields of a dataclass start with those of its *last* base, so
+`class GapRow(ContrastColumns, _GapKey)` has the columns of `_GapKey`, then those of `ContrastColumns`, then its own.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +21,10 @@ _TYPES: dict[Any, type[pl.DataType]] = {str: pl.String, int: pl.Int64, float: pl
 
 
 def schema_of(row_type: type[Any]) -> pl.Schema:
-    """The columns of a row type in order: str, int, float or bool, each also `| None`.
+    """The columns of a row type in order; a field is str, int, float or bool, optionally `| None`.
 
     Raises:
-        TypeError: for a field of another type.
+        TypeError: a field has another type.
     """
     hints = get_type_hints(row_type)
     return pl.Schema({field.name: _column_type(row_type, field.name, hints[field.name]) for field in fields(row_type)})
@@ -38,7 +39,7 @@ def _column_type(row_type: type[Any], name: str, hint: Any) -> type[pl.DataType]
 
 
 def rows_of(frame: pl.DataFrame, row_type: type[RowT]) -> list[RowT]:
-    """Every row of a frame as an object; columns that the type does not name are left out.
+    """The rows of a frame as objects; columns that are no field of `row_type` are ignored.
 
     Raises:
         ColumnNotFoundError: the frame lacks a column of the type.
@@ -48,13 +49,13 @@ def rows_of(frame: pl.DataFrame, row_type: type[RowT]) -> list[RowT]:
 
 @dataclass(frozen=True)
 class IntervalColumns:
-    """An estimate, its interval, and the data behind it."""
+    """An estimate with its interval and sample sizes."""
 
     estimate: float | None
     low: float | None
     high: float | None
     method: str | None
-    # Items (or pairs) and clusters behind the estimate, and items that were planned for it.
+    # Items (or pairs) and clusters that the estimate is based on, and planned items.
     n: int
     clusters: int
     planned: int
@@ -62,22 +63,22 @@ class IntervalColumns:
 
 @dataclass(frozen=True)
 class EstimateColumns:
-    """Every estimated number, with what is missing of it."""
+    """An estimate with its interval, sample sizes and missing data."""
 
-    # Null together with the limits when refused; `reason` then says why. With an estimate, `reason` says on what
-    # part of the plan it is based, and is null when that is all of it.
+    # Null, like the limits, if refused; `reason` then gives the reason. With an estimate, `reason` names the part of
+    # the plan that it is based on, null for the whole plan.
     estimate: float | None
     low: float | None
     high: float | None
     method: str | None
     se: float | None
-    # Items (for contrasts: pairs) and clusters behind the estimate.
+    # Items (for contrasts: pairs) and clusters that the estimate is based on.
     n: int
     clusters: int
-    # Items planned and supported in all the conditions involved, and those of them that lack a score somewhere.
+    # Items planned and supported in all conditions involved, and those of them that lack a score.
     planned: int
     lacking: int
-    # What the estimate can become when the missing scores are filled in the worst and the best way.
+    # The estimate with missing scores filled in in the worst and in the best way.
     bound_low: float | None
     bound_high: float | None
     reason: str | None
@@ -85,13 +86,13 @@ class EstimateColumns:
 
 @dataclass(frozen=True)
 class ContrastColumns(EstimateColumns):
-    """An estimated difference of conditions, with its tests."""
+    """An estimated contrast of conditions with its tests."""
 
     # Discordant pairs of a binary two-condition contrast: b lost (right in the reference only), c gained.
     b: int | None
     c: int | None
     mcnemar_p: float | None
-    # The p that enters the family: exact McNemar where valid, else the interval's own test.
+    # The p-value that enters the family: exact McNemar where valid, otherwise the interval's own test.
     p: float | None
     p_method: str | None
     p_adjusted: float | None
@@ -99,18 +100,15 @@ class ContrastColumns(EstimateColumns):
     family: str | None
 
 
-# A table of the analysis: its name, its row type, and the function that computes it from the results. Each is
-# declared in the module that computes it, and listed in `summary.py` or by an extra, whose order is that of summary.json.
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Derived(Generic[T_co]):
-    """A value that tables are computed from, such as the score matrices; computed once for each analysis.
+    """A value that tables are computed from, such as the score matrices; computed once per analysis.
 
-    Compared by identity: it is the key under which an `AnalysisInput` keeps the value.
+    Compared by identity, as the key under which an `AnalysisInput` caches the value.
     """
 
     compute: Callable[[AnalysisInput], T_co]
@@ -118,9 +116,15 @@ class Derived(Generic[T_co]):
 
 @dataclass(frozen=True, eq=False)
 class Table(Derived[pl.DataFrame], Generic[RowT]):
-    """One table: `name` is its key in summary.json, the fields of `row` are its columns.
+    """One table of the analysis.
 
-    `compute` may ask its input for other tables: these are then computed first.
+    It is declared in the module that computes it, and listed in `summary.py` or by an extra, in the order of
+    summary.json.
+
+    Attributes:
+        name: key in summary.json.
+        row: dataclass whose fields are the columns.
+        compute: function of the `AnalysisInput`, which may read other tables from it.
     """
 
     name: str
@@ -133,12 +137,12 @@ class Table(Derived[pl.DataFrame], Generic[RowT]):
 
 @dataclass(frozen=True, slots=True)
 class AnalysisInput:
-    """All that a table is computed from.
+    """The data that tables are computed from; `given[table]` is another table, computed on first use.
 
     Attributes:
-        results: `RESULTS_SCHEMA`, or any frame with the columns that `analyse` names.
+        results: a frame of `RESULTS_SCHEMA`, or any frame with the columns that `analyse` names.
         controls: control cells; None without any.
-        evidence: what extras know of the run besides its results, by the name of the extra.
+        evidence: what extras know about the run besides its results, by the name of the extra.
     """
 
     results: pl.DataFrame
@@ -148,14 +152,14 @@ class AnalysisInput:
     _known: dict[Derived[Any], Any] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, derived: Derived[T]) -> T:
-        """The value of another table or derived value, computed on first use."""
+        """The value of a table or derived value, computed on first use and cached."""
         if derived not in self._known:
             self._known[derived] = derived.compute(self)
         return cast(T, self._known[derived])
 
     @property
     def control_cells(self) -> pl.DataFrame:
-        """The control cells; a frame without rows where there are none."""
+        """The control cells; an empty frame without any."""
         if self.controls is not None:
             return self.controls
         return self.results.clear().with_columns(control=pl.lit(None, pl.String))
@@ -163,17 +167,17 @@ class AnalysisInput:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Computed tables, by name and in order."""
+    """Computed tables by name, in order."""
 
     frames: Mapping[str, pl.DataFrame]
 
     def frame(self, of: Table[Any]) -> pl.DataFrame:
-        """Raises KeyError for a table that was not computed."""
+        """The frame of a table; raises KeyError if it was not computed."""
         return self.frames[of.name]
 
     def rows(self, of: Table[RowT]) -> list[RowT]:
         return rows_of(self.frames[of.name], of.row)
 
     def tables_json(self) -> dict[str, Any]:
-        """Every table as a list of rows; all of it plain JSON values."""
+        """Every table as a list of rows, as plain JSON values."""
         return {name: frame.to_dicts() for name, frame in self.frames.items()}

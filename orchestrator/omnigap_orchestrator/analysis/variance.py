@@ -1,4 +1,4 @@
-"""Variance components of replicated scores, item, level (a voice, a font) and residual, by balanced ANOVA."""
+"""The table `variance`: variance components of item, level (voice, font) and residual, by balanced ANOVA."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.levels import varying
+from omnigap_orchestrator.analysis.levels import TwoWay, varying_factors
 from omnigap_orchestrator.analysis.pairs import FloatArray, is_scored, ordered_conditions
 from omnigap_orchestrator.analysis.table import Table, schema_of
 
 
 @dataclass(frozen=True, slots=True)
 class VarianceRow:
-    """Variance components of a condition's scores, by one factor of its carriers or by replicate."""
+    """Variance components of a condition's scores, for one carrier factor or for replicates."""
 
     model: str
     condition: str
@@ -34,7 +34,7 @@ VARIANCE_SCHEMA = schema_of(VarianceRow)
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Variances; a level's may come out negative, which says that it is about 0, and is not clipped."""
+    """Variance components. Negative estimates, which mean about 0, are not clipped: clipping would bias them."""
 
     item: float
     level: float
@@ -42,30 +42,33 @@ class Components:
 
 
 def crossed(scores: FloatArray) -> Components:
-    """Items x levels, one score each: both random, residual = interaction and noise.
+    """Two-way random effects: the same levels for every item, residual = interaction and noise.
+
+    Expected mean squares: Searle, Casella and McCulloch, Variance Components, 1992, chapter 4.
 
     Args:
-        scores: shape (items, levels), no NaN.
+        scores: shape (items, levels), without NaN.
 
     Raises:
         ValueError: fewer than two items or levels.
     """
-    items, levels = scores.shape
-    if items < 2 or levels < 2:
-        raise ValueError(f"components need at least 2 items and 2 levels, not {items} and {levels}")
-    grand = scores.mean()
-    by_item, by_level = scores.mean(axis=1), scores.mean(axis=0)
-    mean_item = levels * np.square(by_item - grand).sum() / (items - 1)
-    mean_level = items * np.square(by_level - grand).sum() / (levels - 1)
-    rest = np.square(scores - by_item[:, None] - by_level[None, :] + grand).sum() / ((items - 1) * (levels - 1))
-    return Components(float((mean_item - rest) / levels), float((mean_level - rest) / items), float(rest))
+    anova = TwoWay.of(scores)
+    item = (anova.ms_item - anova.ms_residual) / anova.levels
+    return Components(item, anova.level_variance, anova.ms_residual)
 
 
 def one_way(scores: FloatArray) -> Components:
-    """Items x replicates that have nothing in common across items; shape as in `crossed`, `level` is NaN."""
+    """One-way random effects: replicates with nothing in common across items; `level` is NaN.
+
+    Args:
+        scores: shape (items, replicates), without NaN.
+
+    Raises:
+        ValueError: fewer than two items or replicates.
+    """
     items, replicates = scores.shape
     if items < 2 or replicates < 2:
-        raise ValueError(f"components need at least 2 items and 2 replicates, not {items} and {replicates}")
+        raise ValueError(f"variance components need at least 2 items and 2 replicates, not {items} and {replicates}")
     by_item = scores.mean(axis=1)
     between = replicates * np.square(by_item - scores.mean()).sum() / (items - 1)
     within = np.square(scores - by_item[:, None]).sum() / (items * (replicates - 1))
@@ -73,23 +76,23 @@ def one_way(scores: FloatArray) -> Components:
 
 
 def variance_components(results: pl.DataFrame) -> pl.DataFrame:
-    """Components per model and condition, by every factor of the carriers that varies, else by replicate number.
+    """Components by model and condition, for every carrier factor that varies, otherwise for replicates.
 
-    Only items with a score at every level count (the closed form is for balanced data); `items` and `left_out` say how
-    many. Where several factors vary, each is taken alone, scores averaged over the others: their interactions are part
-    of the residual.
+    Only items with a score at every level are used, because the closed form is for balanced data; `items` and
+    `left_out` count them. If several factors vary, each is analysed by itself with scores averaged over the others, so
+    their interactions are part of the residual.
 
     Returns:
-        A frame of `VARIANCE_SCHEMA`. `share_level` is the level's part of the total, negative components taken as 0.
+        A frame of `VARIANCE_SCHEMA`. `share_level` is the level's share of the total, with negative components as 0.
     """
     parts = results.filter(is_scored()).partition_by("model", "condition", as_dict=True)
     order = {name: place for place, name in enumerate(ordered_conditions([str(key[1]) for key in parts]))}
     rows: list[tuple[object, ...]] = []
-    # In an order of their own, and not in that of the table's rows.
+    # Sorted, so that the order of the table's rows does not matter.
     for (model, condition), part in sorted(parts.items(), key=lambda p: (str(p[0][0]), order[str(p[0][1])])):
-        # A named level explains the replicates: their number would only repeat it.
+        # Replicates that differ in a named factor are explained by it: their number would only repeat the factor.
         replicated = "replicate" in part.columns and part["replicate"].drop_nulls().n_unique() > 1
-        for factor in varying(part) or (("replicate",) if replicated else ()):
+        for factor in varying_factors(part) or (("replicate",) if replicated else ()):
             means = part.drop_nulls(factor).group_by("item_id", factor).agg(pl.col("score").mean())
             wide = means.sort(factor, "item_id").pivot(factor, index="item_id", values="score")
             full = wide.drop_nulls()

@@ -1,4 +1,8 @@
-"""Where a gap arises: a chain of paired differences from the reference to a condition, which add up to the gap."""
+"""The table `waterfall`: a gap as a chain of paired differences from the reference to a condition, which add up to it.
+
+The two-pass control (arXiv 2603.09095) separates perception from reasoning, and the own text of a speech answer (OMG,
+arXiv 2609.15313) the choice of words from speech synthesis and ASR.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ class _StepKey:
     model: str
     condition: str
     order: int
-    # A step's name, and last "gap", the sum of the steps.
+    # Name of the step; last "gap", the sum of the steps.
     step: str
     formula: str
 
@@ -46,13 +50,13 @@ OWN = " own text"
 TWO_PASS = " two-pass"
 
 PERCEPTION, INPUT_REASONING, INPUT = "perception", "input_reasoning", "input"
-OUTPUT_MODE, VOICING_AND_HEARING, OUTPUT = "output_mode", "voicing_and_hearing", "output"
+OUTPUT_MODE, SYNTHESIS_AND_ASR, OUTPUT = "output_mode", "synthesis_and_asr", "output"
 GAP = "gap"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One difference of the chain: what it is called, and the two (pseudo-)conditions that it lies between."""
+    """One difference of the chain: its name, and the conditions or pseudo-conditions that it is computed from."""
 
     name: str
     start: str
@@ -66,17 +70,17 @@ def waterfall(
     controls: pl.DataFrame | None = None,
     reference: str = "t2t",
 ) -> pl.DataFrame:
-    """The steps of every gap of every model, on the items that have all of the chain's scores.
+    """The steps of every gap of every model, on the items that have all scores of the chain.
 
-    - perception: the model's answer to its own transcript or reading of the carrier, typed, minus the reference;
-    - input_reasoning: the direct answer minus that (both together `input` where there is no two-pass control);
-    - output_mode: the own text of the speech answer minus the text answer to the same input;
-    - voicing_and_hearing: the heard answer minus its own text (both together `output` where there is no own text).
+    - perception: the model's text answer to its own transcript or reading of the carrier, minus the reference
+    - input_reasoning: the direct answer minus that (both together are `input` without a two-pass control)
+    - output_mode: the own text of the speech answer minus the text answer to the same input
+    - synthesis_and_asr: the transcribed answer minus its own text (both together are `output` without own texts)
 
     Args:
-        results: must hold `own_text_score` for the last two steps to be told apart. An own text that is empty is a
-            wrong one where the model gives own texts (`own_text`); an absent one, null, is missing.
-        controls: control cells, the same columns and `control`; those of `two-pass` are used.
+        results: with `own_text_score`, which separates the last two steps. An empty own text is wrong if the model
+            gives own texts (`own_text`); a null one is missing.
+        controls: control cells, with the same columns and `control`; the two-pass cells are used.
 
     Returns:
         A frame of `WATERFALL_SCHEMA`: the steps in order and then the gap, which is their sum.
@@ -100,27 +104,25 @@ def _renamed(frame: pl.DataFrame, suffix: str) -> pl.DataFrame:
 
 
 def chain(scores: ModelScores, condition: str, reference: str) -> list[Step]:
-    """The steps from the reference to a condition, as fine as the scores at hand allow; none if one end is missing.
-
-    None either from a spoken reference: the step of the input would then change the output as well. And only from t2t
-    is the same words typed a matter of perception.
-    """
+    """The steps from the reference to a condition, as fine as the scores allow; empty if an end is missing."""
+    # From a spoken reference, the input step would change the output as well.
     if reference[1:] != "2t":
         return []
 
-    def at_hand(name: str) -> bool:
+    def is_available(name: str) -> bool:
         return name in scores.conditions and bool((scores.scored[:, scores.column(name)] > 0).any())
 
     text = f"{condition[0]}2t"
     points = [("", reference)]
     if text != reference:
-        if reference == "t2t" and at_hand(text + TWO_PASS):
+        # Only the same words as typed text (t2t) isolate perception.
+        if reference == "t2t" and is_available(text + TWO_PASS):
             points += [(PERCEPTION, text + TWO_PASS), (INPUT_REASONING, text)]
         else:
             points.append((INPUT, text))
     if condition != text:
-        if at_hand(condition + OWN):
-            points += [(OUTPUT_MODE, condition + OWN), (VOICING_AND_HEARING, condition)]
+        if is_available(condition + OWN):
+            points += [(OUTPUT_MODE, condition + OWN), (SYNTHESIS_AND_ASR, condition)]
         else:
             points.append((OUTPUT, condition))
     if not all(name in scores.conditions for _, name in points):
@@ -136,6 +138,7 @@ def _chain_rows(
     columns = [scores.column(name) for name in (steps[0].start, *(step.end for step in steps))]
     planned = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
     lacking = int(planned.lacking(columns).sum())
+    # One set of items for all steps: on different items they would not add up to the gap.
     held = planned.where(~np.any(np.isnan(planned.score[:, columns]), axis=1))
     n, clusters = len(held.task), len(np.unique(held.cluster))
     reason = None
@@ -154,10 +157,10 @@ def _chain_rows(
         ends = held.score[:, [held.column(step.end), held.column(step.start)]]
         binary = bool((held.planned[:, columns] == 1).all() and np.isin(ends, (0.0, 1.0)).all())
         sample = Sample(ends[:, 0] - ends[:, 1], held.cluster, held.task, binary, difference=True)
-        # Named as in the tables of gaps and effects: one quantity on one set of items has one interval.
+        # The key of the tables `gaps` and `effects`: the same quantity on the same items gets the same interval.
         key = (scores.model, "", formula, ITEM_WEIGHTED, ANSWERED_PAIRS)
         interval = bootstrap_interval(sample, options, *key)
-        # The difference of the means and not the mean of the differences: so the steps add up to the last digit.
+        # Difference of means, not mean of differences: the steps then add up to the last digit.
         estimate = float(ends[:, 0].mean()) - float(ends[:, 1].mean())
         rows.append((*head, estimate, interval.low, interval.high, interval.method, *tail))
     return rows

@@ -8,7 +8,7 @@ from functools import cache
 import click
 
 import omnigap
-from omnigap_orchestrator.extension import Command, extras
+from omnigap_orchestrator.extension import Command, ExtraError, extras
 
 _CLI = "omnigap_orchestrator.cli"
 _CORE = {
@@ -26,17 +26,22 @@ _CORE = {
 @cache
 def _commands() -> dict[str, Command]:
     """The commands of the core, each followed by those that extras list behind it."""
-    found = dict(_CORE)
-    waiting = {name: command for extra in extras() for name, command in extra.commands.items()}
-    while waiting:
-        ready = {name: c for name, c in waiting.items() if c.after in found} or dict(waiting)
-        for name, command in ready.items():
-            names = list(found)
-            place = names.index(command.after) + 1 if command.after in found else len(names)
-            names.insert(place, name)
-            found = {key: command if key == name else found[key] for key in names}
-            del waiting[name]
-    return found
+    try:
+        waiting = {name: command for extra in extras() for name, command in extra.commands.items()}
+    except ExtraError as error:
+        raise click.ClickException(str(error)) from error
+    if taken := waiting.keys() & _CORE.keys():
+        raise click.ClickException(f"an extra names its command {taken.pop()!r}, which the core has: rename it there")
+    order = list(_CORE)
+    # Commands may be listed behind those of other extras, so each round places what has a place by now; what names
+    # an unknown command goes last.
+    while left := [name for name in waiting if name not in order]:
+        placed = [name for name in left if waiting[name].after in order] or left
+        for name in placed:
+            after = waiting[name].after
+            order.insert(order.index(after) + 1 if after in order else len(order), name)
+    every = {**_CORE, **waiting}
+    return {name: every[name] for name in order}
 
 
 class LazyGroup(click.Group):

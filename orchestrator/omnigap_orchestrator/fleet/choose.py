@@ -33,7 +33,7 @@ def services_of(config: Config) -> tuple[ServiceSpec, ...]:
     """What a fleet may start for this configuration; a call starts of it what it wants.
 
     A table with the same name or role replaces a default service: a voice of one's own speaks instead of
-    espeak, models of one's own are asked instead of cascade. One that is still referred to by name goes on as a part.
+    espeak, models of one's own are asked instead of demo. One that is still referred to by name goes on as a part.
     """
     listed = _listed(config)
     taken = {spec.role for spec in listed}
@@ -72,7 +72,7 @@ def _spec(name: str, table: ServiceConfig) -> ServiceSpec:
 COMPOSE_PORTS = {
     "espeak": (Role.TTS, 50061),
     "asr": (Role.SCORER, 50062),
-    "cascade": (Role.MODEL, 50063),
+    "demo": (Role.MODEL, 50063),
     "ocr": (Role.OCR, 50064),
 }
 """The loopback ports that compose.yaml publishes for what a fleet may bring; a test holds the two together."""

@@ -36,7 +36,7 @@ class ServiceSpec:
 DEFAULT_SERVICES = (
     ServiceSpec("espeak", Role.TTS, "espeak"),
     ServiceSpec("asr", Role.SCORER, "asr"),
-    ServiceSpec("cascade", Role.MODEL, "cascade", {"tts": "@espeak"}),
+    ServiceSpec("demo", Role.MODEL, "demo", {"tts": "@espeak"}),
     ServiceSpec("ocr", Role.OCR, "ocr"),
 )
 """What runs on a laptop without GPU, Docker or network; each is started only by a call that wants it."""

@@ -119,11 +119,11 @@ _ALL = (
         "one cluster: a voice says a letter the same way for every item.",
     ),
     Definition(
-        "wrong_answers",
-        "Plain and confusable wrong answers",
-        "The wrong answers of the calibration (distractors). Plain: the answer of another item of the same type. "
-        "Confusable: the answer that sounds most similar, such as 30 for 13 or D for B. The model's own wrong answers "
-        "lie between the two.",
+        "confusables",
+        "Distractors and confusables",
+        "The wrong answers of the calibration. Distractor: the answer of another item of the same type. Confusable: the "
+        "wrong answer that sounds most similar, such as 30 for 13 or D for B. The model's own wrong answers lie between "
+        "the two.",
     ),
     Definition(
         "corrected",

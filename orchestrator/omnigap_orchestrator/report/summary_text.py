@@ -165,7 +165,7 @@ def _perception_loss(analysis: Analysis, model: str) -> Markup:
 def _synthesis_loss(analysis: Analysis, model: str) -> Markup:
     """How much of the gap of t2s is lost after the text was generated, where the cause may be our own ASR scorer."""
     steps = analysis.frame(WATERFALL).filter((pl.col("model") == model) & (pl.col("condition") == "t2s"))
-    lost = steps.filter((pl.col("step") == "voicing_and_hearing") & (pl.col("estimate") < -_ROUNDS_TO_ZERO))
+    lost = steps.filter((pl.col("step") == "synthesis_and_asr") & (pl.col("estimate") < -_ROUNDS_TO_ZERO))
     if lost.is_empty():
         return Markup("")
     return Markup(" In {}, {} points are lost in speech synthesis or in our ASR.").format(

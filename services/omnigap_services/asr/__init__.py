@@ -1,1 +1,1 @@
-"""The ASR service: speech to text with faster-whisper, any checkpoint, deterministic and batched across requests."""
+"""The ASR service: speech to text with faster-whisper, deterministic, batched across requests, any checkpoint."""

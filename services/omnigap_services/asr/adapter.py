@@ -1,4 +1,4 @@
-"""The `asr` service: audio in, its text out. It scores speech answers; it is no model under test."""
+"""The `asr` service: transcribes one clip per request. It scores speech answers and is not a model under test."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, FinishReason, Modality
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
-from omnigap_services.asr.engine import AsrEngine
+from omnigap_services.asr.engine import AsrEngine, Transcript
 from omnigap_services.asr.options import AsrOptions
-from omnigap_services.asr.transcript import Heard
-from omnigap_services.audio import clip_of
+from omnigap_services.audio import single_clip
 from omnigap_services.options import read_options
 from omnigap_services.source import source_hash
 
 
 class AsrAdapter(Adapter):
-    """Whisper behind the Generate server: one audio part in, text out, statistics as diagnostics."""
+    """Whisper behind the Generate server: one audio part in, text out, statistics in the diagnostics."""
 
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
@@ -38,39 +37,41 @@ class AsrAdapter(Adapter):
             libraries=("faster-whisper", "ctranslate2", "tokenizers"),
             languages=self._engine.languages,
             max_batch_size=self._options.max_batch_size,
+            # One batch runs while the next one fills.
             max_concurrent=2 * self._options.max_batch_size,
             max_audio_seconds=600.0,
         )
 
     def generate(self, batch: Sequence[Turn]) -> None:
+        # A pass of the model decodes one language with one beam size.
         groups: dict[tuple[str, int | None], list[tuple[Turn, Samples]]] = defaultdict(list)
         for turn in batch:
             if turn.cancelled:
                 continue
+            # Checked per turn: an exception in the pass below would fail the whole batch.
             try:
-                samples = clip_of(turn.request)
+                samples = single_clip(turn.request)
                 language = self._engine.language_code(turn.request.language)
             except ContractError as error:
                 turn.fail(error)
                 continue
             groups[language, turn.request.decoding.beam_size].append((turn, samples))
         for (language, beam_size), turns in groups.items():
-            heard = self._engine.hear([samples for _, samples in turns], language, beam_size)
-            for (turn, _), transcript in zip(turns, heard, strict=True):
+            transcripts = self._engine.transcribe([samples for _, samples in turns], language, beam_size)
+            for (turn, _), transcript in zip(turns, transcripts, strict=True):
                 turn.write(transcript.text)
-                turn.complete(completion_of(transcript))
+                turn.complete(_completion_of(transcript))
 
 
-def completion_of(heard: Heard) -> Completion:
-    """How a transcript ended, with its statistics."""
+def _completion_of(transcript: Transcript) -> Completion:
     return Completion(
         finish_reason=FinishReason.STOP,
-        output_tokens=heard.tokens,
+        output_tokens=transcript.tokens,
         diagnostics={
-            "avg_logprob": heard.avg_logprob,
-            "no_speech_prob": heard.no_speech_prob,
-            "compression_ratio": heard.compression_ratio,
-            "duration_s": heard.duration_s,
+            "avg_logprob": transcript.avg_logprob,
+            "no_speech_prob": transcript.no_speech_prob,
+            "compression_ratio": transcript.compression_ratio,
+            "duration_s": transcript.duration_s,
         },
-        detected_language=heard.language,
+        detected_language=transcript.language,
     )

@@ -1,17 +1,17 @@
-"""The ASR engine: faster-whisper with deterministic settings, many clips in one pass.
+"""The ASR engine: faster-whisper with deterministic settings, and many clips in one pass of the model.
 
-The clips of many requests are one batch of faster-whisper's `BatchedInferencePipeline`, whose `forward` takes features.
-Its `transcribe` pads every clip to 3,000 frames; most of the work on a short clip is then spent on zeros. A checkpoint
-whose training allows for less says so (`padding_seconds`).
+The clips of many requests form one batch of faster-whisper's `BatchedInferencePipeline`. Its `forward` takes features.
+Its `transcribe` would pad every clip to 3,000 frames, so that most of the work on a short clip is spent on zeros; a
+checkpoint that was trained with less padding says so (`padding_seconds`).
 
-Temperature 0 alone (the package's fallback to higher temperatures samples), no conditioning on earlier text, no prompt,
-no hot words (gold text there would leak the answer), a fixed language, no voice activity filter.
+No prompt and no hot words are passed: gold text in them would leak the answer into the transcript.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,33 +21,35 @@ import numpy.typing as npt
 from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Reason, primary_language
-from omnigap_services.asr.checkpoint import Checkpoint, find_checkpoint
-from omnigap_services.asr.options import AsrOptions
-from omnigap_services.asr.transcript import Heard, Segment, merged, segment_of
+from omnigap_services.asr.options import AsrOptions, Checkpoint, find_checkpoint
 from omnigap_services.audio import SILENCE_PEAK, check_clip
 from omnigap_services.chunking import SAMPLE_RATE, batches, cut
 
 Features = npt.NDArray[np.float32]
 
 PADDED_FRAMES = 3000
-"""What faster-whisper pads every clip to, whatever the checkpoint's window."""
+"""The length to which faster-whisper pads every clip, independent of the checkpoint's window."""
 
-# What the package would use to retry or to drop segments is off: statistics are reported, nothing is deleted.
+# Everything by which the package retries or drops segments is off: statistics are reported, and no text is deleted.
 _DECODING: dict[str, Any] = {
+    # One temperature: the package's fallback to higher ones samples, and a scorer must be deterministic.
     "temperature": 0.0,
+    # Windows are independent, so that a repetition loop does not carry over to the next one.
     "condition_on_previous_text": False,
+    # Only the text is used; timestamps would split it into segments.
     "without_timestamps": True,
+    # Voice activity detection would delete what it takes for silence.
     "vad_filter": False,
     "compression_ratio_threshold": None,
     "log_prob_threshold": None,
     "no_speech_threshold": None,
-    # Half of Whisper's text positions, as in OpenAI's own decoding: a loop ends there.
+    # Half of Whisper's text positions, as in OpenAI's own decoding. It ends repetition loops.
     "max_new_tokens": 224,
 }
 
 
 class AsrEngine:
-    """A loaded Whisper. One thread uses it."""
+    """A loaded Whisper, for use from one thread."""
 
     def __init__(self, options: AsrOptions) -> None:
         import ctranslate2
@@ -67,7 +69,7 @@ class AsrEngine:
         )
         self._pipeline = BatchedInferencePipeline(model=self._model)
         extractor = self._model.feature_extractor
-        # In samples: 30 s in OpenAI's checkpoints; the shipped one was trained on shorter clips.
+        # In samples. 30 s in OpenAI's checkpoints; the shipped one was trained on shorter clips.
         self.window = int(extractor.chunk_length * SAMPLE_RATE)
         seconds = self.checkpoint.padding_s if options.padding_s is None else options.padding_s
         self._padding = round(seconds * SAMPLE_RATE / extractor.hop_length) or PADDED_FRAMES
@@ -78,12 +80,12 @@ class AsrEngine:
         known = self._model.supported_languages
         if len(known) == 1:
             return tuple(known)
-        # The package tells every multilingual checkpoint Cantonese, which only large-v3 and its like have a token for.
+        # The package lists Cantonese for every multilingual checkpoint, but only large-v3 and later have its token.
         return tuple(code for code in known if self._model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None)
 
     @property
     def settings(self) -> dict[str, str]:
-        """All that changes transcripts beside the weights."""
+        """Everything besides the weights that changes transcripts."""
         shown = {name: str(value) for name, value in _DECODING.items()}
         return {
             **shown,
@@ -107,13 +109,15 @@ class AsrEngine:
             known = ", ".join(self.languages)
             raise ContractError(
                 Reason.BAD_REQUEST,
-                f"language {language!r} is not known to the ASR checkpoint {self.checkpoint.name}: send one of {known},"
+                f"language {language!r} is unknown to the ASR checkpoint {self.checkpoint.name}: send one of {known},"
                 " or set another checkpoint",
             )
         return code
 
-    def hear(self, clips: Sequence[Samples], language: str = "", beam_size: int | None = None) -> list[Heard]:
-        """Transcribes clips (float32, 16 kHz, each of shape (n,)) together, `max_batch_size` windows at a time.
+    def transcribe(
+        self, clips: Sequence[Samples], language: str = "", beam_size: int | None = None
+    ) -> list[Transcript]:
+        """Transcribes clips (float32, 16 kHz, each of shape (n,)), `max_batch_size` windows in one pass.
 
         Raises:
             ContractError: BAD_MEDIA for empty or non-finite clips, BAD_REQUEST for an unknown language.
@@ -121,45 +125,50 @@ class AsrEngine:
         for clip in clips:
             check_clip(clip)
         code = self.language_code(language)
+        # Silent clips do not reach the model: Whisper invents text for silence.
         pieces = [
             piece
             for number, clip in enumerate(clips)
             if float(np.abs(clip).max()) > SILENCE_PEAK
             for piece in cut(clip, self.window, number)
         ]
-        found: dict[int, list[Segment]] = {}
+        by_clip: dict[int, list[_Segment]] = {}
         segments = self._segments([clips[p.clip][p.start : p.end] for p in pieces], code, beam_size)
         for piece, segment in zip(pieces, segments, strict=True):
-            found.setdefault(piece.clip, []).append(segment)
-        heard = []
+            by_clip.setdefault(piece.clip, []).append(segment)
+        transcripts = []
         for number, clip in enumerate(clips):
-            of_clip = found.get(number, [])
+            of_clip = by_clip.get(number, [])
             spoken = self._spoken_language(clip, code) if of_clip else code
-            heard.append(merged(of_clip, len(clip) / SAMPLE_RATE, spoken))
-        return heard
+            transcripts.append(_merged(of_clip, len(clip) / SAMPLE_RATE, spoken))
+        return transcripts
 
-    def _segments(self, pieces: Sequence[Samples], language: str, beam_size: int | None) -> list[Segment]:
-        """What is said in each piece, in order."""
+    def _segments(self, pieces: Sequence[Samples], language: str, beam_size: int | None) -> list[_Segment]:
+        """One segment per piece, in order."""
         from faster_whisper.tokenizer import Tokenizer
 
         tokenizer = Tokenizer(
             self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language
         )
         options = self._transcription_options(beam_size or self.options.beam_size)
-        # The extractor appends one frame of its own padding, which faster-whisper leaves out everywhere.
-        features = [self._model.feature_extractor(_no_shorter(piece))[..., :-1] for piece in pieces]
-        segments: dict[int, Segment] = {}
+        # The extractor appends one frame of padding, which faster-whisper itself always cuts off.
+        features = [self._model.feature_extractor(_lengthened(piece))[..., :-1] for piece in pieces]
+        segments: dict[int, _Segment] = {}
         for batch in batches([f.shape[-1] for f in features], self._padding, self.options.max_batch_size):
             stacked = np.stack([_padded(features[number], batch.frames) for number in batch.clips])
             metadata = [{"offset": 0.0, "duration": len(pieces[n]) / SAMPLE_RATE} for n in batch.clips]
             outputs = self._pipeline.forward(stacked, tokenizer, metadata, options)
             for number, output in zip(batch.clips, outputs, strict=True):
-                segments[number] = segment_of(output)
+                segments[number] = _segment_of(output)
         return [segments[number] for number in range(len(pieces))]
 
     @cache  # noqa: B019  (an engine lives as long as its process)
     def _transcription_options(self, beam_size: int) -> Any:
-        """The package's own options object, as its `transcribe` makes it; that generator is never run."""
+        """The package's options object, taken from its `transcribe`, whose generator is never run.
+
+        Fields that another version of the package adds then have the package's own defaults.
+        """
+        # The language does not enter the options; any that the checkpoint knows is accepted.
         second = np.zeros(SAMPLE_RATE, dtype=np.float32)
         clip = [{"start": 0.0, "end": 1.0}]
         _, info = self._pipeline.transcribe(
@@ -168,25 +177,93 @@ class AsrEngine:
         return info.transcription_options
 
     def _spoken_language(self, clip: Samples, code: str) -> str:
+        # `transcribe` decodes in the requested language; this second pass only reports what was spoken.
         if not self.options.detect_language or len(self.languages) == 1:
             return code
         language, _, _ = self._model.detect_language(audio=clip)
         return str(language)
 
 
-def _no_shorter(piece: Samples) -> Samples:
-    """The piece, filled up with silence to a tenth of a second: a few samples make no frame."""
+def _lengthened(piece: Samples) -> Samples:
+    """The piece, padded with silence to 0.1 s: a few samples do not fill one feature frame."""
     return np.pad(piece, (0, max(0, SAMPLE_RATE // 10 - len(piece))))
 
 
 def _padded(features: Features, frames: int) -> Features:
-    """Features, shape (mels, n), with zeros up to `frames`; longer ones are cut there."""
+    """Features of shape (mels, n), zero-padded or cut to `frames`."""
+    # Zeros, as in faster-whisper's own `pad_or_trim`.
     return np.pad(features[:, :frames], ((0, 0), (0, max(0, frames - features.shape[1]))))
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use, which a container may limit."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
         return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The transcript of a clip, with Whisper's statistics.
+
+    Attributes:
+        avg_logprob: mean log probability of the text's tokens.
+        no_speech_prob: probability that the (first) window contains no speech.
+        compression_ratio: characters over their zlib size; loops compress well.
+        duration_s: seconds of audio.
+        language: that was decoded, or detected with `detect_language`.
+        tokens: text tokens, without the end token.
+    """
+
+    text: str
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    duration_s: float
+    language: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """The output of one pass of the model for one piece of a clip; statistics as in `Transcript`."""
+
+    text: str
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    tokens: int
+
+
+def _segment_of(output: Sequence[Mapping[str, Any]]) -> _Segment:
+    """The parts that the pipeline returns for one piece as one segment; it has several only with timestamps."""
+    return _Segment(
+        text=" ".join(text for part in output if (text := part["text"].strip())),
+        avg_logprob=float(output[0]["avg_logprob"]),
+        no_speech_prob=float(output[0]["no_speech_prob"]),
+        compression_ratio=max(float(part["compression_ratio"]) for part in output),
+        tokens=sum(len(part["tokens"]) for part in output),
+    )
+
+
+def _merged(segments: Sequence[_Segment], duration_s: float, language: str) -> Transcript:
+    """The transcript of a clip from its segments.
+
+    Log probabilities are averaged with the segments' token counts as weights, the end token included, since Whisper's
+    own average includes it.
+    """
+    # A silent clip: certainly no speech.
+    if not segments:
+        return Transcript("", 0.0, 1.0, 0.0, duration_s, language, 0)
+    weights = [segment.tokens + 1 for segment in segments]
+    weighted = sum(segment.avg_logprob * weight for segment, weight in zip(segments, weights, strict=True))
+    return Transcript(
+        text=" ".join(segment.text for segment in segments if segment.text),
+        avg_logprob=weighted / sum(weights),
+        no_speech_prob=segments[0].no_speech_prob,
+        compression_ratio=max(segment.compression_ratio for segment in segments),
+        duration_s=duration_s,
+        language=language,
+        tokens=sum(segment.tokens for segment in segments),
+    )

@@ -1,36 +1,44 @@
-"""What a user may set about an ASR engine, and where the shipped checkpoint lies."""
+"""Options of an ASR engine, and the Whisper checkpoint that they name."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from omnigap_services.options import Options
+from omnigap.digest import file_sha256
+from omnigap_services.options import Options, OptionsError
 
 SHIPPED_CHECKPOINT = Path(__file__).parent / "checkpoint"
 """The micro Whisper of this project: English, CTranslate2 format."""
 
 SHIPPED_NAME = "omnigap-micro-whisper"
-"""By which the reports know it: they say that it is not for real models' voices."""
+"""Its name in reports, which say that it is not suited to the voices of real models."""
+
+# The files of a checkpoint that CTranslate2 and faster-whisper read. Others, such as a README, change no answer.
+_READ = ("model.bin", "config.json", "tokenizer.json", "preprocessor_config.json", "vocabulary.json", "vocabulary.txt")
 
 
 class AsrOptions(Options):
-    """Options of the `asr` service, and of every engine that hears.
+    """Options of the `asr` service, and of every in-process ASR engine.
 
     Attributes:
-        checkpoint: folder of a CTranslate2 Whisper, or a name that faster-whisper knows or finds on the hub.
+        checkpoint: folder of a CTranslate2 Whisper, or a name that faster-whisper knows or finds on the hub; empty: the
+            shipped one.
         revision: hub revision (branch, tag or commit) of a named checkpoint.
-        device: `auto` takes CUDA where there is one.
+        device: `auto` uses CUDA if there is a GPU.
         compute_type: CTranslate2's name of a number format; `auto` is float16 on CUDA and int8 on CPU.
-        beam_size: width of the beam where the request sets none.
-        cpu_threads: 0 takes the cores of this process, four at most.
+        beam_size: used if the request sets none.
+        cpu_threads: 0: as many as the process has cores, at most four.
         max_batch_size: clips that go through the model at once.
-        padding_s: clips are padded to multiples of this many seconds; 0: to the checkpoint's whole window; unset: as
-            the checkpoint's preprocessor_config.json says in `padding_seconds`, else the whole window.
-        language: where the request names none.
-        detect_language: also tell the language that is heard (multilingual checkpoints; costs a second encoder pass).
+        padding_s: clips are padded to multiples of this many seconds; 0: to the checkpoint's whole window; unset: the
+            `padding_seconds` of the checkpoint's preprocessor_config.json, else the whole window.
+        language: used if the request names none.
+        detect_language: report the spoken language too (multilingual checkpoints; costs a second encoder pass).
     """
 
     checkpoint: str = ""
@@ -43,3 +51,68 @@ class AsrOptions(Options):
     padding_s: float | None = Field(default=None, ge=0, le=60)
     language: str = Field(default="en", min_length=2)
     detect_language: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint on this machine.
+
+    Attributes:
+        revision: the hub's commit, or the hash of the files' content.
+        padding_s: seconds to whose multiples clips may be padded; 0: the whole window, as OpenAI's checkpoints need.
+    """
+
+    folder: Path
+    name: str
+    revision: str
+    padding_s: float = 0.0
+
+
+def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
+    """The checkpoint in a folder, or with a hub name (downloaded if needed); an empty name is the shipped one.
+
+    Raises:
+        OptionsError: if there is no such folder, or it has no model, or the hub does not have the name.
+    """
+    folder = Path(name).expanduser() if name else SHIPPED_CHECKPOINT
+    # A path that does not exist is an error of its own; it must not be looked up on the hub.
+    looks_like_path = not name or folder.is_dir() or name.startswith((".", "/", "~"))
+    if not looks_like_path:
+        return _from_hub(name, revision)
+    if not (folder / "model.bin").is_file():
+        raise OptionsError(f"no Whisper checkpoint in {folder} (model.bin is missing): set the option checkpoint")
+    return Checkpoint(folder, folder.name if name else SHIPPED_NAME, content_hash(folder), _padding_seconds(folder))
+
+
+def _from_hub(name: str, revision: str | None) -> Checkpoint:
+    from faster_whisper.utils import download_model
+
+    try:
+        folder = Path(download_model(name, revision=revision))
+    except Exception as error:
+        raise OptionsError(
+            f"the checkpoint {name!r} is not a folder, and the hub download failed ({error}): set the option checkpoint"
+        ) from error
+    # The hub's cache keeps each commit in snapshots/COMMIT. The commit is recorded instead of the branch that was asked
+    # for, because a branch moves.
+    commit = folder.name if folder.parent.name == "snapshots" else content_hash(folder)
+    return Checkpoint(folder, name, f"{name}@{commit}", _padding_seconds(folder))
+
+
+def _padding_seconds(folder: Path) -> float:
+    """`padding_seconds` of the checkpoint's preprocessor_config.json, a key of this project's own checkpoints."""
+    path = folder / "preprocessor_config.json"
+    if not path.is_file():
+        return 0.0
+    return float(json.loads(path.read_text(encoding="utf-8")).get("padding_seconds", 0.0))
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 (hex) of the names and bytes of the files that the engine reads."""
+    digest = hashlib.sha256()
+    for name in _READ:
+        path = folder / name
+        if not path.is_file():
+            continue
+        digest.update(f"{name}\0{file_sha256(path)}\0".encode())
+    return digest.hexdigest()

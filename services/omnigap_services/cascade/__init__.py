@@ -1,1 +1,1 @@
-"""The cascade: a model assembled of an ASR that hears, an OCR that reads, a look-up that answers, a TTS that speaks."""
+"""A model composed of a language model and, where it needs them, ASR, OCR and TTS services."""

@@ -1,4 +1,4 @@
-"""Which way a question goes in each condition: straight to the brain, or through what hears, reads, speaks for it."""
+"""How each condition is answered: by the language model itself, or with the ASR, OCR and TTS stages around it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
 from omnigap_services.adapter import Capability
 
 
-class Help(StrEnum):
-    """What a brain may need help with."""
+class Stage(StrEnum):
+    """A stage that a language model may need; the value is the option that holds its address."""
 
-    HEARING = "ears"
-    READING = "reader"
-    SPEAKING = "tts"
+    ASR = "asr"
+    OCR = "ocr"
+    TTS = "tts"
 
 
-_SENSE = {Modality.SPEECH: Help.HEARING, Modality.IMAGE: Help.READING}
+_INPUT_STAGE = {Modality.SPEECH: Stage.ASR, Modality.IMAGE: Stage.OCR}
 
-MISSING = {
-    Help.HEARING: "nobody hears for it: set ears = host:port of an ASR service, or no ears for the engine inside",
-    Help.READING: "nobody reads for it: set reader = host:port of an OCR service, or no reader for the OCR inside",
-    Help.SPEAKING: "no TTS service configured: set tts = host:port",
+MISSING_STAGE = {
+    Stage.ASR: "no ASR configured: set asr = host:port of an ASR service, or leave asr empty for the in-process engine",
+    Stage.OCR: "no OCR configured: set ocr = host:port of an OCR service, or leave ocr empty for the in-process engine",
+    Stage.TTS: "no TTS service configured: set tts = host:port",
 }
-"""What mends a condition that lacks a part."""
+"""Why a condition is unsupported when a stage is missing, and the option that fixes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,82 +33,86 @@ class Route:
     """How one condition is answered.
 
     Attributes:
-        asks: the condition that the brain is asked in.
-        sense: what turns the carrier into text before.
-        voice: whether the brain's text is spoken by another after.
+        asks: the condition that the language model is asked in.
+        recognise: the stage that turns the carrier into text first; None if the model takes the carrier itself.
+        speak: whether the TTS stage speaks the model's text.
     """
 
     asks: Condition
-    sense: Help | None = None
-    voice: bool = False
+    recognise: Stage | None = None
+    speak: bool = False
 
     @property
-    def helps(self) -> tuple[Help, ...]:
-        """In the order of the data."""
-        return (*((self.sense,) if self.sense else ()), *((Help.SPEAKING,) if self.voice else ()))
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages besides the language model, in the order of the data."""
+        return (*((self.recognise,) if self.recognise else ()), *((Stage.TTS,) if self.speak else ()))
 
     def __str__(self) -> str:
-        return " > ".join([*([self.sense] if self.sense else []), f"brain {self.asks}", *(["tts"] * self.voice)])
+        return " > ".join([*([self.recognise] if self.recognise else []), f"llm {self.asks}", *(["tts"] * self.speak)])
 
 
 @dataclass(frozen=True, slots=True)
 class NoRoute:
-    """Why a condition cannot be answered, and what mends it."""
+    """Why a condition cannot be answered, and which option fixes it."""
 
     reason: str
 
 
-def routes_of(straight: Collection[Condition], helps: Collection[Help], brain: str) -> dict[Condition, Route | NoRoute]:
+def routes_of(direct: Collection[Condition], stages: Collection[Stage], llm: str) -> dict[Condition, Route | NoRoute]:
     """A route for each of the six conditions.
 
     Args:
-        straight: the conditions that the brain is asked in.
-        helps: what others can do for it.
-        brain: its name, for reasons.
+        direct: the conditions that the language model may be asked in.
+        stages: the stages that are available.
+        llm: the language model's name, for reasons.
     """
-    return {condition: _route(condition, straight, helps, brain) for condition in CONDITIONS}
+    return {condition: _route(condition, direct, stages, llm) for condition in CONDITIONS}
 
 
-def _route(
-    condition: Condition, straight: Collection[Condition], helps: Collection[Help], brain: str
-) -> Route | NoRoute:
-    """The route with the least help; what the brain perceives by itself comes before what it says by itself."""
-    best: tuple[Help, ...] | None = None
+def _route(condition: Condition, direct: Collection[Condition], stages: Collection[Stage], llm: str) -> Route | NoRoute:
+    """The route with the fewest stages.
+
+    Of two with one stage each, the one in which the model takes the carrier itself is preferred (the outer loop runs
+    over inputs): a transcript drops what the voice or the picture holds beyond its words.
+    """
+    fewest_missing: tuple[Stage, ...] | None = None
+    # The carrier's own modality first, then text; `dict.fromkeys` drops the duplicate if they are the same.
     for source in dict.fromkeys((condition.input, Modality.TEXT)):
         for output in dict.fromkeys((condition.output, Modality.TEXT)):
             asks = Condition(source, output)
-            if asks not in straight:
+            if asks not in direct:
                 continue
             route = Route(
                 asks,
-                sense=_SENSE[condition.input] if source is not condition.input else None,
-                voice=output is not condition.output,
+                recognise=_INPUT_STAGE[condition.input] if source is not condition.input else None,
+                speak=output is not condition.output,
             )
-            missing = tuple(help_ for help_ in route.helps if help_ not in helps)
+            # A missing stage does not end the search: another route may need fewer.
+            missing = tuple(stage for stage in route.stages if stage not in stages)
             if not missing:
                 return route
-            if best is None or len(missing) < len(best):
-                best = missing
-    if best is None:
-        return NoRoute(f"the brain {brain} answers neither {condition} nor text in text")
-    return NoRoute("; ".join(MISSING[help_] for help_ in best))
+            if fewest_missing is None or len(missing) < len(fewest_missing):
+                fewest_missing = missing
+    if fewest_missing is None:
+        return NoRoute(f"the LLM {llm} supports neither {condition} nor t2t")
+    return NoRoute("; ".join(MISSING_STAGE[stage] for stage in fewest_missing))
 
 
 def capability_of(
-    route: Route | NoRoute, brain: Mapping[Condition, Capability], words: Mapping[Help, str]
+    route: Route | NoRoute, llm: Mapping[Condition, Capability], descriptions: Mapping[Stage, str]
 ) -> Capability:
-    """How a condition stands in the card: native where the brain is alone with it and calls it so.
+    """The condition's entry in the card: native only if the model answers without a stage and declares it native.
 
     Args:
-        brain: what the brain declares.
-        words: what each helper does, for the reason ("the ASR ... hears").
+        llm: what the language model declares.
+        descriptions: of each stage, for the reason ("ASR by faster-whisper").
     """
     if isinstance(route, NoRoute):
         return Capability(Support.UNSUPPORTED, route.reason)
-    declared = brain[route.asks]
-    helpers = [words[help_] for help_ in route.helps]
-    if not helpers:
+    declared = llm[route.asks]
+    reasons = [descriptions[stage] for stage in route.stages]
+    if not reasons:
         return declared
     if declared.support is Support.ASSISTED:
-        helpers.append(declared.reason or "the brain has help of its own")
-    return Capability(Support.ASSISTED, ", ".join(helpers))
+        reasons.append(declared.reason or "the LLM is itself assisted")
+    return Capability(Support.ASSISTED, ", ".join(reasons))

@@ -1,1 +1,1 @@
-"""The espeak service: text to speech from the wheel of libespeak-ng."""
+"""The `espeak` service: text to speech with libespeak-ng from a wheel."""

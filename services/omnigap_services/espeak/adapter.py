@@ -1,4 +1,4 @@
-"""`espeak`: text to speech, 16 kHz mono, several voices and rates, the same samples every time."""
+"""The `espeak` service: deterministic text to speech, 16 kHz mono, with several voices and rates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request,
 from omnigap_services.espeak import library
 from omnigap_services.options import Options, read_options
 
-# Those that the shipped recogniser knows come first, then other accents, other timbres, other languages.
+# The voices that the shipped ASR checkpoint knows, then other accents, other timbres and other languages.
 _VOICES = (
     *(Voice(name, "en-US") for name in library.SHIPPED_VOICES),
     Voice("en-us+f1", "en-US"),
@@ -35,7 +35,7 @@ _SLOWEST, _FASTEST = library.RATES_WPM
 
 
 class EspeakOptions(Options):
-    """Defaults for requests that name no voice and no rate."""
+    """Options of the `espeak` service: the voice and rate of requests that name none."""
 
     voice: str = library.DEFAULT_VOICE
     words_per_minute: int = Field(default=library.DEFAULT_RATE_WPM, ge=_SLOWEST, le=_FASTEST)
@@ -43,7 +43,10 @@ class EspeakOptions(Options):
 
 
 class EspeakAdapter(Adapter):
-    """libespeak-ng (GPL) keeps one global state per process: one thread, in a process that does nothing else."""
+    """libespeak-ng behind the Generate server.
+
+    The library is GPL and keeps global state, so it runs in one thread of a process that does nothing else.
+    """
 
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
@@ -75,16 +78,18 @@ class EspeakAdapter(Adapter):
     def _speak(self, turn: Turn) -> None:
         request = turn.request
         text = " ".join(request.texts)
+        # Without a restart, the samples would depend on the utterances before.
         library.restart()
         samples = library.synthesise(text, self._voice(request), self._rate(request))
         if not samples.any():
-            raise ContractError(Reason.BAD_REQUEST, f"there is nothing to say in {text[:80]!r}: send words")
+            raise ContractError(Reason.BAD_REQUEST, f"the text {text[:80]!r} contains nothing to speak: send words")
+        # The text that was spoken is a TTS service's own text.
         turn.write(text)
         turn.speak(samples, library.SAMPLE_RATE)
         turn.complete(Completion())
 
     def _voice(self, request: Request) -> str:
-        """The voice asked for; else the first of the item's language; else the default."""
+        """The requested voice, else the first one of the request's language, else the default."""
         if request.voice:
             return request.voice
         language = primary_language(request.language)

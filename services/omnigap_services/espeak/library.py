@@ -1,7 +1,7 @@
-"""The thin ctypes binding to libespeak-ng, as the wheel `espeakng-loader` brings it.
+"""ctypes binding to libespeak-ng from the wheel `espeakng-loader`.
 
-libespeak-ng (GPL-3.0-or-later) keeps one global state per process: one voice, one rate, one callback. Nothing here is
-thread safe; a caller with threads holds a lock or, better, gives the library a process of its own.
+libespeak-ng (GPL-3.0-or-later) keeps global state: one voice, one rate, one callback per process. Nothing here is
+thread-safe; a caller with threads needs a lock or, better, a process for the library.
 """
 
 from __future__ import annotations
@@ -37,23 +37,25 @@ SAMPLE_RATE = 16_000
 """Hz of what `synthesise` returns."""
 
 SHIPPED_VOICES = ("en-us", "en-us+f3")
-"""The voices that the shipped micro Whisper was trained on: one accent, a male and a female set of formants."""
+"""The voices that the shipped micro Whisper was trained on: one accent, a male and a female variant."""
 
 DEFAULT_VOICE = "en-us"
 DEFAULT_RATE_WPM = 175
 DEFAULT_PITCH = 50
 
 RATES_WPM = (80, 450)
-"""Slowest and fastest."""
+"""The slowest and the fastest rate."""
 
 _PITCHES = (0, 100)
 
 # Constants of speak_lib.h.
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
+# Without this flag the library calls exit() if its data folder is missing.
 _INITIALIZE_DONT_EXIT = 0x8000
 _PARAMETER_RATE, _PARAMETER_PITCH = 1, 3
 _POSITION_CHARACTER = 1
 _CHARS_UTF8 = 1
+# Length of the audio buffers that the callback receives.
 _CHUNK_MS = 1000
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
@@ -67,13 +69,13 @@ _chunks: list[npt.NDArray[np.int16]] = []
 
 
 def _collect(samples: Any, count: int, events: int | None) -> int:
-    """Copy one buffer of samples out of the library; 0 tells it to go on."""
+    """Copies one buffer of samples: the library reuses it after the call. 0 makes the library continue."""
     if samples and count > 0:
         _chunks.append(np.ctypeslib.as_array(samples, shape=(count,)).copy())
     return 0
 
 
-_callback = _CALLBACK(_collect)  # kept alive here: the library holds only the address
+_callback = _CALLBACK(_collect)  # a module variable keeps it alive: the library has only its address
 
 
 @cache
@@ -100,23 +102,24 @@ def _load() -> tuple[ctypes.CDLL, int]:
 
 
 def restart() -> None:
-    """Unload and load the library, so that the next utterance sounds as the first one of a new process, every time.
+    """Unloads and reloads the library, so that the next utterance is the same as the first one of a new process.
 
-    Its pitch flutter runs on from utterance to utterance in a static variable that no call resets, and breathy voices
-    draw noise that the start seeds with the time: without this, the same text is spoken a few samples longer or shorter
-    each time. Takes about 1 ms.
+    The pitch flutter continues from utterance to utterance in a static variable that no call resets, and breathy voices
+    use noise that is seeded with the time at the start. Without a restart, the same text is a few samples longer or
+    shorter each time. Takes about 1 ms.
     """
     if _load.cache_info().currsize:
         library, _ = _load()
         _load.cache_clear()
         library.espeak_Terminate()
+        # ctypes has no public call for it.
         _ctypes.dlclose(library._handle)
     library, _ = _load()
     library.espeak_ng_SetRandSeed(ctypes.c_long(1))
 
 
 def library_version() -> str:
-    """The version that libespeak-ng reports of itself, such as '1.52.0'."""
+    """The version of libespeak-ng, such as '1.52.0'."""
     library, _ = _load()
     return str(library.espeak_Info(None).decode())
 
@@ -129,15 +132,16 @@ def native_sample_rate() -> int:
 def synthesise_native(
     text: str, voice: str = DEFAULT_VOICE, rate_wpm: int = DEFAULT_RATE_WPM, pitch: int = DEFAULT_PITCH
 ) -> npt.NDArray[np.int16]:
-    """Speak `text`: samples [n] at `native_sample_rate()`; [0] where there is nothing to say.
+    """Speaks a text: samples of shape (n,) at `native_sample_rate()`; n is 0 if there is nothing to speak.
 
-    Each call sets voice, rate and pitch anew, and the same arguments give the same samples after a `restart`.
+    Each call sets voice, rate and pitch, and the same arguments give the same samples after a `restart`.
 
     Raises:
-        EspeakError: an unknown voice, or a rate or pitch that the library can't do.
+        EspeakError: for an unknown voice, or a rate or pitch outside the range.
     """
     library, _ = _load()
     _select(library, voice, rate_wpm, pitch)
+    # A zero byte would end the C string.
     encoded = text.replace("\0", " ").encode()
     _chunks.clear()
     status = library.espeak_Synth(encoded, len(encoded) + 1, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None)
@@ -152,11 +156,12 @@ def synthesise_native(
 def synthesise(
     text: str, voice: str = DEFAULT_VOICE, rate_wpm: int = DEFAULT_RATE_WPM, pitch: int = DEFAULT_PITCH
 ) -> npt.NDArray[np.float32]:
-    """Speak `text`: mono samples [n] in [-1, 1] at `SAMPLE_RATE`; see `synthesise_native` for the errors."""
+    """Speaks a text: mono samples of shape (n,) in -1 to 1 at `SAMPLE_RATE`; errors as in `synthesise_native`."""
     native = synthesise_native(text, voice, rate_wpm, pitch).astype(np.float32) / 32768.0
     if not native.size:
         return native
     resampled = soxr.resample(native, native_sample_rate(), SAMPLE_RATE, quality="HQ")
+    # The resampler may overshoot full scale at steep edges.
     clipped: npt.NDArray[np.float32] = np.clip(resampled, -1.0, 1.0).astype(np.float32)
     return clipped
 

@@ -1,1 +1,1 @@
-"""Services over Hugging Face transformers: `hf-chat` (brains), `hf-tts` (voices), `hf-asr` (ears)."""
+"""Services over Hugging Face transformers: `hf-chat` (chat models), `hf-tts` (TTS) and `hf-asr` (ASR)."""

@@ -1,1 +1,1 @@
-"""The `ocr` service, and the reader inside it that the cascade reads with as well."""
+"""The `ocr` service: image in, text out, with RapidOCR."""

@@ -1,1 +1,1 @@
-"""The `openai` service: any model behind a server that speaks OpenAI's chat completions, with audio where it can."""
+"""Proxies of OpenAI-compatible servers: `openai` (chat completions), `openai-asr` and `openai-speech`."""

@@ -1,4 +1,4 @@
-"""From a chat completion to an answer: text and audio wherever the server put them, and numbers about the audio."""
+"""Reads chat completions: text and audio wherever servers put them, and diagnostics of the audio."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip, AudioLimits, decode_audio
 from omnigap.vocabulary import FinishReason, Reason
 
-# An hour; a server that sends more has lost its end.
+# One hour; a server that sends more did not end its answer.
 _LIMITS = AudioLimits(max_seconds=3_600.0)
 _MIME_TYPES = {"wav": "audio/wav", "flac": "audio/flac"}
 
 _FINISH = {"length": FinishReason.LENGTH, "content_filter": FinishReason.REFUSED}
 
-# A frame of audio counts as silent below this level, 60 dB under full scale.
+# A frame is silent below this level, which is 60 dB under full scale.
 _SILENCE_RMS = 0.001
 _FRAME_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One answer of the server.
+class ChatAnswer:
+    """One answer of a server.
 
     Attributes:
         text: the model's own text.
-        audio: as the server sent it, at the rate of its header; None where it sent none or no sample.
-        tokens: of the input, of the output, of the output's audio; 0 where the server does not count.
+        audio: as sent, at the rate in its header; None without audio, or without a sample in it.
+        tokens: of the input, the output, and the output's audio; 0 if the server does not count them.
     """
 
     text: str = ""
@@ -46,56 +46,47 @@ class Heard:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_answer(payload: str, audio_format: str, spoken: bool) -> Heard:
-    """Reads a response body, in every shape that servers are known to send.
-
-    The text is the first content that is not empty, over all choices (older vLLM-Omni sends text and audio as two
-    choices), else the transcript of the audio. The audio is the first that any choice brings.
+def read_answer(payload: str, audio_format: str, speech: bool) -> ChatAnswer:
+    """Reads a response body in every form that servers are known to send.
 
     Args:
-        spoken: whether speech was asked for; audio that comes without being asked for is left.
+        speech: speech was requested; audio that was not requested is dropped.
 
     Raises:
-        ContractError: UPSTREAM_UNAVAILABLE for a body that is cut off or no JSON, MODEL_ERROR for JSON that is no chat
-            completion, and for audio that does not decode.
+        ContractError: UPSTREAM_UNAVAILABLE for a body that is truncated or not JSON; MODEL_ERROR for JSON that is not a
+            chat completion, and for audio that cannot be decoded.
     """
     try:
         found = json.loads(payload)
     except ValueError as error:
-        text = f"the server's answer is no JSON, cut off perhaps ({error}), and begins {payload[:80]!r}"
+        # A body that was truncated on its way still has status 200.
+        text = f"the server's answer is not valid JSON, maybe truncated ({error}); it begins {payload[:80]!r}"
         raise ContractError(Reason.UPSTREAM_UNAVAILABLE, text) from None
     choices = found.get("choices") if isinstance(found, dict) else None
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
-        raise ContractError(Reason.MODEL_ERROR, f"the server's answer holds no choices, and begins {payload[:80]!r}")
+        raise ContractError(Reason.MODEL_ERROR, f"the server's answer has no choices; it begins {payload[:80]!r}")
     messages = [_table(choice.get("message")) for choice in choices]
     sounds = [_table(message.get("audio")) for message in messages]
+    # Over all choices: vLLM-Omni up to 0.20 sends text and audio as two choices, both with index 0. SGLang-Omni and
+    # OpenAI have the text in the transcript of the audio.
     text = _first(
         *(_text(message.get("content")) for message in messages),
         *(_text(sound.get("transcript")) for sound in sounds),
         *(_text(message.get("refusal")) for message in messages),
     )
-    audio = _audio(sounds, audio_format) if spoken else None
-    return Heard(
+    audio = _audio(sounds, audio_format) if speech else None
+    return ChatAnswer(
         text=text,
         reasoning=_first(*(_text(m.get("reasoning_content") or m.get("reasoning")) for m in messages)),
         audio=audio,
         finish_reason=_finish(choices, messages),
-        tokens=tokens_of(found.get("usage")),
-        diagnostics=about_audio(audio, text) if spoken else {},
+        tokens=token_counts(found.get("usage")),
+        diagnostics=audio_diagnostics(audio, text) if speech else {},
     )
 
 
-def model_names(payload: str) -> list[str]:
-    """The names in the answer of `/models`; none where it is no such list."""
-    try:
-        rows = _table(json.loads(payload)).get("data")
-    except ValueError:
-        return []
-    return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
-
-
-def tokens_of(usage: object) -> tuple[int, int, int]:
-    """Tokens of the input, of the output, and of the output's audio, as far as the server counts them."""
+def token_counts(usage: object) -> tuple[int, int, int]:
+    """Tokens of the input, the output, and the output's audio; 0 for those that the server does not count."""
     counts = _table(usage)
     details = _table(counts.get("completion_tokens_details"))
     return (
@@ -105,24 +96,25 @@ def tokens_of(usage: object) -> tuple[int, int, int]:
     )
 
 
-def finish_of(reason: object) -> FinishReason:
-    """The contract's word for a server's `finish_reason`."""
+def finish_reason_of(reason: object) -> FinishReason:
+    """The contract's finish reason for a server's."""
     return _FINISH.get(str(reason), FinishReason.STOP)
 
 
-def about_audio(audio: AudioClip | None, text: str) -> dict[str, float]:
-    """Numbers that tell empty audio, silence, and audio far shorter than its text.
+def audio_diagnostics(audio: AudioClip | None, text: str) -> dict[str, float]:
+    """Diagnostics that reveal empty audio, silence, and audio that is too short for its text.
 
-    `audio_rms` and `audio_peak` are relative to full scale, `silent_share` is the share of 20 ms frames under -60 dB,
-    `silent_end_s` the silence after the last louder frame, `audio_rate_hz` the rate of the header. `seconds_per_word`
-    counts words between spaces, and is left out where there is no text; `seconds_per_char` serves languages that write
-    none.
+    `audio_rms` and `audio_peak` are relative to full scale; `silent_share` is the share of 20 ms frames below -60 dB;
+    `silent_end_s` is the silence after the last louder frame; `audio_rate_hz` is the rate in the header.
+    `seconds_per_word` counts words between spaces, `seconds_per_char` is for languages that write no spaces; both are
+    left out without text.
     """
     words, chars = len(text.split()), sum(not char.isspace() for char in text)
     if audio is None:
         return {"audio_seconds": 0.0, "audio_rms": 0.0, "text_words": float(words)}
     samples = audio.samples.astype(np.float64)
     step = max(1, int(audio.sample_rate * _FRAME_S))
+    # Whole frames only; a clip shorter than one frame is a single frame.
     whole = len(samples) - len(samples) % step or len(samples)
     loud = np.sqrt((samples[:whole].reshape(-1, min(step, whole)) ** 2).mean(axis=1)) >= _SILENCE_RMS
     after = len(loud) - 1 - int(np.flatnonzero(loud)[-1]) if loud.any() else len(loud)
@@ -141,9 +133,10 @@ def about_audio(audio: AudioClip | None, text: str) -> dict[str, float]:
 def _audio(sounds: list[dict[str, Any]], audio_format: str) -> AudioClip | None:
     data = _first(*(_text(sound.get("data")) for sound in sounds))
     try:
-        raw = base64.b64decode(data.rpartition(",")[2], validate=True)  # some servers send a data URL
+        # Some servers send a data URL.
+        raw = base64.b64decode(data.rpartition(",")[2], validate=True)
     except binascii.Error as error:
-        raise ContractError(Reason.MODEL_ERROR, f"the server's audio is no base64 ({error})") from None
+        raise ContractError(Reason.MODEL_ERROR, f"the server's audio is not base64 ({error})") from None
     if _empty(raw):
         return None
     try:
@@ -153,7 +146,7 @@ def _audio(sounds: list[dict[str, Any]], audio_format: str) -> AudioClip | None:
 
 
 def _empty(raw: bytes) -> bool:
-    """No bytes, or a file without a sample, which is an answer too: nothing was heard."""
+    """True for no bytes, or a file without samples: that is an answer without speech, not an error."""
     try:
         return not raw or soundfile.info(io.BytesIO(raw)).frames == 0
     except soundfile.LibsndfileError:
@@ -161,14 +154,14 @@ def _empty(raw: bytes) -> bool:
 
 
 def _finish(choices: list[dict[str, Any]], messages: list[dict[str, Any]]) -> FinishReason:
-    found = {finish_of(choice.get("finish_reason")) for choice in choices}
+    found = {finish_reason_of(choice.get("finish_reason")) for choice in choices}
     if FinishReason.REFUSED in found or any(_text(message.get("refusal")) for message in messages):
         return FinishReason.REFUSED
     return FinishReason.LENGTH if FinishReason.LENGTH in found else FinishReason.STOP
 
 
 def _text(content: object) -> str:
-    """A content as text: a string, or the texts of a list of parts."""
+    """The text of a content, which is a string or a list of parts."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -185,4 +178,5 @@ def _table(value: object) -> dict[str, Any]:
 
 
 def _count(value: object) -> int:
+    # The contract's counters are uint32; a server may send null or nonsense.
     return value if isinstance(value, int) and 0 <= value < 2**32 else 0

@@ -1,52 +1,88 @@
-"""A connection to one server: the official client on an event loop of its own, so that a call can be taken back."""
+"""Connection to one server: the official client on its own event loop, its errors mapped, and secrets removed."""
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+from openai import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    AsyncOpenAI,
+    DefaultAsyncHttpxClient,
+    Timeout,
+)
 
 from omnigap.channel import is_loopback_host
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_services.failures import OUT_OF_MEMORY
 from omnigap_services.loop_thread import LoopThread
-from omnigap_services.openai_server.answer import model_names
 from omnigap_services.openai_server.endpoint import EndpointOptions
-from omnigap_services.openai_server.faults import Faults
 
 _log = logging.getLogger(__name__)
 
-# What a gateway says while the server behind it still loads.
-_NOT_YET = (502, 503, 504)
+ResultT = TypeVar("ResultT")
 
-_PAUSE_S = 1.0
+# Responses of a gateway while the server behind it is still loading.
+_GATEWAY_ERRORS = (502, 503, 504)
 
-# They log addresses, headers and retries of every request; what matters comes back as an error or a diagnostic.
-_CHATTY = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
+_POLL_S = 1.0
 
-# What the client is given where no key is configured: it insists on one, and such servers do not look at it.
+# They log addresses, headers and retries of every request. What matters comes back as an error or a diagnostic.
+_VERBOSE_LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
+
+# The client requires a key; servers that need none do not look at it.
 _NO_KEY = "none"
 
-ResultT = TypeVar("ResultT")
+_MAX_ERROR_CHARS = 600
+
+# Read in the servers' sources and issues; the first match counts.
+_MESSAGES = (
+    (Reason.OUT_OF_MEMORY, OUT_OF_MEMORY),
+    (Reason.MODEL_ERROR, ("no audio was produced", "did not produce audio", "produced no audio")),
+    (Reason.TOO_LARGE, ("context_length_exceeded", "maximum context length", "maximum model length")),
+)
+
+_STATUSES = {
+    408: Reason.DEADLINE_EXCEEDED,
+    409: Reason.UPSTREAM_UNAVAILABLE,
+    413: Reason.TOO_LARGE,
+    429: Reason.RATE_LIMITED,
+    502: Reason.UPSTREAM_UNAVAILABLE,
+    503: Reason.UPSTREAM_UNAVAILABLE,
+    504: Reason.UPSTREAM_UNAVAILABLE,
+    529: Reason.UPSTREAM_UNAVAILABLE,
+}
+
+_ADVICE = {
+    401: "set api_key_env to the variable that holds the key",
+    403: "the key has no permission: check the key behind api_key_env, and the model",
+    404: "check base_url and model",
+    429: "lower concurrency, or wait",
+}
 
 
 class Connection:
     """A client of one server. `run` may be called from many threads.
 
     Attributes:
-        client: the official one; its calls are awaited on the connection's own loop, by `run`.
-        faults: maps its errors.
+        client: the official client; its calls are awaited on the connection's own loop, by `run`.
+        errors: maps its errors.
     """
 
     def __init__(self, options: EndpointOptions, key: str) -> None:
-        self._endpoint = options
-        self.faults = Faults(options.base_url, key, _proxy_of(options))
-        for name in _CHATTY:
+        self._options = options
+        self.errors = ErrorMapper(options.base_url, key, _proxy_of(options))
+        for name in _VERBOSE_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
+        # The asynchronous client: unlike the synchronous one, its calls can be cancelled from another thread.
         self._loop = LoopThread("upstream")
         self.client = AsyncOpenAI(
             api_key=key or _NO_KEY,
@@ -56,13 +92,13 @@ class Connection:
             http_client=_http_client(options),
         )
 
-    def wait_until_there(self) -> None:
-        """Waits until the server lists its models, at most `wait_s` seconds; says so where ours is not among them.
+    def wait_until_ready(self) -> None:
+        """Waits until the server lists its models, at most `wait_s` seconds; warns if the model is not among them.
 
         Raises:
-            ContractError: UPSTREAM_UNAVAILABLE where nothing answers in time, or the server's own refusal.
+            ContractError: UPSTREAM_UNAVAILABLE if nothing responds in time, or the server's own refusal.
         """
-        end = time.monotonic() + self._endpoint.wait_s
+        end = time.monotonic() + self._options.wait_s
         while True:
             try:
                 names = self.run(self._models(), lambda: False)
@@ -72,41 +108,53 @@ class Connection:
                 if error.reason is not Reason.UPSTREAM_UNAVAILABLE or left <= 0:
                     raise
                 _log.info("waiting %.0f s more (wait_s): %s", left, error.message)
-            time.sleep(min(_PAUSE_S, max(0.0, end - time.monotonic())))
-        if names and self._endpoint.model not in names:
-            _log.warning("the server lists %s, but not the model %r", ", ".join(names[:8]), self._endpoint.model)
+            time.sleep(min(_POLL_S, max(0.0, end - time.monotonic())))
+        # Only a warning: a server may accept other names than it lists.
+        if names and self._options.model not in names:
+            _log.warning("the server lists %s, but not the model %r", ", ".join(names[:8]), self._options.model)
 
     def close(self) -> None:
         """Closes the connections and ends the loop."""
         self._loop.run(self.client.close())
         self._loop.close()
 
-    def run(self, call: Coroutine[Any, Any, ResultT], gone: Callable[[], bool]) -> ResultT:
+    def run(self, call: Coroutine[Any, Any, ResultT], is_cancelled: Callable[[], bool]) -> ResultT:
         """Runs a call of the client to its end.
 
         Raises:
-            ContractError: whatever the server or the way to it had to say, without the key.
-            CancelledError: once `gone` is true; the HTTP request is closed.
+            ContractError: any error of the server or of the connection, without the key.
+            CancelledError: `is_cancelled` returned True; the HTTP request is closed.
         """
         try:
-            return self._loop.run(call, gone)
+            return self._loop.run(call, is_cancelled)
         except APIError as error:
-            # The client's errors hold the request and its headers: they go no further than here.
-            raise self.faults.as_ours(error) from None
+            # `from None`: the client's errors hold the request with its headers, and a traceback would show them.
+            raise self.errors.to_contract_error(error) from None
         except ContractError as error:
-            raise self.faults.scrubbed(error) from None
+            raise self.errors.redacted(error) from None
 
     async def _models(self) -> list[str]:
-        """The names that the server lists; none where it keeps no list, or a broken one: it is there all the same."""
+        """The names that the server lists; empty if it has no readable list: it is running all the same."""
         try:
+            # Without retries: the caller polls, and logs the time that is left.
             response = await self.client.with_options(max_retries=0).models.with_raw_response.list()
         except APIStatusError as error:
-            if error.status_code in _NOT_YET:
+            if error.status_code in _GATEWAY_ERRORS:
                 raise APIConnectionError(request=error.request) from error
             if error.status_code in (401, 403):
                 raise
             return []
-        return model_names(response.text)
+        return _model_names(response.text)
+
+
+def _model_names(payload: str) -> list[str]:
+    """The names in a response of `/models`; empty if it is not such a list."""
+    try:
+        found = json.loads(payload)
+    except ValueError:
+        return []
+    rows = found.get("data") if isinstance(found, dict) else None
+    return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
 
 
 def _is_loopback(options: EndpointOptions) -> bool:
@@ -114,13 +162,82 @@ def _is_loopback(options: EndpointOptions) -> bool:
 
 
 def _proxy_of(options: EndpointOptions) -> str:
-    """The configured proxy that the server is called through; empty where none is."""
+    """The configured proxy, for messages; empty if none is used."""
     return "" if _is_loopback(options) else options.proxy
 
 
 def _http_client(options: EndpointOptions) -> DefaultAsyncHttpxClient | None:
-    """What sends the requests; None leaves it to the official client, which follows the environment's proxies."""
+    """The HTTP client; None for the official client's own, which uses the proxies of the environment."""
     if _is_loopback(options):
-        # Mounted over the environment's proxies; certificates of the environment stay in force.
+        # Mounts override the environment's proxies and keep its certificates.
         return DefaultAsyncHttpxClient(mounts={f"{scheme}://": None for scheme in ("all", "http", "https")})
     return DefaultAsyncHttpxClient(proxy=options.proxy) if options.proxy else None
+
+
+class ErrorMapper:
+    """Maps errors of one server's client to the contract's reasons, without secrets in their texts."""
+
+    def __init__(self, base_url: str, key: str, proxy: str = "") -> None:
+        self._base_url = base_url
+        self._proxy = f" through the proxy {proxy}" if proxy else ""
+        self._key = key
+
+    def to_contract_error(self, error: APIError) -> ContractError:
+        """The contract's error for what the client raised after its last attempt."""
+        if isinstance(error, APIStatusError):
+            return self._of_status(error)
+        if isinstance(error, APITimeoutError):
+            # The client raises the same class for both; only the cause tells that no connection was made.
+            if type(error.__cause__).__name__ in ("ConnectTimeout", "PoolTimeout"):
+                return self.unavailable("no connection in time")
+            text = (
+                f"the server at {self._base_url} was silent for longer than timeout_s: raise it, or lower concurrency"
+            )
+            return ContractError(Reason.DEADLINE_EXCEEDED, text)
+        if isinstance(error, APIConnectionError):
+            cause = error.__cause__
+            return self.unavailable(f"{type(cause).__name__}: {cause}" if cause else "connection lost")
+        # An error event within a stream: it has no status.
+        detail = self.redact(f"{error.message} {_message_of(error.body)}")
+        return ContractError(
+            _reason_of(detail) or Reason.MODEL_ERROR, f"the server at {self._base_url} reports {detail}"
+        )
+
+    def unavailable(self, why: str) -> ContractError:
+        """The server does not respond, or is lost during an answer."""
+        text = f"the server at {self._base_url}{self._proxy} is unavailable ({self.redact(why)})"
+        return ContractError(Reason.UPSTREAM_UNAVAILABLE, f"{text}: start it there, or set base_url")
+
+    def redact(self, text: str) -> str:
+        """The text without the key, which a server may echo, and shortened."""
+        # Before shortening: half a key would no longer be found.
+        redacted = text.replace(self._key, "[key]") if self._key else text
+        return redacted if len(redacted) <= _MAX_ERROR_CHARS else redacted[:_MAX_ERROR_CHARS] + " ..."
+
+    def redacted(self, error: ContractError) -> ContractError:
+        """The same error without the key."""
+        return ContractError(error.reason, self.redact(error.message))
+
+    def _of_status(self, error: APIStatusError) -> ContractError:
+        status = error.status_code
+        detail = self.redact(_message_of(error.body) or error.response.reason_phrase)
+        # A 400 or 500 says little: the message decides. Unknown 4xx are the request's fault, 5xx the model's.
+        reason = _STATUSES.get(status) or _reason_of(detail)
+        if reason is None:
+            reason = Reason.BAD_REQUEST if status < 500 else Reason.MODEL_ERROR
+        advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
+        return ContractError(reason, f"the server at {self._base_url} answered {status} ({detail}){advice}")
+
+
+def _reason_of(message: str) -> Reason | None:
+    lower = message.lower()
+    return next((reason for reason, texts in _MESSAGES if any(text in lower for text in texts)), None)
+
+
+def _message_of(body: object) -> str:
+    """The message in an error body as one line; the whole body if it has no message."""
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        found = inner.get("message") if isinstance(inner, dict) else inner
+        return str(found) if found else json.dumps(body, ensure_ascii=False, default=str)
+    return "" if body is None else " ".join(str(body).split())

@@ -1,29 +1,96 @@
-"""One answer in the making: its turn, its text, its speech, and the way it ends."""
+"""One answer in progress: its text, its speech, and how it ends."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from omnigap.errors import ContractError
+from omnigap.errors import ContractError, OmnigapError
 from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion, Turn
-from omnigap_services.qwen_omni.decoding import Decoding
 from omnigap_services.qwen_omni.family import SAMPLE_RATE
-from omnigap_services.qwen_omni.own_text import DivergedError, OwnText
+from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import Prompt
 from omnigap_services.qwen_omni.talker import Frame, Talker, TalkerPrompt
 
+# Tokenizers decode an incomplete UTF-8 sequence to this character.
+_INCOMPLETE = "\ufffd"
 
-class Answer:
-    """What the engine knows of a request; a batch that is tried again restarts it, and nothing is sent twice.
+
+class DivergedError(OmnigapError):
+    """A retry after out-of-memory contradicts what was already sent."""
+
+
+class OwnText:
+    """The text of one answer, streamed in whole characters and without special tokens.
 
     Attributes:
-        to_say: the talker's prompt, from the text's end to the answer's.
-        frames: of the codec, as they came.
-        over: nothing more is to be done: it was completed, it failed, or its caller is gone.
+        ids: the text's tokens.
+        text: decoded so far.
+    """
+
+    def __init__(self, tokenizer: Any, write: Callable[[str], None]) -> None:
+        self._tokenizer = tokenizer
+        self._write = write
+        self._sent = ""
+        self.restart()
+
+    def restart(self) -> None:
+        """Starts the text again; what was sent already is not sent twice."""
+        self.ids: list[int] = []
+        self._held: list[int] = []
+        self.text = ""
+
+    def add(self, token: int) -> None:
+        """Takes the next token.
+
+        Raises:
+            DivergedError: the text contradicts what was sent before the restart.
+        """
+        self.ids.append(token)
+        self._held.append(token)
+        piece = self._decode()
+        # A character of several bytes may be spread over several tokens.
+        if piece and not piece.endswith(_INCOMPLETE):
+            self._append(piece)
+
+    def finish(self) -> None:
+        """Sends what was held back, as it is.
+
+        Raises:
+            DivergedError: as `add`, or the text ends before what was sent.
+        """
+        if self._held:
+            self._append(self._decode())
+        if self.text != self._sent:
+            raise DivergedError(f"the retry ends before {self._sent[len(self.text) :]!r}, which was sent")
+
+    def _decode(self) -> str:
+        decoded: str = self._tokenizer.decode(self._held, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return decoded
+
+    def _append(self, piece: str) -> None:
+        self._held = []
+        self.text += piece
+        new = self.text[len(self._sent) :]
+        if not (self.text.startswith(self._sent) or self._sent.startswith(self.text)):
+            raise DivergedError(f"the retry has {self.text[-40:]!r} where {self._sent[-40:]!r} was sent")
+        if new:
+            self._write(new)
+            self._sent = self.text
+
+
+class Answer:
+    """The state of one request in the engine. A batch that is retried restarts it, and nothing is sent twice.
+
+    Attributes:
+        text_ended: no text token follows.
+        talker_prompt: from the end of the text to the end of the answer.
+        frames: of the codec, in order.
+        done: it was completed, it failed, or its caller is gone.
     """
 
     def __init__(self, turn: Turn, prompt: Prompt, decoding: Decoding, text: OwnText) -> None:
@@ -32,41 +99,42 @@ class Answer:
         self.decoding = decoding
         self.text = text
         self.text_ended = False
-        self.to_say: TalkerPrompt | None = None
+        self.talker_prompt: TalkerPrompt | None = None
         self.frames: list[Frame] = []
-        self.over = False
-        self._text_whole = False
-        self._speech_whole = False
+        self.done = False
+        # Ended with an end mark, not at the maximum length.
+        self._text_complete = False
+        self._speech_complete = False
         self._spoken: list[Frame] = []
         self._samples = 0
 
     @property
-    def gone(self) -> bool:
-        """Polled between tokens: the caller went away, or its deadline passed."""
-        if not self.over and self.turn.cancelled:
-            self.over = True
-        return self.over
+    def stopped(self) -> bool:
+        """Polled between tokens: True once it is done or its caller is gone (cancelled, or past its deadline)."""
+        if not self.done and self.turn.cancelled:
+            self.done = True
+        return self.done
 
-    def writes_no_more(self) -> bool:
-        """Whether the text has ended, or nobody waits for it."""
-        return self.text_ended or self.gone
+    def text_stopped(self) -> bool:
+        """True if the thinker has nothing left to generate for it."""
+        return self.text_ended or self.stopped
 
     def restart_text(self) -> None:
         self.text.restart()
-        self.text_ended = self._text_whole = False
+        self.text_ended = self._text_complete = False
 
     def add_token(self, token: int, ends: frozenset[int]) -> None:
-        """Takes the text's next token; an answer in text alone is complete with its last one."""
+        """Takes the text's next token; the last one completes an answer without speech."""
         try:
             if token in ends:
-                self.text_ended = self._text_whole = True
+                self.text_ended = self._text_complete = True
             else:
                 self.text.add(token)
                 self.text_ended = len(self.text.ids) >= self.decoding.max_new_tokens
             if self.text_ended:
-                self.text.end()
+                self.text.finish()
         except DivergedError as error:
-            self._diverged(error)
+            self._fail_diverged(error)
             return
         if self.text_ended and not self.decoding.speech:
             self.complete()
@@ -78,13 +146,14 @@ class Answer:
         self.frames.append(frame)
 
     def speak(self, talker: Talker, chunk: int, ended: bool) -> None:
-        """Makes and sends what can be made of the frames that are there."""
+        """Decodes and sends the audio that the frames so far allow."""
         for end in talker.chunk_ends(len(self.frames), ended, chunk):
-            if self.gone:
+            if self.stopped:
                 return
             if end <= len(self._spoken):
+                # Sent by an earlier attempt: it only has to be the same.
                 if self.frames[:end] != self._spoken[:end]:
-                    self._diverged(DivergedError("the second try says other codes than those that were spoken"))
+                    self._fail_diverged(DivergedError("the retry has other codes than those that were sent"))
                     return
                 continue
             samples = talker.wave(self.frames, len(self._spoken), end, self.decoding)
@@ -92,55 +161,56 @@ class Answer:
             self._samples += len(samples)
             self._spoken = self.frames[:end]
 
-    def end_speech(self, talker: Talker, chunk: int, whole: bool) -> None:
-        """No frame follows: what is left is spoken, and the answer is complete.
+    def end_speech(self, talker: Talker, chunk: int, complete: bool) -> None:
+        """No frame follows: sends the rest of the audio and completes the answer.
 
         Args:
-            whole: the talker ended by itself, not at its maximum.
+            complete: the talker ended with an end mark, not at its maximum length.
         """
-        self._speech_whole = whole
+        self._speech_complete = complete
         if len(self.frames) < len(self._spoken):
-            self._diverged(DivergedError("the second try ends before codes that were spoken"))
+            self._fail_diverged(DivergedError("the retry ends before codes that were sent"))
         self.speak(talker, chunk, ended=True)
-        if not self.gone:
+        if not self.stopped:
             self.complete()
 
     def complete(self) -> None:
-        """The text's tokens include the end mark where there was one."""
-        capped_speech = self.decoding.speech and not self._speech_whole
-        whole = self._text_whole and not capped_speech
+        speech_capped = self.decoding.speech and not self._speech_complete
+        complete = self._text_complete and not speech_capped
         diagnostics = {
             "prompt_audio_tokens": float(self.prompt.audio_tokens),
             "prompt_image_tokens": float(self.prompt.image_tokens),
-            "text_capped": float(not self._text_whole),
+            "text_capped": float(not self._text_complete),
         }
         if self.decoding.speech:
             diagnostics |= {
-                "speech_capped": float(capped_speech),
+                "speech_capped": float(speech_capped),
                 "codec_frames": float(len(self.frames)),
                 "codec_crc32": float(codes_crc32(self.frames)),
                 "audio_samples": float(self._samples),
             }
-        self.over = True
+        self.done = True
         self.turn.complete(
             Completion(
-                FinishReason.STOP if whole else FinishReason.LENGTH,
+                FinishReason.STOP if complete else FinishReason.LENGTH,
                 input_tokens=len(self.prompt),
-                output_tokens=len(self.text.ids) + self._text_whole,
+                # The end mark counts as a token.
+                output_tokens=len(self.text.ids) + self._text_complete,
                 audio_tokens=len(self.frames),
                 diagnostics=diagnostics,
             )
         )
 
     def fail(self, error: Exception) -> None:
-        self.over = True
+        self.done = True
         self.turn.fail(error)
 
-    def _diverged(self, error: DivergedError) -> None:
-        text = f"memory ran out half-way through this answer, and {error}: lower max_batch_size"
+    def _fail_diverged(self, error: DivergedError) -> None:
+        # In half precision the smaller batch of the retry can choose another token.
+        text = f"memory ran out during this answer, and {error}: lower max_batch_size"
         self.fail(ContractError(Reason.OUT_OF_MEMORY, text))
 
 
 def codes_crc32(frames: Sequence[Frame]) -> int:
-    """CRC-32 of the codec ids as little-endian int32, frame by frame: tells over the wire whether two are equal."""
+    """CRC-32 of the codec ids as little-endian int32, frame by frame, to compare two answers' codes by a diagnostic."""
     return zlib.crc32(np.asarray(frames, dtype="<i4").tobytes())

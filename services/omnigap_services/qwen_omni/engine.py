@@ -1,8 +1,8 @@
-"""The model at work: the thinker writes many answers at once, then the talker speaks them.
+"""Runs the model: the thinker writes the texts of a batch, then the talker speaks them.
 
-The parts are driven one by one instead of by the library's `generate`, which returns when all is done: so text goes out
-token by token, every clip has its own seed, a caller that leaves ends its row, an empty text needs no speech, and what
-the talker is given is made of one answer alone, padding aside.
+The parts are driven one by one instead of by the library's `generate`, which returns only when everything is done. So
+text is streamed token by token, every clip has its own seed, a cancelled request stops its own row, an empty text needs
+no speech, and the talker's input depends on one answer only, apart from padding.
 """
 
 from __future__ import annotations
@@ -13,20 +13,39 @@ from typing import Any
 import torch
 
 from omnigap_services.qwen_omni.answer import Answer
-from omnigap_services.qwen_omni.batches import batches
-from omnigap_services.qwen_omni.decoding import Decoding
+from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import thinker_inputs
-from omnigap_services.qwen_omni.talker import Frame, Talker
-from omnigap_services.qwen_omni.thought import Thought
-from omnigap_services.torch_utils.generation import StopWhenGone, seeded
-from omnigap_services.torch_utils.oom import split_on_oom
+from omnigap_services.qwen_omni.talker import Frame, HiddenStates, Talker
+from omnigap_services.torch_utils.generation import StopRows, seeded, split_on_oom
+
+
+def batches(lengths: Sequence[int], max_batch_size: int, max_batch_tokens: int) -> list[tuple[int, ...]]:
+    """Splits prompts, by number, into batches of similar length; every prompt is in exactly one.
+
+    Decoding is bound by reading the weights, so batches are as large as allowed; sorting by length only keeps the
+    padding small. A single prompt over `max_batch_tokens` is a batch of its own.
+
+    Args:
+        lengths: tokens of each prompt.
+        max_batch_size: prompts in a batch.
+        max_batch_tokens: tokens in a batch, padding included.
+    """
+    found: list[tuple[int, ...]] = []
+    batch: list[int] = []
+    for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
+        # In ascending order, so the new prompt is the longest, to which all would be padded.
+        if batch and (len(batch) == max_batch_size or (len(batch) + 1) * lengths[number] > max_batch_tokens):
+            found.append(tuple(batch))
+            batch = []
+        batch.append(number)
+    return [*found, tuple(batch)] if batch else found
 
 
 class Engine:
-    """A loaded model. One thread uses it.
+    """A loaded model, used by one thread.
 
     Attributes:
-        talker: None where the checkpoint was loaded without speech.
+        talker: None if the checkpoint was loaded without speech.
         text_ends: ids that end a text.
     """
 
@@ -39,63 +58,68 @@ class Engine:
         self._pad_id = pad_id
         self._wave_chunk = wave_chunk
 
-    def answer(self, answers: Sequence[Answer], largest: int, most_tokens: int) -> None:
-        """Answers all, in batches of those that may share one; an error that is no one's own ends its batch alone."""
+    def answer(self, answers: Sequence[Answer], max_batch_size: int, max_batch_tokens: int) -> None:
+        """Answers all, in batches of those that can share one; an error of the model fails its batch only."""
         groups: dict[tuple[Decoding, bool], list[Answer]] = {}
-        alone: list[list[Answer]] = []
+        single: list[list[Answer]] = []
         for answer in answers:
             if answer.decoding.samples:
-                alone.append([answer])
+                single.append([answer])
             else:
-                # Beside a picture the library reckons the positions of a sound in another way than without one, and
-                # in Qwen3's talker fails to.
-                seen = answer.prompt.image_tokens > 0
-                groups.setdefault((answer.decoding.company, seen), []).append(answer)
-        for group in [*groups.values(), *alone]:
-            for numbers in batches([len(answer.prompt) for answer in group], largest, most_tokens):
-                self._batch([group[number] for number in numbers])
+                # With an image in the batch the library computes the positions of audio in another way than without
+                # one, and in Qwen3's talker it fails to.
+                has_images = answer.prompt.image_tokens > 0
+                groups.setdefault((answer.decoding.batch_key, has_images), []).append(answer)
+        for group in [*groups.values(), *single]:
+            for numbers in batches([len(answer.prompt) for answer in group], max_batch_size, max_batch_tokens):
+                self._run([group[number] for number in numbers])
 
-    def _batch(self, batch: Sequence[Answer]) -> None:
+    def _run(self, batch: Sequence[Answer]) -> None:
         try:
             with torch.no_grad():
-                split_on_oom(batch, self._think, Answer.fail)
-                split_on_oom([answer for answer in batch if answer.to_say is not None], self._speak, Answer.fail)
+                split_on_oom(batch, self._write_texts, Answer.fail)
+                # Split on its own: if the talker runs out of memory, the texts are not generated again.
+                with_speech = [answer for answer in batch if answer.talker_prompt is not None]
+                split_on_oom(with_speech, self._speak, Answer.fail)
         except Exception as error:
             for answer in batch:
-                if not answer.over:
+                if not answer.done:
                     answer.fail(error)
         finally:
+            # Frees the hidden states before the next batch.
             for answer in batch:
-                answer.to_say = None
+                answer.talker_prompt = None
 
-    def _think(self, batch: Sequence[Answer]) -> None:
-        """Writes the texts, and keeps of each what the talker needs."""
-        rows = [answer for answer in batch if not answer.gone and answer.to_say is None]
+    def _write_texts(self, batch: Sequence[Answer]) -> None:
+        """Generates the texts, and for speech answers the talker's prompts."""
+        # A retried half may hold answers that the first attempt has already prepared.
+        rows = [answer for answer in batch if not answer.stopped and answer.talker_prompt is None]
         if not rows:
             return
         for answer in rows:
             answer.restart_text()
         decoding = rows[0].decoding
         table = self.thinker.get_input_embeddings().weight
-        inputs = thinker_inputs([a.prompt for a in rows], self._pad_id, table.device, table.dtype)
+        inputs = thinker_inputs([answer.prompt for answer in rows], self._pad_id, table.device, table.dtype)
 
         def on_step(sequences: torch.Tensor) -> None:
             for answer, token in zip(rows, sequences[:, -1].tolist(), strict=True):
-                if not answer.over and not answer.text_ended:
+                # Rows that have ended are padded until the last one ends.
+                if not answer.done and not answer.text_ended:
                     answer.add_token(token, self.text_ends)
 
-        stop = StopWhenGone([answer.writes_no_more for answer in rows], on_step)
         with seeded(decoding.seed):
-            made = self.thinker.generate(
+            output = self.thinker.generate(
                 **inputs,
                 **self._text_arguments(decoding),
                 use_audio_in_video=False,
-                stopping_criteria=[stop],
+                stopping_criteria=[StopRows([answer.text_stopped for answer in rows], on_step)],
+                # The talker reads them. All layers are kept, which takes memory, so only when speech is requested.
                 output_hidden_states=decoding.speech,
                 return_dict_in_generate=True,
             )
         if decoding.speech:
-            self._keep_thoughts(rows, made.hidden_states)
+            self._prepare_speech(rows, output.hidden_states)
 
     def _text_arguments(self, decoding: Decoding) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -105,7 +129,7 @@ class Engine:
             "pad_token_id": self._pad_id,
         }
         if decoding.temperature > 0:
-            # What the request leaves out is off: a library's default of top_k 50 is no one's choice.
+            # Set explicitly if the request leaves them out: the library's default would be top_k = 50.
             arguments["temperature"] = decoding.temperature
             arguments["top_p"] = 1.0 if decoding.top_p is None else decoding.top_p
             arguments["top_k"] = decoding.top_k or 0
@@ -115,24 +139,31 @@ class Engine:
             arguments["min_new_tokens"] = decoding.max_new_tokens
         return arguments
 
-    def _keep_thoughts(self, rows: Sequence[Answer], states: Sequence[Sequence[torch.Tensor]]) -> None:
-        """Cuts each row's own states out of the steps'; one step is the prompt, each later one a token read again."""
-        assert self.talker is not None, "speech is refused where no talker was loaded"
+    def _prepare_speech(self, rows: Sequence[Answer], states: Sequence[Sequence[torch.Tensor]]) -> None:
+        """Builds each answer's talker prompt from its own rows of the hidden states.
+
+        Args:
+            states: by step and layer, shape (rows, tokens, size). The first step is the prompt; each later one is one
+                token, read in order to generate the next.
+        """
+        assert self.talker is not None, "speech is refused if no talker was loaded"
         layer = self.talker.hidden_layer
-        # Spread over several GPUs, the thinker's first and last layer lie apart.
+        # With the weights spread over several GPUs, the thinker's first and last layer are on different devices.
         embeds = torch.cat([step[0] for step in states], dim=1).to(self.talker.device)
         hidden = torch.cat([step[layer] for step in states], dim=1).to(self.talker.device)
         prompt_length = states[0][0].shape[1]
         for number, answer in enumerate(rows):
-            if answer.gone:
+            if answer.stopped:
                 continue
+            # At the maximum length the last token was never read, so it has no state.
             known = min(len(answer.text.ids), len(states) - 1)
             if not known:
-                # Nothing was written, or a single token at the maximum: there is nothing to voice.
-                answer.end_speech(self.talker, self._wave_chunk, whole=answer.text_ended)
+                # No text, or a single token at the maximum length: there is nothing to speak.
+                answer.end_speech(self.talker, self._wave_chunk, complete=answer.text_ended)
                 continue
+            # Without the row's left padding.
             first, last = prompt_length - len(answer.prompt), prompt_length + known
-            thought = Thought(
+            hidden_states = HiddenStates(
                 answer.prompt,
                 torch.tensor(answer.text.ids[:known]),
                 embeds[number, first:prompt_length],
@@ -140,12 +171,16 @@ class Engine:
                 embeds[number, prompt_length:last],
                 hidden[number, prompt_length:last],
             )
-            answer.to_say = self.talker.prompt(thought, answer.decoding.speaker)
+            answer.talker_prompt = self.talker.prompt(hidden_states, answer.decoding.speaker)
 
     def _speak(self, batch: Sequence[Answer]) -> None:
-        """Speaks the answers; each goes out when its own speech has ended, not when the longest has."""
+        """Speaks the answers; each is completed when its own speech ends, not when the longest one does."""
         talker = self.talker
-        rows = [(answer, answer.to_say) for answer in batch if not answer.gone and answer.to_say is not None]
+        rows = [
+            (answer, answer.talker_prompt)
+            for answer in batch
+            if not answer.stopped and answer.talker_prompt is not None
+        ]
         if not rows or talker is None:
             return
         for answer, _ in rows:
@@ -153,20 +188,22 @@ class Engine:
 
         def on_tokens(tokens: Sequence[int], frames: Sequence[Frame] | None) -> list[bool]:
             for number, (answer, _) in enumerate(rows):
-                if answer.gone:
+                if answer.stopped:
                     continue
                 ended = tokens[number] in talker.ends
-                if frames is not None and (talker.frames_follow or not ended):
+                # A frame that comes with its token is not one if the token is the end mark; a frame that comes one step
+                # later belongs to the token before.
+                if frames is not None and (talker.frame_lags_token or not ended):
                     answer.add_frame(frames[number])
                 if ended:
-                    answer.end_speech(talker, self._wave_chunk, whole=True)
+                    answer.end_speech(talker, self._wave_chunk, complete=True)
                 else:
                     answer.speak(talker, self._wave_chunk, ended=False)
-            return [answer.over for answer, _ in rows]
+            return [answer.done for answer, _ in rows]
 
         decoding = rows[0][0].decoding
         with seeded(decoding.seed):
             talker.generate([prompt for _, prompt in rows], decoding, on_tokens)
         for answer, _ in rows:
-            if not answer.gone:
-                answer.end_speech(talker, self._wave_chunk, whole=False)
+            if not answer.stopped:
+                answer.end_speech(talker, self._wave_chunk, complete=False)

@@ -1,4 +1,4 @@
-"""What differs between Qwen2.5-Omni and Qwen3-Omni, as far as it can be told in a table; chosen by `model_type`."""
+"""Constants of the two model families, Qwen2.5-Omni and Qwen3-Omni, chosen by `model_type`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from omnigap.vocabulary import Architecture
 
+# Speech comes out right only with exactly this system prompt.
 _QWEN25_SYSTEM = (
     "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving auditory and visual"
     " inputs, as well as generating text and speech."
@@ -17,12 +18,12 @@ class Family:
     """One generation of the model.
 
     Attributes:
-        model_type: as the checkpoint's config.json names it.
+        model_type: in the checkpoint's config.json.
         model_class: in transformers.
-        system_prompt: that the checkpoint was trained with; empty: none.
-        own_system_turn: the system prompt above has to stand alone in the system's turn, or speech suffers; one that
-            a request brings opens the user's turn instead.
-        default_speaker: the authors' choice.
+        system_prompt: the one that the checkpoint was trained with; empty: none.
+        fixed_system_turn: the system turn may hold nothing but that prompt, or speech suffers; a request's own system
+            prompt then opens the user's turn.
+        default_speaker: the authors' default.
         frames_per_second: of the codec.
     """
 
@@ -30,7 +31,7 @@ class Family:
     model_class: str
     architecture: Architecture
     system_prompt: str
-    own_system_turn: bool
+    fixed_system_turn: bool
     default_speaker: str
     frames_per_second: float
 
@@ -40,7 +41,7 @@ QWEN25 = Family(
     model_class="Qwen2_5OmniForConditionalGeneration",
     architecture=Architecture.NATIVE_OMNI,
     system_prompt=_QWEN25_SYSTEM,
-    own_system_turn=True,
+    fixed_system_turn=True,
     default_speaker="Chelsie",
     frames_per_second=50.0,
 )
@@ -49,26 +50,26 @@ QWEN3 = Family(
     model_class="Qwen3OmniMoeForConditionalGeneration",
     architecture=Architecture.MOE,
     system_prompt="",
-    own_system_turn=False,
+    fixed_system_turn=False,
     default_speaker="Ethan",
     frames_per_second=12.5,
 )
 FAMILIES = (QWEN25, QWEN3)
 
 SAMPLE_RATE = 24_000
-"""Of both wave decoders; neither configuration says it."""
+"""Hz of both wave decoders; neither configuration has it."""
 
 
 def family_of(model_type: str) -> Family:
     """The family of a checkpoint.
 
     Raises:
-        ValueError: for any other model.
+        ValueError: any other model type.
     """
     for family in FAMILIES:
         if family.model_type == model_type:
             return family
     known = " or ".join(family.model_type for family in FAMILIES)
     raise ValueError(
-        f"the checkpoint's model_type is {model_type!r}, but qwen-omni serves {known}: set the option checkpoint"
+        f"the checkpoint's model_type is {model_type!r}, but qwen-omni serves {known}: set the option checkpoint to one"
     )

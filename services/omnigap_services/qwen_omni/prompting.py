@@ -1,4 +1,4 @@
-"""From a request to what the model takes: chat template, media features, and many prompts as one padded batch."""
+"""From requests to the model's inputs: chat template, media features, and one left-padded batch."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from omnigap_services.qwen_omni.family import Family
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request as the processor made it, alone: its neighbours in a batch change nothing in it.
+    """The inputs of one request, processed on its own, so that they do not depend on the batch.
 
     Attributes:
-        ids: int64, shape (tokens,); media stand as runs of their placeholder.
-        audio: log-mel features, float32, shape (clips, mel bins, frames), where there is audio.
-        audio_frames: int64, shape (clips,): how many of the frames are sound.
-        pixels: image patches, float32, shape (patches, values), where there are images.
-        image_grids: int64, shape (images, 3): patches of each in time, height and width.
-        audio_tokens, image_tokens: placeholders among `ids`.
+        ids: int64, shape (tokens,); media are runs of their placeholder token.
+        audio: log-mel features, float32, shape (clips, mel bins, frames); None without audio.
+        audio_frames: int64, shape (clips,): frames of each clip without padding.
+        pixels: image patches, float32, shape (patches, values); None without images.
+        image_grids: int64, shape (images, 3): patches of each image in time, height and width.
+        audio_tokens, image_tokens: number of placeholder tokens in `ids`.
     """
 
     ids: torch.Tensor
@@ -41,8 +41,8 @@ class Prompt:
         return int(self.ids.shape[0])
 
 
-class Prompter:
-    """The checkpoint's processor, asked for one request at a time."""
+class PromptBuilder:
+    """Builds prompts with the checkpoint's processor, one request at a time."""
 
     def __init__(self, processor: Any, family: Family, system_prompt: str | None) -> None:
         self._processor = processor
@@ -55,45 +55,47 @@ class Prompter:
         """The prompt of a request.
 
         Raises:
-            ContractError: BAD_MEDIA where the processor refuses, as an image 200 times as wide as high.
+            ContractError: BAD_MEDIA if the processor refuses the media, such as an image with an aspect ratio of 200.
         """
         text = self.text(request)
         clips = [part.samples for part in request.parts if isinstance(part, AudioClip)]
         images = [part for part in request.parts if isinstance(part, Image.Image)]
         try:
-            made = self._processor(text=[text], audio=clips or None, images=images or None, return_tensors="pt")
+            # `use_audio_in_video` must not be passed to the processor.
+            inputs = self._processor(text=[text], audio=clips or None, images=images or None, return_tensors="pt")
         except ValueError as error:
             if not (clips or images):
                 raise
-            raise ContractError(Reason.BAD_MEDIA, f"the checkpoint's processor does not take it: {error}") from error
-        ids = made["input_ids"][0]
+            raise ContractError(Reason.BAD_MEDIA, f"the checkpoint's processor refuses the media: {error}") from error
+        # The processor has expanded each placeholder to as many tokens as the medium takes.
+        ids = inputs["input_ids"][0]
         return Prompt(
             ids,
-            made["input_features"] if clips else None,
-            made["feature_attention_mask"].sum(-1) if clips else None,
-            made["pixel_values"] if images else None,
-            made["image_grid_thw"] if images else None,
+            inputs["input_features"] if clips else None,
+            inputs["feature_attention_mask"].sum(-1) if clips else None,
+            inputs["pixel_values"] if images else None,
+            inputs["image_grid_thw"] if images else None,
             int((ids == self._audio_id).sum()),
             int((ids == self._image_id).sum()),
         )
 
     def text(self, request: Request) -> str:
-        """The prompt as the chat template writes it, one placeholder a medium."""
-        system, asked = self.system_prompt, request.system_prompt
+        """The prompt as rendered by the chat template, with one placeholder for each clip and image."""
+        system, requested = self.system_prompt, request.system_prompt
         parts: list[dict[str, str]] = []
-        if asked and system and self._family.own_system_turn:
-            parts.append({"type": "text", "text": asked + "\n"})
-        elif asked:
-            system = asked
+        if requested and system and self._family.fixed_system_turn:
+            parts.append({"type": "text", "text": requested + "\n"})
+        elif requested:
+            system = requested
         for part in request.parts:
             if isinstance(part, AudioClip):
                 parts.append({"type": "audio"})
             elif isinstance(part, Image.Image):
                 parts.append({"type": "image"})
             else:
-                # The typed instruction stands on a line of its own behind a question that is text as well.
-                between = "\n" if parts and parts[-1]["type"] == "text" and not parts[-1]["text"].endswith("\n") else ""
-                parts.append({"type": "text", "text": between + part})
+                # The template joins texts without a separator: the instruction goes on a line of its own.
+                follows_text = parts and parts[-1]["type"] == "text" and not parts[-1]["text"].endswith("\n")
+                parts.append({"type": "text", "text": f"\n{part}" if follows_text else part})
         messages: list[dict[str, Any]] = [{"role": "user", "content": parts}]
         if system:
             messages.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
@@ -102,11 +104,12 @@ class Prompter:
 
 
 def thinker_inputs(prompts: Sequence[Prompt], pad_id: int, device: Any, dtype: torch.dtype) -> dict[str, Any]:
-    """Keyword arguments of the thinker's `generate`: prompts padded on the left, media one after another.
+    """Keyword arguments of the thinker's `generate`: left-padded ids, and the media of all prompts concatenated.
 
     Args:
-        device, dtype: of the thinker; ids stay int64.
+        device, dtype: of the thinker; ids and masks stay int64.
     """
+    # Generation continues each row at its right end, so padding is on the left.
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.full((len(prompts), longest), pad_id, dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -114,13 +117,13 @@ def thinker_inputs(prompts: Sequence[Prompt], pad_id: int, device: Any, dtype: t
         ids[row, longest - len(prompt) :] = prompt.ids
         mask[row, longest - len(prompt) :] = 1
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-    heard = [(p.audio, p.audio_frames) for p in prompts if p.audio is not None and p.audio_frames is not None]
-    if heard:
-        lengths = torch.cat([frames for _, frames in heard])
-        # Qwen2.5's feature extractor pads every clip to its window of five minutes.
-        most = int(lengths.max())
-        inputs["input_features"] = torch.cat([_to_width(audio, most) for audio, _ in heard]).to(dtype)
-        inputs["feature_attention_mask"] = (torch.arange(most)[None] < lengths[:, None]).long()
+    clips = [(p.audio, p.audio_frames) for p in prompts if p.audio is not None and p.audio_frames is not None]
+    if clips:
+        lengths = torch.cat([frames for _, frames in clips])
+        # Cut to the longest clip: Qwen2.5's feature extractor pads every clip to its window of five minutes.
+        longest_clip = int(lengths.max())
+        inputs["input_features"] = torch.cat([_to_width(audio, longest_clip) for audio, _ in clips]).to(dtype)
+        inputs["feature_attention_mask"] = (torch.arange(longest_clip)[None] < lengths[:, None]).long()
     pixels = [p.pixels for p in prompts if p.pixels is not None]
     if pixels:
         inputs["pixel_values"] = torch.cat(pixels).to(dtype)
@@ -129,7 +132,7 @@ def thinker_inputs(prompts: Sequence[Prompt], pad_id: int, device: Any, dtype: t
 
 
 def talker_media(prompts: Sequence[Prompt], device: Any) -> dict[str, Any]:
-    """Keyword arguments of a talker's `generate` from which it reckons the media's positions."""
+    """Keyword arguments of a talker's `generate` from which it computes the media's position ids."""
     media: dict[str, Any] = {}
     frames = [p.audio_frames for p in prompts if p.audio_frames is not None]
     if frames:
@@ -141,6 +144,6 @@ def talker_media(prompts: Sequence[Prompt], device: Any) -> dict[str, Any]:
 
 
 def _to_width(features: torch.Tensor, frames: int) -> torch.Tensor:
-    """Features of shape (clips, bins, n) with `frames` frames: cut, or padded with zeros."""
+    """Features of shape (clips, bins, n), cut or padded with zeros to `frames`."""
     missing = frames - features.shape[-1]
     return torch.nn.functional.pad(features, (0, missing)) if missing > 0 else features[..., :frames]

@@ -10,29 +10,40 @@ import numpy as np
 import torch
 
 from omnigap.media.audio import Samples
-from omnigap_services.qwen_omni.decoding import Decoding
+from omnigap_services.qwen_omni.options import Decoding
 from omnigap_services.qwen_omni.prompting import talker_media
-from omnigap_services.qwen_omni.talker import Frame, OnTokens, Talker, TalkerPrompt, left_padded, mask_of, rest_padded
-from omnigap_services.qwen_omni.thought import Thought
-from omnigap_services.torch_utils.generation import StopWhenGone
+from omnigap_services.qwen_omni.talker import (
+    Frame,
+    HiddenStates,
+    OnTokens,
+    Talker,
+    TalkerPrompt,
+    left_padded,
+    mask_of,
+    trailing_padded,
+)
+from omnigap_services.torch_utils.generation import StopRows
 
 LEFT_CONTEXT = 25
-"""Frames before a piece that its decoding looks at: the library's own number."""
+"""Earlier frames that a piece of audio is decoded with; the library's own number."""
 
-# Ids at the end of the talker's vocabulary that are no codes: the library suppresses them by this number.
-_SPECIAL = 1024
+# Ids at the end of the talker's vocabulary that are not codes; the library suppresses this many.
+_SPECIAL_IDS = 1024
+
+# The opening of the assistant's turn: start mark, role, line end.
+_OPENING = 3
 
 
 class Qwen3Talker(Talker):
-    frames_follow = True
+    frame_lags_token = True
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
         config = model.config.talker_config
         self._end = config.codec_eos_token_id
         size = config.text_config.vocab_size
-        self._suppressed = [token for token in range(size - _SPECIAL, size) if token != self._end]
-        # The configuration's names are in lower case; the authors write them with a capital.
+        self._suppressed = [token for token in range(size - _SPECIAL_IDS, size) if token != self._end]
+        # The config has the names in lower case, the authors' documentation with a capital.
         self._speaker_ids = {name.title(): number for name, number in (config.speaker_id or {}).items()}
 
     @property
@@ -47,26 +58,32 @@ class Qwen3Talker(Talker):
     def hidden_layer(self) -> int:
         return int(self.model.config.talker_config.accept_hidden_layer)
 
-    def prompt(self, thought: Thought, speaker: str) -> TalkerPrompt:
-        """The user's turns, then nine steps in which text and codec ids of the answer's beginning run side by side."""
+    def prompt(self, states: HiddenStates, speaker: str) -> TalkerPrompt:
+        """The user's turns, then nine steps in which text and codec embeddings of the beginning are added up.
+
+        Text side: the opening of the turn (3), padding (4), the text's begin mark, the first word. Codec side, from the
+        fourth step on: no-think, think begin, think end, speaker, padding, begin.
+        """
         config, talker, device = self.model.config, self.model.talker, self.device
-        ids = thought.prompt.ids
-        user, assistant = self._turns(ids)
+        ids = states.prompt.ids
+        is_user, assistant_start = self._turns(ids)
         thinker = config.thinker_config
         media = (ids == thinker.audio_token_id) | (ids == thinker.image_token_id)
-        asked = torch.empty(int(user.sum()), talker.config.text_config.hidden_size, dtype=talker.dtype, device=device)
-        of_user, seen = user.to(device), media[user].to(device)
-        if bool(seen.any()):
-            asked[seen] = talker.hidden_projection(thought.prompt_hidden[of_user][seen])
-        asked[~seen] = talker.text_projection(thought.prompt_embeds[of_user][~seen])
+        question = torch.empty(
+            int(is_user.sum()), talker.config.text_config.hidden_size, dtype=talker.dtype, device=device
+        )
+        user, is_media = is_user.to(device), media[is_user].to(device)
+        # Two projections: of hidden states at media positions, of embeddings at text positions.
+        if bool(is_media.any()):
+            question[is_media] = talker.hidden_projection(states.prompt_hidden[user][is_media])
+        question[~is_media] = talker.text_projection(states.prompt_embeds[user][~is_media])
 
-        # The turn's opening (start mark, role, line end), and the text.
-        opening = talker.text_projection(thought.prompt_embeds[assistant:])
-        text = talker.text_projection(thought.text_embeds)
+        opening = talker.text_projection(states.prompt_embeds[assistant_start:])
+        text = talker.text_projection(states.text_embeds)
         begin, end, padding = self._marks()
-        head = torch.cat([opening[:3], padding.expand(4, -1), begin, text[:1]])
+        head = torch.cat([opening[:_OPENING], padding.expand(4, -1), begin, text[:1]])
         codec = config.talker_config
-        steps = torch.tensor(
+        codec_ids = torch.tensor(
             [
                 codec.codec_nothink_id,
                 codec.codec_think_bos_id,
@@ -77,12 +94,13 @@ class Qwen3Talker(Talker):
             ],
             device=device,
         )
-        head[3:] += talker.get_input_embeddings()(steps)
+        head[_OPENING:] += talker.get_input_embeddings()(codec_ids)
+        # No media in the head, so any text id gives the right positions.
         head_ids = torch.full((len(head),), config.tts_pad_token_id, dtype=torch.long)
         return TalkerPrompt(
-            thought.prompt,
-            torch.cat([ids[user], head_ids]).to(device),
-            torch.cat([asked, head]),
+            states.prompt,
+            torch.cat([ids[is_user], head_ids]).to(device),
+            torch.cat([question, head]),
             torch.cat([text[1:], end]),
             padding,
         )
@@ -90,33 +108,35 @@ class Qwen3Talker(Talker):
     def generate(self, prompts: Sequence[TalkerPrompt], decoding: Decoding, on_tokens: OnTokens) -> None:
         rows = len(prompts)
         stopped = [False] * rows
-        residual: list[torch.Tensor] = []
+        frames_read: list[torch.Tensor] = []
 
         def on_forward(_module: Any, _inputs: Any, outputs: Any) -> None:
-            # Beside its hidden states the talker returns the frame that it has just read, all codebooks of it.
+            # The talker appends the frame that it has just read, with all codebooks, to its hidden states; it is None
+            # in the pass over the prompt.
             if outputs.hidden_states[-1] is not None:
-                residual.append(outputs.hidden_states[-1])
+                frames_read.append(outputs.hidden_states[-1])
 
         def on_step(sequences: torch.Tensor) -> None:
-            frames = [tuple(frame) for frame in residual.pop().tolist()] if residual else None
+            frames = [tuple(frame) for frame in frames_read.pop().tolist()] if frames_read else None
             stopped[:] = on_tokens(sequences[:, -1].tolist(), frames)
 
+        # A hook, because `generate` returns the frames only at its end.
         hook = self.model.talker.register_forward_hook(on_forward)
         try:
             self.model.talker.generate(
                 inputs_embeds=left_padded([prompt.embeds for prompt in prompts]),
                 attention_mask=mask_of([prompt.ids for prompt in prompts]),
-                # Not as input_ids: text ids would pass the end of the codec's vocabulary in the repetition penalty.
+                # Not as input_ids: the repetition penalty would read them, and text ids exceed the codec's vocabulary.
                 talker_input_ids=left_padded([prompt.ids for prompt in prompts]),
-                trailing_text_hidden=rest_padded(prompts),
+                trailing_text_hidden=trailing_padded(prompts),
                 tts_pad_embed=torch.stack([prompt.padding for prompt in prompts]),
                 suppress_tokens=self._suppressed,
                 eos_token_id=self._end,
                 pad_token_id=self._end,
-                # The next step reads the last one's states, and the library's flags for both go together.
+                # Each step reads the hidden states of the step before; the library passes them on only with both flags.
                 output_hidden_states=True,
                 return_dict_in_generate=True,
-                stopping_criteria=[StopWhenGone([partial(stopped.__getitem__, row) for row in range(rows)], on_step)],
+                stopping_criteria=[StopRows([partial(stopped.__getitem__, row) for row in range(rows)], on_step)],
                 **talker_media([prompt.prompt for prompt in prompts], self.device),
                 **self.decoding_arguments(decoding),
             )
@@ -124,29 +144,35 @@ class Qwen3Talker(Talker):
             hook.remove()
 
     def chunk_ends(self, frames: int, ended: bool, chunk: int) -> list[int]:
-        """Whole pieces as soon as they are there, and what is left at the end."""
-        whole = list(range(chunk, frames + 1, chunk))
-        return [*whole, frames] if ended and frames % chunk else whole
+        """Full pieces as soon as their frames exist, and the rest at the end."""
+        full = list(range(chunk, frames + 1, chunk))
+        return [*full, frames] if ended and frames % chunk else full
 
     def wave(self, frames: Sequence[Frame], start: int, end: int, decoding: Decoding) -> Samples:
-        """As the library's `chunked_decode` does it, one piece at a time."""
+        """One step of the library's `chunked_decode`."""
         decoder = self.model.code2wav
         context = LEFT_CONTEXT if start > LEFT_CONTEXT else start
+        # From (frames, codebooks) to (1, codebooks, frames).
         codes = torch.tensor(frames[start - context : end], device=decoder.device).T[None]
+        # The decoder upsamples each frame by a fixed factor: the samples of the context are cut off.
         wave = decoder(codes)[0, 0, context * int(decoder.total_upsample) :]
         return np.asarray(wave.float().cpu().numpy(), dtype=np.float32)
 
     def _turns(self, ids: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """Which tokens belong to the user's turns, bool of shape (tokens,), and where the last turn begins."""
+        """Which tokens belong to the user's turns, bool of shape (tokens,), and where the last turn starts.
+
+        The talker does not read the system turn.
+        """
         config = self.model.config
         starts = (ids == config.im_start_token_id).nonzero().flatten().tolist()
         user = torch.zeros(len(ids), dtype=torch.bool)
         for start, end in zip(starts, [*starts[1:], len(ids)], strict=True):
+            # The role follows the start mark.
             user[start:end] = bool(ids[start + 1] == config.user_token_id)
         return user, starts[-1]
 
     def _marks(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The talker's inputs for the text's begin, its end and after it; each of shape (1, size)."""
+        """The talker's inputs for the begin, the end, and after the end of a text; each of shape (1, size)."""
         config, table = self.model.config, self.model.thinker.get_input_embeddings()
         ids = [config.tts_bos_token_id, config.tts_eos_token_id, config.tts_pad_token_id]
         embeds = table(torch.tensor(ids, device=table.weight.device)).to(self.device)

@@ -1,4 +1,4 @@
-"""The Generate server: everything around an adapter that is not the model."""
+"""The Generate server: everything around an adapter except the model."""
 
 from omnigap_services.server.lifecycle import SERVICE, PortTakenError, Server, ServerOptions
 

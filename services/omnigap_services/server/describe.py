@@ -1,4 +1,4 @@
-"""The card as the wire tells it, with the digest over all that changes answers."""
+"""The Describe response of a card, with the digest of everything that changes answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from omnigap_services.source import files_hash
 
 
 def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
-    """Everything that the digest covers, readable: the card's settings, and who it is under dotted names.
+    """Everything that the digest covers, in readable form: the card's settings, and its identity under dotted names.
+
+    Limits are not covered: another queue length gives the same answers, and a run must not be repeated for it.
 
     Raises:
         PackageNotFoundError: for a library of the card that is not installed.
@@ -30,33 +32,36 @@ def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
         "service.architecture": card.architecture or "",
         "service.contract": omnigap.__version__,
         "service.weights_revision": card.weights_revision,
+        # The versions are read here, so that a card cannot state another one than is installed.
         **{f"library.{name}": metadata.version(name) for name in card.libraries},
         **{f"part.{part.role}": f"{part.name} {part.digest}" for part in card.parts},
     }
 
 
 def code_hash(adapter: type[Adapter]) -> str:
-    """SHA-256 over an adapter's source: its module, and the modules beside it where it has a folder of its own."""
+    """SHA-256 of an adapter's source: its module, and the other modules of its package if it has one of its own."""
     try:
         module = Path(inspect.getfile(adapter))
-    except (OSError, TypeError):  # Defined at a prompt: there is no source to read.
+    except (OSError, TypeError):  # A class defined at a prompt has no source file.
         return ""
-    own_folder = adapter.__module__.count(".") > 1
-    return files_hash(module.parent.glob("*.py") if own_folder else [module])
+    # `omnigap_services.echo` is a single module; `omnigap_services.asr.adapter` has a package of its own.
+    own_package = adapter.__module__.count(".") > 1
+    return files_hash(module.parent.glob("*.py") if own_package else [module])
 
 
 def capacity(card: Card) -> int:
-    """Calls that the server holds at once: what its workers have in their batches, and the queue behind them."""
+    """Calls that the server holds at once: in the batches of its workers and in the queue."""
     return card.max_batch_size * card.workers + card.max_queue
 
 
 def max_concurrent(card: Card) -> int:
-    """The card's own figure, or twice what its workers take: one batch runs while the next one waits."""
+    """The card's own value, or twice what its workers take: the next batch fills while one runs."""
+    # Never above the capacity: a client that follows this figure must not be refused.
     return min(card.max_concurrent or 2 * card.max_batch_size * card.workers, capacity(card))
 
 
 def describe(card: Card, adapter: type[Adapter]) -> pb.DescribeResponse:
-    """What Describe returns."""
+    """The response of Describe."""
     settings = settings_of(card, adapter)
     return pb.DescribeResponse(
         name=card.name,
@@ -83,7 +88,7 @@ def describe(card: Card, adapter: type[Adapter]) -> pb.DescribeResponse:
 
 
 def _capability(card: Card, condition: Condition) -> pb.Capability:
-    found = card.conditions.get(condition, Capability(Support.UNSUPPORTED, f"{card.name} does not offer it"))
+    found = card.conditions.get(condition, Capability(Support.UNSUPPORTED, f"{card.name} does not support it"))
     return pb.Capability(
         input=modality_to_proto(condition.input),
         output=modality_to_proto(condition.output),

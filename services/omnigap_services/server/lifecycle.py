@@ -1,4 +1,4 @@
-"""One server from bind to drain: port, load, warm-up, health, metrics, shutdown."""
+"""One server from bind to drain: port, load, warm-up, health, metrics, shutdown; and the default warm-up request."""
 
 from __future__ import annotations
 
@@ -6,40 +6,48 @@ import logging
 from dataclasses import dataclass
 
 import grpc
+import numpy as np
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from PIL import Image
 
 from omnigap.channel import SERVER_OPTIONS
 from omnigap.errors import OmnigapError
+from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
-from omnigap_services.adapter import Adapter
+from omnigap.vocabulary import CONDITIONS, Modality, Support
+from omnigap_services.adapter import Adapter, Card, InputPart, Request
 from omnigap_services.server.describe import describe
-from omnigap_services.server.desk import Desk
-from omnigap_services.server.front import Front
-from omnigap_services.server.health import Health
 from omnigap_services.server.metrics import Metrics, MetricsPort
-from omnigap_services.server.warmup import default_warm_up
+from omnigap_services.server.scheduler import Scheduler
+from omnigap_services.server.servicer import HealthServicer, Servicer
 from omnigap_services.server.worker import Worker
 
 _log = logging.getLogger(__name__)
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
 
-# For calls that hang on after the drain, such as health watchers.
+# For calls that are still open after the drain, such as health watchers, which never end by themselves.
 _LAST_GRACE_S = 0.5
 
-# For the adapter's own close, once nothing runs any more.
+# For the adapter's own `close`, after all answers have ended.
 _CLOSE_PATIENCE_S = 5.0
 
 
 class PortTakenError(OmnigapError, OSError):
-    """A port that the server was told to use is not free; the message names the flag."""
+    """A port is not free; the message names the flag that sets it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Where a server listens and how long it drains. Port 0 takes a free one; no metrics port, no metrics."""
+    """Where a server listens and how long it drains.
+
+    Attributes:
+        port: 0 takes a free one.
+        metrics_port: likewise; None: no metrics are served.
+        drain_seconds: that running answers get at the end.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -48,7 +56,7 @@ class ServerOptions:
 
 
 class Server:
-    """A Generate server around one adapter, made and used on one event loop."""
+    """A Generate server around one adapter, created and used on one event loop."""
 
     def __init__(self, adapter: Adapter, options: ServerOptions | None = None) -> None:
         self.options = options or ServerOptions()
@@ -59,9 +67,9 @@ class Server:
         self._worker = Worker(adapter)
         self.metrics = Metrics()
         self._metrics_http: MetricsPort | None = None
-        self._front = Front()
-        self._desk: Desk | None = None
-        self._health = Health(SERVICE)
+        self._servicer = Servicer()
+        self._scheduler: Scheduler | None = None
+        self._health = HealthServicer(SERVICE)
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
 
     @property
@@ -69,18 +77,19 @@ class Server:
         return self._at(self.port)
 
     async def start(self) -> None:
-        """Binds, loads, warms up and says SERVING; raises what any of these raises."""
+        """Binds, loads, warms up and reports SERVING; raises what any of these raises."""
         await self.bind()
         await self.load()
 
     async def bind(self) -> None:
-        """Listens, with health at NOT_SERVING.
+        """Listens, with health at NOT_SERVING. Done before loading: a port in use is then found at once.
 
         Raises:
-            PortTakenError: for a port in use. Found here, before minutes of loading.
+            PortTakenError: for a port in use.
         """
-        pb_grpc.add_ModelServiceServicer_to_server(self._front, self._grpc)  # type: ignore[no-untyped-call]
+        pb_grpc.add_ModelServiceServicer_to_server(self._servicer, self._grpc)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        # Lets tools such as grpcurl call the service without the .proto file.
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._grpc)
         wanted = self._at(self.options.port)
         try:
@@ -93,33 +102,37 @@ class Server:
         await self._grpc.start()
 
     async def load(self) -> None:
-        """Loads the adapter, lets it answer one request, and opens.
+        """Loads the adapter, has it answer one request, and opens the service.
 
         Raises:
             Exception: what `load` raised, or the ContractError of the warm-up.
         """
         card = await self._worker.load()
         self.description = describe(card, type(self._adapter))
-        self._desk = Desk(card, self.description.digest, self._worker, self.metrics)
-        await self._desk.try_out(self._adapter.warm_up() or default_warm_up(card))
-        self._front.open(self._desk, self.description)
+        self._scheduler = Scheduler(card, self.description.digest, self._worker, self.metrics)
+        await self._scheduler.warm_up(self._adapter.warm_up() or default_warm_up(card))
+        # Opened before health says SERVING: a client that waits for health may call at once.
+        self._servicer.open(self._scheduler, self.description)
         await self._health.set_serving(True)
         _log.info("%s serves on %s, digest %s", card.name, self.address, self.description.digest)
 
     async def stop(self) -> bool:
-        """Drains, closes the adapter and the ports; False where work was cut off."""
+        """Drains, closes the adapter and the ports; False if answers or the adapter's close were cut off."""
+        # Health first, so that clients which watch it send new calls elsewhere during the drain.
         await self._health.set_serving(False)
-        whole = await self._desk.drain(self.options.drain_seconds) if self._desk else True
+        complete = await self._scheduler.drain(self.options.drain_seconds) if self._scheduler else True
+        # All answers have ended or been failed: this closes the port and the remaining streams.
         await self._grpc.stop(_LAST_GRACE_S)
-        if self._desk:
-            self._desk.close()
-        whole = await self._worker.stop(_CLOSE_PATIENCE_S) and whole
+        if self._scheduler:
+            self._scheduler.close()
+        complete = await self._worker.stop(_CLOSE_PATIENCE_S) and complete
         if self._metrics_http:
             self._metrics_http.close()
-        return whole
+        return complete
 
     def _at(self, port: int) -> str:
         host = self.options.host
+        # An IPv6 address needs brackets before a port.
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _start_metrics(self, port: int) -> None:
@@ -129,3 +142,31 @@ class Server:
             text = f"cannot listen on {self._at(port)} for metrics: choose another with --metrics-port"
             raise PortTakenError(text) from error
         self.metrics_port = self._metrics_http.port
+
+
+def default_warm_up(card: Card) -> Request:
+    """A small request in the last supported condition of the card, which exercises the most of a model.
+
+    The order of the conditions puts speech output after text output, and image input last.
+
+    Raises:
+        ValueError: for a card that supports no condition.
+    """
+    supported = [
+        c for c in CONDITIONS if c in card.conditions and card.conditions[c].support is not Support.UNSUPPORTED
+    ]
+    if not supported:
+        raise ValueError(f"the card of {card.name} supports no condition: list at least one in its conditions")
+    condition = supported[-1]
+    return Request(parts=(_carrier(condition.input, card),), output=condition.output)
+
+
+def _carrier(modality: Modality, card: Card) -> InputPart:
+    if modality is Modality.TEXT:
+        return "Hello."
+    if modality is Modality.IMAGE:
+        return Image.new("RGB", (64, 64), "white")
+    # A tone: the ASR engine skips silence without running its model.
+    time = np.arange(card.input_sample_rate_hz // 2) / card.input_sample_rate_hz
+    tone = 0.1 * np.sin(2 * np.pi * 440 * time)
+    return AudioClip(tone.astype(np.float32), card.input_sample_rate_hz)

@@ -1,4 +1,4 @@
-"""Prometheus metrics of one server, on a registry of its own and a port of their own."""
+"""Prometheus metrics of one server, with its own registry and port."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 
+# From the null model's milliseconds to minutes of speech synthesis.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counts and times under the names that serving people know, prefixed with `omnigap_`."""
+    """Counters and histograms under the names that other inference servers use, prefixed with `omnigap_`."""
 
     def __init__(self) -> None:
+        # Not the global registry: a process, such as the tests', may run several servers.
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "omnigap_requests",
-            "Generate calls that got an answer of their own, by condition, outcome and reason of failure.",
+            "Generate calls that were not joined or replayed, by condition, outcome and reason of failure.",
             ("condition", "outcome", "reason"),
             registry=self.registry,
         )
@@ -30,9 +32,9 @@ class Metrics:
             "omnigap_replayed", "Generate calls that joined or replayed an answer.", registry=self.registry
         )
         audio = Counter(
-            "omnigap_audio_seconds", "Seconds of audio heard and spoken.", ("direction",), registry=self.registry
+            "omnigap_audio_seconds", "Seconds of input and output audio.", ("direction",), registry=self.registry
         )
-        self._heard, self._spoken = audio.labels("in"), audio.labels("out")
+        self._audio_in, self._audio_out = audio.labels("in"), audio.labels("out")
         self._answered: dict[str, Counter] = {}
         self._queue = self._seconds("queue_seconds", "From admission to the start of the batch.")
         self._compute = self._seconds("compute_seconds", "From the start of the batch to the end of the answer.")
@@ -43,11 +45,11 @@ class Metrics:
         )
 
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Adds a gauge that is read when it is scraped."""
+        """Adds a gauge whose value is read at each scrape."""
         Gauge(f"omnigap_{name}", text, registry=self.registry).set_function(read)
 
     def answered(self, condition: str, complete: pb.Complete) -> None:
-        # Labels are looked up under a lock, which is most of what a counter costs: once per condition is enough.
+        # `labels` takes a lock, which is most of the cost of a counter, so each child is looked up once.
         counter = self._answered.get(condition)
         if counter is None:
             counter = self._answered[condition] = self._requests.labels(condition, "answered", "")
@@ -56,12 +58,13 @@ class Metrics:
         self._queue.observe(timings.queue_s)
         self._compute.observe(timings.compute_s)
         self._batch.observe(timings.batch_size)
+        # 0 means that there was no text, or no audio.
         if timings.ttft_s:
             self._ttft.observe(timings.ttft_s)
         if timings.audio_ttfp_s:
             self._audio_ttfp.observe(timings.audio_ttfp_s)
-        self._heard.inc(complete.usage.input_audio_seconds)
-        self._spoken.inc(complete.usage.output_audio_seconds)
+        self._audio_in.inc(complete.usage.input_audio_seconds)
+        self._audio_out.inc(complete.usage.output_audio_seconds)
 
     def failed(self, condition: str, error: ContractError) -> None:
         self._requests.labels(condition, "failed", error.reason.value).inc()
@@ -73,7 +76,7 @@ class Metrics:
         self._replayed.inc()
 
     def serve(self, host: str, port: int) -> MetricsPort:
-        """Starts the HTTP thread; raises OSError where the port is taken."""
+        """Starts the HTTP thread; raises OSError if the port is taken."""
         return MetricsPort(*start_http_server(port, host, registry=self.registry))
 
     def _seconds(self, name: str, text: str) -> Histogram:
@@ -81,7 +84,7 @@ class Metrics:
 
 
 class MetricsPort:
-    """The running HTTP side of the metrics."""
+    """The running HTTP server of the metrics."""
 
     def __init__(self, server: WSGIServer, thread: Thread) -> None:
         self._server = server

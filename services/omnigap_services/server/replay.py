@@ -1,4 +1,4 @@
-"""Answers by request id: the same call again joins the running answer or replays the finished one."""
+"""Answers by request id: a repeated call joins the running answer, or replays the finished one."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from omnigap.channel import REPLAY_SECONDS
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_services.server.answer import Answer
+from omnigap_services.server.response import ResponseLog
 
 KEPT_BYTES = 64 * 1024 * 1024
-"""Bound for all finished answers together; the least recently used go first."""
+"""Memory limit for all finished answers together; the least recently used are dropped first."""
 
 
 def payload_hash(request: pb.GenerateRequest) -> bytes:
-    """SHA-256 over the request, in the field order that deterministic serialisation gives."""
+    """SHA-256 of a request. Deterministic serialisation sorts map fields, whose order on the wire is arbitrary."""
     return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
 
 
 @dataclass(slots=True)
 class _Kept:
-    answer: Answer
+    log: ResponseLog
     payload: bytes
     size: int = 0
     expires: float = float("inf")
 
 
-class Replays:
-    """The answers that have a request id. Belongs to the event loop."""
+class ReplayCache:
+    """The answers that have a request id. Belongs to the event loop.
+
+    Running answers are apart from finished ones: they do not expire, and their size is not known yet.
+    """
 
     def __init__(self, kept_bytes: int = KEPT_BYTES, seconds: float = REPLAY_SECONDS) -> None:
         self._max_bytes = kept_bytes
@@ -40,11 +43,11 @@ class Replays:
         self._running: dict[str, _Kept] = {}
         self._finished: OrderedDict[str, _Kept] = OrderedDict()
 
-    def find(self, request_id: str, payload: bytes) -> Answer | None:
-        """The answer of this id, running or finished less than ten minutes ago.
+    def find(self, request_id: str, payload: bytes) -> ResponseLog | None:
+        """The answer with this id, running or finished less than ten minutes ago.
 
         Raises:
-            ContractError: REQUEST_ID_REUSED where the id belongs to another payload.
+            ContractError: REQUEST_ID_REUSED if the id was used for another payload.
         """
         kept = self._running.get(request_id)
         if kept is None and (kept := self._finished.get(request_id)) is not None:
@@ -57,24 +60,26 @@ class Replays:
         if kept.payload != payload:
             text = f"request_id {request_id!r} was used for another payload within ten minutes: send a new id"
             raise ContractError(Reason.REQUEST_ID_REUSED, text)
-        return kept.answer
+        return kept.log
 
-    def add(self, request_id: str, payload: bytes, answer: Answer) -> None:
-        """A new answer begins."""
-        self._running[request_id] = _Kept(answer, payload)
+    def add(self, request_id: str, payload: bytes, log: ResponseLog) -> None:
+        """Adds an answer that has just started. It replaces an abandoned one with the same id."""
+        self._running[request_id] = _Kept(log, payload)
 
-    def end(self, request_id: str, answer: Answer) -> None:
-        """The answer ended or was abandoned: kept where it is whole, forgotten where it failed."""
+    def end(self, request_id: str, log: ResponseLog) -> None:
+        """Keeps an answer that is complete and forgets one that failed, so that the next call computes it again."""
         kept = self._running.get(request_id)
-        if kept is None or kept.answer is not answer:
+        # An abandoned answer may end after its successor was added under the same id.
+        if kept is None or kept.log is not log:
             return
         del self._running[request_id]
-        if answer.error is not None or not answer.ended:
+        if log.error is not None or not log.ended:
             return
-        kept.size, kept.expires = answer.size, time.monotonic() + self._seconds
+        kept.size, kept.expires = log.size, time.monotonic() + self._seconds
         self._finished[request_id] = kept
         self._bytes += kept.size
         now = time.monotonic()
+        # From the least recently used on. An answer larger than the whole limit drops itself last.
         while self._finished:
             oldest_id, oldest = next(iter(self._finished.items()))
             if self._bytes <= self._max_bytes and oldest.expires >= now:

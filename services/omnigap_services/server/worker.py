@@ -1,4 +1,4 @@
-"""The threads that own the adapter: they load it, form batches from what waits, and close it at the end."""
+"""The threads that own the adapter: they load it, run batches from the queue, and close it at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omnigap.errors import ContractError
 from omnigap_services.adapter import Adapter, Card
 from omnigap_services.batching import BatchQueue
 from omnigap_services.failures import failure_of
-from omnigap_services.server.turn import ServedTurn
+from omnigap_services.server.stream import ResponseStream
 
 _log = logging.getLogger(__name__)
 
@@ -19,13 +19,15 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Runs `load`, `generate` and `close` of one adapter.
 
-    The first thread owns the adapter from load to close; more threads join it only where the card asks for them.
-    All are daemons: a model that never returns must not keep a drained process alive.
+    The first thread owns the adapter from load to close, so an adapter needs no locks and may use libraries that are
+    bound to one thread. More threads run `generate` only if the card asks for them (`workers`). All are daemons: a
+    model that never returns must not keep a drained process alive.
     """
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
-        self._queue: BatchQueue[ServedTurn] = BatchQueue(lambda turn: turn.request.output, _given_up)
+        # Turns with text and with speech output never share a batch: models generate them in different ways.
+        self._queue: BatchQueue[ResponseStream] = BatchQueue(lambda stream: stream.request.output, _abandoned)
         self._started = False
         self._closed: Future[None] = Future()
         self._helpers: list[threading.Thread] = []
@@ -36,25 +38,26 @@ class Worker:
         return len(self._queue)
 
     async def load(self) -> Card:
-        """Starts the owner thread and waits for its `load`; whatever that raises is raised here."""
+        """Starts the owner thread and waits for its `load`; raises whatever `load` raises."""
         loaded: Future[Card] = Future()
         self._started = True
         threading.Thread(target=self._own, args=(loaded,), name="owner", daemon=True).start()
         return await asyncio.wrap_future(loaded)
 
-    def submit(self, turn: ServedTurn) -> None:
-        """Adds a turn to what waits."""
-        self._queue.put(turn)
+    def submit(self, stream: ResponseStream) -> None:
+        """Adds a turn to the queue."""
+        self._queue.put(stream)
 
-    def discard(self, turn: ServedTurn) -> bool:
-        """Removes a turn that still waits; False where a batch has it already."""
-        return self._queue.discard(turn)
+    def discard(self, stream: ResponseStream) -> bool:
+        """Removes a turn from the queue; False if a batch has taken it already."""
+        return self._queue.discard(stream)
 
     async def stop(self, patience_s: float) -> bool:
-        """Lets the running batches end and the adapter close; False where that took longer than `patience_s`."""
+        """Waits for the running batches and the adapter's `close`; False if that took longer than `patience_s`."""
         if not self._started:
             return True
         self._queue.stop()
+        # `wait` and not `wait_for`: a timeout must not cancel the future, which the owner thread will set later.
         done, _ = await asyncio.wait([asyncio.wrap_future(self._closed)], timeout=patience_s)
         return bool(done)
 
@@ -62,6 +65,7 @@ class Worker:
         try:
             card = self._adapter.load()
         except BaseException as error:
+            # asyncio does not pass SystemExit and its like through a future: they would end the event loop.
             loaded.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
             self._close()
             return
@@ -72,6 +76,7 @@ class Worker:
             helper.start()
         loaded.set_result(card)
         self._serve()
+        # `close` frees what `generate` uses, so it waits for all threads.
         for helper in self._helpers:
             helper.join()
         self._close()
@@ -79,26 +84,27 @@ class Worker:
     def _close(self) -> None:
         try:
             self._adapter.close()
-        except BaseException:  # also SystemExit: whoever stops the server waits for the line below
+        except BaseException:  # SystemExit too: `stop` waits for the line below
             _log.exception("the adapter's close failed")
         self._closed.set_result(None)
 
     def _serve(self) -> None:
         while batch := self._queue.next_batch():
-            for turn in batch:
-                turn.start(len(batch))
+            for stream in batch:
+                stream.start(len(batch))
             failure: ContractError | None = None
             try:
                 self._adapter.generate(batch)
-            except BaseException as error:  # also SystemExit: a library's exit call must not end a worker
+            except BaseException as error:  # SystemExit too: a library that calls exit() must not end the worker
                 failure = failure_of(error)
                 _log.warning("generate failed on a batch of %d: %s", len(batch), failure)
-            for turn in batch:
-                turn.finish(failure)
+            # Turns that the adapter ended itself are not affected.
+            for stream in batch:
+                stream.finish(failure)
 
 
-def _given_up(turn: ServedTurn) -> bool:
-    """Ends a turn for which nobody waits any more."""
-    if turn.cancelled:
-        turn.give_up()
-    return turn.cancelled
+def _abandoned(stream: ResponseStream) -> bool:
+    """Ends a turn that no caller waits for; true if it did."""
+    if stream.cancelled:
+        stream.abandon()
+    return stream.cancelled

@@ -1,1 +1,1 @@
-"""What services with a torch model share: versions, devices, revisions, memory, stopping, seeds."""
+"""Helpers of all services with a torch model: devices, checkpoints, versions, memory, seeds, cancellation."""

@@ -1,4 +1,4 @@
-"""Where a model runs and in which numbers: options of every torch service, and what they come to on a machine."""
+"""Device, dtype and attention of a model: the options of every torch service, resolved on this machine."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class DeviceOptions(Options):
     """Base of the options of services that own a torch model.
 
     Attributes:
-        device: `auto` takes CUDA where there is one; `cpu`, `cuda` or `cuda:1` say it.
-        device_map: spreads the weights over several GPUs, by accelerate; empty: one device.
-        dtype: `auto` is bfloat16 on CUDA and float32 on CPU.
-        attention: `auto` takes FlashAttention 2 where it is installed and fits, else what the library takes.
-        cpu_threads: of torch; 0 leaves torch's own choice.
+        device: `auto` is CUDA if there is one, else the CPU; or `cpu`, `cuda`, `cuda:1`.
+        device_map: how accelerate spreads the weights over several GPUs; empty: one device.
+        dtype: `auto` is bfloat16 on CUDA and float32 on the CPU.
+        attention: `auto` is FlashAttention 2 if it is installed and applicable, else the library's default.
+        cpu_threads: threads of torch; 0 keeps torch's default.
     """
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
@@ -38,13 +38,13 @@ class DeviceOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What `DeviceOptions` come to on this machine.
+    """`DeviceOptions`, resolved on this machine.
 
     Attributes:
-        device: `cpu`, `cuda` or `cuda:N`: where inputs go.
+        device: `cpu`, `cuda` or `cuda:N`; inputs are moved there.
         dtype: name of the floating-point type of the weights.
         device_map: empty: all weights are on `device`.
-        attention: empty: left to the library.
+        attention: empty: the library's default.
     """
 
     device: str
@@ -54,7 +54,7 @@ class Placement:
 
     @property
     def kind(self) -> str:
-        """The device's kind without its number: what enters a digest."""
+        """The device without its number."""
         return self.device.partition(":")[0]
 
     @property
@@ -65,11 +65,13 @@ class Placement:
         return found
 
     def settings(self) -> dict[str, str]:
-        """What of it changes answers, for a card."""
+        """The part that can change answers, for the card and its digest."""
+        # The GPU's number is left out: the same model on another GPU of the machine keeps its digest.
         return {"device": self.kind, "dtype": self.dtype, "attention": self.attention or "default"}
 
     def load_arguments(self) -> dict[str, Any]:
         """Keyword arguments of `from_pretrained`."""
+        # {"": device} puts the whole model on one device while it loads; without a map it would be loaded on the CPU.
         arguments: dict[str, Any] = {"dtype": self.torch_dtype, "device_map": self.device_map or {"": self.device}}
         if self.attention:
             arguments["attn_implementation"] = self.attention
@@ -77,27 +79,28 @@ class Placement:
 
 
 def place(options: DeviceOptions, service: str, flash_possible: bool = True) -> Placement:
-    """Where to run.
+    """Resolves the options; also sets torch's number of threads.
 
     Args:
-        flash_possible: whether the model's class knows FlashAttention 2; `auto` takes it only then.
+        flash_possible: True if the model's class supports FlashAttention 2; `auto` takes it only then.
 
     Raises:
-        OptionsError: where CUDA or FlashAttention is asked for and not there.
+        OptionsError: CUDA or FlashAttention is requested and not available.
     """
     import torch
 
     if options.cpu_threads:
         torch.set_num_threads(options.cpu_threads)
-    there = torch.cuda.is_available()
-    device = ("cuda" if there else "cpu") if options.device == "auto" else options.device
-    if device != "cpu" and not there:
-        raise _wrong(service, f"'device' is {device!r}, but torch {torch.__version__} sees no CUDA device: set \"cpu\"")
+    available = torch.cuda.is_available()
+    device = ("cuda" if available else "cpu") if options.device == "auto" else options.device
+    if device != "cpu" and not available:
+        raise _wrong(service, f"'device' is {device!r}, but torch {torch.__version__} has no CUDA device: set \"cpu\"")
     if device.startswith("cuda:") and int(device.partition(":")[2]) >= torch.cuda.device_count():
         raise _wrong(service, f"'device' is {device!r}, but there are {torch.cuda.device_count()} CUDA devices")
     if options.device_map and device == "cpu":
-        raise _wrong(service, f"'device_map' is {options.device_map!r}, which spreads weights over GPUs: leave it out")
+        raise _wrong(service, f"'device_map' is {options.device_map!r}, but the device is the CPU: leave it out")
     dtype = options.dtype
+    # In float32 on the CPU an answer does not depend on the batch that it was part of.
     if dtype == "auto":
         dtype = "float32" if device == "cpu" else "bfloat16"
     attention = _attention(options, service, device, dtype, flash_possible)
@@ -106,8 +109,9 @@ def place(options: DeviceOptions, service: str, flash_possible: bool = True) -> 
 
 def _attention(options: DeviceOptions, service: str, device: str, dtype: str, flash_possible: bool) -> str:
     installed = importlib.util.find_spec("flash_attn") is not None
-    fits = installed and device != "cpu" and dtype != "float32"
-    if options.attention == "flash_attention_2" and not fits:
+    # FlashAttention 2 has kernels for half precision on CUDA only.
+    applicable = installed and device != "cpu" and dtype != "float32"
+    if options.attention == "flash_attention_2" and not applicable:
         why = (
             "flash_attn is not installed"
             if not installed
@@ -115,7 +119,7 @@ def _attention(options: DeviceOptions, service: str, device: str, dtype: str, fl
         )
         raise _wrong(service, f"'attention' is 'flash_attention_2', but {why}: set \"sdpa\"")
     if options.attention == "auto":
-        return "flash_attention_2" if fits and flash_possible else ""
+        return "flash_attention_2" if applicable and flash_possible else ""
     return options.attention
 
 

@@ -1,1 +1,1 @@
-"""The `triton` service: any model on an NVIDIA Triton server, its tensors mapped onto the contract's parts."""
+"""The `triton` service: any model on an NVIDIA Triton server, with its tensors mapped by the options."""

@@ -1,27 +1,108 @@
-"""What a user may set about the `triton` service: which model, its tensors, how it is called, what is digested."""
+"""Options of the `triton` service: the model, the roles of its tensors, and how it is called."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from omnigap.channel import check_proxy, proxy_for
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition
 from omnigap_services.options import Options, OptionsError, read_options
-from omnigap_services.triton_server.roles import DEFAULTABLE, Inputs, Outputs
 
 SERVICE = "triton"
 
 Scalar = bool | int | float | str
-"""A value that one element of a tensor can hold."""
+"""A value of one tensor element."""
+
+CARRIERS = ("text", "audio", "image")
+"""Input roles for the question."""
+
+DECODING = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "beam_size")
+"""Input roles for decoding fields."""
+
+
+class Roles(Options):
+    """Tensor names by role; an empty role has no tensor."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_roles(cls, given: Any) -> Any:
+        if isinstance(given, dict) and (unknown := sorted(set(given) - set(cls.model_fields))):
+            raise ValueError(f"unknown role {', '.join(unknown)}: the roles are {', '.join(cls.model_fields)}")
+        return given
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Role and tensor name of every role that has one."""
+        return ((role, tensor) for role, tensor in self.model_dump().items() if tensor)
+
+
+class Inputs(Roles):
+    """Input tensors by the part of a request that they take.
+
+    Attributes:
+        text: a typed question; also the instruction, if that has no tensor.
+        instruction: the typed instruction.
+        audio: a spoken question, mono.
+        sample_rate, audio_length: its rate in Hz, its number of samples.
+        image: a question as an image.
+        output: the requested modality: `text` or `speech` for BYTES; 1 for speech for BOOL or a number.
+        decoding: all decoding fields as one JSON object with vLLM's names (`max_tokens`, `temperature`, ...).
+    """
+
+    text: str = ""
+    instruction: str = ""
+    system_prompt: str = ""
+    audio: str = ""
+    sample_rate: str = ""
+    audio_length: str = ""
+    image: str = ""
+    language: str = ""
+    voice: str = ""
+    words_per_minute: str = ""
+    output: str = ""
+    decoding: str = ""
+    max_tokens: str = ""
+    temperature: str = ""
+    top_p: str = ""
+    top_k: str = ""
+    repetition_penalty: str = ""
+    seed: str = ""
+    beam_size: str = ""
+
+
+class Outputs(Roles):
+    """Output tensors by the part of an answer that they hold.
+
+    Attributes:
+        sample_rate: of the audio, in Hz; without it the audio is at `output_sample_rate_hz`.
+        finish_reason: BYTES; `length` and `max_tokens` mean a truncated answer.
+        language: the detected language.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    audio: str = ""
+    sample_rate: str = ""
+    finish_reason: str = ""
+    language: str = ""
+    input_tokens: str = ""
+    output_tokens: str = ""
+    audio_tokens: str = ""
+
+
+DEFAULTABLE = tuple(role for role in Inputs.model_fields if role not in (*CARRIERS, "output", "decoding"))
+"""Input roles that may have a default."""
+
+
+# What a user may set about the `triton` service: which model, its tensors, how it is called, what is digested.
 
 _ALL = tuple(condition.name for condition in CONDITIONS)
 
-# How calls are made, not what they ask: these may change and the service stays the same.
-_NOT_IN_THE_DIGEST = frozenset(
+# They do not change answers, or have their own place on the card (revision, model version).
+_NOT_IN_DIGEST = frozenset(
     {
         *("url", "ssl", "root_certificates", "client_key", "client_certificate"),
         *("name", "architecture", "revision", "conditions", "assisted", "reasons"),
@@ -34,35 +115,38 @@ class TritonOptions(Options):
     """Options of the `triton` service.
 
     Attributes:
-        url: HOST:PORT of the server's gRPC endpoint; not part of the digest, so that a server can move.
-        model: its name on the server.
-        model_version: empty: the newest that the server has ready when the service starts; it is then kept to.
+        url: HOST:PORT of the server's gRPC endpoint; not in the digest, so that a server can move.
+        model: the model's name on the server.
+        model_version: empty: the newest that is ready when the service starts, and only that one from then on.
         revision: of the weights; the server cannot be asked for it.
-        launch: the command that the server was started with; it is part of the digest.
+        launch: the command that the server was started with; part of the digest.
         name: in reports; empty: the model's.
-        conditions: those that the model answers natively; left out: all for which its tensors are mapped.
-        assisted: those that it answers with another model's help.
-        reasons: by condition, why it is not native, or what else is to be known.
-        diagnostics: tensors with numbers about an answer, by the name that they are told under.
-        constants: input tensors that get the same value every time.
-        defaults: by role of `inputs`, the value where a request has none.
-        input_sample_rate_hz: audio reaches the model at this rate.
-        output_sample_rate_hz: that answers go out at; audio whose tensor tells another rate is resampled.
-        audio_in, audio_out: how a BYTES tensor holds audio. Tensors of numbers hold samples.
-        image_in: how a BYTES tensor holds an image. Tensors of numbers hold RGB pixels.
-        image_white: value of white where pixels are floating-point numbers.
-        absent: what a required tensor of samples or pixels gets where a request has none: nothing (`empty`), or a
-            single `zero`, for servers that take no tensor without an element, as pytriton's.
-        text_separator: between the question and the instruction where one tensor takes both.
-        text_out: a decoupled model's texts are `pieces`, or each holds the whole text `so_far`.
-        reads_aloud: the model says the text that it is given, so that this is its own text.
-        ignore: what a request may set though no tensor takes it.
+        conditions: those that the model answers natively; unset: all whose tensors are mapped.
+        assisted: those that it answers with the help of another model.
+        reasons: by condition, why it is not native, or another note.
+        inputs, outputs: names of the model's tensors by role.
+        diagnostics: numeric output tensors, by the name of the diagnostic.
+        constants: input tensors with the same value in every request.
+        defaults: by role of `inputs`, the value if a request has none.
+        input_sample_rate_hz: of the audio that the model gets.
+        output_sample_rate_hz: of the service's audio; audio with another rate in its tensor is resampled.
+        max_audio_seconds: longest clip of a question.
+        audio_in, audio_out: how a BYTES tensor holds audio. Numeric tensors hold samples.
+        image_in: how a BYTES tensor holds an image. Numeric tensors hold RGB pixels.
+        image_white: value of white in floating-point pixels.
+        absent: content of a required tensor of samples or pixels if a request has none: nothing (`empty`), or a single
+            `zero` for servers that refuse tensors without elements, such as pytriton's.
+        text_separator: between the question and the instruction if one tensor takes both.
+        text_out: texts of a decoupled model are `pieces`, or each is the whole text `so_far`.
+        reads_aloud: the model speaks the text that it is given, so this is its own text.
+        ignore: roles that a request may set although no tensor takes them.
         ssl, root_certificates, client_key, client_certificate: TLS to the server, with PEM files.
-        concurrency: calls at once.
-        max_retries: further tries of one call while the server is away or its queue full.
-        timeout_s: silence of the server after which a call is given up.
+        concurrency: simultaneous calls.
+        max_queue: requests that may wait.
+        max_retries: further attempts of one call while the server is unavailable or its queue is full.
+        timeout_s: silence of the server after which a call fails.
         wait_s: how long loading waits for the server and the model.
-        proxy: `http://HOST:PORT` of an HTTP proxy to the server, unless it is on loopback; empty: none.
+        proxy: `http://HOST:PORT` of an HTTP proxy, not used for a server on loopback; empty: none.
     """
 
     url: str = Field(default="127.0.0.1:8001", min_length=1)
@@ -91,6 +175,7 @@ class TritonOptions(Options):
     text_separator: str = "\n"
     text_out: Literal["pieces", "so_far"] = "pieces"
     reads_aloud: bool = False
+    # Every question of a run has a seed and a language, also for models that take neither.
     ignore: tuple[str, ...] = ("seed", "language")
     ssl: bool = False
     root_certificates: Path | None = None
@@ -124,45 +209,45 @@ class TritonOptions(Options):
 
     @property
     def where(self) -> str:
-        """The server's address for messages, with the proxy on the way."""
-        way = proxy_for(self.url, self.proxy)
-        return f"{self.url} through the proxy {way}" if way else self.url
+        """The server's address for messages, with the proxy if one is used."""
+        proxy = proxy_for(self.url, self.proxy)
+        return f"{self.url} through the proxy {proxy}" if proxy else self.url
 
     def settings(self) -> dict[str, str]:
-        """All that changes answers, as the card shows it; the address is no part of it."""
-        return self.shown_without(_NOT_IN_THE_DIGEST)
+        """Everything that changes answers, as shown on the card; without the address."""
+        return self.shown_without(_NOT_IN_DIGEST)
 
 
 def read_triton_options(options: Mapping[str, object]) -> TritonOptions:
-    """The options as an object.
+    """The options, checked as far as possible without the server.
 
     Raises:
-        OptionsError: for unknown keys and roles, values that do not fit, a tensor that would be written twice.
+        OptionsError: unknown keys and roles, invalid values, or a tensor that two keys would write.
     """
     found = read_options(TritonOptions, SERVICE, options)
     if "://" in found.url:
-        raise wrong(
+        raise option_error(
             f"url is {found.url!r}: write HOST:PORT of Triton's gRPC endpoint (8001 by default), without a scheme"
         )
     if twice := set(found.conditions or ()) & set(found.assisted):
-        raise wrong(f"{', '.join(sorted(twice))} stands in conditions and in assisted: keep one")
+        raise option_error(f"{', '.join(sorted(twice))} is in conditions and in assisted: keep one")
     if unknown := set(found.reasons) - set(_ALL):
-        raise wrong(f"reasons names {', '.join(sorted(unknown))}: its keys are {', '.join(_ALL)}")
+        raise option_error(f"reasons names {', '.join(sorted(unknown))}: its keys are {', '.join(_ALL)}")
     owners: dict[str, str] = {}
     fed = [(f"inputs.{role}", tensor) for role, tensor in found.inputs.named()]
     for key, tensor in [*fed, *((f"constants.{tensor}", tensor) for tensor in found.constants)]:
         if tensor in owners:
-            raise wrong(f"{key} and {owners[tensor]} both write the tensor {tensor!r}: keep one")
+            raise option_error(f"{key} and {owners[tensor]} both write the tensor {tensor!r}: keep one")
         owners[tensor] = key
     if tls := [key for key in ("root_certificates", "client_key", "client_certificate") if getattr(found, key)]:
         if not found.ssl:
-            raise wrong(f"{tls[0]} is set, but ssl is not: set ssl = true")
+            raise option_error(f"{tls[0]} is set, but ssl is not: set ssl = true")
         for key in tls:
             if not getattr(found, key).is_file():
-                raise wrong(f"{key} is {str(getattr(found, key))!r}, which is no file: name a PEM file")
+                raise option_error(f"{key} is {str(getattr(found, key))!r}, which is not a file: name a PEM file")
     return found
 
 
-def wrong(text: str) -> OptionsError:
-    """The error for an option, in the words of all the others."""
+def option_error(text: str) -> OptionsError:
+    """The error for an option of this service."""
     return OptionsError(f"service {SERVICE}: option {text}")

@@ -88,3 +88,22 @@ def drawn(
     frame = pl.concat(frames)
     lacking = [pl.lit(None, dtype).alias(name) for name, dtype in RESULTS_SCHEMA.items() if name not in frame.columns]
     return frame.with_columns(lacking).select(RESULTS_SCHEMA.names())
+
+
+def all_outcomes() -> pl.DataFrame:
+    """Ten cells of s2s: 5 scored (3 right), 1 answered without a score, 2 failed, 1 pending, 1 unsupported."""
+    kinds = [{"score": s} for s in (1.0, 1.0, 1.0, 0.0, 0.0)]
+    kinds += [{}, {"outcome": "failed", "error_reason": "MODEL_ERROR", "error_message": "boom"}]
+    kinds += [{"outcome": "failed", "error_reason": "TRANSPORT"}, {"outcome": "pending"}, {"outcome": "unsupported"}]
+    return table([{"item_id": f"q{i}", "condition": "s2s", **kind} for i, kind in enumerate(kinds)])
+
+
+def with_own_texts(own: list[tuple[str | None, float | None]]) -> pl.DataFrame:
+    """100 items right in t2t and transcribed right in t2s; the first own texts as given, the others right."""
+    texts = [*own, *[("Paris", 1.0)] * (100 - len(own))]
+    rows: list[dict[str, object]] = [{"item_id": f"q{i:02d}", "condition": "t2t", "score": 1.0} for i in range(100)]
+    rows += [
+        {"item_id": f"q{i:02d}", "condition": "t2s", "score": 1.0, "own_text": text, "own_text_score": score}
+        for i, (text, score) in enumerate(texts)
+    ]
+    return table(rows)

@@ -1,14 +1,13 @@
-"""Consistency over the conditions: measures by hand, kappa and phi by a second implementation, the flip list."""
+"""Tests of RER, CFR, MMC and the flip list."""
+
+from __future__ import annotations
 
 import numpy as np
 import polars as pl
 import pytest
 from made_up_results import SIX, drawn, paired, table
-from scipy import stats
-from statsmodels.stats.inter_rater import cohens_kappa
 
-from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse, item_scores, score_matrices
-from omnigap_orchestrator.analysis.agreement import BOOTSTRAP, JEFFREYS, agreement, kappa_and_phi, pairwise_agreement
+from omnigap_orchestrator.analysis import AnalysisOptions, analyse
 from omnigap_orchestrator.analysis.consistency import agreeing_items, flips
 
 
@@ -53,13 +52,13 @@ def test_answers_agree_after_normalising_and_prefer_the_tables_own_normal_form()
     assert agreeing_items(half)["agree"].to_list() == [True]
 
 
-def test_guessing_alone_lifts_the_ceiling_to_82_percent_at_four_choices() -> None:
+def test_mmc_of_guessing_with_four_choices_is_82_percent() -> None:
     row = measures(four_items(), chance=0.25)["MMC"]
     assert row["if_guessing"] == pytest.approx(0.822, abs=5e-4)
     assert measures(four_items())["MMC"]["if_guessing"] is None
 
 
-def test_guessing_follows_the_choices_of_each_item_where_the_table_tells_them() -> None:
+def test_guessing_uses_the_chance_of_each_item() -> None:
     results = four_items()
     names = sorted(results["item_id"].unique())
     known = results.with_columns(chance=pl.col("item_id").replace_strict({names[0]: 0.25, names[1]: 0.5}, default=None))
@@ -72,7 +71,7 @@ def test_guessing_follows_the_choices_of_each_item_where_the_table_tells_them() 
     assert measures(known, chance=0.25)["MMC"]["if_guessing"] == pytest.approx(1 - 0.75**6)
 
 
-def test_independent_conditions_come_out_as_independence_says() -> None:
+def test_independent_conditions_give_the_values_of_independence() -> None:
     rng = np.random.default_rng(1)
     rows = []
     for c, accuracy in zip(SIX, (0.9, 0.8, 0.7, 0.8, 0.7, 0.6), strict=True):
@@ -84,12 +83,12 @@ def test_independent_conditions_come_out_as_independence_says() -> None:
         assert found[name]["low"] - 0.01 < found[name]["if_independent"] < found[name]["high"] + 0.01
 
 
-def test_conditions_that_share_difficulty_agree_more_than_independence_says() -> None:
+def test_shared_difficulty_raises_agreement() -> None:
     row = measures(drawn(600))["all_right"]
     assert row["low"] > row["if_independent"]
 
 
-def test_items_without_a_score_in_every_condition_are_left_out_and_counted() -> None:
+def test_incomplete_items_are_left_out_and_counted() -> None:
     results = four_items().with_columns(
         outcome=pl.when((pl.col("item_id") == "q2") & (pl.col("condition") == "i2s"))
         .then(pl.lit("failed"))
@@ -99,38 +98,7 @@ def test_items_without_a_score_in_every_condition_are_left_out_and_counted() -> 
     assert (row["n"], row["planned"]) == (3, 4)
 
 
-def test_kappa_and_phi_are_those_of_statsmodels_and_numpy() -> None:
-    results = drawn(300)
-    frame = pairwise_agreement(score_matrices(item_scores(results)), IntervalOptions(draws=499))
-    assert frame.height == 15
-    row = frame.filter(first="t2t", second="i2s").row(0, named=True)
-    counts = np.array([[row["both_right"], row["first_only"]], [row["second_only"], row["both_wrong"]]])
-    assert counts.sum() == row["n"] == 300
-    assert row["kappa"] == pytest.approx(cohens_kappa(counts).kappa, abs=1e-10)
-    assert row["phi"] == pytest.approx(stats.contingency.association(counts, method="cramer"), abs=1e-10)
-    assert row["kappa_low"] < row["kappa"] < row["kappa_high"]
-
-
-def test_kappa_and_phi_are_undefined_where_a_condition_never_varies() -> None:
-    kappa, phi = kappa_and_phi(np.array([[10.0, 5, 0, 0], [10, 5, 3, 6]]))
-    assert np.isnan([kappa[0], phi[0]]).all()
-    assert np.isfinite([kappa[1], phi[1]]).all()
-
-
-def test_the_interval_of_kappa_does_not_hang_on_which_condition_is_named_first() -> None:
-    cells = np.repeat(np.eye(4), [300, 3, 30, 67], axis=0)
-    options = IntervalOptions(draws=499)
-    first, second = agreement(cells, 1, options), agreement(cells[:, [0, 2, 1, 3]], 1, options)
-    assert first.method == second.method == BOOTSTRAP
-    assert first.kappa == pytest.approx(second.kappa)
-
-
-def test_few_disagreements_are_too_few_to_resample() -> None:
-    cells = np.repeat(np.eye(4), [330, 3, 3, 64], axis=0)
-    assert agreement(cells, 1, IntervalOptions(draws=499)).method == JEFFREYS
-
-
-def test_the_flip_list_shows_both_directions_with_what_was_said() -> None:
+def test_flips_show_both_directions_with_answers() -> None:
     results = paired([1, 1, 0, 0], [1, 0, 1, 0]).with_columns(
         answer_used=pl.col("condition") + " " + pl.col("item_id"), input_media=pl.lit("abc")
     )
@@ -138,7 +106,7 @@ def test_the_flip_list_shows_both_directions_with_what_was_said() -> None:
     assert rows == [("q1", "lost", "t2t q1", "s2t q1"), ("q2", "gained", "t2t q2", "s2t q2")]
 
 
-def test_every_discordant_pair_of_the_gap_table_is_a_flip() -> None:
+def test_flips_are_the_discordant_pairs_of_the_gap() -> None:
     results = drawn(150, models=("alpha", "beta"))
     listed = flips(results, "t2t").group_by("model", "condition", "direction").len()
     where = {"pooling": "item_weighted", "missing": "answered_pairs"}
@@ -149,7 +117,7 @@ def test_every_discordant_pair_of_the_gap_table_is_a_flip() -> None:
         assert (counts["lost"], counts["gained"]) == (row["b"], row["c"])
 
 
-def test_agreement_is_told_of_the_items_whose_answers_are_all_known() -> None:
+def test_rer_counts_items_with_answers_in_all_conditions() -> None:
     unknown = (pl.col("item_id") == "q3") & (pl.col("condition") != "t2t")
     partly = four_items().with_columns(answer_used=pl.when(~unknown).then("answer_used"))
     row = measures(partly)["RER"]
@@ -157,7 +125,7 @@ def test_agreement_is_told_of_the_items_whose_answers_are_all_known() -> None:
     assert "RER" not in measures(four_items().with_columns(answer_used=pl.lit(None, pl.String)))
 
 
-def test_guessing_twice_an_item_is_right_more_often_where_one_of_two_is_enough() -> None:
+def test_guessing_with_two_replicates_is_right_more_often() -> None:
     twice = pl.concat([four_items(), four_items().with_columns(replicate=pl.lit(1, pl.Int32))])
     once_right = 1 - 0.75**2
     assert measures(twice, chance=0.25)["MMC"]["if_guessing"] == pytest.approx(1 - (1 - once_right) ** 6)

@@ -1,4 +1,4 @@
-"""A gap of the image is told apart from a gap of one font; so few fonts that nobody can tell are called so."""
+"""Tests of gaps by level, and of the finding whether a gap belongs to the modality or to a level."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def found(results: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, object]]:
     return by_level, spread
 
 
-def test_a_font_that_cannot_be_read_is_a_gap_of_the_font() -> None:
+def test_one_unreadable_font_is_a_gap_of_the_level() -> None:
     by_level, spread = found(run({"Sans": 0.9, "Mono": 0.9, "Blackletter": 0.3}))
     gaps = dict(zip(by_level["level"], by_level["estimate"], strict=True))
     assert gaps["Blackletter"] < -0.4
@@ -52,7 +52,7 @@ def test_a_font_that_cannot_be_read_is_a_gap_of_the_font() -> None:
     )
 
 
-def test_many_fonts_that_lose_alike_are_a_gap_of_the_image() -> None:
+def test_equal_gaps_of_many_fonts_are_a_gap_of_the_modality() -> None:
     by_level, spread = found(run({f"font {n}": 0.6 for n in range(8)}))
     assert by_level["p_adjusted"].max() < 0.05
     assert spread["finding"] == "modality"
@@ -60,33 +60,35 @@ def test_many_fonts_that_lose_alike_are_a_gap_of_the_image() -> None:
     assert spread["level_sd"] < 0.05
 
 
-def test_two_fonts_that_differ_speak_for_themselves_alone() -> None:
+def test_two_fonts_do_not_generalise() -> None:
     _, spread = found(run({"Sans": 0.7, "Serif": 0.5}))
     assert spread["finding"] == "these_levels"
     assert spread["low_beyond"] < spread["low"] < spread["high"] < 0 < spread["high_beyond"]
 
 
-def test_fonts_without_any_loss_have_no_gap() -> None:
+def test_fonts_without_loss_have_no_gap() -> None:
     _, spread = found(run({"Sans": 0.9, "Serif": 0.9}))
     assert spread["finding"] == "no_gap"
 
 
-def test_the_gap_of_a_level_is_the_gap_of_a_run_with_that_level_alone() -> None:
+def test_the_gap_of_a_level_is_that_of_a_run_with_this_level_only() -> None:
     results = run({"Sans": 0.8, "Serif": 0.6})
     by_level, _ = found(results)
     for row in by_level.iter_rows(named=True):
-        alone = results.filter((pl.col("font") == row["level"]) | (pl.col("condition") == "t2t"))
-        gap = analyse(alone).frames["gaps"].filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
+        single = results.filter((pl.col("font") == row["level"]) | (pl.col("condition") == "t2t"))
+        gap = (
+            analyse(single).frames["gaps"].filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
+        )
         assert [row[k] for k in ("estimate", "low", "high", "n")] == [gap[k] for k in ("estimate", "low", "high", "n")]
 
 
-def test_numbers_are_levels_too() -> None:
+def test_numeric_levels() -> None:
     by_level, spread = found(run({120.0: 0.8, 240.0: 0.4}, column="words_per_minute"))  # type: ignore[dict-item]
     assert by_level["level"].to_list() == ["120", "240"]
     assert spread["factor"] == "words_per_minute"
 
 
-def test_factors_that_vary_together_are_named() -> None:
+def test_confounded_factors_are_named() -> None:
     results = run({"Sans": 0.8, "Serif": 0.6}).with_columns(
         font_size=pl.when(pl.col("font") == "Sans").then(20).otherwise(pl.when(pl.col("font") == "Serif").then(40))
     )
@@ -98,50 +100,50 @@ def test_factors_that_vary_together_are_named() -> None:
     assert set(rows["mixed_with"]) == {""}
 
 
-def test_an_item_that_lacks_a_level_is_left_out_and_counted() -> None:
+def test_items_without_every_level_are_left_out_and_counted() -> None:
     results = run({"Sans": 0.8, "Serif": 0.6})
     gone = (pl.col("item_id") == "q5") & (pl.col("font") == "Serif")
     _, spread = found(results.filter(~gone.fill_null(False)))
     assert (spread["items"], spread["left_out"]) == (ITEMS - 1, 1)
 
 
-def test_clusters_of_items_are_one_row_and_the_gap_stays_that_of_the_items() -> None:
+def test_clusters_are_one_row_and_the_gap_is_over_items() -> None:
     results = run({"Sans": 0.8, "Serif": 0.6})
     number = pl.col("item_id").str.slice(1).cast(pl.Int64)
     grouped = results.with_columns(cluster=pl.format("c{}", (number // 3).clip(0, 20)))
-    _, alone = found(results)
+    _, single = found(results)
     _, together = found(grouped)
     gap = analyse(grouped).frames["gaps"].filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
     assert together["estimate"] == pytest.approx(gap["estimate"])
-    assert together["items"] == alone["items"] == ITEMS
+    assert together["items"] == single["items"] == ITEMS
     assert together["high_beyond"] >= together["high"]
 
 
-def test_where_nothing_varies_the_wider_interval_is_that_of_the_items() -> None:
+def test_without_variation_both_intervals_are_equal() -> None:
     _, spread = found(run({"Sans": 1.0, "Serif": 1.0}, reference=1.0))
     assert (spread["estimate"], spread["low_beyond"], spread["high_beyond"]) == (0, spread["low"], spread["high"])
     assert spread["p_levels"] is None
 
 
-def test_without_levels_the_tables_are_empty_but_there() -> None:
+def test_without_levels_the_tables_are_empty() -> None:
     analysis = analyse(drawn(30))
     assert analysis.frames["levels"].is_empty()
     assert analysis.frames["spreads"].is_empty()
 
 
-def test_mean_squares_and_the_test_of_levels_are_those_of_the_anova_table() -> None:
+def test_mean_squares_match_statsmodels() -> None:
     rng = np.random.default_rng(1)
     values = rng.normal(size=(30, 4)) + rng.normal(size=30)[:, None] + np.array([0.0, 0.3, -0.2, 0.1])
     item, level = np.indices(values.shape)
     frame = pandas.DataFrame({"y": values.ravel(), "item": item.ravel(), "level": level.ravel()})
     squares = anova_lm(smf.ols("y ~ C(item) + C(level)", frame).fit())
-    found_ = TwoWay.of(values)
-    assert found_.p_levels == pytest.approx(squares["PR(>F)"]["C(level)"], abs=1e-8)
-    assert found_.level == pytest.approx(squares["mean_sq"]["C(level)"], abs=1e-8)
-    assert found_.rest == pytest.approx(squares["mean_sq"]["Residual"], abs=1e-8)
+    anova = TwoWay.of(values)
+    assert anova.p_levels == pytest.approx(squares["PR(>F)"]["C(level)"], abs=1e-8)
+    assert anova.ms_level == pytest.approx(squares["mean_sq"]["C(level)"], abs=1e-8)
+    assert anova.ms_residual == pytest.approx(squares["mean_sq"]["Residual"], abs=1e-8)
 
 
-def test_the_interval_beyond_the_levels_covers_the_mean_of_all_levels() -> None:
+def test_the_interval_beyond_the_levels_covers_the_population_mean() -> None:
     rng = np.random.default_rng(7)
     draws, inside, narrow = 800, 0, 0
     for _ in range(draws):
@@ -156,7 +158,7 @@ def test_the_interval_beyond_the_levels_covers_the_mean_of_all_levels() -> None:
 
 
 @pytest.mark.parametrize("levels", [2, 3])
-def test_the_interval_beyond_two_or_three_levels_covers_the_mean_of_all(levels: int) -> None:
+def test_the_interval_beyond_few_levels_covers_the_population_mean(levels: int) -> None:
     rng = np.random.default_rng(8)
     draws, inside = 1500, 0
     for _ in range(draws):
@@ -172,7 +174,7 @@ def test_one_item_or_one_level_is_refused(shape: tuple[int, int]) -> None:
         TwoWay.of(np.zeros(shape))
 
 
-def test_a_failed_cell_that_holds_a_score_counts_at_no_level() -> None:
+def test_a_failed_cell_with_a_score_is_not_counted() -> None:
     results = run({"Sans": 0.9, "Mono": 0.6})
     lost = (pl.col("item_id") == "q0") & (pl.col("condition") == "i2t") & (pl.col("font") == "Mono")
     scored = results.with_columns(outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"))
@@ -182,7 +184,7 @@ def test_a_failed_cell_that_holds_a_score_counts_at_no_level() -> None:
     assert (spread["items"], spread["left_out"]) == (ITEMS - 1, 1)
 
 
-def test_an_item_that_no_level_has_a_score_of_is_left_out_and_counted() -> None:
+def test_items_without_any_score_are_left_out_and_counted() -> None:
     results = run({"Sans": 0.9, "Mono": 0.6})
     lost = (pl.col("item_id") == "q0") & (pl.col("condition") == "i2t")
     failed = results.with_columns(
@@ -193,13 +195,13 @@ def test_an_item_that_no_level_has_a_score_of_is_left_out_and_counted() -> None:
     assert (spread["items"], spread["left_out"]) == (ITEMS - 1, 1)
 
 
-def test_a_voice_may_be_called_base() -> None:
+def test_a_level_may_have_any_name() -> None:
     _, named = found(run({"Sans": 0.9, "base": 0.5}))
     _, other = found(run({"Sans": 0.9, "zero": 0.5}))
     assert named["estimate"] == other["estimate"]
 
 
-def test_where_the_gap_of_a_level_is_refused_nothing_is_said_of_the_modality() -> None:
+def test_a_refused_level_gives_no_finding() -> None:
     results = run({"Sans": 0.9, "Mono": 0.6})
     lost = pl.col("item_id").is_in([f"q{i}" for i in range(10)]) & (pl.col("font") == "Mono").fill_null(False)
     failed = results.with_columns(outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"))

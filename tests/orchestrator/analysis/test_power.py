@@ -1,21 +1,22 @@
-"""Sample sizes, equivalence and what a run could have seen."""
+"""Tests of sample sizes: of a run, from a pilot, and from assumptions."""
+
+from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from made_up_results import drawn, paired
 from scipy import stats
 
 from omnigap_orchestrator.analysis import (
-    AnalysisOptions,
-    IntervalOptions,
-    MissingRule,
-    analyse,
+    assumed_needs,
     item_scores,
+    pilot_needs,
     score_matrices,
 )
-from omnigap_orchestrator.analysis.equivalence import equivalence, tost_p
 from omnigap_orchestrator.analysis.power import (
     detectable_gap,
     paired_variance,
@@ -27,7 +28,7 @@ from omnigap_orchestrator.analysis.power import (
 
 
 @pytest.mark.parametrize(("phi", "published"), [(0, 3815), (0.15, 3244), (0.3, 2672), (0.5, 1909), (0.7, 1147)])
-def test_the_reference_sample_sizes_come_out(phi: float, published: int) -> None:
+def test_reference_sample_sizes(phi: float, published: int) -> None:
     """The reference figures are rounded to the nearest item, ours up: 3,815.4 and 1,909.3 become one more."""
     variance = paired_variance(0.70, 0.65, phi)
     exact = (stats.norm.isf(0.025) + stats.norm.ppf(0.8)) ** 2 * variance / 0.03**2
@@ -35,7 +36,7 @@ def test_the_reference_sample_sizes_come_out(phi: float, published: int) -> None
     assert pairs_needed(variance, 0.03) == math.ceil(exact)
 
 
-def test_no_gap_within_two_points_takes_about_7200_items() -> None:
+def test_equivalence_within_two_points_needs_7200_items() -> None:
     assert pairs_needed_for_equivalence(paired_variance(0.7, 0.7, 0.2), 0.02) == pytest.approx(7200, abs=10)
 
 
@@ -59,11 +60,11 @@ def test_phi_has_a_range_and_values_outside_are_refused() -> None:
     assert phi_range(1.0, 0.5) == (0.0, 0.0)
     with pytest.raises(ValueError, match=r"phi=0\.8 is impossible"):
         paired_variance(0.9, 0.5, 0.8)
-    with pytest.raises(ValueError, match="target gap above 0"):
+    with pytest.raises(ValueError, match="target_gap above 0"):
         pairs_needed(0.3, 0.0)
 
 
-def test_the_table_uses_the_pilots_own_phi_and_the_declared_gap() -> None:
+def test_the_table_uses_the_observed_phi_and_the_target_gap() -> None:
     results = drawn(400)
     frame = power_table(score_matrices(item_scores(results)), "t2t", target_gap=0.03)
     for row in frame.iter_rows(named=True):
@@ -73,7 +74,7 @@ def test_the_table_uses_the_pilots_own_phi_and_the_declared_gap() -> None:
         assert row["q"] == pytest.approx(400 / row["needed"])
 
 
-def test_clusters_raise_the_need() -> None:
+def test_clusters_raise_the_sample_size() -> None:
     plain, copied = drawn(200), drawn(200)
     copied = plain.vstack(copied.with_columns(item_id=copied["item_id"] + "b"))
     one = power_table(score_matrices(item_scores(plain)), "t2t", 0.03)
@@ -82,44 +83,42 @@ def test_clusters_raise_the_need() -> None:
     assert two["q"].to_numpy() == pytest.approx(one["q"].to_numpy(), rel=0.02)
 
 
-def test_what_no_gap_takes_is_told_at_the_declared_power_and_with_the_clusters_of_the_run() -> None:
-    plain = drawn(200)
-    copied = plain.vstack(plain.with_columns(item_id=plain["item_id"] + "b"))
-    one, two = (score_matrices(item_scores(frame)) for frame in (plain, copied))
-    rule, options = MissingRule(), IntervalOptions()
-    alone = equivalence(one, "t2t", rule, options, power=0.9)
-    variance = power_table(one, "t2t", 0.03)["variance"].to_list()
-    assert alone["needed"].to_list() == [pairs_needed_for_equivalence(v, 0.02, 0.9) for v in variance]
-    twice = equivalence(two, "t2t", rule, options, power=0.9)["needed"] / alone["needed"]
-    assert twice.to_numpy() == pytest.approx(2.0, abs=0.04)
+def needs_of(frame: pl.DataFrame, gap: float = 0.03) -> list[dict[str, Any]]:
+    return pilot_needs(score_matrices(item_scores(frame)), "t2t", gap).to_dicts()
 
 
-def test_tost_is_two_one_sided_t_tests() -> None:
-    values = np.random.default_rng(1).normal(0.005, 0.05, 100)
-    p = max(
-        stats.ttest_1samp(values, -0.02, alternative="greater").pvalue,
-        stats.ttest_1samp(values, 0.02, alternative="less").pvalue,
-    )
-    assert tost_p(values.mean(), stats.sem(values), 99, 0.02) == pytest.approx(p, abs=1e-10)
+def two_conditions(n: int = 400) -> pl.DataFrame:
+    rng = np.random.default_rng(1)
+    return paired((rng.random(n) < 0.8).astype(float), (rng.random(n) < 0.5).astype(float))
 
 
-def test_equal_conditions_are_equivalent_only_with_enough_items() -> None:
-    def verdict(n: int) -> str:
-        scores = np.arange(n) % 10 < 7
-        results = paired(scores.astype(float), scores.astype(float))
-        frame = equivalence(score_matrices(item_scores(results)), "t2t", MissingRule(), IntervalOptions())
-        return frame["verdict"][0]
-
-    assert verdict(40) == "not shown"
-    assert verdict(400) == "equivalent"
+def test_needs_depend_on_phi_and_not_on_the_observed_gap() -> None:
+    (small,), (large,) = needs_of(two_conditions(), 0.02), needs_of(two_conditions(), 0.04)
+    assert small["phi"] == large["phi"]
+    assert small["needed"] == pytest.approx(4 * large["needed"], rel=1e-2)
 
 
-def test_the_verdict_and_the_p_agree_where_t_is_used() -> None:
-    rows = analyse(drawn(500), AnalysisOptions(margin=0.2)).frames["equivalence"].filter(method="cluster_t")
-    assert set(rows["verdict"]) == {"equivalent", "not shown"}
-    assert ((rows["p"] < 0.05) == (rows["verdict"] == "equivalent")).all()
+def test_holm_needs_more_items_with_more_contrasts() -> None:
+    (single,) = needs_of(two_conditions())
+    assert single["needed_holm"] == single["needed"]
+    six = needs_of(drawn(300))
+    assert len(six) == 5
+    assert all(row["needed_holm"] > row["needed"] for row in six)
 
 
-def test_an_impossible_margin_is_refused() -> None:
-    with pytest.raises(ValueError, match="margin"):
-        equivalence([], "t2t", MissingRule(), IntervalOptions(), margin=2)
+def test_a_pilot_without_differences_has_no_sample_size() -> None:
+    (row,) = needs_of(paired([1.0] * 20, [1.0] * 20))
+    assert row["needed"] is None
+    assert row["needed_holm"] is None
+
+
+def test_phi_of_a_half_halves_the_items() -> None:
+    rows = {row["phi"]: row for row in assumed_needs(0.7, 0.05).to_dicts()}
+    assert rows[0.0]["needed"] > 1.9 * rows[0.5]["needed"]
+    assert all(row["model"] is None for row in rows.values())
+
+
+def test_impossible_phi_is_left_out_and_impossible_gap_refused() -> None:
+    assert assumed_needs(0.95, 0.6)["phi"].to_list() == [0.0, 0.15]
+    with pytest.raises(ValueError, match="accuracy="):
+        assumed_needs(0.7, 0.8)

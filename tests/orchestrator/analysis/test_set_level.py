@@ -1,4 +1,4 @@
-"""The set-level figures that XModBench publishes."""
+"""Tests of disparity, imbalance and spread against figures that XModBench published."""
 
 import numpy as np
 import polars as pl
@@ -13,11 +13,11 @@ QWEN = {"a2t": 62.0, "a2v": 48.0, "t2a": 55.4, "t2v": 59.6, "v2a": 50.5, "v2t": 
 
 
 @pytest.mark.parametrize(("accuracies", "published"), [(GEMINI, -48.7), (QWEN, -37.4)])
-def test_the_published_disparity_of_text_and_audio_comes_out(accuracies: dict[str, float], published: float) -> None:
+def test_published_disparities(accuracies: dict[str, float], published: float) -> None:
     assert disparity(accuracies, "t", "a", via="v") == pytest.approx(published, abs=1e-9)
 
 
-def test_the_other_figures_follow_their_formulas() -> None:
+def test_imbalance_and_spread() -> None:
     assert disparity(GEMINI, "t", "v", via="a") == pytest.approx((58.9 - 71.0) + (60.8 - 64.4))
     assert imbalance(GEMINI, "t", "v") == pytest.approx(79.8 - 88.6)
     assert spread(GEMINI) == pytest.approx(np.std(list(GEMINI.values())))
@@ -28,7 +28,7 @@ def test_a_missing_condition_is_an_error() -> None:
         disparity({"v2t": 1.0}, "t", "a", via="v")
 
 
-def test_a_foreign_table_of_six_directions_gets_every_figure() -> None:
+def test_a_table_of_six_directions_has_every_measure() -> None:
     rng = np.random.default_rng(1)
     frames = [paired([1], [1]).clear()]
     for name, accuracy in GEMINI.items():
@@ -43,12 +43,12 @@ def test_a_foreign_table_of_six_directions_gets_every_figure() -> None:
     assert result.frames["gaps"]["condition"].n_unique() == 5
 
 
-def test_the_six_conditions_of_a_run_give_the_spread_and_one_imbalance() -> None:
+def test_a_run_has_the_spread_and_one_imbalance() -> None:
     measures = analyse(drawn(50)).frames["set_level"]["measure"].to_list()
     assert measures == ["spread", "imbalance s<->t"]
 
 
-def test_a_condition_that_lacks_too_many_scores_is_in_no_set_level_figure() -> None:
+def test_a_refused_condition_is_left_out_of_set_level_measures() -> None:
     lost = (pl.col("condition") == "t2s") & (pl.col("item_id") < "q0000010")
     results = drawn(50).with_columns(outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"))
     (row,) = analyse(results).frames["set_level"].iter_rows(named=True)

@@ -1,4 +1,4 @@
-"""Variance components against a fitted ANOVA and a mixed model."""
+"""Tests of variance components against a fitted ANOVA and a mixed model."""
 
 import numpy as np
 import pandas
@@ -22,7 +22,7 @@ def long(scores: np.ndarray) -> pandas.DataFrame:
     return pandas.DataFrame({"y": scores.ravel(), "item": item.ravel(), "level": level.ravel()})
 
 
-def test_crossed_components_are_those_of_the_anova_table() -> None:
+def test_crossed_components_match_the_anova_table() -> None:
     scores = made()
     table = anova_lm(smf.ols("y ~ C(item) + C(level)", long(scores)).fit())
     squares = table["sum_sq"] / table["df"]
@@ -32,7 +32,7 @@ def test_crossed_components_are_those_of_the_anova_table() -> None:
     assert found.level == pytest.approx((squares["C(level)"] - squares["Residual"]) / 60, abs=1e-10)
 
 
-def test_one_way_components_are_those_of_the_mixed_model() -> None:
+def test_one_way_components_match_a_mixed_model() -> None:
     scores = made()
     fit = smf.mixedlm("y ~ 1", long(scores), groups="item").fit(reml=True)
     found = one_way(scores)
@@ -47,7 +47,7 @@ def test_components_of_one_item_or_level_are_refused(shape: tuple[int, int]) -> 
             function(np.zeros(shape))
 
 
-def test_a_font_effect_is_told_apart_from_the_items() -> None:
+def test_a_font_effect_is_separated_from_the_items() -> None:
     scores = made(items=40, levels=4)
     clipped = np.clip(scores, 0, 1)
     results = drawn(40, replicates=4).filter(pl.col("condition") == "i2t").sort("item_id", "replicate")
@@ -61,7 +61,7 @@ def test_a_font_effect_is_told_apart_from_the_items() -> None:
     assert 0 < row["share_level"] < 1
 
 
-def test_items_that_lack_a_level_are_left_out_and_counted() -> None:
+def test_items_without_every_level_are_left_out_and_counted() -> None:
     results = drawn(30, replicates=3).filter(pl.col("condition") == "s2t")
     results = results.filter(~((pl.col("item_id") == "q0000003") & (pl.col("replicate") == 1)))
     row = variance_components(results).row(0, named=True)

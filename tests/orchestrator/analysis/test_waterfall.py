@@ -1,19 +1,20 @@
-"""The waterfall: its steps, and that they add up to the gap."""
+"""Tests of the steps of a gap."""
+
+from __future__ import annotations
 
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn, table
+from made_up_results import drawn, table, with_own_texts
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
-from omnigap_orchestrator.analysis.answers import answer_shapes
 from omnigap_orchestrator.analysis.waterfall import waterfall
 
 OPTIONS = IntervalOptions(draws=299)
 
 
 def with_own_text(results: pl.DataFrame, seed: int = 5) -> pl.DataFrame:
-    """Own text that is right where the heard answer is, and now and then where it is not."""
+    """Own texts that are right where the transcript is, and sometimes where it is not."""
     luck = pl.Series(np.random.default_rng(seed).random(results.height) < 0.3)
     own = pl.when(luck).then(1.0).otherwise(pl.col("score"))
     return results.with_columns(own_text_score=pl.when(pl.col("output") == "speech").then(own))
@@ -40,13 +41,13 @@ def test_the_steps_add_up_to_the_gap_exactly(graded: bool, cluster_size: int) ->
         assert part.filter(pl.col("step") != "gap")["estimate"].sum() == pytest.approx(gap, abs=1e-14)
 
 
-def test_a_spoken_question_with_a_spoken_answer_has_four_steps() -> None:
+def test_s2s_has_four_steps() -> None:
     results = with_own_text(drawn(80))
     found = steps(waterfall(results, MissingRule(), OPTIONS, two_pass(results)), "s2s")
-    assert list(found) == ["perception", "input_reasoning", "output_mode", "voicing_and_hearing", "gap"]
+    assert list(found) == ["perception", "input_reasoning", "output_mode", "synthesis_and_asr", "gap"]
 
 
-def test_without_controls_and_own_text_the_steps_are_input_and_output() -> None:
+def test_without_controls_and_own_texts_the_steps_are_input_and_output() -> None:
     results = drawn(80)
     frame = waterfall(results, MissingRule(), OPTIONS)
     assert list(steps(frame, "i2s")) == ["input", "output", "gap"]
@@ -54,8 +55,8 @@ def test_without_controls_and_own_text_the_steps_are_input_and_output() -> None:
     assert list(steps(frame, "t2s")) == ["output", "gap"]
 
 
-def test_step_audios_published_fall_is_split_into_words_and_hearing() -> None:
-    """Step-Audio-2-mini on Spoken-MQA: 75.32 as text, 32.45 in its own text, 28.67 as heard."""
+def test_published_steps_of_step_audio() -> None:
+    """Step-Audio-2-mini on Spoken-MQA: 75.32 as text, 32.45 in its own text, 28.67 transcribed."""
     n = 2_500
     rows = []
     for condition, accuracy, own in (
@@ -69,10 +70,10 @@ def test_step_audios_published_fall_is_split_into_words_and_hearing() -> None:
             rows.append(row if own is None else {**row, "own_text_score": float(i < own * n)})
     found = steps(waterfall(table(rows), MissingRule(), OPTIONS), "s2s")
     assert found["output_mode"] == pytest.approx(-0.4287, abs=4e-4)
-    assert found["voicing_and_hearing"] == pytest.approx(-0.0378, abs=4e-4)
+    assert found["synthesis_and_asr"] == pytest.approx(-0.0378, abs=4e-4)
 
 
-def test_the_chain_stands_on_the_items_that_have_all_of_it() -> None:
+def test_the_chain_uses_items_with_all_scores() -> None:
     results = with_own_text(drawn(100))
     held = two_pass(results).filter(pl.col("item_id") < "q0000040")
     frame = waterfall(results, MissingRule(), OPTIONS, held)
@@ -80,7 +81,7 @@ def test_the_chain_stands_on_the_items_that_have_all_of_it() -> None:
     assert frame.filter(condition="t2s")["n"].unique().to_list() == [100]
 
 
-def test_a_chain_that_lacks_too_many_scores_is_refused() -> None:
+def test_a_chain_with_too_many_missing_scores_is_refused() -> None:
     results = drawn(100).with_columns(
         outcome=pl.when((pl.col("condition") == "s2t") & (pl.col("item_id") < "q0000005"))
         .then(pl.lit("failed"))
@@ -91,56 +92,35 @@ def test_a_chain_that_lacks_too_many_scores_is_refused() -> None:
     assert "5 of 100" in frame["reason"][0]
 
 
-def spoken(own: list[tuple[str | None, float | None]]) -> pl.DataFrame:
-    """100 items right in t2t and heard right in t2s; the first own texts as given, the others right."""
-    texts = [*own, *[("Paris", 1.0)] * (100 - len(own))]
-    rows: list[dict[str, object]] = [{"item_id": f"q{i:02d}", "condition": "t2t", "score": 1.0} for i in range(100)]
-    rows += [
-        {"item_id": f"q{i:02d}", "condition": "t2s", "score": 1.0, "own_text": text, "own_text_score": score}
-        for i, (text, score) in enumerate(texts)
-    ]
-    return table(rows)
-
-
-def test_an_own_text_that_is_empty_is_a_wrong_answer_and_refuses_nothing() -> None:
-    """Five of 100 answers have no word beside their speech: words meant for voice lose 5 points, voicing gains 5."""
-    frame = waterfall(spoken([("", None)] * 4 + [(" ", 0.0)]), MissingRule(), OPTIONS)
+def test_an_empty_own_text_is_wrong_and_not_missing() -> None:
+    """Five of 100 answers have an empty own text: output mode loses 5 points, synthesis and ASR gain 5."""
+    frame = waterfall(with_own_texts([("", None)] * 4 + [(" ", 0.0)]), MissingRule(), OPTIONS)
     found = steps(frame, "t2s")
-    assert found == pytest.approx({"output_mode": -0.05, "voicing_and_hearing": 0.05, "gap": 0.0})
+    assert found == pytest.approx({"output_mode": -0.05, "synthesis_and_asr": 0.05, "gap": 0.0})
     assert frame["lacking"].to_list() == [0, 0, 0]
 
 
-def test_an_own_text_that_is_absent_is_missing() -> None:
-    frame = waterfall(spoken([(None, None)] * 5), MissingRule(), OPTIONS)
+def test_a_null_own_text_is_missing() -> None:
+    frame = waterfall(with_own_texts([(None, None)] * 5), MissingRule(), OPTIONS)
     assert frame["estimate"].null_count() == 3
     assert "5 of 100" in frame["reason"][0]
-    few = waterfall(spoken([(None, None)] * 2), MissingRule(), OPTIONS)
+    few = waterfall(with_own_texts([(None, None)] * 2), MissingRule(), OPTIONS)
     assert few["n"].to_list() == [98] * 3
 
 
-def test_a_service_that_gives_no_own_text_has_an_undivided_step_of_output() -> None:
-    frame = waterfall(spoken([("", None)] * 100), MissingRule(), OPTIONS)
+def test_without_own_texts_output_is_one_step() -> None:
+    frame = waterfall(with_own_texts([("", None)] * 100), MissingRule(), OPTIONS)
     assert list(steps(frame, "t2s")) == ["output", "gap"]
 
 
-def test_answers_without_own_text_are_measured_by_their_transcripts() -> None:
-    silent = spoken([("", None)] * 100).with_columns(
-        own_text=pl.when(pl.col("condition") == "t2s").then("own_text").otherwise(pl.lit("Paris")),
-        transcript=pl.when(pl.col("condition") == "t2s").then(pl.lit("it is paris")),
-    )
-    assert dict(answer_shapes(silent).select("condition", "mean_words").iter_rows()) == {"t2t": 1.0, "t2s": 3.0}
-    one = spoken([("", None)]).with_columns(transcript=pl.lit("it is paris"))
-    assert dict(answer_shapes(one).select("condition", "mean_words").iter_rows())["t2s"] == pytest.approx(0.99)
-
-
-def test_intervals_of_the_steps_are_clustered_bootstraps_where_there_is_enough_variation() -> None:
+def test_steps_use_the_studentised_bootstrap_if_data_vary_enough() -> None:
     frame = waterfall(drawn(300), MissingRule(), OPTIONS)
     assert set(frame["method"]) == {"paired_cluster_bootstrap_t"}
     few = waterfall(drawn(12), MissingRule(), OPTIONS)
     assert "paired_cluster_bootstrap_t" not in set(few["method"])
 
 
-def test_a_spoken_reference_has_no_steps_and_none_but_t2t_shows_what_was_perceived() -> None:
+def test_no_steps_from_a_spoken_reference_and_perception_only_from_t2t() -> None:
     results = with_own_text(drawn(80))
     held = two_pass(results)
     assert waterfall(results, MissingRule(), OPTIONS, held, reference="s2s").is_empty()

@@ -12,7 +12,7 @@ from rich.console import Console
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.cli.tables import parts, print_table, reasons
 
-HEADINGS = ("condition", "answered", "accuracy (95 % interval)", "gap to t2t in points", "corrected for the scorer")
+HEADINGS = ("condition", "answered", "accuracy (95 % interval)", "gap to t2t in points", "corrected for ASR errors")
 ROWS = [
     ("t2t", "140 of 140", "100.0 % (97.4 to 100.0)", "reference", ""),
     ("t2s", "139 of 140", "70.5 % (62.4 to 77.6)", "-29.5 (-37.1 to -22.0)", "-21.3 (-29.9 to -12.6)"),
@@ -37,7 +37,7 @@ def test_every_cell_stands_whole_on_a_line_of_its_row(capsys: pytest.CaptureFixt
 def test_what_does_not_fit_beside_goes_below_without_empty_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(shown(capsys, 100)) == 4
     lines = shown(capsys, 80)
-    assert lines[4:] == ["", " condition  corrected for the scorer", " t2s          -21.3 (-29.9 to -12.6)"]
+    assert lines[4:] == ["", " condition  corrected for ASR errors", " t2s          -21.3 (-29.9 to -12.6)"]
 
 
 def test_a_column_that_is_too_wide_by_itself_still_has_its_table() -> None:

@@ -58,11 +58,11 @@ def test_a_model_that_the_run_does_not_plan(setting: Setting) -> None:
 def test_a_model_that_nobody_is_named_for_is_refused_before_anything_starts(tmp_path: Path) -> None:
     config = tmp_path / "study.toml"
     typed = '[run]\ndir = "runs/test"\n[items]\nlimit = 2\n[[models]]\nname = "{}"\n'
-    config.write_text(typed.format("cascad"))
-    refused(command("run", "--config", config), "'cascad' has no endpoints", "did you mean 'cascade'?")
+    config.write_text(typed.format("dem"))
+    refused(command("run", "--config", config), "'dem' has no endpoints", "did you mean 'demo'?")
     assert not (tmp_path / "runs").exists()
     config.write_text(typed.format("qwen"))
-    refused(command("run", "--config", config), "'qwen'", "which has cascade", "write its endpoints")
+    refused(command("run", "--config", config), "'qwen'", "which has demo", "write its endpoints")
     # A call that does not ask it has no need of it.
     result = command("run", "--config", config, "--stages", "score")
     assert result.exit_code == 3, result.output

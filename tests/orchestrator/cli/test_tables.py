@@ -99,7 +99,7 @@ def six_forms(tmp_path: Path) -> str:
 
 
 def _routes(*arguments: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The form chosen for each task, and why each form that is left out is."""
+    """The condition chosen for each task, and the reason of each excluded one."""
     result = CliRunner().invoke(main, ["route", *arguments, "--json"])
     assert result.exit_code == 0, result.output
     rows = json.loads(result.output)["routes"]
@@ -122,8 +122,8 @@ def test_route_keeps_to_what_a_product_demands(six_forms: str) -> None:
 
 def test_route_prints_policies_and_what_is_left_out(six_forms: str) -> None:
     out = CliRunner().invoke(main, ["route", six_forms, "--outputs", "text"], env={"COLUMNS": "160"}).output
-    assert "the best form of each task" in out
-    assert "t2s is left out: output must be text" in out
+    assert "best condition per task" in out
+    assert "t2s is excluded: output must be text" in out
 
 
 def test_route_says_how_many_items_lack_a_score_and_counts_them_as_wrong_beside(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_route_says_how_many_items_lack_a_score_and_counts_them_as_wrong_beside(
     gone = pl.col("condition").is_in(["i2t", "i2s"]) & pl.col("item_id").is_in([f"science{n}" for n in range(4)])
     _six_forms().with_columns(score=pl.when(~gone).then("score")).write_parquet(path)
     out = CliRunner().invoke(main, ["route", str(path)], env={"COLUMNS": "200"}).output
-    assert "refused: 4 of 120 planned items lack a score in a form (most in i2t)" in out
+    assert "refused: 4 of 120 planned items lack a score in a condition (most in i2t)" in out
     # 60 places typed, 56 of science shown.
     assert "96.7 % (" in out
     out = CliRunner().invoke(main, ["route", str(path), "--allow-missing"], env={"COLUMNS": "200"}).output
@@ -142,7 +142,7 @@ def test_route_says_how_many_items_lack_a_score_and_counts_them_as_wrong_beside(
 def test_route_names_a_demand_that_makes_no_sense(six_forms: str) -> None:
     result = CliRunner().invoke(main, ["route", six_forms, "--outputs", "image"])
     assert result.exit_code == 1
-    assert "'image' is no form of an answer" in result.output
+    assert "'image' is not an output modality" in result.output
     result = CliRunner().invoke(main, ["route", six_forms, "--models", "nobody"])
     assert "'nobody'" in result.output
     assert "--models" in result.output
@@ -179,4 +179,4 @@ def test_route_names_a_model_with_brackets_where_no_form_is_left(tmp_path: Path)
     table = str(tmp_path / "table.parquet")
     _table(15).with_columns(model=pl.lit("qwen [int4]")).write_parquet(table)
     result = CliRunner().invoke(main, ["route", table, "--max-p95-latency", "1"])
-    assert "qwen [int4]: no form is left" in result.output
+    assert "qwen [int4]: no condition meets" in result.output

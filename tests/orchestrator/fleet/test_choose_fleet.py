@@ -42,7 +42,7 @@ async def test_auto_starts_the_default_services_where_nothing_is_configured_and_
     compose: dict[str, tuple[Role, int]],
 ) -> None:
     fleet = await chosen()
-    assert fleet.description == "embedded fleet: espeak, asr, cascade as child processes of this machine"
+    assert fleet.description == "embedded fleet: espeak, asr, demo as child processes of this machine"
 
 
 async def test_auto_takes_composes_services_where_a_model_of_theirs_answers(
@@ -50,14 +50,14 @@ async def test_auto_takes_composes_services_where_a_model_of_theirs_answers(
 ) -> None:
     await serve_compose(compose, host_wire, "asr")
     assert (await chosen()).description.startswith("embedded fleet")
-    await serve_compose(compose, host_wire, "cascade")
+    await serve_compose(compose, host_wire, "demo")
     fleet = await chosen()
     assert fleet.description.startswith(
         "static fleet: Compose's services answer on their loopback ports (espeak 1, asr"
     )
     async with fleet as endpoints:
         places = {name: (f"127.0.0.1:{port}",) for name, (_, port) in compose.items()}
-        assert endpoints == Endpoints({"cascade": places["cascade"]}, places["asr"], places["espeak"])
+        assert endpoints == Endpoints({"demo": places["demo"]}, places["asr"], places["espeak"])
 
 
 async def test_endpoints_of_the_configuration_are_enough_where_they_leave_nothing_out(
@@ -103,7 +103,7 @@ async def test_only_what_a_call_needs_is_started_with_what_that_refers_to(
         return (await chosen(FleetKind.EMBEDDED, None, wanted)).description
 
     assert "embedded fleet: asr as" in await started(Required(models=(), tts=False))
-    assert "embedded fleet: espeak, cascade as" in await started(Required(("cascade",), scorer=False, tts=False))
+    assert "embedded fleet: espeak, demo as" in await started(Required(("demo",), scorer=False, tts=False))
     assert await started(NOTHING) == "static fleet: none, this call needs no service"
 
 
@@ -123,7 +123,7 @@ async def test_a_part_is_started_with_whoever_refers_to_it_and_is_nothing_else(
 async def test_an_embedded_fleet_says_that_it_leaves_configured_endpoints_alone(tmp_path: Path) -> None:
     notes: list[str] = []
     fleet = await choose(FleetKind.EMBEDDED, CONFIGURED, (), tmp_path, notes.append, 1.0)
-    assert fleet.description.startswith("embedded fleet: espeak, asr, cascade")
+    assert fleet.description.startswith("embedded fleet: espeak, asr, demo")
     (note,) = notes
     assert note.startswith("the fleet is embedded and starts its own services: the endpoints of the configuration are")
 
@@ -131,10 +131,10 @@ async def test_an_embedded_fleet_says_that_it_leaves_configured_endpoints_alone(
 async def test_a_run_on_composes_services_can_be_told_again_from_its_folder(
     tmp_path: Path, compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
-    await serve_compose(compose, host_wire, "espeak", "asr", "cascade")
+    await serve_compose(compose, host_wire, "espeak", "asr", "demo")
     setting = Setting(tmp_path, items=[item("peru")], tables={"fleet": {"kind": "static"}})
     assert (await setting.drive())["whole"]
-    assert outcomes(setting.table(), model="cascade") == {"answered": 6}
+    assert outcomes(setting.table(), model="demo") == {"answered": 6}
 
 
 async def test_scoring_alone_needs_no_fleet_and_plans_what_the_fleet_would_bring(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ async def test_scoring_alone_needs_no_fleet_and_plans_what_the_fleet_would_bring
 async def test_the_reader_is_started_only_where_it_is_wanted(compose: dict[str, tuple[Role, int]]) -> None:
     only = Required((), scorer=False, tts=False, ocr=True)
     assert (await chosen(wanted=only)).description == "embedded fleet: ocr as child processes of this machine"
-    for wanted in (None, Required(("cascade",))):
+    for wanted in (None, Required(("demo",))):
         assert "ocr" not in (await chosen(FleetKind.EMBEDDED, CONFIGURED, wanted)).description
     both = Required((), scorer=False, tts=False, ocr=True)
     assert "ocr" in (await chosen(FleetKind.EMBEDDED, CONFIGURED, both)).description

@@ -78,7 +78,7 @@ def test_doctor_misses_a_judge_that_nobody_is_named_for(tmp_path: Path, no_compo
     setting.tables = {"judge": {}, "fleet": {"services": {"critic": {"service": "openai", "role": "judge"}}}}
     findings = {each["check"]: each for each in told("doctor", "--config", setting.write())}
     assert findings["judge"]["message"].startswith("1 items are judged")
-    assert findings["embedded services"]["message"].startswith("critic, espeak, asr, cascade:")
+    assert findings["embedded services"]["message"].startswith("critic, espeak, asr, demo:")
 
 
 async def test_doctor_checks_the_items_and_the_endpoints_of_the_run_in_the_folder(tmp_path: Path, host: Serve) -> None:

@@ -19,14 +19,16 @@ pytestmark = pytest.mark.browser
 
 
 def clips(types: list[str]) -> pl.DataFrame:
-    """20 gold answers of each type, four of them scored wrong, and 20 foils that are all scored wrong."""
+    """20 gold answers of each type, four of them scored wrong, and 20 wrong answers that are all scored wrong."""
     rows = [
-        (kind, f"{kind} {foil} {i}", "gold" if right else foil, right, right and i >= 4)
+        (kind, f"{kind} {clip_kind} {i}", "gold" if right else clip_kind, right, right and i >= 4)
         for kind in types
-        for foil, right in (("gold", True), ("plain", False))
+        for clip_kind, right in (("gold", True), ("distractor", False))
         for i in range(20)
     ]
-    frame = pl.DataFrame(rows, schema=["answer_type", "spoken", "foil", "truly_right", "scored_right"], orient="row")
+    frame = pl.DataFrame(
+        rows, schema=["answer_type", "spoken", "clip_kind", "truly_right", "scored_right"], orient="row"
+    )
     return frame.with_columns(item_id=pl.col("spoken"), voice=pl.lit(None, pl.String))
 
 
@@ -72,4 +74,4 @@ async def test_a_rate_with_its_interval_in_one_cell_has_all_three_numbers_as_csv
     (row,) = csv.DictReader(io.StringIO(await exported(watched, "rates", "csv")))
     assert float(row["q1, gold answers, %"]) == pytest.approx(80.0)
     assert float(row["q1, gold answers, % low"]) < 80.0 < float(row["q1, gold answers, % high"])
-    assert row["q0, sound-alikes, %"] == ""
+    assert row["q0, confusables, %"] == ""

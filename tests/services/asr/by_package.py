@@ -1,4 +1,4 @@
-"""The reference that the ASR engine is checked against: faster-whisper's own sequential `transcribe`."""
+"""The reference for the ASR engine: faster-whisper's own sequential `transcribe`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from omnigap.media.audio import Samples
 from omnigap_services.asr.engine import _DECODING, AsrEngine
 
 
-def hear_by_package(engine: AsrEngine, clip: Samples, language: str = "", beam_size: int | None = None) -> str:
+def transcribe_by_package(engine: AsrEngine, clip: Samples, language: str = "", beam_size: int | None = None) -> str:
     """The text of one clip with the engine's model and decoding options, one window after another."""
     segments, _ = engine._model.transcribe(
         clip,

@@ -1,4 +1,4 @@
-"""The ASR service with the shipped checkpoint, and clips to hear."""
+"""The ASR service with the shipped checkpoint, and clips to transcribe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SENTENCES = (
 
 @pytest.fixture(scope="session")
 def asr(serve: Serve) -> Served:
-    """The scorer as it ships."""
+    """The ASR service with its default options."""
     return serve("asr")
 
 

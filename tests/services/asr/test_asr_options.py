@@ -1,4 +1,4 @@
-"""Options and checkpoints: what is unknown or missing is named."""
+"""ASR options and checkpoints: unknown and missing ones are named in the error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from omnigap_services.asr.adapter import AsrAdapter
-from omnigap_services.asr.checkpoint import content_hash, find_checkpoint
+from omnigap_services.asr.options import content_hash, find_checkpoint
 from omnigap_services.options import OptionsError
 
 
@@ -26,11 +26,11 @@ def test_a_missing_checkpoint_names_its_folder(tmp_path: Path) -> None:
         find_checkpoint(str(tmp_path))
 
 
-def test_a_checkpoint_is_told_by_the_bytes_it_is_read_from(tmp_path: Path) -> None:
+def test_the_hash_covers_the_files_that_are_read(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"weights")
     (tmp_path / "config.json").write_text("{}")
     first = content_hash(tmp_path)
-    (tmp_path / "README.md").write_text("a note changes no answer")
+    (tmp_path / "README.md").write_text("not read by the engine")
     assert content_hash(tmp_path) == first
     (tmp_path / "config.json").write_text('{"a": 1}')
     assert content_hash(tmp_path) != first

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import tomli_w
-from by_package import hear_by_package
+from by_package import transcribe_by_package
 from running import orchestrate
 
 from omnigap.errors import ContractError
@@ -19,7 +19,7 @@ from omnigap_services.asr.options import AsrOptions
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")),
-    reason="NOT TESTED: the tiny checkpoint is made with torch and transformers: make models",
+    reason="NOT TESTED: the tiny checkpoint is created with torch and transformers: make models",
 )
 
 
@@ -33,19 +33,21 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return multilingual(tmp_path_factory.mktemp("multilingual"))
 
 
-def test_each_language_is_heard_as_the_package_hears_it(checkpoint: Path, say: Callable[..., AudioClip]) -> None:
+def test_transcripts_in_each_language_equal_those_of_faster_whisper(
+    checkpoint: Path, say: Callable[..., AudioClip]
+) -> None:
     engine = AsrEngine(AsrOptions(checkpoint=str(checkpoint)))
     assert len(engine.languages) == 99
     clip = say("서울은 어느 나라의 수도입니까?", "ko").samples
-    texts = {language: engine.hear([clip], language)[0].text for language in ("ko", "ko-KR", "en", "de")}
-    assert texts["ko"] == texts["ko-KR"] == hear_by_package(engine, clip, "ko")
-    assert texts["en"] == hear_by_package(engine, clip, "en") != texts["ko"]
-    with pytest.raises(ContractError, match="'xx' is not known"):
-        engine.hear([clip], "xx")
+    texts = {language: engine.transcribe([clip], language)[0].text for language in ("ko", "ko-KR", "en", "de")}
+    assert texts["ko"] == texts["ko-KR"] == transcribe_by_package(engine, clip, "ko")
+    assert texts["en"] == transcribe_by_package(engine, clip, "en") != texts["ko"]
+    with pytest.raises(ContractError, match="'xx' is unknown"):
+        engine.transcribe([clip], "xx")
 
 
-async def test_a_korean_run_is_whole_in_all_six_conditions(checkpoint: Path, tmp_path: Path) -> None:
-    """What random weights write is wrong, as the cascade is that knows no Korean: it is asked, heard and scored."""
+async def test_a_korean_run_is_complete_in_all_six_conditions(checkpoint: Path, tmp_path: Path) -> None:
+    """The weights are random and the demo model knows no Korean: all answers are wrong, but all cells are scored."""
     config = {
         "items": {"builtin": "ko", "limit": 3},
         "fleet": {"kind": "embedded", "services": {"asr": {"options": {"checkpoint": str(checkpoint)}}}},

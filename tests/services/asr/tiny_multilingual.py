@@ -1,4 +1,4 @@
-"""A Whisper of 99 languages in CTranslate2's format, as small as one can be, with random weights and real token ids."""
+"""A minimal Whisper for 99 languages in CTranslate2 format, with random weights and real token ids."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from transformers import (
 )
 
 _WORDS = 50_257
-_LANGUAGES = [code for code in _LANGUAGE_CODES if code != "yue"]  # that one came with large-v3
+_LANGUAGES = [code for code in _LANGUAGE_CODES if code != "yue"]  # added by large-v3
 
 
 def multilingual(folder: Path) -> Path:
     """The folder of the converted checkpoint.
 
-    faster-whisper wants the vocabulary of OpenAI's multilingual models in its full size, and CTranslate2 tells such a
-    model by the empty token in it.
+    faster-whisper needs the full vocabulary of OpenAI's multilingual models, and CTranslate2 recognises such a model
+    by the empty token.
     """
     torch.manual_seed(0)
     words = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -57,7 +57,7 @@ def multilingual(folder: Path) -> Path:
             begin_suppress_tokens=None,
         )
     )
-    for parameter in model.parameters():  # wide enough that texts depend on what is heard
+    for parameter in model.parameters():  # wide enough that the text depends on the audio
         torch.nn.init.normal_(parameter, std=0.5)
     generation = model.generation_config
     generation.is_multilingual = True
@@ -65,7 +65,7 @@ def multilingual(folder: Path) -> Path:
     generation.task_to_id = {"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]}
     generation.no_timestamps_token_id = ids["<|notimestamps|>"]
     generation.alignment_heads = [[0, 0]]
-    generation._from_model_config = False  # else it is made anew from the model's config
+    generation._from_model_config = False  # else it is derived again from the model config
     made = folder / "transformers"
     model.save_pretrained(made)
     WhisperProcessor(feature_extractor=WhisperFeatureExtractor(), tokenizer=tokenizer).save_pretrained(made)

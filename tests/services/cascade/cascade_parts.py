@@ -1,4 +1,4 @@
-"""A cascade whose brain, ears, reader and voice are served doubles, each on a socket of its own."""
+"""A cascade whose LLM, ASR, OCR and TTS are test doubles, each served on its own socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from omnigap.vocabulary import Architecture, Condition, Modality
 from omnigap_services.adapter import NATIVE, Capability, Completion, Turn
 from omnigap_services.cascade.adapter import CascadeAdapter
 
-HEARD, READ, SAID = "what is the capital of france", "What is the capital of Spain?", "It is Paris."
+TRANSCRIPT, OCR_TEXT, ANSWER = "what is the capital of france", "What is the capital of Spain?", "It is Paris."
 CLIP = AudioClip((0.3 * np.sin(np.arange(RATE) / 9)).astype(np.float32), RATE)
 PICTURE = Image.linear_gradient("L").convert("RGB")
 
@@ -32,7 +32,7 @@ def tone(rate: int = RATE) -> Samples:
 
 
 def writes(text: str, **completion: object) -> Callable[[Turn], None]:
-    """An answer; spoken in a tone where speech is asked for."""
+    """Answers with a text, and with a tone if speech is requested."""
 
     def answer(turn: Turn) -> None:
         turn.write(text)
@@ -43,28 +43,28 @@ def writes(text: str, **completion: object) -> Callable[[Turn], None]:
     return answer
 
 
-def a_brain(*conditions: str, answer: Callable[[Turn], None] | None = None, **card: object) -> Double:
-    """A brain that declares these conditions, and is an omni model by its own account."""
+def an_llm(*conditions: str, answer: Callable[[Turn], None] | None = None, **card: object) -> Double:
+    """An LLM that declares these conditions and the architecture native_omni."""
     fields = {"name": "mind", "architecture": Architecture.NATIVE_OMNI, "languages": ("en", "ko"), **card}
-    return Double(answer or writes(SAID), conditions=able(*conditions), **fields)
+    return Double(answer or writes(ANSWER), conditions=able(*conditions), **fields)
 
 
 @dataclass
 class Parts:
-    """Helpers of a cascade; what is None is left to the cascade's own default."""
+    """The stages of a cascade; None leaves one to the cascade's default."""
 
-    ears: Double | None = field(
+    asr: Double | None = field(
         default_factory=lambda: Double(
-            writes(HEARD, diagnostics={"avg_logprob": -0.5}, detected_language="en"),
-            name="ears",
+            writes(TRANSCRIPT, diagnostics={"avg_logprob": -0.5}, detected_language="en"),
+            name="asr",
             conditions=able("s2t"),
-            weights_revision="ears-1",
+            weights_revision="asr-1",
         )
     )
-    reader: Double | None = field(
-        default_factory=lambda: Double(writes(READ, diagnostics={"lines": 1.0}), name="reader", conditions=able("i2t"))
+    ocr: Double | None = field(
+        default_factory=lambda: Double(writes(OCR_TEXT, diagnostics={"lines": 1.0}), name="ocr", conditions=able("i2t"))
     )
-    voice: Double | None = field(
+    tts: Double | None = field(
         default_factory=lambda: Double(
             writes("ignored", diagnostics={"rtf": 0.1}), name="voice", conditions=able("t2s")
         )
@@ -73,9 +73,9 @@ class Parts:
 
 @dataclass
 class Composed:
-    """A running cascade and the doubles that it is made of."""
+    """A running cascade and the doubles that it is composed of."""
 
-    brain: Double
+    llm: Double
     parts: Parts
     served: Served
 
@@ -93,18 +93,18 @@ class Composed:
         }
 
 
-async def compose(host: Serve, brain: Double, parts: Parts | None = None, **options: object) -> Composed:
-    """Starts the parts and a cascade of them; what the parts were asked at its start is forgotten."""
+async def compose(host: Serve, llm: Double, parts: Parts | None = None, **options: object) -> Composed:
+    """Starts the parts and a cascade of them; the requests of the warm-up are removed from the records."""
     parts = parts or Parts()
-    places = {"brain": await host(brain)}
-    for name, double in (("ears", parts.ears), ("reader", parts.reader), ("tts", parts.voice)):
+    places = {"llm": await host(llm)}
+    for name, double in (("asr", parts.asr), ("ocr", parts.ocr), ("tts", parts.tts)):
         if double is not None:
             places[name] = await host(double)
     address = await host(CascadeAdapter({**places, "wait_s": 20, **options}))
-    for double in (brain, parts.ears, parts.reader, parts.voice):
+    for double in (llm, parts.asr, parts.ocr, parts.tts):
         if double is not None:
             double.asked.clear()
-    return Composed(brain, parts, Served(address, process=None))  # type: ignore[arg-type]
+    return Composed(llm, parts, Served(address, process=None))  # type: ignore[arg-type]
 
 
 def _modality(value: pb.Modality.ValueType) -> Modality:

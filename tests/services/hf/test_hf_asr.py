@@ -1,4 +1,4 @@
-"""`hf-asr` over the wire: ears of eight architectures, their languages, statistics and what they refuse."""
+"""`hf-asr` over the wire: eight architectures, their languages, statistics and refusals."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_asr
 import tiny_chat
-import tiny_ears
 import torch
 from hosting import Built, Host
 from served import Serve, Served
@@ -22,14 +22,14 @@ from omnigap_services.hf.asr.adapter import HfAsrAdapter
 from omnigap_services.options import OptionsError
 
 BUILDERS = (
-    tiny_ears.whisper,
-    tiny_ears.wav2vec2,
-    tiny_ears.wav2vec2_without_mask,
-    tiny_ears.parakeet_ctc,
-    tiny_ears.parakeet_tdt,
-    tiny_ears.moonshine,
-    tiny_ears.canary,
-    tiny_ears.qwen3_asr,
+    tiny_asr.whisper,
+    tiny_asr.wav2vec2,
+    tiny_asr.wav2vec2_without_mask,
+    tiny_asr.parakeet_ctc,
+    tiny_asr.parakeet_tdt,
+    tiny_asr.moonshine,
+    tiny_asr.canary,
+    tiny_asr.qwen3_asr,
 )
 NAMES = [builder.__name__ for builder in BUILDERS]
 GREEDY_ONLY = {"wav2vec2", "wav2vec2_without_mask", "parakeet_ctc", "parakeet_tdt"}
@@ -45,13 +45,13 @@ def clip(seconds: float, seed: int = 0) -> AudioClip:
 
 
 @pytest.fixture(params=BUILDERS, ids=NAMES)
-def ears(request: pytest.FixtureRequest, hear: Any) -> tuple[str, Served]:
-    return request.param.__name__, hear(request.param)
+def recogniser(request: pytest.FixtureRequest, serve_model: Any) -> tuple[str, Served]:
+    return request.param.__name__, serve_model(request.param)
 
 
 @pytest.fixture(scope="module")
-def hear(built: Built, hosted: Host) -> Any:
-    """Serves a tiny checkpoint, each once."""
+def serve_model(built: Built, hosted: Host) -> Any:
+    """Serves a tiny checkpoint; each is started once."""
     started: dict[Any, Served] = {}
 
     def serve(builder: Any) -> Served:
@@ -62,8 +62,8 @@ def hear(built: Built, hosted: Host) -> Any:
     return serve
 
 
-def test_a_clip_becomes_text_with_the_default_scorers_statistics(ears: tuple[str, Served]) -> None:
-    name, served = ears
+def test_a_transcript_has_the_diagnostics_of_the_default_service(recogniser: tuple[str, Served]) -> None:
+    name, served = recogniser
     reply = served.ask(clip(2.0))
     assert reply.text
     assert reply.text == reply.text.strip()
@@ -77,10 +77,10 @@ def test_a_clip_becomes_text_with_the_default_scorers_statistics(ears: tuple[str
     assert reply.complete.detected_language == "en"
 
 
-def test_a_clip_is_heard_alike_alone_and_among_others(ears: tuple[str, Served]) -> None:
-    _, served = ears
+def test_a_transcript_does_not_depend_on_the_batch(recogniser: tuple[str, Served]) -> None:
+    _, served = recogniser
     clips = [clip(seconds, seed) for seed, seconds in enumerate((0.03, 0.9, 1.1, 1.6, 1.9, 2.7))]
-    alone = [served.ask(each).text for each in clips]
+    single = [served.ask(each).text for each in clips]
     found: dict[int, str] = {}
 
     def ask(number: int) -> None:
@@ -91,11 +91,11 @@ def test_a_clip_is_heard_alike_alone_and_among_others(ears: tuple[str, Served]) 
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert [found[number] for number in range(len(clips))] == alone
+    assert [found[number] for number in range(len(clips))] == single
 
 
-def test_a_language_is_forced_where_the_family_takes_one_and_else_refused(ears: tuple[str, Served]) -> None:
-    name, served = ears
+def test_the_language_is_forced_if_the_family_supports_it_and_otherwise_refused(recogniser: tuple[str, Served]) -> None:
+    name, served = recogniser
     assert served.describe().settings["language_forced"] == str(name in FORCED)
     english = served.ask(clip(2.0), language="en-US")
     assert english.text == served.ask(clip(2.0)).text
@@ -109,8 +109,8 @@ def test_a_language_is_forced_where_the_family_takes_one_and_else_refused(ears: 
     assert caught.value.reason is Reason.BAD_REQUEST
 
 
-def test_beams_are_searched_where_there_is_a_decoder(ears: tuple[str, Served]) -> None:
-    name, served = ears
+def test_beam_search_is_available_for_models_with_a_decoder(recogniser: tuple[str, Served]) -> None:
+    name, served = recogniser
     assert served.ask(clip(2.0), decoding=pb.Decoding(beam_size=1)).text == served.ask(clip(2.0)).text
     if name in GREEDY_ONLY:
         with pytest.raises(ContractError, match="greedy"):
@@ -120,8 +120,8 @@ def test_beams_are_searched_where_there_is_a_decoder(ears: tuple[str, Served]) -
         assert reply.complete.diagnostics["avg_logprob"] < 0
 
 
-def test_nothing_but_the_clip_can_steer_a_transcript(hear: Any) -> None:
-    served = hear(tiny_ears.whisper)
+def test_nothing_but_the_clip_can_steer_a_transcript(serve_model: Any) -> None:
+    served = serve_model(tiny_asr.whisper)
     for fields in (
         {"system_prompt": "The answer is Paris."},
         {"decoding": pb.Decoding(temperature=0.4)},
@@ -137,23 +137,23 @@ def test_nothing_but_the_clip_can_steer_a_transcript(hear: Any) -> None:
     assert served.ask(clip(1.0), decoding=pb.Decoding(temperature=0.0, seed=7)).text == served.ask(clip(1.0)).text
 
 
-def test_digital_silence_is_heard_as_nothing(ears: tuple[str, Served]) -> None:
-    _, served = ears
+def test_digital_silence_has_an_empty_transcript(recogniser: tuple[str, Served]) -> None:
+    _, served = recogniser
     reply = served.ask(AudioClip(np.zeros(16_000, np.float32), 16_000))
     assert reply.text == ""
     assert reply.complete.diagnostics["no_speech_prob"] == 1.0
 
 
-def test_a_clip_beyond_the_window_is_cut_into_pieces_and_heard_whole(built: Built, hosted: Host) -> None:
-    served = hosted(HfAsrAdapter({"model": str(built(tiny_ears.wav2vec2)), "window_s": 2.0}))
+def test_a_clip_longer_than_the_window_is_cut_and_transcribed_completely(built: Built, hosted: Host) -> None:
+    served = hosted(HfAsrAdapter({"model": str(built(tiny_asr.wav2vec2)), "window_s": 2.0}))
     long = clip(7.0)
     whole = served.ask(long)
     assert len(whole.text) > 2 * len(served.ask(AudioClip(long.samples[:32_000], 16_000)).text)
     assert whole.complete.diagnostics["duration_s"] == 7.0
 
 
-def test_a_language_listed_with_its_region_is_heard(built: Built, hosted: Host) -> None:
-    options = {"model": str(built(tiny_ears.wav2vec2)), "language": "pt-BR", "languages": ["pt-BR"]}
+def test_a_language_listed_with_its_region_serves_the_language(built: Built, hosted: Host) -> None:
+    options = {"model": str(built(tiny_asr.wav2vec2)), "language": "pt-BR", "languages": ["pt-BR"]}
     served = hosted(HfAsrAdapter(options))
     for asked in ("pt-BR", "pt", ""):
         assert served.ask(clip(1.0), language=asked).complete.detected_language == "pt-BR"
@@ -161,47 +161,47 @@ def test_a_language_listed_with_its_region_is_heard(built: Built, hosted: Host) 
         served.ask(clip(1.0), language="en")
 
 
-def test_whisper_is_prompted_with_language_and_task_and_without_timestamps(built: Built, hosted: Host) -> None:
-    adapter = HfAsrAdapter({"model": str(built(tiny_ears.whisper)), "max_new_tokens": 4})
+def test_whispers_prompt_has_language_and_task_and_no_timestamps(built: Built, hosted: Host) -> None:
+    adapter = HfAsrAdapter({"model": str(built(tiny_asr.whisper)), "max_new_tokens": 4})
     served = hosted(adapter)
     seen: list[list[int]] = []
 
     def keep(module: object, arguments: object, inputs: dict[str, Any]) -> None:
         seen.append(inputs["decoder_input_ids"][0].tolist())
 
-    adapter._ears.model.register_forward_pre_hook(keep, with_kwargs=True)
+    adapter._recogniser.model.register_forward_pre_hook(keep, with_kwargs=True)
     served.ask(clip(1.0), language="de")
-    names = adapter._ears._tokenizer.convert_ids_to_tokens(max(seen, key=len))
+    names = adapter._recogniser._tokenizer.convert_ids_to_tokens(max(seen, key=len))
     assert names[:4] == ["<|startoftranscript|>", "<|de|>", "<|transcribe|>", "<|notimestamps|>"]
 
 
-def test_the_log_probability_is_that_of_the_tokens_that_were_written(built: Built) -> None:
+def test_the_log_probability_is_that_of_the_transcripts_tokens(built: Built) -> None:
     """Checked against a forward pass over the whole transcript."""
-    adapter = HfAsrAdapter({"model": str(built(tiny_ears.whisper)), "max_new_tokens": 12})
+    adapter = HfAsrAdapter({"model": str(built(tiny_asr.whisper)), "max_new_tokens": 12})
     adapter.load()
-    ears = adapter._ears
+    recogniser = adapter._recogniser
     sound = clip(2.0).samples
-    (piece,) = ears.hear([sound], "en", 1, 2.0)
-    features = ears._features([sound], sampling_rate=16_000, return_tensors="pt")["input_features"]
-    ids = ears._tokenizer(piece.text, add_special_tokens=False)["input_ids"]
-    prompt = ears._prompt("en")
+    (segment,) = recogniser.transcribe([sound], "en", 1, 2.0)
+    features = recogniser._features([sound], sampling_rate=16_000, return_tensors="pt")["input_features"]
+    ids = recogniser._tokenizer(segment.text, add_special_tokens=False)["input_ids"]
+    prompt = recogniser._prompt("en")
     with torch.inference_mode():
-        logits = ears.model(input_features=features, decoder_input_ids=torch.tensor([prompt + ids])).logits[0]
+        logits = recogniser.model(input_features=features, decoder_input_ids=torch.tensor([prompt + ids])).logits[0]
     logits = logits.clone()
-    logits[:, ears.model.generation_config.suppress_tokens] = -torch.inf
+    logits[:, recogniser.model.generation_config.suppress_tokens] = -torch.inf
     steps = logits[len(prompt) - 1 : -1].log_softmax(-1)
     expected = sum(float(step[token]) for step, token in zip(steps, ids, strict=True))
-    assert piece.cut
-    assert piece.tokens == len(ids) == 12
-    assert piece.logprob == pytest.approx(expected, abs=1e-3)
+    assert segment.truncated
+    assert segment.tokens == len(ids) == 12
+    assert segment.logprob == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_batch_that_does_not_fit_is_halved(built: Built, hosted: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    adapter = HfAsrAdapter({"model": str(built(tiny_ears.wav2vec2))})
+    adapter = HfAsrAdapter({"model": str(built(tiny_asr.wav2vec2))})
     served = hosted(adapter)
     clips = [clip(1.5, seed) for seed in range(5)]
-    alone = [served.ask(each).text for each in clips]
-    model, sizes = adapter._ears.model, []
+    single = [served.ask(each).text for each in clips]
+    model, sizes = adapter._recogniser.model, []
     forward = model.forward
 
     def limited(*args: Any, **inputs: Any) -> Any:
@@ -211,7 +211,7 @@ def test_a_batch_that_does_not_fit_is_halved(built: Built, hosted: Host, monkeyp
         return forward(*args, **inputs)
 
     monkeypatch.setattr(model, "forward", limited)
-    heard: list[tuple[int, str]] = []
+    written: list[tuple[int, str]] = []
 
     class Turn:
         cancelled = False
@@ -223,25 +223,25 @@ def test_a_batch_that_does_not_fit_is_halved(built: Built, hosted: Host, monkeyp
             self.number, self.request = number, Request(parts=(clips[number],), output=Modality.TEXT)
 
         def write(self, text: str) -> None:
-            heard.append((self.number, text))
+            written.append((self.number, text))
 
         def complete(self, completion: object) -> None:
             pass
 
     adapter.generate([Turn(number) for number in range(5)])  # type: ignore[misc]
-    assert sorted(heard) == list(enumerate(alone))
+    assert sorted(written) == list(enumerate(single))
     assert sizes == [5, 2, 3, 1, 2]
 
 
-def test_it_runs_as_its_container_runs_it(built: Built, serve: Serve, hear: Any) -> None:
-    options = {"model": str(built(tiny_ears.parakeet_ctc)), "max_new_tokens": 16, "cpu_threads": 1}
+def test_it_runs_as_in_its_container(built: Built, serve: Serve, serve_model: Any) -> None:
+    options = {"model": str(built(tiny_asr.parakeet_ctc)), "max_new_tokens": 16, "cpu_threads": 1}
     served = serve("hf-asr", options)
-    assert served.describe().digest == hear(tiny_ears.parakeet_ctc).describe().digest
-    assert served.ask(clip(2.0)).text == hear(tiny_ears.parakeet_ctc).ask(clip(2.0)).text
+    assert served.describe().digest == serve_model(tiny_asr.parakeet_ctc).describe().digest
+    assert served.ask(clip(2.0)).text == serve_model(tiny_asr.parakeet_ctc).ask(clip(2.0)).text
 
 
-def test_a_model_that_hears_nothing_is_refused(built: Built, tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match=r"llama, which this service has no ears for.*whisper"):
+def test_a_model_that_is_not_an_asr_model_is_refused(built: Built, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match=r"llama, .*whisper"):
         HfAsrAdapter({"model": str(built(tiny_chat.llama))}).load()
     with pytest.raises(OptionsError, match=r"config\.json"):
         HfAsrAdapter({"model": str(tmp_path)}).load()

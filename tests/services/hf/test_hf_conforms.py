@@ -6,9 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
+import tiny_asr
 import tiny_chat
-import tiny_ears
-import tiny_voices
+import tiny_tts
 from hosting import Built
 from served_doubles import Serve
 
@@ -21,12 +21,12 @@ from omnigap_services.hf.tts.adapter import TtsAdapter
 
 
 async def check(address: str, warned: Collection[str] = ()) -> int:
-    """Nothing fails, and nothing warns that may not; gives how many checks passed."""
+    """Checks that nothing fails and only `warned` checks warn; returns the number of passed checks."""
     found = await conform(address)
-    told = {status: [r for r in found.results if r.status is status] for status in Status}
-    assert told[Status.FAILED] == []
-    assert {result.check for result in told[Status.WARNING]} <= set(warned)
-    return len(told[Status.PASSED])
+    by_status = {status: [r for r in found.results if r.status is status] for status in Status}
+    assert by_status[Status.FAILED] == []
+    assert {result.check for result in by_status[Status.WARNING]} <= set(warned)
+    return len(by_status[Status.PASSED])
 
 
 @pytest.mark.parametrize(
@@ -40,18 +40,18 @@ async def test_hf_chat_conforms(builder: Any, passed: int, built: Built, host: S
     assert await check(await host(ChatAdapter(options))) == passed
 
 
-@pytest.mark.parametrize("builder", [tiny_voices.vits, tiny_voices.speecht5])
+@pytest.mark.parametrize("builder", [tiny_tts.vits, tiny_tts.speecht5])
 async def test_hf_tts_conforms(builder: Any, built: Built, host: Serve) -> None:
     folder = built(builder)
     options: dict[str, object] = {"model": str(folder)}
-    if builder is tiny_voices.speecht5:
+    if builder is tiny_tts.speecht5:
         options |= {"vocoder": str(folder / "vocoder"), "voices": {"first": str(folder / "first.npy")}}
     assert await check(await host(TtsAdapter(options))) == 30
 
 
-@pytest.mark.parametrize("builder", [tiny_ears.wav2vec2, tiny_ears.whisper])
+@pytest.mark.parametrize("builder", [tiny_asr.wav2vec2, tiny_asr.whisper])
 async def test_hf_asr_conforms(builder: Any, built: Built, host: Serve) -> None:
     options = {"model": str(built(builder)), "max_batch_size": 2, "max_new_tokens": 4}
     adapter: Adapter = HfAsrAdapter(options)
-    # What it hears in the suite's noise is its own affair, and may be nothing.
+    # Its transcript of the suite's noise may be empty.
     assert await check(await host(adapter), warned=["declared-conditions-answer"]) >= 30

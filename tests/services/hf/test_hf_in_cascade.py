@@ -1,4 +1,4 @@
-"""The same model by itself and as a cascade's brain, in one run of real processes: the positive control."""
+"""The same model directly and as the LLM of a cascade, in one run of real processes: the positive control."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Build = Callable[[Path], Path]
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
 
-@pytest.mark.skipif(not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so nothing can hear")
-async def test_a_model_is_measured_beside_a_cascade_of_itself(tmp_path: Path, built: Callable[[Build], Path]) -> None:
-    """Whisper, the model and espeak against the model alone: what it reads typed or shown, both answer alike."""
-    mind = {"model": str(built(llava)), "name": "tiny", "max_new_tokens": 12, "device": "cpu", "dtype": "float32"}
+@pytest.mark.skipif(not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so there is no ASR")
+async def test_a_model_is_measured_next_to_a_cascade_of_itself(tmp_path: Path, built: Callable[[Build], Path]) -> None:
+    """A cascade of Whisper, the model and espeak gives the same answers to text and images as the model itself."""
+    llm = {"model": str(built(llava)), "name": "tiny", "max_new_tokens": 12, "device": "cpu", "dtype": "float32"}
     services = {
         "espeak": {},
         "asr": {},
-        "tiny": {"service": "hf-chat", "options": mind},
-        "helped": {"service": "cascade", "options": {"brain": "@tiny", "tts": "@espeak", "name": "helped"}},
+        "tiny": {"service": "hf-chat", "options": llm},
+        "helped": {"service": "cascade", "options": {"llm": "@tiny", "tts": "@espeak", "name": "helped"}},
         "control": {
             "service": "cascade",
-            "options": {"brain": "@tiny", "tts": "@espeak", "direct": [], "name": "control"},
+            "options": {"llm": "@tiny", "tts": "@espeak", "direct": [], "name": "control"},
         },
     }
     config = {"items": {"limit": 2, "tasks": ["places"]}, "fleet": {"kind": "embedded", "services": services}}
@@ -46,7 +46,7 @@ async def test_a_model_is_measured_beside_a_cascade_of_itself(tmp_path: Path, bu
     typed, shown = own_texts("tiny", "t2t"), own_texts("tiny", "i2t")
     assert typed != shown
     assert own_texts("helped", "t2t") == own_texts("control", "t2t") == typed
-    # The image reaches the brain unchanged, also on the way to a spoken answer; the control reads it by OCR.
+    # The image reaches the LLM unchanged, also on the way to a spoken answer; the control reads it by OCR.
     assert own_texts("helped", "i2t") == own_texts("helped", "i2s") == shown
     assert own_texts("control", "i2t") == typed != shown
     assert len(own_texts("helped", "s2t")) == len(own_texts("control", "s2s")) == 2

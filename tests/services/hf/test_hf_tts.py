@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_chat
-import tiny_voices
+import tiny_tts
 from hosting import Built, Host
 from served import Serve, Served
 
@@ -27,7 +27,7 @@ TEXT = "What is twelve plus seven?"
 
 @pytest.fixture(scope="module")
 def vits(built: Built, hosted: Host) -> Served:
-    return hosted(TtsAdapter({"model": str(built(tiny_voices.vits)), "words_per_minute": 150}))
+    return hosted(TtsAdapter({"model": str(built(tiny_tts.vits)), "words_per_minute": 150}))
 
 
 def speecht5_options(folder: Path, **options: Any) -> dict[str, Any]:
@@ -41,10 +41,10 @@ def speecht5_options(folder: Path, **options: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def speecht5(built: Built, hosted: Host) -> Served:
-    return hosted(TtsAdapter(speecht5_options(built(tiny_voices.speecht5))))
+    return hosted(TtsAdapter(speecht5_options(built(tiny_tts.speecht5))))
 
 
-def spoken(served: Served, text: str = TEXT, **fields: Any) -> AudioClip:
+def speech(served: Served, text: str = TEXT, **fields: Any) -> AudioClip:
     reply = served.ask(text, output=Modality.SPEECH, **fields)
     assert reply.text == text
     assert reply.audio is not None
@@ -52,9 +52,9 @@ def spoken(served: Served, text: str = TEXT, **fields: Any) -> AudioClip:
 
 
 @pytest.mark.parametrize("name", ["vits", "speecht5"])
-def test_a_text_becomes_speech_at_the_voices_own_rate(name: str, request: pytest.FixtureRequest) -> None:
+def test_speech_has_the_voices_own_sample_rate(name: str, request: pytest.FixtureRequest) -> None:
     served: Served = request.getfixturevalue(name)
-    clip = spoken(served)
+    clip = speech(served)
     assert clip.sample_rate == served.describe().output_sample_rate_hz == 16_000
     assert clip.seconds > 0.2
     assert np.sqrt(np.mean(clip.samples**2)) > 0.01
@@ -64,168 +64,168 @@ def test_a_text_becomes_speech_at_the_voices_own_rate(name: str, request: pytest
 
 
 @pytest.mark.parametrize("name", ["vits", "speecht5"])
-def test_the_same_request_gives_the_same_samples_and_another_seed_others(
+def test_equal_requests_get_equal_samples_and_another_seed_gets_others(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     served: Served = request.getfixturevalue(name)
-    first = spoken(served)
-    spoken(served, "Something else in between.")
-    assert np.array_equal(spoken(served).samples, first.samples)
-    assert np.array_equal(spoken(served, decoding=pb.Decoding(seed=0)).samples, first.samples)
-    assert not np.array_equal(spoken(served, decoding=pb.Decoding(seed=1)).samples, first.samples)
+    first = speech(served)
+    speech(served, "Something else in between.")
+    assert np.array_equal(speech(served).samples, first.samples)
+    assert np.array_equal(speech(served, decoding=pb.Decoding(seed=0)).samples, first.samples)
+    assert not np.array_equal(speech(served, decoding=pb.Decoding(seed=1)).samples, first.samples)
 
 
-def test_longer_texts_take_longer(vits: Served) -> None:
-    assert spoken(vits, TEXT * 4).seconds > 2 * spoken(vits).seconds
+def test_longer_texts_give_longer_audio(vits: Served) -> None:
+    assert speech(vits, TEXT * 4).seconds > 2 * speech(vits).seconds
 
 
-def test_digits_and_signs_are_spelt_out_for_a_voice_that_reads_letters(vits: Served) -> None:
-    assert np.array_equal(spoken(vits, "What is 12 + 7?").samples, spoken(vits, TEXT).samples)
+def test_digits_and_signs_are_spelt_out_for_a_voice_that_reads_letters_only(vits: Served) -> None:
+    assert np.array_equal(speech(vits, "What is 12 + 7?").samples, speech(vits, TEXT).samples)
 
 
-def test_a_text_that_the_voice_would_leave_out_is_refused(built: Built, hosted: Host, vits: Served) -> None:
+def test_a_text_with_letters_unknown_to_the_voice_is_refused(built: Built, hosted: Host, vits: Served) -> None:
     with pytest.raises(ContractError, match="안") as caught:
-        spoken(vits, "안녕 Paris")
+        speech(vits, "안녕 Paris")
     assert caught.value.reason is Reason.BAD_REQUEST
     with pytest.raises(ContractError, match="nothing to say"):
-        spoken(vits, "?!")
-    silent = hosted(TtsAdapter({"model": str(built(tiny_voices.vits)), "spell_out": "no"}))
+        speech(vits, "?!")
+    literal = hosted(TtsAdapter({"model": str(built(tiny_tts.vits)), "spell_out": "no"}))
     with pytest.raises(ContractError, match=r"no letters for 1 2 \+ 7"):
-        spoken(silent, "What is 12 + 7?")
+        speech(literal, "What is 12 + 7?")
 
 
-def test_the_rate_is_honoured_and_refused_out_of_range(vits: Served, speecht5: Served) -> None:
-    seconds = [spoken(vits, voice=pb.VoiceSettings(words_per_minute=rate)).seconds for rate in (75, 150, 300)]
+def test_words_per_minute_sets_the_rate_and_is_refused_out_of_range(vits: Served, speecht5: Served) -> None:
+    seconds = [speech(vits, voice=pb.VoiceSettings(words_per_minute=rate)).seconds for rate in (75, 150, 300)]
     assert seconds[0] > 1.5 * seconds[1] > 1.5 * seconds[2]
-    assert seconds[1] == spoken(vits).seconds
+    assert seconds[1] == speech(vits).seconds
     with pytest.raises(ContractError, match="30 to 750"):
-        spoken(vits, voice=pb.VoiceSettings(words_per_minute=800))
+        speech(vits, voice=pb.VoiceSettings(words_per_minute=800))
     with pytest.raises(ContractError, match="one rate"):
-        spoken(speecht5, voice=pb.VoiceSettings(words_per_minute=150))
+        speech(speecht5, voice=pb.VoiceSettings(words_per_minute=150))
 
 
-def test_a_rate_is_refused_where_the_voices_own_is_not_known(built: Built, hosted: Host) -> None:
-    served = hosted(TtsAdapter({"model": str(built(tiny_voices.vits))}))
+def test_a_rate_is_refused_if_the_voices_own_is_unknown(built: Built, hosted: Host) -> None:
+    served = hosted(TtsAdapter({"model": str(built(tiny_tts.vits))}))
     with pytest.raises(ContractError, match="set words_per_minute"):
-        spoken(served, voice=pb.VoiceSettings(words_per_minute=150))
+        speech(served, voice=pb.VoiceSettings(words_per_minute=150))
 
 
-def test_every_speaker_has_a_voice_of_its_own(built: Built, hosted: Host, speecht5: Served) -> None:
-    two = hosted(TtsAdapter({"model": str(built(tiny_voices.vits_of_two))}))
+def test_speakers_differ(built: Built, hosted: Host, speecht5: Served) -> None:
+    two = hosted(TtsAdapter({"model": str(built(tiny_tts.vits_of_two))}))
     for served, names in ((two, ["0", "1"]), (speecht5, ["first", "second", "third"])):
         assert [voice.name for voice in served.describe().voices] == names
-        sounds = [spoken(served, voice=pb.VoiceSettings(name=name)).samples.tobytes() for name in names]
+        sounds = [speech(served, voice=pb.VoiceSettings(name=name)).samples.tobytes() for name in names]
         assert len(set(sounds)) == len(names)
-        assert spoken(served).samples.tobytes() == sounds[0]
+        assert speech(served).samples.tobytes() == sounds[0]
         with pytest.raises(ContractError, match=names[1]):
-            spoken(served, voice=pb.VoiceSettings(name="nobody"))
+            speech(served, voice=pb.VoiceSettings(name="unknown"))
 
 
-def test_speakers_can_be_named_and_one_be_the_default(built: Built, hosted: Host) -> None:
-    folder = str(built(tiny_voices.vits_of_two))
+def test_options_name_speakers_and_the_default(built: Built, hosted: Host) -> None:
+    folder = str(built(tiny_tts.vits_of_two))
     named = hosted(TtsAdapter({"model": folder, "voices": {"ann": "0", "bob": "1"}, "voice": "bob"}))
     numbered = hosted(TtsAdapter({"model": folder}))
     assert [voice.name for voice in named.describe().voices] == ["ann", "bob"]
-    bob = spoken(numbered, voice=pb.VoiceSettings(name="1"))
-    assert np.array_equal(spoken(named).samples, bob.samples)
+    bob = speech(numbered, voice=pb.VoiceSettings(name="1"))
+    assert np.array_equal(speech(named).samples, bob.samples)
 
 
-def test_a_voice_speaks_its_languages_alone(vits: Served) -> None:
-    assert spoken(vits, language="en-GB").samples.tobytes() == spoken(vits).samples.tobytes()
+def test_other_languages_are_refused(vits: Served) -> None:
+    assert speech(vits, language="en-GB").samples.tobytes() == speech(vits).samples.tobytes()
     with pytest.raises(ContractError, match="not 'ko'"):
-        spoken(vits, language="ko")
+        speech(vits, language="ko")
 
 
-def test_a_text_beyond_the_voices_length_is_too_large(speecht5: Served) -> None:
+def test_a_text_longer_than_the_voices_maximum_is_too_large(speecht5: Served) -> None:
     with pytest.raises(ContractError, match="200") as caught:
-        spoken(speecht5, "a" * 300)
+        speech(speecht5, "a" * 300)
     assert caught.value.reason is Reason.TOO_LARGE
 
 
-def test_a_voice_that_never_ends_is_told_as_cut(built: Built, hosted: Host) -> None:
-    adapter = TtsAdapter(speecht5_options(built(tiny_voices.speecht5)))
+def test_a_truncated_utterance_ends_with_length(built: Built, hosted: Host) -> None:
+    adapter = TtsAdapter(speecht5_options(built(tiny_tts.speecht5)))
     served = hosted(adapter)
     assert served.ask("No.", output=Modality.SPEECH).complete.finish_reason == pb.FINISH_REASON_STOP
     adapter._loaded.voice.model.speech_decoder_postnet.prob_out.bias.data.fill_(-50.0)
     assert served.ask("No.", output=Modality.SPEECH).complete.finish_reason == pb.FINISH_REASON_LENGTH
 
 
-def test_a_caller_that_leaves_stops_a_voice_that_never_ends(built: Built, hosted: Host) -> None:
-    """180 letters take 1,800 passes of the decoder; the first one waits until the service knows of the leaving."""
-    adapter = TtsAdapter(speecht5_options(built(tiny_voices.speecht5)))
+def test_cancelling_a_call_stops_the_synthesis(built: Built, hosted: Host) -> None:
+    """180 letters take 1,800 passes of the decoder; the first waits until the cancellation is noticed."""
+    adapter = TtsAdapter(speecht5_options(built(tiny_tts.speecht5)))
     served = hosted(adapter)
     model = adapter._loaded.voice.model
     model.speech_decoder_postnet.prob_out.bias.data.fill_(-50.0)
     passes: list[None] = []
-    begun, told = threading.Event(), threading.Event()
+    started, done = threading.Event(), threading.Event()
 
-    def wait_for_the_leaving(*_: object) -> None:
+    def wait_for_cancellation(*_: object) -> None:
         passes.append(None)
-        begun.set()
-        gone = adapter._watch._gone
-        assert gone is not None
-        while not gone() and not told.wait(0.01):
+        started.set()
+        is_cancelled = adapter._cancellation._is_cancelled
+        assert is_cancelled is not None
+        while not is_cancelled() and not done.wait(0.01):
             pass
 
-    hook = model.speecht5.decoder.wrapped_decoder.register_forward_hook(wait_for_the_leaving)
+    hook = model.speecht5.decoder.wrapped_decoder.register_forward_hook(wait_for_cancellation)
     request = pb.GenerateRequest(parts=[pb.InputPart(text="a " * 90)], output=pb.MODALITY_SPEECH)
     call = served.stub.Generate(request, timeout=120)
     try:
-        assert begun.wait(60)
+        assert started.wait(60)
         call.cancel()
         hook.remove()
         assert served.ask("No.", output=Modality.SPEECH).audio is not None
     finally:
-        told.set()
+        done.set()
     assert len(passes) == 1
 
 
 def test_another_process_gives_the_same_samples_and_digest(built: Built, serve: Serve, vits: Served) -> None:
-    options = {"model": str(built(tiny_voices.vits)), "words_per_minute": 150, "cpu_threads": 1}
+    options = {"model": str(built(tiny_tts.vits)), "words_per_minute": 150, "cpu_threads": 1}
     other = serve("hf-tts", options)
     assert other.describe().digest == vits.describe().digest
-    assert np.array_equal(spoken(other).samples, spoken(vits).samples)
+    assert np.array_equal(speech(other).samples, speech(vits).samples)
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"vocoder": ""}, "'vocoder' is empty"),
         ({"voices": {}}, "embedding of 8 numbers"),
         ({"voices": {"a": "nowhere.npy"}}, "no such file"),
-        ({"voice": "nobody"}, "first, second, third"),
+        ({"voice": "unknown"}, "first, second, third"),
         ({"languages": []}, "languages"),
         ({"device_map": "auto"}, "device_map"),
     ],
     ids=["no vocoder", "no voices", "no file", "unknown voice", "no language", "device map"],
 )
-def test_options_that_cannot_be_used_are_named(built: Built, change: dict[str, Any], says: str) -> None:
-    with pytest.raises(OptionsError, match=says):
-        TtsAdapter(speecht5_options(built(tiny_voices.speecht5), **change)).load()
+def test_invalid_options_are_refused_by_name(built: Built, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
+        TtsAdapter(speecht5_options(built(tiny_tts.speecht5), **change)).load()
 
 
-def test_an_embedding_of_another_kind_is_refused(built: Built, tmp_path: Path) -> None:
+def test_an_invalid_embedding_is_refused(built: Built, tmp_path: Path) -> None:
     np.save(tmp_path / "long.npy", np.zeros(9, np.float32))
     np.save(tmp_path / "nan.npy", np.full(8, np.nan, np.float32))
     (tmp_path / "text.npy").write_text("no array")
     (tmp_path / "speaker.txt").write_text("1 2 3")
-    for name, says in (
+    for name, message in (
         ("long.npy", "9 numbers"),
         ("nan.npy", "finite"),
         ("text.npy", "cannot be read"),
-        ("speaker.txt", "no .npy"),
+        ("speaker.txt", "not a .npy"),
     ):
-        with pytest.raises(OptionsError, match=says):
-            TtsAdapter(speecht5_options(built(tiny_voices.speecht5), voices={"a": str(tmp_path / name)})).load()
+        with pytest.raises(OptionsError, match=message):
+            TtsAdapter(speecht5_options(built(tiny_tts.speecht5), voices={"a": str(tmp_path / name)})).load()
 
 
-def test_a_model_that_is_no_voice_is_refused(built: Built) -> None:
-    with pytest.raises(OptionsError, match="llama, which is no voice"):
+def test_a_model_that_is_not_a_tts_model_is_refused(built: Built) -> None:
+    with pytest.raises(OptionsError, match="llama, which is not a TTS model"):
         TtsAdapter({"model": str(built(tiny_chat.llama))}).load()
 
 
-def test_the_digest_follows_the_voices_file_and_not_its_place(built: Built, tmp_path: Path) -> None:
-    folder = built(tiny_voices.speecht5)
+def test_the_digest_depends_on_the_embeddings_content_not_its_path(built: Built, tmp_path: Path) -> None:
+    folder = built(tiny_tts.speecht5)
     (tmp_path / "moved.npy").write_bytes((folder / "first.npy").read_bytes())
     here, moved, other = (
         TtsAdapter(speecht5_options(folder, voices={"a": str(path)})).load().settings
@@ -250,14 +250,14 @@ def install(folder: Path, name: str, version: str, source: str, module: str) -> 
     ("build", "name", "module", "source", "others"),
     [
         (
-            tiny_voices.vits_of_other_scripts,
+            tiny_tts.vits_of_other_scripts,
             "uroman",
             "uroman",
             "class Uroman:\n    def romanize_string(self, text): return 'annyeong'\n",
             {},
         ),
         (
-            tiny_voices.vits_of_phonemes,
+            tiny_tts.vits_of_phonemes,
             "phonemizer-fork",
             "phonemizer.backend",
             "class EspeakBackend:\n    @staticmethod\n    def version(): return (1, 52, 0)\n",
@@ -266,7 +266,7 @@ def install(folder: Path, name: str, version: str, source: str, module: str) -> 
     ],
     ids=["uroman", "phonemizer"],
 )
-def test_what_writes_the_letters_that_a_voice_reads_is_part_of_the_digest(
+def test_the_libraries_that_convert_the_text_are_part_of_the_digest(
     build: Any,
     name: str,
     module: str,

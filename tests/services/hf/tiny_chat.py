@@ -76,7 +76,7 @@ def text_sizes(words: PreTrainedTokenizerFast) -> dict[str, Any]:
 
 
 def spread(model: Any) -> None:
-    """Spreads the weights out, so that the next token is no matter of rounding."""
+    """Spreads the weights out, so that rounding does not decide the next token."""
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(3.0)
@@ -93,7 +93,7 @@ def save_chat_model(model: Any, folder: Path) -> None:
 
 
 def llama(folder: Path) -> Path:
-    """A causal model whose template opens its thinking where it is asked to."""
+    """A causal model whose template opens the thinking if `enable_thinking` is set."""
     torch.manual_seed(0)
     words = tokenizer("<think>", "</think>")
     words.chat_template = TEXT_TEMPLATE
@@ -146,8 +146,8 @@ def qwen2_audio(folder: Path) -> Path:
     """An audio-text model."""
     torch.manual_seed(0)
     words = tokenizer("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
-    ears = WhisperFeatureExtractor(feature_size=16, chunk_length=30)
-    processor = Qwen2AudioProcessor(feature_extractor=ears, tokenizer=words, chat_template=MEDIA_TEMPLATE)
+    extractor = WhisperFeatureExtractor(feature_size=16, chunk_length=30)
+    processor = Qwen2AudioProcessor(feature_extractor=extractor, tokenizer=words, chat_template=MEDIA_TEMPLATE)
     audio = {
         "model_type": "qwen2_audio_encoder",
         "num_mel_bins": 16,

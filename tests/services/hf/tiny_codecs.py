@@ -41,7 +41,7 @@ _SMALL = {
 
 
 def _give_codes_sounds(codec: torch.nn.Module) -> None:
-    """The codes' embeddings are no weights of a random start: without them every sound is the same."""
+    """Code embeddings are not initialised randomly: without this all codes would sound the same."""
     with torch.no_grad():
         for name, buffer in codec.named_buffers():
             if name.endswith(("embed_sum", "codebook.embed")):
@@ -85,13 +85,13 @@ def csm(folder: Path) -> Path:
     for sampled in (model.generation_config, model.depth_decoder.generation_config):
         sampled.do_sample, sampled.temperature, sampled._from_model_config = True, 0.9, False
     model.save_pretrained(folder)
-    ears = EncodecFeatureExtractor(feature_size=1, sampling_rate=24_000)
-    CsmProcessor(feature_extractor=ears, tokenizer=words).save_pretrained(folder)
+    extractor = EncodecFeatureExtractor(feature_size=1, sampling_rate=24_000)
+    CsmProcessor(feature_extractor=extractor, tokenizer=words).save_pretrained(folder)
     return folder
 
 
 def dia(folder: Path) -> Path:
-    """Dia: an encoder of bytes, a decoder of nine delayed codebooks, and DAC, which lies beside it."""
+    """Dia: an encoder of bytes, a decoder of nine delayed codebooks, and DAC in another folder."""
     torch.manual_seed(0)
     codec = DacModel(
         DacConfig(
@@ -122,9 +122,11 @@ def dia(folder: Path) -> Path:
     spread(model)
     model.generation_config.do_sample, model.generation_config._from_model_config = True, False
     model.save_pretrained(folder)
-    ears = DiaFeatureExtractor(sampling_rate=16_000, hop_length=8)
+    extractor = DiaFeatureExtractor(sampling_rate=16_000, hop_length=8)
     DiaProcessor(
-        feature_extractor=ears, tokenizer=DiaTokenizer(), audio_tokenizer=DacModel.from_pretrained(folder / "codec")
+        feature_extractor=extractor,
+        tokenizer=DiaTokenizer(),
+        audio_tokenizer=DacModel.from_pretrained(folder / "codec"),
     ).save_pretrained(folder)
     return folder
 

@@ -1,4 +1,4 @@
-"""Builds a tiny Gemma 4 of random weights, which hears and sees but only writes, offline."""
+"""Builds a tiny Gemma 4 with random weights (audio and images in, text out), offline."""
 
 from __future__ import annotations
 

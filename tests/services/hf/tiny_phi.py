@@ -72,7 +72,7 @@ def phi4(folder: Path) -> Path:
     )
     processor.save_pretrained(folder)
     for name in ("speech-lora", "vision-lora"):
-        # Started at random instead of at zero, so that it is heard and seen whether one is on.
+        # Random instead of zero, so that an active adapter changes the answer.
         lora = LoraConfig(r=4, target_modules=["qkv_proj"], init_lora_weights=False)
         get_peft_model(Phi4MultimodalForCausalLM(config), lora).save_pretrained(folder / name)
     return folder

@@ -14,12 +14,12 @@ from omnigap.media import encode_pcm16, encode_wav
 
 
 class AudioHandler(Handler):
-    """Keeps the fields of JSON and of forms alike; the form's file stands under `file`, as bytes."""
+    """Records the fields of JSON and form bodies; the file of a form is in `file`, as bytes."""
 
     def do_POST(self) -> None:  # noqa: N802
         data = self.rfile.read(int(self.headers["Content-Length"]))
         if not data:
-            return  # the caller left before it said a word
+            return  # the caller disconnected before it sent anything
         kind = self.headers["Content-Type"]
         body = _form(kind, data) if kind.startswith("multipart/") else json.loads(data)
         body["path"] = self.path
@@ -30,12 +30,12 @@ class AudioHandler(Handler):
 
 
 def audio_server() -> ChatServer:
-    """Listens on a free port; answers plainly, or with what stands in `line`."""
+    """Listens on a free port; answers with the queued replies in `line`, then with default ones."""
     return ChatServer(AudioHandler)
 
 
 def speech(samples: np.ndarray | None = None, rate: int = RATE) -> Reply:
-    """A reply in the format that is asked for; a second of tone where no samples are given."""
+    """A reply in the requested format; a second of tone if no samples are given."""
 
     def reply(handler: Handler, body: dict[str, Any]) -> None:
         pcm = encode_pcm16(tone(1.0, rate) if samples is None else samples)
@@ -53,7 +53,7 @@ def sending_bytes(data: bytes, content_type: str) -> Reply:
 
 
 def transcript(text: str = " Paris.", **fields: Any) -> Reply:
-    """A reply with statistics where they are asked for, as OpenAI's Whisper and faster-whisper servers give them."""
+    """A reply with statistics if they are requested, like servers of OpenAI's Whisper and faster-whisper."""
 
     def reply(handler: Handler, body: dict[str, Any]) -> None:
         found: dict[str, Any] = {"text": text}

@@ -1,4 +1,4 @@
-"""The adapter behind the project's gRPC server, in front of an HTTP server that the test scripts."""
+"""The adapter behind the project's gRPC server, with a scripted HTTP server as its upstream."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def chat() -> Iterator[ChatServer]:
 
 @pytest.fixture
 def through(chat: ChatServer, host_adapter: Host) -> Through:
-    """Starts the service with options on top of the server's address and model; the server's notes begin after it."""
+    """Starts the service with further options; the server's recorded requests begin after its start."""
 
     def start(**options: Any) -> Served:
         served = host_adapter(OpenaiAdapter({"base_url": chat.url, "model": MODEL, "max_retries": 0, **options}))

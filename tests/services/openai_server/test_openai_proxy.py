@@ -1,4 +1,4 @@
-"""Which way calls to an OpenAI-compatible server go: loopback directly, others as the option or environment says."""
+"""Proxies of calls to an OpenAI-compatible server: none for loopback, else that of the option or the environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def proxy() -> Iterator[RecordingProxy]:
 
 
 def refusal(**options: object) -> ContractError:
-    """Why a service of another machine does not load: the proxy on the way answers 502."""
+    """The error of loading with a server on another machine: the proxy answers 502."""
     adapter = OpenaiAdapter({"base_url": ELSEWHERE, "model": "m", "wait_s": 0, "max_retries": 0, **options})
     with pytest.raises(ContractError) as caught:
         adapter.load()
@@ -42,7 +42,7 @@ def test_a_server_on_loopback_is_called_directly(
     assert proxy.asked == []
 
 
-def test_another_server_is_called_through_the_proxy_of_the_option_which_the_error_names(
+def test_another_server_is_called_through_the_options_proxy_which_the_error_names(
     proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point_everything_at("http://127.0.0.1:9", monkeypatch)
@@ -52,7 +52,7 @@ def test_another_server_is_called_through_the_proxy_of_the_option_which_the_erro
     assert f"through the proxy {proxy.url}" in error.message
 
 
-def test_another_server_is_called_through_the_proxy_of_the_environment(
+def test_another_server_is_called_through_the_environments_proxy(
     proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in NO_PROXY:

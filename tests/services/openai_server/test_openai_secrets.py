@@ -1,4 +1,4 @@
-"""The key goes to the server and nowhere else: greps of logs, of Describe, of answers and of errors."""
+"""The key is sent to the server only: it is not in logs, Describe, answers or errors."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def keyed(monkeypatch: pytest.MonkeyPatch, chat: ChatServer, through: Through) -
 
 
 def echoing(handler: Handler, body: dict[str, Any]) -> None:
-    """An unkind server: it says the key in its error and in a header."""
-    said = handler.headers["Authorization"]
-    handler.send(json.dumps({"error": {"message": f"no access with {said}"}}).encode(), 401, {"X-Echo": said})
+    """A server that echoes the key in its error and in a header."""
+    key = handler.headers["Authorization"]
+    handler.send(json.dumps({"error": {"message": f"no access with {key}"}}).encode(), 401, {"X-Echo": key})
 
 
 def echoing_text(handler: Handler, body: dict[str, Any]) -> None:
-    """Unkinder: 200, and the key in what is no JSON."""
+    """A server that echoes the key in invalid JSON with status 200."""
     handler.send(f"welcome {handler.headers['Authorization']}".encode())
 
 
@@ -48,13 +48,13 @@ def test_the_server_gets_the_key(chat: ChatServer, keyed: Served) -> None:
     assert chat.asked[-1].headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_describe_and_answers_do_not_hold_it(chat: ChatServer, keyed: Served) -> None:
+def test_describe_and_answers_do_not_have_the_key(chat: ChatServer, keyed: Served) -> None:
     assert KEY not in str(keyed.describe())
     assert KEY not in str(keyed.ask(QUESTION, output=Modality.SPEECH).complete)
 
 
 @pytest.mark.parametrize("fault", [echoing, echoing_text, failing(500), cut_off, reset])
-def test_errors_do_not_hold_it(chat: ChatServer, keyed: Served, fault: Callable[..., None]) -> None:
+def test_errors_do_not_have_the_key(chat: ChatServer, keyed: Served, fault: Callable[..., None]) -> None:
     chat.then(fault)
     with pytest.raises(ContractError) as failed:
         keyed.ask(QUESTION)
@@ -64,7 +64,7 @@ def test_errors_do_not_hold_it(chat: ChatServer, keyed: Served, fault: Callable[
 
 @pytest.fixture
 def logged(chat: ChatServer, tmp_path: Path) -> Iterator[Callable[..., tuple[Served, Path]]]:
-    """Starts `omnigap-serve openai` as a process that logs all it can."""
+    """Starts `omnigap-serve openai` as a process at log level debug."""
     started: list[Served] = []
 
     def start() -> tuple[Served, Path]:
@@ -94,7 +94,7 @@ def logged(chat: ChatServer, tmp_path: Path) -> Iterator[Callable[..., tuple[Ser
         served.stop()
 
 
-def test_logs_at_their_loudest_do_not_hold_it(chat: ChatServer, logged: Callable[..., tuple[Served, Path]]) -> None:
+def test_debug_logs_do_not_have_the_key(chat: ChatServer, logged: Callable[..., tuple[Served, Path]]) -> None:
     service, log = logged()
     service.ask(QUESTION)
     for fault in (echoing, echoing_text, failing(500), cut_off, reset):
@@ -102,12 +102,12 @@ def test_logs_at_their_loudest_do_not_hold_it(chat: ChatServer, logged: Callable
         with contextlib.suppress(ContractError):
             service.ask(QUESTION)
     assert chat.asked[-1].headers["authorization"] == f"Bearer {KEY}"
-    said = log.read_text()
-    assert "DEBUG" in said
-    assert KEY not in said
+    text = log.read_text()
+    assert "DEBUG" in text
+    assert KEY not in text
 
 
-def test_a_start_that_fails_does_not_log_it(chat: ChatServer, logged: Callable[..., tuple[Served, Path]]) -> None:
+def test_a_failed_start_does_not_log_the_key(chat: ChatServer, logged: Callable[..., tuple[Served, Path]]) -> None:
     chat.line.append(echoing)
     service, log = logged()
     assert service.process.returncode == 1
@@ -135,7 +135,7 @@ def test_a_key_written_into_the_options_is_refused_and_not_repeated(monkeypatch:
     [{"launch": f"vllm serve m --api-key {KEY}"}, {"extra_body": {"token": {"is": KEY}}}],
     ids=["launch", "body"],
 )
-def test_a_key_in_an_option_that_everyone_is_shown_is_refused(
+def test_a_key_in_an_option_that_describe_shows_is_refused(
     option: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEST_OMNI_KEY", KEY)

@@ -1,4 +1,4 @@
-"""`openai-speech`: what a server of voices is asked, what comes back, and what a fault becomes."""
+"""`openai-speech`: the posted body, the audio that comes back, and errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import conform
-from omnigap_services.openai_server.speech.adapter import SpeechAdapter
+from omnigap_services.openai_server.speech import SpeechAdapter
 from omnigap_services.options import OptionsError
 
 TEXT = "The capital of France is Paris."
@@ -37,7 +37,7 @@ def voices() -> Iterator[ChatServer]:
 
 @pytest.fixture
 def service(voices: ChatServer, host_adapter: Callable[[Any], Served]) -> Callable[..., Served]:
-    """Starts the service with options on top of the server's address; the server's notes begin after it."""
+    """Starts the service with further options; the server's recorded requests begin after its start."""
 
     def start(**options: Any) -> Served:
         served = host_adapter(SpeechAdapter({"base_url": voices.url, "model": MODEL, "max_retries": 0, **options}))
@@ -52,7 +52,7 @@ def body_of(voices: ChatServer, served: Served, **fields: Any) -> dict[str, Any]
     return voices.asked[-1].body
 
 
-def test_a_text_is_posted_and_its_speech_comes_back(voices: ChatServer, service: Callable[..., Served]) -> None:
+def test_a_text_is_posted_and_its_audio_returned(voices: ChatServer, service: Callable[..., Served]) -> None:
     served = service(voices=["af_heart", "am_puck"])
     reply = served.ask(TEXT, output=Modality.SPEECH)
     assert voices.asked[-1].body == {
@@ -69,9 +69,7 @@ def test_a_text_is_posted_and_its_speech_comes_back(voices: ChatServer, service:
     assert [voice.name for voice in served.describe().voices] == ["af_heart", "am_puck"]
 
 
-def test_voice_rate_seed_and_further_fields_reach_the_server(
-    voices: ChatServer, service: Callable[..., Served]
-) -> None:
+def test_voice_rate_seed_and_extra_fields_are_sent(voices: ChatServer, service: Callable[..., Served]) -> None:
     served = service(
         voices=["a", "b"],
         words_per_minute=160,
@@ -90,7 +88,7 @@ def test_voice_rate_seed_and_further_fields_reach_the_server(
     assert "speed" not in plain
 
 
-def test_the_items_language_chooses_the_voice_and_a_strange_one_is_refused(
+def test_the_items_language_chooses_the_voice_and_an_unknown_one_is_refused(
     voices: ChatServer, service: Callable[..., Served]
 ) -> None:
     served = service(voices=["heart", "alpha"], languages=["en", "ko"], language_voices={"ko": "alpha"})
@@ -102,7 +100,7 @@ def test_the_items_language_chooses_the_voice_and_a_strange_one_is_refused(
     assert caught.value.reason is Reason.BAD_REQUEST
 
 
-def test_a_voice_of_the_items_region_comes_before_one_of_its_language(
+def test_a_voice_of_the_items_region_is_preferred_to_one_of_its_language(
     voices: ChatServer, service: Callable[..., Served]
 ) -> None:
     served = service(voices=["ana", "bia"], language_voices={"pt-PT": "ana", "pt-BR": "bia"})
@@ -110,22 +108,24 @@ def test_a_voice_of_the_items_region_comes_before_one_of_its_language(
     assert body_of(voices, served, language="pt")["voice"] == "ana"
 
 
-@pytest.mark.parametrize(("own", "says"), [(0, "set words_per_minute"), (160, "40 to 640")])
-def test_a_rate_that_cannot_be_told_is_refused(service: Callable[..., Served], own: float, says: str) -> None:
-    with pytest.raises(ContractError, match=says) as caught:
+@pytest.mark.parametrize(("own", "message"), [(0, "set words_per_minute"), (160, "40 to 640")])
+def test_a_rate_that_is_unknown_or_out_of_range_is_refused(
+    service: Callable[..., Served], own: float, message: str
+) -> None:
+    with pytest.raises(ContractError, match=message) as caught:
         service(words_per_minute=own).ask(TEXT, output=Modality.SPEECH, voice=pb.VoiceSettings(words_per_minute=700))
     assert caught.value.reason is Reason.BAD_REQUEST
 
 
 def streamed_header(size: int) -> bytes:
-    """A WAV file whose sizes were written before anybody knew them."""
+    """A WAV file whose sizes were written before they were known."""
     pcm = encode_pcm16(tone(0.5, 16_000))
     head = b"RIFF" + struct.pack("<I", size) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16)
     return head + b"LIST" + struct.pack("<I", 4) + b"INFO" + b"data" + struct.pack("<I", size) + pcm
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF], ids=["zero", "four gigabytes", "two"])
-def test_a_header_without_its_size_is_read_to_the_end(
+def test_a_wav_with_wrong_sizes_is_read_to_its_end(
     voices: ChatServer, service: Callable[..., Served], size: int
 ) -> None:
     served = service(output_sample_rate_hz=16_000)
@@ -136,7 +136,7 @@ def test_a_header_without_its_size_is_read_to_the_end(
     assert np.allclose(reply.audio.samples, tone(0.5, 16_000), atol=1e-4)
 
 
-def test_the_rate_of_the_header_is_told_and_brought_to_the_cards(
+def test_audio_at_the_headers_rate_is_resampled_to_the_cards_rate(
     voices: ChatServer, service: Callable[..., Served]
 ) -> None:
     served = service()
@@ -149,9 +149,11 @@ def test_the_rate_of_the_header_is_told_and_brought_to_the_cards(
 
 
 @pytest.mark.parametrize(
-    ("content_type", "seconds"), [("audio/pcm", 1.0), ("audio/pcm;rate=12000;channels=1", 2.0)], ids=["told", "typed"]
+    ("content_type", "seconds"),
+    [("audio/pcm", 1.0), ("audio/pcm;rate=12000;channels=1", 2.0)],
+    ids=["options", "content type"],
 )
-def test_bare_pcm_is_read_at_the_rate_of_its_type_or_of_the_options(
+def test_raw_pcm_is_read_at_the_rate_of_its_content_type_or_of_the_options(
     voices: ChatServer, service: Callable[..., Served], content_type: str, seconds: float
 ) -> None:
     served = service(audio_format="pcm", pcm_sample_rate_hz=24_000)
@@ -163,27 +165,27 @@ def test_bare_pcm_is_read_at_the_rate_of_its_type_or_of_the_options(
 
 
 @pytest.mark.parametrize(
-    ("data", "content_type", "says"),
+    ("data", "content_type", "message"),
     [
         (json.dumps({"error": "no such voice"}).encode(), "application/json", "no such voice"),
-        (b"", "audio/wav", "no sound"),
-        (encode_wav(b"", 24_000), "audio/wav", "no sound"),
-        (encode_wav(encode_pcm16(np.zeros(24_000, np.float32)), 24_000), "audio/wav", "no sound"),
+        (b"", "audio/wav", "silent"),
+        (encode_wav(b"", 24_000), "audio/wav", "silent"),
+        (encode_wav(encode_pcm16(np.zeros(24_000, np.float32)), 24_000), "audio/wav", "silent"),
         (b"ID3\x04 not a wav file", "audio/mpeg", "cannot be read"),
     ],
     ids=["json", "nothing", "no sample", "silence", "mp3"],
 )
-def test_an_answer_without_speech_is_an_error_and_no_carrier(
-    voices: ChatServer, service: Callable[..., Served], data: bytes, content_type: str, says: str
+def test_an_answer_without_speech_is_an_error(
+    voices: ChatServer, service: Callable[..., Served], data: bytes, content_type: str, message: str
 ) -> None:
     served = service()
     voices.then(sending_bytes(data, content_type))
-    with pytest.raises(ContractError, match=says) as caught:
+    with pytest.raises(ContractError, match=message) as caught:
         served.ask(TEXT, output=Modality.SPEECH)
     assert caught.value.reason is Reason.MODEL_ERROR
 
 
-def test_faults_are_tried_again_and_told_in_the_contracts_reasons(
+def test_errors_are_retried_and_mapped_to_the_contracts_reasons(
     voices: ChatServer, service: Callable[..., Served]
 ) -> None:
     served = service(max_retries=2)
@@ -197,7 +199,7 @@ def test_faults_are_tried_again_and_told_in_the_contracts_reasons(
         assert caught.value.reason is reason
 
 
-def test_a_caller_that_leaves_closes_the_http_request(voices: ChatServer, service: Callable[..., Served]) -> None:
+def test_a_cancelled_call_closes_the_http_request(voices: ChatServer, service: Callable[..., Served]) -> None:
     served = service()
     silence = Silence()
     voices.then(silence)
@@ -230,7 +232,7 @@ def test_the_key_goes_to_the_server_and_nowhere_else(
     assert KEY not in caught.value.message + str(served.describe()) + caplog.text
 
 
-def test_the_digest_holds_the_revision_and_the_launch_and_not_the_host(service: Callable[..., Served]) -> None:
+def test_the_digest_covers_revision_and_launch_but_not_the_host(service: Callable[..., Served]) -> None:
     plain = service().describe()
     for change in ({"revision": "abc"}, {"launch": "vllm serve"}, {"voices": ["b"]}, {"extra_body": {"x": 1}}):
         assert service(**change).describe().digest != plain.digest
@@ -240,18 +242,18 @@ def test_the_digest_holds_the_revision_and_the_launch_and_not_the_host(service: 
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"extra_body": {"input": "x"}}, "written by the adapter"),
-        ({"language_voices": {"ko": "nobody"}}, "nobody"),
+        ({"language_voices": {"ko": "unknown"}}, "unknown"),
         ({"base_url": "http://me:secret@host/v1"}, "api_key_env"),
         ({"api_key_env": KEY}, "api_key_env"),
         ({"voices": []}, "voices"),
         ({"audio_format": "mp3"}, "audio_format"),
     ],
 )
-def test_options_that_cannot_be_used_are_named_and_hold_no_secret(options: dict[str, Any], says: str) -> None:
-    with pytest.raises(OptionsError, match=says) as caught:
+def test_invalid_options_are_refused_by_name_without_secrets(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionsError, match=message) as caught:
         SpeechAdapter({"model": MODEL, **options})
     assert "secret" not in str(caught.value)
     assert KEY not in str(caught.value)
@@ -263,7 +265,7 @@ async def test_openai_speech_conforms(voices: ChatServer, host: Serve) -> None:
     assert sum(result.status is Status.PASSED for result in found.results) == 30
 
 
-def test_bare_pcm_may_begin_with_the_byte_of_a_brace(voices: ChatServer, service: Callable[..., Served]) -> None:
+def test_raw_pcm_may_begin_with_the_byte_of_a_brace(voices: ChatServer, service: Callable[..., Served]) -> None:
     served = service(audio_format="pcm")
     samples = np.full(2_400, ord("{") / 32_768, dtype=np.float32)
     assert encode_pcm16(samples)[:1] == b"{"

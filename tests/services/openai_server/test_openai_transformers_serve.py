@@ -21,10 +21,10 @@ NEEDED = ("torch", "transformers", "accelerate", "fastapi", "uvicorn")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 pytestmark = pytest.mark.skipif(
-    bool(MISSING), reason=f"NOT CHECKED: pip install {' '.join(MISSING)} to ask a real `transformers serve`"
+    bool(MISSING), reason=f"NOT CHECKED: pip install {' '.join(MISSING)} to test against a real `transformers serve`"
 )
 
-# Beside a CPU build of torch, torchvision has no decoder of images: the server is to take Pillow, as without it.
+# Next to a CPU build of torch, torchvision cannot decode images: hidden, so that the server uses Pillow.
 WITHOUT_TORCHVISION = """
 import importlib.util, runpy, sys
 find = importlib.util.find_spec
@@ -42,7 +42,7 @@ GREEDY = pb.Decoding(temperature=0, max_new_tokens=12)
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The address and the model's name of a `transformers serve` that holds the tiny checkpoint."""
+    """Address and model name of a `transformers serve` with the tiny checkpoint."""
     folder = tmp_path_factory.mktemp("peer")
     quiet = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder), "OMP_NUM_THREADS": "1"}
     checkpoint = str(folder / "tiny-llava")
@@ -74,7 +74,7 @@ def service(serve: Serve, peer: tuple[str, str]) -> Served:
     return serve("openai", {"base_url": address, "model": model, "conditions": ["t2t", "i2t"], "wait_s": PATIENCE_S})
 
 
-def test_a_text_is_answered_the_same_every_time(service: Served) -> None:
+def test_equal_requests_get_equal_answers(service: Served) -> None:
     first, second = (service.ask(QUESTION, decoding=GREEDY) for _ in range(2))
     assert first.text
     assert first.text == second.text
@@ -89,7 +89,7 @@ def test_the_pixels_reach_the_model(service: Served) -> None:
     assert answers[0] != answers[1]
 
 
-def test_a_streamed_answer_is_the_whole_one(serve: Serve, peer: tuple[str, str], service: Served) -> None:
+def test_a_streamed_answer_equals_the_whole_one(serve: Serve, peer: tuple[str, str], service: Served) -> None:
     address, model = peer
     streaming = serve("openai", {"base_url": address, "model": model, "conditions": ["t2t", "i2t"], "stream": True})
     for parts in ((QUESTION,), (RED, QUESTION)):
@@ -99,7 +99,7 @@ def test_a_streamed_answer_is_the_whole_one(serve: Serve, peer: tuple[str, str],
     assert streaming.describe().digest == service.describe().digest
 
 
-def test_a_model_that_the_server_has_not_ends_the_start_with_its_words(serve: Serve, peer: tuple[str, str]) -> None:
+def test_the_error_for_an_unknown_model_has_the_servers_message(serve: Serve, peer: tuple[str, str]) -> None:
     address, _ = peer
     with pytest.raises(AssertionError, match=rf"the server at {address} answered 500 \(Internal Server Error\)"):
-        serve("openai", {"base_url": address, "model": "nobody/nothing", "conditions": ["t2t"], "max_retries": 0})
+        serve("openai", {"base_url": address, "model": "unknown/model", "conditions": ["t2t"], "max_retries": 0})

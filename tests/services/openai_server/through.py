@@ -1,4 +1,4 @@
-"""What the fixture `through` is."""
+"""The type of the fixture `through`."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from collections.abc import Callable
 from served import Served
 
 Through = Callable[..., Served]
-"""Starts the service in front of the chat server, with options of the test's."""
+"""Starts the service in front of the chat server, with the test's options."""

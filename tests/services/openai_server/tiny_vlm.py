@@ -25,7 +25,7 @@ TEMPLATE = (
 
 
 def build(folder: str) -> None:
-    # ASCII alone, with the byte alphabet's letters for space and line end: every answer is whole characters.
+    # ASCII only, with the byte alphabet's letters for space and line end, so that every answer has whole characters.
     letters = [*map(chr, range(33, 127)), "Ġ", "Ċ"]
     vocabulary = {token: number for number, token in enumerate([*SPECIAL, *letters])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))

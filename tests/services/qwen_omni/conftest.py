@@ -1,4 +1,4 @@
-"""Tiny checkpoints of both families, loaded and served as real ones are."""
+"""Tiny checkpoints of both families, loaded and served like real ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from in_process import Host
-from omni_asked import Recorded, ask, eight
+from recorded import Recorded, ask, eight
 from served import Served
 
 from omnigap.vocabulary import Modality
@@ -24,7 +24,7 @@ KINDS = ("qwen2.5", "qwen3")
 NEEDED = ("torch", "transformers", "torchvision", "accelerate")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
-# A random model seldom ends by itself.
+# A model with random weights seldom ends by itself.
 CAPS: dict[str, Any] = {"max_new_tokens": 12, "talker_max_new_tokens": 16, "cpu_threads": 1}
 
 # Before transformers is imported: nothing here may look for a hub.
@@ -36,7 +36,7 @@ if MISSING:
 
 
 def pytest_report_header() -> str:
-    """Says it where none of these tests can run."""
+    """Reports that none of these tests can run."""
     return f"NOT TESTED: qwen-omni, since {', '.join(MISSING)} is not installed" if MISSING else ""
 
 
@@ -51,7 +51,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def make(checkpoints: dict[str, Path]) -> Make:
-    """Makes an adapter of a kind with options of its own, and loads it unless told not to."""
+    """Makes an adapter of a kind with further options, and loads it unless `loaded` is False."""
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
 
     def load(kind: str, loaded: bool = True, **options: Any) -> QwenOmniAdapter:
@@ -72,7 +72,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def adapter(kind: str, make: Make) -> QwenOmniAdapter:
-    """A loaded adapter of each family; tests leave it as it was."""
+    """A loaded adapter of each family; tests must not change it."""
     return make(kind)
 
 

@@ -1,4 +1,4 @@
-"""What an answer holds: text and speech of one generation, counts that agree, and nothing of the prompt."""
+"""The content of answers: text and speech of one generation, consistent counts, and nothing of the prompt."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from omni_asked import Recorded, ask, eight, picture, tone
+from recorded import Recorded, ask, eight, picture, tone
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import FinishReason, Modality, Reason
 from omnigap_services.adapter import DecodingOptions, Request
-from omnigap_services.qwen_omni.decoding import TALKER_LIMIT
+from omnigap_services.qwen_omni.options import TALKER_LIMIT
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def runs_of(module: Any, work: Any) -> int:
-    """How often a module ran during `work`."""
+    """Number of passes of a module during `work`."""
     runs: list[None] = []
     hook = module.register_forward_pre_hook(lambda *_: runs.append(None))
     try:
@@ -41,10 +41,10 @@ def test_text_answers_never_run_the_talker(adapter: QwenOmniAdapter) -> None:
 
 
 def test_text_and_speech_come_from_one_generation(adapter: QwenOmniAdapter) -> None:
-    visual_tower = adapter._loaded.model.thinker.get_input_embeddings()
+    embedding_table = adapter._loaded.model.thinker.get_input_embeddings()
     request = eight(Modality.SPEECH)[1]
     turns: list[Recorded] = []
-    reads = runs_of(visual_tower, lambda: turns.extend(ask(adapter, request)))
+    reads = runs_of(embedding_table, lambda: turns.extend(ask(adapter, request)))
     done = turns[0].done
     # The prompt once, then each token but the last; the talker's marks come through the same table.
     assert reads <= done.output_tokens + 1
@@ -52,7 +52,7 @@ def test_text_and_speech_come_from_one_generation(adapter: QwenOmniAdapter) -> N
     assert len(turns[0].audio)
 
 
-def test_the_prompt_holds_the_media_that_were_sent_and_no_others(adapter: QwenOmniAdapter, kind: str) -> None:
+def test_the_prompt_has_the_requests_media_and_no_others(adapter: QwenOmniAdapter, kind: str) -> None:
     def media(*parts: Any) -> tuple[float, float]:
         diagnostics = ask(adapter, Request(parts, Modality.TEXT))[0].done.diagnostics
         return diagnostics["prompt_audio_tokens"], diagnostics["prompt_image_tokens"]
@@ -68,15 +68,15 @@ def test_the_prompt_holds_the_media_that_were_sent_and_no_others(adapter: QwenOm
     assert image_tokens > 4
 
 
-def test_input_tokens_are_the_prompt_s_own_and_not_the_batch_s(adapter: QwenOmniAdapter) -> None:
+def test_input_tokens_are_counted_without_the_batchs_padding(adapter: QwenOmniAdapter) -> None:
     short, long = (Request((text,), Modality.TEXT) for text in ("Hi", "Hi, and a good deal more than that."))
     together = ask(adapter, short, long)
-    alone = [ask(adapter, request)[0] for request in (short, long)]
-    assert [turn.done.input_tokens for turn in together] == [turn.done.input_tokens for turn in alone]
+    single = [ask(adapter, request)[0] for request in (short, long)]
+    assert [turn.done.input_tokens for turn in together] == [turn.done.input_tokens for turn in single]
     assert together[1].done.input_tokens - together[0].done.input_tokens > 10
 
 
-def test_the_answer_holds_nothing_of_the_prompt(adapter: QwenOmniAdapter) -> None:
+def test_the_answer_has_nothing_of_the_prompt(adapter: QwenOmniAdapter) -> None:
     turn = ask(adapter, Request(("Repeat ZEBRA-QUAGGA.",), Modality.TEXT))[0]
     assert turn.done.output_tokens <= 12
     assert "ZEBRA" not in turn.text
@@ -86,7 +86,7 @@ def test_the_answer_holds_nothing_of_the_prompt(adapter: QwenOmniAdapter) -> Non
     assert len(again) >= 1
 
 
-def test_audio_is_as_long_as_the_codec_s_frames_say(spoken: list[Recorded], kind: str) -> None:
+def test_the_audio_is_as_long_as_its_codec_frames(spoken: list[Recorded], kind: str) -> None:
     lengths = set()
     for turn in spoken:
         frames = int(turn.done.diagnostics["codec_frames"])
@@ -98,12 +98,12 @@ def test_audio_is_as_long_as_the_codec_s_frames_say(spoken: list[Recorded], kind
     assert len(lengths) > 2
 
 
-def test_audio_is_heard(spoken: list[Recorded]) -> None:
+def test_the_audio_is_not_silent(spoken: list[Recorded]) -> None:
     for turn in spoken:
         assert 0.005 < float(np.sqrt(np.mean(turn.audio**2))) < 0.9
 
 
-def test_an_answer_that_ends_by_itself_stops_and_a_capped_one_says_so(spoken: list[Recorded]) -> None:
+def test_the_finish_reason_is_stop_or_length(spoken: list[Recorded]) -> None:
     for turn in spoken:
         done = turn.done
         capped = done.diagnostics["text_capped"] or done.diagnostics["speech_capped"]
@@ -114,19 +114,19 @@ def test_an_answer_that_ends_by_itself_stops_and_a_capped_one_says_so(spoken: li
 
 def test_an_empty_text_is_answered_without_speech(adapter: QwenOmniAdapter, spoken: list[Recorded]) -> None:
     first = spoken[0].text[0]
-    company = next(number for number, turn in enumerate(spoken) if first not in turn.text)
+    other = next(number for number, turn in enumerate(spoken) if first not in turn.text)
     engine = adapter._loaded.engine
     before = engine.text_ends
     try:
         # As if the first answer's first character were an end mark.
         engine.text_ends = before | frozenset(adapter._loaded.tokenizer(first)["input_ids"])
-        empty, neighbour = ask(adapter, eight(Modality.SPEECH)[0], eight(Modality.SPEECH)[company])
+        empty, second = ask(adapter, eight(Modality.SPEECH)[0], eight(Modality.SPEECH)[other])
     finally:
         engine.text_ends = before
     assert empty.text == ""
     assert len(empty.audio) == 0
     assert empty.done.finish_reason is FinishReason.STOP
-    assert neighbour.done == spoken[company].done
+    assert second.done == spoken[other].done
 
 
 def test_a_single_token_at_its_limit_is_answered_without_speech(adapter: QwenOmniAdapter) -> None:
@@ -136,14 +136,14 @@ def test_a_single_token_at_its_limit_is_answered_without_speech(adapter: QwenOmn
     assert turn.done.finish_reason is FinishReason.LENGTH
 
 
-def test_a_request_s_own_limits_hold(adapter: QwenOmniAdapter) -> None:
+def test_a_requests_own_limits_apply(adapter: QwenOmniAdapter) -> None:
     decoding = DecodingOptions(max_new_tokens=4, extra={TALKER_LIMIT: "3"})
     turn = ask(adapter, Request((tone(1.0),), Modality.SPEECH, decoding=decoding))[0]
     assert turn.done.output_tokens <= 4
     assert turn.done.diagnostics["codec_frames"] <= 3
 
 
-def test_the_wave_s_noise_follows_the_seed(adapter: QwenOmniAdapter, kind: str) -> None:
+def test_the_wave_decoders_noise_depends_on_the_seed(adapter: QwenOmniAdapter, kind: str) -> None:
     def asked(seed: int) -> Recorded:
         return ask(adapter, Request(("Say.",), Modality.SPEECH, decoding=DecodingOptions(seed=seed)))[0]
 
@@ -154,7 +154,7 @@ def test_the_wave_s_noise_follows_the_seed(adapter: QwenOmniAdapter, kind: str) 
     assert np.array_equal(first.audio, other.audio) == (kind == "qwen3")
 
 
-def test_speakers_speak_differently(adapter: QwenOmniAdapter) -> None:
+def test_speakers_differ(adapter: QwenOmniAdapter) -> None:
     spoken = [ask(adapter, Request(("Say.",), Modality.SPEECH, voice=name))[0] for name in ("Chelsie", "ethan")]
     assert spoken[0].text == spoken[1].text
     assert not np.array_equal(spoken[0].audio, spoken[1].audio)
@@ -171,7 +171,7 @@ def test_speakers_speak_differently(adapter: QwenOmniAdapter) -> None:
         ({"words_per_minute": 200.0}, "words_per_minute is 200"),
     ],
 )
-def test_what_the_model_cannot_do_is_refused_and_its_neighbours_go_on(
+def test_an_unsupported_request_is_refused_and_the_others_are_answered(
     adapter: QwenOmniAdapter, fields: dict[str, Any], named: str
 ) -> None:
     good, bad = ask(adapter, Request(("What?",), Modality.TEXT), Request(("What?",), Modality.TEXT, **fields))
@@ -181,7 +181,7 @@ def test_what_the_model_cannot_do_is_refused_and_its_neighbours_go_on(
     assert named in bad.error.message
 
 
-def test_an_image_that_the_processor_refuses_ends_its_request_alone(adapter: QwenOmniAdapter) -> None:
+def test_an_image_that_the_processor_refuses_fails_its_request_only(adapter: QwenOmniAdapter) -> None:
     narrow = Request((picture(3000, 10),), Modality.TEXT)
     good, bad = ask(adapter, Request(("What?",), Modality.TEXT), narrow)
     assert good.text
@@ -189,8 +189,8 @@ def test_an_image_that_the_processor_refuses_ends_its_request_alone(adapter: Qwe
     assert bad.error.reason is Reason.BAD_MEDIA
 
 
-def test_prompts_are_written_by_the_chat_template(adapter: QwenOmniAdapter, kind: str) -> None:
-    text = adapter._loaded.prompter.text(
+def test_prompts_follow_the_chat_template(adapter: QwenOmniAdapter, kind: str) -> None:
+    text = adapter._loaded.prompt_builder.text(
         Request((picture(), "Answer with one word."), Modality.TEXT, system_prompt="Be brief.")
     )
     assert text.endswith("<|im_end|>\n<|im_start|>assistant\n")
@@ -200,13 +200,13 @@ def test_prompts_are_written_by_the_chat_template(adapter: QwenOmniAdapter, kind
         assert "text and speech.<|im_end|>\n<|im_start|>user\nBe brief.\n<|vision_bos|>" in text
     else:
         assert text.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<|vision_start|>")
-    typed = adapter._loaded.prompter.text(Request(("What?", "Answer with one word."), Modality.TEXT))
+    typed = adapter._loaded.prompt_builder.text(Request(("What?", "Answer with one word."), Modality.TEXT))
     assert "user\nWhat?\nAnswer with one word.<|im_end|>" in typed
 
 
 def test_the_system_prompt_is_the_same_in_all_six_conditions(adapter: QwenOmniAdapter) -> None:
     starts = {
-        adapter._loaded.prompter.text(request).partition("<|im_start|>user")[0]
+        adapter._loaded.prompt_builder.text(request).partition("<|im_start|>user")[0]
         for output in (Modality.TEXT, Modality.SPEECH)
         for request in eight(output)
     }
@@ -214,6 +214,6 @@ def test_the_system_prompt_is_the_same_in_all_six_conditions(adapter: QwenOmniAd
 
 
 def test_without_speech_no_talker_is_loaded(make: Make, kind: str, written: list[Recorded]) -> None:
-    mute = make(kind, speech=False)
-    assert not hasattr(mute._loaded.model, "talker")
-    assert ask(mute, eight(Modality.TEXT)[3])[0].text == written[3].text
+    text_only = make(kind, speech=False)
+    assert not hasattr(text_only._loaded.model, "talker")
+    assert ask(text_only, eight(Modality.TEXT)[3])[0].text == written[3].text

@@ -1,4 +1,4 @@
-"""What loading refuses, and what of the options enters the digest."""
+"""Checkpoints and options that loading refuses, and the options that change the digest."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def test_a_hub_name_needs_a_commit() -> None:
     assert "'main'" in refusal(checkpoint="Qwen/Qwen2.5-Omni-7B", revision="main")
 
 
-def test_a_hub_checkpoint_that_is_not_in_the_cache_says_how_to_fetch_it() -> None:
-    told = refusal(checkpoint="Qwen/No-Such-Omni", revision=COMMIT)
-    assert f"hf download Qwen/No-Such-Omni --revision {COMMIT}" in told
+def test_the_error_for_an_unknown_checkpoint_has_the_download_command() -> None:
+    message = refusal(checkpoint="Qwen/No-Such-Omni", revision=COMMIT)
+    assert f"hf download Qwen/No-Such-Omni --revision {COMMIT}" in message
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -46,13 +46,13 @@ def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    told = refusal(checkpoint=str(tmp_path))
-    assert "'llama'" in told
-    assert "qwen2_5_omni or qwen3_omni_moe" in told
+    message = refusal(checkpoint=str(tmp_path))
+    assert "'llama'" in message
+    assert "qwen2_5_omni or qwen3_omni_moe" in message
 
 
 @pytest.mark.parametrize("version", ["5.15.1", "5.24.0", "4.57.6"])
-def test_another_transformers_is_refused_at_the_start(
+def test_an_unsupported_transformers_is_refused(
     version: str, checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = metadata.version
@@ -61,7 +61,7 @@ def test_another_transformers_is_refused_at_the_start(
         QwenOmniAdapter({"checkpoint": str(checkpoints["qwen3"])}).load()
 
 
-def test_an_unknown_speaker_is_refused_with_those_that_there_are(checkpoints: dict[str, Path]) -> None:
+def test_an_unknown_speaker_is_refused_with_the_known_ones(checkpoints: dict[str, Path]) -> None:
     assert "Chelsie" in refusal(checkpoint=str(checkpoints["qwen2.5"]), speaker="Cherry")
 
 
@@ -78,7 +78,7 @@ def test_without_speech_the_three_spoken_conditions_are_unsupported(make: Make, 
     assert card.output_sample_rate_hz == 0
 
 
-def test_the_authors_sampling_goes_at_batch_one_and_is_part_of_the_digest(make: Make, kind: str) -> None:
+def test_the_upstream_profile_has_batch_size_one_and_is_part_of_the_digest(make: Make, kind: str) -> None:
     greedy, upstream = (make(kind, loaded=False, profile=profile).load() for profile in ("greedy", "upstream"))
     assert (greedy.max_batch_size, upstream.max_batch_size) == (8, 1)
     assert greedy.settings["talker"] == "greedy; repetition_penalty 1.05"
@@ -88,7 +88,7 @@ def test_the_authors_sampling_goes_at_batch_one_and_is_part_of_the_digest(make: 
 
 @pytest.fixture(scope="module")
 def plain(make: Make) -> dict[str, str]:
-    """What the digest covers where no option is set."""
+    """The settings in the digest without options."""
     return settings_of(make("qwen3", loaded=False).load(), QwenOmniAdapter)
 
 
@@ -106,14 +106,14 @@ def plain(make: Make) -> dict[str, str]:
         ({"max_queue": 3}, False),
     ],
 )
-def test_what_changes_answers_is_part_of_the_digest(
+def test_options_that_change_answers_are_part_of_the_digest(
     make: Make, plain: dict[str, str], option: dict[str, Any], enters: bool
 ) -> None:
     changed = settings_of(make("qwen3", loaded=False, **option).load(), QwenOmniAdapter)
     assert (changed != plain) == enters
 
 
-def test_weights_are_known_by_their_content(checkpoints: dict[str, Path], make: Make, tmp_path: Path) -> None:
+def test_the_weights_revision_depends_on_the_content(checkpoints: dict[str, Path], make: Make, tmp_path: Path) -> None:
     copied = tmp_path / "elsewhere"
     shutil.copytree(checkpoints["qwen3"], copied)
     same = make("qwen3", loaded=False, checkpoint=str(copied)).load()
@@ -126,41 +126,41 @@ def test_weights_are_known_by_their_content(checkpoints: dict[str, Path], make: 
 SPEECH = ("talker.", "token2wav.", "code2wav.")
 
 
-def test_a_checkpoint_that_lacks_weights_is_refused_unless_they_are_named(
+def test_missing_weights_are_refused_unless_they_are_allowed(
     make: Make, kind: str, checkpoints: dict[str, Path], tmp_path: Path
 ) -> None:
-    lost = "layers.0.self_attn.o_proj.weight"
-    half = str(without(copied(checkpoints[kind], tmp_path / "half-fetched"), f"thinker.model.{lost}"))
-    told = refusal(checkpoint=half)
-    assert re.search(rf"'checkpoint': the checkpoint half-fetched lacks 1 weight .*{lost}\)", told)
-    assert "allow_missing_weights" in told
-    named = [f"thinker.model.*{lost}"]
+    absent = "layers.0.self_attn.o_proj.weight"
+    half = str(without(copied(checkpoints[kind], tmp_path / "half-fetched"), f"thinker.model.{absent}"))
+    message = refusal(checkpoint=half)
+    assert re.search(rf"'checkpoint': the checkpoint half-fetched lacks 1 weight .*{absent}\)", message)
+    assert "allow_missing_weights" in message
+    named = [f"thinker.model.*{absent}"]
     card = make(kind, loaded=False, checkpoint=half, allow_missing_weights=named).load()
     assert json.loads(card.settings["allow_missing_weights"]) == named
 
 
-def test_without_speech_the_talkers_weights_are_not_missed(
+def test_without_speech_the_talkers_weights_are_not_missing(
     make: Make, kind: str, checkpoints: dict[str, Path], tmp_path: Path
 ) -> None:
     thinker = str(without(copied(checkpoints[kind], tmp_path / "thinker"), *SPEECH))
-    told = refusal(checkpoint=thinker)
-    assert re.search(r"lacks \d+ weights .*(talker|code2wav|token2wav)\.", told)
-    assert "set speech to false" in told
+    message = refusal(checkpoint=thinker)
+    assert re.search(r"lacks \d+ weights .*(talker|code2wav|token2wav)\.", message)
+    assert "set speech to false" in message
     assert make(kind, loaded=False, checkpoint=thinker, speech=False).load().output_sample_rate_hz == 0
 
 
-def test_a_checkpoint_saved_without_a_talker_is_whole(
+def test_a_checkpoint_saved_without_a_talker_is_complete(
     make: Make, kind: str, checkpoints: dict[str, Path], tmp_path: Path
 ) -> None:
-    mute = str(without(copied(checkpoints[kind], tmp_path / "mute", enable_audio_output=False), *SPEECH))
-    assert "saved without a talker" in refusal(checkpoint=mute)
-    assert make(kind, loaded=False, checkpoint=mute, speech=False).load().output_sample_rate_hz == 0
+    no_talker = str(without(copied(checkpoints[kind], tmp_path / "no_talker", enable_audio_output=False), *SPEECH))
+    assert "saved without a talker" in refusal(checkpoint=no_talker)
+    assert make(kind, loaded=False, checkpoint=no_talker, speech=False).load().output_sample_rate_hz == 0
 
 
-def test_a_checkpoint_without_its_speakers_still_writes(
+def test_a_checkpoint_without_its_speakers_still_answers_in_text(
     make: Make, checkpoints: dict[str, Path], tmp_path: Path
 ) -> None:
-    folder = copied(checkpoints["qwen2.5"], tmp_path / "nobody")
+    folder = copied(checkpoints["qwen2.5"], tmp_path / "no-speakers")
     (folder / "spk_dict.pt").unlink()
     assert "lacks spk_dict.pt" in refusal(checkpoint=str(folder))
-    assert make("qwen2.5", loaded=False, checkpoint=str(folder), speech=False).load().name == "nobody"
+    assert make("qwen2.5", loaded=False, checkpoint=str(folder), speech=False).load().name == "no-speakers"

@@ -1,4 +1,4 @@
-"""Both families in one run of the orchestrator, all six conditions, with a real voice and real ears; and `conform`."""
+"""Both families in one run of the orchestrator: all six conditions, real TTS and ASR; and `conform`."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ async def test_a_run_asks_both_in_all_six_conditions(tmp_path: Path, host: Serve
     )
     assert outcomes(table) == {"answered": 36}
     spoken = table.filter(output="speech")
-    # Random weights may end a text, or a speech, at once.
+    # With random weights a text or its speech may end at once.
     assert (spoken["own_text"].str.len_chars() > 0).sum() > 14
-    heard = spoken.filter(pl.col("output_media").is_not_null())
-    assert heard.height > 9
-    assert heard["transcript"].null_count() == 0
-    assert (heard["audio_seconds"] > 0.01).all()
-    assert (heard["audio_ttfp_s"] >= heard["ttft_s"]).all()
+    audible = spoken.filter(pl.col("output_media").is_not_null())
+    assert audible.height > 9
+    assert audible["transcript"].null_count() == 0
+    assert (audible["audio_seconds"] > 0.01).all()
+    assert (audible["audio_ttfp_s"] >= audible["ttft_s"]).all()
     assert table.filter(output="text")["audio_seconds"].null_count() == 18
-    # Greedy: what is written and what is spoken is one text, cell by cell.
+    # Greedy: the text answer and the speech answer of a cell have the same text.
     own = table.pivot(on="output", index=["model", "item_id", "input"], values="own_text")
     assert own["text"].to_list() == own["speech"].to_list()
     assert table["model_digest"].n_unique() == 2
-    first = next(setting.folder.root.rglob(f"{heard['output_media'][0]}*"))
+    first = next(setting.folder.root.rglob(f"{audible['output_media'][0]}*"))
     with wave.open(str(first)) as file:
         assert file.getframerate() == 24_000
     assert (table["ttft_s"] > 0).sum() > 30
-    # No model that the shipped recogniser was made to hear.
+    # The shipped ASR model was not trained on this speech.
     report(setting.folder, Silent())
     assert 'id="banner-scorer-mismatch"' in setting.folder.report.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What goes out when: text token by token, speech in pieces as the decoder allows, each answer when it has ended."""
+"""The order of streamed pieces: text by token, audio in the decoder's pieces, each answer when it ends."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from omni_asked import Recorded, ask, eight
+from recorded import Recorded, ask, eight
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import DecodingOptions, Request
-from omnigap_services.qwen_omni.decoding import TALKER_LIMIT
-from omnigap_services.qwen_omni.own_text import DivergedError, OwnText
+from omnigap_services.qwen_omni.answer import DivergedError, OwnText
+from omnigap_services.qwen_omni.options import TALKER_LIMIT
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONG_SPEECH = DecodingOptions(max_new_tokens=6, extra={TALKER_LIMIT: "70"})
 
 
-def test_text_goes_out_as_its_tokens_come(adapter: QwenOmniAdapter) -> None:
+def test_text_is_sent_token_by_token(adapter: QwenOmniAdapter) -> None:
     turn = Recorded(Request(("Hi",), Modality.TEXT))
     passes: list[int] = []
     steps: list[int] = []
@@ -36,7 +36,7 @@ def test_text_goes_out_as_its_tokens_come(adapter: QwenOmniAdapter) -> None:
     assert steps[0] <= 2
 
 
-def test_the_text_of_a_speech_answer_goes_out_before_its_audio(adapter: QwenOmniAdapter) -> None:
+def test_the_text_of_a_speech_answer_is_sent_before_its_audio(adapter: QwenOmniAdapter) -> None:
     turn = ask(adapter, eight(Modality.SPEECH)[1])[0]
     assert turn.events[0] == "write"
     assert turn.events[-2:] == ["speak", "complete"]
@@ -55,25 +55,25 @@ def test_a_short_answer_does_not_wait_for_a_long_one(adapter: QwenOmniAdapter) -
 
 
 @pytest.mark.parametrize("kind", ["qwen3"], indirect=True)
-def test_pieces_of_qwen3_are_those_of_the_library_s_chunked_decoding(make: Make, kind: str) -> None:
-    piecemeal = make(kind, wave_chunk_frames=26)
-    engine = piecemeal._loaded.engine
+def test_pieces_of_qwen3_equal_the_librarys_chunked_decoding(make: Make, kind: str) -> None:
+    chunked = make(kind, wave_chunk_frames=26)
+    engine = chunked._loaded.engine
     talker = engine.talker
     assert talker is not None
-    # It ends by itself too soon to be cut.
+    # By itself it would end before the first piece.
     ends, talker._end = talker._end, 10**6  # type: ignore[attr-defined]
     spoken_at: list[int] = []
     passes: list[int] = []
     turn = Recorded(Request(("Hi",), Modality.SPEECH, decoding=LONG_SPEECH))
     turn.watch = lambda event: spoken_at.append(len(passes)) if event == "speak" else None
     kept: list[torch.Tensor] = []
-    decoder = piecemeal._loaded.model.code2wav
+    decoder = chunked._loaded.model.code2wav
     hooks = [
-        piecemeal._loaded.model.talker.model.register_forward_pre_hook(lambda *_: passes.append(1)),
+        chunked._loaded.model.talker.model.register_forward_pre_hook(lambda *_: passes.append(1)),
         decoder.register_forward_pre_hook(lambda _module, inputs: kept.append(inputs[0])),
     ]
     try:
-        piecemeal.generate([turn])
+        chunked.generate([turn])
     finally:
         talker._end = ends  # type: ignore[attr-defined]
         for hook in hooks:
@@ -81,7 +81,7 @@ def test_pieces_of_qwen3_are_those_of_the_library_s_chunked_decoding(make: Make,
     frames = int(turn.done.diagnostics["codec_frames"])
     assert frames > 52
     assert len(turn.clips) == 3
-    # While the talker was still at work: a frame is whole one step after its first code.
+    # Sent while the talker was generating: a frame is complete one step after its first code.
     assert spoken_at[0] == 27
     assert spoken_at[1] == 53
     codes = torch.cat([kept[0], kept[1][..., 25:], kept[2][..., 25:]], dim=-1)
@@ -92,11 +92,11 @@ def test_pieces_of_qwen3_are_those_of_the_library_s_chunked_decoding(make: Make,
 
 
 @pytest.mark.parametrize("kind", ["qwen2.5"], indirect=True)
-def test_qwen25_speaks_a_clip_as_a_whole(spoken: list[Recorded]) -> None:
+def test_qwen25_sends_a_clip_as_a_whole(spoken: list[Recorded]) -> None:
     assert [len(turn.clips) for turn in spoken] == [1] * 8
 
 
-def test_characters_of_several_tokens_go_out_whole(adapter: QwenOmniAdapter) -> None:
+def test_characters_of_several_tokens_are_sent_whole(adapter: QwenOmniAdapter) -> None:
     tokenizer = adapter._loaded.tokenizer
     text = "Größe 한국어 🙂 ok"
     ids = tokenizer(text)["input_ids"]
@@ -105,24 +105,24 @@ def test_characters_of_several_tokens_go_out_whole(adapter: QwenOmniAdapter) -> 
     own = OwnText(tokenizer, pieces.append)
     for token in [*ids[:5], tokenizer.convert_tokens_to_ids("<|im_start|>"), *ids[5:]]:
         own.add(token)
-    own.end()
+    own.finish()
     assert "".join(pieces) == own.text == text
     assert not any("\ufffd" in piece for piece in pieces)
     assert len(pieces) == len(text)
 
 
-def test_a_character_that_never_becomes_whole_goes_out_at_the_end(adapter: QwenOmniAdapter) -> None:
+def test_an_incomplete_character_is_sent_at_the_end(adapter: QwenOmniAdapter) -> None:
     tokenizer = adapter._loaded.tokenizer
     pieces: list[str] = []
     own = OwnText(tokenizer, pieces.append)
     for token in tokenizer("a한")["input_ids"][:-1]:
         own.add(token)
     assert pieces == ["a"]
-    own.end()
+    own.finish()
     assert "".join(pieces) == "a\ufffd"
 
 
-def test_a_text_that_is_written_again_sends_only_what_is_new(adapter: QwenOmniAdapter) -> None:
+def test_a_restarted_text_sends_only_what_is_new(adapter: QwenOmniAdapter) -> None:
     tokenizer = adapter._loaded.tokenizer
     pieces: list[str] = []
     own = OwnText(tokenizer, pieces.append)
@@ -140,4 +140,4 @@ def test_a_text_that_is_written_again_sends_only_what_is_new(adapter: QwenOmniAd
     for token in tokenizer("abc")["input_ids"]:
         own.add(token)
     with pytest.raises(DivergedError, match="ends before 'de'"):
-        own.end()
+        own.finish()

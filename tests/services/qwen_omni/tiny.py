@@ -22,7 +22,7 @@ SIZE = 32
 _SECTIONS = [2, 1, 1]
 _ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 
-# What the talker prompts of Qwen3 know by one id each, and a few words, so that a prompt is no heap of letters.
+# Tokens that Qwen3's talker prompts need as single ids, and a few words, so that prompts are not only letters.
 _WORDS = ("user", "assistant", "system", "the", "what", "answer", "word", "capital")
 
 _MARKS = {
@@ -312,7 +312,7 @@ def _qwen3(tokenizer: Any) -> Any:
 
 
 def _shake(model: Any) -> None:
-    """Larger weights than a fresh model's: answers that depend on the question, and a wave that can be heard."""
+    """Larger weights than a fresh model's, so that answers depend on the question and the audio is not silent."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.dim() < 2:

@@ -1,4 +1,4 @@
-"""Servers in this process, each on a free port, around an adapter that the test brings."""
+"""Servers in this process, each on a free port, around an adapter of the test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from omnigap_services.server import Server, ServerOptions
 
 @pytest.fixture
 async def running() -> AsyncIterator[Start]:
-    """Starts a server around an adapter; `load=False` leaves it bound and not loaded."""
+    """Starts a server around an adapter; `load=False` only binds it."""
     started: list[Running] = []
 
     async def start(adapter: Adapter, options: ServerOptions | None = None, *, load: bool = True) -> Running:

@@ -1,4 +1,4 @@
-"""The one fake of these tests: a model whose every step a test decides, behind the real server and a real socket."""
+"""The test double of these tests: an adapter whose answers a test sets, behind the real server and a real socket."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ CARD = Card(name="double", conditions=dict.fromkeys(CONDITIONS, NATIVE), output_
 
 
 def reply(turn: Turn) -> None:
-    """The plainest answer: its texts, and a tenth of a second of quiet noise where speech is asked for."""
+    """Answers with the texts of the request, and 0.1 s of constant samples if speech is requested."""
     turn.write(" ".join(turn.request.texts) or "heard")
     if turn.request.output is Modality.SPEECH:
         turn.speak(np.full(1_600, 0.25, np.float32), 16_000)
 
 
 class Double(Adapter):
-    """A model that runs the test's own `answer` for every turn, and notes the batches that it got."""
+    """A model that calls the test's `answer` for every turn, and records its batches."""
 
     def __init__(self, answer: Callable[[Turn], None] = reply, **card: object) -> None:
         super().__init__({})
@@ -65,7 +65,7 @@ WARM_UP = Request(parts=("warm-up",), output=Modality.TEXT)
 
 
 class Gate:
-    """An answer that waits in the worker's thread until the test opens it, or until nobody waits for it."""
+    """An answer that waits in the worker's thread until the test opens the gate or the turn is cancelled."""
 
     def __init__(self) -> None:
         self.entered = threading.Semaphore(0)
@@ -87,8 +87,8 @@ async def entered(gate: Gate) -> None:
 
 
 @dataclass
-class Heard:
-    """All that one call brought."""
+class Received:
+    """Everything that one call returned."""
 
     text: str = ""
     reasoning: str = ""
@@ -113,22 +113,22 @@ def _part(part: str | pb.Audio | pb.Image) -> pb.InputPart:
     return pb.InputPart(audio=part) if isinstance(part, pb.Audio) else pb.InputPart(image=part)
 
 
-async def heard_from(call: grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse]) -> Heard:
-    """Everything of a call; raises the ContractError that it ended with."""
-    heard = Heard()
+async def collect(call: grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse]) -> Received:
+    """Collects all responses of a call; raises the ContractError that it ended with."""
+    received = Received()
     try:
         async for response in call:
-            assert heard.complete is None, "something came after `complete`"
+            assert received.complete is None, "a response came after `complete`"
             if response.HasField("complete"):
-                heard.complete = response.complete
+                received.complete = response.complete
             elif response.delta.HasField("audio"):
-                heard.chunks.append(response.delta.audio)
+                received.chunks.append(response.delta.audio)
             else:
-                heard.text += response.delta.text
-                heard.reasoning += response.delta.reasoning
+                received.text += response.delta.text
+                received.reasoning += response.delta.reasoning
     except grpc.aio.AioRpcError as error:
         raise from_rpc_error(error) from None
-    return heard
+    return received
 
 
 class Caller:
@@ -141,13 +141,13 @@ class Caller:
     def call(self, request: pb.GenerateRequest, timeout: float | None = PATIENCE_S) -> grpc.aio.UnaryStreamCall:
         return self.stub.Generate(request, timeout=timeout)
 
-    async def ask(self, *parts: str | pb.Audio | pb.Image, **fields: object) -> Heard:
-        heard = await heard_from(self.call(asking(*parts, **fields)))
-        assert heard.complete is not None, "the stream ended without `complete` and without an error"
-        return heard
+    async def ask(self, *parts: str | pb.Audio | pb.Image, **fields: object) -> Received:
+        received = await collect(self.call(asking(*parts, **fields)))
+        assert received.complete is not None, "the stream ended without `complete` and without an error"
+        return received
 
     async def refusal(self, *parts: str | pb.Audio | pb.Image, **fields: object) -> ContractError:
-        """The error that a request gets; fails where it is answered."""
+        """The error that a request gets; fails if it is answered."""
         return await refusal_of(self.call(asking(*parts, **fields)))
 
     async def describe(self) -> pb.DescribeResponse:
@@ -156,25 +156,25 @@ class Caller:
 
 async def refusal_of(call: grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse]) -> ContractError:
     try:
-        heard = await heard_from(call)
+        received = await collect(call)
     except ContractError as error:
         return error
-    raise AssertionError(f"answered instead of refused: {heard}")
+    raise AssertionError(f"answered instead of refused: {received}")
 
 
 @dataclass
 class Running:
-    """A server and someone to call it."""
+    """A server and a client of it."""
 
     server: Server
     caller: Caller
 
     def metric(self, name: str, **labels: str) -> float:
-        """A metric's present value."""
+        """The current value of a metric."""
         return self.server.metrics.registry.get_sample_value(f"omnigap_{name}", labels) or 0.0
 
     async def until(self, **gauges: float) -> None:
-        """Waits until the gauges have these values: what a client sent has then arrived."""
+        """Waits until the gauges have these values, which shows that a sent call has arrived."""
         async with asyncio.timeout(PATIENCE_S):
             while any(self.metric(name) != value for name, value in gauges.items()):
                 await asyncio.sleep(0.002)

@@ -1,55 +1,54 @@
-"""Callers that go away: the worker hears of it, nobody else suffers."""
+"""Callers that go away: their work is cancelled, and other callers are not affected."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 
-from model_double import PATIENCE_S, WARM_UP, Double, Gate, Start, asking, entered, heard_from, refusal_of
+from model_double import PATIENCE_S, WARM_UP, Double, Gate, Start, asking, collect, entered, refusal_of
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.server.answer import Answer
-from omnigap_services.server.courier import Courier
-from omnigap_services.server.turn import ServedTurn
+from omnigap_services.server.response import ResponseLog
+from omnigap_services.server.stream import LoopBridge, ResponseStream
 
 
-async def seen(gate: Gate) -> None:
+async def saw_cancel(gate: Gate) -> None:
     assert await asyncio.to_thread(gate.saw_cancel.wait, PATIENCE_S), "the adapter never saw turn.cancelled"
 
 
-async def test_a_cancelled_call_reaches_the_adapter_at_work(running: Start) -> None:
+async def test_a_cancelled_call_cancels_the_running_turn(running: Start) -> None:
     gate = Gate()
     served = await running(Double(gate))
     call = served.caller.call(asking("hello"))
     await entered(gate)
     call.cancel()
-    await seen(gate)
+    await saw_cancel(gate)
     await served.until(inflight=0)
     assert served.metric("requests_total", condition="t2t", outcome="failed", reason="CANCELLED") == 1
 
 
-async def test_a_deadline_reaches_the_adapter_at_work(running: Start) -> None:
+async def test_an_expired_deadline_cancels_the_running_turn(running: Start) -> None:
     gate = Gate()
     served = await running(Double(gate))
     call = served.caller.call(asking("hello"), timeout=0.3)
     refusal = await refusal_of(call)
     assert refusal.reason is Reason.DEADLINE_EXCEEDED
-    await seen(gate)
+    await saw_cancel(gate)
     await served.until(inflight=0)
 
 
-async def test_a_caller_that_vanishes_with_its_connection_counts_as_gone(running: Start) -> None:
+async def test_a_closed_connection_cancels_the_running_turn(running: Start) -> None:
     gate = Gate()
     served = await running(Double(gate))
     call = served.caller.call(asking("hello"))
     await entered(gate)
     await served.caller.channel.close()
-    await seen(gate)
+    await saw_cancel(gate)
     del call
 
 
-async def test_what_a_deadline_overtook_in_the_queue_never_starts(running: Start) -> None:
+async def test_a_queued_turn_whose_deadline_passed_never_starts(running: Start) -> None:
     gate = Gate()
     adapter = Double(gate)
     served = await running(adapter)
@@ -63,12 +62,12 @@ async def test_what_a_deadline_overtook_in_the_queue_never_starts(running: Start
     assert ["too late"] not in [[request.carrier for request in batch] for batch in adapter.batches]
 
 
-async def test_one_who_joined_keeps_the_answer_that_the_first_caller_left(running: Start) -> None:
+async def test_a_joined_caller_gets_the_answer_after_the_first_caller_left(running: Start) -> None:
     gate = Gate()
     served = await running(Double(gate))
     first = served.caller.call(asking("hello", request_id="one"))
     await entered(gate)
-    second = asyncio.create_task(heard_from(served.caller.call(asking("hello", request_id="one"))))
+    second = asyncio.create_task(collect(served.caller.call(asking("hello", request_id="one"))))
     await served.until(replayed_total=1)
     first.cancel()
     gate.open.set()
@@ -76,42 +75,42 @@ async def test_one_who_joined_keeps_the_answer_that_the_first_caller_left(runnin
     assert not gate.saw_cancel.is_set()
 
 
-async def test_a_call_again_after_everyone_left_is_answered_anew(running: Start) -> None:
+async def test_a_repeated_call_after_all_callers_left_is_computed_again(running: Start) -> None:
     gate = Gate()
     served = await running(Double(gate))
     call = served.caller.call(asking("hello", request_id="one"))
     await entered(gate)
     call.cancel()
-    await seen(gate)
+    await saw_cancel(gate)
     gate.open.set()
-    assert (await heard_from(served.caller.call(asking("hello", request_id="one")))).text == "hello"
+    assert (await collect(served.caller.call(asking("hello", request_id="one")))).text == "hello"
 
 
-async def test_an_adapter_that_was_told_to_stop_does_not_complete_for_one_who_joins_then() -> None:
-    """Half an answer must not pass for a whole one, however the clocks fall."""
-    answer = Answer(lambda ended: None)
-    answer.join(0.0)
-    turn = ServedTurn(WARM_UP, answer, Courier(), "digest")
+async def test_a_turn_that_read_cancelled_never_completes() -> None:
+    """A caller that joins after the adapter stopped must not get half an answer as a complete one."""
+    log = ResponseLog(lambda ended: None)
+    log.join(0.0)
+    turn = ResponseStream(WARM_UP, log, LoopBridge(), "digest")
     turn.write("half an ans")
     assert turn.cancelled
-    answer.join(60.0)
+    log.join(60.0)
     turn.finish()
     await asyncio.sleep(0)
-    assert answer.error is not None
-    assert answer.error.reason is Reason.DEADLINE_EXCEEDED
+    assert log.error is not None
+    assert log.error.reason is Reason.DEADLINE_EXCEEDED
 
 
-async def test_a_call_without_a_deadline_waits_as_long_as_it_takes(running: Start) -> None:
+async def test_a_call_without_a_deadline_is_not_cancelled(running: Start) -> None:
     gate = Gate()
     served = await running(Double(gate))
-    answered = asyncio.create_task(heard_from(served.caller.call(asking("hello"), timeout=None)))
+    answered = asyncio.create_task(collect(served.caller.call(asking("hello"), timeout=None)))
     await entered(gate)
     gate.open.set()
     assert (await answered).text == "hello"
     assert not gate.saw_cancel.is_set()
 
 
-async def test_a_storm_of_leaving_callers_leaves_nothing_behind(running: Start) -> None:
+async def test_many_leaving_callers_leave_no_work_behind(running: Start) -> None:
     served = await running(Double(max_batch_size=4, workers=2, max_queue=16))
     draw = random.Random(7)
 
@@ -121,13 +120,13 @@ async def test_a_storm_of_leaving_callers_leaves_nothing_behind(running: Start) 
         if draw.random() < 0.3:
             asyncio.get_running_loop().call_later(draw.random() * 0.02, stream.cancel)
         try:
-            heard = await heard_from(stream)
+            received = await collect(stream)
         except ContractError as error:
             return error.reason
         except asyncio.CancelledError:
             return "cancelled"
-        assert heard.complete is not None
-        assert heard.text == f"question {number}"
+        assert received.complete is not None
+        assert received.text == f"question {number}"
         return "answered"
 
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""From bind to drain: what health says, who is refused, and what still ends."""
+"""A server from bind to drain: health, refusals, metrics, and the digest of its description."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from model_double import CARD, PATIENCE_S, Double, Gate, Running, Start, asking, entered, heard_from
+from model_double import CARD, PATIENCE_S, Double, Gate, Running, Start, asking, collect, entered
 
 from omnigap.channel import MAX_MESSAGE_BYTES
 from omnigap.errors import ContractError
@@ -35,14 +35,14 @@ async def health(served: Running, service: str = "") -> int:
 class SlowToLoad(Double):
     def __init__(self) -> None:
         super().__init__()
-        self.go_on = threading.Event()
+        self.resume = threading.Event()
 
     def load(self) -> Card:
-        assert self.go_on.wait(PATIENCE_S)
+        assert self.resume.wait(PATIENCE_S)
         return super().load()
 
 
-async def test_health_says_serving_only_after_load_and_warm_up(running: Start) -> None:
+async def test_health_is_serving_only_after_load_and_warm_up(running: Start) -> None:
     adapter = SlowToLoad()
     served = await running(adapter, load=False)
     loading = asyncio.create_task(served.server.load())
@@ -51,13 +51,13 @@ async def test_health_says_serving_only_after_load_and_warm_up(running: Start) -
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await served.caller.describe()
     assert from_rpc_error(caught.value).reason is Reason.NOT_READY
-    adapter.go_on.set()
+    adapter.resume.set()
     await loading
     assert (await health(served), await health(served, SERVICE)) == (SERVING, SERVING)
     assert (await served.caller.ask("hello")).text == "hello"
 
 
-async def test_a_load_that_fails_is_raised_and_health_stays_down(running: Start) -> None:
+async def test_a_failed_load_is_raised_and_health_stays_not_serving(running: Start) -> None:
     class Broken(Double):
         def load(self) -> Card:
             raise OSError("no weights at /models/x")
@@ -70,32 +70,32 @@ async def test_a_load_that_fails_is_raised_and_health_stays_down(running: Start)
     assert await asyncio.to_thread(adapter.closed.wait, PATIENCE_S)
 
 
-async def test_a_service_that_cannot_answer_its_warm_up_does_not_open(running: Start) -> None:
-    class Mute(Double):
+async def test_a_service_that_fails_its_warm_up_does_not_open(running: Start) -> None:
+    class Failing(Double):
         def generate(self, batch: object) -> None:
             raise ValueError("kernel not compiled for this device")
 
-    served = await running(Mute(), load=False)
+    served = await running(Failing(), load=False)
     with pytest.raises(ContractError, match="kernel not compiled"):
         await served.server.load()
     assert await health(served) == NOT_SERVING
 
 
 @pytest.mark.parametrize("error", [OSError("device lost"), SystemExit(3)], ids=["error", "exit"])
-async def test_a_close_that_fails_does_not_hold_the_server_up(
+async def test_a_failed_close_does_not_block_the_stop(
     running: Start, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Stuck(Double):
+    class FailingClose(Double):
         def close(self) -> None:
             raise error
 
-    served = await running(Stuck(), ServerOptions(drain_seconds=PATIENCE_S))
+    served = await running(FailingClose(), ServerOptions(drain_seconds=PATIENCE_S))
     assert await served.server.stop()
     assert "the adapter's close failed" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["t2t", "s2t", "i2t", "t2s", "s2s", "i2s"])
-async def test_the_default_warm_up_asks_in_a_condition_of_the_card(running: Start, name: str) -> None:
+async def test_the_default_warm_up_uses_a_condition_of_the_card(running: Start, name: str) -> None:
     class Plain(Double):
         def warm_up(self) -> None:
             return None
@@ -106,11 +106,11 @@ async def test_the_default_warm_up_asks_in_a_condition_of_the_card(running: Star
     assert [request.condition for batch in adapter.batches for request in batch] == [condition]
 
 
-async def test_a_drain_lets_running_and_waiting_answers_end_and_refuses_new_ones(running: Start) -> None:
+async def test_a_drain_finishes_admitted_answers_and_refuses_new_calls(running: Start) -> None:
     gate = Gate()
     adapter = Double(gate)
     served = await running(adapter, ServerOptions(drain_seconds=PATIENCE_S))
-    calls = [asyncio.create_task(served.caller.ask(name)) for name in ("at work", "waiting")]
+    calls = [asyncio.create_task(served.caller.ask(name)) for name in ("running", "waiting")]
     await entered(gate)
     await served.until(inflight=2)
     stopping = asyncio.create_task(served.server.stop())
@@ -119,12 +119,12 @@ async def test_a_drain_lets_running_and_waiting_answers_end_and_refuses_new_ones
     refusal = await served.caller.refusal("too late")
     assert refusal.reason is Reason.DRAINING
     gate.open.set()
-    assert [answer.text for answer in await asyncio.gather(*calls)] == ["at work", "waiting"]
+    assert [answer.text for answer in await asyncio.gather(*calls)] == ["running", "waiting"]
     assert await stopping
     assert adapter.closed.is_set()
 
 
-async def test_what_outlasts_the_drain_ends_as_draining_and_not_in_silence(running: Start) -> None:
+async def test_an_answer_that_outlasts_the_drain_ends_with_draining(running: Start) -> None:
     gate = Gate()
     served = await running(Double(gate), ServerOptions(drain_seconds=0.1))
     call = asyncio.create_task(served.caller.refusal("hello"))
@@ -134,7 +134,7 @@ async def test_what_outlasts_the_drain_ends_as_draining_and_not_in_silence(runni
     assert await asyncio.to_thread(gate.saw_cancel.wait, PATIENCE_S)
 
 
-async def test_health_watchers_hear_of_the_drain_also_when_another_one_left(running: Start) -> None:
+async def test_health_watchers_are_notified_after_another_one_left(running: Start) -> None:
     served = await running(Double())
     stub = health_pb2_grpc.HealthStub(served.caller.channel)
     stays, leaves = (stub.Watch(health_pb2.HealthCheckRequest(service=name)) for name in ("", SERVICE))
@@ -145,7 +145,7 @@ async def test_health_watchers_hear_of_the_drain_also_when_another_one_left(runn
     await stopping
 
 
-async def test_health_knows_only_what_is_served(running: Start) -> None:
+async def test_an_unknown_health_service_is_not_found(running: Start) -> None:
     served = await running(Double())
     stub = health_pb2_grpc.HealthStub(served.caller.channel)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -165,7 +165,7 @@ async def test_reflection_lists_the_service(running: Start) -> None:
     call.cancel()
 
 
-async def test_a_taken_port_is_found_before_anything_loads(running: Start) -> None:
+async def test_a_port_in_use_is_found_before_loading(running: Start) -> None:
     served = await running(Double())
     adapter = Double()
     second = Server(adapter, ServerOptions(port=served.server.port))
@@ -176,18 +176,18 @@ async def test_a_taken_port_is_found_before_anything_loads(running: Start) -> No
         await third.start()
 
 
-async def test_messages_over_grpcs_own_limit_of_4_mib_pass_both_ways(running: Start) -> None:
+async def test_messages_above_the_default_limit_of_4_mib_pass_both_ways(running: Start) -> None:
     served = await running(Double(lambda turn: turn.write("x" * 8_000_000), max_text_chars=10**8))
-    heard = await served.caller.ask("y" * 8_000_000)
-    assert len(heard.text) == 8_000_000
+    received = await served.caller.ask("y" * 8_000_000)
+    assert len(received.text) == 8_000_000
     assert (await served.caller.describe()).limits.max_request_bytes == MAX_MESSAGE_BYTES
 
 
-async def test_metrics_are_scraped_from_their_own_port(running: Start) -> None:
+async def test_metrics_are_served_on_their_own_port(running: Start) -> None:
     gate = Gate()
     served = await running(Double(gate, max_queue=0), ServerOptions(metrics_port=0, drain_seconds=0))
     call = served.caller.call(asking("hello", output=pb.MODALITY_SPEECH))
-    answered = asyncio.create_task(heard_from(call))
+    answered = asyncio.create_task(collect(call))
     await entered(gate)
     assert "omnigap_inflight 1.0" in await scrape(served)
     assert (await served.caller.refusal("busy?")).reason is Reason.BUSY
@@ -233,16 +233,16 @@ BASE = Card(name="double", conditions=CARD.conditions)
         ({"max_audio_seconds": 5.0}, True),
     ],
 )
-def test_the_digest_covers_what_changes_answers_and_no_limits(change: dict[str, object], same: bool) -> None:
+def test_the_digest_covers_what_changes_answers_but_not_limits(change: dict[str, object], same: bool) -> None:
     changed = Card(**{"name": "double", "conditions": CARD.conditions, **change})
     assert (describe(changed, Double).digest == describe(BASE, Double).digest) is same
 
 
-def test_the_digest_covers_the_adapters_own_source() -> None:
+def test_the_digest_covers_the_source_of_the_adapter() -> None:
     assert describe(BASE, Double).digest != describe(BASE, EchoAdapter).digest
 
 
-def test_describe_lists_all_six_conditions_and_says_why_one_is_missing() -> None:
+def test_describe_lists_all_six_conditions_with_a_reason_for_each_unsupported_one() -> None:
     only_text = {condition: found for condition, found in CARD.conditions.items() if condition.name == "t2t"}
     described = describe(Card(name="small", conditions=only_text), Double)
     assert len(described.conditions) == 6

@@ -1,4 +1,4 @@
-"""Request ids: the same call again gets the same answer, without a second computation."""
+"""Request ids: a repeated call gets the same answer without a second computation."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import asyncio
 import itertools
 
 import pytest
-from model_double import Double, Gate, Start, asking, entered, heard_from, refusal_of
+from model_double import Double, Gate, Start, asking, collect, entered, refusal_of
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_services.adapter import Turn
-from omnigap_services.server.answer import Answer
-from omnigap_services.server.replay import Replays
+from omnigap_services.server.replay import ReplayCache
+from omnigap_services.server.response import ResponseLog
 
 
 def counting() -> Double:
-    """A model that never says the same twice."""
+    """A model that never gives the same answer twice."""
     numbers = itertools.count()
     return Double(lambda turn: turn.write(f"answer {next(numbers)}"))
 
@@ -76,19 +76,19 @@ async def test_settings_in_another_order_are_the_same_payload(running: Start) ->
     texts = set()
     for keys in (("a", "b", "c"), ("c", "b", "a")):
         request = asking("hello", request_id="one", decoding=pb.Decoding(extra=dict.fromkeys(keys, "1")))
-        texts.add((await heard_from(caller.call(request))).text)
+        texts.add((await collect(caller.call(request))).text)
     assert texts == {"answer 0"}
 
 
-def _finished(replays: Replays, request_id: str, size: int, error: ContractError | None = None) -> None:
-    answer = Answer(lambda ended: replays.end(request_id, ended))
-    replays.add(request_id, b"payload", answer)
-    answer.push(pb.GenerateResponse(delta=pb.Delta(audio=pb.Audio(data=bytes(size)))))
-    answer.end(error)
+def _finished(replays: ReplayCache, request_id: str, size: int, error: ContractError | None = None) -> None:
+    log = ResponseLog(lambda ended: replays.end(request_id, ended))
+    replays.add(request_id, b"payload", log)
+    log.push(pb.GenerateResponse(delta=pb.Delta(audio=pb.Audio(data=bytes(size)))))
+    log.end(error)
 
 
-async def test_kept_answers_stay_under_the_bound_and_the_least_used_go_first() -> None:
-    replays = Replays(kept_bytes=10_000)
+async def test_the_least_recently_used_answers_are_dropped_at_the_memory_limit() -> None:
+    replays = ReplayCache(kept_bytes=10_000)
     for request_id in ("a", "b"):
         _finished(replays, request_id, 3_000)
     assert replays.find("a", b"payload") is not None
@@ -97,15 +97,15 @@ async def test_kept_answers_stay_under_the_bound_and_the_least_used_go_first() -
     assert kept == {"a", "c"}
 
 
-async def test_an_answer_over_the_whole_bound_is_not_kept() -> None:
-    replays = Replays(kept_bytes=1_000)
+async def test_an_answer_over_the_whole_limit_is_not_kept() -> None:
+    replays = ReplayCache(kept_bytes=1_000)
     _finished(replays, "a", 3_000)
     assert replays.find("a", b"payload") is None
 
 
 @pytest.mark.parametrize(("seconds", "kept"), [(600.0, True), (-1.0, False)])
-async def test_answers_are_forgotten_after_their_time(seconds: float, kept: bool) -> None:
-    replays = Replays(seconds=seconds)
+async def test_answers_expire(seconds: float, kept: bool) -> None:
+    replays = ReplayCache(seconds=seconds)
     _finished(replays, "a", 10)
     assert (replays.find("a", b"payload") is not None) is kept
     assert replays.find("a", b"payload") is None or kept

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from in_process import Host
 from served import Served
-from triton_env import NoTritonError
-from triton_process import Triton
 
 from omnigap_services.triton_server.adapter import TritonAdapter
+from tests.services.triton_server.triton_env import NoTritonError
+from tests.services.triton_server.triton_process import Triton
 
 # The first test that needs Triton may have to install it.
 _PATIENCE_S = 1_200
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """A Triton that crashes by itself (2.51 does, now and then, when streams are cancelled) tells nothing of ours."""
+    """Skips tests in which Triton itself crashed: 2.51 does so now and then when streams are cancelled."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     server = getattr(item, "funcargs", {}).get("triton")
@@ -41,7 +41,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tritons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Triton]]:
-    """The server of all tests that don't break it, with all models; another one where it crashed."""
+    """The server of all tests that do not break it, with all models; replaced after a crash."""
     started: list[Triton] = []
 
     def running() -> Triton:
@@ -62,7 +62,7 @@ def triton(tritons: Callable[[], Triton]) -> Triton:
 
 @pytest.fixture
 def own_triton(tmp_path: Path) -> Iterator[Triton]:
-    """A server of the test's own, to break."""
+    """A separate server that the test may break."""
     server = _start(tmp_path, "omni", "stream")
     yield server
     server.kill()
@@ -70,7 +70,7 @@ def own_triton(tmp_path: Path) -> Iterator[Triton]:
 
 @pytest.fixture
 def on_triton(host_adapter: Host) -> Callable[..., Served]:
-    """Starts the service in front of a Triton, with the options of one model and more on top."""
+    """Starts the service in front of a Triton server, with the options of one model and further ones."""
 
     def start(triton: Triton, options: dict[str, Any], **more: Any) -> Served:
         return host_adapter(TritonAdapter({"url": triton.url, "max_retries": 0, **options, **more}))

@@ -1,16 +1,16 @@
-"""What the service says of itself: conditions out of the mapped tensors, and what its digest covers."""
+"""The card: conditions from the mapped tensors, and the digest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from served import Served
-from triton_options import OMNI, STREAM
-from triton_process import Triton
 
 from omnigap.convert import modality_from_proto, support_from_proto
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Condition, Support
+from tests.services.triton_server.triton_options import OMNI, STREAM
+from tests.services.triton_server.triton_process import Triton
 
 OnTriton = Callable[..., Served]
 
@@ -25,28 +25,28 @@ def supports(card: pb.DescribeResponse) -> dict[str, tuple[Support, str]]:
     }
 
 
-def test_all_mapped_tensors_make_six_conditions(triton: Triton, on_triton: OnTriton) -> None:
+def test_with_all_tensors_mapped_there_are_six_conditions(triton: Triton, on_triton: OnTriton) -> None:
     found = supports(on_triton(triton, OMNI).describe())
     assert found == dict.fromkeys((condition.name for condition in CONDITIONS), (Support.NATIVE, ""))
 
 
-def test_a_condition_whose_tensor_is_not_mapped_is_unsupported_and_says_so(triton: Triton, on_triton: OnTriton) -> None:
+def test_a_condition_without_its_tensor_is_unsupported_with_a_reason(triton: Triton, on_triton: OnTriton) -> None:
     card = on_triton(
         triton, OMNI, inputs={"text": "question", "temperature": "temperature", "output": "speak"}
     ).describe()
     found = supports(card)
     assert found["t2s"] == (Support.NATIVE, "")
-    assert found["s2t"] == (Support.UNSUPPORTED, "no tensor takes it: inputs.audio is not set")
+    assert found["s2t"] == (Support.UNSUPPORTED, "no tensor takes the question: inputs.audio is not set")
 
 
-def test_conditions_restrict_what_the_tensors_allow(triton: Triton, on_triton: OnTriton) -> None:
-    reasons = {"s2t": "a recogniser hears for it", "i2t": "never trained on images"}
+def test_options_restrict_the_conditions(triton: Triton, on_triton: OnTriton) -> None:
+    reasons = {"s2t": "through an ASR model", "i2t": "never trained on images"}
     card = on_triton(triton, OMNI, conditions=["t2t"], assisted=["s2t"], reasons=reasons).describe()
     found = supports(card)
     assert found["t2t"] == (Support.NATIVE, "")
-    assert found["s2t"] == (Support.ASSISTED, "a recogniser hears for it")
+    assert found["s2t"] == (Support.ASSISTED, "through an ASR model")
     assert found["i2t"] == (Support.UNSUPPORTED, "never trained on images")
-    assert found["t2s"] == (Support.UNSUPPORTED, "the options of omni do not list it")
+    assert found["t2s"] == (Support.UNSUPPORTED, "not in the conditions of omni")
     assert card.output_sample_rate_hz == 0
 
 
@@ -65,7 +65,7 @@ def test_the_card_shows_revision_launch_server_and_version(triton: Triton, on_tr
     assert not any("127.0.0.1" in value for value in card.settings.values())
 
 
-def test_the_digest_covers_what_changes_answers_and_nothing_else(triton: Triton, on_triton: OnTriton) -> None:
+def test_the_digest_covers_only_what_changes_answers(triton: Triton, on_triton: OnTriton) -> None:
     digest = on_triton(triton, OMNI).describe().digest
     same = (
         {"url": triton.url.replace("127.0.0.1", "localhost")},

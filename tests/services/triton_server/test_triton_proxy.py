@@ -1,4 +1,4 @@
-"""Which way calls to Triton go: never through a proxy of the environment, and to another machine as the option says."""
+"""Proxies of calls to Triton: never the environment's; the option's for another machine, none for loopback."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from recording_proxy import NO_PROXY, point_everything_at, recording_proxy
-from triton_options import OMNI
 
 from omnigap.errors import ContractError
 from omnigap_services.triton_server.adapter import TritonAdapter
+from tests.services.triton_server.triton_options import OMNI
 
 ELSEWHERE = "triton.example:8001"
 
@@ -30,7 +30,7 @@ def test_a_server_on_loopback_is_called_directly(monkeypatch: pytest.MonkeyPatch
         assert proxy.asked == []
 
 
-def test_another_server_is_called_through_the_proxy_of_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_server_is_called_through_the_options_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NO_PROXY:
         monkeypatch.delenv(name, raising=False)
     with recording_proxy() as proxy:

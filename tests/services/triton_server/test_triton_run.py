@@ -1,4 +1,4 @@
-"""The orchestrator's run over a model on Triton, heard by a scorer on Triton."""
+"""A run of the orchestrator with a model and an ASR scorer on Triton."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from pathlib import Path
 import polars as pl
 from running import Setting, item, outcomes
 from served import Served
-from triton_env import EXAMPLE
-from triton_options import STREAM
-from triton_process import Triton
 
-# The model says its prompt back: whoever is asked for a word answers with it.
+from tests.services.triton_server.triton_env import EXAMPLE
+from tests.services.triton_server.triton_options import STREAM
+from tests.services.triton_server.triton_process import Triton
+
+# The model repeats its prompt, so the question is its own answer.
 WORDS = ("Paris", "Lima", "Madrid")
 
 
-def test_a_run_over_triton_is_whole(
+def test_a_run_over_triton_is_complete(
     triton: Triton, on_triton: Callable[..., Served], espeak: Served, tmp_path: Path
 ) -> None:
     scorer = tomllib.loads((EXAMPLE / "asr.toml").read_text(encoding="utf-8")) | {"url": triton.url}

@@ -1,4 +1,4 @@
-"""The example's Whisper on Triton hears what the embedded scorer hears."""
+"""The example's Whisper on Triton gives the same transcripts as the `asr` service."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from served import Serve, Served
-from triton_env import EXAMPLE
-from triton_process import Triton
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Reason
+from tests.services.triton_server.triton_env import EXAMPLE
+from tests.services.triton_server.triton_process import Triton
 
 OPTIONS: dict[str, Any] = tomllib.loads((EXAMPLE / "asr.toml").read_text(encoding="utf-8"))
 
@@ -31,41 +31,43 @@ SENTENCES = (
 
 @pytest.fixture
 def scorer(triton: Triton, on_triton: Callable[..., Served]) -> Served:
-    """The service as the example configures it, at the address of the tests' server."""
+    """The service with the example's configuration, at the address of the tests' server."""
     return on_triton(triton, {**OPTIONS, "url": triton.url})
 
 
-def test_the_scorer_on_triton_hears_what_the_embedded_one_hears(
+def test_transcripts_equal_those_of_the_asr_service(
     scorer: Served, serve: Serve, say: Callable[..., AudioClip]
 ) -> None:
     clips = [say(text, ("en-us", "en-us+f3")[number % 2]) for number, text in enumerate(SENTENCES)]
-    # Over the whole window, as the package itself does it.
+    # With the whole window, as in the example's model.
     embedded = serve("asr", {"padding_s": 0})
     with concurrent.futures.ThreadPoolExecutor(len(clips)) as pool:
         together = list(pool.map(scorer.ask, clips))
-    for text, clip, heard in zip(SENTENCES, clips, together, strict=True):
-        expected, alone = embedded.ask(clip), scorer.ask(clip)
-        assert heard.text == alone.text == expected.text, text
-        assert heard.text
-        told, known = heard.complete.diagnostics, expected.complete.diagnostics
-        assert set(known) <= set(told)
+    for text, clip, reply in zip(SENTENCES, clips, together, strict=True):
+        expected, single = embedded.ask(clip), scorer.ask(clip)
+        assert reply.text == single.text == expected.text, text
+        assert reply.text
+        found, known = reply.complete.diagnostics, expected.complete.diagnostics
+        assert set(known) <= set(found)
         for name in known:
-            assert told[name] == pytest.approx(known[name], rel=0.02, abs=0.002), (text, name)
-        assert heard.complete.usage.output_tokens == expected.complete.usage.output_tokens
-        assert heard.complete.detected_language == "en"
+            assert found[name] == pytest.approx(known[name], rel=0.02, abs=0.002), (text, name)
+        assert reply.complete.usage.output_tokens == expected.complete.usage.output_tokens
+        assert reply.complete.detected_language == "en"
     assert len({reply.text for reply in together}) == len(SENTENCES)
 
 
-def test_a_clip_longer_than_the_window_is_heard_to_its_end(scorer: Served, say: Callable[..., AudioClip]) -> None:
+def test_a_clip_longer_than_the_window_is_transcribed_to_its_end(scorer: Served, say: Callable[..., AudioClip]) -> None:
     first, last = say(SENTENCES[2]), say(SENTENCES[0])
     pause = np.zeros(16_000, dtype=np.float32)
     middle = [part for _ in range(7) for part in (first.samples, pause)]
-    heard = scorer.ask(AudioClip(np.concatenate([*middle, last.samples]), 16_000))
-    assert heard.complete.diagnostics["duration_s"] > 20
-    assert "france" in heard.text
+    reply = scorer.ask(AudioClip(np.concatenate([*middle, last.samples]), 16_000))
+    assert reply.complete.diagnostics["duration_s"] > 20
+    assert "france" in reply.text
 
 
-def test_silence_is_nothing_and_an_unknown_language_is_refused(scorer: Served, say: Callable[..., AudioClip]) -> None:
+def test_silence_has_an_empty_transcript_and_an_unknown_language_is_refused(
+    scorer: Served, say: Callable[..., AudioClip]
+) -> None:
     silent = scorer.ask(AudioClip(np.zeros(16_000, np.float32), 16_000))
     assert silent.text == ""
     assert silent.complete.diagnostics["no_speech_prob"] == 1.0

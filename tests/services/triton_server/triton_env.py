@@ -1,6 +1,7 @@
-"""A real Triton in an environment of its own: `python tests/services/triton_server/triton_env.py` makes it up front.
+"""A real Triton in a separate environment, `.venv-triton`, because its wheel needs another NumPy.
 
-It is kept in `.venv-triton` beside `.venv`, and made anew when the requirements or the interpreter change.
+`python tests/services/triton_server/triton_env.py` creates it; it is created again when the requirements or the
+interpreter change.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ _INSTALL_S = 900
 
 
 class NoTritonError(Exception):
-    """Triton can't be had on this machine; the message says why."""
+    """Triton cannot be installed on this machine; the message says why."""
 
 
 def triton_python() -> Path:
-    """The interpreter of the environment, which is made where it is not there yet.
+    """The interpreter of the environment, which is created if needed.
 
     Raises:
-        NoTritonError: on a machine for which there is no wheel, or where it can't be installed.
+        NoTritonError: there is no wheel for this machine, or the installation fails.
     """
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         raise NoTritonError(f"nvidia-pytriton has no wheel for {platform.system()} on {platform.machine()}")

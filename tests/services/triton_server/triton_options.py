@@ -1,4 +1,4 @@
-"""Options of the tests' models: each with all of its tensors mapped."""
+"""Options of the tests' models, with all tensors mapped."""
 
 from __future__ import annotations
 

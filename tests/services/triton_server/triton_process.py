@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from triton_env import EXAMPLE, ROOT, NoTritonError, triton_python
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
+
+from tests.services.triton_server.triton_env import EXAMPLE, ROOT, NoTritonError, triton_python
 
 MODELS = Path(__file__).parent / "models"
 REPOSITORIES = (MODELS, EXAMPLE / "models")
@@ -27,7 +28,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Triton:
-    """A running server. Its models leave what they saw as files in `events`."""
+    """A running server. Its models report events as files in the folder `events`."""
 
     url: str
     events: Path
@@ -37,11 +38,10 @@ class Triton:
     def start(
         cls, folder: Path, models: Sequence[str], grpc_port: int = 0, repositories: Sequence[Path] = REPOSITORIES
     ) -> Triton:
-        """Starts a server with these models, by default of the tests' and the example's repositories, and waits until
-        it is ready.
+        """Starts a server with these models and waits until it is ready.
 
         Raises:
-            NoTritonError: where it can't be installed.
+            NoTritonError: it cannot be installed or does not start.
         """
         python = triton_python()
         events = folder / "events"
@@ -66,7 +66,7 @@ class Triton:
         return server
 
     def saw(self, event: str) -> bool:
-        """Whether a model left this event; waits for it."""
+        """Waits for an event of a model; False after `PATIENCE_S`."""
         end = time.monotonic() + PATIENCE_S
         while not (self.events / event).exists():
             if time.monotonic() > end:
@@ -78,20 +78,20 @@ class Triton:
         return InferenceServerClient(self.url)
 
     def crash(self) -> str:
-        """What a server that ended by a signal of its own making said; empty while it runs or where it was stopped."""
-        said = (self.events.parent / "triton.log").read_text(encoding="utf-8", errors="replace")
-        if "Signal (" not in said:
+        """The crash message of a server that ended by a signal; empty if it runs or was stopped."""
+        log = (self.events.parent / "triton.log").read_text(encoding="utf-8", errors="replace")
+        if "Signal (" not in log:
             return ""
         self.process.wait(PATIENCE_S)
-        return said[said.index("Signal (") :].splitlines()[0]
+        return log[log.index("Signal (") :].splitlines()[0]
 
     def stop(self) -> int:
-        """Tells it to stop; its exit status."""
+        """Stops it; returns its exit status."""
         self.process.terminate()
         return self.process.wait(2 * PATIENCE_S)
 
     def kill(self) -> None:
-        """kill -9 of the server and the processes of its models; nothing where they are gone already."""
+        """Kills the server and the processes of its models."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(PATIENCE_S)
@@ -115,7 +115,7 @@ class Triton:
 
 
 def _die_with_the_tests() -> None:
-    """Asked to stop, not killed: only then does it end the processes of its models."""
+    """SIGTERM at the end of the tests; after SIGKILL it would leave the processes of its models."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""The table of a calibration, one row a clip: its schema, and whether it still fits the instrument that it measured."""
+"""The evidence about the ASR scorer in a run folder: calibration.parquet, checked for validity, and human labels."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
-from omnigap.digest import digest_of, sha256_hex
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
-from omnigap_orchestrator.extras.asr_correction.hearing import GOLDS_SCHEMA
 from omnigap_orchestrator.extras.asr_correction.labels import LabelsError, read_labels
 from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence
+from omnigap_orchestrator.extras.asr_correction.transcript_errors import GOLDS_SCHEMA
 from omnigap_orchestrator.legacy import upgrade_calibration
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder, replacing
@@ -26,13 +25,13 @@ CALIBRATION_SCHEMA = pl.Schema(
         "task": pl.String,
         "answer_type": pl.String,
         "language": pl.String,
-        # gold, plain or sound_alike.
-        "foil": pl.String,
+        # gold, distractor or confusable.
+        "clip_kind": pl.String,
         "truly_right": pl.Boolean,
-        # The bare answer, and what the voice was given: the answer in its carrier sentence.
+        # The bare answer, and the text that was synthesised: the answer in its template sentence.
         "truth": pl.String,
         "spoken": pl.String,
-        # Null: the service's own.
+        # Null: the default of the TTS service.
         "voice": pl.String,
         "words_per_minute": pl.Float64,
         # answered, failed or pending, as for the cells of a run; what follows is null unless answered.
@@ -47,7 +46,7 @@ CALIBRATION_SCHEMA = pl.Schema(
         "media": pl.String,
         "asr_digest": pl.String,
         "tts_digest": pl.String,
-        # What the calibration was made with: the scorer as it is asked, and the source of the scoring rules.
+        # Scorer with its decoding options and language, and version of the scoring rules.
         "scorer_key": pl.String,
         "scoring_version": pl.String,
         "normaliser": pl.String,
@@ -56,11 +55,11 @@ CALIBRATION_SCHEMA = pl.Schema(
 
 
 @dataclass(frozen=True, slots=True)
-class InstrumentKey:
-    """What a calibration is good for: a scorer as it is asked, a voice service, the rules of scoring.
+class CalibrationKey:
+    """What a calibration is valid for: a scorer with its options, a TTS service and a version of the scoring rules.
 
     Attributes:
-        language: that the scorer is told instead of each item's own; empty: the item's.
+        language: fixed language of the scorer; empty: the language of each item.
     """
 
     scorer_key: str
@@ -69,55 +68,58 @@ class InstrumentKey:
     language: str = ""
 
     @property
-    def asked(self) -> str:
-        """The scorer with all that it is told, as the table holds it."""
+    def scorer(self) -> str:
+        """The scorer with its options and language, as the table stores it."""
         return f"{self.scorer_key} {self.language}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """How a calibration fits a run.
+class Validity:
+    """Whether a calibration applies to a run.
 
     Attributes:
-        refused: why it must not be used; empty where it may.
-        note: what a reader should know of one that is used.
+        refused: reason why it must not be used; empty if it may.
+        note: remark for the reader about a calibration that is used.
     """
 
     refused: str = ""
     note: str = ""
 
 
-def fits(clips: pl.DataFrame, now: InstrumentKey, metrics: Mapping[str, str]) -> Fit:
-    """Whether a calibration is of the scorer and the rules that the run was scored with.
+def check_validity(clips: pl.DataFrame, now: CalibrationKey, metrics: Mapping[str, str]) -> Validity:
+    """Checks that a calibration is of the scorer and the scoring rules of a run.
 
     Args:
-        metrics: of each item of the run.
-
-    Another voice service does not spoil it: the answers were never spoken by that voice.
+        metrics: the run's metric by item id.
     """
     again = "run `omnigap-orchestrate calibrate` again"
     if clips.is_empty():
-        return Fit(f"the calibration holds no clips: {again}")
-    if clips["scorer_key"][0] != now.asked:
-        return Fit(f"the calibration is of another ASR scorer than the one that heard these answers: {again}")
+        return Validity(f"the calibration holds no clips: {again}")
+    if clips["scorer_key"][0] != now.scorer:
+        return Validity(
+            f"the calibration is of another ASR scorer than the one that transcribed these answers: {again}"
+        )
     if clips["scoring_version"][0] != now.scoring_version:
-        return Fit(f"the calibration was scored by other rules (normaliser or metrics) than these answers: {again}")
+        return Validity(
+            f"the calibration was scored by other rules (normaliser or metrics) than these answers: {again}"
+        )
     for item_id, metric in clips.select("item_id", "metric").drop_nulls().unique().sort("item_id").iter_rows():
         if metrics.get(item_id, metric) != metric:
             changed = (
-                f"item {item_id!r} was scored by {metric} in the calibration, and by {metrics[item_id]} in this run"
+                f"item {item_id!r} was scored by {metric} in the calibration and by {metrics[item_id]} in this run"
             )
-            return Fit(f"{changed}: {again}")
+            return Validity(f"{changed}: {again}")
+    # Another TTS service is only noted: q1 and q0 are properties of the scorer, the models' answers have other voices.
     if clips["tts_digest"][0] != now.tts_digest:
-        return Fit(note="The voice service has changed since the calibration was made.")
-    return Fit()
+        return Validity(note="The TTS service has changed since the calibration was made.")
+    return Validity()
 
 
 def read_clips(path: Path) -> pl.DataFrame:
-    """The table of a calibration.
+    """Reads the table of a calibration (`CALIBRATION_SCHEMA`), also one that an earlier version wrote.
 
     Raises:
-        CalibrationError: for a file that is no such table.
+        CalibrationError: the file can't be read or lacks a column.
     """
     try:
         frame = upgrade_calibration(pl.read_parquet(path, glob=False))
@@ -125,34 +127,32 @@ def read_clips(path: Path) -> pl.DataFrame:
         raise CalibrationError(f"{path} can't be read ({error}): run `omnigap-orchestrate calibrate` again") from error
     lacking = [name for name in CALIBRATION_SCHEMA.names() if name not in frame.columns]
     if lacking:
-        text = f"{path} lacks {', '.join(lacking)}, so another omnigap wrote it"
+        text = f"{path} lacks the column(s) {', '.join(lacking)}, so another version of omnigap wrote it"
         raise CalibrationError(f"{text}: run `omnigap-orchestrate calibrate` again")
     return frame.select(CALIBRATION_SCHEMA.names())
 
 
-# What a run's folder knows of its ASR scorer: the calibration, where it still fits, the gold answers, human labels.
-
-
 def evidence_in(folder: RunFolder, cells: PlannedCells, results: pl.DataFrame) -> AsrEvidence:
-    """What the run's folder holds of calibration and labels.
+    """Calibration, gold answers and human labels of a run folder.
 
     Args:
-        results: all of the run's, also where the analysis keeps to some items: labels of the others are no strangers.
+        results: all results of the run, even if the analysis is restricted to some items: labels of the other items are
+            valid too.
     """
     golds = pl.DataFrame(
         [(item.id, item.language, list(item.answers)) for item in cells.plan.items], schema=GOLDS_SCHEMA, orient="row"
     )
-    labels, lost = _labels(folder, results)
+    labels, labels_note = _labels(folder, results)
     clips, refused, note = _calibration(folder, cells)
-    return AsrEvidence(clips, golds, labels, refused, " ".join(part for part in (note, lost) if part))
+    return AsrEvidence(clips, golds, labels, refused, " ".join(part for part in (note, labels_note) if part))
 
 
 def keep_labels(folder: RunFolder, labels: Path, results: pl.DataFrame) -> None:
-    """Takes a file of human labels into the run's folder, so that later reports show them too.
+    """Copies a file of human labels into the run folder, so that later reports use them too.
 
     Raises:
-        LabelsError: where it can't be read as labels of this run's answers.
-        FolderError: where the folder can't be written.
+        LabelsError: the file can't be read as labels of this run's answers.
+        FolderError: the folder can't be written.
     """
     read_labels(labels, results)
     if labels.resolve() != folder.labels.resolve():
@@ -160,24 +160,18 @@ def keep_labels(folder: RunFolder, labels: Path, results: pl.DataFrame) -> None:
             shutil.copyfile(labels, path)
 
 
-def evidence_digest(folder: RunFolder) -> str:
-    """Of calibration and labels: the run's files are written again when they change."""
-    files = [path for path in (folder.calibration, folder.labels) if path.is_file()]
-    return digest_of([[path.name, sha256_hex(path.read_bytes())] for path in files])
-
-
 def _labels(folder: RunFolder, results: pl.DataFrame) -> tuple[pl.DataFrame | None, str]:
-    """The labels of the folder; where they no longer fit its answers, none, and why."""
+    """The labels of the folder; None, and the reason, if they don't match its answers."""
     if not folder.labels.is_file():
         return None, ""
     try:
         return read_labels(folder.labels, results), ""
     except LabelsError as error:
-        return None, f"The human labels are left out: {error}."
+        return None, f"The human labels are not used: {error}."
 
 
 def _calibration(folder: RunFolder, cells: PlannedCells) -> tuple[pl.DataFrame | None, str, str]:
-    """The clips where they fit, else why they must not be used; and what a reader should know of them."""
+    """The clips if they are valid, the reason if they are not, and a note for the reader."""
     if not folder.calibration.is_file():
         return None, "", ""
     try:
@@ -185,11 +179,11 @@ def _calibration(folder: RunFolder, cells: PlannedCells) -> tuple[pl.DataFrame |
     except CalibrationError as error:
         return None, str(error), ""
     cards = cells.cards
-    now = InstrumentKey(
+    now = CalibrationKey(
         scorer_key(cards.scorer.digest if cards.scorer is not None else "", cells.config.scorer.decoding),
         cards.tts.digest if cards.tts is not None else "",
         scoring_version(),
         cells.config.scorer.language or "",
     )
-    fit = fits(clips, now, cells.metrics)
-    return (None, fit.refused, "") if fit.refused else (clips, "", fit.note)
+    validity = check_validity(clips, now, cells.metrics)
+    return (None, validity.refused, "") if validity.refused else (clips, "", validity.note)

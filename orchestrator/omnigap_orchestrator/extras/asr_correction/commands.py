@@ -1,4 +1,4 @@
-"""`omnigap-orchestrate calibrate`: how often the ASR scorer is right about texts that are known."""
+"""The commands `calibrate` and `sample-clips`, and the terminal output of calibrations and human labels."""
 
 from __future__ import annotations
 
@@ -35,22 +35,28 @@ from omnigap_orchestrator.pipeline.folder import RunFolder
 @config_option
 @run_dir_option
 @items_options
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where voice and scorer come from.")
-@click.option("--template", help="Sentence that answers are said in, as 'The answer is {answer}.' Default: bare.")
+@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="How TTS and scorer are started.")
 @click.option(
-    "--per-type", type=click.IntRange(min=1), default=200, show_default=True, help="Items of each answer type, at most."
+    "--template", help="Sentence for the answers, such as 'The answer is {answer}.' Default: the bare answer."
 )
-@click.option("--quiet", "-q", is_flag=True, help="No progress, only notes and the result.")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
+@click.option(
+    "--per-type",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Maximum number of items per answer type.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress, only notes and the result.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 @friendly
 def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None:
-    """Have gold answers and wrong ones said by the voice and heard by the scorer, in every voice of the run.
+    """Synthesise gold and wrong answers in every voice of the run, transcribe them, and measure the scorer's errors.
 
-    With the run in --run-dir, its own configuration and items, narrowed by --task and --limit; without a run there, or
-    with --config, those of the flags. The report of the run then shows its spoken answers corrected for what the scorer
-    gets wrong.
-    Exit code 0: every clip was heard; 3: clips are pending or failed; 1: an error; 130: interrupted.
+    Uses the configuration and items of the run in --run-dir, restricted by --task and --limit; without a run, or with
+    --config, those of the flags. The report of the run then shows its spoken answers corrected for ASR errors.
+
+    Exit codes: 0 all clips transcribed, 3 clips pending or failed, 1 error, 130 interrupted.
     """
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.extras.asr_correction.measure import calibrate as measure
@@ -76,29 +82,26 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
                 )
             )
         except KeyboardInterrupt:
-            observer.note("interrupted; every clip that was heard is kept, and the same command goes on from here")
+            observer.note("interrupted; finished clips are kept, and the same command continues")
             ctx.exit(INTERRUPTED)
     whole = print_calibration(clips, folder, has_run=own.stored is not None, as_json=as_json)
     ctx.exit(0 if whole else INCOMPLETE)
 
 
-# `omnigap-orchestrate sample-clips`: spoken answers for human ears, as a listening sheet and an empty labels file.
-
-
 @click.command("sample-clips")
 @click.argument("run", metavar="[RUN]", required=False, type=click.Path(file_okay=False, path_type=Path))
 @stored_run_option
-@click.option("--n", "-n", "count", type=click.IntRange(min=1), default=200, show_default=True, help="Clips.")
+@click.option("--n", "-n", "count", type=click.IntRange(min=1), default=200, show_default=True, help="Number of clips.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the sheet. Default: RUN/listen."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draw.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sample.")
 @friendly
 def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path | None, seed: int) -> None:
-    """Draw spoken answers of a run (RUN or --run-dir) for people to label, evenly over model, condition and score.
+    """Draw spoken answers of a run (RUN or --run-dir) for human labels, stratified by model, condition and score.
 
-    Writes sheet.html (open it in a browser; it shows neither the model nor what the scorer heard), labels.csv with each
-    clip's probability of being drawn, and clips.csv, which tells what each clip is. `report --labels` reads the labels.
+    Writes sheet.html (open it in a browser; it hides model and transcript), labels.csv with the inclusion probability
+    of each clip, and clips.csv, which identifies the clips. `report --labels` reads the labels.
     """
     from omnigap_orchestrator.carriers import MediaStore
     from omnigap_orchestrator.extras.asr_correction.labels import LabelsError
@@ -108,13 +111,15 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     from omnigap_orchestrator.pipeline.results import ResultsTable
 
     if run is not None and run_dir is not None:
-        raise click.UsageError(f"two runs are named, {run} and --run-dir {run_dir}: leave one out")
+        raise click.UsageError(f"two runs are given, {run} and --run-dir {run_dir}: remove one")
     run_dir = run or run_dir or DEFAULT_RUN
     folder = RunFolder(run_dir)
     folder.require()
     out = out or run_dir / "listen"
+    # Filled-in labels can't be recreated: never overwrite them.
     if (out / LABELS).exists():
-        raise LabelsError(f"{out / LABELS} is there already, and may hold labels: choose another --out")
+        raise LabelsError(f"{out / LABELS} exists and may contain labels: choose another --out")
+    # From the journal, not from results.parquet, which may be older than the answers.
     with stored_run(folder) as (cells, records):
         results = ResultsTable(folder.name, cells, records).frame()
     sample = draw_clips(results, count, seed)
@@ -123,26 +128,24 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FolderError(f"{out} can't be made ({error.strerror}): choose another --out") from error
+        raise FolderError(f"{out} can't be created ({error.strerror}): choose another --out") from error
     items = {item.id: item for item in cells.plan.items}
     write_sheet(out, sample, items, MediaStore(folder.media), folder.name, run_dir)
     click.echo(f"{sample.height} clips in {sample['stratum'].n_unique()} strata (model, condition, right or wrong)")
     if sample.height < count:
-        click.echo(f"{count} were asked for: there are no more spoken answers")
+        click.echo(f"{count} were requested, but there are no more spoken answers")
     elif sample.height > count:
-        click.echo(f"{count} were asked for: a stratum takes two clips at least, else nothing is known of its spread")
+        click.echo(f"{count} were requested, but every stratum needs at least two clips for a variance")
     click.echo(f"listening sheet: {out / SHEET}")
-    click.echo(f"labels to fill in: {out / LABELS}, or saved from the sheet")
-    click.echo(f"what each clip is, not for the listener: {out / KEY}")
+    click.echo(f"labels to fill in, or to save from the sheet: {out / LABELS}")
+    click.echo(f"identity of the clips (not for the listener): {out / KEY}")
 
 
-# The ASR scorer as an instrument in the terminal: q1 and q0 by answer type, or as JSON; scores by human labels.
-
-KINDS = {"gold": "q1, gold answers", "plain": "q0, other answers", "sound_alike": "q0, sound-alikes"}
+KINDS = {"gold": "q1, gold answers", "distractor": "q0, distractors", "confusable": "q0, confusables"}
 
 
 def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, as_json: bool) -> bool:
-    """To standard output; returns whether every clip was heard."""
+    """Prints the rates, or everything as JSON; returns whether all clips are transcribed."""
     counts = dict(clips.group_by("outcome").len().iter_rows())
     whole = set(counts) == {Outcome.ANSWERED.value}
     found = rates(clips, IntervalOptions())
@@ -154,19 +157,19 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
     rows = []
     for answer_type, metric in found.select("answer_type", "metric").unique(maintain_order=True).iter_rows():
         of_kind = found.filter(pl.col("answer_type") == answer_type, pl.col("metric").eq_missing(metric))
-        of = {row.foil: row for row in rows_of(of_kind, RateRow)}
+        of = {row.clip_kind: row for row in rows_of(of_kind, RateRow)}
         cells = [_rate(of[kind]) if kind in of else "" for kind in KINDS]
         rows.append([answer_type if metric is None else f"{answer_type} by {metric}", *cells])
-    print_table(console, "scored as they must be, %", ["answer type", *KINDS.values()], rows)
+    print_table(console, "correctly scored, %", ["answer type", *KINDS.values()], rows)
     console.print(
-        "Synthetic speech is cleaner than a model's own: the true q1 and q0 are likely lower.", style="yellow"
+        "Synthetic speech is cleaner than a model's own speech: the true q1 and q0 are probably lower.", style="yellow"
     )
     console.print(f"clips: {folder.calibration}", highlight=False, soft_wrap=True, markup=False)
     if has_run:
         console.print(f"report: {folder.report}", highlight=False, soft_wrap=True, markup=False)
     if not whole:
         left = ", ".join(f"{count} {name}" for name, count in counts.items() if name != Outcome.ANSWERED.value)
-        text = f"The calibration is not whole: {left} of {clips.height} clips; the same command hears these, no other"
+        text = f"The calibration is incomplete: {left} of {clips.height} clips; the same command continues with these"
         console.print(text, style="bold red", highlight=False)
     return whole
 
@@ -176,17 +179,19 @@ def _rate(row: RateRow) -> str:
 
 
 def print_human(rows: Sequence[HumanRow]) -> None:
-    """Scores and gaps with human labels beside the raw ones; nothing without labels."""
+    """Prints scores and gaps from human labels and the raw ones; nothing without labels."""
     if not rows:
         return
     console, cells = Console(), []
     for row in rows:
         sign, unit = ("+", "") if row.quantity == "gap" else ("", " %")
         raw = "" if row.raw is None else f"{100 * row.raw:.1f}"
-        told = REFUSED
+        estimate = REFUSED
         if row.estimate is not None:
-            told = estimate_text(row.estimate, row.low, row.high, sign=sign, unit=unit)
-        cells.append([row.model, row.condition, row.quantity, raw, told, f"{row.labelled} of {row.n}"])
-    print_table(console, "with human labels", ["model", "condition", "of", "raw", "PPI++", "labels"], cells, keys=3)
+            estimate = estimate_text(row.estimate, row.low, row.high, sign=sign, unit=unit)
+        cells.append([row.model, row.condition, row.quantity, raw, estimate, f"{row.labelled} of {row.n}"])
+    print_table(
+        console, "with human labels", ["model", "condition", "quantity", "raw", "PPI++", "labels"], cells, keys=3
+    )
     refused = [row for row in rows if row.estimate is None]
     print_lines(console, reasons((f"{row.model} {row.condition}", row.reason) for row in refused))

@@ -1,43 +1,48 @@
-"""Speech scores and gaps corrected for the ASR scorer, per model and condition, beside the raw ones."""
+"""The table `calibrated`: raw and corrected score and gap of every condition that involves transcribed speech."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import (
     NEEDED_COLUMNS,
-    FloatArray,
     ModelScores,
     is_scored,
     item_scores,
     score_matrices,
 )
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
-from omnigap_orchestrator.extras.asr_correction.rates import ALL_FOILS, PLAIN, SOUND_ALIKE, calibrations_of, evidence_of
+from omnigap_orchestrator.extras.asr_correction.rates import (
+    ALL_WRONG,
+    CONFUSABLE,
+    DISTRACTOR,
+    calibrations_of,
+    evidence_of,
+)
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, Corrected, correct
+from omnigap_orchestrator.extras.asr_correction.scorer_comparison import ScorerComparison, scorer_comparisons
 
 
 @dataclass(frozen=True, slots=True)
 class CalibratedRow:
-    """Raw and corrected score and gap of one condition, and those by a second scorer."""
+    """Raw and corrected score and gap of one condition, and those from a second scorer."""
 
     model: str
     condition: str
-    # Which ends of the gap the ASR scorer has heard, and which are corrected: condition, reference or both.
-    heard: str
+    # Which conditions of the gap are transcribed by the ASR scorer, and so corrected: condition, reference or both.
+    corrected_ends: str
     raw: float | None
     corrected: float | None
     low: float | None
     high: float | None
-    # Of the part of the interval that the items bring; the calibration's variance is added to it.
+    # Method of the interval over the items; the calibration's variance is added to it.
     method: str | None
-    # The part of the standard error that the calibration itself brings.
+    # The part of the standard error that is due to the calibration.
     calibration_se: float | None
     n: int
     raw_gap: float | None
@@ -47,12 +52,12 @@ class CalibratedRow:
     gap_method: str | None
     gap_calibration_se: float | None
     gap_n: int
-    # Corrected with q0 over plain foils alone, and over sound-alikes alone, as a sensitivity band.
-    corrected_plain: float | None
-    corrected_sound_alike: float | None
-    gap_plain: float | None
-    gap_sound_alike: float | None
-    # By another ASR scorer, raw, and by the first on the same cells: on items of which both have heard answers.
+    # Corrected with q0 over distractors only, and over confusables only, as a sensitivity band.
+    corrected_distractor: float | None
+    corrected_confusable: float | None
+    gap_distractor: float | None
+    gap_confusable: float | None
+    # Raw score from another ASR scorer, and from the first one, over the answers that both have transcribed.
     second_scorer: float | None
     second_first: float | None
     second_n: int
@@ -65,7 +70,7 @@ class CalibratedRow:
     second_gap: float | None
     second_first_gap: float | None
     second_gap_n: int
-    # Which metrics took rates that are not their own.
+    # Metrics that were corrected with the rates of their whole answer type.
     note: str | None
     reason: str | None
 
@@ -73,7 +78,7 @@ class CalibratedRow:
 CALIBRATED_SCHEMA = schema_of(CalibratedRow)
 
 CONDITION, REFERENCE, BOTH = "condition", "reference", "both"
-"""Which ends of a gap the ASR scorer has heard, and so which are corrected."""
+"""Values of `corrected_ends`."""
 
 _NAN = float("nan")
 
@@ -88,24 +93,23 @@ def calibrated(
 ) -> pl.DataFrame:
     """Raw and corrected accuracy and gap of every condition with a speech answer.
 
-    Where the reference is itself spoken, both ends of a gap are corrected, and the gaps of written answers, whose
-    reference was heard, have rows as well.
+    If the reference is spoken, both conditions of a gap are corrected, and text conditions have rows as well.
 
     Args:
-        results: with answer_type and output; `metric` where rates differ by it; `second_score`, the score by another
-        ASR, is compared with the first on the cells that both have heard.
-        calibrations: empty: only what needs none is given.
-        bands: calibrations with q0 over plain foils alone, and over sound-alikes alone.
+        results: with the columns answer_type and output; optional: metric, where the rates differ by it, and
+            second_score, the score from another ASR scorer, which is compared with the first.
+        calibrations: empty: only the columns that need none are filled.
+        bands: calibrations with q0 over distractors only, and over confusables only.
 
     Returns:
-        A frame of `CALIBRATED_SCHEMA`, nulls with the `reason` where a correction is refused: scores that are not 0 or
-        1, an answer type without calibration, a scorer that tells too little, too many pairs without a score.
+        A frame of `CALIBRATED_SCHEMA`. Corrected values are null, with a `reason`, for graded scores, an answer type
+        without calibration, an unreliable scorer, and too many pairs without a score.
     """
     speech = results.filter(pl.col("output") == "speech")
     spoken = set(speech.select("model", "condition").unique().iter_rows())
     graded = speech.filter(is_scored() & ~pl.col("score").is_in([0.0, 1.0]))
     not_binary = set(graded.select("model", "condition").unique().iter_rows())
-    second = second_opinions(results, reference, spoken, options)
+    comparisons = scorer_comparisons(results, reference, spoken, options)
     kinds = _kinds(results)
     rows: list[tuple[object, ...]] = []
     for scores in score_matrices(item_scores(results.select(NEEDED_COLUMNS))):
@@ -113,19 +117,21 @@ def calibrated(
             ends = (scores.model, condition) in spoken, (scores.model, reference) in spoken
             if not ends[0] and (not ends[1] or condition == reference):
                 continue
-            heard = {(scores.model, name) for name, said in zip((condition, reference), ends, strict=True) if said}
-            refusal = "the metric is not binary" if heard & not_binary else None
-            ask = _Question(scores, condition, reference, ends, kinds, rule, options, refusal)
-            main = ask.score(calibrations), ask.gap(calibrations)
+            transcribed = {
+                (scores.model, name) for name, by_asr in zip((condition, reference), ends, strict=True) if by_asr
+            }
+            refusal = "the metric is not binary" if transcribed & not_binary else None
+            target = _Target(scores, condition, reference, ends, kinds, rule, options, refusal)
+            main = target.score(calibrations), target.gap(calibrations)
             numbers = [x for c in main for x in (c.raw, c.estimate, c.low, c.high, c.method, c.calibration_se, c.n)]
-            band = [found(by).estimate for found in (ask.score, ask.gap) for by in bands]
+            band = [found(by).estimate for found in (target.score, target.gap) for by in bands]
             side = BOTH if all(ends) and condition != reference else CONDITION if ends[0] else REFERENCE
-            opinion = second.get((scores.model, condition), SecondOpinion())
-            if ask.too_few():
-                opinion = replace(opinion, gap=_NAN, first_gap=_NAN)
+            comparison = comparisons.get((scores.model, condition), ScorerComparison())
+            if target.gap_is_refused():
+                comparison = replace(comparison, gap=_NAN, first_gap=_NAN)
             reason = next((c.reason for c in main if c.reason is not None), None)
-            note = ask.note(calibrations) if reason is None else None
-            rows.append((scores.model, condition, side, *numbers, *band, *astuple(opinion), note, reason))
+            note = target.note(calibrations) if reason is None else None
+            rows.append((scores.model, condition, side, *numbers, *band, *astuple(comparison), note, reason))
     return pl.DataFrame(rows, schema=CALIBRATED_SCHEMA, orient="row").fill_nan(None)
 
 
@@ -140,8 +146,14 @@ def _kinds(results: pl.DataFrame) -> dict[str, _Kind]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """One condition of one model; `ends`: whether its answers, and those of the reference, were heard by the scorer."""
+class _Target:
+    """One condition of one model, whose score and gap are corrected.
+
+    Attributes:
+        ends: whether the answers of the condition, and those of the reference, are transcribed.
+        kinds: answer type and metric of each item.
+        refusal: reason why no correction applies, known beforehand; None if it may.
+    """
 
     scores: ModelScores
     condition: str
@@ -153,7 +165,7 @@ class _Question:
     refusal: str | None
 
     def score(self, calibrations: tuple[Calibration, ...]) -> Corrected:
-        """The accuracy; a written answer's is not corrected, and has no reason not to be."""
+        """The accuracy; that of text answers has no corrected value, and no reason, since it needs none."""
         if self.ends[0]:
             return self._corrected([self.condition], calibrations)
         held = self.scores.score[:, self.scores.column(self.condition)]
@@ -162,31 +174,31 @@ class _Question:
         return Corrected.refused(raw, len(held), 0, None)
 
     def gap(self, calibrations: tuple[Calibration, ...]) -> Corrected:
-        """The gap; of the reference itself there is none."""
+        """The gap; the reference itself has none."""
         if self.condition == self.reference:
             return Corrected.refused(_NAN, 0, 0, None)
         if self.reference not in self.scores.conditions:
             return Corrected.refused(_NAN, 0, 0, f"no {self.reference} to compare with")
         found = self._corrected([self.condition, self.reference], calibrations)
-        return replace(found, raw=_NAN) if self.too_few() else found
+        return replace(found, raw=_NAN) if self.gap_is_refused() else found
 
-    def too_few(self) -> bool:
-        """Whether the gap is refused for missing scores, corrected or not."""
+    def gap_is_refused(self) -> bool:
+        """Whether too many pairs of the gap lack a score, so that not even the raw gap is given."""
         names = (self.condition, self.reference)
         if not set(names) <= set(self.scores.conditions):
             return False
         return self.rule.refuses(*self._lacking([self.scores.column(name) for name in names]))
 
     def _lacking(self, columns: list[int]) -> tuple[int, int]:
-        """Of the items planned in these conditions those that lack a score, and the number of all."""
+        """Number of items planned in these conditions that lack a score, and number of planned items."""
         planned = self.scores.where(np.all(self.scores.planned[:, columns] > 0, axis=1))
         return int(planned.lacking(columns).sum()), len(planned.items)
 
     def note(self, calibrations: tuple[Calibration, ...]) -> str | None:
-        """The metrics that have no rates of their own, and so take those of all clips of their answer type."""
-        places, others = _Places(calibrations), set()
+        """Names the metrics that have no rates of their own and use those of their whole answer type."""
+        lookup, others = _Lookup(calibrations), set()
         for answer_type, metric in {self.kinds[str(item)] for item in self.scores.items}:
-            code = places.of((answer_type, metric))
+            code = lookup.of((answer_type, metric))
             by = () if code is None else calibrations[code].metrics
             if metric is not None and by not in ((), (metric,)):
                 others.add(f"{answer_type} by {metric} with the rates of {answer_type} by {', '.join(by)}")
@@ -202,8 +214,8 @@ class _Question:
         base = ends[1] if len(ends) > 1 else None
         n, clusters = len(held.task), len(np.unique(held.cluster))
         raw = float((ends[0] - (0.0 if base is None else base)).mean()) if n else _NAN
-        places = _Places(calibrations)
-        found = [places.of(self.kinds[str(item)]) for item in held.items]
+        lookup = _Lookup(calibrations)
+        found = [lookup.of(self.kinds[str(item)]) for item in held.items]
         if not calibrations:
             refusal = refusal or "not calibrated"
         elif None in found:
@@ -215,11 +227,11 @@ class _Question:
             return Corrected.refused(raw, n, clusters, refusal or "no scores")
         codes = np.array([code for code in found if code is not None], dtype=np.int64)
         key = ("corrected", scores.model, *names)
-        return correct(ends[0], codes, calibrations, held.cluster, base, self.options, heard=self.ends, key=key)
+        return correct(ends[0], codes, calibrations, held.cluster, base, self.options, transcribed=self.ends, key=key)
 
 
-class _Places:
-    """Which calibration an item takes: that of its answer type by its metric, else the one over most metrics."""
+class _Lookup:
+    """The calibration of an item: that of its answer type and metric, otherwise the type's with the most metrics."""
 
     def __init__(self, calibrations: tuple[Calibration, ...]) -> None:
         self._own = {(c.answer_type, c.metrics): code for code, c in enumerate(calibrations)}
@@ -235,7 +247,7 @@ class _Places:
 
 
 def _calibrated(given: AnalysisInput) -> pl.DataFrame:
-    """Empty without a calibration and without a second scorer: raw scores are in the other tables."""
+    """Empty without a calibration and without a second scorer: the raw scores are in the other tables."""
     results, evidence, options = given.results, evidence_of(given), given.options
     second = "second_score" in results.columns and results["second_score"].null_count() < results.height
     known = {"output", "answer_type"} <= set(results.columns)
@@ -244,107 +256,11 @@ def _calibrated(given: AnalysisInput) -> pl.DataFrame:
     if evidence.clips is None:
         table = calibrated(results, (), options.missing, options.intervals, options.reference)
         return table.with_columns(reason=pl.lit(evidence.refused)) if evidence.refused else table
-    by_all, plain, sound_alike = (calibrations_of(evidence.clips, foil) for foil in (ALL_FOILS, PLAIN, SOUND_ALIKE))
-    bands = (plain, sound_alike)
+    by_all, distractor, confusable = (
+        calibrations_of(evidence.clips, kind) for kind in (ALL_WRONG, DISTRACTOR, CONFUSABLE)
+    )
+    bands = (distractor, confusable)
     return calibrated(results, by_all, options.missing, options.intervals, options.reference, bands)
 
 
 CALIBRATED = Table(name="calibrated", row=CalibratedRow, compute=_calibrated)
-
-
-# Both scorers on the answers that both have transcribed, paired by item.
-
-
-@dataclass(frozen=True, slots=True)
-class SecondOpinion:
-    """Both scorers on the cells that both have heard, replicates averaged within the item; NaN where there are none.
-
-    Attributes:
-        score, first_score, n: mean over items by the second and by the first scorer, and the number of items.
-        cells: answers that both have heard.
-        difference: second minus first on these, with its interval and the method of that.
-        gap, first_gap, gap_n: mean gap by each, over the items that have the reference as well.
-    """
-
-    score: float = np.nan
-    first_score: float = np.nan
-    n: int = 0
-    cells: int = 0
-    difference: float = np.nan
-    low: float = np.nan
-    high: float = np.nan
-    method: str | None = None
-    gap: float = np.nan
-    first_gap: float = np.nan
-    gap_n: int = 0
-
-
-def second_opinions(
-    results: pl.DataFrame, reference: str, spoken: Iterable[tuple[str, str]], options: IntervalOptions
-) -> dict[tuple[str, str], SecondOpinion]:
-    """By model and spoken condition; empty where the table has no `second_score`.
-
-    A reference that is spoken is the second scorer's own in its gaps, and both scorers' gaps stand on the items of
-    which both have heard both ends; a written one is the same for both.
-
-    Args:
-        spoken: the (model, condition) pairs whose answers the scorers hear.
-    """
-    if "second_score" not in results.columns:
-        return {}
-    scored = results.filter(is_scored()).with_columns(pl.col("cluster").fill_null(pl.col("item_id")))
-    both = _by_item(scored.filter(pl.col("second_score").is_not_null()))
-    written = _by_item(scored.filter(condition=reference).with_columns(second_score=pl.col("score")))
-    pairs = set(spoken)
-    out: dict[tuple[str, str], SecondOpinion] = {}
-    for model, condition in sorted(pairs):
-        held = both.filter(model=model, condition=condition)
-        if held.is_empty():
-            continue
-        ends = (both if (model, reference) in pairs else written).filter(model=model, condition=reference)
-        paired = held.join(ends.select("item_id", base="score", second_base="second_score"), on="item_id")
-        out[model, condition] = _opinion(held, paired.clear() if condition == reference else paired, options)
-    return out
-
-
-def _by_item(cells: pl.DataFrame) -> pl.DataFrame:
-    return (
-        cells.group_by("model", "condition", "item_id", "task", "cluster")
-        .agg(pl.col("score").mean(), pl.col("second_score").mean(), cells=pl.len())
-        .sort("model", "condition", "item_id")
-    )
-
-
-def _opinion(held: pl.DataFrame, paired: pl.DataFrame, options: IntervalOptions) -> SecondOpinion:
-    first, second = _values(held, "score"), _values(held, "second_score")
-    apart = second - first
-    binary = bool((held["cells"] == 1).all() and np.isin(np.concatenate([first, second]), (0.0, 1.0)).all())
-    sample = Sample(apart, _codes(held["cluster"]), _codes(held["task"]), binary, difference=True)
-    interval = mean_interval(sample, options, "second scorer", held["model"][0], held["condition"][0])
-    base, second_base = _values(paired, "base"), _values(paired, "second_base")
-    return SecondOpinion(
-        score=float(second.mean()),
-        first_score=float(first.mean()),
-        n=held.height,
-        cells=int(held["cells"].sum()),
-        difference=float(apart.mean()),
-        low=interval.low,
-        high=interval.high,
-        method=interval.method,
-        gap=_mean(_values(paired, "second_score") - second_base),
-        first_gap=_mean(_values(paired, "score") - base),
-        gap_n=paired.height,
-    )
-
-
-def _values(frame: pl.DataFrame, name: str) -> FloatArray:
-    return frame[name].cast(pl.Float64).to_numpy()
-
-
-def _mean(values: FloatArray) -> float:
-    return float(values.mean()) if len(values) else np.nan
-
-
-def _codes(labels: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    _, codes = np.unique(labels.to_numpy().astype(str), return_inverse=True)
-    return np.asarray(codes, dtype=np.int64)

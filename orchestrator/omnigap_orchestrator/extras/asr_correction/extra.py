@@ -28,18 +28,18 @@ _COMMANDS = "omnigap_orchestrator.extras.asr_correction.commands"
 
 
 class AsrCorrection(Extra):
-    """Its evidence is an `AsrEvidence`: what the run's folder holds of calibration and labels."""
+    """The extra `asr_correction`. Its evidence is an `AsrEvidence`: calibration and labels of the run folder."""
 
     name = "asr_correction"
     commands = {  # noqa: RUF012
         "calibrate": Command(
             f"{_COMMANDS}:calibrate",
-            "Measure how often the ASR scorer is right, to correct spoken answers for it.",
+            "Measure the error rates of the ASR scorer, to correct spoken answers for them.",
             after="report",
         ),
         "sample-clips": Command(
             f"{_COMMANDS}:sample_clips",
-            "Draw spoken answers for people to label, as a listening sheet.",
+            "Draw spoken answers for human labels, as a listening sheet.",
             after="calibrate",
         ),
     }
@@ -47,7 +47,7 @@ class AsrCorrection(Extra):
     def options(self, command: str) -> Sequence[click.Option]:
         path = click.Path(dir_okay=False, path_type=Path)
         if command == "report":
-            text = "CSV of human labels, as `sample-clips` prepares them; the run's folder keeps a copy."
+            text = "CSV file of human labels, as `sample-clips` prepares it; the run folder keeps a copy."
             return (click.Option(["--labels"], type=path, metavar="FILE", help=text),)
         return ()
 
@@ -60,7 +60,7 @@ class AsrCorrection(Extra):
             await transcribe_again(context, cells, scope, second)
 
     def keep(self, folder: RunFolder, results: Callable[[], pl.DataFrame], given: Mapping[str, Any]) -> None:
-        """Keeps the labels of `report --labels`, so that later reports show them too."""
+        """Keeps the labels of `report --labels`, so that later reports use them too."""
         from omnigap_orchestrator.extras.asr_correction.clips import keep_labels
 
         if given.get("labels") is not None:
@@ -78,11 +78,11 @@ class AsrCorrection(Extra):
 
     def tables(self) -> Sequence[Table[Any]]:
         from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED
-        from omnigap_orchestrator.extras.asr_correction.hearing import HEARING
         from omnigap_orchestrator.extras.asr_correction.human import HUMAN
         from omnigap_orchestrator.extras.asr_correction.rates import CALIBRATION
+        from omnigap_orchestrator.extras.asr_correction.transcript_errors import TRANSCRIPT_ERRORS
 
-        return (CALIBRATION, CALIBRATED, HEARING, HUMAN)
+        return (CALIBRATION, CALIBRATED, TRANSCRIPT_ERRORS, HUMAN)
 
     def summary(self, evidence: object | None) -> Mapping[str, Any]:
         return {"asr_correction_note": "" if evidence is None else cast("AsrEvidence", evidence).note}
@@ -107,4 +107,4 @@ class AsrCorrection(Extra):
             for row in tables.rows(CALIBRATED)
             if row.model == model and row.corrected_gap is not None
         }
-        return {"corrected for the scorer": gaps}
+        return {"corrected for ASR errors": gaps}

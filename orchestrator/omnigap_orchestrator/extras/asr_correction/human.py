@@ -1,4 +1,4 @@
-"""Human labels beside the ASR scorer: the prediction-powered score and gap of every condition that has labels."""
+"""The table `human`: prediction-powered score and gap (PPI++) of every condition that has human labels."""
 
 from __future__ import annotations
 
@@ -10,28 +10,31 @@ import polars as pl
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, is_scored, item_scores, ordered_conditions
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
-from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, Powered, ppi_difference, ppi_mean
+from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, PpiEstimate, ppi_difference, ppi_mean
 from omnigap_orchestrator.extras.asr_correction.rates import evidence_of
 
 
 @dataclass(frozen=True, slots=True)
 class HumanRow:
-    """`n` counts answers of the condition, `labelled` those with a label, `undecided` those marked "can't tell"."""
+    """Score or gap of one condition from human labels.
+
+    `n` counts the answers of the condition, `labelled` those with a label, `undecided` those labelled "unsure".
+    """
 
     model: str
     condition: str
     # score, or gap against the reference condition.
     quantity: str
-    # By the ASR scorer alone, on all answers.
+    # From the ASR scorer only, over all answers.
     raw: float | None
-    # Prediction-powered, from the labels and all scores.
+    # Prediction-powered: from the labels and all scores.
     estimate: float | None
     low: float | None
     high: float | None
     se: float | None
-    # The weight of the scorer's own mean, tuned; null where it makes no difference.
+    # Tuned weight lambda of the scorer's mean; null where every weight gives the same estimate.
     lam: float | None
-    # Share of the labelled answers on which human and scorer agree, weighted.
+    # Weighted share of the labelled answers on which human and scorer agree.
     agreement: float | None
     n: int
     labelled: int
@@ -47,15 +50,15 @@ LABELS_SCHEMA = pl.Schema(
         "condition": pl.String,
         "item_id": pl.String,
         "replicate": pl.Int64,
-        # 1 right, 0 wrong, between them where several people disagree; null where nobody could tell.
+        # 1 right, 0 wrong, in between if several annotators disagree; null for "unsure".
         "label": pl.Float64,
-        # Probability with which the answer was drawn to be labelled; null: all alike.
+        # Probability that the answer was drawn for labelling; null: equal for all.
         "inclusion_probability": pl.Float64,
     }
 )
 
 RIGHT_FROM = 0.5
-"""Score from which an answer counts as scored right where samples are stratified."""
+"""Lowest score that counts as right when a sample is stratified by right and wrong."""
 
 _KEY = ("model", "condition", "item_id", "replicate")
 
@@ -67,18 +70,21 @@ def human(
     reference: str = "t2t",
     rule: MissingRule | None = None,
 ) -> pl.DataFrame:
-    """Raw and prediction-powered score, and gap, of each model and condition with labels (`HUMAN_SCHEMA`).
+    """Raw and prediction-powered score and gap of each model and condition that has labels.
 
-    The reference's scores are taken as right, as those of text answers are; where it has labels of its own, it is
-    estimated from them as the condition is.
+    The scores of the reference are taken as true, as for text answers; if the reference has labels of its own, it is
+    estimated from them like the condition.
 
     Args:
-        results: as `analyse` takes them; without a column `replicate` every cell is replicate 0.
-        labels: a frame of `LABELS_SCHEMA`, at most one row an answer.
-        rule: when a gap is refused, as any other, for pairs without a score.
+        results: as for `analyse`; without a column `replicate` every cell is replicate 0.
+        labels: a frame of `LABELS_SCHEMA`, at most one row per answer.
+        rule: when a gap is refused for pairs without a score.
+
+    Returns:
+        A frame of `HUMAN_SCHEMA`.
 
     Raises:
-        ValueError: a label's probability lies outside (0, 1].
+        ValueError: an inclusion probability lies outside (0, 1].
     """
     cells = _cells(results, labels)
     scores, rule = item_scores(results), rule or MissingRule()
@@ -94,8 +100,8 @@ def human(
             lacking, planned = _lacking(scores.filter(model=model), condition, reference)
             labelled = of_model.filter(condition=reference)
             if rule.refuses(lacking, planned):
-                why = f"refused: {lacking} of {planned} planned pairs lack a score"
-                rows.append((model, condition, "gap", *_refused(part, why)))
+                reason = f"refused: {lacking} of {planned} planned pairs lack a score"
+                rows.append((model, condition, "gap", *_refused(part, reason)))
             elif labelled.is_empty():
                 paired = part.join(base, on=["model", "item_id"]).drop_nulls("base")
                 known = Labelled.known(paired["base"].to_numpy(), _codes(paired["cluster"]))
@@ -116,7 +122,7 @@ def _cells(results: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
         pl.col("replicate").cast(pl.Int64), pl.col("cluster").fill_null(pl.col("item_id"))
     )
     seen = labels.select("model", "condition").unique()
-    named = labels.cast(LABELS_SCHEMA).with_columns(asked=pl.lit(True))
+    named = labels.cast(LABELS_SCHEMA).with_columns(in_sample=pl.lit(True))
     return (
         scored.select(*_KEY, "cluster", "score")
         .join(seen, on=["model", "condition"])
@@ -126,22 +132,23 @@ def _cells(results: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
 
 
 def _lacking(scores: pl.DataFrame, condition: str, reference: str) -> tuple[int, int]:
-    """Of the items planned in both conditions those that lack a score, and the number of all."""
+    """Number of items planned in both conditions that lack a score, and number of items planned in both."""
     ends = scores.filter(pl.col("condition").is_in([condition, reference]))
     pairs = ends.group_by("item_id").agg(pl.len(), lacks=(pl.col("scored") < pl.col("planned")).any()).filter(len=2)
     return int(pairs["lacks"].sum()), pairs.height
 
 
-def _refused(part: pl.DataFrame, why: str) -> tuple[object, ...]:
-    return (*[None] * 7, part.height, int(part["label"].is_not_null().sum()), 0, why)
+def _refused(part: pl.DataFrame, reason: str) -> tuple[object, ...]:
+    return (*[None] * 7, part.height, int(part["label"].is_not_null().sum()), 0, reason)
 
 
 def _both_labelled(part: pl.DataFrame, reference: pl.DataFrame, level: float) -> tuple[object, ...]:
-    """A gap between two conditions that people labelled both: paired by item, one answer each."""
+    """The gap of two labelled conditions, paired by item, with one answer per item in each."""
     for cells in (part, reference):
         if cells["item_id"].is_duplicated().any():
-            why = "several answers an item, and labels of the reference too: label one replicate"
-            return _refused(part, why)
+            return _refused(
+                part, "several answers per item, and the reference has labels too: label one replicate only"
+            )
     paired = part.join(reference.select("item_id"), on="item_id", how="semi").sort("item_id")
     other = reference.join(paired.select("item_id"), on="item_id", how="semi").sort("item_id")
     return _numbers(paired, _sample(other), level)
@@ -150,8 +157,9 @@ def _both_labelled(part: pl.DataFrame, reference: pl.DataFrame, level: float) ->
 def _sample(part: pl.DataFrame) -> Labelled:
     score = part["score"].to_numpy()
     label = part["label"].fill_null(float("nan")).to_numpy()
-    chosen = part.filter(pl.col("asked"))["inclusion_probability"]
-    # Only a sample of known probabilities is known to reach every stratum.
+    chosen = part.filter(pl.col("in_sample"))["inclusion_probability"]
+    # Without inclusion probabilities nothing says that the sample was drawn from both strata, and a stratum without a
+    # label would be refused: it is then treated as one stratum.
     stratified = bool(len(chosen)) and chosen.null_count() == 0
     weight = 1 / part["inclusion_probability"].fill_null(1.0).to_numpy()
     stratum = (score >= RIGHT_FROM).astype(np.int64) if stratified else np.zeros(len(score), dtype=np.int64)
@@ -161,8 +169,8 @@ def _sample(part: pl.DataFrame) -> Labelled:
 def _numbers(part: pl.DataFrame, reference: Labelled | None, level: float) -> tuple[object, ...]:
     sample = _sample(part)
     score, label, weight = sample.score, sample.label, sample.weight
-    asked = part["asked"].fill_null(False).to_numpy()
-    found: Powered = ppi_mean(sample, level) if reference is None else ppi_difference(sample, reference, level)
+    in_sample = part["in_sample"].fill_null(False).to_numpy()
+    found: PpiEstimate = ppi_mean(sample, level) if reference is None else ppi_difference(sample, reference, level)
     base: FloatArray | float = 0.0 if reference is None else reference.score
     held = ~np.isnan(label)
     agreement = float(np.average(1 - np.abs(label[held] - score[held]), weights=weight[held])) if held.any() else None
@@ -176,7 +184,7 @@ def _numbers(part: pl.DataFrame, reference: Labelled | None, level: float) -> tu
         agreement,
         len(score),
         int(held.sum()),
-        int((asked & ~held).sum()),
+        int((in_sample & ~held).sum()),
         found.reason,
     )
 

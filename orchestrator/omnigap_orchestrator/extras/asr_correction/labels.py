@@ -1,4 +1,4 @@
-"""Human labels as they come back: a CSV file, told by clip or by cell, as the frame that the analysis takes."""
+"""Reads a CSV file of human labels, by clip or by cell, into a frame of `LABELS_SCHEMA`."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ WORDS: dict[str, float | None] = {
     **dict.fromkeys(("wrong", "0", "0.0", "false", "no", "incorrect"), 0.0),
     **dict.fromkeys(("unsure", "?", "can't tell", "cant tell"), None),
 }
-"""What a label may be called; an empty one was not given."""
+"""Accepted labels and their scores; an empty label means that the clip was not labelled."""
 
 _CELL = ("model", "condition", "item_id", "replicate")
 
 
 class LabelsError(OmnigapError):
-    """Labels can't be used; the message names the file, the line and what to write."""
+    """Labels can't be used; the message names the file, the line and the fix."""
 
 
 def clip_ids(results: pl.DataFrame) -> pl.DataFrame:
-    """The spoken answers that can be labelled, with audio and a score, and `clip`, a name for each that tells nothing.
-
-    The name is a hash over the cell and its audio, so it fits no other answer, and needs no list to be read back.
-    """
+    """The spoken answers with audio and a score, with a column `clip`, an anonymous name for each."""
     held = results.filter(
         (pl.col("output") == "speech") & is_scored() & pl.col("output_media").is_not_null()
     ).with_columns(pl.col("replicate").cast(pl.Int64))
+    # A hash over the cell and its audio: it reveals nothing to the listener, matches no other answer, and labels can be
+    # read back without a list of clips.
     names = [digest_of(["clip", *row])[:12] for row in held.select(*_CELL, "output_media").iter_rows()]
     return held.with_columns(clip=pl.Series(names, dtype=pl.String))
 
 
 def read_labels(path: Path, results: pl.DataFrame) -> pl.DataFrame:
-    """Labels of answers of these results; rows with an empty label are left out, several labels of one answer averaged.
+    """Reads labels of answers of these results; several labels of one answer are averaged.
 
-    Columns: `label` (right, wrong, unsure), and either `clip`, as `sample-clips` names it, or `item_id` and `condition`
-    (with `model` and `replicate` where the results have several). `inclusion_probability`, if there is one, says with
-    which probability the answer was drawn.
+    The file has the column `label` (right, wrong or unsure; empty rows are skipped) and either `clip`, as `sample-
+    clips` names it, or `item_id` and `condition` (with `model` and `replicate` if the results have several). The
+    optional column `inclusion_probability` is the probability that the answer was drawn.
 
     Returns:
         A frame of `LABELS_SCHEMA`.
 
     Raises:
-        LabelsError: for a file that can't be read, an unknown word or probability, or an answer that is not there.
+        LabelsError: the file can't be read, a label or a probability is invalid, or an answer does not exist.
     """
-    frame = _given(path, results)
+    frame = _labelled_rows(path, results)
     words = frame["label"].str.strip_chars().str.to_lowercase()
     unknown = frame.filter(~words.is_in(list(WORDS)))
     if unknown.height:
         row = unknown.row(0, named=True)
-        known = "right, wrong or unsure"
         raise LabelsError(
-            f"{path}, line {row['line']}: label {row['label']!r} is unknown: write {known}, or leave it empty"
+            f"{path}, line {row['line']}: unknown label {row['label']!r}: write right, wrong or unsure, or leave it "
+            "empty"
         )
     label = words.replace_strict(list(WORDS), list(WORDS.values()), return_dtype=pl.Float64)
     frame = frame.with_columns(label=label, inclusion_probability=_probability(path, frame))
+    # Several annotators: the mean label; the inclusion probability is that of the answer, so any of them will do.
     return (
         frame.group_by(_CELL, maintain_order=True)
         .agg(pl.col("label").mean(), pl.col("inclusion_probability").first())
@@ -69,39 +69,42 @@ def read_labels(path: Path, results: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _given(path: Path, results: pl.DataFrame) -> pl.DataFrame:
-    """The rows with a label, all columns as text, each with its cell and its line in the file."""
+def _labelled_rows(path: Path, results: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a label, all columns as text, with the columns of the cell and `line`, the line in the file."""
     try:
         frame = pl.read_csv(path, infer_schema=False, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise LabelsError(
-            f"{path} can't be read as CSV ({error}): give the file that the listening sheet saved"
+            f"{path} can't be read as CSV ({error}): use the file that the listening sheet saved"
         ) from error
     if "label" not in frame.columns:
         raise LabelsError(f"{path} has no column 'label': it has {', '.join(frame.columns)}")
     frame = (
         frame.drop("line", strict=False)
+        # Line 1 is the header.
         .with_row_index("line", offset=2)
         .filter(pl.col("label").fill_null("").str.strip_chars() != "")
     )
     if frame.is_empty():
-        raise LabelsError(f"{path} holds no label: label some clips and save the CSV file from the listening sheet")
+        raise LabelsError(f"{path} contains no label: label some clips and save the CSV file from the listening sheet")
     return _by_clip(path, frame, results) if "clip" in frame.columns else _by_cell(path, frame, results)
 
 
 def _by_clip(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
     if not {"output", "output_media", "replicate"} <= set(results.columns):
         raise LabelsError(
-            f"{path} names clips, which only a run's own results hold: name item_id and condition instead"
+            f"{path} has a column 'clip', which only the results of a run can resolve: use item_id and condition "
+            "instead"
         )
     known = clip_ids(results).select("clip", *_CELL)
     frame = frame.drop([name for name in _CELL if name in frame.columns])
-    lost = frame.join(known, on="clip", how="anti", maintain_order="left")
-    if lost.height:
-        row = lost.row(0, named=True)
+    unmatched = frame.join(known, on="clip", how="anti", maintain_order="left")
+    if unmatched.height:
+        row = unmatched.row(0, named=True)
         raise LabelsError(
-            f"{path}, line {row['line']}: clip {row['clip']!r} is no answer of this run ({lost.height} such rows): the "
-            "labels are of another run, or the answer was made again since; draw a new sample with sample-clips"
+            f"{path}, line {row['line']}: clip {row['clip']!r} is not an answer of this run ({unmatched.height} such "
+            "rows): "
+            "the labels are of another run, or the answer has changed since; draw a new sample with sample-clips"
         )
     return frame.join(known, on="clip", maintain_order="left")
 
@@ -110,13 +113,13 @@ def _by_cell(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
     for name in ("item_id", "condition"):
         if name not in frame.columns:
             raise LabelsError(
-                f"{path} has neither a column 'clip' nor a column {name!r}: it has {', '.join(frame.columns[1:])}"
+                f"{path} needs a column 'clip' or a column {name!r}: it has {', '.join(frame.columns[1:])}"
             )
     models = results["model"].unique().to_list()
     if "model" not in frame.columns:
         if len(models) > 1:
             raise LabelsError(
-                f"{path} has no column 'model', and there are {len(models)} of them: name each answer's own"
+                f"{path} has no column 'model', but the results have {len(models)} models: add the column"
             )
         frame = frame.with_columns(model=pl.lit(models[0]))
     if "replicate" not in frame.columns:
@@ -127,21 +130,22 @@ def _by_cell(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
     if counted.null_count() > held["replicate"].null_count():
         strange = held.filter(counted.is_null())["replicate"].drop_nulls()[0]
         raise LabelsError(
-            f"{path}: the table's replicate {strange!r} is no whole number: number them, and labels find their answers"
+            f"{path}: replicate {strange!r} of the results is not an integer, so labels can't be matched: number the "
+            "replicates"
         )
     known = held.with_columns(replicate=counted).filter(is_scored()).select(_CELL).unique()
-    lost = frame.join(known, on=list(_CELL), how="anti", maintain_order="left")
-    if lost.height:
-        row = lost.row(0, named=True)
+    unmatched = frame.join(known, on=list(_CELL), how="anti", maintain_order="left")
+    if unmatched.height:
+        row = unmatched.row(0, named=True)
         cell = f"{row['model']} {row['item_id']} {row['condition']} (replicate {row['replicate']})"
         raise LabelsError(
-            f"{path}, line {row['line']}: the table has no scored answer of {cell} ({lost.height} such rows)"
+            f"{path}, line {row['line']}: the results have no scored answer for {cell} ({unmatched.height} such rows)"
         )
     return frame
 
 
 def _probability(path: Path, frame: pl.DataFrame) -> pl.Series:
-    """Inclusion probabilities; null where the file has none."""
+    """Inclusion probabilities, shape (rows,); null if the file has no such column."""
     name = "inclusion_probability"
     if name not in frame.columns:
         return pl.Series(name, [None] * frame.height, dtype=pl.Float64)
@@ -150,7 +154,8 @@ def _probability(path: Path, frame: pl.DataFrame) -> pl.Series:
     if bad.height:
         row = bad.row(0, named=True)
         raise LabelsError(
-            f"{path}, line {row['line']}: {name} {row[name]!r} is no number above 0 and up to 1: leave the column out "
-            "where all answers were drawn alike"
+            f"{path}, line {row['line']}: {name} {row[name]!r} must be a number above 0 and at most 1: remove the "
+            "column "
+            "if all answers were drawn with equal probability"
         )
     return numbers

@@ -1,4 +1,4 @@
-"""Has every utterance said and heard, and scores what was heard: one row of the calibration's table a clip."""
+"""`calibrate`: synthesises known texts, transcribes and scores them, and writes calibration.parquet."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.carriers import speech_carrier_key
 from omnigap_orchestrator.carriers.carrier_set import CarrierSet, SpeechVariant
 from omnigap_orchestrator.config import Config, ScorerConfig
-from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, InstrumentKey
-from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError, Foil, Utterance, utterances
+from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, CalibrationKey
+from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError, ClipKind, Utterance, utterances
 from omnigap_orchestrator.fleet import Endpoints, Required, Role, choose
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.items import Item
@@ -37,7 +37,7 @@ from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One text in one voice and rate: what several utterances may share, since equal texts make equal clips."""
+    """One text in one voice and rate. Utterances of equal text share a clip."""
 
     spoken: str
     language: str
@@ -46,17 +46,18 @@ class Clip:
 
 @dataclass(slots=True)
 class _Progress:
-    """What is known of each clip so far; `lost` holds the reasons of those that failed."""
+    """Audio and transcript of each clip so far, and the error reason of each failed one."""
 
-    made: dict[Clip, CarrierRow] = field(default_factory=dict)
-    heard: dict[Clip, TranscriptRow] = field(default_factory=dict)
-    lost: dict[Clip, str] = field(default_factory=dict)
+    audio: dict[Clip, CarrierRow] = field(default_factory=dict)
+    transcripts: dict[Clip, TranscriptRow] = field(default_factory=dict)
+    failed: dict[Clip, str] = field(default_factory=dict)
 
 
 class Measurement:
-    """One call of `calibrate`: what the run's journal holds is not done again.
+    """Synthesis, transcription and scoring of the clips of one `calibrate` call.
 
-    Clips lie beside the run's own media, their keys among its carriers, and what was heard among its transcripts.
+    Audio is stored in the run's media store, its keys among the carriers of the journal, transcripts among the
+    transcripts of the journal. What the journal holds is not requested again.
     """
 
     def __init__(
@@ -64,27 +65,28 @@ class Measurement:
         context: RunContext,
         scorer_config: ScorerConfig,
         variants: Sequence[SpeechVariant],
-        instrument: InstrumentKey,
+        key: CalibrationKey,
         timeout_s: float,
     ) -> None:
-        """`timeout_s` is that of one call."""
+        """`timeout_s`: timeout of one call to a service, in seconds."""
         self._context = context
         self._config = scorer_config
         self._variants = variants
-        self._instrument = instrument
+        self._key = key
         self._timeout_s = timeout_s
         self._progress = _Progress()
 
-    async def run(self, said: Sequence[Utterance], tts: Service | None, scorer: Service | None) -> pl.DataFrame:
-        """Makes and hears what is missing; a service that is away leaves its clips pending.
+    async def run(self, chosen: Sequence[Utterance], tts: Service | None, scorer: Service | None) -> pl.DataFrame:
+        """Synthesises and transcribes what is missing; without a service its clips stay pending.
 
         Returns:
-            A frame of `CALIBRATION_SCHEMA`, utterance by utterance, in every voice and rate.
+            A frame of `CALIBRATION_SCHEMA`, one row per utterance, voice and rate.
         """
-        clips = list(dict.fromkeys(self._clip(u, variant) for u, variant in product(said, self._variants)))
-        await self._each("clips", clips, self._made, self._say, tts)
-        await self._each("transcripts of clips", clips, self._known, self._hear, scorer)
-        rows = [self._row(utterance, variant) for utterance, variant in product(said, self._variants)]
+        # Equal texts in one voice are one clip: "Option B." is synthesised and transcribed once.
+        clips = list(dict.fromkeys(self._clip(u, variant) for u, variant in product(chosen, self._variants)))
+        await self._each("clips", clips, self._has_audio, self._synthesise, tts)
+        await self._each("transcripts of clips", clips, self._needs_no_transcript, self._transcribe, scorer)
+        rows = [self._row(utterance, variant) for utterance, variant in product(chosen, self._variants)]
         return pl.DataFrame(rows, schema=CALIBRATION_SCHEMA, orient="row")
 
     def _clip(self, utterance: Utterance, variant: SpeechVariant) -> Clip:
@@ -94,108 +96,106 @@ class Measurement:
         self,
         what: str,
         clips: Sequence[Clip],
-        known: Callable[[Clip], bool],
+        is_done: Callable[[Clip], bool],
         work: Callable[[Clip, ServiceCalls], Awaitable[None]],
         service: Service | None,
     ) -> None:
-        """Works on every clip that is not known, as many at a time as the service takes."""
-        todo, observer = [clip for clip in clips if not known(clip)], self._context.observer
+        """Calls `work` for every clip that is not done, as many at a time as the service accepts."""
+        todo, observer = [clip for clip in clips if not is_done(clip)], self._context.observer
         if service is None:
             observer.preparing(what, len(clips) - len(todo), len(clips))
             return
 
         def failed(clip: Clip, failure: CallFailed) -> None:
-            self._progress.lost[clip] = failure.error.reason.value
+            self._progress.failed[clip] = failure.error.reason.value
             observer.note(f"{clip.spoken!r}: {failure.error.message}")
 
-        def away(gone: Unavailable) -> None:
-            observer.note(f"the {service.name}: {gone}; its clips stay pending")
+        def unavailable(error: Unavailable) -> None:
+            observer.note(f"the {service.name}: {error}; its clips stay pending")
 
-        calls = ServiceCalls(service, self._timeout_s, away)
+        calls = ServiceCalls(service, self._timeout_s, unavailable)
         progress = (observer, what, len(clips))
         await call_for_each(todo, lambda clip: work(clip, calls), calls, progress, failed)
 
-    def _made(self, clip: Clip) -> bool:
+    def _has_audio(self, clip: Clip) -> bool:
         row = self._context.records.carriers.get(self._carrier_key(clip))
         if row is None or not self._context.store.exists(row.media_sha):
             return False
-        self._progress.made[clip] = row
+        self._progress.audio[clip] = row
         return True
 
-    def _known(self, clip: Clip) -> bool:
-        """Whether a clip needs no hearing: it was heard, or there is nothing to hear."""
-        made = self._progress.made.get(clip)
-        if made is None:
+    def _needs_no_transcript(self, clip: Clip) -> bool:
+        """Whether a clip is transcribed already, or has no audio."""
+        audio = self._progress.audio.get(clip)
+        if audio is None:
             return True
-        row = self._context.records.transcripts.get(self._transcript_key(clip, made))
+        row = self._context.records.transcripts.get(self._transcript_key(clip, audio))
         if row is not None:
-            self._progress.heard[clip] = row
+            self._progress.transcripts[clip] = row
         return row is not None
 
     def _carrier_key(self, clip: Clip) -> str:
-        said = clip.variant
-        return speech_carrier_key(clip.spoken, said.voice or "", said.words_per_minute, self._instrument.tts_digest)
+        voice, rate = clip.variant.voice or "", clip.variant.words_per_minute
+        return speech_carrier_key(clip.spoken, voice, rate, self._key.tts_digest)
 
-    def _transcript_key(self, clip: Clip, made: CarrierRow) -> str:
-        return transcript_key(made.media_sha, self._instrument.scorer_key, self._language(clip))
+    def _transcript_key(self, clip: Clip, audio: CarrierRow) -> str:
+        return transcript_key(audio.media_sha, self._key.scorer_key, self._language(clip))
 
     def _language(self, clip: Clip) -> str:
         return self._config.language or clip.language
 
-    async def _say(self, clip: Clip, tts: ServiceCalls) -> None:
+    async def _synthesise(self, clip: Clip, tts: ServiceCalls) -> None:
         data = await read_aloud(tts, clip.spoken, clip.variant, clip.language)
+        # The audio is stored before its row: a row without audio would count as done after an interruption.
         sha = await asyncio.to_thread(self._context.store.put, data, "wav")
         row = CarrierRow(self._carrier_key(clip), sha, "wav", WAV, decode_audio(data, WAV).seconds)
         await self._context.records.save(row)
-        self._progress.made[clip] = row
+        self._progress.audio[clip] = row
 
-    async def _hear(self, clip: Clip, scorer: ServiceCalls) -> None:
-        made = self._progress.made[clip]
-        key = self._transcript_key(clip, made)
-        data = await asyncio.to_thread(self._context.store.read, made.media_sha)
+    async def _transcribe(self, clip: Clip, scorer: ServiceCalls) -> None:
+        audio = self._progress.audio[clip]
+        key = self._transcript_key(clip, audio)
+        data = await asyncio.to_thread(self._context.store.read, audio.media_sha)
         request_id = f"{self._context.run_id}-{key}"
         request = transcribe_request(data, request_id, self._config.decoding, self._language(clip), scorer.digest)
-        self._progress.heard[clip] = await self._context.save_transcript(key, await scorer.call(request))
+        self._progress.transcripts[clip] = await self._context.save_transcript(key, await scorer.call(request))
 
     def _row(self, utterance: Utterance, variant: SpeechVariant) -> tuple[object, ...]:
-        """A row's values in the schema's order."""
+        """The values of one row, in the order of `CALIBRATION_SCHEMA`."""
         item, clip = utterance.item, self._clip(utterance, variant)
-        made, heard = self._progress.made.get(clip), self._progress.heard.get(clip)
-        scored = score(item, heard.text, utterance.metric) if heard is not None else None
-        lost = self._progress.lost.get(clip)
-        outcome = Outcome.ANSWERED if heard is not None else Outcome.PENDING if lost is None else Outcome.FAILED
+        audio, transcript = self._progress.audio.get(clip), self._progress.transcripts.get(clip)
+        scored = score(item, transcript.text, utterance.metric) if transcript is not None else None
+        error = self._progress.failed.get(clip)
+        outcome = Outcome.ANSWERED if transcript is not None else Outcome.PENDING if error is None else Outcome.FAILED
         return (
             item.id,
             item.task,
             item.answer_type.value,
             item.language,
-            utterance.foil.value,
-            utterance.foil is Foil.GOLD,
+            utterance.clip_kind.value,
+            utterance.clip_kind is ClipKind.GOLD,
             utterance.truth,
             utterance.spoken,
             variant.voice,
             variant.words_per_minute,
             outcome.value,
-            lost if heard is None else None,
-            None if heard is None else heard.text,
+            error if transcript is None else None,
+            None if transcript is None else transcript.text,
             None if scored is None else scored.score,
             None if scored is None else scored.score == 1.0,
             None if scored is None else scored.metric,
-            None if made is None else made.seconds,
-            None if made is None else made.media_sha,
-            None if heard is None else heard.asr_digest,
-            self._instrument.tts_digest,
-            self._instrument.asked,
-            self._instrument.scoring_version,
+            None if audio is None else audio.seconds,
+            None if audio is None else audio.media_sha,
+            None if transcript is None else transcript.asr_digest,
+            self._key.tts_digest,
+            self._key.scorer,
+            self._key.scoring_version,
             NORMALISER_VERSION,
         )
 
 
-# One call of `calibrate`, from fleet to file: brings voice and scorer up, measures, writes calibration.parquet.
-
-
 CALIBRATE = Scope(finds_carriers=False, makes_carriers=False, generates=False, judges=False, connects=True)
-"""`calibrate` speaks answers, transcribes and scores them; of a run that is in the folder it finds the carriers."""
+"""Scope of `calibrate` for the preflight checks: it connects to TTS and scorer, and generates no answers."""
 
 
 async def calibrate(
@@ -208,20 +208,22 @@ async def calibrate(
     template: str | None = None,
     per_type: int | None = None,
 ) -> pl.DataFrame:
-    """Measures the ASR scorer on texts that are known, and writes the files of the run in the folder again.
+    """Measures the ASR scorer on known texts, and updates the output files of the run in the folder.
 
     Args:
-        stored: configuration and items of that run; None where there is none.
-        template: sentence that answers are said in, with `{answer}`; None: the bare answer.
-        per_type: items of each answer type, at most; None: all.
+        stored: configuration and items of that run; None without a run.
+        template: sentence with `{answer}` that answers are spoken in; None: the bare answer.
+        per_type: maximum number of items of each answer type; None: all.
 
     Returns:
         The clips (`CALIBRATION_SCHEMA`).
 
     Raises:
-        as `run.run`; CalibrationError for items or a scorer that can't be used.
+        CalibrationError: no usable items, or another scorer than the one that transcribed the run's answers.
+        PreflightError, FleetError, JournalError, ServiceError: as `run.run`.
     """
-    # The files of a stored run are written again afterwards: its carriers are found by their fonts.
+    # The output files of a stored run are written again afterwards, and its image carriers are keyed by their fonts, so
+    # the fonts must be checked.
     scope = replace(CALIBRATE, finds_carriers=stored is not None)
     config = run_preflight(config, items, scope, folder.root, observer.note)
     async with open_run(folder, observer) as context:
@@ -239,67 +241,63 @@ async def _measure(
     template: str | None = None,
     per_type: int | None = None,
 ) -> pl.DataFrame:
-    """Measures the scorer on gold answers and foils in every voice of the configuration; returns the clips' table.
-
-    Raises:
-        PreflightError: where the scorer that answers does not know the language of some items.
-        CalibrationError: for items or a carrier that can't be used, and where the scorer that answers is not the one
-            that heard this run's answers.
-        FleetError, JournalError, ServiceError: as `run`.
-    """
+    """Chooses the texts, starts or connects TTS and scorer, and writes calibration.parquet."""
     folder, note = context.folder, context.observer.note
     chosen = utterances(items, metric_rules(config), template, per_type)
-    for count, why in (
-        (chosen.not_binary, "are left out: their metric knows more than right and wrong"),
-        (chosen.unscorable, "are left out: their gold answer in its carrier sentence does not count as right"),
-        (chosen.without_alike, "have no sound-alike among the answers"),
+    for count, remark in (
+        (chosen.not_binary, "are left out: their metric is not binary"),
+        (chosen.unscorable, "are left out: their gold answer in its template sentence does not count as right"),
+        (chosen.without_confusable, "have no confusable"),
     ):
         if count:
-            note(f"{count} items {why}")
+            note(f"{count} items {remark}")
     services = services_of(config) if config.fleet.services else ()
     wanted = Required(models=(), scorer=not config.scorer.endpoints, tts=not config.tts.endpoints)
     kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
     fleet = await choose(kind, endpoints_of(config), services, folder.services, note, timeout_s, wanted)
     async with context.using(fleet) as endpoints:
-        clips = await _measured(config, chosen.said, context, endpoints)
+        clips = await _measured(config, chosen.utterances, context, endpoints)
     with replacing(folder.calibration) as path:
         clips.write_parquet(path)
     return clips
 
 
 async def _measured(
-    config: Config, said: Sequence[Utterance], context: RunContext, endpoints: Endpoints
+    config: Config, chosen: Sequence[Utterance], context: RunContext, endpoints: Endpoints
 ) -> pl.DataFrame:
     seen = Cards.last_seen(context.records)
-    scorer = await _found(Role.SCORER, endpoints.scorer, config, context)
-    tts = await _found(Role.TTS, endpoints.tts, config, context)
+    scorer = await _connected(Role.SCORER, endpoints.scorer, config, context)
+    tts = await _connected(Role.TTS, endpoints.tts, config, context)
+    # Rates of one scorer must not correct the transcripts of another: refused before any clip is made.
     if scorer is not None and seen.scorer is not None and scorer.digest != seen.scorer.digest:
         raise CalibrationError(
-            f"the ASR scorer that answers now ({scorer.digest[:12]}) is not the one that heard this run's answers "
+            f"the ASR scorer ({scorer.digest[:12]}) is not the one that transcribed this run's answers "
             f"({seen.scorer.digest[:12]}): run `omnigap-orchestrate transcribe --run-dir {context.folder.root}` first, "
-            "so that answers and calibration are heard by one scorer"
+            "so that one scorer transcribes both the answers and the calibration"
         )
     if scorer is not None:
-        found = check_clip_languages(config, [clip.item for clip in said], scorer.card)
+        found = check_clip_languages(config, [clip.item for clip in chosen], scorer.card)
         enforce(found, context.observer.note)
     if tts is not None and seen.tts is not None and tts.digest != seen.tts.digest:
-        context.observer.note("the voice service is another one than read this run's questions aloud")
+        context.observer.note("the TTS service is not the one that synthesised this run's questions")
     for role, service, before in ((Role.SCORER, scorer, seen.scorer), (Role.TTS, tts, seen.tts)):
         if service is not None and before is None:
             await context.save_service(role, role, service)
+    # A service that is down is taken as the one that was seen last: its clips are found in the journal under that
+    # digest.
     asr_digest = scorer.digest if scorer is not None else seen.scorer.digest if seen.scorer is not None else ""
-    asked = scorer_key(asr_digest, config.scorer.decoding)
+    asr_key = scorer_key(asr_digest, config.scorer.decoding)
     tts_digest = tts.digest if tts is not None else seen.tts_digest
-    instrument = InstrumentKey(asked, tts_digest, scoring_version(), config.scorer.language or "")
+    key = CalibrationKey(asr_key, tts_digest, scoring_version(), config.scorer.language or "")
     variants = CarrierSet(config).speech_variants
-    measurement = Measurement(context, config.scorer, variants, instrument, config.run.request_timeout_s)
-    return await measurement.run(said, tts, scorer)
+    measurement = Measurement(context, config.scorer, variants, key, config.run.request_timeout_s)
+    return await measurement.run(chosen, tts, scorer)
 
 
-async def _found(role: Role, addresses: tuple[str, ...], config: Config, context: RunContext) -> Service | None:
-    """The service of a role; None, and a note, where none answers."""
+async def _connected(role: Role, addresses: tuple[str, ...], config: Config, context: RunContext) -> Service | None:
+    """The service of a role; None, with a note, if it is unavailable."""
     service = await context.connect(role, addresses, config)
     if service is None:
         where = ", ".join(addresses) or "no endpoint is configured"
-        context.observer.note(f"the {role} is away ({where}): its clips stay pending")
+        context.observer.note(f"the {role} is unavailable ({where}): its clips stay pending")
     return service

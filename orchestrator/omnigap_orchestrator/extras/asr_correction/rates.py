@@ -1,4 +1,4 @@
-"""What a calibration says of the ASR scorer: q1 and q0 with intervals, and its errors on words and on answers."""
+"""Error rates of the ASR scorer from the clips of a calibration: q1 and q0 with intervals, and effective counts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
 from omnigap_orchestrator.analysis.summary import Analysis
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
+from omnigap_orchestrator.extras.asr_correction.confusables import ClipKind
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration
 
 NAME = "asr_correction"
@@ -24,14 +25,14 @@ NAME = "asr_correction"
 
 @dataclass(frozen=True, slots=True)
 class AsrEvidence:
-    """What is known of the ASR scorer besides the results that it transcribed.
+    """What is known about the ASR scorer besides the results that it transcribed.
 
     Attributes:
-        clips: the table of a calibration that fits the results (`CALIBRATION_SCHEMA`); None without one.
-        golds: a frame of `GOLDS_SCHEMA`; None leaves out the errors on words and answers.
+        clips: table of a calibration that is valid for the results (`CALIBRATION_SCHEMA`); None without one.
+        golds: a frame of `GOLDS_SCHEMA`; None leaves out the word and entity errors.
         labels: a frame of `LABELS_SCHEMA`; None without human labels.
-        refused: why there is a calibration that must not be used; empty otherwise.
-        note: what a reader should know of the calibration or the labels that are used.
+        refused: reason why an existing calibration is not used; empty otherwise.
+        note: remark for the reader about the calibration or the labels that are used.
     """
 
     clips: pl.DataFrame | None = None
@@ -42,27 +43,27 @@ class AsrEvidence:
 
 
 def evidence_of(known: AnalysisInput | Analysis) -> AsrEvidence:
-    """The evidence that an analysis was given; empty where it was given none."""
+    """The evidence that an analysis was given; an empty one by default."""
     found = known.evidence.get(NAME)
     return found if isinstance(found, AsrEvidence) else AsrEvidence()
 
 
 @dataclass(frozen=True, slots=True)
 class RateRow:
-    """How often the scorer is right about clips of one kind."""
+    """Rate of correct verdicts of the scorer on clips of one kind."""
 
     answer_type: str
-    # Null: all metrics of the type together; named only where it has several.
+    # Null: all metrics of the type together. Types with one metric have no other row.
     metric: str | None
     # q1 = P(scored right | truly right), q0 = P(scored wrong | truly wrong).
     quantity: str
-    # gold, plain, sound_alike or all_foils.
-    foil: str
+    # gold, distractor, confusable or all_wrong.
+    clip_kind: str
     estimate: float | None
     low: float | None
     high: float | None
     method: str | None
-    # Clips, different texts among them (the clusters), items, voices.
+    # Numbers of clips, of different texts among them (the clusters), of items and of voices.
     n: int
     texts: int
     items: int
@@ -72,12 +73,17 @@ class RateRow:
 RATES_SCHEMA = schema_of(RateRow)
 
 ENOUGH_CLIPS = 10
-"""Gold answers, and foils, in effective clips, from which a metric has rates of its own within an answer type."""
+"""Smallest effective number of gold, and of wrong, clips for which a metric has rates of its own."""
 
-GOLD, PLAIN, SOUND_ALIKE, ALL_FOILS = "gold", "plain", "sound_alike", "all_foils"
+GOLD, DISTRACTOR, CONFUSABLE = (kind.value for kind in ClipKind)
+ALL_WRONG = "all_wrong"
+"""Distractors and confusables together."""
+
+# Names that seed the bootstrap draws of an interval. They are those of 0.1.0, so that its numbers can be reproduced.
+_SEED_NAMES = {GOLD: "gold", DISTRACTOR: "plain", CONFUSABLE: "sound_alike", ALL_WRONG: "all_foils"}
 
 
-def heard(clips: pl.DataFrame) -> pl.DataFrame:
+def scored_clips(clips: pl.DataFrame) -> pl.DataFrame:
     """The clips that have a score."""
     if "outcome" in clips.columns:
         clips = clips.filter(pl.col("outcome") == Outcome.ANSWERED.value)
@@ -85,22 +91,23 @@ def heard(clips: pl.DataFrame) -> pl.DataFrame:
 
 
 def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
-    """q1 over the gold answers and q0 over each kind of foil, by answer type (`RATES_SCHEMA`).
+    """q1 over the gold answers and q0 over each kind of wrong answer, by answer type (`RATES_SCHEMA`).
 
-    A type that is scored by several metrics has its rates by each of them as well. Clips of one text are one cluster: a
-    voice says "Option B" the same for every item.
+    A type that several metrics score has additional rows for each metric.
     """
     rows = []
-    for answer_type, metric, quantity, foil, part in _parts(heard(clips)):
-        values, cluster = _right(part), _texts(part)
+    for answer_type, metric, quantity, clip_kind, part in _parts(scored_clips(clips)):
+        # Clips of one text are one cluster: a voice speaks "Option B" identically for every item.
+        values, cluster = _correct(part), _texts(part)
         sample = Sample(values, cluster, np.zeros(len(values), dtype=np.int64), binary=True, difference=False)
-        interval = mean_interval(sample, options, answer_type, *([metric] if metric else []), foil)
+        key = (answer_type, *([metric] if metric else []), _SEED_NAMES[clip_kind])
+        interval = mean_interval(sample, options, *key)
         rows.append(
             (
                 answer_type,
                 metric,
                 quantity,
-                foil,
+                clip_kind,
                 float(values.mean()),
                 interval.low,
                 interval.high,
@@ -114,43 +121,42 @@ def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=RATES_SCHEMA, orient="row").fill_nan(None)
 
 
-def calibrations_of(clips: pl.DataFrame, foil: str = ALL_FOILS) -> tuple[Calibration, ...]:
-    """The counts that a correction takes, by answer type; types without gold answers or foils are left out.
+def calibrations_of(clips: pl.DataFrame, clip_kind: str = ALL_WRONG) -> tuple[Calibration, ...]:
+    """Confusion counts for the correction, by answer type; types without gold or without wrong answers are left out.
 
-    Metrics of one type may err differently: each that has `ENOUGH_CLIPS` gold answers and foils has counts of its own,
-    beside those of the whole type.
+    A metric with at least `ENOUGH_CLIPS` gold and wrong answers gets counts of its own beside those of its answer type,
+    because metrics of one type may differ in their errors.
 
-    Counts are effective ones: clips of one text count as far as they tell something new (`effective_size`), so that
-    the variance of q1 and q0 is not that of as many independent clips.
+    The counts are effective ones (`effective_size`), so that the variances of q1 and q0 allow for clips of one text.
 
     Args:
-        clips: answer_type, truly_right and scored_right; where it has them also foil, outcome, and spoken, the text
-            that was said (without it every clip is independent).
-        foil: which wrong answers q0 is taken over: all, or only `plain` or `sound_alike` ones where a type has any.
+        clips: columns answer_type, truly_right and scored_right; optional: clip_kind, outcome, metric, and spoken, the
+            text (without it every clip counts as independent).
+        clip_kind: wrong answers that q0 is computed over: `all_wrong`, or `distractor` or `confusable`, which falls
+            back to all of them for a type without such clips.
     """
-    known = heard(clips)
+    known = scored_clips(clips)
     found: dict[tuple[str, str | None], dict[str, tuple[float, float]]] = {}
     for answer_type, metric, _, kind, part in _parts(known):
-        values = _right(part)
+        values = _correct(part)
         found.setdefault((answer_type, metric), {})[kind] = (float(values.mean()), effective_size(values, _texts(part)))
     out = []
     for (answer_type, metric), kinds in found.items():
-        if GOLD not in kinds or ALL_FOILS not in kinds:
+        if GOLD not in kinds or ALL_WRONG not in kinds:
             continue
-        if metric is not None and min(kinds[GOLD][1], kinds[ALL_FOILS][1]) < ENOUGH_CLIPS:
+        if metric is not None and min(kinds[GOLD][1], kinds[ALL_WRONG][1]) < ENOUGH_CLIPS:
             continue
-        (q1, right), (q0, wrong) = kinds[GOLD], kinds.get(foil, kinds[ALL_FOILS])
-        counts = (q1 * right, right, q0 * wrong, wrong)
+        (q1, positives), (q0, negatives) = kinds[GOLD], kinds.get(clip_kind, kinds[ALL_WRONG])
+        counts = (q1 * positives, positives, q0 * negatives, negatives)
         metrics = _metrics(known.filter(answer_type=answer_type)) if metric is None else [metric]
         out.append(Calibration(answer_type, *counts, tuple(metrics)))
     return tuple(out)
 
 
 def effective_size(values: FloatArray, cluster: IntArray) -> float:
-    """How many independent clips these are worth: between the effective number of texts and the number of clips.
+    """Number of independent clips with the same information: the clips divided by their design effect.
 
-    n over the design effect (clustered variance over independent variance) where the values vary enough to tell one;
-    else every text counts as one clip, weighted after Kish.
+    Kish's effective number of clusters, (sum n)^2 / sum n^2, is the lower bound: one text counts as one clip.
     """
     totals = ClusterTotals.of(values, cluster)
     if totals.single:
@@ -158,6 +164,7 @@ def effective_size(values: FloatArray, cluster: IntArray) -> float:
     n, least = len(values), totals.effective
     mean = float(values.mean())
     errors = min(values.sum(), n - values.sum())
+    # With so few texts or errors the clustered variance is too noisy to estimate a design effect: the lower bound.
     if totals.count < 10 or errors < 5:
         return least
     independent = mean * (1 - mean) / n
@@ -166,7 +173,7 @@ def effective_size(values: FloatArray, cluster: IntArray) -> float:
 
 
 def _parts(clips: pl.DataFrame) -> Iterator[tuple[str, str | None, str, str, pl.DataFrame]]:
-    """Answer type, metric, q1 or q0, kind of foil, and its clips; all foils together come last."""
+    """Answer type, metric, q1 or q0, kind of clip, and its clips; all wrong answers together come last."""
     for answer_type in clips["answer_type"].unique().sort():
         of_type = clips.filter(answer_type=answer_type)
         metrics = _metrics(of_type)
@@ -174,31 +181,31 @@ def _parts(clips: pl.DataFrame) -> Iterator[tuple[str, str | None, str, str, pl.
         if len(metrics) > 1:
             groups += [(metric, of_type.filter(metric=metric)) for metric in metrics]
         for metric, group in groups:
-            for quantity, foil, part in _kinds(group):
-                yield answer_type, metric, quantity, foil, part
+            for quantity, clip_kind, part in _kinds(group):
+                yield answer_type, metric, quantity, clip_kind, part
 
 
 def _kinds(clips: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
-    """q1 or q0, kind of foil, and its clips, for those that there are."""
+    """q1 or q0, kind of clip, and its clips, for kinds with at least one clip."""
     parts = [("q1", GOLD, clips.filter("truly_right"))]
-    if "foil" in clips.columns:
-        parts += [("q0", foil, clips.filter(foil=foil)) for foil in (PLAIN, SOUND_ALIKE)]
-    parts.append(("q0", ALL_FOILS, clips.filter(~pl.col("truly_right"))))
+    if "clip_kind" in clips.columns:
+        parts += [("q0", clip_kind, clips.filter(clip_kind=clip_kind)) for clip_kind in (DISTRACTOR, CONFUSABLE)]
+    parts.append(("q0", ALL_WRONG, clips.filter(~pl.col("truly_right"))))
     return (part for part in parts if part[2].height)
 
 
 def _metrics(clips: pl.DataFrame) -> list[str]:
-    """The metrics that scored the clips; none where nobody says."""
+    """The metrics that scored the clips; empty without a column `metric`."""
     return clips["metric"].drop_nulls().unique().sort().to_list() if "metric" in clips.columns else []
 
 
-def _right(clips: pl.DataFrame) -> FloatArray:
-    """1 where a clip was scored as it must be: a gold answer right, a foil wrong."""
+def _correct(clips: pl.DataFrame) -> FloatArray:
+    """1 where the verdict is correct: a gold answer scored right, or a wrong answer scored wrong."""
     return (clips["scored_right"] == clips["truly_right"]).cast(pl.Float64).to_numpy()
 
 
 def _texts(clips: pl.DataFrame) -> IntArray:
-    """A code for each text that was said."""
+    """An integer code for each distinct text, shape (clips,)."""
     if "spoken" not in clips.columns:
         return np.arange(clips.height)
     _, codes = np.unique(clips["spoken"].to_numpy().astype(str), return_inverse=True)

@@ -1,4 +1,4 @@
-"""The methods paragraph of the ASR scorer as an instrument: calibration, correction, second scorer, human labels."""
+"""The methods paragraph on ASR errors: calibration, correction, second scorer, human labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omnigap_orchestrator.report.run_info import RunInfo
 
 
 def correction_paragraph(analysis: Analysis, info: RunInfo) -> str:
-    """Empty where nothing of it was done."""
+    """Empty if none of these methods was used."""
     return " ".join(part for part in (_calibration(analysis), _second(analysis, info), _human(analysis)) if part)
 
 
@@ -22,12 +22,12 @@ def _calibration(analysis: Analysis) -> str:
     if rates.is_empty():
         return ""
     rates = rates.filter(pl.col("metric").is_null())
-    gold, foils = (rates.filter(foil=name) for name in ("gold", "all_foils"))
+    gold, wrong = (rates.filter(clip_kind=name) for name in ("gold", "all_wrong"))
     voices = int(rates["voices"].max() or 1)  # type: ignore[arg-type]
     corrected = analysis.frame(CALIBRATED)["corrected"].drop_nulls().len()
     text = (
         f"The ASR scorer was calibrated on {formatting.plural(int(gold['n'].sum()), 'clip')} of gold answers and "
-        f"{int(foils['n'].sum()):,} of wrong ones (other items' answers and sound-alikes), synthesised in "
+        f"{int(wrong['n'].sum()):,} of wrong answers (distractors and confusables), synthesised in "
         f"{formatting.plural(voices, 'voice')} and scored by the same normaliser and metrics, by answer type"
         f"{_by_metric(analysis)}."
     )
@@ -36,7 +36,7 @@ def _calibration(analysis: Analysis) -> str:
             " Scores of spoken answers are also given corrected after Rogan and Gladen, with intervals at "
             f"{select.level_words(analysis)} that carry the calibration's variance and, for gaps, the covariance with "
             f"{analysis.options.reference}{_both(analysis)}. Synthetic speech is cleaner than a model's own, so the "
-            "error rates are likely underestimated."
+            "error rates are probably underestimated."
         )
     return text
 
@@ -46,21 +46,21 @@ def _by_metric(analysis: Analysis) -> str:
 
 
 def _both(analysis: Analysis) -> str:
-    """Said where the reference was heard as well."""
-    heard = set(analysis.frame(CALIBRATED)["heard"]) & {"both", "reference"}
-    return ", whose answers are spoken and were corrected alike" if heard else ""
+    """A remark if the reference is corrected too."""
+    transcribed = set(analysis.frame(CALIBRATED)["corrected_ends"]) & {"both", "reference"}
+    return ", whose answers are spoken and were corrected likewise" if transcribed else ""
 
 
 def _second(analysis: Analysis, info: RunInfo) -> str:
-    heard = int(analysis.frame(CALIBRATED)["second_cells"].sum() or 0)
-    if not heard:
+    transcribed = int(analysis.frame(CALIBRATED)["second_cells"].sum() or 0)
+    if not transcribed:
         return ""
     other = info.second_asr
-    # The same program with other settings is another scorer: its digest tells them apart.
+    # The same program with other settings is another scorer: only the digest distinguishes them.
     name = f" ({other.name}; digest {formatting.short(other.digest)})" if other is not None and other.digest else ""
     return (
-        f"A second ASR model{name} transcribed {formatting.plural(heard, 'spoken answer')}; both scorers are compared on "
-        "the answers that both have heard."
+        f"A second ASR model{name} transcribed {formatting.plural(transcribed, 'spoken answer')}; the scorers are "
+        "compared on the answers that both have transcribed."
     )
 
 
@@ -70,7 +70,7 @@ def _human(analysis: Analysis) -> str:
     if not labelled:
         return ""
     return (
-        f"{formatting.plural(labelled, 'spoken answer')} of {int(scores['n'].sum()):,} were labelled by people; scores that "
-        "follow from these labels are by prediction-powered inference with power tuning (PPI++), each label weighted "
-        "by the inverse of its probability of being drawn."
+        f"{formatting.plural(labelled, 'spoken answer')} of {int(scores['n'].sum()):,} have human labels; scores from "
+        "these labels are estimated by prediction-powered inference with power tuning (PPI++), each label weighted by "
+        "the inverse of its inclusion probability."
     )

@@ -1,4 +1,4 @@
-"""The section of corrected scores: raw, corrected for the scorer's errors, by a second scorer, and by human labels."""
+"""The report section on ASR errors: raw scores, corrected ones, a second scorer, and human labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import polars as pl
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED, CalibratedRow
-from omnigap_orchestrator.extras.asr_correction.hearing import HEARING, HearingRow
 from omnigap_orchestrator.extras.asr_correction.human import HUMAN, HumanRow
 from omnigap_orchestrator.extras.asr_correction.rates import CALIBRATION, evidence_of
 from omnigap_orchestrator.extras.asr_correction.report_tables import (
@@ -17,29 +16,31 @@ from omnigap_orchestrator.extras.asr_correction.report_tables import (
     rates_table,
     second_scorer_table,
 )
+from omnigap_orchestrator.extras.asr_correction.transcript_errors import TRANSCRIPT_ERRORS, TranscriptErrorRow
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 OPTIMISTIC = (
-    "The calibration's speech is synthetic and cleaner than a model's own, so q1 and q0 are optimistic, and a "
-    "correction is likely too small where answers are lost. Wrong answers are other items' answers and sound-alikes; "
-    "what each kind alone would give is shown."
+    "The speech of the calibration is synthetic and cleaner than a model's own, so q1 and q0 are optimistic and the "
+    "correction is probably too small. q0 is measured on distractors and confusables; the result with each kind only "
+    "is "
+    "shown too."
 )
 
 
 def calibration_section(analysis: Analysis) -> Section | None:
-    """Nothing where there is no calibration, no second scorer, and no label; words and answers are then in no table.
+    """The section; None without calibration, second scorer and labels.
 
-    Where nothing could be corrected, the lead says why, and the raw scores stay in the tables of scores and gaps.
+    If no score could be corrected, the lead gives the reason, and the tables of corrected scores are left out.
     """
     if analysis.frame(CALIBRATED).is_empty() and analysis.frame(HUMAN).is_empty():
         return None
     level = select.level_words(analysis)
     return Section(
         "calibration",
-        "Spoken answers, corrected for the scorer",
+        "Spoken answers, corrected for ASR errors",
         "Corrected",
         _lead(analysis),
         after="asr",
@@ -58,7 +59,7 @@ def calibration_section(analysis: Analysis) -> Section | None:
             )
             if table.rows
         ),
-        folded=tuple(table for table in (rate_details(analysis, level), _hearing(analysis)) if table.rows),
+        folded=tuple(table for table in (rate_details(analysis, level), _transcript_errors(analysis)) if table.rows),
     )
 
 
@@ -74,12 +75,14 @@ def _lead(analysis: Analysis) -> str:
     sentences = []
     if not analysis.frame(CALIBRATION).is_empty():
         every = analysis.frame(CALIBRATION).filter(
-            pl.col("foil").is_in(["gold", "all_foils"]) & pl.col("metric").is_null()
+            pl.col("clip_kind").is_in(["gold", "all_wrong"]) & pl.col("metric").is_null()
         )
         sentences.append(
-            f"{formatting.plural(int(every['n'].sum()), 'clip')} of gold answers and wrong ones were said by the voice, "
-            "heard by the same scorer, and scored by the same rules: how often it is right about them, by answer type, "
-            "corrects the raw scores. The raw scores stay; the interval carries what the calibration does not know."
+            f"{formatting.plural(int(every['n'].sum()), 'clip')} of gold and wrong answers were synthesised, "
+            "transcribed "
+            "by the same scorer and scored by the same rules. The resulting error rates, by answer type, correct the "
+            "raw "
+            "scores, which remain as they are; the interval includes the uncertainty of the calibration."
         )
         sentences.append(OPTIMISTIC)
     elif not analysis.frame(CALIBRATED).is_empty():
@@ -88,12 +91,13 @@ def _lead(analysis: Analysis) -> str:
         sentences.append(f"No score is corrected: {reason}.")
         if analysis.frame(CALIBRATED)["second_n"].sum():
             sentences.append(
-                "What a second scorer makes of the same answers shows how much hangs on the choice of one."
+                "The scores from a second scorer on the same answers show how much depends on the choice of scorer."
             )
     if not analysis.frame(HUMAN).is_empty():
         sentences.append(
-            "Human labels are few and right, scores are many and biased: PPI++ takes both, and its interval is that of "
-            "the labels, select_verified by the scores as far as they agree."
+            "Human labels are unbiased but few, scores are many but biased: PPI++ combines both, and its interval is "
+            "as "
+            "narrow as scores and labels agree."
         )
     if note := evidence_of(analysis).note:
         sentences.append(note)
@@ -101,31 +105,34 @@ def _lead(analysis: Analysis) -> str:
 
 
 def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
-    """For each spoken condition its gap: raw, corrected, by the second scorer, by people."""
+    """The gap of each spoken condition: raw, corrected, from the second scorer, from human labels."""
     corrected = select.by_condition(rows_of(analysis.frame(CALIBRATED).filter(model=model), CalibratedRow))
-    people = select.by_condition(rows_of(analysis.frame(HUMAN).filter(model=model, quantity="gap"), HumanRow))
+    human = select.by_condition(rows_of(analysis.frame(HUMAN).filter(model=model, quantity="gap"), HumanRow))
     spans: list[Span] = []
-    for condition in dict.fromkeys([*corrected, *people]):
-        row, by_people = corrected.get(condition), people.get(condition)
+    for condition in dict.fromkeys([*corrected, *human]):
+        row, labelled = corrected.get(condition), human.get(condition)
         lines: list[Span | None] = []
         if row is not None:
             lines.append(_span("raw", row.raw_gap, None, None, True))
             lines.append(_span("corrected", row.corrected_gap, row.gap_low, row.gap_high, False))
-            lines.append(_span(_by_second(row), row.second_gap, None, None, True))
-        if by_people is not None:
-            lines += [_span("raw", by_people.raw, None, None, True)] if row is None else []
-            lines.append(_span("people", by_people.estimate, by_people.low, by_people.high, False))
-        told = [line for line in lines if line is not None]
-        if len(told) > 1:
-            spans += [Span(condition, heading=True), *told]
+            lines.append(_span(_second_label(row), row.second_gap, None, None, True))
+        if labelled is not None:
+            lines += [_span("raw", labelled.raw, None, None, True)] if row is None else []
+            lines.append(_span("human labels", labelled.estimate, labelled.low, labelled.high, False))
+        present = [line for line in lines if line is not None]
+        # The raw gap by itself is in the chart of gaps already.
+        if len(present) > 1:
+            spans += [Span(condition, heading=True), *present]
     if not spans:
         return None
     name = f" of {model}" if len(select.models_of(analysis)) > 1 else ""
-    return interval_plot(spans, f"corrected-{number}", f"Gaps{name} by how they were heard", "gap, points", row=26)
+    return interval_plot(
+        spans, f"corrected-{number}", f"Gaps{name}, raw and corrected for ASR errors", "gap, points", row=26
+    )
 
 
-def _by_second(row: CalibratedRow) -> str:
-    """Its label, with the number of its pairs where they are not those of the raw gap."""
+def _second_label(row: CalibratedRow) -> str:
+    """The label of the second scorer, with its number of pairs if it differs from that of the raw gap."""
     pairs = row.second_gap_n
     return "second scorer" if pairs == row.gap_n else f"second scorer, n {formatting.count(pairs)}"
 
@@ -142,7 +149,7 @@ def _span(label: str, estimate: float | None, low: float | None, high: float | N
 
 def _scores(analysis: Analysis, level: str) -> Table:
     return make_table(
-        analysis.frame(CALIBRATED).filter(pl.col("heard") != "reference"),
+        analysis.frame(CALIBRATED).filter(pl.col("corrected_ends") != "reference"),
         CalibratedRow,
         "corrected",
         "Score, raw and corrected",
@@ -153,12 +160,12 @@ def _scores(analysis: Analysis, level: str) -> Table:
             Column("Corrected, %", _corrected, "corrected", numeric=True),
             tables.interval("low", "high", f"{level} interval", difference=False, definition="corrected"),
             tables.method(),
-            tables.optional(_band("corrected_plain", "corrected_sound_alike", "By plain / sound-alike foils, %")),
-            tables.optional(_se("calibration_se", "SE by calibration", "corrected")),
+            tables.optional(_band("corrected_distractor", "corrected_confusable", "By distractors / confusables, %")),
+            tables.optional(_se("calibration_se", "SE of the calibration", "corrected")),
             tables.count("n", "n", definition="n"),
-            tables.optional(tables.text("reason", "Not corrected since", css="soft")),
+            tables.optional(tables.text("reason", "Reason without correction", css="soft")),
         ],
-        small="not clipped where a gap or a simulation needs it; shown between 0 and 100",
+        small="shown between 0 and 100; not clipped in gaps and in the exported table",
         note=_borrowed(analysis),
     )
 
@@ -176,28 +183,28 @@ def _gaps(analysis: Analysis, level: str) -> Table:
             tables.points("corrected_gap", "Corrected", definition="corrected"),
             tables.interval("gap_low", "gap_high", f"{level} interval", definition="corrected"),
             tables.method("gap_method"),
-            tables.optional(_band("gap_plain", "gap_sound_alike", "By plain / sound-alike foils", difference=True)),
-            tables.optional(_se("gap_calibration_se", "SE by calibration", "corrected")),
-            tables.optional(Column("Corrected ends", _ends, "corrected")),
+            tables.optional(_band("gap_distractor", "gap_confusable", "By distractors / confusables", difference=True)),
+            tables.optional(_se("gap_calibration_se", "SE of the calibration", "corrected")),
+            tables.optional(Column("Corrected conditions", _ends, "corrected")),
             tables.count("gap_n", "n", definition="n"),
-            tables.optional(tables.text("reason", "Not corrected since", css="soft")),
+            tables.optional(tables.text("reason", "Reason without correction", css="soft")),
         ],
-        small="points; text answers need no correction; the covariance of both ends is in the interval",
+        small="points; text answers need no correction; the interval includes the covariance of both conditions",
     )
 
 
 def _borrowed(analysis: Analysis) -> str:
-    """Which metrics were corrected with rates that are not their own."""
+    """Names the metrics that were corrected with the rates of their whole answer type."""
     notes = analysis.frame(CALIBRATED)["note"].drop_nulls().unique(maintain_order=True).to_list()
     parts = sorted({part for note in notes for part in note.split("; ")})
     if not parts:
         return ""
-    return f"Too few clips of a metric of its own: {'; '.join(part.replace('_', ' ') for part in parts)}."
+    return f"Metrics with too few clips of their own: {'; '.join(part.replace('_', ' ') for part in parts)}."
 
 
 def _ends(row: CalibratedRow) -> Cell:
-    """Said where it is not the condition's end alone."""
-    return Cell({"both": "both", "reference": "the reference's"}.get(row.heard, ""), css="soft")
+    """Empty in the usual case, in which only the condition is transcribed speech."""
+    return Cell({"both": "both", "reference": "reference"}.get(row.corrected_ends, ""), css="soft")
 
 
 def _human(analysis: Analysis, level: str) -> Table:
@@ -221,7 +228,7 @@ def _human(analysis: Analysis, level: str) -> Table:
         [
             *model_column(analysis),
             tables.condition(),
-            tables.text("quantity", "Of"),
+            tables.text("quantity", "Quantity"),
             Column("Raw", raw, "accuracy", numeric=True),
             Column("PPI++", estimate, "ppi", numeric=True),
             Column(f"{level} interval", between, "ppi", numeric=True),
@@ -229,21 +236,21 @@ def _human(analysis: Analysis, level: str) -> Table:
             _se("se", "SE", "ppi"),
             tables.percent("agreement", "Scorer agrees, %", definition="ppi"),
             tables.count("labelled", "Labels"),
-            tables.count("undecided", "Can't tell", zero_soft=True),
+            tables.count("undecided", "Unsure", zero_soft=True),
             tables.count("n", "Answers", definition="n"),
-            tables.optional(tables.text("reason", "No estimate since", css="soft")),
+            tables.optional(tables.text("reason", "Reason without estimate", css="soft")),
         ],
-        small="percent; gaps in points. Labels are weighted by the inverse of their probability of being drawn",
+        small="percent; gaps in points. Labels are weighted by the inverse of their inclusion probability",
     )
 
 
-def _hearing(analysis: Analysis) -> Table:
-    against = {"calibration": "the text that was said", "own_text": "the model's own text"}
+def _transcript_errors(analysis: Analysis) -> Table:
+    against = {"calibration": "the synthesised text", "own_text": "the model's own text"}
     return make_table(
-        analysis.frame(HEARING),
-        HearingRow,
-        "hearing",
-        "Errors of transcripts on words and on answers",
+        analysis.frame(TRANSCRIPT_ERRORS),
+        TranscriptErrorRow,
+        "transcript-errors",
+        "Word and entity errors of the transcripts",
         [
             tables.text("against", "Against", write=lambda name: against[name]),
             tables.optional(tables.text("model", "Model")),
@@ -254,19 +261,19 @@ def _hearing(analysis: Analysis) -> Table:
             tables.percent("ne_wer", "NE-WER, %", definition="entities", digits=2),
             tables.percent("ne_fnr", "NE-FNR, %", definition="entities", digits=2),
             tables.count("wer_words", "Words"),
-            tables.count("entities", "Answers in them", definition="entities"),
+            tables.count("entities", "Entities", definition="entities"),
             tables.count("clips", "Clips"),
         ],
         small="errors are summed before they are divided",
     )
 
 
-def _type(row: HearingRow) -> Cell:
+def _type(row: TranscriptErrorRow) -> Cell:
     return Cell(row.answer_type or ("all" if row.against == "calibration" else formatting.NOTHING))
 
 
 def _corrected(row: CalibratedRow) -> Cell:
-    """A corrected share as a reader expects one, between 0 and 100; CSV has it as computed."""
+    """A corrected share, shown clipped to 0 to 100; the exported value is not clipped."""
     value = row.corrected
     shown = None if value is None else min(max(value, 0.0), 1.0)
     return Cell(formatting.percent(shown), tables.hundred(value), title=row.reason or "")
@@ -290,4 +297,4 @@ def _band(low: str, high: str, label: str, difference: bool = False) -> Column[A
         exact = [tables.hundred(value) for value in values]
         return Cell(" / ".join(write(value) for value in values), low=exact[0], high=exact[1], css="soft")
 
-    return Column(label, cell, "wrong_answers", numeric=True, keys=(low, high))
+    return Column(label, cell, "confusables", numeric=True, keys=(low, high))

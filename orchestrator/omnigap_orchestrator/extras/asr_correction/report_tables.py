@@ -1,4 +1,4 @@
-"""Tables of the report: how often the scorer is right about known texts, and two scorers on the same answers."""
+"""Tables of the report: error rates of the scorer on known texts, and two scorers on the same answers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED, CalibratedRow
-from omnigap_orchestrator.extras.asr_correction.rates import CALIBRATION, GOLD, PLAIN, SOUND_ALIKE, RateRow
+from omnigap_orchestrator.extras.asr_correction.rates import CALIBRATION, CONFUSABLE, DISTRACTOR, GOLD, RateRow
 from omnigap_orchestrator.report import formatting, tables
 from omnigap_orchestrator.report.sections.section import model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
-FOILS = {
+KIND_NAMES = {
     "gold": "gold answers",
-    "plain": "other answers",
-    "sound_alike": "sound-alikes",
-    "all_foils": "all wrong answers",
+    "distractor": "distractors",
+    "confusable": "confusables",
+    "all_wrong": "all wrong answers",
 }
 
 
@@ -29,12 +29,12 @@ class _TypeRow:
 
 
 def rates_table(analysis: Analysis, level: str) -> Table:
-    """One row an answer type, and each of its metrics where it has several: q1 and q0 of each kind of foil."""
-    rates = {(row.answer_type, row.metric, row.foil): row for row in analysis.rows(CALIBRATION)}
+    """q1 and q0 of each kind of clip; one row per answer type, and per metric of a type with several."""
+    rates = {(row.answer_type, row.metric, row.clip_kind): row for row in analysis.rows(CALIBRATION)}
 
-    def rate(foil: str, name: str) -> Column[_TypeRow]:
+    def rate(clip_kind: str, name: str) -> Column[_TypeRow]:
         def cell(row: _TypeRow) -> Cell:
-            of = rates.get((row.answer_type, row.metric, foil))
+            of = rates.get((row.answer_type, row.metric, clip_kind))
             if of is None:
                 return Cell(formatting.NOTHING, "", low="", high="")
             return Cell(
@@ -48,23 +48,23 @@ def rates_table(analysis: Analysis, level: str) -> Table:
         return Column(name, cell, "q", numeric=True)
 
     def clips(row: _TypeRow) -> Cell:
-        found = (rates.get((row.answer_type, row.metric, foil)) for foil in (GOLD, PLAIN, SOUND_ALIKE))
+        found = (rates.get((row.answer_type, row.metric, clip_kind)) for clip_kind in (GOLD, DISTRACTOR, CONFUSABLE))
         return Cell(" / ".join(f"{of.n:,}" for of in found if of is not None), css="soft")
 
     return make_table(
         analysis.frame(CALIBRATION).unique(["answer_type", "metric"], keep="first", maintain_order=True),
         _TypeRow,
         "rates",
-        "How often the scorer is right about known texts",
+        "Correct verdicts of the scorer on known texts",
         [
             tables.text("answer_type", "Answer type"),
             _metric(),
             rate(GOLD, "q1, gold answers, %"),
-            rate(PLAIN, "q0, other answers, %"),
-            rate(SOUND_ALIKE, "q0, sound-alikes, %"),
+            rate(DISTRACTOR, "q0, distractors, %"),
+            rate(CONFUSABLE, "q0, confusables, %"),
             Column("Clips", clips, numeric=True),
         ],
-        small=f"with {level} intervals, clips of one text as one cluster; synthetic speech, so optimistic",
+        small=f"with {level} intervals, clips of one text as one cluster; optimistic, because the speech is synthetic",
     )
 
 
@@ -77,13 +77,13 @@ def rate_details(analysis: Analysis, level: str) -> Table:
         analysis.frame(CALIBRATION),
         RateRow,
         "rate-details",
-        "The same with texts, voices and methods",
+        "The same by texts and voices, with methods",
         [
             tables.text("answer_type", "Answer type"),
             _metric(),
             tables.text("quantity", "Rate", definition="q"),
-            tables.text("foil", "Said", write=lambda foil: FOILS.get(foil, foil)),
-            tables.percent("estimate", "Scored as it must be, %", definition="q"),
+            tables.text("clip_kind", "Clips of", write=lambda clip_kind: KIND_NAMES.get(clip_kind, clip_kind)),
+            tables.percent("estimate", "Correctly scored, %", definition="q"),
             tables.interval("low", "high", f"{level} interval", difference=False),
             tables.count("n", "Clips"),
             tables.count("texts", "Different texts", definition="q"),
@@ -94,7 +94,7 @@ def rate_details(analysis: Analysis, level: str) -> Table:
 
 
 def second_scorer_table(analysis: Analysis, level: str) -> Table:
-    """One row a spoken condition that the second scorer has heard; no rows without one."""
+    """One row per spoken condition that the second scorer has transcribed; empty without a second scorer."""
     return make_table(
         analysis.frame(CALIBRATED).filter(pl.col("second_n") > 0),
         CalibratedRow,
@@ -108,11 +108,11 @@ def second_scorer_table(analysis: Analysis, level: str) -> Table:
             tables.points("second_difference", "Second minus first", definition="second_scorer"),
             tables.interval("second_low", "second_high", f"{level} interval"),
             tables.count("second_n", "n", definition="n"),
-            tables.count("second_cells", "Answers both heard"),
-            tables.optional(tables.points("second_first_gap", "Gap by the first", definition="gap")),
-            tables.optional(tables.points("second_gap", "Gap by the second", definition="gap")),
+            tables.count("second_cells", "Answers"),
+            tables.optional(tables.points("second_first_gap", "Gap, first scorer", definition="gap")),
+            tables.optional(tables.points("second_gap", "Gap, second scorer", definition="gap")),
             tables.optional(tables.count("second_gap_n", "Pairs", definition="n")),
             tables.method("second_method"),
         ],
-        small="both on the answers that both have heard, paired by item; differences and gaps in points",
+        small="on the answers that both have transcribed, paired by item; differences and gaps in points",
     )

@@ -1,4 +1,4 @@
-"""The stage of the second ASR scorer: it transcribes the spoken answers that the first one transcribed."""
+"""Pipeline stage of the second ASR scorer: it transcribes the stored spoken answers once more."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ class _Job:
 
 
 async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunScope, second: ScorerConfig) -> None:
-    """Has every stored spoken answer transcribed by the second scorer; what it did is not repeated.
+    """Transcribes every stored spoken answer with the second scorer, except those that the journal has.
 
-    A run is whole without it: what it has not transcribed is only missing from the comparison.
+    A run is complete without it, so an unavailable service or failed calls only give notes.
 
     Raises:
-        JournalError: where the disk is full.
-        ServiceError: where its replicas differ.
+        JournalError: the disk is full.
+        ServiceError: the replicas of the second scorer differ.
     """
     config, note = cells.config, context.observer.note
     if not second.endpoints:
         return
     service = await context.connect("second scorer", second.endpoints, config)
     if service is None:
-        note(f"the second scorer is away ({', '.join(second.endpoints)}): its transcripts can be had later")
+        note(f"the second scorer is unavailable ({', '.join(second.endpoints)}): run `transcribe` again later")
         return
     await context.save_service(Role.SCORER, SECOND_SCORER, service)
     cells.meet_second_scorer(service.card)
     if cells.scorers_are_the_same:
-        note("the second scorer is the same service as the first: it can tell nothing new")
+        note("the second scorer is the same service as the first: the comparison will show no difference")
 
-    def away(gone: Unavailable) -> None:
-        note(f"the second scorer: {gone}; what it has not heard can be had later")
+    def unavailable(error: Unavailable) -> None:
+        note(f"the second scorer: {error}; run `transcribe` again later for the missing transcripts")
 
-    await _transcribe(context, cells, scope, second, ServiceCalls(service, config.run.request_timeout_s, away))
+    await _transcribe(context, cells, scope, second, ServiceCalls(service, config.run.request_timeout_s, unavailable))
 
 
 async def _transcribe(
@@ -64,13 +64,14 @@ async def _transcribe(
 
     def failed(_: _Job, failure: CallFailed) -> None:
         failures.append(failure)
+        # One message is enough: the failures of a service are usually of one kind.
         if len(failures) == 1:
             context.observer.note(f"the second scorer: {failure.error.message}")
 
     progress = (context.observer, "transcripts by the second scorer", len(jobs))
     await call_for_each(todo, transcribe, calls, progress, failed)
     if failures:
-        text = f"the second scorer could not hear {len(failures)} answers: the same command asks it again"
+        text = f"the second scorer failed on {len(failures)} answers: the same command tries them again"
         context.observer.note(text)
 
 

@@ -1,4 +1,4 @@
-"""Draws spoken answers for human ears: evenly over model, condition and right or wrong, with known probabilities."""
+"""`sample-clips`: draws a stratified sample of spoken answers and writes the listening sheet and the labels file."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pipeline.folder import replacing
 
 MIN_PER_STRATUM = 2
-"""Fewer labels than this in a stratum tell nothing of how much they vary."""
+"""Clips per stratum that a variance needs."""
 
 
 def draw_clips(results: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
-    """A stratified sample without replacement, in an order that tells nothing.
+    """Draws a stratified sample without replacement, in random order.
 
-    Strata are model x condition x scored right or wrong. Each gets an even share, a small one all that it has, and what
-    it leaves goes to the others; wrong answers are few where a model is good, and they are where the scorer errs.
+    Strata are model x condition x scored right or wrong: wrong answers are rare for a good model, and there the scorer
+    errs most. Strata get equal shares; one that is smaller is taken completely, and the rest goes to the others.
 
     Returns:
-        The sampled rows of the results, with `clip`, `stratum` (a number), `stratum_size` and `inclusion_probability`.
+        The sampled rows of the results, with the columns `clip`, `stratum` (a number), `stratum_size` and
+        `inclusion_probability`.
     """
     held = clip_ids(results).with_columns(right=pl.col("score") >= RIGHT_FROM)
     if held.is_empty():
@@ -43,11 +44,13 @@ def draw_clips(results: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
         )
     keys = ["model", "condition", "right"]
     held = held.with_columns(stratum=(pl.struct(keys).rank("dense") - 1).cast(pl.Int64))
+    # 4 separates these draws from other generators with the same seed.
     rng = np.random.default_rng([seed, 4])
     codes = held["stratum"].to_numpy()
     sizes = np.bincount(codes)
     shares = even_shares(sizes.tolist(), n)
     rows = [rng.choice(np.flatnonzero(codes == code), share, replace=False) for code, share in enumerate(shares)]
+    # Shuffled, so that the listener can't infer the stratum from the position.
     chosen = rng.permutation(np.concatenate(rows))
     size = sizes[codes]
     probability = np.array(shares)[codes] / size
@@ -56,21 +59,19 @@ def draw_clips(results: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
 
 
 def even_shares(sizes: list[int], n: int) -> list[int]:
-    """How many of each stratum: as even as the sizes allow, at least two of each where there are two."""
+    """Number of clips of each stratum: as even as the sizes allow, and at least two of each stratum that has two."""
     least = [min(size, MIN_PER_STRATUM) for size in sizes]
     shares, left = least, max(0, n - sum(least))
     while left > 0:
         open_strata = [code for code, size in enumerate(sizes) if shares[code] < size]
         if not open_strata:
             break
-        # The emptiest first, so that the last few go where they even things out.
+        # The smallest shares first, so that the last clips make the shares more even.
         for code in sorted(open_strata, key=lambda code: (shares[code], code))[:left]:
             shares[code] += 1
             left -= 1
     return shares
 
-
-# The listening sheet: one HTML file with its audio inside, that a person labels with three keys.
 
 SHEET, LABELS, KEY = "sheet.html", "labels.csv", "clips.csv"
 LABEL_COLUMNS = ("clip", "stratum", "stratum_size", "inclusion_probability")
@@ -79,7 +80,7 @@ _KEY_COLUMNS = ("model", "condition", "item_id", "replicate", "score", "own_text
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """One clip as the sheet holds it: nothing of it tells who answered, in which condition, or what a machine heard."""
+    """One clip as the sheet contains it, blind: without model, condition and transcript."""
 
     clip: str
     stratum: int
@@ -96,18 +97,18 @@ class _Shown:
 def write_sheet(
     out: Path, sample: pl.DataFrame, items: Mapping[str, Item], store: MediaStore, run: str, run_dir: Path
 ) -> None:
-    """Writes sheet.html, labels.csv (to be filled in) and clips.csv (which clip is which answer: not for the listener).
+    """Writes sheet.html, labels.csv (to fill in) and clips.csv (the answer of each clip, not for the listener).
 
     Args:
-        sample: what `draw_clips` gives.
+        sample: result of `draw_clips`.
 
     Raises:
-        FolderError: where the folder can't be written.
-        StoreError: where a clip's audio is not in the run's folder.
+        FolderError: the folder can't be written.
+        StoreError: the audio of a clip is not in the run folder.
     """
     clips = [_shown(row, items[str(row["item_id"])], store) for row in sample.iter_rows(named=True)]
     data = {"sample": digest_of([clip.clip for clip in clips])[:16], "clips": [asdict(clip) for clip in clips]}
-    # Inside an element of its own, where nothing but a closing tag could end it.
+    # The data sits in a <script> element, which only a closing tag ends: no "<" may occur in it.
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     page = _environment().get_template("sheet.html").generate(clips=clips, run=run, run_dir=run_dir, data=Markup(text))
     with replacing(out / SHEET) as path, path.open("w", encoding="utf-8") as file:
@@ -134,7 +135,7 @@ def _shown(row: dict[str, object], item: Item, store: MediaStore) -> _Shown:
 
 
 def _data_url(wav: bytes) -> str:
-    """The clip as FLAC, which every browser plays: the same samples in about half the bytes."""
+    """The clip as a FLAC data URL: lossless, about half the size of WAV, and supported by every browser."""
     samples, rate = soundfile.read(io.BytesIO(wav), dtype="int16")
     flac = io.BytesIO()
     soundfile.write(flac, samples, rate, format="FLAC", subtype="PCM_16")

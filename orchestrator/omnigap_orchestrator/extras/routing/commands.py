@@ -1,4 +1,4 @@
-"""`omnigap-orchestrate route`: which form to choose for which task, under a product's constraints."""
+"""The command `route`: chooses an input and output modality for each task, under a product's constraints."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source", metavar="[RUN]", default=DEFAULT_RUN, type=click.Path(path_type=Path))
-@click.option("--inputs", help="Forms that a question can come in, with commas: text,speech,image. Default: all.")
-@click.option("--outputs", help="Forms that an answer may have, with commas: text,speech. Default: both.")
-@click.option("--max-p95-latency", type=float, metavar="SECONDS", help="95 of 100 answers must be there within it.")
-@click.option("--models", help="Only these models, with commas.")
-@click.option("--allow-missing", is_flag=True, help="Choose also where many answers are missing.")
-@click.option("--json", "as_json", is_flag=True, help="Both tables as JSON on standard output.")
+@click.option("--inputs", help="Allowed input modalities, comma-separated: text,speech,image. Default: all.")
+@click.option("--outputs", help="Allowed output modalities, comma-separated: text,speech. Default: both.")
+@click.option("--max-p95-latency", type=float, metavar="SECONDS", help="Maximum 95th percentile of the latency.")
+@click.option("--models", help="Only these models, comma-separated.")
+@click.option("--allow-missing", is_flag=True, help="Route a model even if many of its answers are missing.")
+@click.option("--json", "as_json", is_flag=True, help="Print both tables as JSON.")
 @friendly
 def route(
     source: Path,
@@ -33,9 +33,9 @@ def route(
     allow_missing: bool,
     as_json: bool,
 ) -> None:
-    """Choose the form of question and answer for each task of RUN, a run's folder or a table of results.
+    """Choose the condition for each task of RUN, a run folder or a table of results (default: runs/default).
 
-    Without RUN it is runs/default. What a policy is worth is measured on items that took no part in choosing it.
+    Policies are evaluated on held-out items, by cross-validation.
     """
     import polars as pl
 
@@ -51,6 +51,7 @@ def route(
         "routing.outputs": list(split(outputs)) or None,
         "routing.max_p95_latency_s": max_p95_latency,
     }
+    # Flags are validated as keys of [routing], with its defaults.
     config = load_config(None, flags)
     section, wanted = config.analysis, routing_options(config.section("routing", RoutingConfig))
     results = results_of(source)
@@ -58,7 +59,7 @@ def route(
         known = sorted(set(results["model"]))
         for name in chosen:
             if name not in known:
-                raise TableError(f"{source} holds no model {name!r} (--models): it has {', '.join(known)}")
+                raise TableError(f"{source} has no model {name!r} (--models): it has {', '.join(known)}")
         results = results.filter(pl.col("model").is_in(chosen))
     options = IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed)
     rule = MissingRule(allow=allow_missing)
@@ -67,7 +68,7 @@ def route(
         data = {"policies": found.policies.to_dicts(), "routes": found.routes.to_dicts()}
         print(json.dumps(data, ensure_ascii=False))
     else:
-        _show(found)
+        _print(found)
 
 
 _COSTS: tuple[tuple[Callable[[PolicyRow], float | None], str, int], ...] = (
@@ -75,10 +76,10 @@ _COSTS: tuple[tuple[Callable[[PolicyRow], float | None], str, int], ...] = (
     (lambda row: row.mean_audio_seconds, "audio", 1),
     (lambda row: row.mean_compute_s, "device", 2),
 )
-"""The mean costs of an answer: value, heading, digits."""
+"""Mean costs of an answer: value, heading, number of decimals."""
 
 
-def _show(found: Routing) -> None:
+def _print(found: Routing) -> None:
     import polars as pl
     from rich.console import Console
 
@@ -95,8 +96,8 @@ def _show(found: Routing) -> None:
         headings = [
             "policy",
             "accuracy",
-            "below ceiling, points",
-            "over one form, points",
+            "below oracle, points",
+            "over best single, points",
             *(heading for _, heading, _ in costs),
             *(["missing as wrong"] if lacking else []),
         ]
@@ -112,7 +113,7 @@ def _show(found: Routing) -> None:
             wrong = [estimate_text(row.wrong, row.wrong_low, row.wrong_high, unit=" %")] if lacking else []
             rows.append([*cells, *wrong])
         if policies:
-            print_table(console, f"{model}: what a policy is worth", headings, rows, fold=20)
+            print_table(console, f"{model}: routing policies on held-out items", headings, rows, fold=20)
             if reason := policies[0].reason:
                 console.print(f"{model}: {reason}", highlight=False, markup=False)
         rows = []
@@ -120,10 +121,10 @@ def _show(found: Routing) -> None:
         for task, condition, accuracy, votes, n in shown.iter_rows():
             rows.append([task, condition, f"{100 * accuracy:.1f}", f"{100 * votes:.0f} %", str(n)])
         if rows:
-            headings = ["task", "form", "accuracy, %", "splits that agree", "n"]
-            print_table(console, f"{model}: the form for each task", headings, rows)
+            headings = ["task", "condition", "accuracy, %", "agreeing splits", "n"]
+            print_table(console, f"{model}: the condition of each task", headings, rows)
         else:
-            why = "no form is left to choose, or too few items have a score in all that are."
-            console.print(f"{model}: {why}", markup=False)
+            reason = "no condition meets the constraints, or too few items have a score in all that do."
+            console.print(f"{model}: {reason}", markup=False)
         for ruled_out in rows_of(found.routes.filter(pl.col("task").is_null(), model=model), RouteRow):
-            console.print(f"{ruled_out.condition} is left out: {ruled_out.reason}", highlight=False, markup=False)
+            console.print(f"{ruled_out.condition} is excluded: {ruled_out.reason}", highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""What a product demands of a form of question and answer, which forms meet it, and what each of them costs."""
+"""Checks each condition against a product's constraints on modalities and latency, and computes its mean costs."""
 
 from __future__ import annotations
 
@@ -14,31 +14,41 @@ from omnigap_orchestrator.extras.routing.options import Constraints
 COSTS = ("latency_s", "audio_seconds", "compute_s")
 
 CostsOf = dict[tuple[str, str], dict[str, float]]
-"""By model and condition: the mean of each of `COSTS`, `p95` of the latency, and from how many `answers`."""
+"""By (model, condition): the mean of each of `COSTS`, the 95th percentile `p95` of the latency, and its `answers`."""
 
 
 def refusal(constraints: Constraints, condition: str, p95: float, answers: int) -> str | None:
-    """Why a condition may not be routed to; None if it may. `p95`: of the latency, in seconds, from `answers`."""
+    """Reason why a condition violates the constraints; None if it meets them.
+
+    Args:
+        p95: 95th percentile of the latency in seconds, NaN if unknown.
+        answers: number of answers with a latency.
+    """
     if constraints.inputs and condition[0] not in constraints.inputs:
         return f"input must be {either_of(constraints.inputs)}"
     if constraints.outputs and condition[-1] not in constraints.outputs:
         return f"output must be {either_of(constraints.outputs)}"
     if constraints.max_p95_latency_s < math.inf:
+        # A percentile of too few answers has no distribution-free interval: it must not pass as met by chance.
         if answers < answers_needed(0.95):
-            return f"p95 latency unknown: {answers} answers, it takes {answers_needed(0.95)}"
+            return f"p95 latency unknown: {answers} answers, at least {answers_needed(0.95)} are needed"
         if p95 > constraints.max_p95_latency_s:
             return f"p95 latency {p95:.2f} s is over {constraints.max_p95_latency_s:g} s"
     return None
 
 
 def either_of(letters: frozenset[str]) -> str:
-    """Modalities by their letters, in words; labels of other people's tables stay as they are."""
+    """Modality letters as words: "text or speech". Other letters, from tables of other tools, stay as they are."""
     names = {modality.letter: modality.value for modality in Modality}
     return " or ".join(names.get(letter, letter) for letter in sorted(letters))
 
 
 def costs_of(results: pl.DataFrame) -> CostsOf:
-    """Mean cost, 95th percentile of the latency and number of timed answers per model and condition."""
+    """Mean costs, 95th percentile of the latency and number of timed answers of each model and condition.
+
+    Args:
+        results: the columns of `COSTS` are optional.
+    """
     present = [name for name in COSTS if name in results.columns]
     timed = [pl.col("latency_s").quantile(0.95).alias("p95"), pl.col("latency_s").count().alias("answers")]
     frame = (
@@ -56,12 +66,13 @@ def costs_of(results: pl.DataFrame) -> CostsOf:
 
 
 def split_by(constraints: Constraints, scores: ModelScores, costs: CostsOf) -> tuple[list[str], dict[str, str]]:
-    """The conditions that meet the constraints and have scores, and of each other one why it is ruled out."""
+    """The conditions that meet the constraints and have scores; and the reason for each other condition."""
     allowed: list[str] = []
     ruled_out: dict[str, str] = {}
     for condition in scores.conditions:
         cost = costs.get((scores.model, condition), {})
         reason = refusal(constraints, condition, cost.get("p95", math.nan), int(cost.get("answers", 0)))
+        # Even an allowed condition can't be chosen without a score.
         if not (scores.scored[:, scores.column(condition)] > 0).any():
             reason = "no scores"
         if reason is None:

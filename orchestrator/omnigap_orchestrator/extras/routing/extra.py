@@ -1,4 +1,4 @@
-"""Registers routing: which form of question and answer a product should use for each task."""
+"""Registers the extra `routing`: which condition a product should use for each task."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class RoutingExtra(Extra):
-    """Its evidence is a `RoutingOptions`: the constraints of `[routing]`."""
+    """The extra `routing`. Its evidence is a `RoutingOptions`: the options of `[routing]`."""
 
     name = "routing"
     commands = {  # noqa: RUF012
         "route": Command(
             "omnigap_orchestrator.extras.routing.commands:route",
-            "Choose the form of question and answer for each task, under constraints.",
+            "Choose the input and output modality for each task, under constraints.",
             after="compare",
         )
     }
@@ -58,6 +58,6 @@ class RoutingExtra(Extra):
         options = options_of(analysis)
         splits = "1 random split" if options.repeats == 1 else f"{options.repeats} random splits"
         return (
-            "Routing policies were chosen and scored on different items, by cross-validation over clusters "
+            "Routing policies were chosen and evaluated on different items, by cross-validation over clusters "
             f"({options.folds} folds, {splits})."
         )

@@ -1,4 +1,4 @@
-"""Policies judged on items that took no part in choosing: cross-validated scores, and their intervals."""
+"""Cross-validated evaluation of routing policies on held-out items, with intervals."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScores
 
 WIDENED = "_widened"
-"""Behind the name of the method whose interval was widened for the choice."""
+"""Suffix of the method of an interval that was widened for the variance of the choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What a policy is worth to each item when others chose for it.
+    """The score of each item under a policy that was chosen on other items.
 
     Attributes:
-        each: (splits, items), one row for each random split; a policy that chooses nothing has one.
-        use: (conditions,), the share of answers that it takes from each.
-        varies: whether the splits disagreed in what to choose.
+        each: shape (splits, items), one row per random split; one row for a policy that makes no choice.
+        use: shape (conditions,), share of the answers that the policy takes from each condition.
+        varies: whether the splits disagreed on the choice.
     """
 
     each: FloatArray
@@ -35,24 +35,32 @@ class HeldOut:
         return float(self.each.mean())
 
     def over(self, other: HeldOut) -> HeldOut:
-        """The difference of two policies, paired by item and split."""
+        """The difference to another policy, paired by item and split."""
         return HeldOut(self.each - other.each, self.use, self.varies or other.varies)
 
 
-def ceiling(table: FloatArray) -> HeldOut:
-    """The per-item oracle of scores (items, conditions): it chooses anew for each item, whatever the split."""
+def oracle(table: FloatArray) -> HeldOut:
+    """The per-item oracle: each item's best score over the conditions.
+
+    Args:
+        table: scores, shape (items, conditions).
+    """
     return HeldOut(table.max(axis=1)[None, :], np.full(table.shape[1], math.nan), varies=False)
 
 
 def cross_validated(
     table: FloatArray, held: ModelScores, folds: int, repeats: int, rng: np.random.Generator
 ) -> tuple[HeldOut, HeldOut, FloatArray]:
-    """One condition for all, and one per task, chosen on the other folds; and the votes, shape (tasks, conditions).
-
-    A tie, or a task that the calibration split lacks, goes to the condition that is best overall there.
+    """Evaluates two policies by repeated K-fold cross-validation over clusters.
 
     Args:
-        table: (items, conditions), the scores in the allowed conditions.
+        table: scores in the allowed conditions, shape (items, conditions).
+        folds: K.
+        repeats: number of random splits into folds.
+
+    Returns:
+        The policy with one condition for everything, the policy with one condition per task, and the share of choices
+        that each condition received, shape (tasks, conditions).
     """
     n, k = table.shape
     tasks = len(held.tasks)
@@ -67,6 +75,7 @@ def cross_validated(
         for f in range(folds):
             left = total - by_task(table[fold == f], held.task[fold == f], tasks)
             best[f] = int(np.argmax(left.sum(axis=0)))
+            # A tie, or a task without items on this side of the split, goes to the condition that is best overall.
             nudged = left.copy()
             nudged[:, best[f]] += 1e-9
             choice[f] = np.argmax(nudged, axis=1)
@@ -76,10 +85,10 @@ def cross_validated(
         used_many += np.bincount(each, minlength=k) / (n * repeats)
         np.add.at(votes, (np.tile(np.arange(tasks), folds), choice.ravel()), 1.0)
     votes /= repeats * folds
-    there = np.bincount(held.task, minlength=tasks) > 0
+    present = np.bincount(held.task, minlength=tasks) > 0
     return (
         HeldOut(single, used_single, bool(used_single.max() < 1 - 1e-9)),
-        HeldOut(many, used_many, bool((votes[there].max(axis=1) < 1 - 1e-9).any())),
+        HeldOut(many, used_many, bool((votes[present].max(axis=1) < 1 - 1e-9).any())),
         votes,
     )
 
@@ -87,16 +96,21 @@ def cross_validated(
 def interval_of(
     policy: HeldOut, held: ModelScores, options: IntervalOptions, is_score: bool, folds: int, *key: str
 ) -> Interval:
-    """The interval of a policy's mean, or of a difference of policies.
+    """The interval of the mean score of a policy, or of a difference of policies.
 
-    Its width is that of one split: the mean of several hides how much an item's score hangs on the choice. Where the
-    splits disagree, folds depend on each other through the items that chose for both, and the width is multiplied by
-    sqrt(1 + K / (K - 1)), 1.5 at five folds (Nadeau and Bengio 2003, Machine Learning 52:239; conservative).
+    Args:
+        is_score: a score in [0, 1]; otherwise a difference in [-1, 1].
+        folds: K of the cross-validation.
+        key: names of the number, which seed the draws of a bootstrap.
     """
+    # Of one split: the mean over several splits would hide how much an item's score depends on the choice.
     values = policy.each[0]
     binary = bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
     sample = Sample(values, held.cluster, held.task, binary, difference=not is_score)
     found = mean_interval(sample, options, "routing", *key)
+    # Folds are dependent, because the items that choose for them overlap. Nadeau and Bengio (2003, Machine Learning
+    # 52:239) inflate the variance for that; with K folds the standard error grows by sqrt(1 + K / (K - 1)), 1.5 at five
+    # folds. Conservative.
     factor = math.sqrt(1 + folds / (folds - 1)) if policy.varies else 1.0
     centre = float(values.mean())
     low, high = (policy.mean + factor * (end - centre) for end in (found.low, found.high))
@@ -112,11 +126,12 @@ def by_task(table: FloatArray, task: IntArray, tasks: int) -> FloatArray:
 
 
 def _clusters_by_content(table: FloatArray, held: ModelScores) -> IntArray:
-    """A number per item: its cluster's place among all clusters, ordered by the tasks and scores that they hold.
+    """The rank of each item's cluster, shape (items,), with clusters ordered by their tasks and scores.
 
-    So the split follows the scores and never the names of items. Clusters of the same content are interchangeable.
+    The random splits then depend on the scores only, not on the names of items and clusters; clusters of equal content
+    are interchangeable.
     """
-    # Rounded, since the order in which replicates were added up may show in a last digit.
+    # Rounded: the order in which replicates were averaged may show in the last digit.
     content = np.column_stack([held.task, np.round(table, 9)])
     by_content = np.lexsort(content.T)
     new = np.any(np.diff(content[by_content], axis=0, prepend=np.nan) != 0, axis=1)

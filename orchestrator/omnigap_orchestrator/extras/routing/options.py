@@ -1,4 +1,4 @@
-"""`[routing]` of the configuration, and the options that the analysis takes from it."""
+"""The section `[routing]` of the configuration, and the options that the analysis derives from it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def _modality(value: object) -> object:
     if not isinstance(value, str) or isinstance(value, Modality):
         return value
     if value not in tuple(Modality):
-        raise ValueError(f"{value!r} is no modality: one of {', '.join(Modality)}")
+        raise ValueError(f"{value!r} is not a modality: use {', '.join(Modality)}")
     return Modality(value)
 
 
-def _can_be_answered_in(modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
+def _output_modalities(modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
     if Modality.IMAGE in modalities:
-        raise ValueError("'image' is no form of an answer: one of text, speech")
+        raise ValueError("'image' is not an output modality: use text, speech")
     return modalities
 
 
@@ -35,18 +35,18 @@ Modalities = Annotated[
 
 
 class RoutingConfig(StrictModel):
-    """What a product demands of the form it routes to; left out, anything goes.
+    """A product's constraints and the cross-validation of policies; an empty constraint allows everything.
 
     Attributes:
-        inputs: forms that a question can come in.
-        outputs: forms that an answer may have.
-        max_p95_latency_s: 95 of 100 answers must be there within it.
-        folds: parts that the items are split into, to judge a policy on what it was not chosen on.
-        repeats: random splits that the judgement is the mean of.
+        inputs: input modalities that the product offers.
+        outputs: output modalities that the product offers.
+        max_p95_latency_s: upper bound of the 95th percentile of the latency, in seconds.
+        folds: number of folds of the cross-validation.
+        repeats: number of random splits into folds, whose results are averaged.
     """
 
     inputs: Modalities = ()
-    outputs: Annotated[Modalities, AfterValidator(_can_be_answered_in)] = ()
+    outputs: Annotated[Modalities, AfterValidator(_output_modalities)] = ()
     max_p95_latency_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     folds: int = Field(default=5, ge=2, le=100)
     repeats: int = Field(default=10, ge=1, le=1_000)
@@ -54,7 +54,7 @@ class RoutingConfig(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """What a user demands of a route: empty means anything goes. Modalities by their letters: t, s, i."""
+    """Constraints on a condition, with modalities as letters (t, s, i); an empty set allows all."""
 
     inputs: frozenset[str] = frozenset()
     outputs: frozenset[str] = frozenset()
@@ -64,9 +64,9 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class RoutingOptions:
-    """Constraints, and how the held-out scores are made: `repeats` random splits of the clusters into `folds`.
+    """Constraints, and `repeats` random splits of the clusters into `folds` folds.
 
-    The splits are seeded, and do not depend on what items and clusters are called.
+    The splits are seeded, and do not depend on the names of items and clusters.
     """
 
     constraints: Constraints = field(default_factory=Constraints)
@@ -75,11 +75,11 @@ class RoutingOptions:
 
     def __post_init__(self) -> None:
         if self.folds < 2 or self.repeats < 1:
-            raise ValueError(f"folds={self.folds} and repeats={self.repeats}: take at least 2 and 1")
+            raise ValueError(f"folds={self.folds} must be at least 2 and repeats={self.repeats} at least 1")
 
 
 def routing_options(section: RoutingConfig) -> RoutingOptions:
-    """The section as the analysis takes it."""
+    """The options of the analysis from the configuration."""
     constraints = Constraints(
         inputs=frozenset(modality.letter for modality in section.inputs),
         outputs=frozenset(modality.letter for modality in section.outputs),

@@ -1,4 +1,4 @@
-"""The section of routing: which form to choose for which task, and what that is worth on items not used to choose."""
+"""The report section on routing: the condition chosen for each task, and its evaluation on held-out items."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
 
 POLICY_WORDS = {
-    "best_single": "one form for all",
-    "per_task": "the best form of each task",
-    "oracle": "the best form of each item (ceiling)",
+    "best_single": "best single condition",
+    "per_task": "best condition per task",
+    "oracle": "best condition per item (oracle)",
 }
 
 
 def routing_section(analysis: Analysis) -> Section | None:
-    """Policies with their held-out accuracy, regret and cost; nothing where none could be judged."""
+    """Policies with held-out accuracy, regret and cost; None without any policy."""
     if analysis.frame(POLICIES).is_empty():
         return None
     level = f"{select.level_words(analysis)} interval"
@@ -37,7 +37,7 @@ def routing_section(analysis: Analysis) -> Section | None:
         policies_shown(analysis.frame(POLICIES)),
         ShownPolicyRow,
         "policies",
-        "What a policy is worth",
+        "Routing policies",
         [
             *model_column(analysis),
             tables.text(
@@ -57,38 +57,38 @@ def routing_section(analysis: Analysis) -> Section | None:
             tables.optional(tables.interval("wrong_low", "wrong_high", level, difference=False)),
             tables.method(label="Accuracy's interval by"),
         ],
-        small="held out, cross-validated; cost is the mean of an answer",
+        small="on held-out items, cross-validated; costs are means per answer",
         note=_left_out(analysis),
     )
     routes = make_table(
         routes_shown(analysis.frame(ROUTES)),
         RouteRow,
         "routes",
-        "The form chosen for each task",
+        "The condition chosen for each task",
         [
             *model_column(analysis),
             tables.text("task", "Task", write=lambda t: t.replace("_", " ")),
             tables.condition(),
             tables.percent("accuracy", "Accuracy, %"),
-            tables.percent("votes", "Splits that agree, %", definition="routing", digits=0),
+            tables.percent("votes", "Agreeing splits, %", definition="routing", digits=0),
             tables.count("n", "n"),
         ],
-        note="Chosen on all items, so the accuracy here is optimistic; the table above is not.",
+        note="Chosen on all items, so this accuracy is optimistic; the table above has the held-out one.",
     )
     ruled_out = make_table(
         analysis.frame(ROUTES).filter(pl.col("task").is_null()),
         RouteRow,
         "ruled_out",
-        "Forms that are ruled out",
-        [*model_column(analysis), tables.condition(), tables.text("reason", "Why")],
+        "Excluded conditions",
+        [*model_column(analysis), tables.condition(), tables.text("reason", "Reason")],
         small="by the constraints of [routing]",
     )
     return Section(
         "routing",
-        "Which form to choose",
+        "Which condition to use",
         "Routing",
-        "A product may choose the form by the kind of question. Whether that pays is judged on items "
-        "that took no part in choosing." + _demands(analysis),
+        "A product may choose the condition by task. What that gains is measured on items that took no part in the "
+        "choice." + _constraints(analysis),
         after="variance",
         tables=(policies,),
         folded=tuple(table for table in (routes, ruled_out) if table.rows),
@@ -96,19 +96,21 @@ def routing_section(analysis: Analysis) -> Section | None:
 
 
 def _left_out(analysis: Analysis) -> str:
-    """Of each model that lacks scores, how many items were left out, or why nothing was judged on the answered ones."""
+    """For each model that lacks scores: the number of items left out, or the reason why it was refused."""
     several = analysis.frame(POLICIES)["model"].n_unique() > 1
-    told = policies_shown(analysis.frame(POLICIES)).select("model", "reason").drop_nulls().unique(maintain_order=True)
+    reasons = (
+        policies_shown(analysis.frame(POLICIES)).select("model", "reason").drop_nulls().unique(maintain_order=True)
+    )
     return " ".join(
-        f"{f'{model}: ' if several else ''}{reason[0].upper()}{reason[1:]}." for model, reason in told.iter_rows()
+        f"{f'{model}: ' if several else ''}{reason[0].upper()}{reason[1:]}." for model, reason in reasons.iter_rows()
     )
 
 
-def _demands(analysis: Analysis) -> str:
-    """The constraints of this run as a sentence; nothing where there are none."""
+def _constraints(analysis: Analysis) -> str:
+    """The constraints as a sentence; empty without constraints."""
     constraints = options_of(analysis).constraints
     sides = (("questions", constraints.inputs), ("answers", constraints.outputs))
-    demands = [f"{side} in {either_of(letters)}" for side, letters in sides if letters]
+    parts = [f"{side} in {either_of(letters)}" for side, letters in sides if letters]
     if constraints.max_p95_latency_s < math.inf:
-        demands.append(f"95 of 100 answers within {constraints.max_p95_latency_s:g} s")
-    return f" Demanded here: {'; '.join(demands)}." if demands else ""
+        parts.append(f"p95 latency up to {constraints.max_p95_latency_s:g} s")
+    return f" Constraints: {'; '.join(parts)}." if parts else ""

@@ -1,4 +1,7 @@
-"""Which condition a product should route each task family to, what that gains on held-out items, and what it costs."""
+"""The tables `routes` and `policies`: the condition chosen for each task, and what routing gains and costs.
+
+Policies are evaluated on held-out items (`held_out`).
+"""
 
 from __future__ import annotations
 
@@ -17,23 +20,23 @@ from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, ModelScores
 from omnigap_orchestrator.analysis.summary import Analysis
 from omnigap_orchestrator.analysis.table import AnalysisInput, Derived, Table, schema_of
 from omnigap_orchestrator.extras.routing.constraints import COSTS, CostsOf, costs_of, split_by
-from omnigap_orchestrator.extras.routing.held_out import by_task, ceiling, cross_validated, interval_of
+from omnigap_orchestrator.extras.routing.held_out import by_task, cross_validated, interval_of, oracle
 from omnigap_orchestrator.extras.routing.options import RoutingOptions
 
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """The condition chosen for one task, or one that is ruled out."""
+    """The condition chosen for one task, or a condition that is excluded."""
 
     model: str
-    # Null in the rows of conditions that a constraint rules out; `reason` says which.
+    # Null in the rows of excluded conditions, whose `reason` names the constraint.
     task: str | None
     condition: str
-    # answered_only or missing_as_wrong; null beside a null task.
+    # answered_only or missing_as_wrong; null for a null task.
     missing: str | None
-    # Optimistic: the policy was chosen on the same items. The policy table has the held-out accuracy.
+    # Optimistic, because the condition was chosen on the same items; the table `policies` has the held-out accuracy.
     accuracy: float | None
-    # Share of the calibration splits that chose the same.
+    # Share of the cross-validation folds that chose the same condition.
     votes: float | None
     n: int
     reason: str | None
@@ -44,11 +47,14 @@ ROUTES_SCHEMA = schema_of(RouteRow)
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
-    """What one routing policy is worth, and what it costs."""
+    """Accuracy, regret, gain and mean costs of one policy.
+
+    Regret is the policy minus the oracle, gain the policy minus `best_single`, both paired by item.
+    """
 
     model: str
     policy: str
-    # answered_only: on the items with a score in every allowed condition; or missing_as_wrong.
+    # answered_only (items with a score in every allowed condition) or missing_as_wrong.
     missing: str
     accuracy: float | None
     low: float | None
@@ -66,11 +72,11 @@ class PolicyRow:
     mean_audio_seconds: float | None
     mean_compute_s: float | None
     n: int
-    # Items planned in all the allowed conditions; those of them that lack a score in one.
+    # Items planned in all allowed conditions, and those of them without a score in at least one.
     planned: int
     lacking: int
     allowed: str
-    # Why there are no numbers; beside numbers, how many items were left out.
+    # Reason for missing numbers; with numbers, how many items were left out.
     reason: str | None
 
 
@@ -79,7 +85,7 @@ POLICY_SCHEMA = schema_of(PolicyRow)
 
 @dataclass(frozen=True, slots=True)
 class ShownPolicyRow(PolicyRow):
-    """A policy on the answered items, with its accuracy where missing answers count as wrong."""
+    """A policy on the answered items, with its accuracy when missing answers count as wrong."""
 
     wrong: float | None
     wrong_low: float | None
@@ -92,7 +98,7 @@ _NOTHING: list[object] = [math.nan, math.nan, math.nan, None]
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """`routes`: the condition per task (`ROUTES_SCHEMA`). `policies`: what each policy is worth (`POLICY_SCHEMA`)."""
+    """`routes`, a frame of `ROUTES_SCHEMA`, and `policies`, a frame of `POLICY_SCHEMA`."""
 
     routes: pl.DataFrame
     policies: pl.DataFrame
@@ -100,12 +106,12 @@ class Routing:
 
 @dataclass(frozen=True, slots=True)
 class _Items:
-    """The items that a policy is judged on, with their scores in the allowed conditions.
+    """The items that policies are evaluated on, with their scores in the allowed conditions.
 
     Attributes:
-        table: (items, conditions); with `missing` as wrong, what lacks counts as 0.
-        lacking: of the `planned` items those that lack a score in some allowed condition.
-        reason: why nothing can be judged; else, on a part of the items, how many were left out; null on all of them.
+        table: scores, shape (items, conditions); missing ones are 0 if `missing` is missing_as_wrong.
+        lacking: number of the `planned` items that lack a score in some allowed condition.
+        reason: reason why nothing is evaluated; otherwise how many items were left out; None if it is all items.
     """
 
     missing: str
@@ -125,33 +131,34 @@ def routing(
     options: IntervalOptions,
     rule: MissingRule | None = None,
 ) -> Routing:
-    """Chooses and judges, per model: on the items with a score in every allowed condition, and with missing as wrong.
+    """Chooses and evaluates policies for each model, on the answered items and with missing answers as wrong.
 
-    Policies: `best_single` (one condition for everything) and `per_task` (one per task family), both chosen on a
-    calibration split and scored on the held-out rest; `oracle` takes each item's best condition (MMC for binary
-    scores), which no policy can reach since guessing alone lifts it. Regret is the policy minus the oracle, gain the
-    policy minus best_single, both paired by item.
+    The policies are `best_single` (one condition for everything) and `per_task` (one per task), both chosen on
+    calibration folds and scored on held-out ones, and `oracle`, which takes each item's best condition (MMC for binary
+    scores). No policy can reach the oracle, because guessing raises it.
 
-    On the answered items nothing is chosen, and its policies are refused with the reason, where `rule` refuses: items
-    that fail in one form are seldom like the others. With missing as wrong every planned item counts: to a product an
-    answer that does not come is a wrong one.
+    On the answered items the policies are refused, with the reason, where `rule` refuses: items that fail in one
+    condition are not like the others. With missing as wrong every planned item counts, because a user of the product
+    gets no answer there.
     """
     costs = costs_of(results)
     routes: list[tuple[object, ...]] = []
     policies: list[tuple[object, ...]] = []
     for scores in models:
         allowed, ruled_out = split_by(routing_options.constraints, scores, costs)
-        routes += [(scores.model, None, name, None, math.nan, math.nan, 0, why) for name, why in ruled_out.items()]
+        routes += [
+            (scores.model, None, name, None, math.nan, math.nan, 0, reason) for name, reason in ruled_out.items()
+        ]
         if not allowed:
             continue
-        answered, every = _items(scores, tuple(allowed), rule or MissingRule(), routing_options.folds)
-        judged = _judged(answered, costs, routing_options, options)
-        # Where nothing lacks, both are one and the same.
-        again = judged if not answered.lacking else _judged(every, costs, routing_options, options)
-        for items, (chosen, worth) in ((answered, judged), (every, again)):
+        answered, planned = _items(scores, tuple(allowed), rule or MissingRule(), routing_options.folds)
+        on_answered = _evaluated(answered, costs, routing_options, options)
+        # Without missing scores both sets of items are the same.
+        on_planned = on_answered if not answered.lacking else _evaluated(planned, costs, routing_options, options)
+        for items, (chosen, numbers_by_policy) in ((answered, on_answered), (planned, on_planned)):
             routes += [(scores.model, task, name, items.missing, *rest, None) for task, name, *rest in chosen]
-            told = (items.planned, items.lacking, ", ".join(allowed), items.reason)
-            policies += [(scores.model, name, items.missing, *numbers, *told) for name, *numbers in worth]
+            tail = (items.planned, items.lacking, ", ".join(allowed), items.reason)
+            policies += [(scores.model, name, items.missing, *numbers, *tail) for name, *numbers in numbers_by_policy]
     return Routing(
         pl.DataFrame(routes, schema=ROUTES_SCHEMA, orient="row").fill_nan(None),
         pl.DataFrame(policies, schema=POLICY_SCHEMA, orient="row").fill_nan(None),
@@ -159,41 +166,42 @@ def routing(
 
 
 def _items(scores: ModelScores, allowed: tuple[str, ...], rule: MissingRule, folds: int) -> tuple[_Items, _Items]:
-    """The answered items, and every planned one with what is missing as wrong."""
+    """The answered items, and all planned items with missing scores as wrong."""
     columns = [scores.column(name) for name in allowed]
     planned = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
-    gone = planned.scored[:, columns] < planned.planned[:, columns]
-    lacking, total = int(gone.any(axis=1).sum()), len(planned.task)
+    missing_scores = planned.scored[:, columns] < planned.planned[:, columns]
+    lacking, total = int(missing_scores.any(axis=1).sum()), len(planned.task)
     held = planned.where(~np.any(np.isnan(planned.score[:, columns]), axis=1))
-    most = int(gone.sum(axis=0).argmax()) if total else 0
-    lack = f"{lacking} of {total} planned items lack a score in a form (most in {allowed[most]})"
-    why = _too_few(held, folds)
+    most = int(missing_scores.sum(axis=0).argmax()) if total else 0
+    remark = f"{lacking} of {total} planned items lack a score in a condition (most in {allowed[most]})"
+    refused = _too_few_clusters(held, folds)
     if rule.refuses(lacking, total):
-        why = f"refused: {lack}; allow_missing shows the rest"
-    note = f"on answered items: {lack}" if lacking else None
+        refused = f"refused: {remark}; set allow_missing to use the others"
+    note = f"on answered items: {remark}" if lacking else None
     answered = _Items(
-        ANSWERED_ONLY, allowed, held, held.score[:, columns], total, lacking, why is not None, why or note
+        ANSWERED_ONLY, allowed, held, held.score[:, columns], total, lacking, refused is not None, refused or note
     )
-    few = _too_few(planned, folds)
-    every = _Items(MISSING_AS_WRONG, allowed, planned, planned.low[:, columns], total, lacking, few is not None, few)
-    return answered, every
+    few = _too_few_clusters(planned, folds)
+    as_wrong = _Items(MISSING_AS_WRONG, allowed, planned, planned.low[:, columns], total, lacking, few is not None, few)
+    return answered, as_wrong
 
 
-def _too_few(held: ModelScores, folds: int) -> str | None:
+def _too_few_clusters(held: ModelScores, folds: int) -> str | None:
     clusters = len(np.unique(held.cluster))
     if clusters >= folds:
         return None
-    return f"only {clusters} clusters of items have a score in every form: {folds} folds take as many"
+    return f"only {clusters} clusters of items have a score in every condition: {folds} folds need at least {folds}"
 
 
-def _judged(
+def _evaluated(
     items: _Items, costs: CostsOf, routing_options: RoutingOptions, options: IntervalOptions
 ) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-    """The choices as (task, condition, accuracy, votes, n), and each policy with its numbers up to n."""
+    """The chosen conditions as (task, condition, accuracy, votes, n), and the columns of each policy up to `n`."""
     nothing = [math.nan] * len(COSTS)
     if items.refused:
         return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in _POLICIES]
     table, held, allowed = items.table, items.held, items.allowed
+    # The same splits for all policies, so that their differences are paired.
     rng = np.random.default_rng(seed_of(options.seed, held.model, "routing"))
     folds = routing_options.folds
     single, many, votes = cross_validated(table, held, folds, routing_options.repeats, rng)
@@ -202,18 +210,18 @@ def _judged(
     chosen: list[tuple[object, ...]] = []
     for code in np.flatnonzero(counts):
         best = int(np.argmax(sums[code]))
-        share, agree = float(sums[code, best] / counts[code]), float(votes[code, best])
-        chosen.append((held.tasks[code], allowed[best], share, agree, int(counts[code])))
-    oracle = ceiling(table)
+        accuracy, agreeing = float(sums[code, best] / counts[code]), float(votes[code, best])
+        chosen.append((held.tasks[code], allowed[best], accuracy, agreeing, int(counts[code])))
+    best_per_item = oracle(table)
     cost = np.array([[costs.get((held.model, name), {}).get(c, math.nan) for c in COSTS] for name in allowed])
-    worth: list[tuple[object, ...]] = []
-    for name, policy in zip(_POLICIES, (single, many, oracle), strict=True):
+    by_policy: list[tuple[object, ...]] = []
+    for name, policy in zip(_POLICIES, (single, many, best_per_item), strict=True):
         key = (held.model, name)
         numbers: list[object] = []
-        # Nothing is gained over itself, nor lost to itself.
+        # A policy has no difference to itself. The digits name the interval's seed.
         for part, is_score, place in (
             (policy, True, "0"),
-            (None if policy is oracle else policy.over(oracle), False, "4"),
+            (None if policy is best_per_item else policy.over(best_per_item), False, "4"),
             (None if policy is single else policy.over(single), False, "8"),
         ):
             if part is None:
@@ -221,13 +229,13 @@ def _judged(
                 continue
             interval = interval_of(part, held, options, is_score, folds, *key, place)
             numbers += [part.mean, interval.low, interval.high, interval.method]
-        paid = nothing if policy is oracle else policy.use @ cost
-        worth.append((name, *numbers, *(float(c) for c in paid), len(table)))
-    return chosen, worth
+        paid = nothing if policy is best_per_item else policy.use @ cost
+        by_policy.append((name, *numbers, *(float(c) for c in paid), len(table)))
+    return chosen, by_policy
 
 
 def routes_shown(routes: pl.DataFrame) -> pl.DataFrame:
-    """The choices to lead with: each model's on its answered items; with missing as wrong where those are refused."""
+    """The routes to show: those on the answered items, or with missing as wrong if the former are refused."""
     chosen = routes.filter(pl.col("task").is_not_null())
     on_answered = (pl.col("missing") == ANSWERED_ONLY).any().over("model")
     return chosen.filter(
@@ -236,8 +244,10 @@ def routes_shown(routes: pl.DataFrame) -> pl.DataFrame:
 
 
 def policies_shown(policies: pl.DataFrame) -> pl.DataFrame:
-    """One row a policy, on the answered items; `wrong`, `wrong_low` and `wrong_high` hold its accuracy with missing as
-    wrong, null where nothing is missing."""
+    """One row per policy, on the answered items (`ShownPolicyRow`).
+
+    `wrong`, `wrong_low` and `wrong_high` are its accuracy with missing as wrong, null if nothing is missing.
+    """
     lacks = pl.col("lacking") > 0
     wrong = policies.filter((pl.col("missing") == MISSING_AS_WRONG) & lacks).select(
         "model", "policy", wrong="accuracy", wrong_low="low", wrong_high="high"
@@ -251,7 +261,7 @@ NAME = "routing"
 
 
 def options_of(known: AnalysisInput | Analysis) -> RoutingOptions:
-    """The options that an analysis was given; the defaults where it was given none."""
+    """The options that an analysis was given, or the defaults."""
     found = known.evidence.get(NAME)
     return found if isinstance(found, RoutingOptions) else RoutingOptions()
 
@@ -261,7 +271,7 @@ ROUTED = Derived(
         given[MODELS], given.results, options_of(given), given.options.intervals, given.options.missing
     )
 )
-"""Both tables of routing, which are computed together."""
+"""Both tables, which are computed together."""
 
 
 ROUTES = Table(name="routes", row=RouteRow, compute=lambda given: given[ROUTED].routes)

@@ -1,10 +1,10 @@
-"""Prints the tables of the documentation: `python -m omnigap_orchestrator.extras.simulation --draws 2000`."""
+"""Prints the tables of docs/simulation.md: `python -m omnigap_orchestrator.extras.simulation --draws 2000`."""
 
 from __future__ import annotations
 
 import argparse
 
-from omnigap_orchestrator.extras.simulation.asr_correction import HEARD, markdown_of_heard, simulate_heard
+from omnigap_orchestrator.extras.simulation.asr_correction import SPOKEN, markdown_of_spoken, simulate_spoken
 from omnigap_orchestrator.extras.simulation.claims import claims
 from omnigap_orchestrator.extras.simulation.coverage import (
     SCENARIOS,
@@ -22,13 +22,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     gaps, scores = ([simulate(each, arguments.draws, arguments.seed) for each in some] for some in (SCENARIOS, SCORES))
-    heard = [simulate_heard(each, arguments.draws, arguments.seed) for each in HEARD]
-    print(f"{markdown(gaps)}\n\n{markdown_of_scores(scores)}\n\n{markdown_of_heard(heard)}")
+    spoken = [simulate_spoken(each, arguments.draws, arguments.seed) for each in SPOKEN]
+    print(f"{markdown(gaps)}\n\n{markdown_of_scores(scores)}\n\n{markdown_of_spoken(spoken)}")
     print(f"\n{markdown_of_agreement(arguments.draws, arguments.seed)}")
-    print("\n| claim | simulated | +- (MC) | must be | holds |\n|---|---|---|---|---|")
+    print("\n| claim | simulated | +- (MC) | requirement | holds |\n|---|---|---|---|---|")
     for claim in claims(arguments.draws, arguments.seed):
         holds = "yes" if claim.holds else "NO"
-        print(f"| {claim.name} | {claim.value:+.2%} | {claim.error:.2%} | {claim.demand} | {holds} |")
+        print(f"| {claim.name} | {claim.value:+.2%} | {claim.error:.2%} | {claim.requirement} | {holds} |")
 
 
 if __name__ == "__main__":

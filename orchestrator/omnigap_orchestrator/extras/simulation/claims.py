@@ -1,4 +1,4 @@
-"""Known truths besides coverage: Holm's family error, the corrected speech score, missing cells inside the bounds."""
+"""Simulated claims besides coverage: familywise error, bias of corrected scores, bounds, and routing without a gain."""
 
 from __future__ import annotations
 
@@ -28,26 +28,28 @@ from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One simulated figure, its Monte-Carlo standard error, and what it must be."""
+    """One simulated number with its Monte-Carlo standard error and the requirement that it must meet."""
 
     name: str
     value: float
     error: float
-    demand: str
+    requirement: str
     holds: bool
 
 
 def holm_family_error(draws: int, seed: int, items: int = 200, conditions: int = 5) -> Claim:
-    """Share of families of five true nulls, all against one reference, in which Holm rejects any."""
+    """Familywise error rate of Holm's procedure: five true null hypotheses against one shared reference."""
     rng = np.random.default_rng([seed, 1])
     wrong = 0
     for _ in range(draws):
+        # Correlation 0.3 of the latent difficulties; all tests share the reference, so they are dependent as in a run.
         shared = rng.standard_normal(items) * math.sqrt(0.3)
         right = shared + rng.standard_normal((conditions + 1, items)) * math.sqrt(0.7) < 0.5
         p = [mcnemar_exact(int((right[0] & ~r).sum()), int((~right[0] & r).sum())) for r in right[1:]]
         wrong += bool((holm(p) <= 0.05).any())
     rate = wrong / draws
     error = monte_carlo_error(rate, draws)
+    # Three Monte-Carlo standard errors of tolerance, in all claims.
     return Claim("Holm: any rejection among 5 true nulls", rate, error, "at most 5 %", rate <= 0.05 + 3 * error)
 
 
@@ -59,9 +61,9 @@ def corrected_score(draws: int, seed: int, n: int = 400, m: int = 200) -> Sequen
     kinds, clusters = np.zeros(n, dtype=np.int64), np.arange(n)
     for index in range(draws):
         truth = rng.random(n) < theta
-        heard = np.where(truth, rng.random(n) < q1, rng.random(n) >= q0).astype(np.float64)
-        kept, caught = int(rng.binomial(m, q1)), int(rng.binomial(m, q0))
-        found = correct(heard, kinds, (Calibration("entity", kept, m, caught, m),), clusters)
+        scored = np.where(truth, rng.random(n) < q1, rng.random(n) >= q0).astype(np.float64)
+        true_positives, true_negatives = int(rng.binomial(m, q1)), int(rng.binomial(m, q0))
+        found = correct(scored, kinds, (Calibration("entity", true_positives, m, true_negatives, m),), clusters)
         raw[index], estimate[index] = found.raw, found.estimate
         covered += found.low <= theta <= found.high
     bias, corrected_bias, coverage = float(raw.mean() - theta), float(estimate.mean() - theta), covered / draws
@@ -82,20 +84,20 @@ def corrected_score(draws: int, seed: int, n: int = 400, m: int = 200) -> Sequen
 
 
 def powered_score(draws: int, seed: int, n: int = 500, labels: int = 60) -> Sequence[Claim]:
-    """Bias and coverage of the prediction-powered accuracy from a few human labels, drawn evenly by right and wrong."""
+    """Bias and coverage of the PPI++ accuracy from a few labels, drawn evenly from answers scored right and wrong."""
     rng = np.random.default_rng([seed, 4])
     theta, q0, q1 = 0.7, 0.96, 0.88
     raw, estimate, covered = np.empty(draws), np.empty(draws), 0
     for index in range(draws):
         truth = (rng.random(n) < theta).astype(np.float64)
-        heard = np.where(truth > 0, rng.random(n) < q1, rng.random(n) >= q0).astype(np.float64)
-        label, weight, stratum = np.full(n, np.nan), np.ones(n), heard.astype(np.int64)
+        scored = np.where(truth > 0, rng.random(n) < q1, rng.random(n) >= q0).astype(np.float64)
+        label, weight, stratum = np.full(n, np.nan), np.ones(n), scored.astype(np.int64)
         for code in (0, 1):
             places = np.flatnonzero(stratum == code)
             chosen = rng.choice(places, labels // 2, replace=False)
             label[chosen], weight[chosen] = truth[chosen], len(places) / len(chosen)
-        found = ppi_mean(Labelled(heard, label, weight, stratum, np.arange(n)))
-        raw[index], estimate[index] = heard.mean(), found.estimate
+        found = ppi_mean(Labelled(scored, label, weight, stratum, np.arange(n)))
+        raw[index], estimate[index] = scored.mean(), found.estimate
         covered += found.low <= theta <= found.high
     bias, coverage = float(estimate.mean() - theta), covered / draws
     error = float(estimate.std(ddof=1)) / math.sqrt(draws)
@@ -119,13 +121,14 @@ def powered_score(draws: int, seed: int, n: int = 500, labels: int = 60) -> Sequ
 
 
 def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
-    """Wrong answers go missing more often: answered pairs flatter the gap, the bounds hold that of the whole data."""
+    """Wrong answers are missing more often: the gap on answered pairs is biased, the bounds contain the true one."""
     rng = np.random.default_rng([seed, 3])
     contrast, rule, options = gap_contrast("s2t", "t2t"), MissingRule(allow=True), IntervalOptions()
     bias, held = np.empty(draws), 0
     for index in range(draws):
         right = np.column_stack([rng.random(items) < 0.7, rng.random(items) < 0.6]).astype(np.float64)
         there = np.ones((items, 2), dtype=np.int64)
+        # Of the condition 2 % of the right and 15 % of the wrong answers are missing: not missing at random.
         there[:, 1] = rng.random(items) >= np.where(right[:, 1] > 0, 0.02, 0.15)
         scores = ModelScores(
             model="drawn",
@@ -149,12 +152,12 @@ def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
     error = float(bias.std(ddof=1)) / math.sqrt(draws)
     return (
         Claim("Wrong answers missing: bias of the answered pairs", mean, error, "above 0", mean > 3 * error),
-        Claim("Wrong answers missing: bounds hold the whole gap", rate, 0.0, "always", rate == 1.0),
+        Claim("Wrong answers missing: bounds contain the gap of all data", rate, 0.0, "always", rate == 1.0),
     )
 
 
-def routed_to_nothing(draws: int, seed: int, items: int = 120, tasks: int = 4) -> Sequence[Claim]:
-    """Conditions that are equally good in every task: whatever is chosen is worth the same, and gains nothing."""
+def routing_without_gain(draws: int, seed: int, items: int = 120, tasks: int = 4) -> Sequence[Claim]:
+    """Conditions of equal accuracy in every task: whatever a policy chooses, its true gain is 0."""
     rng = np.random.default_rng([seed, 5])
     accuracy, options, folds = 0.65, IntervalOptions(draws=399), 5
     task = np.arange(items) % tasks
@@ -186,16 +189,16 @@ def routed_to_nothing(draws: int, seed: int, items: int = 120, tasks: int = 4) -
         hits += [found[0].low <= accuracy <= found[0].high, found[1].low <= 0 <= found[1].high]
         gains[index] = gain.mean
     bias, error = float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(draws)
-    out = [Claim("Routing where nothing can be gained: bias of the gain", bias, error, "0", abs(bias) <= 3 * error)]
+    out = [Claim("Routing without a possible gain: bias of the gain", bias, error, "0", abs(bias) <= 3 * error)]
     for name, rate in zip(("accuracy of the policy", "gain"), hits / draws, strict=True):
         wide = monte_carlo_error(rate, draws)
-        told = f"Routing where nothing can be gained: coverage, {name}"
-        out.append(Claim(told, float(rate), wide, "93 % or more", bool(rate >= 0.93 - 3 * wide)))
+        title = f"Routing without a possible gain: coverage, {name}"
+        out.append(Claim(title, float(rate), wide, "93 % or more", bool(rate >= 0.93 - 3 * wide)))
     return out
 
 
 def claims(draws: int, seed: int) -> Sequence[Claim]:
-    """All of them."""
+    """All claims."""
     scores = (*corrected_score(draws, seed), *powered_score(draws, seed))
-    rest = (*missing_bounds(draws, seed), *routed_to_nothing(draws, seed))
+    rest = (*missing_bounds(draws, seed), *routing_without_gain(draws, seed))
     return (holm_family_error(draws, seed), *scores, *rest)

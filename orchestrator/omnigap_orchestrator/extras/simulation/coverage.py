@@ -1,4 +1,4 @@
-"""How often the intervals cover a known gap or accuracy: data drawn with known accuracies, clusters and dependence."""
+"""Coverage of the intervals of gaps, accuracies and agreement, on data of known accuracy, clusters and dependence."""
 
 from __future__ import annotations
 
@@ -21,9 +21,15 @@ from omnigap_orchestrator.analysis.pairs import FloatArray
 class Scenario:
     """Paired scores of two conditions with known accuracies, or of `condition` alone.
 
-    Right or wrong is a Gaussian variable under the threshold of the condition's accuracy, so the true gap is exact.
-    `shared` is the part of its variance that both conditions of an item share, `clustered` the part that a cluster has
-    for one condition alone (it clusters the differences).
+    An answer is right if a latent Gaussian variable lies below the threshold of the condition's accuracy, so the true
+    gap is exact.
+
+    Attributes:
+        sizes: items per cluster.
+        shared: part of the latent variance that both conditions of an item share.
+        clustered: part that the items of a cluster share within one condition; it clusters the differences.
+        graded: Beta-distributed scores instead of 0 and 1.
+        alone: the accuracy of `condition` instead of a gap.
     """
 
     name: str
@@ -37,7 +43,7 @@ class Scenario:
 
     @property
     def truth(self) -> float:
-        """The gap; of one condition alone, its accuracy."""
+        """The true gap, or the true accuracy of a single condition."""
         return self.condition if self.alone else self.condition - self.reference
 
 
@@ -85,18 +91,18 @@ SCORES = (
     _score("100 clusters of 10 that fail as a whole", _even(100, 10), 0.97, clustered=0.65),
     _score("60 very unequal clusters", (80, 40, 20, *_even(57, 3)), 0.97, clustered=0.1),
 )
-"""Scores of one condition, most of them near the ceiling, where good models are."""
+"""Accuracies of one condition, most of them near 1, where good models are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What came of the draws of one scenario; shares in [0, 1]."""
+    """Results of one scenario over all draws; shares in [0, 1]."""
 
     scenario: Scenario
     draws: int
     coverage: float
     rejections: float
-    # Of the exact McNemar test of no gap; NaN where it is not valid.
+    # Rejection rate of the exact McNemar test of no gap; NaN for clustered or graded data.
     exact_rejections: float
     width: float
     methods: tuple[tuple[str, int], ...]
@@ -108,7 +114,7 @@ class Coverage:
 
 
 def monte_carlo_error(rate: float, draws: int) -> float:
-    """Standard error of a share of so many draws; never quite 0."""
+    """Standard error of a share over `draws` draws; positive even for a share of 0 or 1."""
     return math.sqrt(max(rate * (1 - rate), 1e-9) / draws)
 
 
@@ -125,7 +131,7 @@ def draw(scenario: Scenario, rng: np.random.Generator) -> Sample:
         place = special.ndtr(common + own + rng.standard_normal(n) * rest)
         if not scenario.graded:
             return np.asarray(place < accuracy, dtype=np.float64)
-        # A skewed score, often 0 or 1, with the mean wanted: Beta(a, b) through its quantile function.
+        # A skewed score, often close to 0 or 1, with the given mean: Beta(a, b) through its quantile function.
         return np.asarray(special.betaincinv(accuracy * 0.8, (1 - accuracy) * 0.8, place), dtype=np.float64)
 
     values = scores(scenario.condition)
@@ -135,12 +141,14 @@ def draw(scenario: Scenario, rng: np.random.Generator) -> Sample:
 
 
 def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions | None = None) -> Coverage:
-    """Draws the scenario many times and counts how often the chosen interval holds the truth."""
+    """Draws the scenario `draws` times and counts how often the chosen interval covers the truth."""
     options = options or IntervalOptions(draws=999)
+    # Seeded by name, so that adding a scenario does not change the others.
     rng = np.random.default_rng([seed, *scenario.name.encode()])
     covered = rejected = exact = 0
     widths = np.empty(draws)
     methods: Counter[str] = Counter()
+    # The exact McNemar test is valid for independent binary pairs only.
     paired = not (scenario.alone or scenario.graded) and max(scenario.sizes) == 1
     for index in range(draws):
         sample = draw(scenario, rng)
@@ -163,7 +171,7 @@ def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions
 
 
 def markdown(rows: Sequence[Coverage]) -> str:
-    """The table of gaps for the documentation."""
+    """The table of gaps as Markdown."""
     lines = [
         "| data | true gap | covered | +- (MC) | rejects no gap | McNemar rejects | mean width | intervals used |",
         "|---|---|---|---|---|---|---|---|",
@@ -178,7 +186,7 @@ def markdown(rows: Sequence[Coverage]) -> str:
 
 
 def markdown_of_scores(rows: Sequence[Coverage]) -> str:
-    """The table of scores for the documentation."""
+    """The table of accuracies as Markdown."""
     lines = ["| data | true accuracy | covered | +- (MC) | mean width | intervals used |", "|---|---|---|---|---|---|"]
     for row in rows:
         lines.append(
@@ -192,12 +200,9 @@ def _used(row: Coverage) -> str:
     return ", ".join(f"{name} {count / row.draws:.0%}" for name, count in row.methods)
 
 
-# How often the intervals of kappa and phi cover the truth, in the middle and near the ceiling.
-
-
 @dataclass(frozen=True, slots=True)
 class TwoConditions:
-    """Rights of two conditions with these accuracies, whose hidden difficulties correlate: in an item, in a cluster."""
+    """Right and wrong answers of two conditions with correlated latent difficulties, within items and clusters."""
 
     name: str
     sizes: tuple[int, ...]
@@ -206,7 +211,7 @@ class TwoConditions:
     clustered: float = 0.0
 
     def truth(self) -> tuple[float, float]:
-        """Kappa and phi."""
+        """True kappa and phi."""
         places = special.ndtri(np.array(self.accuracies))
         both = float(stats.multivariate_normal([0, 0], [[1, self.shared], [self.shared, 1]]).cdf(places))
         first, second = self.accuracies
@@ -234,7 +239,7 @@ AGREEMENTS = (
 
 
 def agreement_coverage(pair: TwoConditions, draws: int, seed: int) -> Iterator[tuple[str, float, int]]:
-    """Of kappa and of phi: how often the interval covers it, over the draws that define it, and their number."""
+    """Name, coverage and number of draws in which it is defined, for kappa and for phi."""
     rng = np.random.default_rng([seed, *pair.name.encode()])
     truth, hits, defined = pair.truth(), np.zeros(2), 0
     for index in range(draws):
@@ -248,7 +253,7 @@ def agreement_coverage(pair: TwoConditions, draws: int, seed: int) -> Iterator[t
 
 
 def markdown_of_agreement(draws: int, seed: int) -> str:
-    """The table of agreement for the documentation."""
+    """The table of agreement as Markdown."""
     lines = ["| data | true | covered | +- (MC) | defined in |", "|---|---|---|---|---|"]
     for pair in AGREEMENTS:
         found = agreement_coverage(pair, draws, seed)

@@ -128,7 +128,7 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
         small="means over spoken answers",
     )
     voiced = make_table(
-        analysis.frame(WATERFALL).filter(pl.col("step") == "voicing_and_hearing"),
+        analysis.frame(WATERFALL).filter(pl.col("step") == "synthesis_and_asr"),
         StepRow,
         "voicing",
         "Transcript against own text",

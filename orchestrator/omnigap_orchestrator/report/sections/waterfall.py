@@ -22,7 +22,7 @@ STEPS = {
     "input_reasoning": "reasoning from the input",
     "input": "input modality",
     "output_mode": "wording for speech",
-    "voicing_and_hearing": "synthesis and ASR",
+    "synthesis_and_asr": "synthesis and ASR",
     "output": "spoken answer",
     "gap": "gap",
 }

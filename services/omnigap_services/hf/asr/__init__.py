@@ -1,1 +1,1 @@
-"""The `hf-asr` service: other scorers for a second opinion, through transformers."""
+"""The `hf-asr` service: ASR models of transformers, for a second opinion on spoken answers."""

@@ -1,1 +1,1 @@
-"""The `hf-chat` service: text answers from any causal, image-text or audio-text model of transformers."""
+"""The `hf-chat` service: chat models of transformers that answer in text."""

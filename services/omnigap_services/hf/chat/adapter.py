@@ -1,4 +1,4 @@
-"""The `hf-chat` service: questions as text, audio or images to one transformers model, its text back as it comes."""
+"""The `hf-chat` service: questions as text, audio or images to one transformers model, which answers in text."""
 
 from __future__ import annotations
 
@@ -13,51 +13,54 @@ from omnigap.digest import sha256_hex
 from omnigap.errors import ContractError
 from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
 from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Request, Turn
-from omnigap_services.hf.chat.decoding import Decoding, decoding_of
-from omnigap_services.hf.chat.feed import Outbox
 from omnigap_services.hf.chat.generation import Generation
 from omnigap_services.hf.chat.loading import ChatModel, load_chat_model
-from omnigap_services.hf.chat.options import SERVICE, ChatOptions
-from omnigap_services.hf.chat.prompt import Prompter, kinds_of
+from omnigap_services.hf.chat.options import SERVICE, ChatOptions, Decoding, decoding_of
+from omnigap_services.hf.chat.prompt import PromptBuilder, media_of
+from omnigap_services.hf.chat.streaming import TurnWriter
 from omnigap_services.options import OptionsError, read_options
-from omnigap_services.server.warmup import default_warm_up
+from omnigap_services.server.lifecycle import default_warm_up
 from omnigap_services.source import source_hash
-from omnigap_services.torch_utils.oom import split_on_oom
+from omnigap_services.torch_utils.generation import split_on_oom
 
+# Two tokens run both the prompt pass and a cached step; a full answer could take minutes.
 _WARM_UP_TOKENS = 2
-_SHOWN_IN_DIGEST = (
+
+_DIGEST_OPTIONS = (
     *("media_first", "think_open", "think_close", "system_prompt", "max_new_tokens", "temperature", "top_p", "top_k"),
     *("repetition_penalty", "beam_size", "batch_media", "allow_missing_weights"),
 )
 
-# Tried: a clip is answered alike alone and beside longer ones. Phi-4-multimodal's encoder is not among them.
-_HEARS_NO_PADDING = ("qwen2_audio", "gemma4")
+# Model types for which a clip was verified to get the same answer alone and next to longer clips. The audio encoder of
+# Phi-4-multimodal does not mask the padding, so it is not among them.
+_AUDIO_PADDING_MASKED = ("qwen2_audio", "gemma4")
 
-_LACKS = {
+_MISSING_INPUT = {
     Modality.SPEECH: "its processor takes no audio",
     Modality.IMAGE: "its processor takes no images",
 }
 
 
 class ChatAdapter(Adapter):
-    """One transformers model that writes."""
+    """One transformers model with text output."""
 
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
-        self._set = read_options(ChatOptions, SERVICE, options)
+        self._options = read_options(ChatOptions, SERVICE, options)
         self._card: Card | None = None
 
     def load(self) -> Card:
-        chat = load_chat_model(self._set)
-        prompter = Prompter(chat, self._set)
-        longest = self._set.max_audio_seconds
-        if Modality.SPEECH in chat.inputs and not prompter.hears(longest):
+        chat = load_chat_model(self._options)
+        prompt_builder = PromptBuilder(chat, self._options)
+        longest = self._options.max_audio_seconds
+        # A clip that is silently cut would be scored as if the model had got the whole question.
+        if Modality.SPEECH in chat.inputs and not prompt_builder.encodes_whole_clip(longest):
             raise OptionsError(
                 f"service {SERVICE}: option 'max_audio_seconds' is {longest:g}, but this model's processor cuts off the"
-                " end of so long a clip: lower it to the processor's window, 30 for most"
+                " end of such a clip: lower it to the processor's window, which is 30 for most"
             )
-        self._generation = Generation(chat, prompter, self._set)
-        self._card = self._card_of(chat, prompter)
+        self._generation = Generation(chat, prompt_builder, self._options)
+        self._card = self._card_of(chat, prompt_builder)
         return self._card
 
     def warm_up(self) -> Request | None:
@@ -68,40 +71,43 @@ class ChatAdapter(Adapter):
         )
 
     def generate(self, batch: Sequence[Turn]) -> None:
-        for decoding, outboxes in self._groups(batch):
+        for decoding, writers in self._groups(batch):
             work = partial(self._generation.answer, decoding=decoding)
             try:
-                split_on_oom(outboxes, work, lambda outbox, error: outbox.turn.fail(error))
-            except Exception as error:  # these questions' alone: others of the batch are decoded in another way
-                for outbox in outboxes:
-                    outbox.turn.fail(error)
+                split_on_oom(writers, work, lambda writer, error: writer.turn.fail(error))
+            except Exception as error:  # fails this group only: the other groups have not run yet
+                for writer in writers:
+                    writer.turn.fail(error)
 
-    def _groups(self, batch: Sequence[Turn]) -> list[tuple[Decoding, list[Outbox]]]:
-        """Turns that go through the model together: one decoding, one kind of media; what draws tokens goes alone."""
-        together: dict[tuple[Decoding, frozenset[Modality]], list[Outbox]] = defaultdict(list)
-        alone: list[tuple[Decoding, list[Outbox]]] = []
+    def _groups(self, batch: Sequence[Turn]) -> list[tuple[Decoding, list[TurnWriter]]]:
+        """Turns that can share a batch: equal decoding and the same kinds of media; sampled ones are not batched."""
+        groups: dict[tuple[Decoding, frozenset[Modality]], list[TurnWriter]] = defaultdict(list)
+        single: list[tuple[Decoding, list[TurnWriter]]] = []
         for turn in batch:
             try:
-                decoding = decoding_of(turn.request.decoding, self._set)
+                decoding = decoding_of(turn.request.decoding, self._options)
             except ContractError as error:
                 turn.fail(error)
                 continue
-            kinds = kinds_of(turn.request)
-            if decoding.samples or not self._go_together(kinds):
-                alone.append((decoding, [Outbox(turn)]))
+            media = media_of(turn.request)
+            if decoding.samples or not self._can_batch(media):
+                single.append((decoding, [TurnWriter(turn)]))
             else:
-                together[decoding, kinds].append(Outbox(turn))
-        return [*((decoding, outboxes) for (decoding, _), outboxes in together.items()), *alone]
+                groups[decoding, media].append(TurnWriter(turn))
+        return [*((decoding, writers) for (decoding, _), writers in groups.items()), *single]
 
-    def _go_together(self, kinds: frozenset[Modality]) -> bool:
-        if not kinds or self._set.batch_media is not None:
-            return not kinds or bool(self._set.batch_media)
-        return Modality.SPEECH not in kinds or self._generation.model_type in _HEARS_NO_PADDING
+    def _can_batch(self, media: frozenset[Modality]) -> bool:
+        if not media:
+            return True
+        if self._options.batch_media is not None:
+            return self._options.batch_media
+        return Modality.SPEECH not in media or self._generation.model_type in _AUDIO_PADDING_MASKED
 
-    def _card_of(self, chat: ChatModel, prompter: Prompter) -> Card:
-        options = self._set
-        shown = options.model_dump(mode="json", include=set(_SHOWN_IN_DIGEST))
-        libraries = ["torch", "transformers", "tokenizers", *(["peft"] if chat.adapters.folders else [])]
+    def _card_of(self, chat: ChatModel, prompt_builder: PromptBuilder) -> Card:
+        options = self._options
+        shown = options.model_dump(mode="json", include=set(_DIGEST_OPTIONS))
+        libraries = ["torch", "transformers", "tokenizers", *(["peft"] if chat.lora.folders else [])]
+        # Image processors use torchvision if it is installed, and torchvision may resize differently from Pillow.
         if Modality.IMAGE in chat.inputs and importlib.util.find_spec("torchvision") is not None:
             libraries.append("torchvision")
         return Card(
@@ -112,12 +118,12 @@ class ChatAdapter(Adapter):
             settings={
                 **{name: value if isinstance(value, str) else json.dumps(value) for name, value in shown.items()},
                 **chat.placement.settings(),
-                "code.torch_models": source_hash("omnigap_services.torch_utils"),
+                "code.torch_utils": source_hash("omnigap_services.torch_utils"),
                 "class": chat.class_name,
-                "chat_template": sha256_hex(prompter.template.encode()),
+                "chat_template": sha256_hex(prompt_builder.template.encode()),
                 "template_arguments": json.dumps(options.template_arguments, sort_keys=True),
-                "adapters": json.dumps(chat.adapters.folders, sort_keys=True),
-                "system_role": prompter.system_role,
+                "adapters": json.dumps(chat.lora.folders, sort_keys=True),
+                "system_role": prompt_builder.system_role,
             },
             libraries=tuple(libraries),
             max_batch_size=options.max_batch_size,
@@ -128,19 +134,22 @@ class ChatAdapter(Adapter):
         )
 
     def _conditions(self, chat: ChatModel) -> dict[Condition, Capability]:
-        able = {condition: self._capability(condition, chat) for condition in CONDITIONS}
-        for name in self._set.conditions or ():
-            if able[Condition.parse(name)].support is Support.UNSUPPORTED:
-                lacks = able[Condition.parse(name)].reason
-                raise OptionsError(f"service {SERVICE}: option 'conditions' names {name}, but {lacks}: leave it out")
-        return able
+        """What it answers; raises OptionsError if the options list a condition whose input the model does not take."""
+        capabilities = {condition: self._capability(condition, chat) for condition in CONDITIONS}
+        for name in self._options.conditions or ():
+            capability = capabilities[Condition.parse(name)]
+            if capability.support is Support.UNSUPPORTED:
+                raise OptionsError(
+                    f"service {SERVICE}: option 'conditions' names {name}, but {capability.reason}: leave it out"
+                )
+        return capabilities
 
     def _capability(self, condition: Condition, chat: ChatModel) -> Capability:
-        options, reason = self._set, self._set.reasons.get(condition.name, "")
+        options, reason = self._options, self._options.reasons.get(condition.name, "")
         if condition.output is Modality.SPEECH:
-            return Capability(Support.UNSUPPORTED, reason or "it writes and does not speak")
+            return Capability(Support.UNSUPPORTED, reason or "it has no speech output")
         if condition.input is not Modality.TEXT and condition.input not in chat.inputs:
-            return Capability(Support.UNSUPPORTED, _LACKS[condition.input])
+            return Capability(Support.UNSUPPORTED, _MISSING_INPUT[condition.input])
         if options.conditions is not None and condition.name not in options.conditions:
             return Capability(Support.UNSUPPORTED, reason or "the options leave it out")
         return Capability(Support.NATIVE, reason) if reason else NATIVE

@@ -1,4 +1,4 @@
-"""Loads a chat model the way its config asks for, and finds out what it can hear and see."""
+"""Loads a chat model by its config, and determines which inputs it takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omnigap.vocabulary import Modality
-from omnigap_services.hf.chat.adapters import Adapters
+from omnigap_services.hf.chat.lora import LoraAdapters
 from omnigap_services.hf.chat.options import SERVICE, ChatOptions
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights, find_weights, load_whole
@@ -20,8 +20,9 @@ _log = logging.getLogger(__name__)
 
 _DEFAULT_RATE_HZ = 16_000
 
-# What would change answers behind the user's back: the options decide it, or the request.
-_SAMPLING_FIELDS = (
+# Fields of a checkpoint's generation config that change answers. They are cleared, so that only the options and the
+# request decide: a measured model is decoded as its card says.
+_DECODING_FIELDS = (
     *("do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_h"),
     *("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size", "length_penalty", "num_beams"),
     *("num_return_sequences", "early_stopping", "max_length", "max_new_tokens", "min_length", "min_new_tokens"),
@@ -31,15 +32,15 @@ _SAMPLING_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class ChatModel:
-    """A loaded model with all that turns questions into its inputs.
+    """A loaded model with its tokenizer and processor.
 
     Attributes:
-        processor: None for a model that only reads; then the tokenizer does all.
-        inputs: what it takes beside text: speech, image.
-        sample_rate: Hz at which it hears.
-        adapters: switched on by what a question brings.
-        context: tokens of prompt and answer together; 0: the config does not tell.
-        class_name: of the model's code in transformers.
+        processor: None for a text-only model, which needs the tokenizer only.
+        inputs: the media that it takes besides text: speech, image.
+        sample_rate: of its audio input, in Hz.
+        context: tokens of prompt and answer together; 0: not in the config.
+        lora: adapters that depend on a question's media.
+        class_name: of the model in transformers.
     """
 
     model: Any
@@ -50,7 +51,7 @@ class ChatModel:
     context: int
     weights: Weights
     placement: Placement
-    adapters: Adapters
+    lora: LoraAdapters
 
     @property
     def class_name(self) -> str:
@@ -65,18 +66,21 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
     """Loads weights, tokenizer and processor.
 
     Raises:
-        OptionsError: for weights that are not there, all or some, or a model that is no such chat model.
-        VersionError: for a version of transformers that the code does not know.
+        OptionsError: the checkpoint or some of its weights are missing, or it is not a chat model that this service
+            supports.
+        VersionError: an unsupported version of transformers.
     """
     check_transformers(SERVICE)
     weights = find_weights(SERVICE, "model", options.model, options.revision)
+    # Before transformers: image processors that import torchvision would fail next to a CPU build of torch.
     let_torchvision_import()
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(weights.folder)
     auto_class = _auto_class(config, options)
-    kind = _model_class(auto_class, config)
-    flash = bool(getattr(kind, "_supports_flash_attn", False) or getattr(kind, "_supports_flash_attn_2", False))
+    model_class = _model_class(auto_class, config)
+    # The flag's name differs between model classes.
+    flash = any(getattr(model_class, flag, False) for flag in ("_supports_flash_attn", "_supports_flash_attn_2"))
     placement = place(options, SERVICE, flash_possible=flash)
     model = load_whole(
         auto_class.from_pretrained,
@@ -84,12 +88,15 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
         SERVICE,
         "model",
         options.allow_missing_weights,
+        # A class for another part of the checkpoint (text only, say) finds its weights under other names.
         advice=", or set the option kind",
         **placement.load_arguments(),
     ).eval()
-    model.generation_config = _without_sampling(model.generation_config)
+    model.generation_config = _without_decoding(model.generation_config)
     processor, tokenizer = _processor_of(weights.folder, options, auto_class.__name__ == "AutoModelForCausalLM")
+    # Generation continues each row at its right end.
     tokenizer.padding_side = "left"
+    # Padding is masked, so any token will do for checkpoints without one (Llama).
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     inputs = _inputs_of(processor)
@@ -103,10 +110,10 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
         context=int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 0),
         weights=weights,
         placement=placement,
-        adapters=Adapters(
+        lora=LoraAdapters(
             model,
             weights.folder,
-            {str(kind): name for kind, name in options.adapters.items()},
+            {str(modality): name for modality, name in options.adapters.items()},
             options.allow_missing_weights,
         ),
     )
@@ -115,15 +122,18 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
 def _auto_class(config: Any, options: ChatOptions) -> Any:
     """The transformers class that loads this config.
 
-    Some multimodal configs are in the causal mapping as well, for their text part alone: the wider class goes first.
+    Raises:
+        OptionsError: no class that this service supports loads it.
     """
     import transformers
     from transformers.models.auto import modeling_auto as auto
 
     if config.model_type in ("qwen2_5_omni", "qwen3_omni_moe"):
-        raise _wrong(f"{config.model_type} answers in speech as well: serve it with `omnigap-serve qwen-omni`")
+        raise _wrong(f"{config.model_type} also answers in speech: serve it with `omnigap-serve qwen-omni`")
     if config.model_type.startswith("voxtral"):
-        raise _wrong(f"{config.model_type} takes its prompts from Mistral's own tokenizer, which is not offered here")
+        raise _wrong(
+            f"{config.model_type} builds its prompts with Mistral's own tokenizer, which is not supported here"
+        )
     if config.is_encoder_decoder:
         raise _wrong(f"{config.model_type} is an encoder-decoder, which has no chat prompt: name a decoder-only model")
     choices = {
@@ -131,12 +141,15 @@ def _auto_class(config: Any, options: ChatOptions) -> Any:
         "image-text": ("AutoModelForImageTextToText", auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES),
         "multimodal": ("AutoModelForMultimodalLM", auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES),
     }
-    wanted = ("multimodal", "image-text", "causal") if options.kind == "auto" else (options.kind,)
-    for kind in wanted:
+    # The widest class first: some multimodal configs are in the causal mapping as well, for their text part only.
+    kinds = ("multimodal", "image-text", "causal") if options.kind == "auto" else (options.kind,)
+    for kind in kinds:
         name, mapping = choices[kind]
         if config.model_type in mapping:
             return getattr(transformers, name)
-    raise _wrong(f"{config.model_type} is no {' or '.join(wanted)} model of transformers {transformers.__version__}")
+    raise _wrong(
+        f"{config.model_type} is not a model of kind {' or '.join(kinds)} in transformers {transformers.__version__}"
+    )
 
 
 def _model_class(auto_class: Any, config: Any) -> Any:
@@ -146,11 +159,16 @@ def _model_class(auto_class: Any, config: Any) -> Any:
         return None
 
 
-def _processor_of(folder: Path, options: ChatOptions, reads_only: bool) -> tuple[Any, Any]:
-    """The processor (None where there is only a tokenizer) and the tokenizer, with the template that is to be used."""
+def _processor_of(folder: Path, options: ChatOptions, text_only: bool) -> tuple[Any, Any]:
+    """The processor (None if there is only a tokenizer) and the tokenizer, with the template to use.
+
+    Raises:
+        OptionsError: there is no chat template, or its file does not exist.
+    """
     from transformers import AutoProcessor, AutoTokenizer
 
-    found = None if reads_only else AutoProcessor.from_pretrained(folder)
+    found = None if text_only else AutoProcessor.from_pretrained(folder)
+    # For a folder without a processor config AutoProcessor returns the tokenizer.
     processor = found if hasattr(found, "tokenizer") else None
     tokenizer = processor.tokenizer if processor is not None else found or AutoTokenizer.from_pretrained(folder)
     owner = processor or tokenizer
@@ -159,12 +177,13 @@ def _processor_of(folder: Path, options: ChatOptions, reads_only: bool) -> tuple
         if not path.is_file():
             raise OptionsError(f"service {SERVICE}: option 'chat_template' is {options.chat_template!r}: no such file")
         owner.chat_template = path.read_text(encoding="utf-8")
+    # Older checkpoints keep the template in the tokenizer's config, and the processor does not look there.
     elif not owner.chat_template and tokenizer.chat_template:
         owner.chat_template = tokenizer.chat_template
     if not owner.chat_template:
         raise _wrong(
-            "it brings no chat template, so it is a base model, or the file is missing: name a tuned model, or set"
-            " chat_template to a Jinja file"
+            "it has no chat template, so it is a base model, or the file is missing: name an instruction-tuned model,"
+            " or set chat_template to a Jinja file"
         )
     return processor, tokenizer
 
@@ -173,24 +192,24 @@ def _inputs_of(processor: Any) -> frozenset[Modality]:
     found = set()
     if getattr(processor, "image_processor", None) is not None:
         found.add(Modality.IMAGE)
-    if _ears(processor) is not None:
+    if _audio_processor(processor) is not None:
         found.add(Modality.SPEECH)
     return frozenset(found)
 
 
-def _ears(processor: Any) -> Any:
-    """The part of a processor that takes audio, under the names that processors give it."""
+def _audio_processor(processor: Any) -> Any:
+    """The part of a processor that takes audio; the attribute's name differs between processors."""
     return getattr(processor, "feature_extractor", None) or getattr(processor, "audio_processor", None)
 
 
 def _sample_rate(processor: Any) -> int:
-    return int(getattr(_ears(processor), "sampling_rate", _DEFAULT_RATE_HZ) or _DEFAULT_RATE_HZ)
+    return int(getattr(_audio_processor(processor), "sampling_rate", _DEFAULT_RATE_HZ) or _DEFAULT_RATE_HZ)
 
 
-def _without_sampling(config: Any) -> Any:
-    """A checkpoint's generation config with nothing in it but the ids that begin, end and pad."""
+def _without_decoding(config: Any) -> Any:
+    """A copy of a generation config without its decoding fields; special ids and suppressed tokens stay."""
     stripped = copy.deepcopy(config)
-    for name in _SAMPLING_FIELDS:
+    for name in _DECODING_FIELDS:
         if hasattr(stripped, name):
             setattr(stripped, name, None)
     return stripped

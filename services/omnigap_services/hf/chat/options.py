@@ -1,45 +1,52 @@
-"""What a user may set about the `hf-chat` service."""
+"""Options of the `hf-chat` service, and the decoding of one request: its own fields over the options' defaults."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality
+from omnigap.errors import ContractError
+from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality, Reason
+from omnigap_services.adapter import DecodingOptions
 from omnigap_services.torch_utils.checkpoint import CheckpointOptions
 
 SERVICE = "hf-chat"
 
 TEXT_ANSWERS = tuple(condition.name for condition in CONDITIONS if condition.output is Modality.TEXT)
 
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
 
 class ChatOptions(CheckpointOptions):
-    """Options of the `hf-chat` service, beside those of `CheckpointOptions`.
+    """Options of the `hf-chat` service; extends `CheckpointOptions`.
 
     Attributes:
         model: a checkpoint's folder, or its hub name.
-        revision: for a hub name, the commit in full.
+        revision: the full commit of a hub name.
         name: in reports; empty: the model's.
-        architecture: in reports; left out: none is declared.
-        kind: the class that loads it; `auto` goes by the checkpoint's config.
-        conditions: those it answers; left out: t2t, and s2t and i2t where its processor hears and sees.
-        reasons: by condition, what else is to be known about it.
-        system_prompt: used where a request brings none.
-        system_role: where a system prompt goes; `auto` puts it before the question if the template knows no such role.
-        media_first: the audio or image stands before the typed text; else in the request's order.
-        chat_template: a Jinja file instead of the checkpoint's own template.
-        template_arguments: further variables of the template, as { enable_thinking = false }.
-        adapters: LoRA folders inside the checkpoint, by what they are for (text, speech, image); left out: those known
-            of the model's type, as Phi-4-multimodal's.
-        think_open, think_close: marks around thinking, which is kept apart from the answer; empty: none are sought.
-        max_new_tokens, temperature, top_p, top_k, repetition_penalty, beam_size: defaults of decoding. Temperature 0
-            is greedy; what the checkpoint's own generation config says about sampling is not used.
-        batch_media: questions with audio or images go through the model together, as text always does; left out: images
-            do, and audio where the model's type is known to hear nothing of the padding.
-        max_batch_size: questions that go through the model at once.
-        max_audio_seconds: of one question.
-        max_image_pixels: likewise.
+        architecture: in reports; unset: none is declared.
+        kind: the class that loads it; `auto` follows the checkpoint's config.
+        conditions: those that it answers; unset: t2t, and s2t and i2t if its processor takes audio and images.
+        reasons: by condition, a note for the reports.
+        system_prompt: used if a request brings none.
+        system_role: role of the system prompt; `auto` puts it before the question if the template has no such role.
+        media_first: the audio or image comes before the typed text; otherwise the request's order is kept.
+        chat_template: a Jinja file that replaces the checkpoint's template.
+        template_arguments: further variables of the template, such as { enable_thinking = false }.
+        adapters: LoRA folders inside the checkpoint, by input (text, speech, image); unset: the known ones of the
+            model's type, such as Phi-4-multimodal's.
+        think_open, think_close: marks around thinking, which is kept apart from the answer; empty: not split.
+        max_new_tokens, temperature, top_p, top_k, repetition_penalty, beam_size: decoding defaults. Temperature 0 is
+            greedy; the sampling settings of the checkpoint's generation config are not used.
+        batch_media: batch questions with audio or images; unset: images are batched, and audio for model types whose
+            padding is known not to change answers. Text is always batched.
+        max_batch_size: questions in one pass of the model.
+        max_queue: requests that may wait.
+        max_audio_seconds: longest clip of a question.
+        max_image_pixels: largest image of a question.
     """
 
     model: str = Field(min_length=1)
@@ -74,7 +81,9 @@ class ChatOptions(CheckpointOptions):
     def _text_answers_only(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for name in names or ():
             if Condition.parse(name).output is not Modality.TEXT:
-                raise ValueError(f"{name} asks for speech, and this service writes: one of {', '.join(TEXT_ANSWERS)}")
+                raise ValueError(
+                    f"{name} needs speech output, and this service answers in text: use {', '.join(TEXT_ANSWERS)}"
+                )
         return names
 
     @field_validator("reasons")
@@ -83,3 +92,93 @@ class ChatOptions(CheckpointOptions):
         for name in reasons:
             Condition.parse(name)
         return reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """The decoding of one request. Requests with equal values can share a batch.
+
+    Attributes:
+        seed: None for greedy and beam search, so that requests with different seeds can share a batch.
+        thinking: passed to the chat template; None leaves it to the template.
+    """
+
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    repetition_penalty: float
+    beam_size: int
+    seed: int | None
+    thinking: bool | None
+
+    @property
+    def samples(self) -> bool:
+        """True if tokens are sampled; such a request is not batched, so that its seed alone decides its tokens."""
+        return self.temperature > 0
+
+    @property
+    def streams(self) -> bool:
+        """True if every token is final when it appears; with beam search a beam may still be dropped."""
+        return self.beam_size == 1
+
+    def generate_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of `generate`."""
+        found: dict[str, Any] = {
+            "max_new_tokens": self.max_new_tokens,
+            "do_sample": self.samples,
+            "num_beams": self.beam_size,
+            "repetition_penalty": self.repetition_penalty,
+        }
+        # transformers warns about sampling parameters in a greedy call.
+        if self.samples:
+            found.update(temperature=self.temperature, top_p=self.top_p, top_k=self.top_k)
+        return found
+
+    def template_arguments(self) -> Mapping[str, Any]:
+        """Variables of the chat template; `enable_thinking` is the name that templates such as Qwen3's read."""
+        return {} if self.thinking is None else {"enable_thinking": self.thinking}
+
+
+def decoding_of(requested: DecodingOptions, options: ChatOptions) -> Decoding:
+    """The decoding of one request.
+
+    Raises:
+        ContractError: BAD_REQUEST for an unknown extra field, and for sampling together with beam search.
+    """
+    temperature = _first(requested.temperature, options.temperature)
+    beams = _first(requested.beam_size, options.beam_size)
+    if temperature > 0 and beams > 1:
+        raise _bad_request(f"decoding asks for temperature {temperature:g} and beam_size {beams}: set one of them")
+    penalty = _first(requested.repetition_penalty, options.repetition_penalty)
+    if penalty <= 0:
+        raise _bad_request(f"decoding.repetition_penalty is {penalty:g}: it must be over 0, and 1 is none")
+    return Decoding(
+        max_new_tokens=_first(requested.max_new_tokens, options.max_new_tokens),
+        temperature=temperature,
+        top_p=_first(requested.top_p, options.top_p),
+        top_k=_first(requested.top_k, options.top_k),
+        repetition_penalty=penalty,
+        beam_size=beams,
+        seed=(requested.seed or 0) if temperature > 0 else None,
+        thinking=_thinking(requested.extra),
+    )
+
+
+def _thinking(extra: Mapping[str, str]) -> bool | None:
+    if unknown := sorted(set(extra) - {"thinking"}):
+        raise _bad_request(f"decoding.extra sets {', '.join(unknown)}, but the only known key is thinking")
+    if "thinking" not in extra:
+        return None
+    value = extra["thinking"].strip().lower()
+    if value not in _BOOLEANS:
+        raise _bad_request(f"decoding.extra sets thinking to {extra['thinking']!r}: use true or false")
+    return _BOOLEANS[value]
+
+
+def _first(requested: Any, configured: Any) -> Any:
+    return configured if requested is None else requested
+
+
+def _bad_request(text: str) -> ContractError:
+    return ContractError(Reason.BAD_REQUEST, text)

@@ -20,16 +20,16 @@ _log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 
-# A tenth of a second at the end of a clip tells whether it is heard.
-_TAIL = 10
+# Part of a second at the end of a clip that is silenced to see whether the processor encodes it.
+_PROBE_TAIL = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Prompts:
-    """A batch as the model takes it.
+class PromptBatch:
+    """The inputs of a batch.
 
     Attributes:
-        texts: the rendered prompts, before media marks are widened to their tokens.
+        texts: the rendered prompts, before media placeholders are expanded to their tokens.
         inputs: tensors by the model's argument names; `input_ids` and `attention_mask` have shape (rows, tokens).
     """
 
@@ -38,60 +38,66 @@ class Prompts:
 
     @property
     def width(self) -> int:
-        """Tokens of the longest prompt, which all rows are padded to."""
+        """Tokens of the longest prompt, to which all rows are padded."""
         return int(self.inputs["input_ids"].shape[1])
 
     def tokens(self, row: int) -> int:
-        """Tokens of one prompt, padding not counted."""
+        """Tokens of one prompt, without padding."""
         return int(self.inputs["attention_mask"][row].sum())
 
 
-class Prompter:
-    """Makes prompts for one loaded model."""
+class PromptBuilder:
+    """Builds the prompts of one loaded model."""
 
     def __init__(self, chat: ChatModel, options: ChatOptions) -> None:
         self._chat = chat
         self._options = options
-        self._owner = chat.processor or chat.tokenizer
+        # A processor's own template writes the media placeholders; its tokenizer's may not.
+        self._renderer = chat.processor or chat.tokenizer
         self.system_role = self._system_role()
 
     @property
     def template(self) -> str:
-        """The Jinja source that renders prompts."""
-        return str(self._owner.chat_template)
+        """The Jinja source of the chat template."""
+        return str(self._renderer.chat_template)
 
-    def prompts(self, requests: Sequence[Request], arguments: Mapping[str, Any]) -> Prompts:
-        """The batch of these requests; they bring the same kinds of media.
+    def build(self, requests: Sequence[Request], arguments: Mapping[str, Any]) -> PromptBatch:
+        """The batch of requests that bring the same kinds of media.
 
         Args:
-            arguments: variables of the template beside those of the options.
+            arguments: template variables that override those of the options.
         """
         variables = {**self._options.template_arguments, **arguments}
         conversations = [self._messages(request) for request in requests]
         texts = tuple(self._render(conversation, variables) for conversation in conversations)
-        inputs = self._tokenised(texts, requests)
-        return Prompts(texts, inputs)
+        return PromptBatch(texts, self._tokenise(texts, requests))
 
-    def hears(self, seconds: float) -> bool:
-        """Whether a clip of this length reaches the model to its end: some processors cut what passes their window."""
+    def encodes_whole_clip(self, seconds: float) -> bool:
+        """True if a clip of this length is encoded to its end; some processors silently cut at their window.
+
+        Compares the inputs of two clips that differ in their last tenth of a second only.
+        """
         rate = self._chat.sample_rate
         clip = np.random.default_rng(0).normal(0, 0.1, round(seconds * rate)).astype(np.float32)
         other = clip.copy()
-        other[-rate // _TAIL :] = 0
+        other[-rate // _PROBE_TAIL :] = 0
         first, second = (
-            self.prompts([Request((AudioClip(samples, rate),), Modality.TEXT)], {}).inputs for samples in (clip, other)
+            self.build([Request((AudioClip(samples, rate),), Modality.TEXT)], {}).inputs for samples in (clip, other)
         )
         return not all(_equal(first[name], second[name]) for name in first)
 
-    def _tokenised(self, texts: Sequence[str], requests: Sequence[Request]) -> Mapping[str, Any]:
+    def _tokenise(self, texts: Sequence[str], requests: Sequence[Request]) -> Mapping[str, Any]:
         tokenizer = self._chat.tokenizer
         if self._chat.processor is None:
-            # A template writes the special tokens itself.
+            # The template writes the special tokens; the tokenizer would add a second start token.
             found = tokenizer(list(texts), return_tensors="pt", padding=True, add_special_tokens=False)
-            return self._moved({name: found[name] for name in ("input_ids", "attention_mask")})
+            # Some tokenizers also return token_type_ids, which `generate` refuses.
+            return self._to_device({name: found[name] for name in ("input_ids", "attention_mask")})
         arguments: dict[str, Any] = {"text": list(texts), "return_tensors": "pt", "padding": True}
+        # Templates of processors differ: only some write the start token.
         if tokenizer.bos_token and all(text.startswith(tokenizer.bos_token) for text in texts):
             arguments["add_special_tokens"] = False
+        # Images are passed as one list per prompt, clips as one flat list.
         images = [[part for part in request.parts if isinstance(part, Image.Image)] for request in requests]
         clips = [part.samples for request in requests for part in request.parts if isinstance(part, AudioClip)]
         if any(images):
@@ -99,10 +105,10 @@ class Prompter:
         if clips:
             arguments["audio"] = clips
             arguments["sampling_rate"] = self._chat.sample_rate
-        return self._moved(dict(self._chat.processor(**arguments)))
+        return self._to_device(dict(self._chat.processor(**arguments)))
 
-    def _moved(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """On the model's device; floating-point features in the model's type."""
+    def _to_device(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Tensors on the model's device; floating-point features in the model's dtype, ids and masks unchanged."""
         import torch
 
         moved = {}
@@ -118,6 +124,7 @@ class Prompter:
         system = request.system_prompt or self._options.system_prompt
         parts = list(request.parts)
         if self._options.media_first:
+            # A stable sort: several texts, or several media, keep their order.
             parts.sort(key=lambda part: isinstance(part, str))
         if system and self.system_role == "user":
             parts.insert(0, system)
@@ -125,25 +132,28 @@ class Prompter:
         return [*messages, self._message("user", parts)]
 
     def _message(self, role: str, parts: Sequence[InputPart]) -> Message:
-        """Templates of text-only models know no lists of parts; those of the others know nothing else."""
+        # Templates of text-only models expect a string, those of multimodal models a list of parts.
         if self._chat.processor is None:
             return {"role": role, "content": "\n\n".join(part for part in parts if isinstance(part, str))}
         return {"role": role, "content": [_part(part) for part in parts]}
 
     def _render(self, messages: list[Message], variables: Mapping[str, Any]) -> str:
-        rendered = self._owner.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **variables)
+        rendered = self._renderer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **variables)
         return str(rendered)
 
     def _system_role(self) -> str:
-        """`system`, or `user` where the template refuses such messages or leaves them out."""
+        """`system`, or `user` if the template rejects system messages or silently drops them.
+
+        Renders a conversation with a marker as system prompt, and looks for the marker in the result.
+        """
         if self._options.system_role != "auto":
             return self._options.system_role
-        mark = "be brief and exact"
+        marker = "be brief and exact"
         try:
-            messages = [self._message("system", [mark]), self._message("user", ["Hello."])]
-            return "system" if mark in self._render(messages, self._options.template_arguments) else "user"
-        except Exception as error:  # Jinja's TemplateError, or whatever a template trips over
-            _log.info("the chat template takes no system message (%s): it goes before the question", error)
+            messages = [self._message("system", [marker]), self._message("user", ["Hello."])]
+            return "system" if marker in self._render(messages, self._options.template_arguments) else "user"
+        except Exception as error:  # a TemplateError, or any error that the template's own code raises
+            _log.info("the chat template takes no system message (%s): it is put before the question", error)
             return "user"
 
 
@@ -153,14 +163,14 @@ def _equal(one: Any, other: Any) -> bool:
     return torch.equal(one, other) if isinstance(one, torch.Tensor) else bool(np.array_equal(one, other))
 
 
-def kinds_of(request: Request) -> frozenset[Modality]:
-    """The media that a request brings."""
+def media_of(request: Request) -> frozenset[Modality]:
+    """The kinds of media in a request; empty for text only."""
     found = {Modality.SPEECH for part in request.parts if isinstance(part, AudioClip)}
     return frozenset(found | {Modality.IMAGE for part in request.parts if isinstance(part, Image.Image)})
 
 
 def _part(part: InputPart) -> Message:
-    """A part as templates and processors of transformers name it."""
+    """A part in the form of transformers' chat messages."""
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, AudioClip):

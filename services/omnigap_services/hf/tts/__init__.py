@@ -1,1 +1,1 @@
-"""The `hf-tts` service: questions read aloud by VITS, SpeechT5, CSM, Dia, Bark and other voices of transformers."""
+"""The `hf-tts` service: TTS models of transformers (VITS, SpeechT5, CSM, Dia, Bark and others)."""

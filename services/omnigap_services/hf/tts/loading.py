@@ -1,12 +1,11 @@
-"""Finds the voice's family by its config, and loads it."""
+"""Chooses the family of a TTS model by the checkpoint's config, and loads it."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 
-from omnigap_services.hf.tts.options import SERVICE, TtsOptions
-from omnigap_services.hf.tts.voice import VoiceModel
+from omnigap_services.hf.tts.voice import SERVICE, TtsOptions, VoiceModel
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights, find_weights
 from omnigap_services.torch_utils.device import Placement, place
@@ -14,20 +13,22 @@ from omnigap_services.torch_utils.versions import check_transformers, let_torchv
 
 _log = logging.getLogger(__name__)
 
-_NO_VOICES = {
-    "musicgen": "it makes music, and does not say the text",
-    "musicgen_melody": "it makes music, and does not say the text",
+# Audio models of transformers that do not read a text aloud on their own, and what to do instead.
+_NOT_TTS = {
+    "musicgen": "it makes music and does not say the text",
+    "musicgen_melody": "it makes music and does not say the text",
     "qwen2_5_omni": "it answers questions: serve it with `omnigap-serve qwen-omni`",
     "qwen3_omni_moe": "it answers questions: serve it with `omnigap-serve qwen-omni`",
-    "fastspeech2_conformer": "it makes spectrograms: take the checkpoint with its vocoder inside, ..._with_hifigan",
+    "fastspeech2_conformer": "it makes spectrograms: use the checkpoint that includes its vocoder, ..._with_hifigan",
 }
 
-_NOT_EVERYONES = ("speed", "vocoder", "vocoder_revision", "generate", "max_new_tokens")
+# Options that only some families use, see `_check_used_options`.
+_FAMILY_OPTIONS = ("speed", "vocoder", "vocoder_revision", "generate", "max_new_tokens")
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedVoice:
-    """A voice, and which one it is."""
+    """A TTS model with its weights' revision and its placement."""
 
     voice: VoiceModel
     weights: Weights
@@ -36,24 +37,25 @@ class LoadedVoice:
 
 
 def load_voice(options: TtsOptions) -> LoadedVoice:
-    """Loads the voice of the options.
+    """Loads the model of the options.
 
     Raises:
-        OptionsError: for weights that are not there, and for a model that is no voice.
-        VersionError: for a version of transformers that the code does not know.
+        OptionsError: the weights are missing, the model is not a TTS model, or an option does not apply to it.
+        VersionError: an unsupported version of transformers.
     """
     check_transformers(SERVICE)
     weights = find_weights(SERVICE, "model", options.model, options.revision)
+    # Before transformers: its imports of torchvision would fail next to a CPU build of torch.
     let_torchvision_import()
     import transformers
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_TO_WAVEFORM_MAPPING_NAMES
 
     model_type = str(AutoConfig.from_pretrained(weights.folder).model_type)
-    if model_type in _NO_VOICES:
-        raise OptionsError(f"service {SERVICE}: option 'model' is a {model_type}: {_NO_VOICES[model_type]}")
+    if model_type in _NOT_TTS:
+        raise OptionsError(f"service {SERVICE}: option 'model' is a {model_type}: {_NOT_TTS[model_type]}")
     if options.device_map:
-        raise OptionsError(f"service {SERVICE}: option 'device_map' is set: a voice fits one device, leave it out")
+        raise OptionsError(f"service {SERVICE}: option 'device_map' is set, but a TTS model fits one device: remove it")
     placement = place(options, SERVICE, flash_possible=False)
     voice: VoiceModel
     if model_type == "vits":
@@ -65,29 +67,31 @@ def load_voice(options: TtsOptions) -> LoadedVoice:
 
         voice = SpeechT5Voice(weights, options, placement)
     elif model_type == "bark":
-        from omnigap_services.hf.tts.bark import BarkVoice
+        from omnigap_services.hf.tts.generative import BarkVoice
 
         voice = BarkVoice(weights, options, placement)
+    # Dia is not in the mapping, though the pipeline supports it.
     elif model_type in MODEL_FOR_TEXT_TO_WAVEFORM_MAPPING_NAMES or model_type == "dia":
-        from omnigap_services.hf.tts.pipeline import PipelineVoice
+        from omnigap_services.hf.tts.generative import PipelineVoice
 
         voice = PipelineVoice(weights, options, placement, model_type)
     else:
-        known = ", ".join(sorted({*MODEL_FOR_TEXT_TO_WAVEFORM_MAPPING_NAMES, "speecht5", "dia"} - set(_NO_VOICES)))
+        known = ", ".join(sorted({*MODEL_FOR_TEXT_TO_WAVEFORM_MAPPING_NAMES, "speecht5", "dia"} - set(_NOT_TTS)))
         raise OptionsError(
-            f"service {SERVICE}: option 'model' is a {model_type}, which is no voice of transformers"
-            f" {transformers.__version__}: one of {known}"
+            f"service {SERVICE}: option 'model' is a {model_type}, which is not a TTS model of transformers"
+            f" {transformers.__version__}: use one of {known}"
         )
-    _check_uses(options, voice, model_type)
+    _check_used_options(options, voice, model_type)
     _log.info("%s is a %s at %d Hz on %s", weights.name, model_type, voice.sample_rate, placement.device)
     return LoadedVoice(voice, weights, placement, model_type)
 
 
-def _check_uses(options: TtsOptions, voice: VoiceModel, model_type: str) -> None:
-    """Raises OptionsError for what is set and would change nothing: the digest would tell of a sound that is not."""
-    for name in _NOT_EVERYONES:
-        asked = getattr(options, name)
-        if name not in voice.takes and asked != TtsOptions.model_fields[name].get_default(call_default_factory=True):
+def _check_used_options(options: TtsOptions, voice: VoiceModel, model_type: str) -> None:
+    """Refuses options that the family ignores: the digest would change although the audio stays the same."""
+    for name in _FAMILY_OPTIONS:
+        value = getattr(options, name)
+        default = TtsOptions.model_fields[name].get_default(call_default_factory=True)
+        if name not in voice.used_options and value != default:
             raise OptionsError(
-                f"service {SERVICE}: option {name!r} is {asked!r}, but a {model_type} has no use for it: leave it out"
+                f"service {SERVICE}: option {name!r} is {value!r}, but a {model_type} does not use it: remove it"
             )

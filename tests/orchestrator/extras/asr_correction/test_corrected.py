@@ -1,4 +1,4 @@
-"""Corrected scores: both ends of a gap, rates by metric, and a second scorer on the same answers; worked by hand."""
+"""Tests of corrected scores and gaps, with expected values computed by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.extras.asr_correction.corrected import calibrated
 from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence, calibrations_of, rates
-from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct
+from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct, corrected
 from tests.orchestrator.analysis.made_up_results import drawn, table
 
 RULE, OPTIONS = MissingRule(), IntervalOptions(draws=499)
@@ -37,10 +37,10 @@ def row_of(frame: pl.DataFrame, condition: str) -> dict[str, object]:
     return frame.row(by_predicate=pl.col("condition") == condition, named=True)
 
 
-def test_both_ends_of_a_gap_between_spoken_answers_are_corrected() -> None:
+def test_both_conditions_of_a_spoken_gap_are_corrected() -> None:
     """.6 against .8: -.2 raw is -.2 / .7 corrected, and q1 and q0 enter by -(theta - theta') / J each."""
     row = row_of(calibrated(first_right(t2s=80, s2s=60), (ENTITY,), RULE, OPTIONS, reference="t2s"), "s2s")
-    assert row["heard"] == "both"
+    assert row["corrected_ends"] == "both"
     assert row["raw_gap"] == pytest.approx(-0.2)
     assert row["corrected_gap"] == pytest.approx(-0.2 / 0.7)
     by_rates = (0.2 / 0.7 / 0.7) ** 2 * sum(VARIANCES)
@@ -51,19 +51,19 @@ def test_both_ends_of_a_gap_between_spoken_answers_are_corrected() -> None:
     assert row["gap_high"] == pytest.approx(-0.2 / 0.7 + half)
 
 
-def test_a_gap_of_nothing_owes_the_calibration_nothing() -> None:
+def test_a_spoken_gap_of_zero_has_no_variance_from_the_calibration() -> None:
     scores = np.array([1.0] * 60 + [0.0] * 40)
     kind, cluster = np.zeros(100, dtype=np.int64), np.arange(100)
     swapped = np.roll(scores, 1)
-    assert correct(scores, kind, (ENTITY,), cluster, swapped, heard=(True, True)).calibration_se == 0.0
+    assert correct(scores, kind, (ENTITY,), cluster, swapped, transcribed=(True, True)).calibration_se == 0.0
     assert correct(scores, kind, (ENTITY,), cluster, swapped).calibration_se > 0.01
 
 
-def test_a_written_answer_against_a_spoken_reference_has_the_reference_corrected() -> None:
-    """.9 written against .55 heard, which is (.55 - .2) / .7 = .5 corrected."""
+def test_for_a_text_condition_the_spoken_reference_is_corrected() -> None:
+    """.9 written against .55 transcribed, which is (.55 - .2) / .7 = .5 corrected."""
     frame = calibrated(first_right(t2t=90, t2s=55), (ENTITY,), RULE, OPTIONS, reference="t2s")
     row = row_of(frame, "t2t")
-    assert row["heard"] == "reference"
+    assert row["corrected_ends"] == "reference"
     assert row["raw_gap"] == pytest.approx(0.35)
     assert row["corrected_gap"] == pytest.approx(0.4)
     v1, v0 = VARIANCES
@@ -71,14 +71,14 @@ def test_a_written_answer_against_a_spoken_reference_has_the_reference_corrected
     assert (row["raw"], row["corrected"], row["reason"]) == (0.9, None, None)
     own = row_of(frame, "t2s")
     assert own["corrected"] == pytest.approx(0.5)
-    assert (own["raw_gap"], own["corrected_gap"], own["heard"]) == (None, None, "condition")
+    assert (own["raw_gap"], own["corrected_gap"], own["corrected_ends"]) == (None, None, "condition")
 
 
-def clips(**kept: int) -> pl.DataFrame:
-    """20 gold answers and 20 foils of entities by each metric; so many of the gold ones are scored right."""
+def clips(**right: int) -> pl.DataFrame:
+    """20 gold answers and 20 wrong answers of entities by each metric; so many of the gold ones are scored right."""
     rows = [
         ("entity", metric, right, f"{metric} {right} {i}", right and i < count)
-        for metric, count in kept.items()
+        for metric, count in right.items()
         for right in (True, False)
         for i in range(20)
     ]
@@ -90,8 +90,8 @@ def scored_by(metric: str) -> pl.DataFrame:
     return first_right(t2t=50, t2s=30).with_columns(metric=pl.lit(metric))
 
 
-def test_two_metrics_of_one_answer_type_are_corrected_each_with_its_own_rates() -> None:
-    """q1 is .9 by exact match and .6 by containment: .3 heard is a third, or half; pooled it would be .4 for both."""
+def test_metrics_of_one_answer_type_have_their_own_rates() -> None:
+    """q1 is .9 by exact match and .6 by containment: .3 raw is a third, or half; pooled it would be .4 for both."""
     held = calibrations_of(clips(exact_match=18, containment=12))
     metrics = ("exact_match", "containment")
     by = {metric: row_of(calibrated(scored_by(metric), held, RULE, OPTIONS), "t2s") for metric in metrics}
@@ -105,7 +105,7 @@ def test_two_metrics_of_one_answer_type_are_corrected_each_with_its_own_rates() 
     assert row["corrected"] == pytest.approx((0.3 / 0.9 + 0.3 / 0.6) / 2)
 
 
-def test_a_metric_with_too_few_clips_takes_the_rates_of_its_type_and_says_so() -> None:
+def test_a_metric_with_too_few_clips_uses_the_rates_of_its_type() -> None:
     few = clips(exact_match=18, containment=12).filter(
         (pl.col("metric") == "exact_match") | pl.col("spoken").str.contains(r" [0-8]$")
     )
@@ -120,7 +120,7 @@ def test_a_metric_with_too_few_clips_takes_the_rates_of_its_type_and_says_so() -
     assert other["note"] == "entity by letter with the rates of entity by exact_match"
 
 
-def test_rates_are_told_by_metric_only_where_a_type_has_several() -> None:
+def test_rates_are_split_by_metric_only_if_a_type_has_several() -> None:
     several = rates(clips(exact_match=18, containment=12), OPTIONS).filter(quantity="q1")
     assert dict(several.select("metric", "estimate").iter_rows()) == pytest.approx(
         {None: 0.75, "containment": 0.6, "exact_match": 0.9}
@@ -128,64 +128,26 @@ def test_rates_are_told_by_metric_only_where_a_type_has_several() -> None:
     assert rates(clips(exact_match=18), OPTIONS)["metric"].null_count() == 2
 
 
-def test_two_scorers_are_compared_on_the_answers_that_both_have_heard() -> None:
-    """The second has heard three of four answers and is right on all; the first is right on two of these."""
-    first, second = [1.0, 1.0, 0.0, 1.0], [1.0, 1.0, 1.0, None]
-    rows = [{"item_id": f"q{i}", "condition": "t2t", "score": 1.0} for i in range(4)]
-    rows += [
-        {"item_id": f"q{i}", "condition": "t2s", "score": a, "second_score": b}
-        for i, (a, b) in enumerate(zip(first, second, strict=True))
-    ]
-    (row,) = analyse(table(rows)).frames["calibrated"].iter_rows(named=True)
-    assert (row["raw"], row["n"]) == (0.75, 4)
-    assert row["second_first"] == pytest.approx(2 / 3)
-    assert (row["second_scorer"], row["second_n"], row["second_cells"]) == (1.0, 3, 3)
-    assert row["second_difference"] == pytest.approx(1 / 3)
-    assert row["second_low"] < 1 / 3 < row["second_high"] and row["second_method"] == "tango"
-    assert (row["second_gap"], row["second_gap_n"]) == (0.0, 3)
-    assert row["second_first_gap"] == pytest.approx(-1 / 3)
-
-
-def test_a_second_scorer_hears_a_spoken_reference_itself() -> None:
-    """By the first ears 2 of 4 against 3 of 4, by the second 4 of 4 against 3 of 4."""
-    heard = {"t2s": ([1, 1, 1, 0], [1, 1, 1, 0]), "s2s": ([1, 1, 0, 0], [1, 1, 1, 1])}
-    rows = [
-        {"item_id": f"q{i}", "condition": name, "score": float(a), "second_score": float(b)}
-        for name, (first, second) in heard.items()
-        for i, (a, b) in enumerate(zip(first, second, strict=True))
-    ]
-    row = row_of(calibrated(table(rows), (), RULE, OPTIONS, reference="t2s"), "s2s")
-    assert (row["second_first_gap"], row["second_gap"], row["second_gap_n"]) == (-0.25, 0.25, 4)
-
-
-def test_replicates_are_averaged_within_the_item_before_two_scorers_are_compared() -> None:
-    """One item heard twice (1 and 0 by the second), one once: 3 answers, 2 items, mean (.5 + 1) / 2."""
-    rows = [
-        {"item_id": item, "condition": "t2s", "replicate": r, "score": 1.0, "second_score": s}
-        for item, r, s in (("a", 0, 1.0), ("a", 1, 0.0), ("b", 0, 1.0))
-    ]
-    (row,) = calibrated(table(rows), (), RULE, OPTIONS).iter_rows(named=True)
-    assert (row["second_scorer"], row["second_n"], row["second_cells"]) == (0.75, 2, 3)
-
-
-def test_the_analysis_corrects_both_ends_where_its_reference_is_spoken() -> None:
+def test_analysis_with_a_spoken_reference_corrects_both_conditions() -> None:
     results = drawn(200).with_columns(answer_type=pl.lit("entity"))
     found = analyse(
         results, AnalysisOptions(reference="s2s"), evidence={"asr_correction": AsrEvidence(clips=clips(exact_match=18))}
     )
-    heard = dict(found.frames["calibrated"].select("condition", "heard").iter_rows())
-    assert [heard[name] for name in ("t2t", "s2t", "i2t")] == ["reference"] * 3
-    assert [heard[name] for name in ("t2s", "s2s", "i2s")] == ["both", "condition", "both"]
+    ends = dict(found.frames["calibrated"].select("condition", "corrected_ends").iter_rows())
+    assert [ends[name] for name in ("t2t", "s2t", "i2t")] == ["reference"] * 3
+    assert [ends[name] for name in ("t2s", "s2s", "i2s")] == ["both", "condition", "both"]
     for condition in ("t2t", "t2s", "i2s"):
         row = row_of(found.frames["calibrated"], condition)
-        side = row["raw"] if row["heard"] == "reference" else row["corrected"]
+        side = row["raw"] if row["corrected_ends"] == "reference" else row["corrected"]
         assert row["corrected_gap"] == pytest.approx(side - row_of(found.frames["calibrated"], "s2s")["corrected"])
 
 
-def test_a_gap_refused_for_missing_answers_is_told_by_no_scorer() -> None:
+def test_a_refused_gap_is_null_for_every_scorer() -> None:
     lost = (pl.col("condition") == "t2s") & (pl.col("item_id") < "q010")
-    heard = first_right(t2t=90, t2s=80).with_columns(second_score=pl.when(pl.col("condition") == "t2s").then("score"))
-    results = heard.with_columns(
+    transcribed = first_right(t2t=90, t2s=80).with_columns(
+        second_score=pl.when(pl.col("condition") == "t2s").then("score")
+    )
+    results = transcribed.with_columns(
         outcome=pl.when(lost).then(pl.lit("failed")).otherwise("outcome"), score=pl.when(~lost).then("score")
     )
     row = row_of(calibrated(results, (ENTITY,), RULE, OPTIONS), "t2s")
@@ -194,3 +156,42 @@ def test_a_gap_refused_for_missing_answers_is_told_by_no_scorer() -> None:
     assert row["raw"] == pytest.approx(70 / 90) and "10 of 100" in str(row["reason"])
     shown = row_of(calibrated(results, (ENTITY,), MissingRule(allow=True), OPTIONS), "t2s")
     assert None not in [shown[name] for name in gaps]
+
+
+def counted_clips() -> pl.DataFrame:
+    right = [True] * 100 + [False] * 50
+    scored = [True] * 90 + [False] * 10 + [True] * 1 + [False] * 49
+    return pl.DataFrame({"answer_type": "entity", "truly_right": right, "scored_right": scored})
+
+
+def test_clips_of_a_calibration_are_counted() -> None:
+    assert calibrations_of(counted_clips()) == (Calibration("entity", 90, 100, 49, 50),)
+
+
+def test_speech_conditions_are_corrected_and_text_answers_are_not() -> None:
+    results = drawn(200).with_columns(answer_type=pl.lit("entity"), second_score=pl.col("score"))
+    frame = calibrated(results, calibrations_of(counted_clips()), RULE, OPTIONS)
+    assert frame["condition"].to_list() == ["t2s", "s2s", "i2s"]
+    row = frame.row(0, named=True)
+    assert row["corrected"] == pytest.approx(corrected(row["raw"], 0.98, 0.9))
+    t2t = results.filter(condition="t2t")["score"].mean()
+    assert row["corrected_gap"] == pytest.approx(row["corrected"] - t2t)
+    assert row["raw_gap"] == pytest.approx(row["raw"] - t2t)
+    assert row["second_scorer"] == pytest.approx(row["raw"])
+    assert row["low"] < row["corrected"] < row["high"] and row["reason"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (pl.col("score") * 0.5, "not binary"),
+        (pl.lit(1.0), "no calibration of answer type"),
+    ],
+)
+def test_graded_scores_and_uncalibrated_types_are_refused(change: pl.Expr, reason: str) -> None:
+    kind = "entity" if reason == "not binary" else "number"
+    results = drawn(50).with_columns(score=change, answer_type=pl.lit(kind))
+    frame = calibrated(results, calibrations_of(counted_clips()), RULE, OPTIONS)
+    assert frame["corrected"].null_count() == 3
+    assert frame["reason"].str.contains(reason).all()
+    assert np.isfinite(frame["raw"].to_numpy()).all()

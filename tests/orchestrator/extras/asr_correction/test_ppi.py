@@ -1,4 +1,4 @@
-"""Prediction-powered inference: the paper's formulas, the survey's weights, and intervals that cover."""
+"""Tests of PPI++: the formulas of the paper, survey weights, and coverage of the intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, ppi_differe
 RNG = np.random.default_rng
 
 
-def papers(y: FloatArray, f: FloatArray, rest: FloatArray, lam: float | None = None) -> tuple[float, float, float]:
+def of_the_paper(
+    y: FloatArray, f: FloatArray, rest: FloatArray, lam: float | None = None
+) -> tuple[float, float, float]:
     """Lambda, estimate and SE as the package ppi-python (0.2.3) computes them for a mean.
 
     `ppi_mean_ci`: rectifier over n labelled answers, imputed mean over N others, lambda cut to [0, 1].
@@ -38,28 +40,28 @@ def drawn(seed: int, total: int = 6000) -> tuple[FloatArray, FloatArray]:
     return f, 0.7 * f + 0.5 * rng.normal(size=total) + 1
 
 
-def test_with_a_fixed_lambda_it_is_the_papers_estimator() -> None:
+def test_with_a_fixed_lambda_it_is_the_estimator_of_the_paper() -> None:
     f, y = drawn(1)
     for lam in (0.0, 0.4, 1.0):
         n, more = 500, len(f) - 500
-        _, estimate, se = papers(y[:n], f[:n], f[n:], lam)
+        _, estimate, se = of_the_paper(y[:n], f[:n], f[n:], lam)
         # Their mean of the others is our mean of all: the same weight, scaled.
         found = ppi_mean(simple(f, y, n), lam=lam * len(f) / more)
         assert found.estimate == pytest.approx(estimate, abs=1e-12)
         assert found.se == pytest.approx(se, rel=0.02)
 
 
-def test_the_tuned_lambda_is_the_papers_up_to_sampling() -> None:
+def test_the_tuned_lambda_is_close_to_that_of_the_paper() -> None:
     f, y = drawn(2, total=60_000)
     n = 20_000
-    lam, estimate, se = papers(y[:n], f[:n], f[n:])
+    lam, estimate, se = of_the_paper(y[:n], f[:n], f[n:])
     found = ppi_mean(simple(f, y, n))
     assert found.lam[0] * (len(f) - n) / len(f) == pytest.approx(lam, rel=0.02)
     assert found.estimate == pytest.approx(estimate, abs=0.001)
     assert found.se == pytest.approx(se, rel=0.01)
 
 
-def test_no_fixed_lambda_has_a_smaller_error_than_the_tuned_one() -> None:
+def test_the_tuned_lambda_has_the_smallest_error() -> None:
     f, y = drawn(3)
     sample = simple(f, y, 300)
     tuned = ppi_mean(sample)
@@ -67,7 +69,7 @@ def test_no_fixed_lambda_has_a_smaller_error_than_the_tuned_one() -> None:
     assert tuned.se < ppi_mean(sample, lam=0.0).se
 
 
-def test_scores_that_know_nothing_get_no_weight_and_do_no_harm() -> None:
+def test_uninformative_scores_get_no_weight() -> None:
     rng = RNG(4)
     f, y = rng.normal(size=4000), rng.normal(size=4000)
     sample = simple(f, y, 400)
@@ -76,7 +78,7 @@ def test_scores_that_know_nothing_get_no_weight_and_do_no_harm() -> None:
     assert found.se == pytest.approx(ppi_mean(sample, lam=0.0).se, rel=0.02)
 
 
-def test_where_every_answer_is_labelled_it_is_the_labels_mean() -> None:
+def test_with_all_answers_labelled_it_is_the_mean_label() -> None:
     f, y = drawn(5, total=50)
     found = ppi_mean(simple(f, y, 50))
     assert found.estimate == pytest.approx(y.mean())
@@ -114,7 +116,7 @@ def test_a_stratified_sample_gives_the_stratified_mean() -> None:
     assert 0.999 * np.sqrt(variance) < found.se < 1.05 * np.sqrt(variance)
 
 
-def test_weights_undo_an_unequal_draw_also_without_strata() -> None:
+def test_weights_correct_unequal_sampling_without_strata() -> None:
     rng = RNG(7)
     truth = (rng.random(20_000) < 0.7).astype(float)
     score = np.where(rng.random(20_000) < 0.9, truth, 1 - truth)
@@ -145,7 +147,7 @@ def test_intervals_cover_a_known_truth(per_stratum: int) -> None:
     assert held / draws > 0.95 - 3 * np.sqrt(0.95 * 0.05 / draws)
 
 
-def test_a_gap_carries_the_covariance_with_text_answers_that_need_no_label() -> None:
+def test_a_gap_includes_the_covariance_with_text_answers() -> None:
     rng = RNG(9)
     truth = (rng.random(2000) < 0.7).astype(float)
     score = np.where(rng.random(2000) < 0.93, truth, 1 - truth)
@@ -158,7 +160,7 @@ def test_a_gap_carries_the_covariance_with_text_answers_that_need_no_label() -> 
     assert together.labelled == 800
 
 
-def test_answers_of_one_cluster_are_no_independent_evidence() -> None:
+def test_clusters_widen_the_standard_error() -> None:
     rng = RNG(10)
     truth = np.repeat((rng.random(100) < 0.7).astype(float), 10)
     score = np.where(rng.random(1000) < 0.95, truth, 1 - truth)
@@ -167,7 +169,7 @@ def test_answers_of_one_cluster_are_no_independent_evidence() -> None:
     assert ppi_mean(clustered).se > 1.8 * ppi_mean(sample).se
 
 
-def test_never_wrong_in_ten_labels_is_not_never_wrong() -> None:
+def test_ten_unanimous_labels_keep_a_variance() -> None:
     rng = RNG(11)
     truth = (rng.random(2000) < 0.7).astype(float)
     found = ppi_mean(stratified(truth, truth, 10, rng))
@@ -175,7 +177,7 @@ def test_never_wrong_in_ten_labels_is_not_never_wrong() -> None:
     assert found.se > 2 * whole
 
 
-def test_labels_that_are_all_right_keep_the_scorers_mean_of_all_answers() -> None:
+def test_identical_labels_keep_the_mean_score_of_all_answers() -> None:
     score = np.array([1.0] * 90 + [0.0] * 10)
     label = np.full(100, np.nan)
     label[:10] = 1.0
@@ -195,11 +197,11 @@ def test_a_stratum_without_labels_is_refused() -> None:
     )
     found = ppi_mean(sample)
     assert np.isnan(found.estimate)
-    assert found.reason == "a stratum of 2 answers has no label, so nothing is known of it"
+    assert found.reason == "a stratum of 2 answers has no label"
     assert ppi_mean(simple(np.ones(5), np.ones(5), 1)).reason is not None
 
 
-def test_pairs_that_do_not_belong_together_are_an_error() -> None:
+def test_unpaired_samples_are_an_error() -> None:
     f, y = drawn(12, total=50)
     sample = simple(f, y, 20)
     with pytest.raises(ValueError, match="same items in the same order"):

@@ -1,4 +1,4 @@
-"""The correction for an ASR scorer that errs."""
+"""Tests of the Rogan-Gladen correction."""
 
 import numpy as np
 import pytest
@@ -10,25 +10,25 @@ from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration,
 def data(
     rng: np.random.Generator, theta: float, q0: float, q1: float, n: int = 400, m: int = 200
 ) -> tuple[np.ndarray, np.ndarray, Calibration]:
-    """True rights, what the scorer said of them, and a calibration of the same scorer."""
+    """The truth, the verdicts of the scorer, and a calibration of the same scorer."""
     truth = rng.random(n) < theta
-    heard = np.where(truth, rng.random(n) < q1, rng.random(n) >= q0)
+    transcribed = np.where(truth, rng.random(n) < q1, rng.random(n) >= q0)
     counts = rng.binomial(m, q1), rng.binomial(m, q0)
-    return truth.astype(float), heard.astype(float), Calibration("entity", int(counts[0]), m, int(counts[1]), m)
+    return truth.astype(float), transcribed.astype(float), Calibration("entity", int(counts[0]), m, int(counts[1]), m)
 
 
-def test_the_formula_turns_the_raw_rate_back() -> None:
+def test_correction_inverts_the_error_model() -> None:
     theta, q0, q1 = 0.6, 0.97, 0.85
     raw = theta * q1 + (1 - theta) * (1 - q0)
     assert corrected(raw, q0, q1) == pytest.approx(theta)
 
 
-def test_a_q0_of_995_for_a_true_95_moves_the_score_by_about_two_points() -> None:
+def test_q0_of_995_instead_of_95_shifts_the_score_by_two_points() -> None:
     raw = 0.6 * 0.9 + 0.4 * 0.05
     assert corrected(raw, 0.995, 0.9) - corrected(raw, 0.95, 0.9) == pytest.approx(0.02, abs=0.005)
 
 
-def test_a_perfect_scorer_changes_nothing_but_still_widens_the_interval() -> None:
+def test_a_perfect_calibration_still_widens_the_interval() -> None:
     scores = np.array([1.0, 0, 1, 1, 0, 1] * 20)
     kind = np.zeros(120, dtype=np.int64)
     found = correct(scores, kind, (Calibration("entity", 50, 50, 50, 50),), np.arange(120))
@@ -36,13 +36,13 @@ def test_a_perfect_scorer_changes_nothing_but_still_widens_the_interval() -> Non
     assert found.calibration_se > 0
 
 
-def test_the_corrected_score_is_unbiased_and_its_interval_covers_where_the_raw_one_is_off() -> None:
+def test_the_corrected_score_is_unbiased_and_its_interval_covers() -> None:
     rng = np.random.default_rng(3)
     theta, draws = 0.7, 1500
     found = []
     for _ in range(draws):
-        _, heard, calibration = data(rng, theta, q0=0.96, q1=0.88)
-        found.append(correct(heard, np.zeros(400, dtype=np.int64), (calibration,), np.arange(400)))
+        _, transcribed, calibration = data(rng, theta, q0=0.96, q1=0.88)
+        found.append(correct(transcribed, np.zeros(400, dtype=np.int64), (calibration,), np.arange(400)))
     raw, estimate = np.array([f.raw for f in found]), np.array([f.estimate for f in found])
     assert abs(raw.mean() - theta) > 0.05
     assert abs(estimate.mean() - theta) < 0.005
@@ -50,17 +50,17 @@ def test_the_corrected_score_is_unbiased_and_its_interval_covers_where_the_raw_o
     assert 0.93 - 3 * np.sqrt(0.95 * 0.05 / draws) <= covered <= 0.97 + 3 * np.sqrt(0.95 * 0.05 / draws)
 
 
-def test_the_gaps_interval_carries_the_covariance_with_the_reference() -> None:
+def test_the_interval_of_a_gap_includes_the_covariance() -> None:
     rng = np.random.default_rng(4)
-    truth, heard, calibration = data(rng, 0.7, 0.98, 0.95, n=1000, m=2000)
+    truth, transcribed, calibration = data(rng, 0.7, 0.98, 0.95, n=1000, m=2000)
     kind, cluster = np.zeros(1000, dtype=np.int64), np.arange(1000)
-    together = correct(heard, kind, (calibration,), cluster, reference=truth)
-    apart = correct(heard, kind, (calibration,), cluster, reference=rng.permutation(truth))
+    together = correct(transcribed, kind, (calibration,), cluster, reference=truth)
+    apart = correct(transcribed, kind, (calibration,), cluster, reference=rng.permutation(truth))
     assert together.estimate == pytest.approx(apart.estimate)
     assert together.se < 0.6 * apart.se
 
 
-def test_types_are_corrected_each_with_its_own_calibration() -> None:
+def test_each_answer_type_has_its_own_calibration() -> None:
     scores, kind = np.array([1.0, 0, 1, 1] * 10), np.array([0, 0, 1, 1] * 10)
     calibrations = (Calibration("entity", 90, 100, 95, 100), Calibration("number", 80, 100, 99, 100))
     found = correct(scores, kind, calibrations, np.arange(40))
@@ -69,7 +69,7 @@ def test_types_are_corrected_each_with_its_own_calibration() -> None:
     assert found.estimate > 0.8
 
 
-def test_twenty_right_answers_leave_as_much_open_as_they_do_without_a_correction() -> None:
+def test_interval_of_twenty_right_answers_is_the_scaled_exact_one() -> None:
     calibration = Calibration("entity", 190, 200, 196, 200)
     found = correct(np.ones(20), np.zeros(20, dtype=np.int64), (calibration,), np.arange(20))
     exact = clopper_pearson(20, 20)
@@ -78,22 +78,22 @@ def test_twenty_right_answers_leave_as_much_open_as_they_do_without_a_correction
     assert found.low == pytest.approx(corrected(exact.low, calibration.q0, calibration.q1), abs=0.01)
 
 
-def test_few_clusters_widen_a_corrected_gap_as_they_widen_the_raw_one() -> None:
+def test_few_clusters_widen_a_corrected_gap() -> None:
     rng = np.random.default_rng(8)
-    truth, heard, calibration = data(rng, 0.7, 0.98, 0.95, n=1000, m=2000)
+    truth, transcribed, calibration = data(rng, 0.7, 0.98, 0.95, n=1000, m=2000)
     kind = np.zeros(1000, dtype=np.int64)
-    apart = correct(heard, kind, (calibration,), np.arange(1000), reference=truth)
-    together = correct(heard, kind, (calibration,), np.arange(1000) // 100, reference=truth)
+    apart = correct(transcribed, kind, (calibration,), np.arange(1000), reference=truth)
+    together = correct(transcribed, kind, (calibration,), np.arange(1000) // 100, reference=truth)
     assert (apart.method, together.method) == ("cluster_t", "wild_cluster_webb")
     assert together.estimate == pytest.approx(apart.estimate)
 
 
-def test_an_estimate_beyond_one_is_not_clipped() -> None:
+def test_an_estimate_above_one_is_not_clipped() -> None:
     found = correct(np.ones(50), np.zeros(50, dtype=np.int64), (Calibration("n", 80, 100, 99, 100),), np.arange(50))
     assert found.estimate > 1
 
 
-def test_a_scorer_that_knows_too_little_is_refused_with_the_answer_type() -> None:
+def test_an_unreliable_scorer_is_refused_with_the_answer_type() -> None:
     found = correct(
         np.ones(50), np.zeros(50, dtype=np.int64), (Calibration("letter", 60, 100, 55, 100),), np.arange(50)
     )

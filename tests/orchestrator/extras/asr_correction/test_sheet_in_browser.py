@@ -12,11 +12,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 import pytest_asyncio
-from parrots import Parrots
+from fake_speech import FakeSpeech
 from playwright.async_api import Page, async_playwright
 from running import Setting, orchestrate
 from served_doubles import Serve
-from test_calibrate import CITIES, a_setting
+from test_measure import CITIES, a_setting
 
 pytestmark = pytest.mark.browser
 
@@ -56,7 +56,7 @@ async def sheet(tmp_path: Path, host: Serve) -> AsyncIterator[Sheet]:
     executable = chromium()
     if not executable:
         pytest.skip("NO CHROMIUM: the sheet was not opened; install one (Debian: apt-get install chromium)")
-    setting = await a_setting(Parrots(misheard={"Paris": "Harris"}), host, tmp_path, tables=CONDITIONS)
+    setting = await a_setting(FakeSpeech(misheard={"Paris": "Harris"}), host, tmp_path, tables=CONDITIONS)
     await setting.drive()
     out = tmp_path / "listen"
     ended = await orchestrate("sample-clips", setting.folder.root, "--n", "12", "--out", out, folder=tmp_path)
@@ -76,7 +76,7 @@ async def sheet(tmp_path: Path, host: Serve) -> AsyncIterator[Sheet]:
         await browser.close()
 
 
-async def test_clips_are_labelled_by_keyboard_kept_over_a_reload_and_saved(sheet: Sheet) -> None:
+async def test_labels_by_keyboard_survive_a_reload_and_are_saved(sheet: Sheet) -> None:
     page = sheet.page
     assert await sheet.text("#place") == "Clip 1 of 12"
     for key in "123":
@@ -102,7 +102,7 @@ async def test_clips_are_labelled_by_keyboard_kept_over_a_reload_and_saved(sheet
     assert all(url.startswith(("file:", "data:", "blob:")) for url in sheet.requests)
 
 
-async def test_every_clip_plays_and_shows_its_question_and_gold_answers_until_they_are_hidden(sheet: Sheet) -> None:
+async def test_every_clip_plays_with_its_question_and_gold_answers(sheet: Sheet) -> None:
     key = pl.read_csv(sheet.folder / "clips.csv", infer_schema=False)
     for place, item in enumerate(key["item_id"]):
         await sheet.page.locator("#grid button").nth(place).click()
@@ -124,7 +124,7 @@ async def test_every_clip_plays_and_shows_its_question_and_gold_answers_until_th
     assert not await sheet.page.locator("#gold").is_visible()
 
 
-async def test_the_sheet_tells_neither_the_model_nor_the_condition_nor_what_was_heard(sheet: Sheet) -> None:
+async def test_the_sheet_is_blind(sheet: Sheet) -> None:
     text = (sheet.folder / "sheet.html").read_text(encoding="utf-8")
     for hidden in ("speaker", "t2s", "s2s", "Harris", "transcript", "own_text"):
         assert hidden not in text
@@ -132,7 +132,7 @@ async def test_the_sheet_tells_neither_the_model_nor_the_condition_nor_what_was_
     assert "speaker" not in labels and "t2s" not in labels
 
 
-async def test_saved_labels_give_the_report_a_prediction_powered_score(sheet: Sheet) -> None:
+async def test_saved_labels_give_a_ppi_score_in_the_report(sheet: Sheet) -> None:
     key = pl.read_csv(sheet.folder / "clips.csv", infer_schema=False)
     for _ in range(key.height):
         await sheet.page.keyboard.press("1")
@@ -151,7 +151,7 @@ async def test_saved_labels_give_the_report_a_prediction_powered_score(sheet: Sh
     assert (run / "labels.csv").read_text(encoding="utf-8").count("right") == key.height
 
 
-async def test_a_folder_that_may_hold_labels_is_not_written_over(sheet: Sheet) -> None:
+async def test_an_existing_labels_file_is_not_overwritten(sheet: Sheet) -> None:
     run = sheet.setting.folder.root
     ended = await orchestrate("sample-clips", run, "--out", sheet.folder, folder=sheet.setting.root)
     assert ended.code == 1

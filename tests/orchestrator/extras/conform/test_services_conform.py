@@ -13,7 +13,7 @@ from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.asr.adapter import AsrAdapter
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT
-from omnigap_services.cascade.adapter import CascadeAdapter
+from omnigap_services.demo.adapter import DemoAdapter
 from omnigap_services.echo import EchoAdapter
 from omnigap_services.espeak.adapter import EspeakAdapter
 from omnigap_services.ocr.adapter import OcrAdapter
@@ -104,11 +104,11 @@ async def test_asr_conforms(host: Serve) -> None:
 
 
 @needs_checkpoint
-async def test_cascade_conforms(host: Serve) -> None:
+async def test_demo_conforms(host: Serve) -> None:
     voice = await host(EspeakAdapter({}))
-    await check_service(await host(CascadeAdapter({"tts": voice})), skipped=UNDECLARED)
+    await check_service(await host(DemoAdapter({"tts": voice})), skipped=UNDECLARED)
 
 
 @needs_checkpoint
-async def test_cascade_without_tts_conforms_in_its_three_conditions(host: Serve) -> None:
-    await check_service(await host(CascadeAdapter({})), skipped=SPEECH_OUTPUT)
+async def test_demo_without_tts_conforms_in_its_three_conditions(host: Serve) -> None:
+    await check_service(await host(DemoAdapter({})), skipped=SPEECH_OUTPUT)

@@ -1,4 +1,4 @@
-"""Routing: the policy per task, held-out scores, constraints and costs."""
+"""Tests of routing: policies, held-out scores, constraints and costs."""
 
 import numpy as np
 import polars as pl
@@ -45,7 +45,7 @@ def without(results: pl.DataFrame, items: int, condition: str = "t2s") -> pl.Dat
     )
 
 
-def test_each_task_goes_to_its_best_condition_and_beats_any_single_one() -> None:
+def test_each_task_is_routed_to_its_best_condition() -> None:
     found = routed(two_worlds())
     assert dict(found.routes.select("task", "condition").iter_rows()) == {"places": "s2t", "science": "i2t"}
     assert found.routes.filter(missing="answered_only")["votes"].to_list() == [1.0, 1.0]
@@ -55,7 +55,7 @@ def test_each_task_goes_to_its_best_condition_and_beats_any_single_one() -> None
     assert policy(found, "per_task")["regret"] == 0.0
 
 
-def test_the_cost_of_a_policy_is_that_of_the_conditions_it_uses() -> None:
+def test_costs_are_those_of_the_chosen_conditions() -> None:
     assert policy(routed(two_worlds()), "per_task")["mean_latency_s"] == pytest.approx(2.0)
 
 
@@ -69,8 +69,8 @@ def test_a_policy_fitted_to_noise_gains_nothing_on_held_out_items() -> None:
     assert policy(found, "oracle")["accuracy"] == pytest.approx(1 - 0.5**6, abs=0.03)
 
 
-def test_the_interval_of_a_policy_holds_what_chance_made_of_the_choice() -> None:
-    """Two forms that are right on 18 of 40 items each: on the split they look worse than they are, held out."""
+def test_the_interval_of_a_policy_includes_the_variance_of_the_choice() -> None:
+    """Two conditions that are right on 18 of 40 items each: on the split they look worse than they are, held out."""
     right = {"places": ("t2t", "s2t"), "science": ("s2t", "t2t")}
     rows = []
     for i in range(40):
@@ -89,7 +89,7 @@ def test_the_interval_of_a_policy_holds_what_chance_made_of_the_choice() -> None
     assert (many["regret"], many["regret_low"], many["regret_high"]) == pytest.approx((-0.1, lost.low, lost.high))
 
 
-def test_constraints_rule_conditions_out_and_say_why() -> None:
+def test_constraints_exclude_conditions_with_a_reason() -> None:
     found = routed(two_worlds(), Constraints(outputs=frozenset("t"), max_p95_latency_s=2.0))
     out = dict(found.routes.filter(pl.col("reason").is_not_null()).select("condition", "reason").iter_rows())
     assert "over 2 s" in out["s2t"]
@@ -97,19 +97,19 @@ def test_constraints_rule_conditions_out_and_say_why() -> None:
     assert policy(found, "per_task")["allowed"] == "t2t, i2t"
 
 
-def test_a_latency_demand_on_too_few_answers_is_not_taken_as_met() -> None:
+def test_a_latency_constraint_needs_enough_answers() -> None:
     found = routed(two_worlds(40), Constraints(max_p95_latency_s=10.0))
     assert found.policies.is_empty()
-    assert found.routes["reason"].str.contains("it takes 72").all()
+    assert found.routes["reason"].str.contains("at least 72").all()
 
 
-def test_items_that_lack_a_score_in_a_form_are_counted_and_wrong_there_in_the_second_column() -> None:
+def test_items_without_a_score_are_counted_and_wrong_in_missing_as_wrong() -> None:
     """Six of 300 items fail in s2t, which is right on all places: of these 147 of 147 are right, or 147 of 150."""
     found = routed(without(two_worlds(), 6, "s2t"))
     answered, wrong = (policy(found, "per_task", missing) for missing in ("answered_only", "missing_as_wrong"))
     assert (answered["n"], answered["planned"], answered["lacking"]) == (294, 300, 6)
     assert answered["accuracy"] == 1.0
-    assert "6 of 300 planned items lack a score in a form (most in s2t)" in str(answered["reason"])
+    assert "6 of 300 planned items lack a score in a condition (most in s2t)" in str(answered["reason"])
     assert (wrong["n"], wrong["planned"], wrong["lacking"]) == (300, 300, 6)
     assert wrong["accuracy"] == pytest.approx(297 / 300)
     assert dict(found.routes.filter(missing="missing_as_wrong").select("task", "accuracy").iter_rows()) == {
@@ -118,7 +118,7 @@ def test_items_that_lack_a_score_in_a_form_are_counted_and_wrong_there_in_the_se
     }
 
 
-def test_routing_on_answered_items_alone_is_refused_where_too_many_lack_a_score() -> None:
+def test_routing_on_answered_items_is_refused_with_too_many_missing() -> None:
     results = without(two_worlds(), 7, "s2t")
     found = routed(results)
     refused = policy(found, "per_task")
@@ -134,7 +134,7 @@ def test_routing_on_answered_items_alone_is_refused_where_too_many_lack_a_score(
     assert policy(allowed, "per_task")["n"] == 293
 
 
-def test_a_few_items_without_a_score_are_no_reason_to_refuse_and_too_few_items_are_said() -> None:
+def test_a_few_missing_items_are_allowed_and_too_few_items_are_refused() -> None:
     few = routed(without(two_worlds(40), 2))
     assert policy(few, "per_task")["n"] == 38
     tiny = policy(routed(two_worlds(4)), "oracle")
@@ -152,7 +152,7 @@ def test_impossible_splits_are_refused() -> None:
         RoutingOptions(folds=1)
 
 
-def test_the_oracle_is_not_compared_with_itself() -> None:
+def test_the_oracle_has_no_regret() -> None:
     oracle = policy(routed(drawn(60)), "oracle")
     assert (oracle["regret"], oracle["regret_low"], oracle["regret_high"]) == (None, None, None)
     assert oracle["gain"] is not None

@@ -1,11 +1,11 @@
-"""Intervals cover a known gap or score as often as they say, on a small number of draws."""
+"""Tests that intervals cover known gaps and scores at their level, with few draws."""
 
 import math
 
 import pytest
 
 from omnigap_orchestrator.analysis import IntervalOptions
-from omnigap_orchestrator.extras.simulation.asr_correction import HEARD, Heard, simulate_heard
+from omnigap_orchestrator.extras.simulation.asr_correction import SPOKEN, SpokenScenario, simulate_spoken
 from omnigap_orchestrator.extras.simulation.claims import Claim, claims
 from omnigap_orchestrator.extras.simulation.coverage import (
     AGREEMENTS,
@@ -21,7 +21,7 @@ DRAWS = 200
 
 
 @pytest.mark.parametrize("claim", claims(300, seed=3), ids=lambda c: c.name)
-def test_the_other_claims_hold(claim: Claim) -> None:
+def test_claims_hold(claim: Claim) -> None:
     assert claim.holds, claim
 
 
@@ -42,9 +42,9 @@ def test_intervals_cover_the_true_accuracy(scenario: Scenario) -> None:
     assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)
 
 
-@pytest.mark.parametrize("heard", HEARD, ids=lambda h: h.name)
-def test_intervals_of_spoken_scores_cover_the_truth(heard: Heard) -> None:
-    result = simulate_heard(heard, DRAWS, seed=7, options=IntervalOptions(draws=399))
+@pytest.mark.parametrize("scenario", SPOKEN, ids=lambda s: s.name)
+def test_intervals_of_transcribed_scores_cover_the_truth(scenario: SpokenScenario) -> None:
+    result = simulate_spoken(scenario, DRAWS, seed=7, options=IntervalOptions(draws=399))
     assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// One clip at a time; a label is kept at once and the next unlabelled clip follows.
+// Shows one clip at a time; a label is stored at once, then the next unlabelled clip is shown.
 (() => {
   const { sample, clips } = JSON.parse(document.getElementById("data").textContent);
   const STORE = `omnigap-labels-${sample}`;
@@ -38,7 +38,7 @@
     else draw(false);
   }
 
-  // The next clip without a label, round the end; the one after this where all have one.
+  // The next clip without a label, wrapping around; the following clip if all have labels.
   function following() {
     for (let step = 1; step <= clips.length; step += 1) {
       const next = (place + step) % clips.length;
@@ -55,7 +55,7 @@
   function play() {
     const audio = find("audio");
     audio.currentTime = 0;
-    audio.play().catch(() => {}); // A browser may want a click before it plays: the controls are there.
+    audio.play().catch(() => {}); // Browsers may block autoplay before a click: the controls work then.
   }
 
   function draw(fresh) {
@@ -82,7 +82,7 @@
       const word = labels[clips[index].clip] || "";
       button.dataset.label = word;
       button.setAttribute("aria-current", String(index === place));
-      button.setAttribute("aria-label", `Clip ${index + 1}: ${word ? WORDS[word] : "no label yet"}`);
+      button.setAttribute("aria-label", `Clip ${index + 1}: ${word ? WORDS[word] : "no label"}`);
     });
     if (fresh) {
       find("audio").src = shown.audio;

@@ -1,4 +1,4 @@
-"""Says its prompt word by word, and a tone with every word where speech is asked for; some prompts are commands."""
+"""Repeats its prompt word by word, with a tone per word if speech is requested; some prompts are commands."""
 
 from __future__ import annotations
 

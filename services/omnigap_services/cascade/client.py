@@ -1,0 +1,202 @@
+"""Client of one service that a cascade calls, and the cascade's own error for each error of that service."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+
+from omnigap.client import Answer, GenerateClient, OnDelta
+from omnigap.errors import ContractError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Reason
+from omnigap_services.adapter import Part, Request
+from omnigap_services.cascade.messages import message_of
+from omnigap_services.cascade.options import StageOptions
+from omnigap_services.loop_thread import Gone, LoopThread
+
+_LOADING_PAUSE_S = 0.2
+# A deadline of 0 would fail before a service that is up can answer.
+_SHORTEST_S = 0.05
+
+# A service that serves others too may be full for a while. Beyond this the error goes to the caller, whose own retry
+# policy decides.
+_BUSY_PATIENCE_S = 30.0
+_BUSY_DELAYS_S = (0.05, 2.0)
+
+# The service is not there, or not as it was at the start: another attempt, here or later, may succeed.
+_UNAVAILABLE = frozenset(
+    {Reason.TRANSPORT, Reason.NOT_READY, Reason.DRAINING, Reason.CANCELLED, Reason.UPSTREAM_UNAVAILABLE}
+)
+
+_TITLES = {"llm": "LLM", "asr": "ASR service", "ocr": "OCR service", "tts": "TTS service"}
+
+
+@dataclass(frozen=True, slots=True)
+class PartAddress:
+    """Which service it is, for messages.
+
+    Attributes:
+        option: the option that holds the address: `llm`, `asr`, `ocr` or `tts`.
+    """
+
+    option: str
+    address: str
+
+    @property
+    def title(self) -> str:
+        """What messages call it, such as "TTS service"."""
+        return _TITLES[self.option]
+
+    def __str__(self) -> str:
+        return f"{self.title} at {self.address}"
+
+
+class PartClient:
+    """A client of one service. `ask` may be called from many threads.
+
+    No more calls than the service declares (`max_concurrent`) run at once; the others wait here.
+    """
+
+    def __init__(self, option: str, address: str, options: StageOptions, loop: LoopThread) -> None:
+        """Connects, and asks the service for its description.
+
+        Args:
+            option: `llm`, `asr`, `ocr` or `tts`.
+            options: `wait_s`, how long the service may still be starting or loading; `timeout_s` of one call (the
+                caller usually gives up before); `proxy`.
+            loop: that all calls run on.
+
+        Raises:
+            ContractError: UPSTREAM_UNAVAILABLE if nothing answers at the address in time.
+        """
+        self.place = PartAddress(option, address)
+        self._timeout_s = options.timeout_s
+        self._loop = loop
+        self._client = loop.run(_opened(address, options.proxy))
+        try:
+            self.card: pb.DescribeResponse = loop.run(self._describe(options.wait_s))
+        except ContractError as error:
+            self.close()
+            raise unreachable(self.place, error) from error
+        self._permits = asyncio.Semaphore(max(1, self.card.max_concurrent))
+
+    def part(self, role: str) -> Part:
+        """This service as a part in the cascade's card."""
+        return Part(role, self.card.name, self.card.digest)
+
+    def ask(
+        self,
+        request: Request,
+        gone: Gone,
+        on_text: Callable[[str], None] | None = None,
+        on_reasoning: Callable[[str], None] | None = None,
+        on_audio: Callable[[bytes, int], None] | None = None,
+    ) -> Answer:
+        """The service's whole answer; its deltas also as they arrive. The call is cancelled once `gone` is true.
+
+        Each request carries the digest that the service had at the start, since that digest is part of the cascade's:
+        a service that was replaced in the meantime refuses the call instead of answering under the wrong digest.
+
+        Args:
+            on_text, on_reasoning, on_audio: called on the loop's thread; the last takes 16-bit mono PCM and Hz.
+
+        Raises:
+            ContractError: the service's own error, with the service named; UPSTREAM_UNAVAILABLE if it is not reachable
+                or has changed; CANCELLED if the caller has gone away.
+        """
+
+        def on_delta(delta: pb.Delta) -> None:
+            if delta.HasField("text") and on_text:
+                on_text(delta.text)
+            elif delta.HasField("reasoning") and on_reasoning:
+                on_reasoning(delta.reasoning)
+            elif delta.HasField("audio") and on_audio:
+                on_audio(delta.audio.data, delta.audio.sample_rate_hz)
+
+        try:
+            return self._loop.run(self._ask(message_of(request, self.card.digest), gone, on_delta), gone)
+        except CancelledError:
+            raise _caller_gone() from None
+        except ContractError as error:
+            # A cancelled call may also end with an error of the transport, which must not count as the service's fault.
+            if gone():
+                raise _caller_gone() from error
+            raise translated(self.place, error) from error
+
+    def close(self) -> None:
+        self._loop.run(self._client.close())
+
+    async def _describe(self, wait_s: float) -> pb.DescribeResponse:
+        """Raises ContractError if the service is not there, or still loading, after `wait_s` seconds."""
+        end = time.monotonic() + max(wait_s, _SHORTEST_S)
+        while True:
+            try:
+                # `wait_for_ready` covers a port that is not bound yet; NOT_READY a service that loads its weights.
+                return await self._client.describe(max(end - time.monotonic(), _SHORTEST_S), wait_for_ready=True)
+            except ContractError as error:
+                if error.reason is not Reason.NOT_READY or time.monotonic() + _LOADING_PAUSE_S > end:
+                    raise
+            await asyncio.sleep(_LOADING_PAUSE_S)
+
+    async def _ask(self, message: pb.GenerateRequest, gone: Gone, on_delta: OnDelta) -> Answer:
+        """One answer; the call is repeated while the service is full and no part of an answer has arrived."""
+        received: list[bool] = []
+
+        def forward(delta: pb.Delta) -> None:
+            received.append(True)
+            on_delta(delta)
+
+        end = time.monotonic() + _BUSY_PATIENCE_S
+        delay, longest = _BUSY_DELAYS_S
+        async with self._permits:
+            # Waiting for the permit may have taken long: the caller may have gone away meanwhile.
+            while not gone():
+                try:
+                    return await self._client.generate(message, self._timeout_s, forward)
+                except ContractError as error:
+                    full = error.reason in (Reason.BUSY, Reason.RATE_LIMITED)
+                    # What was forwarded cannot be taken back, so a second attempt would send the beginning twice.
+                    if not full or received or time.monotonic() > end:
+                        raise
+                # Jitter: callers that were refused together must not return together.
+                await asyncio.sleep(random.uniform(0.5, 1) * delay)
+                delay = min(longest, 2 * delay)
+        raise _caller_gone()
+
+
+async def _opened(address: str, proxy: str) -> GenerateClient:
+    # A coroutine, because an asyncio channel belongs to the loop that it is created on.
+    return GenerateClient(address, proxy)
+
+
+def _caller_gone() -> ContractError:
+    return ContractError(Reason.CANCELLED, "the caller went away before the answer was complete")
+
+
+def unreachable(place: PartAddress, error: ContractError) -> ContractError:
+    """The error at the start of a cascade when no usable service answers at an address."""
+    return ContractError(
+        Reason.UPSTREAM_UNAVAILABLE,
+        f"no {place.title} answers at {place.address} ({error.message}): start one there, increase wait_s, or set"
+        f" {place.option} to another HOST:PORT",
+    )
+
+
+def translated(place: PartAddress, error: ContractError) -> ContractError:
+    """The cascade's own error for one that a call to a service ended with."""
+    if error.reason is Reason.DIGEST_MISMATCH:
+        text = f"the {place} has changed since this cascade started: restart the cascade"
+        return ContractError(Reason.UPSTREAM_UNAVAILABLE, text)
+    if error.reason in _UNAVAILABLE:
+        return ContractError(Reason.UPSTREAM_UNAVAILABLE, f"the {place} is not available: {error.message}")
+    if error.reason is Reason.UNSUPPORTED_CONDITION:
+        # The cascade's card promises only what this service declared, so the caller has made no mistake.
+        return ContractError(Reason.MODEL_ERROR, f"the {place} does not do what it declared: {error.message}")
+    if error.reason is Reason.DEADLINE_EXCEEDED:
+        text = f"the {place} did not answer in time (timeout_s): {error.message}"
+        return ContractError(Reason.DEADLINE_EXCEEDED, text)
+    return ContractError(error.reason, f"the {place}: {error.message}")

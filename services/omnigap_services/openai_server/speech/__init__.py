@@ -1,1 +1,0 @@
-"""The `openai-speech` service: voices behind `/v1/audio/speech`."""

@@ -1,1 +1,0 @@
-"""The `openai-asr` service: scorers behind `/v1/audio/transcriptions`."""

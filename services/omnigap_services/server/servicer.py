@@ -1,0 +1,105 @@
+"""The gRPC servicers: ModelService, which sends every error with its reason, and health."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from omnigap.errors import ContractError
+from omnigap.rpc_errors import to_status
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.v1 import model_service_pb2_grpc as pb_grpc
+from omnigap.vocabulary import Reason
+from omnigap_services.failures import failure_of, shortened
+from omnigap_services.server.scheduler import Scheduler
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Servicer(pb_grpc.ModelServiceServicer):
+    """ModelService. It answers NOT_READY until `open` is called."""
+
+    def __init__(self) -> None:
+        self._scheduler: Scheduler | None = None
+        self._description = pb.DescribeResponse()
+
+    def open(self, scheduler: Scheduler, description: pb.DescribeResponse) -> None:
+        """Answers calls from now on."""
+        self._scheduler, self._description = scheduler, description
+
+    async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeResponse:  # noqa: N802
+        if self._scheduler is None:
+            await _abort(context, _not_ready())
+        return self._description
+
+    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
+        scheduler = self._scheduler
+        if scheduler is None:
+            await _abort(context, _not_ready())
+        try:
+            log = scheduler.admit(request, context.time_remaining())
+        except Exception as error:
+            await _abort(context, failure_of(error))
+        try:
+            async for event in log.follow():
+                yield event
+        except ContractError as error:
+            await _abort(context, error)
+        finally:
+            # gRPC cancels this coroutine when the caller goes away or its deadline passes, so this line runs then too.
+            scheduler.leave(log)
+
+
+def _not_ready() -> ContractError:
+    return ContractError(Reason.NOT_READY, "the service is still loading: wait until its health says SERVING")
+
+
+async def _abort(context: Any, error: ContractError) -> NoReturn:
+    status = to_status(shortened(error))
+    await context.abort(status.code, status.details, status.trailing_metadata)
+    raise AssertionError("abort raises")
+
+
+class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
+    """grpc.health.v1, with one status for the empty name and the given services; NOT_SERVING at first.
+
+    It replaces the asyncio servicer of grpcio-health-checking, which forgets all watchers of a service when one of
+    them leaves.
+    """
+
+    def __init__(self, *services: str) -> None:
+        self._services = {"", *services}
+        self._serving = False
+        self._changed = asyncio.Condition()
+
+    async def set_serving(self, serving: bool) -> None:
+        """Changes the status and notifies all watchers."""
+        async with self._changed:
+            self._serving = serving
+            self._changed.notify_all()
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.service not in self._services:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown service {request.service!r}")
+        return self._response()
+
+    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        if request.service not in self._services:
+            # The health protocol keeps this stream open: the service might be registered later.
+            yield health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+            await asyncio.Event().wait()
+        while True:
+            sent = self._serving
+            yield self._response()
+            async with self._changed:
+                # Compared with what was sent: the status may have changed while the response was on its way.
+                while self._serving is sent:
+                    await self._changed.wait()
+
+    def _response(self) -> Any:
+        return health_pb2.HealthCheckResponse(status=_SERVING if self._serving else _NOT_SERVING)

@@ -1,0 +1,149 @@
+"""Builds tiny voices of random weights in real architectures, with their tokenizers, offline."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+import torch
+from transformers import (
+    SpeechT5Config,
+    SpeechT5FeatureExtractor,
+    SpeechT5ForTextToSpeech,
+    SpeechT5HifiGan,
+    SpeechT5HifiGanConfig,
+    SpeechT5Processor,
+    SpeechT5Tokenizer,
+    VitsConfig,
+    VitsModel,
+    VitsTokenizer,
+)
+
+EMBEDDING = 8
+
+
+def vits(folder: Path, speakers: int = 1, **reading: bool) -> Path:
+    """A VITS as MMS-TTS has it: lower-case letters, apostrophe, hyphen and space, no digits, no punctuation."""
+    torch.manual_seed(0)
+    letters = ["|", *"abcdefghijklmnopqrstuvwxyz'- "]  # the first is the blank between letters
+    vocabulary = folder / "letters.json"
+    vocabulary.write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
+    reads = {"normalize": True, "phonemize": False, "is_uroman": False, **reading}
+    tokenizer = VitsTokenizer(str(vocabulary), pad_token="|", unk_token="|", language="eng", **reads)
+    config = VitsConfig(
+        vocab_size=len(letters),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        ffn_dim=16,
+        flow_size=16,
+        spectrogram_bins=9,
+        duration_predictor_num_flows=1,
+        duration_predictor_filter_channels=16,
+        depth_separable_num_layers=1,
+        prior_encoder_num_flows=1,
+        prior_encoder_num_wavenet_layers=1,
+        posterior_encoder_num_wavenet_layers=1,
+        wavenet_dilation_rate=1,
+        upsample_initial_channel=16,
+        upsample_rates=[8, 8, 2, 2],
+        upsample_kernel_sizes=[16, 16, 4, 4],
+        resblock_kernel_sizes=[3],
+        resblock_dilation_sizes=[[1, 3]],
+        num_speakers=speakers,
+        speaker_embedding_size=8 if speakers > 1 else 0,
+        sampling_rate=16_000,
+    )
+    model = VitsModel(config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "duration_predictor" not in name:
+                weight.mul_(1.3)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    vocabulary.unlink()
+    return folder
+
+
+def vits_of_two(folder: Path) -> Path:
+    """The same with two speakers."""
+    return vits(folder, speakers=2)
+
+
+def vits_of_other_scripts(folder: Path) -> Path:
+    """One that was trained on other scripts in Latin letters."""
+    return vits(folder, is_uroman=True)
+
+
+def vits_of_phonemes(folder: Path) -> Path:
+    """One that was trained on phonemes."""
+    return vits(folder, phonemize=True)
+
+
+def speecht5(folder: Path) -> Path:
+    """SpeechT5 with its own alphabet, a vocoder, and speaker embeddings in files."""
+    torch.manual_seed(0)
+    text = "".join(map(chr, range(ord("a"), ord("z") + 1)))
+    spoken = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([" ".join(text), text.upper(), "hello, world. what's it? the end!"] * 20),
+        model_writer=spoken,
+        model_type="char",
+        vocab_size=70,
+        hard_vocab_limit=False,
+        bos_id=0,
+        pad_id=1,
+        eos_id=2,
+        unk_id=3,
+        character_coverage=1.0,
+        minloglevel=2,
+    )
+    (folder / "letters.model").write_bytes(spoken.getvalue())
+    tokenizer = SpeechT5Tokenizer(str(folder / "letters.model"))
+    config = SpeechT5Config(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        encoder_layers=1,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=16,
+        num_mel_bins=8,
+        speech_decoder_prenet_units=16,
+        speaker_embedding_dim=EMBEDDING,
+        speech_decoder_postnet_layers=1,
+        speech_decoder_postnet_units=16,
+        max_text_positions=200,
+        reduction_factor=2,
+    )
+    model = SpeechT5ForTextToSpeech(config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(3.0)
+        model.speech_decoder_postnet.prob_out.bias.fill_(-2.0)  # it would end at once
+    model.save_pretrained(folder)
+    extractor = SpeechT5FeatureExtractor(num_mel_bins=8)
+    SpeechT5Processor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
+    vocoder = SpeechT5HifiGanConfig(
+        model_in_dim=8,
+        sampling_rate=16_000,
+        upsample_initial_channel=16,
+        upsample_rates=[8, 8, 4],
+        upsample_kernel_sizes=[16, 16, 8],
+        resblock_kernel_sizes=[3],
+        resblock_dilation_sizes=[[1, 3]],
+    )
+    made = SpeechT5HifiGan(vocoder)
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.normal_(0.0, 0.3)
+    made.save_pretrained(folder / "vocoder")
+    draw = np.random.default_rng(0)
+    np.save(folder / "first.npy", draw.standard_normal(EMBEDDING).astype(np.float32))
+    torch.save(torch.from_numpy(draw.standard_normal((1, EMBEDDING)).astype(np.float32)), folder / "second.pt")
+    draw.standard_normal(EMBEDDING).astype("<f4").tofile(folder / "third.bin")
+    return folder

@@ -1,0 +1,302 @@
+"""`omnigap-serve` as a process: its announcement, its exit, and its errors at the start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import grpc
+import psutil
+import pytest
+
+from omnigap.channel import channel_options
+from omnigap.rpc_errors import from_rpc_error
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
+from omnigap.vocabulary import Reason
+
+PROGRAM = str(Path(sys.executable).with_name("omnigap-serve"))
+PATIENCE_S = 30.0
+
+Launch = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Starts the command in an empty folder; processes that still run at the end are killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [PROGRAM, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def announced(process: subprocess.Popen[str]) -> dict[str, object]:
+    assert process.stdout is not None
+    return json.loads(process.stdout.readline())
+
+
+def failure(process: subprocess.Popen[str]) -> str:
+    """The error output of a command that must exit with 1 and print nothing on stdout."""
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1, err
+    assert out == ""
+    return err
+
+
+def config(folder: Path, text: str) -> str:
+    path = folder / "options.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_announced_address_answers(launch: Launch) -> None:
+    process = launch("echo", "--metrics-port", "0")
+    ready = announced(process)
+    assert ready["event"] == "serving"
+    assert ready["name"] == "echo"
+    assert ready["metrics_port"]
+    address = f"{ready['host']}:{ready['port']}"
+    with grpc.insecure_channel(address, options=channel_options(address)) as channel:
+        description = ModelServiceStub(channel).Describe(pb.DescribeRequest(), timeout=PATIENCE_S)
+    assert description.digest == ready["digest"]
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (0, "")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_running_answers_and_exits_with_0(
+    launch: Launch, tmp_path: Path, signum: signal.Signals
+) -> None:
+    process = launch("echo", "--metrics-port", "0", "--config", config(tmp_path, "delay_s = 1.0"))
+    ready = announced(process)
+    metrics = f"http://{ready['host']}:{ready['metrics_port']}/metrics"
+    with grpc.insecure_channel(f"{ready['host']}:{ready['port']}") as channel:
+        stub = ModelServiceStub(channel)
+        request = pb.GenerateRequest(parts=[pb.InputPart(text="hello")], output=pb.MODALITY_TEXT)
+        call = stub.Generate(request, timeout=PATIENCE_S)
+        while b"omnigap_inflight 1.0" not in urlopen(metrics, timeout=PATIENCE_S).read():
+            assert process.poll() is None  # a sent call is not admitted at once
+        process.send_signal(signum)
+        assert next(iter(call)).delta.text == "hello"
+    assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_port_in_use_is_an_error_that_names_the_flag(launch: Launch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        message = failure(launch("echo", "--port", port))
+        assert port in message
+        assert "--port" in message
+        assert "--metrics-port" in failure(launch("echo", "--metrics-port", port))
+
+
+def test_two_servers_never_share_a_port(launch: Launch) -> None:
+    ready = announced(launch("echo"))
+    assert "--port" in failure(launch("echo", "--port", str(ready["port"])))
+
+
+def test_an_unknown_service_is_an_error_that_lists_the_known_ones(launch: Launch) -> None:
+    message = failure(launch("ecko"))
+    assert "'ecko'" in message
+    assert "echo, espeak" in message
+
+
+def test_the_list_shows_every_service_and_its_class(launch: Launch) -> None:
+    out, _ = launch("--list").communicate(timeout=PATIENCE_S)
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert {"asr", "cascade", "demo", "echo", "espeak"} <= set(rows)
+    assert "omnigap_services.echo:EchoAdapter" in rows["echo"]
+    assert rows["echo"].endswith("installed")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("answr = 'x'", "'answr'"),
+        ("delay_s = 'long'", "'delay_s'"),
+        ("answer = ", "not valid TOML"),
+    ],
+)
+def test_a_wrong_config_names_the_key_and_the_file(launch: Launch, tmp_path: Path, text: str, words: str) -> None:
+    message = failure(launch("echo", "--config", config(tmp_path, text)))
+    assert words in message
+    assert "options.toml" in message
+
+
+def test_a_missing_config_file_is_named(launch: Launch) -> None:
+    message = failure(launch("echo", "--config", "nowhere.toml"))
+    assert "cannot read --config nowhere.toml" in message
+    assert "Traceback" not in message
+
+
+def test_a_missing_option_is_named(launch: Launch) -> None:
+    message = failure(launch("openai"))
+    assert "'model' is missing: add it" in message
+
+
+def test_flags_can_come_from_the_environment(launch: Launch, tmp_path: Path) -> None:
+    process = launch("echo", OMNIGAP_SERVE_METRICS_PORT="0", OMNIGAP_SERVE_HOST="localhost")
+    ready = announced(process)
+    assert ready["host"] == "localhost"
+    assert ready["metrics_port"]
+
+
+MODEL = """
+from omnigap.vocabulary import Condition
+from omnigap_services.adapter import NATIVE, Adapter, Card
+
+class Fine(Adapter):
+    def load(self):
+        return Card("fine", {Condition.parse("t2t"): NATIVE})
+    def generate(self, batch):
+        for turn in batch:
+            turn.write("fine")
+
+class WithoutWeights(Fine):
+    def load(self):
+        raise FileNotFoundError("no weights at /models/x: run fetch first")
+
+class WithoutModule(Fine):
+    def load(self):
+        import a_module_that_is_not_installed
+
+class Endless(Fine):
+    def generate(self, batch):
+        import threading
+        for turn in batch:
+            if turn.request.texts != ("Hello.",):
+                threading.Event().wait()
+
+class NoAdapter:
+    pass
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    (tmp_path / "own_model.py").write_text(textwrap.dedent(MODEL))
+    return tmp_path
+
+
+def test_a_class_in_the_working_directory_is_served_by_its_name(launch: Launch, model: Path) -> None:
+    assert announced(launch("own_model:Fine"))["name"] == "own_model:Fine"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("own_model:WithoutWeights", "run fetch first"),
+        ("own_model:WithoutModule", "a_module_that_is_not_installed"),
+        ("own_model:Absent", "Absent"),
+        ("own_model:NoAdapter", "not a subclass"),
+        ("no_such_module:Fine", "no_such_module"),
+    ],
+)
+def test_a_service_that_cannot_be_loaded_exits_with_1(launch: Launch, model: Path, name: str, words: str) -> None:
+    assert words in failure(launch(name))
+
+
+def test_options_for_a_service_that_takes_none_are_refused(launch: Launch, model: Path) -> None:
+    assert "takes no options, but got colour" in failure(
+        launch("own_model:Fine", "--config", config(model, "colour = 1"))
+    )
+
+
+def test_a_model_that_never_returns_does_not_keep_the_process_alive(launch: Launch, model: Path) -> None:
+    process = launch("own_model:Endless", "--drain-seconds", "0.1")
+    ready = announced(process)
+    with grpc.insecure_channel(f"{ready['host']}:{ready['port']}") as channel:
+        stub = ModelServiceStub(channel)
+        request = pb.GenerateRequest(parts=[pb.InputPart(text="hello")], output=pb.MODALITY_TEXT)
+        call = stub.Generate(request, timeout=PATIENCE_S)
+        stub.Describe(pb.DescribeRequest(), timeout=PATIENCE_S)
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(iter(call))
+    assert from_rpc_error(caught.value).reason is Reason.DRAINING
+    assert process.wait(PATIENCE_S) == 0
+
+
+def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    parent_code = f"""
+import subprocess, sys
+child = subprocess.Popen([{PROGRAM!r}, "echo", "--exit-with-parent"], stdout=subprocess.PIPE, text=True)
+print(child.pid, child.stdout.readline(), flush=True)
+sys.stdin.read()
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", parent_code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert parent.stdout is not None
+    pid, line = parent.stdout.readline().split(" ", 1)
+    ready = json.loads(line)
+    with grpc.insecure_channel(f"{ready['host']}:{ready['port']}") as channel:
+        ModelServiceStub(channel).Describe(pb.DescribeRequest(), timeout=PATIENCE_S)
+        parent.kill()
+        parent.wait(PATIENCE_S)
+        wait_for_end(int(pid))
+    parent.communicate()
+
+
+def wait_for_end(pid: int) -> None:
+    """Waits until a process that is not a child of ours has ended."""
+    try:
+        psutil.Process(pid).wait(PATIENCE_S)
+    except psutil.NoSuchProcess:
+        return
+
+
+def test_it_does_not_end_when_only_the_starting_thread_ends(launch: Launch, tmp_path: Path) -> None:
+    """The kernel sends the signal then too, so the parent's id must be checked."""
+    parent_code = f"""
+import subprocess, sys, threading
+started = []
+def start():
+    started.append(subprocess.Popen([{PROGRAM!r}, "echo", "--exit-with-parent"], stdout=subprocess.PIPE, text=True))
+    print(started[0].stdout.readline(), end="", flush=True)
+thread = threading.Thread(target=start)
+thread.start()
+thread.join()
+print("thread ended", flush=True)
+sys.stdin.read()
+started[0].terminate()
+sys.exit(started[0].wait())
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", parent_code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert parent.stdout is not None
+    ready = json.loads(parent.stdout.readline())
+    assert parent.stdout.readline() == "thread ended\n"
+    with grpc.insecure_channel(f"{ready['host']}:{ready['port']}") as channel:
+        request = pb.GenerateRequest(parts=[pb.InputPart(text="alive?")], output=pb.MODALITY_TEXT)
+        answers = [event.delta.text for event in ModelServiceStub(channel).Generate(request, timeout=PATIENCE_S)]
+    assert answers[0] == "alive?"
+    parent.communicate(timeout=PATIENCE_S)
+    assert parent.returncode == 0
