@@ -121,9 +121,9 @@ _ALL = (
     Definition(
         "confusables",
         "Distractors and confusables",
-        "The wrong answers of the calibration. Distractor: the answer of another item of the same type. Confusable: the "
-        "wrong answer that sounds most similar, such as 30 for 13 or D for B. The model's own wrong answers lie between "
-        "the two.",
+        "The wrong answers of the calibration. Distractor: the answer of another item of the same type. Confusable: "
+        "the wrong answer that sounds most similar, such as 30 for 13 or D for B. The model's own wrong answers lie "
+        "between the two.",
     ),
     Definition(
         "corrected",
