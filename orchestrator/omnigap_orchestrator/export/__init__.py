@@ -1,1 +1,1 @@
-"""From a run's folder to its public files: results, controls, summary, report and manifest."""
+"""Writes the public files of a run: results, controls, summary, report and manifest."""

@@ -1,4 +1,4 @@
-"""What a run can say of itself beyond its table: who took part, on which machine, and whether it is whole."""
+"""Collects what the report says about a run itself: services, machine, versions, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 
-# Models that ship with omnigap: they show that the instrument works, and nothing about real models. `cascade` is what
-# runs of 0.1.0 call the demo model.
+# Models that ship with omnigap: their numbers show that the measurement works, and nothing about real models. `cascade`
+# is the name of the demo model in runs of 0.1.0.
 SHIPPED_MODELS = frozenset({"demo", "cascade", "echo"})
-# What the asr service calls the checkpoint that it ships: it knows two synthetic voices, and no other.
-SHIPPED_EARS = "omnigap-micro-whisper"
+# The `checkpoint` setting of the asr service for the model that it ships, which is trained on two synthetic voices
+# only.
+SHIPPED_ASR_CHECKPOINT = "omnigap-micro-whisper"
+# Packages whose versions can change the numbers of the report.
 _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
 
 
@@ -38,13 +40,13 @@ def collect_run_info(
     results: pl.DataFrame,
     controls: pl.DataFrame | None = None,
 ) -> RunInfo:
-    """Everything in the report that the table of results does not hold."""
+    """Everything in the report that is not in the table of results."""
     journal, cards = records.journal, cells.cards
     models = {name: card for name, card in cards.models.items() if name in cells.models}
     inputs = {condition.input for condition in cells.plan.conditions}
     replicates = range(cells.plan.replicates)
-    voices = dict.fromkeys(_variant_words(cells.carriers.speech_variant(r)) for r in replicates)
-    fonts = _style_words(dict.fromkeys(cells.carriers.style(r) for r in replicates))
+    voices = dict.fromkeys(_voice_name(cells.carriers.speech_variant(r)) for r in replicates)
+    fonts = _font_names(dict.fromkeys(cells.carriers.style(r) for r in replicates))
     scorer_weights = cards.scorer.weights_revision if cards.scorer is not None else None
     return RunInfo(
         name=folder.name,
@@ -53,58 +55,60 @@ def collect_run_info(
         command=journal.meta("command") or "",
         machine=machine(),
         versions=versions(),
-        models=tuple(_service_facts(name, card) for name, card in models.items()),
-        asr=_service_facts(cards.scorer.name, cards.scorer) if cards.scorer is not None else None,
-        second_asr=_service_facts(cards.second_scorer.name, cards.second_scorer)
+        models=tuple(_service_info(name, card) for name, card in models.items()),
+        asr=_service_info(cards.scorer.name, cards.scorer) if cards.scorer is not None else None,
+        second_asr=_service_info(cards.second_scorer.name, cards.second_scorer)
         if cards.second_scorer is not None and cells.config.second_scorer is not None
         else None,
-        tts=_service_facts(cards.tts.name, cards.tts) if cards.tts is not None else None,
-        judge=_judge_facts(cells, cards.judge),
+        tts=_service_info(cards.tts.name, cards.tts) if cards.tts is not None else None,
+        judge=_judge_info(cells, cards.judge),
         voices=tuple(voices) if Modality.SPEECH in inputs else (),
         fonts=fonts if Modality.IMAGE in inputs else (),
         items_source=cells.config.items.path or "built-in items",
         normaliser=NORMALISER_VERSION,
         embedded=bool(models) and all(card.name in SHIPPED_MODELS for card in models.values()),
-        shared_hearing=tuple(
-            name for name, card in models.items() if scorer_weights and _hears_with(card) == scorer_weights
+        shared_asr_checkpoint=tuple(
+            name for name, card in models.items() if scorer_weights and _asr_checkpoint(card) == scorer_weights
         ),
-        deaf_scorer=_is_deaf(cards.scorer, models.values()),
+        scorer_mismatch=_scorer_mismatch(cards.scorer, models.values()),
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
     )
 
 
-def _variant_words(variant: SpeechVariant) -> str:
+def _voice_name(variant: SpeechVariant) -> str:
     rate = "" if variant.words_per_minute is None else f" at {variant.words_per_minute:g} words a minute"
     return f"{variant.voice or 'the default voice of the service'}{rate}"
 
 
-def _style_words(styles: Iterable[ImageStyle]) -> tuple[str, ...]:
-    """Each look by its font, and by what else tells it from the others."""
-    looks = tuple(styles)
+def _font_names(styles: Iterable[ImageStyle]) -> tuple[str, ...]:
+    """Each image style by its font, and by the properties that vary within the run."""
+    all_styles = tuple(styles)
 
-    def words(style: ImageStyle) -> str:
+    def name(style: ImageStyle) -> str:
         varied = [
-            (len({s.size for s in looks}), f"{style.size} px"),
-            (len({(s.colour, s.background) for s in looks}), f"{style.colour} on {style.background}"),
-            (len({s.width for s in looks}), f"{style.width} px wide"),
+            (len({s.size for s in all_styles}), f"{style.size} px"),
+            (len({(s.colour, s.background) for s in all_styles}), f"{style.colour} on {style.background}"),
+            (len({s.width for s in all_styles}), f"{style.width} px wide"),
         ]
         return " ".join([Path(style.font).name, *(text for count, text in varied if count > 1)])
 
-    return tuple(words(style) for style in looks)
+    return tuple(name(style) for style in all_styles)
 
 
-def _is_deaf(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeResponse]) -> bool:
-    """Whether a model that does not ship with omnigap is heard by the recogniser that does."""
-    shipped = scorer is not None and scorer.name == "asr" and scorer.settings.get("checkpoint") == SHIPPED_EARS
+def _scorer_mismatch(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeResponse]) -> bool:
+    """Whether a model that does not ship with omnigap is transcribed by the ASR model that does."""
+    shipped = (
+        scorer is not None and scorer.name == "asr" and scorer.settings.get("checkpoint") == SHIPPED_ASR_CHECKPOINT
+    )
     return shipped and any(card.name not in SHIPPED_MODELS for card in models)
 
 
 def incomplete(results: pl.DataFrame, controls: pl.DataFrame | None = None) -> str:
-    """Why a run is not whole, and how to go on; empty when it is. Control cells are counted apart."""
+    """Why a run is incomplete, and how to resume it; empty for a complete run. Control cells are counted separately."""
     parts = [_lacking(results, "cells")] + ([_lacking(controls, "control cells")] if controls is not None else [])
     found = ", ".join(part for part in parts if part)
-    return f"{found}: the same command asks these again, and no other" if found else ""
+    return f"{found}: the same command runs only these cells again" if found else ""
 
 
 def _lacking(cells: pl.DataFrame, what: str) -> str:
@@ -128,6 +132,7 @@ def versions() -> dict[str, str]:
 
 
 def _processor() -> str:
+    # platform.processor() is empty or only the architecture on most Linux systems.
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (a device file, not a path of ours)
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
@@ -140,16 +145,17 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _hears_with(card: pb.DescribeResponse) -> str | None:
-    """The checkpoint that a model's own recogniser loaded, where it says so."""
+def _asr_checkpoint(card: pb.DescribeResponse) -> str | None:
+    """The checkpoint of a model's own ASR stage, if it reports one."""
     return card.settings.get("asr.weights_revision")
 
 
-def _judge_facts(cells: PlannedCells, card: pb.DescribeResponse | None) -> ServiceInfo | None:
-    """The judge with the rubrics that it judged by; None where nothing is judged."""
+def _judge_info(cells: PlannedCells, card: pb.DescribeResponse | None) -> ServiceInfo | None:
+    """The judge with its rubrics; None if no item is judged."""
     judged = [item for item in cells.plan.items if cells.metrics[item.id] == JUDGE]
     if card is None or cells.setup is None or not judged:
         return None
+    # Items with a reference answer can have another rubric; only the rubrics that were used are listed.
     rubrics = dict.fromkeys(cells.setup.rubric_for(item).name for item in judged)
     known = {rubric.name: rubric for rubric in (cells.setup.rubric, cells.setup.reference_rubric)}
     parts = [f"rubric {name} (digest {known[name].digest[:12]}, {known[name].scale})" for name in rubrics]
@@ -157,16 +163,17 @@ def _judge_facts(cells: PlannedCells, card: pb.DescribeResponse | None) -> Servi
         parts.append(f"{cells.setup.votes} votes")
     assert cells.config.judge is not None
     parts.append(f"temperature {cells.config.judge.decoding.temperature:g}")
-    return replace(_service_facts(card.name, card), detail=", ".join(parts))
+    return replace(_service_info(card.name, card), detail=", ".join(parts))
 
 
 def _helpers_of(card: pb.DescribeResponse) -> dict[str, str]:
-    """By condition, the help from outside that a card tells of."""
+    """The external help that a card declares, by condition."""
     parts = {condition.name: support_in(card, condition) for condition in CONDITIONS}
     return {name: reason for name, (support, reason) in parts.items() if support is Support.ASSISTED}
 
 
-def _service_facts(name: str, card: pb.DescribeResponse) -> ServiceInfo:
+def _service_info(name: str, card: pb.DescribeResponse) -> ServiceInfo:
+    # Keys with a dot are settings of a stage, such as `asr.weights_revision` of the cascade.
     shown = {key: value for key, value in card.settings.items() if "." not in key}
     return ServiceInfo(
         name=name,
@@ -174,6 +181,6 @@ def _service_facts(name: str, card: pb.DescribeResponse) -> ServiceInfo:
         revision=card.weights_revision,
         architecture=pb.Architecture.Name(card.architecture).removeprefix("ARCHITECTURE_").lower(),
         detail=", ".join(f"{key} {value}" for key, value in sorted(shown.items())),
-        checkpoint=_hears_with(card) or "",
+        checkpoint=_asr_checkpoint(card) or "",
         helpers=_helpers_of(card),
     )

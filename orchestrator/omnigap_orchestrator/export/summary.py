@@ -1,4 +1,4 @@
-"""What summary.json holds: head of the run, notes, the check of its carriers, and the tables of the analysis."""
+"""Content of summary.json: run, notes, keys of extras, options and tables of the analysis."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from omnigap_orchestrator.report import RunInfo
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """summary.json as a value; fields in the order of the file, where the tables come last.
+    """The content of summary.json; fields in the order of the file.
 
     Attributes:
-        incomplete: why the run is not complete; empty if it is.
-        embedded: the services ship with omnigap.
-        models: digest by name.
-        extras: the keys that extras add.
+        complete: whether every planned cell is answered or unsupported.
+        incomplete: why it is not complete; empty otherwise.
+        embedded: all models ship with omnigap.
+        models: model name -> digest.
+        extras: keys that extras add.
         analysis: version and options of the analysis.
     """
 
@@ -61,23 +62,25 @@ class Summary:
 
     @classmethod
     def read(cls, path: Path) -> Summary:
-        """A summary.json that this version wrote.
+        """Reads a summary.json of this version.
 
         Raises:
             OSError: the file can't be read.
-            ValueError, KeyError: it is none, or lacks a key.
+            ValueError, KeyError: the file is not JSON, or lacks a key.
         """
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        # With the declared schema: JSON has no types for empty tables and columns of nulls.
         frames = {table.name: pl.DataFrame(data[table.name], schema=table.schema) for table in all_tables()}
         head = {name: data[name] for name in _HEAD}
         head["notes"] = tuple(head["notes"])
         analysis = AnalysisHead.from_json(data)
+        # Every other key belongs to an extra, also to one that is not installed here.
         known = {*_HEAD, *analysis.to_json(), *frames}
         added = {key: value for key, value in data.items() if key not in known}
         return cls(**head, extras=added, analysis=analysis, tables=Tables(frames))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values, in the order of the file."""
+        """Plain JSON values, in the order of the file."""
         head = {name: getattr(self, name) for name in _HEAD}
         head["notes"] = list(self.notes)
         return {**head, **self.extras, **self.analysis.to_json(), **self.tables.tables_json()}
@@ -87,4 +90,4 @@ class Summary:
 
 
 _HEAD = ("run", "complete", "incomplete", "embedded", "models", "normaliser", "versions", "notes")
-"""The fields that the file has as they are."""
+"""Fields that are top-level keys of the file, unchanged."""

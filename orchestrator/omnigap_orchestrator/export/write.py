@@ -1,4 +1,4 @@
-"""The public files of a run: results, controls, summary, report and manifest, each replaced whole."""
+"""Writes the public files of a run: results, controls, summary, report and manifest; each is replaced atomically."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunInfo, write_report
 
 FINGERPRINT = "outputs_of"
-"""The journal's note of what the files were written from."""
+"""Key of the journal's metadata: the fingerprint of what the files were written from."""
 
 
 def write_outputs(
@@ -46,15 +46,18 @@ def write_outputs(
     allow_missing: bool | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> Summary:
-    """Computes the tables and all that follows from them, writes the run's files, and returns what summary.json holds.
+    """Computes all tables, writes the public files of the run, and returns the content of summary.json.
 
     Args:
+        single_file: embed all media in the report; None: as configured.
+        allow_missing: compute gaps however many answers are missing; None: as configured.
         given: values of the options that extras add to `report`, by name.
 
     Raises:
-        FolderError: where the disk is full; the files that were there stay as they were.
+        FolderError: a file can't be written (for example, the disk is full); existing files are kept unchanged.
     """
-    # Until all files are there they count for none: a kill between two of them must not leave the new beside the old.
+    # Cleared first and set last: if the process is killed between two files, the next command writes all of them
+    # again instead of trusting a mix of old and new files.
     records.journal.set_meta(FINGERPRINT, "")
     results, controls = _tables(folder, cells, records)
     section = cells.config.analysis
@@ -71,7 +74,8 @@ def write_outputs(
     with replacing(folder.results) as path:
         results.write_parquet(path)
     if controls is None:
-        folder.controls.unlink(missing_ok=True)  # Of an earlier plan of this folder.
+        # An earlier plan of this folder may have had control cells.
+        folder.controls.unlink(missing_ok=True)
     else:
         with replacing(folder.controls) as path:
             controls.write_parquet(path)
@@ -79,6 +83,7 @@ def write_outputs(
         summary.write(path)
     with replacing(folder.manifest) as path:
         path.write_text(tomli_w.dumps(_manifest(cells, info)), encoding="utf-8")
+    # The report uses the selected results; results.parquet and the manifest always cover the whole run.
     store = MediaStore(folder.media)
     write_report(
         folder.report,
@@ -91,7 +96,8 @@ def write_outputs(
         media_budget=int(cells.config.report.embed_mb * 1e6),
         controls=selected.controls,
     )
-    # Files that were asked for in another form than the configuration's hold for that one time.
+    # Files written with overriding options are not marked as current, so that the next command writes them again as
+    # configured.
     as_configured = single_file is None and allow_missing is None and selected.results is results
     if as_configured:
         records.journal.set_meta(FINGERPRINT, fingerprint(folder, records, cells.config))
@@ -101,7 +107,7 @@ def write_outputs(
 def _selected(
     folder: RunFolder, results: pl.DataFrame, controls: pl.DataFrame | None, given: Mapping[str, Any]
 ) -> Selection:
-    """The part of the results that the analysis uses: all of them, unless an option of an extra asks for less."""
+    """The part of the results that the analysis uses: all rows, unless an option of an extra selects some."""
     for extra in extras():
         if (selection := extra.select(folder, results, controls, given)) is not None:
             return selection
@@ -109,13 +115,13 @@ def _selected(
 
 
 def _tables(folder: RunFolder, cells: PlannedCells, records: Records) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """The results, and the control cells where the run plans any."""
+    """The results, and the control cells if the run plans any."""
     table = ResultsTable(folder.name, cells, records)
     return table.frame(), table.control_frame() if cells.plan.controls else None
 
 
 def current_summary(folder: RunFolder, records: Records, config: Config) -> Summary | None:
-    """summary.json, where all files are there and nothing that they follow from has changed since."""
+    """summary.json, if all public files exist and none of their inputs has changed since; otherwise None."""
     files = [folder.results, folder.summary, folder.report, folder.manifest]
     files += [folder.controls] if config.run.controls else []
     before = records.journal.meta(FINGERPRINT)
@@ -124,14 +130,14 @@ def current_summary(folder: RunFolder, records: Records, config: Config) -> Summ
     try:
         return Summary.read(folder.summary)
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
-        return None  # Changed by other hands: it is written again.
+        # Edited by hand, or by another program: it is written again.
+        return None
 
 
 def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
-    """Of all that the files follow from: plan, configuration, services, rows, the evidence of extras, and this version.
-
-    Rows are only ever added under content keys, so their number tells whether there are new ones.
-    """
+    """A digest of all inputs of the public files: plan, configuration, services, rows, files of extras, versions."""
+    # Rows are never changed and are stored under content keys, so their number shows whether there are new ones.
+    # Failures are not: a retried cell can fail for another reason, so they are listed.
     counts = [len(records.answers), len(records.transcripts), len(records.scores)]
     failures = sorted(
         f"{f.stage} {f.model} {f.item_id} {f.condition} {f.replicate} {f.reason} {f.message}"
@@ -160,7 +166,7 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
 
 
 def _manifest(cells: PlannedCells, info: RunInfo) -> dict[str, object]:
-    """All that is needed to run it again, readable; TOML knows no null, so what is not set is left out."""
+    """Everything needed to repeat the run."""
     seen = {"scorer": info.asr, "second_scorer": info.second_asr, "tts": info.tts, "judge": info.judge}
     services = {role: service for role, service in seen.items() if service is not None}
     return {
@@ -188,13 +194,14 @@ def _manifest(cells: PlannedCells, info: RunInfo) -> dict[str, object]:
 
 
 def _planned_controls(plan: Plan) -> dict[str, object]:
-    """Nothing where the run plans none."""
+    """Kinds and number of control cells; empty if the run plans none."""
     if not plan.controls:
         return {}
     return {"controls": [control.value for control in plan.controls], "control_cells": plan.control_count}
 
 
 def _without_nulls(value: object) -> object:
+    """Removes unset values: TOML has no null."""
     if isinstance(value, dict):
         return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
     if isinstance(value, list):
@@ -203,7 +210,7 @@ def _without_nulls(value: object) -> object:
 
 
 def analysis_options(section: AnalysisConfig) -> AnalysisOptions:
-    """The configuration's `[analysis]` as the options that the analysis takes."""
+    """Converts the section `[analysis]` of the configuration to options of the analysis."""
     return AnalysisOptions(
         intervals=IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed),
         missing=MissingRule(allow=section.allow_missing),

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file with its verdicts, charts, tables and an item browser."""
+"""The report of a run: one HTML file with a summary, charts, tables and an item browser."""
 
 from omnigap_orchestrator.report.media import Catalogue, CatalogueItem, MediaPath
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo

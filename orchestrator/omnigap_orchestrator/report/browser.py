@@ -1,4 +1,4 @@
-"""The item browser's data: columns of numbers over one table of strings, as JSON that a page can carry."""
+"""Data of the item browser: flat columns that index into one table of strings, as JSON for a `<script>` element."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from omnigap.vocabulary import CONDITIONS, Control
 from omnigap_orchestrator.report.media import Catalogue, ReportMedia
 from omnigap_orchestrator.report.sampling import ENTRY, RIGHT_FROM
 
+# The browser parses the whole document when the page opens, so its size has a bound.
 TEXT_BUDGET = 16_000_000
-"""Characters of answers in the page at most; beyond it every answer is cut shorter."""
+"""Maximum number of characters of answers in the page; all answers are truncated further until they fit."""
 
+# Answers are cut to the first length at most, and never below the second, which is enough to judge an answer by.
 LONGEST_TEXT = 8_000
 SHORTEST_TEXT = 200
 
-_TEXTS = ("own_text", "transcript", "error_reason", "error_message", "finish_reason", "metric", "asr_language")
+_TEXTS = ("own_text", "transcript", "error_reason", "error_message", "finish_reason", "metric")
 _NUMBERS = (
     "score",
     "own_text_score",
@@ -35,11 +37,11 @@ _MEDIA = ("input_media", "output_media")
 
 @dataclass(frozen=True, slots=True)
 class BrowserData:
-    """What the page's script reads.
+    """The JSON that browser.js reads.
 
     Attributes:
         document: the JSON, safe inside a `<script>` element.
-        longest_text: answers longer than this were cut.
+        longest_text: number of characters that answers were truncated to.
     """
 
     document: str
@@ -47,7 +49,7 @@ class BrowserData:
 
 
 def chosen_cells(results: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
-    """The cells of the chosen entries with `entry` (its place) and `place` (of the condition), in that order."""
+    """The cells of the chosen entries, sorted by `entry` (index of the entry) and `place` (index of the condition)."""
     places = {condition.name: place for place, condition in enumerate(CONDITIONS)}
     return (
         results.join(entries.with_row_index("entry"), on=list(ENTRY), how="inner")
@@ -58,7 +60,7 @@ def chosen_cells(results: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
 
 
 def media_in_order(cells: pl.DataFrame) -> Iterator[str]:
-    """Digests of the media of one entry after the other, in which order the budget for embedding is spent."""
+    """Digests of the media, entry by entry: the order in which they are embedded until the budget is spent."""
     for row in cells.select(_MEDIA).iter_rows():
         yield from (digest for digest in row if digest)
 
@@ -70,18 +72,21 @@ def browser_data(
     media: ReportMedia,
     controls: pl.DataFrame | None = None,
 ) -> BrowserData:
-    """The document of the browser.
+    """The JSON document of the browser.
 
-    Cells lie in flat columns: the cell of entry e in condition c has the place `6 * e + c`; -1 or null: no such cell.
+    Cells are stored in flat columns: the cell of entry e in condition c is at index `6 * e + c`; -1 or null if there
+    is no such cell. Flat columns take a fraction of the bytes of one JSON object per cell.
 
     Args:
-        cells: as `chosen_cells` gives them. media: the media of these cells.
-        controls: control cells, likewise; only their texts and scores are shown.
+        cells: from `chosen_cells`.
+        media: the media of these cells.
+        controls: control cells, from `chosen_cells`; only their texts and scores are shown.
     """
     strings = _Strings()
+    # Indexes are stored instead of names: with thousands of entries the same model, task and question repeat.
     longest = _fitting_length(cells)
     size = entries.height * len(CONDITIONS)
-    spread = _spreader(cells, size)
+    spread = _spread_over(cells, size)
 
     columns: dict[str, list[Any]] = {"outcome": spread((strings.add(v) for v in cells["outcome"]), -1)}
     for name in _TEXTS:
@@ -96,6 +101,7 @@ def browser_data(
     items = entries["item_id"].unique(maintain_order=True).to_list()
     item_place = {item: place for place, item in enumerate(items)}
     tasks = dict(cells.select("item_id", "task").unique("item_id", keep="first").iter_rows())
+    # Voice and font belong to the carriers, so all cells of an entry that have one have the same.
     heads = cells.group_by("entry", maintain_order=True).agg(pl.col("voice", "font").drop_nulls().first()).sort("entry")
     words = [catalogue.get(item) for item in items]
     models = sorted(set(entries["model"]))
@@ -136,8 +142,8 @@ def browser_data(
 _Spread = Callable[[Iterable[Any], Any], list[Any]]
 
 
-def _spreader(cells: pl.DataFrame, size: int) -> _Spread:
-    """What lays a column of these cells out over all places."""
+def _spread_over(cells: pl.DataFrame, size: int) -> _Spread:
+    """A function that puts the values of these cells at their indexes in a column of `size` values."""
     places = (cells["entry"].cast(pl.Int64) * len(CONDITIONS) + cells["place"]).to_list()
 
     def spread(values: Iterable[Any], nothing: Any) -> list[Any]:
@@ -152,13 +158,13 @@ def _spreader(cells: pl.DataFrame, size: int) -> _Spread:
 def _control_columns(
     controls: pl.DataFrame | None, size: int, strings: _Strings, longest: int
 ) -> dict[str, dict[str, list[Any]]]:
-    """For each kind of control the same flat columns: what was scored, its score, and what a first pass wrote."""
+    """Flat columns of each kind of control: the scored answer, its score, and the text of a first pass."""
     columns: dict[str, dict[str, list[Any]]] = {}
     for control in Control:
         held = pl.DataFrame() if controls is None else controls.filter(pl.col("control") == control.value)
         if held.is_empty():
             continue
-        spread = _spreader(held, size)
+        spread = _spread_over(held, size)
         columns[control.value] = {
             "outcome": spread((strings.add(v) for v in held["outcome"]), -1),
             "answer": spread((strings.add(_cut(v, longest)) for v in held["answer_used"]), -1),
@@ -170,7 +176,12 @@ def _control_columns(
 
 
 def script_json(document: object) -> str:
-    """JSON that cannot end the `<script>` it stands in: no `<`, `>` or `&`, nor a line end that trips old scripts."""
+    """JSON that is safe inside a `<script>` element.
+
+    `<`, `>` and `&` are escaped so that no text can close the element; U+2028 and U+2029 because JavaScript before
+    ES2019 takes them for line ends inside a string.
+    """
+    # allow_nan=False: Python would write NaN, which JSON.parse rejects, and the page would have no browser at all.
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -178,7 +189,7 @@ def script_json(document: object) -> str:
 
 
 class _Strings:
-    """Every distinct string once: replicates and models repeat each other's words."""
+    """A table of distinct strings: models and replicates often give the same answer."""
 
     def __init__(self) -> None:
         self.values: list[str] = []
@@ -199,10 +210,12 @@ def _cut(value: str | None, longest: int) -> str | None:
 
 
 def _number(value: float | None) -> float | None:
+    # Four decimals are more than the page shows, and keep the document small.
     return None if value is None or not math.isfinite(value) else round(value, 4)
 
 
 def _fitting_length(cells: pl.DataFrame) -> int:
+    """The length to truncate answers to, halved until all of them fit the budget."""
     lengths: Sequence[pl.Series] = [cells[name].drop_nulls().unique().str.len_chars() for name in _TEXTS]
     longest = LONGEST_TEXT
     while longest > SHORTEST_TEXT and sum(int(s.clip(upper_bound=longest).sum()) for s in lengths) > TEXT_BUDGET:

@@ -1,4 +1,4 @@
-"""The report's charts: interval plots, dots by task, histograms, ranges. Each takes rows and gives an inline SVG."""
+"""Charts of the report as inline SVG: interval plots, dots by task, histograms, latency ranges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omnigap_orchestrator.report import formatting, svg
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing with the line above it; a wide one takes the whole row."""
+    """A drawing with its title; a wide one takes the full width of the page."""
 
     title: str
     drawing: Markup
@@ -22,10 +22,12 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One row of an interval plot, in points; without an estimate it shows its note alone, `heading` starts a group.
+    """One row of an interval plot, in points; a row without an estimate shows its note only.
 
     Attributes:
-        modality: chooses marker and colour. hollow: the answer is spoken.
+        modality: of the question; selects marker and colour.
+        hollow: draw a hollow marker, for spoken answers.
+        heading: a row that only labels the group below it.
     """
 
     label: str
@@ -39,12 +41,12 @@ class Span:
 
 
 def in_points(value: float | None) -> float | None:
-    """A share of the score in points, for a `Span`; None where there is none."""
+    """A difference of scores in points; None stays None."""
     return None if value is None else 100 * value
 
 
 def modality_of(condition: str) -> str:
-    """The modality of a condition's question; text for other tables' own labels."""
+    """The input modality of a condition; text for condition names of imported tables."""
     return {"s": "speech", "i": "image"}.get(condition[:1], "text")
 
 
@@ -53,7 +55,9 @@ def _finished(figure: Any, key: str, title: str, description: str, wide: bool = 
 
 
 def _rows_axes(axes: Any, labels: Sequence[str]) -> None:
+    """One row per label, the first at the top."""
     axes.set_yticks(range(len(labels)), labels)
+    # Inverted, so that the first row is at the top, as in a table.
     axes.set_ylim(len(labels) - 0.5, -0.5)
 
 
@@ -64,6 +68,7 @@ def _marker(axes: Any, x: float, y: float, modality: str, hollow: bool, size: fl
         y,
         svg.MODALITY_MARKER[modality],
         markersize=size,
+        # A hollow marker is filled with the background colour: the interval must not show through it.
         color=svg.CARD if hollow else colour,
         markeredgecolor=colour,
         markeredgewidth=2,
@@ -71,8 +76,8 @@ def _marker(axes: Any, x: float, y: float, modality: str, hollow: bool, size: fl
     )
 
 
-def _beside(axes: Any, place: int, note: str) -> None:
-    """A note in the column right of the axes."""
+def _annotate_right(axes: Any, place: int, note: str) -> None:
+    """Writes a note to the right of the axes."""
     axes.annotate(
         note,
         (1, place),
@@ -80,6 +85,7 @@ def _beside(axes: Any, place: int, note: str) -> None:
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
         va="center",
+        # Annotations outside of the axes are clipped by default.
         annotation_clip=False,
     )
 
@@ -87,29 +93,31 @@ def _beside(axes: Any, place: int, note: str) -> None:
 def interval_plot(
     spans: Sequence[Span], key: str, title: str, axis: str, width: int = 500, row: int = 34, left: int = 110
 ) -> Chart:
-    """Estimates with intervals about a line at zero, written out in a column on the right."""
+    """Estimates with intervals around a line at zero, with their numbers in a column on the right."""
+    # Margins in pixels instead of a tight layout, so that the plots of several models line up.
     right, top, bottom = 176, 6, 46
     height = top + bottom + row * len(spans)
     values = [v for s in spans for v in (s.estimate, s.low, s.high) if v is not None and formatting.known(v)]
     lowest, highest = min([0.0, *values]), max([0.0, *values])
-    room = max(0.07 * (highest - lowest), 0.5)
+    # At least half a point, so that a plot of zeros has an axis.
+    margin = max(0.07 * (highest - lowest), 0.5)
     with svg.drawing(width, height) as (figure, axes):
         figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
         _rows_axes(axes, [span.label for span in spans])
-        axes.set_xlim(lowest - room, highest + room)
+        axes.set_xlim(lowest - margin, highest + margin)
         axes.locator_params(axis="x", nbins=6)
         axes.axvline(0, color=svg.MUTED, linewidth=1.2, zorder=1)
         for place, (span, tick) in enumerate(zip(spans, axes.get_yticklabels(), strict=True)):
             if span.heading:
                 tick.set_fontweight("bold")
             elif span.estimate is None or not formatting.known(span.estimate):
-                _beside(axes, place, span.note or "no number")
+                _annotate_right(axes, place, span.note or "no number")
             else:
                 if formatting.known(span.low) and formatting.known(span.high):
                     colour = svg.MODALITY_COLOUR[span.modality]
                     axes.plot([span.low, span.high], [place] * 2, color=colour, linewidth=2.6, solid_capstyle="round")
                 _marker(axes, span.estimate, place, span.modality, span.hollow)
-                _beside(axes, place, span.note)
+                _annotate_right(axes, place, span.note)
         axes.set_xlabel(axis)
         described = "; ".join(f"{s.label}: {s.note}" for s in spans if not s.heading)
         return _finished(figure, key, title, described)
@@ -117,7 +125,7 @@ def interval_plot(
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One condition's accuracy in one task, in percent."""
+    """Accuracy of one condition in one task, in percent."""
 
     task: str
     condition: str
@@ -129,14 +137,16 @@ class Dot:
 
 
 def task_plot(dots: Sequence[Dot], tasks: Sequence[str], key: str, title: str, width: int = 1100) -> Chart:
-    """Accuracy by task: text answers left, spoken answers right, the three inputs below each other in a task's row."""
+    """Accuracy by task: text answers on the left, spoken answers on the right, the three inputs in each task's row."""
     left, top, bottom, row = 160, 28, 46, 50
     height = top + bottom + row * len(tasks)
+    # Vertical offset of each input modality within the row of its task.
     shift = {"text": -0.25, "speech": 0.0, "image": 0.25}
     with svg.drawing(width, height, 1, 2, sharex=True, sharey=True) as (figure, panels):
         figure.subplots_adjust(left / width, bottom / height, 1 - 14 / width, 1 - top / height, wspace=0.06)
         for axes, output, name in zip(panels, ("text", "speech"), ("Text answers", "Spoken answers"), strict=True):
             _rows_axes(axes, [task.replace("_", " ") for task in tasks])
+            # Leaves room for the markers at 0 and 100 %.
             axes.set_xlim(-3, 103)
             axes.set_title(name, fontsize=12.5, fontweight="bold", loc="left")
             for place in range(len(tasks) - 1):
@@ -156,7 +166,7 @@ def task_plot(dots: Sequence[Dot], tasks: Sequence[str], key: str, title: str, w
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """One measure of right and of wrong answers."""
+    """The values of one measure, for right and for wrong answers."""
 
     title: str
     right: Sequence[float]
@@ -164,7 +174,8 @@ class Histogram:
 
 
 def histograms(panels: Sequence[Histogram], key: str, title: str, width: int = 1100) -> Chart:
-    """Small multiples: right answers filled, wrong answers outlined, each as a share of its own number."""
+    """Small multiples: right answers filled, wrong answers outlined, each normalised to 1."""
+    # Imported here like matplotlib: commands that draw nothing need neither.
     import numpy as np
 
     height = 210
@@ -172,10 +183,12 @@ def histograms(panels: Sequence[Histogram], key: str, title: str, width: int = 1
         figure.subplots_adjust(14 / width, 28 / height, 1 - 14 / width, 1 - 28 / height, wspace=0.1)
         for axes, panel in zip(grid[0], panels, strict=True):
             both = np.concatenate([np.asarray(panel.right, dtype=float), np.asarray(panel.wrong, dtype=float)])
+            # Common bins, so that the two histograms can be compared.
             edges = np.histogram_bin_edges(both, bins=30)
             for values, filled in ((panel.right, True), (panel.wrong, False)):
                 if not len(values):
                     continue
+                # Wrong answers are usually few; as counts they would be invisible next to the right ones.
                 weights = np.full(len(values), 1 / len(values))
                 if filled:
                     axes.hist(values, edges, weights=weights, histtype="stepfilled", color=svg.GAIN, alpha=0.35)
@@ -201,7 +214,7 @@ class Range:
 
 
 def _seconds(value: float) -> str:
-    """Two digits that count below a second, one behind the point above."""
+    """Two significant digits below one second, else one decimal."""
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
@@ -211,6 +224,7 @@ def latency_plot(ranges: Sequence[Range], key: str, title: str, width: int = 500
 
     left, right, bottom, top, row = 50, 170, 46, 6, 34
     height = top + bottom + row * len(ranges)
+    # A log axis has no zero.
     values = [v for r in ranges for v in (r.median, r.p95) if v is not None and formatting.known(v) and v > 0]
     with svg.drawing(width, height) as (figure, axes):
         figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
@@ -224,10 +238,11 @@ def latency_plot(ranges: Sequence[Range], key: str, title: str, width: int = 500
                 axes.plot(r.p95, place, "|", color=colour, markersize=11, markeredgewidth=2.4)
                 note += f", p95 {_seconds(r.p95)} s"
             _marker(axes, r.median, place, r.modality, r.hollow)
-            _beside(axes, place, note)
+            _annotate_right(axes, place, note)
         axes.set_xlim(min(values, default=0.1) / 1.5, max(values, default=1.0) * 1.5)
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        # Without this, a range of less than a decade gets labels at the minor ticks too.
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("seconds, log scale")
         described = "; ".join(f"{r.label}: median {_seconds(r.median)} s" for r in ranges)
@@ -245,7 +260,7 @@ class TypeDot:
 
 
 def architecture_plot(dots: Sequence[TypeDot], key: str, title: str, width: int = 1100) -> Chart:
-    """Every model a dot, its type a row, a panel for each condition; the bar is the type's mean."""
+    """One dot per model, one row per architecture type, one panel per condition; the bar is the mean of the type."""
     types = sorted({d.architecture for d in dots})
     conditions = list(dict.fromkeys(d.condition for d in dots))
     left, top, bottom, row = 150, 28, 46, 40
@@ -263,6 +278,7 @@ def architecture_plot(dots: Sequence[TypeDot], key: str, title: str, width: int 
                 if gaps:
                     mean = sum(gaps) / len(gaps)
                     axes.plot([mean, mean], [place - 0.3, place + 0.3], color=svg.INK, linewidth=2.4)
+                    # Semi-transparent: models with similar gaps overlap.
                     axes.plot(gaps, [place] * len(gaps), "o", color=svg.SPEECH, alpha=0.75, markersize=8)
         described = "; ".join(f"{d.model} ({d.architecture}) {d.condition} {d.gap:+.1f}" for d in dots)
         return _finished(figure, key, title, described, wide=True)

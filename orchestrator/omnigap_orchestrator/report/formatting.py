@@ -1,4 +1,4 @@
-"""Numbers and names as the report writes them: points with a real minus, methods and conditions by their full names."""
+"""Formatting of numbers and names in the report: percentage points, p-values, names of methods and conditions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import re
 from omnigap.vocabulary import Condition, Modality
 
 MINUS = "\u2212"
+# Shown where there is no number.
 NOTHING = "\u2013"
 
-INPUT_WORDS = {Modality.TEXT: "typed question", Modality.SPEECH: "spoken question", Modality.IMAGE: "question as image"}
+INPUT_WORDS = {Modality.TEXT: "text question", Modality.SPEECH: "spoken question", Modality.IMAGE: "image question"}
 OUTPUT_WORDS = {Modality.TEXT: "text answer", Modality.SPEECH: "spoken answer"}
 
 METHODS = {
@@ -34,17 +35,17 @@ METHODS = {
     "bootstrap": "cluster bootstrap",
     "cluster_bootstrap_percentile": "cluster bootstrap, percentile",
     "dirichlet_jeffreys": "Jeffreys posterior",
-    "none": "none possible",
+    "none": "not possible",
 }
 
 
 def known(value: float | None) -> bool:
-    """Whether there is a number at all."""
+    """Whether the value is a finite number."""
     return value is not None and math.isfinite(value)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """0.7132 -> `71.3`; the unit stands in the heading."""
+    """0.7132 -> `71.3`; the heading has the unit."""
     return NOTHING if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}"
 
 
@@ -53,13 +54,14 @@ def points(value: float | None, digits: int = 1, signed: bool = True) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     text = f"{abs(100 * value):.{digits}f}"
+    # A value that rounds to zero gets no sign: "-0.0" would read as a loss.
     if float(text) == 0:
         return text
     return (MINUS if value < 0 else "+" if signed else "") + text
 
 
 def interval(low: float | None, high: float | None, *, difference: bool) -> str:
-    """`[a, b]` in points, or in percent: a share reaches from 0 to 100 here, whatever its formula gave."""
+    """`[a, b]`, in points for a difference, else in percent and clipped to 0 to 100 (some formulas exceed that)."""
     if low is None or high is None or not (known(low) and known(high)):
         return NOTHING
     if difference:
@@ -70,10 +72,12 @@ def interval(low: float | None, high: float | None, *, difference: bool) -> str:
 def p_value(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
+    # As in APA style: without a leading zero, and never "0.0000". Values that round to 1.0000 are written as 1.
     return "< .0001" if value < 0.0001 else "1" if value >= 0.99995 else f"{value:.4f}".removeprefix("0")
 
 
 def number(value: float | None, digits: int = 2) -> str:
+    """A number with thousands separators; one that would round to zero is written as `<0.01`."""
     if value is None or not math.isfinite(value):
         return NOTHING
     if 0 < abs(value) < 0.5 * 10**-digits:
@@ -88,6 +92,7 @@ def count(value: int | None) -> str:
 def method(name: str | None) -> str:
     if not name:
         return NOTHING
+    # Widened intervals (of routing) keep the name of their base method.
     plain = name.removesuffix("_widened")
     return METHODS.get(plain, plain.replace("_", " ")) + (", widened" if plain != name else "")
 
@@ -105,7 +110,7 @@ def listed(parts: list[str], last: str = "and") -> str:
 
 
 def condition_words(name: str) -> str:
-    """`s2t` -> `spoken question, text answer`; another table's own labels stay as they are."""
+    """`s2t` -> `spoken question, text answer`; condition names of imported tables are returned unchanged."""
     try:
         condition = Condition.parse(name)
     except ValueError:
@@ -114,7 +119,7 @@ def condition_words(name: str) -> str:
 
 
 def short(name: str) -> str:
-    """The first twelve characters of a digest; other names, and digests that come with a name, as they are."""
+    """The first twelve characters of a hexadecimal digest; any other text unchanged."""
     return name[:12] if re.fullmatch(r"[0-9a-f]{32,}", name) else name
 
 

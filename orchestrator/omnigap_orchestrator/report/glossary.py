@@ -1,4 +1,4 @@
-"""What the report's words mean: one glossary behind every question mark and heading of the page."""
+"""Glossary of the report: the definitions behind the question marks of tables and charts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Definition:
+    """One entry; `key` is what columns refer to."""
+
     key: str
     term: str
     text: str
@@ -16,294 +18,298 @@ _ALL = (
     Definition(
         "accuracy",
         "Accuracy",
-        "The mean score of the answered items of a condition, in percent. A score lies between 0 and 1 and is 0 "
-        "or 1 for most answer types. A spoken answer is transcribed by the ASR scorer and scored with the same "
-        "metric as a text answer.",
+        "Mean score of the answered items of a condition, in percent. A score lies between 0 and 1; for most answer "
+        "types it is 0 or 1. A spoken answer is transcribed by the ASR scorer and scored with the same metric as a "
+        "text answer.",
     ),
     Definition(
         "gap",
         "Gap",
-        "The mean over items of the score in a condition minus the score of the same item, from the same model, "
-        "in t2t (typed question, text answer). Always paired by item; in percentage points; negative is a loss.",
+        "Mean over items of the score in a condition minus the score of the same item and model in t2t (text question, "
+        "text answer). Always paired by item, in percentage points; negative is a loss.",
     ),
     Definition(
         "condition",
         "Condition",
-        "An input and an output modality: t, s and i for text, speech and image; s2t is a spoken question with a "
-        "text answer. In s2t and i2t the question is not typed as well.",
+        "An input and an output modality: t is text, s speech, i image; s2t is a spoken question with a text answer. "
+        "In s2t and i2t the question is not given as text.",
     ),
     Definition(
         "interval",
         "Interval",
-        "The confidence interval at the level given in the methods. Its method is chosen by the data and printed "
-        "beside it: cluster-robust Student t with enough clusters and discordant pairs, score intervals or "
-        "bootstraps below that.",
+        "Confidence interval at the level given in the methods. The method depends on the data and is named in the "
+        "table: cluster-robust Student t if there are enough clusters and discordant pairs, otherwise score intervals "
+        "or bootstraps.",
     ),
     Definition(
         "n",
         "n",
-        "Items behind a number; for gaps and effects, pairs of answers to the same item. Replicates of an item "
+        "Number of items; for gaps and effects, number of pairs of answers to the same item. Replicates of an item "
         "are averaged first and do not add to n.",
     ),
     Definition(
         "bc",
         "b and c",
-        "Discordant pairs: b items are right in t2t and wrong here (lost), c items are wrong in t2t and right "
-        "here (gained). Only for scores of 0 or 1 with one replicate.",
+        "Discordant pairs: b items are right in t2t and wrong in this condition, c items are wrong in t2t and right in "
+        "this condition. Only for scores of 0 or 1 with one replicate.",
     ),
     Definition(
         "mcnemar",
         "p",
-        "Exact McNemar over b and c where each cluster is one item with one replicate, else the test that belongs"
-        " to the interval.",
+        "Exact McNemar test over b and c if each cluster is one item with one replicate; otherwise the test that "
+        "belongs to the interval.",
     ),
     Definition(
         "holm",
         "p adjusted",
-        "Adjusted for the other tests of its family: Holm within one model's gaps or effects, Benjamini-Hochberg "
-        "over the exploratory grid of model x task x condition. The family is named in the table.",
+        "Adjusted for the other tests of the family: Holm within the gaps or effects of one model, Benjamini-Hochberg "
+        "over the exploratory grid of model x task x condition. The table names the family.",
     ),
     Definition(
         "effects",
         "Effects",
-        "Input effect of speech: the mean of s2t - t2t and s2s - t2s; of image likewise. Output effect of speech:"
-        " the mean of x2s - x2t over the three inputs. Interaction: how much more an input costs when the answer "
-        "is spoken, (s2s - s2t) - (t2s - t2t).",
+        "Input effect of speech: mean of s2t - t2t and s2s - t2s; of image likewise. Output effect of speech: mean of "
+        "x2s - x2t over the three inputs. Interaction: how much more an input costs if the answer is spoken, "
+        "(s2s - s2t) - (t2s - t2t).",
     ),
     Definition(
         "pooling",
         "Pooling",
-        "Item-weighted: every item counts the same. Task-macro: the mean of the tasks' means, so that every task "
-        "counts the same.",
+        "Item-weighted: every item has the same weight. Task-macro: mean of the task means, so every task has the same "
+        "weight.",
     ),
     Definition(
         "missing",
         "Missing cells",
-        "A cell that failed or is pending is missing: neither wrong nor dropped. Gaps are taken on answered "
-        "pairs, shown again with missing as wrong, and bounded: the bounds are what the gap becomes when every "
-        "missing score is the worst, or the best, it can be.",
+        "A cell that failed or is pending is missing: it is neither wrong nor ignored. Gaps are computed on answered "
+        "pairs, computed again with missing answers scored as wrong, and bounded: the bounds are the gap if every "
+        "missing score had its worst or its best possible value.",
     ),
     Definition(
         "outcomes",
         "Outcomes",
-        "Answered: an answer came back, however bad. Unsupported: the model declares that it cannot do this "
-        "condition. Failed: a fault after all retries. Pending: not asked yet. Planned = answered + failed + "
-        "pending.",
+        "Answered: the model returned an answer, right or wrong. Unsupported: the model declares that it does not "
+        "support the condition. Failed: an error after all retries. Pending: not run yet. "
+        "Planned = answered + failed + pending.",
     ),
     Definition(
         "wer",
         "WER",
-        "Word error rate of what the ASR scorer heard against the model's own text of the same answer, errors "
-        "over words, pooled. It holds the voice's and the scorer's errors together.",
+        "Word error rate of the ASR transcript against the model's own text of the same answer: total errors over "
+        "total words. It includes the errors of speech synthesis and of the ASR scorer.",
     ),
     Definition(
         "coverage",
         "Coverage",
-        "Share of the reference's words for which the scorer heard anything, right or wrong: 100 % less the deleted "
-        "ones, pooled. A voice that stops before its text ends shows here.",
+        "Share of the reference words that the ASR scorer transcribed as something, right or wrong: 100 % minus the "
+        "deleted words, pooled. Audio that stops before the end of its text has a low coverage.",
     ),
     Definition(
         "asr",
         "ASR diagnostics",
-        "The scorer's own measures of each transcript. Average log probability: nearer to 0 is surer. No-speech "
-        "probability: how likely the audio holds no speech. Compression ratio: above about 2.4 a transcript "
-        "repeats itself.",
+        "Measures that the ASR scorer reports for each transcript. Average log probability: closer to 0 is more "
+        "confident. No-speech probability: how likely the audio contains no speech. Compression ratio: above about "
+        "2.4 a transcript repeats itself.",
     ),
     Definition(
         "q",
         "q1 and q0",
-        "q1: how often the ASR scorer's transcript of a spoken gold answer is scored right; q0: how often that of a "
-        "wrong answer is scored wrong. Both by answer type, from synthetic speech. Clips of one text count as one "
-        "cluster: a voice says a letter the same for every item.",
+        "q1: how often the transcript of a spoken gold answer is scored right. q0: how often the transcript of a "
+        "spoken wrong answer is scored wrong. Both by answer type, from synthetic speech. Clips of the same text form "
+        "one cluster: a voice says a letter the same way for every item.",
     ),
     Definition(
         "confusables",
         "Distractors and confusables",
-        "The wrong answers of the calibration. Distractor: another item's answer of the same type. Confusable: the "
-        "wrong answer that sounds most similar, such as 30 for 13 or D for B. A model's own wrong answers lie between.",
+        "The wrong answers of the calibration. Distractor: the answer of another item of the same type. Confusable: "
+        "the wrong answer that sounds most similar, such as 30 for 13 or D for B. The model's own wrong answers lie "
+        "between the two.",
     ),
     Definition(
         "corrected",
         "Corrected",
-        "(raw + q0 - 1) / (q0 + q1 - 1), Rogan and Gladen's estimator, each answer type with its own rates, and each "
-        "metric within a type where there are clips enough. The interval carries the variance of the raw score, of q1 "
-        "and q0, and for a gap the covariance with the reference; a spoken reference is corrected too. With few items, "
-        "few clusters or scores that hardly vary it is the raw score's own interval, stretched by 1 / (q0 + q1 - 1), "
-        "with the rates' variance added. Refused where "
-        "q0 + q1 - 1 is below 0.2, for scores with grades, and where a type has no calibration.",
+        "(raw + q0 - 1) / (q0 + q1 - 1), the estimator of Rogan and Gladen, with separate rates for each answer type, "
+        "and for each metric within a type that has enough clips. The interval includes the variance of the raw score, "
+        "of q1 and of q0, and for a gap the covariance with the reference; a spoken reference is corrected too. With "
+        "few items, few clusters or scores that hardly vary, it is the interval of the raw score, stretched by "
+        "1 / (q0 + q1 - 1), plus the variance of the rates. Refused if q0 + q1 - 1 is below 0.2, for graded scores, "
+        "and for an answer type without calibration.",
     ),
     Definition(
         "second_scorer",
         "Second scorer",
-        "The raw score when another ASR model hears the same answers. Both stand on the items of which both have heard "
-        "answers; how far they lie apart tells how much hangs on the choice of the scorer. The reference of a gap is "
-        "the second scorer's own where it is spoken, else the same for both.",
+        "The raw score if another ASR model transcribes the same answers. Both scores use the items that both models "
+        "have transcribed; their difference shows how much depends on the choice of the ASR scorer. The reference of "
+        "a gap is transcribed by the second scorer if it is spoken, and is the same for both otherwise.",
     ),
     Definition(
         "entities",
         "NE-WER and NE-FNR",
-        "Errors on the answers alone, after ContextASR-Bench: NE-WER is the word error rate over gold answers and "
-        "aliases that the reference holds, each matched with what was heard for it; NE-FNR the share that was not "
-        "heard exactly.",
+        "Errors on the answer words only, after ContextASR-Bench. NE-WER: word error rate over the gold answers and "
+        "aliases that occur in the reference, each aligned with its transcript. NE-FNR: share of them that were not "
+        "transcribed exactly.",
     ),
     Definition(
         "ppi",
         "PPI++",
         "Prediction-powered inference: lambda times the mean score of all answers, plus the weighted mean of label "
-        "minus lambda times score over the labelled ones. Unbiased whatever lambda is; lambda is tuned for the "
-        "smallest variance, and makes no difference where labels were drawn by right and wrong.",
+        "minus lambda times score over the labelled answers. Unbiased for any lambda; lambda is chosen for the "
+        "smallest variance, and has no effect if labels were sampled separately from right and wrong answers.",
     ),
     Definition(
         "voicing",
-        "Heard minus own text",
-        "The score of what was heard minus the score of the model's own text of the same spoken answer: what is "
-        "lost after the words are chosen, in voicing and in our hearing of it. It is part of the gap of a "
-        "condition with spoken answers.",
+        "Transcript minus own text",
+        "Score of the transcript minus score of the model's own text of the same spoken answer: what is lost after "
+        "the text is generated, in speech synthesis or in our ASR. It is part of the gap of a condition with spoken "
+        "answers.",
     ),
     Definition(
         "waterfall",
         "Steps of a gap",
-        "Perceiving: the model answers its own transcript or reading of the question, minus t2t. Answering from it: "
-        "the direct answer minus that. Words meant for voice: the own text of the spoken answer minus the text "
-        "answer to the same input. Voicing and hearing: what was heard minus the own text. They add up to the gap. "
-        "An own text that is empty is wrong where the model gives own texts beside its speech.",
+        "Perception: the model answers its own transcript of the question, minus t2t. Reasoning from the input: the "
+        "direct answer minus that. Wording for speech: the own text of the spoken answer minus the text answer to the "
+        "same input. Synthesis and ASR: the transcript minus the own text. The steps add up to the gap. An empty own "
+        "text counts as wrong if the model returns own texts with its speech.",
     ),
     Definition(
         "controls",
         "Control cells",
-        "Cells that are asked beside the planned ones, to check them: two-pass, blank and repeat. They have their own "
-        "table, controls.parquet, and count in no accuracy and no gap.",
+        "Cells that check the planned cells: two-pass, blank and repeat. They have their own table, controls.parquet, "
+        "and are not part of any accuracy or gap.",
     ),
     Definition(
         "two_pass",
         "Two-pass",
-        "First the model gets the spoken or shown question and writes it down word for word; then it gets its own "
-        "words, typed, and answers. What it loses then is lost in perceiving; what a direct answer loses beyond that, "
-        "in answering what was not typed.",
+        "In the first pass the model writes down the spoken or image question word for word; in the second it gets its "
+        "own transcript as text, and answers. The loss of the second pass is a loss of perception; what a direct "
+        "answer loses beyond it is lost in answering from speech or image.",
     ),
     Definition(
         "blank",
         "Blank carrier",
-        "The question is replaced by a white image of the same size, by silence of the same length, or by a typed "
-        "empty line, ___; a typed instruction stays. What is right then was guessed, or leaked by the instruction.",
+        "The question is replaced by a white image of the same size, by silence of the same length, or by an empty "
+        "line of text, ___; a text instruction is kept. A right answer to it was guessed, or follows from the "
+        "instruction.",
     ),
     Definition(
         "chance",
         "Chance",
-        "What picking one of an item's choices at random gives: the mean of 1 / choices. Not known for items without "
+        "Expected accuracy of picking one of the choices at random: the mean of 1 / choices. Unknown for items without "
         "choices.",
     ),
     Definition(
         "repeat",
-        "Asked again",
-        "The same request once more, as a call of its own. Scored otherwise: the share of items whose score is not the "
-        "same the second time. It bounds how much of a single item's flip can be noise; a gap, being a mean, can be "
-        "real below it.",
+        "Repeat",
+        "The same request, sent once more as a separate call. Changed score: share of items whose score differs the "
+        "second time. It limits how far the flip of a single item can be interpreted; a gap is a mean, and can be real "
+        "even if it is smaller.",
     ),
     Definition(
         "consistency",
         "RER, CFR, MMC",
-        "RER: the share of items with the same normalised answer in all conditions, right or wrong. CFR: among items "
-        "right in at least one condition, the share not right in all. MMC: the share right in at least one.",
+        "RER: share of items with the same normalised answer in all conditions, right or wrong. CFR: among items that "
+        "are right in at least one condition, the share that is not right in all. MMC: share of items that are right "
+        "in at least one condition.",
     ),
     Definition(
         "independence",
         "If independent, if guessing",
-        "What conditions with the same accuracies would give if they knew nothing of each other, and what guessing "
-        "alone would give.",
+        "The values for conditions with the same accuracies but independent answers, and for guessing only.",
     ),
     Definition(
         "agreement",
         "Kappa and phi",
-        "Cohen's kappa: agreement of right and wrong over two conditions beyond chance. Phi: their correlation; it "
-        "sets how many items a gap takes. Intervals: cluster bootstrap; near the ceiling or with few clusters, where "
-        "that is too narrow, the posterior under Jeffreys' prior on the effective number of items.",
+        "Cohen's kappa: agreement of right and wrong between two conditions beyond chance. Phi: their correlation, "
+        "which determines how many items a gap needs. Intervals: cluster bootstrap; close to the ceiling or with few "
+        "clusters, where the bootstrap is too narrow, the posterior under Jeffreys' prior with the effective number "
+        "of items.",
     ),
     Definition(
         "set_level",
         "Disparity, imbalance, spread",
-        "Figures over accuracies and not over items, as XModBench gives them: the disparity of two modalities is the "
-        "sum of two gaps, an imbalance one direction minus its reverse, the spread the deviation of all accuracies.",
+        "Measures over accuracies instead of items, as defined by XModBench. Disparity of two modalities: the sum of "
+        "two gaps. Imbalance: one direction minus its reverse. Spread: the standard deviation of all accuracies.",
     ),
     Definition(
         "variance",
         "Variance components",
-        "How much of the variation of scores lies between items, between voices or fonts, and in what is left.",
+        "How much of the variance of the scores is between items, how much between voices or fonts, and the residual.",
     ),
     Definition(
         "levels",
-        "Whose gap is it",
-        "The gap with the carriers of one font, voice, size or rate alone, then over all of them: with these levels "
-        "and no others in mind, and with them as a sample of others (items and levels random, Satterthwaite's degrees "
-        "of freedom). Of the modality: the second interval excludes 0. With these, others unknown: only the first "
-        "does. Hangs on the level: the levels differ, and at some no gap is shown.",
+        "Gap by level",
+        "The gap with the carriers of one font, voice, size or rate, then over all levels: for exactly these levels, "
+        "and with these levels as a sample of others (items and levels random, degrees of freedom by Satterthwaite). "
+        "Modality: the second interval excludes 0. These levels only: only the first does. One level: the levels "
+        "differ, and some show no gap.",
     ),
     Definition(
         "verified",
         "Kept, doubtful, lost",
-        "Kept: a reader read the carrier back with a word error of at most 20 % (unless told otherwise) and every "
-        "number, name, negation, choice and choice letter. Doubtful: none did. Lost: a reader that read most others of "
-        "the kind back found no trace of half of the words or of three in a row, or two such readers miss the same "
-        "piece. Blanks don't count. An item is verified when all its made carriers are kept.",
+        "Kept: a reader (OCR or ASR) read the carrier back with a word error rate of at most 20 % (or "
+        "--max-word-error), and every number, name, negation, choice and choice letter was found. Doubtful: no reader "
+        "did. Lost: a reader that kept most other carriers of this kind found no trace of half of the words or of "
+        "three consecutive words, or two such readers miss the same key piece. Spaces are ignored. An item is verified "
+        "if all its generated carriers are kept.",
     ),
     Definition(
         "power",
         "Power and q",
-        "Items needed to see the declared target gap with 80 % power, from this run's own accuracies and phi; q is "
-        "the items at hand over those needed. Below 1 the run was too small for that gap.",
+        "Number of items needed to detect the target gap with 80 % power, from the accuracies and phi of this run. q "
+        "is the number of items divided by the number needed; below 1 the run is too small for that gap.",
     ),
     Definition(
         "equivalence",
         "No gap",
-        "Claimed only when two one-sided tests show that the gap lies within the declared margin. A gap that is not "
-        "shown is not a gap shown to be nothing.",
+        "Claimed only if two one-sided tests show that the gap lies within the declared margin. A gap that is not "
+        "significant is not evidence that there is no gap.",
     ),
     Definition(
         "routing",
         "Routing, regret, gain",
-        "A policy chooses input and output for a task. Its accuracy is taken on items that took no part in choosing. "
-        "Regret: how far it stays below choosing the best form of each item; gain: above one form for all. Where the "
-        "random splits disagree in what to choose, the interval is widened for it (Nadeau and Bengio 2003).",
+        "A routing policy selects the input and output modality by task. Its accuracy is measured on items that were "
+        "not used for the selection. Regret: distance to the best condition of each item; gain: improvement over one "
+        "condition for all items. If random splits select different conditions, the interval is widened (Nadeau and "
+        "Bengio 2003).",
     ),
     Definition(
         "latency",
         "Latency",
-        "Seconds from sending a request to the last byte of its answer. The other times are the server's own: "
-        "waiting in its queue, computing, first text token, first audio. Quantiles with too few answers for an "
-        "interval are not shown.",
+        "Seconds from sending a request to the last byte of its answer. The other times are measured by the server: "
+        "queue, compute, first text token, first audio. Quantiles with too few answers for an interval are not shown.",
     ),
     Definition(
         "architecture",
         "Architecture type",
-        "What the model declares. The model is the unit: a type's mean is over its models, with the range when "
-        "one model is left out. With fewer than four models of each type the comparison is descriptive and "
-        "carries no p.",
+        "As declared by the model. The unit is the model: the mean of a type is over its models, with the range if "
+        "one model is left out. With fewer than four models of each type the comparison is descriptive and has no p.",
     ),
     Definition(
         "flags",
         "Flags",
-        "How an answer is bad: silent, truncated (the audio ends before its text), refused, unparsable, "
-        "wrong_language, suspect_transcript. A flagged answer is still scored as it was heard.",
+        "Problems of an answer: silent, truncated (the audio ends before its text), refused, unparsable, "
+        "wrong_language, suspect_transcript. A flagged answer is still scored.",
     ),
     Definition(
         "judge",
         "Judge",
-        "A language model that rates open answers by a rubric, 1 to 5 mapped to 0 to 1, or yes or no. Model, decoding "
-        "and rubric are part of every score's key. An answer that it failed on, or whose verdict cannot be read, is "
-        "missing: never wrong. A silent answer is worth 0 and is not sent to it.",
+        "A language model that rates open answers by a rubric: 1 to 5, mapped to 0 to 1, or yes or no. Model, decoding "
+        "and rubric are part of the key of every score. If the judge fails, or its verdict cannot be parsed, the score "
+        "is missing, not wrong. A silent answer scores 0 and is not sent to the judge.",
     ),
     Definition(
         "metric",
         "Metric",
-        "What gave a score, the same in all six conditions: by the item's answer type, or named by the item. "
-        "Refusal scores 1 where the answer refuses; ifeval 1 where every verifiable instruction was followed; letter "
-        "reads a written or spoken choice, and what it cannot read is wrong and counted as unparsable.",
+        "The metric of an item is the same in all six conditions; it follows from the answer type, or the item names "
+        "it. refusal scores 1 if the answer refuses; ifeval scores 1 if every verifiable instruction was followed; "
+        "letter parses a written or spoken choice, and an answer that it cannot parse is wrong and counted as "
+        "unparsable.",
     ),
     Definition(
         "flip",
         "Flip",
-        "An item that a model gets right in t2t and wrong in another condition: the question was within its "
-        "knowledge, the form was not.",
+        "An item that the model gets right in t2t and wrong in another condition: the model knows the answer, so the "
+        "modality caused the error.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""What the item browser shows of each item besides its cells: question, choices, instruction and gold answers."""
+"""Texts of the items and media files of the report: which media are embedded in the page and which are linked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 @dataclass(frozen=True, slots=True)
 class CatalogueItem:
-    """The words of one item."""
+    """The texts of one item."""
 
     question: str
     choices: tuple[str, ...] = ()
@@ -21,7 +21,7 @@ class CatalogueItem:
 
 
 class _ItemLike(Protocol):
-    """What `Catalogue.of` needs of an item; `items.Item` has it."""
+    """The fields of an item that `Catalogue.of` reads; `items.Item` has them."""
 
     @property
     def id(self) -> str: ...
@@ -37,28 +37,27 @@ class _ItemLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Items by id. An id of the results that is missing here is shown by its id alone."""
+    """Items by id. For an item that is missing here the report shows the id instead of the question."""
 
     items: Mapping[str, CatalogueItem] = field(default_factory=dict)
 
     @classmethod
     def of(cls, items: Iterable[_ItemLike]) -> Catalogue:
-        """From the items as they were loaded for the run."""
+        """The catalogue of the items of a run."""
         return cls({i.id: CatalogueItem(i.question, i.choices, i.instruction, i.answers) for i in items})
 
     def get(self, item_id: str) -> CatalogueItem:
-        """The item, or one that has its id for a question."""
+        """The item, or an item with the id as its question."""
         return self.items.get(item_id) or CatalogueItem(question=item_id)
 
 
-# Which media travel inside the report and which stay files beside it: a budget, spent on what matters first.
-
 MediaPath = Callable[[str], str | None]
-"""SHA-256 of a medium -> its path relative to the run folder, with `/`; None where it was not stored."""
+"""SHA-256 of a medium -> its path relative to the run folder, with `/`; None if it was not stored."""
 
 CollectMedia = Callable[[Iterable[str], int], "ReportMedia"]
-"""SHA-256s of media and a number of bytes -> these media, embedded up to that size and linked beyond."""
+"""SHA-256s of media, a budget in bytes -> these media, embedded up to the budget and linked beyond it."""
 
+# A table of our own: `mimetypes` reads the files of the operating system, so its answers differ between machines.
 MIME_TYPES = {
     ".wav": "audio/wav",
     ".flac": "audio/flac",
@@ -71,20 +70,20 @@ MIME_TYPES = {
     ".webp": "image/webp",
     ".txt": "text/plain",
 }
-"""By suffix and not by `mimetypes`, which asks the machine and so differs between machines."""
 
 MAX_INLINE_TEXT = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """One medium as the item browser gets it.
+    """One medium of the report.
 
     Attributes:
         kind: `audio`, `image`, `text` or `missing`.
-        text: a text carrier's own words.
-        link: path relative to the report, where the bytes stay outside.
-        embedded: the file whose bytes travel inside; read only when the page is written.
+        text: the content of a text carrier.
+        link: path relative to the report, for a linked medium.
+        embedded: the file to embed; it is read only when the page is written, so that the media of a run are never
+            in memory together.
     """
 
     kind: str
@@ -95,17 +94,17 @@ class Medium:
 
     @property
     def source(self) -> str:
-        """What an element of the page plays or shows: the bytes themselves, or the file beside the page."""
+        """The `src` attribute of an HTML element: a data URL, or the path of the file."""
         return f"data:{self.mime_type};base64,{self.base64()}" if self.embedded else self.link
 
     def base64(self) -> str:
-        """The embedded bytes; nothing for a medium that is not embedded."""
+        """The embedded bytes; empty for a medium that is not embedded."""
         return base64.b64encode(self.embedded.read_bytes()).decode("ascii") if self.embedded else ""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportMedia:
-    """The media of the item browser, in the order in which they were asked for, with what the budget did."""
+    """Media in the requested order; `index` maps a SHA-256 to the position, `embedded`, `linked`, `missing` count."""
 
     media: tuple[Medium, ...]
     index: dict[str, int]
@@ -118,12 +117,11 @@ class ReportMedia:
 def collect_media(digests: Iterable[str], folder: Path, path_of: MediaPath, budget: int | None) -> ReportMedia:
     """Embeds media in the given order until `budget` bytes of base64 are spent, and links the rest.
 
-    A medium that does not fit is linked, and smaller ones after it may still fit. Texts are always inside: they are
-    small, and a reader needs them to read the rest.
+    A medium that does not fit is linked; smaller media after it may still be embedded.
 
     Args:
-        folder: the run folder, which the paths are relative to.
-        budget: bytes that embedding may add to the report; None: no limit.
+        folder: the run folder; the paths are relative to it.
+        budget: bytes that embedded media may add to the report; None: no limit.
     """
     media: list[Medium] = []
     index: dict[str, int] = {}
@@ -139,11 +137,13 @@ def collect_media(digests: Iterable[str], folder: Path, path_of: MediaPath, budg
             media.append(Medium("missing"))
             continue
         mime_type = MIME_TYPES.get(path.suffix.lower(), "application/octet-stream")
+        # Text is always embedded: it is small, and a linked file could not be shown next to the other carriers.
         if mime_type == "text/plain":
             text = path.read_bytes().decode("utf-8", errors="replace")
             media.append(Medium("text", mime_type, text=text[:MAX_INLINE_TEXT]))
             continue
         kind = mime_type.partition("/")[0]
+        # base64 writes four characters for every three bytes, the last group padded.
         size = -(-path.stat().st_size // 3) * 4
         if budget is None or spent + size <= budget:
             spent += size

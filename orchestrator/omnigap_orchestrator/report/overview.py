@@ -1,10 +1,9 @@
-"""The first screen: for each model its verdict, the 3 x 2 matrix of conditions and the forest plot of its gaps."""
+"""The model cards: summary sentences, the 3 x 2 matrix of conditions and the forest plot of gaps of each model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import polars as pl
 
@@ -17,13 +16,13 @@ from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.run_info import ServiceInfo
-from omnigap_orchestrator.report.summary_text import Verdict, verdict
+from omnigap_orchestrator.report.summary_text import ModelSummary, summarise
 from omnigap_orchestrator.report.tables import tint
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixCell:
-    """One condition of the matrix, as it is written; `absent` says why there is no number."""
+    """One condition of the matrix, formatted; `absent` is the reason if there is no number."""
 
     condition: str
     words: str
@@ -42,6 +41,8 @@ class MatrixCell:
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
+    """One input modality."""
+
     input: str
     words: str
     cells: tuple[MatrixCell, ...]
@@ -49,32 +50,39 @@ class MatrixRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
+    """Everything on the card of one model."""
+
     name: str
     anchor: str
     architecture: str
     digest: str
-    verdict: Verdict
+    summary: ModelSummary
     matrix: tuple[MatrixRow, ...]
     assisted: bool
     forest: Chart | None
 
 
 def model_views(analysis: Analysis, info: Iterable[ServiceInfo]) -> tuple[ModelView, ...]:
-    """The cards of all models, in the order of the denominators. `info`: of those that were seen."""
+    """The cards of all models, in the order of the table of denominators.
+
+    Args:
+        info: the model services that answered `Describe`.
+    """
     known = {found.name: found for found in info}
     views = []
     for place, model in enumerate(select.models_of(analysis)):
         counts = analysis.frame(CONDITION_COUNTS).filter(pl.col("model") == model)
         architecture = counts["architecture"].drop_nulls().to_list()
-        its = known.get(model, ServiceInfo(model))
+        service = known.get(model, ServiceInfo(model))
         views.append(
             ModelView(
                 name=model,
+                # Numbered, because a model name can contain characters that an anchor can't.
                 anchor=f"model-{place + 1}",
                 architecture=architecture[0].replace("_", " ") if architecture else "",
-                digest=its.digest,
-                verdict=verdict(analysis, model),
-                matrix=_matrix(analysis, model, counts, its.helpers),
+                digest=service.digest,
+                summary=summarise(analysis, model),
+                matrix=_matrix(analysis, model, counts, service.helpers),
                 assisted=bool((counts["support"] == Support.ASSISTED.value).any()),
                 forest=_forest(analysis, model, place),
             )
@@ -89,7 +97,7 @@ def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mappi
     return tuple(
         MatrixRow(
             source.value,
-            {"text": "Typed", "speech": "Spoken", "image": "Shown"}[source.value],
+            {"text": "Text", "speech": "Spoken", "image": "Image"}[source.value],
             tuple(
                 _cell(c.name, accuracy.get(c.name), gaps.get(c.name), planned.get(c.name), helpers.get(c.name, ""))
                 for c in (Condition(source, output) for output in OUTPUTS)
@@ -109,6 +117,7 @@ def _cell(
     meaning = formatting.condition_words(name)
     if accuracy is None or accuracy.estimate is None:
         return MatrixCell(name, meaning, absent=_why_absent(counts))
+    # Assisted conditions get a mark: their accuracy is not that of the model only.
     assisted = counts is not None and counts.support == Support.ASSISTED.value
     cell = MatrixCell(
         condition=name,
@@ -119,27 +128,24 @@ def _cell(
         title=f"{meaning}: interval by {formatting.method(accuracy.method)}",
         reference=name == REFERENCE.name,
         support="assisted" if assisted else "",
-        helpers=helpers or "with help from outside the model",
+        helpers=helpers or "with the help of an external service",
     )
     if gap is None:
         return cell
     if gap.estimate is None:
-        return _with(cell, change="gap refused", title=f"{meaning}: {gap.reason}")
+        return replace(cell, change="gap refused", title=f"{meaning}: {gap.reason}")
     tone, strength = tint(gap.estimate)
     limits = formatting.interval(gap.low, gap.high, difference=True)
     title = (
         f"{cell.title}. Gap {formatting.points(gap.estimate)} {limits}, {gap.n} pairs, {formatting.method(gap.method)}"
     )
-    return _with(cell, change=formatting.points(gap.estimate), title=title, tone=tone, strength=strength)
-
-
-def _with(cell: MatrixCell, **changes: Any) -> MatrixCell:
-    return replace(cell, **changes)
+    return replace(cell, change=formatting.points(gap.estimate), title=title, tone=tone, strength=strength)
 
 
 def _why_absent(counts: ConditionRow | None) -> str:
     if counts is None:
         return "not planned"
+    # An outcome is the reason only if it is that of all cells; with several outcomes there is no single reason.
     for outcome, cells in (
         ("unsupported", counts.unsupported),
         ("pending", counts.pending),
@@ -154,15 +160,16 @@ def _why_absent(counts: ConditionRow | None) -> str:
 
 def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
     spans = [_span_of(row) for row in rows_of(select.headline_gaps(analysis, model), GapRow)]
+    # A plot of refused gaps only would be an empty axis.
     if all(span.estimate is None for span in spans):
         return None
-    title = f"Gap against {analysis.options.reference} with {select.level_words(analysis)} intervals"
-    axis = "gap, points of accuracy; left of the line: loss"
+    title = f"Gap to {analysis.options.reference} with {select.level_words(analysis)} intervals"
+    axis = "gap in points of accuracy; left of the line: loss"
     return interval_plot(spans, f"forest{place + 1}", title, axis, row=41, left=40)
 
 
 def _span_of(row: GapRow) -> Span:
-    """A label that is not one of ours says nothing of its modalities."""
+    # Condition names of imported tables are free text and have no modality.
     if len(row.condition) != 3:
         return gap_span(row, row.condition)
     return gap_span(row, row.condition, modality_of(row.condition), row.condition.endswith("s"))
@@ -171,7 +178,7 @@ def _span_of(row: GapRow) -> Span:
 def gap_span(row: ContrastColumns, label: str, modality: str = "text", hollow: bool = True) -> Span:
     """A row of gaps or effects as a row of an interval plot."""
     if row.estimate is None:
-        return Span(label, note=f"refused: {row.lacking} pairs lacking" if row.planned else "not supported")
+        return Span(label, note=f"refused: {row.lacking} pairs missing" if row.planned else "not supported")
     note = f"{formatting.points(row.estimate)}  {formatting.interval(row.low, row.high, difference=True)}"
     limits = in_points(row.low), in_points(row.high)
     return Span(label, in_points(row.estimate), *limits, note, modality, hollow)

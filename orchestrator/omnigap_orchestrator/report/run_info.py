@@ -1,4 +1,4 @@
-"""What the report says about the run itself: who answered, who listened, on which machine, with which versions."""
+"""What the report says about the run itself: the services, the machine, the versions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class ServiceInfo:
-    """One service that took part: a model, the ASR scorer or the TTS voice.
+    """A service of the run: a model, an ASR scorer, the TTS service or the judge.
 
     Attributes:
-        digest: covers all that changes its answers; two runs with the same digest are comparable.
-        revision: of the weights, where the service names one.
-        detail: what else a reader should know, such as the decoding options.
-        checkpoint: digest of the weights that it hears with, where it hears; told apart from `digest` so that a
-            model that hears with the scorer's own checkpoint can be seen.
-        helpers: condition -> who helps, for the conditions that a model answers with help from outside.
+        digest: covers everything that changes its answers; runs with the same digest are comparable.
+        revision: revision of the weights, if the service reports one.
+        detail: other settings, such as decoding options.
+        checkpoint: revision of the ASR weights that a model uses for speech input, if it reports them. It shows
+            whether a model and the ASR scorer share a checkpoint.
+        helpers: condition -> which external service assists, for the conditions that the model declares assisted.
     """
 
     name: str
@@ -31,17 +31,17 @@ class ServiceInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """Everything in the report that the table of results does not hold.
+    """Everything in the report that is not in the table of results.
 
     Attributes:
         versions: package or program -> version.
-        embedded: the run asked the services that ship with omnigap, whose numbers say nothing about real models.
-        shared_hearing: names of the models that hear with the same checkpoint as the ASR scorer.
-        deaf_scorer: a model that does not ship with omnigap was heard by the recogniser that does, which knows two
-            synthetic voices only.
-        judge: who rated open answers; its `detail` names the rubrics.
-        prompts: what a two-pass control typed in its first pass, for a spoken and for a shown question.
-        incomplete: why the run is not whole, and how to go on; empty when it is whole.
+        embedded: all models of the run ship with omnigap; their numbers say nothing about real models.
+        shared_asr_checkpoint: names of the models that use the same ASR checkpoint as the ASR scorer.
+        scorer_mismatch: a model that does not ship with omnigap was transcribed by the ASR model that does, which is
+            trained on two synthetic voices only.
+        judge: the service that rated open answers; its `detail` names the rubrics.
+        prompts: instructions of the first pass of a two-pass control, for spoken and for image questions.
+        incomplete: why the run is incomplete, and how to resume it; empty for a complete run.
     """
 
     name: str
@@ -61,7 +61,7 @@ class RunInfo:
     normaliser: str = ""
     notes: tuple[str, ...] = ()
     embedded: bool = False
-    shared_hearing: tuple[str, ...] = ()
-    deaf_scorer: bool = False
+    shared_asr_checkpoint: tuple[str, ...] = ()
+    scorer_mismatch: bool = False
     prompts: tuple[str, ...] = ()
     incomplete: str = ""

@@ -1,4 +1,4 @@
-"""The rows of the analysis that report and terminal lead with: item-weighted, on answered cells and pairs."""
+"""The headline rows of the analysis, for the report and the terminal: item-weighted, on answered cells and pairs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.analysis.gap import EFFECTS, GAPS, GAPS_BY_TASK
 
 
-class OfCondition(Protocol):
-    """A row that belongs to one condition."""
+class ConditionRowLike(Protocol):
+    """A row of one condition."""
 
     @property
     def condition(self) -> str: ...
 
 
-RowT = TypeVar("RowT", bound=OfCondition)
+RowT = TypeVar("RowT", bound=ConditionRowLike)
 
 
 def headline_gaps(tables: Tables, model: str | None = None) -> pl.DataFrame:
-    """The gaps that the matrix and the forest show."""
+    """The gaps of the matrix and the forest plot."""
     return headline(tables.frame(GAPS), ANSWERED_PAIRS, model)
 
 
@@ -46,12 +46,13 @@ def headline_task_accuracy(tables: Tables, model: str | None = None) -> pl.DataF
 
 
 def models_of(tables: Tables) -> list[str]:
-    """Every model that has planned cells, in the order of the denominators."""
+    """Every model that has planned cells, in the order of the table of denominators."""
     return tables.frame(CONDITION_COUNTS)["model"].unique(maintain_order=True).to_list()
 
 
 def alpha(analysis: Analysis) -> float:
-    """1 - level, without the noise of the subtraction."""
+    """1 - level."""
+    # Rounded: 1 - 0.95 is 0.050000000000000044 and would be printed like that.
     return round(1 - analysis.options.intervals.level, 10)
 
 
@@ -60,5 +61,5 @@ def level_words(analysis: Analysis) -> str:
 
 
 def by_condition(rows: Iterable[RowT]) -> dict[str, RowT]:
-    """One model's rows by condition, for look-ups while a matrix is drawn."""
+    """The rows of one model by condition."""
     return {row.condition: row for row in rows}

@@ -1,7 +1,7 @@
-"""matplotlib figures as inline SVG whose colours are the page's own, so that one drawing reads on light and on dark.
+"""Converts matplotlib figures to inline SVG that uses the CSS variables of the page for its colours.
 
-Figures are drawn in placeholder colours; here each becomes a CSS variable of templates/style.css. Text stays text:
-it can be selected and takes the page's font and colours.
+Figures are drawn in placeholder colours; each becomes a CSS variable of templates/style.css, so that one drawing works
+in light and dark mode. Text stays text: it can be selected, and takes the font of the page.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Placeholder colours, replaced by `_VARIABLES`; no two are equal, and no real colour is that dark.
 INK = "#010101"
 MUTED = "#020202"
 RULE = "#030303"
@@ -42,11 +43,11 @@ _VARIABLES = {
 
 MODALITY_COLOUR = {"text": TEXT, "speech": SPEECH, "image": IMAGE}
 MODALITY_MARKER = {"text": "o", "speech": "s", "image": "D"}
-"""A shape beside the colour, so that nothing hangs on colour alone."""
+"""A shape for each colour: charts must be readable without colour vision."""
 
 _STYLE = {
     "svg.fonttype": "none",
-    # A dollar in a name is a dollar.
+    # Names of models and tasks may contain dollar signs, which matplotlib would parse as TeX.
     "text.parse_math": False,
     "font.size": 12.0,
     "text.color": INK,
@@ -79,32 +80,34 @@ _STYLE = {
 
 @contextmanager
 def drawing(width: float, height: float, rows: int = 1, columns: int = 1, **subplots: Any) -> Iterator[Any]:
-    """A figure of so many CSS pixels and its axes (as `Figure.subplots` gives them), in the report's style.
+    """A figure in the style of the report, `width` x `height` CSS pixels.
 
     Yields:
-        (figure, axes); what is drawn inside takes the style too.
+        (figure, axes), the axes as returned by `Figure.subplots`; the style applies inside the block.
     """
-    # Imported here: matplotlib costs most of a second, and only a report needs it.
+    # Imported here: importing matplotlib takes most of a second, and only the report needs it.
     import matplotlib
     from matplotlib.figure import Figure
 
     style: Any = _STYLE
     with matplotlib.rc_context(style):
-        # No pyplot: it keeps global state and looks for a display.
+        # Not through pyplot, which keeps global state and looks for a display.
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)
         yield figure, figure.subplots(rows, columns, **subplots)
 
 
 def to_svg(figure: Figure, key: str, title: str, description: str) -> str:
-    """The figure as an `<svg>` element that can stand in a page.
+    """The figure as an `<svg>` element for a page.
 
     Args:
-        key: unlike every other figure's of the page; keeps ids apart and the drawing the same from run to run.
-        title: the accessible name. description: what a reader sees who does not see it.
+        key: unique among the figures of the page; prefixes ids, and seeds them so that the drawing is reproducible.
+        title: the accessible name.
+        description: text alternative for screen readers.
     """
     import matplotlib
 
     buffer = io.StringIO()
+    # Without date and version of matplotlib, and with a fixed salt for its ids: the same run gives the same bytes.
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     style: Any = {**_STYLE, "svg.hashsalt": key}
     with matplotlib.rc_context(style):
@@ -113,12 +116,16 @@ def to_svg(figure: Figure, key: str, title: str, description: str) -> str:
 
 
 def _inline(document: str, key: str, title: str, description: str) -> str:
+    # The parts of a standalone file (XML declaration, style element, metadata) are removed. Ids get the key as a
+    # prefix, because all figures share the id space of the page; ids without a reference are dropped.
     body = document[document.index("<svg") :]
+    # matplotlib's style rule `*{stroke-linejoin: round}` would apply to the whole page.
     body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, count=1, flags=re.DOTALL)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     referenced = set(re.findall(r"(?:#)([A-Za-z0-9_]+)(?=[\")])", body))
     body = re.sub(r' id="([^"]+)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in referenced else "", body)
     body = re.sub(r'(href="#|url\(#)([A-Za-z0-9_]+)', lambda m: f"{m[1]}{key}-{m[2]}", body)
+    # The names of fonts on this machine mean nothing on the reader's.
     body = re.sub(r"font-family: [^;\"]+", "font-family: inherit", body)
     body = re.sub(r"#0[1-5]0[1-5]0[1-6]\b", lambda m: f"var({_VARIABLES[m[0]]})" if m[0] in _VARIABLES else m[0], body)
     body = re.sub(r"\s*\n\s*", " ", body)

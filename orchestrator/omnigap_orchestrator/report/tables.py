@@ -1,4 +1,4 @@
-"""Tables of the report: rows of one type, and columns that say how to write them, become cells with exact values."""
+"""Tables of the report: typed rows and column definitions become cells with a shown and an exact value."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ RowT_contra = TypeVar("RowT_contra", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell as the page shows it.
+    """One cell of a table.
 
     Attributes:
-        exact: the full value, for CSV; None: what is shown is the value.
-        low, high: of an interval; CSV gives them columns of their own.
-        tone: `loss` or `gain`, tinted by `strength` (0 to 100).
+        exact: the value in full precision, for CSV; None if `shown` is the value.
+        low, high: limits of an interval; separate columns in CSV.
+        tone: `loss` or `gain`; the colour has `strength` (0 to 100).
         fine: small print, shown on demand.
-        medium: a picture to see or a recording to hear, in place of words.
+        medium: an image or a recording to show instead of text.
     """
 
     shown: str
@@ -42,11 +42,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[RowT_contra]):
-    """A column: its heading, how a row becomes its cell, and the glossary's word for it.
+    """A column: its heading, the function from row to cell, and its key in the glossary.
 
     Attributes:
-        optional: left out of a table in which it has nothing to say.
-        keys: the fields that the cell reads by name; `make_table` checks them against the type of the rows.
+        optional: omit the column if all its cells are empty.
+        keys: the fields that the function reads; `make_table` checks them against the type of the rows.
     """
 
     label: str
@@ -59,6 +59,15 @@ class Column(Generic[RowT_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """A table of the page.
+
+    Attributes:
+        small: remark after the caption.
+        note: remark under the table.
+        heat: a table of tinted cells, with a switch that shows their small print.
+        more: label of that switch.
+    """
+
     key: str
     caption: str
     headings: tuple[Column[Any], ...]
@@ -66,7 +75,6 @@ class Table:
     small: str = ""
     note: str = ""
     heat: bool = False
-    # What the switch of a heat table brings out: the small print of its cells.
     more: str = "intervals and n"
 
 
@@ -81,17 +89,19 @@ def make_table(
     note: str = "",
     heat: bool = False,
 ) -> Table:
-    """Every row of the frame through every column; the first column is the row's heading.
+    """Applies every column to every row of the frame; the first column is the heading of the row.
 
     Raises:
-        TypeError: where a column names a field that the type of the rows lacks, also when there are no rows.
-        ColumnNotFoundError: where the frame lacks a field of that type.
+        TypeError: a column reads a field that the row type lacks; checked for empty frames too.
+        ColumnNotFoundError: the frame lacks a field of the row type.
     """
+    # Checked by name, because without rows no function of a column runs, and a wrong field would go unnoticed.
     if unknown := {name for column in columns for name in column.keys} - set(schema_of(row_type)):
         raise TypeError(f"table {key!r}: {row_type.__name__} has no {', '.join(sorted(unknown))}")
     found = rows_of(frame, row_type)
     written = [(column, [column.cell(row) for row in found]) for column in columns]
-    kept = [(c, cells) for c, cells in written if not c.optional or any(_says(cell) for cell in cells)]
+    # An optional column is omitted only if it is empty in every row, so it can't hide a single value.
+    kept = [(c, cells) for c, cells in written if not c.optional or any(_has_content(cell) for cell in cells)]
     rows = tuple(zip(*(cells for _, cells in kept), strict=True))
     return Table(key, caption, tuple(column for column, _ in kept), rows, small, note, heat)
 
@@ -100,7 +110,7 @@ def optional(column: Column[RowT]) -> Column[RowT]:
     return replace(column, optional=True)
 
 
-def _says(cell: Cell) -> bool:
+def _has_content(cell: Cell) -> bool:
     return cell.shown not in ("", formatting.NOTHING) or cell.medium is not None
 
 
@@ -147,6 +157,7 @@ def points(key: str, label: str, *, definition: str = "", signed: bool = True) -
 def interval(low: str, high: str, label: str, *, difference: bool = True, definition: str = "interval") -> Column[Any]:
     def cell(row: Any) -> Cell:
         limits = getattr(row, low), getattr(row, high)
+        # In CSV, limits are in the unit of the heading too: points or percent, not shares.
         exact = [_exact(limit, 100) for limit in limits]
         return Cell(formatting.interval(*limits, difference=difference), low=exact[0], high=exact[1], css="soft")
 
@@ -157,6 +168,7 @@ def seconds_interval(low: str, high: str, label: str) -> Column[Any]:
     def cell(row: Any) -> Cell:
         limits = getattr(row, low), getattr(row, high)
         if not all(formatting.known(limit) for limit in limits):
+            # Empty limits, not None: the cell must still fill both CSV columns of the interval.
             return Cell(formatting.NOTHING, low="", high="")
         return Cell("[{:.3f}, {:.3f}]".format(*limits), low=_exact(limits[0]), high=_exact(limits[1]), css="soft")
 
@@ -164,12 +176,12 @@ def seconds_interval(low: str, high: str, label: str) -> Column[Any]:
 
 
 def _of(key: str, label: str, cell: Callable[[Any], Cell], definition: str, numeric: bool = True) -> Column[Any]:
-    """A column of one field's values."""
+    """A column of the values of one field."""
     return Column(label, lambda row: cell(getattr(row, key)), definition, numeric, keys=(key,))
 
 
 def _share(key: str, label: str, write: Callable[[float | None], str], definition: str) -> Column[Any]:
-    """A share, times 100; the reason, where the row has one, as its title."""
+    """A share in percent; the tooltip is the row's `reason`, if it has one."""
 
     def cell(row: Any) -> Cell:
         value = getattr(row, key)
@@ -179,9 +191,10 @@ def _share(key: str, label: str, write: Callable[[float | None], str], definitio
 
 
 def tint(difference: float | None, full: float = 0.4) -> tuple[str, int]:
-    """Tone and strength of a gap: the colour grows with it and is full at `full`."""
+    """Tone and strength of a gap; the strength grows with the gap up to `full`."""
     if difference is None or not formatting.known(difference) or abs(difference) < 0.0005:
         return "", 0
+    # From 6 to 42 of 100: the smallest gap is visible, and text on the largest keeps its contrast.
     return ("loss" if difference < 0 else "gain"), round(6 + 36 * min(abs(difference) / full, 1.0))
 
 
@@ -191,5 +204,6 @@ def hundred(value: float | None) -> str:
 
 
 def _exact(value: float | None, scale: float = 1) -> str:
-    """The value for CSV, in the unit of its heading; empty where there is none."""
+    """The value for CSV, in the unit of the heading; empty if there is none."""
+    # Ten significant digits: without the noise of binary fractions, such as 8.299999999999999.
     return "" if value is None or not formatting.known(value) else f"{value * scale:.10g}"

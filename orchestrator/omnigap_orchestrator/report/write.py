@@ -1,4 +1,4 @@
-"""Writes report.html: everything a run found, in one file that opens from disk and asks the network for nothing."""
+"""Writes report.html: one file with all results of a run, which opens from disk without network access."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from omnigap_orchestrator.report.media import Catalogue, MediaPath, ReportMedia,
 from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
 from omnigap_orchestrator.report.overview import model_views
 from omnigap_orchestrator.report.run_info import RunInfo
-from omnigap_orchestrator.report.sampling import Picked, pick_entries
+from omnigap_orchestrator.report.sampling import EntrySample, sample_entries
 from omnigap_orchestrator.report.sections import all_sections
 
 MEDIA_BUDGET = 50_000_000
@@ -28,7 +28,7 @@ BROWSER_ENTRIES = 2_000
 
 @dataclass(frozen=True, slots=True)
 class ReportWritten:
-    """What became of a report: for the last lines that a command prints."""
+    """Size of a report, and how many media and entries it contains."""
 
     path: Path
     bytes: int
@@ -52,26 +52,27 @@ def write_report(
     browser_entries: int = BROWSER_ENTRIES,
     controls: pl.DataFrame | None = None,
 ) -> ReportWritten:
-    """Writes the report of a run beside its media.
+    """Writes the report of a run.
 
     Args:
-        target: the HTML file; media are read from, and linked relative to, its folder.
+        target: the HTML file; media are read from its folder, and linked relative to it.
         results: a frame of `RESULTS_SCHEMA`.
-        media_path: SHA-256 of a medium -> its path relative to that folder, None where it is not stored.
-        single_file: embed all media of the item browser, whatever they weigh.
-        media_budget: bytes of base64 that embedded media may add; flips come first, the rest is linked.
-        browser_entries: how many (item, model, replicate) the item browser holds at most.
-        controls: a frame of `CONTROLS_SCHEMA`, whose answers the item browser shows beside the others.
+        media_path: SHA-256 of a medium -> its path relative to that folder, None if it is not stored.
+        single_file: embed all media, whatever their size.
+        media_budget: bytes of base64 that embedded media may add; flips are embedded first, the rest is linked.
+        browser_entries: maximum number of (item, model, replicate) entries in the item browser.
+        controls: a frame of `CONTROLS_SCHEMA`; the item browser shows these answers too.
 
     Raises:
-        FolderError: where the file cannot be written; a report that was there before stays as it was.
+        FolderError: the file can't be written; an existing report is kept unchanged.
     """
-    picked = pick_entries(results, browser_entries)
-    cells = chosen_cells(results, picked.entries)
+    sample = sample_entries(results, browser_entries)
+    cells = chosen_cells(results, sample.entries)
     media = collect_media(media_in_order(cells), target.parent, media_path, _budget(media_budget, single_file))
-    beside = None if controls is None else chosen_cells(controls, picked.entries)
-    data = browser_data(cells, picked.entries, catalogue, media, beside)
+    control_cells = None if controls is None else chosen_cells(controls, sample.entries)
+    data = browser_data(cells, sample.entries, catalogue, media, control_cells)
 
+    # Sections of extras have a budget of their own, so that they can't take that of the item browser.
     def collect(digests: Iterable[str], budget: int) -> ReportMedia:
         return collect_media(digests, target.parent, media_path, _budget(budget, single_file))
 
@@ -88,16 +89,17 @@ def write_report(
             definitions=GLOSSARY,
             methods=methods_paragraphs(results, analysis, info),
             provenance=provenance(info, results),
-            picked=picked,
-            browser_note=_browser_note(picked, media, data.longest_text),
+            sample=sample,
+            browser_note=_browser_note(sample, media, data.longest_text),
             browser_json=Markup(data.document),
             payloads=_payloads(media),
         )
     )
+    # `generate` streams: embedded media are read one at a time while the page is written.
     with replacing(target) as path, path.open("w", encoding="utf-8") as file:
         file.writelines(page)
     size = target.stat().st_size
-    return ReportWritten(target, size, media.embedded, media.linked, media.missing, picked.entries.height, picked.total)
+    return ReportWritten(target, size, media.embedded, media.linked, media.missing, sample.entries.height, sample.total)
 
 
 def _budget(size: int, single_file: bool) -> int | None:
@@ -107,7 +109,9 @@ def _budget(size: int, single_file: bool) -> int | None:
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("omnigap_orchestrator.report"),
+        # Questions, answers and error messages come from data sets and models, so everything is escaped.
         autoescape=select_autoescape(["html"]),
+        # A wrong name in a template raises instead of rendering as nothing.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -116,7 +120,7 @@ def _environment() -> Environment:
     assert loader is not None
 
     def asset(name: str) -> Markup:
-        # Our own files, so no escaping; none of them holds what would end its element.
+        # These are files of this package, so they are not escaped; none contains `</script>` or `</style>`.
         return Markup(loader.get_source(environment, name)[0])
 
     environment.globals["asset"] = asset
@@ -126,7 +130,7 @@ def _environment() -> Environment:
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """The sizes in the page's head."""
+    """Counts in the head of the page, each with its unit."""
 
     items: str
     tasks: str
@@ -148,38 +152,42 @@ def _run_counts(results: pl.DataFrame) -> RunCounts:
     )
 
 
-def _browser_note(picked: Picked, media: ReportMedia, longest: int) -> str:
+def _browser_note(sample: EntrySample, media: ReportMedia, longest: int) -> str:
+    """What the page leaves out: entries, media files, ends of long answers."""
     parts = []
-    if picked.cut:
-        flips = picked.entries.filter(pl.col("flips") > 0).height
+    if sample.is_partial:
+        flips = sample.entries.filter(pl.col("flips") > 0).height
         parts.append(
-            f"The page holds {picked.entries.height:,} of {picked.total:,}, drawn evenly over models and tasks, flips "
-            f"first: {flips:,} of the {picked.flipped:,} that have one. The whole table is beside this file:"
+            f"This page shows {sample.entries.height:,} of {sample.total:,} entries, balanced over models and tasks, "
+            f"including {flips:,} of the {sample.flipped:,} entries with a flip. All entries are in"
         )
     else:
-        parts.append(f"The page holds all {picked.total:,}.")
+        parts.append(f"This page shows all {sample.total:,} entries.")
     if media.linked:
-        inside = formatting.plural(media.embedded, "medium is", "media are")
+        embedded = formatting.plural(media.embedded, "media file is", "media files are")
         parts.insert(
             0,
-            f"{inside} in the page ({formatting.human_bytes(media.embedded_bytes)}); {media.linked:,} are linked, and "
-            "play while the run folder lies beside it.",
+            f"{embedded} embedded in the page ({formatting.human_bytes(media.embedded_bytes)}); {media.linked:,} are "
+            "linked, and need the run folder next to it.",
         )
     if media.missing:
-        found = formatting.plural(media.missing, "medium was", "media were")
-        parts.insert(0, f"{found} not found in the run folder.")
+        missing = formatting.plural(media.missing, "media file is", "media files are")
+        parts.insert(0, f"{missing} missing from the run folder.")
     if longest < LONGEST_TEXT:
-        parts.insert(0, f"Answers longer than {longest:,} characters are cut here.")
+        parts.insert(0, f"Answers are truncated to {longest:,} characters.")
     return " ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
+    """The base64 of one embedded medium, and its position in `ReportMedia.media`."""
+
     place: int
     base64: str
 
 
 def _payloads(media: ReportMedia) -> Iterator[Payload]:
+    # A generator: each file is read and encoded when the template reaches it.
     for place, medium in enumerate(media.media):
         if medium.embedded:
             yield Payload(place, medium.base64())

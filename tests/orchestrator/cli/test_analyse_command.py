@@ -59,7 +59,7 @@ def test_tables_are_joined_by_item_id(tmp_path: Path) -> None:
     named = ("--column", "item_id=q", "--column", "score=ok", "--condition", "t2t", "--condition", "s2t")
     done = call(tmp_path / "text.csv", tmp_path / "audio.csv", *named, "--json")
     assert done.exit_code == 0, done.output
-    assert "lacks: 1" in done.stderr
+    assert "note: 1 rows are missing" in done.stderr
     counts = {row["condition"]: (row["planned"], row["answered"]) for row in json.loads(done.stdout)["conditions"]}
     assert counts == {"t2t": (3, 3), "s2t": (3, 2)}
 
@@ -67,12 +67,12 @@ def test_tables_are_joined_by_item_id(tmp_path: Path) -> None:
 def test_contradicting_flags_are_refused(tmp_path: Path) -> None:
     table = tmp_path / "a.csv"
     table.write_text("item_id,condition,score\n1,t2t,1\n")
-    assert call().exit_code != 0
+    assert "--list-presets" in call().output
     both = call(table, "--preset", "voicebench", "--column", "item_id=q")
-    assert both.exit_code == 1 and "--preset" in both.output and "--column" in both.output
+    assert both.exit_code == 1 and "--preset" in both.output
     assert "did you mean 'xmodbench'" in call(table, "--preset", "xmodbnch").output
     three = call(table, "--condition", "a", "--condition", "b")
-    assert three.exit_code == 1 and "--condition" in three.output
+    assert three.exit_code == 1 and "--condition: 2 values for 1 tables" in three.output
 
 
 def test_a_table_of_360000_rows_is_analysed(tmp_path: Path) -> None:

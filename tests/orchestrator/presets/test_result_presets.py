@@ -98,7 +98,7 @@ def test_voicebench_other_subsets(file: str, expected: list[float]) -> None:
 def test_open_answers_without_ratings_raise(tmp_path: Path) -> None:
     path = tmp_path / "tiny-alpacaeval-test-audio.jsonl"
     path.write_text('{"prompt": "Why?", "response": "So."}\n')
-    with pytest.raises(PresetError, match=r"alpacaeval is rated by a judge.*judge it first"):
+    with pytest.raises(PresetError, match=r"alpacaeval is rated by a judge"):
         read_published([path], results_of("voicebench"))
 
 
@@ -136,7 +136,7 @@ def test_ultraeval_errors_are_failed_calls() -> None:
         "llama-questions/2": 1,
     }
     assert scores(read_in, condition="s2s")["llama-questions/1"] is None
-    with pytest.raises(PresetError, match="nothing tells its condition: give one for each file with --condition"):
+    with pytest.raises(PresetError, match=r"condition is unknown.*--condition"):
         read("ultraeval-audio", "tiny/llama-questions/20260102.jsonl")
 
 
@@ -149,7 +149,7 @@ def test_xmodbench_conditions_come_from_the_file_name() -> None:
     assert read_in.frame["model"].unique().to_list() == ["tiny-omni"]
     assert scores(read_in, condition="a2t") == {"temporal_count/0": 1, "temporal_count/1": 0, "temporal_count/2": None}
     (note,) = [note for note in read_in.notes if "spatial_room" in note]
-    assert "left out, for 1 of its 2 items differ between files in correct_answer" in note
+    assert "1 of its 2 items" in note and "correct_answer" in note
     with pytest.raises(PresetError, match="nothing can be paired"):
         read("xmodbench", *strange)
 
@@ -159,7 +159,7 @@ def test_omnibench_letters_are_parsed_again_and_absent_rows_are_missing() -> Non
     # The file says that every answer is right, one of them by a drawn letter.
     assert scores(read_in, condition="both") == {"music/1": 1, "speech/0": 1, "speech/2": 0}
     assert scores(read_in, condition="captions") == {"music/1": 1, "speech/0": 1, "speech/2": None}
-    assert any("another lacks: 1;" in note for note in read_in.notes)
+    assert any(note.startswith("1 rows are missing") for note in read_in.notes)
     assert read_in.frame["model"].unique().to_list() == ["tiny"]
 
 
@@ -207,10 +207,10 @@ def test_results_can_be_analysed(name: str, files: tuple[str, ...], conditions: 
 
 def test_file_of_another_layout_raises(tmp_path: Path) -> None:
     shutil.copy(SAMPLES / "xmodbench/tiny-omni/temporal_count_audio_text.json", tmp_path / "x_audio_text.json")
-    with pytest.raises(PresetError, match=r"item_id: unknown column 'uniq_id'|no object of results|no key"):
+    with pytest.raises(PresetError, match=r"item_id: unknown column 'uniq_id'|not an object of results|no key"):
         read_published([tmp_path / "x_audio_text.json"], results_of("contextasr-bench"))
     (tmp_path / "a.xlsx").write_bytes(b"")
-    with pytest.raises(PresetError, match="a workbook has to be exported first"):
+    with pytest.raises(PresetError, match=r"ends in \.json"):
         read_published([tmp_path / "a.xlsx"], results_of("vista-bench"))
     (tmp_path / "tiny-mmsu-test-audio.jsonl").write_text('{"prompt": "a"}\n')
     with pytest.raises(PresetError, match=r"answer: .*response.*prompt"):
@@ -220,12 +220,12 @@ def test_file_of_another_layout_raises(tmp_path: Path) -> None:
 def test_number_outside_its_scale_raises(tmp_path: Path) -> None:
     path = tmp_path / "m_VISTA-Bench.csv"
     path.write_text("index,category,prediction,answer,hit\n1,a,A,A,3\n")
-    with pytest.raises(PresetError, match="hit is 3, beyond its scale of 0 to 1"):
+    with pytest.raises(PresetError, match=r"hit is 3, .* 0 to 1"):
         read_published([path], results_of("vista-bench"))
 
 
-def test_condition_and_model_options(tmp_path: Path) -> None:
-    with pytest.raises(PresetError, match=r"--condition names 3 for 2 files"):
+def test_conditions_and_models_of_the_command_line_fit_the_files(tmp_path: Path) -> None:
+    with pytest.raises(PresetError, match=r"--condition: 3 values for 2 files"):
         read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("a", "b", "c"))
     named = read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("a", "b"), models=("one",))
     assert named.frame["model"].unique().to_list() == ["one"]

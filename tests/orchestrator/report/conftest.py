@@ -1,4 +1,4 @@
-"""A small made-up run, its report, and a Chromium page that is watched."""
+"""Fixtures: a small synthetic run, its analysis, and a Chromium page that records errors and requests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def watched() -> AsyncIterator[Watched]:
             executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--mute-audio"]
         )
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
-        # Generous: the machine may be busy, and nothing here is a timing.
+        # Generous, for slow machines: no test here measures time.
         page.set_default_timeout(120_000)
         seen = Watched(page)
         page.on("console", lambda m: seen.complaints.append(m.text) if m.type in ("error", "warning") else None)

@@ -1,4 +1,4 @@
-"""A made-up run with real small media: results, catalogue, info and files, as the end of a run leaves them."""
+"""A synthetic run with small media files: results, catalogue, info and files, as after a complete run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from omnigap_orchestrator.results import RESULTS_SCHEMA
 
 RATE = 16_000
 SKILL = {"cascade": (2.2, 1.1, 0.35, 0.9), "omni-7b": (2.6, 0.5, 0.9, 0.4), "tiny-moe": (0.9, 0.2, 0.3, 1.4)}
-"""Per model: ability, and what speech in, image in and speech out cost, in logits."""
+"""Per model, in logits: ability, and the costs of speech input, image input and speech output."""
 ARCHITECTURES = {"cascade": "cascade", "omni-7b": "native_omni", "tiny-moe": "moe"}
 SUFFIX = {Modality.TEXT: "txt", Modality.SPEECH: "wav", Modality.IMAGE: "png"}
 
@@ -47,7 +47,7 @@ def store(folder: Path, data: bytes, suffix: str) -> str:
 
 
 def tone(seconds: float, pitch: float) -> bytes:
-    """Syllable-like bursts as a 16-bit WAV, so that a player has something to show and to play."""
+    """Syllable-like bursts as a 16-bit WAV file, so that players have something to play."""
     t = np.arange(int(seconds * RATE)) / RATE
     wave = 0.3 * np.sin(2 * np.pi * pitch * t) * (0.55 + 0.45 * np.sin(2 * np.pi * 3.1 * t))
     file = BytesIO()
@@ -88,7 +88,7 @@ def make_run(
     media: bool = True,
     seed: int = 3,
 ) -> FakeRun:
-    """The run of so many built-in items, asked of made-up models that lose what `SKILL` says."""
+    """A run of `limit` built-in items with simulated models of the abilities in `SKILL`."""
     rng = np.random.default_rng(seed)
     items = builtin_rows()
     if limit is not None:
@@ -184,10 +184,10 @@ def make_run(
             for i in items
         }
     )
-    return FakeRun(folder, pl.DataFrame(columns, schema=RESULTS_SCHEMA), catalogue, _facts(folder.name, models))
+    return FakeRun(folder, pl.DataFrame(columns, schema=RESULTS_SCHEMA), catalogue, _run_info(folder.name, models))
 
 
-def _facts(name: str, models: tuple[str, ...]) -> RunInfo:
+def _run_info(name: str, models: tuple[str, ...]) -> RunInfo:
     return RunInfo(
         name=name,
         started=datetime(2026, 3, 4, 9, 30, tzinfo=UTC),
@@ -206,5 +206,5 @@ def _facts(name: str, models: tuple[str, ...]) -> RunInfo:
         items_source="the built-in set",
         normaliser="1",
         embedded=True,
-        shared_hearing=("cascade",) if "cascade" in models else (),
+        shared_asr_checkpoint=("cascade",) if "cascade" in models else (),
     )

@@ -1,4 +1,4 @@
-"""The report of a run with controls: its section, its steps, its methods, the browser's lines; in a real browser."""
+"""Report of a run with control cells: section, waterfall, methods and item browser."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from watched_page import Watched
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report import write_report
 from omnigap_orchestrator.report.methods import controls_paragraph
-from omnigap_orchestrator.report.summary_text import verdict
+from omnigap_orchestrator.report.summary_text import summarise
 from omnigap_orchestrator.results import CONTROLS_SCHEMA
 
 PROMPTS = ("Write down what you hear.", "Write down what you read.")
 
 
 def controls_of(results: pl.DataFrame) -> pl.DataFrame:
-    """All kinds: two-pass loses a quarter, every eighth blank is right, every tenth repeat turns out otherwise."""
+    """All kinds: two-pass loses a quarter, every eighth blank is right, every tenth repeat changes its score."""
     place = pl.int_range(pl.len())
     kinds = {
         "two-pass": (pl.col("condition").is_in(["s2t", "i2t"]), pl.col("score") * (place % 4 != 0)),
@@ -60,56 +60,54 @@ def report(run: FakeRun, controls: pl.DataFrame, controlled: Analysis) -> Path:
     return target
 
 
-def test_the_methods_say_which_controls_were_run_and_how(run: FakeRun, controlled: Analysis) -> None:
-    told = controls_paragraph(controlled, replace(run.info, prompts=PROMPTS))
-    assert "Two-pass (84 cells)" in told
-    assert f'"{PROMPTS[0]}" and "{PROMPTS[1]}"' in told
-    assert 'by a typed empty line ("___")' in told
-    assert "Repeat (252 cells)" in told
+def test_methods_describe_each_kind_of_control(run: FakeRun, controlled: Analysis) -> None:
+    paragraph = controls_paragraph(controlled, replace(run.info, prompts=PROMPTS))
+    assert "Two-pass (84 cells)" in paragraph
+    assert f'"{PROMPTS[0]}" and "{PROMPTS[1]}"' in paragraph
+    assert '("___")' in paragraph
+    assert "Repeat (252 cells)" in paragraph
 
 
-def test_without_controls_the_methods_do_not_name_them(run: FakeRun, analysis: Analysis) -> None:
+def test_methods_of_a_run_without_controls_do_not_mention_them(run: FakeRun, analysis: Analysis) -> None:
     assert controls_paragraph(analysis, run.info) == ""
 
 
-def test_methods_count_control_cells_that_lack_an_answer(run: FakeRun, controls: pl.DataFrame) -> None:
+def test_methods_count_control_cells_without_an_answer(run: FakeRun, controls: pl.DataFrame) -> None:
     failed = pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("failed")).otherwise(pl.col("outcome"))
     held = controls.filter(pl.col("control") == "repeat").with_columns(outcome=failed)
     assert "Repeat (168 of 252 cells answered)" in controls_paragraph(analyse(run.results, controls=held), run.info)
 
 
-def test_the_first_screen_says_what_arises_in_perceiving(
-    run: FakeRun, analysis: Analysis, controlled: Analysis
-) -> None:
-    assert "arise in hearing the question" in verdict(controlled, "cascade").how_big
-    assert "arise in hearing the question" not in verdict(analysis, "cascade").how_big
+def test_summary_reports_the_perception_loss_of_a_two_pass_control(analysis: Analysis, controlled: Analysis) -> None:
+    assert "perceiving the spoken question" in summarise(controlled, "cascade").effects
+    assert "perceiving the spoken question" not in summarise(analysis, "cascade").effects
 
 
 @pytest.mark.browser
-async def test_the_controls_have_a_section_with_their_words_one_click_away(watched: Watched, report: Path) -> None:
+async def test_controls_have_a_section_with_definitions(watched: Watched, report: Path) -> None:
     page = watched.page
     await page.goto(report.as_uri())
     section = page.locator("#controls")
     assert [await t.inner_text() for t in await section.locator("table.data:visible").all()]
     captions = await section.locator("figure.table > figcaption").all_inner_texts()
-    for caption in ("Blank carriers", "Asked again", "First passes"):
+    for caption in ("Blank carriers", "Repeats", "First passes"):
         assert any(text.startswith(caption) for text in captions)
     await section.locator("#table-blank button.def").nth(1).click()
     assert await page.locator("#def-blank").is_visible()
-    assert "perceiving the question" in await page.locator("#waterfall").inner_text()
+    assert "perception" in await page.locator("#waterfall").inner_text()
     assert watched.complaints == []
 
 
 @pytest.mark.browser
-async def test_an_opened_item_shows_what_its_controls_came_to(watched: Watched, report: Path) -> None:
+async def test_item_viewer_shows_the_control_answers(watched: Watched, report: Path) -> None:
     page = watched.page
     await page.goto(report.as_uri())
     await page.locator("#entry-rows tr").first.click()
     box = page.locator('#viewer-six .cell[data-condition="s2t"]')
-    said = await box.locator("dl.controls").inner_text()
-    assert "what <it> heard" in said
+    spoken = await box.locator("dl.controls").inner_text()
+    assert "what <it> heard" in spoken
     for kind in ("two-pass", "blank", "repeat"):
-        assert f"answer of {kind}" in said
-    typed = await page.locator('#viewer-six .cell[data-condition="t2t"] dl.controls').inner_text()
-    assert "two-pass" not in typed
+        assert f"answer of {kind}" in spoken
+    text = await page.locator('#viewer-six .cell[data-condition="t2t"] dl.controls').inner_text()
+    assert "two-pass" not in text
     assert watched.complaints == []

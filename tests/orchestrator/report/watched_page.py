@@ -1,4 +1,4 @@
-"""A Chromium page that records what it should not have done, for the tests that open a report."""
+"""A Chromium page that records console errors and requests, for the tests that open a report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playwright.async_api import Page
 
 @dataclass
 class Watched:
-    """A page with what its console said and what it asked for."""
+    """A page with its console errors and warnings, and the URLs it requested."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)

@@ -62,4 +62,4 @@ async def test_a_run_asks_both_in_all_six_conditions(tmp_path: Path, host: Serve
     assert (table["ttft_s"] > 0).sum() > 30
     # The shipped ASR model was not trained on this speech.
     report(setting.folder, Silent())
-    assert 'id="banner-deaf-scorer"' in setting.folder.report.read_text(encoding="utf-8")
+    assert 'id="banner-scorer-mismatch"' in setting.folder.report.read_text(encoding="utf-8")

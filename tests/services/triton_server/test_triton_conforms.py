@@ -40,4 +40,4 @@ def test_the_scorer_on_triton_conforms(triton: Triton, on_triton: Callable[..., 
     assert [result for result in found.results if result.status is Status.FAILED] == []
     # Its transcript of the suite's noise may be empty, and its speed depends on the machine.
     warned = {result.check for result in found.results if result.status is Status.WARNING}
-    assert warned <= {"declared-conditions-answer", "deadlines-are-honoured", "cancelled-calls-free-their-place"}
+    assert warned <= {"declared-conditions-answer", "deadlines-are-honoured", "cancelled-calls-free-their-slot"}

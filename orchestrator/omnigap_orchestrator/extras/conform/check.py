@@ -1,4 +1,4 @@
-"""What a check is, and what it found."""
+"""Conformance checks: their definition, their findings, and helpers that the checks share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import wraps
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import ERROR_DOMAIN, Condition, Reason
 from omnigap_orchestrator.extras.conform.reply import Reply
-from omnigap_orchestrator.extras.conform.subject import Subject
+from omnigap_orchestrator.extras.conform.service import ServiceUnderTest
 
 
 class Status(StrEnum):
@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How a check ended; the message says what was seen and, where it is not right, what to change."""
+    """The result of a check; the message says what was observed, and for a fault what to change."""
 
     status: Status
     message: str
@@ -31,32 +31,33 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule of the contract and how it is tried.
+    """One rule of the contract and its test.
 
     Attributes:
-        name: stable, for `--check` and for JSON.
-        asks: the rule, as the contract puts it.
-        run: tries it on a service that has described itself.
+        name: stable name, for `--check` and for JSON.
+        rule: the rule in one sentence.
+        run: tests the rule on a service that has answered Describe.
     """
 
     name: str
-    asks: str
-    run: Callable[[Subject], Awaitable[Finding]]
+    rule: str
+    run: Callable[[ServiceUnderTest], Awaitable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A finding with the check that it belongs to, and how many seconds that took."""
+    """A finding with the name and the rule of its check, and the duration of the check."""
 
     check: str
-    asks: str
+    rule: str
     status: Status
     message: str
     seconds: float
 
 
-def check(function: Callable[[Subject], Awaitable[Finding]]) -> Check:
-    """Makes a check of a function: its name with hyphens, and its docstring as the rule."""
+def check(function: Callable[[ServiceUnderTest], Awaitable[Finding]]) -> Check:
+    """Decorator that makes a check of a function: its name with hyphens, its docstring as the rule."""
+    # The docstring is printed as the rule of the check, so code and output can't disagree.
     rule = " ".join((inspect.getdoc(function) or "").split())
     return Check(function.__name__.replace("_", "-"), rule, function)
 
@@ -77,60 +78,61 @@ def skipped(message: str) -> Finding:
     return Finding(Status.SKIPPED, message)
 
 
-def judged(faults: Sequence[str], otherwise: str, doubts: Sequence[str] = ()) -> Finding:
-    """Failed where there are faults, a warning where there are doubts, else passed."""
+def finding_of(faults: Sequence[str], otherwise: str, warnings: Sequence[str] = ()) -> Finding:
+    """Failed if there are faults, else a warning if there are warnings, else passed with the message `otherwise`."""
     if faults:
         return failed("; ".join(faults))
-    return warned("; ".join(doubts)) if doubts else passed(otherwise)
+    return warned("; ".join(warnings)) if warnings else passed(otherwise)
 
 
-# What checks need that ask a service which works: a condition that it answers, and a call alone that goes well.
+NONE_ANSWERED = "no declared condition has a complete answer: fix that first"
 
-NONE_ANSWERED = "no declared condition gave a whole answer: mend that first"
+ConditionTest = Callable[[ServiceUnderTest, Condition], Awaitable[Finding]]
+"""A test that sends requests in the given condition."""
 
-InCondition = Callable[[Subject, Condition], Awaitable[Finding]]
-"""A check that asks in the condition that it is given."""
-
-Plain = Callable[[Subject], Awaitable[Finding]]
+Test = Callable[[ServiceUnderTest], Awaitable[Finding]]
 
 
-def where_it_works(tries: InCondition) -> Plain:
-    """Tries in the first condition that was answered whole; skipped where there is none."""
+def in_working_condition(test: ConditionTest) -> Test:
+    """Runs the test in the first condition with a complete answer; skipped if there is none."""
 
-    @wraps(tries)
-    async def found(subject: Subject) -> Finding:
-        condition = await subject.working()
-        return skipped(NONE_ANSWERED) if condition is None else await tries(subject, condition)
+    @wraps(test)
+    async def run(service: ServiceUnderTest) -> Finding:
+        condition = await service.working()
+        return skipped(NONE_ANSWERED) if condition is None else await test(service, condition)
 
-    return found
+    return run
 
 
-def where_a_call_alone_works(tries: InCondition) -> Plain:
-    """Likewise, after one more call that nothing disturbs: what fails alone says nothing about strain."""
+def after_single_call(test: ConditionTest) -> Test:
+    """Like `in_working_condition`, after one more single call: if that fails, a failure under load proves nothing."""
 
-    @wraps(tries)
-    async def after_one(subject: Subject, condition: Condition) -> Finding:
-        alone = await subject.patient_answer(condition)
-        return await tries(subject, condition) if alone.whole else skipped(f"a call alone {alone}: mend that first")
+    @wraps(test)
+    async def run(service: ServiceUnderTest, condition: Condition) -> Finding:
+        single = await service.answer_when_idle(condition)
+        if not single.complete_stream:
+            return skipped(f"a single call {single}: fix that first")
+        return await test(service, condition)
 
-    return where_it_works(after_one)
+    return in_working_condition(run)
 
 
 def fault_in_refusal(reply: Reply, *reasons: Reason) -> str:
-    """What is wrong with a refusal that should carry one of the reasons; empty where nothing is."""
+    """The fault of a refusal that must carry one of the reasons; empty if there is none."""
     wanted = " or ".join(reasons)
     if reply.fault is None:
         return f"{reply} instead of being refused: refuse it with {wanted}"
+    # In this order: without the right domain the reason has no meaning.
     if reply.fault.domain != ERROR_DOMAIN:
         return f"{reply}: attach google.rpc.ErrorInfo of domain {ERROR_DOMAIN!r} and reason {wanted}"
     if not reply.fault.has(*reasons):
-        return f"{reply}: the reason for this is {wanted}"
+        return f"{reply}: use the reason {wanted}"
     return ""
 
 
-async def refused(subject: Subject, request: pb.GenerateRequest, *reasons: Reason) -> Finding:
+async def refused(service: ServiceUnderTest, request: pb.GenerateRequest, *reasons: Reason) -> Finding:
     """Sends a request that must be refused with one of the reasons."""
-    reply = await subject.ask(request)
+    reply = await service.generate(request)
     if fault := fault_in_refusal(reply, *reasons):
         return failed(fault)
     assert reply.fault is not None

@@ -1,4 +1,4 @@
-"""Registers `conform`: checks of a running service against the contract."""
+"""Registers `conform`: conformance checks of a running service."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from omnigap_orchestrator.extension import Command, Extra
 
 
 class Conform(Extra):
-    """One command; a run does not use it."""
+    """Adds one command; runs do not use this extra."""
 
     name = "conform"
     commands = {  # noqa: RUF012
         "conform": Command(
             "omnigap_orchestrator.extras.conform.commands:conform",
-            "Check a running service, written by anyone, against the contract.",
+            "Check whether a running service follows the contract.",
             after="verify",
         )
     }

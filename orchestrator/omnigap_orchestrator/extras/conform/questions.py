@@ -1,4 +1,4 @@
-"""Sound questions: short ones that any service of a condition can answer, with media that are made here."""
+"""Valid sample questions for each condition, with generated audio and images."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from omnigap.media import encode_pcm16, encode_png, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Modality
 
+# The sample rate that most ASR models use, so that services do not have to resample.
 RATE = 16_000
 _SECONDS = 1.0
 _SYLLABLE_HZ = 4.0
 
 
 def question(condition: Condition, variant: int = 0) -> pb.GenerateRequest:
-    """A request of a condition, with a fresh id; variants differ in their content."""
+    """A request of a condition, with a new id; each variant has different content."""
     return request_of(condition, carrier(condition.input, variant))
 
 
 def request_of(condition: Condition, *parts: pb.InputPart) -> pb.GenerateRequest:
-    """A request with these parts and a fresh id."""
+    """A request with these parts and a new id."""
     return pb.GenerateRequest(
         request_id=f"conform-{uuid.uuid4().hex}", parts=parts, output=modality_to_proto(condition.output)
     )
 
 
 def carrier(modality: Modality, variant: int = 0) -> pb.InputPart:
-    """The part that brings a question in one modality."""
+    """The question as a part of one modality."""
     if modality is Modality.SPEECH:
         return audio_part(speech_like(variant))
     if modality is Modality.IMAGE:
@@ -53,7 +54,8 @@ def _words(variant: int) -> str:
 
 @functools.lru_cache(maxsize=64)
 def speech_like(variant: int) -> bytes:
-    """A second of a voice's pitch and its overtones, under noise and in syllables, as a 16-bit WAV file."""
+    """A second of voice-like sound as a 16-bit WAV file: pitch with overtones and noise, modulated in syllables."""
+    # Not silence or a plain tone: an ASR service may drop those with voice activity detection and answer nothing.
     time_s = np.arange(int(RATE * _SECONDS)) / RATE
     pitch = 110 + 3 * (variant % 40)
     voiced = sum(np.sin(2 * np.pi * pitch * overtone * time_s) / overtone for overtone in range(1, 12))

@@ -1,4 +1,4 @@
-"""Everything that one Generate call brought, kept as it came: a conformance check judges the stream, not the answer."""
+"""The reply to one Generate call, with the unmodified stream: conformance checks judge the stream, not the answer."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Fault:
     """The error that a call ended with.
 
     Attributes:
-        reason: of its google.rpc.ErrorInfo; empty where none came.
-        domain: of the same.
+        reason: reason of its google.rpc.ErrorInfo; empty without one.
+        domain: domain of its google.rpc.ErrorInfo; empty without one.
     """
 
     code: grpc.StatusCode
@@ -29,7 +29,7 @@ class Fault:
     domain: str = ""
 
     def has(self, *reasons: Reason) -> bool:
-        """True where the error carries one of these reasons under the contract's domain."""
+        """True if the error has one of these reasons, in the domain of the contract."""
         return self.domain == ERROR_DOMAIN and self.reason in reasons
 
     def __str__(self) -> str:
@@ -39,12 +39,12 @@ class Fault:
 
 @dataclass(slots=True)
 class Reply:
-    """One stream.
+    """The reply to one call.
 
     Attributes:
-        gathered: what came, a broken stream included.
-        fault: the error at its end.
-        latency_s: from sending to the end.
+        gathered: the events that were received, also of a broken stream.
+        fault: the error at the end of the stream, if any.
+        latency_s: seconds from sending the request to the end of the stream.
     """
 
     gathered: StreamCollector = field(default_factory=StreamCollector)
@@ -64,34 +64,34 @@ class Reply:
         return self.gathered.pcm
 
     @property
-    def whole(self) -> bool:
-        """True where the stream ended without an error, and with exactly one `complete`."""
+    def complete_stream(self) -> bool:
+        """True if the stream ended without an error and with exactly one `complete`."""
         return self.fault is None and len(self.gathered.completes) == 1 and not self.gathered.late
 
     @property
     def complete(self) -> pb.Complete:
-        """The first `complete`; an empty one where none came."""
+        """The first `complete`; an empty one if there is none."""
         return self.gathered.completes[0] if self.gathered.completes else pb.Complete()
 
     @property
     def content(self) -> tuple[str, str, bytes, int, str]:
-        """What two replies to one request id must have in common."""
+        """The content that must be equal in all replies to one request id; timings may differ."""
         done = self.complete
         return self.text, self.gathered.reasoning, self.pcm, done.finish_reason, done.digest
 
     def __str__(self) -> str:
-        """How the call ended, in a few words."""
+        """How the call ended, for messages."""
         if self.fault is not None:
             return f"ended with {self.fault}"
         if not self.gathered.completes:
             return "ended without `complete` and without an error"
-        if not self.whole:
+        if not self.complete_stream:
             return f"sent {len(self.gathered.completes)} `complete` and {self.gathered.late} events after the first"
         return "answered"
 
 
 async def gather(stream: AsyncIterable[pb.GenerateResponse]) -> Reply:
-    """The whole stream as a reply; never raises for what the service does."""
+    """Reads the stream to its end; an RPC error becomes the fault of the reply."""
     reply = Reply()
     sent = time.monotonic()
     try:
@@ -104,8 +104,9 @@ async def gather(stream: AsyncIterable[pb.GenerateResponse]) -> Reply:
 
 
 def fault_of(error: grpc.RpcError) -> Fault:
-    """An RPC error with the ErrorInfo in its details: the contract's own, if there are several."""
+    """The RPC error with its ErrorInfo; of several, the first one in the domain of the contract."""
     infos = error_infos(error)
+    # A proxy or framework may attach its own ErrorInfo. Without one of the contract, the last one is kept for messages.
     own = [info for info in infos if info.domain == ERROR_DOMAIN][:1] or infos[-1:]
     reason, domain = (own[0].reason, own[0].domain) if own else ("", "")
     return Fault(error.code(), error.details() or "", reason, domain)

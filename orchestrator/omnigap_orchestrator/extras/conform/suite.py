@@ -1,4 +1,4 @@
-"""All checks in order, run on one service."""
+"""The conformance suite: all checks in order, and the function that runs them on one service."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from dataclasses import dataclass
 from omnigap_orchestrator.extras.conform.check import Check, CheckResult, Finding, Status, failed, skipped
 from omnigap_orchestrator.extras.conform.checks import answers, audio, bad_media, description, lifecycle
 from omnigap_orchestrator.extras.conform.reply import Fault
-from omnigap_orchestrator.extras.conform.subject import Subject
+from omnigap_orchestrator.extras.conform.service import ServiceUnderTest
 
 SUITE: tuple[Check, ...] = (
     description.describe_names_the_service,
     description.digest_is_a_sha256,
     description.conditions_are_declared,
     description.limits_are_declared,
-    description.health_says_serving,
+    description.health_is_serving,
     description.reflection_lists_the_service,
     answers.declared_conditions_answer,
     answers.streams_end_with_one_complete,
     answers.finish_reason_is_set,
-    answers.figures_are_numbers,
+    answers.usage_and_timings_are_finite,
     answers.undeclared_conditions_are_refused,
     audio.audio_has_the_declared_format,
-    audio.audio_pieces_hold_whole_samples,
-    audio.audio_seconds_agree_with_the_bytes,
+    audio.audio_chunks_contain_whole_samples,
+    audio.audio_duration_matches_the_bytes,
     audio.audio_is_not_silent,
-    audio.text_answers_carry_no_audio,
-    description.describe_repeats_the_digest,
-    description.answers_carry_the_digest,
+    audio.text_answers_contain_no_audio,
+    description.digest_is_stable,
+    description.answers_contain_the_digest,
     description.own_digest_is_accepted,
-    description.foreign_digest_is_refused,
+    description.other_digest_is_refused,
     lifecycle.repeated_id_replays_the_answer,
     lifecycle.simultaneous_duplicates_share_an_answer,
     lifecycle.reused_id_is_refused,
@@ -52,16 +52,16 @@ SUITE: tuple[Check, ...] = (
     bad_media.mislabelled_image_is_bad_media,
     bad_media.unknown_image_type_is_bad_media,
     bad_media.image_bomb_is_too_large,
-    # What may leave a service unwell comes last.
+    # Last, because these checks can leave a service in a bad state.
     lifecycle.deadlines_are_honoured,
-    lifecycle.cancelled_calls_free_their_place,
+    lifecycle.cancelled_calls_free_their_slot,
     lifecycle.overload_is_answered_or_busy,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Conformance:
-    """What the suite found of one service; name and digest are empty where it did not describe itself."""
+    """The results of the suite for one service; name and digest are empty if Describe failed."""
 
     address: str
     name: str
@@ -86,37 +86,39 @@ async def conform(
     """Runs the suite on the service at an address.
 
     Args:
-        timeout_s: what one call may take; four times as much under load.
-        only: names of checks; empty runs all.
+        timeout_s: time limit of one call; four times as long under load.
+        only: names of the checks to run; empty: all.
         on_start: called with each check before it runs.
-        proxy: `http://HOST:PORT` of an HTTP proxy to the service, unless it is on loopback.
+        proxy: `http://HOST:PORT` of an HTTP proxy to the service; not used for loopback addresses.
     """
     results: list[CheckResult] = []
-    async with Subject(address, timeout_s, proxy) as subject:
-        described = await subject.describe()
+    async with ServiceUnderTest(address, timeout_s, proxy) as service:
+        # All checks use this description; only digest-is-stable calls Describe again.
+        described = await service.describe()
         if not isinstance(described, Fault):
-            subject.card = described
+            service.card = described
         for check in SUITE:
             if only and check.name not in only:
                 continue
             on_start(check)
             begun = time.monotonic()
-            finding = _undescribed(results, described) if isinstance(described, Fault) else await _run(check, subject)
+            finding = _undescribed(results, described) if isinstance(described, Fault) else await _run(check, service)
             seconds = time.monotonic() - begun
-            results.append(CheckResult(check.name, check.asks, finding.status, finding.message, seconds))
-        return Conformance(address, subject.card.name, subject.card.digest, results)
+            results.append(CheckResult(check.name, check.rule, finding.status, finding.message, seconds))
+        return Conformance(address, service.card.name, service.card.digest, results)
 
 
-async def _run(check: Check, subject: Subject) -> Finding:
-    """A check's finding; a service that breaks the check itself has not passed it."""
+async def _run(check: Check, service: ServiceUnderTest) -> Finding:
+    """The finding of a check."""
     try:
-        return await check.run(subject)
+        return await check.run(service)
+    # A reply that makes the check itself raise is a fault of the service, and must not stop the other checks.
     except Exception as error:
-        return failed(f"what the service sent could not be judged ({type(error).__name__}: {error})")
+        return failed(f"the check could not process the reply ({type(error).__name__}: {error})")
 
 
 def _undescribed(before: Sequence[CheckResult], fault: Fault) -> Finding:
-    """Without a card there is nothing to hold the service to: the first check fails, the others are skipped."""
+    """The finding if Describe failed: the first check fails, the others are skipped."""
     if before:
         return skipped("Describe did not answer")
-    return failed(f"Describe ended with {fault}: is it this service that listens there, and has it loaded?")
+    return failed(f"Describe ended with {fault}: check the address, and that the service has loaded its model")

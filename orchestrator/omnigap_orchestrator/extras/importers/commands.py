@@ -1,4 +1,4 @@
-"""The tables of `analyse`: one or several files of scores, read by a preset or by named columns, as one frame."""
+"""`omnigap-orchestrate analyse`: the analysis of tables of per-item scores of other tools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import polars as pl
 
 from omnigap_orchestrator.cli.options import friendly
 from omnigap_orchestrator.extras.importers.table import read_controls
@@ -20,12 +19,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class TablesIn:
-    """What was read.
+class ImportedTables:
+    """The joined tables of one call.
 
     Attributes:
-        notes: what a reader of the numbers should know.
-        reference: the condition that gaps are measured against; None where the files do not say.
+        notes: remarks for the reader of the numbers.
+        reference: the reference condition of the gaps; None if the files do not define one.
     """
 
     frame: pl.DataFrame
@@ -33,17 +32,17 @@ class TablesIn:
     reference: str | None = None
 
 
-def tables_in(
+def import_tables(
     paths: Sequence[Path],
     columns: Mapping[str, str],
     preset: str | None = None,
     conditions: Sequence[str] = (),
     models: Sequence[str] = (),
-) -> TablesIn:
-    """Reads the files of one call.
+) -> ImportedTables:
+    """Reads and joins the files of one call, with a preset or with mapped columns.
 
     Raises:
-        TableError, PresetError: for what can't be read, and for flags that do not fit the files.
+        TableError, PresetError: a file can't be read, or the options do not match the files.
     """
     from omnigap_orchestrator.extras.importers.results import read_published
     from omnigap_orchestrator.extras.importers.table import join_results
@@ -52,18 +51,19 @@ def tables_in(
 
     if preset is None:
         frame, notes = join_results(paths, columns, conditions, models)
-        return TablesIn(frame, notes)
+        return ImportedTables(frame, notes)
+    # A preset maps every column of its layout, and two maps could contradict each other.
     if columns:
-        raise TableError("--column names columns, and --preset knows them: give one of the two")
+        raise TableError("--column can't be combined with --preset, which defines the columns: give one of them")
     layout = load_preset(preset).results
     if layout is None:
-        raise TableError(f"preset {preset} is of items only: map the table's columns with --column")
+        raise TableError(f"--preset {preset} is a preset of items, not of results: map the columns with --column")
     read = read_published(paths, layout, conditions, models)
-    return TablesIn(read.frame, read.notes, read.reference)
+    return ImportedTables(read.frame, read.notes, read.reference)
 
 
 def print_presets() -> None:
-    """Every preset with its source, and where its layouts were read."""
+    """Prints every preset with its source and its layouts."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -82,20 +82,18 @@ def print_presets() -> None:
         console.print()
 
 
-# The control cells that an analysis of a table takes in: those it is given, else those of the run it belongs to.
-
-
-def controls_beside(
+def controls_for(
     table: Path, given: Path | None, columns: Mapping[str, str], results: pl.DataFrame
 ) -> pl.DataFrame | None:
-    """The control cells of the items in `results`; None where there are none.
+    """The control cells of the items in `results`; None if there are none.
 
     Args:
-        table: the file of the results; where that is a run's own, its control cells lie beside it.
+        table: the file of the results; for the results.parquet of a run, its controls.parquet is the default.
+        given: the file of --controls.
         columns: of both files, ours -> theirs.
 
     Raises:
-        TableError: for a file that cannot be read as control cells.
+        TableError: the file can't be read as control cells.
     """
     folder = RunFolder(table.parent)
     own = folder.controls if table.name == folder.results.name and folder.controls.is_file() else None
@@ -105,31 +103,30 @@ def controls_beside(
     return read_controls(path, columns).join(results.select("item_id").unique(), on="item_id", how="semi")
 
 
-# `omnigap-orchestrate analyse`: the whole analysis of a table of scores that was made elsewhere.
-
-
 @click.command()
 @click.argument("tables", nargs=-1, metavar="TABLE...", type=click.Path(path_type=Path))
-@click.option("--preset", metavar="NAME", help="Result files of a known benchmark; --list-presets tells which.")
-@click.option("--list-presets", is_flag=True, help="The known benchmarks, and how their files are laid out.")
-@click.option("--condition", "conditions", multiple=True, help="Of a table, in their order, where none tells it.")
-@click.option("--model", "models", multiple=True, help="Likewise.")
-@click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="As in --column item_id=qid.")
-@click.option("--reference", help="Condition that gaps are measured against. Default: the preset's, else t2t.")
-@click.option("--allow-missing", is_flag=True, help="Compute gaps also where many answers are missing.")
-@click.option("--verified-only", is_flag=True, help="Keep to the items that `verify` found whole.")
+@click.option("--preset", metavar="NAME", help="Benchmark that the result files are of; see --list-presets.")
+@click.option("--list-presets", is_flag=True, help="List the known benchmarks and their file layouts.")
+@click.option(
+    "--condition", "conditions", multiple=True, help="Condition of each table, in order; replaces its column."
+)
+@click.option("--model", "models", multiple=True, help="Model of each table, in order; replaces its column.")
+@click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="Map a column: --column item_id=qid.")
+@click.option("--reference", help="Reference condition of the gaps. Default: that of the preset, else t2t.")
+@click.option("--allow-missing", is_flag=True, help="Compute gaps even if many answers are missing.")
+@click.option("--verified-only", is_flag=True, help="Use only items whose carriers are all kept (see `verify`).")
 @click.option(
     "--labels",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV of human labels: item_id, condition, label (right, wrong, unsure), and how each was drawn.",
+    help="CSV file of human labels: item_id, condition, label (right, wrong, unsure) and the sampling columns.",
 )
 @click.option(
     "--controls",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Table of control cells. Default: controls.parquet beside a run's own results.parquet.",
+    help="Table of control cells. Default: controls.parquet of the run, for its results.parquet.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Every table as JSON on standard output.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write every table as JSON to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print all tables as JSON.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write all tables as JSON to this file.")
 @friendly
 def analyse(
     tables: tuple[Path, ...],
@@ -146,11 +143,11 @@ def analyse(
     as_json: bool,
     out: Path | None,
 ) -> None:
-    """Analyse TABLE, one row per item and condition with a score in [0, 1]: Parquet, CSV or JSONL, any condition names.
+    """Analyse TABLE (Parquet, CSV or JSON Lines): one row per item and condition, with a score in [0, 1].
 
-    A run's folder stands for its results.parquet. Columns: item_id, condition, score; model, task, cluster and outcome
-    where there are any. Several tables are joined, paired by item id; rows that one condition has and another lacks
-    count as failed calls.
+    A run folder means its results.parquet. Required columns: item_id, condition, score; optional: model, task,
+    cluster, outcome. Conditions can have any names. Several tables are joined by item id; rows that are missing in one
+    condition count as failed calls.
     """
     from rich.console import Console
 
@@ -171,31 +168,33 @@ def analyse(
         print_presets()
         return
     if not tables:
-        raise click.UsageError("name a table of scores, or --list-presets")
+        raise click.UsageError("give at least one TABLE, or --list-presets")
     if preset is None:
         tables = tuple(table_of(path) for path in tables)
     elif folder := next((path for path in tables if path.is_dir()), None):
-        raise TableError(f"{folder} is a folder: --preset {preset} takes the result files in it, one by one")
+        raise TableError(f"{folder} is a folder: give --preset {preset} the result files in it")
     mapping = {}
     for column in columns:
         ours, found, theirs = column.partition("=")
         if not found or not ours or not theirs:
-            raise click.BadParameter(f"{column!r} is not OURS=THEIRS, as in item_id=qid", param_hint="--column")
+            raise click.BadParameter(f"{column!r}: write OURS=THEIRS, as in item_id=qid", param_hint="--column")
         mapping[ours] = theirs
-    read = tables_in(tables, mapping, preset, conditions, models)
+    read = import_tables(tables, mapping, preset, conditions, models)
+    # Notes go to stderr, because standard output may be JSON.
     for note in read.notes:
         click.echo(f"note: {note}", err=True)
     frame, table = read.frame, tables[0]
     known = frame["condition"].unique(maintain_order=True).to_list()
     if reference is not None and reference not in known:
-        raise TableError(f"no row has the condition {reference!r} (--reference): the tables have {', '.join(known)}")
+        raise TableError(f"--reference {reference!r}: no row has this condition; the tables have {', '.join(known)}")
     reference = reference or read.reference or "t2t"
     if reference not in known and len(known) > 1:
         click.echo(
-            f"note: no condition is {reference!r}, so no gap is shown: --reference takes one of {', '.join(known)}",
+            f"note: no gaps, because no condition is named {reference!r}: set --reference to one of {', '.join(known)}",
             err=True,
         )
-    # Against all answers: a label of an item that is left out is no stranger's.
+    # Checked against all rows: --verified-only may drop labelled items, and their labels must not be reported as
+    # labels of unknown items.
     evidence = AsrEvidence(labels=None if labels is None else read_labels(labels, frame))
     if verified_only:
         frame = verified_part(table, frame)
@@ -203,7 +202,7 @@ def analyse(
         found_tables = analyse_frame(
             frame,
             AnalysisOptions(reference=reference, missing=MissingRule(allow=allow_missing)),
-            controls=controls_beside(table, controls, mapping, frame),
+            controls=controls_for(table, controls, mapping, frame),
             evidence={ASR_CORRECTION: evidence},
         )
     except ValueError as error:
@@ -213,7 +212,7 @@ def analyse(
         try:
             out.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
         except OSError as error:
-            raise FolderError(f"--out {out} can't be written ({error.strerror}): choose another place") from error
+            raise FolderError(f"--out {out} can't be written ({error.strerror}): choose another path") from error
     if as_json:
         print(json.dumps(data, ensure_ascii=False))
     else:

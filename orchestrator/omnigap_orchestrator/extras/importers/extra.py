@@ -1,4 +1,4 @@
-"""Registers the importers: tables of scores that were made elsewhere, and result files of known benchmarks."""
+"""Registers the importers: tables of per-item scores of other tools, and result files of known benchmarks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Importers(Extra):
-    """`analyse`, and any table of per-item scores where a command takes results."""
+    """The command `analyse`, and tables of per-item scores wherever a command takes results."""
 
     name = "importers"
     commands = {  # noqa: RUF012
         "analyse": Command(
             "omnigap_orchestrator.extras.importers.commands:analyse",
-            "Analyse a table of per-item scores that was made elsewhere.",
+            "Analyse a table of per-item scores of another tool.",
             after="report",
         )
     }

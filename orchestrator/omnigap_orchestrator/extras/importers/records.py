@@ -1,4 +1,4 @@
-"""The error of a table that was made elsewhere."""
+"""Reads the rows of result files of other tools (JSON, JSON Lines, CSV, TSV, Parquet), and locates faults in them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ from omnigap_orchestrator.items.columns import path_tail
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
 from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
-# Why a file of text cannot be read as a table: the line that is to blame, as the reader of tables does not tell it.
+Record = Mapping[str, object]
+ENTRY = "entry"
+"""Column with one result of a row that had several."""
+KEY = "key"
+"""Column with the name of a record in a JSON object of records."""
+_TABLES = {".csv": ",", ".tsv": "\t"}
+_JSON = (".json", ".jsonl", ".ndjson")
+SUFFIXES = (*_JSON, *_TABLES, ".parquet")
 
 
 def first_fault(path: Path, separator: str | None) -> str | None:
-    """The first line of a file that does not fit, and why; None where all do, or the file can't be opened.
+    """The first faulty line of a text file and its fault; None if there is none, or the file can't be opened.
+
+    polars does not report the line of an error, so the file is read again for the error message.
 
     Args:
-        separator: of a file of separated values; None for one of JSON objects.
+        separator: of a CSV or TSV file; None for a file of JSON objects.
     """
     try:
         text = decode_utf8(path.read_bytes())
@@ -34,9 +43,9 @@ def first_fault(path: Path, separator: str | None) -> str | None:
 
 
 def other_separator(names: Sequence[str]) -> str:
-    """What to say of a header that is all one name because it is separated otherwise; else nothing."""
+    """A hint for a header that is a single name because the file has another separator; empty for other headers."""
     found = [by for by in (";", "\t", "|", ",") if len(names) == 1 and by in names[0]]
-    return f"; it seems to be separated by {found[0]!r}: save it with commas, or with tabs as .tsv" if found else ""
+    return f"; the separator seems to be {found[0]!r}: save it with commas, or with tabs as .tsv" if found else ""
 
 
 def _fault_in_values(text: str, separator: str) -> str | None:
@@ -45,8 +54,8 @@ def _fault_in_values(text: str, separator: str) -> str | None:
         header = next(rows, [])
         for row in rows:
             if len(row) > len(header):
-                hint = other_separator(header) or f": put quotes around values that hold {separator!r}"
-                return f"line {rows.line_num} has {len(row)} values, and the header {len(header)} names{hint}"
+                hint = other_separator(header) or f": put quotes around values that contain {separator!r}"
+                return f"line {rows.line_num} has {len(row)} values, but the header has {len(header)} names{hint}"
     except csv.Error as error:
         return f"line {rows.line_num}: {error}"
     return None
@@ -54,48 +63,37 @@ def _fault_in_values(text: str, separator: str) -> str | None:
 
 def _fault_in_objects(text: str) -> str | None:
     if not text.strip():
-        return "it is empty: give one JSON object a line"
+        return "it is empty: give one JSON object per line"
     for number, line in enumerate(text.split("\n"), start=1):
         try:
             if line.strip() and not isinstance(json.loads(line, parse_constant=_refused), dict):
-                return f"line {number} is no JSON object: give one a line"
+                return f"line {number} is not a JSON object: give one per line"
         except ValueError as error:
             return f"line {number}: {error}"
     return None
 
 
 def _refused(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value: write null")
+    # json.loads accepts NaN and Infinity, which are not JSON and which polars rejects.
+    raise ValueError(f"{name} is not a JSON value: write null")
 
 
-# The rows of somebody's result file as mappings, whatever kind of file it is, with what its path tells of them.
-
-Record = Mapping[str, object]
-ENTRY = "entry"
-"""Column that holds one result of a row that held several."""
-KEY = "key"
-"""Column that holds the name of a record in a JSON object of records."""
-_TABLES = {".csv": ",", ".tsv": "\t"}
-_JSON = (".json", ".jsonl", ".ndjson")
-SUFFIXES = (*_JSON, *_TABLES, ".parquet")
-
-
-def told_by_path(path: Path, preset: ResultsPreset) -> dict[str, str]:
-    """Model, task and condition, as far as the file's path tells them."""
+def values_from_path(path: Path, preset: ResultsPreset) -> dict[str, str]:
+    """Model, task and condition that the path of the file contains, by the pattern of the preset."""
     match = re.search(preset.file, path_tail(str(path.absolute())))
     found = {} if match is None else match.groupdict()
     return {name: value for name, value in found.items() if value}
 
 
 def read_records(path: Path, preset: ResultsPreset) -> list[Record]:
-    """The rows that count, entries apart.
+    """The rows that the preset keeps; rows with several results are split into one record per result.
 
     Raises:
-        PresetError: for a file that can't be read, or that holds no such rows.
+        PresetError: the file can't be read, or has no such rows.
     """
     rows = [row for row in _rows(path, preset) if _counts(row, preset)]
     if not rows:
-        raise PresetError(f"{path} holds no rows of the kind that the preset reads: {preset.layout}")
+        raise PresetError(f"{path} has no rows of the layout of the preset: {preset.layout}")
     return [entry for row in rows for entry in _entries(row, preset, path)] if preset.entries is not None else rows
 
 
@@ -106,15 +104,14 @@ def _counts(row: Record, preset: ResultsPreset) -> bool:
 def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise PresetError(
-            f"{path}: give a file that ends in {', '.join(SUFFIXES)}: a workbook has to be exported first"
-        )
+        raise PresetError(f"{path}: give a file that ends in {', '.join(SUFFIXES)}; export a spreadsheet to CSV first")
     try:
         if suffix in _JSON:
             yield from _json_rows(path, decode_utf8(path.read_bytes()), preset.records)
         elif suffix == ".parquet":
             yield from pl.read_parquet(path, glob=False).iter_rows(named=True)
         else:
+            # As text: the preset says how to parse each column, and ids such as 007 must stay as they are.
             yield from pl.read_csv(path, infer_schema=False, separator=_TABLES[suffix], glob=False).iter_rows(
                 named=True
             )
@@ -123,9 +120,10 @@ def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
 
 
 def _json_rows(path: Path, text: str, records: str | None) -> Iterator[Record]:
-    """Objects of a list, of an object of objects, or one a line; some benchmarks write lines into a .json file."""
+    """Objects of a list, of an object of objects, or of lines."""
     try:
         read = json.loads(text)
+    # Some benchmarks write JSON Lines into a file that ends in .json.
     except ValueError:
         read = [_object(path, number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if records is not None and isinstance(read, Mapping):
@@ -138,7 +136,7 @@ def _json_rows(path: Path, text: str, records: str | None) -> Iterator[Record]:
         else:
             read = [{KEY: key, **row} for key, row in read.items()]
     if not isinstance(read, list) or not all(isinstance(row, Mapping) for row in read):
-        raise PresetError(f"{path} holds no list of objects, and no object of objects")
+        raise PresetError(f"{path} has neither a list of objects nor an object of objects")
     yield from read
 
 
@@ -146,7 +144,7 @@ def _object(path: Path, number: int, line: str) -> object:
     try:
         return json.loads(line)
     except ValueError as error:
-        raise PresetError(f"{path}: line {number} is no JSON: {error}") from None
+        raise PresetError(f"{path}: line {number} is not JSON: {error}") from None
 
 
 def _entries(row: Record, preset: ResultsPreset, path: Path) -> Iterator[Record]:
@@ -154,7 +152,7 @@ def _entries(row: Record, preset: ResultsPreset, path: Path) -> Iterator[Record]
     column = preset.entries.column
     entries = row.get(column)
     if not isinstance(entries, Mapping):
-        raise PresetError(f"{path}: a row's {column!r} is no object of results by name")
+        raise PresetError(f"{path}: {column!r} of a row is not an object of results by name")
     rest = {name: value for name, value in row.items() if name != column}
     for name, entry in entries.items():
         match = re.fullmatch(preset.entries.name, str(name))

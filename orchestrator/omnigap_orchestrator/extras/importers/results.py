@@ -1,4 +1,4 @@
-"""Result files of a known benchmark, one or several, as one frame that the analysis takes, paired by item id."""
+"""Reads result files of a known benchmark as one frame for the analysis, paired by item id."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.config.items import ColumnConfig
-from omnigap_orchestrator.extras.importers.records import Record, read_records, told_by_path
+from omnigap_orchestrator.extras.importers.records import Record, read_records, values_from_path
 from omnigap_orchestrator.extras.importers.scores import RowScorer
 from omnigap_orchestrator.items.columns import ColumnReader
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
@@ -26,7 +26,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "score": pl.Float64,
     "flags": pl.List(pl.String),
     "answer_used": pl.String,
-    # What all rows of one item must agree in, joined.
+    # Values that must be equal in all rows of an item, joined.
     "same": pl.String,
 }
 PUBLISHED_SCHEMA = pl.Schema(_COLUMNS)
@@ -34,12 +34,12 @@ PUBLISHED_SCHEMA = pl.Schema(_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was read.
+    """Results of a benchmark.
 
     Attributes:
-        frame: of `PUBLISHED_SCHEMA`; rows that a condition lacks stand in it as failed.
-        notes: what a reader of the numbers should know.
-        reference: the condition that gaps are measured against.
+        frame: of `PUBLISHED_SCHEMA`; rows that a condition lacks are added as failed.
+        notes: remarks for the reader of the numbers.
+        reference: the reference condition of the gaps.
     """
 
     frame: pl.DataFrame
@@ -56,15 +56,16 @@ def read_published(
     """Reads and joins result files.
 
     Args:
-        conditions: of the files, in their order, where neither path nor rows tell them, or tell them wrongly.
-        models: likewise.
+        conditions: conditions of the files, in their order; they replace those of the path and the rows. One
+            condition applies to all files.
+        models: likewise for the models.
 
     Raises:
-        PresetError: for files that are not of this layout, and where model or condition stay unknown.
+        PresetError: a file has another layout, or its condition is unknown.
     """
     for kind, given in (("--condition", conditions), ("--model", models)):
         if given and len(given) not in (1, len(paths)):
-            raise PresetError(f"{kind} names {len(given)} for {len(paths)} files: give one, or one for each file")
+            raise PresetError(f"{kind}: {len(given)} values for {len(paths)} files: give one, or one for each file")
     notes: list[str] = []
     frame = pl.concat(
         [_read(path, preset, _of(conditions, number), _of(models, number)) for number, path in enumerate(paths)]
@@ -72,12 +73,12 @@ def read_published(
     if preset.item_id.hash:
         hashed = preset.item_id.hash if isinstance(preset.item_id.hash, tuple) else ()
         named = ", ".join(hashed or (*preset.item_id.column, *preset.item_id.first))
-        notes.append(f"files without item ids: items are told by a hash of {named}")
-    frame = _without_strangers(frame, preset, notes)
-    frame = _whole(frame, notes)
+        notes.append(f"files without item ids: items are identified by a hash of {named}")
+    frame = _without_mismatched_tasks(frame, preset, notes)
+    frame = _with_missing_rows(frame, notes)
     repeated = frame.group_by("model", "item_id", "condition").len().filter(pl.col("len") > 1).height
     if repeated:
-        notes.append(f"{repeated} items have several rows in a condition: they count as replicates and are averaged")
+        notes.append(f"{repeated} items have several rows in a condition: they are averaged as replicates")
     return Published(frame, tuple(notes), preset.reference)
 
 
@@ -99,7 +100,7 @@ def _read(path: Path, preset: ResultsPreset, condition: str | None, model: str |
 
 
 class _File:
-    """Reads the rows of one file."""
+    """Converts the rows of one file."""
 
     def __init__(
         self,
@@ -110,7 +111,7 @@ class _File:
         model: str | None,
     ) -> None:
         self._path, self._preset, self._condition, self._model = str(path), preset, condition, model
-        self._told = told_by_path(path, preset)
+        self._from_path = values_from_path(path, preset)
         self._reader = ColumnReader(names, str(path))
         self._columns = preset.columns()
         faults = [fault for name, column in self._columns.items() for fault in self._reader.faults(name, column)]
@@ -121,74 +122,82 @@ class _File:
         self._same = [ColumnConfig(first=(name,)) for name in known]
 
     def row(self, row: Record) -> tuple[object, ...]:
-        """A row's values in the order of `PUBLISHED_SCHEMA`.
+        """The values of a row in the order of `PUBLISHED_SCHEMA`.
 
         Raises:
-            ValueError: for a row without an id.
-            PresetError: where nothing tells its condition, and what `RowScorer.score` raises.
+            ValueError: the row has no item id.
+            PresetError: its condition is unknown, or as `RowScorer.score`.
         """
         preset = self._preset
-        where = self._condition or self._text("condition", row) or preset.default_condition
-        if where is None:
-            raise PresetError(f"{self._path}: nothing tells its condition: give one for each file with --condition")
-        who = self._model or self._text("model", row) or "model"
+        condition = self._condition or self._text("condition", row) or preset.default_condition
+        if condition is None:
+            raise PresetError(f"{self._path}: the condition is unknown: give one for each file with --condition")
+        model = self._model or self._text("model", row) or "model"
         task, own_id = self._text("task", row) or "all", self._text("item_id", row)
         if own_id is None:
             raise ValueError("has no item id")
+        # Many benchmarks number the items of each task from 0.
         item_id = own_id if task == "all" else f"{task}/{own_id}"
         answer = self._text("answer", row)
-        lost = preset.answer is not None and not preset.blank_is_answer and not (answer or "").strip()
-        score, flags = (None, ()) if lost else self._scorer.score(row, task, own_id)
+        # Most benchmarks write an empty answer when a call failed.
+        failed = preset.answer is not None and not preset.blank_is_answer and not (answer or "").strip()
+        score, flags = (None, ()) if failed else self._scorer.score(row, task, own_id)
         same = [value for column in self._same if (value := self._reader.values(column, row)[0]) is not None]
         return (
             self._path,
-            who,
+            model,
             item_id,
             task,
             self._text("cluster", row) or item_id,
-            where if self._condition is not None else preset.conditions.get(where, where),
+            # --condition is taken literally; names in the file are mapped to ours.
+            condition if self._condition is not None else preset.conditions.get(condition, condition),
             (Outcome.FAILED if score is None else Outcome.ANSWERED).value,
             score,
             list(flags),
             answer,
+            # The unit separator does not occur in text, so different values can't give the same string.
             "\x1f".join(map(str, same)) if len(same) == len(self._same) > 0 else None,
         )
 
     def _text(self, name: str, row: Record) -> str | None:
-        """From the mapped column, from the name of an entry, or from the path."""
+        """A value from the mapped column, from the name of an entry, or from the path."""
         column = self._columns.get(name)
         if column is not None:
             return self._reader.text(column, row, "/")
         own = row.get(name) if self._preset.entries is not None else None
-        return str(own) if own is not None else self._told.get(name)
+        return str(own) if own is not None else self._from_path.get(name)
 
 
-def _without_strangers(frame: pl.DataFrame, preset: ResultsPreset, notes: list[str]) -> pl.DataFrame:
-    """Leaves out the tasks whose items are not the same questions in all conditions: they cannot be paired."""
+def _without_mismatched_tasks(frame: pl.DataFrame, preset: ResultsPreset, notes: list[str]) -> pl.DataFrame:
+    """Removes tasks whose items are different questions in different conditions: they can't be paired."""
     if not preset.same:
         return frame
     place = ["model", "task"]
     items = frame.group_by(*place, "item_id").agg(differs=pl.col("same").drop_nulls().n_unique() > 1)
-    tasks = items.group_by(place).agg(strange=pl.col("differs").sum(), items=pl.len()).filter(pl.col("strange") > 0)
-    what = ", ".join(preset.same)
-    for model, task, strange, count in tasks.sort(place).iter_rows():
+    # The whole task is removed: if some ids differ, the equal ones may be equal by chance.
+    tasks = items.group_by(place).agg(differing=pl.col("differs").sum(), items=pl.len())
+    tasks = tasks.filter(pl.col("differing") > 0)
+    columns = ", ".join(preset.same)
+    for model, task, differing, count in tasks.sort(place).iter_rows():
         notes.append(
-            f"{model}, task {task}: left out, for {strange} of its {count} items differ between files in {what}: rows"
-            " of one id are not answers to one question"
+            f"{model}, task {task}: left out, because {differing} of its {count} items differ between files in "
+            f"{columns}: rows with the same id are not answers to the same question"
         )
     kept = frame.join(tasks.select(place), on=place, how="anti")
     if not kept.height:
-        raise PresetError("no task is left: under one id the files hold different questions, so nothing can be paired")
+        raise PresetError("no task is left: the same id belongs to different questions, so nothing can be paired")
     return kept
 
 
-def _whole(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """Adds the rows that a condition lacks, as failed: who drops failed calls would count on easier items."""
+def _with_missing_rows(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Adds the rows that a condition lacks, as failed calls."""
+    # Files often omit failed calls. Without these rows a condition would be scored on the items that did not fail,
+    # which tend to be easier.
     planned = frame.select("model", "task", "condition").unique()
     items = frame.select("model", "task", "item_id", "cluster").unique(["model", "item_id"], keep="first")
     lacking = planned.join(items, on=["model", "task"]).join(frame, on=["model", "item_id", "condition"], how="anti")
     if lacking.height:
-        notes.append(f"rows that one condition has and another lacks: {lacking.height}; they count as failed calls")
+        notes.append(f"{lacking.height} rows are missing in one condition and present in another: counted as failed")
     added = lacking.with_columns(
         outcome=pl.lit(Outcome.FAILED.value),
         **{n: pl.lit(None, t) for n, t in PUBLISHED_SCHEMA.items() if n not in (*lacking.columns, "outcome")},

@@ -1,4 +1,4 @@
-"""One row's score: read from what a benchmark wrote down, or given by omnigap's own scorers where it wrote none."""
+"""The score of one row: read from the columns of the benchmark, or computed by omnigap's own metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RowScorer:
     """Scores the rows of one file."""
 
     def __init__(self, preset: ResultsPreset, reader: ColumnReader, file: str) -> None:
-        """Raises PresetError for a file that has none of the columns of scores, and no answers to score either."""
+        """Raises PresetError for a file that has neither a column of scores nor answers to score."""
         self._reader, self._scorer, self._file = reader, preset.scorer, file
         self._sources = [source for source in preset.scores if reader.path_of(source.column)]
         self._columns = {
@@ -33,18 +33,19 @@ class RowScorer:
         answers = preset.scorer is not None and reader.path_of(preset.scorer.answer)
         if not self._sources and not answers:
             wanted = ", ".join(dict.fromkeys(source.column for source in preset.scores))
-            raise PresetError(f"{file} has no column of scores ({wanted}): it has {', '.join(reader.names)}")
+            raise PresetError(f"{file} has no column of scores ({wanted}); its columns are {', '.join(reader.names)}")
 
     def score(self, row: Mapping[str, object], task: str, item_id: str) -> tuple[float | None, tuple[str, ...]]:
-        """Score and flags of a row; None where there is no verdict to be read.
+        """Score and flags of a row; the score is None if it can't be parsed.
 
         Raises:
-            PresetError: for a verdict beyond its scale, and for answers that a judge would have to score.
+            PresetError: a score is outside of its scale, or the answers need a judge.
         """
         if self._sources:
+            # In the order of the preset: a later column is a fallback for rows without the first one.
             for source in self._sources:
                 (value,) = self._reader.values(self._columns[source.column], row)
-                found = _verdict(source, value, self._file)
+                found = _score_of(source, value, self._file)
                 if found is not None:
                     return 1 - found if source.complement else found, ()
             return None, ()
@@ -58,11 +59,13 @@ class RowScorer:
         metric = scorer.name if preset is None else preset.get(task)
         if metric is None:
             known = ", ".join(preset or ())
-            raise PresetError(f"{self._file}: {task!r} is none of the subsets {known}: name it in the file's name")
+            raise PresetError(f"{self._file}: unknown subset {task!r}: rename the file to contain one of {known}")
         if metric == JUDGE:
             raise PresetError(
-                f"{self._file}: {task} is rated by a judge, and the file holds no ratings: judge it first"
+                f"{self._file}: {task} is rated by a judge, but the file has no ratings: run the benchmark's judge "
+                "first"
             )
+        # The question is not needed for the metrics of letters and checks, and result files rarely have it.
         item = Item(
             id=item_id,
             task=task,
@@ -100,13 +103,14 @@ def _texts(value: object) -> list[str]:
     return [str(one) for one in values]
 
 
-def _verdict(source: ScoreSource, value: object, file: str) -> float | None:
-    """The score in [0, 1] that a value stands for; None where it holds none."""
+def _score_of(source: ScoreSource, value: object, file: str) -> float | None:
+    """The score in [0, 1] of a value; several ratings are averaged, or decided by majority; None if there is none."""
     values = list(value) if isinstance(value, list | tuple) else [value]
     read = [_number(source, one, file) for one in values]
     found = [one for one in read if one is not None]
     if not found or len(found) < len(read):
         return None
+    # Sorted, so that a tie gives the lower score, whatever the order of the ratings.
     if source.values and len(found) > 1:
         return max(sorted(set(found)), key=found.count)
     return sum(found) / len(found)
@@ -115,6 +119,7 @@ def _verdict(source: ScoreSource, value: object, file: str) -> float | None:
 def _number(source: ScoreSource, value: object, file: str) -> float | None:
     if value is None:
         return None
+    # Before the pattern and the value table, which are for text.
     if isinstance(value, bool):
         return float(value)
     text: str = str(value).strip()
@@ -133,10 +138,11 @@ def _number(source: ScoreSource, value: object, file: str) -> float | None:
         return None
     if not source.low <= number <= source.high:
         scale = f"{source.low:g} to {source.high:g}"
-        raise PresetError(f"{file}: {source.column} is {number:g}, beyond its scale of {scale}")
+        raise PresetError(f"{file}: {source.column} is {number:g}, outside of its scale {scale}")
     return (number - source.low) / (source.high - source.low)
 
 
+# Called once per row; re's own cache is shared with the whole process.
 @lru_cache(maxsize=64)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)

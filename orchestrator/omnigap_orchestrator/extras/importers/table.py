@@ -1,4 +1,4 @@
-"""Columns of a foreign table in the types that the analysis computes with, or an error that names the value."""
+"""Reads tables of per-item scores of other tools (Parquet, CSV, JSON Lines), with any column names."""
 
 from __future__ import annotations
 
@@ -13,153 +13,104 @@ from omnigap.vocabulary import Control, Outcome
 from omnigap_orchestrator.extras.importers.records import first_fault, other_separator
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, TableError
 
-_READ_APART = ("score", "outcome", "replicate")
+# Columns with a conversion of their own, or of any type.
+_CONVERTED_ELSEWHERE = ("score", "outcome", "replicate")
 _SHARES = {
     "chance": "give 1 over the number of choices",
-    "own_text_score": "divide percentages and ratings before",
-    "second_score": "divide percentages and ratings before",
+    "own_text_score": "rescale percentages and ratings to [0, 1]",
+    "second_score": "rescale percentages and ratings to [0, 1]",
 }
 _WORDS = {"true": "1", "false": "0", "": None}
 
 
-def with_fitting_columns(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame, its columns of `CONTROLS_SCHEMA` as that has them: a file of text knows no types, and others differ.
-
-    Raises:
-        TableError: for a column that is something else, or a share beyond [0, 1].
-    """
-    for name, wanted in CONTROLS_SCHEMA.items():
-        if name in frame.columns and name not in _READ_APART and frame.schema[name] != wanted:
-            frame = frame.with_columns(_fitting(path, frame[name], wanted))
-    for name, mend in _SHARES.items():
-        if name in frame.columns:
-            beyond = frame.filter(~pl.col(name).is_between(0.0, 1.0) & pl.col(name).is_not_nan())
-            if beyond.height:
-                raise TableError(f"{path}: {name} {beyond[name][0]} lies outside [0, 1]: {mend}")
-    return frame
-
-
-def numbers(path: Path, column: pl.Series, mend: str) -> pl.Series:
-    """A column as numbers: those of text too, with true and false as 1 and 0; blank text is null.
-
-    Args:
-        mend: what the error tells to do.
-
-    Raises:
-        TableError: for a value that is no number.
-    """
-    if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
-        return column.cast(pl.Float64)
-    if column.dtype != pl.String:
-        raise TableError(f"{path}: {column.name} holds {column.dtype}, not numbers: {mend}")
-    text = column.str.strip_chars().str.to_lowercase().replace(_WORDS)
-    read = text.cast(pl.Float64, strict=False)
-    strange = column.filter(text.is_not_null() & read.is_null())
-    if len(strange):
-        rows = f"{len(strange)} of {len(column)} rows"
-        raise TableError(f"{path}: {column.name} {strange[0]!r} is no number (so in {rows}): {mend}")
-    return read
-
-
-def _fitting(path: Path, column: pl.Series, wanted: pl.DataType) -> pl.Series:
-    mend = f"mend the column, or rename it where it is something else than the {column.name} of results.parquet"
-    if isinstance(wanted, pl.List):
-        if isinstance(column.dtype, pl.List) or column.null_count() == len(column):
-            return column.cast(wanted)
-        held = column.drop_nulls()[0]
-        raise TableError(f"{path}: {column.name} {held!r} is no list, which Parquet and JSONL can hold: {mend}")
-    if wanted.is_numeric():
-        return numbers(path, column, mend)
-    if column.dtype.is_nested():
-        raise TableError(f"{path}: {column.name} holds {column.dtype}, not text: {mend}")
-    return column.cast(pl.String)
-
-
-# Other people's per-item tables, Parquet, CSV or JSONL in any columns, as frames that the analysis takes.
-
 REQUIRED = ("item_id", "condition", "score")
 DEFAULTS = {"model": "model", "task": "all"}
 NAMES = ("model", "item_id", "task", "cluster", "condition")
-"""Columns that hold names, whatever they look like: 1.1 and 1.10 are two items."""
+"""Columns that are read as text, even if they look like numbers: 1.1 and 1.10 are two items."""
 
 
 def read_results(
-    path: Path, columns: Mapping[str, str] | None = None, told: Mapping[str, str] | None = None
+    path: Path, columns: Mapping[str, str] | None = None, constants: Mapping[str, str] | None = None
 ) -> pl.DataFrame:
-    """A table of per-item, per-condition scores as a frame that `analyse` takes.
+    """A table of per-item, per-condition scores as a frame for `analyse`.
 
     Args:
-        path: its kind is told from the suffix: .parquet, .csv, .tsv, .jsonl or .ndjson.
-        columns: our column -> theirs. `item_id`, `condition` and `score` are needed; `model` and `task` default to one
-            for all, `cluster` to the item itself; a null score is a missing answer, unless `outcome` says otherwise.
-        told: our column -> the value of all rows, in the place of the table's.
+        path: a file with the suffix .parquet, .csv, .tsv, .jsonl or .ndjson.
+        columns: our column -> theirs. `item_id`, `condition` and `score` are required; `model` and `task` default to
+            one value for all rows, `cluster` to the item id. A null score is a missing answer, unless the column
+            `outcome` has another value.
+        constants: our column -> a value for all rows, which replaces the column of the table.
 
     Returns:
-        The columns that the analysis needs, and all others of the table as they are.
+        The columns that the analysis needs, and all other columns of the table unchanged.
 
     Raises:
-        TableError: for a file that cannot be read or holds no rows, a column that is not there or holds what it cannot,
-            a score that is no number in [0, 1], and rows of control cells.
+        TableError: the file can't be read or has no rows, a column is missing or has values of another type, a score
+            is not a number in [0, 1], or rows are control cells.
     """
-    frame = _results(path, columns, told)
+    frame = _results(path, columns, constants)
     kinds = frame["control"].drop_nulls().unique().to_list() if "control" in frame.columns else []
+    # Only if all values are kinds of control: another tool may have a column `control` with another meaning.
     if kinds and set(kinds) <= set(Control):
         raise TableError(
-            f"{path} holds control cells ({', '.join(sorted(kinds))}), which are no answers of their conditions: give "
-            "the results.parquet beside it, and this one with --controls"
+            f"{path} has control cells ({', '.join(sorted(kinds))}) instead of answers: give the results.parquet of "
+            "the run, and this file with --controls"
         )
     return frame
 
 
 def _results(
-    path: Path, columns: Mapping[str, str] | None = None, told: Mapping[str, str] | None = None
+    path: Path, columns: Mapping[str, str] | None = None, constants: Mapping[str, str] | None = None
 ) -> pl.DataFrame:
     mapping = dict(columns or {})
     frame = _read(path, [mapping.get(name, name) for name in NAMES])
     for ours, theirs in mapping.items():
         if ours not in CONTROLS_SCHEMA:
             near = get_close_matches(ours, CONTROLS_SCHEMA, n=1)
-            mend = f"did you mean {near[0]!r}?" if near else f"take one of {', '.join(CONTROLS_SCHEMA)}"
-            raise TableError(f"--column {ours}={theirs}: {ours!r} is no column of ours: {mend}")
+            fix = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(CONTROLS_SCHEMA)}"
+            raise TableError(f"--column {ours}={theirs}: unknown column {ours!r}: {fix}")
         if theirs not in frame.columns:
-            raise TableError(f"{path} has no column {theirs!r} for {ours}: it has {', '.join(frame.columns)}")
+            raise TableError(f"{path} has no column {theirs!r} for {ours}; its columns are {', '.join(frame.columns)}")
     used = [mapping.get(name, name) for name in CONTROLS_SCHEMA]
-    # So polars names the second of two columns with one name.
+    # polars renames the second of two columns with the same name like this.
     if twice := [name for name in used if f"{name}_duplicated_0" in frame.columns]:
-        raise TableError(f"{path} has two columns called {twice[0]!r}: rename one of them")
+        raise TableError(f"{path} has two columns named {twice[0]!r}: rename one of them")
+    # One of their columns may be mapped to several of ours, and a mapped column replaces one of ours that has its name.
     rest = [name for name in frame.columns if name not in mapping and name not in mapping.values()]
     frame = frame.select(*(pl.col(theirs).alias(ours) for ours, theirs in mapping.items()), *rest)
-    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in (told or {}).items())
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in (constants or {}).items())
     for name in REQUIRED:
         if name not in frame.columns:
             known = ", ".join(frame.columns)
-            mend = other_separator(frame.columns) or f": name theirs with --column {name}=THEIRS"
-            raise TableError(f"{path} has no column {name!r}{mend} ({known})")
+            fix = other_separator(frame.columns) or f": map one with --column {name}=THEIRS"
+            raise TableError(f"{path} has no column {name!r}{fix} (its columns: {known})")
     if frame.is_empty():
-        raise TableError(f"{path} holds no rows: give a table of one row for each item and condition")
+        raise TableError(f"{path} has no rows: give a table with one row for each item and condition")
     frame = frame.with_columns(pl.lit(value).alias(n) for n, value in DEFAULTS.items() if n not in frame.columns)
     if "cluster" not in frame.columns:
         frame = frame.with_columns(cluster=pl.col("item_id"))
-    frame = with_fitting_columns(path, frame)
+    frame = _with_column_types(path, frame)
     frame = frame.with_columns(pl.col("cluster").fill_null(pl.col("item_id")))
     for name in NAMES:
         if unnamed := frame[name].null_count():
-            raise TableError(f"{path}: {name} is empty in {unnamed} of {frame.height} rows: fill it, or drop the rows")
+            raise TableError(
+                f"{path}: {name} is empty in {unnamed} of {frame.height} rows: fill it, or delete the rows"
+            )
     return _with_outcome(path, _with_score(path, frame))
 
 
 def read_controls(path: Path, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """A table of control cells, as `read_results`, with a column `control`: two-pass, blank or repeat.
+    """A table of control cells, like `read_results`, with a column `control`: two-pass, blank or repeat.
 
     Raises:
-        TableError: as `read_results`, and without that column, or for another kind of control.
+        TableError: as `read_results`; the column is missing or has an unknown kind of control.
     """
     frame = _results(path, columns)
     if "control" not in frame.columns:
-        raise TableError(f"{path} has no column 'control': it says of each row {', '.join(Control)}")
+        raise TableError(f"{path} has no column 'control': add it, with one of {', '.join(Control)} in each row")
     unknown = set(frame["control"].unique()) - set(Control)
     if unknown:
-        raise TableError(f"{path}: control {sorted(map(str, unknown))[0]!r} is none of {', '.join(Control)}")
+        raise TableError(f"{path}: unknown control {sorted(map(str, unknown))[0]!r}: use one of {', '.join(Control)}")
     return frame
 
 
@@ -169,56 +120,58 @@ def join_results(
     conditions: Sequence[str] = (),
     models: Sequence[str] = (),
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Several tables as one, paired by item id, with notes on what they lack.
+    """Joins tables by item id, with notes on missing and repeated rows.
 
-    A row that one condition has and another lacks stands in the result as a failed call: who left it out would count
-    the conditions on different items. A task that a condition has no row of was not planned there.
+    A row that is missing in one condition and present in another is added as a failed call, so that all conditions use
+    the same items. A task without any row in a condition was not planned there.
 
     Args:
-        conditions, models: of the tables, in their order, in the place of their columns; one stands for all.
+        conditions, models: values for each table, in their order, which replace its columns; one value applies to all.
 
     Raises:
-        TableError: as `read_results`, and where the flags do not fit the tables.
+        TableError: as `read_results`; or the number of values does not match the number of tables.
     """
     for kind, given in (("--condition", conditions), ("--model", models)):
         if given and len(given) not in (1, len(paths)):
-            raise TableError(f"{kind} names {len(given)} for {len(paths)} tables: give one, or one for each table")
+            raise TableError(f"{kind}: {len(given)} values for {len(paths)} tables: give one, or one for each table")
     frames = []
     for number, path in enumerate(paths):
-        told = {
+        constants = {
             name: given[0] if len(given) == 1 else given[number]
             for name, given in (("condition", conditions), ("model", models))
             if given
         }
-        frames.append(read_results(path, columns, told))
+        frames.append(read_results(path, columns, constants))
+    # Tables may differ in their additional columns and in the types of them.
     frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
-    return _whole(frame)
+    return _with_missing_rows(frame)
 
 
-def _whole(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _with_missing_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     notes = []
     planned = frame.select("model", "task", "condition").unique()
     items = frame.select("model", "task", "item_id", "cluster").unique(["model", "item_id"], keep="first")
     lacking = planned.join(items, on=["model", "task"]).join(frame, on=["model", "item_id", "condition"], how="anti")
     if lacking.height:
-        notes.append(f"rows that one condition has and another lacks: {lacking.height}; they count as failed calls")
+        notes.append(f"{lacking.height} rows are missing in one condition and present in another: counted as failed")
         lacking = lacking.with_columns(outcome=pl.lit(Outcome.FAILED.value))
         frame = pl.concat([frame, lacking], how="diagonal_relaxed")
     cell = [name for name in ("item_id", "model", "condition", "replicate") if name in frame.columns]
     if repeated := frame.select(cell).is_duplicated().sum():
         shared = f"{', '.join(cell[:-1]).replace('item_id', 'item')} and {cell[-1]}"
-        notes.append(f"{repeated} rows share {shared} with others: they are averaged as replicates")
+        notes.append(f"{repeated} rows have the same {shared} as others: averaged as replicates")
     return frame, tuple(notes)
 
 
 def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
-    """The file as it is. Every row is looked at before a column's type is settled: one that starts with whole numbers
-    may go on with others, and a key of JSON objects may come late.
+    """The unchanged table of a file.
 
     Args:
-        names: columns that are text in a file that knows no types.
+        names: columns to read as text from files without types.
     """
     text = dict.fromkeys(names, pl.String)
+    # Types are inferred from all rows, not from the first hundred: scores may start with 0 and 1 and have decimals
+    # later, and a key of JSON objects may occur late.
 
     def separated(file: Path, by: str) -> pl.DataFrame:
         return pl.read_csv(file, separator=by, infer_schema_length=None, schema_overrides=text, glob=False)
@@ -232,11 +185,11 @@ def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        missing = "" if path.exists() else "there is no such file, and no such run's folder: "
+        missing = "" if path.exists() else "no such file or run folder: "
         raise TableError(f"{path}: {missing}give a file that ends in {', '.join(readers)}")
     try:
         return reader(path)
-    # A damaged Parquet file can make polars panic, which is no Exception.
+    # polars panics on some damaged Parquet files, and a PanicException is not an Exception.
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         why = None
         if path.suffix.lower() != ".parquet":
@@ -245,19 +198,20 @@ def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
 
 
 def _objects(path: Path) -> pl.DataFrame:
-    """A file of JSON objects; its reader knows no byte-order mark."""
+    """A file of JSON objects."""
     data = path.read_bytes()
+    # read_ndjson fails on a byte-order mark.
     return pl.read_ndjson(data.removeprefix(BOM_UTF8), infer_schema_length=None)
 
 
 def _with_score(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
-    """Scores as numbers; truth values count as 0 and 1, written out too."""
-    mend = "write 0 to 1, true or false, or leave it empty where the answer is missing"
-    frame = frame.with_columns(numbers(path, frame["score"], mend))
+    """Scores as numbers; true and false count as 1 and 0, also as text."""
+    fix = "write a number from 0 to 1, true or false, or leave it empty if the answer is missing"
+    frame = frame.with_columns(_numbers(path, frame["score"], fix))
     outside = frame.filter(~pl.col("score").is_between(0.0, 1.0) & pl.col("score").is_not_nan())
     if outside.height:
         worst = outside["score"][0]
-        raise TableError(f"{path}: score {worst} lies outside [0, 1]: divide percentages and ratings before")
+        raise TableError(f"{path}: score {worst} is outside [0, 1]: rescale percentages and ratings to [0, 1]")
     return frame
 
 
@@ -269,5 +223,59 @@ def _with_outcome(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     unknown = set(frame["outcome"].unique()) - set(Outcome)
     if unknown:
         known = ", ".join(Outcome)
-        raise TableError(f"{path}: outcome {sorted(map(str, unknown))[0]!r} is none of {known}: map another column")
+        value = sorted(map(str, unknown))[0]
+        raise TableError(f"{path}: unknown outcome {value!r}: use one of {known}, or map another column")
     return frame
+
+
+def _with_column_types(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Casts the columns of `CONTROLS_SCHEMA` to its types: text files have no types, and other tools use others.
+
+    Raises:
+        TableError: a column can't be cast, or a share is outside [0, 1].
+    """
+    for name, wanted in CONTROLS_SCHEMA.items():
+        if name in frame.columns and name not in _CONVERTED_ELSEWHERE and frame.schema[name] != wanted:
+            frame = frame.with_columns(_cast(path, frame[name], wanted))
+    for name, fix in _SHARES.items():
+        if name in frame.columns:
+            outside = frame.filter(~pl.col(name).is_between(0.0, 1.0) & pl.col(name).is_not_nan())
+            if outside.height:
+                raise TableError(f"{path}: {name} {outside[name][0]} is outside [0, 1]: {fix}")
+    return frame
+
+
+def _cast(path: Path, column: pl.Series, wanted: pl.DataType) -> pl.Series:
+    fix = f"correct the column, or rename it if it is not the {column.name} of results.parquet"
+    if isinstance(wanted, pl.List):
+        if isinstance(column.dtype, pl.List) or column.null_count() == len(column):
+            return column.cast(wanted)
+        value = column.drop_nulls()[0]
+        raise TableError(f"{path}: {column.name} {value!r} is not a list, as in Parquet and JSON Lines: {fix}")
+    if wanted.is_numeric():
+        return _numbers(path, column, fix)
+    if column.dtype.is_nested():
+        raise TableError(f"{path}: {column.name} has type {column.dtype}, not text: {fix}")
+    return column.cast(pl.String)
+
+
+def _numbers(path: Path, column: pl.Series, fix: str) -> pl.Series:
+    """A column as numbers; text is parsed, with true and false as 1 and 0, and empty text as null.
+
+    Args:
+        fix: end of the error message.
+
+    Raises:
+        TableError: a value is not a number.
+    """
+    if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
+        return column.cast(pl.Float64)
+    if column.dtype != pl.String:
+        raise TableError(f"{path}: {column.name} has type {column.dtype}, not numbers: {fix}")
+    text = column.str.strip_chars().str.to_lowercase().replace(_WORDS)
+    parsed = text.cast(pl.Float64, strict=False)
+    invalid = column.filter(text.is_not_null() & parsed.is_null())
+    if len(invalid):
+        rows = f"{len(invalid)} of {len(column)} rows"
+        raise TableError(f"{path}: {column.name} {invalid[0]!r} is not a number ({rows} are invalid): {fix}")
+    return parsed

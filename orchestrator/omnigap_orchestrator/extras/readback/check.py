@@ -1,4 +1,7 @@
-"""From readings to a verdict on each carrier: kept, doubtful or lost; a reader's error is not yet a carrier's."""
+"""Decides from the readbacks of a carrier whether it is kept, doubtful or lost, and counts carriers by verdict.
+
+A reader (OCR or ASR) makes errors of its own, so one bad readback does not make a carrier lost.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +14,37 @@ import polars as pl
 
 from omnigap_orchestrator.extras.readback.compare import Comparison
 
-"""Word error up to which a reading counts as the whole question, if no key piece is missing."""
-
+# A carrier may be lost if this share of its words, or this many consecutive words, have no trace in the readback; in
+# scripts that are compared by characters, twice as many characters. Single words are more often the reader's error.
 LOST_SHARE = 0.5
 LOST_RUN = 3
-"""Words in a row for which nothing came back, from which the carrier itself is held to lack them; in scripts that are
-counted in characters twice as many."""
 
-ENOUGH_READ = 5
-ABLE_SHARE = 0.5
-"""A reader may call a carrier lost where it read so many made the same way, and kept so large a share of them."""
+# A reader is reliable if it has read this many carriers of a kind, and this share of them is kept. Only a reliable
+# reader can make a carrier lost: a reader that does not know a voice or font finds no trace of anything.
+MIN_READ = 5
+MIN_KEPT_SHARE = 0.5
 
 
 class Verdict(StrEnum):
-    """What became of one carrier."""
+    """Verdict on one carrier; a column of verification.parquet."""
 
     KEPT = "kept"
     DOUBTFUL = "doubtful"
     LOST = "lost"
-    # The item brought it along: nothing was converted, and its words are not known.
+    # The carrier comes with the item: nothing was converted, and its text is unknown.
     OWN = "own"
     UNREAD = "unread"
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What one reader made of one carrier; `reader` is its name, and tells it from others."""
+class Readback:
+    """The text that one reader read from one carrier, compared with the expected text.
+
+    Attributes:
+        reader: name, unique among the readers of the run.
+        digest: digest of the reader.
+        characters: the units of `comparison` are characters instead of words.
+    """
 
     reader: str
     digest: str
@@ -45,126 +53,130 @@ class Reading:
     characters: bool = False
 
     def kept(self, limit: float) -> bool:
-        """Whether the whole question came back."""
+        """Whether the question was read back completely, up to a word error rate of `limit`."""
         return not self.comparison.missing and self.comparison.word_error <= limit
 
 
 @dataclass(frozen=True, slots=True)
-class Ability:
-    """How many carriers made in one way a reader read, and how many of them it read back whole."""
+class ReaderStats:
+    """How many carriers of one kind a reader has read, and how many of them are kept."""
 
     read: int = 0
     kept: int = 0
 
     @property
-    def able(self) -> bool:
-        return self.read >= ENOUGH_READ and self.kept >= ABLE_SHARE * self.read
+    def reliable(self) -> bool:
+        return self.read >= MIN_READ and self.kept >= MIN_KEPT_SHARE * self.read
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A verdict with its reason, empty where the carrier was kept."""
+class Decision:
+    """A verdict with its reason; the reason is empty for a kept carrier."""
 
     verdict: Verdict
     why: str = ""
 
 
-def abilities(
-    readings: Iterable[tuple[Hashable, Sequence[Reading]]], limit: float
-) -> Mapping[Hashable, Mapping[str, Ability]]:
-    """What each reader showed it can do with the carriers of each group: group -> reader -> its ability.
+def reader_stats(
+    readbacks: Iterable[tuple[Hashable, Sequence[Readback]]], limit: float
+) -> Mapping[Hashable, Mapping[str, ReaderStats]]:
+    """Statistics of the readers for each group of carriers: group -> reader -> stats.
 
     Args:
-        readings: of each carrier its group (how it was made, and in which language) and its readings.
+        readbacks: for each carrier its group (such as modality, language and voice) and its readbacks.
+        limit: largest word error rate of a kept carrier.
     """
-    read: dict[Hashable, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    for group, found in readings:
-        for reading in found:
-            read[group][reading.reader].append(reading.kept(limit))
+    kept_of: dict[Hashable, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for group, of_carrier in readbacks:
+        for readback in of_carrier:
+            kept_of[group][readback.reader].append(readback.kept(limit))
     return {
-        group: {reader: Ability(len(kept), sum(kept)) for reader, kept in by_reader.items()}
-        for group, by_reader in read.items()
+        group: {reader: ReaderStats(len(kept), sum(kept)) for reader, kept in by_reader.items()}
+        for group, by_reader in kept_of.items()
     }
 
 
-def judge(
-    readings: Sequence[Reading], alike: Mapping[str, Ability], at_all: Mapping[str, Ability], limit: float
-) -> Judged:
-    """The verdict on a carrier that at least one reader read.
+def decide(
+    readbacks: Sequence[Readback],
+    same_rendering: Mapping[str, ReaderStats],
+    same_language: Mapping[str, ReaderStats],
+    limit: float,
+) -> Decision:
+    """The verdict on a carrier with at least one readback.
 
-    One reader that reads the whole question back proves that it is there. That none does proves little: only a reader
-    that can read others of its kind may say that content is lost, and only where at least half of the words, or a run
-    of them, have no trace; or where two such readers miss the same key piece.
+    Kept: one reader read the whole question. Lost: reliable readers find no trace of half of the words or of a run of
+    words, or two reliable readers miss the same key piece. Otherwise doubtful.
 
     Args:
-        alike: reader -> its ability with carriers of this modality, language and making.
-        at_all: with all of this modality and language. Who reads nothing at all in a carrier need not know its font or
-            voice, as long as it reads others.
+        same_rendering: reader -> stats for carriers of this modality, language and rendering (voice or font).
+        same_language: reader -> stats for all carriers of this modality and language.
+        limit: largest word error rate of a kept carrier.
     """
-    if any(reading.kept(limit) for reading in readings):
-        return Judged(Verdict.KEPT)
-    best = min(readings, key=lambda r: (r.comparison.word_error, len(r.comparison.missing)))
-    judges = [
-        reading
-        for reading in readings
-        if (at_all if not reading.text.strip() else alike).get(reading.reader, Ability()).able
+    if any(readback.kept(limit) for readback in readbacks):
+        return Decision(Verdict.KEPT)
+    best = min(readbacks, key=lambda r: (r.comparison.word_error, len(r.comparison.missing)))
+    # A reader that returns nothing at all may be reliable with other fonts or voices only: even an unknown voice leaves
+    # some text, so an empty readback means that the carrier is empty.
+    reliable = [
+        readback
+        for readback in readbacks
+        if (same_rendering if readback.text.strip() else same_language).get(readback.reader, ReaderStats()).reliable
     ]
-    if judges:
-        traces = [_without_trace(reading) for reading in judges]
-        if all(traces):
-            return Judged(Verdict.LOST, traces[0])
-        # A reading without a trace misses everything, and agrees with any other.
-        read = [reading for reading, gone in zip(judges, traces, strict=True) if not gone]
-        agreed = set.intersection(*(set(reading.comparison.missing) for reading in read))
-        if agreed and len({reading.reader for reading in read}) > 1:
-            return Judged(Verdict.LOST, f"{len(read)} readers miss {', '.join(sorted(agreed))}")
-    why = _shortfall(best, limit)
-    if not judges:
-        shown = alike.get(best.reader, Ability())
-        why += f"; {best.reader} read {shown.kept} of {shown.read} such carriers back whole, and can't call one lost"
-    return Judged(Verdict.DOUBTFUL, why)
+    if reliable:
+        losses = [_loss(readback) for readback in reliable]
+        if all(losses):
+            return Decision(Verdict.LOST, losses[0])
+        # Readbacks without a trace are left out: they miss every key piece, so they agree with any other readback.
+        partial = [readback for readback, loss in zip(reliable, losses, strict=True) if not loss]
+        agreed = set.intersection(*(set(readback.comparison.missing) for readback in partial))
+        if agreed and len({readback.reader for readback in partial}) > 1:
+            return Decision(Verdict.LOST, f"{len(partial)} readers miss {', '.join(sorted(agreed))}")
+    reason = _shortfall(best, limit)
+    if not reliable:
+        stats = same_rendering.get(best.reader, ReaderStats())
+        reason += f"; {best.reader} kept {stats.kept} of {stats.read} such carriers, too few to decide that one is lost"
+    return Decision(Verdict.DOUBTFUL, reason)
 
 
-def _without_trace(reading: Reading) -> str:
-    """Why a reading shows content to be gone, and not merely misread; empty where it does not."""
-    compared, unit = reading.comparison, "characters" if reading.characters else "words"
-    if not reading.text.strip():
-        return "nothing was read in it"
+def _loss(readback: Readback) -> str:
+    """How a readback shows that content is missing from the carrier, not only misread; empty if it does not."""
+    compared, unit = readback.comparison, "characters" if readback.characters else "words"
+    if not readback.text.strip():
+        return "no text was read"
     if compared.words and compared.gone >= LOST_SHARE * compared.words:
-        return f"{compared.gone} of {compared.words} {unit} left no trace"
-    if compared.gap >= (2 * LOST_RUN if reading.characters else LOST_RUN):
-        return f"{compared.gap} {unit} in a row left no trace"
+        return f"no trace of {compared.gone} of {compared.words} {unit}"
+    if compared.gap >= (2 * LOST_RUN if readback.characters else LOST_RUN):
+        return f"no trace of {compared.gap} consecutive {unit}"
     return ""
 
 
-def _shortfall(reading: Reading, limit: float) -> str:
-    compared = reading.comparison
+def _shortfall(readback: Readback, limit: float) -> str:
+    """Why a readback does not make the carrier kept."""
+    compared = readback.comparison
     parts = [f"missing: {', '.join(compared.missing)}"] if compared.missing else []
     if compared.word_error > limit:
-        parts.append(f"word error {100 * compared.word_error:.0f} %, over {100 * limit:.0f} %")
+        parts.append(f"word error rate {100 * compared.word_error:.0f} %, limit {100 * limit:.0f} %")
     return "; ".join(parts)
 
-
-# Carriers by verdict, for tables, the terminal and the exit code.
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "modality": pl.String,
     "language": pl.String,
-    # Voice and rate, or font and size, as far as a run varies them; else empty.
+    # The properties that vary within the run (voice and rate, or font, size and colour); else empty.
     "made_as": pl.String,
     "carriers": pl.Int64,
     **{verdict.value: pl.Int64 for verdict in Verdict},
-    # Names of who read, and pooled word errors of their best readings.
+    # Names of the readers, and the pooled word error rate of the best readbacks.
     "readers": pl.String,
     "word_error": pl.Float64,
 }
 COUNTS_SCHEMA = pl.Schema(_COLUMNS)
-"""One row for each modality, language and way of making; carriers = kept + doubtful + lost + own + unread."""
+"""One row for each modality, language and rendering; carriers = kept + doubtful + lost + own + unread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Carriers in all, over modalities."""
+class VerdictCounts:
+    """Number of carriers by verdict, over all modalities."""
 
     kept: int
     doubtful: int
@@ -172,19 +184,25 @@ class Found:
     own: int
     unread: int
 
+    @property
+    def generated(self) -> int:
+        """Carriers that omnigap generated: all but those that come with the items."""
+        return self.kept + self.doubtful + self.lost + self.unread
+
 
 def carriers_of(verification: pl.DataFrame) -> pl.DataFrame:
-    """One row a carrier, with the reading of its that is nearest to what it should say."""
+    """One row per carrier, with its best readback: the lowest word error rate, then the fewest missing pieces."""
+    # The best readback, because a good one proves that the content is there. Nulls are carriers without a readback.
     order = ["word_error", pl.col("missing").list.len()]
     return verification.sort(order, nulls_last=True, maintain_order=True).unique(
         ["item_id", "modality", "variant"], keep="first", maintain_order=True
     )
 
 
-def counts(verification: pl.DataFrame) -> pl.DataFrame:
-    """Carriers by verdict, for each modality, language and way of making (`COUNTS_SCHEMA`)."""
+def count_by_rendering(verification: pl.DataFrame) -> pl.DataFrame:
+    """Number of carriers by verdict, for each modality, language and rendering (`COUNTS_SCHEMA`)."""
     keys = ["modality", "language", "made_as"]
-    verification = verification.with_columns(_made_as(verification).alias("made_as"))
+    verification = verification.with_columns(_rendering(verification).alias("made_as"))
     readers = verification.group_by(keys).agg(
         pl.col("reader").drop_nulls().unique().sort().str.join(", ").alias("readers")
     )
@@ -195,23 +213,24 @@ def counts(verification: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("words").sum() > 0).then(pl.col("errors").sum() / pl.col("words").sum()).alias("word_error"),
     )
     joined = table.join(readers, on=keys).select(list(COUNTS_SCHEMA))
+    # Speech before image, as in the tables of conditions.
     return joined.sort(keys, descending=[True, False, False])
 
 
-def _made_as(verification: pl.DataFrame) -> pl.Expr:
-    """What tells a carrier from others of its modality: what varies of voice, rate, font, size and colour."""
-    making = (
+def _rendering(verification: pl.DataFrame) -> pl.Expr:
+    """The properties of a carrier that vary within the run: voice, rate, font, size, colour."""
+    properties = (
         ("voice", pl.col("voice")),
         ("words_per_minute", pl.format("{} words a minute", pl.col("words_per_minute").round().cast(pl.Int64))),
         ("font", pl.col("font").str.split("/").list.last()),
         ("font_size", pl.format("{} px", "font_size")),
         ("colour", pl.col("colour")),
     )
-    varied = [words for name, words in making if verification[name].drop_nulls().n_unique() > 1]
+    varied = [words for name, words in properties if verification[name].drop_nulls().n_unique() > 1]
     return pl.concat_str(varied, separator=", ", ignore_nulls=True) if varied else pl.lit("")
 
 
-def found(verification: pl.DataFrame) -> Found:
-    """Carriers by verdict, all together."""
-    table = counts(verification)
-    return Found(*(int(table[verdict.value].sum()) for verdict in Verdict))
+def count_all(verification: pl.DataFrame) -> VerdictCounts:
+    """Number of carriers by verdict."""
+    table = count_by_rendering(verification)
+    return VerdictCounts(*(int(table[verdict.value].sum()) for verdict in Verdict))

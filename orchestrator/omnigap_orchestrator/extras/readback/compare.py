@@ -1,4 +1,8 @@
-"""What of a question must not get lost: numbers, negations, names, choices with their letters, alternatives."""
+"""Compares a readback with the text that a carrier should contain: word errors and missing key pieces.
+
+Key pieces are the parts of a question that its answer depends on: numbers, negations, names, choices with their
+letters, and alternatives.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +25,19 @@ from omnigap_orchestrator.scoring.normalise import normalise, units
 
 
 class Kind(StrEnum):
-    """Why a piece of a question decides over its answer."""
+    """Kind of a key piece."""
 
     NUMBER = "number"
     NEGATION = "negation"
     NAME = "name"
     CHOICE = "choice"
-    # A word of a gold answer that stands in the question, or one of its alternatives ("shell or ring").
+    # A gold answer that occurs in the question, or one of the question's alternatives ("shell or ring").
     ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A piece of a question, normalised; several words are looked for in a row."""
+class KeyPiece:
+    """A normalised key piece that must occur `count` times; several words must be consecutive."""
 
     kind: Kind
     text: str
@@ -52,21 +56,21 @@ _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 _SENTENCE_END = ".?!:;\n"
 
 
-def keys_of(item: Item, said: str) -> tuple[Key, ...]:
-    """The key pieces of a question as it is shown or read aloud; letters of choices are apart (`letters_of`).
+def key_pieces(item: Item, said: str) -> tuple[KeyPiece, ...]:
+    """The key pieces of a question, without the letters of its choices (`letters_of`).
 
     Args:
-        said: what the carrier should say, the choices included.
+        said: the text that the carrier should contain, with the choices.
     """
     text = normalise(said, item.language)
     padded = f" {text} "
-    found: dict[str, Key] = {}
+    found: dict[str, KeyPiece] = {}
 
     def add(kind: Kind, key: str, count: int = 1) -> None:
-        # An article that begins a title is no word of the normalised text.
-        stands = kind is Kind.NUMBER or f" {key} " in padded
-        if key and stands and key not in found:
-            found[key] = Key(kind, key, count)
+        # The normaliser drops a leading article, so a title that starts with one may not occur in the text.
+        occurs = kind is Kind.NUMBER or f" {key} " in padded
+        if key and occurs and key not in found:
+            found[key] = KeyPiece(kind, key, count)
 
     for number, count in Counter(numbers_of(text)).items():
         add(Kind.NUMBER, number, count)
@@ -84,24 +88,26 @@ def keys_of(item: Item, said: str) -> tuple[Key, ...]:
 
 
 def letters_of(item: Item) -> str:
-    """The letters that must be read back, each before its choice."""
+    """The letters of the choices; each must be read back before its choice."""
     return CHOICE_LETTERS[: len(item.choices)]
 
 
 def numbers_of(text: str) -> list[str]:
-    """The numbers of a normalised text, whatever counter or ending stands behind them."""
+    """The numbers of a normalised text, without counters or endings that follow them."""
     return _NUMBER.findall(text)
 
 
 def names_of(text: str) -> list[str]:
-    """Runs of words with a capital letter that do not begin a sentence; scripts without capitals have none."""
+    """Runs of capitalised words that do not start a sentence; scripts without capital letters have none."""
     names: list[str] = []
     end = -1
     for match in _WORD.finditer(text):
         before = text[: match.start()].rstrip(" \"'“‘(")
         begins = not before or before[-1] in _SENTENCE_END
+        # "I" is the only English word that is always capitalised without being a name.
         if not match[0][0].isupper() or begins or match[0] == "I":
             continue
+        # Consecutive capitalised words are one name.
         if names and text[end : match.start()] == " ":
             names[-1] += f" {match[0]}"
         else:
@@ -118,27 +124,26 @@ def _negations(text: str, language: str) -> list[str]:
     return [word for word in text.split() if word in known]
 
 
-# Compares what a reader read back with what a carrier should say, through the normaliser of the scores.
+SIMILAR = 60.0
+"""Similarity (0 to 100, edit distance relative to both lengths) above which a word counts as misspelt, not as lost:
+giraff for giraffe."""
 
-ALIKE = 60.0
-"""Similarity (0 to 100, edits over both lengths) from which other words still stand for these: giraff for giraffe."""
-
-_SAFE_INSIDE = 5
-"""Letters from which a word may be found inside a longer one: bigapple holds apple, string does not hold ring."""
+_MIN_LETTERS_INSIDE = 5
+"""Length from which a word may match inside a longer one: apple in bigapple, but not ring in string."""
 
 _PIECES = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A carrier's words and what came back of them. Units are words; in Korean and unspaced scripts characters.
+    """A readback compared with the expected text. Units are words; in Korean and unspaced scripts, characters.
 
     Attributes:
-        errors: insertions, deletions and substitutions; a word that only lost or won a blank is no error.
-        words: units of what should have come back.
-        gone: units for which nothing like them came back.
-        gap: the longest run of units for which nothing at all came back.
-        missing: key pieces that did not come back, each as `kind text`.
+        errors: insertions, deletions and substitutions; a missing or additional space inside a word is no error.
+        words: units of the expected text.
+        gone: expected units without a similar unit in the readback.
+        gap: longest run of expected units without any counterpart in the readback.
+        missing: key pieces that were not read back, each as `kind text`.
     """
 
     errors: int
@@ -149,34 +154,37 @@ class Comparison:
 
     @property
     def word_error(self) -> float:
-        """(I + D + S) / T; 0 where there is nothing to read."""
+        """Errors over expected units; 0 for an empty text."""
         return self.errors / self.words if self.words else 0.0
 
 
 def compare(item: Item, said: str, read: str) -> Comparison:
-    """Compares a reading with what the carrier of an item should say.
+    """Compares a readback with the expected text of a carrier, after the normaliser of the scores.
 
     Args:
-        said: the words that were drawn or spoken.
-        read: what a reader made of the carrier.
+        said: the text that was rendered or spoken.
+        read: the text that a reader returned.
     """
     language = item.language
     expected, found = normalise(said, language), normalise(read, language)
     errors = gone = gap = 0
-    # A spoken letter may be written by its name: "bee" for B, on both sides alike.
+    # ASR may write a spoken letter by its name, "bee" for B: replaced on both sides.
     reference = _lettered(units(expected, language), item)
-    heard = _lettered(units(found, language), item)
-    for ours_at, theirs_at in _differences(reference, heard):
-        left, right = reference[ours_at.start : ours_at.stop], heard[theirs_at.start : theirs_at.stop]
-        ours, theirs = "".join(left), "".join(right)
-        if ours == theirs:
+    readback = _lettered(units(found, language), item)
+    for reference_at, readback_at in _differences(reference, readback):
+        left, right = reference[reference_at.start : reference_at.stop], readback[readback_at.start : readback_at.stop]
+        # Joined, so that a space in the wrong place makes no difference.
+        expected_run, read_run = "".join(left), "".join(right)
+        if expected_run == read_run:
             continue
+        # Substitutions for the shorter side, insertions or deletions for the rest.
         errors += max(len(left), len(right))
-        if left and fuzz.ratio(ours, theirs) < ALIKE:
+        if left and fuzz.ratio(expected_run, read_run) < SIMILAR:
             gone += len(left)
+            # Only units without any counterpart count as a gap; replaced words may be misread ones.
             gap = max(gap, len(left) - len(right))
-    missing = [f"{key.kind} {key.text}" for key in keys_of(item, said) if not _held(key, found, language)]
-    missing += [f"letter {letter}" for letter in _lost_letters(item, said, read)]
+    missing = [f"{key.kind} {key.text}" for key in key_pieces(item, said) if not _contains(key, found, language)]
+    missing += [f"letter {letter}" for letter in _missing_letters(item, said, read)]
     return Comparison(errors, len(reference), gone, gap, tuple(missing))
 
 
@@ -187,52 +195,54 @@ def _lettered(found: list[str], item: Item) -> list[str]:
     return [LETTER_NAMES[unit].lower() if LETTER_NAMES.get(unit, "-") in letters else unit for unit in found]
 
 
-def _differences(reference: Sequence[str], heard: Sequence[str]) -> list[tuple[range, range]]:
-    """The places at which two token lists differ, steps that touch each other joined to one."""
-    stretches: list[tuple[range, range]] = []
-    touching = False
-    for block in Levenshtein.opcodes(reference, heard):
+def _differences(reference: Sequence[str], readback: Sequence[str]) -> list[tuple[range, range]]:
+    """The ranges in which two token lists differ; adjacent edit operations are merged into one range."""
+    ranges: list[tuple[range, range]] = []
+    adjacent = False
+    for block in Levenshtein.opcodes(reference, readback):
         if block.tag == "equal":
-            touching = False
+            adjacent = False
             continue
-        ours, theirs = range(block.src_start, block.src_end), range(block.dest_start, block.dest_end)
-        if touching:
-            before = stretches.pop()
-            ours, theirs = range(before[0].start, ours.stop), range(before[1].start, theirs.stop)
-        stretches.append((ours, theirs))
-        touching = True
-    return stretches
+        source, target = range(block.src_start, block.src_end), range(block.dest_start, block.dest_end)
+        if adjacent:
+            before = ranges.pop()
+            source, target = range(before[0].start, source.stop), range(before[1].start, target.stop)
+        ranges.append((source, target))
+        adjacent = True
+    return ranges
 
 
-def _held(key: Key, text: str, language: str) -> bool:
-    """Whether a normalised reading holds a key piece, whatever the blanks."""
+def _contains(key: KeyPiece, text: str, language: str) -> bool:
+    """Whether a normalised readback contains a key piece; spaces are ignored."""
     if key.kind is Kind.NUMBER:
         return Counter(numbers_of(text))[key.text] >= key.count
     if f" {key.text} " in f" {text} ":
         return True
     joined = key.text.replace(" ", "")
-    inside = primary_language(language) == "ko" or len(joined) >= _SAFE_INSIDE or not joined.isascii()
+    # Korean attaches particles to words, and non-ASCII scripts are mostly written without spaces.
+    inside = primary_language(language) == "ko" or len(joined) >= _MIN_LETTERS_INSIDE or not joined.isascii()
     return inside and joined in text.replace(" ", "")
 
 
-def _lost_letters(item: Item, said: str, read: str) -> list[str]:
-    """The letters of choices that do not stand, written or by their names, where they should."""
+def _missing_letters(item: Item, said: str, read: str) -> list[str]:
+    """The letters of choices that are not in their place in the readback, neither as a letter nor by name."""
     letters = letters_of(item)
     if not letters:
         return []
-    reference, heard = _PIECES.findall(said), _PIECES.findall(read)
-    # Only a letter that opens a choice is one; the article "a" of another choice is not.
+    reference, readback = _PIECES.findall(said), _PIECES.findall(read)
+    # Only the letter in front of its choice counts: the "a" of "a plumber" is not the letter A.
     places = _letter_places(reference, item, letters)
-    lowered = [piece.lower() for piece in reference], [piece.lower() for piece in heard]
+    lowered = [piece.lower() for piece in reference], [piece.lower() for piece in readback]
     lost: set[int] = set()
-    for ours, theirs in _differences(*lowered):
-        named = [_as_letter(heard[place], item.language) for place in theirs]
-        lost.update(place for place in ours if place in places and places[place] not in named)
+    for source, target in _differences(*lowered):
+        named = [_as_letter(readback[place], item.language) for place in target]
+        lost.update(place for place in source if place in places and places[place] not in named)
     return [letter for place, letter in places.items() if place in lost]
 
 
 def _letter_places(reference: Sequence[str], item: Item, letters: str) -> dict[int, str]:
-    """Where each choice's letter stands among the pieces of what should be said: from the end, choice by choice."""
+    """Position -> letter of each choice among the words of the expected text."""
+    # Backwards from the end, because the choices come last and the question may contain the same letters.
     places: dict[int, str] = {}
     end = len(reference)
     for letter, choice in reversed(list(zip(letters, item.choices, strict=True))):

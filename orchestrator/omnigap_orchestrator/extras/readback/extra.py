@@ -1,4 +1,4 @@
-"""Registers read-back: `verify` reads rendered carriers by OCR and ASR, and marks those that lost their content."""
+"""Registers read-back: `verify` reads rendered carriers with OCR and ASR, and marks those that lost content."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from omnigap_orchestrator.report.sections.section import Section
 
 MEDIA_BUDGET = 4_000_000
-"""Bytes of base64 that the section's images and recordings may add to the page; the others are linked."""
+"""Bytes of base64 that the images and recordings of the section may add to the page; further ones are linked."""
 
 
 class ReadBack(Extra):
-    """Its evidence is a `CarrierCheck`; None where `verify` was never called."""
+    """Its evidence is a `CarrierCheck`; None if the run has no verification."""
 
     name = "readback"
     commands = {  # noqa: RUF012
         "verify": Command(
             "omnigap_orchestrator.extras.readback.commands:verify",
-            "Read the rendered images and recordings back, and mark those that lost their content.",
+            "Read rendered carriers back with OCR and ASR, and mark those that lost content.",
             after="sample-clips",
         )
     }
@@ -42,11 +42,11 @@ class ReadBack(Extra):
     def options(self, command: str) -> Sequence[click.Option]:
         if command != "report":
             return ()
-        text = "Use only the items whose carriers `verify` read back completely."
+        text = "Use only items whose generated carriers are all kept (see `verify`)."
         return (click.Option(["--verified-only"], is_flag=True, help=text),)
 
     def findings(self, inputs: Inputs) -> Sequence[Finding]:
-        """A table that `verify` wrote and this version can't read would stop the report of a finished run."""
+        """Checks verification.parquet before a run: an unreadable one would fail the report at the end."""
         from omnigap_orchestrator.extras.readback.select import read_verification
         from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
         from omnigap_orchestrator.preflight import Finding
@@ -75,12 +75,12 @@ class ReadBack(Extra):
         return (folder.verification,)
 
     def summary(self, evidence: object | None) -> Mapping[str, Any]:
-        from omnigap_orchestrator.extras.readback.check import counts
+        from omnigap_orchestrator.extras.readback.check import count_by_rendering
 
         if evidence is None:
             return {"carriers": None}
         check = cast("CarrierCheck", evidence)
-        return {"carriers": {"counts": counts(check.table).to_dicts(), "gaps": check.gaps.to_dicts()}}
+        return {"carriers": {"counts": count_by_rendering(check.table).to_dicts(), "gaps": check.gaps.to_dicts()}}
 
     def report_sections(self, analysis: Analysis, results: pl.DataFrame, collect: CollectMedia) -> Sequence[Section]:
         from omnigap_orchestrator.extras.readback.report_section import verification_section
@@ -88,6 +88,7 @@ class ReadBack(Extra):
         check = cast("CarrierCheck | None", analysis.evidence.get(self.name))
         if check is None:
             return ()
+        # Lost carriers come first in `media`, so they are embedded first.
         return (verification_section(analysis, check, collect(check.media(), MEDIA_BUDGET)),)
 
     def methods(self, analysis: Analysis, info: RunInfo) -> str:

@@ -1,4 +1,4 @@
-"""`[ocr]` of the configuration, how a reader is asked, and what a call of `verify` may choose."""
+"""Section `[ocr]` of the configuration, request options of readers, and options of `verify`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from omnigap_orchestrator.config.services import DecodingConfig, FleetKind
 from omnigap_orchestrator.validation import EndpointList, StrictModel
 
 MAX_WORD_ERROR = 0.2
-"""Word error up to which a carrier counts as read back."""
+"""Default of the largest word error rate of a kept carrier."""
 
 
 class OcrConfig(StrictModel):
-    """Who reads images back for `verify`: an OCR, or any other service that takes an image and writes text.
+    """The service that reads images back for `verify`: OCR, or any service with image input and text output.
 
     Attributes:
-        endpoints: empty: the fleet's own, which is started for `verify` alone.
-        instruction: typed beside the image, for a model that has to be told what to do; an OCR takes none.
+        endpoints: empty: the OCR service of the fleet, started for `verify` only.
+        instruction: text sent with the image, for a vision model; OCR takes none.
     """
 
     endpoints: EndpointList = ()
@@ -27,11 +27,11 @@ class OcrConfig(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How a reader is asked, beside the carrier; all of it decides over what it writes.
+    """Request options of a reader; all of them change what it returns, so they are part of the key of a readback.
 
     Attributes:
-        instruction: typed beside an image; a recogniser of speech gets none.
-        language: told instead of the item's own; None: the item's.
+        instruction: text sent with an image; not sent to an ASR service.
+        language: replaces the language of the item; None: the language of the item.
     """
 
     decoding: DecodingConfig
@@ -40,12 +40,12 @@ class ReadOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
-    """What a call of `verify` may choose.
+class VerifyOptions:
+    """Options of one call of `verify`.
 
     Attributes:
-        ocr, asr: `host:port` of a service that reads instead of the run's own; empty: the run's.
-        modalities: which carriers are read; what was read before is judged all the same.
+        ocr, asr: `host:port` of services that replace the run's own readers; empty: the run's readers.
+        modalities: carriers to read; existing readbacks of other modalities still count.
     """
 
     fleet: FleetKind | None = None
@@ -54,6 +54,6 @@ class Choices:
     modalities: tuple[Modality, ...] = (Modality.SPEECH, Modality.IMAGE)
     max_word_error: float = MAX_WORD_ERROR
 
-    def names(self, modality: Modality) -> bool:
-        """Whether this call says itself who reads a modality."""
+    def overrides(self, modality: Modality) -> bool:
+        """Whether this call names the reader of a modality itself."""
         return bool(self.asr if modality is Modality.SPEECH else self.ocr)

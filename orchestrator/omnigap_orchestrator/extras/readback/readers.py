@@ -1,4 +1,4 @@
-"""Asks readers for what carriers say, and keeps each reading under the carrier's bytes and the reader's digest."""
+"""Sends carriers to readers (OCR and ASR services), and stores each text under the carrier's bytes and the reader."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """One rendering of one item's question.
+class Rendering:
+    """One rendering of the question of an item.
 
     Attributes:
-        said: what it should say; None for a carrier of the item's own, whose words nobody gave.
-        carrier: None where it was not made yet.
+        variant: index of the voice or font, which replicates cycle through.
+        carrier: None if it was not generated yet.
+        said: the expected text; None for a carrier that comes with the item, because its text is unknown.
     """
 
     item: Item
@@ -41,40 +42,40 @@ class Subject:
     colour: str | None = None
 
 
-def subjects_of(cells: PlannedCells) -> Iterator[Subject]:
-    """Every spoken and shown carrier that the plan uses, item by item."""
+def renderings_of(cells: PlannedCells) -> Iterator[Rendering]:
+    """Every speech and image carrier of the plan, item by item."""
     inputs = {condition.input for condition in cells.plan.conditions}
     for item in cells.plan.items:
         for modality in (Modality.SPEECH, Modality.IMAGE):
             if modality not in inputs:
                 continue
             if modality in item.carriers:
-                yield Subject(item, modality, 0, cells.carriers.get(item.id, modality, 0), None)
+                yield Rendering(item, modality, 0, cells.carriers.get(item.id, modality, 0), None)
                 continue
             for variant in range(min(cells.plan.replicates, cells.carriers.variants(modality))):
-                yield _made(cells, item, modality, variant)
+                yield _generated(cells, item, modality, variant)
 
 
-def _made(cells: PlannedCells, item: Item, modality: Modality, variant: int) -> Subject:
+def _generated(cells: PlannedCells, item: Item, modality: Modality, variant: int) -> Rendering:
     carrier = cells.carriers.get(item.id, modality, variant)
     if modality is Modality.SPEECH:
         spoken = cells.carriers.speech_variants[variant]
         said = spoken_text(item)
-        return Subject(item, modality, variant, carrier, said, spoken.voice, spoken.words_per_minute)
+        return Rendering(item, modality, variant, carrier, said, spoken.voice, spoken.words_per_minute)
     style = cells.carriers.styles[variant]
-    return Subject(
+    return Rendering(
         item, modality, variant, carrier, item.typed, font=style.font, font_size=style.size, colour=style.colour
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A reader of one modality, now or in an earlier call; its readings are found again by `key`.
+    """A reader of one modality, of this or an earlier call.
 
     Attributes:
-        languages: primary tags that it says it knows; empty: it does not say.
-        kind: its name and weights; readers of one kind are one opinion, of which the latest counts.
-        asked: the key of how it was asked (`scorer_key`, and the instruction).
+        languages: primary tags of the languages that it declares; empty: it declares none.
+        kind: its name and weights. Readers of the same kind make the same errors, so they count once.
+        asked: digest and request options, as a part of the keys of its readbacks.
     """
 
     modality: Modality
@@ -85,84 +86,91 @@ class Reader:
     asked: str
     language: str | None = None
 
-    def knows(self, language: str) -> bool:
+    def supports(self, language: str) -> bool:
+        """Whether it supports a language, or declares no languages."""
         return not self.languages or primary_language(self.language or language) in self.languages
 
-    def key(self, subject: Subject) -> str:
-        """Of a reading: the carrier's bytes, this reader as it is asked, and the language it is told."""
-        assert subject.carrier is not None
-        return transcript_key(subject.carrier.sha, self.asked, self.language or subject.item.language)
+    def key(self, rendering: Rendering) -> str:
+        """Key of a readback: the bytes of the carrier, the reader with its options, and the language."""
+        assert rendering.carrier is not None
+        return transcript_key(rendering.carrier.sha, self.asked, self.language or rendering.item.language)
 
     @classmethod
-    def of(cls, modality: Modality, card: pb.DescribeResponse, manner: ReadOptions) -> Reader:
-        asked = scorer_key(card.digest, manner.decoding)
-        if manner.instruction:
-            asked += f"\n{manner.instruction}"
-        known = frozenset(primary_language(tag) for tag in card.languages)
+    def of(cls, modality: Modality, card: pb.DescribeResponse, options: ReadOptions) -> Reader:
+        """The reader that a service describes."""
+        asked = scorer_key(card.digest, options.decoding)
+        if options.instruction:
+            asked += f"\n{options.instruction}"
+        languages = frozenset(primary_language(tag) for tag in card.languages)
         kind = f"{card.name} {card.weights_revision or card.digest}"
-        return cls(modality, card.name, card.digest, known, kind, asked, manner.language)
+        return cls(modality, card.name, card.digest, languages, kind, asked, options.language)
 
 
-def remembered(records: Records, manners: Mapping[Modality, ReadOptions]) -> list[Reader]:
-    """Every reader that ever read for this run, the latest first, asked as the configuration says now."""
+def stored_readers(records: Records, options: Mapping[Modality, ReadOptions]) -> list[Reader]:
+    """Every reader that was used in this run, the latest first, with the options of the current configuration."""
     readers = []
     rows = [row for row in records.services.values() if row.role == Role.OCR]
+    # The digest makes the order of readers with the same time reproducible.
     for row in sorted(rows, key=lambda row: (-row.seen_at, row.digest)):
         modality = Modality(row.name.partition("/")[0])
-        readers.append(Reader.of(modality, pb.DescribeResponse.FromString(row.describe), manners[modality]))
+        readers.append(Reader.of(modality, pb.DescribeResponse.FromString(row.describe), options[modality]))
     return readers
 
 
-class ReadingBack:
-    """One call of `verify` with one reader; what the journal holds is not read again."""
+class ReaderCalls:
+    """The calls of one reader in one call of `verify`; stored readbacks are not requested again."""
 
     def __init__(
-        self, context: RunContext, service: Service, reader: Reader, manner: ReadOptions, timeout_s: float
+        self, context: RunContext, service: Service, reader: Reader, options: ReadOptions, timeout_s: float
     ) -> None:
-        """`timeout_s` is that of one call."""
+        """`timeout_s` is the time limit of one request."""
         self._context = context
         self._reader = reader
-        self._manner = manner
-        self._calls = ServiceCalls(service, timeout_s, self._away)
+        self._options = options
+        self._calls = ServiceCalls(service, timeout_s, self._unavailable)
 
-    async def run(self, subjects: Sequence[Subject]) -> int:
-        """Reads what it has not read yet of its modality and languages; returns how many carriers are left."""
+    async def run(self, renderings: Sequence[Rendering]) -> int:
+        """Reads the carriers of its modality and languages that have no readback; returns how many are left."""
         reader, transcripts = self._reader, self._context.records.transcripts
+        # Saved before the first request: `stored_readers` finds readbacks of an interrupted call by it. The role is
+        # OCR for both modalities, to keep readers apart from the ASR scorer of the run.
         await self._context.save_service(Role.OCR, f"{reader.modality.value}/{reader.digest}", self._calls.service)
-        able = [
-            s
-            for s in subjects
-            if s.modality is reader.modality and s.said is not None and s.carrier and reader.knows(s.item.language)
+        supported = [
+            r
+            for r in renderings
+            if r.modality is reader.modality and r.said is not None and r.carrier and reader.supports(r.item.language)
         ]
-        # Items may share a carrier: equal bytes are read once.
-        every = {reader.key(subject): subject for subject in able}
-        todo = [(key, subject) for key, subject in every.items() if key not in transcripts]
-        what = "readings of recordings" if reader.modality is Modality.SPEECH else "readings of images"
-        progress = (self._context.observer, what, len(every))
+        # Several items may have the same carrier; equal bytes have equal keys and are read once.
+        every = {reader.key(rendering): rendering for rendering in supported}
+        todo = [(key, rendering) for key, rendering in every.items() if key not in transcripts]
+        unit = "readbacks of recordings" if reader.modality is Modality.SPEECH else "readbacks of images"
+        progress = (self._context.observer, unit, len(every))
         await call_for_each(todo, self._read, self._calls, progress, self._failed)
         return len(every.keys() - transcripts.keys())
 
-    async def _read(self, job: tuple[str, Subject]) -> None:
-        key, subject = job
-        await self._context.save_transcript(key, await self._calls.call(self._request(key, subject)))
+    async def _read(self, job: tuple[str, Rendering]) -> None:
+        key, rendering = job
+        await self._context.save_transcript(key, await self._calls.call(self._request(key, rendering)))
 
-    def _failed(self, job: tuple[str, Subject], failed: CallFailed) -> None:
+    def _failed(self, job: tuple[str, Rendering], failed: CallFailed) -> None:
         where = f"item {job[1].item.id!r}, {self._reader.modality.value}"
-        self._context.observer.note(f"{where}: {self._reader.name} could not read it: {failed.error.message}")
+        self._context.observer.note(f"{where}: {self._reader.name} failed to read the carrier: {failed.error.message}")
 
-    def _away(self, gone: Unavailable) -> None:
-        self._context.observer.note(f"{self._reader.name}: {gone}; what it has not read stays unread")
+    def _unavailable(self, reason: Unavailable) -> None:
+        self._context.observer.note(f"{self._reader.name}: {reason}; the remaining carriers stay unread")
 
-    def _request(self, key: str, subject: Subject) -> pb.GenerateRequest:
-        assert subject.carrier is not None
-        parts = [carrier_part(subject.carrier, self._context.store.read)]
-        if self._manner.instruction:
-            parts.append(pb.InputPart(text=self._manner.instruction))
+    def _request(self, key: str, rendering: Rendering) -> pb.GenerateRequest:
+        assert rendering.carrier is not None
+        # OCR gets the image only: text in the request could lead a model to the expected text.
+        parts = [carrier_part(rendering.carrier, self._context.store.read)]
+        if self._options.instruction:
+            parts.append(pb.InputPart(text=self._options.instruction))
         return pb.GenerateRequest(
             request_id=f"{self._context.run_id}-{key}",
             parts=parts,
             output=pb.MODALITY_TEXT,
-            decoding=decoding_message(self._manner.decoding, 0),
-            language=self._reader.language or subject.item.language,
+            decoding=decoding_message(self._options.decoding, 0),
+            language=self._reader.language or rendering.item.language,
+            # Readbacks are stored under this digest, so a service that was replaced meanwhile must refuse the call.
             expected_digest=self._reader.digest,
         )

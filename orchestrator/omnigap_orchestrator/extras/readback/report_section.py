@@ -1,4 +1,4 @@
-"""What the report is told of the carriers: who read them back, what became of each, and the gaps that this leaves."""
+"""Report section on read-back: carriers by verdict, lost and doubtful carriers, gaps over verified items."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.table import rows_of
-from omnigap_orchestrator.extras.readback.check import Verdict, counts, found
+from omnigap_orchestrator.extras.readback.check import Verdict, count_all, count_by_rendering
 from omnigap_orchestrator.extras.readback.select import LISTED, CarrierCheck
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
@@ -17,17 +17,17 @@ from omnigap_orchestrator.report.media import ReportMedia
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
-KEPT_WORDS = {"all": "all items", "not_lost": "without lost ones", "verified": "verified items"}
+SELECTIONS = {"all": "all items", "not_lost": "without lost ones", "verified": "verified items"}
 
 
 @dataclass(frozen=True, slots=True)
 class _CountRow:
-    """Carriers by verdict, of one modality, language and way of making."""
+    """Carriers by verdict, of one modality, language and rendering."""
 
     modality: str
     language: str
     made_as: str
-    made: int
+    generated: int
     kept: int
     doubtful: int
     lost: int
@@ -39,7 +39,7 @@ class _CountRow:
 
 @dataclass(frozen=True, slots=True)
 class _CarrierRow:
-    """One carrier with its best reading."""
+    """One carrier with its best readback."""
 
     item_id: str
     modality: str
@@ -53,7 +53,7 @@ class _CarrierRow:
 
 @dataclass(frozen=True, slots=True)
 class _KeptGapRow:
-    """A gap on one choice of items."""
+    """A gap over one selection of items."""
 
     items_kept: str
     model: str
@@ -68,7 +68,7 @@ class _KeptGapRow:
 
 
 def verification_section(analysis: Analysis, check: CarrierCheck, media: ReportMedia) -> Section:
-    """What became of every carrier that was read back, and the gaps on the items that this leaves.
+    """The section on read-back.
 
     Args:
         media: the media of `check.media()`.
@@ -78,12 +78,12 @@ def verification_section(analysis: Analysis, check: CarrierCheck, media: ReportM
         for number, model in enumerate(select.models_of(analysis))
         if (chart := _chart(check.gaps, model, number, select.level_words(analysis))) is not None
     )
-    lost = _listed(check.listed(Verdict.LOST), "lost", "Carriers that lost their content", media)
+    lost = _listed(check.listed(Verdict.LOST), "lost", "Lost carriers", media)
     doubtful = _listed(check.listed(Verdict.DOUBTFUL), "doubtful", "Doubtful carriers", media)
-    unread = _listed(check.listed(Verdict.UNREAD), "unread", "Carriers that nobody read", media)
+    unread = _listed(check.listed(Verdict.UNREAD), "unread", "Unread carriers", media)
     return Section(
         "verification",
-        "Do the carriers say their questions?",
+        "Read-back of the carriers",
         "Carriers",
         _lead(check),
         after="asr",
@@ -94,20 +94,20 @@ def verification_section(analysis: Analysis, check: CarrierCheck, media: ReportM
 
 
 def _lead(check: CarrierCheck) -> str:
-    total = found(check.table)
-    made = total.kept + total.doubtful + total.lost + total.unread
-    parts = [f"{total.kept:,} were read back whole"]
+    total = count_all(check.table)
+    parts = [f"{total.kept:,} {_are(total.kept)} kept"]
     parts += [f"{total.doubtful:,} {_are(total.doubtful)} doubtful"] if total.doubtful else []
     parts += [f"{total.lost:,} lost content" if total.lost else "none is known to have lost content"]
     parts += [f"{total.unread:,} {_are(total.unread)} unread"] if total.unread else []
-    own = f" {formatting.plural(total.own, 'carrier')} came with the items and were not converted." if total.own else ""
+    own = f" {formatting.plural(total.own, 'carrier')} came with the items and were not read back." if total.own else ""
     verified = check.verified.verified.len()
     return (
-        f"Every drawn question was read back by OCR and every recording by ASR, and compared with what it should say. "
-        f"Of {formatting.plural(made, 'made carrier')}, {formatting.listed(parts)}.{own} {verified:,} of "
-        f"{formatting.plural(check.verified.items.height, 'item')} are verified: every carrier of theirs came back whole. A "
-        "reader's error is not a carrier's: where one reader misread, the carrier is doubtful, and lost only where a "
-        "reader that reads most others finds no trace of much of it, or two readers miss the same piece."
+        "Every image question was read back with OCR and every spoken question with ASR, and compared with its text. "
+        f"Of {formatting.plural(total.generated, 'generated carrier')}, {formatting.listed(parts)}.{own} "
+        f"{verified:,} of {formatting.plural(check.verified.items.height, 'item')} {_are(verified)} verified: all "
+        "their carriers are kept. A carrier that was misread is doubtful, because the error may be the reader's. It is "
+        "lost only if a reliable reader finds no trace of half of its words or of several consecutive words, or if two "
+        "reliable readers miss the same key piece."
     )
 
 
@@ -116,7 +116,7 @@ def _are(count: int) -> str:
 
 
 def _counts(check: CarrierCheck) -> Table:
-    frame = counts(check.table).with_columns((pl.col("carriers") - pl.col("own")).alias("made"))
+    frame = count_by_rendering(check.table).with_columns((pl.col("carriers") - pl.col("own")).alias("generated"))
     return make_table(
         frame,
         _CountRow,
@@ -125,17 +125,17 @@ def _counts(check: CarrierCheck) -> Table:
         [
             tables.text("modality", "Modality"),
             tables.text("language", "Language"),
-            tables.optional(tables.text("made_as", "Made as", css="soft")),
-            tables.count("made", "Made"),
+            tables.optional(tables.text("made_as", "Rendering", css="soft")),
+            tables.count("generated", "Generated"),
             tables.count("kept", "Kept", definition="verified"),
             tables.count("doubtful", "Doubtful", zero_soft=True),
             tables.count("lost", "Lost", zero_soft=True),
             tables.count("unread", "Unread", zero_soft=True),
-            tables.count("own", "The item's own", zero_soft=True),
-            tables.percent("word_error", "Word error, %", definition="wer"),
+            tables.count("own", "From the item", zero_soft=True),
+            tables.percent("word_error", "Word error rate, %"),
             tables.text("readers", "Read by", css="soft"),
         ],
-        small="a carrier for each item and voice or font; word error of its best reading",
+        small="one carrier for each item and voice or font; word error rate of its best readback",
     )
 
 
@@ -148,16 +148,17 @@ def _listed(frame: pl.DataFrame, key: str, caption: str, media: ReportMedia) -> 
         [
             tables.text("item_id", "Item"),
             Column("Carrier", _carrier),
-            Column("To see and hear", lambda row: _medium(row, media)),
-            tables.text("said", "Should say", css="words"),
-            tables.optional(tables.text("read", "Was read as", css="words")),
-            tables.text("why", "Why", css="soft words"),
+            Column("Media", lambda row: _medium(row, media)),
+            tables.text("said", "Expected text", css="words"),
+            tables.optional(tables.text("read", "Text read", css="words")),
+            tables.text("why", "Reason", css="soft words"),
         ],
-        note=f"The first {LISTED}; the rest are in verification.parquet." if frame.height == LISTED else "",
+        note=f"The first {LISTED} carriers; verification.parquet has all." if frame.height == LISTED else "",
     )
 
 
 def _carrier(row: _CarrierRow) -> Cell:
+    # A font can be given by its path.
     how = row.voice if row.modality == "speech" else Path(row.font).name if row.font else None
     return Cell(f"{row.modality}, {how}" if how else row.modality, css="soft")
 
@@ -174,25 +175,26 @@ def _gaps(analysis: Analysis, check: CarrierCheck) -> Table:
         check.gaps,
         _KeptGapRow,
         "gaps-verified",
-        "Gaps on all and on verified items",
+        "Gaps over all and over verified items",
         [
-            tables.text("items_kept", "Items", write=lambda name: KEPT_WORDS[name]),
+            tables.text("items_kept", "Items", write=lambda name: SELECTIONS[name]),
             *model_column(analysis),
             tables.condition(),
             tables.points("estimate", "Gap", definition="gap"),
             tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
             tables.count("n", "n", definition="n"),
-            tables.optional(tables.count("lacking", "Lacking", definition="missing", zero_soft=True)),
+            tables.optional(tables.count("lacking", "Missing", definition="missing", zero_soft=True)),
             tables.method(),
         ],
         small="points of accuracy; item-weighted, on answered pairs",
-        note="An item is in all conditions or in none. What a reader reads back easily a model may read easily too, "
-        "most of all where both are of one kind: verified items can be the easier ones.",
+        note="An item is kept in all conditions or in none. What a reader reads back easily may be easy for a model "
+        "too, especially if both are of the same kind, so verified items can be easier than others.",
     )
 
 
 def _chart(gaps: pl.DataFrame, model: str, number: int, level: str) -> Chart | None:
-    """Each condition with spoken or shown questions: the gap on all items, and on what the check leaves."""
+    """The gap of each condition with spoken or image questions, over each selection of items."""
+    # Text questions are not rendered, so t2s is not affected by lost carriers.
     rows = gaps.filter((pl.col("model") == model) & ~pl.col("condition").str.starts_with("t"))
     if rows["items_kept"].n_unique() < 2 or rows["estimate"].is_null().all():
         return None
@@ -202,12 +204,12 @@ def _chart(gaps: pl.DataFrame, model: str, number: int, level: str) -> Chart | N
         spans.append(Span(condition, heading=True))
         for row in rows_of(rows.filter(pl.col("condition") == condition), _KeptGapRow):
             spans.append(_span(row, modality))
-    title = f"{model}: gaps on all and on verified items, {level} intervals"
+    title = f"{model}: gaps over all and over verified items, {level} intervals"
     return interval_plot(spans, f"verified{number + 1}", title, "gap, points of accuracy", row=28, left=124)
 
 
 def _span(row: _KeptGapRow, modality: str) -> Span:
-    label = KEPT_WORDS[row.items_kept]
+    label = SELECTIONS[row.items_kept]
     if row.estimate is None:
         return Span(label, note="refused")
     note = f"{formatting.points(row.estimate)}  {formatting.interval(row.low, row.high, difference=True)}"

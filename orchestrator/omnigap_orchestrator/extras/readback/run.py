@@ -1,4 +1,4 @@
-"""One call of `verify`: has every rendered carrier read back, judges it, and writes the table."""
+"""One call of `verify`: starts or connects the readers, reads the carriers, and writes verification.parquet."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ import polars as pl
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
-from omnigap_orchestrator.extras.readback.options import Choices, OcrConfig, ReadOptions
-from omnigap_orchestrator.extras.readback.readers import Reader, ReadingBack, Subject, remembered, subjects_of
+from omnigap_orchestrator.extras.readback.options import OcrConfig, ReadOptions, VerifyOptions
+from omnigap_orchestrator.extras.readback.readers import (
+    Reader,
+    ReaderCalls,
+    Rendering,
+    renderings_of,
+    stored_readers,
+)
 from omnigap_orchestrator.extras.readback.table import verification_table
 from omnigap_orchestrator.fleet import Endpoints, Fleet, Required, StaticFleet, choose
 from omnigap_orchestrator.fleet.choose import lists_role, services_of
@@ -25,10 +31,7 @@ from omnigap_orchestrator.run import refresh
 VERIFY = PreflightScope(
     makes_carriers=False, generates=False, transcribes=False, judges=False, scores=False, connects=True
 )
-"""`verify` finds the carriers that were made and has them read."""
-
-
-# One call of `verify`, from fleet to files: has every made carrier read back, judges it, writes the table.
+"""What the preflight checks for `verify`, which only reads existing carriers."""
 
 _FIXES = {
     Modality.SPEECH: "start it, or name another with --asr",
@@ -37,52 +40,53 @@ _FIXES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Readback:
-    """What a call of `verify` came to.
+class VerifyResult:
+    """The result of one call of `verify`.
 
     Attributes:
-        table: of all carriers (`VERIFICATION_SCHEMA`), by whomever and whenever they were read.
-        left: carriers that a reader whom this call names has not read, whoever else has.
+        table: all carriers with the readbacks of all readers, also of earlier calls (`VERIFICATION_SCHEMA`).
+        left: number of carriers that the readers named by this call have not read.
     """
 
     table: pl.DataFrame
     left: int
 
 
-async def verify(folder: RunFolder, choices: Choices, observer: Observer) -> Readback:
-    """Reads the rendered carriers of a stored run back, and writes its files again.
+async def verify(folder: RunFolder, options: VerifyOptions, observer: Observer) -> VerifyResult:
+    """Reads the rendered carriers of a stored run back, and writes its public files again.
 
     Raises:
-        as `run.run`; FolderError where the folder holds no run.
+        FolderError: the folder has no run. Other errors as for `run.run`.
     """
     stored = load_plan(folder)
     run_preflight(*stored, VERIFY, folder.root, observer.note)
     async with open_run(folder, observer) as context:
         cells = load_cells(*stored, folder, context.records)
-        found = await _read_back(context, cells, choices)
+        result = await _read_back(context, cells, options)
         await in_thread(refresh, context, cells)
-        return found
+        return result
 
 
-async def _read_back(context: RunContext, cells: PlannedCells, choices: Choices) -> Readback:
-    """Reads back what was not read yet, and writes the whole table."""
-    subjects = list(subjects_of(cells))
-    call = _Call(cells.config, choices, context, subjects)
+async def _read_back(context: RunContext, cells: PlannedCells, options: VerifyOptions) -> VerifyResult:
+    """Reads the carriers that have no readback, and writes the complete table."""
+    renderings = list(renderings_of(cells))
+    call = _Call(cells.config, options, context, renderings)
     left = 0
-    for modality in choices.modalities:
-        made = sum(s.modality is modality and s.said is not None and s.carrier is not None for s in subjects)
-        if made:
+    # One modality after the other: an embedded reader is stopped before the next one starts.
+    for modality in options.modalities:
+        generated = sum(r.modality is modality and r.said is not None and r.carrier is not None for r in renderings)
+        if generated:
             unread = await call.read_back(modality)
-            left += (made if unread is None else unread) if choices.names(modality) else 0
-    readers = remembered(context.records, _manners(cells.config))
-    table = verification_table(subjects, readers, context.records.transcripts, choices.max_word_error)
+            left += (generated if unread is None else unread) if options.overrides(modality) else 0
+    readers = stored_readers(context.records, _read_options(cells.config))
+    table = verification_table(renderings, readers, context.records.transcripts, options.max_word_error)
     with replacing(context.folder.verification) as path:
         table.write_parquet(path)
-    return Readback(table, left)
+    return VerifyResult(table, left)
 
 
-def _manners(config: Config) -> dict[Modality, ReadOptions]:
-    """Recordings are transcribed as the answers are; images are read as `[ocr]` says."""
+def _read_options(config: Config) -> dict[Modality, ReadOptions]:
+    """Recordings use the options of the ASR scorer, images those of `[ocr]`."""
     ocr = config.section("ocr", OcrConfig)
     return {
         Modality.SPEECH: ReadOptions(config.scorer.decoding, language=config.scorer.language),
@@ -92,46 +96,46 @@ def _manners(config: Config) -> dict[Modality, ReadOptions]:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What one call works with; it has one modality after the other read."""
-
     config: Config
-    choices: Choices
+    options: VerifyOptions
     context: RunContext
-    subjects: Sequence[Subject]
+    renderings: Sequence[Rendering]
 
     async def read_back(self, modality: Modality) -> int | None:
-        """Brings the reader of a modality up, and has it read what it has not read yet.
+        """Starts the reader of a modality, and reads the carriers that it has not read yet.
 
         Returns:
-            how many carriers it has still not read, of those in languages that it knows; None where it is away.
+            The number of carriers in supported languages that are still unread; None if the reader is unavailable.
         """
-        manner, note = _manners(self.config)[modality], self.context.observer.note
+        options, note = _read_options(self.config)[modality], self.context.observer.note
         async with self.context.using(await self._fleet(modality)) as endpoints:
             role = _role_of(modality)
             addresses = endpoints.scorer if modality is Modality.SPEECH else endpoints.ocr
             service = await self.context.connect(role, addresses, self.config)
+            # Not an error: other modalities can still be read, and the same command resumes.
             if service is None:
                 where = ", ".join(addresses) or "no endpoint is configured"
-                note(f"the {role} is away ({where}): {modality.value} carriers stay unread; {_FIXES[modality]}")
+                note(f"the {role} is unavailable ({where}): {modality.value} carriers stay unread; {_FIXES[modality]}")
                 return None
-            reader, timeout_s = Reader.of(modality, service.card, manner), self.config.run.request_timeout_s
-            return await ReadingBack(self.context, service, reader, manner, timeout_s).run(self.subjects)
+            reader, timeout_s = Reader.of(modality, service.card, options), self.config.run.request_timeout_s
+            return await ReaderCalls(self.context, service, reader, options, timeout_s).run(self.renderings)
 
     async def _fleet(self, modality: Modality) -> Fleet:
-        """Who reads a modality: the address of the call, else the configuration's, else what a fleet starts for it."""
+        """The fleet of a reader: addresses of the call, else of the configuration, else a fleet that starts it."""
         config, role = self.config, _role_of(modality)
         if role is Role.SCORER:
-            addresses, what = self.choices.asr or config.scorer.endpoints, "recordings are heard"
+            addresses, use = self.options.asr or config.scorer.endpoints, "recordings are transcribed"
             endpoints = Endpoints({}, scorer=addresses, tts=())
         else:
-            addresses, what = self.choices.ocr or config.section("ocr", OcrConfig).endpoints, "images are read"
+            addresses, use = self.options.ocr or config.section("ocr", OcrConfig).endpoints, "images are read"
             endpoints = Endpoints({}, (), (), ocr=addresses)
         if addresses:
-            return StaticFleet(endpoints, f"{what} at {', '.join(addresses)}")
-        # Without a table for it, it comes from Compose or is the default one, whatever else the configuration starts.
+            return StaticFleet(endpoints, f"{use} at {', '.join(addresses)}")
+        # If the configuration lists no service of this role, use Compose or the default service, even if it lists
+        # services of other roles.
         services = services_of(config) if lists_role(config, role) else ()
         return await choose(
-            self.choices.fleet or config.fleet.kind,
+            self.options.fleet or config.fleet.kind,
             None,
             services,
             self.context.folder.services,
@@ -142,5 +146,5 @@ class _Call:
 
 
 def _role_of(modality: Modality) -> Role:
-    """Recordings are read by the scorer, which hears the answers too; images by a reader of their own."""
+    """Recordings are read by the ASR scorer of the answers, images by the OCR service."""
     return Role.SCORER if modality is Modality.SPEECH else Role.OCR

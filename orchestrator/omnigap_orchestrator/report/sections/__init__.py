@@ -1,4 +1,4 @@
-"""The sections of the report, in the order in which a reader meets them; one file makes one section."""
+"""The sections of the report, in the order of the page."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def all_sections(analysis: Analysis, results: pl.DataFrame, collect: CollectMedi
     """Every section that has something to show, in the order of the page.
 
     Args:
-        collect: takes the media that a section of an extra shows into the page.
+        collect: embeds or links the media that a section of an extra shows.
     """
-    # By the key of each section, also where this run has nothing to show in it: extras name their place by these keys.
+    # Sections without content keep their key in this list: extras refer to it with `Section.after`.
     found: list[tuple[str, Section | None]] = [
         ("gaps", gap_section(analysis)),
         ("effects", effect_section(analysis)),
@@ -47,11 +47,11 @@ def all_sections(analysis: Analysis, results: pl.DataFrame, collect: CollectMedi
     ]
     for extra in extras():
         for section in extra.report_sections(analysis, results, collect):
-            # Behind its place, and behind sections of other extras that follow the same place.
-            ahead = [
+            # After the section it names, and after sections of other extras that name the same one.
+            preceding = [
                 at
                 for at, (key, other) in enumerate(found)
                 if section.after == key or (other is not None and section.after == other.after)
             ]
-            found.insert(ahead[-1] + 1 if ahead else len(found), (section.key, section))
+            found.insert(preceding[-1] + 1 if preceding else len(found), (section.key, section))
     return tuple(section for _, section in found if section is not None)

@@ -1,4 +1,4 @@
-"""The section of consistency: whether single items, and not only their mean, fare alike in all conditions."""
+"""Section on consistency: whether individual items, and not only their mean, agree over conditions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, make_table
 
 MEASURES = {
-    "RER": "same answer everywhere (RER)",
-    "CFR": "right somewhere, not everywhere (CFR)",
-    "MMC": "right somewhere (MMC)",
-    "all_right": "right everywhere",
-    "all_wrong": "wrong everywhere",
+    "RER": "same answer in all conditions (RER)",
+    "CFR": "not right in all, of those right in any (CFR)",
+    "MMC": "right in any condition (MMC)",
+    "all_right": "right in all conditions",
+    "all_wrong": "wrong in all conditions",
 }
 
 
 def consistency_section(analysis: Analysis) -> Section | None:
-    """RER, CFR and MMC beside what independence would give; agreement of pairs and set-level figures folded."""
+    """RER, CFR and MMC with their values under independence; pairwise agreement and set-level measures, collapsed."""
     if analysis.frame(CONSISTENCY).is_empty():
         return None
     model = model_column(analysis)
@@ -34,7 +34,7 @@ def consistency_section(analysis: Analysis) -> Section | None:
         "Consistency over all conditions",
         [
             *model,
-            tables.text("measure", "Items that are", write=lambda m: MEASURES.get(m, m), definition="consistency"),
+            tables.text("measure", "Items", write=lambda m: MEASURES.get(m, m), definition="consistency"),
             tables.percent("estimate", "Share, %"),
             tables.interval("low", "high", level, difference=False),
             tables.percent("if_independent", "If independent, %", definition="independence"),
@@ -48,7 +48,7 @@ def consistency_section(analysis: Analysis) -> Section | None:
         analysis.frame(AGREEMENT),
         AgreementRow,
         "agreement",
-        "Agreement of each two conditions",
+        "Agreement of pairs of conditions",
         [
             *model,
             Column("Pair", _pair, "condition"),
@@ -68,7 +68,7 @@ def consistency_section(analysis: Analysis) -> Section | None:
         analysis.frame(SET_LEVEL),
         SetLevelRow,
         "set-level",
-        "Set-level figures, for comparison with other work",
+        "Set-level measures, for comparison with other work",
         [
             *model,
             tables.text("measure", "Measure", write=lambda m: m.replace("_", " "), definition="set_level"),
@@ -76,14 +76,14 @@ def consistency_section(analysis: Analysis) -> Section | None:
             tables.points("value", "Points"),
             tables.count("n", "n"),
         ],
-        note="A disparity is the sum of two gaps, not one gap.",
+        note="A disparity is the sum of two gaps.",
     )
     return Section(
         "consistency",
-        "Consistency of single items",
+        "Consistency of items over conditions",
         "Consistency",
-        "Two conditions can score the same and still fail on different questions. Right somewhere is the ceiling of "
-        "any routing that chooses a form for each item; guessing alone lifts it.",
+        "Two conditions can have the same score and still fail on different items. Right in any condition (MMC) is the "
+        "upper bound of routing each item separately; guessing increases it.",
         tables=(measures,),
         folded=tuple(table for table in (pairs, sets) if table.rows),
     )
@@ -97,6 +97,7 @@ def _coefficients(name: str, label: str) -> Column[Any]:
     limits = (f"{name}_low", f"{name}_high")
 
     def cell(row: AgreementRow) -> Cell:
+        # Coefficients are not shares, so they are neither in percent nor in points.
         low, high = (getattr(row, limit) for limit in limits)
         if low is None or high is None:
             return Cell("\u2013", low="", high="")

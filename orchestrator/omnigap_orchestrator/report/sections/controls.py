@@ -1,4 +1,4 @@
-"""The section of the control cells: what a blank lets guess, what asking again changes, what was heard and read."""
+"""Section on control cells: accuracy on blank carriers, changes on repeat, transcripts of first passes."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Table, make_table
 
 ITEMS = {"all": "all", "choices": "with choices"}
-WRITTEN = {"s2t": "heard (s2t)", "i2t": "read (i2t)"}
+TRANSCRIBED = {"s2t": "speech (s2t)", "i2t": "image (i2t)"}
 
 
 def controls_section(analysis: Analysis) -> Section | None:
-    """A table for each kind of control that was run; nothing without any."""
+    """One table for each kind of control; None for a run without controls."""
     if analysis.frame(CONTROLS).is_empty():
         return None
     counts = make_table(
         analysis.frame(CONTROLS),
         ControlRow,
         "control-counts",
-        "Control cells: what was asked, and what came back",
+        "Control cells and their outcomes",
         [
             tables.text("control", "Control", definition="controls"),
             *model_column(analysis),
@@ -46,17 +46,18 @@ def controls_section(analysis: Analysis) -> Section | None:
             tables.count("pending", "Pending", zero_soft=True),
             tables.count("unsupported", "Unsupported", zero_soft=True),
         ],
-        small="beside the cells of the results, and in none of their denominators",
+        small="not part of the results and their denominators",
     )
+    # Only the kinds of control that were run have rows.
     shown = [table for table in (_blank(analysis), _repeat(analysis), _first_passes(analysis)) if table.rows]
     lack = int(analysis.frame(CONTROLS).select(pl.col("planned").sum() - pl.col("answered").sum()).item())
-    lacking = f" {formatting.plural(lack, 'control cell')} lack an answer." if lack else ""
+    lacking = f" {formatting.plural(lack, 'control cell has', 'control cells have')} no answer." if lack else ""
     return Section(
         "controls",
         "Controls",
         "Controls",
-        "Cells that were asked to check the others: what is right without a question was guessed, or leaked; what "
-        f"changes when the same is asked again is noise.{lacking}",
+        "Control cells check the results. A right answer without the question was guessed, or follows from the "
+        f"instruction; a score that changes on repeat is noise.{lacking}",
         charts=_charts(analysis),
         tables=tuple(shown),
         folded=(counts,),
@@ -66,12 +67,13 @@ def controls_section(analysis: Analysis) -> Section | None:
 def _blank(analysis: Analysis) -> Table:
     level = f"{select.level_words(analysis)} interval"
     lacking = bool(analysis.frame(BLANK)["lacking"].sum())
+    # "all" and "with choices": the latter has its own row because its chance level is known.
     several = analysis.frame(BLANK)["items"].n_unique() > 1
     return make_table(
         analysis.frame(BLANK),
         GuessingRow,
         "blank",
-        "Blank carriers: what is guessed",
+        "Blank carriers",
         [
             *model_column(analysis),
             tables.condition(),
@@ -81,10 +83,10 @@ def _blank(analysis: Analysis) -> Table:
             tables.optional(tables.percent("chance", "Chance, %", definition="chance")),
             tables.percent("accuracy", "On the question, %"),
             tables.count("n", "n", definition="n"),
-            *([tables.count("lacking", "Lacking", zero_soft=True, definition="missing")] if lacking else []),
+            *([tables.count("lacking", "Missing", zero_soft=True, definition="missing")] if lacking else []),
             tables.method(),
         ],
-        small="right answers to a white image, silence, or an empty line in the question's place",
+        small="accuracy with a white image, silence or an empty line instead of the question",
     )
 
 
@@ -94,11 +96,11 @@ def _repeat(analysis: Analysis) -> Table:
         analysis.frame(REPEAT),
         RepeatRow,
         "repeat",
-        "Asked again: what changes",
+        "Repeats",
         [
             *model_column(analysis),
             tables.condition(),
-            tables.percent("changed", "Scored otherwise, %", definition="repeat"),
+            tables.percent("changed", "Changed score, %", definition="repeat"),
             tables.interval("changed_low", "changed_high", level, difference=False),
             tables.method("changed_method"),
             tables.points("drift", "Drift, points"),
@@ -106,7 +108,7 @@ def _repeat(analysis: Analysis) -> Table:
             tables.count("n", "n", definition="n"),
             tables.method("drift_method"),
         ],
-        small="the same request once more, with an id of its own",
+        small="the same request, sent again under another request id",
     )
 
 
@@ -115,23 +117,24 @@ def _first_passes(analysis: Analysis) -> Table:
         analysis.frame(FIRST_PASSES),
         FirstPassRow,
         "first-passes",
-        "First passes: what the models wrote down",
+        "First passes: transcripts by the model",
         [
             *model_column(analysis),
-            tables.text("condition", "What was", write=lambda name: WRITTEN.get(name, name)),
-            tables.count("written", "Written", definition="two_pass"),
+            tables.text("condition", "Input", write=lambda name: TRANSCRIBED.get(name, name)),
+            tables.count("written", "Transcripts", definition="two_pass"),
             tables.count("empty", "Empty", zero_soft=True),
-            tables.percent("exact", "Without an error, %"),
+            tables.percent("exact", "Without error, %"),
             tables.percent("wer", "WER to the question, %"),
             tables.count("wer_words", "Words"),
         ],
-        small="before they answered it as typed text; the waterfall has what that cost",
+        small="which the second pass answers as text; the waterfall shows the loss",
     )
 
 
 def _charts(analysis: Analysis) -> tuple[Chart, ...]:
-    """Right on a blank and on the question, one below the other, for each model."""
+    """Accuracy on blank carriers by condition, for each model."""
     charts = []
+    # Items with choices are a subset of all items, so only the latter are plotted.
     frame = analysis.frame(BLANK).filter((pl.col("items") == "all") & pl.col("estimate").is_not_null())
     for place, model in enumerate(select.models_of(analysis)):
         spans = [
@@ -140,13 +143,13 @@ def _charts(analysis: Analysis) -> tuple[Chart, ...]:
                 in_points(row.estimate),
                 in_points(row.low),
                 in_points(row.high),
-                f"{formatting.percent(row.estimate)} of {formatting.percent(row.accuracy)} %",
+                f"{formatting.percent(row.estimate)} % vs. {formatting.percent(row.accuracy)} %",
                 modality_of(row.condition),
                 row.condition.endswith("2s"),
             )
             for row in rows_of(frame.filter(pl.col("model") == model), GuessingRow)
         ]
         if spans:
-            title = f"{model}: right on a {Control.BLANK.value} carrier, of right on the question"
-            charts.append(interval_plot(spans, f"blank{place + 1}", title, "right on a blank, %"))
+            title = f"{model}: accuracy on a {Control.BLANK.value} carrier vs. on the question"
+            charts.append(interval_plot(spans, f"blank{place + 1}", title, "accuracy on a blank carrier, %"))
     return tuple(charts)

@@ -1,4 +1,4 @@
-"""The columns that gaps and effects share: difference, interval, n, discordant pairs, tests, what is lacking."""
+"""Sections on gaps and on effects, and the columns that they share."""
 
 from __future__ import annotations
 
@@ -18,68 +18,8 @@ from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 
-def contrast_columns(analysis: Analysis, frame: pl.DataFrame) -> list[Column[ContrastColumns]]:
-    alpha = select.alpha(analysis)
-    test = replace(tables.method("p_method", "Test"), definition="mcnemar")
-    one_method = bool((frame["method"] == frame["p_method"]).fill_null(True).all())
-    return [
-        Column("Difference", lambda r: _difference(r, alpha), "gap", numeric=True),
-        tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
-        tables.count("n", "n", definition="n"),
-        Column("b / c", _discordant, "bc", numeric=True, optional=True),
-        tables.p_value("p", "p", definition="mcnemar"),
-        tables.p_value("p_adjusted", "p adjusted", definition="holm"),
-        *([tables.method(label="Interval and test by")] if one_method else [test, tables.method()]),
-        Column("Lacking", _lacking, "missing", numeric=True, optional=True),
-    ]
-
-
-def _difference(row: ContrastColumns, alpha: float) -> Cell:
-    """In points; bold and coloured where it holds after adjustment, `refused` with the reason where there is none."""
-    if row.estimate is None:
-        return Cell("refused" if row.planned else formatting.NOTHING, "", css="soft", title=row.reason or "")
-    sure = row.p_adjusted is not None and row.p_adjusted < alpha
-    tone = "loss" if row.estimate < 0 else "gain"
-    exact = f"{100 * row.estimate:.10g}"
-    return Cell(formatting.points(row.estimate), exact, css=f"strong {tone}" if sure else "", title=row.reason or "")
-
-
-def _lacking(row: ContrastColumns) -> Cell:
-    if not row.lacking:
-        return Cell("", "0")
-    return Cell(f"{row.lacking:,} of {row.planned:,}", str(row.lacking), css="soft", title=row.reason or "")
-
-
-def _discordant(row: ContrastColumns) -> Cell:
-    return Cell(formatting.NOTHING if row.b is None else f"{row.b} / {row.c}")
-
-
-def families(frame: pl.DataFrame) -> str:
-    named = frame.select("adjustment", "family").drop_nulls().unique(maintain_order=True)
-    if named.is_empty():
-        return ""
-    parts = [f"{formatting.method(a)} over {f} tests".replace(") tests", " tests)") for a, f in named.iter_rows()]
-    return f"Families: {'; '.join(parts)}."
-
-
-# The section of the gaps: every gap with its pairs, test and family, then otherwise pooled and bounded.
-
-
-def _meaning() -> Column[Any]:
-    return tables.text("condition", "Question, answer", css="soft nowrap", write=_short, definition="condition")
-
-
-def _short(condition: str) -> str:
-    return (
-        formatting.condition_words(condition)
-        .replace(" question", "")
-        .replace(" answer", "")
-        .replace("question as image", "shown")
-    )
-
-
 def gap_section(analysis: Analysis) -> Section:
-    """Every gap with its pairs, test and family; pooled otherwise and bounded, folded."""
+    """All gaps and accuracies; collapsed: gaps with other pooling, and with missing answers as wrong."""
     model = model_column(analysis)
     gaps = select.headline_gaps(analysis)
     bounds = [tables.interval("bound_low", "bound_high", "Bounds", definition="missing")]
@@ -87,7 +27,7 @@ def gap_section(analysis: Analysis) -> Section:
         gaps,
         GapRow,
         "gaps",
-        f"Gaps against {analysis.options.reference}",
+        f"Gaps to {analysis.options.reference}",
         [*model, tables.condition(), _meaning(), *contrast_columns(analysis, gaps)],
         small="points of accuracy; item-weighted, on answered pairs",
         note=families(gaps),
@@ -96,14 +36,14 @@ def gap_section(analysis: Analysis) -> Section:
         analysis.frame(GAPS).filter((pl.col("pooling") != "item_weighted") | (pl.col("missing") != "answered_pairs")),
         GapRow,
         "gaps-other",
-        "Gaps pooled otherwise, and with missing answers as wrong",
+        "Gaps with other pooling, and with missing answers as wrong",
         [
             *model,
             tables.condition(),
             _spelled("pooling", "Pooling", "pooling"),
             _spelled("missing", "Missing answers", "missing"),
             *_estimate_columns(analysis),
-            tables.count("lacking", "Lacking", definition="missing", zero_soft=True),
+            tables.count("lacking", "Missing", definition="missing", zero_soft=True),
             *bounds,
             tables.method(),
         ],
@@ -120,20 +60,35 @@ def gap_section(analysis: Analysis) -> Section:
             tables.interval("low", "high", f"{select.level_words(analysis)} interval", difference=False),
             tables.count("n", "n", definition="n"),
             tables.count("clusters", "Clusters"),
-            tables.count("lacking", "Lacking", definition="missing", zero_soft=True),
+            tables.count("lacking", "Missing", definition="missing", zero_soft=True),
             tables.method(),
         ],
         small="item-weighted, on answered items",
     )
     return Section(
         "gaps",
-        "The gaps, one by one",
         "Gaps",
-        "What each form of question and answer costs against the typed question with a text answer, item by item. "
-        "Bold: holds after correction for the other gaps of the model.",
+        "Gaps",
+        f"Difference in accuracy between each condition and {_reference(analysis)}, paired by item. Bold: significant "
+        "after correction for the other gaps of the model.",
         tables=(main, accuracy),
         folded=(other,),
     )
+
+
+def _reference(analysis: Analysis) -> str:
+    """`t2t (text question, text answer)`; the reference of an imported table by its name only."""
+    name = analysis.options.reference
+    words = formatting.condition_words(name)
+    return name if words == name else f"{name} ({words})"
+
+
+def _meaning() -> Column[Any]:
+    return tables.text("condition", "Question, answer", css="soft nowrap", write=_short, definition="condition")
+
+
+def _short(condition: str) -> str:
+    return formatting.condition_words(condition).replace(" question", "").replace(" answer", "")
 
 
 def _spelled(key: str, label: str, definition: str) -> Column[Any]:
@@ -148,11 +103,8 @@ def _estimate_columns(analysis: Analysis) -> list[Column[Any]]:
     ]
 
 
-# The section of effects: what speaking, showing and voicing cost by themselves and together.
-
-
 def effect_section(analysis: Analysis) -> Section:
-    """Input effects, output effects and interactions, drawn and tabled; the simple effects wait behind a line."""
+    """Input effects, output effects and interactions as chart and table; simple effects, collapsed."""
     effects = select.headline_effects(analysis)
     charts = [
         interval_plot(spans, f"effects{place + 1}", model, "effect, points of accuracy", left=126)
@@ -172,16 +124,17 @@ def effect_section(analysis: Analysis) -> Section:
             note=families(frame),
         )
 
+    # Simple effects are the gaps again, one by one, so they are collapsed.
     simple = pl.col("kind") == "simple"
     return Section(
         "effects",
-        "Which side of the conversation costs",
+        "Effects of input and output",
         "Effects",
-        "An effect of an input is averaged over both kinds of answer, that of spoken answers over the three inputs. An "
-        "interaction tells whether an input costs more (below zero) or less when the answer must be spoken as well.",
+        "The effect of an input modality is averaged over both output modalities, and the effect of spoken answers "
+        "over the three inputs. A negative interaction means that the input costs more when the answer is spoken too.",
         charts=tuple(charts),
         tables=(table(effects.filter(~simple), "effects", "Effects and interactions"),),
-        folded=(table(effects.filter(simple), "simple-effects", "Effects at each level of the other side"),),
+        folded=(table(effects.filter(simple), "simple-effects", "Effects of one modality at each level of the other"),),
     )
 
 
@@ -191,16 +144,16 @@ def _formula(row: EffectRow) -> Cell:
 
 _EFFECT_LABELS = {
     "speech input": "spoken question",
-    "image input": "shown question",
+    "image input": "image question",
     "speech output": "spoken answer",
     "speech input x speech output": "spoken \u00d7 spoken",
-    "image input x speech output": "shown \u00d7 spoken",
+    "image input x speech output": "image \u00d7 spoken",
 }
 
 
 def _effect_spans(effects: pl.DataFrame) -> list[Span]:
     spans: list[Span] = []
-    for kind, heading in (("main", "Effect of a"), ("interaction", "Interaction")):
+    for kind, heading in (("main", "Effect"), ("interaction", "Interaction")):
         rows = effects.filter(pl.col("kind") == kind)
         if rows.height:
             spans.append(Span(heading, heading=True))
@@ -209,3 +162,54 @@ def _effect_spans(effects: pl.DataFrame) -> list[Span]:
             label = _EFFECT_LABELS.get(row.effect, row.effect)
             spans.append(gap_span(row, label, modality, hollow="output" in row.effect))
     return spans if any(span.estimate is not None for span in spans) else []
+
+
+def contrast_columns(analysis: Analysis, frame: pl.DataFrame) -> list[Column[ContrastColumns]]:
+    """Columns of a table of contrasts: difference, interval, n, discordant pairs, tests, missing pairs."""
+    alpha = select.alpha(analysis)
+    test = replace(tables.method("p_method", "Test"), definition="mcnemar")
+    one_method = bool((frame["method"] == frame["p_method"]).fill_null(True).all())
+    return [
+        Column("Difference", lambda r: _difference(r, alpha), "gap", numeric=True),
+        tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
+        tables.count("n", "n", definition="n"),
+        Column("b\u00a0/\u00a0c", _discordant, "bc", numeric=True, optional=True),
+        tables.p_value("p", "p", definition="mcnemar"),
+        tables.p_value("p_adjusted", "p adjusted", definition="holm"),
+        # One column if interval and test always use the same method, as in bootstraps and score intervals.
+        *([tables.method(label="Interval and test by")] if one_method else [test, tables.method()]),
+        Column("Missing", _lacking, "missing", numeric=True, optional=True),
+    ]
+
+
+def _difference(row: ContrastColumns, alpha: float) -> Cell:
+    """The difference in points, bold and coloured if significant; `refused` with the reason if there is none."""
+    if row.estimate is None:
+        return Cell("refused" if row.planned else formatting.NOTHING, "", css="soft", title=row.reason or "")
+    # By the adjusted p, not by the interval: intervals are not adjusted for the other gaps of the family.
+    significant = row.p_adjusted is not None and row.p_adjusted < alpha
+    tone = "loss" if row.estimate < 0 else "gain"
+    exact = f"{100 * row.estimate:.10g}"
+    return Cell(
+        formatting.points(row.estimate), exact, css=f"strong {tone}" if significant else "", title=row.reason or ""
+    )
+
+
+def _lacking(row: ContrastColumns) -> Cell:
+    # Empty cells make the optional column disappear from complete runs; CSV has the 0.
+    if not row.lacking:
+        return Cell("", "0")
+    return Cell(f"{row.lacking:,} of {row.planned:,}", str(row.lacking), css="soft", title=row.reason or "")
+
+
+def _discordant(row: ContrastColumns) -> Cell:
+    return Cell(formatting.NOTHING if row.b is None else f"{row.b} / {row.c}")
+
+
+def families(frame: pl.DataFrame) -> str:
+    """The families of tests that the p-values are adjusted for, as a remark for the table."""
+    named = frame.select("adjustment", "family").drop_nulls().unique(maintain_order=True)
+    if named.is_empty():
+        return ""
+    parts = [f"{formatting.method(a)} over {f} tests".replace(") tests", " tests)") for a, f in named.iter_rows()]
+    return f"Families: {'; '.join(parts)}."

@@ -1,4 +1,4 @@
-"""The section of latency: median and high quantiles of each time, per condition, with their intervals."""
+"""Section on latency: median, p95 and p99 of each time by condition, with intervals."""
 
 from __future__ import annotations
 
@@ -13,15 +13,26 @@ from omnigap_orchestrator.report.charts import Range, latency_plot, modality_of
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Table, make_table
 
+_MEASURE_NAMES = {
+    "latency_s": "complete answer",
+    "compute_s": "compute",
+    "queue_s": "queue",
+    "ttft_s": "first text token",
+    "audio_ttfp_s": "first audio",
+}
+_QUANTILES = ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))
+
 
 def latency_section(analysis: Analysis) -> Section | None:
-    """Times per model and condition; nothing where none was measured."""
+    """Times by model and condition; None if no time was recorded."""
     frame = analysis.frame(LATENCY).filter(pl.col("seconds").is_not_null())
     if frame.is_empty():
         return None
     total = frame.filter(pl.col("measure") == "latency_s")
     charts = []
     for place, model in enumerate(select.models_of(analysis)):
+        # The analysis has one row per quantile; the chart needs median and p95 together. Zero has no place on a log
+        # axis.
         wide = (
             total.filter((pl.col("model") == model) & pl.col("quantile").is_in([0.5, 0.95]))
             .group_by("condition", maintain_order=True)
@@ -40,24 +51,14 @@ def latency_section(analysis: Analysis) -> Section | None:
     rest = frame.filter(pl.col("measure") != "latency_s")
     return Section(
         "latency",
-        "How long answers took",
         "Latency",
-        "Measured on this run's machine and load: good for comparing conditions of one run, not machines.",
+        "Latency",
+        "Measured under the load of this run: answers wait for each other. Use it to compare conditions within one "
+        "run, not machines.",
         charts=tuple(charts),
-        tables=(_latency_table(analysis, total, "latency", "Time to the whole answer"),),
-        folded=(_latency_table(analysis, rest, "latency-parts", "The other times, as the server measured them"),)
-        if rest.height
-        else (),
+        tables=(_latency_table(analysis, total, "latency", "Time to the complete answer"),),
+        folded=(_latency_table(analysis, rest, "latency-parts", "Server-side times"),) if rest.height else (),
     )
-
-
-_MEASURE_NAMES = {
-    "latency_s": "whole answer",
-    "compute_s": "computing",
-    "queue_s": "in the queue",
-    "ttft_s": "first text",
-    "audio_ttfp_s": "first audio",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class _QuantilesRow:
 
 
 def _latency_table(analysis: Analysis, frame: pl.DataFrame, key: str, caption: str) -> Table:
-    """One row per condition and time, its quantiles beside each other, each with its interval."""
+    """One row per condition and measure; each quantile with its interval in columns."""
     keys = ["model", "condition", "measure"]
     wide = frame.group_by(keys, maintain_order=True).agg(
         pl.col("n").first(),
@@ -91,6 +92,7 @@ def _latency_table(analysis: Analysis, frame: pl.DataFrame, key: str, caption: s
         ),
     )
     columns = [*model_column(analysis), tables.condition()]
+    # The table of complete answers has a single measure, which its caption names.
     if frame["measure"].n_unique() > 1:
         columns.append(tables.text("measure", "Time", write=lambda m: _MEASURE_NAMES.get(m, m), definition="latency"))
     columns.append(tables.count("n", "n"))
@@ -100,6 +102,3 @@ def _latency_table(analysis: Analysis, frame: pl.DataFrame, key: str, caption: s
             tables.seconds_interval(f"low_{name}", f"high_{name}", f"{select.level_words(analysis)} interval")
         )
     return make_table(wide, _QuantilesRow, key, caption, columns, small="seconds; intervals by order statistics")
-
-
-_QUANTILES = ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))

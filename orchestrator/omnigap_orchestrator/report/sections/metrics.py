@@ -1,4 +1,4 @@
-"""The section of metrics: what was scored by a judge, by checks, by refusals, and how much of it could be read."""
+"""Section on metrics: mean scores by metric and condition, with refusals and unparsable answers."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 _MEANINGS = {
     "judge": "rated by a language model",
-    "refusal": "1 where the answer refuses",
-    "voicebench_refusal": "1 where the answer refuses, by VoiceBench's phrases",
-    "ifeval": "1 where all checks are kept",
-    "ifeval_loose": "1 where all checks are kept, a line or asterisks aside",
-    "ifeval_share": "share of checks kept",
-    "ifeval_audible": "1 where all checks that can be heard are kept",
-    "voicebench_ifeval": "mean of four verdicts of IFEval",
-    "voicebench_mcq": "VoiceBench's letter",
-    "voicebench_bbh": "VoiceBench's verdict",
+    "refusal": "1 if the answer refuses",
+    "voicebench_refusal": "1 if the answer refuses, by VoiceBench's phrases",
+    "ifeval": "1 if all checks pass",
+    "ifeval_loose": "1 if all checks pass, ignoring a first or last line or asterisks",
+    "ifeval_share": "share of checks that pass",
+    "ifeval_audible": "1 if all audible checks pass",
+    "voicebench_ifeval": "mean of the four IFEval scores",
+    "voicebench_mcq": "choice letter, parsed as VoiceBench does",
+    "voicebench_bbh": "answer, parsed as VoiceBench does",
     "letter": "spoken or written choice",
     "entities": "share of entities found",
 }
 
 
 def metrics_section(analysis: Analysis) -> Section | None:
-    """Scores by metric; nothing where one plain metric scored everything."""
+    """Scores by metric; None if one metric without an explanation in `_MEANINGS` scored everything."""
     frame = analysis.frame(METRICS)
+    # A single metric such as exact match repeats the table of accuracies.
     used = frame["metric"].unique().to_list()
     if len(used) < 2 and not set(used) & set(_MEANINGS):
         return None
@@ -39,7 +40,7 @@ def metrics_section(analysis: Analysis) -> Section | None:
         frame,
         MetricRow,
         "metrics-details",
-        "The same in full: cells, refusals, what could not be read",
+        "Counts, refusals and unparsable answers by metric",
         [
             *model_column(analysis),
             tables.text("metric", "Metric", write=_name, definition="metric"),
@@ -54,14 +55,12 @@ def metrics_section(analysis: Analysis) -> Section | None:
         ],
         small="descriptive; replicates count as cells; shares are of the scored cells",
     )
-    judged = (
-        " Open answers are rated by a judge, whose missing verdicts are missing answers." if "judge" in used else ""
-    )
+    judged = " Open answers are rated by a judge; an answer without a verdict is missing." if "judge" in used else ""
     return Section(
         "metrics",
-        "What was scored how",
+        "Scores by metric",
         "Metrics",
-        f"Every item keeps its metric in all conditions, so that its scores can be compared.{judged}",
+        f"Every item has the same metric in all conditions, so its scores can be compared.{judged}",
         tables=(_grid(analysis),),
         folded=(details,),
     )
@@ -72,7 +71,7 @@ def _name(metric: str) -> str:
 
 
 def _unless_all_zero(frame: pl.DataFrame, key: str, column: Column[Any]) -> Column[Any]:
-    """The column, with nothing to say where every count is 0."""
+    """The column; its cells are empty if every count is 0."""
     return column if (frame[key] > 0).any() else replace(column, cell=lambda _: Cell(""))
 
 
@@ -84,7 +83,7 @@ class _GridRow:
 
 
 def _grid(analysis: Analysis) -> Table:
-    """A row a metric, a column a condition; tinted by the difference to the reference."""
+    """One row per metric, one column per condition; tinted by the difference to the reference."""
     reference = analysis.options.reference
     keys = analysis.frame(METRICS).select("model", "metric").unique(maintain_order=True)
     rows = {(r.model, r.metric, r.condition): r for r in analysis.rows(METRICS)}
@@ -95,6 +94,7 @@ def _grid(analysis: Analysis) -> Table:
             found = rows.get((row.model, row.metric, name))
             if found is None or found.mean_score is None:
                 return Cell(formatting.NOTHING, "", title="not planned" if found is None else "no scores")
+            # The tint is descriptive: differences by metric are not tested.
             base = rows.get((row.model, row.metric, reference))
             tone, strength = "", 0
             if base is not None and base.mean_score is not None:
@@ -108,6 +108,7 @@ def _grid(analysis: Analysis) -> Table:
         return Column(name, cell, numeric=True)
 
     def items(row: _GridRow) -> Cell:
+        # The same items are planned in all conditions; the maximum is robust to conditions that the model lacks.
         counts = [r.items for key, r in rows.items() if key[:2] == (row.model, row.metric)]
         return Cell(formatting.count(max(counts)), css="plain")
 

@@ -1,4 +1,4 @@
-"""The section of denominators: what became of every planned cell, errors with an example, flags."""
+"""Sections on denominators (outcomes of the planned cells, errors, flags) and on the ASR scorer."""
 
 from __future__ import annotations
 
@@ -23,9 +23,17 @@ from omnigap_orchestrator.report.sampling import RIGHT_FROM
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
 
+_MEASURES = (
+    ("asr_avg_logprob", "Average log probability"),
+    ("asr_no_speech_prob", "No-speech probability"),
+    ("asr_compression_ratio", "Compression ratio"),
+)
+_MIN_TRANSCRIPTS = 20
+"""Below this number a histogram of 30 bins is mostly noise, and is omitted."""
+
 
 def missing_section(analysis: Analysis) -> Section:
-    """What became of every planned cell, and why some have no answer."""
+    """Outcomes of the planned cells, and the reasons of those without an answer."""
     counts = make_table(
         analysis.frame(CONDITION_COUNTS),
         ConditionRow,
@@ -43,7 +51,7 @@ def missing_section(analysis: Analysis) -> Section:
             tables.count("pending", "Pending", zero_soft=True),
             tables.count("unsupported", "Unsupported", zero_soft=True),
         ],
-        small="cells: items times replicates",
+        small="counts of cells; cells = items x replicates",
     )
     errors = make_table(
         analysis.frame(ERRORS),
@@ -73,28 +81,26 @@ def missing_section(analysis: Analysis) -> Section:
             tables.percent("share", "Share, %"),
         ],
     )
+    # Unsupported cells are declared by the model and not planned to be answered, so they are not missing.
     lost = int(analysis.frame(ERRORS).filter(pl.col("outcome") != Outcome.UNSUPPORTED.value)["cells"].sum())
     planned = int(analysis.frame(CONDITION_COUNTS)["planned"].sum())
     lead = f"All {formatting.plural(planned, 'planned cell')} were answered."
     if lost:
         lead = (
-            f"{formatting.plural(lost, 'cell')} of {planned:,} planned lack an answer. "
-            "They are missing: not wrong, and not dropped silently."
+            f"{lost:,} of {formatting.plural(planned, 'planned cell')} {'has' if lost == 1 else 'have'} no answer. "
+            "Such cells count as missing, not as wrong."
         )
     return Section(
         "missing",
-        "What was asked, and what came back",
+        "Planned cells and their outcomes",
         "Missing",
         lead,
         tables=(counts, *(t for t in (errors, flags) if t.rows)),
     )
 
 
-# The section of the ASR scorer: what was lost between own text and transcript, and the scorer's own measures.
-
-
 def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
-    """How well the spoken answers were heard; nothing where none was transcribed."""
+    """Quality of the transcripts; None if no answer was transcribed."""
     if analysis.frame(ASR).is_empty():
         return None
     table = make_table(
@@ -115,6 +121,7 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
             tables.number("mean_no_speech_prob", "No speech", digits=3),
             tables.number("mean_compression_ratio", "Compression"),
             tables.optional(tables.percent("wer", "WER to own text, %", definition="wer")),
+            # The denominator of WER, shown only with it: models without own texts have none.
             *([tables.count("wer_words", "Words")] if analysis.frame(ASR)["wer"].drop_nulls().len() else []),
             tables.number("audio_seconds", "Audio, s", digits=0),
         ],
@@ -124,46 +131,39 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
         analysis.frame(WATERFALL).filter(pl.col("step") == "synthesis_and_asr"),
         StepRow,
         "voicing",
-        "Heard answer against own text",
+        "Transcript against own text",
         [
             *model_column(analysis),
             tables.condition(),
-            tables.points("estimate", "Heard minus own text", definition="voicing"),
+            tables.points("estimate", "Transcript minus own text", definition="voicing"),
             tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
             tables.count("n", "n", definition="n"),
             tables.method(),
         ],
-        small="points: what voicing and our own hearing cost, after the words were chosen",
+        small="points of accuracy that are lost in speech synthesis or in our ASR",
     )
     chart = _asr_histograms(results)
     return Section(
         "asr",
-        "The ASR scorer as an instrument",
+        "ASR scorer",
         "ASR",
-        "Spoken answers are scored as an ASR model hears them, so its errors are part of every gap with a spoken "
-        "answer. In the charts right answers are filled and wrong ones outlined; where the scorer was less sure of the "
-        "wrong ones, some of them were misheard rather than wrong.",
+        "Spoken answers are scored by their ASR transcripts, so ASR errors are part of every gap with a spoken answer. "
+        "In the charts, right answers are filled and wrong answers outlined. If the scorer is less confident about "
+        "wrong answers, some of them are ASR errors.",
         charts=(chart,) if chart is not None else (),
         tables=tuple(t for t in (voiced, table) if t.rows),
     )
 
 
-_MEASURES = (
-    ("asr_avg_logprob", "Average log probability"),
-    ("asr_no_speech_prob", "No-speech probability"),
-    ("asr_compression_ratio", "Compression ratio"),
-)
-
-_ENOUGH = 20
-"""Transcripts under which a histogram shows nothing."""
-
-
 def _asr_histograms(results: pl.DataFrame) -> Chart | None:
+    # Only scored answers: each must be right or wrong.
     scored = results.filter((pl.col("output") == "speech") & pl.col("score").is_not_null())
     panels = []
     for name, title in _MEASURES:
         seen = scored.filter(pl.col(name).is_not_null() & pl.col(name).is_finite())
-        if seen.height >= _ENOUGH:
+        if seen.height >= _MIN_TRANSCRIPTS:
             right = pl.col("score") >= RIGHT_FROM
             panels.append(Histogram(title, seen.filter(right)[name].to_list(), seen.filter(~right)[name].to_list()))
-    return histograms(panels, "asr-measures", "What the scorer said of its own transcripts") if panels else None
+    return (
+        histograms(panels, "asr-measures", "Diagnostics of the ASR scorer, right and wrong answers") if panels else None
+    )

@@ -1,4 +1,4 @@
-"""The section of power and equivalence: what this run could have seen, and what it takes to claim no gap."""
+"""Section on power and equivalence: which gaps this run can detect, and whether it shows the absence of a gap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omnigap_orchestrator.report.tables import make_table
 
 
 def power_section(analysis: Analysis) -> Section | None:
-    """q = n / needed at the declared target gap, the gap these items can show, and TOST at the declared margin."""
+    """Power for the target gap, the smallest detectable gap, and TOST (two one-sided tests) for the margin."""
     if analysis.frame(POWER).is_empty():
         return None
     target = formatting.points(analysis.options.target_gap, signed=False)
@@ -30,10 +30,10 @@ def power_section(analysis: Analysis) -> Section | None:
             tables.number("phi", "Phi", definition="agreement"),
             tables.count("needed", "Items needed", definition="power"),
             tables.number("q", "q", definition="power"),
-            tables.points("detectable_gap", "Gap that n can show", signed=False),
+            tables.points("detectable_gap", "Detectable gap", signed=False),
             tables.number("design_effect", "Design effect"),
         ],
-        small="from this run's own phi; never from its observed gap",
+        small="from the phi of this run, not from its observed gap",
     )
     equivalence = make_table(
         analysis.frame(EQUIVALENCE),
@@ -48,20 +48,21 @@ def power_section(analysis: Analysis) -> Section | None:
             tables.interval("low", "high", "Interval of the two tests"),
             tables.optional(tables.p_value("p", "p")),
             tables.count("n", "n", definition="n"),
-            tables.count("needed", "Items needed to show it", definition="equivalence"),
+            tables.count("needed", "Items needed", definition="equivalence"),
             tables.method(),
         ],
         small="two one-sided tests",
     )
+    # A refused gap has no estimate, so it can't count as one that the run can detect.
     refused = analysis.frame(EQUIVALENCE).filter(pl.col("verdict") == "refused")
     given = analysis.frame(POWER).join(refused, on=["model", "condition"], how="anti")
     enough = int((given["q"] >= 1).sum())
     return Section(
         "power",
-        "What this run could have seen",
+        "Power and equivalence",
         "Power",
-        f"{enough} of {given.height} contrasts have the items that a gap of {target} points takes. A gap "
-        "below what n can show may be there unseen; no gap is claimed only where both one-sided tests against the "
-        f"margin of {margin} points hold.",
+        f"{enough} of {given.height} contrasts have enough items to detect a gap of {target} points. A gap smaller "
+        "than the detectable gap can go unnoticed. Absence of a gap is claimed only if both one-sided tests against "
+        f"the margin of {margin} points are significant.",
         tables=tuple(table for table in (power, equivalence) if table.rows),
     )

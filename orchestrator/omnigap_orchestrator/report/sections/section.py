@@ -1,4 +1,4 @@
-"""One section of the report: a heading, a sentence that leads in, charts and tables."""
+"""The structure of a section of the report: heading, introduction, charts and tables."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ class Section:
     """One section.
 
     Attributes:
-        nav: its word in the navigation of the page.
-        folded: tables that are closed at first, each under a line that says what it holds.
-        after: of a section of an extra, the key of the section that it follows; last where there is none of that key.
+        nav: its label in the navigation bar.
+        lead: introduction below the heading.
+        folded: tables that are collapsed at first, each under its caption.
+        after: for a section of an extra, the key of the section that it follows; last if there is no such key.
     """
 
     key: str
@@ -32,5 +33,5 @@ class Section:
 
 
 def model_column(analysis: Analysis) -> list[Column[Any]]:
-    """The column of the model's name, where there is more than one model to tell apart."""
+    """The column of model names; none if the run has a single model."""
     return [tables.text("model", "Model")] if len(select.models_of(analysis)) > 1 else []

@@ -1,4 +1,4 @@
-"""The section of tasks: accuracy of each task in each condition, drawn and as a heat table tinted by the gap."""
+"""Section on tasks: accuracy of each task in each condition, as a chart and as a table tinted by the gap."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 
 def task_section(analysis: Analysis) -> Section | None:
-    """Accuracy of each task in each condition, tinted by its gap; nothing where there is but one task."""
+    """Accuracy of each task in each condition, tinted by its gap; None for a run with one task."""
     accuracy = select.headline_task_accuracy(analysis)
     tasks = accuracy["task"].unique(maintain_order=True).to_list()
     if not tasks:
@@ -44,6 +44,7 @@ def task_section(analysis: Analysis) -> Section | None:
             for r in rows_of(mine, AccuracyRow)
             if r.estimate is not None and r.condition in {c.name for c in CONDITIONS}
         ]
+        # Sorted by the reference, so that tasks that are hard anyway are not mistaken for tasks with a gap.
         ordered = _easiest_first(rows, analysis.options.reference)
         if dots:
             charts.append(task_plot(dots, ordered, f"tasks{place + 1}", f"{model}: accuracy by task, with intervals"))
@@ -55,7 +56,7 @@ def task_section(analysis: Analysis) -> Section | None:
         "Gaps by task",
         [
             *model_column(analysis),
-            tables.text("task", "Task"),
+            tables.text("task", "Task", write=_task_name),
             tables.condition(),
             *contrast_columns(analysis, gaps),
         ],
@@ -64,18 +65,21 @@ def task_section(analysis: Analysis) -> Section | None:
     )
     return Section(
         "tasks",
-        "Where it is lost: by task",
+        "Accuracy by task",
         "Tasks",
-        "Circle, square and diamond are typed, spoken and shown questions; filled is a text answer, hollow a spoken "
-        "one.",
+        "Circle, square and diamond: text, spoken and image question. Filled: text answer; hollow: spoken answer.",
         charts=tuple(charts),
         tables=tuple(heats),
         folded=(grid,),
     )
 
 
+def _task_name(task: str) -> str:
+    return task.replace("_", " ")
+
+
 def _easiest_first(rows: pl.DataFrame, reference: str) -> list[str]:
-    """Tasks by their score in the reference condition; tasks without one come last."""
+    """Tasks by their score in the reference condition, highest first; tasks without a score last."""
     first = rows.filter(pl.col("condition") == reference).sort("estimate", "task", descending=[True, False])
     known: list[str] = first["task"].to_list()
     return known + [t for t in rows["task"].unique(maintain_order=True).to_list() if t not in known]
@@ -95,6 +99,7 @@ def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], mode
         score, gap = scores.get((task, condition)), differences.get((task, condition))
         if score is None or score.estimate is None:
             return Cell(formatting.NOTHING, "", title=score.reason or "" if score else "not planned")
+        # The cell shows accuracy and its colour the gap: both are needed to see where points are lost.
         tone, strength = tables.tint(gap.estimate) if gap else ("", 0)
         fine = f"{formatting.interval(score.low, score.high, difference=False)}, n = {score.n}"
         title = f"{task}, {formatting.condition_words(condition)}: {formatting.percent(score.estimate)} % {fine}"
@@ -111,7 +116,7 @@ def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], mode
             fine=fine,
         )
 
-    columns: list[Column[_TaskRow]] = [tables.text("task", "Task", write=lambda task: task.replace("_", " "))]
+    columns: list[Column[_TaskRow]] = [tables.text("task", "Task", write=_task_name)]
     columns += [Column(c.name, partial(cell, c.name), numeric=True) for c in CONDITIONS]
     return make_table(
         pl.DataFrame({"task": tasks}, schema={"task": pl.String}),
@@ -119,6 +124,6 @@ def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], mode
         f"tasks-{place + 1}",
         f"{model}: accuracy by task, %",
         columns,
-        small="tinted by the gap against the reference",
+        small="tinted by the gap to the reference",
         heat=True,
     )

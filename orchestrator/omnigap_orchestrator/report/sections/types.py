@@ -1,4 +1,4 @@
-"""The section of architecture types: every model shown, the mean of its type, tests where there are models enough."""
+"""Section on architecture types: gaps of all models, means by type, tests if there are enough models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from omnigap_orchestrator.report.tables import make_table
 
 
 def architecture_section(analysis: Analysis) -> Section | None:
-    """Types of models compared, where more than one model was asked."""
+    """Comparison of architecture types; None for a run with one model."""
+    # Imported tables have no architecture types.
     models = analysis.frame(ARCHITECTURE_MODELS).drop_nulls("architecture")
     if models["model"].n_unique() < 2:
         return None
@@ -43,10 +44,12 @@ def architecture_section(analysis: Analysis) -> Section | None:
             tables.count("models", "Models"),
             tables.points("mean_gap", "Mean gap", definition="gap"),
             tables.interval("min_gap", "max_gap", "Range over models", definition=""),
-            tables.interval("leave_one_out_low", "leave_one_out_high", "Leaving one out", definition="architecture"),
+            tables.interval(
+                "leave_one_out_low", "leave_one_out_high", "Range, leave one out", definition="architecture"
+            ),
             tables.text("most_influential", "Most influential", css="soft"),
         ],
-        small="points; the model is the unit",
+        small="points; the unit is the model",
     )
     tests = make_table(
         analysis.frame(ARCHITECTURE_TESTS),
@@ -68,8 +71,7 @@ def architecture_section(analysis: Analysis) -> Section | None:
         "types",
         "Architecture types",
         "Types",
-        "Each dot is a model; the bar is the mean of its type. With few models of a type this describes them and "
-        "claims no more.",
+        "Each dot is a model; the bar is the mean of the type. With few models per type the comparison is descriptive.",
         charts=(architecture_plot(dots, "types", "Gap by type and condition, points"),) if dots else (),
         tables=(means,),
         folded=(tests,) if analysis.frame(ARCHITECTURE_TESTS).height else (),

@@ -1,4 +1,4 @@
-"""The section of fonts and voices as random factors: is a gap the modality's, or one font's."""
+"""Section on fonts and voices as random factors: does a gap belong to the modality or to one font or voice."""
 
 from __future__ import annotations
 
@@ -26,10 +26,17 @@ FACTORS = {
     "image_width": ("image width", "image widths"),
     "replicate": ("replicate", "replicates"),
 }
+FINDINGS = {
+    "no_gap": "not significant",
+    "modality": "modality",
+    "these_levels": "these levels only",
+    "level": "depends on the level",
+    "no_interval": "no interval possible",
+}
 
 
 def variance_section(analysis: Analysis) -> Section | None:
-    """Nothing where no cell was asked more than once."""
+    """Gaps by level of each factor, and variance components; None if every cell has one replicate."""
     if analysis.frame(VARIANCE).is_empty() and analysis.frame(SPREADS).is_empty():
         return None
     charts = tuple(
@@ -37,63 +44,57 @@ def variance_section(analysis: Analysis) -> Section | None:
         for number, model in enumerate(select.models_of(analysis))
         if (chart := _chart(analysis, model, number)) is not None
     )
-    found = (_spreads(analysis), _levels(analysis), _components(analysis))
+    spreads, levels, components = _spreads(analysis), _levels(analysis), _components(analysis)
+    # Without a spread (one level, or a refused gap) the variance components are all there is to show.
+    shown, folded = ([spreads], [levels, components]) if spreads.rows else ([components], [levels])
     return Section(
         "variance",
-        "Fonts and voices: whose gap is it?",
+        "Gaps by font and voice",
         "Variance",
         _lead(analysis),
         charts=charts,
-        tables=tuple(table for table in found[:1] if table.rows) or tuple(t for t in found[2:] if t.rows),
-        folded=tuple(table for table in (found[1:] if found[0].rows else found[1:2]) if table.rows),
+        tables=tuple(table for table in shown if table.rows),
+        folded=tuple(table for table in folded if table.rows),
     )
 
 
 def _lead(analysis: Analysis) -> str:
     if analysis.frame(SPREADS).is_empty() and not analysis.frame(LEVELS).is_empty():
         return (
-            "Every question was shown or spoken in several ways, but at one of them too many answers lack to say whose "
-            "gap it is. How scores vary between items and between these ways:"
+            "Every question was rendered in several fonts or voices, but too many answers of one of them are missing "
+            "to compare the gaps. The tables show how scores vary between items and between these levels."
         )
     if analysis.frame(SPREADS).is_empty():
         return (
-            "Each cell was asked several times with the same carrier. How scores vary between items, and when the "
-            "same is asked again."
+            "Each cell has several replicates with the same carrier. The table shows how scores vary between items and "
+            "between replicates."
         )
     meaning = (
-        "Every question was shown or spoken in several ways, and the gap taken for each. A gap belongs to the modality "
-        "where it would hold for other fonts or voices of the kind too, to a font or voice where it hangs on that."
+        "Every question was rendered in several fonts or voices, and the gap computed for each. A gap is attributed to "
+        "the modality if it generalises to other fonts or voices, and to a font or voice if it depends on it."
     )
     sentences = [meaning]
     several = len(select.models_of(analysis)) > 1
     for row in analysis.rows(SPREADS):
-        sentences.append(_sentence(row, analysis, several))
+        sentences.append(_sentence(row, several))
+    # The first six findings; the table below has all of them.
     return " ".join(sentences[:7])
 
 
-def _sentence(row: SpreadRow, analysis: Analysis, several: bool) -> str:
+def _sentence(row: SpreadRow, several: bool) -> str:
+    """The finding of one condition and factor; `several`: name the model too."""
     one, many = FACTORS[row.factor]
-    whose = f"{row.model}, {row.condition}" if several else row.condition
+    where = f"{row.model}, {row.condition}" if several else row.condition
     gap, span = formatting.points(row.estimate), f"{formatting.points(row.lowest)} to {formatting.points(row.highest)}"
     over = f"{gap} points over {row.levels} {many} ({span})"
     kind = formatting.plural(row.levels, one, many)
     return {
-        "no_gap": f"{whose}: no gap is shown over {kind} ({gap}, {span}).",
-        "modality": f"{whose}: {over}; it holds beyond these {many}.",
-        "these_levels": f"{whose}: {over}; a gap with these {many}, which are too few or too different to speak for "
-        "others.",
-        "no_interval": f"{whose}: {over}; all items alike, so that nothing tells how sure that is.",
-        "level": f"{whose}: {over}; the {many} differ, and at some no gap is shown: it hangs on the {one}.",
+        "no_gap": f"{where}: no significant gap over {kind} ({gap}, {span}).",
+        "modality": f"{where}: {over}; it generalises to other {many}.",
+        "these_levels": f"{where}: {over}; a gap for these {many}, which are too few or too different to generalise.",
+        "no_interval": f"{where}: {over}; all items have the same gap, so no interval can be computed.",
+        "level": f"{where}: {over}; the {many} differ, and some show no significant gap: it depends on the {one}.",
     }[row.finding]
-
-
-FINDINGS = {
-    "no_gap": "no gap shown",
-    "modality": "of the modality",
-    "these_levels": "with these, others unknown",
-    "level": "hangs on the level",
-    "no_interval": "no interval possible",
-}
 
 
 def _factor() -> Column[Any]:
@@ -106,20 +107,20 @@ def _spreads(analysis: Analysis) -> Table:
         analysis.frame(SPREADS),
         SpreadRow,
         "spreads",
-        "Whose gap is it?",
+        "Gaps over all levels",
         [
             *model_column(analysis),
             tables.condition(),
             _factor(),
             tables.count("levels", "Levels"),
             tables.points("estimate", "Gap", definition="gap"),
-            tables.text("finding", "It is", write=lambda name: FINDINGS[name], definition="levels"),
-            tables.interval("low", "high", f"{level}, these"),
+            tables.text("finding", "Finding", write=lambda name: FINDINGS[name], definition="levels"),
+            tables.interval("low", "high", f"{level}, these levels"),
             tables.interval("low_beyond", "high_beyond", f"{level}, as a sample", definition="levels"),
-            tables.interval("lowest", "highest", "From, to", definition=""),
+            tables.interval("lowest", "highest", "Lowest, highest", definition=""),
             Column("SD", _sd, numeric=True),
             tables.p_value("p_levels", "p of levels"),
-            tables.optional(tables.text("mixed_with", "Mixed with", write=_factors, css="soft")),
+            tables.optional(tables.text("mixed_with", "Confounded with", write=_factors, css="soft")),
             tables.count("items", "Items", definition="n"),
             *_left_out(analysis.frame(SPREADS)),
         ],
@@ -128,7 +129,7 @@ def _spreads(analysis: Analysis) -> Table:
 
 
 def _left_out(frame: pl.DataFrame) -> list[Column[Any]]:
-    """Items that lack a level, where there are any."""
+    """The column of items that lack a level; none if there are no such items."""
     return [tables.count("left_out", "Left out")] if frame["left_out"].sum() else []
 
 
@@ -145,7 +146,7 @@ def _levels(analysis: Analysis) -> Table:
         analysis.frame(LEVELS),
         LevelRow,
         "levels",
-        "Gaps by font, voice and the like",
+        "Gaps by level",
         [
             *model_column(analysis),
             tables.condition(),
@@ -155,15 +156,15 @@ def _levels(analysis: Analysis) -> Table:
             tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
             tables.p_value("p_adjusted", "p (Holm)", definition="p"),
             tables.count("n", "n", definition="n"),
-            tables.optional(tables.count("lacking", "Lacking", definition="missing", zero_soft=True)),
+            tables.optional(tables.count("lacking", "Missing", definition="missing", zero_soft=True)),
             tables.method(),
         ],
-        small="points of accuracy, with the carriers of one level alone",
+        small="points of accuracy, with the carriers of one level only",
     )
 
 
 def _level(name: str) -> str:
-    """A font's file by its name."""
+    """A font given by its path is shown by its file name."""
     return Path(name).name if "/" in name else name
 
 
@@ -189,7 +190,9 @@ def _components(analysis: Analysis) -> Table:
 
 
 def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
-    """The gap at each level, and over all of them, for each condition and factor."""
+    """The gap at each level and over all levels, for each condition and factor."""
+    # For each condition and factor: one row per level, then all levels, then the levels as a sample of others. The
+    # last interval is the one that decides whether the gap generalises.
     spans: list[Span] = []
     for row in rows_of(analysis.frame(SPREADS).filter(pl.col("model") == model), SpreadRow):
         modality = modality_of(row.condition)
@@ -197,11 +200,11 @@ def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
         here = (pl.col("model") == model) & (pl.col("condition") == row.condition) & (pl.col("factor") == row.factor)
         for level in rows_of(analysis.frame(LEVELS).filter(here), LevelRow):
             spans.append(_span(_level(level.level), level.estimate, (level.low, level.high), modality, hollow=True))
-        spans.append(_span("all of them", row.estimate, (row.low, row.high), modality))
-        spans.append(_span("and others", row.estimate, (row.low_beyond, row.high_beyond), modality))
+        spans.append(_span("all levels", row.estimate, (row.low, row.high), modality))
+        spans.append(_span("as a sample", row.estimate, (row.low_beyond, row.high_beyond), modality))
     if not spans:
         return None
-    title = f"{model}: gap by level, over these levels, and with them as a sample of others"
+    title = f"{model}: gap by level, over all levels, and with the levels as a sample of others"
     return interval_plot(spans, f"levels{number + 1}", title, "gap, points of accuracy", row=28, left=150)
 
 

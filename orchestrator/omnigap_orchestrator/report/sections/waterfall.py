@@ -1,4 +1,4 @@
-"""The waterfall: from the reference to a condition step by step, each step starting where the last one ended."""
+"""Section on the waterfall: the steps of each gap, from the reference to the condition, as a chart and as tables."""
 
 from __future__ import annotations
 
@@ -17,10 +17,22 @@ from omnigap_orchestrator.report.charts import Chart, in_points
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
 
+STEPS = {
+    "perception": "perception",
+    "input_reasoning": "reasoning from the input",
+    "input": "input modality",
+    "output_mode": "wording for speech",
+    "synthesis_and_asr": "synthesis and ASR",
+    "output": "spoken answer",
+    "gap": "gap",
+}
+ORDER = {"text": ("s2t", "i2t"), "spoken": ("t2s", "s2s", "i2s")}
+"""The conditions of each chart, by output modality; every chain starts at t2t."""
+
 
 @dataclass(frozen=True, slots=True)
-class Fall:
-    """One step of one condition, in points, with its interval; `total` is the gap that the steps add up to."""
+class ChartStep:
+    """One step of one condition, in points, with its interval; `total`: the gap that the steps add up to."""
 
     condition: str
     label: str
@@ -30,72 +42,8 @@ class Fall:
     total: bool = False
 
 
-def waterfall_plot(falls: Sequence[Fall], key: str, title: str, width: int = 1100) -> Chart:
-    """Losses to the left and gains to the right of where the step before ended; the last bar starts at zero again.
-
-    A thin line through the end of a bar is the interval of its step.
-    """
-    conditions = list(dict.fromkeys(fall.condition for fall in falls))
-    # The longest chain names the rows in its order; the total comes last.
-    chains = [[f.label for f in falls if f.condition == c and not f.total] for c in conditions]
-    labels = list(dict.fromkeys(label for chain in sorted(chains, key=len, reverse=True) for label in chain))
-    labels.append(next((fall.label for fall in falls if fall.total), "gap"))
-    left, top, bottom, row = 170, 28, 46, 40
-    height = top + bottom + row * len(labels)
-    with svg.drawing(width, height, 1, len(conditions), squeeze=False, sharex=True, sharey=True) as (figure, grid):
-        figure.subplots_adjust(left / width, bottom / height, 1 - 14 / width, 1 - top / height, wspace=0.08)
-        for axes, condition in zip(grid[0], conditions, strict=True):
-            axes.set_yticks(range(len(labels)), labels)
-            axes.set_ylim(len(labels) - 0.5, -0.5)
-            axes.axvline(0, color=svg.MUTED, linewidth=1.2, zorder=1)
-            axes.set_title(condition, fontsize=12.5, fontweight="bold", loc="left")
-            axes.set_xlabel("points from the reference")
-            axes.use_sticky_edges = False
-            axes.margins(x=0.24)
-            reached = 0.0
-            for fall in (f for f in falls if f.condition == condition):
-                start = 0.0 if fall.total else reached
-                place = labels.index(fall.label)
-                colour = svg.INK if fall.total else svg.LOSS if fall.estimate < 0 else svg.GAIN
-                axes.barh(place, fall.estimate, left=start, height=0.56, color=colour, zorder=2)
-                reached = start + fall.estimate
-                if not fall.total:
-                    axes.plot([reached] * 2, [place + 0.28, place + 0.72], color=svg.MUTED, linewidth=1, zorder=1)
-                side = 1 if fall.estimate >= 0 else -1
-                ends = [reached]
-                if fall.low is not None and fall.high is not None:
-                    ends += [start + fall.low, start + fall.high]
-                    axes.plot(ends[1:], [place] * 2, color=svg.INK, linewidth=1.2, alpha=0.55, zorder=3)
-                axes.annotate(
-                    formatting.points(fall.estimate / 100),
-                    (max(ends) if side > 0 else min(ends), place),
-                    xytext=(6 * side, 0),
-                    textcoords="offset points",
-                    va="center",
-                    ha="left" if side > 0 else "right",
-                )
-        described = "; ".join(f"{f.condition} {f.label} {f.estimate:+.1f}" for f in falls)
-        return Chart(title, Markup(svg.to_svg(figure, key, title, described)), wide=True)
-
-
-# The section of the waterfall: at which step of a conversation the points are lost, and how answers change shape.
-
-STEPS = {
-    "perception": "perceiving the question",
-    "input_reasoning": "answering from it",
-    "input": "question not typed",
-    "output_mode": "words meant for voice",
-    "synthesis_and_asr": "voicing and hearing",
-    "output": "spoken answer",
-    "gap": "gap",
-}
-
-ORDER = {"text": ("s2t", "i2t"), "spoken": ("t2s", "s2s", "i2s")}
-"""The conditions of each chart, by what an answer is; t2t is where every chain begins."""
-
-
 def waterfall_section(analysis: Analysis) -> Section | None:
-    """Steps of every gap that has more than one, drawn; all of them tabled. Nothing without a gap."""
+    """Charts of gaps with several steps, tables of all steps and of answer lengths; None without a gap."""
     frame = analysis.frame(WATERFALL)
     if frame.is_empty():
         return None
@@ -111,29 +59,29 @@ def waterfall_section(analysis: Analysis) -> Section | None:
             tables.points("estimate", "Points"),
             tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
             tables.count("n", "n", definition="n"),
-            tables.optional(tables.count("lacking", "Lacking", definition="missing", zero_soft=True)),
+            tables.optional(tables.count("lacking", "Missing", definition="missing", zero_soft=True)),
             tables.method(),
         ],
         small="points of accuracy; the steps of a condition add up to its gap",
     )
-    shapes = make_table(
+    answers = make_table(
         analysis.frame(ANSWERS),
         AnswerRow,
         "answers",
-        "How answers change shape",
+        "Length and flags of the answers",
         [
             *model_column(analysis),
             tables.condition(),
             tables.count("answered", "Answered"),
             tables.number("mean_words", "Words, mean", digits=1),
-            tables.number("median_words", "median", digits=0),
+            tables.number("median_words", "Words, median", digits=0),
             tables.percent("refused", "Refused, %", definition="flags"),
             tables.percent("unparsable", "Unparsable, %"),
             tables.percent("wrong_language", "Other language, %"),
             tables.percent("truncated", "Truncated, %"),
             tables.percent("silent", "Silent, %"),
         ],
-        small="the own text's length, and shares of the answered cells",
+        small="number of words in the own text; shares of the answered cells",
     )
     charts = [
         _chart(frame.filter(pl.col("model") == model), model, f"waterfall{place + 1}-{output}", output)
@@ -143,15 +91,15 @@ def waterfall_section(analysis: Analysis) -> Section | None:
     drawn = tuple(chart for chart in charts if chart is not None)
     return Section(
         "waterfall",
-        "Where the gap arises",
+        "Steps of the gaps",
         "Waterfall",
-        "From the typed question with a text answer to each other form, step by step: the question is heard or "
-        "seen, words are chosen for a voice, then they are voiced by the model and heard by our scorer. "
-        + _apart(frame),
+        "The gap of each condition, split into steps: perceiving the spoken or image question, answering from it, "
+        "wording the answer for speech, speech synthesis by the model and transcription by our ASR. "
+        + _perception_note(frame),
         charts=drawn,
-        # The charts tell the same; without any the table is all there is.
+        # The table repeats the numbers of the charts, so it is collapsed if there are charts.
         tables=() if drawn else (steps,),
-        folded=((steps,) if drawn else ()) + ((shapes,) if shapes.rows else ()),
+        folded=((steps,) if drawn else ()) + ((answers,) if answers.rows else ()),
     )
 
 
@@ -159,22 +107,25 @@ def step_words(step: str) -> str:
     return STEPS.get(step, step.replace("_", " "))
 
 
-def _apart(frame: pl.DataFrame) -> str:
-    """Whether perceiving and answering could be told apart."""
+def _perception_note(frame: pl.DataFrame) -> str:
+    """How perception is separated from answering, or what it takes to separate them."""
     if "perception" in frame["step"]:
         return (
-            "Perceiving is told apart from answering by the two-pass control: the model wrote down what it heard or "
-            "read, then answered its own words. These steps, and their gap, stand on the items whose medium holds the "
+            "The two-pass control separates perception from answering: the model transcribed the question, then "
+            "answered its own transcript. These steps, and their gap, use only the items whose carrier contains the "
             "words of the question."
         )
-    return "Perceiving and answering are told apart only where a two-pass control was run (run --controls two-pass)."
+    return "Perception and answering can be separated only with a two-pass control (run --controls two-pass)."
 
 
 def _chart(frame: pl.DataFrame, model: str, key: str, output: str) -> Chart | None:
-    """Conditions with one form of answer whose chain has several steps, all with numbers."""
+    """The chart of one output modality: conditions with several steps, all of them with an estimate."""
+    # A refused step leaves the next bar without a start. A chain of two rows is one step and the gap: the same number.
     whole = pl.col("estimate").is_not_null().all().over("condition") & (pl.len().over("condition") > 2)
-    falls = [
-        Fall(r.condition, step_words(r.step), 100 * r.estimate, in_points(r.low), in_points(r.high), r.step == "gap")
+    steps = [
+        ChartStep(
+            r.condition, step_words(r.step), 100 * r.estimate, in_points(r.low), in_points(r.high), r.step == "gap"
+        )
         for r in rows_of(
             frame.filter(whole & pl.col("condition").is_in(ORDER[output])).sort(
                 "condition", "order", maintain_order=True
@@ -183,5 +134,54 @@ def _chart(frame: pl.DataFrame, model: str, key: str, output: str) -> Chart | No
         )
         if r.estimate is not None
     ]
-    falls.sort(key=lambda fall: ORDER[output].index(fall.condition))
-    return waterfall_plot(falls, key, f"{model}: steps of the gaps, {output} answers") if falls else None
+    steps.sort(key=lambda step: ORDER[output].index(step.condition))
+    return waterfall_plot(steps, key, f"{model}: steps of the gaps, {output} answers") if steps else None
+
+
+def waterfall_plot(steps: Sequence[ChartStep], key: str, title: str, width: int = 1100) -> Chart:
+    """A horizontal waterfall chart: each bar starts at the end of the previous one, the total starts at zero.
+
+    A thin line through the end of a bar is the interval of its step.
+    """
+    conditions = list(dict.fromkeys(step.condition for step in steps))
+    # Conditions can have different steps. The longest chain determines the order of the rows; the total comes last.
+    chains = [[f.label for f in steps if f.condition == c and not f.total] for c in conditions]
+    labels = list(dict.fromkeys(label for chain in sorted(chains, key=len, reverse=True) for label in chain))
+    labels.append(next((step.label for step in steps if step.total), "gap"))
+    left, top, bottom, row = 170, 28, 46, 40
+    height = top + bottom + row * len(labels)
+    with svg.drawing(width, height, 1, len(conditions), squeeze=False, sharex=True, sharey=True) as (figure, grid):
+        figure.subplots_adjust(left / width, bottom / height, 1 - 14 / width, 1 - top / height, wspace=0.08)
+        for axes, condition in zip(grid[0], conditions, strict=True):
+            axes.set_yticks(range(len(labels)), labels)
+            axes.set_ylim(len(labels) - 0.5, -0.5)
+            axes.axvline(0, color=svg.MUTED, linewidth=1.2, zorder=1)
+            axes.set_title(condition, fontsize=12.5, fontweight="bold", loc="left")
+            axes.set_xlabel("points from the reference")
+            # Bars have sticky edges, which would suppress the margins that the labels need.
+            axes.use_sticky_edges = False
+            axes.margins(x=0.24)
+            reached = 0.0
+            for step in (f for f in steps if f.condition == condition):
+                start = 0.0 if step.total else reached
+                place = labels.index(step.label)
+                colour = svg.INK if step.total else svg.LOSS if step.estimate < 0 else svg.GAIN
+                axes.barh(place, step.estimate, left=start, height=0.56, color=colour, zorder=2)
+                reached = start + step.estimate
+                if not step.total:
+                    axes.plot([reached] * 2, [place + 0.28, place + 0.72], color=svg.MUTED, linewidth=1, zorder=1)
+                side = 1 if step.estimate >= 0 else -1
+                ends = [reached]
+                if step.low is not None and step.high is not None:
+                    ends += [start + step.low, start + step.high]
+                    axes.plot(ends[1:], [place] * 2, color=svg.INK, linewidth=1.2, alpha=0.55, zorder=3)
+                axes.annotate(
+                    formatting.points(step.estimate / 100),
+                    (max(ends) if side > 0 else min(ends), place),
+                    xytext=(6 * side, 0),
+                    textcoords="offset points",
+                    va="center",
+                    ha="left" if side > 0 else "right",
+                )
+        described = "; ".join(f"{f.condition} {f.label} {f.estimate:+.1f}" for f in steps)
+        return Chart(title, Markup(svg.to_svg(figure, key, title, described)), wide=True)

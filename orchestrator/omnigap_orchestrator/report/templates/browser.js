@@ -1,4 +1,4 @@
-// The item browser: reads the columnar data of the page, filters it, and draws one page of rows at a time.
+// The item browser: reads the columnar data of the page, filters it, and renders one page of rows at a time.
 "use strict";
 
 (function browser() {
@@ -19,7 +19,7 @@
       score: cells.score[place], ownScore: cells.own_text_score[place],
       own: str(cells.own_text[place]), transcript: str(cells.transcript[place]), flags: str(cells.flags[place]),
       reason: str(cells.error_reason[place]), message: str(cells.error_message[place]), metric: str(cells.metric[place]),
-      finish: str(cells.finish_reason[place]), heard: str(cells.asr_language[place]), audio: cells.audio_seconds[place],
+      finish: str(cells.finish_reason[place]), audio: cells.audio_seconds[place],
       latency: cells.latency_s[place], logprob: cells.asr_avg_logprob[place], noSpeech: cells.asr_no_speech_prob[place],
       compression: cells.asr_compression_ratio[place], input: cells.input_media[place], output: cells.output_media[place],
     };
@@ -45,7 +45,7 @@
     const score = cells.score[entry * WIDTH + c];
     let [kind, sign, words] = { right: ["right", "\u2713", "right"], wrong: ["wrong", "\u2717", "wrong"],
       unscored: ["none", "?", "answered, not scored"], missing: ["none", "\u2013", str(cells.outcome[entry * WIDTH + c]) || "not planned"] }[what];
-    if (flipped(entry, c)) { kind = "flip"; words = "wrong, though right in t2t"; }
+    if (flipped(entry, c)) { kind = "flip"; words = "wrong, but right in t2t"; }
     if (score !== null && score > 0 && score < 1) sign = String(Math.round(score * 100));
     return el("span", { class: `mark ${kind}`, role: "img", "aria-label": `${conditions[c]}: ${words}`, title: `${conditions[c]}: ${words}` }, sign);
   };
@@ -60,22 +60,24 @@
   const known = (column) => [...new Set(column)].filter((p) => p >= 0).map(str);
   fill(outcome, known(cells.outcome).sort());
   fill(flag, [...new Set(known(cells.flags).flatMap((f) => f.split(" ")))].sort());
-  const haystacks = [];
-  const haystack = (entry) => {
-    if (haystacks[entry] === undefined) {
+  // The searchable text of an entry, built on first use: most pages are never searched.
+  const searchTexts = [];
+  const searchText = (entry) => {
+    if (searchTexts[entry] === undefined) {
       const item = entries.item[entry];
       const words = [items.id[item], items.question[item], ...items.choices[item], ...items.answers[item]];
       for (let c = 0; c < WIDTH; c++) words.push(str(cells.own_text[entry * WIDTH + c]), str(cells.transcript[entry * WIDTH + c]));
-      haystacks[entry] = words.join("\n").toLowerCase();
+      searchTexts[entry] = words.join("\n").toLowerCase();
     }
-    return haystacks[entry];
+    return searchTexts[entry];
   };
-  const fits = (entry) => {
+  const matches = (entry) => {
     if (model.value && data.models[entries.model[entry]] !== model.value) return false;
     if (task.value && items.task[entries.item[entry]] !== task.value) return false;
-    const needle = search.value.trim().toLowerCase();
-    if (needle && !haystack(entry).includes(needle)) return false;
+    const term = search.value.trim().toLowerCase();
+    if (term && !searchText(entry).includes(term)) return false;
     if (!verdict.value && !outcome.value && !flag.value) return true;
+    // All filters of a cell must match in the same condition.
     const wanted = condition.value ? [conditions.indexOf(condition.value)] : conditions.map((_, c) => c);
     return wanted.some((c) => {
       const place = entry * WIDTH + c;
@@ -106,22 +108,24 @@
       row.addEventListener("click", () => show(page * PAGE + i));
       return row;
     }));
-    if (!found.length) body.append(el("tr", {}, el("td", { colspan: "12", class: "soft" }, "Nothing fits these filters.")));
-    $("entry-count").textContent = `${found.length.toLocaleString("en")} of ${entries.item.length.toLocaleString("en")} fit`;
+    if (!found.length) body.append(el("tr", {}, el("td", { colspan: "12", class: "soft" }, "No entries match these filters.")));
+    $("entry-count").textContent = `${found.length.toLocaleString("en")} of ${entries.item.length.toLocaleString("en")} entries`;
     $("page-number").textContent = `page ${page + 1} of ${pages}`;
     $("page-back").disabled = page === 0;
     $("page-on").disabled = page >= pages - 1;
   };
   const refilter = () => {
     found = [];
-    for (let entry = 0; entry < entries.item.length; entry++) if (fits(entry)) found.push(entry);
+    for (let entry = 0; entry < entries.item.length; entry++) if (matches(entry)) found.push(entry);
     page = 0;
     draw();
   };
-  let typing;
-  search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(refilter, 120); });
+  // Typing filters after a short pause, not at every key: a large run has thousands of entries to search.
+  let timer;
+  search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(refilter, 120); });
   fields.slice(1).forEach((field) => field.addEventListener("change", refilter));
   $("filters").addEventListener("submit", (event) => { event.preventDefault(); refilter(); });
+  // The event fires before the fields are reset, so filter after it.
   $("filters").addEventListener("reset", () => setTimeout(refilter));
   $("page-back").addEventListener("click", () => { page -= 1; draw(); });
   $("page-on").addEventListener("click", () => { page += 1; draw(); });
@@ -139,7 +143,7 @@
     if (kind === "audio") return el("audio", { controls: "", preload: "metadata", src: address(place), "aria-label": name });
     if (kind === "image") return el("img", { src: address(place), alt: name });
     if (kind === "text") return el("div", { class: "typed" }, data.media.text[place]);
-    return el("p", { class: "nothing" }, "This medium was not stored.");
+    return el("p", { class: "nothing" }, "The file is missing from the run folder.");
   };
   const number = (value, digits) => (value === null ? null : value.toFixed(digits));
   const pair = (list, name, text, used) => {
@@ -149,11 +153,11 @@
 
   const carrier = (name, item, row) => {
     const places = [...new Set(row.map((cell) => cell.input).filter((place) => place >= 0))];
-    const box = el("div", { class: "carrier" }, el("h4", {}, { t: "Typed", s: "Spoken", i: "Shown" }[name] || name));
+    const box = el("div", { class: "carrier" }, el("h4", {}, { t: "Text", s: "Speech", i: "Image" }[name] || name));
     places.forEach((place) => box.append(medium(place, `Question as ${{ t: "text", s: "speech", i: "image" }[name]}`)));
     if (!places.length && name === "t") box.append(el("div", { class: "typed" }, typedQuestion(item)));
     else if (!places.length) box.append(el("p", { class: "nothing" },
-      row.some((cell) => cell.outcome === "answered") ? "The carrier was not stored." : "Not asked this way."));
+      row.some((cell) => cell.outcome === "answered") ? "The carrier was not stored." : "No cell with this input."));
     return box;
   };
   const cellBox = (entry, c) => {
@@ -170,8 +174,8 @@
     if (speech && cell.output >= 0) box.append(medium(cell.output, `Answer as speech in ${cell.condition}`));
     const list = el("dl");
     if (speech) {
-      pair(list, "Heard by the ASR scorer, and scored", cell.transcript || "(nothing)", true);
-      pair(list, cell.ownScore === null ? "Own text" : `Own text (would score ${+cell.ownScore.toFixed(3)})`, cell.own || "(none)");
+      pair(list, "ASR transcript (scored)", cell.transcript || "(empty)", true);
+      pair(list, cell.ownScore === null ? "Own text" : `Own text (its score: ${+cell.ownScore.toFixed(3)})`, cell.own || "(none)");
     } else pair(list, "Answer", cell.own || "(empty)", true);
     box.append(list);
     const meta = el("p", { class: "meta" });
@@ -184,17 +188,17 @@
     box.append(...controlLines(entry * WIDTH + c));
     return box;
   };
-  // What the control cells beside a cell came to: short lines, no media.
+  // The control cells of a cell, as short lines without media.
   const controlLines = (place) => {
     const lines = el("dl", { class: "controls" });
     for (const [name, column] of Object.entries(data.controls)) {
       const outcome = str(column.outcome[place]);
       if (!outcome) continue;
       const score = column.score[place];
-      const says = outcome === "answered" ? str(column.answer[place]) || "(nothing)" : `${outcome} ${str(column.reason[place])}`.trim();
-      const words = { "two-pass": "In two passes", blank: "On a blank carrier", repeat: "Asked again" }[name] || name;
-      if (name === "two-pass" && outcome === "answered") pair(lines, "First pass wrote", str(column.first[place]).trim() || "(nothing)");
-      pair(lines, score === null ? words : `${words} (score ${+score.toFixed(3)})`, says);
+      const text = outcome === "answered" ? str(column.answer[place]) || "(empty)" : `${outcome} ${str(column.reason[place])}`.trim();
+      const label = { "two-pass": "Two-pass control", blank: "Blank control", repeat: "Repeat control" }[name] || name;
+      if (name === "two-pass" && outcome === "answered") pair(lines, "First pass", str(column.first[place]).trim() || "(empty)");
+      pair(lines, score === null ? label : `${label} (score ${+score.toFixed(3)})`, text);
     }
     return lines.childNodes.length ? [lines] : [];
   };
@@ -209,11 +213,11 @@
     const head = $("viewer-head");
     head.replaceChildren(el("h3", { id: "viewer-title" }, items.question[item]));
     if (items.choices[item].length) head.append(el("ol", {}, ...items.choices[item].map((choice) => el("li", {}, choice))));
-    if (items.instruction[item]) head.append(el("p", { class: "soft" }, `Typed in all six conditions: ${items.instruction[item]}`));
+    if (items.instruction[item]) head.append(el("p", { class: "soft" }, `Instruction, given as text in all six conditions: ${items.instruction[item]}`));
     const [gold, ...aliases] = items.answers[item];
-    if (gold !== undefined) head.append(el("p", { class: "gold" }, "Gold answer: ", el("b", {}, gold), aliases.length ? `, also ${aliases.join(", ")}` : ""));
+    if (gold !== undefined) head.append(el("p", { class: "gold" }, "Gold answer: ", el("b", {}, gold), aliases.length ? `; also accepted: ${aliases.join(", ")}` : ""));
     const six = $("viewer-six");
-    six.replaceChildren(el("div", { class: "colhead" }, "The question"), el("div", { class: "colhead" }, "Text answer"), el("div", { class: "colhead" }, "Speech answer"));
+    six.replaceChildren(el("div", { class: "colhead" }, "Question"), el("div", { class: "colhead" }, "Text answer"), el("div", { class: "colhead" }, "Spoken answer"));
     const outputs = WIDTH / 2;
     for (let r = 0; r < outputs; r++) {
       const row = [at(entry, r), at(entry, r + outputs)];
@@ -230,14 +234,15 @@
   $("viewer-close").addEventListener("click", () => viewer.close());
   viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
   viewer.addEventListener("keydown", (event) => {
+    // The arrow keys of a focused player seek in its audio.
     if (event.target instanceof HTMLMediaElement) return;
     if (event.key === "ArrowRight") show(shown + 1);
     if (event.key === "ArrowLeft") show(shown - 1);
   });
-  // Closing must also silence what plays.
+  // Removing the players stops audio that is still playing.
   viewer.addEventListener("close", () => { $("viewer-six").replaceChildren(); history.replaceState(null, "", "#items"); });
 
-  // A link from a table or chart to a filtered list: #items?condition=s2t&verdict=flip
+  // Links to a filtered list, such as #items?condition=s2t&verdict=flip, and to one item, such as #item=12.
   const follow = () => {
     const one = location.hash.match(/^#item=(\d+)$/);
     const query = location.hash.match(/^#items\?(.*)$/);

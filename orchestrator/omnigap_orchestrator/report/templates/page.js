@@ -1,4 +1,4 @@
-// What the page does besides the item browser: light and dark, definitions in place, tables as CSV and LaTeX.
+// Page script besides the item browser: light and dark mode, popovers of definitions, export of tables.
 "use strict";
 
 (function theme() {
@@ -14,7 +14,7 @@
   label();
 })();
 
-// A popover opens in the middle of the window by default; a definition belongs beside its word.
+// Browsers open popovers in the middle of the window; place them next to their question mark instead.
 document.querySelectorAll("button[popovertarget]").forEach((button) => {
   const note = document.getElementById(button.getAttribute("popovertarget"));
   if (!note || !note.showPopover) return;
@@ -39,13 +39,13 @@ document.querySelectorAll("button[popovertarget]").forEach((button) => {
     number: cell.classList.contains("num") || table.classList.contains("heat"),
   })));
 
-  // A cell that starts like a formula is text; spreadsheets would run it otherwise.
+  // Spreadsheets run a cell that starts like a formula, and names come from the models and items: mark it as text.
   const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const csvField = (cell) => {
     const text = cell.exact ?? cell.shown;
     return quoted(cell.exact === undefined && /^[=+@\t]/.test(text) ? `'${text}` : text);
   };
-  // An interval is two numbers, so it gets two columns; a number with its interval in one cell gets three.
+  // An interval becomes two columns; a number with its interval in one cell becomes three.
   const csv = (table) => {
     const rows = lines(table);
     const split = rows[0].map((_, i) => rows.some((row) => row[i] && row[i].low !== undefined));
@@ -86,7 +86,7 @@ document.querySelectorAll("button[popovertarget]").forEach((button) => {
     buttons.forEach((b) => b.addEventListener("click", () => show(b.dataset.format)));
     details.querySelector("button[data-copy]").addEventListener("click", async () => {
       area.select();
-      // A page opened from disk may not be allowed the clipboard; the older command still is.
+      // Browsers may deny the clipboard API to pages opened from disk, but still allow execCommand.
       try { await navigator.clipboard.writeText(area.value); } catch { document.execCommand("copy"); }
       done.textContent = "Copied.";
     });

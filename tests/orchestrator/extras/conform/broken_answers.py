@@ -1,4 +1,4 @@
-"""Services that describe themselves wrongly, answer wrongly, or mistake their ids and digests; each breaks one rule."""
+"""Services with faults in Describe, answers, request ids or digests; each breaks one rule."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ import math
 import os
 from typing import Any
 
-from faults import noticed_by
-from honest_service import RATE, Honest
+from faults import fails
+from reference_service import RATE, ReferenceService
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 
-# What it says of itself.
+# Faults in Describe.
 
 
-@noticed_by("describe-names-the-service")
-class Nameless(Honest):
+@fails("describe-names-the-service")
+class Nameless(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
         card.ClearField("name")
         return card
 
 
-@noticed_by("digest-is-a-sha256")
-class DigestOfItsOwnKind(Honest):
+@fails("digest-is-a-sha256")
+class DigestIsAVersion(ReferenceService):
     def digest(self) -> str:
         return "v1.2.3"
 
 
-@noticed_by("conditions-are-declared")
-class DeclaresTwice(Honest):
+@fails("conditions-are-declared")
+class DeclaresTwice(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
         card.conditions.append(card.conditions[0])
         return card
 
 
-@noticed_by("limits-are-declared")
-class LimitIsNan(Honest):
+@fails("limits-are-declared")
+class LimitIsNan(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
         card.limits.max_audio_seconds = math.nan
         return card
 
 
-@noticed_by("describe-repeats-the-digest")
-class DescribesWithTheTime(Honest):
+@fails("digest-is-stable")
+class DigestChanges(ReferenceService):
     def __init__(self) -> None:
         super().__init__()
         self.calls = itertools.count()
@@ -60,44 +60,44 @@ class DescribesWithTheTime(Honest):
         return card
 
 
-# How it answers.
+# Faults in answers.
 
 
-@noticed_by("declared-conditions-answer")
-class DeclaresMoreThanItCan(Honest):
+@fails("declared-conditions-answer")
+class DeclaresUnsupportedCondition(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
         card.conditions.add(input=pb.MODALITY_IMAGE, output=pb.MODALITY_SPEECH, support=pb.SUPPORT_NATIVE)
         return card
 
 
-@noticed_by("undeclared-conditions-are-refused")
-class AnswersMoreThanItDeclares(Honest):
+@fails("undeclared-conditions-are-refused")
+class AnswersUndeclaredCondition(ReferenceService):
     def check_condition(self, request: pb.GenerateRequest) -> None:
         pass
 
 
-@noticed_by("streams-end-with-one-complete")
-class NeverCompletes(Honest):
+@fails("streams-end-with-one-complete")
+class NeverCompletes(ReferenceService):
     def answer(self, request: pb.GenerateRequest) -> list[pb.GenerateResponse]:
         return super().answer(request)[:-1]
 
 
-@noticed_by("streams-end-with-one-complete")
-class CompletesTwice(Honest):
+@fails("streams-end-with-one-complete")
+class CompletesTwice(ReferenceService):
     def answer(self, request: pb.GenerateRequest) -> list[pb.GenerateResponse]:
         answer = super().answer(request)
         return [*answer, answer[-1]]
 
 
-@noticed_by("streams-end-with-one-complete")
-class GoesOnAfterComplete(Honest):
+@fails("streams-end-with-one-complete")
+class SendsDeltaAfterComplete(ReferenceService):
     def answer(self, request: pb.GenerateRequest) -> list[pb.GenerateResponse]:
         answer = super().answer(request)
         return [*answer, answer[0]]
 
 
-class ChangesComplete(Honest):
+class ChangesComplete(ReferenceService):
     def complete(self, sound: list[pb.Audio]) -> pb.Complete:
         complete = super().complete(sound)
         self.change(complete)
@@ -107,31 +107,31 @@ class ChangesComplete(Honest):
         raise NotImplementedError
 
 
-@noticed_by("finish-reason-is-set")
+@fails("finish-reason-is-set")
 class GivesNoFinishReason(ChangesComplete):
     def change(self, complete: pb.Complete) -> None:
         complete.ClearField("finish_reason")
 
 
-@noticed_by("answers-carry-the-digest")
+@fails("answers-contain-the-digest")
 class AnswersWithAnotherDigest(ChangesComplete):
     def change(self, complete: pb.Complete) -> None:
         complete.digest = "ef" * 32
 
 
-@noticed_by("figures-are-numbers")
+@fails("usage-and-timings-are-finite")
 class NanDiagnostics(ChangesComplete):
     def change(self, complete: pb.Complete) -> None:
         complete.diagnostics["avg_logprob"] = math.nan
 
 
-@noticed_by("audio-seconds-agree-with-the-bytes")
-class CountsNoSeconds(ChangesComplete):
+@fails("audio-duration-matches-the-bytes")
+class ReportsNoDuration(ChangesComplete):
     def change(self, complete: pb.Complete) -> None:
         complete.usage.ClearField("output_audio_seconds")
 
 
-class ChangesSound(Honest):
+class ChangesAudio(ReferenceService):
     def sound(self) -> list[pb.Audio]:
         pieces = super().sound()
         self.change(pieces)
@@ -141,43 +141,43 @@ class ChangesSound(Honest):
         raise NotImplementedError
 
 
-@noticed_by("audio-has-the-declared-format")
-class ChangesRateOnTheWay(ChangesSound):
+@fails("audio-has-the-declared-format")
+class ChangesRateBetweenChunks(ChangesAudio):
     def change(self, pieces: list[pb.Audio]) -> None:
         pieces[1].sample_rate_hz = 2 * RATE
 
 
-@noticed_by("audio-has-the-declared-format")
-class SendsAudioWithoutItsRate(ChangesSound):
+@fails("audio-has-the-declared-format")
+class SendsAudioWithoutRate(ChangesAudio):
     def change(self, pieces: list[pb.Audio]) -> None:
         for piece in pieces:
             piece.ClearField("sample_rate_hz")
 
 
-@noticed_by("audio-has-the-declared-format")
-class CallsItWav(ChangesSound):
+@fails("audio-has-the-declared-format")
+class SendsAudioAsWav(ChangesAudio):
     def change(self, pieces: list[pb.Audio]) -> None:
         for piece in pieces:
             piece.mime_type = "audio/wav"
 
 
-@noticed_by("audio-has-the-declared-format")
-class DeclaresNoRate(Honest):
+@fails("audio-has-the-declared-format")
+class DeclaresNoRate(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
         card.ClearField("output_sample_rate_hz")
         return card
 
 
-@noticed_by("audio-pieces-hold-whole-samples")
-class CutsASampleInTwo(ChangesSound):
+@fails("audio-chunks-contain-whole-samples")
+class SplitsASample(ChangesAudio):
     def change(self, pieces: list[pb.Audio]) -> None:
         pieces[1].data = pieces[0].data[-1:] + pieces[1].data
         pieces[0].data = pieces[0].data[:-1]
 
 
-@noticed_by("text-answers-carry-no-audio")
-class SpeaksUnasked(Honest):
+@fails("text-answers-contain-no-audio")
+class SendsAudioInTextAnswers(ReferenceService):
     def answer(self, request: pb.GenerateRequest) -> list[pb.GenerateResponse]:
         answer = super().answer(request)
         if request.output == pb.MODALITY_TEXT:
@@ -185,29 +185,29 @@ class SpeaksUnasked(Honest):
         return answer
 
 
-# Digests and ids.
+# Faults in digests and request ids.
 
 
-@noticed_by("foreign-digest-is-refused")
-class IgnoresExpectedDigest(Honest):
+@fails("other-digest-is-refused")
+class IgnoresExpectedDigest(ReferenceService):
     def check_digest(self, request: pb.GenerateRequest) -> None:
         pass
 
 
-@noticed_by("own-digest-is-accepted")
-class RefusesItsOwnDigest(Honest):
+@fails("own-digest-is-accepted")
+class RefusesItsOwnDigest(ReferenceService):
     def check_digest(self, request: pb.GenerateRequest) -> None:
         if request.expected_digest:
             raise ContractError(Reason.DIGEST_MISMATCH, "never the right one")
 
 
-@noticed_by("reused-id-is-refused")
-class IgnoresIds(Honest):
+@fails("reused-id-is-refused")
+class IgnoresIds(ReferenceService):
     async def find_or_work(self, request: pb.GenerateRequest, context: Any) -> list[pb.GenerateResponse]:
         return await self.work(request, context)
 
 
-@noticed_by("repeated-id-replays-the-answer", "simultaneous-duplicates-share-an-answer", "reused-id-is-refused")
+@fails("repeated-id-replays-the-answer", "simultaneous-duplicates-share-an-answer", "reused-id-is-refused")
 class IgnoresIdsAndSamples(IgnoresIds):
     def answer(self, request: pb.GenerateRequest) -> list[pb.GenerateResponse]:
         answer = super().answer(request)
@@ -215,11 +215,11 @@ class IgnoresIdsAndSamples(IgnoresIds):
         return answer
 
 
-@noticed_by("repeated-id-replays-the-answer")
-class RefusesToReplay(Honest):
+@fails("repeated-id-replays-the-answer")
+class RefusesToReplay(ReferenceService):
     async def find_or_work(self, request: pb.GenerateRequest, context: Any) -> list[pb.GenerateResponse]:
-        kept = self.kept.get(request.request_id)
+        stored = self.stored.get(request.request_id)
         payload = request.SerializeToString(deterministic=True)
-        if kept is not None and kept.payload == payload and kept.answer.done():
-            raise ContractError(Reason.REQUEST_ID_REUSED, "asked before")
+        if stored is not None and stored.payload == payload and stored.answer.done():
+            raise ContractError(Reason.REQUEST_ID_REUSED, "answered before")
         return await super().find_or_work(request, context)

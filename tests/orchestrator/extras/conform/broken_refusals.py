@@ -1,41 +1,41 @@
-"""Services that let through what they must refuse, or refuse it in the wrong way."""
+"""Services that accept invalid requests, or refuse them in the wrong way."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import grpc
-from faults import noticed_by
-from honest_service import Honest
+from faults import fails
+from reference_service import ReferenceService
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 
 
-@noticed_by("no-parts-is-a-bad-request", "empty-part-is-a-bad-request")
-class CrashesWithoutContent(Honest):
+@fails("no-parts-is-a-bad-request", "empty-part-is-a-bad-request")
+class CrashesWithoutContent(ReferenceService):
     def check_shape(self, request: pb.GenerateRequest) -> None:
         if request.output not in (pb.MODALITY_TEXT, pb.MODALITY_SPEECH):
             super().check_shape(request)
 
 
-@noticed_by("image-output-is-a-bad-request", "unset-output-is-a-bad-request")
-class TakesAnyOutputForText(Honest):
+@fails("image-output-is-a-bad-request", "unset-output-is-a-bad-request")
+class TreatsAnyOutputAsText(ReferenceService):
     def check_shape(self, request: pb.GenerateRequest) -> None:
         if request.output != pb.MODALITY_SPEECH:
             request.output = pb.MODALITY_TEXT
         super().check_shape(request)
 
 
-@noticed_by("long-text-is-too-large")
-class ReadsAnyLength(Honest):
+@fails("long-text-is-too-large")
+class AcceptsLongText(ReferenceService):
     def check_text(self, request: pb.GenerateRequest) -> None:
         pass
 
 
-@noticed_by("nan-audio-is-bad-media")
-class HearsNan(Honest):
+@fails("nan-audio-is-bad-media")
+class AcceptsNanAudio(ReferenceService):
     def check_audio(self, audio: pb.Audio) -> None:
         try:
             super().check_audio(audio)
@@ -44,8 +44,8 @@ class HearsNan(Honest):
                 raise
 
 
-@noticed_by("long-audio-is-too-large")
-class HearsForEver(Honest):
+@fails("long-audio-is-too-large")
+class AcceptsLongAudio(ReferenceService):
     def check_audio(self, audio: pb.Audio) -> None:
         try:
             super().check_audio(audio)
@@ -54,21 +54,21 @@ class HearsForEver(Honest):
                 raise
 
 
-@noticed_by(
+@fails(
     "empty-audio-is-bad-media",
     "audio-without-samples-is-bad-media",
     "mislabelled-audio-is-bad-media",
     "unknown-audio-type-is-bad-media",
     "pcm-without-a-rate-is-bad-media",
 )
-class HearsWhateverComes(Honest):
+class AcceptsInvalidAudio(ReferenceService):
     def check_audio(self, audio: pb.Audio) -> None:
         if audio.mime_type == "audio/wav" and len(audio.data) > 100:
             super().check_audio(audio)
 
 
-@noticed_by("image-bomb-is-too-large")
-class UnfoldsBombs(Honest):
+@fails("image-bomb-is-too-large")
+class DecodesBombs(ReferenceService):
     def check_image(self, image: pb.Image) -> None:
         try:
             super().check_image(image)
@@ -77,15 +77,15 @@ class UnfoldsBombs(Honest):
                 raise
 
 
-@noticed_by("mislabelled-image-is-bad-media", "unknown-image-type-is-bad-media")
-class TrustsNoMimeType(Honest):
+@fails("mislabelled-image-is-bad-media", "unknown-image-type-is-bad-media")
+class IgnoresImageMimeType(ReferenceService):
     def check_image(self, image: pb.Image) -> None:
         image.mime_type = "image/png"
         super().check_image(image)
 
 
-@noticed_by("truncated-image-is-bad-media", "empty-image-is-bad-media")
-class CallsBrokenImagesBadRequests(Honest):
+@fails("truncated-image-is-bad-media", "empty-image-is-bad-media")
+class RefusesBrokenImagesAsBadRequest(ReferenceService):
     def check_image(self, image: pb.Image) -> None:
         try:
             super().check_image(image)
@@ -95,8 +95,8 @@ class CallsBrokenImagesBadRequests(Honest):
             raise
 
 
-@noticed_by("foreign-digest-is-refused")
-class RefusesWithoutErrorInfo(Honest):
+@fails("other-digest-is-refused")
+class RefusesWithoutErrorInfo(ReferenceService):
     async def refuse(self, context: Any, error: ContractError) -> None:
         if error.reason is Reason.DIGEST_MISMATCH:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, error.message)

@@ -1,32 +1,32 @@
-"""Where broken services are noted with the checks that must notice them; `broken_*.py` hold the services."""
+"""Registry of broken services and the checks that must fail or warn; `broken_*.py` define the services."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from honest_service import Honest
+from reference_service import ReferenceService
 
-Register = Callable[[type[Honest]], type[Honest]]
+Register = Callable[[type[ReferenceService]], type[ReferenceService]]
 
-FAULTS: list[tuple[type[Honest], set[str]]] = []
-DOUBTS: list[tuple[type[Honest], str]] = []
+FAULTS: list[tuple[type[ReferenceService], set[str]]] = []
+WARNINGS: list[tuple[type[ReferenceService], str]] = []
 
 
-def noticed_by(*checks: str) -> Register:
-    """Registers a broken service with the checks that fail on it; all others must not."""
+def fails(*checks: str) -> Register:
+    """Registers a broken service with the checks that must fail; all other checks must not fail."""
 
-    def register(service: type[Honest]) -> type[Honest]:
+    def register(service: type[ReferenceService]) -> type[ReferenceService]:
         FAULTS.append((service, set(checks)))
         return service
 
     return register
 
 
-def doubted_by(check: str) -> Register:
-    """Registers a service that only gets a warning, of this check."""
+def warns(check: str) -> Register:
+    """Registers a service for which this check must warn and no check must fail."""
 
-    def register(service: type[Honest]) -> type[Honest]:
-        DOUBTS.append((service, check))
+    def register(service: type[ReferenceService]) -> type[ReferenceService]:
+        WARNINGS.append((service, check))
         return service
 
     return register

@@ -1,4 +1,4 @@
-"""The openai service keeps the contract, in front of a chat server."""
+"""The openai service, in front of a chat server, follows the contract."""
 
 from __future__ import annotations
 

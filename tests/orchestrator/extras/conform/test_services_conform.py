@@ -1,4 +1,4 @@
-"""Every service of this repository keeps the contract, as its container serves it."""
+"""Every service of this repository follows the contract, served as in its container."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ needs_checkpoint = pytest.mark.skipif(
     not (SHIPPED_CHECKPOINT / "model.bin").is_file(), reason=f"NOT CHECKED: {SHIPPED_CHECKPOINT}/model.bin is missing"
 )
 
-# What is skipped on a service that lacks a sense.
-DEAF = {
+# Checks that are skipped for a service without the modality.
+SPEECH_INPUT = {
     "nan-audio-is-bad-media",
     "empty-audio-is-bad-media",
     "audio-without-samples-is-bad-media",
@@ -34,79 +34,81 @@ DEAF = {
     "pcm-without-a-rate-is-bad-media",
     "long-audio-is-too-large",
 }
-BLIND = {
+IMAGE_INPUT = {
     "truncated-image-is-bad-media",
     "empty-image-is-bad-media",
     "mislabelled-image-is-bad-media",
     "unknown-image-type-is-bad-media",
     "image-bomb-is-too-large",
 }
-ILLITERATE = {"long-text-is-too-large"}
-MUTE = {
+TEXT_INPUT = {"long-text-is-too-large"}
+SPEECH_OUTPUT = {
     "audio-has-the-declared-format",
-    "audio-pieces-hold-whole-samples",
-    "audio-seconds-agree-with-the-bytes",
+    "audio-chunks-contain-whole-samples",
+    "audio-duration-matches-the-bytes",
     "audio-is-not-silent",
 }
-WRITES_NOTHING = {"text-answers-carry-no-audio"}
-REFUSES_NOTHING = {"undeclared-conditions-are-refused"}
+TEXT_OUTPUT = {"text-answers-contain-no-audio"}
+UNDECLARED = {"undeclared-conditions-are-refused"}
 
 
 async def check_service(address: str, skipped: Collection[str], warned: Collection[str] = ()) -> None:
-    """Fails where a check fails, and where one warns or is skipped that should not."""
+    """Asserts that no check fails, and that only the given checks warn or are skipped."""
     found = await conform(address)
-    told = {
+    messages = {
         status: {result.check: result.message for result in found.results if result.status is status}
         for status in Status
     }
-    assert told[Status.FAILED] == {}
-    assert set(told[Status.WARNING]) <= set(warned), told[Status.WARNING]
-    assert set(told[Status.SKIPPED]) == set(skipped), told[Status.SKIPPED]
+    assert messages[Status.FAILED] == {}
+    assert set(messages[Status.WARNING]) <= set(warned), messages[Status.WARNING]
+    assert set(messages[Status.SKIPPED]) == set(skipped), messages[Status.SKIPPED]
 
 
 async def test_echo_conforms(host: Serve) -> None:
-    await check_service(await host(EchoAdapter({})), skipped=REFUSES_NOTHING)
+    await check_service(await host(EchoAdapter({})), skipped=UNDECLARED)
 
 
-async def test_echo_conforms_when_its_queue_is_short_and_its_work_slow(host: Serve) -> None:
-    """Then the overload is refused in part, and calls are cancelled and overtaken while they wait."""
+async def test_echo_with_a_short_queue_and_slow_work_conforms(host: Serve) -> None:
+    """A part of the overload is refused, and calls are cancelled while they wait in the queue."""
     options = {"max_batch_size": 2, "max_queue": 4, "delay_s": 0.2}
-    await check_service(await host(EchoAdapter(options)), skipped=REFUSES_NOTHING)
+    await check_service(await host(EchoAdapter(options)), skipped=UNDECLARED)
 
 
 async def test_espeak_conforms(host: Serve) -> None:
-    await check_service(await host(EspeakAdapter({})), skipped=DEAF | BLIND | WRITES_NOTHING)
+    await check_service(await host(EspeakAdapter({})), skipped=SPEECH_INPUT | IMAGE_INPUT | TEXT_OUTPUT)
 
 
 async def test_ocr_conforms(host: Serve) -> None:
-    await check_service(await host(OcrAdapter({})), skipped=DEAF | MUTE | ILLITERATE)
+    await check_service(await host(OcrAdapter({})), skipped=SPEECH_INPUT | SPEECH_OUTPUT | TEXT_INPUT)
 
 
-async def test_the_example_model_conforms(host: Serve) -> None:
+async def test_example_model_conforms(host: Serve) -> None:
     spec = importlib.util.spec_from_file_location("shout_model", EXAMPLE)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    await check_service(await host(module.ShoutAdapter({})), skipped=DEAF | BLIND)
+    await check_service(await host(module.ShoutAdapter({})), skipped=SPEECH_INPUT | IMAGE_INPUT)
 
 
 @needs_checkpoint
 async def test_asr_conforms(host: Serve) -> None:
-    # An empty transcript of the suite's noise is fine.
+    # The transcript of the suite's voice-like noise may be empty.
     empty_transcript = {"declared-conditions-answer"}
-    # A small batch, so that a short load is an overload.
+    # A small batch, so that the calls of the suite are an overload.
     await check_service(
-        await host(AsrAdapter({"max_batch_size": 2})), skipped=BLIND | MUTE | ILLITERATE, warned=empty_transcript
+        await host(AsrAdapter({"max_batch_size": 2})),
+        skipped=IMAGE_INPUT | SPEECH_OUTPUT | TEXT_INPUT,
+        warned=empty_transcript,
     )
 
 
 @needs_checkpoint
 async def test_demo_conforms(host: Serve) -> None:
     voice = await host(EspeakAdapter({}))
-    await check_service(await host(DemoAdapter({"tts": voice})), skipped=REFUSES_NOTHING)
+    await check_service(await host(DemoAdapter({"tts": voice})), skipped=UNDECLARED)
 
 
 @needs_checkpoint
-async def test_demo_without_tts_conforms_in_the_three_conditions_that_it_declares(host: Serve) -> None:
-    await check_service(await host(DemoAdapter({})), skipped=MUTE)
+async def test_demo_without_tts_conforms_in_its_three_conditions(host: Serve) -> None:
+    await check_service(await host(DemoAdapter({})), skipped=SPEECH_OUTPUT)

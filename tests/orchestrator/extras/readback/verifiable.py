@@ -1,4 +1,4 @@
-"""A run whose voice, ears and eyes are doubles: what a carrier says is known by its sound and its pixels."""
+"""A run with simulated TTS, ASR and OCR services, which identify a carrier by its samples or pixels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PLACES = ("France", "Spain", "Peru", "Chad", "Oman", "Cuba", "Mali", "Iran")
 
 @dataclass
 class Readers:
-    """Ears and eyes that read every carrier right, but for what a test spoils.
+    """Simulated ASR and OCR that read every carrier right, except where a test sets another text.
 
     Attributes:
-        spoiled: what is said instead, by what should be.
+        spoiled: expected text -> text that is read instead.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -55,44 +55,44 @@ class Readers:
 
 @dataclass
 class Verifiable:
-    """A run that was made, with the services that read it back."""
+    """A complete run, with the services that read it back."""
 
     setting: Setting
     readers: Readers
     model: Double
-    ear: Double
-    eye: Double
+    asr: Double
+    ocr: Double
 
 
 Make = Callable[..., Awaitable[Verifiable]]
 
 
 def maker(tmp_path: Path, host: Serve) -> Make:
-    """What makes the run: eight questions, and whatever items, styles and tables a test adds."""
+    """A function that makes the run: eight questions, and the items, styles and tables that a test adds."""
 
     async def make(
         *more: Row, styles: tuple[ImageStyle, ...] = (ImageStyle(),), tables: Mapping[str, object] | None = None
     ) -> Verifiable:
         readers = Readers()
         rows = [*(item(place.lower(), question=f"What is the capital of {place}?") for place in PLACES), *more]
-        listener = {Condition(Modality.SPEECH, Modality.TEXT): NATIVE}
-        viewer = {Condition(Modality.IMAGE, Modality.TEXT): NATIVE}
-        model, voice = Double(lambda turn: say(turn, "Paris")), Double(readers.speak)
-        ear = Double(readers.read, name="ear", conditions=listener, languages=("en",))
-        eye = Double(readers.read, name="eye", conditions=viewer, languages=("en",))
+        speech_to_text = {Condition(Modality.SPEECH, Modality.TEXT): NATIVE}
+        image_to_text = {Condition(Modality.IMAGE, Modality.TEXT): NATIVE}
+        model, tts = Double(lambda turn: say(turn, "Paris")), Double(readers.speak)
+        asr = Double(readers.read, name="test-asr", conditions=speech_to_text, languages=("en",))
+        ocr = Double(readers.read, name="test-ocr", conditions=image_to_text, languages=("en",))
         setting = Setting(
             tmp_path,
             {"omni": [await host(model)]},
-            [await host(ear)],
-            [await host(voice)],
+            [await host(asr)],
+            [await host(tts)],
             rows,
-            {"ocr": {"endpoints": [await host(eye)]}, **(tables or {})},
+            {"ocr": {"endpoints": [await host(ocr)]}, **(tables or {})},
         )
         setting.write()
         for loaded in load_items(str(tmp_path / "items.jsonl")):
             for style in styles:
                 readers.draw(loaded.typed, style)
         await setting.drive()
-        return Verifiable(setting, readers, model, ear, eye)
+        return Verifiable(setting, readers, model, asr, ocr)
 
     return make

@@ -1,4 +1,4 @@
-"""Media that a service must refuse, each broken in one way."""
+"""Checks with invalid media, each broken in one way, which a service must refuse."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from omnigap_orchestrator.extras.conform.questions import (
     request_of,
     speech_like,
 )
-from omnigap_orchestrator.extras.conform.subject import Subject
+from omnigap_orchestrator.extras.conform.service import ServiceUnderTest
 
 _LOW_RATE = 8_000
 _IEEE_FLOAT = 3
 
 BOMB_PIXELS = 400_000_000
-"""Pixels of the bomb for a service that declares no limit: more than any model looks at."""
+"""Pixels of the decompression bomb for a service without a declared limit; more than any model supports."""
 
 
 def nan_wav() -> bytes:
-    """Half a second of 32-bit float audio with NaN in its middle."""
+    """Half a second of 32-bit float audio with a NaN in the middle."""
+    # Float, because 16-bit samples can't be NaN.
     samples = np.full(_LOW_RATE // 2, 0.1, dtype="<f4")
     samples[samples.size // 2] = math.nan
     data = samples.tobytes()
@@ -45,12 +46,12 @@ def _riff(name: bytes, body: bytes) -> bytes:
 
 
 def wav_without_samples() -> bytes:
-    """A whole header, and nothing behind it."""
+    """A complete header without samples."""
     return encode_wav(b"", _LOW_RATE)
 
 
 def long_wav(seconds: float) -> bytes:
-    """Silence of this length at 8 kHz."""
+    """Silence of this duration at 8 kHz, a low rate to keep the file small."""
     return encode_wav(bytes(2 * int(seconds * _LOW_RATE)), _LOW_RATE)
 
 
@@ -61,18 +62,20 @@ def truncated_png() -> bytes:
 
 
 def empty_png() -> bytes:
-    """A header that tells 0 x 0 pixels."""
+    """A header with 0 x 0 pixels."""
     return _png(0, 0)
 
 
 @functools.lru_cache(maxsize=4)
 def bomb_png(over_pixels: int) -> bytes:
-    """A small file that unfolds to more pixels than these: one bit each, all black."""
+    """A small file that decodes to more than this number of pixels: one bit each, all black."""
+    # Black pixels of one bit compress to about a thousandth.
     side = math.isqrt(over_pixels) + 64
     return _png(side, side)
 
 
 def _png(width: int, height: int) -> bytes:
+    # Compressed row by row: all rows together would be tens of megabytes.
     row = bytes(1 + (width + 7) // 8)
     packer = zlib.compressobj(9)
     pixels = b"".join([*(packer.compress(row) for _ in range(height)), packer.flush()])
@@ -84,110 +87,106 @@ def _chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-# Audio that is not what it says, or no sound at all: a service that hears must refuse it.
-
-DEAF = "it takes no speech"
+NO_SPEECH_INPUT = "no condition with speech input is declared"
+NO_IMAGE_INPUT = "no condition with image input is declared"
 
 
 @check
-async def nan_audio_is_bad_media(subject: Subject) -> Finding:
+async def nan_audio_is_bad_media(service: ServiceUnderTest) -> Finding:
     """A 32-bit float WAV with a NaN sample is refused with BAD_MEDIA."""
-    return await _audio_refused(subject, audio_part(nan_wav()))
+    return await _audio_refused(service, audio_part(nan_wav()))
 
 
 @check
-async def empty_audio_is_bad_media(subject: Subject) -> Finding:
+async def empty_audio_is_bad_media(service: ServiceUnderTest) -> Finding:
     """An audio part without bytes is refused with BAD_MEDIA."""
-    return await _audio_refused(subject, audio_part(b""))
+    return await _audio_refused(service, audio_part(b""))
 
 
 @check
-async def audio_without_samples_is_bad_media(subject: Subject) -> Finding:
-    """A WAV file that is a header alone is refused with BAD_MEDIA."""
-    return await _audio_refused(subject, audio_part(wav_without_samples()))
+async def audio_without_samples_is_bad_media(service: ServiceUnderTest) -> Finding:
+    """A WAV file without samples is refused with BAD_MEDIA."""
+    return await _audio_refused(service, audio_part(wav_without_samples()))
 
 
 @check
-async def mislabelled_audio_is_bad_media(subject: Subject) -> Finding:
-    """A WAV file that is called `audio/flac` is refused with BAD_MEDIA."""
-    return await _audio_refused(subject, audio_part(speech_like(0), "audio/flac"))
+async def mislabelled_audio_is_bad_media(service: ServiceUnderTest) -> Finding:
+    """A WAV file with the MIME type `audio/flac` is refused with BAD_MEDIA."""
+    return await _audio_refused(service, audio_part(speech_like(0), "audio/flac"))
 
 
 @check
-async def unknown_audio_type_is_bad_media(subject: Subject) -> Finding:
-    """Audio of a MIME type that nobody knows is refused with BAD_MEDIA."""
-    return await _audio_refused(subject, audio_part(speech_like(0), "audio/x-unheard-of"))
+async def unknown_audio_type_is_bad_media(service: ServiceUnderTest) -> Finding:
+    """Audio with an unknown MIME type is refused with BAD_MEDIA."""
+    return await _audio_refused(service, audio_part(speech_like(0), "audio/x-unknown"))
 
 
 @check
-async def pcm_without_a_rate_is_bad_media(subject: Subject) -> Finding:
+async def pcm_without_a_rate_is_bad_media(service: ServiceUnderTest) -> Finding:
     """Raw `audio/pcm` without `sample_rate_hz` and `channels` is refused with BAD_MEDIA."""
-    return await _audio_refused(subject, audio_part(bytes(16_000), "audio/pcm"))
+    return await _audio_refused(service, audio_part(bytes(16_000), "audio/pcm"))
 
 
 @check
-async def long_audio_is_too_large(subject: Subject) -> Finding:
+async def long_audio_is_too_large(service: ServiceUnderTest) -> Finding:
     """Audio longer than `limits.max_audio_seconds` is refused with TOO_LARGE."""
-    condition, limit = subject.taking(Modality.SPEECH), subject.card.limits.max_audio_seconds
+    condition, limit = service.taking(Modality.SPEECH), service.card.limits.max_audio_seconds
     if condition is None:
-        return skipped(DEAF)
+        return skipped(NO_SPEECH_INPUT)
     if not limit > 0:
         return skipped("limits.max_audio_seconds is not declared")
+    # Clearly over the limit, so that rounding does not matter.
     seconds = 1.05 * limit + 1
-    if 2 * 8_000 * seconds > (subject.card.limits.max_request_bytes or MAX_MESSAGE_BYTES) - 4096:
-        return skipped(f"{seconds:.0f} s of audio do not fit into a message: no clip can be too long")
-    return await refused(subject, request_of(condition, audio_part(long_wav(seconds))), Reason.TOO_LARGE)
+    # 4096 bytes are left for the other fields of the request.
+    if 2 * 8_000 * seconds > (service.card.limits.max_request_bytes or MAX_MESSAGE_BYTES) - 4096:
+        return skipped(f"{seconds:.0f} s of audio exceed the size of a message, so no audio can be too long")
+    return await refused(service, request_of(condition, audio_part(long_wav(seconds))), Reason.TOO_LARGE)
 
 
-async def _audio_refused(subject: Subject, part: pb.InputPart) -> Finding:
-    condition = subject.taking(Modality.SPEECH)
+async def _audio_refused(service: ServiceUnderTest, part: pb.InputPart) -> Finding:
+    condition = service.taking(Modality.SPEECH)
     if condition is None:
-        return skipped(DEAF)
-    return await refused(subject, request_of(condition, part), Reason.BAD_MEDIA)
-
-
-# Images that do not decode, or unfold to more than a service may hold: one that sees must refuse them.
-
-BLIND = "it takes no images"
+        return skipped(NO_SPEECH_INPUT)
+    return await refused(service, request_of(condition, part), Reason.BAD_MEDIA)
 
 
 @check
-async def truncated_image_is_bad_media(subject: Subject) -> Finding:
+async def truncated_image_is_bad_media(service: ServiceUnderTest) -> Finding:
     """Half a PNG file is refused with BAD_MEDIA."""
-    return await _image_refused(subject, image_part(truncated_png()), Reason.BAD_MEDIA)
+    return await _image_refused(service, image_part(truncated_png()), Reason.BAD_MEDIA)
 
 
 @check
-async def empty_image_is_bad_media(subject: Subject) -> Finding:
+async def empty_image_is_bad_media(service: ServiceUnderTest) -> Finding:
     """A PNG file of 0 x 0 pixels is refused with BAD_MEDIA."""
-    return await _image_refused(subject, image_part(empty_png()), Reason.BAD_MEDIA)
+    return await _image_refused(service, image_part(empty_png()), Reason.BAD_MEDIA)
 
 
 @check
-async def mislabelled_image_is_bad_media(subject: Subject) -> Finding:
-    """A PNG file that is called `image/jpeg` is refused with BAD_MEDIA."""
-    return await _image_refused(subject, image_part(picture("not a JPEG"), "image/jpeg"), Reason.BAD_MEDIA)
+async def mislabelled_image_is_bad_media(service: ServiceUnderTest) -> Finding:
+    """A PNG file with the MIME type `image/jpeg` is refused with BAD_MEDIA."""
+    return await _image_refused(service, image_part(picture("not a JPEG"), "image/jpeg"), Reason.BAD_MEDIA)
 
 
 @check
-async def unknown_image_type_is_bad_media(subject: Subject) -> Finding:
-    """An image of a MIME type that nobody knows is refused with BAD_MEDIA."""
-    return await _image_refused(subject, image_part(picture("not known"), "image/x-unseen"), Reason.BAD_MEDIA)
+async def unknown_image_type_is_bad_media(service: ServiceUnderTest) -> Finding:
+    """An image with an unknown MIME type is refused with BAD_MEDIA."""
+    return await _image_refused(service, image_part(picture("not known"), "image/x-unknown"), Reason.BAD_MEDIA)
 
 
 @check
-async def image_bomb_is_too_large(subject: Subject) -> Finding:
-    """A small PNG file that unfolds to more than `limits.max_image_pixels` is refused with TOO_LARGE."""
-    if subject.taking(Modality.IMAGE) is None:
-        return skipped(BLIND)
-    pixels = subject.card.limits.max_image_pixels or BOMB_PIXELS
+async def image_bomb_is_too_large(service: ServiceUnderTest) -> Finding:
+    """A small PNG file that decodes to more than `limits.max_image_pixels` is refused with TOO_LARGE."""
+    if service.taking(Modality.IMAGE) is None:
+        return skipped(NO_IMAGE_INPUT)
+    pixels = service.card.limits.max_image_pixels or BOMB_PIXELS
     if pixels > BOMB_PIXELS:
-        return skipped(f"limits.max_image_pixels is {pixels}: too many to make a file of")
-    return await _image_refused(subject, image_part(bomb_png(pixels)), Reason.TOO_LARGE)
+        return skipped(f"limits.max_image_pixels is {pixels}: an image over this limit takes too long to generate")
+    return await _image_refused(service, image_part(bomb_png(pixels)), Reason.TOO_LARGE)
 
 
-async def _image_refused(subject: Subject, part: pb.InputPart, reason: Reason) -> Finding:
-    condition = subject.taking(Modality.IMAGE)
+async def _image_refused(service: ServiceUnderTest, part: pb.InputPart, reason: Reason) -> Finding:
+    condition = service.taking(Modality.IMAGE)
     if condition is None:
-        return skipped(BLIND)
-    return await refused(subject, request_of(condition, part), reason)
+        return skipped(NO_IMAGE_INPUT)
+    return await refused(service, request_of(condition, part), reason)

@@ -1,4 +1,4 @@
-"""The service under test: its client, what it said of itself, and the sample answers that several checks look at."""
+"""The service under test: its client, its description, and the sample answers that several checks use."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from omnigap_orchestrator.extras.conform.reply import Fault, Reply, fault_of, ga
 
 _ABLE = (pb.SUPPORT_NATIVE, pb.SUPPORT_ASSISTED)
 _HEALTH_TIMEOUT_S = 10.0
-_BUSY_PATIENCE_S = 30.0
+_BUSY_TIMEOUT_S = 30.0
 
 
-class Subject:
-    """A service at an address. Nothing here raises for what the service does: that is for the checks to judge."""
+class ServiceUnderTest:
+    """A service at an address. Its faults are returned as values, not raised: the checks judge them."""
 
     def __init__(self, address: str, timeout_s: float, proxy: str = "") -> None:
-        """Takes the seconds that one call may take, and the HTTP proxy on the way."""
+        """`timeout_s`: time limit of one call; `proxy`: URL of an HTTP proxy to the service."""
         self.address = address
         self.timeout_s = timeout_s
         self.card = pb.DescribeResponse()
         self.client = GenerateClient(address, proxy)
         self._samples: dict[Condition, Reply] = {}
 
-    async def __aenter__(self) -> Subject:
+    async def __aenter__(self) -> ServiceUnderTest:
         return self
 
     async def __aexit__(
@@ -41,7 +41,7 @@ class Subject:
 
     @property
     def declared(self) -> tuple[Condition, ...]:
-        """Conditions that the card calls native or assisted, text answers first, without entries that make no sense."""
+        """Conditions that are declared native or assisted, text answers first; invalid entries are ignored."""
         found = set()
         for capability in self.card.conditions:
             try:
@@ -58,7 +58,7 @@ class Subject:
 
     @property
     def concurrent(self) -> int:
-        """Calls that the card takes at once; one where it says nothing."""
+        """Declared number of concurrent calls; 1 if none is declared."""
         return max(1, self.card.max_concurrent)
 
     async def describe(self) -> pb.DescribeResponse | Fault:
@@ -75,16 +75,18 @@ class Subject:
     def call(
         self, request: pb.GenerateRequest, timeout_s: float | None = None
     ) -> grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse]:
-        """A Generate call under way."""
+        """Starts a Generate call."""
         return self.client.call(request, timeout_s or self.timeout_s)
 
-    async def ask(self, request: pb.GenerateRequest, timeout_s: float | None = None) -> Reply:
+    async def generate(self, request: pb.GenerateRequest, timeout_s: float | None = None) -> Reply:
+        """Sends a request and collects the complete stream."""
         return await gather(self.call(request, timeout_s))
 
+    # Several checks judge the same answers; asking again would multiply the time of a slow model.
     async def sample(self, condition: Condition) -> Reply:
-        """The answer to the sample question of a condition; asked once."""
+        """The answer to the sample question of a condition; sent once and cached."""
         if condition not in self._samples:
-            self._samples[condition] = await self.ask(question(condition))
+            self._samples[condition] = await self.generate(question(condition))
         return self._samples[condition]
 
     async def samples(self) -> dict[Condition, Reply]:
@@ -92,23 +94,25 @@ class Subject:
         return {condition: await self.sample(condition) for condition in self.declared}
 
     async def answered_samples(self) -> dict[Condition, Reply]:
-        """Those that are whole."""
-        return {condition: reply for condition, reply in (await self.samples()).items() if reply.whole}
+        """The complete sample answers."""
+        return {condition: reply for condition, reply in (await self.samples()).items() if reply.complete_stream}
 
     async def working(self) -> Condition | None:
-        """The first declared condition whose sample answer is whole: the one that further checks ask in."""
+        """The first declared condition with a complete sample answer; further checks use it."""
         for condition in self.declared:
-            if (await self.sample(condition)).whole:
+            if (await self.sample(condition)).complete_stream:
                 return condition
         return None
 
-    async def patient_answer(self, condition: Condition) -> Reply:
-        """An answer of a service that may still be BUSY with what it was asked before; asked again for a while."""
-        end = time.monotonic() + min(self.timeout_s, _BUSY_PATIENCE_S)
+    async def answer_when_idle(self, condition: Condition) -> Reply:
+        """An answer; a service that is still BUSY with earlier calls is asked again for a while."""
+        end = time.monotonic() + min(self.timeout_s, _BUSY_TIMEOUT_S)
         number = 0
         while True:
             number += 1
-            reply = await self.ask(question(condition, 1000 + number))
+            # A fresh question each time, so that no answer is replayed.
+            reply = await self.generate(question(condition, 1000 + number))
             if reply.fault is None or not reply.fault.has(Reason.BUSY) or time.monotonic() > end:
                 return reply
+            # Long enough not to add to the load, short compared with a model's answer.
             await asyncio.sleep(0.2)

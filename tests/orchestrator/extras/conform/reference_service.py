@@ -1,4 +1,4 @@
-"""A service that keeps the contract without the project's server: plain gRPC, as another author may write it."""
+"""A service that follows the contract in plain gRPC, without the server of the project."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ CODES = {
 
 
 @dataclass
-class Kept:
-    """The answer of one request id, from its first call on."""
+class StoredAnswer:
+    """The answer to one request id, which is stored when its first call starts."""
 
     payload: bytes
     answer: asyncio.Future[list[pb.GenerateResponse]]
 
 
-class Honest(pb_grpc.ModelServiceServicer):
-    """Answers five of six conditions; each method is one rule, so that a broken service can break that rule alone."""
+class ReferenceService(pb_grpc.ModelServiceServicer):
+    """Answers five of six conditions. Each method implements one rule, so that a subclass can break only that rule."""
 
     slots = 12
     work_s = 0.002
@@ -52,7 +52,7 @@ class Honest(pb_grpc.ModelServiceServicer):
 
     def __init__(self) -> None:
         self.free = self.slots
-        self.kept: dict[str, Kept] = {}
+        self.stored: dict[str, StoredAnswer] = {}
         self.port = 0
         self.server = grpc.aio.server(options=SERVER_OPTIONS)
         self.health = Health()
@@ -72,11 +72,11 @@ class Honest(pb_grpc.ModelServiceServicer):
         return "ab" * 32
 
     def card(self) -> pb.DescribeResponse:
-        able = [pb.Capability(input=i, output=o, support=pb.SUPPORT_NATIVE) for i, o in NATIVE]
+        native = [pb.Capability(input=i, output=o, support=pb.SUPPORT_NATIVE) for i, o in NATIVE]
         return pb.DescribeResponse(
-            name="honest",
+            name="reference",
             digest=self.digest(),
-            conditions=able,
+            conditions=native,
             limits=pb.Limits(max_audio_seconds=MAX_AUDIO_S, max_image_pixels=MAX_PIXELS, max_text_chars=MAX_CHARS),
             max_concurrent=2,
             output_sample_rate_hz=RATE,
@@ -100,7 +100,7 @@ class Honest(pb_grpc.ModelServiceServicer):
         status = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=error.message, details=[detail]))
         await context.abort(status.code, status.details, status.trailing_metadata)
 
-    # What is refused.
+    # Validation of requests.
 
     def check(self, request: pb.GenerateRequest) -> None:
         self.check_shape(request)
@@ -140,24 +140,24 @@ class Honest(pb_grpc.ModelServiceServicer):
     def check_image(self, image: pb.Image) -> None:
         decode_image(image.data, image.mime_type, limits=ImageLimits(max_pixels=MAX_PIXELS))
 
-    # What is answered.
+    # Answers.
 
     async def find_or_work(self, request: pb.GenerateRequest, context: Any) -> list[pb.GenerateResponse]:
         payload = request.SerializeToString(deterministic=True)
-        kept = self.kept.get(request.request_id)
-        if kept is None:
+        stored = self.stored.get(request.request_id)
+        if stored is None:
             answer: asyncio.Future[list[pb.GenerateResponse]] = asyncio.ensure_future(self.work(request, context))
             if request.request_id:
-                kept = self.kept[request.request_id] = Kept(payload, answer)
+                self.stored[request.request_id] = StoredAnswer(payload, answer)
                 answer.add_done_callback(lambda done: self.forget_failed(request.request_id, done))
             return await answer
-        if kept.payload != payload:
+        if stored.payload != payload:
             raise ContractError(Reason.REQUEST_ID_REUSED, "the id had another payload")
-        return await kept.answer
+        return await stored.answer
 
     def forget_failed(self, request_id: str, done: asyncio.Future[list[pb.GenerateResponse]]) -> None:
         if done.cancelled() or done.exception() is not None:
-            del self.kept[request_id]
+            del self.stored[request_id]
 
     async def work(self, request: pb.GenerateRequest, context: Any) -> list[pb.GenerateResponse]:
         if not self.free:
@@ -167,7 +167,7 @@ class Honest(pb_grpc.ModelServiceServicer):
         try:
             await asyncio.sleep(self.work_s)
         except asyncio.CancelledError:
-            self.left(context)
+            self.abandoned(context)
             raise
         finally:
             self.free += 1
@@ -176,8 +176,8 @@ class Honest(pb_grpc.ModelServiceServicer):
     def overloaded(self) -> None:
         """Called for each call over the slots."""
 
-    def left(self, context: Any) -> None:
-        """Called for each caller who gave up."""
+    def abandoned(self, context: Any) -> None:
+        """Called for each call whose caller cancelled, or whose deadline passed."""
 
     def answer(self, request: pb.GenerateRequest) -> list[pb.GenerateResponse]:
         sound = self.sound() if request.output == pb.MODALITY_SPEECH else []
@@ -200,7 +200,7 @@ class Honest(pb_grpc.ModelServiceServicer):
 
 
 class Health(health_pb2_grpc.HealthServicer):
-    """SERVING, until told otherwise."""
+    """Reports SERVING while `serving` is set."""
 
     serving = True
 

@@ -1,4 +1,4 @@
-"""Numbers and names as the report writes them."""
+"""Formatting of numbers and names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omnigap_orchestrator.report import formatting
     ("value", "written"),
     [(-0.1234, "\u221212.3"), (0.02, "+2.0"), (0.0, "0.0"), (-0.0001, "0.0"), (None, "\u2013"), (math.nan, "\u2013")],
 )
-def test_points_have_a_sign_and_a_real_minus(value: float | None, written: str) -> None:
+def test_points_have_a_sign_and_a_minus_character(value: float | None, written: str) -> None:
     assert formatting.points(value) == written
 
 
@@ -30,8 +30,8 @@ def test_an_interval_without_limits_is_a_dash() -> None:
     assert formatting.interval(0.1, 0.3, difference=False) == "[10.0, 30.0]"
 
 
-def test_conditions_in_words_and_foreign_labels_as_they_are() -> None:
-    assert formatting.condition_words("i2s") == "question as image, spoken answer"
+def test_condition_names_in_words_and_imported_names_unchanged() -> None:
+    assert formatting.condition_words("i2s") == "image question, spoken answer"
     assert formatting.condition_words("a2v") == "a2v"
 
 
@@ -42,17 +42,17 @@ def test_lists_and_plurals() -> None:
     assert formatting.plural(2000, "entry", "entries") == "2,000 entries"
 
 
-def test_a_method_that_has_no_name_yet_is_still_readable() -> None:
+def test_method_without_a_display_name_is_readable() -> None:
     assert formatting.method("some_new_thing") == "some new thing"
     assert formatting.method("tango") == "Tango score"
 
 
-def test_digests_are_cut_short_and_names_are_not() -> None:
+def test_digests_are_shortened_and_names_are_not() -> None:
     assert formatting.short("ab" * 32) == "abababababab"
     assert formatting.short("large-v3") == "large-v3"
 
 
-def test_a_small_number_is_not_written_as_nothing() -> None:
+def test_small_number_is_not_written_as_zero() -> None:
     assert [formatting.number(value, 3) for value in (1e-5, -1e-5, 0.0, 0.0006)] == [
         "<0.001",
         ">\u22120.001",

@@ -1,43 +1,43 @@
-"""Services that are odd in one way, but within the contract."""
+"""Services that are unusual in one way, but follow the contract."""
 
 from __future__ import annotations
 
-from broken_answers import ChangesSound
-from faults import doubted_by
-from honest_service import Honest
+from broken_answers import ChangesAudio
+from faults import warns
+from reference_service import ReferenceService
 
 from omnigap.v1 import model_service_pb2 as pb
 
 
-@doubted_by("reflection-lists-the-service")
-class WithoutReflection(Honest):
+@warns("reflection-lists-the-service")
+class WithoutReflection(ReferenceService):
     def register_reflection(self) -> None:
         pass
 
 
-@doubted_by("audio-is-not-silent")
-class Silent(ChangesSound):
+@warns("audio-is-not-silent")
+class Silent(ChangesAudio):
     def change(self, pieces: list[pb.Audio]) -> None:
         for piece in pieces:
             piece.data = bytes(len(piece.data))
 
 
-@doubted_by("declared-conditions-answer")
-class SpeaksWithoutSound(Honest):
+@warns("declared-conditions-answer")
+class AnswersSpeechWithoutAudio(ReferenceService):
     def sound(self) -> list[pb.Audio]:
         return []
 
 
-@doubted_by("conditions-are-declared")
-class HelpedWithoutSayingByWhom(Honest):
+@warns("conditions-are-declared")
+class AssistedWithoutReason(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
         card.conditions[0].support = pb.SUPPORT_ASSISTED
         return card
 
 
-@doubted_by("limits-are-declared")
-class SaysNoConcurrency(Honest):
+@warns("limits-are-declared")
+class DeclaresNoConcurrency(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
         card.ClearField("max_concurrent")

@@ -1,4 +1,4 @@
-"""The JSON behind the item browser."""
+"""The JSON document of the item browser."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from fake_run import FakeRun
 from omnigap_orchestrator.report import browser
 from omnigap_orchestrator.report.browser import browser_data, chosen_cells, media_in_order, script_json
 from omnigap_orchestrator.report.media import collect_media
-from omnigap_orchestrator.report.sampling import pick_entries
+from omnigap_orchestrator.report.sampling import sample_entries
 
 
 def document(run: FakeRun, results: pl.DataFrame | None = None) -> dict[str, dict[str, list[object]]]:
     table = run.results if results is None else results
-    picked = pick_entries(table, 2000)
-    cells = chosen_cells(table, picked.entries)
+    sample = sample_entries(table, 2000)
+    cells = chosen_cells(table, sample.entries)
     media = collect_media(media_in_order(cells), run.folder, run.media_path, 0)
-    return json.loads(browser_data(cells, picked.entries, run.catalogue, media).document)  # type: ignore[no-any-return]
+    return json.loads(browser_data(cells, sample.entries, run.catalogue, media).document)  # type: ignore[no-any-return]
 
 
-def test_every_cell_lies_where_its_entry_and_condition_say(run: FakeRun) -> None:
+def test_cells_are_at_the_index_of_their_entry_and_condition(run: FakeRun) -> None:
     data = document(run)
     for entry, item in enumerate(data["entries"]["item"]):
         mine = run.results.filter(pl.col("item_id") == data["items"]["id"][item])  # type: ignore[call-overload]
@@ -32,19 +32,19 @@ def test_every_cell_lies_where_its_entry_and_condition_say(run: FakeRun) -> None
             assert data["strings"][data["cells"]["own_text"][at]] == row["own_text"]  # type: ignore[index]
 
 
-def test_cells_that_were_not_planned_are_empty(run: FakeRun) -> None:
+def test_unplanned_cells_are_empty(run: FakeRun) -> None:
     data = document(run, run.results.filter(pl.col("condition") != "i2s"))
     assert data["cells"]["outcome"][5::6] == [-1] * 42
     assert data["cells"]["score"][5::6] == [None] * 42
 
 
-def test_the_document_cannot_end_its_script_element() -> None:
+def test_document_cannot_close_its_script_element() -> None:
     text = script_json({"a": "</script><!-- & \u2028 \u2029"})
     assert not set(text) & set("<>&\u2028\u2029")
     assert json.loads(text) == {"a": "</script><!-- & \u2028 \u2029"}
 
 
-def test_numbers_that_json_does_not_know_become_null(run: FakeRun) -> None:
+def test_nan_and_infinity_become_null(run: FakeRun) -> None:
     data = document(
         run, run.results.with_columns(asr_avg_logprob=pl.lit(float("-inf")), latency_s=pl.lit(float("nan")))
     )
@@ -52,7 +52,7 @@ def test_numbers_that_json_does_not_know_become_null(run: FakeRun) -> None:
     assert set(data["cells"]["latency_s"]) == {None}
 
 
-def test_long_answers_are_cut_to_fit_the_page(run: FakeRun, monkeypatch: object) -> None:
+def test_long_answers_are_truncated_to_fit_the_page(run: FakeRun, monkeypatch: object) -> None:
     long = run.results.with_columns(own_text=pl.col("item_id") + pl.col("condition") + pl.lit("x" * 5000))
     monkeypatch.setattr(browser, "TEXT_BUDGET", 200_000)  # type: ignore[attr-defined]
     data = document(run, long)

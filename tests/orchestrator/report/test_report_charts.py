@@ -1,4 +1,4 @@
-"""Charts: themed, told apart, and paid for only when drawn."""
+"""Charts: page colours, text alternatives, unique ids, lazy import of matplotlib."""
 
 from __future__ import annotations
 
@@ -8,43 +8,47 @@ import sys
 from xml.etree import ElementTree
 
 from omnigap_orchestrator.report.charts import Dot, Span, interval_plot, task_plot
-from omnigap_orchestrator.report.sections.waterfall import Fall, waterfall_plot
+from omnigap_orchestrator.report.sections.waterfall import ChartStep, waterfall_plot
 
 SPANS = (Span("s2t", -12.0, -15.0, -9.0, "\u221212.0", "speech"), Span("i2t", note="refused"))
 
 
-def test_a_chart_has_the_pages_colours_and_none_of_its_own() -> None:
+def test_chart_uses_only_colours_of_the_page() -> None:
     drawing = str(interval_plot(SPANS, "a", "Gaps", "points").drawing)
     assert "var(--speech-in)" in drawing and "var(--muted)" in drawing
     assert not re.findall(r"#[0-9a-f]{6}\b", drawing)
 
 
-def test_a_chart_is_well_formed_and_says_what_it_shows() -> None:
+def test_chart_is_well_formed_and_has_a_text_alternative() -> None:
     root = ElementTree.fromstring(str(interval_plot(SPANS, "a", "Gaps <1>", "points").drawing))
     assert root.get("role") == "img"
     assert root.get("aria-label") == "Gaps <1>. s2t: \u221212.0; i2t: refused"
 
 
-def test_two_charts_of_a_page_share_no_id() -> None:
+def test_charts_of_a_page_share_no_id() -> None:
     found = [set(re.findall(r' id="([^"]+)"', str(interval_plot(SPANS, key, "t", "x").drawing))) for key in "ab"]
     assert found[0] and not found[0] & found[1]
 
 
-def test_a_dollar_in_a_name_is_no_formula() -> None:
+def test_dollar_sign_in_a_name_is_not_parsed_as_tex() -> None:
     dots = [Dot("cost_$x_1$", "t2t", "text", "text", 50.0, 40.0, 60.0)]
     drawing = str(task_plot(dots, ["cost_$x_1$"], "k", "t").drawing)
     assert ">cost $x 1$<" in drawing
 
 
-def test_matplotlib_is_loaded_only_when_a_chart_is_drawn() -> None:
+def test_matplotlib_is_imported_only_when_a_chart_is_drawn() -> None:
     code = "import sys, omnigap_orchestrator.report; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_waterfall_names_its_steps_in_the_order_of_the_longest_chain() -> None:
-    falls = [Fall("s2s", "hearing", -10.0), Fall("s2s", "voicing", -5.0), Fall("s2s", "gap", -15.0, total=True)]
-    falls += [Fall("t2s", "voicing", 3.0), Fall("t2s", "gap", 3.0, total=True)]
-    drawing = str(waterfall_plot(falls, "w", "Steps").drawing)
+def test_waterfall_rows_follow_the_longest_chain() -> None:
+    steps = [
+        ChartStep("s2s", "hearing", -10.0),
+        ChartStep("s2s", "voicing", -5.0),
+        ChartStep("s2s", "gap", -15.0, total=True),
+    ]
+    steps += [ChartStep("t2s", "voicing", 3.0), ChartStep("t2s", "gap", 3.0, total=True)]
+    drawing = str(waterfall_plot(steps, "w", "Steps").drawing)
     rows = re.findall(r">(hearing|voicing|gap)<", drawing)
     assert rows == ["hearing", "voicing", "gap"]
     assert [drawing.count(f">{text}<") for text in ("\u221210.0", "\u221215.0", "+3.0")] == [1, 1, 2]

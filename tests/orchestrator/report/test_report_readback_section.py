@@ -1,4 +1,4 @@
-"""The report's sections on carriers: what was lost, to see and to hear, and whose gap it is; in a real browser."""
+"""Report sections on read-back and on fonts and voices, also in a browser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from omnigap_orchestrator.report import write_report
 
 
 def verification_of(results: pl.DataFrame) -> pl.DataFrame:
-    """Every carrier of a run, kept but for a lost recording, a lost picture and two doubtful ones."""
+    """Every carrier of a run: one lost recording, one lost image, two doubtful ones, the rest kept."""
     carriers = results.filter(pl.col("input") != "text").unique(["item_id", "input"], maintain_order=True)
     rows = []
     spoiled = {("speech", 0): "lost", ("image", 1): "lost", ("speech", 2): "doubtful", ("image", 3): "doubtful"}
@@ -80,41 +80,38 @@ def section(page: str, key: str) -> str:
     return found[0]
 
 
-def test_the_section_counts_lists_and_compares(report: Path, check: CarrierCheck) -> None:
+def test_section_counts_carriers_and_compares_gaps(report: Path, check: CarrierCheck) -> None:
     page = section(report.read_text(encoding="utf-8"), "verification")
     items = check.verified.items.height
     assert f"{items - 4} of {items} items are verified" in page
     assert "2 are doubtful and 2 lost content" in page
     assert page.count("2 of 3 words left no trace") == 4
-    # What was said and read stays text, whatever signs it holds.
+    # Expected and read texts are escaped.
     assert "What &lt;is&gt; it?" in page
     assert "<is>" not in page
     model = check.gaps["model"][0]
     rows = check.gaps.filter(model=model, condition="s2t").select("items_kept", "items").rows()
     assert rows == [("all", items), ("not_lost", items - 2), ("verified", items - 4)]
-    for words in ("all items", "without lost ones", "verified items"):
-        assert words in page
+    for label in ("all items", "without lost ones", "verified items"):
+        assert label in page
 
 
-def test_the_methods_tell_who_read_what_and_by_which_rule(check: CarrierCheck) -> None:
+def test_methods_name_the_readers_the_threshold_and_the_counts(check: CarrierCheck) -> None:
     carriers = check.table.height
-    assert check.sentence() == (
-        "Made carriers were read back, images by ocr and recordings by asr, and kept where word error was at most 20 % "
-        f"and every number, name, negation, choice and choice letter came back: {carriers - 4} of {carriers} "
-        "(2 doubtful, 2 lost, 0 unread)."
-    )
+    sentence = check.sentence()
+    for part in ("images by ocr", "recordings by asr", "at most 20 %", f"{carriers - 4} of {carriers}"):
+        assert part in sentence
+    assert "(2 doubtful, 2 lost, 0 unread)" in sentence
 
 
-def test_without_a_check_and_without_levels_there_are_no_such_sections(
-    run: FakeRun, analysis: Analysis, tmp_path: Path
-) -> None:
+def test_run_without_verification_has_no_section(run: FakeRun, analysis: Analysis, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
     write_report(target, run.results, analysis, run.catalogue, run.info, media_path=lambda _: None)
     assert 'id="verification"' not in target.read_text(encoding="utf-8")
 
 
-def test_a_gap_is_said_to_be_the_modality_s_or_the_level_s(run: FakeRun, tmp_path: Path) -> None:
-    # The same run again with another font, in which nothing drawn is read.
+def test_gaps_are_compared_by_font(run: FakeRun, tmp_path: Path) -> None:
+    # The same run with a second font, in which the model answers no image question.
     shown = pl.col("input") == "image"
     second = run.results.with_columns(
         replicate=pl.lit(1, pl.Int32),
@@ -128,7 +125,6 @@ def test_a_gap_is_said_to_be_the_modality_s_or_the_level_s(run: FakeRun, tmp_pat
     target = tmp_path / "report.html"
     write_report(target, results, analyse(results), run.catalogue, run.info, media_path=lambda _: None)
     page = section(target.read_text(encoding="utf-8"), "variance")
-    assert "Fonts and voices: whose gap is it?" in page
     assert "Blackletter" in page
     assert "points over 2 fonts" in page
     for table in ("table-spreads", "table-levels", "table-variance-components"):
@@ -136,7 +132,7 @@ def test_a_gap_is_said_to_be_the_modality_s_or_the_level_s(run: FakeRun, tmp_pat
 
 
 @pytest.mark.browser
-async def test_what_was_lost_can_be_seen_and_heard(report: Path, watched: Watched) -> None:
+async def test_lost_carriers_are_shown_and_play(report: Path, watched: Watched) -> None:
     await watched.page.goto(report.as_uri())
     lost = watched.page.locator("#table-carriers-lost")
     assert await lost.locator("tbody tr").count() == 2
@@ -158,7 +154,7 @@ async def test_what_was_lost_can_be_seen_and_heard(report: Path, watched: Watche
 
 
 @pytest.mark.browser
-async def test_the_tables_of_the_section_fit_the_page(report: Path, watched: Watched) -> None:
+async def test_tables_of_the_section_fit_the_page(report: Path, watched: Watched) -> None:
     await watched.page.goto(report.as_uri())
     await watched.page.evaluate("document.querySelectorAll('#verification > details').forEach(d => d.open = true)")
     for key in ("carriers", "carriers-lost", "gaps-verified", "carriers-doubtful"):
