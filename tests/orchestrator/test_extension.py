@@ -133,7 +133,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def orchestrate(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # Without the folders of tests that pytest has put on sys.path: some of their files are named like modules of Python.
+    # Without the test folders that pytest puts on sys.path: some of their files are named like modules of Python.
     path = os.pathsep.join([str(site), *(place for place in sys.path if "tests" not in Path(place).parts)])
     command = [sys.executable, "-m", "omnigap_orchestrator.cli.main", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=60)

@@ -2,9 +2,9 @@
 
     python -m omnigap_orchestrator.items.make_counting [--out FOLDER]
 
-writes `counting.jsonl` and `media/` to FOLDER (default: the folder of the built-in items). Each item has one number from 1 to 9
-in three forms: words or signs as text, beeps as speech, and dots as an image. The output is deterministic and does not
-depend on fonts or on Pillow's drawing, so that a test can compare the committed files with a new run."""
+writes `counting.jsonl` and `media/` to FOLDER (default: the folder of the built-in items). Each item has one number
+from 1 to 9 in three forms: words or signs as text, beeps as speech, and dots as an image. The output is deterministic
+and does not depend on fonts or on Pillow's drawing, so that a test can compare the committed files with a new run."""
 
 from __future__ import annotations
 

@@ -13,13 +13,19 @@ from markupsafe import Markup
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.pipeline.folder import replacing
 from omnigap_orchestrator.report import formatting, select
-from omnigap_orchestrator.report.browser import LONGEST_TEXT, browser_data, chosen_cells, media_in_order
+from omnigap_orchestrator.report.browser import (
+    LONGEST_TEXT,
+    EntrySample,
+    browser_data,
+    chosen_cells,
+    media_in_order,
+    sample_entries,
+)
 from omnigap_orchestrator.report.glossary import GLOSSARY
 from omnigap_orchestrator.report.media import Catalogue, MediaPath, ReportMedia, collect_media
 from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
 from omnigap_orchestrator.report.overview import model_views
 from omnigap_orchestrator.report.run_info import RunInfo
-from omnigap_orchestrator.report.sampling import EntrySample, sample_entries
 from omnigap_orchestrator.report.sections import all_sections
 
 MEDIA_BUDGET = 50_000_000

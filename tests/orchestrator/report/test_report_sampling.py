@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from omnigap_orchestrator.report.sampling import sample_entries
+from omnigap_orchestrator.report.browser import sample_entries
 
 
 def cells(right: dict[tuple[str, str], str], replicates: int = 1) -> pl.DataFrame:

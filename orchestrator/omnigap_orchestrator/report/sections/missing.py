@@ -18,8 +18,8 @@ from omnigap_orchestrator.analysis.denominators import (
 )
 from omnigap_orchestrator.analysis.waterfall import WATERFALL, StepRow
 from omnigap_orchestrator.report import formatting, select, tables
+from omnigap_orchestrator.report.browser import RIGHT_FROM
 from omnigap_orchestrator.report.charts import Chart, Histogram, histograms
-from omnigap_orchestrator.report.sampling import RIGHT_FROM
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
 

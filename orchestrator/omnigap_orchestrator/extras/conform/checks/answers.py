@@ -16,9 +16,8 @@ from omnigap_orchestrator.extras.conform.check import (
     refused,
     skipped,
 )
-from omnigap_orchestrator.extras.conform.questions import question, request_of
 from omnigap_orchestrator.extras.conform.reply import Reply
-from omnigap_orchestrator.extras.conform.service import ServiceUnderTest
+from omnigap_orchestrator.extras.conform.service import ServiceUnderTest, question, request_of
 
 
 @check

@@ -14,14 +14,14 @@ from omnigap.media import encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_orchestrator.extras.conform.check import Finding, check, refused, skipped
-from omnigap_orchestrator.extras.conform.questions import (
+from omnigap_orchestrator.extras.conform.service import (
+    ServiceUnderTest,
     audio_part,
     image_part,
     picture,
     request_of,
     speech_like,
 )
-from omnigap_orchestrator.extras.conform.service import ServiceUnderTest
 
 _LOW_RATE = 8_000
 _IEEE_FLOAT = 3

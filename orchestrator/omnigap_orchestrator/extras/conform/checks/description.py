@@ -24,9 +24,8 @@ from omnigap_orchestrator.extras.conform.check import (
     skipped,
     warned,
 )
-from omnigap_orchestrator.extras.conform.questions import question
 from omnigap_orchestrator.extras.conform.reply import Fault
-from omnigap_orchestrator.extras.conform.service import ServiceUnderTest
+from omnigap_orchestrator.extras.conform.service import ServiceUnderTest, question
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
 

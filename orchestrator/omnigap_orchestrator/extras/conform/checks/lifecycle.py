@@ -22,9 +22,8 @@ from omnigap_orchestrator.extras.conform.check import (
     refused,
     warned,
 )
-from omnigap_orchestrator.extras.conform.questions import question
 from omnigap_orchestrator.extras.conform.reply import Reply, gather
-from omnigap_orchestrator.extras.conform.service import ServiceUnderTest
+from omnigap_orchestrator.extras.conform.service import ServiceUnderTest, question
 
 # Short, so that calls are abandoned while they are running; repeated, so that leaked slots add up.
 _DEADLINE_S = 0.05
