@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from served_doubles import Serve, ServeWire, Wire
 
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
+from tests.helpers.served_doubles import Serve, ServeWire, Wire
 
 TESTS = Path(__file__).parent
 NOT_FAST = ("compose", "e2e", "services/hf", "services/qwen_omni", "services/torch_utils", "services/triton_server")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from compose_project import missing_cli, missing_engine
+
+from tests.compose.compose_project import missing_cli, missing_engine
 
 _SKIPPED: dict[str, str] = {}
 

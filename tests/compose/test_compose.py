@@ -14,7 +14,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from compose_project import PROJECT, ROOT, compose, engine_to_itself
+
+from tests.compose.compose_project import PROJECT, ROOT, compose, engine_to_itself
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 

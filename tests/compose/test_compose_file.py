@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
-from compose_project import ROOT, compose
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, COMPOSE_PROFILES
+from tests.compose.compose_project import ROOT, compose
 
 DOCKER = ROOT / "docker"
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))

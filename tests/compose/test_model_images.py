@@ -12,10 +12,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from compose_project import ROOT, compose, engine_to_itself
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
+from tests.compose.compose_project import ROOT, compose, engine_to_itself
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 

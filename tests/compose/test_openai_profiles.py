@@ -8,9 +8,9 @@ import tomllib
 from typing import Any
 
 import pytest
-from compose_project import ROOT, compose
 
 from omnigap_services.openai_server.options import preset_names, read_openai_options
+from tests.compose.compose_project import ROOT, compose
 
 TOKEN, KEY = "hf_of_a_test", "sk_of_a_test"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from chat_server import MODEL, ChatServer
-from running import COMMAND, Setting, item
 
+from tests.helpers.chat_server import MODEL, ChatServer
+from tests.helpers.running import COMMAND, Setting, item
 from tests.services.triton_server.triton_env import NoTritonError
 from tests.services.triton_server.triton_options import OMNI
 from tests.services.triton_server.triton_process import Triton

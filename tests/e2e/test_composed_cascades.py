@@ -8,14 +8,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Setting, item, outcomes
-from served_doubles import Double, Serve, say
 
 from omnigap.vocabulary import CONDITIONS, Architecture, Condition
 from omnigap_services.adapter import NATIVE, Turn
 from omnigap_services.asr.adapter import AsrAdapter
 from omnigap_services.cascade.adapter import CascadeAdapter
 from omnigap_services.espeak.adapter import EspeakAdapter
+from tests.helpers.running import Setting, item, outcomes
+from tests.helpers.served_doubles import Double, Serve, say
 
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 

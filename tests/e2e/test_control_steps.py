@@ -9,13 +9,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from running import Setting, item
-from served_doubles import RATE, Double, Serve, identity, spoken
 
 from omnigap.media import AudioClip, encode_pcm16
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.config.sections import ASR_PROMPT
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, item
+from tests.helpers.served_doubles import RATE, Double, Serve, identity, spoken
 
 ITEMS = 40
 UNKNOWN = range(4)

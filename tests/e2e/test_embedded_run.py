@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import orchestrate
 
 from omnigap.vocabulary import CONDITIONS
+from tests.helpers.running import orchestrate
 
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 

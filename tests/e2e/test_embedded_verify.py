@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 import tomli_w
-from running import orchestrate
+
+from tests.helpers.running import orchestrate
 
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 LIMIT = 12

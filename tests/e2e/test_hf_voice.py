@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 import soundfile
 import tomli_w
-from running import orchestrate
+
+from tests.helpers.running import orchestrate
 
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
@@ -34,7 +35,7 @@ def voice(tmp_path: Path) -> Path:
 
     let_torchvision_import()
     sys.path.append(str(Path(__file__).parents[1] / "services" / "hf"))
-    import tiny_tts
+    from tests.services.hf import tiny_tts
 
     folder = tmp_path / "tiny-vits"
     folder.mkdir()

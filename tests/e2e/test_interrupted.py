@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from running import Orchestrator, Setting, orchestrate
-from served_doubles import ServeWire, Wire, plain
+from tests.helpers.running import Orchestrator, Setting, orchestrate
+from tests.helpers.served_doubles import ServeWire, Wire, plain
 
 
 async def test_ctrl_c_ends_cleanly_and_the_run_resumes(tmp_path: Path, host_wire: ServeWire) -> None:

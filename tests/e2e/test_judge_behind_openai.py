@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
-from chat_server import MODEL, ChatServer, choice, completion, sending
-from running import Setting, item, orchestrate, outcomes
-from served_doubles import ServeWire, Wire, plain
+
+from tests.helpers.chat_server import MODEL, ChatServer, choice, completion, sending
+from tests.helpers.running import Setting, item, orchestrate, outcomes
+from tests.helpers.served_doubles import ServeWire, Wire, plain
 
 ITEMS = [item(name, answer_type="open", metric="judge", answers=[]) for name in ("france", "peru")]
 

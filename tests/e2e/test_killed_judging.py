@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
-from running import Orchestrator, Setting, item, orchestrate, outcomes, without_times
-from served_doubles import ServeWire, Wire, complete, plain, text
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.journal import Journal, VerdictRow
+from tests.helpers.running import Orchestrator, Setting, item, orchestrate, outcomes, without_times
+from tests.helpers.served_doubles import ServeWire, Wire, complete, plain, text
 
 ITEMS = [
     item(name, answer_type="open", metric="judge", answers=[]) for name in ("france", "spain", "peru", "chad", "laos")

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import psutil
 import pytest
-from running import Orchestrator, Setting, item, orchestrate, until, without_times
-from served_doubles import ServeWire, Wire, plain, wire_identity
 
 from omnigap_orchestrator.journal import AnswerRow, Journal, TranscriptRow
+from tests.helpers.running import Orchestrator, Setting, item, orchestrate, until, without_times
+from tests.helpers.served_doubles import ServeWire, Wire, plain, wire_identity
 
 ITEMS = [item(place) for place in ("france", "spain", "peru", "chad", "laos")]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
-from running import Orchestrator, Setting, item, orchestrate, without_times
-from served_doubles import ServeWire, Wire, audio, complete, text
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.journal import AnswerRow, Journal, TranscriptRow
+from tests.helpers.running import Orchestrator, Setting, item, orchestrate, without_times
+from tests.helpers.served_doubles import ServeWire, Wire, audio, complete, text
 
 ITEMS = [item(place) for place in ("france", "spain", "peru", "chad", "laos")]
 CALLS = {"model": 30 + 2 * 10 + 30 + 30, "scorer": 15 + 15 + 15, "tts": 5}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from recording_proxy import point_everything_at
-from running import orchestrate
+
+from tests.helpers.recording_proxy import point_everything_at
+from tests.helpers.running import orchestrate
 
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 DEAD = "http://127.0.0.1:9"

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Silent
 
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.run import report
 from tests.golden.numbers import differences
+from tests.helpers.running import Silent
 
 RUNS = Path(__file__).parent / "runs"
 

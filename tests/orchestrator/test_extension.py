@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import Setting, item
-from served_doubles import Double, Serve
 
 from omnigap_orchestrator import extension
 from omnigap_orchestrator.analysis.summary import all_tables
 from omnigap_orchestrator.config import ConfigError, load_config
 from omnigap_orchestrator.config.config import _with_extras
 from omnigap_orchestrator.scoring import known_metrics, scoring_presets
+from tests.helpers.running import Setting, item
+from tests.helpers.served_doubles import Double, Serve
 
 # A package that omnigap does not know: one extra that uses every kind of contribution.
 PACKAGE = '''

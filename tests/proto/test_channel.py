@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from recording_proxy import NO_PROXY, RecordingProxy, point_everything_at, recording_proxy
-from served_doubles import ServeWire, Wire, complete, plain, text
 
 from omnigap.channel import channel_options, check_proxy, is_loopback, proxy_for
 from omnigap.client import GenerateClient
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
+from tests.helpers.recording_proxy import NO_PROXY, RecordingProxy, point_everything_at, recording_proxy
+from tests.helpers.served_doubles import ServeWire, Wire, complete, plain, text
 
 REMOTE = "model.example:50051"
 

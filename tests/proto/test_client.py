@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from served_doubles import RATE, ServeWire, Wire, audio, complete, plain, sound, text
 
 from omnigap.client import Answer, GenerateClient, StreamCollector
 from omnigap.errors import ContractError
@@ -13,6 +12,7 @@ from omnigap.media import encode_pcm16
 from omnigap.media.audio import PCM, WAV
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason
+from tests.helpers.served_doubles import RATE, ServeWire, Wire, audio, complete, plain, sound, text
 
 SPEECH = pb.GenerateRequest(parts=[pb.InputPart(text="Say it.")], output=pb.MODALITY_SPEECH)
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from in_process import Host, hosting
-from served import Serve, Served
 
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
 from omnigap_services.loop_thread import LoopThread
+from tests.helpers.in_process import Host, hosting
+from tests.helpers.serve_process import Serve, Served
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from served import Serve, Served
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from tests.helpers.serve_process import Serve, Served
 
 CLIP = AudioClip(np.full(8_000, 0.1, np.float32), 16_000)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from served import Serve, Served
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -12,6 +11,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.espeak.adapter import EspeakAdapter
 from omnigap_services.options import OptionsError
+from tests.helpers.serve_process import Serve, Served
 
 TEXT = "The capital of France is Paris."
 

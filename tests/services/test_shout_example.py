@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from served import Served
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
+from tests.helpers.serve_process import Served
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "shout_model.py"

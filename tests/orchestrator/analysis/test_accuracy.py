@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from made_up_results import all_outcomes
 
 from omnigap_orchestrator.analysis import analyse
+from tests.orchestrator.analysis.made_up_results import all_outcomes
 
 
 def test_accuracy_has_three_denominators() -> None:

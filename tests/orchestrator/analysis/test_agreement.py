@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_up_results import drawn
 from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from omnigap_orchestrator.analysis import IntervalOptions, item_scores, score_matrices
 from omnigap_orchestrator.analysis.agreement import BOOTSTRAP, JEFFREYS, agreement, kappa_and_phi, pairwise_agreement
+from tests.orchestrator.analysis.made_up_results import drawn
 
 
 def test_kappa_and_phi_match_statsmodels_and_scipy() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from made_up_results import with_own_texts
 
 from omnigap_orchestrator.analysis.answers import METRICS_SCHEMA, answer_shapes, by_metric
+from tests.orchestrator.analysis.made_up_results import with_own_texts
 
 ROWS = pl.DataFrame(
     [

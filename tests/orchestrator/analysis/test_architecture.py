@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn
 
 from omnigap_orchestrator.analysis import analyse
 from omnigap_orchestrator.analysis.architecture import permutation_p
+from tests.orchestrator.analysis.made_up_results import drawn
 
 
 def types(first: int, second: int) -> pl.DataFrame:

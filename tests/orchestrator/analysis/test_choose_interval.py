@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up_results import table
 
 from omnigap_orchestrator.analysis import IntervalOptions, analyse
 from omnigap_orchestrator.analysis.choose_interval import Sample, macro_interval, mean_interval
@@ -15,6 +14,7 @@ from omnigap_orchestrator.analysis.intervals import (
     clopper_pearson,
     tango,
 )
+from tests.orchestrator.analysis.made_up_results import table
 
 OPTIONS = IntervalOptions()
 

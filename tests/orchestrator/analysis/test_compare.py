@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from made_up_results import drawn, paired
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, compare
+from tests.orchestrator.analysis.made_up_results import drawn, paired
 
 RULE, OPTIONS = MissingRule(), IntervalOptions(draws=499)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import SIX, drawn, paired, table
 
 from omnigap_orchestrator.analysis import AnalysisOptions, analyse
 from omnigap_orchestrator.analysis.consistency import agreeing_items, flips
+from tests.orchestrator.analysis.made_up_results import SIX, drawn, paired, table
 
 
 def measures(results: pl.DataFrame, chance: float | None = None) -> dict[str, dict[str, object]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from made_up_results import drawn, paired, table
 
 from omnigap_orchestrator.analysis import IntervalOptions, analyse
 from omnigap_orchestrator.analysis.controls import (
@@ -17,6 +16,7 @@ from omnigap_orchestrator.analysis.controls import (
     guessing,
     repeat_noise,
 )
+from tests.orchestrator.analysis.made_up_results import drawn, paired, table
 
 OPTIONS = IntervalOptions(draws=199)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from made_up_results import all_outcomes, table
 
 from omnigap_orchestrator.analysis import analyse
+from tests.orchestrator.analysis.made_up_results import all_outcomes, table
 
 
 def test_every_cell_is_counted_once() -> None:

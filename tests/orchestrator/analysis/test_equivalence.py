@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_up_results import drawn, paired
 from scipy import stats
 
 from omnigap_orchestrator.analysis import (
@@ -20,6 +19,7 @@ from omnigap_orchestrator.analysis.power import (
     pairs_needed_for_equivalence,
     power_table,
 )
+from tests.orchestrator.analysis.made_up_results import drawn, paired
 
 
 def test_needed_uses_the_declared_power_and_the_design_effect() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import SIX, drawn, paired, table
 from polars.testing import assert_frame_equal
 
 from omnigap_orchestrator.analysis import (
@@ -17,6 +16,7 @@ from omnigap_orchestrator.analysis import (
     score_matrices,
 )
 from omnigap_orchestrator.analysis.gap import gaps
+from tests.orchestrator.analysis.made_up_results import SIX, drawn, paired, table
 
 FAST = AnalysisOptions(intervals=IntervalOptions(draws=299))
 

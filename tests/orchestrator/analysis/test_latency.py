@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from made_up_results import drawn
 
 from omnigap_orchestrator.analysis import analyse
 from omnigap_orchestrator.analysis.latency import answers_needed, quantile_interval
+from tests.orchestrator.analysis.made_up_results import drawn
 
 
 def test_a_percentile_needs_enough_answers() -> None:

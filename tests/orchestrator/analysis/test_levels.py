@@ -7,12 +7,12 @@ import pandas
 import polars as pl
 import pytest
 import statsmodels.formula.api as smf
-from made_up_results import drawn, table
 from scipy.stats import norm
 from statsmodels.stats.anova import anova_lm
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.analysis.levels import TwoWay, level_gaps, spreads
+from tests.orchestrator.analysis.made_up_results import drawn, table
 
 ITEMS = 120
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from made_up_results import paired
 
 from omnigap_orchestrator.analysis import (
     item_scores,
 )
+from tests.orchestrator.analysis.made_up_results import paired
 
 
 def test_an_item_id_with_two_tasks_is_refused() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn, paired
 from scipy import stats
 
 from omnigap_orchestrator.analysis import (
@@ -25,6 +24,7 @@ from omnigap_orchestrator.analysis.power import (
     phi_range,
     power_table,
 )
+from tests.orchestrator.analysis.made_up_results import drawn, paired
 
 
 @pytest.mark.parametrize(("phi", "published"), [(0, 3815), (0.15, 3244), (0.3, 2672), (0.5, 1909), (0.7, 1147)])

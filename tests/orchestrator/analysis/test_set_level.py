@@ -3,10 +3,10 @@
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn, paired
 
 from omnigap_orchestrator.analysis import AnalysisOptions, MissingRule, analyse
 from omnigap_orchestrator.analysis.set_level import disparity, imbalance, spread
+from tests.orchestrator.analysis.made_up_results import drawn, paired
 
 GEMINI = {"a2t": 71.0, "a2v": 58.9, "t2a": 64.4, "t2v": 79.8, "v2a": 60.8, "v2t": 88.6}
 QWEN = {"a2t": 62.0, "a2v": 48.0, "t2a": 55.4, "t2v": 59.6, "v2a": 50.5, "v2t": 76.3}

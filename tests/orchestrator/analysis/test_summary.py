@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import SIX, drawn
 from polars.testing import assert_frame_equal
 
 from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis, AnalysisOptions, IntervalOptions, analyse
 from omnigap_orchestrator.analysis.summary import all_tables
+from tests.orchestrator.analysis.made_up_results import SIX, drawn
 
 FAST = AnalysisOptions(intervals=IntervalOptions(draws=299))
 
@@ -31,7 +31,7 @@ SWAPPED = {"s2t": "i2t", "i2t": "s2t", "s2s": "i2s", "i2s": "s2s"}
 
 PROGRAM = """
 import json
-from made_up_results import drawn
+from tests.orchestrator.analysis.made_up_results import drawn
 from omnigap_orchestrator.analysis import AnalysisOptions, IntervalOptions, analyse
 options = AnalysisOptions(intervals=IntervalOptions(draws=299))
 made = (drawn(60, cluster_size=c, graded=g, replicates=2) for c, g in ((1, True), (4, False)))
@@ -169,7 +169,7 @@ def test_swapping_condition_and_reference_mirrors_gaps() -> None:
 
 def output(threads: int) -> str:
     # Before the paths of this process, which lead to the tree under test.
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     names = ("POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
     environment = {**os.environ, **dict.fromkeys(names, str(threads)), "PYTHONPATH": path}
     command = [sys.executable, "-c", PROGRAM]

@@ -8,7 +8,6 @@ from typing import get_args, get_type_hints
 
 import polars as pl
 import pytest
-from made_up_results import drawn
 
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.analysis.accuracy import ACCURACY
@@ -23,6 +22,7 @@ from omnigap_orchestrator.analysis.table import (
     rows_of,
     schema_of,
 )
+from tests.orchestrator.analysis.made_up_results import drawn
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ import pandas
 import polars as pl
 import pytest
 import statsmodels.formula.api as smf
-from made_up_results import drawn
 from statsmodels.stats.anova import anova_lm
 
 from omnigap_orchestrator.analysis.variance import crossed, one_way, variance_components
+from tests.orchestrator.analysis.made_up_results import drawn
 
 
 def made(items: int = 60, levels: int = 5, seed: int = 2) -> np.ndarray:

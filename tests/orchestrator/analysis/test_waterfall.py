@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from made_up_results import drawn, table, with_own_texts
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.waterfall import waterfall
+from tests.orchestrator.analysis.made_up_results import drawn, table, with_own_texts
 
 OPTIONS = IntervalOptions(draws=299)
 

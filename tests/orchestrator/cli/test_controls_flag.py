@@ -9,8 +9,6 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from running import Setting, item, orchestrate
-from served_doubles import Double, Serve, say
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Condition, Control, Outcome, Reason
@@ -19,6 +17,8 @@ from omnigap_orchestrator.cli.progress import observer_for
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import BLANK_TEXT
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, item, orchestrate
+from tests.helpers.served_doubles import Double, Serve, say
 
 ITEMS = [item("france"), item("peru")]
 TEXT = {"run": {"conditions": ["t2t", "i2t"]}}

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-from running import Setting, item
-from served_doubles import Double, Serve, say
 
 from omnigap_orchestrator.cli.main import main
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, item
+from tests.helpers.served_doubles import Double, Serve, say
 
 ITEMS = [item("france"), item("peru")]
 

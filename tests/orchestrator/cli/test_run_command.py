@@ -11,8 +11,6 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from running import Ended, Setting, Silent, item, orchestrate, outcomes, without_times
-from served_doubles import Double, Serve, say
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
@@ -24,6 +22,8 @@ from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 from omnigap_orchestrator.run import report, resume
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Ended, Setting, Silent, item, orchestrate, outcomes, without_times
+from tests.helpers.served_doubles import Double, Serve, say
 
 SIX = [item(place, task="capitals" if n % 2 else "towns") for n, place in enumerate("abcdef")]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from running import THREE, Setting
 
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.fleet import COMPOSE_PORTS
+from tests.helpers.running import THREE, Setting
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Setting, Silent
-from served_doubles import Double, Serve, say
 
 from omnigap_orchestrator.export import write
 from omnigap_orchestrator.export.write import current_summary
@@ -16,6 +14,8 @@ from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.pipeline.folder import load_plan
 from omnigap_orchestrator.run import report
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, Silent
+from tests.helpers.served_doubles import Double, Serve, say
 
 
 def paris(turn: Turn) -> None:

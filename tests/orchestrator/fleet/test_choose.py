@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from running import Setting, item, outcomes
-from served_doubles import ServeWire, Wire, plain
 
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.fleet import COMPOSE_PORTS, Endpoints, Fleet, FleetError, Required, Role, ServiceSpec, choose
+from tests.helpers.running import Setting, item, outcomes
+from tests.helpers.served_doubles import ServeWire, Wire, plain
 
 CONFIGURED = Endpoints({"omni": ("10.0.0.1:1",)}, ("10.0.0.2:2",), ("10.0.0.3:3",))
 NOTHING = Required((), scorer=False, tts=False)

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running import Setting, Silent, item, outcomes, until
-from served_doubles import PATIENCE_S
 
 from omnigap.client import GenerateClient
 from omnigap.errors import first_error
@@ -17,13 +15,15 @@ from omnigap_orchestrator import run
 from omnigap_orchestrator.fleet import EmbeddedFleet, FleetError, Role, ServiceSpec
 from omnigap_orchestrator.pipeline.context import open_run
 from omnigap_orchestrator.pipeline.scope import RunScope
+from tests.helpers.running import Setting, Silent, item, outcomes, until
+from tests.helpers.served_doubles import PATIENCE_S
 
-FRAGILE = "fragile_model:Fragile"
+FRAGILE = "tests.helpers.fragile_model:Fragile"
 
 
 @pytest.fixture(autouse=True)
 def importable_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
 
 
 _others: list[psutil.Process] = []

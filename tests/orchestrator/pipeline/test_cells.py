@@ -7,8 +7,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 from PIL import Image
-from running import Setting, outcomes, without_times
-from served_doubles import Double, Serve, identity, say
 
 import omnigap_orchestrator.pipeline.score as scoring
 from omnigap.errors import ContractError
@@ -18,6 +16,8 @@ from omnigap_orchestrator.config.sections import ASR_PROMPT, OCR_PROMPT
 from omnigap_orchestrator.plan import BLANK_TEXT
 from omnigap_orchestrator.results import CONTROLS_SCHEMA
 from omnigap_services.adapter import NATIVE, Request, Turn
+from tests.helpers.running import Setting, outcomes, without_times
+from tests.helpers.served_doubles import Double, Serve, identity, say
 
 ALL = ["two-pass", "blank", "repeat"]
 TEXT_ONLY = ["t2t", "s2t", "i2t"]

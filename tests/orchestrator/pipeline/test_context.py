@@ -6,9 +6,9 @@ import asyncio
 import threading
 
 import pytest
-from served_doubles import PATIENCE_S
 
 from omnigap_orchestrator.pipeline.context import in_thread
+from tests.helpers.served_doubles import PATIENCE_S
 
 
 async def test_in_thread_waits_for_its_thread_when_cancelled() -> None:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Setting, Silent, item, orchestrate, outcomes
-from served_doubles import RATE, Double, Serve, ServeWire, Wire, plain
 
 from omnigap.errors import first_error
 from omnigap.vocabulary import Modality
@@ -21,6 +19,8 @@ from omnigap_orchestrator.journal import AnswerRow, Journal, JournalError
 from omnigap_orchestrator.pipeline.folder import FolderError
 from omnigap_orchestrator.run import report
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, Silent, item, orchestrate, outcomes
+from tests.helpers.served_doubles import RATE, Double, Serve, ServeWire, Wire, plain
 
 ITEMS = [item(f"place {number}") for number in range(8)]
 SECONDS = 5

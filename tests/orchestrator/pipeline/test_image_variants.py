@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from running import Setting, item
-from served_doubles import Double, Serve, say
 
 from omnigap.media import decode_image
 from omnigap.media.image import PNG
 from omnigap_orchestrator.carriers import ImageStyle, render_text
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, item
+from tests.helpers.served_doubles import Double, Serve, say
 
 ITEMS = [item(f"place {n}") for n in range(24)]
 EASY = 4

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Setting, Silent, item, outcomes
-from served_doubles import Double, Serve, ServeWire, Wire, complete, say, text
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
@@ -21,6 +19,8 @@ from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import Changes, report, resume, run
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, Silent, item, outcomes
+from tests.helpers.served_doubles import Double, Serve, ServeWire, Wire, complete, say, text
 
 OPEN = [item(name, answer_type="open", metric="judge", answers=[]) for name in ("france", "peru")]
 STAGES = ("generate", "transcribe", "judge", "score")

@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from PIL import Image
-from running import Setting, orchestrate
-from served_doubles import Double, Serve, say
 
 from omnigap_orchestrator.carriers.render import font_with
 from omnigap_orchestrator.items import load_items
 from omnigap_services.adapter import Turn, Voice
 from omnigap_services.espeak.adapter import EspeakAdapter
+from tests.helpers.running import Setting, orchestrate
+from tests.helpers.served_doubles import Double, Serve, say
 
 ITEMS = load_items("builtin-ko")[:6]
 ANSWERS = {item.question: item.answers[0] for item in ITEMS}

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from PIL import Image
-from running import item, outcomes, served_trio
-from served_doubles import RATE, Serve, identity, sound, spoken
 
 from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav, pcm16_to_float
 from omnigap.media.audio import Samples
+from tests.helpers.running import item, outcomes, served_trio
+from tests.helpers.served_doubles import RATE, Serve, identity, sound, spoken
 
 
 async def test_the_carrier_has_only_the_question_and_the_instruction_is_always_text(

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from running import Setting, served_trio
-from served_doubles import Double, Serve
 
 import omnigap_orchestrator.pipeline.folder as folder
 import omnigap_orchestrator.pipeline.prepare as prepare
@@ -22,6 +20,8 @@ from omnigap_orchestrator.items import load as items
 from omnigap_orchestrator.items import row
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.pipeline.cells import PlannedCells
+from tests.helpers.running import Setting, served_trio
+from tests.helpers.served_doubles import Double, Serve
 
 ONCE = {"journal": 1, "configuration": 1, "items": 1, "plan": 1, "cells": 1}
 

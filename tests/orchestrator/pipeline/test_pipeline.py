@@ -7,11 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from running import Setting, item, outcomes
-from served_doubles import PATIENCE_S, RATE, Double, Serve, say, sound
 
 from omnigap_orchestrator.pipeline import pipeline
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, item, outcomes
+from tests.helpers.served_doubles import PATIENCE_S, RATE, Double, Serve, say, sound
 
 ITEMS = [item(f"country {number}") for number in range(12)]
 

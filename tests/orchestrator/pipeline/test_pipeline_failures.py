@@ -8,14 +8,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from running import Setting, item, outcomes
-from served_doubles import RATE, Double, Serve, ServeWire, Wire, audio, complete, plain, say, text
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Reason, Support
 from omnigap_orchestrator.pool import ServiceError
 from omnigap_services.adapter import NATIVE, Capability, Turn
+from tests.helpers.running import Setting, item, outcomes
+from tests.helpers.served_doubles import RATE, Double, Serve, ServeWire, Wire, audio, complete, plain, say, text
 
 NOWHERE = "127.0.0.1:1"
 

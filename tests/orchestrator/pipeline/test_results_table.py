@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
-from running import Setting, item, outcomes, served_trio, stored_table
-from served_doubles import Double, Serve, say
 
 from omnigap_orchestrator.analysis import analyse
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, item, outcomes, served_trio, stored_table
+from tests.helpers.served_doubles import Double, Serve, say
 
 
 async def test_every_planned_cell_is_one_row_of_the_schema(tmp_path: Path, host: Serve) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Setting, item, outcomes, without_times
-from served_doubles import Double, Serve, say
 
 import omnigap_orchestrator.pipeline.score as scoring
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, item, outcomes, without_times
+from tests.helpers.served_doubles import Double, Serve, say
 
 STAGES = [stage.value for stage in (Stage.GENERATE, Stage.TRANSCRIBE, Stage.SCORE)]
 

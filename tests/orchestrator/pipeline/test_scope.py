@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from running import item
 
 from omnigap.vocabulary import Condition
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Required
 from omnigap_orchestrator.items.row import read_row
 from omnigap_orchestrator.pipeline.scope import RunScope, ScopeError, Stage, required_from_fleet
+from tests.helpers.running import item
 
 ITEMS = (read_row(item("peru"), Path()),)
 

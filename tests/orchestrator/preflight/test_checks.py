@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from running import item, orchestrate
 
 from omnigap_orchestrator.config import Config, load_config
 from omnigap_orchestrator.extras.asr_correction.measure import CALIBRATE
@@ -26,6 +25,7 @@ from omnigap_orchestrator.preflight import (
     checks,
     enforce,
 )
+from tests.helpers.running import item, orchestrate
 
 ITEMS = load_items("builtin-ko")
 RUN = replace(FULL_SCOPE, connects=True)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from running import Setting, item, orchestrate
-from served_doubles import Double, Serve, say
 
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import COMPOSE_PORTS
 from omnigap_orchestrator.preflight.doctor import diagnose
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, item, orchestrate
+from tests.helpers.served_doubles import Double, Serve, say
 
 ITEMS = [item("france"), item("peru")]
 

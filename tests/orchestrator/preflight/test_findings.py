@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from running import Setting, item
 
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.items import write_items
 from omnigap_orchestrator.journal import Journal
 from omnigap_orchestrator.preflight import FULL_SCOPE, Status, check_plan
+from tests.helpers.running import Setting, item
 
 ENGLISH = item("france")
 KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디입니까?", answers=["서울"])

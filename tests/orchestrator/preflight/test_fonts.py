@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from running import Setting, item, orchestrate
-from served_doubles import Double, Serve, say
 
 from omnigap_orchestrator.carriers import render
 from omnigap_orchestrator.config import Config
@@ -15,6 +13,8 @@ from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.preflight import FULL_SCOPE, Status, resolve_fonts
 from omnigap_orchestrator.preflight import checks as font_checks
 from omnigap_orchestrator.preflight.checks import check_fonts, check_letters
+from tests.helpers.running import Setting, item, orchestrate
+from tests.helpers.served_doubles import Double, Serve, say
 
 KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디입니까?", answers=["서울"])
 ITEMS = load_items("builtin-ko")

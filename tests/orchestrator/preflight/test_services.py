@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from running import Setting, item
-from served_doubles import Double, Serve, say
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.config import Config, load_config
@@ -14,6 +12,8 @@ from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items import load_items
 from omnigap_orchestrator.preflight import PreflightError, ServiceCard, Status, check_services
 from omnigap_orchestrator.preflight.services import unknown_to_scorer
+from tests.helpers.running import Setting, item
+from tests.helpers.served_doubles import Double, Serve, say
 
 KOREAN = item("seoul", language="ko", question="대한민국의 수도는 어디입니까?", answers=["서울"])
 ITEMS = load_items("builtin-ko")

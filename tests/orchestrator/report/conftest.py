@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from fake_run import FakeRun, make_run
 from playwright.async_api import async_playwright
-from watched_page import Watched
 
 from omnigap_orchestrator.analysis import Analysis, analyse
+from tests.orchestrator.report.fake_run import FakeRun, make_run
+from tests.orchestrator.report.watched_page import Watched
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import polars as pl
-from fake_run import FakeRun
 
 from omnigap_orchestrator.report import browser
 from omnigap_orchestrator.report.browser import browser_data, chosen_cells, media_in_order, sample_entries, script_json
 from omnigap_orchestrator.report.media import collect_media
+from tests.orchestrator.report.fake_run import FakeRun
 
 
 def document(run: FakeRun, results: pl.DataFrame | None = None) -> dict[str, dict[str, list[object]]]:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fake_run import FakeRun
-from watched_page import Watched
 
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report import write_report
 from omnigap_orchestrator.report.methods import controls_paragraph
 from omnigap_orchestrator.report.summary_text import summarise
 from omnigap_orchestrator.results import CONTROLS_SCHEMA
+from tests.orchestrator.report.fake_run import FakeRun
+from tests.orchestrator.report.watched_page import Watched
 
 PROMPTS = ("Write down what you hear.", "Write down what you read.")
 

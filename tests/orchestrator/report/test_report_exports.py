@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fake_run import FakeRun
-from watched_page import Watched
 
 from omnigap_orchestrator.analysis import analyse
 from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence
 from omnigap_orchestrator.report import write_report
+from tests.orchestrator.report.fake_run import FakeRun
+from tests.orchestrator.report.watched_page import Watched
 
 pytestmark = pytest.mark.browser
 

@@ -11,12 +11,12 @@ from urllib.request import url2pathname
 
 import polars as pl
 import pytest
-from fake_run import FakeRun
 from playwright.async_api import Locator
-from watched_page import Watched
 
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report import Catalogue, CatalogueItem, write_report
+from tests.orchestrator.report.fake_run import FakeRun
+from tests.orchestrator.report.watched_page import Watched
 
 pytestmark = pytest.mark.browser
 

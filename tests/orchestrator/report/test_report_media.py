@@ -6,9 +6,8 @@ import base64
 import hashlib
 from pathlib import Path
 
-from fake_run import store
-
 from omnigap_orchestrator.report.media import collect_media
+from tests.orchestrator.report.fake_run import store
 
 
 def path_of(digest: str) -> str | None:

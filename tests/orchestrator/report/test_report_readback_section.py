@@ -8,14 +8,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fake_run import FakeRun
-from watched_page import Watched
 
 from omnigap_orchestrator.analysis import Analysis, IntervalOptions, MissingRule, analyse
 from omnigap_orchestrator.extras.readback.report_section import CarrierCheck
 from omnigap_orchestrator.extras.readback.select import kept_gaps, verified_items
 from omnigap_orchestrator.extras.readback.table import VERIFICATION_SCHEMA
 from omnigap_orchestrator.report import write_report
+from tests.orchestrator.report.fake_run import FakeRun
+from tests.orchestrator.report.watched_page import Watched
 
 
 def verification_of(results: pl.DataFrame) -> pl.DataFrame:

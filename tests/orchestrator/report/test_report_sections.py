@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
-from fake_run import FakeRun, make_run
 
 from omnigap_orchestrator.analysis import Analysis, AnalysisOptions, MissingRule, analyse
 from omnigap_orchestrator.extras.routing.report_section import routing_section
@@ -13,6 +12,7 @@ from omnigap_orchestrator.report.sections.metrics import metrics_section
 from omnigap_orchestrator.report.sections.power import power_section
 from omnigap_orchestrator.report.sections.variance import variance_section
 from omnigap_orchestrator.report.tables import Table
+from tests.orchestrator.report.fake_run import FakeRun, make_run
 
 
 def column(table: Table, label: str) -> list[str]:

@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 import polars as pl
-from fake_run import FakeRun
 
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report.summary_text import ModelSummary, summarise
+from tests.orchestrator.report.fake_run import FakeRun
 
 CONDITIONS = ("t2t", "s2t", "i2t", "t2s", "s2s", "i2s")
 

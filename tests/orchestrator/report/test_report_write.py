@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fake_run import FakeRun
 
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.report import RunInfo, write_report
 from omnigap_orchestrator.report.methods import methods_paragraphs
 from omnigap_orchestrator.results import RESULTS_SCHEMA
+from tests.orchestrator.report.fake_run import FakeRun
 
 Write = Callable[..., str]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from by_package import transcribe_by_package
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -12,6 +11,7 @@ from omnigap.vocabulary import Reason
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.chunking import cut
+from tests.services.asr.by_package import transcribe_by_package
 
 
 @pytest.fixture(scope="module")

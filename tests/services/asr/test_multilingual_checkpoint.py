@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 import tomli_w
-from by_package import transcribe_by_package
-from running import orchestrate
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
+from tests.helpers.running import orchestrate
+from tests.services.asr.by_package import transcribe_by_package
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")),
@@ -28,7 +28,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from omnigap_services.torch_utils.versions import let_torchvision_import
 
     let_torchvision_import()
-    from tiny_multilingual import multilingual
+    from tests.services.asr.tiny_multilingual import multilingual
 
     return multilingual(tmp_path_factory.mktemp("multilingual"))
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
-from served import Part, Reply, Served
-from served_doubles import RATE, Double, Serve
 
 from omnigap.media import AudioClip
 from omnigap.media.audio import Samples
@@ -17,6 +15,8 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Architecture, Condition, Modality
 from omnigap_services.adapter import NATIVE, Capability, Completion, Turn
 from omnigap_services.cascade.adapter import CascadeAdapter
+from tests.helpers.serve_process import Part, Reply, Served
+from tests.helpers.served_doubles import RATE, Double, Serve
 
 TRANSCRIPT, OCR_TEXT, ANSWER = "what is the capital of france", "What is the capital of Spain?", "It is Paris."
 CLIP = AudioClip((0.3 * np.sin(np.arange(RATE) / 9)).astype(np.float32), RATE)

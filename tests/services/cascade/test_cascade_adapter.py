@@ -8,10 +8,7 @@ import threading
 import grpc
 import numpy as np
 import pytest
-from cascade_parts import ANSWER, CLIP, OCR_TEXT, PICTURE, TRANSCRIPT, Parts, able, an_llm, compose, tone, writes
 from PIL import Image
-from served import Served
-from served_doubles import PATIENCE_S, Double, Serve
 
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
@@ -20,6 +17,21 @@ from omnigap.vocabulary import CONDITIONS, FinishReason, Modality, Support
 from omnigap_services.adapter import Capability, Completion, DecodingOptions, Turn, Voice
 from omnigap_services.cascade.adapter import CascadeAdapter
 from omnigap_services.options import OptionsError
+from tests.helpers.serve_process import Served
+from tests.helpers.served_doubles import PATIENCE_S, Double, Serve
+from tests.services.cascade.cascade_parts import (
+    ANSWER,
+    CLIP,
+    OCR_TEXT,
+    PICTURE,
+    TRANSCRIPT,
+    Parts,
+    able,
+    an_llm,
+    compose,
+    tone,
+    writes,
+)
 
 SIX = tuple(condition.name for condition in CONDITIONS)
 ASR, OCR, TTS = "ASR by asr", "OCR by ocr", "TTS by voice"

@@ -8,9 +8,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import grpc
 import pytest
-from cascade_parts import ANSWER, CLIP, Composed, Parts, able, an_llm, compose, writes
-from served import Served
-from served_doubles import PATIENCE_S, RATE, Double, Serve, ServeWire, Wire, audio, complete, text
 
 from omnigap.errors import ContractError
 from omnigap.rpc_errors import from_rpc_error, to_status
@@ -21,6 +18,9 @@ from omnigap_services.adapter import Adapter, Turn
 from omnigap_services.cascade import client
 from omnigap_services.cascade.adapter import CascadeAdapter
 from omnigap_services.server import Server, ServerOptions
+from tests.helpers.serve_process import Served
+from tests.helpers.served_doubles import PATIENCE_S, RATE, Double, Serve, ServeWire, Wire, audio, complete, text
+from tests.services.cascade.cascade_parts import ANSWER, CLIP, Composed, Parts, able, an_llm, compose, writes
 
 StartAt = Callable[[Adapter, int], "asyncio.Future[Server]"]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from cascade_parts import Composed, Parts, an_llm, compose
-from served_doubles import RATE, Serve, ServeWire, Wire, complete, sound, text
 
 from omnigap.client import Answer, GenerateClient
 from omnigap.errors import ContractError
@@ -17,6 +15,8 @@ from omnigap.vocabulary import Reason
 from omnigap_services.cascade import tts
 from omnigap_services.cascade.tts import plain_text
 from omnigap_services.server import stream
+from tests.helpers.served_doubles import RATE, Serve, ServeWire, Wire, complete, sound, text
+from tests.services.cascade.cascade_parts import Composed, Parts, an_llm, compose
 
 QUESTION = pb.GenerateRequest(parts=[pb.InputPart(text="Where?")], output=pb.MODALITY_SPEECH)
 

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from hosting import Build, Built
+
+from tests.services.hf.hosting import Build, Built
 
 THERE = all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers", "peft"))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from served import Served
-
 from omnigap_services.adapter import Adapter
+from tests.helpers.serve_process import Served
 
 Build = Callable[[Path], Path]
 Built = Callable[[Build], Path]

@@ -8,11 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_asr
-import tiny_chat
 import torch
-from hosting import Built, Host
-from served import Serve, Served
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -20,6 +16,9 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
 from omnigap_services.options import OptionsError
+from tests.helpers.serve_process import Serve, Served
+from tests.services.hf import tiny_asr, tiny_chat
+from tests.services.hf.hosting import Built, Host
 
 BUILDERS = (
     tiny_asr.whisper,

@@ -8,13 +8,8 @@ import uuid
 import grpc
 import numpy as np
 import pytest
-import tiny_chat
-import tiny_gemma
-import tiny_phi
 import torch
-from hosting import Build, Built, Host
 from PIL import Image
-from served import Serve, Served
 
 from omnigap.convert import modality_to_proto
 from omnigap.errors import ContractError
@@ -22,6 +17,9 @@ from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.hf.chat.adapter import ChatAdapter
+from tests.helpers.serve_process import Serve, Served
+from tests.services.hf import tiny_chat, tiny_gemma, tiny_phi
+from tests.services.hf.hosting import Build, Built, Host
 
 PICTURE = Image.new("RGB", (40, 30), "red")
 TONE = AudioClip((0.3 * np.sin(np.arange(24_000) * 0.1)).astype(np.float32), 16_000)

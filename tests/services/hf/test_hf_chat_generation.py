@@ -9,13 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_chat
-import tiny_gemma
-import tiny_phi
 import torch
-from hosting import Build, Built, Host
 from PIL import Image
-from served import Served
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -25,6 +20,9 @@ from omnigap_services.adapter import Completion, DecodingOptions, InputPart, Req
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.hf.chat.streaming import RowDecoder, ThinkingSplitter, TurnWriter
 from omnigap_services.options import OptionsError
+from tests.helpers.serve_process import Served
+from tests.services.hf import tiny_chat, tiny_gemma, tiny_phi
+from tests.services.hf.hosting import Build, Built, Host
 
 GREEDY = DecodingOptions(max_new_tokens=16)
 

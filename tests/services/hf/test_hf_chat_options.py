@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tiny_chat
-from hosting import Built
 
 from omnigap.vocabulary import Architecture, Condition, Modality, Support
 from omnigap_services.adapter import Card, Request
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.options import OptionsError
+from tests.services.hf import tiny_chat
+from tests.services.hf.hosting import Built
 
 
 def card(folder: Path, **options: object) -> Card:

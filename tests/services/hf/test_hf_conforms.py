@@ -6,11 +6,6 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
-import tiny_asr
-import tiny_chat
-import tiny_tts
-from hosting import Built
-from served_doubles import Serve
 
 from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import conform
@@ -18,6 +13,9 @@ from omnigap_services.adapter import Adapter
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.hf.tts.adapter import TtsAdapter
+from tests.helpers.served_doubles import Serve
+from tests.services.hf import tiny_asr, tiny_chat, tiny_tts
+from tests.services.hf.hosting import Built
 
 
 async def check(address: str, warned: Collection[str] = ()) -> int:

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 import tomli_w
-from running import orchestrate
-from tiny_chat import llava
+
+from tests.helpers.running import orchestrate
+from tests.services.hf.tiny_chat import llava
 
 Build = Callable[[Path], Path]
 

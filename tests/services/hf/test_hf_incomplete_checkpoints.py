@@ -9,13 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_asr
-import tiny_chat
-import tiny_codecs
-import tiny_phi
-import tiny_tts
-from altered import altered, copied, without
-from hosting import Build, Built, Host
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import Adapter, Card
@@ -23,6 +16,9 @@ from omnigap_services.hf.asr.adapter import HfAsrAdapter
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
+from tests.helpers.altered import altered, copied, without
+from tests.services.hf import tiny_asr, tiny_chat, tiny_codecs, tiny_phi, tiny_tts
+from tests.services.hf.hosting import Build, Built, Host
 
 # One architecture for each way of loading, and a weight of it that every answer depends on.
 KINDS: tuple[tuple[Callable[..., Adapter], Build, str], ...] = (

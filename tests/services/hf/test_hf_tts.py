@@ -9,10 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_chat
-import tiny_tts
-from hosting import Built, Host
-from served import Serve, Served
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -21,6 +17,9 @@ from omnigap.vocabulary import Modality, Reason
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
 from omnigap_services.server.describe import settings_of
+from tests.helpers.serve_process import Serve, Served
+from tests.services.hf import tiny_chat, tiny_tts
+from tests.services.hf.hosting import Built, Host
 
 TEXT = "What is twelve plus seven?"
 

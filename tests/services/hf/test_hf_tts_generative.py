@@ -9,10 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_codecs
-import tiny_tts
-from hosting import Build, Built, Host
-from served import Served
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -20,6 +16,9 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
+from tests.helpers.serve_process import Served
+from tests.services.hf import tiny_codecs, tiny_tts
+from tests.services.hf.hosting import Build, Built, Host
 
 BUILDERS = (tiny_codecs.csm, tiny_codecs.dia, tiny_codecs.bark)
 RATES = {"csm": 24_000, "dia": 16_000, "bark": 24_000}

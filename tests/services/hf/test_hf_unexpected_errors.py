@@ -7,10 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_asr
-import tiny_chat
-import tiny_tts
-from hosting import Built, Host
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -18,6 +14,8 @@ from omnigap.vocabulary import Modality, Reason
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.hf.tts.adapter import TtsAdapter
+from tests.services.hf import tiny_asr, tiny_chat, tiny_tts
+from tests.services.hf.hosting import Built, Host
 
 CLIP = AudioClip(np.sin(np.arange(16_000) / 9).astype(np.float32), 16_000)
 

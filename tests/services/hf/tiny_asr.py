@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_chat import letters_tokenizer, spread
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     CanaryConfig,
@@ -37,6 +36,8 @@ from transformers import (
     WhisperProcessor,
     WhisperTokenizerFast,
 )
+
+from tests.services.hf.tiny_chat import letters_tokenizer, spread
 
 _QWEN3_ASR_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {% for c in m['content'] %}"
@@ -202,7 +203,7 @@ def parakeet_tdt(folder: Path) -> Path:
 def moonshine(folder: Path) -> Path:
     """Moonshine, which takes samples instead of a spectrogram."""
     torch.manual_seed(0)
-    from tiny_chat import BOS, EOS, tokenizer
+    from tests.services.hf.tiny_chat import BOS, EOS, tokenizer
 
     words = tokenizer()
     config = MoonshineConfig(
@@ -229,7 +230,7 @@ def moonshine(folder: Path) -> Path:
 def canary(folder: Path) -> Path:
     """Canary, whose prompt says the languages."""
     torch.manual_seed(0)
-    from tiny_chat import BOS, EOS, PAD, tokenizer
+    from tests.services.hf.tiny_chat import BOS, EOS, PAD, tokenizer
 
     words = tokenizer("<|startofcontext|>", "<|en|>", "<|de|>")
     config = CanaryConfig(
@@ -266,7 +267,7 @@ def canary(folder: Path) -> Path:
 def qwen3_asr(folder: Path) -> Path:
     """Qwen3-ASR, a speech language model; it writes the language before the text."""
     torch.manual_seed(0)
-    from tiny_chat import EOS, PAD, text_sizes, tokenizer
+    from tests.services.hf.tiny_chat import EOS, PAD, text_sizes, tokenizer
 
     words = tokenizer("<|audio_pad|>", "<|audio_start|>", "<|audio_end|>", "<asr_text>")
     words.init_kwargs["extra_special_tokens"] = names = {

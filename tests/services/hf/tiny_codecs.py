@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import torch
-from tiny_chat import spread, tokenizer
 from transformers import (
     BarkConfig,
     BarkModel,
@@ -29,6 +28,8 @@ from transformers.models.bark.generation_configuration_bark import (
     BarkGenerationConfig,
     BarkSemanticGenerationConfig,
 )
+
+from tests.services.hf.tiny_chat import spread, tokenizer
 
 _SMALL = {
     "hidden_size": 16,

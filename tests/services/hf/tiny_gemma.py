@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from tiny_chat import BOS, EOS, PAD, save_chat_model, tokenizer
 from transformers import (
     Gemma4AudioFeatureExtractor,
     Gemma4Config,
@@ -14,6 +13,8 @@ from transformers import (
     Gemma4Processor,
     Gemma4VideoProcessor,
 )
+
+from tests.services.hf.tiny_chat import BOS, EOS, PAD, save_chat_model, tokenizer
 
 _NAMES = {
     "image_token": "<|image|>",

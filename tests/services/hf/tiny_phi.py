@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
-from tiny_chat import BOS, EOS, PAD, save_chat_model, tokenizer
 from transformers import (
     Phi4MultimodalConfig,
     Phi4MultimodalFeatureExtractor,
@@ -14,6 +13,8 @@ from transformers import (
     Phi4MultimodalImageProcessor,
     Phi4MultimodalProcessor,
 )
+
+from tests.services.hf.tiny_chat import BOS, EOS, PAD, save_chat_model, tokenizer
 
 _NAMES = {"image_token": "<|image|>", "audio_token": "<|audio|>"}
 TEMPLATE = (

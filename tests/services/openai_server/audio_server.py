@@ -8,9 +8,9 @@ from email.parser import BytesParser
 from typing import Any
 
 import numpy as np
-from chat_server import RATE, Asked, ChatServer, Handler, Reply, tone
 
 from omnigap.media import encode_pcm16, encode_wav
+from tests.helpers.chat_server import RATE, Asked, ChatServer, Handler, Reply, tone
 
 
 class AudioHandler(Handler):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chat_server import MODEL, ChatServer
-from in_process import Host
-from served import Served
-from through import Through
 
 from omnigap_services.openai_server.adapter import OpenaiAdapter
+from tests.helpers.chat_server import MODEL, ChatServer
+from tests.helpers.in_process import Host
+from tests.helpers.serve_process import Served
+from tests.services.openai_server.through import Through
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chat_server import RATE, ChatServer, choice, completion, sending, streaming, tone, wav
-from served import Reply, Served
-from through import Through
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from tests.helpers.chat_server import RATE, ChatServer, choice, completion, sending, streaming, tone, wav
+from tests.helpers.serve_process import Reply, Served
+from tests.services.openai_server.through import Through
 
 QUESTION = "What is the capital of France?"
 SPOKEN = "The capital is Paris."

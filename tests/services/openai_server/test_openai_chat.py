@@ -8,9 +8,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from chat_server import MODEL, ChatServer, Reply, streaming, whole
 from PIL import Image
-from through import Through
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -18,6 +16,8 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.openai_server.adapter import OpenaiAdapter
 from omnigap_services.options import OptionsError
+from tests.helpers.chat_server import MODEL, ChatServer, Reply, streaming, whole
+from tests.services.openai_server.through import Through
 
 QUESTION = "What is the capital of France?"
 CLIP = AudioClip((0.25 * np.sin(np.arange(8_000) / 7)).astype(np.float32), 16_000)

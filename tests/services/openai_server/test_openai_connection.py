@@ -7,7 +7,12 @@ import socket
 
 import grpc
 import pytest
-from chat_server import (
+
+from omnigap.errors import ContractError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Modality, Reason
+from omnigap_services.openai_server.adapter import OpenaiAdapter
+from tests.helpers.chat_server import (
     PATIENCE_S,
     ChatServer,
     Reply,
@@ -19,12 +24,7 @@ from chat_server import (
     short_of_its_length,
     whole,
 )
-from through import Through
-
-from omnigap.errors import ContractError
-from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Modality, Reason
-from omnigap_services.openai_server.adapter import OpenaiAdapter
+from tests.services.openai_server.through import Through
 
 QUESTION = "What is the capital of France?"
 SOON = {"retry_after_ms": "1"}

@@ -6,14 +6,14 @@ import re
 from typing import Any
 
 import pytest
-from chat_server import MODEL, ChatServer
-from through import Through
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS
 from omnigap_services.openai_server.adapter import OpenaiAdapter
 from omnigap_services.openai_server.options import preset_names, read_openai_options
 from omnigap_services.options import OptionsError
+from tests.helpers.chat_server import MODEL, ChatServer
+from tests.services.openai_server.through import Through
 
 BASE: dict[str, Any] = {"revision": "abc", "launch": "vllm serve test/omni --omni", "temperature": 0.0}
 

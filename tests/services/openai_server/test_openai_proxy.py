@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from chat_server import ChatServer, whole
-from recording_proxy import NO_PROXY, RecordingProxy, point_everything_at, recording_proxy
-from through import Through
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_services.openai_server.adapter import OpenaiAdapter
+from tests.helpers.chat_server import ChatServer, whole
+from tests.helpers.recording_proxy import NO_PROXY, RecordingProxy, point_everything_at, recording_proxy
+from tests.services.openai_server.through import Through
 
 ELSEWHERE = "http://model.example/v1"
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import MODEL, PATIENCE_S, ChatServer, Handler, cut_off, failing, reset
-from served import Served
-from through import Through
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Modality
 from omnigap_services.openai_server.adapter import OpenaiAdapter
 from omnigap_services.options import OptionsError
+from tests.helpers.chat_server import MODEL, PATIENCE_S, ChatServer, Handler, cut_off, failing, reset
+from tests.helpers.serve_process import Served
+from tests.services.openai_server.through import Through
 
 KEY = "sk-test-8f3a91c07d"
 QUESTION = "What is the capital of France?"

@@ -10,10 +10,6 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from audio_server import audio_server, sending_bytes, speech
-from chat_server import MODEL, PATIENCE_S, ChatServer, Handler, Silence, failing, reset, tone
-from served import Served
-from served_doubles import Serve
 
 from omnigap.errors import ContractError
 from omnigap.media import encode_pcm16, encode_wav
@@ -23,6 +19,10 @@ from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.openai_server.speech import SpeechAdapter
 from omnigap_services.options import OptionsError
+from tests.helpers.chat_server import MODEL, PATIENCE_S, ChatServer, Handler, Silence, failing, reset, tone
+from tests.helpers.serve_process import Served
+from tests.helpers.served_doubles import Serve
+from tests.services.openai_server.audio_server import audio_server, sending_bytes, speech
 
 TEXT = "The capital of France is Paris."
 KEY = "sk-test-8f3a91c07d"

@@ -7,10 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from audio_server import audio_server, transcript
-from chat_server import MODEL, ChatServer, Handler, cut_off, failing, sending, tone
-from served import Served
-from served_doubles import Serve
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip, decode_audio
@@ -20,6 +16,10 @@ from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.openai_server.transcription import TranscriptionAdapter
 from omnigap_services.options import OptionsError
+from tests.helpers.chat_server import MODEL, ChatServer, Handler, cut_off, failing, sending, tone
+from tests.helpers.serve_process import Served
+from tests.helpers.served_doubles import Serve
+from tests.services.openai_server.audio_server import audio_server, transcript
 
 CLIP = AudioClip(tone(1.0, 16_000), 16_000)
 KEY = "sk-test-8f3a91c07d"

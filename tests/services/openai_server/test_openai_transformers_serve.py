@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from served import Serve, Served
 
 from omnigap.v1 import model_service_pb2 as pb
+from tests.helpers.serve_process import Serve, Served
 
 PATIENCE_S = 120
 NEEDED = ("torch", "transformers", "accelerate", "fastapi", "uvicorn")

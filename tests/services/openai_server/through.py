@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from served import Served
+from tests.helpers.serve_process import Served
 
 Through = Callable[..., Served]
 """Starts the service in front of the chat server, with the test's options."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from in_process import Host
-from recorded import Recorded, ask, eight
-from served import Served
 
 from omnigap.vocabulary import Modality
+from tests.helpers.in_process import Host
+from tests.helpers.serve_process import Served
+from tests.services.qwen_omni.recorded import Recorded, ask, eight
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
@@ -43,7 +43,7 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folder of each kind."""
-    import tiny
+    from tests.services.qwen_omni import tiny
 
     root = tmp_path_factory.mktemp("checkpoints")
     return {kind: tiny.build(kind, root / f"tiny-{kind}") for kind in KINDS}

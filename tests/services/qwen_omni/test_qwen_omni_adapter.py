@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING
 import grpc
 import numpy as np
 import pytest
-from recorded import picture, tone
 
 from omnigap.convert import modality_to_proto
 from omnigap.errors import ContractError
 from omnigap.media.audio import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from tests.services.qwen_omni.recorded import picture, tone
 
 if TYPE_CHECKING:
-    from in_process import Host
-    from served import Part, Serve, Served
-
+    from tests.helpers.in_process import Host
+    from tests.helpers.serve_process import Part, Serve, Served
     from tests.services.qwen_omni.conftest import Make
 
 QUESTIONS: tuple[tuple[Part, ...], ...] = (

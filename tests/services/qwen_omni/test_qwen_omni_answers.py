@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from recorded import Recorded, ask, eight, picture, tone
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import FinishReason, Modality, Reason
 from omnigap_services.adapter import DecodingOptions, Request
 from omnigap_services.qwen_omni.options import TALKER_LIMIT
+from tests.services.qwen_omni.recorded import Recorded, ask, eight, picture, tone
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter

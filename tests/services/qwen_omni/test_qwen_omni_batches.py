@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from recorded import Recorded, ask, ask_each, eight
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import DecodingOptions
 from omnigap_services.qwen_omni.engine import batches
+from tests.services.qwen_omni.recorded import Recorded, ask, ask_each, eight
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from recorded import Recorded, ask, eight, tone
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.adapter import Completion, DecodingOptions, Request
 from omnigap_services.qwen_omni.options import TALKER_LIMIT
+from tests.services.qwen_omni.recorded import Recorded, ask, eight, tone
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from library_reference import LibraryOutput, generate
-from recorded import Recorded, ask, eight, tone
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import DecodingOptions, Request
+from tests.services.qwen_omni.library_reference import LibraryOutput, generate
+from tests.services.qwen_omni.recorded import Recorded, ask, eight, tone
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter

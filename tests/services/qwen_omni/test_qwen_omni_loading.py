@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from altered import copied, without
 
 from omnigap.vocabulary import Modality, Support
 from omnigap_services.options import OptionsError
 from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
 from omnigap_services.server.describe import settings_of
 from omnigap_services.torch_utils.versions import VersionError
+from tests.helpers.altered import copied, without
 
 if TYPE_CHECKING:
     from tests.services.qwen_omni.conftest import Make

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from running import Setting, Silent, outcomes
-from served_doubles import Serve
 
 from omnigap.vocabulary import CONDITIONS
 from omnigap_orchestrator.extras.conform.check import Status
@@ -18,10 +16,11 @@ from omnigap_orchestrator.run import report
 from omnigap_services.asr.adapter import AsrAdapter
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT
 from omnigap_services.espeak.adapter import EspeakAdapter
+from tests.helpers.running import Setting, Silent, outcomes
+from tests.helpers.served_doubles import Serve
 
 if TYPE_CHECKING:
-    from served import Served
-
+    from tests.helpers.serve_process import Served
     from tests.services.qwen_omni.conftest import Host, Make
 
 

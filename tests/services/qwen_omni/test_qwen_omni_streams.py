@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from recorded import Recorded, ask, eight
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import DecodingOptions, Request
 from omnigap_services.qwen_omni.answer import DivergedError, OwnText
 from omnigap_services.qwen_omni.options import TALKER_LIMIT
+from tests.services.qwen_omni.recorded import Recorded, ask, eight
 
 if TYPE_CHECKING:
     from omnigap_services.qwen_omni.adapter import QwenOmniAdapter

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import grpc.aio
 import pytest
-from model_double import Caller, Running, Start
 
 from omnigap.channel import channel_options
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
+from tests.services.server.model_double import Caller, Running, Start
 
 
 @pytest.fixture

@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 
-from model_double import PATIENCE_S, WARM_UP, Double, Gate, Start, asking, collect, entered, refusal_of
-
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_services.server.response import ResponseLog
 from omnigap_services.server.stream import LoopBridge, ResponseStream
+from tests.services.server.model_double import (
+    PATIENCE_S,
+    WARM_UP,
+    Double,
+    Gate,
+    Start,
+    asking,
+    collect,
+    entered,
+    refusal_of,
+)
 
 
 async def saw_cancel(gate: Gate) -> None:

@@ -11,7 +11,6 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from model_double import CARD, PATIENCE_S, Double, Gate, Running, Start, asking, collect, entered
 
 from omnigap.channel import MAX_MESSAGE_BYTES
 from omnigap.errors import ContractError
@@ -22,6 +21,7 @@ from omnigap_services.adapter import Card, Part
 from omnigap_services.echo import EchoAdapter
 from omnigap_services.server import SERVICE, PortTakenError, Server, ServerOptions
 from omnigap_services.server.describe import describe
+from tests.services.server.model_double import CARD, PATIENCE_S, Double, Gate, Running, Start, asking, collect, entered
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 
 import pytest
-from model_double import Double, Gate, Start, asking, collect, entered, refusal_of
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
@@ -14,6 +13,7 @@ from omnigap.vocabulary import Reason
 from omnigap_services.adapter import Turn
 from omnigap_services.server.replay import ReplayCache
 from omnigap_services.server.response import ResponseLog
+from tests.services.server.model_double import Double, Gate, Start, asking, collect, entered, refusal_of
 
 
 def counting() -> Double:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import pytest
-from model_double import Double, Running, Start, asking, refusal_of
 
 from omnigap.channel import MAX_MESSAGE_BYTES
 from omnigap.media import encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Reason, Support
 from omnigap_services.adapter import NATIVE, Capability, Voice
+from tests.services.server.model_double import Double, Running, Start, asking, refusal_of
 
 WAV = pb.Audio(data=encode_wav(bytes(3_200), 16_000), mime_type="audio/wav")
 PNG = pb.Image(data=b"never opened", mime_type="image/png")

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from model_double import PATIENCE_S, Double, Running, Start, asking
 from PIL import Image as Pictures
 
 from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav
@@ -19,6 +18,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_services.adapter import Request
 from omnigap_services.server import scheduler
+from tests.services.server.model_double import PATIENCE_S, Double, Running, Start, asking
 
 RATE = 16_000
 

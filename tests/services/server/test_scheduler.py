@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from model_double import Double, Gate, Start, asking, entered
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
+from tests.services.server.model_double import Double, Gate, Start, asking, entered
 
 
 async def test_calls_beyond_the_queue_are_refused_at_once(running: Start) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from model_double import Double, Gate, Start, entered
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
@@ -18,6 +17,7 @@ from omnigap_services.adapter import Completion, Turn
 from omnigap_services.server import lifecycle
 from omnigap_services.server.stream import ResponseStream
 from omnigap_services.server.worker import Worker
+from tests.services.server.model_double import Double, Gate, Start, entered
 
 SPEECH = pb.MODALITY_SPEECH
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from in_process import Host
-from served import Served
 
 from omnigap_services.triton_server.adapter import TritonAdapter
+from tests.helpers.in_process import Host
+from tests.helpers.serve_process import Served
 from tests.services.triton_server.triton_env import NoTritonError
 from tests.services.triton_server.triton_process import Triton
 

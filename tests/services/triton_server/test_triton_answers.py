@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from served import Served
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from tests.helpers.serve_process import Served
 from tests.services.triton_server.triton_options import FILES, OMNI, STREAM
 from tests.services.triton_server.triton_process import PATIENCE_S, Triton
 

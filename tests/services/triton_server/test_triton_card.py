@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from served import Served
-
 from omnigap.convert import modality_from_proto, support_from_proto
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Condition, Support
+from tests.helpers.serve_process import Served
 from tests.services.triton_server.triton_options import OMNI, STREAM
 from tests.services.triton_server.triton_process import Triton
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from served import Served
 
 from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import conform
+from tests.helpers.serve_process import Served
 from tests.services.triton_server.triton_env import EXAMPLE
 from tests.services.triton_server.triton_options import FILES, OMNI, STREAM
 from tests.services.triton_server.triton_process import Triton

@@ -11,13 +11,13 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from served import Served
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.triton_server.adapter import TritonAdapter
+from tests.helpers.serve_process import Served
 from tests.services.triton_server.triton_options import FILES, OMNI, STREAM
 from tests.services.triton_server.triton_process import MODELS, PATIENCE_S, Triton
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from recording_proxy import NO_PROXY, point_everything_at, recording_proxy
 
 from omnigap.errors import ContractError
 from omnigap_services.triton_server.adapter import TritonAdapter
+from tests.helpers.recording_proxy import NO_PROXY, point_everything_at, recording_proxy
 from tests.services.triton_server.triton_options import OMNI
 
 ELSEWHERE = "triton.example:8001"

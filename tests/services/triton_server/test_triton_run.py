@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
-from running import Setting, item, outcomes
-from served import Served
 
+from tests.helpers.running import Setting, item, outcomes
+from tests.helpers.serve_process import Served
 from tests.services.triton_server.triton_env import EXAMPLE
 from tests.services.triton_server.triton_options import STREAM
 from tests.services.triton_server.triton_process import Triton

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from served import Serve, Served
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Reason
+from tests.helpers.serve_process import Serve, Served
 from tests.services.triton_server.triton_env import EXAMPLE
 from tests.services.triton_server.triton_process import Triton
 

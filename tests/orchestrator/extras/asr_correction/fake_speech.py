@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-from served_doubles import RATE, Double, Serve, sound
+from pathlib import Path
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip, encode_pcm16
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.adapter import Turn
+from tests.helpers.running import Setting, item
+from tests.helpers.served_doubles import RATE, Double, Serve, sound
 
 
 @dataclass
@@ -67,3 +68,17 @@ class FakeSpeech:
             "scorer": [await host(Double(self.transcribe, **{"name": "ASR", **scorer}))],
             "tts": [await host(Double(self.synthesise, name="tts"))],
         }
+
+
+CITIES = ("Paris", "Lisbon", "London", "Oslo", "Berlin", "Madrid")
+ITEMS = tuple(item(f"q{n}", question=f"What is city {n}?", answers=[city]) for n, city in enumerate(CITIES))
+TEXT_IN = {"run": {"conditions": ["t2t", "t2s"]}}
+
+
+def right(question: str) -> str:
+    return CITIES[int(question.rstrip("?").split()[-1])]
+
+
+async def a_setting(speech: FakeSpeech, host: Serve, root: Path, **fields: object) -> Setting:
+    endpoints = await speech.endpoints(host, right)
+    return Setting(root, **{"items": ITEMS, "tables": TEXT_IN, **endpoints, **fields})  # type: ignore[arg-type]

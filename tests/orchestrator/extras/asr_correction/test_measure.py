@@ -8,28 +8,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fake_speech import FakeSpeech
-from running import Orchestrator, Row, Setting, Silent, item, orchestrate
-from served_doubles import Double, Serve, ServeWire, Wire, plain
 
 from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
 from omnigap_orchestrator.extras.asr_correction.measure import calibrate
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import report
-
-CITIES = ("Paris", "Lisbon", "London", "Oslo", "Berlin", "Madrid")
-ITEMS = tuple(item(f"q{n}", question=f"What is city {n}?", answers=[city]) for n, city in enumerate(CITIES))
-TEXT_IN = {"run": {"conditions": ["t2t", "t2s"]}}
-
-
-def right(question: str) -> str:
-    return CITIES[int(question.rstrip("?").split()[-1])]
-
-
-async def a_setting(speech: FakeSpeech, host: Serve, root: Path, **fields: object) -> Setting:
-    endpoints = await speech.endpoints(host, right)
-    return Setting(root, **{"items": ITEMS, "tables": TEXT_IN, **endpoints, **fields})  # type: ignore[arg-type]
+from tests.helpers.running import Orchestrator, Row, Setting, Silent, item, orchestrate
+from tests.helpers.served_doubles import Double, Serve, ServeWire, Wire, plain
+from tests.orchestrator.extras.asr_correction.fake_speech import CITIES, TEXT_IN, FakeSpeech, a_setting
 
 
 async def measured(setting: Setting, **how: object) -> tuple[pl.DataFrame, Silent]:

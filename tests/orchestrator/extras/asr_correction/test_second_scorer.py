@@ -7,16 +7,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from fake_speech import FakeSpeech
-from running import Setting, Silent, outcomes
-from served_doubles import Double, Serve
-from test_measure import CITIES, TEXT_IN, a_setting
 
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.preflight import Status
 from omnigap_orchestrator.preflight.doctor import diagnose
 from omnigap_orchestrator.run import Changes, resume
+from tests.helpers.running import Setting, Silent, outcomes
+from tests.helpers.served_doubles import Double, Serve
+from tests.orchestrator.extras.asr_correction.fake_speech import CITIES, TEXT_IN, FakeSpeech, a_setting
 
 TRANSCRIBE_AND_SCORE = RunScope.parse((), (), ("transcribe", "score"))
 

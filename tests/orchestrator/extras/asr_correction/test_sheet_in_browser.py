@@ -12,11 +12,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 import pytest_asyncio
-from fake_speech import FakeSpeech
 from playwright.async_api import Page, async_playwright
-from running import Setting, orchestrate
-from served_doubles import Serve
-from test_measure import CITIES, a_setting
+
+from tests.helpers.running import Setting, orchestrate
+from tests.helpers.served_doubles import Serve
+from tests.orchestrator.extras.asr_correction.fake_speech import CITIES, FakeSpeech, a_setting
 
 pytestmark = pytest.mark.browser
 

@@ -7,12 +7,11 @@ import math
 import os
 from typing import Any
 
-from faults import fails
-from reference_service import RATE, ReferenceService
-
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
+from tests.orchestrator.extras.conform.faults import fails
+from tests.orchestrator.extras.conform.reference_service import RATE, ReferenceService
 
 # Faults in Describe.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
-from faults import fails
-from reference_service import ReferenceService
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
+from tests.orchestrator.extras.conform.faults import fails
+from tests.orchestrator.extras.conform.reference_service import ReferenceService
 
 
 @fails("no-parts-is-a-bad-request", "empty-part-is-a-bad-request")

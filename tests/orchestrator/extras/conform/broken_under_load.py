@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from faults import fails
-from reference_service import ReferenceService
-
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
+from tests.orchestrator.extras.conform.faults import fails
+from tests.orchestrator.extras.conform.reference_service import ReferenceService
 
 
 @fails("deadlines-are-honoured")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference_service import ReferenceService
+from tests.orchestrator.extras.conform.reference_service import ReferenceService
 
 Register = Callable[[type[ReferenceService]], type[ReferenceService]]
 

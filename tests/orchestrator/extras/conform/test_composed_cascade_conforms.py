@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from served_doubles import Double, Serve, say
-from test_services_conform import IMAGE_INPUT, SPEECH_INPUT, SPEECH_OUTPUT, UNDECLARED, check_service
-
 from omnigap.vocabulary import CONDITIONS, Condition
 from omnigap_services.adapter import NATIVE, Turn
 from omnigap_services.cascade.adapter import CascadeAdapter
 from omnigap_services.echo import EchoAdapter
+from tests.helpers.served_doubles import Double, Serve, say
+from tests.orchestrator.extras.conform.expected_checks import (
+    IMAGE_INPUT,
+    SPEECH_INPUT,
+    SPEECH_OUTPUT,
+    UNDECLARED,
+    check_service,
+)
 
 
 def stage(name: str, *conditions: str) -> Double:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from served_doubles import Double, Serve, reply
-
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.extras.conform.check import NONE_ANSWERED, Status
 from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.adapter import Turn
+from tests.helpers.served_doubles import Double, Serve, reply
 
 NEEDS_ONE_ANSWER = {
     "own-digest-is-accepted",

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from broken_refusals import AcceptsNanAudio
 from click.testing import CliRunner, Result
-from reference_service import ReferenceService
 
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.extras.conform.suite import SUITE
+from tests.orchestrator.extras.conform.broken_refusals import AcceptsNanAudio
+from tests.orchestrator.extras.conform.reference_service import ReferenceService
 
 DOCS = Path(__file__).parents[4] / "docs" / "contract.md"
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import broken_answers  # noqa: F401 - registers its services, as the next three do
-import broken_refusals  # noqa: F401
-import broken_under_load  # noqa: F401
 import pytest
-import unusual_services  # noqa: F401
-from faults import FAULTS, WARNINGS
-from reference_service import ReferenceService
 
 from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import SUITE, Conformance, conform
+from tests.orchestrator.extras.conform import (  # noqa: F401 - each registers its services
+    broken_answers,
+    broken_refusals,
+    broken_under_load,
+    unusual_services,
+)
+from tests.orchestrator.extras.conform.faults import FAULTS, WARNINGS
+from tests.orchestrator.extras.conform.reference_service import ReferenceService
 
 
 async def run_suite(service: ReferenceService) -> Conformance:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from chat_server import MODEL, ChatServer
-from served_doubles import Serve
-
 from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.openai_server.adapter import OpenaiAdapter
+from tests.helpers.chat_server import MODEL, ChatServer
+from tests.helpers.served_doubles import Serve
 
 
 async def test_openai_conforms(host: Serve) -> None:

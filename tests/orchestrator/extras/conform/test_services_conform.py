@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Collection
 from pathlib import Path
 
 import pytest
-from served_doubles import Serve
 
-from omnigap_orchestrator.extras.conform.check import Status
-from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.asr.adapter import AsrAdapter
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT
 from omnigap_services.demo.adapter import DemoAdapter
 from omnigap_services.echo import EchoAdapter
 from omnigap_services.espeak.adapter import EspeakAdapter
 from omnigap_services.ocr.adapter import OcrAdapter
+from tests.helpers.served_doubles import Serve
+from tests.orchestrator.extras.conform.expected_checks import (
+    IMAGE_INPUT,
+    SPEECH_INPUT,
+    SPEECH_OUTPUT,
+    TEXT_INPUT,
+    TEXT_OUTPUT,
+    UNDECLARED,
+    check_service,
+)
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "shout_model.py"
 
@@ -24,46 +30,8 @@ needs_checkpoint = pytest.mark.skipif(
     not (SHIPPED_CHECKPOINT / "model.bin").is_file(), reason=f"NOT CHECKED: {SHIPPED_CHECKPOINT}/model.bin is missing"
 )
 
+
 # Checks that are skipped for a service without the modality.
-SPEECH_INPUT = {
-    "nan-audio-is-bad-media",
-    "empty-audio-is-bad-media",
-    "audio-without-samples-is-bad-media",
-    "mislabelled-audio-is-bad-media",
-    "unknown-audio-type-is-bad-media",
-    "pcm-without-a-rate-is-bad-media",
-    "long-audio-is-too-large",
-}
-IMAGE_INPUT = {
-    "truncated-image-is-bad-media",
-    "empty-image-is-bad-media",
-    "mislabelled-image-is-bad-media",
-    "unknown-image-type-is-bad-media",
-    "image-bomb-is-too-large",
-}
-TEXT_INPUT = {"long-text-is-too-large"}
-SPEECH_OUTPUT = {
-    "audio-has-the-declared-format",
-    "audio-chunks-contain-whole-samples",
-    "audio-duration-matches-the-bytes",
-    "audio-is-not-silent",
-}
-TEXT_OUTPUT = {"text-answers-contain-no-audio"}
-UNDECLARED = {"undeclared-conditions-are-refused"}
-
-
-async def check_service(address: str, skipped: Collection[str], warned: Collection[str] = ()) -> None:
-    """Asserts that no check fails, and that only the given checks warn or are skipped."""
-    found = await conform(address)
-    messages = {
-        status: {result.check: result.message for result in found.results if result.status is status}
-        for status in Status
-    }
-    assert messages[Status.FAILED] == {}
-    assert set(messages[Status.WARNING]) <= set(warned), messages[Status.WARNING]
-    assert set(messages[Status.SKIPPED]) == set(skipped), messages[Status.SKIPPED]
-
-
 async def test_echo_conforms(host: Serve) -> None:
     await check_service(await host(EchoAdapter({})), skipped=UNDECLARED)
 

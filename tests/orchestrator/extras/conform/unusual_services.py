@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from broken_answers import ChangesAudio
-from faults import warns
-from reference_service import ReferenceService
-
 from omnigap.v1 import model_service_pb2 as pb
+from tests.orchestrator.extras.conform.broken_answers import ChangesAudio
+from tests.orchestrator.extras.conform.faults import warns
+from tests.orchestrator.extras.conform.reference_service import ReferenceService
 
 
 @warns("reflection-lists-the-service")

@@ -9,9 +9,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 from PIL import Image
-from running import Silent, item, orchestrate
-from served_doubles import Double, Serve
-from verifiable import Make, Verifiable, maker
 
 from omnigap.media import encode_png
 from omnigap.vocabulary import Condition, Modality
@@ -22,6 +19,9 @@ from omnigap_orchestrator.extras.readback.table import VERIFICATION_SCHEMA
 from omnigap_orchestrator.pipeline.folder import FolderError
 from omnigap_orchestrator.run import report
 from omnigap_services.adapter import NATIVE
+from tests.helpers.running import Silent, item, orchestrate
+from tests.helpers.served_doubles import Double, Serve
+from tests.orchestrator.extras.readback.verifiable import Make, Verifiable, maker
 
 FRANCE, SPAIN, PERU = (f"What is the capital of {place}?" for place in ("France", "Spain", "Peru"))
 

@@ -7,15 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from running import Row, Setting, item
-from served_doubles import RATE, Double, Serve, say, sound
-
 from omnigap.media import AudioClip, decode_image, encode_pcm16
 from omnigap.media.image import PNG
 from omnigap.vocabulary import Condition, Modality
 from omnigap_orchestrator.carriers import ImageStyle, render_text
 from omnigap_orchestrator.items import load_items
 from omnigap_services.adapter import NATIVE, Turn
+from tests.helpers.running import Row, Setting, item
+from tests.helpers.served_doubles import RATE, Double, Serve, say, sound
 
 PLACES = ("France", "Spain", "Peru", "Chad", "Oman", "Cuba", "Mali", "Iran")
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from served import Served
-
 from omnigap_services.adapter import Adapter
 from omnigap_services.loop_thread import LoopThread
 from omnigap_services.server import Server, ServerOptions
+from tests.helpers.serve_process import Served
 
 Host = Callable[[Adapter], Served]
 """Serves an adapter on a free port; raises what its load raises."""

@@ -16,7 +16,6 @@ from typing import Any
 import polars as pl
 import psutil
 import tomli_w
-from served_doubles import PATIENCE_S, Double, Serve, say
 
 from omnigap_orchestrator.config import Config, load_config
 from omnigap_orchestrator.items import Item, load_items
@@ -26,6 +25,7 @@ from omnigap_orchestrator.pipeline.prepare import load_run
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, endpoints_of
 from omnigap_orchestrator.run import process_cells, run
+from tests.helpers.served_doubles import PATIENCE_S, Double, Serve, say
 
 Row = dict[str, Any]
 
