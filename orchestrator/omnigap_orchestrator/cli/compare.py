@@ -6,8 +6,14 @@ import json
 from pathlib import Path
 
 import click
+import polars as pl
+from rich.console import Console
 
+from omnigap_orchestrator.analysis.compare import ComparisonRow
+from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, headline
+from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.cli.options import friendly
+from omnigap_orchestrator.cli.tables import gap_text, print_lines, print_table, reason_lines
 
 
 @click.command()
@@ -26,7 +32,6 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
     from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
     from omnigap_orchestrator.analysis import compare as compare_frames
     from omnigap_orchestrator.cli.inputs import results_of
-    from omnigap_orchestrator.cli.tables import print_comparison
     from omnigap_orchestrator.results import TableError
 
     before, after = results_of(first), results_of(second)
@@ -41,3 +46,30 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
         print(json.dumps(rows.to_dicts(), ensure_ascii=False))
     else:
         print_comparison(rows, str(first), str(second))
+
+
+def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> None:
+    """Prints the differences second minus first in points: of score and gap, per condition.
+
+    Args:
+        table: a frame of `COMPARISON_SCHEMA`.
+    """
+    console = Console()
+    headings = ("condition", "score, points", "p (Holm)", "gap, points", "p (Holm)")
+    for (first, second), part in table.group_by("first", "second", maintain_order=True):
+        chosen = rows_of(headline(part, ANSWERED_PAIRS), ComparisonRow)
+        cells = []
+        for condition in dict.fromkeys(row.condition for row in chosen):
+            of = {row.quantity: row for row in chosen if row.condition == condition}
+            score, gap = of.get("score"), of.get("gap")
+            cells.append([condition, gap_text(score), _p(score), gap_text(gap), _p(gap)])
+        title = f"{second} - {first}" if first != second else f"{first}: {second_run} - {first_run}"
+        print_table(console, title, headings, cells)
+        print_lines(console, reason_lines(chosen))
+        if chosen and (chosen[0].only_first or chosen[0].only_second):
+            left = f"{chosen[0].only_first} only in the first, {chosen[0].only_second} only in the second"
+            console.print(f"Items in only one run are left out: {left}.", highlight=False)
+
+
+def _p(row: ComparisonRow | None) -> str:
+    return "" if row is None or row.p_adjusted is None else f"{row.p_adjusted:.3f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ import click
 import polars as pl
 from rich.console import Console
 
+from omnigap_orchestrator.analysis import Tables
+from omnigap_orchestrator.analysis.accuracy import ACCURACY, ANSWERED_ONLY, AccuracyRow
+from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, headline
 from omnigap_orchestrator.analysis.controls import CONTROLS
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.analysis.gap import GAPS, GapRow
+from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.cli.options import (
     INCOMPLETE,
     INTERRUPTED,
@@ -29,8 +35,9 @@ from omnigap_orchestrator.cli.options import (
     scope_options,
     split,
 )
-from omnigap_orchestrator.cli.tables import print_models
+from omnigap_orchestrator.cli.tables import estimate_text, gap_text, print_lines, print_table, reason_lines
 from omnigap_orchestrator.export.summary import Summary
+from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.report import select
 
@@ -48,6 +55,42 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
     console.print(f"report: {folder.report}", highlight=False, soft_wrap=True, markup=False)
     if not summary.complete:
         console.print(f"The run is incomplete: {summary.incomplete}", style="bold red", highlight=False)
+
+
+def print_models(console: Console, tables: Tables, reference: str, level: float) -> None:
+    """Prints a table per model with a row per condition: answered cells, accuracy, gap, and columns of extras.
+
+    Args:
+        level: confidence level of the intervals, shown in the heading.
+    """
+    headings = ["condition", "answered", f"accuracy ({level:.0%} interval)".replace("%", " %")]
+    headings.append(f"gap to {reference} in points")
+    accuracies, gaps = tables.frame(ACCURACY), tables.frame(GAPS)
+    for model, counts in tables.frame(CONDITION_COUNTS).group_by("model", maintain_order=True):
+        name = str(model[0])
+        accuracy = {row.condition: row for row in rows_of(headline(accuracies, ANSWERED_ONLY, name), AccuracyRow)}
+        gap = {row.condition: row for row in rows_of(headline(gaps, ANSWERED_PAIRS, name), GapRow)}
+        added = _columns_of_extras(tables, name)
+        rows = []
+        for condition, answered, planned in counts.select("condition", "answered", "planned").iter_rows():
+            of = accuracy.get(condition)
+            row = [
+                condition,
+                f"{answered} of {planned}" if planned else "unsupported",
+                "" if of is None else estimate_text(of.estimate, of.low, of.high, unit=" %"),
+                "reference" if condition == reference else gap_text(gap.get(condition)),
+            ]
+            rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
+        print_table(console, name, [*headings, *added], rows)
+        print_lines(console, reason_lines(gap.values()))
+
+
+def _columns_of_extras(tables: Tables, model: str) -> dict[str, Mapping[str, str]]:
+    """The columns of extras in a model's table: heading -> condition -> text."""
+    columns: dict[str, Mapping[str, str]] = {}
+    for extra in extras():
+        columns |= extra.condition_columns(tables, model)
+    return {heading: cells for heading, cells in columns.items() if cells}
 
 
 def _print_controls(console: Console, summary: Summary) -> None:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
-import polars as pl
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from omnigap_orchestrator.analysis import Tables
-from omnigap_orchestrator.analysis.accuracy import ACCURACY, ANSWERED_ONLY, AccuracyRow
-from omnigap_orchestrator.analysis.compare import ComparisonRow
-from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, headline
-from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
-from omnigap_orchestrator.analysis.gap import GAPS, GapRow
-from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
-from omnigap_orchestrator.extension import extras
+if TYPE_CHECKING:
+    # The analysis brings scipy: `plan` prints tables without it.
+    from omnigap_orchestrator.analysis.table import ContrastColumns
+
 
 _PADDING = 2
 """Spaces that rich puts around a column."""
@@ -132,70 +127,7 @@ def reason_lines(rows: Iterable[_RowWithReason]) -> list[str]:
     return reasons((row.condition, row.reason) for row in rows if row.planned)
 
 
-def print_models(console: Console, tables: Tables, reference: str, level: float) -> None:
-    """Prints a table per model with a row per condition: answered cells, accuracy, gap, and columns of extras.
-
-    Args:
-        level: confidence level of the intervals, shown in the heading.
-    """
-    headings = ["condition", "answered", f"accuracy ({level:.0%} interval)".replace("%", " %")]
-    headings.append(f"gap to {reference} in points")
-    accuracies, gaps = tables.frame(ACCURACY), tables.frame(GAPS)
-    for model, counts in tables.frame(CONDITION_COUNTS).group_by("model", maintain_order=True):
-        name = str(model[0])
-        accuracy = {row.condition: row for row in rows_of(headline(accuracies, ANSWERED_ONLY, name), AccuracyRow)}
-        gap = {row.condition: row for row in rows_of(headline(gaps, ANSWERED_PAIRS, name), GapRow)}
-        added = _columns_of_extras(tables, name)
-        rows = []
-        for condition, answered, planned in counts.select("condition", "answered", "planned").iter_rows():
-            of = accuracy.get(condition)
-            row = [
-                condition,
-                f"{answered} of {planned}" if planned else "unsupported",
-                "" if of is None else estimate_text(of.estimate, of.low, of.high, unit=" %"),
-                "reference" if condition == reference else gap_text(gap.get(condition)),
-            ]
-            rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
-        print_table(console, name, [*headings, *added], rows)
-        print_lines(console, reason_lines(gap.values()))
-
-
-def _columns_of_extras(tables: Tables, model: str) -> dict[str, Mapping[str, str]]:
-    """The columns of extras in a model's table: heading -> condition -> text."""
-    columns: dict[str, Mapping[str, str]] = {}
-    for extra in extras():
-        columns |= extra.condition_columns(tables, model)
-    return {heading: cells for heading, cells in columns.items() if cells}
-
-
-def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> None:
-    """Prints the differences second minus first in points: of score and gap, per condition.
-
-    Args:
-        table: a frame of `COMPARISON_SCHEMA`.
-    """
-    console = Console()
-    headings = ("condition", "score, points", "p (Holm)", "gap, points", "p (Holm)")
-    for (first, second), part in table.group_by("first", "second", maintain_order=True):
-        chosen = rows_of(headline(part, ANSWERED_PAIRS), ComparisonRow)
-        cells = []
-        for condition in dict.fromkeys(row.condition for row in chosen):
-            of = {row.quantity: row for row in chosen if row.condition == condition}
-            score, gap = of.get("score"), of.get("gap")
-            cells.append([condition, gap_text(score), _p(score), gap_text(gap), _p(gap)])
-        title = f"{second} - {first}" if first != second else f"{first}: {second_run} - {first_run}"
-        print_table(console, title, headings, cells)
-        print_lines(console, reason_lines(chosen))
-        if chosen and (chosen[0].only_first or chosen[0].only_second):
-            left = f"{chosen[0].only_first} only in the first, {chosen[0].only_second} only in the second"
-            console.print(f"Items in only one run are left out: {left}.", highlight=False)
-
-
 def print_lines(console: Console, lines: Iterable[str]) -> None:
     """Prints dimmed lines below a table."""
     for line in lines:
         console.print(Text(line, style="dim"))
-
-
-def _p(row: ComparisonRow | None) -> str:
-    return "" if row is None or row.p_adjusted is None else f"{row.p_adjusted:.3f}"

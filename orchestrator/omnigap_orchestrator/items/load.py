@@ -9,8 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from omnigap_orchestrator.config.items import HUB, ColumnsConfig, ItemsConfig
 from omnigap_orchestrator.items.item import Item, ItemError
@@ -18,6 +17,9 @@ from omnigap_orchestrator.items.mapping import Mapper
 from omnigap_orchestrator.items.row import RowError, SourceRow, collect, jsonl_rows, read_text
 from omnigap_orchestrator.presets import PresetError, load_preset
 from omnigap_orchestrator.validation import unknown_key
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BUILTIN = "builtin"
 BUILTIN_KOREAN = "builtin-ko"
@@ -228,6 +230,9 @@ def _json_rows(path: Path) -> list[dict[str, object]]:
 
 def _frame(path: str, suffix: str) -> pl.DataFrame:
     """Reads a table; the columns of CSV and TSV files stay text, so that 007 is not read as 7."""
+    # Here and not at the top: commands that only load JSON Lines, or none, start without polars.
+    import polars as pl
+
     try:
         if suffix in (".csv", ".tsv"):
             # Decoded here first, because the error of polars does not say where the invalid UTF-8 is.

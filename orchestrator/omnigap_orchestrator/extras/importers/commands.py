@@ -154,7 +154,7 @@ def analyse(
     from omnigap_orchestrator.analysis import AnalysisOptions, MissingRule
     from omnigap_orchestrator.analysis import analyse as analyse_frame
     from omnigap_orchestrator.cli.inputs import table_of
-    from omnigap_orchestrator.cli.tables import print_models
+    from omnigap_orchestrator.cli.run import print_models
     from omnigap_orchestrator.extras.asr_correction.commands import print_human
     from omnigap_orchestrator.extras.asr_correction.human import HUMAN
     from omnigap_orchestrator.extras.asr_correction.labels import read_labels

@@ -47,7 +47,7 @@ class ReadBack(Extra):
 
     def findings(self, inputs: Inputs) -> Sequence[Finding]:
         """Checks verification.parquet before a run: an unreadable one would fail the report at the end."""
-        from omnigap_orchestrator.extras.readback.select import read_verification
+        from omnigap_orchestrator.extras.readback.table import read_verification
         from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
         from omnigap_orchestrator.preflight import Finding
 

@@ -19,7 +19,7 @@ from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import item_scores, score_matrices
 from omnigap_orchestrator.extension import Selection
 from omnigap_orchestrator.extras.readback.check import Verdict, carriers_of, count_all
-from omnigap_orchestrator.extras.readback.table import VERIFICATION_SCHEMA
+from omnigap_orchestrator.extras.readback.table import read_verification
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
 from omnigap_orchestrator.report import formatting
 
@@ -171,27 +171,6 @@ class CarrierCheck:
         """The media that the report section shows, lost carriers first."""
         for verdict in (Verdict.LOST, Verdict.DOUBTFUL):
             yield from self.listed(verdict)["media"].drop_nulls()
-
-
-def read_verification(folder: RunFolder) -> pl.DataFrame | None:
-    """The table of `verify`; None if the folder has none.
-
-    Raises:
-        FolderError: the file is not a table, or has the columns of another version.
-    """
-    if not folder.verification.is_file():
-        return None
-    try:
-        table = pl.read_parquet(folder.verification, glob=False)
-    # polars panics on some damaged Parquet files; PanicException is not a PolarsError.
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        table = None
-    if table is None or table.schema != VERIFICATION_SCHEMA:
-        raise FolderError(
-            f"{folder.verification} is not a verification of this version: run `omnigap-orchestrate verify --run-dir "
-            f"{folder.root}` again, or delete the file"
-        )
-    return table
 
 
 def carrier_check(folder: RunFolder, results: pl.DataFrame, options: AnalysisOptions) -> CarrierCheck | None:

@@ -11,6 +11,7 @@ from omnigap_orchestrator.extras.readback.check import Decision, Readback, Verdi
 from omnigap_orchestrator.extras.readback.compare import compare
 from omnigap_orchestrator.extras.readback.readers import Reader, Rendering
 from omnigap_orchestrator.journal import TranscriptRow
+from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
 from omnigap_orchestrator.scoring.normalise import normalise, units
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -174,3 +175,24 @@ def _readback_values(readback: Readback | None, rendering: Rendering) -> tuple[o
         compared.word_error,
         list(compared.missing),
     )
+
+
+def read_verification(folder: RunFolder) -> pl.DataFrame | None:
+    """The table of `verify`; None if the folder has none.
+
+    Raises:
+        FolderError: the file is not a table, or has the columns of another version.
+    """
+    if not folder.verification.is_file():
+        return None
+    try:
+        table = pl.read_parquet(folder.verification, glob=False)
+    # polars panics on some damaged Parquet files; PanicException is not a PolarsError.
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        table = None
+    if table is None or table.schema != VERIFICATION_SCHEMA:
+        raise FolderError(
+            f"{folder.verification} is not a verification of this version: run `omnigap-orchestrate verify --run-dir "
+            f"{folder.root}` again, or delete the file"
+        )
+    return table
