@@ -2,9 +2,10 @@
 
 A file counts where one of its functions runs in the orchestrator's process between the start of `run` and the start of
 the analysis. Importing a module does not count: that also runs the bodies of classes whose methods no cell calls.
+Extras and the hook that finds them (extension.py) do not count either: a run works without them.
 
-    python benchmarks/files_on_the_road.py               # the number, then the files
-    python benchmarks/files_on_the_road.py --check 45    # exit status 1 for more
+    python benchmarks/files_per_cell.py               # the number, then the files
+    python benchmarks/files_per_cell.py --check 45    # exit status 1 for more
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ from omnigap_orchestrator.fleet import DEFAULT_SERVICES, EmbeddedFleet, Endpoint
 # With the separator: installed side by side, `omnigap` is also how `omnigap_services` begins.
 ROOTS = tuple(f"{Path(package.__file__ or '').parent}{os.sep}" for package in (omnigap, omnigap_orchestrator))
 ANALYSIS = f"{ROOTS[1]}analysis{os.sep}"
-NOT_ON_THE_ROAD = ("<module>", "<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambda>")
+OPTIONAL = (f"{ROOTS[1]}extras{os.sep}", f"{ROOTS[1]}extension.py")
+NOT_COUNTED = ("<module>", "<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambda>")
 
 
-class Road:
+class CalledFiles:
     """Collects files until the analysis starts.
 
     Running a class body pushes a frame too, named after the class. Code that runs during an import is recognised by
@@ -51,9 +53,9 @@ class Road:
         if event != "call" or self.over:
             return
         file, name = frame.f_code.co_filename, frame.f_code.co_name
-        if not file.startswith(ROOTS) or "_pb2" in file:
+        if not file.startswith(ROOTS) or file.startswith(OPTIONAL) or "_pb2" in file:
             return
-        if name in NOT_ON_THE_ROAD or under_import(frame):
+        if name in NOT_COUNTED or under_import(frame):
             return
         if file.startswith(ANALYSIS):
             self.over = True
@@ -71,7 +73,7 @@ def under_import(frame: FrameType | None) -> bool:
 
 @contextmanager
 def services(folder: Path) -> Iterator[Endpoints]:
-    """The shipped services, started before the road begins and by a thread that is not traced."""
+    """The shipped services, started before counting begins and by a thread that is not traced."""
     started: Future[Endpoints] = Future()
     done = threading.Event()
 
@@ -107,24 +109,24 @@ def cell() -> Road:
     """Runs one cell in a folder of its own.
 
     Raises:
-        SystemExit: where that cell gets no score, or the analysis is not reached: the number would be of another road.
+        SystemExit: where that cell gets no score, or the analysis is not reached: the number would be of another called.
     """
-    road = Road()
+    called = CalledFiles()
     with tempfile.TemporaryDirectory() as place, services(Path(place, "services")) as endpoints:
         config, folder = Path(place, "study.toml"), Path(place, "run")
         config.write_text(study(endpoints), encoding="utf-8")
-        threading.setprofile(road.trace)
-        sys.setprofile(road.trace)
+        threading.setprofile(called.trace)
+        sys.setprofile(called.trace)
         try:
             main(["run", "--config", str(config), "--run-dir", str(folder), "--quiet"], standalone_mode=False)
         finally:
             sys.setprofile(None)
             threading.setprofile(None)  # type: ignore[arg-type]
-        if not road.over:
+        if not called.over:
             sys.exit("the analysis never started")
         if pl.read_parquet(folder / "results.parquet")["score"].count() != 1:
             sys.exit("the cell has no score")
-    return road
+    return called
 
 
 def shown(file: str) -> str:
@@ -139,7 +141,7 @@ def report(arguments: list[str]) -> int:
     parser.add_argument("--check", type=int, metavar="N", help="exit with 1 for more than N files")
     own = parser.parse_args(arguments)
     names = sorted(shown(file) for file in cell().files)
-    print(f"{len(names)} files on the road of one cell")
+    print(f"{len(names)} files that one cell passes through")
     for name in names:
         print(f"  {name}")
     if own.check is None or len(names) <= own.check:
