@@ -1,4 +1,4 @@
-# Two commands for a fresh machine with Python 3.11 or newer: `make run` and `make test`. Both set up .venv by themselves.
+# Two commands for a fresh machine with Python 3.11 or newer: `make run` and `make test`. Both set up .venv.
 PYTHON ?= python3
 ARGS ?=
 WORKERS ?= 2
@@ -12,9 +12,9 @@ PINNED := pyproject.toml constraints.txt
 
 help: ## Show what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
-	@echo '  ARGS="--limit 12" hands arguments on; PYTHON=python3.12 chooses the interpreter of a new .venv; WORKERS=0 runs tests in one process.'
+	@echo '  ARGS="--limit 12" passes arguments on; PYTHON=python3.12 chooses the interpreter of a new .venv; WORKERS=0 runs tests in one process.'
 
-run: $(VENV)/.embedded ## Measure the built-in items on this machine alone, without a GPU; the report lands in runs/.
+run: $(VENV)/.embedded ## Measure the built-in items on this machine, without a GPU; the report is written to runs/.
 	$(BIN)/omnigap-orchestrate run $(ARGS)
 
 test: $(VENV)/.test browser ## Run the tests.
@@ -42,13 +42,13 @@ bench: $(VENV)/.embedded ## Measure the speed of the orchestrator against a null
 	$(BIN)/python benchmarks/asr_batching.py
 	$(BIN)/python benchmarks/analysis_scale.py
 
-stubs: $(VENV)/.test ## Write the Python stubs of the .proto anew.
+stubs: $(VENV)/.test ## Regenerate the Python stubs of the .proto.
 	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh
 
-train: $(VENV)/.train ## Train the micro Whisper that the ASR service ships. Takes hours on a CPU, and goes on where it stopped.
+train: $(VENV)/.train ## Train the micro Whisper that the ASR service ships. Takes hours on a CPU; the same command resumes it.
 	$(BIN)/python -m training.micro_whisper.train $(ARGS)
 
-# What the browser tests drive. Where it can't be installed they are skipped, and say so.
+# The browser of the browser tests. If it can't be installed, they are skipped with a message.
 browser:
 	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
 	  command -v $$name >/dev/null && exit 0; \
@@ -60,7 +60,7 @@ browser:
 	    || echo 'chromium could not be installed: the browser tests are skipped'; \
 	else echo 'No chromium on the PATH: the browser tests are skipped. Install it to run them.'; fi
 
-clean: ## Remove the environment and what builds and tests left. Runs stay.
+clean: ## Remove the environment and the files of builds and tests. Runs are kept.
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -73,7 +73,7 @@ $(VENV)/bin/python:
 	  || { echo '$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# A stamp a kind of set-up: pip runs again only when the requirements or their pins change.
+# One stamp per kind of set-up: pip runs again only if the requirements or their pins change.
 $(VENV)/.%: $(PINNED) | $(VENV)/bin/python
 	@echo 'Installing omnigap[$*] into $(VENV)'
 	$(PIP) install -c constraints.txt -e '.[$*]'

@@ -1,4 +1,4 @@
-"""The whole analysis on a made-up table of results: seconds of CPU and peak memory, by number of models and items.
+"""The whole analysis on a simulated table of results: seconds of CPU and peak memory, by number of models and items.
 
     python benchmarks/analysis_scale.py [--models 10] [--items 16667]
 
@@ -82,7 +82,7 @@ def made_up(models: int, items: int, seed: int = 0) -> pl.DataFrame:
 @click.option("--models", default=10, show_default=True)
 @click.option("--items", default=16_667, show_default=True)
 def main(models: int, items: int) -> None:
-    """Analyse a made-up table of MODELS x ITEMS x 6 cells."""
+    """Analyse a simulated table of MODELS x ITEMS x 6 cells."""
     table = made_up(models, items)
     before = _peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()

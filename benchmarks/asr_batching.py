@@ -2,8 +2,8 @@
 
     python benchmarks/asr_batching.py [--clips 48] [--batch 8] [--checkpoint PATH] [--compute-type int8] [--threads 0]
 
-The clips are spoken by espeak-ng in a process of its own. Prints the machine and the ratio; fails where a batched
-text differs from the one heard alone.
+The clips are synthesised by espeak-ng in a separate process. Prints the machine and the ratio; fails if a batched
+transcript differs from that of the single clip.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def spoken(texts: list[str]) -> list[Samples]:
 
 
 def processor() -> str:
-    """The CPU's name, as the kernel tells it."""
+    """The name of the CPU, as the kernel reports it."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():
@@ -68,7 +68,7 @@ def processor() -> str:
 
 
 def timed(work: Callable[[], list[str]]) -> tuple[list[str], float]:
-    """What the work returned, and its seconds."""
+    """The result of the work, and its duration in seconds."""
     started = time.perf_counter()
     texts = work()
     return texts, time.perf_counter() - started
@@ -88,8 +88,8 @@ def main(count: int, batch: int, checkpoint: str, compute_type: str, threads: in
     engine = AsrEngine(options)
     clips = spoken(answers(count))
     engine.transcribe(clips[:batch])
-    alone, alone_s = timed(lambda: [engine.transcribe([clip])[0].text for clip in clips])
-    together, together_s = timed(lambda: [heard.text for heard in engine.transcribe(clips)])
+    single, single_s = timed(lambda: [engine.transcribe([clip])[0].text for clip in clips])
+    batched, batched_s = timed(lambda: [transcript.text for transcript in engine.transcribe(clips)])
     seconds = sum(len(clip) for clip in clips) / 16_000
     click.echo(
         f"machine: {processor()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}"
@@ -98,13 +98,13 @@ def main(count: int, batch: int, checkpoint: str, compute_type: str, threads: in
     click.echo(
         f"clips: {count}, {seconds:.1f} s of audio; batch {batch}; padded to {engine.settings['padding_frames']} frames"
     )
-    click.echo(f"one at a time: {count / alone_s:.2f} clips/s")
-    click.echo(f"batched:       {count / together_s:.2f} clips/s, {alone_s / together_s:.2f} x")
-    differing = [pair for pair in zip(alone, together, strict=True) if pair[0] != pair[1]]
+    click.echo(f"one at a time: {count / single_s:.2f} clips/s")
+    click.echo(f"batched:       {count / batched_s:.2f} clips/s, {single_s / batched_s:.2f} x")
+    differing = [pair for pair in zip(single, batched, strict=True) if pair[0] != pair[1]]
     for one, other in differing:
-        click.echo(f"differs: alone {one!r}, batched {other!r}", err=True)
+        click.echo(f"differs: single {one!r}, batched {other!r}", err=True)
     if differing:
-        raise click.ClickException(f"{len(differing)} of {count} texts differ between batched and alone")
+        raise click.ClickException(f"{len(differing)} of {count} texts differ between batched and single clips")
     click.echo(f"texts: {count} of {count} the same")
 
 

@@ -105,11 +105,11 @@ def study(endpoints: Endpoints) -> str:
     )
 
 
-def cell() -> Road:
-    """Runs one cell in a folder of its own.
+def cell() -> CalledFiles:
+    """Runs one cell in a separate folder.
 
     Raises:
-        SystemExit: where that cell gets no score, or the analysis is not reached: the number would be of another called.
+        SystemExit: the cell got no score, or the analysis was not reached, so the number would be wrong.
     """
     called = CalledFiles()
     with tempfile.TemporaryDirectory() as place, services(Path(place, "services")) as endpoints:
@@ -146,7 +146,7 @@ def report(arguments: list[str]) -> int:
         print(f"  {name}")
     if own.check is None or len(names) <= own.check:
         return 0
-    print(f"at most {own.check} are wanted", file=sys.stderr)
+    print(f"more than {own.check} files", file=sys.stderr)
     return 1
 
 

@@ -1,4 +1,4 @@
-"""Qwen-Omni's throughput at full size: tokens/s and audio seconds/s at several batch sizes, beside the memory's floor.
+"""Qwen-Omni's throughput at full size: tokens/s and audio seconds/s at several batch sizes, against the memory bound.
 
     python benchmarks/qwen_omni_gpu.py [--model qwen2.5|qwen3] [--batches 1,8,32] [--tiny]
 
@@ -7,9 +7,9 @@ length that the flags say, so what is measured is the engine of the `qwen-omni` 
 same model driven one request at a time. Prompts are text; perception is not measured. Qwen2.5-Omni-7B takes 24 GB and
 a few more for 32 answers, Qwen3-Omni 72 GB and more. `--tiny` runs the same code at a small size on the CPU.
 
-The floor of a step is the bytes of weights that it must read, divided by the bandwidth that a copy on this device
-reaches: no engine that reads each weight once a step is faster. Caches and activations are left out of it. Of a mixture
-of experts those count that a batch of that size is expected to touch, if tokens choose experts evenly.
+The memory bound of a step is the bytes of weights that it must read, divided by the bandwidth of a copy on this device:
+no engine that reads each weight once per step is faster. Caches and activations are not included. For a mixture of
+experts, the bound counts the experts that a batch of that size is expected to use, if tokens choose experts evenly.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ IM_START, IM_END, END, USER, ASSISTANT, LINE = 151_644, 151_645, 151_643, 872, 7
 
 @dataclass
 class Asked:
-    """A turn that counts what it is given."""
+    """A turn that counts the samples of its answer."""
 
     request: Request
     cancelled: bool = False
@@ -76,7 +76,7 @@ class NoTokenizer:
 
 @dataclass
 class Clock:
-    """Seconds of each stage; the device is waited for at every reading."""
+    """Seconds of each stage; every measurement waits for the device."""
 
     device: torch.device
     seconds: dict[str, float] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Clock:
 
 
 def build(family: Family, tiny: bool, device: torch.device, dtype: torch.dtype) -> Any:
-    """The whole model with random weights, made on the device."""
+    """The whole model with random weights, created on the device."""
     full, small = (QWEN25, TINY25) if family is FAMILY_25 else (QWEN3, TINY3)
     model_class = getattr(transformers, family.model_class)
     config = model_class.config_class(**(merged(full, small) if tiny else full))
@@ -149,13 +149,13 @@ def step_bytes(module: torch.nn.Module, batch: int) -> float:
 
 
 def _chosen(module: torch.nn.Module, experts: str) -> int:
-    """Experts a token, of the router beside an experts' block."""
+    """Number of experts per token, from the router of a block of experts."""
     block = module.get_submodule(experts.rpartition(".")[0])
     return int(block.gate.top_k)
 
 
 def talker_step_bytes(model: Any, family: Family, batch: int) -> float:
-    """Of one codec frame: the talker once, and Qwen3's code predictor once a further codebook."""
+    """Bytes of one codec frame: the talker once, and Qwen3's code predictor once for each further codebook."""
     talker = model.talker
     total = step_bytes(talker.model, batch) + step_bytes(talker.codec_head, batch)
     if family is FAMILY_3:
@@ -175,7 +175,7 @@ def prompt(tokens: int, number: int) -> Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement. Rates are of the whole batch; floors in seconds a step."""
+    """One measurement. Rates are of the whole batch; bounds are in seconds per step."""
 
     mode: str
     batch: int
@@ -183,24 +183,24 @@ class Row:
     tokens_per_s: float
     audio_per_s: float
     text_step_s: float
-    text_floor_s: float
+    text_bound_s: float
     frame_s: float
-    frame_floor_s: float
+    frame_bound_s: float
     wave_s: float
 
     def line(self) -> str:
-        text = f"{self.text_step_s * 1e3:9.2f} ms {self.text_floor_s * 1e3:8.2f} ms {_times(self)[0]:>6}"
+        text = f"{self.text_step_s * 1e3:9.2f} ms {self.text_bound_s * 1e3:8.2f} ms {_times(self)[0]:>6}"
         if self.mode == "text":
             return f"{self.mode:<6}{self.batch:>5}{self.seconds:>9.2f} s{self.tokens_per_s:>10.1f}{'-':>10} {text}"
-        speech = f"{self.frame_s * 1e3:9.2f} ms {self.frame_floor_s * 1e3:8.2f} ms {_times(self)[1]:>6}"
+        speech = f"{self.frame_s * 1e3:9.2f} ms {self.frame_bound_s * 1e3:8.2f} ms {_times(self)[1]:>6}"
         head = f"{self.mode:<6}{self.batch:>5}{self.seconds:>9.2f} s{self.tokens_per_s:>10.1f}{self.audio_per_s:>10.2f}"
         return f"{head} {text} {speech} {self.wave_s:8.2f} s"
 
 
 def _times(row: Row) -> tuple[str, str]:
-    """How many times its floor a step takes."""
-    pairs = ((row.text_step_s, row.text_floor_s), (row.frame_s, row.frame_floor_s))
-    text, speech = (f"{took / floor:.1f} x" if floor else "-" for took, floor in pairs)
+    """Duration of a step divided by its memory bound."""
+    pairs = ((row.text_step_s, row.text_bound_s), (row.frame_s, row.frame_bound_s))
+    text, speech = (f"{took / bound:.1f} x" if bound else "-" for took, bound in pairs)
     return text, speech
 
 
@@ -301,19 +301,19 @@ def main(
     lengths = (prompt_tokens, text_tokens, frames)
     click.echo(f"{prompt_tokens} prompt tokens, {text_tokens} text tokens, {frames} codec frames an answer\n")
     head = (
-        f"{'mode':<6}{'batch':>5}{'time':>11}{'tokens/s':>10}{'audio s/s':>10} {'text step':>12} {'floor':>11} {'':>6}"
+        f"{'mode':<6}{'batch':>5}{'time':>11}{'tokens/s':>10}{'audio s/s':>10} {'text step':>12} {'bound':>11} {'':>6}"
     )
-    click.echo(f"{head} {'frame':>12} {'floor':>11} {'':>6} {'waves':>10}")
+    click.echo(f"{head} {'frame':>12} {'bound':>11} {'':>6} {'waves':>10}")
     for speech in (False, True):
         measure(engine, model, family, speech, 1, (prompt_tokens, 4, 8), bandwidth)  # first passes compile and allocate
         rows = []
         for batch in sizes:
             rows.append(measure(engine, model, family, speech, batch, lengths, bandwidth))
             click.echo(rows[-1].line())
-        gains = [f"{row.batch} at once: {row.tokens_per_s / rows[0].tokens_per_s:.1f} x" for row in rows[1:]]
-        click.echo(f"  against {rows[0].batch} at once: {', '.join(gains) or '-'}")
+        gains = [f"{row.batch} at a time: {row.tokens_per_s / rows[0].tokens_per_s:.1f} x" for row in rows[1:]]
+        click.echo(f"  against {rows[0].batch} at a time: {', '.join(gains) or '-'}")
     if where.type == "cuda":
-        click.echo(f"\nmost memory at once: {torch.cuda.max_memory_allocated(where) / 1e9:.1f} GB")
+        click.echo(f"\npeak memory: {torch.cuda.max_memory_allocated(where) / 1e9:.1f} GB")
 
 
 def _machine(device: torch.device) -> str:

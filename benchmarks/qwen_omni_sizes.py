@@ -1,6 +1,7 @@
-"""Configurations of Qwen-Omni at full size, and shrunk ones of the same parts, for weights drawn on the spot.
+"""Configurations of Qwen-Omni at full size, and shrunk ones of the same parts, for randomly drawn weights.
 
-Sizes are those of Qwen2.5-Omni-7B and Qwen3-Omni-30B-A3B; what is not named is the library's default, which is theirs.
+Sizes are those of Qwen2.5-Omni-7B and Qwen3-Omni-30B-A3B; all other settings are the defaults
+of the library, as in both models.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ TINY3: Sizes = {
 
 
 def merged(sizes: Sizes, over: Sizes) -> Sizes:
-    """`sizes` with the values of `over` in their places, table by table."""
+    """`sizes` with the values of `over`, merged table by table."""
     found = dict(sizes)
     for name, value in over.items():
         found[name] = merged(found.get(name, {}), value) if isinstance(value, dict) else value

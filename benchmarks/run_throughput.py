@@ -1,4 +1,4 @@
-"""How many cells a second the orchestrator finishes, what memory it takes, and how long resuming and reporting last.
+"""Throughput of the orchestrator in cells per second, its memory, and the duration of resuming and reporting.
 
     python benchmarks/run_throughput.py [--cells 6000 60000] [--profile]
 
@@ -35,8 +35,8 @@ from omnigap_orchestrator.run import report, run
 ITEMS = 1_000
 SERVICES = (
     ServiceSpec("echo", Role.MODEL, "echo"),
-    ServiceSpec("ears", Role.SCORER, "echo"),
-    ServiceSpec("voice", Role.TTS, "echo"),
+    ServiceSpec("asr", Role.SCORER, "echo"),
+    ServiceSpec("tts", Role.TTS, "echo"),
 )
 
 
@@ -50,11 +50,11 @@ _KINDS = {
     "plan, dispatch and run": ("omnigap_orchestrator",),
     "asyncio": ("asyncio", "concurrent", "threading"),
 }
-"""Where code belongs to, by marks in its path or name; the first that fits counts."""
+"""Category of code -> patterns in its path or name; the first match counts."""
 
 
 class Clock(Observer):
-    """Notes when the carriers were ready, and when the last cell was scored."""
+    """Records when the carriers were ready, and when the last cell was scored."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Clock(Observer):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, nargs="+", default=[6_000, 60_000], help="plan sizes, multiples of 6000")
-    parser.add_argument("--profile", action="store_true", help="also tell where the time goes")
+    parser.add_argument("--profile", action="store_true", help="also show where the time goes")
     parser.add_argument("--measure", nargs=2, metavar=("STEP", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -108,7 +108,7 @@ def _profile(cells: int) -> str:
 
 
 async def _steps(cells: int, *steps: str) -> list[dict[str, float]]:
-    """Prepares a folder with its carriers, then takes the steps on it, all beside the same services."""
+    """Prepares a folder with its carriers, then runs the steps on it, all with the same services."""
     with tempfile.TemporaryDirectory(prefix="omnigap-bench-") as name:
         folder = Path(name)
         (folder / "items.jsonl").write_text("".join(_item(number) for number in range(ITEMS)))
@@ -119,7 +119,7 @@ async def _steps(cells: int, *steps: str) -> list[dict[str, float]]:
 
 
 async def _step(step: str, folder: Path) -> dict[str, float]:
-    """Each step in a process of its own, as a person would type it: memory and start-up are then its own."""
+    """Runs a step in a separate process, like a command: memory and start-up are then those of this step."""
     before = _services_cpu_s()
     command = [sys.executable, __file__, "--measure", step, str(folder)]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
@@ -131,7 +131,7 @@ async def _step(step: str, folder: Path) -> dict[str, float]:
 
 
 def _services_cpu_s() -> float:
-    """CPU seconds of the child processes that live now: the services, once a step's own process has ended."""
+    """CPU seconds of the running child processes: only the services, once the process of a step has ended."""
     children = psutil.Process().children(recursive=True)
     return sum(times.user + times.system for times in (child.cpu_times() for child in children))
 

@@ -1,10 +1,10 @@
 """Counts of the product code: files, lines, comments, docstrings, functions, for each of the three roots and in all.
 
     python benchmarks/stats.py                                   # the table
-    python benchmarks/stats.py --files 320 --median 110 200 --longest 400   # exit status 1 where a limit is exceeded
+    python benchmarks/stats.py --files 320 --median 110 200 --longest 400   # exit status 1 if a limit is exceeded
 
 The product code is the `.py` of proto, services and orchestrator without generated stubs. A line counts as a comment
-where it holds nothing else; docstring lines are those of module, class and function docstrings.
+if it has nothing else; docstring lines are those of module, class and function docstrings.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ def row(name: str, files: list[FileStats]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=int, help="most files")
+    parser.add_argument("--files", type=int, help="maximum number of files")
     parser.add_argument(
         "--median", type=int, nargs=2, metavar=("LOW", "HIGH"), help="range of the median file, in lines"
     )
-    parser.add_argument("--longest", type=int, help="most lines of a file")
+    parser.add_argument("--longest", type=int, help="maximum lines of a file")
     arguments = parser.parse_args()
     by_root = {root: [stats_of(path) for path in product_files(HERE / root)] for root in ROOTS}
     every = [file for files in by_root.values() for file in files]

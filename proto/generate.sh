@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the Python stubs beside the .proto; `generate.sh --check` fails when the committed ones differ.
+# Writes the Python stubs next to the .proto; `generate.sh --check` fails if the committed ones differ.
 set -euo pipefail
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}

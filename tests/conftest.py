@@ -1,4 +1,4 @@
-"""Servers in a test's own event loop, and `--fast`, which leaves out what the edit loop can do without."""
+"""Servers in the event loop of a test, and the flag `--fast`, which leaves out slow tests."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    # Whoever writes a test that imports one of these without saying so finds out here, not by a slow edit loop.
+    # A new test that imports one of these must be listed in NOT_FAST; otherwise `--fast` becomes slow unnoticed.
     if session.config.getoption("--fast") and (found := HEAVY & sys.modules.keys()):
         pytest.exit(f"--fast imported {', '.join(sorted(found))}: add the test's folder to NOT_FAST in {__file__}", 1)
 
 
 @pytest.fixture
 async def host() -> AsyncIterator[Serve]:
-    """Serves an adapter with the project's own server; gives its address."""
+    """Serves an adapter with the server of the project; returns its address."""
     servers: list[Server] = []
 
     async def start(adapter: Adapter) -> str:
@@ -67,7 +67,7 @@ async def host() -> AsyncIterator[Serve]:
 
 @pytest.fixture
 async def host_wire() -> AsyncIterator[ServeWire]:
-    """Serves a fake beneath the project's own server; gives its address."""
+    """Serves a double in plain gRPC, without the server of the project; returns its address."""
     wires: list[Wire] = []
 
     async def start(wire: Wire) -> str:

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Our arguments, and those behind `--`."""
+    """Arguments of this script, and those after `--`."""
     if "--" not in arguments:
         return arguments, []
     cut = arguments.index("--")
@@ -57,7 +57,7 @@ def _bundle() -> Path:
 
 
 def _backends(bundle: Path, folder: Path) -> Path:
-    """The Python backend beside the stub of this interpreter's version: the wheel keeps them apart."""
+    """Links the Python backend and the stub of this Python version into one folder; the wheel separates them."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     stub = bundle / "python_backend_stubs" / version / "triton_python_backend_stub"
     if not stub.is_file():
@@ -73,7 +73,7 @@ def _backends(bundle: Path, folder: Path) -> Path:
 
 
 def _environment(bundle: Path) -> dict[str, str]:
-    """The stub loads the interpreter's library, and starts `python` as it finds it."""
+    """Paths to the library of the interpreter, which the stub loads, and to `python`, which it starts."""
     libraries = [sysconfig.get_config_var("LIBDIR"), str(bundle.parents[1] / "nvidia_pytriton.libs")]
     search = [*filter(None, libraries), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
     return {

@@ -1,4 +1,4 @@
-"""What the container tests share: where the project lies, how Compose is called, and whether it can be."""
+"""Shared by the container tests: the folder of the project, calls of Compose, and whether an engine is available."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "omnigap-test"
-"""Name of the tests' own Compose project, so that nobody's containers are touched."""
+"""Name of the Compose project of the tests, so that no other containers are touched."""
 
 
 def compose(*arguments: str, timeout_s: float = 300, check: bool = True, **variables: str) -> str:
-    """What `docker compose ARGUMENTS` printed, with `variables` in its environment.
+    """Runs `docker compose ARGUMENTS` with `variables` in its environment; returns its output.
 
     Raises:
-        AssertionError: where it failed and `check` is set; the message holds all that was printed.
+        AssertionError: it failed and `check` is set; the message has its whole output.
     """
     done = subprocess.run(
         ["docker", "compose", *arguments],
@@ -38,8 +38,8 @@ def compose(*arguments: str, timeout_s: float = 300, check: bool = True, **varia
 
 
 @contextmanager
-def engine_to_itself() -> Iterator[None]:
-    """One module at a time: they share the project's name, its ports and its images, and may run in two processes."""
+def exclusive_engine() -> Iterator[None]:
+    """Holds a lock: the modules share project name, ports and images, and may run in two processes."""
     with (Path(tempfile.gettempdir()) / f"{PROJECT}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -47,13 +47,13 @@ def engine_to_itself() -> Iterator[None]:
 
 @functools.cache
 def missing_cli() -> str | None:
-    """Why `docker compose` can't be called, or None."""
+    """Why `docker compose` can't be called; None if it can."""
     return _fault(["docker", "compose", "version"], "the docker command with its Compose plugin")
 
 
 @functools.cache
 def missing_engine() -> str | None:
-    """Why no engine can be used, or None."""
+    """Why no engine can be used; None if one can."""
     return missing_cli() or _fault(["docker", "info"], "a Docker engine")
 
 
@@ -62,5 +62,5 @@ def _fault(command: list[str], what: str) -> str | None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{what} does not answer: {error}"
-    said = done.stderr.strip().splitlines() or ["no reason given"]
-    return f"{what} does not answer: {said[-1]}" if done.returncode else None
+    output = done.stderr.strip().splitlines() or ["no reason given"]
+    return f"{what} does not answer: {output[-1]}" if done.returncode else None

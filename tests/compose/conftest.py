@@ -1,4 +1,4 @@
-"""Skips what has no Docker here, and says so loudly where the session ends."""
+"""Skips tests that need Docker if it is missing, with a summary at the end of the session."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ _SKIPPED: dict[str, str] = {}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Before any fixture builds an image."""
+    """Skips before any fixture builds an image."""
     if item.get_closest_marker("compose") and (reason := missing_engine()):
-        _skip_loudly(item, reason)
+        _skip(item, reason)
 
 
 @pytest.fixture
 def compose_cli(request: pytest.FixtureRequest) -> None:
-    """The Compose plugin; no engine is needed."""
+    """Requires the Compose plugin, but no engine."""
     if reason := missing_cli():
-        _skip_loudly(request.node, reason)
+        _skip(request.node, reason)
 
 
-def _skip_loudly(item: pytest.Item, reason: str) -> None:
+def _skip(item: pytest.Item, reason: str) -> None:
     _SKIPPED[item.nodeid] = reason
     pytest.skip(reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Shouts: a skipped container test is easily taken for a passed one."""
+    """Prints a warning: skipped container tests are easily taken for passed ones."""
     if not _SKIPPED:
         return
     terminalreporter.section("CONTAINER TESTS DID NOT RUN", sep="!", red=True, bold=True)

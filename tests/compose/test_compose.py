@@ -1,4 +1,4 @@
-"""`docker compose up` on a real engine: how its containers are locked in, runs outside and inside, a swapped model."""
+"""`docker compose up` on a real engine: container isolation, runs on the host and in a container, a swapped model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.compose.compose_project import PROJECT, ROOT, compose, engine_to_itself
+from tests.compose.compose_project import PROJECT, ROOT, compose, exclusive_engine
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 
@@ -23,14 +23,14 @@ SERVICES = ("espeak", "asr", "demo")
 METRICS_PORTS = {"espeak": 9461, "asr": 9462, "demo": 9463}
 ALL = ("--profile", "tools")
 ITEMS = 6
-STRANGER = 12_345
-"""A user id that is nobody's in the images."""
+OTHER_USER = 12_345
+"""A user id that no user of the images has."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def stack() -> Iterator[None]:
     """The services, built from this tree and healthy."""
-    with engine_to_itself():
+    with exclusive_engine():
         compose(*ALL, "down", "--volumes", "--remove-orphans")
         try:
             compose(*ALL, "build", timeout_s=2_400)
@@ -42,7 +42,7 @@ def stack() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_healthy_and_locked_in(name: str) -> None:
+def test_a_service_is_healthy_and_isolated(name: str) -> None:
     container = _inspect(name)
     host = container["HostConfig"]
     assert container["State"]["Health"]["Status"] == "healthy"
@@ -62,19 +62,19 @@ def test_ports_are_open_on_loopback_only() -> None:
         assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}
 
 
-def test_the_network_has_no_way_out() -> None:
+def test_the_network_has_no_internet_access() -> None:
     shown = _docker("network", "inspect", f"{PROJECT}_services")
     assert json.loads(shown)[0]["Options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
 
 
-def test_a_run_on_the_host_finds_the_services_by_itself(tmp_path: Path) -> None:
-    said = _run("--run-dir", str(tmp_path / "found"))
-    assert "Compose" in said
+def test_a_run_on_the_host_finds_the_services_without_configuration(tmp_path: Path) -> None:
+    output = _run("--run-dir", str(tmp_path / "found"))
+    assert "Compose" in output
     assert _answered(tmp_path / "found") == {"demo": ITEMS * 6}
 
 
-def test_a_run_inside_writes_as_the_owner_of_the_folder_of_runs(tmp_path: Path) -> None:
-    owner = STRANGER if os.getuid() == 0 else os.getuid()
+def test_a_run_in_a_container_writes_as_the_owner_of_the_runs_folder(tmp_path: Path) -> None:
+    owner = OTHER_USER if os.getuid() == 0 else os.getuid()
     runs = tmp_path / "runs"
     runs.mkdir()
     os.chown(runs, owner, -1)
@@ -83,9 +83,7 @@ def test_a_run_inside_writes_as_the_owner_of_the_folder_of_runs(tmp_path: Path) 
     assert {path.stat().st_uid for path in runs.rglob("*")} == {owner}
 
 
-def test_a_swapped_model_leaves_the_others_alone_and_only_its_cells_are_asked_again(
-    tmp_path: Path, echo: tuple[int, int]
-) -> None:
+def test_after_swapping_a_model_only_its_container_and_cells_are_renewed(tmp_path: Path, echo: tuple[int, int]) -> None:
     port, metrics_port = echo
     config = tmp_path / "two_models.toml"
     config.write_text(
@@ -99,7 +97,7 @@ def test_a_swapped_model_leaves_the_others_alone_and_only_its_cells_are_asked_ag
     echoes = _requests(metrics_port)
     assert _answered(tmp_path / "run") == {"demo": ITEMS * 6, "echo": ITEMS * 6}
 
-    # Readable by the container's user wherever the tests keep their files: the file itself is mounted.
+    # The file itself is mounted, so it must be readable by the user of the container.
     other = tmp_path / "demo.toml"
     other.write_text('tts = "espeak:50061"\nmin_match = 0.45\n')
     other.chmod(0o644)
@@ -122,7 +120,7 @@ def test_a_swapped_model_leaves_the_others_alone_and_only_its_cells_are_asked_ag
 
 @pytest.fixture
 def echo() -> Iterator[tuple[int, int]]:
-    """A second model, outside of Compose: its port, and its port for metrics."""
+    """A second model outside of Compose: its port, and its metrics port."""
     command = [_script("omnigap-serve"), "echo", "--metrics-port", "0", "--log-level", "warning", "--exit-with-parent"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -132,7 +130,7 @@ def echo() -> Iterator[tuple[int, int]]:
 
 
 def _run(*arguments: str) -> str:
-    """All that a whole run on this host printed."""
+    """Output of a complete run on the host."""
     command = [_script("omnigap-orchestrate"), "run", "--limit", str(ITEMS), "--quiet", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -150,7 +148,7 @@ def _digests(folder: Path) -> dict[str, set[str]]:
 
 
 def _requests(metrics_port: int) -> int:
-    """Generate calls that the service on that port has answered, its warm-up among them."""
+    """Number of Generate calls that the service has answered, including its warm-up."""
     with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10) as page:
         lines = page.read().decode()
     return sum(
@@ -171,7 +169,7 @@ def _docker(*arguments: str) -> str:
 
 
 def _script(name: str) -> str:
-    """A console script of the environment that runs these tests."""
+    """Path of a console script of the current environment."""
     path = Path(sysconfig.get_path("scripts")) / name
-    assert path.exists(), f"{name} is not installed beside {sys.executable}"
+    assert path.exists(), f"{name} is not installed next to {sys.executable}"
     return str(path)

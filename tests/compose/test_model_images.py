@@ -1,4 +1,4 @@
-"""Images of real models on a real engine without a GPU: weights from the volume, no way out, and answers over gRPC."""
+"""Images of real models on a real engine without a GPU: weights from the volume, answers over gRPC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.compose.compose_project import ROOT, compose, engine_to_itself
+from tests.compose.compose_project import ROOT, compose, exclusive_engine
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 
@@ -26,8 +26,8 @@ MICRO_WHISPER = ROOT / "services" / "omnigap_services" / "asr" / "checkpoint"
 
 @pytest.fixture(scope="module", autouse=True)
 def project() -> Iterator[None]:
-    """An empty project before, and nothing left of it afterwards."""
-    with engine_to_itself():
+    """Starts from an empty project, and removes everything of it afterwards."""
+    with exclusive_engine():
         compose(*FILES, "down", "--volumes", "--remove-orphans")
         try:
             yield
@@ -37,26 +37,26 @@ def project() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["openai", "triton", "hf-chat"])
-def test_an_image_that_needs_no_gpu_is_built_and_knows_its_service(name: str) -> None:
+def test_an_image_without_a_gpu_is_built_with_its_service_installed(name: str) -> None:
     compose(*FILES, "build", name, timeout_s=2_400)
     listed = compose(*FILES, "run", "--rm", "--no-deps", "-T", "--entrypoint", "omnigap-serve", name, "--list")
     (line,) = [line for line in listed.splitlines() if line.split()[0] == name]
     assert line.endswith("installed")
 
 
-def test_the_reader_comes_up_by_its_profile_and_reads() -> None:
+def test_the_ocr_service_starts_by_its_profile_and_conforms() -> None:
     compose(*FILES, "build", "ocr", timeout_s=2_400)
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "ocr", timeout_s=600)
     assert _conforms(50064)
 
 
-def test_the_scorer_loads_a_checkpoint_that_was_fetched_into_the_volume(tmp_path: Path) -> None:
-    """The hub's cache is laid out as `fetch` leaves it, by `fetch`'s own user, after the scorer has had the volume."""
+def test_the_scorer_loads_a_checkpoint_from_the_volume(tmp_path: Path) -> None:
+    """In the layout of the hub's cache, written by the user of `fetch` after the scorer used the volume."""
     compose(*FILES, "build", "asr", "fetch", timeout_s=2_400)
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "asr", timeout_s=600)
     cache = tmp_path / "hub" / "models--omnigap--micro"
     shutil.copytree(MICRO_WHISPER, cache / "snapshots" / COMMIT)
-    _bring(tmp_path / "hub", "/models")
+    _copy_in(tmp_path / "hub", "/models")
     options = _options(tmp_path / "asr.toml", f'checkpoint = "omnigap/micro"\nrevision = "{COMMIT}"\n')
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "asr", timeout_s=600, OMNIGAP_ASR_CONFIG=options)
     assert _describe(50062).weights_revision == f"omnigap/micro@{COMMIT}"
@@ -67,7 +67,7 @@ def test_qwen_omni_answers_in_all_six_conditions_from_a_container(tmp_path: Path
     command = [sys.executable, "-m", "tests.services.qwen_omni.tiny", "qwen2.5", str(tmp_path / "tiny")]
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)
     compose(*FILES, "build", "fetch", "qwen-omni", timeout_s=2_400)
-    _bring(tmp_path / "tiny", "/models")
+    _copy_in(tmp_path / "tiny", "/models")
     options = _options(
         tmp_path / "qwen-omni.toml",
         'checkpoint = "/models/tiny"\ndevice = "cpu"\ndtype = "float32"\n'
@@ -78,8 +78,8 @@ def test_qwen_omni_answers_in_all_six_conditions_from_a_container(tmp_path: Path
     assert _conforms(50080)
 
 
-def _bring(folder: Path, into: str) -> None:
-    """Copies a folder into the volume of weights, as the user that fetches."""
+def _copy_in(folder: Path, into: str) -> None:
+    """Copies a folder into the volume of weights, as the user of `fetch`."""
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     mount = f"{folder}:/from/{folder.name}:ro"
@@ -88,14 +88,14 @@ def _bring(folder: Path, into: str) -> None:
 
 
 def _options(path: Path, text: str) -> str:
-    """Readable for the container's user, wherever the tests keep their files: the file itself is mounted."""
+    """Writes options to a file that the user of the container can read; the file itself is mounted."""
     path.write_text(text)
     path.chmod(0o644)
     return str(path)
 
 
 def _conforms(port: int) -> dict[str, object]:
-    """What `conform` looked at, all of it held."""
+    """The findings of `conform`, which must all pass."""
     command = [
         str(Path(sysconfig.get_path("scripts")) / "omnigap-orchestrate"),
         "conform",
@@ -104,8 +104,8 @@ def _conforms(port: int) -> dict[str, object]:
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    looked: dict[str, object] = json.loads(done.stdout)
-    return looked
+    findings: dict[str, object] = json.loads(done.stdout)
+    return findings
 
 
 def _describe(port: int) -> pb.DescribeResponse:

@@ -1,4 +1,4 @@
-"""The profiles that start a GPU server beside its adapter: what they launch, what they see, where they lead."""
+"""The profiles of a GPU server with its adapter: launch command, secrets, networks and addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKEN, KEY = "hf_of_a_test", "sk_of_a_test"
 
 @pytest.fixture
 def services(compose_cli: None) -> dict[str, Any]:
-    """Every service of every profile, as Compose reads it with both secrets in its environment."""
+    """All services of all profiles, as Compose reads them with both secrets in the environment."""
     return _services()
 
 
@@ -27,15 +27,15 @@ def _services() -> dict[str, Any]:
     return json.loads(shown)["services"]
 
 
-def test_only_fetch_sees_the_hub_s_token(services: dict[str, Any]) -> None:
+def test_only_fetch_gets_the_hub_token(services: dict[str, Any]) -> None:
     assert [name for name, service in services.items() if TOKEN in json.dumps(service)] == ["fetch"]
 
 
-def test_only_adapters_that_need_it_see_the_api_key(services: dict[str, Any]) -> None:
+def test_only_adapters_that_need_the_api_key_get_it(services: dict[str, Any]) -> None:
     assert {name for name, service in services.items() if KEY in json.dumps(service)} == {"openai", "gpt-4o-audio"}
 
 
-def test_a_gpu_server_has_no_way_out_and_cannot_change_the_weights(services: dict[str, Any]) -> None:
+def test_a_gpu_server_has_no_internet_access_and_read_only_weights(services: dict[str, Any]) -> None:
     servers = {name: service for name, service in services.items() if name.endswith("-server")}
     assert len(servers) == 4
     for service in servers.values():
@@ -46,7 +46,7 @@ def test_a_gpu_server_has_no_way_out_and_cannot_change_the_weights(services: dic
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_a_profile_launches_what_its_preset_says(services: dict[str, Any], preset: str) -> None:
+def test_a_profile_launches_the_command_of_its_preset(services: dict[str, Any], preset: str) -> None:
     found = {name: service for name, service in services.items() if service.get("profiles") == [preset]}
     servers = [name for name in found if name.endswith("-server")]
     (adapter,) = (service for name, service in found.items() if name not in servers)

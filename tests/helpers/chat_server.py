@@ -1,4 +1,4 @@
-"""An HTTP server over real sockets: it answers chat completions in the shapes and with the faults that tests choose."""
+"""An HTTP server over real sockets that answers chat completions in the form, or with the fault, that a test sets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RATE = 24_000
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it arrived; names of headers in small letters."""
+    """One received request; header names in lower case."""
 
     body: dict[str, Any]
     headers: Mapping[str, str]
@@ -33,7 +33,7 @@ class Asked:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Speaks HTTP/1.1, keeps connections, and leaves each answer to the reply that the test put in line."""
+    """Speaks HTTP/1.1 with keep-alive; each request gets the next reply in the queue of the test."""
 
     protocol_version = "HTTP/1.1"
     server: ChatHttpServer
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
         if not data:
-            return  # the caller left before it said a word
+            return  # the caller disconnected before it sent anything
         body = json.loads(data)
         owner = self.server.owner
         owner.asked.append(Asked(body, {name.lower(): value for name, value in self.headers.items()}, time.monotonic()))
@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing on stderr."""
+        """Logs nothing to stderr."""
 
 
 class ChatHttpServer(ThreadingHTTPServer):
@@ -74,7 +74,7 @@ Reply = Callable[[Handler, dict[str, Any]], None]
 
 
 class ChatServer:
-    """Listens on a free port; answers plainly, or with what stands in `line`."""
+    """Listens on a free port; answers with the queued replies in `line`, then with `whole()`."""
 
     def __init__(self, handler: type[Handler] = Handler) -> None:
         self._http = ChatHttpServer(("127.0.0.1", 0), handler)
@@ -95,7 +95,7 @@ class ChatServer:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def then(self, *replies: Reply) -> None:
-        """The replies to the next requests, from a clean sheet; what was asked so far goes to `before`."""
+        """Replaces the queued replies; requests so far move from `asked` to `before`."""
         self.before, self.asked = self.asked, []
         self.line.clear()
         self.line.extend(replies)
@@ -106,7 +106,7 @@ class ChatServer:
 
 
 def wav(samples: np.ndarray, rate: int = RATE) -> str:
-    """A whole WAV file in base64."""
+    """A complete WAV file in base64."""
     return base64.b64encode(encode_wav(encode_pcm16(samples), rate)).decode()
 
 
@@ -116,7 +116,7 @@ def tone(seconds: float = 0.5, rate: int = RATE) -> np.ndarray:
 
 
 def choice(content: str | None = None, finish: str = "stop", audio: dict[str, Any] | None = None) -> dict[str, Any]:
-    """One choice, always with index 0, as every server numbers it."""
+    """One choice; its index is 0, as in the answers of every server."""
     message: dict[str, Any] = {"role": "assistant", "content": content}
     if audio is not None:
         message["audio"] = audio
@@ -136,7 +136,7 @@ def sending(payload: Any, status: int = 200, **headers: str) -> Reply:
 
 
 def whole(text: str = "Paris") -> Reply:
-    """The plain reply: text, and audio where it is asked for."""
+    """The default reply: text, and audio if it is requested."""
 
     def reply(handler: Handler, body: dict[str, Any]) -> None:
         sound = {"id": "a", "data": wav(tone()), "expires_at": 0, "transcript": ""}
@@ -152,13 +152,13 @@ def failing(status: int, message: str = "it broke", **headers: str) -> Reply:
 
 
 def cut_off(handler: Handler, body: dict[str, Any]) -> None:
-    """Half of a JSON document, told to be whole."""
+    """Half of a JSON document, with a Content-Length that fits this half."""
     data = json.dumps(completion(choice("Paris"))).encode()
     handler.send(data[: len(data) // 2])
 
 
 def short_of_its_length(handler: Handler, body: dict[str, Any]) -> None:
-    """Half of what Content-Length promised, then the end of the connection."""
+    """Half of the bytes in Content-Length, then the end of the connection."""
     data = json.dumps(completion(choice("Paris"))).encode()
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(data)))
@@ -175,7 +175,7 @@ def reset(handler: Handler, body: dict[str, Any]) -> None:
 
 
 class Silence:
-    """A reply that never comes: it waits until the caller closes the connection, and says so."""
+    """A reply that never comes: it waits until the caller closes the connection, and sets `left`."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -190,7 +190,7 @@ class Silence:
 
 
 def streaming(*texts: str, end: bool = True, field: str = "content") -> Reply:
-    """Server-sent events, a text each in this field; without `end` the connection closes in the midst."""
+    """Server-sent events, one text each in this field; without `end` the connection closes before the last event."""
 
     def reply(handler: Handler, body: dict[str, Any]) -> None:
         assert body["stream"] is True

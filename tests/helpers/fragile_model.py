@@ -1,4 +1,4 @@
-"""A model for the tests of fleets: some questions take its whole process down."""
+"""A model for the tests of fleets: some questions crash its process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Card, Turn
 
 
 class Fragile(Adapter):
-    """Dies of every text that holds `poison`; with `chatter` it prints long lines, with `child` it has one."""
+    """Exits on a text with `poison`; option `chatter`: prints long lines; option `child`: starts a child process."""
 
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)

@@ -1,4 +1,4 @@
-"""An HTTP proxy that leads nowhere, and keeps what it was asked for."""
+"""An HTTP proxy that refuses every request and records it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def recording_proxy() -> Iterator[RecordingProxy]:
 
 
 def point_everything_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets every proxy variable of the environment, and takes away what excepts hosts from them."""
+    """Sets every proxy variable of the environment, and removes the variables that except hosts."""
     for name in VARIABLES:
         monkeypatch.setenv(name, url)
     for name in NO_PROXY:

@@ -1,4 +1,4 @@
-"""The fakes of these tests: models that a test decides, behind real servers on real sockets."""
+"""Test doubles: models whose answers a test sets, behind real servers on real sockets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from omnigap.vocabulary import CONDITIONS, Modality
 from omnigap_services.adapter import NATIVE, Adapter, Card, Request, Turn
 
 PATIENCE_S = 60.0
-"""How long a test waits for what must come; only a test that fails ever waits so long."""
+"""Timeout for events that must occur; only a failing test waits this long."""
 
 RATE = 16_000
 CARD = Card(name="double", conditions=dict.fromkeys(CONDITIONS, NATIVE), output_sample_rate_hz=RATE)
@@ -31,14 +31,14 @@ WARM_UP = Request(parts=("warm-up",), output=Modality.TEXT)
 
 
 def sound(seed: str) -> Samples:
-    """A fifth of a second of noise that no other seed gives."""
+    """A fifth of a second of noise, different for every seed."""
     numbers = np.frombuffer(hashlib.sha256(seed.encode()).digest(), np.uint32)
     noise: Samples = (np.random.default_rng(numbers).random(RATE // 5, np.float32) - 0.5) / 2
     return noise
 
 
 def identity(request: Request) -> str:
-    """A request's content in one word: what it brings, and what it asks for."""
+    """Output modality and hash of the content of a request, as one word."""
     content = hashlib.sha256()
     for part in request.parts:
         if isinstance(part, str):
@@ -50,24 +50,24 @@ def identity(request: Request) -> str:
 
 
 def reply(turn: Turn) -> None:
-    """Says which request this was; speaks it where speech is asked for."""
+    """Answers with the identity of the request, and as speech if it is requested."""
     say(turn, identity(turn.request))
 
 
 def say(turn: Turn, text: str) -> None:
-    """Writes a text; speaks it where speech is asked for, each request in a sound of its own."""
+    """Writes a text, and adds audio if speech is requested; the audio differs between requests."""
     turn.write(text)
     if turn.request.output is Modality.SPEECH:
         turn.speak(spoken(text, turn.request), RATE)
 
 
 def spoken(text: str, request: Request) -> Samples:
-    """What `say` speaks."""
+    """The audio of `say`."""
     return sound(f"{text} {identity(request)}")
 
 
 class Double(Adapter):
-    """Runs the test's own `answer` for every turn, and keeps what it was asked."""
+    """Calls the `answer` of the test for every turn, and records the requests."""
 
     def __init__(self, answer: Callable[[Turn], None] = reply, **card: object) -> None:
         super().__init__({})
@@ -92,7 +92,7 @@ class Double(Adapter):
         return WARM_UP
 
     async def until_asked(self, count: int) -> None:
-        """Waits until so many requests have come in all."""
+        """Waits until this number of requests has arrived in total."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.asked) < count:
                 await self._changed.wait()
@@ -104,11 +104,11 @@ Respond = Callable[[pb.GenerateRequest], Iterator[pb.GenerateResponse]]
 
 @dataclass
 class Wire(pb_grpc.ModelServiceServicer):
-    """A service beneath the project's own server: it keeps every message as it came, and may break the contract.
+    """A service in plain gRPC, without the server of the project: it records every message, and may break the contract.
 
     Attributes:
         respond: yields the responses of a request, or raises the ContractError that it ends with.
-        delay_s: of pretended work, in which others are served.
+        delay_s: simulated work before an answer; other calls are served meanwhile.
     """
 
     respond: Respond
@@ -132,7 +132,7 @@ class Wire(pb_grpc.ModelServiceServicer):
         return f"127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Serves; after a stop again on the same port."""
+        """Starts to serve; after a stop it uses the same port again."""
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         pb_grpc.add_ModelServiceServicer_to_server(self, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -141,13 +141,13 @@ class Wire(pb_grpc.ModelServiceServicer):
         await self._server.start()
 
     async def stop(self) -> None:
-        """At once: calls that run are cut off, as by a process that dies."""
+        """Stops without a drain: running calls are aborted, as if the process died."""
         if self._server is not None:
             await self._server.stop(None)
             self._server = None
 
     async def until_asked(self, count: int) -> None:
-        """Waits until so many requests have come in all."""
+        """Waits until this number of requests has arrived in total."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.asked) < count:
                 await self._changed.wait()
@@ -183,7 +183,7 @@ class Wire(pb_grpc.ModelServiceServicer):
 
 
 def wire_identity(request: pb.GenerateRequest) -> str:
-    """A message's content in one word, without its id; also who it is for, since that is part of it."""
+    """Output modality and hash of a message without its id, as one word; the hash covers the expected digest too."""
     content = pb.GenerateRequest.FromString(request.SerializeToString())
     content.ClearField("request_id")
     digest = hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()
@@ -206,7 +206,7 @@ def complete(digest: str = "wire") -> pb.GenerateResponse:
 
 
 def plain(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
-    """The whole answer that the contract asks for: which request this was, spoken where speech is asked for."""
+    """A complete answer by the contract: the identity of the request, and audio if speech is requested."""
     words = wire_identity(request)
     yield text(words)
     if request.output == pb.MODALITY_SPEECH:

@@ -1,1 +1,1 @@
-"""Training of the micro Whisper that the ASR service ships; README.md tells how."""
+"""Training of the micro Whisper that the ASR service ships; README.md describes how."""

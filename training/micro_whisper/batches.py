@@ -1,4 +1,4 @@
-"""Batches of utterances of about equal length out of the shards that exist so far."""
+"""Batches of utterances of about equal length from the shards that exist so far."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Batch:
 
 
 class Shards:
-    """The training shards of a folder (all but the validation shard 0000); new ones are taken up as they appear."""
+    """The training shards of a folder (all but the validation shard 0000); new ones are loaded as they appear."""
 
     def __init__(self, folder: Path, tokenizer: Tokenizer, seed: int) -> None:
         self.folder, self.tokenizer = folder, tokenizer
@@ -48,18 +48,18 @@ class Shards:
         self.longest: int | None = None
 
     def refresh(self) -> None:
-        """Load what is new, and put its utterances first in line, in random order."""
+        """Load new shards, and put their utterances at the head of the queue, in random order."""
         fresh = []
         for path in sorted(self.folder.glob("[0-9][0-9][0-9][0-9].npz")):
             if path not in self.loaded and path.stem != "0000":
                 self.loaded[path] = shard = load_shard(path)
-                # The held-out lines may have grown since the shard was spoken: look again.
+                # Lines may have been added to the held-out ones since the shard was synthesised: check again.
                 fresh += [(path, i) for i, words in enumerate(shard.words) if not self.held_out.touches(words)]
         self.rng.shuffle(fresh)
         self.waiting += fresh
 
     def limit(self, longest: int | None) -> None:
-        """Serve clips of at most `longest` frames from now on; a new limit begins with all utterances anew."""
+        """Serve clips of at most `longest` frames from now on; a new limit starts again with all utterances."""
         if longest != self.longest:
             self.longest, self.waiting = longest, []
 

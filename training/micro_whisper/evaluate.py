@@ -26,7 +26,7 @@ def read_lines(name: str) -> list[str]:
 
 
 def transcribe(model: WhisperModel, text: str, voice: str, rate_wpm: int = DEFAULT_RATE_WPM) -> str:
-    """Speak `text` and write down what the model hears, with the scorer's deterministic settings."""
+    """Synthesise `text` and transcribe it with the deterministic settings of the scorer."""
     segments, _ = model.transcribe(
         synthesise(text, voice, rate_wpm),
         language="en",
@@ -51,7 +51,7 @@ def _normal(text: str) -> str:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 @click.option("--limit", default=1000, show_default=True, help="Lines of each file.")
 @click.option("--rate", default=DEFAULT_RATE_WPM, show_default=True, help="Words a minute.")
-@click.option("--errors/--no-errors", default=False, help="Print every line that was misheard.")
+@click.option("--errors/--no-errors", default=False, help="Print every line with a wrong transcript.")
 @click.option("--threads", default=2, show_default=True)
 def main(folder: Path, limit: int, rate: int, errors: bool, threads: int) -> None:
     """Print word error rates per file and voice, and pooled."""

@@ -21,14 +21,14 @@ _FILES = ["tokenizer.json", "preprocessor_config.json"]
 
 
 def export(state: Path, tokenizer_file: Path, folder: Path, quantization: str) -> None:
-    """Write model.bin and its JSON files into `folder`; the CTC head stays behind."""
+    """Write model.bin and its JSON files into `folder`; the CTC head is left out."""
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     network = WhisperForConditionalGeneration(_config(tokenizer))
     weights = torch.load(state, weights_only=True)["network"]
     weights = {
         f"model.{name.removeprefix('model.')}": value for name, value in weights.items() if not name.startswith("ctc.")
     }
-    # Timestamps were never trained: they get the row of a token that training only ever pushed down.
+    # Timestamps were never trained: they get the row of a token that training made improbable.
     embedding = weights["model.decoder.embed_tokens.weight"]
     embedding[MODEL.vocabulary + MODEL.special_tokens :] = embedding[tokenizer.token_to_id("<|translate|>")]
     weights["proj_out.weight"] = weights["model.decoder.embed_tokens.weight"]
@@ -96,7 +96,7 @@ def _config(tokenizer: Tokenizer) -> WhisperConfig:
 @click.option("--into", required=True, type=click.Path(path_type=Path))
 @click.option("--quantization", default="int8", show_default=True)
 def main(work: Path, name: str, into: Path, quantization: str) -> None:
-    """Export WORK/NAME.pt and say what it weighs."""
+    """Export WORK/NAME.pt and print its size."""
     export(work / f"{name}.pt", work / "tokenizer.json", into, quantization)
     size = sum(path.stat().st_size for path in into.iterdir())
     click.echo(f"{into}: {size / 1e6:.2f} MB")

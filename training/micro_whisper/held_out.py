@@ -1,4 +1,4 @@
-"""What must never be in the training text: the evaluation lines and the questions of the built-in items."""
+"""Lines that must never be in the training text: the evaluation lines and the questions of the built-in items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["HeldOut"]
 _HERE = Path(__file__).parent
 _ITEMS = _HERE.parents[1] / "orchestrator/omnigap_orchestrator/items/builtin"
 _CONTAINED_FROM = 3
-"""Lines of fewer words are refused where they are the whole utterance; single words may occur in others."""
+"""Lines of fewer words are refused if they are the whole utterance; single words may occur in others."""
 
 
 @dataclass(frozen=True, slots=True)

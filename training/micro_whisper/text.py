@@ -1,4 +1,4 @@
-"""The data recipe: an endless, seeded stream of utterances to speak, with the words that a listener should write."""
+"""The data recipe: an endless, seeded stream of utterances to speak, with the words of the correct transcript."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _MIX = (("question", 30), ("choices", 7), ("answer", 26), ("entity", 6), ("words
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """`spoken` is what the voice is given, `words` the target: lower case, spelled out, no punctuation."""
+    """`spoken` is the input of the voice, `words` the target: lower case, spelled out, no punctuation."""
 
     spoken: str
     words: str
@@ -152,7 +152,7 @@ class _Draw:
         if kind == "prose":
             return self.rng.choice(prose())
         text = self.expand(self.rng.choice(_templates()[kind])).strip()
-        # As people type it, and as it reaches the voice from a model that answers without a capital or a full stop.
+        # As people type it, or as a model answers it without a capital or a full stop.
         if self.rng.random() < 0.1:
             text = text.rstrip(".?")
         return text[:1].upper() + text[1:] if self.rng.random() < 0.9 else text

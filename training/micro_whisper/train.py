@@ -38,7 +38,7 @@ _CLIP = 2.0
 _CTC_WEIGHT = (0.5, 0.2)
 """At the beginning and at the end."""
 _LENGTHS = ((0.3, 130), (0.75, 200))
-"""Until a share of the time, clips of at most so many frames: more of them fit, and alignment is learned sooner."""
+"""Share of the time -> maximum frames of a clip until then: short clips fit more per batch, and align sooner."""
 
 
 def loss_of(network: MicroWhisper, batch: Batch, drawn: int, ctc_weight: float) -> tuple[Tensor, float, float]:
@@ -65,7 +65,7 @@ def loss_of(network: MicroWhisper, batch: Batch, drawn: int, ctc_weight: float) 
 
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """What one small batch gave: gradients of the summed loss, and sums of both losses over its tokens."""
+    """Result of one small batch: gradients of the summed loss, and sums of both losses over its tokens."""
 
     values: tuple[Tensor, ...]
     tokens: int
@@ -96,14 +96,14 @@ def _rate(progress: float) -> float:
     type=click.Path(path_type=Path),
     help="Folder of data and state.",
 )
-@click.option("--name", default="run", show_default=True, help="The state lies in WORK/NAME.pt.")
+@click.option("--name", default="run", show_default=True, help="The state is WORK/NAME.pt.")
 @click.option("--hours", default=2.0, show_default=True, help="From the first start to the end of the rate's schedule.")
 @click.option("--deadline", type=click.DateTime(["%Y-%m-%d %H:%M"]), help="Local time of the same, instead of --hours.")
 @click.option(
     "--shards",
     default=71,
     show_default=True,
-    help="Shards of data to make first, where they lack; 0 is for validation.",
+    help="Shards of data to make first, if they are missing; 0 is for validation.",
 )
 @click.option("--lr", default=2e-3, show_default=True)
 @click.option("--frames", default=1500, show_default=True, help="Padded feature frames of a small batch.")
@@ -114,7 +114,7 @@ def _rate(progress: float) -> float:
 @click.option("--threads", default=2, show_default=True, help="Small batches in work at a time.")
 def main(work: Path, name: str, hours: float, deadline: datetime | None, shards: int, lr: float, frames: int,
          parts: int, drawn: int, seed: int, every: int, threads: int) -> None:  # fmt: skip
-    """Make the data where it lacks, and train on it; the same command again resumes."""
+    """Make missing data, and train on it; the same command resumes."""
     fill(work / "shards", shards)
     if not (work / "tokenizer.json").exists():
         train_tokenizer().save(str(work / "tokenizer.json"))
@@ -188,7 +188,7 @@ def main(work: Path, name: str, hours: float, deadline: datetime | None, shards:
             ended = time.time()
     save()
     if stopping.is_set():
-        click.echo(f"stopped at step {step}; the same command goes on")
+        click.echo(f"stopped at step {step}; the same command resumes")
         return
     click.echo(f"done at step {step}; validation: {validation.measure(network)}")
 

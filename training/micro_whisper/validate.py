@@ -34,25 +34,25 @@ class Validation:
 
     @torch.no_grad()
     def measure(self, network: MicroWhisper) -> str:
-        """Word error rates of both heads, one example beside its text."""
-        truth, heard_ctc, heard = [], [], []
+        """Word error rates of both heads, and examples with their texts."""
+        truth, by_ctc, by_decoder = [], [], []
         end = self.tokenizer.token_to_id("<|endoftext|>")
         for batch in self.batches:
             states, bias = network.encode(batch.features, drawn=16)
             best = network.ctc(states).argmax(-1)
             for row, frames in zip(best, batch.frames, strict=True):
                 ids = torch.unique_consecutive(row[: (int(frames) + 1) // 2])
-                heard_ctc.append(self.tokenizer.decode(ids[ids < MODEL.vocabulary].tolist()).strip())
+                by_ctc.append(self.tokenizer.decode(ids[ids < MODEL.vocabulary].tolist()).strip())
             tokens = batch.inputs[:, :2]
             for _ in range(_LONGEST):
                 following = network.decode(tokens, states, bias)[:, -1].argmax(-1, keepdim=True)
                 tokens = torch.cat([tokens, following.where(tokens[:, -1:] != end, torch.tensor(end))], dim=1)
                 if bool((tokens[:, -1] == end).all()):
                     break
-            heard += [
+            by_decoder += [
                 self.tokenizer.decode([t for t in row if t < MODEL.vocabulary]).strip()
                 for row in tokens[:, 2:].tolist()
             ]
             truth += batch.words
-        examples = "; ".join(f"{truth[i]!r} -> {heard[i]!r}" for i in (10, 60, 110, 160) if i < len(truth))
-        return f"WER decoder {jiwer.wer(truth, heard):.3f} CTC {jiwer.wer(truth, heard_ctc):.3f}; {examples}"
+        examples = "; ".join(f"{truth[i]!r} -> {by_decoder[i]!r}" for i in (10, 60, 110, 160) if i < len(truth))
+        return f"WER decoder {jiwer.wer(truth, by_decoder):.3f} CTC {jiwer.wer(truth, by_ctc):.3f}; {examples}"

@@ -168,7 +168,7 @@ class DescribeResponse(_message.Message):
     decoding defaults; for a cascade also the digests of its parts.
     """
     max_concurrent: _builtins.int
-    """Concurrent Generate calls beyond which more give no more throughput."""
+    """Number of concurrent Generate calls that gives the highest throughput."""
     max_batch_size: _builtins.int
     output_sample_rate_hz: _builtins.int
     """Rate of the audio that this service returns; 0 where it returns none."""
@@ -666,7 +666,7 @@ class Complete(_message.Message):
     finish_reason: Global___FinishReason.ValueType
     digest: _builtins.str
     detected_language: _builtins.str
-    """Language that the service heard or read, where it tells."""
+    """Language of the audio or image, if the service reports it."""
     @_builtins.property
     def usage(self) -> Global___Usage: ...
     @_builtins.property

@@ -1,7 +1,7 @@
 """faster-whisper behind Triton's Python backend: deterministic, and batched over the requests that Triton hands over.
 
-Each request brings one clip, float32 mono at 16 kHz. Temperature 0 alone, no prompt, no voice activity filter, nothing
-dropped by a threshold: what is odd about a transcript is told by its statistics.
+Each request brings one clip, float32 mono at 16 kHz. Temperature is always 0; there is no prompt, no voice activity
+filter, and no threshold that drops text: the statistics of a transcript show problems instead.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ DECODING = {
 
 
 @dataclass
-class Heard:
-    """A transcript; what digital silence gives is the default."""
+class Transcript:
+    """A transcript and its statistics; the defaults are those of digital silence."""
 
     text: str = ""
     tokens: int = 0
@@ -44,14 +44,14 @@ class Heard:
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
-        told = {key: value["string_value"] for key, value in config["parameters"].items()}
-        self.beam_size = int(told["beam_size"])
+        parameters = {key: value["string_value"] for key, value in config["parameters"].items()}
+        self.beam_size = int(parameters["beam_size"])
         on_gpu = args["model_instance_kind"] == "GPU"
         self.model = WhisperModel(
-            os.environ.get("WHISPER_MODEL", told["model"]),
+            os.environ.get("WHISPER_MODEL", parameters["model"]),
             device="cuda" if on_gpu else "cpu",
             device_index=int(args["model_instance_device_id"]) if on_gpu else 0,
-            compute_type=told["compute_type"],
+            compute_type=parameters["compute_type"],
         )
         self.pipeline = BatchedInferencePipeline(model=self.model)
         # In samples: 30 s in OpenAI's checkpoints.
@@ -62,7 +62,7 @@ class TritonPythonModel:
         groups: dict[str, list[tuple[int, np.ndarray]]] = {}
         for number, request in enumerate(requests):
             if request.is_cancelled():
-                error = pb_utils.TritonError("the caller went away", pb_utils.TritonError.CANCELLED)
+                error = pb_utils.TritonError("the caller disconnected", pb_utils.TritonError.CANCELLED)
                 answers[number] = pb_utils.InferenceResponse(error=error)
                 continue
             try:
@@ -72,8 +72,8 @@ class TritonPythonModel:
             else:
                 groups.setdefault(language, []).append((number, clip))
         for language, members in groups.items():
-            heard = self._hear([clip for _, clip in members], language)
-            for (number, clip), one in zip(members, heard, strict=True):
+            transcripts = self._transcribe([clip for _, clip in members], language)
+            for (number, clip), one in zip(members, transcripts, strict=True):
                 answers[number] = _answer(one, language, len(clip) / RATE)
         return answers
 
@@ -85,21 +85,21 @@ class TritonPythonModel:
             known = ", ".join(self.model.supported_languages)
             raise ValueError(f"language {language!r} is not known to this Whisper: one of {known}")
         if not clip.size or not np.isfinite(clip).all():
-            raise ValueError("the clip is empty or holds NaN or infinite samples")
+            raise ValueError("the clip is empty or has NaN or infinite samples")
         return clip, code
 
-    def _hear(self, clips: list[np.ndarray], language: str) -> list[Heard]:
-        """Clips of up to a window together, one window each; longer ones alone, as the package cuts them."""
+    def _transcribe(self, clips: list[np.ndarray], language: str) -> list[Transcript]:
+        """Clips of up to one window as a batch, one window each; longer ones one by one, cut by the package."""
         window = self.window
-        heard = [Heard() for _ in clips]
+        transcripts = [Transcript() for _ in clips]
         loud = [number for number, clip in enumerate(clips) if float(np.abs(clip).max()) > SILENCE_PEAK]
         short = [number for number in loud if len(clips[number]) <= window]
         options = {"language": language, "beam_size": self.beam_size, **DECODING}
         if short:
-            # One row of audio with a clip at every window's beginning: the pipeline takes clips by their times.
+            # One row of audio with one clip per window: the pipeline selects clips by their times.
             row = np.concatenate([np.pad(clips[number], (0, window - len(clips[number]))) for number in short])
             lengths = [max(len(clips[number]), SHORTEST) for number in short]
-            # It rounds times down to samples: half a sample keeps them whole.
+            # It rounds times down to samples: adding half a sample keeps the last one.
             times = [
                 {"start": place * window / RATE, "end": (place * window + length + 0.5) / RATE}
                 for place, length in enumerate(lengths)
@@ -109,19 +109,19 @@ class TritonPythonModel:
             for segment in segments:
                 found.setdefault(round(segment.start * RATE) // window, []).append(segment)
             for place, number in enumerate(short):
-                heard[number] = _merged(found.get(place, []))
+                transcripts[number] = _merged(found.get(place, []))
         for number in set(loud) - set(short):
             segments, _ = self.model.transcribe(clips[number], **options)
-            heard[number] = _merged(list(segments))
-        return heard
+            transcripts[number] = _merged(list(segments))
+        return transcripts
 
 
-def _merged(segments: list) -> Heard:
+def _merged(segments: list) -> Transcript:
     """Segments as one; log probabilities are averaged by tokens, the end mark counted."""
     if not segments:
-        return Heard()
+        return Transcript()
     weights = [len(segment.tokens) + 1 for segment in segments]
-    return Heard(
+    return Transcript(
         text=" ".join(text for segment in segments if (text := segment.text.strip())),
         tokens=sum(len(segment.tokens) for segment in segments),
         avg_logprob=sum(s.avg_logprob * weight for s, weight in zip(segments, weights, strict=True)) / sum(weights),
@@ -130,15 +130,15 @@ def _merged(segments: list) -> Heard:
     )
 
 
-def _answer(heard: Heard, language: str, seconds: float):
-    texts = {"text": heard.text, "spoken_language": language}
+def _answer(transcript: Transcript, language: str, seconds: float):
+    texts = {"text": transcript.text, "spoken_language": language}
     figures = {
-        "avg_logprob": heard.avg_logprob,
-        "no_speech_prob": heard.no_speech_prob,
-        "compression_ratio": heard.compression_ratio,
+        "avg_logprob": transcript.avg_logprob,
+        "no_speech_prob": transcript.no_speech_prob,
+        "compression_ratio": transcript.compression_ratio,
         "duration_s": seconds,
     }
-    tensors = [pb_utils.Tensor("tokens", np.array([[heard.tokens]], np.int32))]
+    tensors = [pb_utils.Tensor("tokens", np.array([[transcript.tokens]], np.int32))]
     tensors += [pb_utils.Tensor(name, np.array([[text.encode()]], object)) for name, text in texts.items()]
     tensors += [pb_utils.Tensor(name, np.array([[value]], np.float32)) for name, value in figures.items()]
     return pb_utils.InferenceResponse(tensors)
