@@ -61,7 +61,7 @@ def test_a_fault_of_the_program_keeps_its_traceback() -> None:
         command()
 
 
-def test_a_second_base_stays_where_callers_rely_on_it() -> None:
+def test_a_second_base_is_kept_if_callers_rely_on_it() -> None:
     from omnigap_orchestrator.plan import PlanError
     from omnigap_services.options import OptionsError
     from omnigap_services.server import PortTakenError

@@ -1,1 +1,1 @@
-"""Everything from items to report; each folder a floor above what it imports."""
+"""Everything from items to report. Packages form layers: each imports only the layers below it."""

@@ -70,7 +70,7 @@ class Metrics:
     """Metrics of a benchmark, and how they are chosen.
 
     Attributes:
-        metrics: each under a name of its own.
+        metrics: each under its own name.
         presets: preset of `[scoring]` -> task -> name of a metric.
         read_check: validates one entry of an item's `checks` (its id and arguments), raising ValueError for one that
             the metrics can't use.
@@ -83,7 +83,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The part of the results that the analysis uses; `note` tells the reader which part it is."""
+    """The part of the results that the analysis uses; `note` describes this part to the reader."""
 
     results: pl.DataFrame
     controls: pl.DataFrame | None
@@ -116,7 +116,7 @@ class Extra:
         return ()
 
     async def after_pipeline(self, context: RunContext, cells: PlannedCells, scope: RunScope) -> None:
-        """A stage of its own, run when every cell has been through the pipeline.
+        """An additional stage, run after all cells have passed the pipeline.
 
         Raises:
             ServiceError: a service can't be used; the run's files are written first, and the call fails.
@@ -193,7 +193,7 @@ def _load_extra(point: EntryPoint) -> Extra:
     try:
         extra = point.load()()
     except Exception as error:
-        # Whatever a package of somebody else raises while it is imported, the user needs to know which one it was.
+        # The import of another package can raise any exception; the user needs to know which package it was.
         text = f"the extra {point.name!r} ({point.value}) can't be loaded: {error}: repair or uninstall its package"
         raise ExtraError(text) from error
     if not isinstance(extra, Extra):

@@ -1,6 +1,6 @@
 """A service and the pool of its replicas: least-loaded balancing, retries, and ejection of unhealthy replicas.
 
-The pool has to tell a bad request from a bad replica: a request that fails on several replicas fails its cell; a
+The pool has to distinguish a bad request from a bad replica: a request that fails on several replicas fails its cell; a
 replica on which many requests fail is ejected until its health service says SERVING.
 """
 
@@ -268,7 +268,7 @@ class Pool:
 
     @asynccontextmanager
     async def _slot(self, history: _History) -> AsyncIterator[Replica]:
-        """A slot of the least loaded replica; an idle replica of its own for a call during which one was lost."""
+        """A slot of the least loaded replica; an idle one, exclusively, for a call during which a replica was lost."""
         exclusive = history.lost > 0
         replica = await self._wait_for_replica(exclusive, history.avoid)
         # No other task runs between choosing and counting, since nothing in between suspends.

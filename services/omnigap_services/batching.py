@@ -81,7 +81,7 @@ class BatchQueue(Generic[ItemT]):
     def _take(self) -> list[ItemT]:
         """The oldest item and the next ones of its kind, up to the limit.
 
-        Starting with the oldest item, whatever its kind, guarantees that no kind waits forever.
+        Starting with the oldest item of any kind guarantees that no kind waits forever.
         """
         batch: list[ItemT] = []
         others: list[ItemT] = []

@@ -25,7 +25,7 @@ OUT_OF_MEMORY = (
 )
 """Phrases of CUDA, cuBLAS, CTranslate2, CPU allocators and the kernel, in lower case."""
 
-# Matched by name: torch and jax have classes of their own, and importing them here would load a framework.
+# Matched by name: torch and jax have their own classes, and importing them here would load a framework.
 _CLASSES = frozenset({"MemoryError", "OutOfMemoryError"})
 
 

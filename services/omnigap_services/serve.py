@@ -105,7 +105,7 @@ def _read_config(path: Path | None) -> Mapping[str, object]:
 def _make(name: str, options: Mapping[str, object]) -> Adapter:
     """Creates the adapter without loading it; raises OptionsError and ServiceError."""
     kind = adapter_class(name)
-    # An adapter without a constructor of its own would ignore its options silently.
+    # An adapter without its own constructor would ignore its options silently.
     if options and kind.__init__ is Adapter.__init__:
         raise OptionsError(f"service {name} takes no options, but got {', '.join(options)}")
     return kind(options)

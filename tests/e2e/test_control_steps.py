@@ -19,18 +19,18 @@ from tests.helpers.served_doubles import RATE, Double, Serve, identity, spoken
 
 ITEMS = 40
 UNKNOWN = range(4)
-MISHEARD = range(4, 12)
-HEARD_AFTER_ALL = (4,)
+MISTRANSCRIBED = range(4, 12)
+ANSWERED_ANYWAY = (4,)
 LOST_WHEN_SPOKEN = range(12, 14)
-OTHER_WORDS_FOR_A_VOICE = range(14, 18)
-MUMBLED = range(18, 20)
-FICKLE = 20
+WORDED_DIFFERENTLY = range(14, 18)
+UNCLEAR_SPEECH = range(18, 20)
+UNSTABLE = 20
 GUESS = "answer 30"
 """The items that the model fails, by stage; it answers blanks with the same guess each time."""
 
 
-class World:
-    """TTS, model and ASR that know the text of each sound."""
+class Services:
+    """TTS, model and ASR doubles that share the text of each clip."""
 
     def __init__(self) -> None:
         self.said: dict[bytes, str] = {}
@@ -57,12 +57,12 @@ class World:
         number = _number(self.said.get(encode_pcm16(carrier.samples), ""))
         if request.parts[-1] == ASR_PROMPT:
             turn.write(
-                "" if number is None else f"What is question {'' if number in MISHEARD else f'number {number}'}?"
+                "" if number is None else f"What is question {'' if number in MISTRANSCRIBED else f'number {number}'}?"
             )
             return
         lost = number in UNKNOWN or number in LOST_WHEN_SPOKEN
-        lost = lost or (number in MISHEARD and number not in HEARD_AFTER_ALL)
-        lost = lost or (number == FICKLE and request.output is Modality.TEXT and self.asked[identity(request)] > 1)
+        lost = lost or (number in MISTRANSCRIBED and number not in ANSWERED_ANYWAY)
+        lost = lost or (number == UNSTABLE and request.output is Modality.TEXT and self.asked[identity(request)] > 1)
         self.reply(turn, number, None if lost else number)
 
     def reply(self, turn: Turn, asked: int | None, known: int | None) -> None:
@@ -70,9 +70,9 @@ class World:
         if turn.request.output is Modality.TEXT:
             turn.write(text)
             return
-        if asked in OTHER_WORDS_FOR_A_VOICE:
+        if asked in WORDED_DIFFERENTLY:
             text = "that is hard to say"
-        self.speak(turn, text, "mumble" if asked in MUMBLED else text)
+        self.speak(turn, text, "unclear" if asked in UNCLEAR_SPEECH else text)
 
     def transcribe(self, turn: Turn) -> None:
         assert isinstance(turn.request.carrier, AudioClip)
@@ -87,7 +87,7 @@ def _number(text: str) -> int | None:
 @pytest.fixture
 async def ran(tmp_path: Path, host: Serve) -> tuple[Setting, dict[str, Any]]:
     """A complete run, output files included."""
-    world = World()
+    services = Services()
     questions = [
         item(f"q{n:02}", question=f"What is question number {n}?", answers=[f"answer {n}"], answer_type="phrase")
         for n in range(ITEMS)
@@ -95,9 +95,9 @@ async def ran(tmp_path: Path, host: Serve) -> tuple[Setting, dict[str, Any]]:
     run = {"conditions": ["t2t", "s2t", "t2s", "s2s"], "controls": ["two-pass", "blank", "repeat"]}
     setting = Setting(
         tmp_path,
-        {"omni": [await host(Double(world.answer))]},
-        [await host(Double(world.transcribe))],
-        [await host(Double(world.read_aloud))],
+        {"omni": [await host(Double(services.answer))]},
+        [await host(Double(services.transcribe))],
+        [await host(Double(services.read_aloud))],
         items=questions,
         tables={"run": run},
     )
@@ -150,8 +150,8 @@ async def test_first_passes_are_in_the_table_and_in_the_report(
     assert first_passes["q05"] == "What is question ?"
     (row,) = summary["first_passes"]
     assert (row["condition"], row["written"], row["empty"]) == ("s2t", ITEMS, 0)
-    assert row["exact"] == pytest.approx(1 - len(MISHEARD) / ITEMS)
-    assert row["wer_errors"] == 2 * len(MISHEARD)
+    assert row["exact"] == pytest.approx(1 - len(MISTRANSCRIBED) / ITEMS)
+    assert row["wer_errors"] == 2 * len(MISTRANSCRIBED)
     page = setting.folder.report.read_text()
     for section in ("waterfall", "controls"):
         assert f'id="{section}"' in page

@@ -23,7 +23,7 @@ pytestmark = [
         reason="NOT TESTED: torch or transformers is not installed",
     ),
     pytest.mark.skipif(
-        not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so no embedded service can hear"
+        not CHECKPOINT.is_file(), reason=f"NOT TESTED: {CHECKPOINT} is missing, so the embedded services have no ASR"
     ),
 ]
 
@@ -62,10 +62,10 @@ async def test_questions_can_be_synthesised_by_hf_tts(tmp_path: Path, voice: Pat
             },
         },
     }
-    (tmp_path / "voiced.toml").write_text(tomli_w.dumps(config))
-    ended = await orchestrate("run", "--config", "voiced.toml", folder=tmp_path, patience_s=240)
+    (tmp_path / "hf_tts.toml").write_text(tomli_w.dumps(config))
+    ended = await orchestrate("run", "--config", "hf_tts.toml", folder=tmp_path, patience_s=240)
     assert ended.code == 0, ended.err
-    folder = tmp_path / "runs" / "voiced"
+    folder = tmp_path / "runs" / "hf_tts"
     table = pl.read_parquet(folder / "results.parquet")
     assert set(table["outcome"]) == {"answered"}
     assert table.height == 6 * 3

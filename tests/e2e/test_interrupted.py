@@ -12,7 +12,7 @@ from tests.helpers.served_doubles import ServeWire, Wire, plain
 async def test_ctrl_c_ends_cleanly_and_the_run_resumes(tmp_path: Path, host_wire: ServeWire) -> None:
     model = Wire(plain, delay_s=0.05, max_concurrent=1)
     address = await host_wire(model)
-    services = {"voice": {"service": "echo", "role": "tts"}, "ear": {"service": "echo", "role": "scorer"}}
+    services = {"tts": {"service": "echo", "role": "tts"}, "asr": {"service": "echo", "role": "scorer"}}
     setting = Setting(tmp_path, {"omni": [address]}, tables={"fleet": {"services": services}})
     config = setting.write()
     run = await Orchestrator.start("run", "--config", config, folder=tmp_path)

@@ -74,7 +74,7 @@ def test_analyse_gives_the_tables_of_0_1_0(golden: str, tmp_path: Path) -> None:
     # `analyse` has its own bootstrap seed and only the table, so these tables differ from those of summary.json.
     kept = json.loads((EXPECTED / golden / "analyse.json").read_text(encoding="utf-8"))
     summary = summary_of(golden, folder)
-    # The note on a calibration is one of the run's; a table that is analysed by itself has none.
+    # Notes on the calibration belong to a run; a table outside of a run has none.
     kept["as_in_summary"] = [name for name in kept["as_in_summary"] if name != "instrument_note"]
     kept["others"].pop("instrument_note", None)
     expected = {name: summary[name] for name in kept["as_in_summary"]} | kept["others"]

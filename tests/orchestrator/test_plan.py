@@ -31,7 +31,7 @@ def item(name: str) -> Item:
 
 TWO = (item("one"), item("two"))
 OMNI = ModelSpec("omni")
-TEXT_AND_IMAGE = ModelSpec("deaf", conditions=(Condition.parse("t2t"), Condition.parse("i2t")))
+TEXT_AND_IMAGE = ModelSpec("text-and-image", conditions=(Condition.parse("t2t"), Condition.parse("i2t")))
 
 
 def test_plan_has_every_cell_once() -> None:
@@ -115,7 +115,7 @@ def own_item(name: str, *own: Modality) -> Item:
 
 def test_control_cells_are_counted_separately_and_ordered_by_item() -> None:
     plan = make_plan(
-        [own_item("a"), own_item("b")], [MODEL, ModelSpec("ears", conditions=CONDITIONS[:2])], 2, ALL_CONTROLS
+        [own_item("a"), own_item("b")], [MODEL, ModelSpec("asr", conditions=CONDITIONS[:2])], 2, ALL_CONTROLS
     )
     cells = list(plan.control_cells())
     assert len(plan) == len(list(plan)) == 2 * 2 * (6 + 2)

@@ -43,7 +43,7 @@ def test_an_unknown_module_is_refused_by_name() -> None:
         source_hash("omnigap_services.no_such_module")
 
 
-def test_a_module_is_hashed_alone() -> None:
+def test_a_module_is_hashed_without_its_package() -> None:
     single = source_hash("omnigap_services.options")
     assert single != source_hash("omnigap_services.options", "omnigap_services.audio")
 

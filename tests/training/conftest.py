@@ -25,7 +25,7 @@ People who own a dog walk more than people who own a cat.  Nobody knows why.
 
 @pytest.fixture(scope="session", autouse=True)
 def prose(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that MICRO_WHISPER_PROSE names; two held-out sentences lie among its lines."""
+    """The folder that MICRO_WHISPER_PROSE names; its lines include two held-out sentences."""
     folder = tmp_path_factory.mktemp("prose")
     wordnet, fortunes = folder / "usr/share/wordnet", folder / "usr/share/games/fortunes"
     wordnet.mkdir(parents=True)

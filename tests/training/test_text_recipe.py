@@ -1,4 +1,4 @@
-"""The data recipe of the micro Whisper: seeded, spelled as spoken, and free of what it is measured on."""
+"""The data recipe of the micro Whisper: seeded, spelled as spoken, and without evaluation sentences."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def measured_sentences() -> set[str]:
     return {verbalise(text) for text in [*lines, *(row["question"] for row in rows)]}
 
 
-def test_no_measured_sentence_is_in_the_training_text(drawn: list[Utterance]) -> None:
+def test_no_evaluation_sentence_is_in_the_training_text(drawn: list[Utterance]) -> None:
     assert not measured_sentences() & {utterance.words for utterance in drawn}
 
 
-def test_no_training_line_contains_a_measured_sentence(drawn: list[Utterance]) -> None:
+def test_no_training_line_contains_an_evaluation_sentence(drawn: list[Utterance]) -> None:
     long = [f" {sentence} " for sentence in measured_sentences() if len(sentence.split()) >= 3]
     assert not [u.words for u in drawn if any(sentence in f" {u.words} " for sentence in long)]
 
 
-def test_without_the_held_out_lines_the_recipe_would_speak_them() -> None:
+def test_without_the_held_out_lines_evaluation_sentences_occur() -> None:
     unguarded = {utterance.words for utterance in draw(11, COUNT, HeldOut.of([]))}
     assert measured_sentences() & unguarded
 
@@ -69,7 +69,7 @@ def test_short_utterances_are_most_of_the_text(drawn: list[Utterance]) -> None:
     assert sum(length <= 2 for length in lengths) > COUNT // 6
 
 
-def test_no_template_leaves_a_slot_or_a_branch_open(drawn: list[Utterance]) -> None:
+def test_every_slot_and_branch_of_the_templates_is_filled(drawn: list[Utterance]) -> None:
     assert not [u.spoken for u in drawn if re.search(r"[{}|]", u.spoken)]
 
 
@@ -88,5 +88,5 @@ def test_no_template_leaves_a_slot_or_a_branch_open(drawn: list[Utterance]) -> N
         ("50%", "fifty percent"),
     ],
 )
-def test_written_english_becomes_the_words_that_the_voice_says(written: str, spoken: str) -> None:
+def test_written_english_becomes_spoken_words(written: str, spoken: str) -> None:
     assert verbalise(written) == spoken

@@ -36,7 +36,7 @@ def train_tokenizer() -> Tokenizer:
     """A BPE of `MODEL.vocabulary` tokens.
 
     faster-whisper always suppresses the token of a lone space, so every letter must follow a space in one token: each
-    is trained as a word of its own as well.
+    is trained as a separate word as well.
     """
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)

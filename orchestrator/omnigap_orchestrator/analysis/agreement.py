@@ -151,7 +151,7 @@ def _design_effect(cells: FloatArray, level: float) -> float:
     largest = float(np.square(sizes).sum() / n)
     if count < 2:
         return largest
-    # Leaving out one item changes the table in one of four ways, so four tables stand for all n jackknife replicates.
+    # Leaving out one item changes the table in one of four ways, so four tables represent all n jackknife replicates.
     by_item, _ = kappa_and_phi(table - np.eye(4))
     by_cluster, _ = kappa_and_phi(table - cells)
     occurs = table > 0

@@ -44,7 +44,7 @@ def compare(
 ) -> pl.DataFrame:
     """Second minus first, of every condition's score and gap, on the items that both tables have.
 
-    Models are matched by name. If each table has exactly one model, these are compared whatever their names.
+    Models are matched by name. If each table has exactly one model, these are compared regardless of their names.
 
     Returns:
         A frame of `COMPARISON_SCHEMA`; Holm correction within the scores and within the gaps of a pair.

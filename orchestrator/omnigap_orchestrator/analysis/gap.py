@@ -215,7 +215,7 @@ def effects(models: Sequence[ModelScores], rule: MissingRule, options: IntervalO
                     rows.append(
                         (scores.model, contrast.name, kind, contrast.formula, pooling, missing, *astuple(estimate))
                     )
-    # Each kind answers a question of its own, so each is a family.
+    # Each kind answers a different question, so each is a separate family.
     frame = pl.DataFrame(rows, schema=EFFECTS_SCHEMA, orient="row").fill_nan(None)
     return adjusted(frame, ("model", "kind", "pooling", "missing"), "{kind} effects of {model}")
 

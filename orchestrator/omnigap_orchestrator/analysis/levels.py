@@ -180,7 +180,7 @@ def level_gaps(results: pl.DataFrame, reference: str, rule: MissingRule, options
         if against.is_empty():
             continue
         for factor in varying_factors(cells):
-            # Each level becomes a condition of its own, so that `gaps` computes the rest.
+            # Each level becomes a separate condition, so that `gaps` computes the rest.
             levels = cells[factor].drop_nulls().unique().sort().to_list()
             places = {level: f"{condition}{_SEPARATOR}{place}" for place, level in enumerate(levels)}
             as_conditions = cells.filter(pl.col(factor).is_not_null()).with_columns(

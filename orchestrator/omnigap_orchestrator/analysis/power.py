@@ -192,7 +192,7 @@ class NeedRow:
     accuracy: float | None
     phi: float | None
     design_effect: float | None
-    # Items for the gap by itself, in the strictest step of Holm's procedure, and for equivalence.
+    # Items for the gap without correction, in the strictest step of Holm's procedure, and for equivalence.
     needed: int | None
     needed_holm: int | None
     needed_for_equivalence: int | None

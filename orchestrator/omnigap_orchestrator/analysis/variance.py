@@ -79,7 +79,7 @@ def variance_components(results: pl.DataFrame) -> pl.DataFrame:
     """Components by model and condition, for every carrier factor that varies, otherwise for replicates.
 
     Only items with a score at every level are used, because the closed form is for balanced data; `items` and
-    `left_out` count them. If several factors vary, each is analysed by itself with scores averaged over the others, so
+    `left_out` count them. If several factors vary, each is analysed separately with scores averaged over the others, so
     their interactions are part of the residual.
 
     Returns:

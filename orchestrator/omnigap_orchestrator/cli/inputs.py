@@ -91,7 +91,7 @@ def load_inputs(
         table = {**item_flags(config, flags.path, flags.limit, flags.tasks, flags.preset), **others}
         return load_config(config, table)
 
-    # The file is read only if it is needed: the stored run has a complete configuration of its own.
+    # The file is read only if it is needed: the stored run has its own complete configuration.
     named = of_flags() if config is not None else None
     folder = RunFolder(run_dir_of(run_dir, config, named.run.dir if named is not None else None))
     if not (folder.config.is_file() and folder.items.is_file()):

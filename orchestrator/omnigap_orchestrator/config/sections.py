@@ -88,7 +88,7 @@ class ReportConfig(StrictModel):
 
     Attributes:
         embed_mb: megabytes of media embedded in report.html; further media are linked.
-        single_file: embeds all media, whatever their size.
+        single_file: embeds all media, regardless of their size.
     """
 
     embed_mb: float = Field(default=50.0, ge=0, allow_inf_nan=False)
@@ -229,7 +229,7 @@ class JudgeConfig(StrictModel):
 
 
 class ScoringConfig(StrictModel):
-    """The metrics of items that have none of their own.
+    """The metrics of items without their own metric.
 
     Attributes:
         preset: benchmark whose own metrics score its subsets, by the tasks of the items: `voicebench`.

@@ -26,7 +26,7 @@ from omnigap_orchestrator.fleet.fleet import Endpoints, Fleet, FleetError, Servi
 LOG_LINES = 30
 # A child may take DRAIN_S to finish its calls; it is killed after STOP_TIMEOUT_S, which leaves it time to exit.
 DRAIN_S, STOP_TIMEOUT_S = 10.0, 15.0
-# Seconds to read the rest of the pipes of a dead child: a process that it started may keep them open for ever.
+# Seconds to read the rest of the pipes of a dead child: a process that it started may keep them open indefinitely.
 LOG_DRAIN_S = 2.0
 MAX_FAILED_STARTS = 3
 """Consecutive starts that may fail before a service stays down; a start that reached serving resets the count."""
@@ -90,7 +90,7 @@ class Child:
         command += ["--parent-pid", str(os.getpid()), "--drain-seconds", str(DRAIN_S)]
         # One thread per child: several children on one machine would otherwise each take all cores.
         environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-        # A process group of its own: Ctrl-C in the terminal then reaches only the orchestrator, which stops the child
+        # A separate process group: Ctrl-C in the terminal then reaches only the orchestrator, which stops the child
         # when its calls are done. `--exit-with-parent` ends the child if the orchestrator is killed.
         process = await asyncio.create_subprocess_exec(
             *command, stdout=PIPE, stderr=PIPE, env=environment, process_group=0

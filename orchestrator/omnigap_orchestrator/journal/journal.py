@@ -166,7 +166,7 @@ class _Pending:
 
 
 class JournalWriter:
-    """The only writer of a journal during a run, in a thread of its own.
+    """The only writer of a journal during a run, in a separate thread.
 
     Group commit: while one group is synced to disk, the next one collects, so that throughput does not depend on the
     latency of a sync.

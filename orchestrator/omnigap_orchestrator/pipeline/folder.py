@@ -120,7 +120,7 @@ class RunFolder:
         """
         try:
             self.media.mkdir(parents=True, exist_ok=True)
-            # Permission bits do not tell whether a network mount or a container volume is read-only: write a file.
+            # Permission bits do not show whether a network mount or a container volume is read-only: write a file.
             probe = self.root / ".probe"
             probe.write_bytes(b"")
             probe.unlink()

@@ -38,7 +38,7 @@ class Judge:
     def __init__(self, context: RunContext, calls: ServiceCalls, setup: JudgeSetup, decoding: DecodingConfig) -> None:
         self._calls, self._setup, self._decoding = calls, setup, decoding
         self._records = context.records
-        # Each command has request IDs of its own: with those of an earlier one, the service could replay an unparsable
+        # Each command has its own request IDs: with those of an earlier one, the service could replay an unparsable
         # reply instead of asking the judge again.
         self._command_id = f"{context.run_id}-{secrets.token_hex(4)}"
         self._in_flight: dict[str, asyncio.Future[VerdictRow]] = {}

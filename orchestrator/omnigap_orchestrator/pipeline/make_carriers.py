@@ -163,7 +163,7 @@ class CarrierMaker:
             done += 1
             self._context.observer.preparing("carriers", done, len(jobs))
 
-        # Two more than the TTS service takes, so that drawing images goes on while every replica is busy.
+        # Two more than the TTS service takes, so that images are drawn while every replica is busy.
         await bounded(jobs, work, 2 + (self._tts.service.pool.capacity if self._tts is not None else 0))
 
     async def make_blanks(self, carriers: Sequence[Carrier]) -> None:

@@ -171,7 +171,7 @@ _DIGEST_LENGTH = 6
 
 
 def save_digests(journal: Journal, cards: Cards) -> None:
-    """Stores the digests of this command's services, so that later commands can tell what changed."""
+    """Stores the digests of this command's services, so that later commands can detect changes."""
     # Several sets and not only the last: work that one command leaves undone is still explained by later ones.
     seen = json.loads(journal.meta(SEEN_META) or "[]")
     now = cards.digests()
@@ -292,7 +292,7 @@ def load_cells(config: Config, items: tuple[Item, ...], folder: RunFolder, recor
     Args:
         config, items: as returned by `load_plan`.
     """
-    # No endpoints: keys and support depend on the cards in the journal alone.
+    # No endpoints: keys and support depend only on the cards in the journal.
     plan = make_plan(items, model_specs(config, Endpoints({}, (), ())), config.run.replicates, config.run.controls)
     cards = Cards.last_seen(records)
     carriers = find_carriers(config, plan, MediaStore(folder.media), records, cards.tts_digest)

@@ -72,7 +72,7 @@ def model_request(cell: PlannedCell, read: Callable[[str], bytes], run_id: str, 
         parts.append(pb.InputPart(text=cell.instruction))
     return pb.GenerateRequest(
         # A repeated request ID joins or replays the earlier call, which a retry needs. It contains the run ID, so that
-        # another run with the same key gets an answer of its own.
+        # another run with the same key gets its own answer.
         request_id=f"{run_id}-{cell.key}",
         system_prompt=spec.system_prompt,
         parts=parts,

@@ -76,7 +76,7 @@ class RunScope:
     def parse(cls, models: Sequence[str], conditions: Sequence[str], stages: Sequence[str]) -> RunScope:
         """Reads the values of --models, --conditions and --stages.
 
-        Stages are returned in the order of the data, whatever order the flag has.
+        Stages are returned in the order of the data, regardless of the order of the flag.
 
         Raises:
             ScopeError: a condition or stage is unknown, or no stage is given.
@@ -122,7 +122,7 @@ def required_from_fleet(config: Config, items: Sequence[Item], scope: RunScope) 
     """The services that this command needs and that have no endpoints in the configuration."""
     conditions = [c for c in config.run.conditions if not scope.conditions or c in scope.conditions]
     generates = Stage.GENERATE in scope.stages
-    # Items with audio of their own need no TTS service.
+    # Items with their own audio need no TTS service.
     spoken = any(Modality.SPEECH not in item.carriers for item in items)
     models = tuple(model.name for model in config.models if generates and not model.endpoints)
     return Required(

@@ -71,7 +71,7 @@ def _check_font(style: ImageStyle) -> Finding:
 
 
 def check_letters(config: Config, items: Sequence[Item], scope: PreflightScope) -> list[Finding]:
-    """Whether the fonts have all letters of the items, and the images have room for the longest question."""
+    """Whether the fonts have all letters of the items, and the longest question fits in an image."""
     drawn = scope.drawn(config, items)
     if not drawn:
         return []
@@ -102,7 +102,7 @@ def _letters(items: Iterable[Item]) -> str:
 
 
 LOW_DISK_BYTES = 2 * 2**30
-"""Free space below which a warning is given: room for about 12 hours of speech at 24 kHz."""
+"""Free space below which a warning is given: about 12 hours of speech at 24 kHz."""
 SHIPPED_LANGUAGES = frozenset({"en"})
 """Languages of the ASR checkpoint that ships with the asr service."""
 METRICS = "metrics"
@@ -188,7 +188,7 @@ def check_folder(inputs: Inputs) -> list[Finding]:
     """Whether the folder of the run can be created and written to; checks the nearest parent that exists."""
     place = _nearest_existing(inputs.folder)
     try:
-        # Permission bits do not tell whether a mount is read-only, so a file is written.
+        # Permission bits do not show whether a mount is read-only, so a file is written.
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
@@ -199,7 +199,7 @@ def check_folder(inputs: Inputs) -> list[Finding]:
 
 
 def check_disk(inputs: Inputs) -> list[Finding]:
-    """Whether there is room for speech answers."""
+    """Whether there is disk space for speech answers."""
     place = _nearest_existing(inputs.folder)
     free = shutil.disk_usage(place).free
     text = f"{free / 2**30:.1f} GiB free at {place}"

@@ -22,7 +22,7 @@ class PreflightScope:
         finds_carriers: looks up stored carriers, whose keys contain the digest of the font.
         makes_carriers: draws and synthesises questions.
         generates, transcribes, judges, scores: the stages that the command runs.
-        connects: connects to services after the preflight, and checks then what only they can tell.
+        connects: connects to services after the preflight, and then checks what depends on them.
     """
 
     models: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class PreflightScope:
         return tuple(c for c in config.run.conditions if not self.conditions or c in self.conditions)
 
     def drawn(self, config: Config, items: Iterable[Item]) -> list[Item]:
-        """The items whose question omnigap draws as an image; the others bring an image of their own."""
+        """The items whose question omnigap draws as an image; the others have their own image."""
         if not any(condition.input is Modality.IMAGE for condition in self.conditions_of(config)):
             return []
         return [item for item in items if Modality.IMAGE not in item.carriers]

@@ -62,11 +62,11 @@ def _check_voices(config: Config, items: Sequence[Item], service: ServiceCard) -
     speaks = {voice.name: primary_language(voice.language) for voice in service.card.voices}
     named = [voice for voice in config.carriers.speech.voices if voice in speaks]
     languages = {primary_language(item.language) for item in items if Modality.SPEECH not in item.carriers}
-    foreign = [f"{voice} ({speaks[voice]})" for voice in named if languages - {speaks[voice]}]
-    if not foreign:
+    mismatched = [f"{voice} ({speaks[voice]})" for voice in named if languages - {speaks[voice]}]
+    if not mismatched:
         return []
     text = (
-        f"the voices {', '.join(foreign)} would speak items in {', '.join(sorted(languages))}: remove "
+        f"the voices {', '.join(mismatched)} would speak items in {', '.join(sorted(languages))}: remove "
         f"[carriers.speech] voices, so that {service.card.name} uses a voice of each item's language, or choose others"
     )
     return [Finding.warning("voice language", text)]
@@ -90,12 +90,12 @@ def check_clip_languages(config: Config, items: Sequence[Item], card: pb.Describ
     Args:
         items: one per clip.
     """
-    foreign = unknown_languages((config.scorer.language or item.language for item in items), card.languages)
-    if not foreign:
+    unknown = unknown_languages((config.scorer.language or item.language for item in items), card.languages)
+    if not unknown:
         return []
     text = (
-        f"the ASR scorer supports {_languages(card.languages)}, and {foreign.total()} of {len(items)} clips would be "
-        f"in {', '.join(sorted(foreign))}: set [scorer] endpoints to a scorer that supports them, or the option "
+        f"the ASR scorer supports {_languages(card.languages)}, and {unknown.total()} of {len(items)} clips would be "
+        f"in {', '.join(sorted(unknown))}: set [scorer] endpoints to a scorer that supports them, or the option "
         "checkpoint of asr in [fleet.services] (docs/korean.md)"
     )
     return [Finding.failed(SCORER_LANGUAGE, text)]
@@ -111,13 +111,13 @@ def unknown_to_scorer(
     """
     if not any(c.output is Modality.SPEECH for c in scope.conditions_of(config)):
         return ""
-    foreign = unknown_languages((config.scorer.language or item.language for item in items), known)
-    if not foreign:
+    unknown = unknown_languages((config.scorer.language or item.language for item in items), known)
+    if not unknown:
         return ""
     text = ",".join(c.name for c in config.run.conditions if c.output is Modality.TEXT)
     text_only = f", or ask for text answers only (--conditions {text})" if text else ""
     return (
-        f"the ASR scorer supports {_languages(known)}, and there are items in {_counted(foreign)}: use a multilingual "
+        f"the ASR scorer supports {_languages(known)}, and there are items in {_counted(unknown)}: use a multilingual "
         "Whisper, at [scorer] endpoints or as the option checkpoint of asr in [fleet.services] "
         f"(docs/korean.md){text_only}"
     )

@@ -64,7 +64,7 @@ def write_report(
         target: the HTML file; media are read from its folder, and linked relative to it.
         results: a frame of `RESULTS_SCHEMA`.
         media_path: SHA-256 of a medium -> its path relative to that folder, None if it is not stored.
-        single_file: embed all media, whatever their size.
+        single_file: embed all media, regardless of their size.
         media_budget: bytes of base64 that embedded media may add; flips are embedded first, the rest is linked.
         browser_entries: maximum number of (item, model, replicate) entries in the item browser.
         controls: a frame of `CONTROLS_SCHEMA`; the item browser shows these answers too.
@@ -78,7 +78,7 @@ def write_report(
     control_cells = None if controls is None else chosen_cells(controls, sample.entries)
     data = browser_data(cells, sample.entries, catalogue, media, control_cells)
 
-    # Sections of extras have a budget of their own, so that they can't take that of the item browser.
+    # Sections of extras have a separate budget, so that they can't take that of the item browser.
     def collect(digests: Iterable[str], budget: int) -> ReportMedia:
         return collect_media(digests, target.parent, media_path, _budget(budget, single_file))
 

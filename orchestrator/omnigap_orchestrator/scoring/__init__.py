@@ -27,7 +27,7 @@ from omnigap_orchestrator.scoring.score import (
 RULES_VERSION = 1
 """Version of all scoring rules: metrics, normaliser, refusals, flags and word errors.
 
-Increase it by one whenever the score, a flag or the comparable answer of any text could change. Stored answers are then
+Increase it by one if the score, a flag or the comparable answer of any text could change. Stored answers are then
 rescored on the next call, and calibrations must be repeated. Changes of comments, names or files do not count.
 """
 

@@ -74,7 +74,7 @@ def answer_flags(
     used = own_text if transcript is None else transcript
     if finish_reason is FinishReason.REFUSED or is_refusal(used, language):
         flags.add(Flag.REFUSED)
-    # The own text counts too: an ASR set to one language can transcribe foreign speech in that language's script.
+    # The own text counts too: an ASR set to one language may use its script for speech of another language.
     if wrong_language(used, language) or wrong_language(own_text, language):
         flags.add(Flag.WRONG_LANGUAGE)
     if audio is not None:
@@ -225,7 +225,7 @@ _LATIN = frozenset(("latin",))
 MIN_SHARE = 0.5
 """An answer is in its language if at least this share of its letters is in the language's scripts."""
 MIN_LATIN_WORDS = 4
-"""An all-Latin answer to a question in another script is foreign from this many words on; fewer may be a name."""
+"""An all-Latin answer to a question in another script is the wrong language from this many words; fewer may be a name."""
 
 
 def wrong_language(text: str, language: str) -> bool:

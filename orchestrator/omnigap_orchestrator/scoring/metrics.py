@@ -143,7 +143,7 @@ MAX_ANSWER_WORDS = 50
 """Number of words of an answer that containment searches. A gold answer deep in a long list is not an answer, but
 speech answers often have a sentence or two around it."""
 
-# Words that may stand between a negation and the gold answer: "not in Paris", "rather than from Lyon".
+# Words that may be between a negation and the gold answer: "not in Paris", "rather than from Lyon".
 _FILLERS = "(?:in|at|on|by|from|of|for|called|named_options|really|actually|it is|be|likely|named_options after)"
 # Negation directly before the gold answer: "not Paris", "rather than in Paris".
 _NEGATION = re.compile(

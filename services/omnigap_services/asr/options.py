@@ -75,7 +75,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
         OptionsError: if there is no such folder, or it has no model, or the hub does not have the name.
     """
     folder = Path(name).expanduser() if name else SHIPPED_CHECKPOINT
-    # A path that does not exist is an error of its own; it must not be looked up on the hub.
+    # A path that does not exist is a separate error; it must not be looked up on the hub.
     looks_like_path = not name or folder.is_dir() or name.startswith((".", "/", "~"))
     if not looks_like_path:
         return _from_hub(name, revision)

@@ -111,7 +111,7 @@ class ComposedAdapter(Adapter):
         turn.reason(f"question: {carrier.text}\n")
         if asks_to_transcribe(request):
             # The two-pass control asks what the model perceived. For a cascade that is the recognised text itself: the
-            # language model would only copy it, with errors of its own.
+            # language model would only copy it, with additional errors.
             turn.write(carrier.text)
             answer = LlmAnswer(carrier.text, Completion())
         else:

@@ -26,7 +26,7 @@ class LanguageModel(Protocol):
 
     @property
     def card(self) -> Card:
-        """What it can do by itself, without other stages."""
+        """What it supports without other stages."""
 
     @property
     def part(self) -> Part | None:

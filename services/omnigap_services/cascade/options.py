@@ -17,7 +17,7 @@ DISABLED = "none"
 AUTO = "auto"
 
 # A report that measures only models of these names states that the results say nothing about real models. `cascade`
-# was the name of the demo model before it became a service of its own, and stored runs still use it.
+# was the name of the demo model before it became a separate service, and stored runs still use it.
 _SHIPPED = ("demo", "cascade", "echo")
 
 

@@ -25,7 +25,7 @@ class AudioOut:
     def play(self, data: bytes, sample_rate: int) -> None:
         """Sends a chunk of 16-bit mono audio at once if its rate is the turn's, else keeps it until `flush`."""
         if sample_rate == self._sample_rate:
-            # The bytes go on as they came: decoding and encoding them again would cost time and could change samples.
+            # The bytes are passed on unchanged: decoding and encoding again would cost time and could change samples.
             self._turn.speak_pcm16(data, sample_rate)
         else:
             # Chunks that are resampled separately click at their edges, so the whole utterance is resampled at once.
@@ -106,7 +106,7 @@ def known_voice(name: str | None, voices: Sequence[Voice]) -> str | None:
 
 
 # What is inside a pair of marks stays. The limit of 400 characters bounds the search for the closing mark, which starts
-# at every opening one. A mark between letters or digits, or beside a space, is not markup ("2 * 3", "a_b").
+# at every opening one. A mark between letters or digits, or next to a space, is not markup ("2 * 3", "a_b").
 _INSIDE = r"(?=\S)(.{1,400}?)(?<=\S)"
 _PAIRS = (
     re.compile(rf"(?<![\w*])(\*{{1,3}}|_{{1,3}}){_INSIDE}\1(?![\w*])"),

@@ -126,7 +126,7 @@ def pick(found: ChoiceQuestion, retriever: Retriever) -> Pick:
     best = Pick(CHOICE_LETTERS[0], 0.0)
     for letter, choice in zip(CHOICE_LETTERS, found.choices, strict=False):
         with_choice = retriever.scores(f"{found.question} {choice}")
-        # The mean: with the choice alone, a fact could win by containing the choice and little of the question.
+        # The mean: with only the choice, a fact could win by containing the choice and little of the question.
         fits = 0.5 * (without_choice + with_choice)
         for fact, fit in zip(retriever.facts, fits, strict=True):
             if fit <= best.score:

@@ -1,4 +1,4 @@
-"""Reads chat completions: text and audio wherever servers put them, and diagnostics of the audio."""
+"""Reads chat completions: text and audio in all fields that servers use, and diagnostics of the audio."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class ChatClient(Connection):
             raise self.errors.unavailable(f"its stream is broken: {error}") from None
         finally:
             await stream.close()
-        # A lost connection can look like the end of the stream; only the finish reason tells them apart.
+        # A lost connection can look like the end of the stream; only the finish reason distinguishes them.
         if finish is None:
             raise self.errors.unavailable("its stream ended before the answer did")
         return ChatAnswer(reasoning=reasoning, finish_reason=FinishReason.REFUSED if refused else finish, tokens=tokens)

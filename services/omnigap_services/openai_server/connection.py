@@ -134,7 +134,7 @@ class Connection:
             raise self.errors.redacted(error) from None
 
     async def _models(self) -> list[str]:
-        """The names that the server lists; empty if it has no readable list: it is running all the same."""
+        """The names that the server lists; empty if its list cannot be read, although it is running."""
         try:
             # Without retries: the caller polls, and logs the time that is left.
             response = await self.client.with_options(max_retries=0).models.with_raw_response.list()
@@ -187,7 +187,7 @@ class ErrorMapper:
         if isinstance(error, APIStatusError):
             return self._of_status(error)
         if isinstance(error, APITimeoutError):
-            # The client raises the same class for both; only the cause tells that no connection was made.
+            # The client raises the same class for both; only the cause shows that no connection was made.
             if type(error.__cause__).__name__ in ("ConnectTimeout", "PoolTimeout"):
                 return self.unavailable("no connection in time")
             text = (

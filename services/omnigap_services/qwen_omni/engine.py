@@ -23,7 +23,7 @@ def batches(lengths: Sequence[int], max_batch_size: int, max_batch_tokens: int) 
     """Splits prompts, by number, into batches of similar length; every prompt is in exactly one.
 
     Decoding is bound by reading the weights, so batches are as large as allowed; sorting by length only keeps the
-    padding small. A single prompt over `max_batch_tokens` is a batch of its own.
+    padding small. A single prompt over `max_batch_tokens` is a separate batch.
 
     Args:
         lengths: tokens of each prompt.

@@ -93,7 +93,7 @@ class PromptBuilder:
             elif isinstance(part, Image.Image):
                 parts.append({"type": "image"})
             else:
-                # The template joins texts without a separator: the instruction goes on a line of its own.
+                # The template joins texts without a separator: the instruction starts a new line.
                 follows_text = parts and parts[-1]["type"] == "text" and not parts[-1]["text"].endswith("\n")
                 parts.append({"type": "text", "text": f"\n{part}" if follows_text else part})
         messages: list[dict[str, Any]] = [{"role": "user", "content": parts}]

@@ -34,7 +34,7 @@ class Qwen25Talker(Talker):
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
-        # The wave decoder was trained, and is run by the library, in single precision whatever the rest is in.
+        # The wave decoder was trained, and is run by the library, in single precision, for every dtype of the rest.
         model.token2wav.float()
         config = model.config.talker_config
         self._pad, self._start = config.tts_codec_pad_token_id, config.tts_codec_start_token_id

@@ -39,12 +39,12 @@ def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
 
 
 def code_hash(adapter: type[Adapter]) -> str:
-    """SHA-256 of an adapter's source: its module, and the other modules of its package if it has one of its own."""
+    """SHA-256 of an adapter's source: its module, and the other modules of its package if it is in a separate one."""
     try:
         module = Path(inspect.getfile(adapter))
     except (OSError, TypeError):  # A class defined at a prompt has no source file.
         return ""
-    # `omnigap_services.echo` is a single module; `omnigap_services.asr.adapter` has a package of its own.
+    # `omnigap_services.echo` is a single module; `omnigap_services.asr.adapter` is in a separate package.
     own_package = adapter.__module__.count(".") > 1
     return files_hash(module.parent.glob("*.py") if own_package else [module])
 

@@ -58,7 +58,7 @@ def _input_of(message: pb.GenerateRequest) -> Modality:
         if kind == "text" and not part.text.strip():
             raise _bad(f"parts[{number}].text is empty: leave the part out")
         found.add(_MODALITY_OF_PART[kind])
-    # Text beside media is the typed instruction, so it does not decide the input modality.
+    # Text next to media is the typed instruction, so it does not decide the input modality.
     media = found - {Modality.TEXT}
     if len(media) > 1:
         raise _bad("parts hold audio and images: a condition has one input modality, send one kind")

@@ -58,7 +58,7 @@ class StopRows:
         if self._on_step is not None:
             self._on_step(input_ids)
         stop = [should_stop() for should_stop in self._should_stop]
-        # Beam search has several rows per request, and lays those of one request next to each other.
+        # Beam search has several rows per request, and places those of one request next to each other.
         repeats = input_ids.shape[0] // max(1, len(stop))
         return torch.tensor(stop, device=input_ids.device).repeat_interleave(repeats)
 

@@ -218,7 +218,7 @@ class TritonClient:
             result = await self._in_time(self._client.infer(**request))
             yield _arrays(result, signature.batched)
             return
-        # One stream for each request: the client cannot tell which response is a request's last one, but the server
+        # One stream for each request: the client cannot see which response is a request's last one, but the server
         # ends a stream after the last response to all of its requests.
         stream = self._client.stream_infer(_single(request))
         try:

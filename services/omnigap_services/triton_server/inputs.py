@@ -128,7 +128,7 @@ class InputBuilder:
             pixels = scaled.astype(f"float{tensor.datatype.removeprefix('FP')}")
         if pixel_axes(tensor.dims) == "CHW":
             pixels = pixels.transpose(2, 0, 1)
-        # Triton's client sends the buffer as it lies in memory; a transposed view has another order.
+        # Triton's client sends the buffer in the order of memory; a transposed view has another order.
         return np.ascontiguousarray(pixels).reshape((1,) * (len(tensor.dims) - 3) + pixels.shape)
 
 
@@ -157,7 +157,7 @@ def request_values(request: Request, options: TritonOptions) -> dict[str, Value]
 
 
 def _parts(request: Request, options: TritonOptions, mapped: Mapping[str, str]) -> dict[str, Value]:
-    """The carrier, and the typed instruction, which is appended to a typed question if it has no tensor of its own."""
+    """The carrier, and the typed instruction, which is appended to a typed question if it has no separate tensor."""
     carrier, *others = request.parts
     typed = [part for part in others if isinstance(part, str)]
     if len(typed) < len(others):

@@ -32,7 +32,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class MadeUpRow(IntervalColumns, Key):
-    """Key columns, then those of an interval, then one of its own."""
+    """Key columns, then those of an interval, then an additional one."""
 
     remark: str | None
 

@@ -71,7 +71,7 @@ def audio(samples: np.ndarray, kind: str = "WAV", subtype: str | None = None, ra
 
 
 def png(width: int, height: int) -> bytes:
-    """A PNG whose header says a size, whatever its pixels are."""
+    """A PNG whose header claims a size that its pixels do not have."""
     rows = zlib.compress(b"\0" * 64)
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
     body = b"".join(

@@ -24,7 +24,7 @@ TEXT_ONLY = ["t2t", "s2t", "i2t"]
 
 
 def paris(turn: Turn) -> None:
-    """Answers a first pass with a text of its own, everything else with Paris."""
+    """Answers a first pass with a text that identifies it, everything else with Paris."""
     say(turn, f"asked {identity(turn.request)}" if is_first_pass(turn.request) else "Paris")
 
 

@@ -30,7 +30,7 @@ def paris(turn: Turn) -> None:
     say(turn, "Paris, of course")
 
 
-def misheard(turn: Turn) -> None:
+def mistranscribed(turn: Turn) -> None:
     turn.write("Paris, of curse")
 
 
@@ -48,7 +48,7 @@ def judge_of(*verdicts: str) -> Wire:
 async def setting(
     root: Path, host: Serve, address: str | None, *, conditions: tuple[str, ...] = ("t2t",), **fields: object
 ) -> tuple[Setting, Double]:
-    model, scorer = Double(paris), Double(misheard)
+    model, scorer = Double(paris), Double(mistranscribed)
     table = {} if address is None else {"judge": {"endpoints": [address], **fields.pop("judge", {})}}  # type: ignore[dict-item]
     places = {"models": {"omni": [await host(model)]}, "scorer": [await host(scorer)], "tts": [await host(Double())]}
     run = {"conditions": list(conditions)}

@@ -115,9 +115,9 @@ def make_run(
                     logit -= {Modality.TEXT: 0.0, Modality.SPEECH: speech_in, Modality.IMAGE: image_in}[condition.input]
                     spoken = condition.output is Modality.SPEECH
                     knows = rng.random() < 1 / (1 + np.exp(-logit))
-                    heard = knows and not (spoken and rng.random() < 1 - np.exp(-speech_out / 5))
+                    correct = knows and not (spoken and rng.random() < 1 - np.exp(-speech_out / 5))
                     own = gold if knows else str(items[int(rng.integers(len(items)))]["answers"][0])  # type: ignore[index]
-                    transcript = own.lower() if heard or not knows else own.lower()[::-1]
+                    transcript = own.lower() if correct or not knows else own.lower()[::-1]
                     failed = rng.random() < failures
                     seconds = 0.4 + len(own) / 14
                     output = store(folder, tone(seconds, rng.uniform(90, 190)), "wav") if media and spoken else None
@@ -147,11 +147,11 @@ def make_run(
                         row |= {"error_reason": "MODEL_ERROR", "error_message": "shape mismatch in layer <4> & more"}
                     else:
                         row |= {
-                            "flags": ["suspect_transcript"] if spoken and knows and not heard else [],
+                            "flags": ["suspect_transcript"] if spoken and knows and not correct else [],
                             "own_text": own,
                             "transcript": transcript if spoken else None,
                             "answer_used": transcript if spoken else own,
-                            "score": float(heard),
+                            "score": float(correct),
                             "own_text_score": float(knows) if spoken else None,
                             "finish_reason": "stop",
                             "audio_seconds": seconds if spoken else None,
@@ -166,7 +166,7 @@ def make_run(
                         if spoken:
                             row |= {
                                 "asr_digest": "b" * 64,
-                                "asr_avg_logprob": float(rng.normal(-0.25 if heard else -0.7, 0.15)),
+                                "asr_avg_logprob": float(rng.normal(-0.25 if correct else -0.7, 0.15)),
                                 "asr_no_speech_prob": float(rng.beta(1, 30)),
                                 "asr_compression_ratio": float(rng.normal(1.1, 0.15)),
                                 "asr_language": "en",

@@ -43,12 +43,12 @@ def test_matplotlib_is_imported_only_when_a_chart_is_drawn() -> None:
 
 def test_waterfall_rows_follow_the_longest_chain() -> None:
     steps = [
-        ChartStep("s2s", "hearing", -10.0),
-        ChartStep("s2s", "voicing", -5.0),
+        ChartStep("s2s", "perception", -10.0),
+        ChartStep("s2s", "synthesis", -5.0),
         ChartStep("s2s", "gap", -15.0, total=True),
     ]
-    steps += [ChartStep("t2s", "voicing", 3.0), ChartStep("t2s", "gap", 3.0, total=True)]
+    steps += [ChartStep("t2s", "synthesis", 3.0), ChartStep("t2s", "gap", 3.0, total=True)]
     drawing = str(waterfall_plot(steps, "w", "Steps").drawing)
-    rows = re.findall(r">(hearing|voicing|gap)<", drawing)
-    assert rows == ["hearing", "voicing", "gap"]
+    rows = re.findall(r">(perception|synthesis|gap)<", drawing)
+    assert rows == ["perception", "synthesis", "gap"]
     assert [drawing.count(f">{text}<") for text in ("\u221210.0", "\u221215.0", "+3.0")] == [1, 1, 2]

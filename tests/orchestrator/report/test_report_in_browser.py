@@ -104,9 +104,9 @@ async def test_linked_media_play(run: FakeRun, analysis: Analysis, watched: Watc
 
 
 async def test_embedded_media_play_without_the_run_folder(report: str, watched: Watched, tmp_path: Path) -> None:
-    alone = tmp_path / "alone.html"
-    shutil.copy(url2pathname(urlparse(report).path), alone)
-    await watched.page.goto(alone.as_uri())
+    copied = tmp_path / "copied.html"
+    shutil.copy(url2pathname(urlparse(report).path), copied)
+    await watched.page.goto(copied.as_uri())
     await watched.page.locator("#entry-rows .open").first.click()
     assert await drawn(watched.page.locator("#viewer img"))
     assert await playable(watched.page.locator("#viewer audio").last)

@@ -49,7 +49,7 @@ def test_silence_gives_an_empty_transcript(asr: Served) -> None:
     assert reply.complete.diagnostics["no_speech_prob"] == 1.0
 
 
-def test_text_beside_the_audio_is_refused(asr: Served, clips: list[AudioClip]) -> None:
+def test_text_next_to_the_audio_is_refused(asr: Served, clips: list[AudioClip]) -> None:
     with pytest.raises(ContractError, match="one audio part and no text") as refused:
         asr.ask(clips[0], "The answer is Paris.")
     assert refused.value.reason is Reason.BAD_REQUEST

@@ -256,12 +256,12 @@ async def test_tts_audio_is_resampled_to_the_rate_of_an_llm_that_speaks(host: Se
     cascade = await compose(host, llm)
     assert (await cascade.card()).output_sample_rate_hz == 24_000
     own = await cascade.ask("Where?", output=Modality.SPEECH)
-    voiced = await cascade.ask(CLIP, output=Modality.SPEECH)
+    spoken = await cascade.ask(CLIP, output=Modality.SPEECH)
     assert own.audio is not None
-    assert voiced.audio is not None
+    assert spoken.audio is not None
     assert np.abs(own.audio.samples - tone(24_000)).max() < 1e-4
-    assert (own.audio.sample_rate, voiced.audio.sample_rate) == (24_000, 24_000)
-    assert abs(voiced.audio.seconds - 0.25) < 0.01
+    assert (own.audio.sample_rate, spoken.audio.sample_rate) == (24_000, 24_000)
+    assert abs(spoken.audio.seconds - 0.25) < 0.01
 
 
 async def test_a_voice_name_is_sent_only_to_the_part_that_has_the_voice(host: Serve) -> None:
@@ -284,14 +284,14 @@ async def test_media_limits_are_those_of_the_parts_that_take_the_medium(host: Se
 
 
 async def test_the_reason_of_an_assisted_llm_is_kept(host: Serve) -> None:
-    own = {**able("t2t"), **dict.fromkeys(able("i2t"), Capability(Support.ASSISTED, "an OCR of its own"))}
+    own = {**able("t2t"), **dict.fromkeys(able("i2t"), Capability(Support.ASSISTED, "its own OCR"))}
     support = await (await compose(host, Double(writes(ANSWER), name="mind", conditions=own))).support()
-    assert support["i2t"] == ("assisted", "an OCR of its own")
-    assert support["i2s"] == ("assisted", f"{TTS}, an OCR of its own")
+    assert support["i2t"] == ("assisted", "its own OCR")
+    assert support["i2s"] == ("assisted", f"{TTS}, its own OCR")
 
 
 async def test_a_long_answer_to_the_warm_up_does_not_keep_a_cascade_from_starting(host: Serve) -> None:
-    """TTS would refuse so long a text, so the warm-up asks for text."""
+    """TTS would refuse such a long text, so the warm-up requests text."""
     voice = Double(writes("ignored"), name="voice", conditions=able("t2s"), max_text_chars=100)
     verbose = an_llm("t2t", answer=writes("Well. " * 50))
     cascade = await compose(host, verbose, Parts(tts=voice))

@@ -27,7 +27,7 @@ else:
 
 
 def pytest_report_header() -> str:
-    """Says it where none of these tests can run."""
+    """Reports that none of these tests can run."""
     return "" if THERE else "NOT TESTED: hf-chat, hf-tts and hf-asr, since torch, transformers or peft is not installed"
 
 

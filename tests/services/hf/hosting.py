@@ -1,4 +1,4 @@
-"""Names for what the fixtures of this folder give."""
+"""Types of the fixtures of this folder."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_the_models_prompt_has_the_audio_tokens_and_both_prompts(
     assert text.count("<|AUDIO|>") == 37
 
 
-def test_greedy_is_the_default_whatever_the_checkpoints_generation_config_says(llama: Served) -> None:
+def test_greedy_is_the_default_regardless_of_the_checkpoints_generation_config(llama: Served) -> None:
     """The tiny checkpoints ask for temperature 5 and a repetition penalty."""
     answers = {llama.ask(QUESTION).text for _ in range(3)}
     assert len(answers) == 1

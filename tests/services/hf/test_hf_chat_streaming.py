@@ -1,4 +1,4 @@
-"""Thinking is split off a streamed answer, however its text is cut into pieces."""
+"""Thinking is split off a streamed answer, for every split of its text into pieces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def split(pieces: list[str], inside: bool = False) -> tuple[str, str]:
     ],
     ids=["in pieces", "opened by the prompt", "never closed", "another sign", "half a mark", "empty"],
 )
-def test_thinking_is_split_off_however_the_text_is_cut_into_pieces(
+def test_thinking_is_split_off_for_every_split_into_pieces(
     pieces: list[str], inside: bool, answer: str, thinking: str
 ) -> None:
     assert split(pieces, inside) == (answer, thinking)

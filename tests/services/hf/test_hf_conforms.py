@@ -1,4 +1,4 @@
-"""The three services keep the contract, by the orchestrator's own conformance suite."""
+"""The three services pass the conformance suite of the orchestrator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same model directly and as the LLM of a cascade, in one run of real processes: the positive control."""
+"""The positive control: the same model directly and as the LLM of a cascade, in one run of real processes."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_describe_lists_the_languages_and_a_digest(ocr: Served) -> None:
     assert "ko" not in card.languages
 
 
-def test_text_beside_the_image_is_refused(ocr: Served) -> None:
+def test_text_next_to_the_image_is_refused(ocr: Served) -> None:
     with pytest.raises(ContractError) as caught:
         ocr.ask(picture("Paris"), "The answer is Paris.")
     assert caught.value.reason is Reason.BAD_REQUEST

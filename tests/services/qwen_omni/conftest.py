@@ -24,7 +24,7 @@ KINDS = ("qwen2.5", "qwen3")
 NEEDED = ("torch", "transformers", "torchvision", "accelerate")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
-# A model with random weights seldom ends by itself.
+# A model with random weights rarely ends its answer.
 CAPS: dict[str, Any] = {"max_new_tokens": 12, "talker_max_new_tokens": 16, "cpu_threads": 1}
 
 # Before transformers is imported: nothing here may look for a hub.

@@ -149,7 +149,7 @@ def test_the_wave_decoders_noise_depends_on_the_seed(adapter: QwenOmniAdapter, k
 
     first, again, other = asked(0), asked(0), asked(7)
     np.testing.assert_array_equal(first.audio, again.audio)
-    assert first.done == other.done, "a greedy answer has the same codes whatever its seed"
+    assert first.done == other.done, "a greedy answer has the same codes with every seed"
     # Qwen3's decoder starts from no noise.
     assert np.array_equal(first.audio, other.audio) == (kind == "qwen3")
 

@@ -202,7 +202,7 @@ def test_a_retry_that_contradicts_sent_text_fails_instead_of_mixing_two_answers(
 
 
 def test_an_error_of_the_model_fails_its_batch_only(adapter: QwenOmniAdapter) -> None:
-    # Prompts with an image are a batch of their own.
+    # Prompts with an image are in a separate batch.
     turns = [Recorded(request) for request in (Request((tone(0.5),), Modality.TEXT), eight(Modality.TEXT)[2])]
 
     def broken(_module: Any, _inputs: Any, _kwargs: Any) -> None:

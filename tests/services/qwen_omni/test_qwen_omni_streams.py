@@ -60,7 +60,7 @@ def test_pieces_of_qwen3_equal_the_librarys_chunked_decoding(make: Make, kind: s
     engine = chunked._loaded.engine
     talker = engine.talker
     assert talker is not None
-    # By itself it would end before the first piece.
+    # Otherwise it would end before the first piece.
     ends, talker._end = talker._end, 10**6  # type: ignore[attr-defined]
     spoken_at: list[int] = []
     passes: list[int] = []

@@ -1,4 +1,4 @@
-"""Builds a tiny Qwen-Omni of random weights, its tokenizer and its processor, as a folder that loads as real ones do.
+"""Builds a tiny Qwen-Omni with random weights, tokenizer and processor, in a folder that loads like a real checkpoint.
 
 `python -m tests.services.qwen_omni.tiny qwen2.5|qwen3 FOLDER`
 """
@@ -322,7 +322,7 @@ def _shake(model: Any) -> None:
 
 
 def _temper(kind: str, model: Any, tokenizer: Any) -> None:
-    """Texts of printable characters that end now and then, and speech that does not end at once."""
+    """Makes texts printable with varying lengths, and keeps speech from ending immediately."""
     wanted = {tokenizer.eos_token, "\u0120"}  # what a byte-level BPE writes for a space
     with torch.no_grad():
         head = model.thinker.lm_head.weight

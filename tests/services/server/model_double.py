@@ -28,7 +28,7 @@ CARD = Card(name="double", conditions=dict.fromkeys(CONDITIONS, NATIVE), output_
 
 def reply(turn: Turn) -> None:
     """Answers with the texts of the request, and 0.1 s of constant samples if speech is requested."""
-    turn.write(" ".join(turn.request.texts) or "heard")
+    turn.write(" ".join(turn.request.texts) or "no text")
     if turn.request.output is Modality.SPEECH:
         turn.speak(np.full(1_600, 0.25, np.float32), 16_000)
 

@@ -89,7 +89,7 @@ INVALID = {
 
 
 @pytest.mark.parametrize("case", INVALID)
-async def test_invalid_media_are_refused_and_the_server_goes_on(running: Start, case: str) -> None:
+async def test_invalid_media_are_refused_and_the_server_continues(running: Start, case: str) -> None:
     part, reason = INVALID[case]
     adapter = Double()
     caller = (await running(adapter)).caller

@@ -1,4 +1,4 @@
-"""Responses: deltas, then exactly one `complete` or one error; the server goes on serving after errors."""
+"""Responses: deltas, then exactly one `complete` or one error; the server continues after errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_text_streams_and_ends_with_one_complete(running: Start) -> None:
     assert complete.digest == (await served.caller.describe()).digest
 
 
-async def test_speech_comes_with_its_format_beside_the_own_text(running: Start) -> None:
+async def test_speech_has_its_format_and_the_own_text(running: Start) -> None:
     def answer(turn: Turn) -> None:
         turn.write("Paris")
         turn.speak(np.linspace(-1, 1, 12_000, dtype=np.float32), 24_000)
@@ -65,7 +65,7 @@ async def test_an_answer_without_complete_is_completed_for_the_adapter(running: 
     assert received.complete.finish_reason == pb.FINISH_REASON_STOP
 
 
-async def test_phase_timings_tell_queue_work_and_first_packets(running: Start) -> None:
+async def test_timings_cover_queue_work_and_first_packets(running: Start) -> None:
     received = await (await running(Double())).caller.ask("hello", output=SPEECH)
     timings = received.complete.timings
     assert timings.batch_size == 1
@@ -114,7 +114,7 @@ def _raise(error: BaseException) -> Callable[[Turn], None]:
         (RuntimeError("긴 " * 20_000), Reason.MODEL_ERROR, "RuntimeError"),
     ],
 )
-async def test_an_exception_fails_the_turn_with_its_reason_and_the_server_goes_on(
+async def test_an_exception_fails_the_turn_with_its_reason_and_the_server_continues(
     running: Start, error: BaseException, reason: Reason, words: str
 ) -> None:
     adapter = Double(_raise(error))

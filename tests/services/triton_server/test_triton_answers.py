@@ -178,12 +178,12 @@ def test_no_audio_is_requested_for_a_text_answer(triton: Triton, on_triton: OnTr
 
 
 def test_int16_samples_are_sent_without_a_batch_dimension(triton: Triton, on_triton: OnTriton) -> None:
-    assert on_triton(triton, STREAM).ask(CLIP).text == "heard (1, 1601) 16384"
+    assert on_triton(triton, STREAM).ask(CLIP).text == "audio (1, 1601) 16384"
 
 
 def test_a_required_clip_without_a_value_is_empty_or_one_zero(triton: Triton, on_triton: OnTriton) -> None:
     assert on_triton(triton, STREAM).ask("Hello").text == "Hello"
-    assert on_triton(triton, STREAM, absent="zero").ask("Hello").text == "heard (1, 1) 0"
+    assert on_triton(triton, STREAM, absent="zero").ask("Hello").text == "audio (1, 1) 0"
 
 
 def test_a_stream_without_a_response_is_an_empty_answer(triton: Triton, on_triton: OnTriton) -> None:

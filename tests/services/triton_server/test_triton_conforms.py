@@ -1,4 +1,4 @@
-"""The service keeps the contract in front of a real Triton."""
+"""The service follows the contract in front of a real Triton."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ def test_a_run_over_triton_is_complete(
     typed = results.filter((pl.col("input") == "text") & (pl.col("output") == "text"))
     assert typed["own_text"].sort().to_list() == sorted(WORDS)
     assert typed["score"].to_list() == [1.0] * len(WORDS)
-    heard = results.filter((pl.col("input") == "speech") & (pl.col("output") == "text"))
-    assert all(text.startswith("heard (1, ") for text in heard["own_text"])
+    spoken = results.filter((pl.col("input") == "speech") & (pl.col("output") == "text"))
+    assert all(text.startswith("audio (1, ") for text in spoken["own_text"])
     spoken = results.filter((pl.col("output") == "speech") & (pl.col("outcome") == "answered"))
     assert spoken["transcript"].null_count() == 0
     assert spoken["asr_avg_logprob"].null_count() == 0

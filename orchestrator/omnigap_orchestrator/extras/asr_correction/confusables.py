@@ -29,7 +29,7 @@ MAX_CANDIDATES = 50
 """Candidates that are ranked by the exact distance."""
 
 # The order matters: "tch" before "c", "gh" at the end (f) before "gh" elsewhere (silent), the final silent e last.
-# Capitals stand for sounds without a letter of their own: C = ch, S = sh, T = th.
+# Capitals represent sounds without their own letter: C = ch, S = sh, T = th.
 _SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"tch|ch", "C"),
     (r"dge?(?=[eiy]|$)|dj", "j"),
@@ -97,7 +97,7 @@ def distance(first: str, second: str) -> float:
 def nearest(text: str, pool: Iterable[str]) -> list[str]:
     """Texts of a pool that sound like this one, nearest first, at most `MAX_CANDIDATES`, without the text itself."""
     others = [other for other in dict.fromkeys(pool) if other.casefold() != text.casefold()]
-    # A pool may hold every answer of a large benchmark: one pass over it by the fine key alone, in C, then an exact
+    # A pool may hold every answer of a large benchmark: one pass over it by only the fine key, in C, then an exact
     # rank.
     keys = [sound_key(other) for other in others]
     found = process.extract(sound_key(text), keys, scorer=Levenshtein.normalized_distance, limit=MAX_CANDIDATES)
@@ -226,7 +226,7 @@ def utterances(
     template: str | None = None,
     per_type: int | None = None,
 ) -> Utterances:
-    """The gold answer, a distractor and a confusable of every item; deterministic, in an order of its own.
+    """The gold answer, a distractor and a confusable of every item; in a deterministic order.
 
     Every text is first scored as text. A gold answer that counts as wrong, or a wrong answer that counts as right,
     would say nothing about the ASR scorer, so the next candidate is used.
@@ -306,7 +306,7 @@ class _Pools:
         for item in items:
             answers[item.language, item.answer_type].add(item.answers[0])
             words[item.language] |= {word.strip("?.,!:;'\"()") for word in item.question.split()} - {""}
-        # Ordered by the texts alone, so that the order of the items does not matter. The label "foil" in these digests
+        # Ordered only by the texts, so that the order of the items does not matter. The label "foil" in these digests
         # is part of the choice: another one would draw other texts and make stored clips useless.
         self._answers = {key: sorted(pool, key=lambda text: digest_of(["foil", text])) for key, pool in answers.items()}
         self._words = {language: sorted(pool) for language, pool in words.items()}

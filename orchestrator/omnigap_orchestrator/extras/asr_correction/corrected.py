@@ -195,7 +195,7 @@ class _Target:
         return int(planned.lacking(columns).sum()), len(planned.items)
 
     def note(self, calibrations: tuple[Calibration, ...]) -> str | None:
-        """Names the metrics that have no rates of their own and use those of their whole answer type."""
+        """Names the metrics that have no separate rates and use those of their whole answer type."""
         lookup, others = _Lookup(calibrations), set()
         for answer_type, metric in {self.kinds[str(item)] for item in self.scores.items}:
             code = lookup.of((answer_type, metric))

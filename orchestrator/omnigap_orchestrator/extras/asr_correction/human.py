@@ -72,7 +72,7 @@ def human(
 ) -> pl.DataFrame:
     """Raw and prediction-powered score and gap of each model and condition that has labels.
 
-    The scores of the reference are taken as true, as for text answers; if the reference has labels of its own, it is
+    The scores of the reference are taken as true, as for text answers; if the reference has labels, it is
     estimated from them like the condition.
 
     Args:

@@ -125,14 +125,14 @@ def _ppi(
     a = np.sum([sign * part.influence_a for sign, part in zip(signs, parts, strict=True)], axis=0)
     b = np.column_stack([sign * part.influence_b for sign, part in zip(signs, parts, strict=True)])
     lam = np.array(fixed) if fixed is not None else _tuned(a, b, [part.max_lam for part in parts])
-    # Where every weight gives the same estimate, 1 stands in for it.
+    # If every weight gives the same estimate, use 1.
     used = np.nan_to_num(lam, nan=1.0)
     estimate = float(sum(s * (p.a + w * p.b) for s, p, w in zip(signs, parts, used, strict=True)))
     clusters = len(a)
     correction = clusters / (clusters - 1) if clusters > 1 else nan
     hidden = sum(part.hidden for part in parts)
     se = math.sqrt(correction * float(np.square(a + b @ used).sum()) + hidden)
-    # Few labels or few clusters, whichever limits more.
+    # Few labels or few clusters: the smaller number is the limit.
     df = min(clusters - 1, *(part.df for part in parts))
     half = float(stats.t.ppf(0.5 + level / 2, max(df, 1))) * se
     return PpiEstimate(estimate, estimate - half, estimate + half, se, tuple(map(float, lam)), n, labelled)

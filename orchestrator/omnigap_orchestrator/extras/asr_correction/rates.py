@@ -73,7 +73,7 @@ class RateRow:
 RATES_SCHEMA = schema_of(RateRow)
 
 ENOUGH_CLIPS = 10
-"""Smallest effective number of gold, and of wrong, clips for which a metric has rates of its own."""
+"""Smallest effective number of gold, and of wrong, clips for which a metric has separate rates."""
 
 GOLD, DISTRACTOR, CONFUSABLE = (kind.value for kind in ClipKind)
 ALL_WRONG = "all_wrong"
@@ -124,8 +124,8 @@ def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
 def calibrations_of(clips: pl.DataFrame, clip_kind: str = ALL_WRONG) -> tuple[Calibration, ...]:
     """Confusion counts for the correction, by answer type; types without gold or without wrong answers are left out.
 
-    A metric with at least `ENOUGH_CLIPS` gold and wrong answers gets counts of its own beside those of its answer type,
-    because metrics of one type may differ in their errors.
+    A metric with at least `ENOUGH_CLIPS` gold and wrong answers also gets separate counts, because metrics of one answer
+    type may differ in their errors.
 
     The counts are effective ones (`effective_size`), so that the variances of q1 and q0 allow for clips of one text.
 
@@ -164,7 +164,7 @@ def effective_size(values: FloatArray, cluster: IntArray) -> float:
     n, least = len(values), totals.effective
     mean = float(values.mean())
     errors = min(values.sum(), n - values.sum())
-    # With so few texts or errors the clustered variance is too noisy to estimate a design effect: the lower bound.
+    # With few texts or errors the clustered variance is too noisy to estimate a design effect: the lower bound.
     if totals.count < 10 or errors < 5:
         return least
     independent = mean * (1 - mean) / n

@@ -120,7 +120,7 @@ def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
             lines += [_span("raw", labelled.raw, None, None, True)] if row is None else []
             lines.append(_span("human labels", labelled.estimate, labelled.low, labelled.high, False))
         present = [line for line in lines if line is not None]
-        # The raw gap by itself is in the chart of gaps already.
+        # The raw gap is already in the chart of gaps.
         if len(present) > 1:
             spans += [Span(condition, heading=True), *present]
     if not spans:
@@ -199,7 +199,7 @@ def _borrowed(analysis: Analysis) -> str:
     parts = sorted({part for note in notes for part in note.split("; ")})
     if not parts:
         return ""
-    return f"Metrics with too few clips of their own: {'; '.join(part.replace('_', ' ') for part in parts)}."
+    return f"Metrics with too few clips for separate rates: {'; '.join(part.replace('_', ' ') for part in parts)}."
 
 
 def _ends(row: CalibratedRow) -> Cell:

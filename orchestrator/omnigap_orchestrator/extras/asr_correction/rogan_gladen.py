@@ -3,7 +3,7 @@
 With p the raw share of right answers, q1 = P(scored right | truly right) and q0 = P(scored wrong | truly wrong), the
 corrected accuracy is theta = (p + q0 - 1) / (q0 + q1 - 1) (Rogan and Gladen 1978, American Journal of Epidemiology
 107:71). The interval also carries the sampling variance of q0 and q1, after arXiv 2511.21140. This module extends it to
-clusters, to several answer types with rates of their own, and to the gap of two conditions with its covariance.
+clusters, to several answer types with separate rates, and to the gap of two conditions with its covariance.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Importers(Extra):
-    """The command `analyse`, and tables of per-item scores wherever a command takes results."""
+    """The command `analyse`, and tables of per-item scores for every command that takes results."""
 
     name = "importers"
     commands = {  # noqa: RUF012

@@ -110,7 +110,7 @@ def _score_of(source: ScoreSource, value: object, file: str) -> float | None:
     found = [one for one in read if one is not None]
     if not found or len(found) < len(read):
         return None
-    # Sorted, so that a tie gives the lower score, whatever the order of the ratings.
+    # Sorted, so that a tie gives the lower score, regardless of the order of the ratings.
     if source.values and len(found) > 1:
         return max(sorted(set(found)), key=found.count)
     return sum(found) / len(found)

@@ -13,7 +13,7 @@ from omnigap.vocabulary import Control, Outcome
 from omnigap_orchestrator.extras.importers.records import first_fault, other_separator
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, TableError
 
-# Columns with a conversion of their own, or of any type.
+# Columns with a separate conversion, or of any type.
 _CONVERTED_ELSEWHERE = ("score", "outcome", "replicate")
 _SHARES = {
     "chance": "give 1 over the number of choices",

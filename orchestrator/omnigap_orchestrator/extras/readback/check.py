@@ -1,6 +1,6 @@
 """Decides from the readbacks of a carrier whether it is kept, doubtful or lost, and counts carriers by verdict.
 
-A reader (OCR or ASR) makes errors of its own, so one bad readback does not make a carrier lost.
+A reader (OCR or ASR) makes errors itself, so one bad readback does not make a carrier lost.
 """
 
 from __future__ import annotations

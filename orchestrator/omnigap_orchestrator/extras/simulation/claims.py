@@ -157,7 +157,7 @@ def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
 
 
 def routing_without_gain(draws: int, seed: int, items: int = 120, tasks: int = 4) -> Sequence[Claim]:
-    """Conditions of equal accuracy in every task: whatever a policy chooses, its true gain is 0."""
+    """Conditions of equal accuracy in every task: the true gain of every policy is 0."""
     rng = np.random.default_rng([seed, 5])
     accuracy, options, folds = 0.65, IntervalOptions(draws=399), 5
     task = np.arange(items) % tasks

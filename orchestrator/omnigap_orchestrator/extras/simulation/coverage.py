@@ -19,7 +19,7 @@ from omnigap_orchestrator.analysis.pairs import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Paired scores of two conditions with known accuracies, or of `condition` alone.
+    """Paired scores of two conditions with known accuracies, or only of `condition`.
 
     An answer is right if a latent Gaussian variable lies below the threshold of the condition's accuracy, so the true
     gap is exact.
@@ -29,7 +29,7 @@ class Scenario:
         shared: part of the latent variance that both conditions of an item share.
         clustered: part that the items of a cluster share within one condition; it clusters the differences.
         graded: Beta-distributed scores instead of 0 and 1.
-        alone: the accuracy of `condition` instead of a gap.
+        single: the accuracy of `condition` instead of a gap.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Scenario:
     shared: float = 0.3
     clustered: float = 0.0
     graded: bool = False
-    alone: bool = False
+    single: bool = False
 
     @property
     def truth(self) -> float:
         """The true gap, or the true accuracy of a single condition."""
-        return self.condition if self.alone else self.condition - self.reference
+        return self.condition if self.single else self.condition - self.reference
 
 
 def _even(clusters: int, size: int = 1) -> tuple[int, ...]:
@@ -74,7 +74,7 @@ SCENARIOS = (
 
 
 def _score(name: str, sizes: tuple[int, ...], accuracy: float, clustered: float = 0.0) -> Scenario:
-    return Scenario(name, sizes, condition=accuracy, clustered=clustered, alone=True)
+    return Scenario(name, sizes, condition=accuracy, clustered=clustered, single=True)
 
 
 SCORES = (
@@ -135,9 +135,9 @@ def draw(scenario: Scenario, rng: np.random.Generator) -> Sample:
         return np.asarray(special.betaincinv(accuracy * 0.8, (1 - accuracy) * 0.8, place), dtype=np.float64)
 
     values = scores(scenario.condition)
-    if not scenario.alone:
+    if not scenario.single:
         values = values - scores(scenario.reference)
-    return Sample(values, cluster, np.zeros(n, dtype=np.int64), not scenario.graded, difference=not scenario.alone)
+    return Sample(values, cluster, np.zeros(n, dtype=np.int64), not scenario.graded, difference=not scenario.single)
 
 
 def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions | None = None) -> Coverage:
@@ -149,7 +149,7 @@ def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions
     widths = np.empty(draws)
     methods: Counter[str] = Counter()
     # The exact McNemar test is valid for independent binary pairs only.
-    paired = not (scenario.alone or scenario.graded) and max(scenario.sizes) == 1
+    paired = not (scenario.single or scenario.graded) and max(scenario.sizes) == 1
     for index in range(draws):
         sample = draw(scenario, rng)
         interval = mean_interval(sample, options, str(index))

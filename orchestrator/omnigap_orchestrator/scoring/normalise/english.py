@@ -12,7 +12,7 @@ from omnigap_orchestrator.scoring.normalise import numbers
 from omnigap_orchestrator.scoring.normalise.numbers import BREAK, listed
 from omnigap_orchestrator.scoring.normalise.quantities import convert_dates, convert_units, has_date
 
-# Roman numerals after a word of at least two letters: "Louis XIV" -> 14. Single letters are left alone ("vitamin C",
+# Roman numerals after a word of at least two letters: "Louis XIV" -> 14. Single letters are unchanged ("vitamin C",
 # "I"), since they are usually letters.
 _ROMANS = {
     roman: value

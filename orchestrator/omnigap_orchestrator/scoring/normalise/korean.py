@@ -1,4 +1,4 @@
-"""Normalises Korean, and finds nouns in it whatever particle or copula follows.
+"""Normalises Korean, and finds nouns in it regardless of the following particle or copula.
 
 Numerals become digits only where they cannot be another word: 이십일 -> 21, 세 개 -> 3개, but 만일 (if) is kept.
 """

@@ -72,7 +72,7 @@ def convert(tokens: list[str]) -> list[str]:
                 result.append("-" + number.token)
                 i = number.end
                 continue
-        # "oh" and "o" are zeros only beside other digits: "five oh two", "oh seven".
+        # "oh" and "o" are zeros only next to other digits: "five oh two", "oh seven".
         if word in ZEROS and (_is_digit(result[-1:]) or _at(tokens, i + 1) in UNITS):
             result.append("0")
             i += 1

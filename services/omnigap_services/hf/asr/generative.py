@@ -122,14 +122,14 @@ class WhisperRecogniser(Recogniser):
         no_speech = self._no_speech_probs(encoded, len(clips))
         prompt = torch.tensor([self._prompt(language)] * len(clips), device=self.model.device)
         # The decoder's positions hold the prompt as well.
-        room = int(self.model.config.max_target_positions) - prompt.shape[1]
+        limit = int(self.model.config.max_target_positions) - prompt.shape[1]
         # Every frame of the window is attended to, as in training; an explicit mask keeps the library from inferring
         # one from padding ids.
         everything = torch.ones(encoded[0].shape[:2], dtype=torch.long, device=self.model.device)
         rows = decode(
             self.model,
             {"encoder_outputs": encoded, "decoder_input_ids": prompt, "attention_mask": everything},
-            min(self.options.max_new_tokens, room),
+            min(self.options.max_new_tokens, limit),
             beam_size,
         )
         return [

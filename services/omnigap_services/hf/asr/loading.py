@@ -14,7 +14,7 @@ from omnigap_services.torch_utils.versions import check_transformers, let_torchv
 _log = logging.getLogger(__name__)
 
 # In the library's speech-to-text mappings, but not usable here: they write music or speech, transcribe live streams, or
-# need a prompt of their own.
+# need a special prompt.
 _UNSUPPORTED = (
     *("pop2piano", "dia", "vibevoice", "speecht5", "seamless_m4t", "seamless_m4t_v2", "speech-encoder-decoder"),
     *("kyutai_speech_to_text", "voxtral_realtime", "moonshine_streaming", "granite_speech", "granite_speech_plus"),

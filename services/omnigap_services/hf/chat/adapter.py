@@ -31,7 +31,7 @@ _DIGEST_OPTIONS = (
     *("repetition_penalty", "beam_size", "batch_media", "allow_missing_weights"),
 )
 
-# Model types for which a clip was verified to get the same answer alone and next to longer clips. The audio encoder of
+# Model types for which a clip was verified to get the same answer when batched with longer clips. The audio encoder of
 # Phi-4-multimodal does not mask the padding, so it is not among them.
 _AUDIO_PADDING_MASKED = ("qwen2_audio", "gemma4")
 

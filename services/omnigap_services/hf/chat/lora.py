@@ -14,7 +14,7 @@ from omnigap_services.hf.chat.options import SERVICE
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import check_complete
 
-# Folders inside the checkpoint, by model type, as the model's authors laid them out.
+# Folders inside the checkpoint, by model type, as in the authors' checkpoints.
 _KNOWN: Mapping[str, Mapping[str, str]] = {
     "phi4_multimodal": {Modality.SPEECH: "speech-lora", Modality.IMAGE: "vision-lora"},
 }

@@ -114,7 +114,7 @@ class Decoding:
 
     @property
     def samples(self) -> bool:
-        """True if tokens are sampled; such a request is not batched, so that its seed alone decides its tokens."""
+        """True if tokens are sampled; such a request is not batched, so that its tokens depend only on its seed."""
         return self.temperature > 0
 
     @property

@@ -19,12 +19,12 @@ class FakeSpeech:
     """Doubles that share the texts of all synthesised audio.
 
     Attributes:
-        misheard: text -> its transcript; all other texts are transcribed correctly.
+        mistranscribed: text -> its transcript; all other texts are transcribed correctly.
         refused: texts that the ASR refuses to transcribe.
         texts: audio bytes -> text.
     """
 
-    misheard: Mapping[str, str] = field(default_factory=dict)
+    mistranscribed: Mapping[str, str] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
     texts: dict[bytes, str] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class FakeSpeech:
         text = self._text_of(turn)
         if text in self.refused:
             raise ContractError(Reason.BAD_MEDIA, "this recording cannot be transcribed")
-        turn.write(self.misheard.get(text, text))
+        turn.write(self.mistranscribed.get(text, text))
 
     def answering(self, answer: Callable[[str], str]) -> Callable[[Turn], None]:
         """A model that answers text and speech questions."""

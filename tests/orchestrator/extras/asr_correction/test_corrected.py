@@ -23,7 +23,7 @@ VARIANCES = (91 * 11 / 102**3, 81 * 21 / 102**3)
 
 
 def first_right(**right: int) -> pl.DataFrame:
-    """100 items: in each condition the first so many are right."""
+    """100 items: in each condition the given number of first items is right."""
     return table(
         [
             {"item_id": f"q{i:03d}", "condition": name, "score": float(i < count)}
@@ -75,7 +75,7 @@ def test_for_a_text_condition_the_spoken_reference_is_corrected() -> None:
 
 
 def clips(**right: int) -> pl.DataFrame:
-    """20 gold answers and 20 wrong answers of entities by each metric; so many of the gold ones are scored right."""
+    """20 gold and 20 wrong answers of entities by each metric; the given number of gold answers is scored right."""
     rows = [
         ("entity", metric, right, f"{metric} {right} {i}", right and i < count)
         for metric, count in right.items()

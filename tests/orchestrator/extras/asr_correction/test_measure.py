@@ -25,8 +25,8 @@ async def measured(setting: Setting, **how: object) -> tuple[pl.DataFrame, Silen
     return clips, observer
 
 
-async def test_misheard_gold_answers_lower_q1_and_not_q0(tmp_path: Path, host: Serve) -> None:
-    speech = FakeSpeech(misheard={"Paris": "Harris", "Oslo": "also"})
+async def test_mistranscribed_gold_answers_lower_q1_and_not_q0(tmp_path: Path, host: Serve) -> None:
+    speech = FakeSpeech(mistranscribed={"Paris": "Harris", "Oslo": "also"})
     clips, _ = await measured(await a_setting(speech, host, tmp_path))
     assert clips.schema == CALIBRATION_SCHEMA
     assert set(clips["outcome"]) == {"answered"}
@@ -90,7 +90,7 @@ async def test_a_failed_transcription_has_no_verdict(tmp_path: Path, host: Serve
 
 
 async def test_the_report_has_raw_and_corrected_scores(tmp_path: Path, host: Serve) -> None:
-    speech = FakeSpeech(misheard={"Paris": "Harris", "Oslo": "also"})
+    speech = FakeSpeech(mistranscribed={"Paris": "Harris", "Oslo": "also"})
     setting = await a_setting(speech, host, tmp_path)
     before = await setting.drive()
     assert before["calibrated"] == before["calibration"] == []
@@ -110,7 +110,7 @@ async def test_the_report_has_raw_and_corrected_scores(tmp_path: Path, host: Ser
 
 
 async def test_a_calibration_of_another_scorer_is_refused(tmp_path: Path, host: Serve) -> None:
-    speech = FakeSpeech(misheard={"Paris": "Harris"})
+    speech = FakeSpeech(mistranscribed={"Paris": "Harris"})
     setting = await a_setting(speech, host, tmp_path)
     await setting.drive()
     await measured(setting)
@@ -155,7 +155,7 @@ async def test_a_calibration_with_another_metric_or_language_is_refused(tmp_path
 
 
 async def test_exit_code_is_3_with_pending_clips_and_0_when_complete(tmp_path: Path, host: Serve) -> None:
-    speech = FakeSpeech(misheard={"Paris": "Harris"})
+    speech = FakeSpeech(mistranscribed={"Paris": "Harris"})
     setting = await a_setting(speech, host, tmp_path, scorer=["127.0.0.1:9"])
     ended = await orchestrate("calibrate", "--config", setting.write(), folder=tmp_path)
     assert ended.code == 3, ended.err

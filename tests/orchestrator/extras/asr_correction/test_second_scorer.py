@@ -29,7 +29,10 @@ async def with_second(speech: FakeSpeech, host: Serve, root: Path, other: FakeSp
 
 
 async def test_both_scorers_transcribe_the_same_answers(tmp_path: Path, host: Serve) -> None:
-    first, other = FakeSpeech(misheard={"Paris": "Harris", "Oslo": "also"}), FakeSpeech(misheard={"Madrid": "my grid"})
+    first, other = (
+        FakeSpeech(mistranscribed={"Paris": "Harris", "Oslo": "also"}),
+        FakeSpeech(mistranscribed={"Madrid": "my grid"}),
+    )
     setting, scorer = await with_second(first, host, tmp_path, other)
     summary = await setting.drive()
     table = pl.read_parquet(setting.folder.results)
@@ -71,7 +74,7 @@ async def test_transcribe_adds_a_second_scorer_without_model_calls(tmp_path: Pat
     speech = FakeSpeech()
     setting = await a_setting(speech, host, tmp_path)
     await setting.drive()
-    other = FakeSpeech(misheard={"Madrid": "my grid"}, texts=speech.texts)
+    other = FakeSpeech(mistranscribed={"Madrid": "my grid"}, texts=speech.texts)
     place = await host(Double(other.transcribe, name="other ASR"))
     summary = (await resume(setting.folder, TRANSCRIBE_AND_SCORE, Silent(), Changes(second_scorer=(place,)))).to_json()
     assert summary["calibrated"][0]["second_scorer"] == pytest.approx(5 / 6)

@@ -56,7 +56,7 @@ async def sheet(tmp_path: Path, host: Serve) -> AsyncIterator[Sheet]:
     executable = chromium()
     if not executable:
         pytest.skip("NO CHROMIUM: the sheet was not opened; install one (Debian: apt-get install chromium)")
-    setting = await a_setting(FakeSpeech(misheard={"Paris": "Harris"}), host, tmp_path, tables=CONDITIONS)
+    setting = await a_setting(FakeSpeech(mistranscribed={"Paris": "Harris"}), host, tmp_path, tables=CONDITIONS)
     await setting.drive()
     out = tmp_path / "listen"
     ended = await orchestrate("sample-clips", setting.folder.root, "--n", "12", "--out", out, folder=tmp_path)

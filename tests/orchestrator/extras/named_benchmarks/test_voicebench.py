@@ -32,7 +32,7 @@ def item(*answers: str, name: str = "q", checks: tuple[Check, ...] = ()) -> Item
         ("It is \\( \\boxed{B} \\)", "B"),
         ("答案是C", "C"),
         ("选项B是最合适的", "B"),
-        # Its rules ask for no end of the word, and go through the letters in their order.
+        # Its rules need no word boundary, and are tried letter by letter.
         ("The answer is cat", "C"),
         ("Both (D) and (B)", "B"),
         ("Mercury", None),

@@ -1,4 +1,4 @@
-"""Takes WAV and PNG files as bytes, plain or in base64, and says what they are; a clip comes back turned around."""
+"""Takes WAV and PNG files as bytes, plain or in base64, and describes them; a clip is returned reversed."""
 
 from __future__ import annotations
 

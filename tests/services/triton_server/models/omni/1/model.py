@@ -1,4 +1,4 @@
-"""Answers with what reached it: each input's shape, and its value, or for media their first, last and mean element."""
+"""Answers with its inputs: the shape and value of each; for media the first, last and mean element."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def described(array):
 
 
 def wait(request, name):
-    """Until the caller gives up, and says so."""
+    """Waits until the caller cancels, and reports it as an event."""
     events = Path(os.environ["OMNIGAP_TEST_EVENTS"])
     (events / f"{name}.entered").touch()
     end = time.monotonic() + 120

@@ -25,7 +25,7 @@ class TritonPythonModel:
         command, _, argument = prompt.partition(" ")
         pieces = [word.encode() for word in prompt.split(" ")]
         if pcm.size:
-            pieces = [b"heard", f"{pcm.shape}".encode(), f"{int(pcm.max())}".encode()]
+            pieces = [b"audio", f"{pcm.shape}".encode(), f"{int(pcm.max())}".encode()]
         if command == "nothing":
             pieces = []
         if command == "split":
@@ -62,7 +62,7 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse(outputs)
 
     def wait(self, request, name):
-        """Until a test lets it go on, which is True, or the caller gave up."""
+        """Waits; True if a test resumes it, False if the caller cancelled."""
         events = Path(os.environ["OMNIGAP_TEST_EVENTS"])
         (events / f"{name}.entered").touch()
         end = time.monotonic() + 120
