@@ -139,7 +139,7 @@ class Extra:
     def evidence(
         self, folder: RunFolder, cells: PlannedCells, results: pl.DataFrame, options: AnalysisOptions
     ) -> object | None:
-        """What this extra knows of a run besides its results; its tables and sections find it under `name`."""
+        """What this extra knows of a run in addition to its results; its tables and sections find it under `name`."""
         return None
 
     def files(self, folder: RunFolder) -> Sequence[Path]:

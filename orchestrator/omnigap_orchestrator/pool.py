@@ -283,7 +283,7 @@ class Pool:
                 self._changed.notify_all()
 
     async def _wait_for_replica(self, exclusive: bool, avoid: set[str]) -> Replica:
-        """The replica for the next attempt, as soon as one has room."""
+        """The replica for the next attempt, as soon as one is below its limit."""
         async with self._changed:
             while True:
                 replica = self._pick(exclusive, avoid)
@@ -308,7 +308,7 @@ class Pool:
             raise Unavailable(f"the service was unavailable for {self._policy.patience_s:g} s") from None
 
     def _pick(self, exclusive: bool, avoid: set[str]) -> Replica | None:
-        """The replica with the fewest calls in flight; one that failed this call only if no other has room."""
+        """The replica with the fewest calls in flight; one that failed this call only if no other has a free slot."""
         if self._gave_up:
             return None
         available = [replica for replica in self._replicas if replica.has_room(exclusive)]

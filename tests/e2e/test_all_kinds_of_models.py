@@ -71,7 +71,7 @@ def test_one_run_measures_models_of_every_kind(tmp_path: Path, chat: ChatServer,
     setting = Setting(tmp_path / "run", items=ITEMS, tables={"fleet": {"kind": "embedded", "services": services}})
     config = setting.write()
     text = config.read_text()
-    # The fleet brings them all: no endpoint is configured.
+    # The fleet starts all of them: no endpoint is configured.
     config.write_text(text.replace("[scorer]\nendpoints = []\n", "").replace("[tts]\nendpoints = []\n", ""))
     done = subprocess.run(
         [sys.executable, *COMMAND, "run", "--config", str(config), "--quiet"],

@@ -26,7 +26,9 @@ def rated(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
     yield complete(request.expected_digest)
 
 
-async def test_a_run_killed_while_judging_ends_like_an_undisturbed_one(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_a_run_killed_while_judging_has_the_results_of_an_uninterrupted_one(
+    tmp_path: Path, host_wire: ServeWire
+) -> None:
     model, scorer, tts = (Wire(plain, digest=name) for name in ("model", "scorer", "tts"))
     judge = Wire(rated, digest="judge", delay_s=0.03, max_concurrent=1)
     places = ({"omni": [await host_wire(model)]}, [await host_wire(scorer)], [await host_wire(tts)])

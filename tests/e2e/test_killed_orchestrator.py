@@ -1,4 +1,4 @@
-"""kill -9 of the orchestrator at any moment, then the same command: the results of an undisturbed run."""
+"""kill -9 of the orchestrator at any moment, then the same command: the results of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.helpers.served_doubles import ServeWire, Wire, plain, wire_identity
 ITEMS = [item(place) for place in ("france", "spain", "peru", "chad", "laos")]
 
 
-async def test_a_run_killed_repeatedly_ends_like_an_undisturbed_one(tmp_path: Path, host_wire: ServeWire) -> None:
+async def test_a_run_killed_repeatedly_ends_like_an_uninterrupted_one(tmp_path: Path, host_wire: ServeWire) -> None:
     model = Wire(plain, digest="model", delay_s=0.02, max_concurrent=2)
     scorer = Wire(plain, digest="scorer", delay_s=0.03, max_concurrent=1)
     tts = Wire(plain, digest="tts", delay_s=0.02, max_concurrent=1)
     places = ({"omni": [await host_wire(model)]}, [await host_wire(scorer)], [await host_wire(tts)])
     calm, killed = (Setting(tmp_path / name, *places, items=ITEMS) for name in ("calm", "killed"))
-    undisturbed = await calm.execute()
+    uninterrupted = await calm.execute()
     wires = (model, scorer, tts)
     assert [len(wire.asked) for wire in wires] == [30, 15, 5]
 
@@ -42,7 +42,7 @@ async def test_a_run_killed_repeatedly_ends_like_an_undisturbed_one(tmp_path: Pa
     last = await orchestrate("run", "--config", config, folder=killed.root)
     assert last.code == 0, last.err
     assert not asked_since(wires, asked_before) & kept, "requested again although its answer was journalled"
-    assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(undisturbed))
+    assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(uninterrupted))
     assert list((killed.folder.media / "tmp").iterdir()) == []
 
 

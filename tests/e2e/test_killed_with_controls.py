@@ -1,4 +1,4 @@
-"""kill -9 during control cells, then the same command: the tables of an undisturbed run, and no call repeated."""
+"""kill -9 during control cells, then the same command: the tables of an uninterrupted run, and no call repeated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def key_of(request: pb.GenerateRequest) -> str:
     return request.request_id.partition("-")[2] or request.parts[0].text
 
 
-async def test_a_run_with_controls_killed_repeatedly_ends_like_an_undisturbed_one(
+async def test_a_run_with_controls_killed_repeatedly_ends_like_an_uninterrupted_one(
     tmp_path: Path, host_wire: ServeWire
 ) -> None:
     model = Wire(by_key, digest="model", delay_s=0.02, max_concurrent=2)
@@ -40,8 +40,8 @@ async def test_a_run_with_controls_killed_repeatedly_ends_like_an_undisturbed_on
     places = ({"omni": [await host_wire(model)]}, [await host_wire(scorer)], [await host_wire(tts)])
     tables = {"run": {"controls": ["two-pass", "blank", "repeat"]}}
     calm, killed = (Setting(tmp_path / name, *places, items=ITEMS, tables=tables) for name in ("calm", "killed"))
-    undisturbed = await calm.execute()
-    undisturbed_controls = calm.control_table()
+    uninterrupted = await calm.execute()
+    uninterrupted_controls = calm.control_table()
     assert {name: len(wire.asked) for name, wire in wires.items()} == CALLS
     before = {name: len(wire.asked) for name, wire in wires.items()}
 
@@ -62,8 +62,8 @@ async def test_a_run_with_controls_killed_repeatedly_ends_like_an_undisturbed_on
     assert last.code == 0, last.err
     assert not asked_since(wires, at_start) & kept, "requested again although its answer was journalled"
     assert "control two-pass: 10 of 10 cells answered" in last.out
-    assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(undisturbed))
-    assert without_times(pl.read_parquet(killed.folder.controls)).equals(without_times(undisturbed_controls))
+    assert without_times(pl.read_parquet(killed.folder.results)).equals(without_times(uninterrupted))
+    assert without_times(pl.read_parquet(killed.folder.controls)).equals(without_times(uninterrupted_controls))
     assert list((killed.folder.media / "tmp").iterdir()) == []
 
 

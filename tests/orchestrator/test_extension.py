@@ -200,9 +200,9 @@ async def test_a_run_has_its_stage_metric_finding_table_section_and_methods(host
     page = setting.folder.report.read_text(encoding="utf-8")
     assert page.index("How long answers are") > page.index('id="gaps"')
     assert "Lengths were counted in words." in page
-    from omnigap_orchestrator.preflight import WHOLE, check_plan
+    from omnigap_orchestrator.preflight import FULL_SCOPE, check_plan
 
-    found = check_plan(setting.config(), setting.load_items(), WHOLE, setting.folder.root)
+    found = check_plan(setting.config(), setting.load_items(), FULL_SCOPE, setting.folder.root)
     assert "answers of more than 3 words are long" in [finding.message for finding in found]
 
 

@@ -24,7 +24,7 @@ _IGNORED = -100
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`features` [batch, 80, frames] zero-padded; `inputs` and `labels` [batch, tokens] (-100 is no label); `words`."""
+    """`features` [batch, 80, frames] zero-padded; `inputs` and `labels` [batch, tokens] (-100: no label); `words`."""
 
     features: Tensor
     frames: Tensor

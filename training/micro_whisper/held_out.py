@@ -35,7 +35,7 @@ class HeldOut:
 
     @classmethod
     def of(cls, lines: list[str]) -> HeldOut:
-        """From written lines."""
+        """Normalises written lines."""
         normal = {words for line in lines if (words := verbalise(line))}
         return cls(frozenset(normal), tuple(sorted(w for w in normal if len(w.split()) >= _CONTAINED_FROM)))
 

@@ -36,7 +36,7 @@ _WARM_UP = 0.02
 _SMOOTHING = 0.03
 _CLIP = 2.0
 _CTC_WEIGHT = (0.5, 0.2)
-"""At the beginning and at the end."""
+"""Weight of the CTC loss, at the beginning and at the end."""
 _LENGTHS = ((0.3, 130), (0.75, 200))
 """Share of the time -> maximum frames of a clip until then: short clips fit more per batch, and align sooner."""
 

@@ -91,7 +91,7 @@ def _estimates(
             continue
         part = planned.where(~np.isnan(values))
         used = values[~np.isnan(values)]
-        # A mean over replicates is no binomial count, so the exact intervals need one replicate per item.
+        # A mean over replicates is not a binomial count, so the exact intervals need one replicate per item.
         sample = Sample(
             used, part.cluster, part.task, one_replicate and bool(np.isin(used, (0.0, 1.0)).all()), difference=False
         )

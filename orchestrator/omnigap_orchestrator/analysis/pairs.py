@@ -89,7 +89,7 @@ def item_scores(results: pl.DataFrame) -> pl.DataFrame:
             total=pl.when(is_scored()).then(pl.col("score")).otherwise(0.0).sum(),
         )
         .with_columns(
-            # Averaged within the item before anything else: replicates of an item are no independent items.
+            # Averaged within the item before anything else: replicates of an item are not independent items.
             score=pl.when(pl.col("scored") > 0).then(pl.col("total") / pl.col("scored")),
             low=pl.col("total") / pl.col("planned"),
             high=(pl.col("total") + pl.col("planned") - pl.col("scored")) / pl.col("planned"),

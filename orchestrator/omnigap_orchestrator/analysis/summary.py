@@ -142,7 +142,7 @@ def analyse(
             score; tables that need other columns are then empty or have nulls.
         controls: control cells, with the same columns and `control` (`CONTROLS_SCHEMA`); they have separate tables,
             and the two-pass cells split a step of the waterfall.
-        evidence: what extras know about the run besides its results, by the name of the extra.
+        evidence: what extras know about the run in addition to its results, by the name of the extra.
         tables: the tables to return; tables that they depend on are computed as well. None: all.
 
     Raises:

@@ -39,7 +39,7 @@ def _column_type(row_type: type[Any], name: str, hint: Any) -> type[pl.DataType]
 
 
 def rows_of(frame: pl.DataFrame, row_type: type[RowT]) -> list[RowT]:
-    """The rows of a frame as objects; columns that are no field of `row_type` are ignored.
+    """The rows of a frame as objects; columns that are not fields of `row_type` are ignored.
 
     Raises:
         ColumnNotFoundError: the frame lacks a column of the type.
@@ -142,7 +142,7 @@ class AnalysisInput:
     Attributes:
         results: a frame of `RESULTS_SCHEMA`, or any frame with the columns that `analyse` names.
         controls: control cells; None without any.
-        evidence: what extras know about the run besides its results, by the name of the extra.
+        evidence: what extras know about the run in addition to its results, by the name of the extra.
     """
 
     results: pl.DataFrame

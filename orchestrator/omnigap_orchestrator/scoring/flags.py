@@ -225,7 +225,7 @@ _LATIN = frozenset(("latin",))
 MIN_SHARE = 0.5
 """An answer is in its language if at least this share of its letters is in the language's scripts."""
 MIN_LATIN_WORDS = 4
-"""An all-Latin answer to a question in another script is the wrong language from this many words; fewer may be a name."""
+"""An all-Latin answer in a language of another script is flagged from this many words; fewer may be a name."""
 
 
 def wrong_language(text: str, language: str) -> bool:

@@ -85,7 +85,7 @@ class AsrEngine:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Everything besides the weights that changes transcripts."""
+        """Everything except the weights that changes transcripts."""
         shown = {name: str(value) for name, value in _DECODING.items()}
         return {
             **shown,

@@ -34,7 +34,7 @@ class LanguageModel(Protocol):
 
     @property
     def empty_input(self) -> str:
-        """What it is asked when recognition found no text in the carrier."""
+        """The question that it gets if recognition found no text in the carrier."""
 
     @property
     def knows_languages(self) -> bool:

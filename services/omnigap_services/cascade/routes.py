@@ -44,7 +44,7 @@ class Route:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages besides the language model, in the order of the data."""
+        """The stages except the language model, in the order of the data."""
         return (*((self.recognise,) if self.recognise else ()), *((Stage.TTS,) if self.speak else ()))
 
     def __str__(self) -> str:

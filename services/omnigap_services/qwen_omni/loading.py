@@ -84,7 +84,7 @@ def load(options: QwenOmniOptions) -> Loaded:
 
 
 def settings(loaded: Loaded, options: QwenOmniOptions) -> dict[str, str]:
-    """Everything that changes answers, besides the weights and the versions of libraries, in readable form."""
+    """Everything that changes answers, except the weights and the versions of libraries, in readable form."""
     found = {
         **loaded.placement.settings(),
         "family": loaded.family.model_type,

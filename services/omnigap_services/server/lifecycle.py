@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
 
-# For calls that are still open after the drain, such as health watchers, which never end by themselves.
+# For calls that are still open after the drain, such as health watchers, which end only with their callers.
 _LAST_GRACE_S = 0.5
 
 # For the adapter's own `close`, after all answers have ended.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 
-# Approximate memory of one kept event besides its payload, for the memory limit of the replay cache.
+# Approximate memory of one kept event without its payload, for the memory limit of the replay cache.
 _EVENT_OVERHEAD_BYTES = 512
 
 

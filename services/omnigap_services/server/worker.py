@@ -38,7 +38,7 @@ class Worker:
         return len(self._queue)
 
     async def load(self) -> Card:
-        """Starts the owner thread and waits for its `load`; raises whatever `load` raises."""
+        """Starts the owner thread and waits for its `load`; raises the exceptions of `load`."""
         loaded: Future[Card] = Future()
         self._started = True
         threading.Thread(target=self._own, args=(loaded,), name="owner", daemon=True).start()

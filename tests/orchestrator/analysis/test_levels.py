@@ -152,7 +152,7 @@ def test_the_interval_beyond_the_levels_covers_the_population_mean() -> None:
         inside += abs(values.mean() + 0.1) <= TwoWay.of(values).half_width_beyond(0.95)
         half = 1.96 * values.mean(axis=1).std(ddof=1) / np.sqrt(60)
         narrow += abs(values.mean() + 0.1) <= half
-    # Three Monte-Carlo standard errors around 95 %; an interval that takes these levels for all there are misses more.
+    # Three Monte-Carlo standard errors around 95 %; an interval that treats these levels as all levels misses more.
     assert inside / draws == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / draws) + 0.01)
     assert narrow / draws < 0.85
 

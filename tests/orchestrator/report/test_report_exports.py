@@ -33,7 +33,7 @@ def clips(types: list[str]) -> pl.DataFrame:
 
 
 async def exported(watched: Watched, key: str, kind: str) -> str:
-    """What the table's text area holds."""
+    """The content of the text area of the table."""
     figure = watched.page.locator(f"#table-{key}")
     await figure.locator("details.export > summary").click()
     await figure.locator(f"button[data-format={kind}]").click()

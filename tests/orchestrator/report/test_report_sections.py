@@ -16,7 +16,7 @@ from tests.orchestrator.report.fake_run import FakeRun, make_run
 
 
 def column(table: Table, label: str) -> list[str]:
-    """What is shown in a column, row by row."""
+    """The shown values of a column, row by row."""
     place = [heading.label for heading in table.headings].index(label)
     return [row[place].shown for row in table.rows]
 

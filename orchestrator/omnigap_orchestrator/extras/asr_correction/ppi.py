@@ -11,7 +11,7 @@ samples, because the same labels tune it: by about -0.8 points at 20 labels.
 Here the labelled answers are a stratified sample of the answers themselves, drawn with known probabilities, and answers
 come in clusters: weights are inverse inclusion probabilities, normalised within strata, and the variance is that of
 influence values summed by cluster. With one stratum, equal probabilities and no clusters this is the paper's estimator;
-the paper's lambda, for N further answers besides n labelled ones, is ours times N / (n + N).
+the paper's lambda, for N further answers in addition to n labelled ones, is ours times N / (n + N).
 """
 
 from __future__ import annotations

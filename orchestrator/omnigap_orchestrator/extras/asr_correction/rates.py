@@ -25,7 +25,7 @@ NAME = "asr_correction"
 
 @dataclass(frozen=True, slots=True)
 class AsrEvidence:
-    """What is known about the ASR scorer besides the results that it transcribed.
+    """What is known about the ASR scorer in addition to the results that it transcribed.
 
     Attributes:
         clips: table of a calibration that is valid for the results (`CALIBRATION_SCHEMA`); None without one.
@@ -124,8 +124,8 @@ def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
 def calibrations_of(clips: pl.DataFrame, clip_kind: str = ALL_WRONG) -> tuple[Calibration, ...]:
     """Confusion counts for the correction, by answer type; types without gold or without wrong answers are left out.
 
-    A metric with at least `ENOUGH_CLIPS` gold and wrong answers also gets separate counts, because metrics of one answer
-    type may differ in their errors.
+    A metric with at least `ENOUGH_CLIPS` gold and wrong answers also gets separate counts, because metrics of one type
+    may differ in their errors.
 
     The counts are effective ones (`effective_size`), so that the variances of q1 and q0 allow for clips of one text.
 

@@ -139,7 +139,7 @@ class Comparison:
     """A readback compared with the expected text. Units are words; in Korean and unspaced scripts, characters.
 
     Attributes:
-        errors: insertions, deletions and substitutions; a missing or additional space inside a word is no error.
+        errors: insertions, deletions and substitutions; a missing or additional space inside a word is not an error.
         words: units of the expected text.
         gone: expected units without a similar unit in the readback.
         gap: longest run of expected units without any counterpart in the readback.

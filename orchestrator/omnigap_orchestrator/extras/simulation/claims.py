@@ -1,4 +1,4 @@
-"""Simulated claims besides coverage: familywise error, bias of corrected scores, bounds, and routing without a gain."""
+"""Simulated claims other than coverage: familywise error, bias of corrected scores, bounds, and routing without gain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// Page script besides the item browser: light and dark mode, popovers of definitions, export of tables.
+// Page script except the item browser: light and dark mode, popovers of definitions, export of tables.
 "use strict";
 
 (function theme() {

@@ -36,7 +36,7 @@ class ChatModel:
 
     Attributes:
         processor: None for a text-only model, which needs the tokenizer only.
-        inputs: the media that it takes besides text: speech, image.
+        inputs: the media that it takes in addition to text: speech, image.
         sample_rate: of its audio input, in Hz.
         context: tokens of prompt and answer together; 0: not in the config.
         lora: adapters that depend on a question's media.

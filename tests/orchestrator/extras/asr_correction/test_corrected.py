@@ -19,7 +19,7 @@ ENTITY = Calibration("entity", 90, 100, 80, 100)
 """q1 = .9, q0 = .8, so J = .7 and a score s is corrected to (s - .2) / .7."""
 
 VARIANCES = (91 * 11 / 102**3, 81 * 21 / 102**3)
-"""Of q1 and q0: a success and a failure added to each."""
+"""Variances of q1 and q0, with a success and a failure added to each."""
 
 
 def first_right(**right: int) -> pl.DataFrame:

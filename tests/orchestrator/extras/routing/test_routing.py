@@ -70,7 +70,7 @@ def test_a_policy_fitted_to_noise_gains_nothing_on_held_out_items() -> None:
 
 
 def test_the_interval_of_a_policy_includes_the_variance_of_the_choice() -> None:
-    """Two conditions that are right on 18 of 40 items each: on the split they look worse than they are, held out."""
+    """Two conditions that are right on 18 of 40 items each: held out, they look worse on the split than they are."""
     right = {"places": ("t2t", "s2t"), "science": ("s2t", "t2t")}
     rows = []
     for i in range(40):

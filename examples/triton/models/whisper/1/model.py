@@ -1,4 +1,4 @@
-"""faster-whisper behind Triton's Python backend: deterministic, and batched over the requests that Triton hands over.
+"""faster-whisper behind Triton's Python backend: deterministic, and batched over the requests that Triton passes.
 
 Each request brings one clip, float32 mono at 16 kHz. Temperature is always 0; there is no prompt, no voice activity
 filter, and no threshold that drops text: the statistics of a transcript show problems instead.
