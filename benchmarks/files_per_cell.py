@@ -105,11 +105,11 @@ def study(endpoints: Endpoints) -> str:
     )
 
 
-def cell() -> Road:
+def cell() -> CalledFiles:
     """Runs one cell in a folder of its own.
 
     Raises:
-        SystemExit: where that cell gets no score, or the analysis is not reached: the number would be of another called.
+        SystemExit: where that cell gets no score, or the analysis is not reached: the number would be of something else.
     """
     called = CalledFiles()
     with tempfile.TemporaryDirectory() as place, services(Path(place, "services")) as endpoints:
