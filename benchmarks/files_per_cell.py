@@ -109,7 +109,7 @@ def cell() -> CalledFiles:
     """Runs one cell in a folder of its own.
 
     Raises:
-        SystemExit: where that cell gets no score, or the analysis is not reached: the number would be of something else.
+        SystemExit: the cell gets no score, or the analysis is not reached, so that the number would be wrong.
     """
     called = CalledFiles()
     with tempfile.TemporaryDirectory() as place, services(Path(place, "services")) as endpoints:
