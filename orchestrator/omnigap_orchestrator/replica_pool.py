@@ -1,8 +1,7 @@
 """A service and the pool of its replicas: least-loaded balancing, retries, and ejection of unhealthy replicas.
 
 The pool has to tell a bad request from a bad replica: a request that fails on several replicas fails its cell; a
-replica on which many requests fail is ejected until its health service says SERVING.
-"""
+replica on which many requests fail is ejected until its health service says SERVING."""
 
 from __future__ import annotations
 
