@@ -109,7 +109,7 @@ def cell() -> CalledFiles:
     """Runs one cell in a separate folder.
 
     Raises:
-        SystemExit: the cell got no score, or the analysis was not reached, so the number would be wrong.
+        SystemExit: the cell gets no score, or the analysis is not reached, so that the number would be wrong.
     """
     called = CalledFiles()
     with tempfile.TemporaryDirectory() as place, services(Path(place, "services")) as endpoints:

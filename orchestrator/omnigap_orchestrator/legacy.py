@@ -56,6 +56,19 @@ def upgrade_config(raw: Any) -> Any:
     return raw
 
 
+def renamed_keys(table: Mapping[str, Any]) -> list[str]:
+    """One fault for each key of a configuration file that has another name today."""
+    found = []
+    for old, new in SETTINGS.items():
+        *parents, last = old.split(".")
+        inner: Any = table
+        for parent in parents:
+            inner = inner.get(parent) if isinstance(inner, Mapping) else None
+        if isinstance(inner, Mapping) and last in inner:
+            found.append(f"{old}: is called {new} now: rename the key")
+    return found
+
+
 def without_removed(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Returns a configuration without removed keys, and one fault for each removed key that was set.
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from omnigap_orchestrator import legacy
-from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config import Config, ConfigError, load_config
 from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, read_clips
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
 from omnigap_orchestrator.journal import Journal, JournalError
@@ -106,3 +106,20 @@ def test_journal_without_a_step_raises(journal: Path) -> None:
     with pytest.raises(JournalError, match="journal version 0, this one reads 1"):
         Journal(journal)
     assert tables_of(journal) == ("0", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [
+        ('[reader]\nendpoints = ["127.0.0.1:1"]', "reader", "ocr"),
+        ("[analysis.routing]\nfolds = 3", "analysis.routing", "routing"),
+        ('[run]\nhear_prompt = "Write it down."', "run.hear_prompt", "run.asr_prompt"),
+    ],
+)
+def test_a_configuration_with_a_renamed_key_is_refused_with_the_new_name(
+    tmp_path: Path, text: str, old: str, new: str
+) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"{old}: .*{new}"):
+        load_config(path)

@@ -17,9 +17,9 @@ from omnigap_orchestrator.analysis.consistency import CONSISTENCY
 from omnigap_orchestrator.analysis.controls import BLANK, CONTROLS, FIRST_PASSES, REPEAT
 from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ERRORS, FLAGS
 from omnigap_orchestrator.analysis.equivalence import EQUIVALENCE
+from omnigap_orchestrator.analysis.factor_levels import LEVELS, SPREADS
 from omnigap_orchestrator.analysis.gap import EFFECTS, GAPS, GAPS_BY_TASK
 from omnigap_orchestrator.analysis.latency import LATENCY
-from omnigap_orchestrator.analysis.levels import LEVELS, SPREADS
 from omnigap_orchestrator.analysis.options import AnalysisOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import MODELS
 from omnigap_orchestrator.analysis.power import POWER

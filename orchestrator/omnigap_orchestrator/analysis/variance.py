@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.levels import TwoWay, varying_factors
+from omnigap_orchestrator.analysis.factor_levels import TwoWay, varying_factors
 from omnigap_orchestrator.analysis.pairs import FloatArray, is_scored, ordered_conditions
 from omnigap_orchestrator.analysis.table import Table, schema_of
 

@@ -35,9 +35,9 @@ def models(config: Path | None, as_json: bool) -> None:
     Services are the endpoints of --config; without it, Compose's loopback ports.
     """
     # Local imports keep `--help` fast.
-    from omnigap_orchestrator.registry import load_registry
+    from omnigap_orchestrator.systems import load_systems
 
-    systems = load_registry()
+    systems = load_systems()
     services = asyncio.run(_call_all(config))
     if as_json:
         known = [
@@ -69,17 +69,17 @@ def _print(services: list[ServiceStatus]) -> None:
     from rich.table import Table
 
     from omnigap.vocabulary import CONDITIONS
-    from omnigap_orchestrator.registry import load_registry
+    from omnigap_orchestrator.systems import load_systems
 
     console = Console()
     table = Table(box=None, header_style="bold", title="N native, a assisted, - unsupported", title_justify="left")
     for heading in ("system", "architecture", *(condition.name for condition in CONDITIONS), "adapter"):
         table.add_column(heading, no_wrap=True, min_width=3)
-    for system in load_registry():
+    for system in load_systems():
         marks = [_MARKS[system.conditions[condition].value] for condition in CONDITIONS]
         table.add_row(system.name, system.architecture.value, *marks, system.service or "none yet")
     console.print(table)
-    for system in load_registry():
+    for system in load_systems():
         console.print(f"\n[bold]{system.name}[/]  {system.title}, {system.checkpoint}", highlight=False)
         lines = [system.run_here, system.reason, f"memory: {system.memory}; licence: {system.licence}", system.source]
         for line in filter(None, lines):
@@ -120,7 +120,7 @@ async def _describe(name: str, address: str, proxy: str) -> ServiceStatus:
     from omnigap.convert import architecture_from_proto
     from omnigap.errors import ContractError
     from omnigap.vocabulary import CONDITIONS
-    from omnigap_orchestrator.pool import support_in
+    from omnigap_orchestrator.replica_pool import support_in
 
     async with GenerateClient(address, proxy) as client:
         try:

@@ -30,7 +30,7 @@ from omnigap_orchestrator.config.services import (
     TtsConfig,
 )
 from omnigap_orchestrator.extension import extras, load
-from omnigap_orchestrator.legacy import without_removed
+from omnigap_orchestrator.legacy import renamed_keys, without_removed
 from omnigap_orchestrator.validation import FOLDER, NotUtf8Error, StrictModel, decode_utf8, faults
 
 _Section = TypeVar("_Section", bound=StrictModel)
@@ -164,6 +164,8 @@ def with_flags(config: Config, flags: Mapping[str, object]) -> Config:
 
 def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict[str, object], where: str) -> Config:
     given = {key: value for key, value in flags.items() if value is not None}
+    if renamed := renamed_keys(table):
+        raise ConfigError(where, renamed)
     if "scoring" in table:
         table, removed = without_removed(table)
         if removed:

@@ -17,12 +17,12 @@ from omnigap_services.adapter import InputPart, Part, Request
 from omnigap_services.asr.engine import AsrEngine, Transcript
 from omnigap_services.asr.options import AsrOptions
 from omnigap_services.audio import check_clip
-from omnigap_services.batching import Batcher
 from omnigap_services.cascade.client import PartClient
 from omnigap_services.cascade.messages import completion_of, prefixed
 from omnigap_services.chunking import SAMPLE_RATE
 from omnigap_services.loop_thread import Gone
 from omnigap_services.ocr.engine import OcrEngine
+from omnigap_services.server.batcher import Batcher
 from omnigap_services.source import source_hash
 
 

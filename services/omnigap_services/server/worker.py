@@ -9,8 +9,8 @@ from concurrent.futures import Future
 
 from omnigap.errors import ContractError
 from omnigap_services.adapter import Adapter, Card
-from omnigap_services.batching import BatchQueue
 from omnigap_services.failures import failure_of
+from omnigap_services.server.batcher import BatchQueue
 from omnigap_services.server.stream import ResponseStream
 
 _log = logging.getLogger(__name__)

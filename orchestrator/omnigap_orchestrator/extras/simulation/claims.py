@@ -1,4 +1,4 @@
-"""Simulated claims other than coverage: familywise error, bias of corrected scores, bounds, and routing without gain."""
+"""Simulated claims: familywise error, bias of corrected scores, bounds, and routing without a gain."""
 
 from __future__ import annotations
 

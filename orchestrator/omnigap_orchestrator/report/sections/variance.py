@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.levels import LEVELS, SPREADS, LevelRow, SpreadRow
+from omnigap_orchestrator.analysis.factor_levels import LEVELS, SPREADS, LevelRow, SpreadRow
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.analysis.variance import VARIANCE, VarianceRow
 from omnigap_orchestrator.report import formatting, select, tables

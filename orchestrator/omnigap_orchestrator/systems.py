@@ -36,7 +36,7 @@ class System:
     source: str
 
 
-def load_registry() -> tuple[System, ...]:
+def load_systems() -> tuple[System, ...]:
     """Loads all known systems, in the order of the file.
 
     Raises:

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from statsmodels.stats.anova import anova_lm
 
 from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, analyse
-from omnigap_orchestrator.analysis.levels import TwoWay, level_gaps, spreads
+from omnigap_orchestrator.analysis.factor_levels import TwoWay, level_gaps, spreads
 from tests.orchestrator.analysis.made_up_results import drawn, table
 
 ITEMS = 120

@@ -10,7 +10,7 @@ import pytest
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.batching import Batcher
+from omnigap_services.server.batcher import Batcher
 
 PATIENCE_S = 30.0
 

@@ -1,7 +1,6 @@
 """The tables `levels` and `spreads`: gaps by voice, font and other carrier factors.
 
-They show whether a gap belongs to the modality or to single voices or fonts.
-"""
+They show whether a gap belongs to the modality or to single voices or fonts."""
 
 from __future__ import annotations
 
