@@ -1,4 +1,4 @@
-"""Reads the facts and finds the one that fits a question, also if ASR misheard some of its words.
+"""Reads the facts and finds the one that fits a question, also with ASR errors in some of its words.
 
 The words of a question are matched with the words of a fact by spelling (edit distance) and by sound (Metaphone keys),
 each weighted by the fact word's rarity (the IDF of BM25). The share of the fact that the question covers counts too,

@@ -46,13 +46,13 @@ _SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"z", "z"),
     (r"(?<=[a-zCST])e$", ""),
 )
-# Voiced and unvoiced consonants become one, and so do m and n, l and r, s and sh: pairs that are easily misheard.
+# Voiced and unvoiced consonants become one, and so do m and n, l and r, s and sh: pairs that are easily confused.
 _COARSE = str.maketrans("bdgvzjCmlT", "ptkfsSSnrt")
 _VOWELS = re.compile(r"[aeiouy]+")
 # Letters whose English names rhyme, each group in the order of similarity: bee, dee, pee, gee, tee ...
 _RHYMES = ("bdpgtvecz", "jakh", "fsxlmn", "iy", "quw", "o", "r")
 
-# Numbers up to twelve have names without a pattern, so what each is misheard for is listed.
+# Numbers up to twelve have names without a pattern, so the numbers that each is confused with are listed.
 _SMALL: dict[int, tuple[int, ...]] = {
     0: (10,), 1: (9, 11), 2: (10, 12), 3: (13, 30), 4: (14, 40), 5: (9, 15), 6: (16, 60), 7: (11, 17),
     8: (18, 80), 9: (5, 19), 10: (2, 12), 11: (7, 12), 12: (20, 11),
@@ -114,7 +114,7 @@ def rhyming_letters(letter: str) -> list[str]:
 
 
 def confusable_numbers(text: str) -> list[str]:
-    """The text with its last number replaced by each one that is misheard for it; empty without a number in digits.
+    """The text with its last number replaced by each one that is confused with it; empty without a number in digits.
 
     Such pairs are 13 and 30, 5 and 9, 7 and 11, 1945 and 1949.
     """
@@ -126,12 +126,12 @@ def confusable_numbers(text: str) -> list[str]:
     highest = 31 if any(c.isalpha() for c in text[: last.start()]) and int(last[0]) <= 31 else None
     return [
         f"{text[: last.start()]}{other}{text[last.end() :]}"
-        for other in dict.fromkeys(_misheard_digits(last[0]))
+        for other in dict.fromkeys(_confused_digits(last[0]))
         if other != last[0] and (highest is None or 1 <= int(other) <= highest)
     ]
 
 
-def _misheard_digits(digits: str) -> Iterable[str]:
+def _confused_digits(digits: str) -> Iterable[str]:
     number, end = int(digits), int(digits) % 100
     if 13 <= end <= 19:
         yield str(number - end + 10 * (end % 10))
