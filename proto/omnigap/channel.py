@@ -89,7 +89,7 @@ def _in_no_proxy(address: str) -> bool:
 
 
 def _matches(host: str, name: str) -> bool:
-    """Whether a host ends with `name`, or lies in the CIDR block `name`."""
+    """Whether a host ends with `name`, or is in the CIDR block `name`."""
     if "/" not in name:
         return host.endswith(name)
     try:

@@ -208,7 +208,9 @@ class StreamCollector:
         """Adds and checks one event; a violation is recorded in `fault` and does not raise."""
         if self.completes:
             self.late += 1
-            self._violation(Reason.MODEL_ERROR, "the stream went on after `complete`: the service breaks the contract")
+            self._violation(
+                Reason.MODEL_ERROR, "the stream continued after `complete`: the service breaks the contract"
+            )
         if response.HasField("complete"):
             self.completes.append(response.complete)
             return

@@ -57,7 +57,7 @@ async def test_stream_without_complete_raises(host_wire: ServeWire) -> None:
 @pytest.mark.parametrize(
     ("responses", "reason", "message"),
     [
-        ((complete(), text("more")), Reason.MODEL_ERROR, "went on after `complete`"),
+        ((complete(), text("more")), Reason.MODEL_ERROR, "continued after `complete`"),
         ((chunk(b"\0\0", WAV), complete()), Reason.BAD_MEDIA, "'audio/wav' with 1 channels at 16000 Hz"),
         ((chunk(b"\0\0", rate=0), complete()), Reason.BAD_MEDIA, "at 0 Hz"),
         ((chunk(b"\0\0\0\0", channels=2), complete()), Reason.BAD_MEDIA, "with 2 channels"),
@@ -103,5 +103,5 @@ def test_collector_keeps_a_broken_stream() -> None:
         collector.add(response)
     assert (collector.text, collector.pcm, collector.late) == ("Paris", b"\0", 3)
     assert [done.digest for done in collector.completes] == ["a", "b"]
-    with pytest.raises(ContractError, match="went on after `complete`"):
+    with pytest.raises(ContractError, match="continued after `complete`"):
         collector.answer()

@@ -38,7 +38,7 @@ def beeps(number: int, count: int) -> Samples:
     """`count` beeps as int16 samples at 16 kHz, shape (samples,), at most 3.2 s.
 
     Pitch, length and pauses differ between items and are seeded by `number`. A pause lasts at least 0.11 s, so that the
-    beeps can be distinguished by ear.
+    beeps can be distinguished by a listener.
     """
     rng = random.Random(f"omnigap counting beeps {number}")
     pitch = rng.choice(PITCHES_HZ)

@@ -157,7 +157,7 @@ _ALL = (
         "smallest variance, and has no effect if labels were sampled separately from right and wrong answers.",
     ),
     Definition(
-        "voicing",
+        "synthesis_and_asr",
         "Transcript minus own text",
         "Score of the transcript minus score of the model's own text of the same spoken answer: what is lost after "
         "the text is generated, in speech synthesis or in our ASR. It is part of the gap of a condition with spoken "

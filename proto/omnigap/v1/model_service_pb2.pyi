@@ -184,7 +184,7 @@ class DescribeResponse(_message.Message):
 
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Everything that went into the digest, readable."""
+        """Everything that the digest covers, in readable form."""
 
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServicePart]: ...

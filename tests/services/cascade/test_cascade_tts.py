@@ -95,8 +95,8 @@ async def test_speech_at_another_rate_is_decoded_and_encoded_once(
 @pytest.mark.parametrize(
     ("responses", "reason", "says"),
     [
-        ((chunk(b"\0\0"), complete(), chunk(b"\0\0")), Reason.MODEL_ERROR, "went on after `complete`"),
-        ((chunk(b"\0\0"), complete(), complete()), Reason.MODEL_ERROR, "went on after `complete`"),
+        ((chunk(b"\0\0"), complete(), chunk(b"\0\0")), Reason.MODEL_ERROR, "continued after `complete`"),
+        ((chunk(b"\0\0"), complete(), complete()), Reason.MODEL_ERROR, "continued after `complete`"),
         ((chunk(b"\0\0\0"), complete()), Reason.BAD_MEDIA, "half a sample is missing"),
     ],
     ids=["audio after complete", "a second complete", "half a sample"],

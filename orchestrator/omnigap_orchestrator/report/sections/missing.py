@@ -127,15 +127,15 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
         ],
         small="means over spoken answers",
     )
-    voiced = make_table(
+    synthesis = make_table(
         analysis.frame(WATERFALL).filter(pl.col("step") == "synthesis_and_asr"),
         StepRow,
-        "voicing",
+        "synthesis_and_asr",
         "Transcript against own text",
         [
             *model_column(analysis),
             tables.condition(),
-            tables.points("estimate", "Transcript minus own text", definition="voicing"),
+            tables.points("estimate", "Transcript minus own text", definition="synthesis_and_asr"),
             tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
             tables.count("n", "n", definition="n"),
             tables.method(),
@@ -151,7 +151,7 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
         "In the charts, right answers are filled and wrong answers outlined. If the scorer is less confident about "
         "wrong answers, some of them are ASR errors.",
         charts=(chart,) if chart is not None else (),
-        tables=tuple(t for t in (voiced, table) if t.rows),
+        tables=tuple(t for t in (synthesis, table) if t.rows),
     )
 
 
