@@ -72,7 +72,7 @@ class Services:
             return
         if asked in WORDED_DIFFERENTLY:
             text = "that is hard to say"
-        self.speak(turn, text, "unclear" if asked in UNCLEAR_SPEECH else text)
+        self.speak(turn, text, "mumble" if asked in UNCLEAR_SPEECH else text)
 
     def transcribe(self, turn: Turn) -> None:
         assert isinstance(turn.request.carrier, AudioClip)
