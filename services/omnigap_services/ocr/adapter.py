@@ -82,6 +82,6 @@ def _image_of(request: Request) -> Image.Image:
         raise ContractError(
             Reason.BAD_REQUEST,
             f"{len(request.parts)} parts{' and a system prompt' if request.system_prompt else ''}: the OCR takes one "
-            "image and no text (leave [reader] instruction empty)",
+            "image and no text (leave [ocr] instruction empty)",
         )
     return request.carrier

@@ -146,7 +146,7 @@ def test_an_unknown_command_suggests_the_closest_one() -> None:
 def test_an_unknown_reference(tmp_path: Path) -> None:
     table = tmp_path / "theirs.csv"
     table.write_text("item_id,condition,score\na,text,1\na,audio,0\n")
-    refused(command("analyse", table, "--reference", "txt"), "'txt' (--reference)", "text, audio")
+    refused(command("analyse", table, "--reference", "txt"), "--reference", "'txt'", "text, audio")
 
 
 def test_two_runs_for_one_command(tmp_path: Path) -> None:

@@ -206,3 +206,8 @@ def test_a_removed_setting_is_named_with_its_page(tmp_path: Path) -> None:
     assert "my.toml: scoring.panda" in found and "docs/scoring.md" in found
     found = message(tmp_path, '[scoring.tasks]\nsd-qa = "voicebench_panda"\n')
     assert "scoring.tasks.sd-qa" in found and "[judge]" in found
+
+
+def test_the_configuration_of_the_orchestrators_container_loads() -> None:
+    config = load_config(Path(__file__).parents[3] / "docker" / "orchestrator.toml")
+    assert [model.name for model in config.models] == ["demo"]
