@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright
 
 from omnigap_orchestrator.analysis import Analysis, analyse
 from tests.orchestrator.report.fake_run import FakeRun, make_run
@@ -37,6 +36,9 @@ async def watched() -> AsyncIterator[Watched]:
     executable = chromium()
     if not executable:
         pytest.skip("NO CHROMIUM: the report was not opened; install one (Debian: apt-get install chromium)")
+    # Here and not at the top: the fast tests of this folder run without a browser.
+    from playwright.async_api import async_playwright
+
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--mute-audio"]
