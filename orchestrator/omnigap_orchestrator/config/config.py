@@ -164,8 +164,6 @@ def with_flags(config: Config, flags: Mapping[str, object]) -> Config:
 
 def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict[str, object], where: str) -> Config:
     given = {key: value for key, value in flags.items() if value is not None}
-    if renamed := renamed_keys(table):
-        raise ConfigError(where, renamed)
     if "scoring" in table:
         table, removed = without_removed(table)
         if removed:
@@ -175,6 +173,8 @@ def _validated(table: dict[str, Any], flags: Mapping[str, object], context: dict
     try:
         return Config.model_validate(table, context=context)
     except ValidationError as error:
+        if renamed := renamed_keys(table):
+            raise ConfigError(where, renamed) from None
         found = faults(error)
         by_flag = [_name_flag(fault, given) for fault in found]
         # If only flags are at fault, the message names them and not the file.
