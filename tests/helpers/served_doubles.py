@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -102,6 +104,10 @@ class Double(Adapter):
 Respond = Callable[[pb.GenerateRequest], Iterator[pb.GenerateResponse]]
 
 
+STABLE_PORTS = range(20_000, 32_000)
+"""Ports of servers that restart on the same port; Linux gives clients ports from 32768."""
+
+
 @dataclass
 class Wire(pb_grpc.ModelServiceServicer):
     """A service in plain gRPC, without the server of the project: it records every message, and may break the contract.
@@ -136,9 +142,20 @@ class Wire(pb_grpc.ModelServiceServicer):
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         pb_grpc.add_ModelServiceServicer_to_server(self, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self.port = self._bind()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
+
+    def _bind(self) -> int:
+        assert self._server is not None
+        if self.port:
+            return self._server.add_insecure_port(self.address)
+        # Below the range that clients get their ports from: between a stop and the next start, a client of another test
+        # may otherwise have taken the port.
+        for port in random.sample(STABLE_PORTS, 100):
+            with contextlib.suppress(RuntimeError):
+                return self._server.add_insecure_port(f"127.0.0.1:{port}")
+        raise RuntimeError(f"no free port in {STABLE_PORTS}")
 
     async def stop(self) -> None:
         """Stops without a drain: running calls are aborted, as if the process died."""
