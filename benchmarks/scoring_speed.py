@@ -5,14 +5,12 @@ Run it with `python benchmarks/scoring_speed.py [COUNT]`; COUNT is the number of
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 import time
 
-from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.items.load import builtin_folder
+from omnigap_orchestrator.items.load import read_builtin
 from omnigap_orchestrator.scoring import AsrStats, AudioStats, answer_flags, score, word_errors
 
 FRAMES = (
@@ -25,31 +23,10 @@ FRAMES = (
 )
 
 
-def items() -> list[Item]:
-    """The built-in items, without their carriers."""
-    rows = [
-        json.loads(line)
-        for path in sorted(builtin_folder().glob("*.jsonl"))
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]
-    return [
-        Item(
-            row["id"],
-            row["task"],
-            row["language"],
-            row["question"],
-            tuple(row["answers"]),
-            AnswerType(row["answer_type"]),
-            tuple(row.get("choices", ())),
-        )
-        for row in rows
-    ]
-
-
 def main(count: int) -> None:
     """Scores `count` short answers, about half of them distinct texts, and prints CPU seconds."""
     rng = random.Random(0)
-    pool = items()
+    pool = [*read_builtin(), *read_builtin("ko")]
     jobs: list[tuple[Item, str]] = []
     for number in range(count):
         text = rng.choice(FRAMES).replace("{}", rng.choice(pool).answers[0])

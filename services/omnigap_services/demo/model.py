@@ -12,7 +12,6 @@ from omnigap_services.adapter import NATIVE, Card, Completion, Request, Turn
 from omnigap_services.cascade.llm import LlmAnswer
 from omnigap_services.cascade.tts import AudioOut
 from omnigap_services.demo import arithmetic
-from omnigap_services.demo.arithmetic import solve
 from omnigap_services.demo.choices import find_choices, pick
 from omnigap_services.demo.retrieval import Retriever, read_facts
 
@@ -51,7 +50,7 @@ class QuestionAnswerer:
                 return Reply(DONT_KNOW, picked.score)
             # ASR often misrecognises a single letter, so it is spoken with a word before it.
             return Reply(picked.letter, picked.score, f"Option {picked.letter}.")
-        if (result := solve(question)) is not None:
+        if (result := arithmetic.solve(question)) is not None:
             return Reply(result, 1.0)
         match = self._retriever.best(question)
         if match.score < self._min_match:

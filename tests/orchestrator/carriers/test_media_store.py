@@ -144,7 +144,7 @@ def test_removed_folder_raises(tmp_path: Path) -> None:
 def test_folder_without_permission_raises(tmp_path: Path) -> None:
     me = os.geteuid()
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    if me == 0:  # root may write everywhere, so switch to the user `nobody`
+    if me == 0:  # root can write to any folder, so the test switches to an unprivileged user
         os.seteuid(65_534)
     try:
         with pytest.raises(StoreError, match=r"Permission denied: .*--run-dir"):

@@ -142,8 +142,8 @@ def test_route_names_an_invalid_constraint(six_conditions: str) -> None:
     result = CliRunner().invoke(main, ["route", six_conditions, "--outputs", "image"])
     assert result.exit_code == 1
     assert "'image'" in result.output
-    result = CliRunner().invoke(main, ["route", six_conditions, "--models", "nobody"])
-    assert "'nobody'" in result.output
+    result = CliRunner().invoke(main, ["route", six_conditions, "--models", "unknown"])
+    assert "'unknown'" in result.output
     assert "--models" in result.output
 
 

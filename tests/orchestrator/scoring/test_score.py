@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import replace
 
 import pytest
 
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.items.item import Check, Item
-from omnigap_orchestrator.items.load import builtin_folder
+from omnigap_orchestrator.items.load import read_builtin
 from omnigap_orchestrator.scoring import (
     JUDGE,
     MetricRules,
@@ -27,27 +26,7 @@ def item(gold: str, answer_type: AnswerType, *aliases: str, question: str = "?",
     return Item("i", "t", "en", question, (gold, *aliases), answer_type, choices)
 
 
-def builtin_items() -> list[Item]:
-    rows = [
-        json.loads(line)
-        for path in sorted(builtin_folder().glob("*.jsonl"))
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]
-    return [
-        Item(
-            row["id"],
-            row["task"],
-            row["language"],
-            row["question"],
-            tuple(row["answers"]),
-            AnswerType(row["answer_type"]),
-            tuple(row.get("choices", ())),
-        )
-        for row in rows
-    ]
-
-
-ITEMS = builtin_items()
+ITEMS = [*read_builtin(), *read_builtin("ko")]
 
 
 @pytest.mark.parametrize("frame", ["{}", "{}.", "The answer is {}.", "It is {}.", "I think it's {}"])
