@@ -22,7 +22,6 @@ from omnigap.errors import OmnigapError
 if TYPE_CHECKING:
     import click
     import polars as pl
-    from pydantic import BaseModel
 
     from omnigap_orchestrator.analysis import Analysis, AnalysisOptions
     from omnigap_orchestrator.analysis.table import Table, Tables
@@ -45,6 +44,12 @@ GROUP = "omnigap.extras"
 """The group of entry points that extras are registered in."""
 
 
+def load_object(target: str) -> Any:
+    """Imports the object that `module:attribute` names."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command of the command line, imported only when it is called.
@@ -60,8 +65,7 @@ class Command:
     after: str = ""
 
     def load(self) -> click.Command:
-        module, _, attribute = self.target.partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = load_object(self.target)
         return command
 
 
@@ -104,7 +108,7 @@ class Extra:
     sections: Mapping[str, str] = {}
 
     def options(self, command: str) -> Sequence[click.Option]:
-        """Options that this extra adds to a command of the core; their values reach `keep` and `select`."""
+        """Options that this extra adds to a command of the core; those of `report` reach `keep` and `select`."""
         return ()
 
     def metrics(self) -> Metrics:
@@ -199,10 +203,3 @@ def _load_extra(point: EntryPoint) -> Extra:
     if not isinstance(extra, Extra):
         raise ExtraError(f"the extra {point.name!r} ({point.value}) is not a subclass of {Extra.__module__}.Extra")
     return extra
-
-
-def load(target: str) -> type[BaseModel]:
-    """The pydantic model of a configuration section, from `module:Class`."""
-    module, _, name = target.partition(":")
-    model: type[BaseModel] = getattr(import_module(module), name)
-    return model

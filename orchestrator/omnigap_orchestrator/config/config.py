@@ -29,7 +29,7 @@ from omnigap_orchestrator.config.services import (
     ScorerConfig,
     TtsConfig,
 )
-from omnigap_orchestrator.extension import extras, load
+from omnigap_orchestrator.extension import extras, load_object
 from omnigap_orchestrator.legacy import renamed_keys, without_removed
 from omnigap_orchestrator.validation import FOLDER, NotUtf8Error, StrictModel, decode_utf8, faults
 
@@ -101,7 +101,7 @@ class Config(StrictModel):
 def _with_extras() -> type[Config]:
     """The configuration class with the sections of every installed extra."""
     # One class for all sections, so that pydantic validates a file in one pass and reports all its faults.
-    models = {key: load(target) for extra in extras() for key, target in extra.sections.items()}
+    models = {key: load_object(target) for extra in extras() for key, target in extra.sections.items()}
     fields: dict[str, Any] = {key: (model, model()) for key, model in models.items()}
     return create_model("Config", __base__=Config, **fields)
 
