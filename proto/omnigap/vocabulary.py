@@ -134,6 +134,8 @@ class Flag(StrEnum):
     TRUNCATED = "truncated"
     REFUSED = "refused"
     UNPARSABLE = "unparsable"
+    HEDGED = "hedged"
+    NEGATED = "negated"
     WRONG_LANGUAGE = "wrong_language"
     SUSPECT_TRANSCRIPT = "suspect_transcript"
 
