@@ -18,6 +18,7 @@ _CORE = {
     "doctor": Command(f"{_CLI}.doctor:doctor", "Check configuration, endpoints, disk and fonts."),
     "transcribe": Command(f"{_CLI}.stages:transcribe", "Transcribe the speech answers of an existing run."),
     "score": Command(f"{_CLI}.stages:score", "Score the stored answers of an existing run."),
+    "score-text": Command(f"{_CLI}.score_text:score_text", "Score answer texts of a file, and show how each was read."),
     "report": Command(f"{_CLI}.stages:report", "Rewrite the report of an existing run."),
     "compare": Command(f"{_CLI}.compare:compare", "Compare two runs item by item."),
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from omnigap_orchestrator.judge.rubric import Rubric
+from omnigap_orchestrator.scoring.reading import Found, Passage, marked_answers, plain_text, read, remove_thinking
+from omnigap_orchestrator.scoring.reading.label import find_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,57 +28,70 @@ UNREADABLE = "UNREADABLE_VERDICT"
 """Failure reason of a cell for which the judge returned no readable verdict."""
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
+_SCORE_WORD = r"(?:score|rating|grade|verdict|mark)"
+# A number with nothing but marks, its scale and a word for points around it: "**4**", "4/5", "4 out of 5 points".
+_WHOLE = re.compile(
+    rf"(?:\W*(?:overall |final |my )*{_SCORE_WORD}\b(?: is| of)?)?[^\w-]*({_NUMBER})(?:\s*(?:/|out of)\s*\d+)?(?:\s*(?:points?|stars?))?\W*",
+    re.I,
+)
 _BRACKETED = re.compile(rf"\[\[\s*({_NUMBER})\s*\]\]")
-_WHOLE = re.compile(rf"[^\w-]*({_NUMBER})(?:\s*/\s*\d+)?(?:\s*points?)?\W*", re.IGNORECASE)
-
 # The lookahead rejects "score: 1 to 5", which repeats the scale.
 _NAMED = re.compile(
-    rf"\b(?:score|rating|grade|verdict)\b(?:\s*(?:is|of|=|:))*[\s*_\"'`(\[]*({_NUMBER})(?!\s*(?:to|-|–)\s*\d)",
-    re.IGNORECASE,
+    rf"\b{_SCORE_WORD}\b(?:\s*(?:is|of|=|:))*[\s*_\"'`(\[]*({_NUMBER})(?!\s*(?:to|-|–)\s*\d)(?!\.?\d)", re.I
 )
-_WORD = re.compile(r"\w+")
+# A verdict with its reason behind it: "4: it is complete", "4 because ...".
+_LEADING = re.compile(
+    rf"[^\w-]*({_NUMBER})(?:\s*(?:/|out of)\s*\d+)?(?=\s*(?:[:;,.]\s|[-–—]|because\b|since\b|\())(?!\s*[-–]\s*\d)", re.I
+)
 
 
 def read_verdict(rubric: Rubric, text: str) -> tuple[float | None, float] | None:
-    """Parses a verdict: the number (None for a label) and its score in [0, 1]; None if there is no single verdict.
+    r"""Parses a verdict: the number (None for a label) and its score in [0, 1]; None if there is no single verdict.
 
-    A number counts if it is the whole answer or the whole last line, is in double brackets, or follows "score",
-    "rating", "grade" or "verdict". A label counts if it is the first word of the answer or of its last line, and no
-    other label occurs there. Several different numbers, or one outside the scale, are not a verdict: a verdict is never
-    guessed.
+    The steps are those of an answer: thinking is removed; then count the last explicit statement (`[[4]]`, `\boxed{4}`,
+    `{"score": 4}`, "Rating: 4"), the first or the last line if it holds the verdict alone, and a verdict at the start
+    with its reason behind it. Several different numbers, or one outside the scale, are not a verdict: a verdict is
+    never guessed.
     """
     if rubric.labels:
         return _label(rubric.labels, text)
-    numbers = _numbers(text)
-    if len(numbers) != 1:
-        return None
-    (number,) = numbers
-    if not rubric.low <= number <= rubric.high:
+    number = _number(remove_thinking(text))
+    if number is None or not rubric.low <= number <= rubric.high:
         return None
     return number, (number - rubric.low) / (rubric.high - rubric.low)
 
 
-def _numbers(text: str) -> set[float]:
-    whole = _WHOLE.fullmatch(text.strip())
-    if whole is not None:
-        return {float(whole[1])}
-    for pattern in (_BRACKETED, _NAMED):
-        found = {float(number) for number in pattern.findall(text)}
+def _number(text: str) -> float | None:
+    plain = plain_text(text)
+    if (whole := _WHOLE.fullmatch(plain)) is not None:
+        return float(whole[1])
+    marked = [found[1] for value in marked_answers(text) if (found := _WHOLE.fullmatch(value)) is not None]
+    rows = [line for part in plain.splitlines() if (line := part.strip())]
+    ends = [rows[0], rows[-1]] if rows else []
+    by_line = [found[1] for line in ends if (found := _WHOLE.fullmatch(line)) is not None]
+    leading = _LEADING.match(plain)
+    # The first kind of statement that occurs decides, and it must be unanimous.
+    for found in (
+        marked,
+        _BRACKETED.findall(text),
+        _NAMED.findall(plain),
+        by_line,
+        [leading[1]] if leading else [],
+    ):
         if found:
-            return found
-    last = text.strip().rpartition("\n")[2]
-    whole_line = _WHOLE.fullmatch(last.strip())
-    return set() if whole_line is None else {float(whole_line[1])}
-
-
-def _label(labels: object, text: str) -> tuple[None, float] | None:
-    assert isinstance(labels, dict)
-    for part in (text.strip(), text.strip().rpartition("\n")[2]):
-        words = [word.lower() for word in _WORD.findall(part)]
-        found = {word for word in words if word in labels}
-        if len(found) == 1 and words[0] in found:
-            return None, float(labels[found.pop()])
+            numbers = {float(number) for number in found}
+            return numbers.pop() if len(numbers) == 1 else None
     return None
+
+
+def _label(labels: Mapping[str, float], text: str) -> tuple[None, float] | None:
+    names = tuple(labels)
+
+    def reader(passage: Passage) -> Found | None:
+        return find_label(passage, names, names)
+
+    reading = read(text, reader)
+    return None if reading.value is None else (None, float(labels[reading.value]))
 
 
 def combine_votes(rubric: Rubric, votes: Sequence[tuple[float | None, float]]) -> Verdict:

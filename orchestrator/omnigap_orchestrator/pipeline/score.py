@@ -21,6 +21,7 @@ from omnigap_orchestrator.scoring import (
     score,
     word_errors,
 )
+from omnigap_orchestrator.scoring.reading import remove_thinking
 
 _RULES = rules_token(RULES_VERSION)
 
@@ -62,7 +63,12 @@ def _metric_inputs(cell: PlannedCell) -> tuple[str, ...]:
 
 
 def texts_of(cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> tuple[str, str | None]:
-    """The text that is scored, and the own text of a speech answer, if it has one."""
+    """The text that is scored, and the own text of a speech answer, if it has one; both without thinking."""
+    used, own_text = _raw_texts(cell, answer, transcript)
+    return remove_thinking(used), own_text if own_text is None else remove_thinking(own_text)
+
+
+def _raw_texts(cell: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> tuple[str, str | None]:
     # A speech answer without audio is scored as empty even if it has own text: the user would have heard nothing.
     used = transcript.text if transcript is not None else "" if cell.is_spoken else answer.own_text
     return used, (answer.own_text or None) if cell.is_spoken else None
@@ -83,7 +89,8 @@ def score_cell(
         verdicts: for a judged answer, the scores of the two texts that `texts_of` returns.
     """
     item, spoken = cell.item, cell.is_spoken
-    used, own_text = texts_of(cell, answer, transcript)
+    # Raw: scoring itself removes thinking, and flags an answer that is nothing else.
+    used, own_text = _raw_texts(cell, answer, transcript)
     if verdicts is None:
         scored = score(item, used, cell.metric)
         own = None if own_text is None else score(item, own_text, cell.metric).score
@@ -91,7 +98,7 @@ def score_cell(
         scored, own = Scored(verdicts[0], cell.metric, normalise(used, item.language)), verdicts[1]
     errors = None
     if transcript is not None and answer.own_text:
-        errors = word_errors(answer.own_text, transcript.text, item.language)
+        errors = word_errors(remove_thinking(answer.own_text), transcript.text, item.language)
     return ScoreRow(
         key=key,
         score=scored.score,
@@ -116,7 +123,7 @@ def _flags(item: Item, answer: AnswerRow, transcript: TranscriptRow | None, spok
     if transcript is not None:
         asr = AsrStats(transcript.avg_logprob, transcript.no_speech_prob, transcript.compression_ratio)
     return answer_flags(
-        answer.own_text,
+        remove_thinking(answer.own_text),
         audio=audio,
         transcript=None if transcript is None else transcript.text,
         asr=asr,

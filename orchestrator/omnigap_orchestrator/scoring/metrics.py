@@ -96,7 +96,9 @@ class Scored:
         answer: the normalised answer that was compared.
         parsed: what was read from the answer: the letter, number or label, or the gold answer that it matched.
         flags: `refused` for a refusal or "I don't know", which scores 0 unless the metric expects a refusal;
-            `unparsable` if the metric needs a letter, a number or a label and found none, or several.
+            `unparsable` if the metric needs a letter, a number or a label and found none, or several; `hedged` if the
+            answer leaves several values open; `negated` if it only denies the right one.
+        step: the step of reading that decided (see `reading.Step`); None for metrics that read nothing.
     """
 
     score: float
@@ -104,6 +106,7 @@ class Scored:
     answer: str
     parsed: str | None = None
     flags: tuple[Flag, ...] = ()
+    step: str | None = None
 
     @property
     def comparable(self) -> str:

@@ -20,19 +20,20 @@ from omnigap_orchestrator.scoring.korean import (
     label_korean,
     number_korean,
 )
-from omnigap_orchestrator.scoring.letters import find_choice
 from omnigap_orchestrator.scoring.metrics import (
     Metric,
     Scored,
-    contains,
     exact_match,
-    label_match,
     question_alternatives,
     token_f1,
 )
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.normalise.numbers import ordinal
 from omnigap_orchestrator.scoring.numeric import date_match, number_match
+from omnigap_orchestrator.scoring.reading import Found, Passage, Reading, Step, plain_text, read, remove_thinking
+from omnigap_orchestrator.scoring.reading.entity import find_gold
+from omnigap_orchestrator.scoring.reading.label import find_label
+from omnigap_orchestrator.scoring.reading.letter import find_letter
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
@@ -151,13 +152,17 @@ def score(item: Item, text: str, metric: str | None = None) -> Scored:
     known = known_metrics().get(name)
     if known is None:
         raise ValueError(f"unknown metric {name!r}: one of {', '.join(known_metrics())}")
-    answer = normalise(text, item.language)
+    said = remove_thinking(text)
+    answer = normalise(plain_text(said), item.language)
+    if text.strip() and not said:
+        # Nothing but thinking: there is no answer, whatever the thinking mentions.
+        return Scored(0.0, name, "", flags=(Flag.UNPARSABLE,), step=Step.UNPARSABLE)
     if known.takes_refusals:
-        return known.score(item, text, answer)
+        return known.score(item, said, answer)
     # A gold answer such as "unknown" reads like a refusal and is nevertheless right.
-    if is_refusal(text, item.language) and not exact_match(answer, gold_forms(item.answers, item.language)).score:
+    if is_refusal(said, item.language) and not exact_match(answer, gold_forms(item.answers, item.language)).score:
         return Scored(0.0, name, answer, flags=(Flag.REFUSED,))
-    return known.score(item, text, answer)
+    return known.score(item, said, answer)
 
 
 @lru_cache(maxsize=1 << 15)
@@ -183,11 +188,6 @@ def gold_forms(answers: tuple[str, ...], language: str) -> tuple[str, ...]:
     return tuple(form for form in forms if form)
 
 
-@lru_cache(maxsize=1 << 15)
-def _distractors(question: str, choices: tuple[str, ...], language: str) -> tuple[str, ...]:
-    return (*question_alternatives(normalise(question, language)), *(normalise(choice, language) for choice in choices))
-
-
 def _is_korean(item: Item) -> bool:
     return primary_language(item.language) == "ko"
 
@@ -196,12 +196,40 @@ def _golds(item: Item) -> tuple[str, ...]:
     return gold_forms(item.answers, item.language)
 
 
+@lru_cache(maxsize=1 << 15)
+def _question(question: str, language: str) -> str:
+    return normalise(question, language)
+
+
+@lru_cache(maxsize=1 << 15)
+def _distractors(question: str, choices: tuple[str, ...], language: str) -> tuple[str, ...]:
+    return (*question_alternatives(normalise(question, language)), *(normalise(choice, language) for choice in choices))
+
+
+def _scored(metric: str, answer: str, reading: Reading, score: float, *, needs_value: bool = False) -> Scored:
+    """The score of a reading; `needs_value`: an answer without a letter, number or label is unparsable."""
+    flags = set(reading.flags)
+    if needs_value and reading.value is None:
+        flags.add(Flag.UNPARSABLE)
+    return Scored(score, metric, answer, reading.value, tuple(sorted(flags)), reading.step)
+
+
 def _score_containment(item: Item, text: str, answer: str) -> Scored:
-    if _is_korean(item):
-        match = contains_korean(answer, _golds(item))
-    else:
-        match = contains(answer, _golds(item), distractors=_distractors(item.question, item.choices, item.language))
-    return Scored(match.score, "containment", answer, match.gold)
+    def reader(passage: Passage) -> Found | None:
+        if _is_korean(item):
+            match = contains_korean(normalise(passage.text, item.language), _golds(item))
+            return Found(match.gold) if match.score else None
+        return find_gold(
+            passage,
+            _golds(item),
+            answers=item.answers,
+            language=item.language,
+            question=_question(item.question, item.language),
+            distractors=_distractors(item.question, item.choices, item.language),
+        )
+
+    reading = read(text, reader, item.language)
+    return _scored("containment", answer, reading, float(reading.value is not None))
 
 
 def _score_exact(item: Item, text: str, answer: str) -> Scored:
@@ -234,15 +262,26 @@ def _score_date(item: Item, text: str, answer: str) -> Scored:
 
 def _score_label(item: Item, text: str, answer: str) -> Scored:
     labels = tuple(normalise(choice, item.language) for choice in item.choices)
-    match = (label_korean if _is_korean(item) else label_match)(answer, _golds(item), labels)
-    return Scored(match.score, "label", answer, match.label, () if match.label else (Flag.UNPARSABLE,))
+
+    def reader(passage: Passage) -> Found | None:
+        if _is_korean(item):
+            match = label_korean(normalise(passage.text, item.language), _golds(item), labels)
+            return Found(match.label) if match.label else None
+        return find_label(passage, labels, _golds(item), item.language, _question(item.question, item.language))
+
+    reading = read(text, reader, item.language)
+    return _scored("label", answer, reading, float(reading.value in _golds(item)), needs_value=True)
 
 
 def _score_letter(item: Item, text: str, answer: str) -> Scored:
-    choice = (choice_korean if _is_korean(item) else find_choice)(text, item.choices, item.language)
-    if choice.letter is None:
-        return Scored(0.0, "letter", answer, flags=(Flag.UNPARSABLE,))
-    return Scored(float(choice.letter in gold_letters(item)), "letter", answer, choice.letter)
+    def reader(passage: Passage) -> Found | None:
+        if _is_korean(item):
+            choice = choice_korean(passage.text, item.choices, item.language)
+            return Found(choice.letter) if choice.letter else None
+        return find_letter(passage, item.choices, item.language, _question(item.question, item.language))
+
+    reading = read(text, reader, item.language)
+    return _scored("letter", answer, reading, float(reading.value in gold_letters(item)), needs_value=True)
 
 
 def _score_entities(item: Item, text: str, answer: str) -> Scored:

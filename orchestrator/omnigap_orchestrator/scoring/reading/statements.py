@@ -1,0 +1,138 @@
+r"""Finds the passages of an answer in which it states its result.
+
+    "... The answer is 18."            an explicit final statement: "18."
+    "... \boxed{18}", "#### 18", {"answer": "18"}
+    "ANSWER:\nB"                       the statement is on the next line
+    "B\n\nExplanation: ..."            a marked first line
+    "... eats 2.\n\n**6 apples**"      a marked last line
+
+The last explicit statement comes first: models that correct themselves do so at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from omnigap.vocabulary import primary_language
+from omnigap_orchestrator.scoring.reading.clauses import lines, sentences
+from omnigap_orchestrator.scoring.reading.found import Passage, Step
+from omnigap_orchestrator.scoring.reading.markup import marked_answers, plain_text
+
+_KIND = r"(?:final |correct |right |best |most likely |most appropriate |most accurate |only |short |overall |closest |actual |true )*"
+_NOUN = r"(?:answer|choice|option|result|solution|response|conclusion|verdict)"
+_ABOUT = r"(?: (?:to|for|of) (?:the|this|that|your) (?:question|problem|riddle|puzzle|exercise|task))?(?: here)?"
+# "the correct answer is", "answer:", "so my final answer would be", "the answer to the question is option".
+_ENGLISH = (
+    rf"(?:the |my |our |your |its )?{_KIND}{_NOUN}{_ABOUT}"
+    r"(?:,? (?:then|therefore|thus|hence|of course|clearly|i (?:think|believe|would say)|in my opinion))?,?"
+    r"\s*(?:is|was|would be|should be|must be|has to be|will be|=|:|：|→|—|–|-{1,2}(?=\s))\s*"
+    r"(?:(?:therefore|thus|hence|clearly|then|simply|just|indeed|actually|definitely|probably|likely|most likely)\s+)?[:：]?"
+)
+_CHOSEN = r"i (?:would |will |'d |’d |'ll |’ll )?(?:choose|pick|select|go with|go for|answer|conclude that (?:it is|it's)|conclude)(?: with)?:?(?= )"
+# A heading without colon, with the answer on the next line.
+_HEADING = rf"^{_KIND}{_NOUN}[ \t]*$"
+_STATEMENT = re.compile(rf"(?<![\w-])(?:{_ENGLISH}|{_CHOSEN})", re.I)
+_HEADING_LINE = re.compile(_HEADING, re.I | re.M)
+# "the answer is not B", "the answer is in the text", "the answer is simple": what follows is no answer, or denies one.
+_ABOUT_ANSWER = re.compile(
+    r"^(?:(?:very |quite |pretty |really |fairly )*(?:simple|easy|clear|obvious|straightforward|known|unknown|below|above|hidden|wrong|"
+    r"incorrect|right|correct|as follows|shown|given|found|explained|based|in (?:the|this)|among|one of|a |an |that |the one|"
+    r"what|because|probably not|there|here|determined|supported|whichever|either way|up to)\b)",
+    re.I,
+)
+# A statement under a condition, or of what others say, is not the answer.
+_NOT_OWN = re.compile(
+    r"\b(?:if|whether|unless|when|suppose|assuming|says?|said|think|claims?|format|like this|for example|e\.g\.|such as)\b[^.?!\n]*$",
+    re.I,
+)
+_EXPLAINED = re.compile(r"\s+(?:because|since|as it|given that|due to)\b", re.I)
+
+
+def passages(text: str, language: str = "en") -> Iterator[Passage]:
+    """The passages of an answer in the order in which they decide; the last one is the whole answer.
+
+    Args:
+        text: without thinking, with its markup.
+    """
+    plain = plain_text(text)
+    for marked in reversed(marked_answers(text)):
+        yield Passage(plain_text(marked), Step.FINAL_STATEMENT)
+    for statement in reversed(_statements(plain, language)):
+        yield Passage(statement, Step.FINAL_STATEMENT)
+    yield from _marked_lines(plain)
+    yield Passage(plain, Step.TERSE)
+
+
+def _statements(plain: str, language: str) -> list[str]:
+    found: list[tuple[int, str]] = []
+    for pattern in _patterns(primary_language(language)):
+        for match in pattern.finditer(plain):
+            statement = _rest_of_statement(plain, match.end())
+            if statement is None or _ABOUT_ANSWER.match(statement):
+                continue
+            line = plain[plain.rfind("\n", 0, match.start()) + 1 : match.start()]
+            if _NOT_OWN.search(line):
+                continue
+            found.append((match.start(), statement))
+    return [statement for _, statement in sorted(found)]
+
+
+def _patterns(language: str) -> tuple[re.Pattern[str], ...]:
+    return (_STATEMENT, _HEADING_LINE)
+
+
+def _rest_of_statement(plain: str, at: int) -> str | None:
+    """What follows a marker: the rest of its sentence, or the next line if its own ends there."""
+    rest = plain[at:].lstrip(" \t*:=,")
+    if rest.startswith("\n"):
+        rest = rest.lstrip("\n \t")
+    line = next(iter(lines(rest)), None)
+    if line is None:
+        return None
+    first = sentences(line)[0]
+    # "B. Jupiter" is a letter and its choice: a sentence of one letter or digit goes on.
+    if len(first.rstrip(". ")) == 1 and len(sentences(line)) > 1:
+        first = f"{first} {sentences(line)[1]}" if len(sentences(line)[1].split()) <= _MAX_CHOICE_WORDS else first
+    return _EXPLAINED.split(first, maxsplit=1)[0]
+
+
+_MAX_CHOICE_WORDS = 6
+MAX_LINE_WORDS = 8
+"""A first or last line with more words is prose and not a marked answer."""
+_HEADER = re.compile(
+    r"^(?:(?:step|part|question|q|case|note|hint|explanation|reason(?:ing)?|analysis|solution|summary|conclusion|overview|introduction|"
+    r"background|details?|source|context|thoughts?|okay|ok|sure|certainly|of course|great|good|thanks?|hello|hi|let|here|first|hope|"
+    r"please|feel free|is there|would you|do you|in summary|final answer|answer)\b.*|.*[:：])$",
+    re.I,
+)
+
+
+def _marked_lines(plain: str) -> Iterator[Passage]:
+    """The first and the last line of an answer of several lines, if they are short and no headings."""
+    rows = lines(plain)
+    if len(rows) < 2:
+        return
+    first_is_listed, last_is_listed = _follow(rows[0], rows[1]), _follow(rows[-2], rows[-1])
+    if not first_is_listed and _is_marked(rows[0]):
+        yield Passage(rows[0], Step.FIRST_LINE)
+    if not last_is_listed and _is_marked(rows[-1]):
+        yield Passage(rows[-1], Step.LAST_LINE)
+
+
+def _is_marked(line: str) -> bool:
+    return len(line.split()) <= MAX_LINE_WORDS and not _HEADER.match(line)
+
+
+_ITEM = re.compile(r"(?:option |choice |step )?\(?(?P<mark>[A-Za-z]|\d{1,2})[).:]\s", re.I)
+
+
+def _follow(line: str, following: str) -> bool:
+    """Whether two lines are neighbours of a list: "A) Mars", "B) Jupiter"."""
+    first, second = _ITEM.match(line), _ITEM.match(following)
+    if first is None or second is None:
+        return False
+    marks = first["mark"].upper(), second["mark"].upper()
+    if marks[0].isdigit() and marks[1].isdigit():
+        return int(marks[1]) == int(marks[0]) + 1
+    return not any(mark.isdigit() for mark in marks) and ord(marks[1]) == ord(marks[0]) + 1
