@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -25,7 +26,7 @@ def score_text(file: Path, as_json: bool) -> None:
     from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
     source = "standard input" if str(file) == "-" else str(file)
-    data = click.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
+    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     try:
         # Only line feeds end a row: str.splitlines also splits at characters that JSON strings may hold.
         scored = score_texts(decode_utf8(data).split("\n"), f"{source}, line")

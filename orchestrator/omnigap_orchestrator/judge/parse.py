@@ -31,7 +31,8 @@ _NUMBER = r"-?\d+(?:\.\d+)?"
 _SCORE_WORD = r"(?:score|rating|grade|verdict|mark)"
 # A number with nothing but marks, its scale and a word for points around it: "**4**", "4/5", "4 out of 5 points".
 _WHOLE = re.compile(
-    rf"(?:\W*(?:overall |final |my )*{_SCORE_WORD}\b(?: is| of)?)?[^\w-]*({_NUMBER})(?:\s*(?:/|out of)\s*\d+)?(?:\s*(?:points?|stars?))?\W*",
+    rf"(?:\W*(?:overall |final |my )*{_SCORE_WORD}\b(?: is| of)?)?[^\w-]*({_NUMBER})(?:\s*(?:/|"
+    rf"out of)\s*\d+)?(?:\s*(?:points?|stars?))?\W*",
     re.I,
 )
 _BRACKETED = re.compile(rf"\[\[\s*({_NUMBER})\s*\]\]")
@@ -41,7 +42,9 @@ _NAMED = re.compile(
 )
 # A verdict with its reason behind it: "4: it is complete", "4 because ...".
 _LEADING = re.compile(
-    rf"[^\w-]*({_NUMBER})(?:\s*(?:/|out of)\s*\d+)?(?=\s*(?:[:;,.]\s|[-–—]|because\b|since\b|\())(?!\s*[-–]\s*\d)", re.I
+    rf"[^\w-]*({_NUMBER})(?:\s*(?:/|out of)\s*\d+)?(?=\s*(?:[:;,.]\s|[-–—]|because\b|since\b|"
+    rf"\())(?!\s*[-–]\s*\d)",
+    re.I,
 )
 
 
@@ -71,15 +74,15 @@ def _number(text: str) -> float | None:
     by_line = [found[1] for line in ends if (found := _WHOLE.fullmatch(line)) is not None]
     leading = _LEADING.match(plain)
     # The first kind of statement that occurs decides, and it must be unanimous.
-    for found in (
+    for stated in (
         marked,
         _BRACKETED.findall(text),
         _NAMED.findall(plain),
         by_line,
         [leading[1]] if leading else [],
     ):
-        if found:
-            numbers = {float(number) for number in found}
+        if stated:
+            numbers = {float(number) for number in stated}
             return numbers.pop() if len(numbers) == 1 else None
     return None
 

@@ -157,8 +157,10 @@ _APOLOGY_ONLY = re.compile(r"^(?:i am )?(?:so |very |really )?sorry$|^(?:i )?(?:
 _ATTEMPT = re.compile(
     r"\b(?:but (?:it |i (?!can|could|do|am|have|will|would be|need)|my |guess)|"
     # "but the capital of France is Paris": a statement about something else than the speaker or the input.
-    r"(?:but|however|still|though|that said|nevertheless)(?: (?!i\b|you\b|we\b|please|feel|if\b|image|audio|picture|question|not\b)[a-z0-9]+)+ "
-    r"(?:is|was|are|were|would be|must be|should be)(?! not| too| unclear| missing| empty)|maybe|perhaps|probably|(?:my|best) guess|"
+    r"(?:but|however|still|though|that said|nevertheless)(?: (?!i\b|you\b|we\b|please|feel|if\b|image|audio|"
+    r"picture|question|not\b)[a-z0-9]+)+ "
+    r"(?:is|was|are|were|would be|must be|should be)(?! not| too| unclear| missing| empty)|maybe|perhaps|"
+    r"probably|(?:my|best) guess|"
     r"i (?:would )?(?:think|believe|guess)|it (?:is|was|might be|could be|may be) (?!not\b))"
 )
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring.score import known_metrics, lacks, metric_for, score
-from omnigap_orchestrator.validation import StrictModel, faults
+from omnigap_orchestrator.validation import faults
 
 _MAX_CHOICES = 26
 
@@ -22,7 +22,7 @@ class TextsError(OmnigapError):
     """Rows that cannot be scored; the message names each line, the key and the fix."""
 
 
-class TextRow(StrictModel):
+class TextRow(BaseModel):
     """One answer text with what its score depends on. Other keys of a row are ignored.
 
     Attributes:
@@ -42,11 +42,6 @@ class TextRow(StrictModel):
     choices: tuple[str, ...] = Field(default=(), max_length=_MAX_CHOICES)
     language: str = "en"
     metric: str | None = None
-
-    @classmethod
-    def _refuse_unknown_keys(cls, data: object) -> object:
-        # Rows often carry an id, a model or a judgement, which the score does not depend on.
-        return data
 
     @model_validator(mode="before")
     @classmethod

@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from omnigap_orchestrator.scoring.normalise.numbers import listed
+
 
 class Stance(StrEnum):
     """What an answer does with a value that it mentions."""
@@ -27,9 +29,12 @@ class Stance(StrEnum):
 
 # Phrases with a negation that deny nothing; they are blanked before the search.
 _NOT_DENIALS = re.compile(
-    r"\b(?:no (?:doubt|question|problem|wonder|need to|longer only)|without (?:any )?(?:doubt|question)|not (?:only|just|merely|simply|"
-    r"surprisingly|to mention)|why not|if not|whether or not|or not|not bad|nothing (?:but|other than)|none other than|"
-    r"no other(?: \w+)? than|can not be (?:anything|other)[a-z ]* than|can not go wrong with|not (?:100 percent|entirely|completely|"
+    r"\b(?:no (?:doubt|question|problem|wonder|need to|longer only)|without (?:any )?(?:doubt|question)|"
+    r"not (?:only|just|merely|simply|"
+    r"surprisingly|to mention)|why not|if not|whether or not|or not|not bad|nothing (?:but|other than)|"
+    r"none other than|"
+    r"no other(?: \w+)? than|can not be (?:anything|other)[a-z ]* than|can not go wrong with|not (?:100 percent|"
+    r"entirely|completely|"
     r"totally|quite|absolutely|really)? ?(?:sure|certain) but)\b"
 )
 # "Isn't it Paris?": a negated question with the subject after it expects yes.
@@ -39,8 +44,10 @@ _TAG_QUESTION = re.compile(
 
 _WORD = r"(?!(?:but|so|it|is|was|because|since|and|yet|while)\b)[\w']+"
 _DENIED_BEFORE = re.compile(
-    r"\b(?:not|never|neither|nor|no|without|rather than|instead of|as opposed to|except(?: for)?|other than|unlike|no longer|"
-    r"(?:the )?opposite of|anything but|far from|contrary to|excluding|apart from|aside from|rule out|ruled out|exclude|eliminate|"
+    r"\b(?:not|never|neither|nor|no|without|rather than|instead of|as opposed to|except(?: for)?|other than|"
+    r"unlike|no longer|"
+    r"(?:the )?opposite of|anything but|far from|contrary to|excluding|apart from|aside from|rule out|ruled out|"
+    r"exclude|eliminate|"
     r"incorrect(?:ly)?(?: to say)?|wrong to say)"
     rf"(?: {_WORD}){{0,4}} $"
 )
@@ -53,34 +60,44 @@ _I_DO_NOT_THINK = re.compile(
 )
 _NOT_AFTER = r"(?:not|never|no longer)(?! only| just| merely| far from)"
 _DENIED_AFTER = re.compile(
-    rf"(?: (?:itself|option|choice|city|answer))?(?: [-,)])?(?: (?:is|was|are|were|be|would be|seems|has|have|had|did|does|do|can|could|would)"
+    rf"(?: (?:itself|option|choice|city|answer))?(?: [-,)])?(?: (?:is|was|are|were|be|would be|seems|has|have|"
+    rf"had|did|does|do|can|could|would)"
     rf"(?: (?:definitely|certainly|clearly|actually|really|also))?)? ?"
     rf"(?:(?<=is |as |re |be |id |es |do |an |ld |ve |ad |ly |so ){_NOT_AFTER}\b"
-    r"|(?<=is |as |re |be |ms ) ?(?:wrong|incorrect|false|mistaken|inaccurate|out|ruled out|eliminated|myth|common mistake|common misconception)\b)"
+    r"|(?<=is |as |re |be |ms ) ?(?:wrong|incorrect|false|mistaken|inaccurate|out|ruled out|eliminated|myth|"
+    r"common mistake|common misconception)\b)"
 )
 _WHETHER = re.compile(r"\b(?:whether|if)(?: [\w']+){0,4} $")
 _LIKE = re.compile(
-    r"\b(?:like|than|similar to|compared (?:to|with)|in comparison (?:to|with)|versus|vs|resembles|as well as|in contrast to|"
-    r"(?:confused|confuse it|mixed up) with|mistaken for|differs? from|different from|not to be confused with)(?: the| a| an)? $"
+    r"\b(?:like|than|similar to|compared (?:to|with)|in comparison (?:to|with)|versus|vs|resembles|as well as|"
+    r"in contrast to|"
+    r"(?:confused|confuse it|mixed up) with|mistaken for|differs? from|different from|"
+    r"not to be confused with)(?: the| a| an)? $"
 )
 _LOOKS_LIKE = re.compile(r"\b(?:looks?|sounds?|seems?|appears?|smells?|tastes?) (?:to be )?like(?: the| a| an)? $")
 
 # Somebody else's view, or the speaker's earlier one.
 _ATTRIBUTED = re.compile(
-    r"\b(?:(?:many|some|most|several|few|other|a lot of|lots of|plenty of)(?: of)?(?: \w+){0,2}|people|they|others|everyone|everybody|one|you) "
-    r"(?:(?:might|may|would|could|often|commonly|mistakenly|wrongly|falsely|incorrectly|sometimes|usually|first|initially|"
+    r"\b(?:(?:many|some|most|several|few|other|a lot of|lots of|plenty of)(?: of)?(?: \w+){0,2}|people|they|"
+    r"others|everyone|everybody|one|you) "
+    r"(?:(?:might|may|would|could|often|commonly|mistakenly|wrongly|falsely|incorrectly|sometimes|usually|first|"
+    r"initially|"
     r"tend to|seem to|will) )*"
-    r"(?:says?|said|thinks?|thought|believes?|believed|assumes?|assumed|claims?|claimed|guess(?:es)?|expects?|suggests?|answers?|call)\b"
+    r"(?:says?|said|thinks?|thought|believes?|believed|assumes?|assumed|claims?|claimed|guess(?:es)?|expects?|"
+    r"suggests?|answers?|call)\b"
     r"|\b(?:often|commonly|widely|mistakenly|wrongly) (?:thought|believed|assumed|said|considered|mistaken)\b"
-    r"|\bi (?:first |initially |originally |at first |almost |nearly )*(?:thought|assumed|guessed|believed|said|wanted to say)\b"
-    r"|\b(?:at first|initially|my first (?:guess|thought|instinct)|at first glance|it is tempting to say|it may seem|it might seem|it seems like)\b"
+    r"|\bi (?:first |initially |originally |at first |almost |nearly )*(?:thought|assumed|guessed|believed|said|"
+    r"wanted to say)\b"
+    r"|\b(?:at first|initially|my first (?:guess|thought|instinct)|at first glance|it is tempting to say|"
+    r"it may seem|it might seem|it seems like)\b"
 )
 _FORMER = re.compile(
     r"\b(?:used to be|formerly|previously|was once|once was|had been|originally|in past|historically|was)\b"
 )
 _NOW = re.compile(r"\b(?:now|currently|today|nowadays|these days|since then|at present|it is|they are|is now)\b")
 _CONTRAST = re.compile(
-    r"^[^.?!]*?(?:[,;.?!-] |\b)(?:but|however|yet|although|in fact|in reality|actually|it is|that is|instead|rather|really|"
+    r"^[^.?!]*?(?:[,;.?!-] |\b)(?:but|however|yet|although|in fact|in reality|actually|it is|that is|instead|"
+    r"rather|really|"
     r"correct(?: one| answer)?|right answer)\b|^[^.?!]*; \w"
 )
 
@@ -88,62 +105,38 @@ _CONTRAST = re.compile(
 _CORRECTION = re.compile(
     r"(?:[,.;?!:()\-] |(?<=\w )(?=wait no\b|no wait\b|no sorry\b|sorry no\b|no i mean\b|i mean\b|scratch that\b))"
     r"(?:(?:oh|um|uh|well|hmm|ah|oops) ,? ?)*"
-    r"(?:no(?: no)? (?=[,.;:!\-] |wait|sorry|it |that |i |rather|actually)|nope\b|wait\b|sorry ,|sorry (?=i|it|that|no|wait)|"
-    r"actually (?:, )?(?=it is|that is|no|i )|i (?:mean|meant) |or rather |rather , |scratch that|correction|hold on|hang on|on second thoughts?|"
-    r"let me (?:correct|rephrase|revise|reconsider)|make that |my mistake|i (?:was|am) wrong|i take that back|no not that)"
+    r"(?:no(?: no)? (?=[,.;:!\-] |wait|sorry|it |that |i |rather|actually)|nope\b|wait\b|sorry ,|sorry (?=i|it|"
+    r"that|no|wait)|"
+    r"actually (?:, )?(?=it is|that is|no|i )|i (?:mean|meant) |or rather |rather , |scratch that|correction|"
+    r"hold on|hang on|on second thoughts?|"
+    r"let me (?:correct|rephrase|revise|reconsider)|make that |my mistake|i (?:was|am) wrong|i take that back|"
+    r"no not that)"
 )
 _FILLERS = frozenset(
-    [
-        "no",
-        "not",
-        "wait",
-        "sorry",
-        "actually",
-        "it",
-        "is",
-        "that",
-        "i",
-        "mean",
-        "meant",
-        "rather",
-        "or",
-        "scratch",
-        "correction",
-        "hold",
-        "on",
-        "second",
-        "thought",
-        "thoughts",
-        "let",
-        "me",
-        "correct",
-        "hmm",
-        "oh",
-        "um",
-        "uh",
-        "well",
-        "was",
-        "wrong",
-        "my",
-        "mistake",
-        "yes",
-        "answer",
-        "so",
-    ]
+    listed(
+        "no not wait sorry actually it is that i mean meant rather or scratch correction hold on second",
+        "thought thoughts let me correct hmm oh um uh well was wrong my mistake yes answer so",
+    )
 )
 
 _OR = r"(?:or|and or)"
 # "or the City of Light", "or, as it is called", "or simply": another name of the same thing.
-_APPOSITION = r"(?! (?:the|as|in|also|simply|more|better|rather|so|to be|at least|less|even|otherwise|else|formally|officially|you could)\b)"
+_APPOSITION = (
+    r"(?! (?:the|as|in|also|simply|more|better|rather|so|to be|at least|less|even|otherwise|else|formally|officially|"
+    r"you could)\b)"
+)
 _HEDGED_BEFORE = re.compile(
-    rf"(?:^|[ ])(?:{_OR}|either)(?: (?:maybe|perhaps|possibly|even|probably|is it|it is|in|at|a|an|from|option|choice))* $"
+    rf"(?:^|[ ])(?:{_OR}|either)(?: (?:maybe|perhaps|possibly|even|probably|is it|it is|in|at|a|an|from|option|"
+    rf"choice))* $"
 )
 _HEDGED_AFTER = re.compile(
-    rf"(?: option| choice)?(?: [,.?!;]| \) )?(?: {_OR}{_APPOSITION}(?: (?:maybe|perhaps|possibly|even|probably|option|choice))* (?!not\b|no\b)\w"
+    rf"(?: option| choice)?(?: [,.?!;]| \) )?(?: {_OR}{_APPOSITION}(?: (?:maybe|perhaps|possibly|even|probably|"
+    rf"option|choice))* (?!not\b|no\b)\w"
     r"| (?:maybe|perhaps|possibly|alternatively) (?!because|since|the|it|due|not)\w| / \w)"
 )
 _POSSIBLE = re.compile(
-    r"\b(?:(?:possible|potential|likely|plausible|candidate) (?:\w+ )?(?:answers?|candidates?|options?|choices?|ones?)|candidates|possibilities|"
+    r"\b(?:(?:possible|potential|likely|plausible|candidate) (?:\w+ )?(?:answers?|candidates?|options?|choices?|"
+    r"ones?)|candidates|possibilities|"
     r"could be (?:any|one) of|one of)\b[^.?!]* $"
 )
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|near|around|outside|inside) (?:the )?$")
@@ -221,7 +214,10 @@ def _is_retracted(after: str, value: str) -> bool:
     return False
 
 
-_ITEM_WORD = r"(?!(?:is|was|are|were|has|have|had|which|that|who|because|since|as|while|but|not|then|so|and|or|it|they|he|she|if|for|with|by|from)\b)[\w'-]+"
+_ITEM_WORD = (
+    r"(?!(?:is|was|are|were|has|have|had|which|that|who|because|since|as|while|but|not|then|so|and|or|it|they|he|she|"
+    r"if|for|with|by|from)\b)[\w'-]+"
+)
 _ITEM = rf"{_ITEM_WORD}(?: {_ITEM_WORD}){{0,2}}"
 _LIST_BEFORE = re.compile(rf"(?:^| )(?:{_ITEM} , )+(?:and |or )?$")
 _LIST_AFTER = re.compile(rf"(?: , {_ITEM})*(?: ,)? (?:and|or) {_ITEM}|(?: , {_ITEM})+")

@@ -11,50 +11,13 @@ import re
 from functools import lru_cache
 
 from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise.numbers import listed
 
 _ABBREVIATIONS = frozenset(
-    [
-        "st",
-        "mt",
-        "ft",
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "prof",
-        "jr",
-        "sr",
-        "vs",
-        "gen",
-        "col",
-        "sgt",
-        "capt",
-        "rev",
-        "hon",
-        "inc",
-        "ltd",
-        "co",
-        "corp",
-        "dept",
-        "est",
-        "approx",
-        "fig",
-        "vol",
-        "ed",
-        "e.g",
-        "i.e",
-        "a.m",
-        "p.m",
-        "u.s",
-        "u.k",
-        "d.c",
-        "ph.d",
-        "etc",
-        "nr",
-        "bzw",
-        "z.b",
-        "ca",
-    ]
+    listed(
+        "st mt ft dr mr mrs ms prof jr sr vs gen col sgt capt rev hon inc ltd co corp dept est approx fig vol",
+        "ed e.g i.e a.m p.m u.s u.k d.c ph.d etc nr bzw z.b ca",
+    )
 )
 _END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|\n+|(?<=[。！？])")
 _LAST_WORD = re.compile(r"([\w.]+)\.[\"'”’)\]]*$")
@@ -97,11 +60,14 @@ def _is_abbreviation(part: str, rest: str) -> bool:
 
 # Punctuation that bounds a clause: not the comma of 1,000, the point of 3.14, or the hyphen of a word.
 _BOUNDARY = re.compile(
-    r"(?P<mark>\.\.\.|…|[;!?。！？；，、]|[.,:](?=\s|$|[\"'”’)\]])|[(){}\[\]\"“”]|(?<=\s)[-–—](?=\s)|[—]|(?<=\w)–(?=[A-Za-z])|/(?=[A-Za-z])|→)"
+    r"(?P<mark>\.\.\.|…|[;!?。！？；，、]|[.,:](?=\s|$|[\"'”’)\]])|[(){}\[\]\"“”]|(?<=\s)[-–—](?=\s)|[—]|"
+    r"(?<=\w)–(?=[A-Za-z])|/(?=[A-Za-z])|→)"
 )
-_MARKS = {"...": ".", "…": ".", "。": ".", "！": "!", "？": "?", "；": ";", "，": ",", "、": ",", "–": "-", "—": "-"} | {
-    "{": "(", "[": "(", "}": ")", "]": ")", "“": '"', "”": '"', "→": ":"
-}  # fmt: skip
+_MARKS = {
+    **dict.fromkeys(("...", "…", "。"), "."),
+    **dict(zip("！？；，、–—", "!?;,,--", strict=True)),
+    **dict(zip("{[}]“”→", '(())"":', strict=True)),
+}
 
 
 @lru_cache(maxsize=1 << 14)

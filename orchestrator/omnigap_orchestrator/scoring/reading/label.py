@@ -15,80 +15,67 @@ from collections.abc import Sequence
 
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.reading.assertion import Stance, stance
 from omnigap_orchestrator.scoring.reading.clauses import marked
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
 from omnigap_orchestrator.scoring.reading.options import decide, only_option, text_mentions
 
 _YES_LABELS = frozenset(
-    [
-        "yes",
-        "true",
-        "correct",
-        "right",
-        "agree",
-        "agreed",
-        "positive",
-        "affirmative",
-        "yeah",
-        "valid",
-        "supported",
-        "entailment",
-        "y",
-        "t",
-    ]
+    listed(
+        "yes true correct right agree agreed positive affirmative yeah valid supported entailment y t",
+    )
 )
 _NO_LABELS = frozenset(
-    [
-        "no",
-        "false",
-        "incorrect",
-        "wrong",
-        "disagree",
-        "negative",
-        "invalid",
-        "untrue",
-        "unsupported",
-        "contradiction",
-        "n",
-        "f",
-    ]
+    listed(
+        "no false incorrect wrong disagree negative invalid untrue unsupported contradiction n f",
+    )
 )
 
 # What may precede the verdict. Normalised text has neither articles nor contractions.
 _LEAD = (
-    r"(?:(?:well|so|oh|um|uh|hmm|ah|okay|and|thus|therefore|hence|actually|honestly|clearly|in short|in fact|overall|i know|"
+    r"(?:(?:well|so|oh|um|uh|hmm|ah|okay|and|thus|therefore|hence|actually|honestly|clearly|in short|in fact|"
+    r"overall|i know|"
     r"i (?:would )?(?:think|believe|guess|say)(?: that)?|i am (?:fairly |pretty |quite )?sure(?: that)?|"
-    r"(?:my |final |correct |right |short )*(?:answer|response|verdict|statement|claim|sentence)(?: (?:is|would be))?|this|that|it|"
+    r"(?:my |final |correct |right |short )*(?:answer|response|verdict|statement|claim|sentence)(?: (?:is|"
+    r"would be))?|this|that|it|"
     r"is|was|would be|[,:(\-]) )*?"
 )
 _NO = (
-    r"(?:no(?! (?:doubt|question|one|1|wonder|other|more|less|longer|matter|need|problem)\b)|nope|nah|false|incorrect|wrong|negative|untrue|"
+    r"(?:no(?! (?:doubt|question|one|1|wonder|other|more|less|longer|matter|need|problem)\b)|nope|nah|false|"
+    r"incorrect|wrong|negative|untrue|"
     r"never|no way|not really|not at all|far from it|hardly|i disagree|i do not (?:think so|agree|believe so)|"
     r"(?:certainly|definitely|absolutely|of course|surely|probably|clearly|most certainly) not|"
     r"not (?:true|correct|right|accurate|exactly|quite|so)|(?:it|this|that|he|she|they|you|there|these|those|i|we) "
     r"(?:is|are|was|were|does|do|did|can|could|has|have|will|would|should|am) not(?= [,.;!]|$)|not)(?= |$)"
 )
 _YES = (
-    r"(?:yes|yeah|yep|yup|yea|aye|true|correct|right|indeed|affirmative|positive|certainly|absolutely|definitely|sure|surely|exactly|agreed|"
-    r"of course|naturally|totally|precisely|uh huh|for sure|you bet|without doubt|no doubt|no question|undoubtedly|obviously|"
+    r"(?:yes|yeah|yep|yup|yea|aye|true|correct|right|indeed|affirmative|positive|certainly|absolutely|definitely|"
+    r"sure|surely|exactly|agreed|"
+    r"of course|naturally|totally|precisely|uh huh|for sure|you bet|without doubt|no doubt|no question|"
+    r"undoubtedly|obviously|"
     r"i (?:think so|agree|believe so)|(?:it|this|that|he|she|they|you|there|these|those|i|we) "
-    r"(?:certainly |definitely |absolutely |really |indeed )?(?:is|are|was|were|does|do|did|can|could|has|have|will|would|should|am)(?= [,.;!]|$))(?= |$)"
+    r"(?:certainly |definitely |absolutely |really |indeed )?(?:is|are|was|were|does|do|did|can|could|has|have|"
+    r"will|would|should|am)(?= [,.;!]|$))(?= |$)"
 )
 _BOTH = re.compile(
-    r"^(?:yes , no|no , yes)(?: \.)?$|(?:yes|no|true|false|correct|incorrect)(?: [,/])? (?:and|or|/) (?:yes|no|true|false|correct|incorrect)\b|^yes no\b|^no yes\b|\bboth yes and no\b"
+    r"^(?:yes , no|no , yes)(?: \.)?$|(?:yes|no|true|false|correct|incorrect)(?: [,/])? (?:and|or|/) (?:yes|no|"
+    r"true|false|correct|incorrect)\b|^yes no\b|^no yes\b|\bboth yes and no\b"
 )
 _VERDICT = re.compile(rf"{_LEAD}(?:(?P<no>{_NO})|(?P<yes>{_YES}))")
 # A verdict after the reasons: "..., so yes", "... is therefore false", "this statement is wrong".
 _CONCLUDED = re.compile(
-    r"(?:\b(?:so|but|therefore|thus|hence|means|is|say|answer|-|:)(?: (?:answer|it|this|that|clearly|therefore|thus|is|definitely|[,:]))* "
+    r"(?:\b(?:so|but|therefore|thus|hence|means|is|say|answer|-|:)(?: (?:answer|it|this|that|clearly|therefore|"
+    r"thus|is|definitely|[,:]))* "
     rf"(?:(?P<no>{_NO})|(?P<yes>{_YES})))(?= [,.;!?)]|$| because| since)"
 )
 _HEDGE = re.compile(
-    rf"{_LEAD}(?:it depends|maybe|perhaps|possibly|partly|partially|sometimes|both|either|neither|unclear|uncertain)\b"
+    rf"{_LEAD}(?:it depends|maybe|perhaps|possibly|partly|partially|sometimes|both|either|neither|unclear|"
+    rf"uncertain)\b"
 )
 _CHANGED = re.compile(
-    r"(?:wait|no wait|scratch that|i mean|correction|on second thoughts?|actually)(?: ,)? (?:it is |that is |answer is )?(?P<verdict>yes|no|true|false|correct|incorrect|wrong)\b"
+    r"(?:wait|no wait|scratch that|i mean|correction|on second thoughts?|actually)(?: ,)? (?:it is |that is |"
+    r"answer is )?(?P<verdict>yes|no|true|false|correct|incorrect|wrong)\b"
 )
 
 

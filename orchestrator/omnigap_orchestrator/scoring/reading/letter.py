@@ -9,6 +9,7 @@ from string import ascii_uppercase
 
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.reading.clauses import marked, sentences
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
 from omnigap_orchestrator.scoring.reading.options import Mention, decide, only_option, text_mentions
@@ -84,16 +85,18 @@ _AFTER_LETTER_A = re.compile(
 )
 _STANDS_FOR = re.compile(r"[\s]*(?:$|[.):\]}\"'”,;!?*\n—–]|\s-\s)")
 
-_ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
-_CARDINALS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+_ORDINALS = listed(
+    "first second third fourth fifth sixth seventh eighth ninth tenth",
+)
+_CARDINALS = listed(
+    "one two three four five six seven eight nine ten",
+)
 _OF_OPTIONS = r"(?:option|choice|answer|alternative|item|possibility|one(?! of))"
 _ORDINAL = re.compile(
     rf"\b(?:the )?(?:(?P<word>{'|'.join(_ORDINALS)}|last)|(?P<digits>\d{{1,2}})(?:st|nd|rd|th)) {_OF_OPTIONS}\b", re.I
 )
-_NUMBERED = re.compile(
-    rf"\b(?:option|choice|answer|alternative)\s+(?:number |no\.? ?|#)?(?P<digits>\d{{1,2}}|{'|'.join(_CARDINALS)})\b(?![.,]\d)",
-    re.I,
-)
+_DIGITS = rf"(?P<digits>\d{{1,2}}|{'|'.join(_CARDINALS)})"
+_NUMBERED = re.compile(rf"\b(?:option|choice|answer|alternative)\s+(?:number |no\.? ?|#)?{_DIGITS}\b(?![.,]\d)", re.I)
 _MAYBE = re.compile(r"\b(?:could|might|may) (?:also )?be(?: option| choice| letter)?(?: \()? $")
 _FULL_WIDTH = {
     code: code - 0xFEE0

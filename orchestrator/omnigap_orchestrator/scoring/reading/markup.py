@@ -15,6 +15,8 @@ import html
 import json
 import re
 
+from omnigap_orchestrator.scoring.normalise.numbers import listed
+
 # Every construct below needs one of these characters.
 _ANY = re.compile(r"[*_`#~\\${}<&|>\[•]|^\s*[-+] ", re.M)
 
@@ -23,7 +25,8 @@ _FRACTION = re.compile(rf"\\[dtc]?frac\s*{_BRACED}\s*{_BRACED}")
 _SHORT_FRACTION = re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)")
 _ROOT = re.compile(rf"\\sqrt\s*{_BRACED}")
 _WRAPPED = re.compile(
-    rf"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|boldsymbol|bf|emph|mbox|underline|fbox)"
+    rf"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|boldsymbol|bf|emph|mbox|underline|"
+    rf"fbox)"
     rf"\s*\*?\s*{_BRACED}"
 )
 _EXPONENT = re.compile(r"\^\s*\{\s*([^{}]*?)\s*\}")
@@ -73,8 +76,11 @@ _EMPHASIS = (
 _PRODUCT = re.compile(r"(?<=\d)\*(?=\d)")
 _SUPERSCRIPT = re.compile(r"<sup>\s*([^<>]*?)\s*</sup>", re.I)
 _BREAK = re.compile(r"<(?:br|/p|/li|/div|/h\d)\s*/?>", re.I)
-_TAG = re.compile(r"</?(?:b|i|u|em|strong|span|p|li|ul|ol|div|sub|code|pre|h\d|mark|small|font|center|answer|final|final_answer)"
-                  r"(?:\s[^<>]*)?>", re.I)  # fmt: skip
+_TAG = re.compile(
+    r"</?(?:b|i|u|em|strong|span|p|li|ul|ol|div|sub|code|pre|h\d|mark|small|font|center|answer|final|final_answer)"
+    r"(?:\s[^<>]*)?>",
+    re.I,
+)
 
 
 def plain_text(text: str) -> str:
@@ -118,24 +124,10 @@ def _latex(text: str) -> str:
 _HASHES = re.compile(r"^[ \t]*####[ \t]+(\S[^\n]*)$", re.M)
 _ANSWER_TAG = re.compile(r"<(answer|final_answer|final|solution|output)>\s*(.*?)\s*(?:</\1>|$)", re.S | re.I)
 _JSON_OBJECT = re.compile(r"\{[^{}]*\}")
-_KEYS = [
-    "final_answer",
-    "final",
-    "answer",
-    "answers",
-    "choice",
-    "option",
-    "letter",
-    "label",
-    "result",
-    "prediction",
-    "verdict",
-    "score",
-    "rating",
-    "grade",
-    "value",
-    "response",
-]
+_KEYS = listed(
+    "final_answer final answer answers choice option letter label result prediction verdict score rating",
+    "grade value response",
+)
 
 
 def marked_answers(text: str) -> list[str]:
@@ -160,7 +152,7 @@ def marked_answers(text: str) -> list[str]:
 
 
 def json_answer(text: str) -> str | None:
-    """The value of the answer key of a JSON object, or the only value of an object with one key; None for other text."""
+    """The value of the answer key of a JSON object, or the only value of an object with one key; else None."""
     try:
         parsed = json.loads(text)
     except ValueError:

@@ -48,27 +48,33 @@ def text_mentions(text: str, options: Mapping[str, str]) -> list[Mention]:
 
 # Words that may precede the selected option in a terse clause: "so , i think correct answer is".
 _LEAD = (
-    r"(?:(?:so|well|okay|sure|yes|certainly|and|um|uh|hmm|with|of course|thus|therefore|hence|clearly|obviously|definitely|probably|"
+    r"(?:(?:so|well|okay|sure|yes|certainly|and|um|uh|hmm|with|of course|thus|therefore|hence|clearly|obviously|"
+    r"definitely|probably|"
     r"i (?:would )?(?:think|believe|guess|say|choose|pick|select|go with|go for|am (?:fairly |quite |pretty )?sure)|"
     r"(?:my |final |correct |right |best |only |most likely )*(?:answer|option|choice|letter|solution|one|number)"
-    r"(?: (?:is|was|would be|must be|should be))?|it (?:is|was|must be|would be|has to be)|that (?:is|would be|must be)|this is|is|in|at|"
+    r"(?: (?:is|was|would be|must be|should be))?|it (?:is|was|must be|would be|has to be)|that (?:is|would be|"
+    r"must be)|this is|is|in|at|"
     r"of (?:these |given )?(?:options|choices|planets)|[,:(\-]) )*"
 )
 _LEAD_ONLY = re.compile(rf"^{_LEAD}$")
 _CONCLUDED_BEFORE = re.compile(
     r"\b(?:is|are|be|was|were|so|therefore|thus|hence|consequently|choose|pick|select|equals|means|with|leaves|gives)"
-    r"(?: ?[,:(\-])?(?: (?:in|at|clearly|obviously|definitely|probably|then|only|indeed|called|named|option|choice|letter|answer))*(?: ?[,:(])? $|: $"
+    r"(?: ?[,:(\-])?(?: (?:in|at|clearly|obviously|definitely|probably|then|only|indeed|called|named|option|"
+    r"choice|letter|answer))*(?: ?[,:(])? $|: $"
 )
 _CONCLUSION = re.compile(
-    r"^(?:\W )*(?:so|therefore|thus|hence|consequently|in conclusion|in summary|overall|in short|to sum up|finally|as a result|"
+    r"^(?:\W )*(?:so|therefore|thus|hence|consequently|in conclusion|in summary|overall|in short|to sum up|"
+    r"finally|as a result|"
     r"that leaves|which leaves|this leaves|leaving|accordingly)\b"
 )
 _CALLED_RIGHT = re.compile(
     r"(?: [,)\-])? (?:is|was|would be|must be|looks|seems|fits)(?: clearly| definitely| indeed| therefore| thus)? ?"
-    r"(?:correct|right|best|answer|true|correct one|right one|only one|one|most|selected|solution|my answer|my choice)\b"
+    r"(?:correct|right|best|answer|true|correct one|right one|only one|one|most|selected|solution|my answer|"
+    r"my choice)\b"
 )
 _VERDICT = re.compile(
-    r"^(?: [,:\-)(=])* (?P<yes>yes|correct|right|true|✓|✔|✅)(?= [,.;:)!]| -|$)|^(?: [,:\-)(=])* (?P<no>no|not|incorrect|wrong|false|✗|✘|❌)\b"
+    r"^(?: [,:\-)(=])* (?P<yes>yes|correct|right|true|✓|✔|✅)(?= [,.;:)!]| -|$)|^(?: [,:\-)(=])* (?P<no>no|not|"
+    r"incorrect|wrong|false|✗|✘|❌)\b"
 )
 _LIMIT = " ;.!?"
 

@@ -19,7 +19,10 @@ from omnigap_orchestrator.scoring.reading.clauses import lines, sentences
 from omnigap_orchestrator.scoring.reading.found import Passage, Step
 from omnigap_orchestrator.scoring.reading.markup import marked_answers, plain_text
 
-_KIND = r"(?:final |correct |right |best |most likely |most appropriate |most accurate |only |short |overall |closest |actual |true )*"
+_KIND = (
+    r"(?:final |correct |right |best |most likely |most appropriate |most accurate |only |short |overall |closest |"
+    r"actual |true )*"
+)
 _NOUN = r"(?:answer|choice|option|result|solution|response|conclusion|verdict)"
 _ABOUT = r"(?: (?:to|for|of) (?:the|this|that|your) (?:question|problem|riddle|puzzle|exercise|task))?(?: here)?"
 # "the correct answer is", "answer:", "so my final answer would be", "the answer to the question is option".
@@ -27,23 +30,30 @@ _ENGLISH = (
     rf"(?:the |my |our |your |its )?{_KIND}{_NOUN}{_ABOUT}"
     r"(?:,? (?:then|therefore|thus|hence|of course|clearly|i (?:think|believe|would say)|in my opinion))?,?"
     r"\s*(?:is|was|would be|should be|must be|has to be|will be|=|:|：|→|—|–|-{1,2}(?=\s))\s*"
-    r"(?:(?:therefore|thus|hence|clearly|then|simply|just|indeed|actually|definitely|probably|likely|most likely)\s+)?[:：]?"
+    r"(?:(?:therefore|thus|hence|clearly|then|simply|just|indeed|actually|definitely|probably|likely|"
+    r"most likely)\s+)?[:：]?"
 )
-_CHOSEN = r"i (?:would |will |'d |’d |'ll |’ll )?(?:choose|pick|select|go with|go for|answer|conclude that (?:it is|it's)|conclude)(?: with)?:?(?= )"
+_CHOSEN = (
+    r"i (?:would |will |'d |’d |'ll |’ll )?(?:choose|pick|select|go with|go for|answer|conclude that (?:it is|it's)|"
+    r"conclude)(?: with)?:?(?= )"
+)
 # A heading without colon, with the answer on the next line.
 _HEADING = rf"^{_KIND}{_NOUN}[ \t]*$"
 _STATEMENT = re.compile(rf"(?<![\w-])(?:{_ENGLISH}|{_CHOSEN})", re.I)
 _HEADING_LINE = re.compile(_HEADING, re.I | re.M)
 # "the answer is not B", "the answer is in the text", "the answer is simple": what follows is no answer, or denies one.
 _ABOUT_ANSWER = re.compile(
-    r"^(?:(?:very |quite |pretty |really |fairly )*(?:simple|easy|clear|obvious|straightforward|known|unknown|below|above|hidden|wrong|"
-    r"incorrect|right|correct|as follows|shown|given|found|explained|based|in (?:the|this)|among|one of|a |an |that |the one|"
+    r"^(?:(?:very |quite |pretty |really |fairly )*(?:simple|easy|clear|obvious|straightforward|known|unknown|"
+    r"below|above|hidden|wrong|"
+    r"incorrect|right|correct|as follows|shown|given|found|explained|based|in (?:the|this)|among|one of|a |an |"
+    r"that |the one|"
     r"what|because|probably not|there|here|determined|supported|whichever|either way|up to)\b)",
     re.I,
 )
 # A statement under a condition, or of what others say, is not the answer.
 _NOT_OWN = re.compile(
-    r"\b(?:if|whether|unless|when|suppose|assuming|says?|said|think|claims?|format|like this|for example|e\.g\.|such as)\b[^.?!\n]*$",
+    r"\b(?:if|whether|unless|when|suppose|assuming|says?|said|think|claims?|format|like this|for example|e\.g\.|"
+    r"such as)\b[^.?!\n]*$",
     re.I,
 )
 _EXPLAINED = re.compile(r"\s+(?:because|since|as it|given that|due to)\b", re.I)
@@ -101,8 +111,10 @@ _MAX_CHOICE_WORDS = 6
 MAX_LINE_WORDS = 8
 """A first or last line with more words is prose and not a marked answer."""
 _HEADER = re.compile(
-    r"^(?:(?:step|part|question|q|case|note|hint|explanation|reason(?:ing)?|analysis|solution|summary|conclusion|overview|introduction|"
-    r"background|details?|source|context|thoughts?|okay|ok|sure|certainly|of course|great|good|thanks?|hello|hi|let|here|first|hope|"
+    r"^(?:(?:step|part|question|q|case|note|hint|explanation|reason(?:ing)?|analysis|solution|summary|conclusion|"
+    r"overview|introduction|"
+    r"background|details?|source|context|thoughts?|okay|ok|sure|certainly|of course|great|good|thanks?|hello|hi|"
+    r"let|here|first|hope|"
     r"please|feel free|is there|would you|do you|in summary|final answer|answer)\b.*|.*[:：])$",
     re.I,
 )

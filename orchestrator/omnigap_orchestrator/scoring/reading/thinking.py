@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import re
 
-# Tag names that models use: DeepSeek and Qwen (think), Claude-like prompts (thinking, scratchpad), Seed-OSS (seed:think),
-# Sky-T1 (begin_of_thought), Kimi (◁think▷), Magistral ([THINK]), MedGemma (unused94).
+# Tag names that models use: DeepSeek and Qwen (think), prompts for other models (thinking, scratchpad), Seed-OSS
+# (seed:think), Sky-T1 (begin_of_thought), Kimi (◁think▷), Magistral ([THINK]), MedGemma (unused94).
 _NAMES = r"(?:[a-z]{2,12}:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue)"
 _OPEN = rf"<{_NAMES}(?:\s[^<>]*)?>|\[think(?:ing)?\]|◁think▷|<\|begin_of_thought\|>|<\|thinking\|>|<unused94>"
 _CLOSE = rf"</{_NAMES}\s*>|\[/think(?:ing)?\]|◁/think▷|<\|end_of_thought\|>|<\|/thinking\|>|<unused95>"
@@ -32,7 +32,8 @@ _FLAT_ANALYSIS = re.compile(r"^\s*analysis(?=[A-Z][a-z])")
 
 # Marks around the answer itself, and tokens that end a turn.
 _TOKENS = re.compile(
-    r"<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|end|return|start|message|assistant|begin_of_solution|end_of_solution|"
+    r"<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|end|return|start|message|assistant|begin_of_solution|"
+    r"end_of_solution|"
     r"end_of_turn|eom_id)\|>|</?s>|<(?:start|end)_of_turn>|<eos>|<bos>|<pad>",
     re.IGNORECASE,
 )
