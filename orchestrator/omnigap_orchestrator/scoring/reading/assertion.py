@@ -86,9 +86,9 @@ _ATTRIBUTED = re.compile(
     r"(?:says?|said|thinks?|thought|believes?|believed|assumes?|assumed|claims?|claimed|guess(?:es)?|expects?|"
     r"suggests?|answers?|call)\b"
     r"|\b(?:often|commonly|widely|mistakenly|wrongly) (?:thought|believed|assumed|said|considered|mistaken)\b"
-    r"|\bi (?:first |initially |originally |at first |almost |nearly )*(?:thought|assumed|guessed|believed|said|"
+    r"|\bi (?:1st |initially |originally |at 1st |almost |nearly )*(?:thought|assumed|guessed|believed|said|"
     r"wanted to say)\b"
-    r"|\b(?:at first|initially|my first (?:guess|thought|instinct)|at first glance|it is tempting to say|"
+    r"|\b(?:at 1st|initially|my 1st (?:guess|thought|instinct)|at 1st glance|it is tempting to say|"
     r"it may seem|it might seem|it seems like)\b"
 )
 _FORMER = re.compile(
@@ -137,7 +137,7 @@ _HEDGED_AFTER = re.compile(
 _POSSIBLE = re.compile(
     r"\b(?:(?:possible|potential|likely|plausible|candidate) (?:\w+ )?(?:answers?|candidates?|options?|choices?|"
     r"ones?)|candidates|possibilities|"
-    r"could be (?:any|one) of|one of)\b[^.?!]* $"
+    r"could be (?:any|1) of|1 of)\b[^.?!]* $"
 )
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|near|around|outside|inside) (?:the )?$")
 _WHO = re.compile(r"^(?:who|whom|whose|which (?:person|man|woman))\b")
@@ -156,6 +156,8 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
     sentence = before[sentence_start:]
     clause = re.split(r" [,;:()] | - ", f" {sentence}")[-1].lstrip() if sentence else ""
     rest_of_sentence = re.split(r"(?<= )[.?!](?: |$)", after, maxsplit=1)[0]
+    if _WHETHER.search(clause):
+        return Stance.MENTIONED
     if _is_retracted(after, text[start:end]):
         return Stance.DENIED
     if _DENIED_AFTER.match(after) or _denied_before(clause) or _I_DO_NOT_THINK.search(sentence):
@@ -171,8 +173,6 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
         # A plain past tense is no contrast by itself: it needs "until", or a "now" in what follows.
         if former is not None and (former[0] != "was" or re.match(r"[^.?!]*\b(?:until|now|currently|today)\b", after)):
             return Stance.DENIED
-    if _WHETHER.search(clause):
-        return Stance.MENTIONED
     if _LIKE.search(clause) and not _LOOKS_LIKE.search(clause):
         return Stance.MENTIONED
     if _WHO.search(question) and _PLACE_BEFORE.search(clause):

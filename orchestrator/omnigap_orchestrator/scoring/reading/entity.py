@@ -102,11 +102,15 @@ def find_gold(
         return Found(None, (Flag.HEDGED,))
     if Stance.DENIED in stances:
         return Found(None, (Flag.NEGATED,))
-    # A final statement that names something else is the answer, and it is wrong.
-    return Found(None) if passage.step in (Step.FINAL_STATEMENT, Step.TERSE) else None
+    # A final statement that names something else is the answer, and it is wrong. A sentence with a verb of its own may
+    # lead to the answer: "the answer is that France chose its capital early: Paris".
+    is_short = len(whole.split()) <= _MAX_STATEMENT_WORDS and _VERB.search(whole) is None
+    return Found(None) if passage.step is Step.TERSE or is_short else None
 
 
 _MAX_NAME_WORDS = 4
+_MAX_STATEMENT_WORDS = 8
+_VERB = re.compile(r"\b(?:is|are|was|were|has|have|had|can|will|would|does|do|did|be)\b")
 
 
 def _line(passage: Passage, golds: Sequence[str], language: str, question: str) -> Found | None:

@@ -60,7 +60,7 @@ _YES = (
 )
 _BOTH = re.compile(
     r"^(?:yes , no|no , yes)(?: \.)?$|(?:yes|no|true|false|correct|incorrect)(?: [,/])? (?:and|or|/) (?:yes|no|"
-    r"true|false|correct|incorrect)\b|^yes no\b|^no yes\b|\bboth yes and no\b"
+    r"true|false|correct|incorrect)(?= [,.;:!?]|$)|^yes no\b|^no yes\b|\bboth yes and no\b"
 )
 _VERDICT = re.compile(rf"{_LEAD}(?:(?P<no>{_NO})|(?P<yes>{_YES}))")
 # A verdict after the reasons: "..., so yes", "... is therefore false", "this statement is wrong".

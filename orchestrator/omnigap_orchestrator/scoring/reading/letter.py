@@ -222,8 +222,12 @@ def _mentions(text: str, allowed: str, options: tuple[str, ...]) -> list[Mention
         if partner is None:
             merged.append(mention)
             continue
+        # "B, granite" names two choices; in "B. Granite is a rock" a sentence about another choice begins.
         if partner.option != mention.option and partner.start > mention.start:
-            return None
+            if not text[partner.end :].strip() or text[partner.end + 1] in ",.;:!?)":
+                return None
+            merged.append(mention)
+            continue
         if partner.option == mention.option:
             used.add(id(partner))
             merged.append(Mention(mention.option, min(mention.start, partner.start), max(mention.end, partner.end)))

@@ -51,7 +51,7 @@ _LEAD = (
     r"(?:(?:so|well|okay|sure|yes|certainly|and|um|uh|hmm|with|of course|thus|therefore|hence|clearly|obviously|"
     r"definitely|probably|"
     r"i (?:would )?(?:think|believe|guess|say|choose|pick|select|go with|go for|am (?:fairly |quite |pretty )?sure)|"
-    r"(?:my |final |correct |right |best |only |most likely )*(?:answer|option|choice|letter|solution|one|number)"
+    r"(?:my |final |correct |right |best |only |most likely )*(?:answer|option|choice|letter|solution|1|number)"
     r"(?: (?:is|was|would be|must be|should be))?|it (?:is|was|must be|would be|has to be)|that (?:is|would be|"
     r"must be)|this is|is|in|at|"
     r"of (?:these |given )?(?:options|choices|planets)|[,:(\-]) )*"
@@ -69,7 +69,7 @@ _CONCLUSION = re.compile(
 )
 _CALLED_RIGHT = re.compile(
     r"(?: [,)\-])? (?:is|was|would be|must be|looks|seems|fits)(?: clearly| definitely| indeed| therefore| thus)? ?"
-    r"(?:correct|right|best|answer|true|correct one|right one|only one|one|most|selected|solution|my answer|"
+    r"(?:correct|right|best|answer|true|correct 1|right 1|only 1|1|most|selected|solution|my answer|"
     r"my choice)\b"
 )
 _VERDICT = re.compile(
@@ -194,7 +194,8 @@ def _concluding(text: str, outside: Sequence[Mention]) -> str | None:
     inside = {mention.option for mention in outside if start <= mention.start < end}
     sentence = text[start : last.start]
     rest = text[last.end : end].strip(" ,)(:-")
-    if _LEAD_ONLY.match(sentence) and not rest:
+    # "D. It is too big.": a letter with text after it is an entry of a list, and not a last word.
+    if _LEAD_ONLY.match(sentence) and not text[last.end :].strip(" .!,)(:-"):
         return last.option
     if _CONCLUDED_BEFORE.search(sentence) and (
         not rest or rest.split(" ", 1)[0] in ("because", "since", "as", "which")

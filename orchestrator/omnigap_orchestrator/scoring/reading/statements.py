@@ -40,6 +40,8 @@ _CHOSEN = (
 # A heading without colon, with the answer on the next line.
 _HEADING = rf"^{_KIND}{_NOUN}[ \t]*$"
 _STATEMENT = re.compile(rf"(?<![\w-])(?:{_ENGLISH}|{_CHOSEN})", re.I)
+# "The best unit would be:" with the answer on the next line, which is no list.
+_COLON_LINE = re.compile(r"\b(?:is|are|was|be|choose|select|conclude|follows)\s*[:：][ \t]*\n", re.I)
 _HEADING_LINE = re.compile(_HEADING, re.I | re.M)
 # "the answer is not B", "the answer is in the text", "the answer is simple": what follows is no answer, or denies one.
 _ABOUT_ANSWER = re.compile(
@@ -79,6 +81,8 @@ def _statements(plain: str, language: str) -> list[str]:
     for pattern in _patterns(primary_language(language)):
         for match in pattern.finditer(plain):
             statement = _rest_of_statement(plain, match.end())
+            if statement is not None and pattern is _COLON_LINE and _starts_list(plain, match.end()):
+                continue
             if statement is None or _ABOUT_ANSWER.match(statement):
                 continue
             line = plain[plain.rfind("\n", 0, match.start()) + 1 : match.start()]
@@ -89,7 +93,7 @@ def _statements(plain: str, language: str) -> list[str]:
 
 
 def _patterns(language: str) -> tuple[re.Pattern[str], ...]:
-    return (_STATEMENT, _HEADING_LINE)
+    return (_STATEMENT, _HEADING_LINE, _COLON_LINE)
 
 
 def _rest_of_statement(plain: str, at: int) -> str | None:
@@ -105,6 +109,11 @@ def _rest_of_statement(plain: str, at: int) -> str | None:
     if len(first.rstrip(". ")) == 1 and len(sentences(line)) > 1:
         first = f"{first} {sentences(line)[1]}" if len(sentences(line)[1].split()) <= _MAX_CHOICE_WORDS else first
     return _EXPLAINED.split(first, maxsplit=1)[0]
+
+
+def _starts_list(plain: str, at: int) -> bool:
+    following = lines(plain[at:])[:2]
+    return len(following) == 2 and _follow(*following)
 
 
 _MAX_CHOICE_WORDS = 6
