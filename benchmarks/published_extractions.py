@@ -21,7 +21,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from omnigap_orchestrator.scoring.texts import score_text
+from omnigap_orchestrator.score_text import score_text
 
 _BENCHMARKS = ("gsm8k", "arc", "gpqa", "ceval")
 _CHOICE = re.compile(r"^\(?([A-J])[).]\s*(.*)$", re.M)

@@ -22,7 +22,7 @@ def score_text(file: Path, as_json: bool) -> None:
     reads standard input. Each text gets its score, what was read from it, the step of reading that decided
     (final_statement, first_line, last_line, terse, unparsable) and its flags.
     """
-    from omnigap_orchestrator.scoring.texts import TextsError, score_texts
+    from omnigap_orchestrator.score_text import TextsError, score_texts
     from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
     source = "standard input" if str(file) == "-" else str(file)

@@ -29,7 +29,7 @@ from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
 from omnigap_orchestrator.pipeline.results import ResultsTable
-from omnigap_orchestrator.pipeline.score import scoring_version
+from omnigap_orchestrator.pipeline.score import reading_of, scoring_version
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunInfo, write_report
 
@@ -89,7 +89,7 @@ def write_outputs(
         folder.report,
         selected.results,
         analysis,
-        Catalogue.of(cells.plan.items),
+        Catalogue.of(cells.plan.items, reading_of(cells.plan.items)),
         info,
         media_path=lambda sha: str(store.path(sha).relative_to(folder.root)) if store.exists(sha) else None,
         single_file=cells.config.report.single_file if single_file is None else single_file,

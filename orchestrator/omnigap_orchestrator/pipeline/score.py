@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from omnigap.digest import digest_of
@@ -17,6 +18,7 @@ from omnigap_orchestrator.scoring import (
     AudioStats,
     Scored,
     answer_flags,
+    known_metrics,
     normalise,
     score,
     word_errors,
@@ -109,6 +111,23 @@ def score_cell(
         wer_words=None if errors is None else errors.words,
         normalised_answer=scored.comparable,
     )
+
+
+def reading_of(items: Iterable[Item]) -> Callable[[str, str, str], tuple[str, str]]:
+    """A function of an item's id, an answer text and a metric: what scoring reads from the text, and by which step.
+
+    Both are empty for metrics that read nothing: those of a judge, and those that compare the whole text.
+    """
+    by_id = {item.id: item for item in items}
+
+    def reading(item_id: str, text: str, metric: str) -> tuple[str, str]:
+        item = by_id.get(item_id)
+        if item is None or metric not in known_metrics():
+            return "", ""
+        scored = score(item, text, metric)
+        return scored.parsed or "", scored.step or ""
+
+    return reading
 
 
 def second_score(cell: PlannedCell, transcript: TranscriptRow) -> float | None:

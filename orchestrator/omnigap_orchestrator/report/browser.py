@@ -159,6 +159,9 @@ def browser_data(
     for name in _MEDIA:
         columns[name] = spread((media.index.get(v, -1) if v else -1 for v in cells[name]), -1)
     columns["flags"] = spread((strings.add(" ".join(v or ())) for v in cells["flags"].to_list()), -1)
+    read = [_reading(catalogue, *row) for row in cells.select(_READ).iter_rows()]
+    columns["parsed"] = spread((strings.add(_cut(parsed, longest)) for parsed, _ in read), -1)
+    columns["step"] = spread((strings.add(step.replace("_", " ")) for _, step in read), -1)
     columns["support"] = spread((strings.add(v) for v in cells["support"]), -1)
 
     items = entries["item_id"].unique(maintain_order=True).to_list()
@@ -200,6 +203,17 @@ def browser_data(
         "strings": strings.values,
     }
     return BrowserData(script_json(document), longest)
+
+
+_READ = ("item_id", "condition", "own_text", "transcript", "metric")
+
+
+def _reading(
+    catalogue: Catalogue, item: str, condition: str, own: str | None, transcript: str | None, metric: str | None
+) -> tuple[str, str]:
+    """What scoring read from the scored text of a cell, and by which step."""
+    text = transcript if condition.endswith("s") else own
+    return ("", "") if text is None or metric is None else catalogue.read(item, text, metric)
 
 
 _Spread = Callable[[Iterable[Any], Any], list[Any]]

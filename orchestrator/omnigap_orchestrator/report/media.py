@@ -35,16 +35,25 @@ class _ItemLike(Protocol):
     def answers(self) -> tuple[str, ...]: ...
 
 
+ReadAnswer = Callable[[str, str, str], tuple[str, str]]
+"""Id of an item, answer and metric -> what scoring reads from the answer, and the step that read it; else empty."""
+
+
+def _reads_nothing(item: str, answer: str, metric: str) -> tuple[str, str]:
+    return "", ""
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Items by id. For an item that is missing here the report shows the id instead of the question."""
+    """Items by id, and how their answers are read. For an item that is missing here the report shows the id instead of the question."""
 
     items: Mapping[str, CatalogueItem] = field(default_factory=dict)
+    read: ReadAnswer = _reads_nothing
 
     @classmethod
-    def of(cls, items: Iterable[_ItemLike]) -> Catalogue:
+    def of(cls, items: Iterable[_ItemLike], read: ReadAnswer = _reads_nothing) -> Catalogue:
         """The catalogue of the items of a run."""
-        return cls({i.id: CatalogueItem(i.question, i.choices, i.instruction, i.answers) for i in items})
+        return cls({i.id: CatalogueItem(i.question, i.choices, i.instruction, i.answers) for i in items}, read)
 
     def get(self, item_id: str) -> CatalogueItem:
         """The item, or an item with the id as its question."""

@@ -18,6 +18,7 @@
       condition: conditions[c], outcome: str(cells.outcome[place]), support: str(cells.support[place]),
       score: cells.score[place], ownScore: cells.own_text_score[place],
       own: str(cells.own_text[place]), transcript: str(cells.transcript[place]), flags: str(cells.flags[place]),
+      parsed: str(cells.parsed[place]), step: str(cells.step[place]),
       reason: str(cells.error_reason[place]), message: str(cells.error_message[place]), metric: str(cells.metric[place]),
       finish: str(cells.finish_reason[place]), audio: cells.audio_seconds[place],
       latency: cells.latency_s[place], logprob: cells.asr_avg_logprob[place], noSpeech: cells.asr_no_speech_prob[place],
@@ -177,6 +178,7 @@
       pair(list, "ASR transcript (scored)", cell.transcript || "(empty)", true);
       pair(list, cell.ownScore === null ? "Own text" : `Own text (its score: ${+cell.ownScore.toFixed(3)})`, cell.own || "(none)");
     } else pair(list, "Answer", cell.own || "(empty)", true);
+    if (cell.step) pair(list, `Read (${cell.step})`, cell.parsed || "(nothing)");
     box.append(list);
     const meta = el("p", { class: "meta" });
     cell.flags.split(" ").filter(Boolean).forEach((f) => meta.append(el("span", { class: "flag" }, f)));
