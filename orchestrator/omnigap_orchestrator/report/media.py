@@ -45,7 +45,7 @@ def _reads_nothing(item: str, answer: str, metric: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Items by id, and how their answers are read. For an item that is missing here the report shows the id instead of the question."""
+    """Items by id, and how their answers are read. For a missing item the report shows its id as the question."""
 
     items: Mapping[str, CatalogueItem] = field(default_factory=dict)
     read: ReadAnswer = _reads_nothing
