@@ -48,8 +48,7 @@ def test_removal_is_idempotent(first: str, second: str, marks: tuple[str, str]) 
     ("text", "answer"),
     [
         (
-            "<|channel|>analysis<|message|>Maybe Oslo.<|end|>"
-            "<|start|>assistant<|channel|>final<|message|>Bern.<|return|>",
+            "<|channel|>analysis<|message|>Oslo?<|end|><|start|>assistant<|channel|>final<|message|>Bern.<|return|>",
             "Bern.",
         ),
         ("<|channel|>analysis<|message|>Maybe Oslo.<|end|>", ""),
