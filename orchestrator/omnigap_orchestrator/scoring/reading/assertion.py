@@ -69,7 +69,7 @@ _DENIED_AFTER = re.compile(
 )
 _WHETHER = re.compile(r"\b(?:whether|if)(?: [\w']+){0,4} $")
 _LIKE = re.compile(
-    r"\b(?:like|than|similar to|compared (?:to|with)|in comparison (?:to|with)|versus|vs|resembles|as well as|"
+    r"\b(?:like|than|near|close to|(?:north|south|east|west) of|similar to|compared (?:to|with)|in comparison (?:to|with)|versus|vs|resembles|as well as|"
     r"in contrast to|"
     r"(?:confused|confuse it|mixed up) with|mistaken for|differs? from|different from|"
     r"not to be confused with)(?: the| a| an)? $"
@@ -94,7 +94,12 @@ _ATTRIBUTED = re.compile(
 _FORMER = re.compile(
     r"\b(?:used to be|formerly|previously|was once|once was|had been|originally|in past|historically|was)\b"
 )
+# "Bonn used to be the capital; now ...", "Bonn was the capital before".
+_FORMER_AFTER = re.compile(
+    r" (?:used to be|was (?:once|formerly|previously|originally)|was\b[^.?!;,]*\b(?:before|formerly|until|back then))\b"
+)
 _NOW = re.compile(r"\b(?:now|currently|today|nowadays|these days|since then|at present|it is|they are|is now)\b")
+_AFTER_CONTRAST = re.compile(r"\b(?:but|however|yet|still)\b")
 _CONTRAST = re.compile(
     r"^[^.?!]*?(?:[,;.?!-] |\b)(?:but|however|yet|although|in fact|in reality|actually|it is|that is|instead|"
     r"rather|really|"
@@ -109,7 +114,7 @@ _CORRECTION = re.compile(
     r"that|no|wait)|"
     r"actually (?:, )?(?=it is|that is|no|i )|i (?:mean|meant) |or rather |rather , |scratch that|correction|"
     r"hold on|hang on|on second thoughts?|"
-    r"let me (?:correct|rephrase|revise|reconsider)|make that |my mistake|i (?:was|am) wrong|i take that back|"
+    r"let me (?:correct|rephrase|revise|reconsider)|make that |my mistake|i (?:was|am) wrong|i take that back|i do not think so|"
     r"no not that)"
 )
 _FILLERS = frozenset(
@@ -165,8 +170,11 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
     if _DENIED_SERIES.search(sentence):
         return Stance.DENIED
     if (
-        _ATTRIBUTED.search(sentence) or re.match(r"^[^,.;?!]* (?:many|some|most)(?: \w+)? (?:think|say|believe)", after)
+        _ATTRIBUTED.search(_AFTER_CONTRAST.split(sentence)[-1])
+        or re.match(r"^[^,.;?!]* (?:many|some|most)(?: \w+)? (?:think|say|believe)", after)
     ) and _CONTRAST.search(after):
+        return Stance.DENIED
+    if _FORMER_AFTER.match(after) and not _FORMER.search(question) and _NOW.search(after):
         return Stance.DENIED
     if _FORMER.search(clause) and not _FORMER.search(question) and _NOW.search(after):
         former = _FORMER.search(clause)

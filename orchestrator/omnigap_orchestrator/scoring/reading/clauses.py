@@ -61,7 +61,7 @@ def _is_abbreviation(part: str, rest: str) -> bool:
 # Punctuation that bounds a clause: not the comma of 1,000, the point of 3.14, or the hyphen of a word.
 _BOUNDARY = re.compile(
     r"(?P<mark>\.\.\.|…|[;!?。！？；，、]|[.,:](?=\s|$|[\"'”’)\]])|[(){}\[\]\"“”]|(?<=\s)[-–—](?=\s)|[—]|"
-    r"(?<=\w)–(?=[A-Za-z])|/(?=[A-Za-z])|→)"
+    r"(?<=\w)–(?=[A-Za-z])|/(?=[A-Za-z])|(?<=\s)/(?=\s)|→)"
 )
 _MARKS = {
     **dict.fromkeys(("...", "…", "。"), "."),
@@ -93,6 +93,15 @@ def marked(text: str, language: str = "en") -> str:
         if parts and parts[-1][-1] not in ".!?":
             parts.append(".")
     return " ".join(parts)
+
+
+_POSSESSIVE = re.compile(r"\b([A-Z]\w{2,})['’]s\b(?=\s+\w)")
+_CONTRACTED = frozenset(("It", "That", "He", "She", "There", "Here", "What", "Who", "Where", "How", "This", "Let"))
+
+
+def without_possessives(text: str) -> str:
+    """The text with "Saturn's rings" as "Saturn rings"; "It's" is a verb."""
+    return _POSSESSIVE.sub(lambda match: match[0] if match[1] in _CONTRACTED else match[1], text)
 
 
 def find_marked(text: str, phrase: str) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.reading.assertion import Stance, stance
-from omnigap_orchestrator.scoring.reading.clauses import find_marked, marked
+from omnigap_orchestrator.scoring.reading.clauses import find_marked, marked, without_possessives
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
 
 _TITLES = frozenset(
@@ -80,6 +80,9 @@ def find_gold(
     if passage.step in (Step.FIRST_LINE, Step.LAST_LINE):
         return _line(passage, golds, language, question)
     text = marked(passage.text, language)
+    if not any(_mentions(text, gold) for gold in golds):
+        # Not always: the 's belongs to a gold answer such as "McDonald's".
+        text = marked(without_possessives(passage.text), language)
     stances: list[Stance] = []
     asserted: str | None = None
     for gold, start, end in _gold_mentions(text, golds):

@@ -10,7 +10,7 @@ from string import ascii_uppercase
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
-from omnigap_orchestrator.scoring.reading.clauses import marked, sentences
+from omnigap_orchestrator.scoring.reading.clauses import marked, sentences, without_possessives
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
 from omnigap_orchestrator.scoring.reading.options import Mention, decide, only_option, text_mentions
 
@@ -122,7 +122,7 @@ def find_letter(
     whole = _whole(given, allowed, choices, language)
     if whole is not None:
         return whole
-    text = marked(_with_tokens(given, allowed), language)
+    text = marked(_with_tokens(without_possessives(given), allowed), language)
     options = _normalised(tuple(choices), language)
     found = _mentions(text, allowed, options)
     if found is None:

@@ -68,6 +68,7 @@ _CONCLUSION = re.compile(
     r"that leaves|which leaves|this leaves|leaving|accordingly)\b"
 )
 _CALLED_RIGHT = re.compile(
+    r" it is(?= [.!,]|$)|"
     r"(?: [,)\-])? (?:is|was|would be|must be|looks|seems|fits)(?: clearly| definitely| indeed| therefore| thus)? ?"
     r"(?:correct|right|best|answer|true|correct 1|right 1|only 1|1|most|selected|solution|my answer|"
     r"my choice)\b"
