@@ -69,7 +69,8 @@ _DENIED_AFTER = re.compile(
 )
 _WHETHER = re.compile(r"\b(?:whether|if)(?: [\w']+){0,4} $")
 _LIKE = re.compile(
-    r"\b(?:like|than|near|close to|(?:north|south|east|west) of|similar to|compared (?:to|with)|in comparison (?:to|with)|versus|vs|resembles|as well as|"
+    r"\b(?:like|than|near|close to|(?:north|south|east|west) of|similar to|compared (?:to|with)|"
+    r"in comparison (?:to|with)|versus|vs|resembles|as well as|"
     r"in contrast to|"
     r"(?:confused|confuse it|mixed up) with|mistaken for|differs? from|different from|"
     r"not to be confused with)(?: the| a| an)? $"
@@ -96,7 +97,8 @@ _FORMER = re.compile(
 )
 # "Bonn used to be the capital; now ...", "Bonn was the capital before".
 _FORMER_AFTER = re.compile(
-    r" (?:used to be|was (?:once|formerly|previously|originally)|was\b[^.?!;,]*\b(?:before|formerly|until|back then))\b"
+    r" (?:used to be|was (?:once|formerly|previously|originally)|was\b[^.?!;,]*\b(?:before|formerly|until|"
+    r"back then))\b"
 )
 _NOW = re.compile(r"\b(?:now|currently|today|nowadays|these days|since then|at present|it is|they are|is now)\b")
 _AFTER_CONTRAST = re.compile(r"\b(?:but|however|yet|still)\b")
@@ -114,7 +116,8 @@ _CORRECTION = re.compile(
     r"that|no|wait)|"
     r"actually (?:, )?(?=it is|that is|no|i )|i (?:mean|meant) |or rather |rather , |scratch that|correction|"
     r"hold on|hang on|on second thoughts?|"
-    r"let me (?:correct|rephrase|revise|reconsider)|make that |my mistake|i (?:was|am) wrong|i take that back|i do not think so|"
+    r"let me (?:correct|rephrase|revise|reconsider)|make that |my mistake|i (?:was|am) wrong|i take that back|"
+    r"i do not think so|"
     r"no not that)"
 )
 _FILLERS = frozenset(

@@ -52,6 +52,8 @@ def _is_abbreviation(part: str, rest: str) -> bool:
     word = last[1].lower()
     if word in _ABBREVIATIONS or (word == "no" and rest[:1].isdigit()):
         return True
+    if re.fullmatch(r"(?:\w\.)+\w", last[1]) and rest[:1].isupper():
+        return True
     # An initial: one capital after the start of the sentence or another initial, before a capitalised word.
     is_initial = len(last[1]) == 1 and last[1].isalpha() and last[1].isupper()
     before = part[: last.start()].rstrip()

@@ -219,9 +219,12 @@ def _surname(text: str, golds: Sequence[str], answers: Sequence[str], language: 
             before = text[:begin].split()
             previous = before[-1] if before else "."
             following = text[end:].split()[:1]
-            # "K. Rowling": an initial is a first name.
-            if previous == "." and len(before) > 1 and len(before[-2]) == 1:
+            # "K. Rowling": an initial is a first name, and must be that of the gold answer: "J. S. Bach".
+            said, initials = _initials(before), "".join(word[0] for word in words[:start])
+            if said and said not in (initials, initials[:1], words[0]):
                 continue
+            if said or previous == words[0]:
+                previous = "."
             is_alone = not previous[0].isalnum() or previous in _NO_NAMES or previous in _TITLES
             # "Washington Irving": the surname may be the first name of somebody else.
             goes_on = (
@@ -235,7 +238,29 @@ def _surname(text: str, golds: Sequence[str], answers: Sequence[str], language: 
     return None
 
 
+def _initials(before: Sequence[str]) -> str:
+    """The initials at the end of marked words: "j . s" and "js" give js; empty if there are none."""
+    letters: list[str] = []
+    for word in reversed(before):
+        if word == ".":
+            continue
+        if (
+            not word.isalpha()
+            or len(word) > _MAX_INITIALS
+            or (len(word) > 1 and letters)
+            or word in _NO_NAMES | _TITLES
+        ):
+            break
+        letters.insert(0, word)
+        if len(word) > 1:
+            break
+    joined = "".join(letters)
+    # "It is Bach": short words are initials only if they have no vowel.
+    return joined if len(joined) == 1 or not set(joined) & set("aeiou") or len(letters) > 1 else ""
+
+
 _MIN_SURNAME = 4
+_MAX_INITIALS = 3
 
 
 def _is_verb(word: str) -> bool:

@@ -47,7 +47,7 @@ _NO = (
     r"never|no way|not really|not at all|far from it|hardly|i disagree|i do not (?:think so|agree|believe so)|"
     r"(?:certainly|definitely|absolutely|of course|surely|probably|clearly|most certainly) not|"
     r"not (?:true|correct|right|accurate|exactly|quite|so)|(?:it|this|that|he|she|they|you|there|these|those|i|we) "
-    r"(?:is|are|was|were|does|do|did|can|could|has|have|will|would|should|am) not(?= [,.;!]|$)|not)(?= |$)"
+    r"(?:is|are|was|were|does|do|did|can|could|has|have|will|would|should|am) not(?= [,.;!]|$)|not(?! only))(?= |$)"
 )
 _YES = (
     r"(?:yes|yeah|yep|yup|yea|aye|true|correct|right|indeed|affirmative|positive|certainly|absolutely|definitely|"
@@ -101,6 +101,8 @@ def find_label(
     pair = _polar_pair(labels or golds)
     if pair is not None:
         is_yes = _polarity(text, passage.step)
+        if is_yes is None and passage.step is Step.TERSE:
+            is_yes = _repeated(text, question)
         if isinstance(is_yes, bool):
             yes, no = pair
             return Found(yes if is_yes else no)
@@ -154,3 +156,22 @@ def _polarity(text: str, step: Step) -> bool | Found | None:
     }
     said = asserted
     return said.pop() if len(said) == 1 else None
+
+
+_STOP = frozenset(
+    listed(
+        "is are was were do does did can could has have had will would should the a an of in on at to for",
+        "it this that there be been and or",
+        "true false correct yes no question statement following",
+    )
+)
+_NOT = re.compile(r"\b(?:not|never|no longer|neither|nor)\b")
+
+
+def _repeated(text: str, question: str) -> bool | None:
+    """Whether a sentence that repeats every content word of the question affirms them: "The sun is not a planet."."""
+    wanted = {word for word in question.split() if word not in _STOP}
+    said = text.rstrip(" .!").split(" . ")
+    if len(wanted) < 2 or len(said) != 1 or "?" in text or not wanted <= set(said[0].split()):
+        return None
+    return _NOT.search(said[0]) is None

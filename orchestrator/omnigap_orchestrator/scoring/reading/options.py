@@ -58,7 +58,7 @@ _LEAD = (
 )
 _LEAD_ONLY = re.compile(rf"^{_LEAD}$")
 _CONCLUDED_BEFORE = re.compile(
-    r"\b(?:is|are|be|was|were|so|therefore|thus|hence|consequently|choose|pick|select|equals|means|with|leaves|gives)"
+    r"\b(?:is|are|be|was|were|so|therefore|thus|hence|consequently|choose|pick|select|equals|means|with|leaves|gives|sounds|looks|seems|feels)"
     r"(?: ?[,:(\-])?(?: (?:in|at|clearly|obviously|definitely|probably|then|only|indeed|called|named|option|"
     r"choice|letter|answer))*(?: ?[,:(])? $|: $"
 )
@@ -95,9 +95,14 @@ def decide(text: str, mentions: Sequence[Mention], question: str = "") -> Found 
     asserted = [mention for mention, is_ in zip(mentions, stances, strict=True) if is_ is Stance.ASSERTED]
     options = {mention.option for mention in asserted}
     if len(options) == 1:
-        hedged = any(is_ is Stance.HEDGED for is_ in stances)
+        last = asserted[-1]
+        open_after = [
+            mention
+            for mention, is_ in zip(mentions, stances, strict=True)
+            if is_ is Stance.HEDGED and mention.end > _sentence_start(text, last.start)
+        ]
         # "Jupiter. Or maybe Earth." hedges Jupiter too; "Mars or Earth? Earth." does not hedge its conclusion.
-        if hedged and not _is_decided(text, asserted[-1]):
+        if open_after and not _is_decided(text, last):
             return Found(None, (Flag.HEDGED,))
         return Found(options.pop())
     if not options:
