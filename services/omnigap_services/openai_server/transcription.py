@@ -18,6 +18,7 @@ from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, Modality, Reason, primary_language
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
 from omnigap_services.audio import SILENCE_PEAK, compression_ratio, match_language, single_clip
+from omnigap_services.openai_server.body_errors import check_body
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import EndpointOptions, check_address, read_key
 from omnigap_services.options import OptionsError, read_options
@@ -191,13 +192,16 @@ def read_transcript(payload: str) -> Transcript:
     """Reads `json` and `verbose_json`.
 
     Raises:
-        ContractError: UPSTREAM_UNAVAILABLE for a body that is truncated, MODEL_ERROR for JSON without a text.
+        ContractError: UPSTREAM_UNAVAILABLE for a body that is truncated, MODEL_ERROR for JSON without a text, its own
+            reason for an error in the body.
     """
     try:
         found = json.loads(payload)
     except ValueError as error:
         text = f"the server's answer is not valid JSON, maybe truncated ({error}); it begins {payload[:80]!r}"
         raise ContractError(Reason.UPSTREAM_UNAVAILABLE, text) from None
+    if isinstance(found, dict):
+        check_body(found)
     if not isinstance(found, dict) or not isinstance(found.get("text"), str):
         raise ContractError(Reason.MODEL_ERROR, f"the server's answer has no text; it begins {payload[:80]!r}")
     text = found["text"].strip()
