@@ -64,8 +64,8 @@ def check_choice(error: object, finish_reason: object) -> None:
 def tool_calls_error(finish_reason: object) -> ContractError:
     """The error of an answer that has tool calls instead of text."""
     text = (
-        f"the server answered with tool calls instead of text (finish_reason {finish_reason!r}): start it without tools,"
-        ' or set extra_body = { tool_choice = "none" }'
+        f"the server answered with tool calls instead of text (finish_reason {finish_reason!r}): start it without"
+        ' tools, or set extra_body = { tool_choice = "none" }'
     )
     return ContractError(Reason.MODEL_ERROR, text)
 
