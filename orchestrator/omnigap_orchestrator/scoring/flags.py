@@ -5,6 +5,7 @@ Refusals such as "I don't know" are recognised by phrases, the language only by 
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ def _is_suspect(asr: AsrStats) -> bool:
         or (asr.compression_ratio is not None and asr.compression_ratio > MAX_COMPRESSION_RATIO)
         or (asr.no_speech_prob is not None and asr.no_speech_prob > MAX_NO_SPEECH_PROB)
         # Beyond its trained length a model loses or repeats words at a normal log probability.
-        or (asr.longest_stretch_s is not None and bool(asr.trained_s) and asr.longest_stretch_s > asr.trained_s)
+        or (asr.longest_stretch_s is not None and asr.longest_stretch_s > (asr.trained_s or math.inf))
     )
 
 
