@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from omnigap import convert
 from omnigap.channel import channel_options, proxy_for
-from omnigap.errors import ContractError
+from omnigap.errors import ContractError, no_audio
 from omnigap.media.audio import PCM
 from omnigap.rpc_errors import from_rpc_error
 from omnigap.v1 import model_service_pb2 as pb
@@ -30,8 +30,8 @@ class Answer:
 
     Attributes:
         own_text: all text deltas, joined.
-        pcm: signed 16-bit little-endian mono audio; empty for an answer without audio.
-        sample_rate: sample rate of `pcm` in Hz; 0 without audio.
+        pcm: signed 16-bit little-endian mono audio; empty for an answer without audio, or with empty audio.
+        sample_rate: sample rate of `pcm` in Hz; 0 without audio, the rate of an empty one otherwise.
         latency_s: seconds from sending the request to the last byte, by the caller's clock.
     """
 
@@ -51,6 +51,21 @@ class Answer:
     @property
     def audio_seconds(self) -> float:
         return len(self.pcm) / 2 / self.sample_rate if self.sample_rate else 0.0
+
+    def check_output(self, output: pb.Modality.ValueType) -> Answer:
+        """Returns this answer if it has what was requested; a text answer may be empty, as a transcript often is.
+
+        Raises:
+            ContractError: MODEL_ERROR for audio in a text answer, and for a speech answer without any audio (not even
+                empty audio) that is not a refusal.
+        """
+        if output == pb.MODALITY_TEXT and self.sample_rate:
+            raise ContractError(Reason.MODEL_ERROR, f"{self.endpoint} sent audio in a text answer")
+        # A model that refuses to answer has nothing to say, so its text or its finish reason is the answer.
+        refused = self.finish_reason is FinishReason.REFUSED
+        if output == pb.MODALITY_SPEECH and not self.sample_rate and not refused:
+            raise no_audio(self.own_text)
+        return self
 
 
 class GenerateClient:
@@ -139,7 +154,8 @@ class GenerateClient:
 
         Raises:
             ContractError: with the server's reason; INCOMPLETE_STREAM if the stream ended without `complete`;
-                MODEL_ERROR or BAD_MEDIA, without waiting for the rest, if the stream violates the contract.
+                MODEL_ERROR or BAD_MEDIA, without waiting for the rest, if the stream violates the contract;
+                MODEL_ERROR if the answer is not in the requested modality (`Answer.check_output`).
         """
         sent = time.perf_counter()
         collector = StreamCollector(self.address)
@@ -156,7 +172,7 @@ class GenerateClient:
         finally:
             # Without this the server would keep generating after an error or a cancelled coroutine.
             call.cancel()
-        return collector.answer(time.perf_counter() - sent)
+        return collector.answer(time.perf_counter() - sent).check_output(request.output)
 
     def _error(self, error: grpc.RpcError) -> ContractError:
         """Converts a gRPC error; a transport error names the proxy, since the proxy may be its cause."""

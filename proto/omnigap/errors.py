@@ -26,6 +26,21 @@ class ContractError(OmnigapError):
         self.message = message
 
 
+SHOWN_CHARS = 80
+"""Characters of an answer's text in a message about it."""
+NO_AUDIO = "speech was requested, but the answer has no audio"
+"""Beginning of the message of `no_audio`, by which a report recognises a model that never speaks."""
+
+
+def no_audio(own_text: str) -> ContractError:
+    """The error (MODEL_ERROR) of a speech answer without any audio, with the beginning of its text.
+
+    Empty or silent audio is an answer; a model that refused needs no audio.
+    """
+    said = f"only the text {own_text[:SHOWN_CHARS]!r}" if own_text.strip() else "and no text either"
+    return ContractError(Reason.MODEL_ERROR, f"{NO_AUDIO}, {said}")
+
+
 def first_error(error: BaseException) -> BaseException:
     """Returns the first leaf of nested exception groups, which is the error to show to the user."""
     while isinstance(error, BaseExceptionGroup):

@@ -131,6 +131,7 @@ class Flag(StrEnum):
     """Problems of an answered cell; a flagged answer is still scored as it is."""
 
     SILENT = "silent"
+    EMPTY = "empty"
     TRUNCATED = "truncated"
     REFUSED = "refused"
     UNPARSABLE = "unparsable"

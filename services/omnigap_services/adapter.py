@@ -172,13 +172,20 @@ class Turn(Protocol):
         """Sends a chunk of reasoning, which is not part of the answer."""
 
     def speak(self, samples: Samples, sample_rate: int) -> None:
-        """Sends a chunk of audio: mono float32 in -1 to 1, shape (n,), at `sample_rate` Hz."""
+        """Sends a chunk of audio: mono float32 in -1 to 1, shape (n,), at `sample_rate` Hz.
+
+        A model that had nothing to say sends empty samples (n = 0), which is an answer without sound.
+        """
 
     def speak_pcm16(self, data: bytes, sample_rate: int) -> None:
         """Sends a chunk of signed 16-bit little-endian mono audio without converting it."""
 
     def complete(self, completion: Completion) -> None:
-        """Ends the answer. If `generate` returns without it, the server completes the turn with a default."""
+        """Ends the answer. If `generate` returns without it, the server completes the turn with a default.
+
+        A speech answer for which nothing was spoken, not even empty samples, ends with MODEL_ERROR instead, unless it
+        was refused: a model that only writes would otherwise be measured as one that says nothing.
+        """
 
     def fail(self, error: Exception) -> None:
         """Ends this turn with an error; the other turns of the batch are not affected.

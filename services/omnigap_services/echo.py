@@ -31,7 +31,7 @@ class EchoOptions(Options):
         delay_s: seconds of simulated work per batch.
         fail_with: reason of the error that every request gets.
         fail_matching: only requests whose texts contain this fail.
-        silent: speech answers have no audio.
+        silent: speech answers have empty audio.
     """
 
     name: str = "echo"
@@ -86,8 +86,8 @@ class EchoAdapter(Adapter):
             return
         text = options.answer if options.answer is not None else _echo_of(request.carrier)
         turn.write(text)
-        if request.output is Modality.SPEECH and not options.silent:
-            turn.speak(_sound_of(request), _RATE)
+        if request.output is Modality.SPEECH:
+            turn.speak(_NO_SOUND if options.silent else _sound_of(request), _RATE)
         turn.complete(Completion(input_tokens=len(texts.split()), output_tokens=len(text.split())))
 
     def _simulate_work(self, batch: Sequence[Turn]) -> None:
@@ -132,4 +132,5 @@ def _tone(hertz: float) -> Samples:
     return tone
 
 
+_NO_SOUND: Samples = np.zeros(0, np.float32)
 _TONES = tuple(_tone(200 + 25 * step) for step in range(32))

@@ -13,7 +13,7 @@ from ctranslate2.converters import TransformersConverter
 from tokenizers import Tokenizer
 from transformers import GenerationConfig, PreTrainedTokenizerFast, WhisperConfig, WhisperForConditionalGeneration
 
-from .settings import AUDIO, MODEL, PADDING_SECONDS
+from .settings import AUDIO, MODEL, PADDING_SECONDS, TRAINED_SECONDS
 
 __all__ = ["export"]
 
@@ -55,6 +55,7 @@ def export(state: Path, tokenizer_file: Path, folder: Path, quantization: str) -
                     "feature_extractor_type": "WhisperFeatureExtractor",
                     **AUDIO.arguments(),
                     "padding_seconds": PADDING_SECONDS,
+                    "trained_seconds": TRAINED_SECONDS,
                 },
                 indent=2,
             )

@@ -10,6 +10,7 @@ __all__ = [
     "PADDING_SECONDS",
     "RATES_WPM",
     "SHARD_UTTERANCES",
+    "TRAINED_SECONDS",
     "VOICES",
     "AudioSettings",
     "ModelSettings",
@@ -55,6 +56,9 @@ class ModelSettings:
 
 
 AUDIO = AudioSettings()
+
+TRAINED_SECONDS = 8.0
+"""99 % of the training clips are at most this long: the asr service cuts longer ones in their pauses."""
 
 PADDING_SECONDS = 5.0
 """The asr service pads to multiples of this instead of the whole window. Training lets padded positions count as one

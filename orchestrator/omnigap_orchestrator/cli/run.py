@@ -52,6 +52,8 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
     _print_controls(console, summary)
     if summary.embedded:
         console.print("These services ship with omnigap: their numbers say nothing about real models.", style="yellow")
+    for note in summary.notes:
+        console.print(note, style="yellow", highlight=False, markup=False)
     console.print(f"report: {folder.report}", highlight=False, soft_wrap=True, markup=False)
     if not summary.complete:
         console.print(f"The run is incomplete: {summary.incomplete}", style="bold red", highlight=False)
@@ -109,6 +111,7 @@ def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
         "run": folder.name,
         "complete": summary.complete,
         "incomplete": summary.incomplete,
+        "notes": list(summary.notes),
         "report": str(folder.report),
         "results": str(folder.results),
         "conditions": tables.frame(CONDITION_COUNTS).to_dicts(),

@@ -19,7 +19,9 @@ from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.identity import outdated_notes
 from omnigap_orchestrator.replica_pool import support_in
+from omnigap_orchestrator.report.answer_notes import answer_notes
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 
@@ -73,6 +75,7 @@ def collect_run_info(
         scorer_mismatch=_scorer_mismatch(cards.scorer, models.values()),
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
+        notes=(*outdated_notes(cards.outdated, cells.config), *answer_notes(results)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import REFERENCE, Condition, Control, Modality, Support
@@ -13,6 +13,7 @@ from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.journal import AnswerRow, Records, TranscriptRow
 from omnigap_orchestrator.judge import JudgeSetup, Rubric, judge_setup
+from omnigap_orchestrator.pipeline.identity import SECOND_SCORER, is_configured
 from omnigap_orchestrator.plan import (
     FIRST_PASS,
     AnswerKeys,
@@ -28,31 +29,45 @@ from omnigap_orchestrator.plan import (
 from omnigap_orchestrator.replica_pool import support_in
 from omnigap_orchestrator.scoring import JUDGE, metric_of
 
-SECOND_SCORER = "second_scorer"
-"""Name of the second scorer's card in the journal; the first is stored under its role."""
 _MODEL = "model:"
 
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """The last Describe response of each service of a run."""
+    """The last Describe response of each service of a run.
+
+    Attributes:
+        outdated: roles whose last card is not that of the configured service, with its name: their results are not used
+            until the configured one was reached.
+    """
 
     models: Mapping[str, pb.DescribeResponse]
     scorer: pb.DescribeResponse | None = None
     tts: pb.DescribeResponse | None = None
     judge: pb.DescribeResponse | None = None
     second_scorer: pb.DescribeResponse | None = None
+    outdated: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def last_seen(cls, records: Records) -> Cards:
-        """The cards stored in the journal."""
+    def last_seen(cls, records: Records, config: Config | None = None) -> Cards:
+        """The cards stored in the journal.
+
+        Args:
+            config: leaves out the cards of scorers and judges that it does not name; None keeps all.
+        """
         cards = {place: pb.DescribeResponse.FromString(row.describe) for place, row in records.services.items()}
+        outdated = {}
+        if config is not None:
+            for role, name in list(cards):
+                if not is_configured(records.journal, config, Role(role), name):
+                    outdated[name] = cards.pop((role, name)).name
         return cls(
             models={name: card for (role, name), card in cards.items() if role == Role.MODEL},
             scorer=cards.get((Role.SCORER, Role.SCORER)),
             tts=cards.get((Role.TTS, Role.TTS)),
             judge=cards.get((Role.JUDGE, Role.JUDGE)),
             second_scorer=cards.get((Role.SCORER, SECOND_SCORER)),
+            outdated=outdated,
         )
 
     @classmethod

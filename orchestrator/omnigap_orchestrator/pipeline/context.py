@@ -23,6 +23,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Endpoints, Fleet, Role
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.identity import save_source
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
 from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable, connect
 
@@ -98,8 +99,14 @@ class RunContext:
             self.services.append(service)
         return service
 
-    async def save_service(self, role: Role, name: str, service: Service) -> None:
-        """Stores the current card of a service."""
+    async def save_service(self, role: Role, name: str, service: Service, config: Config | None = None) -> None:
+        """Stores the current card of a service, and where the configuration has it.
+
+        Args:
+            config: needed for scorers and judges.
+        """
+        if config is not None:
+            save_source(self.journal, config, role, name)
         card = service.card.SerializeToString(deterministic=True)
         await self.records.save(ServiceRow(role, name, service.digest, card, time.time()))
 

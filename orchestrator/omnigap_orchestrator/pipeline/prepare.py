@@ -24,6 +24,7 @@ from omnigap_orchestrator.pipeline.folder import (
     save_plan,
     save_rubrics,
 )
+from omnigap_orchestrator.pipeline.identity import outdated_notes
 from omnigap_orchestrator.pipeline.judge import stored_verdict
 from omnigap_orchestrator.pipeline.make_carriers import CarrierFinder, CarrierMaker, find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
@@ -89,12 +90,14 @@ async def prepare(
     # Digests are saved before and after the new cards: `changed_services` compares the two.
     save_digests(context.journal, Cards.last_seen(context.records))
     for role, name, service in connected_services(services):
-        await context.save_service(role, name, service)
-    cards = Cards.last_seen(context.records)
+        await context.save_service(role, name, service, config)
+    cards = Cards.last_seen(context.records, config)
     save_digests(context.journal, cards)
     finder = CarrierFinder(config, context.store, context.records, cards.tts_digest)
     await _make_carriers(context, config, plan, scope, services, finder)
     cells = PlannedCells(config, plan, finder.set, cards, rubrics)
+    for note in outdated_notes(cards.outdated, config):
+        context.observer.note(note)
     if why := changed_services(cells, scope, services, context.store, context.records, rubrics):
         context.observer.note(why)
     # Rubrics and plan are stored before the first answer: a killed run can then be read and resumed.
@@ -294,6 +297,6 @@ def load_cells(config: Config, items: tuple[Item, ...], folder: RunFolder, recor
     """
     # No endpoints: keys and support depend only on the cards in the journal.
     plan = make_plan(items, model_specs(config, Endpoints({}, (), ())), config.run.replicates, config.run.controls)
-    cards = Cards.last_seen(records)
+    cards = Cards.last_seen(records, config)
     carriers = find_carriers(config, plan, MediaStore(folder.media), records, cards.tts_digest)
     return PlannedCells(config, plan, carriers, cards, load_rubrics(records.journal))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
@@ -135,12 +136,23 @@ def second_score(cell: PlannedCell, transcript: TranscriptRow) -> float | None:
     return None if cell.is_judged else score(cell.item, transcript.text, cell.metric).score
 
 
+def _asr_stats(transcript: TranscriptRow) -> AsrStats:
+    measured: dict[str, float] = json.loads(transcript.diagnostics or "{}")
+    return AsrStats(
+        transcript.avg_logprob,
+        transcript.no_speech_prob,
+        transcript.compression_ratio,
+        measured.get("longest_stretch_s"),
+        measured.get("trained_s"),
+    )
+
+
 def _flags(item: Item, answer: AnswerRow, transcript: TranscriptRow | None, spoken: bool) -> frozenset[Flag]:
     audio = asr = None
     if spoken:
         audio = AudioStats(answer.audio_seconds or 0.0, answer.audio_rms or 0.0, answer.audio_peak or 0.0)
     if transcript is not None:
-        asr = AsrStats(transcript.avg_logprob, transcript.no_speech_prob, transcript.compression_ratio)
+        asr = _asr_stats(transcript)
     return answer_flags(
         remove_thinking(answer.own_text),
         audio=audio,

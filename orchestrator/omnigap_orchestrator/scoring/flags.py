@@ -1,11 +1,13 @@
-"""Flags of an answer: silence, truncation, refusal, wrong language, suspect transcript.
+"""Flags of an answer: silence, emptiness, truncation, refusal, wrong language, suspect transcript.
 
 Refusals such as "I don't know" are recognised by phrases, the language only by the script of the letters.
 """
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from omnigap.vocabulary import FinishReason, Flag, primary_language
@@ -13,6 +15,8 @@ from omnigap_orchestrator.scoring.normalise import normalise, units
 
 SILENT_RMS = 1e-3
 """RMS below which a clip is silent: -60 dB of full scale. Quiet speech is near -40 dB."""
+SOUNDLESS_PEAK = 1e-4
+"""Peak up to which a clip holds no sound at all, and words in its transcript were invented; three steps of 16 bits."""
 SILENT_SECONDS = 0.05
 """A clip shorter than this holds no word."""
 MAX_WORDS_PER_SECOND = 7.0
@@ -43,11 +47,18 @@ class AudioStats:
 
 @dataclass(frozen=True, slots=True)
 class AsrStats:
-    """Confidence values that the ASR scorer reports for a transcript; None if it does not report them."""
+    """Values that the ASR scorer reports for a transcript; None if it does not report them.
+
+    Attributes:
+        longest_stretch_s: seconds of the longest stretch of speech without a pause.
+        trained_s: seconds of speech that the scorer was trained for, if that is less than its window.
+    """
 
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     compression_ratio: float | None = None
+    longest_stretch_s: float | None = None
+    trained_s: float | None = None
 
 
 def answer_flags(
@@ -60,6 +71,8 @@ def answer_flags(
     language: str = "en",
 ) -> frozenset[Flag]:
     """Returns the flags of an answer, except `unparsable`, which scoring sets.
+
+    A speech answer is `silent` where no words were heard in it, so quiet speech that was transcribed is not.
 
     Args:
         own_text: the answer's own text.
@@ -77,8 +90,11 @@ def answer_flags(
     # The own text counts too: an ASR set to one language may use its script for speech of another language.
     if wrong_language(used, language) or wrong_language(own_text, language):
         flags.add(Flag.WRONG_LANGUAGE)
-    if audio is not None:
-        if _is_silent(audio) or (transcript is not None and not normalise(transcript, language)):
+    if audio is None:
+        if is_empty(own_text):
+            flags.add(Flag.EMPTY)
+    else:
+        if _is_silent(audio, transcript, language):
             flags.add(Flag.SILENT)
         elif _lost_tail(own_text, audio, transcript, language):
             flags.add(Flag.TRUNCATED)
@@ -87,8 +103,16 @@ def answer_flags(
     return frozenset(flags)
 
 
-def _is_silent(audio: AudioStats) -> bool:
-    return audio.rms < SILENT_RMS or audio.seconds < SILENT_SECONDS
+def is_empty(text: str) -> bool:
+    """Whether a text shows nothing: no characters, or only spaces, control and format characters."""
+    return all(unicodedata.category(character)[0] in "ZC" for character in text)
+
+
+def _is_silent(audio: AudioStats, transcript: str | None, language: str) -> bool:
+    """Whether nothing can be heard in a clip: no sound, or no words; by its level only if it is not transcribed."""
+    if audio.peak <= SOUNDLESS_PEAK or audio.seconds < SILENT_SECONDS:
+        return True
+    return audio.rms < SILENT_RMS if transcript is None else not normalise(transcript, language)
 
 
 def _lost_tail(own_text: str, audio: AudioStats, transcript: str | None, language: str) -> bool:
@@ -119,6 +143,8 @@ def _is_suspect(asr: AsrStats) -> bool:
         (asr.avg_logprob is not None and asr.avg_logprob < MIN_AVG_LOGPROB)
         or (asr.compression_ratio is not None and asr.compression_ratio > MAX_COMPRESSION_RATIO)
         or (asr.no_speech_prob is not None and asr.no_speech_prob > MAX_NO_SPEECH_PROB)
+        # Beyond its trained length a model loses or repeats words at a normal log probability.
+        or (asr.longest_stretch_s is not None and asr.longest_stretch_s > (asr.trained_s or math.inf))
     )
 
 

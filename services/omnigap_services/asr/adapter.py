@@ -60,10 +60,16 @@ class AsrAdapter(Adapter):
             transcripts = self._engine.transcribe([samples for _, samples in turns], language, beam_size)
             for (turn, _), transcript in zip(turns, transcripts, strict=True):
                 turn.write(transcript.text)
-                turn.complete(_completion_of(transcript))
+                turn.complete(_completion_of(transcript, self._engine.checkpoint.trained_s))
 
 
-def _completion_of(transcript: Transcript) -> Completion:
+def _completion_of(transcript: Transcript, trained_s: float) -> Completion:
+    """
+    Args:
+        trained_s: the length that the checkpoint was trained for; 0 if it does not say.
+    """
+    # Named as the orchestrator reads them: a stretch beyond the trained length makes a transcript suspect.
+    lengths = {"longest_stretch_s": transcript.stretch_s, "trained_s": trained_s} if trained_s else {}
     return Completion(
         finish_reason=FinishReason.STOP,
         output_tokens=transcript.tokens,
@@ -72,6 +78,7 @@ def _completion_of(transcript: Transcript) -> Completion:
             "no_speech_prob": transcript.no_speech_prob,
             "compression_ratio": transcript.compression_ratio,
             "duration_s": transcript.duration_s,
+            **lengths,
         },
         detected_language=transcript.language,
     )

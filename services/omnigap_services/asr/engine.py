@@ -23,7 +23,15 @@ from omnigap.media.audio import Samples
 from omnigap.vocabulary import Reason, primary_language
 from omnigap_services.asr.options import AsrOptions, Checkpoint, find_checkpoint
 from omnigap_services.audio import SILENCE_PEAK, check_clip
-from omnigap_services.chunking import SAMPLE_RATE, batches, cut
+from omnigap_services.chunking import (
+    MAX_SILENCE_S,
+    SAMPLE_RATE,
+    Piece,
+    batches,
+    cut,
+    longest_stretch,
+    without_silence,
+)
 
 Features = npt.NDArray[np.float32]
 
@@ -71,6 +79,7 @@ class AsrEngine:
         extractor = self._model.feature_extractor
         # In samples. 30 s in OpenAI's checkpoints; the shipped one was trained on shorter clips.
         self.window = int(extractor.chunk_length * SAMPLE_RATE)
+        self._trained = int(self.checkpoint.trained_s * SAMPLE_RATE)
         seconds = self.checkpoint.padding_s if options.padding_s is None else options.padding_s
         self._padding = round(seconds * SAMPLE_RATE / extractor.hop_length) or PADDED_FRAMES
 
@@ -96,6 +105,8 @@ class AsrEngine:
             "detect_language": str(self.options.detect_language),
             "padding_frames": str(self._padding),
             "silence_peak": str(SILENCE_PEAK),
+            "max_silence_s": str(MAX_SILENCE_S),
+            "trained_s": str(self.checkpoint.trained_s),
         }
 
     def language_code(self, language: str) -> str:
@@ -119,29 +130,36 @@ class AsrEngine:
     ) -> list[Transcript]:
         """Transcribes clips (float32, 16 kHz, each of shape (n,)), `max_batch_size` windows in one pass.
 
+        Long digital silence is left out, so that no window consists of it.
+
         Raises:
             ContractError: BAD_MEDIA for empty or non-finite clips, BAD_REQUEST for an unknown language.
         """
         for clip in clips:
             check_clip(clip)
         code = self.language_code(language)
-        # Silent clips do not reach the model: Whisper invents text for silence.
-        pieces = [
-            piece
-            for number, clip in enumerate(clips)
-            if float(np.abs(clip).max()) > SILENCE_PEAK
-            for piece in cut(clip, self.window, number)
-        ]
+        # Silence does not reach the model: Whisper invents text for it.
+        sounding = [without_silence(clip) for clip in clips]
+        cuts = [self._pieces(samples, number) for number, samples in enumerate(sounding)]
+        pieces = [piece for of_clip in cuts for piece in of_clip]
         by_clip: dict[int, list[_Segment]] = {}
-        segments = self._segments([clips[p.clip][p.start : p.end] for p in pieces], code, beam_size)
+        segments = self._segments([sounding[p.clip][p.start : p.end] for p in pieces], code, beam_size)
         for piece, segment in zip(pieces, segments, strict=True):
             by_clip.setdefault(piece.clip, []).append(segment)
         transcripts = []
         for number, clip in enumerate(clips):
             of_clip = by_clip.get(number, [])
             spoken = self._spoken_language(clip, code) if of_clip else code
-            transcripts.append(_merged(of_clip, len(clip) / SAMPLE_RATE, spoken))
+            stretch_s = longest_stretch(cuts[number]) / SAMPLE_RATE
+            transcripts.append(_merged(of_clip, len(clip) / SAMPLE_RATE, spoken, stretch_s))
         return transcripts
+
+    def _pieces(self, samples: Samples, number: int) -> list[Piece]:
+        """The pieces of a clip that sound; the last one may hold only the silence after the words."""
+        if not len(samples):
+            return []
+        found = cut(samples, self.window, number, self._trained)
+        return [piece for piece in found if float(np.abs(samples[piece.start : piece.end]).max()) > SILENCE_PEAK]
 
     def _segments(self, pieces: Sequence[Samples], language: str, beam_size: int | None) -> list[_Segment]:
         """One segment per piece, in order."""
@@ -214,6 +232,7 @@ class Transcript:
         duration_s: seconds of audio.
         language: that was decoded, or detected with `detect_language`.
         tokens: text tokens, without the end token.
+        stretch_s: seconds of the longest stretch of the clip without a pause in which it could be cut.
     """
 
     text: str
@@ -223,6 +242,7 @@ class Transcript:
     duration_s: float
     language: str
     tokens: int
+    stretch_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +267,7 @@ def _segment_of(output: Sequence[Mapping[str, Any]]) -> _Segment:
     )
 
 
-def _merged(segments: Sequence[_Segment], duration_s: float, language: str) -> Transcript:
+def _merged(segments: Sequence[_Segment], duration_s: float, language: str, stretch_s: float) -> Transcript:
     """The transcript of a clip from its segments.
 
     Log probabilities are averaged with the segments' token counts as weights, the end token included, since Whisper's
@@ -255,7 +275,7 @@ def _merged(segments: Sequence[_Segment], duration_s: float, language: str) -> T
     """
     # A silent clip: certainly no speech.
     if not segments:
-        return Transcript("", 0.0, 1.0, 0.0, duration_s, language, 0)
+        return Transcript("", 0.0, 1.0, 0.0, duration_s, language, 0, 0.0)
     weights = [segment.tokens + 1 for segment in segments]
     weighted = sum(segment.avg_logprob * weight for segment, weight in zip(segments, weights, strict=True))
     return Transcript(
@@ -266,4 +286,5 @@ def _merged(segments: Sequence[_Segment], duration_s: float, language: str) -> T
         duration_s=duration_s,
         language=language,
         tokens=sum(segment.tokens for segment in segments),
+        stretch_s=stretch_s,
     )

@@ -60,12 +60,15 @@ class Checkpoint:
     Attributes:
         revision: the hub's commit, or the hash of the files' content.
         padding_s: seconds to whose multiples clips may be padded; 0: the whole window, as OpenAI's checkpoints need.
+        trained_s: seconds that its training clips rarely exceed, if it says so: longer clips are cut in their pauses,
+            and speech without a pause for longer is reported; 0: the whole window.
     """
 
     folder: Path
     name: str
     revision: str
     padding_s: float = 0.0
+    trained_s: float = 0.0
 
 
 def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
@@ -81,7 +84,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
         return _from_hub(name, revision)
     if not (folder / "model.bin").is_file():
         raise OptionsError(f"no Whisper checkpoint in {folder} (model.bin is missing): set the option checkpoint")
-    return Checkpoint(folder, folder.name if name else SHIPPED_NAME, content_hash(folder), _padding_seconds(folder))
+    return Checkpoint(folder, folder.name if name else SHIPPED_NAME, content_hash(folder), *_declared_seconds(folder))
 
 
 def _from_hub(name: str, revision: str | None) -> Checkpoint:
@@ -96,15 +99,19 @@ def _from_hub(name: str, revision: str | None) -> Checkpoint:
     # The hub's cache keeps each commit in snapshots/COMMIT. The commit is recorded instead of the branch that was asked
     # for, because a branch moves.
     commit = folder.name if folder.parent.name == "snapshots" else content_hash(folder)
-    return Checkpoint(folder, name, f"{name}@{commit}", _padding_seconds(folder))
+    return Checkpoint(folder, name, f"{name}@{commit}", *_declared_seconds(folder))
 
 
-def _padding_seconds(folder: Path) -> float:
-    """`padding_seconds` of the checkpoint's preprocessor_config.json, a key of this project's own checkpoints."""
+def _declared_seconds(folder: Path) -> tuple[float, float]:
+    """`padding_seconds` and `trained_seconds` of a checkpoint's preprocessor_config.json; 0 for what it lacks.
+
+    Both are keys of this project's own checkpoints.
+    """
     path = folder / "preprocessor_config.json"
     if not path.is_file():
-        return 0.0
-    return float(json.loads(path.read_text(encoding="utf-8")).get("padding_seconds", 0.0))
+        return 0.0, 0.0
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return float(found.get("padding_seconds", 0.0)), float(found.get("trained_seconds", 0.0))
 
 
 def content_hash(folder: Path) -> str:

@@ -34,10 +34,16 @@ class AudioOut:
 
     def flush(self) -> None:
         """Resamples and sends what `play` kept."""
-        if self._pending:
+        if self._pending and not any(self._pending):
+            self.play_nothing()
+        elif self._pending:
             clip = resample(AudioClip(pcm16_to_float(b"".join(self._pending)), self._pending_rate), self._sample_rate)
             self._turn.speak(clip.samples, clip.sample_rate)
-            self._pending = []
+        self._pending = []
+
+    def play_nothing(self) -> None:
+        """Sends empty audio: there was nothing to speak, which is an answer without sound."""
+        self.play(b"", self._sample_rate)
 
 
 class TtsStage:
@@ -64,13 +70,14 @@ class TtsStage:
     def speak(self, turn: Turn, text: str, out: AudioOut, language: str = "") -> Completion:
         """Speaks a text into a turn; returns how that ended, with the service's diagnostics.
 
-        A text without letters or digits, such as "...", gives no audio: silence is then the answer, not a failure.
+        A text without letters or digits, such as "...", gives empty audio, which is an answer and not a failure.
 
         Raises:
             ContractError: the TTS service's own error, or why it is not available.
         """
         text = plain_text(text) if self._plain_speech else text
         if not text.strip():
+            out.play_nothing()
             return Completion()
         asked = turn.request
         request = Request(
@@ -85,6 +92,7 @@ class TtsStage:
         except ContractError as error:
             # espeak refuses a text in which there is nothing to say; other services answer with silence.
             if error.reason is Reason.BAD_REQUEST and not any(character.isalnum() for character in text):
+                out.play_nothing()
                 return Completion()
             raise
         out.flush()

@@ -75,8 +75,10 @@ class OpenaiAdapter(Adapter):
         turn.write(answer.text)
         if answer.audio is not None:
             # The card declares one rate. A server that sends another one is resampled; its diagnostics keep the rate.
-            clip = resample(answer.audio, self._options.output_sample_rate_hz)
-            turn.speak(clip.samples, clip.sample_rate)
+            rate = self._options.output_sample_rate_hz
+            turn.speak(
+                resample(answer.audio, rate).samples if len(answer.audio.samples) else answer.audio.samples, rate
+            )
         input_tokens, output_tokens, audio_tokens = answer.tokens
         turn.complete(
             Completion(

@@ -16,12 +16,20 @@ import soundfile
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip, AudioLimits, decode_audio
 from omnigap.vocabulary import FinishReason, Reason
+from omnigap_services.openai_server.body_errors import check_body, check_choice, tool_calls_error
 
 # One hour; a server that sends more did not end its answer.
 _LIMITS = AudioLimits(max_seconds=3_600.0)
 _MIME_TYPES = {"wav": "audio/wav", "flac": "audio/flac"}
 
-_FINISH = {"length": FinishReason.LENGTH, "content_filter": FinishReason.REFUSED}
+_FINISH = {
+    "length": FinishReason.LENGTH,
+    "max_tokens": FinishReason.LENGTH,
+    "content_filter": FinishReason.REFUSED,
+}
+
+# Hz; nothing is played at it, and empty audio of any rate is the same.
+_EMPTY_RATE = 24_000
 
 # A frame is silent below this level, which is 60 dB under full scale.
 _SILENCE_RMS = 0.001
@@ -34,7 +42,7 @@ class ChatAnswer:
 
     Attributes:
         text: the model's own text.
-        audio: as sent, at the rate in its header; None without audio, or without a sample in it.
+        audio: as sent, at the rate in its header; without samples for an empty file, None for no audio at all.
         tokens: of the input, the output, and the output's audio; 0 if the server does not count them.
     """
 
@@ -49,12 +57,15 @@ class ChatAnswer:
 def read_answer(payload: str, audio_format: str, speech: bool) -> ChatAnswer:
     """Reads a response body in every form that servers are known to send.
 
+    An empty content is an empty text: SGLang writes null for it, vLLM an empty string.
+
     Args:
         speech: speech was requested; audio that was not requested is dropped.
 
     Raises:
         ContractError: UPSTREAM_UNAVAILABLE for a body that is truncated or not JSON; MODEL_ERROR for JSON that is not a
-            chat completion, and for audio that cannot be decoded.
+            chat completion, for tool calls instead of an answer, and for audio that cannot be decoded; the error's own
+            reason for an error in the body or in a choice.
     """
     try:
         found = json.loads(payload)
@@ -62,10 +73,12 @@ def read_answer(payload: str, audio_format: str, speech: bool) -> ChatAnswer:
         # A body that was truncated on its way still has status 200.
         text = f"the server's answer is not valid JSON, maybe truncated ({error}); it begins {payload[:80]!r}"
         raise ContractError(Reason.UPSTREAM_UNAVAILABLE, text) from None
+    if isinstance(found, dict):
+        check_body(found)
     choices = found.get("choices") if isinstance(found, dict) else None
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
         raise ContractError(Reason.MODEL_ERROR, f"the server's answer has no choices; it begins {payload[:80]!r}")
-    messages = [_table(choice.get("message")) for choice in choices]
+    messages = [_message(choice) for choice in choices]
     sounds = [_table(message.get("audio")) for message in messages]
     # Over all choices: vLLM-Omni up to 0.20 sends text and audio as two choices, both with index 0. SGLang-Omni and
     # OpenAI have the text in the transcript of the audio.
@@ -75,6 +88,8 @@ def read_answer(payload: str, audio_format: str, speech: bool) -> ChatAnswer:
         *(_text(message.get("refusal")) for message in messages),
     )
     audio = _audio(sounds, audio_format) if speech else None
+    if not text and audio is None and any(m.get("tool_calls") or m.get("function_call") for m in messages):
+        raise tool_calls_error(choices[0].get("finish_reason"))
     return ChatAnswer(
         text=text,
         reasoning=_first(*(_text(m.get("reasoning_content") or m.get("reasoning")) for m in messages)),
@@ -98,7 +113,8 @@ def token_counts(usage: object) -> tuple[int, int, int]:
 
 def finish_reason_of(reason: object) -> FinishReason:
     """The contract's finish reason for a server's."""
-    return _FINISH.get(str(reason), FinishReason.STOP)
+    # Some gateways append what was filtered: "content_filter: RECITATION".
+    return _FINISH.get(str(reason).lower().partition(":")[0].strip(), FinishReason.STOP)
 
 
 def audio_diagnostics(audio: AudioClip | None, text: str) -> dict[str, float]:
@@ -110,7 +126,7 @@ def audio_diagnostics(audio: AudioClip | None, text: str) -> dict[str, float]:
     left out without text.
     """
     words, chars = len(text.split()), sum(not char.isspace() for char in text)
-    if audio is None:
+    if audio is None or not len(audio.samples):
         return {"audio_seconds": 0.0, "audio_rms": 0.0, "text_words": float(words)}
     samples = audio.samples.astype(np.float64)
     step = max(1, int(audio.sample_rate * _FRAME_S))
@@ -130,7 +146,27 @@ def audio_diagnostics(audio: AudioClip | None, text: str) -> dict[str, float]:
     }
 
 
+def _message(choice: dict[str, Any]) -> dict[str, Any]:
+    """The message of a choice.
+
+    Raises:
+        ContractError: the choice reports an error, has no message, or its content has no known form.
+    """
+    message = choice.get("message")
+    check_choice(choice.get("error") or _table(message).get("error"), choice.get("finish_reason"))
+    if not isinstance(message, dict):
+        raise ContractError(Reason.MODEL_ERROR, f"a choice of the server has no message: {str(choice)[:80]!r}")
+    content = message.get("content")
+    if content is not None and not isinstance(content, str | list):
+        text = f"the server's content is neither text nor a list of parts: {str(content)[:80]!r}"
+        raise ContractError(Reason.MODEL_ERROR, text)
+    return message
+
+
 def _audio(sounds: list[dict[str, Any]], audio_format: str) -> AudioClip | None:
+    """The audio of an answer; None if no choice has any. Empty data and a file without samples are empty audio."""
+    if not any(isinstance(sound.get("data"), str) for sound in sounds):
+        return None
     data = _first(*(_text(sound.get("data")) for sound in sounds))
     try:
         # Some servers send a data URL.
@@ -138,7 +174,7 @@ def _audio(sounds: list[dict[str, Any]], audio_format: str) -> AudioClip | None:
     except binascii.Error as error:
         raise ContractError(Reason.MODEL_ERROR, f"the server's audio is not base64 ({error})") from None
     if _empty(raw):
-        return None
+        return AudioClip(np.zeros(0, np.float32), _EMPTY_RATE)
     try:
         return decode_audio(raw, _MIME_TYPES[audio_format], limits=_LIMITS)
     except ContractError as error:
@@ -146,7 +182,7 @@ def _audio(sounds: list[dict[str, Any]], audio_format: str) -> AudioClip | None:
 
 
 def _empty(raw: bytes) -> bool:
-    """True for no bytes, or a file without samples: that is an answer without speech, not an error."""
+    """True for no bytes, or a file without samples: that is an answer without sound, not an error."""
     try:
         return not raw or soundfile.info(io.BytesIO(raw)).frames == 0
     except soundfile.LibsndfileError:

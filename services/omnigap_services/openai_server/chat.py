@@ -16,6 +16,7 @@ from omnigap.media import AudioClip, encode_pcm16, encode_png, encode_wav
 from omnigap.vocabulary import FinishReason, Modality, Reason
 from omnigap_services.adapter import DecodingOptions, InputPart, Request
 from omnigap_services.openai_server.answer import ChatAnswer, finish_reason_of, read_answer, token_counts
+from omnigap_services.openai_server.body_errors import check_choice, tool_calls_error
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.options import RESERVED, OpenaiOptions
 
@@ -67,7 +68,7 @@ class ChatClient(Connection):
         )
         finish: FinishReason | None = None
         tokens = (0, 0, 0)
-        reasoning, refused = "", False
+        reasoning, refused, said, called = "", False, False, False
         try:
             async for chunk in stream:
                 # Usage comes in a last chunk without choices.
@@ -75,7 +76,11 @@ class ChatClient(Connection):
                     tokens = token_counts(chunk.usage.model_dump())
                 for choice in chunk.choices or []:
                     delta = choice.delta
+                    # Errors of the whole stream are raised by the client; those of a choice are extra fields.
+                    check_choice(getattr(choice, "error", None), choice.finish_reason)
                     write(delta.content or "")
+                    said = said or bool(delta.content)
+                    called = called or bool(delta.tool_calls or delta.function_call)
                     # Servers use one of two names for thinking; a refusal comes instead of content.
                     reasoning += getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
                     write(delta.refusal or "")
@@ -88,6 +93,8 @@ class ChatClient(Connection):
         # A lost connection can look like the end of the stream; only the finish reason distinguishes them.
         if finish is None:
             raise self.errors.unavailable("its stream ended before the answer did")
+        if called and not said and not refused:
+            raise tool_calls_error("tool_calls")
         return ChatAnswer(reasoning=reasoning, finish_reason=FinishReason.REFUSED if refused else finish, tokens=tokens)
 
 

@@ -22,8 +22,8 @@ from openai import (
 from omnigap.channel import is_loopback_host
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
-from omnigap_services.failures import OUT_OF_MEMORY
 from omnigap_services.loop_thread import LoopThread
+from omnigap_services.openai_server.body_errors import message_of, reason_of, reason_of_status
 from omnigap_services.openai_server.endpoint import EndpointOptions
 
 _log = logging.getLogger(__name__)
@@ -42,24 +42,6 @@ _VERBOSE_LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
 _NO_KEY = "none"
 
 _MAX_ERROR_CHARS = 600
-
-# Read in the servers' sources and issues; the first match counts.
-_MESSAGES = (
-    (Reason.OUT_OF_MEMORY, OUT_OF_MEMORY),
-    (Reason.MODEL_ERROR, ("no audio was produced", "did not produce audio", "produced no audio")),
-    (Reason.TOO_LARGE, ("context_length_exceeded", "maximum context length", "maximum model length")),
-)
-
-_STATUSES = {
-    408: Reason.DEADLINE_EXCEEDED,
-    409: Reason.UPSTREAM_UNAVAILABLE,
-    413: Reason.TOO_LARGE,
-    429: Reason.RATE_LIMITED,
-    502: Reason.UPSTREAM_UNAVAILABLE,
-    503: Reason.UPSTREAM_UNAVAILABLE,
-    504: Reason.UPSTREAM_UNAVAILABLE,
-    529: Reason.UPSTREAM_UNAVAILABLE,
-}
 
 _ADVICE = {
     401: "set api_key_env to the variable that holds the key",
@@ -198,10 +180,8 @@ class ErrorMapper:
             cause = error.__cause__
             return self.unavailable(f"{type(cause).__name__}: {cause}" if cause else "connection lost")
         # An error event within a stream: it has no status.
-        detail = self.redact(f"{error.message} {_message_of(error.body)}")
-        return ContractError(
-            _reason_of(detail) or Reason.MODEL_ERROR, f"the server at {self._base_url} reports {detail}"
-        )
+        detail = self.redact(f"{error.message} {message_of(error.body)}")
+        return ContractError(reason_of(error.body), f"the server at {self._base_url} reports {detail}")
 
     def unavailable(self, why: str) -> ContractError:
         """The server does not respond, or is lost during an answer."""
@@ -220,24 +200,7 @@ class ErrorMapper:
 
     def _of_status(self, error: APIStatusError) -> ContractError:
         status = error.status_code
-        detail = self.redact(_message_of(error.body) or error.response.reason_phrase)
-        # A 400 or 500 says little: the message decides. Unknown 4xx are the request's fault, 5xx the model's.
-        reason = _STATUSES.get(status) or _reason_of(detail)
-        if reason is None:
-            reason = Reason.BAD_REQUEST if status < 500 else Reason.MODEL_ERROR
+        detail = self.redact(message_of(error.body) or error.response.reason_phrase)
+        reason = reason_of_status(status, detail)
         advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
         return ContractError(reason, f"the server at {self._base_url} answered {status} ({detail}){advice}")
-
-
-def _reason_of(message: str) -> Reason | None:
-    lower = message.lower()
-    return next((reason for reason, texts in _MESSAGES if any(text in lower for text in texts)), None)
-
-
-def _message_of(body: object) -> str:
-    """The message in an error body as one line; the whole body if it has no message."""
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        found = inner.get("message") if isinstance(inner, dict) else inner
-        return str(found) if found else json.dumps(body, ensure_ascii=False, default=str)
-    return "" if body is None else " ".join(str(body).split())

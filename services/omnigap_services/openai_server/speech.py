@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -17,6 +18,7 @@ from omnigap.vocabulary import Condition, Modality, Reason
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
 from omnigap_services.audio import is_silent, match_language, speed_for
 from omnigap_services.openai_server.answer import audio_diagnostics
+from omnigap_services.openai_server.body_errors import check_body
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import CALL_OPTIONS, EndpointOptions, check_address, read_key
 from omnigap_services.options import OptionsError, read_options
@@ -232,10 +234,11 @@ def read_speech(
         content_type: of the HTTP response; `audio/pcm;rate=24000` has the rate of raw PCM.
 
     Raises:
-        ContractError: MODEL_ERROR for bytes that are not such audio.
+        ContractError: MODEL_ERROR for bytes that are not such audio; its own reason for an error in JSON.
     """
     # Some servers answer an error with status 200. Raw PCM may begin with any byte, a brace included.
     if "json" in content_type or (audio_format == "wav" and data[:1] == b"{"):
+        _check_json(data)
         raise ContractError(Reason.MODEL_ERROR, f"the server sent no audio but {data[:200]!r}")
     try:
         if audio_format == "pcm":
@@ -248,6 +251,16 @@ def read_speech(
         return decode_audio(file, WAV, limits=_LIMITS) if file else None
     except ContractError as error:
         raise ContractError(Reason.MODEL_ERROR, f"the server's audio cannot be read: {error.message}") from None
+
+
+def _check_json(data: bytes) -> None:
+    """Raises ContractError with its own reason for an error that a server describes as JSON."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return
+    if isinstance(found, dict):
+        check_body(found)
 
 
 def _with_real_sizes(data: bytes) -> bytes:

@@ -9,7 +9,6 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, field_validator
 
 from omnigap.errors import ContractError
@@ -18,6 +17,8 @@ from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, Modality, Reason, primary_language
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
 from omnigap_services.audio import SILENCE_PEAK, compression_ratio, match_language, single_clip
+from omnigap_services.chunking import MAX_SILENCE_S, without_silence
+from omnigap_services.openai_server.body_errors import check_body
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import EndpointOptions, check_address, read_key
 from omnigap_services.options import OptionsError, read_options
@@ -110,6 +111,7 @@ class TranscriptionAdapter(Adapter):
                 **options.settings(),
                 "temperature": "0.0",
                 "silence_peak": str(SILENCE_PEAK),
+                "max_silence_s": str(MAX_SILENCE_S),
                 "code.audio": source_hash("omnigap_services.audio", "omnigap_services.chunking"),
                 "code.openai_server": source_hash("omnigap_services.openai_server"),
             },
@@ -139,7 +141,8 @@ class TranscriptionAdapter(Adapter):
         language = self._language(request.language)
         duration = {"duration_s": len(samples) / _SAMPLE_RATE}
         # Digital silence is not sent; the values are those that the default ASR service reports for it.
-        if float(np.abs(samples).max()) <= SILENCE_PEAK:
+        samples = without_silence(samples)
+        if not len(samples):
             silence = {"avg_logprob": 0.0, "no_speech_prob": 1.0, "compression_ratio": 0.0}
             turn.complete(Completion(diagnostics={**silence, **duration}, detected_language=language))
             return
@@ -191,13 +194,16 @@ def read_transcript(payload: str) -> Transcript:
     """Reads `json` and `verbose_json`.
 
     Raises:
-        ContractError: UPSTREAM_UNAVAILABLE for a body that is truncated, MODEL_ERROR for JSON without a text.
+        ContractError: UPSTREAM_UNAVAILABLE for a body that is truncated, MODEL_ERROR for JSON without a text, its own
+            reason for an error in the body.
     """
     try:
         found = json.loads(payload)
     except ValueError as error:
         text = f"the server's answer is not valid JSON, maybe truncated ({error}); it begins {payload[:80]!r}"
         raise ContractError(Reason.UPSTREAM_UNAVAILABLE, text) from None
+    if isinstance(found, dict):
+        check_body(found)
     if not isinstance(found, dict) or not isinstance(found.get("text"), str):
         raise ContractError(Reason.MODEL_ERROR, f"the server's answer has no text; it begins {payload[:80]!r}")
     text = found["text"].strip()

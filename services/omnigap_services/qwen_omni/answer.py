@@ -177,6 +177,9 @@ class Answer:
     def complete(self) -> None:
         speech_capped = self.decoding.speech and not self._speech_complete
         complete = self._text_complete and not speech_capped
+        if self.decoding.speech and not self._samples:
+            # The model had nothing to speak: that is its answer, and it is empty audio.
+            self.turn.speak(np.zeros(0, np.float32), SAMPLE_RATE)
         diagnostics = {
             "prompt_audio_tokens": float(self.prompt.audio_tokens),
             "prompt_image_tokens": float(self.prompt.image_tokens),

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from PIL import Image
 
 from omnigap.channel import SERVER_OPTIONS
-from omnigap.errors import OmnigapError
+from omnigap.errors import NO_AUDIO, ContractError, OmnigapError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
@@ -110,11 +110,21 @@ class Server:
         card = await self._worker.load()
         self.description = describe(card, type(self._adapter))
         self._scheduler = Scheduler(card, self.description.digest, self._worker, self.metrics)
-        await self._scheduler.warm_up(self._adapter.warm_up() or default_warm_up(card))
+        await self._warm_up(self._scheduler, self._adapter.warm_up() or default_warm_up(card))
         # Opened before health says SERVING: a client that waits for health may call at once.
         self._servicer.open(self._scheduler, self.description)
         await self._health.set_serving(True)
         _log.info("%s serves on %s, digest %s", card.name, self.address, self.description.digest)
+
+    async def _warm_up(self, scheduler: Scheduler, request: Request) -> None:
+        """Has the adapter answer a request; raises the ContractError that it ended with."""
+        try:
+            await scheduler.warm_up(request)
+        except ContractError as error:
+            # A meaningless question may leave a model speechless, and its text conditions can be measured anyway.
+            if not error.message.startswith(NO_AUDIO):
+                raise
+            _log.warning("warm-up: %s: every answer like it will fail", error.message)
 
     async def stop(self) -> bool:
         """Drains, closes the adapter and the ports; False if answers or the adapter's close were cut off."""

@@ -10,11 +10,11 @@ from collections import deque
 import numpy as np
 
 from omnigap.convert import finish_to_proto
-from omnigap.errors import ContractError
+from omnigap.errors import SHOWN_CHARS, ContractError, no_audio
 from omnigap.media import AudioClip, encode_pcm16
 from omnigap.media.audio import PCM, Samples
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Modality, Reason
+from omnigap.vocabulary import FinishReason, Modality, Reason
 from omnigap_services.adapter import Completion, Request
 from omnigap_services.failures import failure_of
 from omnigap_services.server.response import ResponseLog
@@ -88,6 +88,8 @@ class ResponseStream:
         self._batch_size = 0
         self._rate = 0
         self._samples_out = 0
+        # The beginning of the own text, for the message of an answer that lacks its audio.
+        self._text_start = ""
 
     @property
     def request(self) -> Request:
@@ -102,7 +104,10 @@ class ResponseStream:
 
     def write(self, text: str) -> None:
         if text:
-            self._send(pb.Delta(text=_encodable(text)))
+            text = _encodable(text)
+            if len(self._text_start) < SHOWN_CHARS:
+                self._text_start += text
+            self._send(pb.Delta(text=text))
 
     def reason(self, text: str) -> None:
         if text:
@@ -125,6 +130,9 @@ class ResponseStream:
         self._send_pcm16(data, sample_rate)
 
     def complete(self, completion: Completion) -> None:
+        if self._lacks_audio(completion):
+            self.fail(no_audio(self._text_start))
+            return
         now = time.monotonic()
         created = self._log.created
         seconds_in = sum(part.seconds for part in self._request.parts if isinstance(part, AudioClip))
@@ -182,7 +190,8 @@ class ResponseStream:
     def _send_pcm16(self, data: bytes, sample_rate: int) -> None:
         self._rate = sample_rate
         self._samples_out += len(data) // 2
-        for start in range(0, len(data), _MAX_CHUNK_BYTES):
+        # At least one chunk: an empty one says that there is audio and that it is empty.
+        for start in range(0, max(1, len(data)), _MAX_CHUNK_BYTES):
             chunk = data[start : start + _MAX_CHUNK_BYTES]
             self._send(pb.Delta(audio=pb.Audio(data=chunk, mime_type=PCM, sample_rate_hz=sample_rate, channels=1)))
 
@@ -190,7 +199,8 @@ class ResponseStream:
         if not self._open:
             return
         if delta.HasField("audio"):
-            self._first_audio = self._first_audio or time.monotonic()
+            if delta.audio.data:
+                self._first_audio = self._first_audio or time.monotonic()
         elif delta.HasField("text"):
             self._first_text = self._first_text or time.monotonic()
         self._bridge.post(self._log, pb.GenerateResponse(delta=delta))
@@ -201,6 +211,11 @@ class ResponseStream:
                 return
             self._open = False
         self._bridge.post(self._log, event)
+
+    def _lacks_audio(self, completion: Completion) -> bool:
+        """Whether a speech answer has no audio at all; empty audio counts, and a refusal needs none."""
+        speech = self._request.output is Modality.SPEECH
+        return speech and not self._rate and completion.finish_reason is not FinishReason.REFUSED
 
     def _rate_fault(self, sample_rate: int) -> str:
         """Why audio of this rate cannot be part of the answer; empty if it can."""

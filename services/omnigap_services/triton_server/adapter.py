@@ -61,7 +61,7 @@ class TritonAdapter(Adapter):
     def _send(self, turn: Turn, delta: Delta) -> None:
         turn.reason(delta.reasoning)
         turn.write(delta.text)
-        if delta.audio is not None and delta.audio.size:
+        if delta.audio is not None:
             turn.speak(delta.audio, self._options.output_sample_rate_hz)
 
     def close(self) -> None:

@@ -131,9 +131,12 @@ class OutputReader:
     def _new_audio(self, response: Mapping[str, Array]) -> Samples | None:
         outputs = self._options.outputs
         found = response.get(outputs.audio) if self._speech and outputs.audio else None
-        if found is None or not found.size:
+        if found is None:
             return None
-        clip = self._clip(found)
+        clip = self._clip(found) if found.size else None
+        if clip is None or not clip.samples.size:
+            # The tensor is there and empty: empty audio, which is an answer, and no audio is not.
+            return np.zeros(0, np.float32)
         if self._to_resample and clip.sample_rate != self._rate:
             raise _model_error(f"the audio changes from {self._rate} to {clip.sample_rate} Hz: an answer has one rate")
         self._rate = clip.sample_rate

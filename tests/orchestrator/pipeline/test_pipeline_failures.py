@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -61,10 +62,15 @@ async def test_audio_in_a_text_answer_fails_the_cell(tmp_path: Path, host_wire: 
     assert outcomes(table, output="speech") == {"pending": 3}
 
 
-async def test_a_speech_answer_without_audio_is_flagged_silent_and_scored_as_empty(tmp_path: Path, host: Serve) -> None:
-    model = Double(lambda turn: turn.write("Paris"))
+async def test_a_speech_answer_with_empty_audio_is_flagged_silent_and_scored_as_empty(
+    tmp_path: Path, host: Serve
+) -> None:
+    def mute(turn: Turn) -> None:
+        turn.write("Paris")
+        turn.speak(np.zeros(0, np.float32), RATE)
+
     scorer = Double(paris)
-    setting = Setting(tmp_path, {"omni": [await host(model)]}, [await host(scorer)], tables=only("t2s"))
+    setting = Setting(tmp_path, {"omni": [await host(Double(mute))]}, [await host(scorer)], tables=only("t2s"))
     table = await setting.execute()
     assert outcomes(table) == {"answered": 3}
     for row in table.iter_rows(named=True):

@@ -103,7 +103,7 @@ async def test_another_check_or_metric_rescores_without_a_call(tmp_path: Path, h
     other[1]["checks"] = [{"id": "keywords:existence", "kwargs": {"keywords": ["green"]}}]
     other[0]["metric"] = "voicebench_refusal"
     other[0]["task"] = "advbench"
-    again = replace(setting, items=other, models={"omni": ["127.0.0.1:9"]}, scorer=["127.0.0.1:9"])
+    again = replace(setting, items=other, models={"omni": ["127.0.0.1:9"]})
     await again.drive()
     rows = {(r["item_id"], r["condition"]): r for r in again.table().rows(named=True)}
     assert (rows["form", "t2t"]["score"], rows["form", "t2t"]["outcome"]) == (0.0, "answered")

@@ -15,8 +15,8 @@ def test_good_answer_has_no_flags() -> None:
     )
 
 
-@pytest.mark.parametrize("audio", [AudioStats(2.0, 0.0, 0.0), AudioStats(2.0, 1e-4, 0.02), AudioStats(0.01, 0.1, 0.5)])
-def test_quiet_or_empty_audio_is_silent(audio: AudioStats) -> None:
+@pytest.mark.parametrize("audio", [AudioStats(2.0, 0.0, 0.0), AudioStats(2.0, 5e-5, 1e-4), AudioStats(0.01, 0.1, 0.5)])
+def test_audio_without_sound_is_silent_even_if_the_scorer_invents_words(audio: AudioStats) -> None:
     assert answer_flags("Paris", audio=audio, transcript="paris") == {Flag.SILENT}
 
 
@@ -28,8 +28,34 @@ def test_audio_without_transcript_yet_is_not_silent() -> None:
     assert answer_flags("Paris", audio=SOUND) == frozenset()
 
 
-def test_text_answer_is_never_silent() -> None:
-    assert answer_flags("") == frozenset()
+@pytest.mark.parametrize("audio", [AudioStats(2.0, 5e-4, 0.003), AudioStats(2.0, 1e-4, 0.02)])
+def test_quiet_audio_is_silent_unless_words_were_heard_in_it(audio: AudioStats) -> None:
+    assert answer_flags("Paris", audio=audio, transcript="paris") == frozenset()
+    assert answer_flags("Paris", audio=audio, transcript=" ... ") == {Flag.SILENT}
+    assert answer_flags("Paris", audio=audio) == {Flag.SILENT}
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b\u2060", "\u3000"])
+def test_a_text_answer_without_visible_characters_is_empty_and_never_silent(text: str) -> None:
+    assert answer_flags(text) == {Flag.EMPTY}
+    assert answer_flags(text, finish_reason=FinishReason.LENGTH) == {Flag.EMPTY, Flag.TRUNCATED}
+
+
+@pytest.mark.parametrize("text", [".", "?", "°", "0", "가"])
+def test_a_text_answer_with_a_visible_character_is_not_empty(text: str) -> None:
+    assert Flag.EMPTY not in answer_flags(text)
+
+
+@pytest.mark.parametrize(
+    ("stretch_s", "trained_s", "suspect"),
+    [(8.1, 8.0, True), (8.0, 8.0, False), (30.0, None, False), (30.0, 0.0, False)],
+)
+def test_speech_beyond_the_length_that_the_scorer_was_trained_for_makes_a_transcript_suspect(
+    stretch_s: float, trained_s: float | None, suspect: bool
+) -> None:
+    stats = AsrStats(-0.5, 0.1, 1.2, stretch_s, trained_s)
+    found = answer_flags("Paris", audio=AudioStats(9.0, 0.1, 0.5), transcript="paris", asr=stats)
+    assert (Flag.SUSPECT_TRANSCRIPT in found) is suspect
 
 
 def test_finish_reason_length_is_truncated() -> None:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Reason
+from omnigap_orchestrator.scoring import word_errors
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
-from omnigap_services.chunking import cut
+from omnigap_services.chunking import MAX_SILENCE_S, SAMPLE_RATE, cut, without_silence
+from omnigap_services.espeak import library
 from tests.services.asr.by_package import transcribe_by_package
+
+TRAINED = 8 * SAMPLE_RATE
+SENTENCES = [
+    "The museum opens at nine in the morning.",
+    "A ticket for one adult costs twelve euros.",
+    "Two large paintings hang in the first room.",
+    "The garden behind the house is closed in winter.",
+    "Children under six years do not pay.",
+]
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +77,58 @@ def test_a_clip_longer_than_the_window_is_transcribed_to_its_end(engine: AsrEngi
     assert len(long) > 31 * 16_000
     transcript = engine.transcribe([long])[0]
     assert transcript.duration_s == pytest.approx(len(long) / 16_000)
-    pieces = [long[piece.start : piece.end] for piece in cut(long, engine.window)]
+    heard = without_silence(long)
+    pieces = [heard[piece.start : piece.end] for piece in cut(heard, engine.window, trained=TRAINED)]
     assert len(pieces) > 1
     assert transcript.text == " ".join(part.text for part in engine.transcribe(pieces))
+
+
+@given(lead=st.floats(0, 60), trail=st.floats(0, 60), pause=st.floats(1, 60))
+@settings(max_examples=12, deadline=None)
+def test_digital_silence_of_any_length_adds_no_words(
+    engine: AsrEngine, clips: list[AudioClip], lead: float, trail: float, pause: float
+) -> None:
+    """As the same clips with pauses of the longest silence that is kept."""
+
+    def framed(*seconds: float) -> np.ndarray:
+        first, middle, last = (np.zeros(round(s * SAMPLE_RATE), np.float32) for s in seconds)
+        return np.concatenate([first, clips[0].samples, middle, clips[1].samples, last])
+
+    kept = [min(s, MAX_SILENCE_S) for s in (lead, pause, trail)]
+    long, short = (engine.transcribe([framed(*s)])[0] for s in ((lead, pause, trail), kept))
+    assert long.text == short.text
+    assert long.duration_s == pytest.approx(len(framed(lead, pause, trail)) / SAMPLE_RATE)
+
+
+@pytest.mark.parametrize("voice", ["en-us", "en-us+f3"])
+@pytest.mark.parametrize("silence_s", [1.0, 35.0])
+def test_a_short_answer_among_silence_is_heard_alone(engine: AsrEngine, voice: str, silence_s: float) -> None:
+    silence = np.zeros(int(silence_s * SAMPLE_RATE), np.float32)
+    for text in ("Paris.", "Seven.", "The answer is B."):
+        spoken = library.synthesise(text, voice)
+        heard = engine.transcribe([np.concatenate([silence, spoken, silence])])[0].text
+        assert heard == text.rstrip(".").lower()
+
+
+@pytest.mark.parametrize("voice", ["en-us", "en-us+f3"])
+@pytest.mark.parametrize("sentences", [5, 10])
+def test_sentences_beyond_the_trained_length_are_cut_in_their_pauses(
+    engine: AsrEngine, voice: str, sentences: int
+) -> None:
+    text = " ".join((SENTENCES * 2)[:sentences])
+    transcript = engine.transcribe([library.synthesise(text, voice)])[0]
+    errors = word_errors(text, transcript.text, "en")
+    assert transcript.duration_s > 12
+    # 1.1 to 1.2 in one piece.
+    assert (errors.insertions + errors.deletions + errors.substitutions) / errors.words < 0.2
+    assert 0 < transcript.stretch_s <= engine.checkpoint.trained_s
+
+
+def test_speech_without_a_pause_beyond_the_trained_length_is_reported(engine: AsrEngine) -> None:
+    numbers = library.synthesise(" ".join(["seven", "forty", "twelve", "nineteen"] * 8), rate_wpm=160)
+    steady = engine.transcribe([numbers])[0]
+    assert steady.stretch_s == pytest.approx(len(numbers) / SAMPLE_RATE, abs=0.5)
+    assert steady.stretch_s > engine.checkpoint.trained_s
 
 
 def test_statistics_are_in_their_ranges(engine: AsrEngine, clips: list[AudioClip]) -> None:

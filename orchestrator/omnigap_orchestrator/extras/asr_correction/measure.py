@@ -282,7 +282,7 @@ async def _measured(
         context.observer.note("the TTS service is not the one that synthesised this run's questions")
     for role, service, before in ((Role.SCORER, scorer, seen.scorer), (Role.TTS, tts, seen.tts)):
         if service is not None and before is None:
-            await context.save_service(role, role, service)
+            await context.save_service(role, role, service, config)
     # A service that is down is taken as the one that was seen last: its clips are found in the journal under that
     # digest.
     asr_digest = scorer.digest if scorer is not None else seen.scorer.digest if seen.scorer is not None else ""

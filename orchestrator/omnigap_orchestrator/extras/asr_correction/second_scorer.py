@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from omnigap_orchestrator.config import ScorerConfig
 from omnigap_orchestrator.fleet import Role
-from omnigap_orchestrator.pipeline.cells import SECOND_SCORER, PlannedCells
+from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
+from omnigap_orchestrator.pipeline.identity import SECOND_SCORER
 from omnigap_orchestrator.pipeline.requests import transcribe_request
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.replica_pool import CallFailed, Unavailable
@@ -38,7 +39,7 @@ async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunS
     if service is None:
         note(f"the second scorer is unavailable ({', '.join(second.endpoints)}): run `transcribe` again later")
         return
-    await context.save_service(Role.SCORER, SECOND_SCORER, service)
+    await context.save_service(Role.SCORER, SECOND_SCORER, service, config)
     cells.set_second_scorer(service.card)
     if cells.scorers_are_the_same:
         note("the second scorer is the same service as the first: the comparison will show no difference")

@@ -23,6 +23,7 @@ SUITE: tuple[Check, ...] = (
     answers.finish_reason_is_set,
     answers.usage_and_timings_are_finite,
     answers.undeclared_conditions_are_refused,
+    audio.speech_answers_contain_audio,
     audio.audio_has_the_declared_format,
     audio.audio_chunks_contain_whole_samples,
     audio.audio_duration_matches_the_bytes,

@@ -14,7 +14,7 @@ from omnigap.media.audio import Samples
 from omnigap.vocabulary import Condition, FinishReason, Modality, Reason, primary_language
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
 from omnigap_services.audio import SILENCE_PEAK, compression_ratio, match_language, single_clip
-from omnigap_services.chunking import batches, cut
+from omnigap_services.chunking import MAX_SILENCE_S, batches, cut, without_silence
 from omnigap_services.hf.asr.loading import LoadedRecogniser, load_recogniser
 from omnigap_services.hf.asr.recogniser import SAMPLE_RATE, SERVICE, HfAsrOptions, Segment
 from omnigap_services.options import read_options
@@ -79,13 +79,15 @@ class HfAsrAdapter(Adapter):
     def _transcribe(self, clips: Sequence[Samples], language: str, beam_size: int) -> list[list[Segment]]:
         """The segments of each clip, in order; a clip of digital silence has none."""
         # Digital silence is not sent to the model: a decoder may invent words for it.
+        sounding = [without_silence(clip) for clip in clips]
         pieces = [
             piece
-            for number, clip in enumerate(clips)
-            if float(np.abs(clip).max()) > SILENCE_PEAK
+            for number, clip in enumerate(sounding)
+            if len(clip)
             for piece in cut(clip, self._window, number)
+            if float(np.abs(clip[piece.start : piece.end]).max()) > SILENCE_PEAK
         ]
-        inputs = [clips[piece.clip][piece.start : piece.end] for piece in pieces]
+        inputs = [sounding[piece.clip][piece.start : piece.end] for piece in pieces]
         inputs = [np.pad(samples, (0, max(0, _MIN_SAMPLES - len(samples)))) for samples in inputs]
         max_batch_size = 1 if self._recogniser.one_at_a_time else self._options.max_batch_size
         found: dict[int, Segment] = {}
@@ -139,6 +141,7 @@ class HfAsrAdapter(Adapter):
                 "language_forced": str(loaded.recogniser.forces_language),
                 "window_s": str(self._window / SAMPLE_RATE),
                 "silence_peak": str(SILENCE_PEAK),
+                "max_silence_s": str(MAX_SILENCE_S),
             },
             libraries=("torch", "transformers", "tokenizers"),
             languages=self._languages,

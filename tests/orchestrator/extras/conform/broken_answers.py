@@ -70,6 +70,12 @@ class DeclaresUnsupportedCondition(ReferenceService):
         return card
 
 
+@fails("speech-answers-contain-audio")
+class AnswersSpeechWithTextOnly(ReferenceService):
+    def sound(self) -> list[pb.Audio]:
+        return []
+
+
 @fails("undeclared-conditions-are-refused")
 class AnswersUndeclaredCondition(ReferenceService):
     def check_condition(self, request: pb.GenerateRequest) -> None:

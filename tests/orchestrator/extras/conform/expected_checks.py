@@ -25,6 +25,7 @@ IMAGE_INPUT = {
 }
 TEXT_INPUT = {"long-text-is-too-large"}
 SPEECH_OUTPUT = {
+    "speech-answers-contain-audio",
     "audio-has-the-declared-format",
     "audio-chunks-contain-whole-samples",
     "audio-duration-matches-the-bytes",

@@ -21,10 +21,11 @@ class Silent(ChangesAudio):
             piece.data = bytes(len(piece.data))
 
 
-@warns("declared-conditions-answer")
-class AnswersSpeechWithoutAudio(ReferenceService):
-    def sound(self) -> list[pb.Audio]:
-        return []
+@warns("audio-is-not-silent")
+class AnswersWithEmptyAudio(ChangesAudio):
+    def change(self, pieces: list[pb.Audio]) -> None:
+        for piece in pieces:
+            piece.data = b""
 
 
 @warns("conditions-are-declared")

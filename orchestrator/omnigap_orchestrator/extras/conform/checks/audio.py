@@ -73,6 +73,20 @@ async def audio_duration_matches_the_bytes(service: ServiceUnderTest) -> Finding
 
 
 @check
+async def speech_answers_contain_audio(service: ServiceUnderTest) -> Finding:
+    """A speech answer that is not a refusal contains audio, if only an empty chunk: text alone counts as a failure."""
+    answered = await service.answered_samples()
+    spoken = {condition: reply for condition, reply in answered.items() if condition.output is Modality.SPEECH}
+    faults = [
+        f"{condition} answered with text only: send its audio (an empty chunk if there is nothing to say), or declare "
+        "it unsupported"
+        for condition, reply in spoken.items()
+        if not reply.chunks and reply.complete.finish_reason != pb.FINISH_REASON_REFUSED
+    ]
+    return finding_of(faults, "audio in each of them") if spoken else skipped("no condition answered with speech")
+
+
+@check
 async def audio_is_not_silent(service: ServiceUnderTest) -> Finding:
     """A spoken answer is not silent. Silence is a warning: the model may have nothing to say."""
     spoken = await _spoken(service)
@@ -98,9 +112,9 @@ async def text_answers_contain_no_audio(service: ServiceUnderTest) -> Finding:
 
 
 async def _spoken(service: ServiceUnderTest) -> dict[Condition, Reply]:
-    """Complete spoken answers with audio."""
+    """Complete spoken answers with audio, which may be empty."""
     answered = await service.answered_samples()
-    return {c: reply for c, reply in answered.items() if c.output is Modality.SPEECH and reply.pcm}
+    return {c: reply for c, reply in answered.items() if c.output is Modality.SPEECH and reply.chunks}
 
 
 def _format(piece: pb.Audio) -> tuple[str, int, int]:

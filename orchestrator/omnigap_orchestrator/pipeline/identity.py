@@ -1,0 +1,80 @@
+"""Which service a stored card belongs to: one that the configuration no longer names must not fill results.
+
+The results of scorers and judges are looked up by the digest of the card that was seen last. While the configured
+service is unavailable, that card may be the one of another service, which an earlier configuration named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.fleet import Role
+from omnigap_orchestrator.fleet.choose import services_of
+from omnigap_orchestrator.journal import Journal
+
+SECOND_SCORER = "second_scorer"
+"""Name of the second scorer's card in the journal; the first is stored under its role."""
+
+
+_FLEET = "fleet "
+_TITLES = {Role.SCORER.value: "ASR scorer", SECOND_SCORER: "second scorer", Role.JUDGE.value: "judge"}
+
+
+def source_of(config: Config, role: Role, name: str) -> str:
+    """Where the configuration has a scorer or judge: its endpoints, else the fleet's services of its role.
+
+    Empty if it has none.
+
+    Args:
+        name: of the card in the journal.
+    """
+    sections = {Role.SCORER: config.scorer, Role.JUDGE: config.judge}
+    section = config.second_scorer if name == SECOND_SCORER else sections[role]
+    if section is None:
+        return ""
+    if section.endpoints:
+        return " ".join(sorted(section.endpoints))
+    # Not the kind of the fleet: the same service may be started embedded or by Compose.
+    of_role = [(spec.service or spec.name, spec.options) for spec in services_of(config) if spec.role is role]
+    return f"{_FLEET}{json.dumps(of_role, sort_keys=True, default=str)}"
+
+
+def has_source(role: Role) -> bool:
+    """Whether the results of a role count only for the configuration under which its service was seen.
+
+    Not those of models and TTS services: their endpoints often change while the service stays the same.
+    """
+    return role in (Role.SCORER, Role.JUDGE)
+
+
+def save_source(journal: Journal, config: Config, role: Role, name: str) -> None:
+    """Stores where the service whose card is saved now was found."""
+    if has_source(role):
+        journal.set_meta(_key(role, name), source_of(config, role, name))
+
+
+def is_configured(journal: Journal, config: Config, role: Role, name: str) -> bool:
+    """Whether the stored card is that of the configured service; true where the journal does not say where it was."""
+    seen = journal.meta(_key(role, name)) if has_source(role) else None
+    # What is not configured at all is not looked up either.
+    return seen is None or source_of(config, role, name) in ("", seen)
+
+
+def outdated_notes(outdated: Mapping[str, str], config: Config) -> Iterator[str]:
+    """What is not used, because it comes from a scorer or judge that the configuration no longer names.
+
+    Args:
+        outdated: name of the service that was seen last, by the name of its card in the journal.
+    """
+    for name, before in outdated.items():
+        where = source_of(config, Role.JUDGE if name == Role.JUDGE.value else Role.SCORER, name)
+        yield (
+            f"the configured {_TITLES[name]} ({'the one of the fleet' if where.startswith(_FLEET) else where}) was not "
+            f"reached yet: results of the one before it ({before}) are not used, and cells that need it stay pending"
+        )
+
+
+def _key(role: Role, name: str) -> str:
+    return f"source {role.value} {name}"
