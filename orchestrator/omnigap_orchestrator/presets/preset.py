@@ -99,6 +99,7 @@ class ResultsPreset(StrictModel):
         conditions: the benchmark's condition names -> those of omnigap.
         answer: column of the answer. A null or blank answer is a failed call: missing, not wrong.
         blank_is_answer: count a blank answer as an answer.
+        writes_failures: a failed call has a row. An item without a row was then never asked: it is of another sample.
         same: columns that must be equal in all rows of an item; tasks that violate this are skipped and reported.
         reference: reference condition of gaps, as named in omnigap.
     """
@@ -119,6 +120,7 @@ class ResultsPreset(StrictModel):
     scorer: ScorerPreset | None = None
     answer: Column | None = None
     blank_is_answer: bool = False
+    writes_failures: bool = False
     same: Names = ()
     reference: str
 

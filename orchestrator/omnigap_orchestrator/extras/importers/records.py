@@ -107,7 +107,7 @@ def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
         raise PresetError(f"{path}: give a file that ends in {', '.join(SUFFIXES)}; export a spreadsheet to CSV first")
     try:
         if suffix in _JSON:
-            yield from _json_rows(path, decode_utf8(path.read_bytes()), preset.records)
+            yield from json_records(path, decode_utf8(path.read_bytes()), preset.records)
         elif suffix == ".parquet":
             yield from pl.read_parquet(path, glob=False).iter_rows(named=True)
         else:
@@ -119,8 +119,16 @@ def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
         raise PresetError(f"{path} can't be read: {error}") from error
 
 
-def _json_rows(path: Path, text: str, records: str | None) -> Iterator[Record]:
-    """Objects of a list, of an object of objects, or of lines."""
+def json_records(path: Path, text: str, records: str | None = None, *, search: bool = False) -> Iterator[Record]:
+    """Objects of a list, of an object of objects, or of lines.
+
+    Args:
+        records: key of the object that contains them.
+        search: if the file is one object and only one of its values holds objects, these are the records.
+
+    Raises:
+        PresetError: there are no such objects.
+    """
     try:
         read = json.loads(text)
     # Some benchmarks write JSON Lines into a file that ends in .json.
@@ -130,14 +138,19 @@ def _json_rows(path: Path, text: str, records: str | None) -> Iterator[Record]:
         if records not in read:
             raise PresetError(f"{path} has no key {records!r}: it has {', '.join(map(str, read))}")
         read = read[records]
+    if isinstance(read, Mapping) and not _holds_objects(read):
+        inside = [value for value in read.values() if _holds_objects(value)]
+        read = inside[0] if search and len(inside) == 1 else [read]
     if isinstance(read, Mapping):
-        if not read or not all(isinstance(row, Mapping) for row in read.values()):
-            read = [read]
-        else:
-            read = [{KEY: key, **row} for key, row in read.items()]
+        read = [{KEY: key, **row} for key, row in read.items()]
     if not isinstance(read, list) or not all(isinstance(row, Mapping) for row in read):
         raise PresetError(f"{path} has neither a list of objects nor an object of objects")
     yield from read
+
+
+def _holds_objects(value: object) -> bool:
+    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return bool(values) and all(isinstance(row, Mapping) for row in values)
 
 
 def _object(path: Path, number: int, line: str) -> object:

@@ -1,0 +1,59 @@
+"""Consistency and routing of a model in a few lines of the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omnigap_orchestrator.analysis import Tables
+from omnigap_orchestrator.analysis.consistency import CONSISTENCY, ConsistencyRow
+from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.analysis.table import rows_of
+from omnigap_orchestrator.cli.tables import estimate_text
+from omnigap_orchestrator.extras.routing.report_section import POLICY_WORDS
+from omnigap_orchestrator.extras.routing.routing import POLICIES, ShownPolicyRow, policies_shown
+
+_MEASURES = (
+    ("RER", "same answer in all conditions (RER)"),
+    ("CFR", "of the items right somewhere, not right everywhere (CFR)"),
+    ("all_right", "right in all conditions"),
+    ("MMC", "right in at least one (MMC)"),
+)
+
+
+def brief_lines(tables: Tables) -> list[str]:
+    """Lines on consistency, routing and guessing, for each model with at least two conditions."""
+    models = tables.frame(CONDITION_COUNTS)["model"].unique(maintain_order=True).to_list()
+    return [line for model in models for line in (*_consistency(tables, model), *_routing(tables, model))]
+
+
+def _consistency(tables: Tables, model: str) -> Iterator[str]:
+    rows = {row.measure: row for row in rows_of(tables.frame(CONSISTENCY).filter(model=model), ConsistencyRow)}
+    known = [(row, words) for name, words in _MEASURES if (row := rows.get(name)) is not None]
+    if not known or known[0][0].conditions < 2:
+        return
+    parts = []
+    for row, words in known:
+        if row.estimate is None or not row.n:
+            continue
+        guessing = f", by guessing {100 * row.if_guessing:.1f} %" if row.if_guessing is not None else ""
+        parts.append(f"{words} {estimate_text(row.estimate, row.low, row.high, unit=' %')}{guessing}")
+    conditions = known[0][0].conditions
+    items = max(row.n for row, _ in known)
+    if not parts:
+        yield f"{model}: consistency: no item has a score in all {conditions} conditions"
+        return
+    sample = f"the items scored in all {conditions} conditions (at most {items})"
+    yield f"{model}: consistency over {sample}: {'; '.join(parts)}"
+
+
+def _routing(tables: Tables, model: str) -> Iterator[str]:
+    rows = rows_of(policies_shown(tables.frame(POLICIES).filter(model=model)), ShownPolicyRow)
+    parts = [
+        f"{POLICY_WORDS[row.policy]} {estimate_text(row.accuracy, row.low, row.high, unit=' %')}"
+        for row in rows
+        if row.accuracy is not None
+    ]
+    if parts:
+        yield f"{model}: routing on held-out items: {'; '.join(parts)}"
+    elif rows and rows[0].reason:
+        yield f"{model}: routing: {rows[0].reason}"
