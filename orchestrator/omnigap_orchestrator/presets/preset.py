@@ -92,6 +92,7 @@ class ResultsPreset(StrictModel):
         file: regular expression for the end of a file's path (two folders and the file name without extension), with
             groups `model`, `task` and `condition` for the parts that the path contains.
         records: key of a JSON object that contains the rows, as a list or by name.
+        head: column that is added to each row -> dotted key of the JSON object around the rows.
         keep: column -> values of the rows that are used.
         entries: set if one row contains several results.
         item_id, task, model, condition, cluster: columns.
@@ -107,6 +108,7 @@ class ResultsPreset(StrictModel):
     layout: str
     file: Pattern
     records: str | None = None
+    head: dict[str, str] = Field(default_factory=dict)
     keep: dict[str, Names] = Field(default_factory=dict)
     entries: EntriesPreset | None = None
     item_id: Column

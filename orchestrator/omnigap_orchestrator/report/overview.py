@@ -84,11 +84,12 @@ class ModelView:
     forest: Chart | None
 
 
-def model_views(analysis: Analysis, info: Iterable[ServiceInfo]) -> tuple[ModelView, ...]:
+def model_views(analysis: Analysis, info: Iterable[ServiceInfo], *, imported: bool = False) -> tuple[ModelView, ...]:
     """The cards of all models, in the order of the table of denominators.
 
     Args:
         info: the model services that answered `Describe`.
+        imported: the results are of another tool.
     """
     known = {found.name: found for found in info}
     views = []
@@ -103,7 +104,7 @@ def model_views(analysis: Analysis, info: Iterable[ServiceInfo]) -> tuple[ModelV
                 anchor=f"model-{place + 1}",
                 architecture=architecture[0].replace("_", " ") if architecture else "",
                 digest=service.digest,
-                summary=summarise(analysis, model),
+                summary=summarise(analysis, model, resumable=not imported),
                 matrix=_matrix(analysis, model, counts, service.helpers),
                 assisted=bool((counts["support"] == Support.ASSISTED.value).any()),
                 forest=_forest(analysis, model, place),
@@ -145,23 +146,15 @@ def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mappi
         return Matrix(("accuracy",), tuple(MatrixRow(name, name, cells([name])) for name in planned), "condition")
     pairs = [(match[1], match[2]) for match in parts.values() if match]
     inputs, outputs = (_in_order({pair[side] for pair in pairs}) for side in (0, 1))
-    rows = [MatrixRow(i, _modality(i).capitalize(), cells(f"{i}2{o}" for o in outputs)) for i in inputs]
-    return Matrix(tuple(f"to {_modality(output)}" for output in outputs), tuple(rows), "input")
+    rows = [MatrixRow(i, formatting.modality_words(i).capitalize(), cells(f"{i}2{o}" for o in outputs)) for i in inputs]
+    return Matrix(tuple(f"to {formatting.modality_words(output)}" for output in outputs), tuple(rows), "input")
 
 
 _MODALITIES = re.compile(r"([a-z]+)2([a-z]+)")
-_NAMES = {"t": "text", "s": "speech", "a": "audio", "i": "image", "v": "vision"}
-"""Letters of the modalities, in the order of the matrix."""
-
-
-def _modality(letters: str) -> str:
-    """`av` -> `audio and vision`; letters without a known meaning are returned unchanged."""
-    known = [_NAMES.get(letter) for letter in letters]
-    return " and ".join(filter(None, known)) if all(known) else letters
 
 
 def _in_order(letters: Iterable[str]) -> list[str]:
-    order = list(_NAMES)
+    order = list(formatting.MODALITIES)
     return sorted(letters, key=lambda name: (len(name), order.index(name) if name in order else len(order), name))
 
 

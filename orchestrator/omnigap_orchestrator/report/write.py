@@ -84,7 +84,7 @@ def write_report(
     def collect(digests: Iterable[str], budget: int) -> ReportMedia:
         return collect_media(digests, target.parent, media_path, _budget(budget, single_file))
 
-    models = model_views(analysis, info.models)
+    models = model_views(analysis, info.models, imported=info.imported)
     page = (
         _environment()
         .get_template("report.html")

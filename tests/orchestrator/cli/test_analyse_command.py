@@ -101,9 +101,3 @@ def test_a_table_of_360000_rows_is_analysed(tmp_path: Path) -> None:
     ]
     assert {row["n"] for row in gaps} == {items}
     assert all(row["high"] < 0 for row in gaps)
-
-
-def test_a_folder_of_result_files_is_not_taken_for_a_run() -> None:
-    refused = call(SAMPLES / "voicebench", "--preset", "voicebench")
-    assert refused.exit_code == 1
-    assert "voicebench is a folder" in refused.stderr

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omnigap_orchestrator.cli.options import friendly
+from omnigap_orchestrator.extras.importers.names import FileNames
 from omnigap_orchestrator.extras.importers.select import RowSelection, parse_where
 from omnigap_orchestrator.extras.importers.table import read_controls
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
@@ -82,9 +83,10 @@ def import_tables(paths: Sequence[Path], options: ImportOptions) -> ImportedTabl
     layout = load_preset(preset).results
     if layout is None:
         raise TableError(f"--preset {preset} is a preset of items, not of results: map the columns with --column")
-    for flag, value in (("--names", options.names), ("--answer-type", options.answer_type)):
-        if value is not None:
-            raise TableError(f"{flag} can't be combined with --preset, which defines the layout: give one of them")
+    if options.answer_type is not None:
+        raise TableError("--answer-type can't be combined with --preset, which defines the scores: give one of them")
+    if options.names is not None:
+        layout = layout.model_copy(update={"file": FileNames(options.names).expression})
     # Only the score: a preset maps every other column of its layout, and two maps could contradict each other.
     if other := [name for name in columns if name != "score"]:
         raise TableError(

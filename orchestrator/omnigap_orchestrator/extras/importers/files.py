@@ -10,6 +10,22 @@ from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.results import TableError
 
 _SHOWN = 3
+_ADVICE = {
+    ".xlsx": "save the sheet as CSV",
+    ".xls": "save the sheet as CSV",
+    ".eval": "convert the log with `inspect log convert --to json`",
+    ".pkl": "write the table as Parquet or CSV",
+    ".arrow": "write the table as Parquet",
+    ".gz": "unpack it",
+    ".zip": "unpack it",
+}
+"""What to do with files of other types that hold results."""
+
+
+def advice(path: Path) -> str:
+    """`; save the sheet as CSV`; empty for an unknown type of file."""
+    found = _ADVICE.get(path.suffix.lower())
+    return f"; {found}" if found else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +65,7 @@ def result_files(arguments: Sequence[Path], suffixes: Collection[str]) -> tuple[
         chosen = [path for path in below if path.suffix.lower() in suffixes]
         if not chosen:
             ends = ", ".join(suffixes)
-            have = f"; it has {listed([p.name for p in below])}" if below else ""
+            have = f"; it has {listed([p.name for p in below])}{advice(below[0])}" if below else ""
             raise TableError(
                 f"{given} has no results: give the folder of a run (with results.parquet), or a folder with files that "
                 f"end in {ends}{have}"

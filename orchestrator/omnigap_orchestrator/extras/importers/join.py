@@ -51,9 +51,27 @@ def joined(
     if selection.common:
         frame, note = common_items(frame)
         notes.append(note)
+    if unpaired := _unpaired_note(frame):
+        notes.append(unpaired)
     repeated = repeated_rows_note(frame)
     frame, absent = with_absent_rows(frame, failures_are_written=failures_are_written)
     return frame, (*notes, *absent, *([repeated] if repeated else []))
+
+
+def _unpaired_note(frame: pl.DataFrame) -> str | None:
+    """A note if no item is in two conditions of a model, so that there is nothing to pair."""
+    cells = frame.select("model", "item_id", "condition").unique()
+    conditions = cells["condition"].unique().sort().to_list()
+    if len(conditions) < 2 or cells.select("model", "item_id").is_duplicated().any():
+        return None
+    examples = [f"{name} {cells.filter(condition=name)['item_id'].min()!r}" for name in conditions[:2]]
+    models = frame["model"].n_unique()
+    other = " (each condition has a model of its own: is --model missing?)" if models >= len(conditions) else ""
+    return (
+        f"no item is in two conditions, so no gap can be computed: item ids are, for example, {' and '.join(examples)}"
+        f"{other}. Ids start with the task if the file names it; --names says what the file names mean, and --column "
+        "item_id=THEIRS chooses another id"
+    )
 
 
 def with_absent_rows(frame: pl.DataFrame, *, failures_are_written: bool) -> tuple[pl.DataFrame, tuple[str, ...]]:

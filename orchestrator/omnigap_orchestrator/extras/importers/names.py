@@ -31,6 +31,11 @@ class FileNames:
         self._text = pattern
         self._pattern = None if pattern is None else _compiled(pattern)
 
+    @property
+    def expression(self) -> str | None:
+        """The pattern as a regular expression; None without a pattern."""
+        return None if self._pattern is None else self._pattern.pattern
+
     def of(self, file: ResultFile) -> dict[str, str]:
         """The names by field; empty for a file that was given itself, and without a pattern.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from omnigap.vocabulary import Condition
+from omnigap.vocabulary import Condition, Outcome
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.export.run_info import versions
 from omnigap_orchestrator.pipeline.folder import FolderError
@@ -50,7 +50,7 @@ def write_page(
         command=command,
         versions=versions(),
         items_source=source,
-        notes=tuple(notes),
+        notes=(*notes, *_missing(results)),
         imported=True,
     )
     write_report(
@@ -61,6 +61,21 @@ def write_page(
         info,
         media_path=lambda _: None,
     )
+
+
+def _missing(results: pl.DataFrame) -> list[str]:
+    """A sentence on the answers that are missing; none if all are there."""
+    scored = (pl.col("outcome") == Outcome.ANSWERED.value) & pl.col("score").is_not_null()
+    counts = results.group_by("model", "condition").agg(planned=pl.len(), lacking=(~scored).sum())
+    counts = counts.filter(pl.col("lacking") > 0).sort("model", "condition")
+    if counts.is_empty():
+        return []
+    several = counts["model"].n_unique() > 1
+    parts = [
+        f"{f'{model} ' if several else ''}{condition} {lacking:,} of {planned:,}"
+        for model, condition, planned, lacking in counts.iter_rows()
+    ]
+    return [f"Answers are missing: {', '.join(parts)}. They count neither as right nor as wrong."]
 
 
 def as_results(frame: pl.DataFrame) -> pl.DataFrame:

@@ -9,20 +9,13 @@ from pathlib import Path
 
 import polars as pl
 
+from omnigap_orchestrator.extras.importers.files import advice
 from omnigap_orchestrator.extras.importers.records import first_fault, json_records
 from omnigap_orchestrator.presets.preset import PresetError
 from omnigap_orchestrator.results import TableError
 from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
-_ADVICE = {
-    ".xlsx": "save the sheet as CSV",
-    ".xls": "save the sheet as CSV",
-    ".eval": "convert the log with `inspect log convert --to json`",
-    ".pkl": "write the table as Parquet or CSV",
-    ".gz": "unpack it first",
-    ".zip": "unpack it first",
-}
 
 
 def read_table(path: Path, text_columns: Sequence[str], used: Iterable[str] = ()) -> pl.DataFrame:
@@ -53,8 +46,7 @@ def read_table(path: Path, text_columns: Sequence[str], used: Iterable[str] = ()
     reader = readers.get(suffix)
     if reader is None:
         missing = "" if path.exists() else "no such file or run folder: "
-        advice = f"; {_ADVICE[suffix]}" if suffix in _ADVICE else ""
-        raise TableError(f"{path}: {missing}give a file that ends in {', '.join(readers)}{advice}")
+        raise TableError(f"{path}: {missing}give a file that ends in {', '.join(readers)}{advice(path)}")
     try:
         frame = reader(path)
     # polars panics on some damaged Parquet files, and a PanicException is not an Exception.

@@ -183,7 +183,10 @@ class _File:
         preset = self._preset
         condition = self._condition or self._text("condition", row) or preset.default_condition
         if condition is None:
-            raise PresetError(f"{self._path}: the condition is unknown: give one for each file with --condition")
+            raise PresetError(
+                f"{self._path}: the condition is unknown: give one for each file or folder with --condition, or say "
+                "with --names where it is in the names of the files"
+            )
         model = self._model or self._text("model", row) or "model"
         task, own_id = self._text("task", row) or "all", self._text("item_id", row)
         if own_id is None:
@@ -229,11 +232,14 @@ def _without_mismatched_tasks(frame: pl.DataFrame, preset: ResultsPreset, notes:
     # The whole task is removed: if some ids differ, the equal ones may be equal by chance.
     tasks = items.group_by(place).agg(differing=pl.col("differs").sum(), items=pl.len())
     tasks = tasks.filter(pl.col("differing") > 0)
-    columns = ", ".join(preset.same)
-    for model, task, differing, count in tasks.sort(place).iter_rows():
+    if tasks.height:
+        parts: dict[str, list[str]] = {}
+        for model, task, differing, count in tasks.sort(place).iter_rows():
+            parts.setdefault(model, []).append(f"{task} ({differing} of its {count} items)")
+        left_out = "; ".join(f"{model}: {', '.join(names)}" for model, names in parts.items())
         notes.append(
-            f"{model}, task {task}: left out, because {differing} of its {count} items differ between files in "
-            f"{columns}: rows with the same id are not answers to the same question"
+            f"tasks are left out, because {', '.join(preset.same)} differs between the files, so that rows with the "
+            f"same id are not answers to the same question. {left_out}"
         )
     kept = frame.join(tasks.select(place), on=place, how="anti")
     if not kept.height:

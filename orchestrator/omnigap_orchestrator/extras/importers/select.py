@@ -57,7 +57,9 @@ def where(frame: pl.DataFrame, wanted: Where, source: str) -> pl.DataFrame:
         if column not in frame.columns:
             raise TableError(f"{source}: --where {column}: there is no such column; it has {', '.join(frame.columns)}")
         text = _as_text(frame, column)
-        kept = frame.filter(text.is_in(list(values)))
+        # polars writes true, Python tools write True.
+        chosen = [value.lower() for value in values] if frame.schema[column] == pl.Boolean else list(values)
+        kept = frame.filter(text.is_in(chosen))
         if not kept.height:
             known = listed(text.drop_nulls().unique().sort().to_list(), 8)
             raise TableError(f"{source}: --where {column}={values[0]}: no row has this value; it has {known}")
@@ -69,9 +71,6 @@ def _as_text(frame: pl.DataFrame, column: str) -> pl.Series:
     values = frame[column]
     if values.dtype.is_nested():
         raise TableError(f"--where {column}: the column has type {values.dtype}: choose a column with plain values")
-    if values.dtype == pl.Boolean:
-        # polars writes true, Python tools write True.
-        return values.cast(pl.String).replace({"true": "True", "false": "False"})
     return values.cast(pl.String)
 
 

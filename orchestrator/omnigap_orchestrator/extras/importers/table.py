@@ -10,6 +10,7 @@ import polars as pl
 
 from omnigap.vocabulary import Control, Outcome
 from omnigap_orchestrator.extras.importers.files import check_values, result_files, value_for
+from omnigap_orchestrator.extras.importers.hint import preset_hint
 from omnigap_orchestrator.extras.importers.join import FILE, joined
 from omnigap_orchestrator.extras.importers.names import FileNames
 from omnigap_orchestrator.extras.importers.reading import SUFFIXES, read_table
@@ -101,7 +102,7 @@ def _results(
     for name in REQUIRED:
         if name not in frame.columns:
             known = ", ".join(frame.columns)
-            fix = other_separator(frame.columns) or f": {_FIXES[name]}"
+            fix = other_separator(frame.columns) or f": {_FIXES[name]}{preset_hint(path, frame.columns)}"
             raise TableError(f"{path} has no column {name!r}{fix} (its columns: {known})")
     if frame.is_empty():
         raise TableError(f"{path} has no rows: give a table with one row for each item and condition")
