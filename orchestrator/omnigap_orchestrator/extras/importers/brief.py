@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import polars as pl
+
 from omnigap_orchestrator.analysis import Tables
 from omnigap_orchestrator.analysis.consistency import CONSISTENCY, ConsistencyRow
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
@@ -21,15 +23,17 @@ _MEASURES = (
 
 
 def brief_lines(tables: Tables) -> list[str]:
-    """Lines on consistency, routing and guessing, for each model with at least two conditions."""
-    models = tables.frame(CONDITION_COUNTS)["model"].unique(maintain_order=True).to_list()
+    """Lines on consistency and routing, for each model with at least two conditions."""
+    counts = tables.frame(CONDITION_COUNTS).filter(pl.col("planned") > 0)
+    counts = counts.group_by("model", maintain_order=True).len("conditions")
+    models = counts.filter(pl.col("conditions") > 1)["model"].to_list()
     return [line for model in models for line in (*_consistency(tables, model), *_routing(tables, model))]
 
 
 def _consistency(tables: Tables, model: str) -> Iterator[str]:
     rows = {row.measure: row for row in rows_of(tables.frame(CONSISTENCY).filter(model=model), ConsistencyRow)}
     known = [(row, words) for name, words in _MEASURES if (row := rows.get(name)) is not None]
-    if not known or known[0][0].conditions < 2:
+    if not known:
         return
     parts = []
     for row, words in known:

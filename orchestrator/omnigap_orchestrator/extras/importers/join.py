@@ -163,9 +163,9 @@ def repeated_rows_note(frame: pl.DataFrame) -> str | None:
         return f"{note}; no column shows how they differ"
     column, values = kinds[0]
     more = f" (also in {', '.join(name for name, _ in kinds[1:4])})" if kinds[1:] else ""
-    choose = f"--where {column}={_quoted(values[0])} uses only these rows"
+    choose = f"Choose with --where, as in --where {column}={_quoted(values[0])}"
     if column == FILE:
-        choose += ", and --names says what the names of the files mean, as in --names '{task}_{condition}'"
+        choose += "; --names says what the names of the files mean, as in --names '{task}_{condition}'"
     return f"{note}; they differ in the column {column!r}{more}: {listed(values, 5)}. {choose}"
 
 
