@@ -98,6 +98,7 @@ class ResultsPreset(StrictModel):
         item_id, task, model, condition, cluster: columns.
         default_condition: condition if the pattern's group is empty.
         conditions: the benchmark's condition names -> those of omnigap.
+        scores, scorer: sources of the score, and a scorer for files without any of these columns, and for --rescore.
         answer: column of the answer. A null or blank answer is a failed call: missing, not wrong.
         blank_is_answer: count a blank answer as an answer.
         writes_failures: a failed call has a row. An item without a row was then never asked: it is of another sample.

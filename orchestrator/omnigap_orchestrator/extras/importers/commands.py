@@ -44,6 +44,7 @@ class ImportOptions:
         conditions, models: values for the arguments, in their order; one is for all.
         names: what the names of the files contain (`FileNames`).
         answer_type: how answers are scored in tables without scores.
+        rescore: score the answers again, also where the files have scores.
         selection: the rows that are used.
     """
 
@@ -53,6 +54,7 @@ class ImportOptions:
     models: Sequence[str] = ()
     names: str | None = None
     answer_type: str | None = None
+    rescore: bool = False
     selection: RowSelection = field(default_factory=RowSelection)
 
 
@@ -77,6 +79,7 @@ def import_tables(paths: Sequence[Path], options: ImportOptions) -> ImportedTabl
             options.models,
             names=options.names,
             answer_type=options.answer_type,
+            rescore=options.rescore,
             selection=options.selection,
         )
         return ImportedTables(frame, notes)
@@ -93,7 +96,13 @@ def import_tables(paths: Sequence[Path], options: ImportOptions) -> ImportedTabl
             f"--column {other[0]} can't be combined with --preset, which defines the columns: give one of them "
             "(--column score=THEIRS chooses another score)"
         )
-    if "score" in columns:
+    if options.rescore:
+        if layout.scorer is None:
+            raise TableError(
+                f"--rescore: --preset {preset} does not say how its answers are scored: leave the flag out"
+            )
+        layout = layout.model_copy(update={"scores": ()})
+    elif "score" in columns:
         chosen = (ScoreSource(column=columns["score"]),)
         layout = layout.model_copy(update={"scores": chosen, "scorer": None})
     read = read_published(paths, layout, options.conditions, options.models, options.selection)
@@ -158,6 +167,7 @@ def controls_for(
 @click.option(
     "--answer-type", metavar="TYPE", help="Score answers of tables without scores: letter, number, entity ..."
 )
+@click.option("--rescore", is_flag=True, help="Score the answers with omnigap, also where the files have scores.")
 @click.option(
     "--task", "tasks", multiple=True, help="Use only this task, or 'speech_*'; names the task if there is none."
 )
@@ -222,6 +232,7 @@ def _import_options(flags: Mapping[str, Any]) -> ImportOptions:
         flags["models"],
         flags["names"],
         flags["answer_type"],
+        flags["rescore"],
         selection,
     )
 

@@ -84,6 +84,8 @@ def _results(
     constants: Mapping[str, str] | None = None,
     of_path: Mapping[str, str] | None = None,
     answer_type: str | None = None,
+    *,
+    rescore: bool = False,
 ) -> tuple[pl.DataFrame, bool]:
     """The table, and whether it has a column of outcomes.
 
@@ -97,7 +99,12 @@ def _results(
     of_file = {name: value for name, value in (of_path or {}).items() if name not in frame.columns}
     values |= of_file
     frame = frame.with_columns(pl.lit(value).alias(name) for name, value in values.items())
-    if "score" not in frame.columns and can_be_scored(frame):
+    if rescore and not can_be_scored(frame):
+        raise TableError(
+            f"{path}: --rescore needs the answers and the gold answers: map them with --column answer_used=THEIRS and "
+            f"--column answers=THEIRS (its columns: {', '.join(frame.columns)})"
+        )
+    if can_be_scored(frame) and (rescore or "score" not in frame.columns):
         frame = with_scores(path, frame, answer_type)
     for name in REQUIRED:
         if name not in frame.columns:
@@ -164,6 +171,7 @@ def join_results(
     *,
     names: str | None = None,
     answer_type: str | None = None,
+    rescore: bool = False,
     selection: RowSelection | None = None,
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Joins tables by item id, with notes on missing and repeated rows.
@@ -178,6 +186,7 @@ def join_results(
             value applies to all.
         names: what the paths of the files contain (`FileNames`); it replaces columns of the tables.
         answer_type: how answers are read in tables without scores; None: the column answer_type.
+        rescore: score the answers again, also where the tables have scores.
         selection: which rows are used; None: all.
 
     Raises:
@@ -195,7 +204,7 @@ def join_results(
         of_path = {name: value for name, value in of_path.items() if name not in constants}
         if names is not None:
             constants |= of_path
-        frame, has_outcome = _results(file.path, columns, constants, of_path, answer_type)
+        frame, has_outcome = _results(file.path, columns, constants, of_path, answer_type, rescore=rescore)
         _refuse_controls(file.path, frame)
         written = written and has_outcome
         shown = file.path if file.root is None else file.path.relative_to(file.root)

@@ -12,6 +12,7 @@ from omnigap_orchestrator.extras.importers.commands import ImportOptions, import
 from omnigap_orchestrator.extras.importers.select import RowSelection
 from omnigap_orchestrator.extras.importers.table import join_results, read_results
 from omnigap_orchestrator.results import TableError
+from tests.orchestrator.extras.importers.xmodbench_folder import write_way
 
 ROWS = [{"item_id": "a", "condition": "t2t", "score": 1}, {"item_id": "b", "condition": "t2t", "score": 0}]
 
@@ -194,3 +195,24 @@ def test_table_with_neither_scores_nor_answers_names_both(tmp_path: Path) -> Non
     path = _lines(tmp_path / "t.jsonl", [{"item_id": "1", "condition": "t2t", "said": "B"}])
     with pytest.raises(TableError, match=r"no column 'score'.*--column score=THEIRS.*answer_used"):
         join_results([path])
+
+
+def test_scores_of_a_file_can_be_made_again_from_its_answers(tmp_path: Path) -> None:
+    path = _lines(tmp_path / "t.jsonl", [{**row, "score": 0} for row in ANSWERS])
+    assert join_results([path], answer_type="letter")[0]["score"].to_list() == [0, 0, 0]
+    assert join_results([path], answer_type="letter", rescore=True)[0]["score"].to_list() == [1, 0, None]
+    with pytest.raises(TableError, match=r"--rescore needs .*--column answers=THEIRS"):
+        join_results([_lines(tmp_path / "u.jsonl", ROWS)], rescore=True)
+
+
+def test_preset_rescores_answers_that_are_more_than_a_letter(tmp_path: Path) -> None:
+    path = write_way(tmp_path / "m", "bells", "v2t", range(4))
+    text = path.read_text().replace('"response": "B"', '"response": "The answer is B."')
+    text = text.replace('"is_correct": true', '"is_correct": false')
+    path.write_text(text)
+    published = import_tables([path], ImportOptions({}, "xmodbench"))
+    again = import_tables([path], ImportOptions({}, "xmodbench", rescore=True))
+    assert published.frame["score"].to_list() == [0, 0, 0, 0]
+    assert again.frame["score"].to_list() == [1, 1, 1, 1]
+    with pytest.raises(TableError, match=r"--rescore: --preset contextasr-bench"):
+        import_tables([path], ImportOptions({}, "contextasr-bench", rescore=True))
