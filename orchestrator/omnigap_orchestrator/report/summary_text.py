@@ -140,6 +140,8 @@ def _effect_sentence(analysis: Analysis, model: str) -> Markup:
         for effect, label, _ in _MAIN_EFFECTS
         if effect in rows
     ]
+    if not parts and select.headline_effects(analysis, model).is_empty():
+        return Markup("Effects of input and output are not defined for these conditions.")
     if not parts:
         return Markup("No effect can be computed: too few conditions have scored answers for all their items.")
     text = Markup("; ").join([parts[0], *(p[0].lower() + p[1:] for p in parts[1:])])

@@ -173,3 +173,13 @@ def test_missing_answers_of_a_file_are_no_failed_calls(tmp_path: Path) -> None:
     (row,) = [row for row in json.loads(done.stdout)["conditions"] if row["condition"] == "s2t"]
     assert (row["planned"], row["answered"], row["failed"], row["pending"]) == (100, 50, 0, 50)
     assert "failed" not in done.stderr
+
+
+def test_model_without_the_reference_condition_is_named(tmp_path: Path) -> None:
+    write_model(tmp_path / "whole")
+    write_model(tmp_path / "part")
+    for path in (tmp_path / "part").glob("*_vision_text.json"):
+        path.unlink()
+    done = call(tmp_path, "--preset", "xmodbench")
+    assert done.exit_code == 0, done.output
+    assert "no gaps of part: no rows in v2t" in done.stderr

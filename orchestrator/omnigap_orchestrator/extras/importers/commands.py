@@ -257,6 +257,13 @@ def _reference(given: str | None, read: ImportedTables) -> tuple[str, str | None
         raise TableError(f"--reference {given!r}: no row has this condition; the tables have {', '.join(known)}")
     reference = given or read.reference or "t2t"
     if reference in known or len(known) < 2:
+        cells = read.frame.select("model", "condition").unique()
+        having = cells.filter(condition=reference)["model"].to_list()
+        # A model with one condition has no gaps anyway.
+        several = cells.filter(cells["model"].is_duplicated())["model"].unique().sort().to_list()
+        lacking = [model for model in several if model not in having]
+        if lacking and len(known) > 1:
+            return reference, f"no gaps of {', '.join(lacking)}: no rows in {reference}"
         return reference, None
     fix = f"set --reference to one of {', '.join(known)}"
     return reference, f"no gaps, because no condition is named {reference!r}: {fix}"

@@ -62,6 +62,11 @@ def result_files(arguments: Sequence[Path], suffixes: Collection[str]) -> tuple[
             found.append(ResultFile(run, number))
             continue
         below = [path for path in sorted(given.rglob("*")) if path.is_file() and not _hidden(path, given)]
+        # Of the folder of a run, only the results: its other tables are no answers.
+        runs = {path.parent for path in below if path.name == run.name}
+        below = [
+            path for path in below if (path.parent in runs and path.name == run.name) or not runs & set(path.parents)
+        ]
         chosen = [path for path in below if path.suffix.lower() in suffixes]
         if not chosen:
             ends = ", ".join(suffixes)

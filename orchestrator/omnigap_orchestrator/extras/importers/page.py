@@ -67,13 +67,17 @@ def _missing(results: pl.DataFrame) -> list[str]:
     """A sentence on the answers that are missing; none if all are there."""
     scored = (pl.col("outcome") == Outcome.ANSWERED.value) & pl.col("score").is_not_null()
     counts = results.group_by("model", "condition").agg(planned=pl.len(), lacking=(~scored).sum())
-    counts = counts.filter(pl.col("lacking") > 0).sort("model", "condition")
+    several = counts["model"].n_unique() > 1
+    if several:
+        # One number per model: with many models and conditions the rest is in the tables.
+        counts = counts.group_by("model").agg(pl.col("planned", "lacking").sum())
+    counts = counts.filter(pl.col("lacking") > 0).sort("model", *(() if several else ("condition",)))
     if counts.is_empty():
         return []
-    several = counts["model"].n_unique() > 1
+    name = "model" if several else "condition"
     parts = [
-        f"{f'{model} ' if several else ''}{condition} {lacking:,} of {planned:,}"
-        for model, condition, planned, lacking in counts.iter_rows()
+        f"{name} {lacking:,} of {planned:,}"
+        for name, lacking, planned in counts.select(name, "lacking", "planned").iter_rows()
     ]
     return [f"Answers are missing: {', '.join(parts)}. They count neither as right nor as wrong."]
 

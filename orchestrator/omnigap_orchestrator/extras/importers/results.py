@@ -30,6 +30,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "score": pl.Float64,
     "flags": pl.List(pl.String),
     "answer_used": pl.String,
+    "gold": pl.String,
     # Values that must be equal in all rows of an item, joined.
     "same": pl.String,
 }
@@ -170,6 +171,8 @@ class _File:
         if faults:
             raise PresetError("\n".join(faults))
         self._scorer = RowScorer(preset, self._reader, str(path))
+        gold = preset.scorer.gold if preset.scorer is not None else None
+        self._gold = ColumnConfig(first=(gold,)) if gold is not None and self._reader.path_of(gold) else None
         known = (name for name in preset.same if self._reader.path_of(name))
         self._same = [ColumnConfig(first=(name,)) for name in known]
 
@@ -210,6 +213,7 @@ class _File:
             score,
             list(flags),
             answer,
+            None if self._gold is None else _plain(self._reader.values(self._gold, row)[0]),
             # The unit separator does not occur in text, so different values can't give the same string.
             "\x1f".join(map(str, same)) if len(same) == len(self._same) > 0 else None,
         )
@@ -221,6 +225,12 @@ class _File:
             return self._reader.text(column, row, "/")
         own = row.get(name) if self._preset.entries is not None else None
         return str(own) if own is not None else self._from_path.get(name)
+
+
+def _plain(value: object) -> str | None:
+    """A gold answer for display; the first one of several."""
+    one = value[0] if isinstance(value, list) and value else value
+    return None if one is None or isinstance(one, list | Mapping) else str(one)
 
 
 def _without_mismatched_tasks(frame: pl.DataFrame, preset: ResultsPreset, notes: list[str]) -> pl.DataFrame:

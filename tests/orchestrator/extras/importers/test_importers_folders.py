@@ -34,6 +34,13 @@ def test_all_files_below_a_folder_are_read_in_the_order_of_their_names(tmp_path:
     assert notes == [f"{tmp_path}: 1 files of other types are not read: a/readme.md"]
 
 
+def test_run_folders_below_a_folder_stand_for_their_results(tmp_path: Path) -> None:
+    for name in ("a/results.parquet", "a/controls.parquet", "a/media/x.csv", "b/results.parquet", "c/own.csv"):
+        _table(tmp_path / name)
+    files, _ = result_files([tmp_path], (".parquet", ".csv"))
+    assert [str(f.path.relative_to(tmp_path)) for f in files] == ["a/results.parquet", "b/results.parquet", "c/own.csv"]
+
+
 def test_folder_without_result_files_is_refused_with_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"results\.parquet.*\.csv"):
         result_files([tmp_path], (".csv",))
