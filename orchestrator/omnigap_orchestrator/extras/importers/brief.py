@@ -1,4 +1,4 @@
-"""Consistency and routing of a model in a few lines of the terminal."""
+"""Consistency of a model, and what extras add, in a few lines of the terminal."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from omnigap_orchestrator.analysis.consistency import CONSISTENCY, ConsistencyRo
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.cli.tables import estimate_text
-from omnigap_orchestrator.extras.routing.report_section import POLICY_WORDS
-from omnigap_orchestrator.extras.routing.routing import POLICIES, ShownPolicyRow, policies_shown
+from omnigap_orchestrator.extension import extras
 
 _MEASURES = (
     ("RER", "same answer in all conditions (RER)"),
@@ -23,11 +22,16 @@ _MEASURES = (
 
 
 def brief_lines(tables: Tables) -> list[str]:
-    """Lines on consistency and routing, for each model with at least two conditions."""
+    """Lines on consistency and of the extras, such as routing, for each model with at least two conditions."""
     counts = tables.frame(CONDITION_COUNTS).filter(pl.col("planned") > 0)
     counts = counts.group_by("model", maintain_order=True).len("conditions")
     models = counts.filter(pl.col("conditions") > 1)["model"].to_list()
-    return [line for model in models for line in (*_consistency(tables, model), *_routing(tables, model))]
+    lines: list[str] = []
+    for model in models:
+        lines += _consistency(tables, model)
+        for extra in extras():
+            lines += extra.brief(tables, model)
+    return lines
 
 
 def _consistency(tables: Tables, model: str) -> Iterator[str]:
@@ -48,16 +52,3 @@ def _consistency(tables: Tables, model: str) -> Iterator[str]:
         return
     sample = f"the items scored in all {conditions} conditions (at most {items})"
     yield f"{model}: consistency over {sample}: {'; '.join(parts)}"
-
-
-def _routing(tables: Tables, model: str) -> Iterator[str]:
-    rows = rows_of(policies_shown(tables.frame(POLICIES).filter(model=model)), ShownPolicyRow)
-    parts = [
-        f"{POLICY_WORDS[row.policy]} {estimate_text(row.accuracy, row.low, row.high, unit=' %')}"
-        for row in rows
-        if row.accuracy is not None
-    ]
-    if parts:
-        yield f"{model}: routing on held-out items: {'; '.join(parts)}"
-    elif rows and rows[0].reason:
-        yield f"{model}: routing: {rows[0].reason}"

@@ -105,7 +105,8 @@ def _counts(row: Record, preset: ResultsPreset) -> bool:
 def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise PresetError(f"{path}: give a file that ends in {', '.join(SUFFIXES)}{advice(path)}")
+        missing = "" if path.exists() else "no such file or folder: "
+        raise PresetError(f"{path}: {missing}give a file that ends in {', '.join(SUFFIXES)}{advice(path)}")
     try:
         if suffix in _JSON:
             yield from json_records(path, decode_utf8(path.read_bytes()), preset.records, preset.head)

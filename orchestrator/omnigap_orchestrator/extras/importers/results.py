@@ -12,7 +12,7 @@ import polars as pl
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.config.items import ColumnConfig
 from omnigap_orchestrator.extras.importers.files import ResultFile, check_values, listed, result_files, value_for
-from omnigap_orchestrator.extras.importers.join import joined
+from omnigap_orchestrator.extras.importers.join import FILE, joined
 from omnigap_orchestrator.extras.importers.records import SUFFIXES, Record, read_records, values_from_path
 from omnigap_orchestrator.extras.importers.scores import RowScorer
 from omnigap_orchestrator.extras.importers.select import RowSelection, Where
@@ -118,7 +118,7 @@ class _Read:
 
 def _check_where(files: Sequence[_Read], wanted: Where) -> None:
     for column in wanted:
-        if not any(column in file.names for file in files):
+        if column != FILE and not any(column in file.names for file in files):
             known = dict.fromkeys(name for file in files for name in file.names)
             raise PresetError(f"--where {column}: there is no such column; the files have {', '.join(known)}")
 
@@ -126,7 +126,9 @@ def _check_where(files: Sequence[_Read], wanted: Where) -> None:
 def _read(path: Path, preset: ResultsPreset, condition: str | None, model: str | None, wanted: Where) -> _Read:
     records = read_records(path, preset)
     names = dict.fromkeys(name for row in records for name in row)
-    rows = [row for row in records if all(str(row.get(name)) in values for name, values in wanted.items())]
+    kept = FILE not in wanted or str(path) in wanted[FILE]
+    of_rows = {name: values for name, values in wanted.items() if name != FILE}
+    rows = [row for row in records if kept and all(str(row.get(name)) in values for name, values in of_rows.items())]
     file = _File(path, preset, names, condition, model)
     out = []
     for number, row in enumerate(rows, start=1):

@@ -160,6 +160,11 @@ def test_where_applies_to_the_rows_of_a_preset(tmp_path: Path) -> None:
     assert layout is not None
     read = read_published([path], layout, selection=RowSelection({"correct_answer": ["A"]}))
     assert read.frame["item_id"].to_list() == ["bells/0", "bells/4"]
+    other = write_way(tmp_path / "m", "bells", "v2t", range(8), name="{task}_{way}_again.json")
+    twice = read_published([path, other], layout)
+    assert "'file'" in twice.notes[0] and str(other) in twice.notes[0]
+    one = read_published([path, other], layout, selection=RowSelection({"file": [str(other)]}))
+    assert one.frame.height == 8 and one.notes == ()
     with pytest.raises(PresetError, match=r"--where answer: .*correct_answer"):
         read_published([path], layout, selection=RowSelection({"answer": ["A"]}))
     with pytest.raises(PresetError, match=r"--where correct_answer=E: no row"):
