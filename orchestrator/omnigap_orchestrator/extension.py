@@ -178,6 +178,10 @@ class Extra:
         """Columns of the terminal's table of a model: heading -> condition -> text. Empty columns are left out."""
         return {}
 
+    def brief(self, tables: Tables, model: str) -> Sequence[str]:
+        """Lines about a model for the terminal of `analyse`, which shows no report."""
+        return ()
+
     def read_results(self, path: Path) -> pl.DataFrame | None:
         """Per-item results in a file that omnigap did not write; None for a file that this extra can't read."""
         return None

@@ -279,5 +279,5 @@ def _refusal(planned: int, lacking: int, used: int, rule: MissingRule, missing_a
     if used == 0:
         return f"none of {planned} planned pairs has both scores"
     if rule.refuses(lacking, planned):
-        return f"refused: {lacking} of {planned} planned pairs lack a score; set allow_missing to use the others"
+        return f"refused: {lacking} of {planned} planned pairs lack a score; --allow-missing uses the others"
     return None

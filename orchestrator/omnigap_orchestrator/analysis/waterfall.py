@@ -17,6 +17,7 @@ from omnigap_orchestrator.analysis.choose_interval import Sample, bootstrap_inte
 from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import (
+    CONDITION_ORDER,
     NEEDED_COLUMNS,
     ModelScores,
     item_scores,
@@ -94,7 +95,8 @@ def waterfall(
     rows: list[tuple[object, ...]] = []
     for scores in score_matrices(item_scores(pl.concat(parts))):
         for condition in scores.conditions:
-            if condition != reference and len(condition) == 3 and condition[1] == "2":
+            # Steps are of questions and answers: `a2v` of another tool can have recordings of choices on its right.
+            if condition != reference and condition in CONDITION_ORDER:
                 rows += _chain_rows(scores, condition, chain(scores, condition, reference), rule, options)
     return pl.DataFrame(rows, schema=WATERFALL_SCHEMA, orient="row").fill_nan(None)
 

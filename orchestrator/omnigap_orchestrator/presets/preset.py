@@ -92,13 +92,16 @@ class ResultsPreset(StrictModel):
         file: regular expression for the end of a file's path (two folders and the file name without extension), with
             groups `model`, `task` and `condition` for the parts that the path contains.
         records: key of a JSON object that contains the rows, as a list or by name.
+        head: column that is added to each row -> dotted key of the JSON object around the rows.
         keep: column -> values of the rows that are used.
         entries: set if one row contains several results.
         item_id, task, model, condition, cluster: columns.
         default_condition: condition if the pattern's group is empty.
         conditions: the benchmark's condition names -> those of omnigap.
+        scores, scorer: sources of the score, and a scorer for files without any of these columns, and for --rescore.
         answer: column of the answer. A null or blank answer is a failed call: missing, not wrong.
         blank_is_answer: count a blank answer as an answer.
+        writes_failures: a failed call has a row. An item without a row was then never asked: it is of another sample.
         same: columns that must be equal in all rows of an item; tasks that violate this are skipped and reported.
         reference: reference condition of gaps, as named in omnigap.
     """
@@ -106,6 +109,7 @@ class ResultsPreset(StrictModel):
     layout: str
     file: Pattern
     records: str | None = None
+    head: dict[str, str] = Field(default_factory=dict)
     keep: dict[str, Names] = Field(default_factory=dict)
     entries: EntriesPreset | None = None
     item_id: Column
@@ -119,6 +123,7 @@ class ResultsPreset(StrictModel):
     scorer: ScorerPreset | None = None
     answer: Column | None = None
     blank_is_answer: bool = False
+    writes_failures: bool = False
     same: Names = ()
     reference: str
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from omnigap.vocabulary import CONDITIONS, REFERENCE, Control, Outcome
+from omnigap_orchestrator.analysis.pairs import ordered_conditions
 from omnigap_orchestrator.report.media import Catalogue, ReportMedia
 
 RIGHT_FROM = 0.5
@@ -24,11 +25,11 @@ ENTRY = ("model", "item_id", "replicate")
 
 @dataclass(frozen=True, slots=True)
 class EntrySample:
-    """The entries of the browser; an entry is one item, model and replicate: up to six cells.
+    """The entries of the browser; an entry is one item, model and replicate: a cell per condition.
 
     Attributes:
-        entries: columns model, item_id, replicate, flips (number of conditions that are wrong while t2t is right);
-            most flips first.
+        entries: columns model, item_id, replicate, flips (number of conditions that are wrong while the reference is
+            right); most flips first.
         total: number of entries of the run.
         flipped: number of those with a flip.
     """
@@ -42,11 +43,26 @@ class EntrySample:
         return self.entries.height < self.total
 
 
-def sample_entries(results: pl.DataFrame, limit: int) -> EntrySample:
-    """Sorts all entries by their number of flips, and keeps `limit` of them, balanced over model x task."""
+SIX = tuple(condition.name for condition in CONDITIONS)
+
+
+def browser_conditions(results: pl.DataFrame, reference: str) -> tuple[str, ...]:
+    """The conditions of the browser, the reference first: the six, or those of results with other conditions."""
+    names = results["condition"].unique().to_list()
+    if set(names) <= set(SIX):
+        return SIX
+    return (reference, *(name for name in ordered_conditions(names) if name != reference))
+
+
+def sample_entries(results: pl.DataFrame, limit: int, reference: str = REFERENCE.name) -> EntrySample:
+    """Sorts all entries by their number of flips, and keeps `limit` of them, balanced over model x task.
+
+    Args:
+        reference: the condition that flips are counted against.
+    """
     right = pl.col("score") >= RIGHT_FROM
     wrong = (pl.col("score") < RIGHT_FROM) & (pl.col("outcome") == Outcome.ANSWERED.value)
-    is_reference = pl.col("condition") == REFERENCE.name
+    is_reference = pl.col("condition") == reference
     entries = (
         results.group_by(*ENTRY)
         .agg(
@@ -111,9 +127,9 @@ class BrowserData:
     longest_text: int
 
 
-def chosen_cells(results: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+def chosen_cells(results: pl.DataFrame, entries: pl.DataFrame, conditions: Sequence[str] = SIX) -> pl.DataFrame:
     """The cells of the chosen entries, sorted by `entry` (index of the entry) and `place` (index of the condition)."""
-    places = {condition.name: place for place, condition in enumerate(CONDITIONS)}
+    places = {name: place for place, name in enumerate(conditions)}
     return (
         results.join(entries.with_row_index("entry"), on=list(ENTRY), how="inner")
         .with_columns(pl.col("condition").replace_strict(places, default=None, return_dtype=pl.Int64).alias("place"))
@@ -134,11 +150,12 @@ def browser_data(
     catalogue: Catalogue,
     media: ReportMedia,
     controls: pl.DataFrame | None = None,
+    conditions: Sequence[str] = SIX,
 ) -> BrowserData:
     """The JSON document of the browser.
 
-    Cells are stored in flat columns: the cell of entry e in condition c is at index `6 * e + c`; -1 or null if there
-    is no such cell. Flat columns take a fraction of the bytes of one JSON object per cell.
+    Cells are stored in flat columns: the cell of entry e in condition c is at index `n * e + c`, with n conditions; -1
+    or null if there is no such cell. Flat columns take a fraction of the bytes of one JSON object per cell.
 
     Args:
         cells: from `chosen_cells`.
@@ -148,8 +165,9 @@ def browser_data(
     strings = _Strings()
     # Indexes are stored instead of names: with thousands of entries the same model, task and question repeat.
     longest = _fitting_length(cells)
-    size = entries.height * len(CONDITIONS)
-    spread = _spread_over(cells, size)
+    width = len(conditions)
+    size = entries.height * width
+    spread = _spread_over(cells, size, width)
 
     columns: dict[str, list[Any]] = {"outcome": spread((strings.add(v) for v in cells["outcome"]), -1)}
     for name in _TEXTS:
@@ -172,7 +190,9 @@ def browser_data(
     words = [catalogue.get(item) for item in items]
     models = sorted(set(entries["model"]))
     document = {
-        "conditions": [c.name for c in CONDITIONS],
+        "conditions": list(conditions),
+        # The six fill a grid of question and answer modalities; other conditions are listed.
+        "grid": tuple(conditions) == SIX,
         "rightFrom": RIGHT_FROM,
         "models": models,
         "tasks": sorted(set(tasks.values())),
@@ -193,7 +213,7 @@ def browser_data(
             "font": [strings.add(v) for v in heads["font"]],
         },
         "cells": columns,
-        "controls": _control_columns(controls, size, strings, longest),
+        "controls": _control_columns(controls, size, width, strings, longest),
         "media": {
             "kind": [m.kind for m in media.media],
             "mime": [m.mime_type for m in media.media],
@@ -219,9 +239,9 @@ def _reading(
 _Spread = Callable[[Iterable[Any], Any], list[Any]]
 
 
-def _spread_over(cells: pl.DataFrame, size: int) -> _Spread:
+def _spread_over(cells: pl.DataFrame, size: int, width: int) -> _Spread:
     """A function that puts the values of these cells at their indexes in a column of `size` values."""
-    places = (cells["entry"].cast(pl.Int64) * len(CONDITIONS) + cells["place"]).to_list()
+    places = (cells["entry"].cast(pl.Int64) * width + cells["place"]).to_list()
 
     def spread(values: Iterable[Any], nothing: Any) -> list[Any]:
         column = [nothing] * size
@@ -233,7 +253,7 @@ def _spread_over(cells: pl.DataFrame, size: int) -> _Spread:
 
 
 def _control_columns(
-    controls: pl.DataFrame | None, size: int, strings: _Strings, longest: int
+    controls: pl.DataFrame | None, size: int, width: int, strings: _Strings, longest: int
 ) -> dict[str, dict[str, list[Any]]]:
     """Flat columns of each kind of control: the scored answer, its score, and the text of a first pass."""
     columns: dict[str, dict[str, list[Any]]] = {}
@@ -241,7 +261,7 @@ def _control_columns(
         held = pl.DataFrame() if controls is None else controls.filter(pl.col("control") == control.value)
         if held.is_empty():
             continue
-        spread = _spread_over(held, size)
+        spread = _spread_over(held, size, width)
         columns[control.value] = {
             "outcome": spread((strings.add(v) for v in held["outcome"]), -1),
             "answer": spread((strings.add(_cut(v, longest)) for v in held["answer_used"]), -1),

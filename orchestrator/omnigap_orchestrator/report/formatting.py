@@ -109,11 +109,27 @@ def listed(parts: list[str], last: str = "and") -> str:
     return f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
+MODALITIES = {"t": "text", "s": "speech", "a": "audio", "i": "image", "v": "vision"}
+"""Letters of modalities in the names of conditions, also of those of imported results."""
+
+
+def modality_words(letters: str) -> str:
+    """`av` -> `audio and vision`; letters without a known meaning are returned unchanged."""
+    known = [MODALITIES.get(letter, "") for letter in letters]
+    return " and ".join(known) if all(known) else letters
+
+
 def condition_words(name: str) -> str:
-    """`s2t` -> `spoken question, text answer`; condition names of imported tables are returned unchanged."""
+    """`s2t` -> `spoken question, text answer`.
+
+    Of the names of imported results, `a2v` is `audio to vision`, and all others are returned unchanged.
+    """
     try:
         condition = Condition.parse(name)
     except ValueError:
+        source, _, target = name.partition("2")
+        if set(source) <= set(MODALITIES) and set(target) <= set(MODALITIES) and source and target:
+            return f"{modality_words(source)} to {modality_words(target)}"
         return name
     return f"{INPUT_WORDS[condition.input]}, {OUTPUT_WORDS[condition.output]}"
 

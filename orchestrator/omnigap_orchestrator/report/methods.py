@@ -45,10 +45,13 @@ def _design(results: pl.DataFrame, analysis: Analysis, info: RunInfo) -> str:
     verb = "was" if items == 1 else "were"
     design = (
         f"{formatting.plural(items, 'item')} in {tasks}{grouped} {verb} answered by "
-        f"{formatting.listed(models)} in {formatting.plural(len(conditions), 'condition')} ({', '.join(conditions)}); "
-        "the names give input and output modality: t for text, s for speech, i for image."
+        f"{formatting.listed(models)} in {formatting.plural(len(conditions), 'condition')} ({', '.join(conditions)})"
     )
-    sentences = [design, "A spoken or image question replaces the text question entirely."]
+    if info.imported:
+        sentences = [f"{design}.", "The answers were made with another tool; omnigap analysed its result files."]
+    else:
+        names = "the names give input and output modality: t for text, s for speech, i for image"
+        sentences = [f"{design}; {names}.", "A spoken or image question replaces the text question entirely."]
     if replicates > 1:
         sentences.append(f"Each cell was planned {replicates} times; replicates were averaged within the item.")
     if info.voices:
@@ -124,6 +127,8 @@ _CONTROL_SENTENCES = {Control.TWO_PASS: _two_pass, Control.BLANK: _blank, Contro
 def _scoring(results: pl.DataFrame, info: RunInfo) -> str:
     metrics = [m.replace("_", " ") for m in results["metric"].drop_nulls().unique().sort().to_list()]
     by = f" by {formatting.listed(metrics)}" if metrics else ""
+    if info.imported:
+        return f"Scores from 0 to 1 are those of the result files{by}."
     sentences = [f"Answers were scored from 0 to 1{by}; the answer type of the item determines the metric."]
     if info.asr is not None:
         sentences.append(

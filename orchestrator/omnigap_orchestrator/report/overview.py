@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
 
-from omnigap.vocabulary import INPUTS, OUTPUTS, REFERENCE, Condition, Support
+from omnigap.vocabulary import CONDITIONS, INPUTS, OUTPUTS, Condition, Support
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS, ConditionRow
@@ -18,6 +19,8 @@ from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_
 from omnigap_orchestrator.report.run_info import ServiceInfo
 from omnigap_orchestrator.report.summary_text import ModelSummary, summarise
 from omnigap_orchestrator.report.tables import tint
+
+NOT_PLANNED = "not planned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,25 @@ class MatrixRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Matrix:
+    """The conditions of a model as a table.
+
+    Attributes:
+        columns: headings of the columns.
+        row_word: second line of the heading of each row.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+    row_word: str = "question"
+
+    def by_output(self) -> dict[str, MatrixCell]:
+        """Condition -> cell, column by column: the order of the table of several models."""
+        cells = [row.cells[column] for column in range(len(self.columns)) for row in self.rows]
+        return {cell.condition: cell for cell in cells}
+
+
+@dataclass(frozen=True, slots=True)
 class ModelView:
     """Everything on the card of one model."""
 
@@ -57,16 +79,17 @@ class ModelView:
     architecture: str
     digest: str
     summary: ModelSummary
-    matrix: tuple[MatrixRow, ...]
+    matrix: Matrix
     assisted: bool
     forest: Chart | None
 
 
-def model_views(analysis: Analysis, info: Iterable[ServiceInfo]) -> tuple[ModelView, ...]:
+def model_views(analysis: Analysis, info: Iterable[ServiceInfo], *, imported: bool = False) -> tuple[ModelView, ...]:
     """The cards of all models, in the order of the table of denominators.
 
     Args:
         info: the model services that answered `Describe`.
+        imported: the results are of another tool.
     """
     known = {found.name: found for found in info}
     views = []
@@ -81,7 +104,7 @@ def model_views(analysis: Analysis, info: Iterable[ServiceInfo]) -> tuple[ModelV
                 anchor=f"model-{place + 1}",
                 architecture=architecture[0].replace("_", " ") if architecture else "",
                 digest=service.digest,
-                summary=summarise(analysis, model),
+                summary=summarise(analysis, model, resumable=not imported),
                 matrix=_matrix(analysis, model, counts, service.helpers),
                 assisted=bool((counts["support"] == Support.ASSISTED.value).any()),
                 forest=_forest(analysis, model, place),
@@ -90,21 +113,49 @@ def model_views(analysis: Analysis, info: Iterable[ServiceInfo]) -> tuple[ModelV
     return tuple(views)
 
 
-def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mapping[str, str]) -> tuple[MatrixRow, ...]:
+def overview_conditions(views: Iterable[ModelView]) -> tuple[str, ...]:
+    """The conditions of the table of several models: those of all of them, without combinations that none planned."""
+    cells = [cell for view in views for cell in view.matrix.by_output().values()]
+    six = {condition.name for condition in CONDITIONS}
+    shown = [cell.condition for cell in cells if cell.condition in six or cell.absent != NOT_PLANNED]
+    only_six = all(name in six for name in shown)
+    planned = {cell.condition for cell in cells if cell.absent != NOT_PLANNED}
+    return tuple(dict.fromkeys(name for name in shown if only_six or name in planned))
+
+
+def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mapping[str, str]) -> Matrix:
     accuracy = select.by_condition(rows_of(select.headline_accuracy(analysis, model), AccuracyRow))
     gaps = select.by_condition(rows_of(select.headline_gaps(analysis, model), GapRow))
     planned = select.by_condition(rows_of(counts, ConditionRow))
-    return tuple(
-        MatrixRow(
-            source.value,
-            {"text": "Text", "speech": "Spoken", "image": "Image"}[source.value],
-            tuple(
-                _cell(c.name, accuracy.get(c.name), gaps.get(c.name), planned.get(c.name), helpers.get(c.name, ""))
-                for c in (Condition(source, output) for output in OUTPUTS)
-            ),
+    reference = analysis.options.reference
+
+    def cells(names: Iterable[str]) -> tuple[MatrixCell, ...]:
+        return tuple(
+            _cell(name, accuracy.get(name), gaps.get(name), planned.get(name), helpers.get(name, ""), reference)
+            for name in names
         )
-        for source in INPUTS
-    )
+
+    six = [[Condition(source, output).name for output in OUTPUTS] for source in INPUTS]
+    if set(planned) <= {name for row in six for name in row}:
+        words = {"text": "Text", "speech": "Spoken", "image": "Image"}
+        rows = [MatrixRow(i.value, words[i.value], cells(names)) for i, names in zip(INPUTS, six, strict=True)]
+        return Matrix(("text answer", "spoken answer"), tuple(rows))
+    # Imported results: `a2v` has an input and an output modality, other names are listed.
+    parts = {name: _MODALITIES.fullmatch(name) for name in planned}
+    if not all(parts.values()):
+        return Matrix(("accuracy",), tuple(MatrixRow(name, name, cells([name])) for name in planned), "condition")
+    pairs = [(match[1], match[2]) for match in parts.values() if match]
+    inputs, outputs = (_in_order({pair[side] for pair in pairs}) for side in (0, 1))
+    rows = [MatrixRow(i, formatting.modality_words(i).capitalize(), cells(f"{i}2{o}" for o in outputs)) for i in inputs]
+    return Matrix(tuple(f"to {formatting.modality_words(output)}" for output in outputs), tuple(rows), "input")
+
+
+_MODALITIES = re.compile(r"([a-z]+)2([a-z]+)")
+
+
+def _in_order(letters: Iterable[str]) -> list[str]:
+    order = list(formatting.MODALITIES)
+    return sorted(letters, key=lambda name: (len(name), order.index(name) if name in order else len(order), name))
 
 
 def _cell(
@@ -113,6 +164,7 @@ def _cell(
     gap: GapRow | None,
     counts: ConditionRow | None,
     helpers: str,
+    reference: str,
 ) -> MatrixCell:
     meaning = formatting.condition_words(name)
     if accuracy is None or accuracy.estimate is None:
@@ -126,7 +178,7 @@ def _cell(
         interval=formatting.interval(accuracy.low, accuracy.high, difference=False),
         n=formatting.count(accuracy.n),
         title=f"{meaning}: interval by {formatting.method(accuracy.method)}",
-        reference=name == REFERENCE.name,
+        reference=name == reference,
         support="assisted" if assisted else "",
         helpers=helpers or "with the help of an external service",
     )
@@ -144,7 +196,7 @@ def _cell(
 
 def _why_absent(counts: ConditionRow | None) -> str:
     if counts is None:
-        return "not planned"
+        return NOT_PLANNED
     # An outcome is the reason only if it is that of all cells; with several outcomes there is no single reason.
     for outcome, cells in (
         ("unsupported", counts.unsupported),

@@ -73,8 +73,12 @@ class ModelSummary:
     recommendation: Markup
 
 
-def summarise(analysis: Analysis, model: str) -> ModelSummary:
-    """The summary of one model. A gap is significant if its adjusted p is below 1 - level."""
+def summarise(analysis: Analysis, model: str, *, resumable: bool = True) -> ModelSummary:
+    """The summary of one model. A gap is significant if its adjusted p is below 1 - level.
+
+    Args:
+        resumable: the results are of a run, whose command asks for missing answers again.
+    """
     gaps = select.headline_gaps(analysis, model)
     estimated = gaps.filter(pl.col("estimate").is_not_null())
     return ModelSummary(
@@ -82,7 +86,7 @@ def summarise(analysis: Analysis, model: str) -> ModelSummary:
         _effect_sentence(analysis, model),
         _task_sentence(analysis, model),
         _significance(analysis, gaps, estimated),
-        _recommendation(analysis, model, estimated),
+        _recommendation(analysis, model, estimated, resumable=resumable),
     )
 
 
@@ -109,6 +113,11 @@ def _headline(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated: pl.
         return Markup(
             '{}. It scores higher in {}, by <b class="gain">{} points</b>, and no loss is significant.'
         ).format(start, _condition(best.condition), formatting.points(best.estimate, signed=False))
+    if ", " not in formatting.condition_words(worst.condition):
+        # A condition of imported results.
+        return Markup('{}. The largest loss is in {}: <b class="loss">{} points</b>.').format(
+            start, _condition(worst.condition), size
+        )
     form = formatting.condition_words(worst.condition).replace(", ", " and a ")
     article = "an" if form.startswith("image") else "a"
     return Markup('{}. The largest loss is with {} {} ({}): <b class="loss">{} points</b>.').format(
@@ -131,6 +140,8 @@ def _effect_sentence(analysis: Analysis, model: str) -> Markup:
         for effect, label, _ in _MAIN_EFFECTS
         if effect in rows
     ]
+    if not parts and select.headline_effects(analysis, model).is_empty():
+        return Markup("Effects of input and output are not defined for these conditions.")
     if not parts:
         return Markup("No effect can be computed: too few conditions have scored answers for all their items.")
     text = Markup("; ").join([parts[0], *(p[0].lower() + p[1:] for p in parts[1:])])
@@ -227,10 +238,10 @@ def _significance(analysis: Analysis, gaps: pl.DataFrame, estimated: pl.DataFram
     return text
 
 
-def _recommendation(analysis: Analysis, model: str, estimated: pl.DataFrame) -> Markup:
+def _recommendation(analysis: Analysis, model: str, estimated: pl.DataFrame, *, resumable: bool) -> Markup:
     counts = analysis.frame(CONDITION_COUNTS).filter(pl.col("model") == model)
     pending = int(counts["pending"].sum() or 0)
-    if pending:
+    if pending and resumable:
         return Markup("Finish the run first: {} pending. The same command resumes it.").format(
             formatting.plural(pending, "cell is", "cells are")
         )
@@ -253,9 +264,9 @@ def _recommendation(analysis: Analysis, model: str, estimated: pl.DataFrame) -> 
     losses = estimated.filter((pl.col("p_adjusted") < alpha) & (pl.col("estimate") < 0)).sort("estimate")
     if losses.height:
         avoid = Markup(", ").join(_condition(c) for c in losses["condition"])
-        return Markup("Where accuracy matters, avoid {}. {}").format(avoid, _retry_failed(counts))
+        return Markup("Where accuracy matters, avoid {}. {}").format(avoid, _retry_failed(counts, resumable=resumable))
     if counts["failed"].sum():
-        return Markup(_retry_failed(counts))
+        return Markup(_retry_failed(counts, resumable=resumable))
     possible = [-low for low in estimated["low"].drop_nulls() if formatting.known(low)]
     if not possible:
         return Markup("Collect more answered pairs before drawing conclusions.")
@@ -269,8 +280,11 @@ def _is_significant_loss(row: _Effect, alpha: float) -> bool:
     return row.estimate < 0 and row.p_adjusted is not None and row.p_adjusted < alpha
 
 
-def _retry_failed(counts: pl.DataFrame) -> str:
+def _retry_failed(counts: pl.DataFrame, *, resumable: bool) -> str:
     failed = int(counts["failed"].sum())
+    if not resumable:
+        lacking = failed + int(counts["pending"].sum())
+        return f"{formatting.plural(lacking, 'answer is', 'answers are')} missing." if lacking else ""
     return f"Run the same command again to retry the {formatting.plural(failed, 'failed cell')}." if failed else ""
 
 

@@ -16,6 +16,7 @@ from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.browser import (
     LONGEST_TEXT,
     EntrySample,
+    browser_conditions,
     browser_data,
     chosen_cells,
     media_in_order,
@@ -24,7 +25,7 @@ from omnigap_orchestrator.report.browser import (
 from omnigap_orchestrator.report.glossary import GLOSSARY
 from omnigap_orchestrator.report.media import Catalogue, MediaPath, ReportMedia, collect_media
 from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
-from omnigap_orchestrator.report.overview import model_views
+from omnigap_orchestrator.report.overview import model_views, overview_conditions
 from omnigap_orchestrator.report.run_info import RunInfo
 from omnigap_orchestrator.report.sections import all_sections
 
@@ -72,16 +73,18 @@ def write_report(
     Raises:
         FolderError: the file can't be written; an existing report is kept unchanged.
     """
-    sample = sample_entries(results, browser_entries)
-    cells = chosen_cells(results, sample.entries)
+    conditions = browser_conditions(results, analysis.options.reference)
+    sample = sample_entries(results, browser_entries, conditions[0])
+    cells = chosen_cells(results, sample.entries, conditions)
     media = collect_media(media_in_order(cells), target.parent, media_path, _budget(media_budget, single_file))
-    control_cells = None if controls is None else chosen_cells(controls, sample.entries)
-    data = browser_data(cells, sample.entries, catalogue, media, control_cells)
+    control_cells = None if controls is None else chosen_cells(controls, sample.entries, conditions)
+    data = browser_data(cells, sample.entries, catalogue, media, control_cells, conditions)
 
     # Sections of extras have a separate budget, so that they can't take that of the item browser.
     def collect(digests: Iterable[str], budget: int) -> ReportMedia:
         return collect_media(digests, target.parent, media_path, _budget(budget, single_file))
 
+    models = model_views(analysis, info.models, imported=info.imported)
     page = (
         _environment()
         .get_template("report.html")
@@ -90,13 +93,15 @@ def write_report(
             analysis=analysis,
             level=select.level_words(analysis),
             counts=_run_counts(results),
-            models=model_views(analysis, info.models),
+            models=models,
+            overview_conditions=overview_conditions(models),
             sections=all_sections(analysis, results, collect),
             definitions=GLOSSARY,
             methods=methods_paragraphs(results, analysis, info),
             provenance=provenance(info, results),
             sample=sample,
-            browser_note=_browser_note(sample, media, data.longest_text),
+            browser_conditions=conditions,
+            browser_note=_browser_note(sample, media, data.longest_text, stored=not info.imported),
             browser_json=Markup(data.document),
             payloads=_payloads(media),
         )
@@ -158,14 +163,19 @@ def _run_counts(results: pl.DataFrame) -> RunCounts:
     )
 
 
-def _browser_note(sample: EntrySample, media: ReportMedia, longest: int) -> str:
-    """What the page leaves out: entries, media files, ends of long answers."""
+def _browser_note(sample: EntrySample, media: ReportMedia, longest: int, *, stored: bool = True) -> str:
+    """What the page leaves out: entries, media files, ends of long answers.
+
+    Args:
+        stored: results.parquet is next to the page; the template then adds a link to it.
+    """
     parts = []
     if sample.is_partial:
         flips = sample.entries.filter(pl.col("flips") > 0).height
         parts.append(
             f"This page shows {sample.entries.height:,} of {sample.total:,} entries, balanced over models and tasks, "
-            f"including {flips:,} of the {sample.flipped:,} entries with a flip. All entries are in"
+            f"including {flips:,} of the {sample.flipped:,} entries with a flip."
+            + (" All entries are in" if stored else "")
         )
     else:
         parts.append(f"This page shows all {sample.total:,} entries.")

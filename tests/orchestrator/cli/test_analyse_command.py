@@ -10,6 +10,7 @@ import polars as pl
 from click.testing import CliRunner, Result
 
 from omnigap_orchestrator.cli.main import main
+from tests.orchestrator.extras.importers.xmodbench_folder import write_model
 
 SAMPLES = Path(__file__).parents[1] / "presets" / "samples"
 
@@ -103,7 +104,82 @@ def test_a_table_of_360000_rows_is_analysed(tmp_path: Path) -> None:
     assert all(row["high"] < 0 for row in gaps)
 
 
-def test_a_folder_of_result_files_is_not_taken_for_a_run() -> None:
-    refused = call(SAMPLES / "voicebench", "--preset", "voicebench")
-    assert refused.exit_code == 1
-    assert "voicebench is a folder" in refused.stderr
+def _folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "scores"
+    folder.mkdir()
+    for condition, wrong in (("t2t", 0), ("s2t", 12)):
+        rows = [{"item_id": f"q{n}", "score": int(n >= wrong), "answer_used": str(n % 7)} for n in range(40)]
+        pl.DataFrame(rows).write_csv(folder / f"sums_{condition}.csv")
+    return folder
+
+
+def test_folder_is_analysed_in_one_command_with_its_report(tmp_path: Path) -> None:
+    done = call(_folder(tmp_path), "--report", tmp_path / "out" / "page.html")
+    assert done.exit_code == 0, done.output
+    words = " ".join(done.stdout.split())
+    assert "-30.0" in words
+    assert "same answer in all conditions (RER)" in words and "routing on held-out items" in words
+    page = (tmp_path / "out" / "page.html").read_text()
+    assert "results of <b>scores</b>" in page
+    assert "made with another tool" in page
+    assert "in the run folder" not in page and "same command" not in page
+
+
+def test_report_of_a_folder_goes_into_a_folder(tmp_path: Path) -> None:
+    done = call(_folder(tmp_path), "--report", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "report.html").is_file()
+    (tmp_path / "file").write_text("")
+    refused = call(tmp_path / "scores", "--report", tmp_path / "file" / "page.html")
+    assert refused.exit_code == 1 and "--report" in refused.stderr
+
+
+def test_report_of_other_conditions_has_their_matrix_and_answers(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "results" / "tiny-omni", items=60)
+    done = call(folder, "--preset", "xmodbench", "--report", tmp_path / "page.html")
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "page.html").read_text()
+    for condition in ("a2t", "a2v", "t2a", "t2v", "v2a", "v2t"):
+        assert f'<td data-condition="{condition}"' in page
+    assert '"conditions":["v2t","a2t","a2v","t2a","t2v","v2a"]' in page
+    assert "spoken answer" not in page.split('id="glossary"')[0].split('class="matrix"')[1]
+
+
+def test_rows_tasks_and_common_items_are_selected(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    rows = [
+        f"{task}{n},{condition},{task},{kind},{int(kind == 'a')}"
+        for task in ("x", "y")
+        for condition, count in (("t2t", 30), ("s2t", 20))
+        for n in range(count)
+        for kind in ("a", "b")
+    ]
+    table.write_text("\n".join(["item_id,condition,task,kind,score", *rows]))
+    done = call(table, "--where", "kind=a", "--task", "x", "--common-items", "--json")
+    assert done.exit_code == 0, done.output
+    counts = {row["condition"]: (row["planned"], row["answered"]) for row in json.loads(done.stdout)["conditions"]}
+    assert counts == {"t2t": (20, 20), "s2t": (20, 20)}
+    assert "--common-items: model: 20 of 30 items" in done.stderr
+    malformed = call(table, "--where", "kind")
+    assert malformed.exit_code == 2 and "COLUMN=VALUE" in malformed.stderr
+
+
+def test_missing_answers_of_a_file_are_no_failed_calls(tmp_path: Path) -> None:
+    for condition, count in (("t2t", 100), ("s2t", 50)):
+        pl.DataFrame({"item_id": [str(n) for n in range(count)], "score": 1.0}).write_csv(
+            tmp_path / f"sums_{condition}.csv"
+        )
+    done = call(tmp_path, "--json")
+    (row,) = [row for row in json.loads(done.stdout)["conditions"] if row["condition"] == "s2t"]
+    assert (row["planned"], row["answered"], row["failed"], row["pending"]) == (100, 50, 0, 50)
+    assert "failed" not in done.stderr
+
+
+def test_model_without_the_reference_condition_is_named(tmp_path: Path) -> None:
+    write_model(tmp_path / "whole")
+    write_model(tmp_path / "part")
+    for path in (tmp_path / "part").glob("*_vision_text.json"):
+        path.unlink()
+    done = call(tmp_path, "--preset", "xmodbench")
+    assert done.exit_code == 0, done.output
+    assert "no gaps of part: no rows in v2t" in done.stderr

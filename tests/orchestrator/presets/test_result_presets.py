@@ -17,8 +17,11 @@ from omnigap_orchestrator.presets import (
     load_presets,
     preset_names,
 )
+from omnigap_orchestrator.results import TableError
 
 SAMPLES = Path(__file__).parent / "samples"
+TOOLS = ("inspect", "lm-eval")
+"""Tools that run any benchmark: their presets have no items."""
 BENCHMARKS = (
     "contextasr-bench",
     "omnibench",
@@ -49,11 +52,12 @@ def scores(published: Published, **where: str) -> dict[str, float | None]:
 
 
 def test_presets_exist_and_name_the_source_of_their_layout() -> None:
-    assert preset_names() == BENCHMARKS
+    assert preset_names() == tuple(sorted((*BENCHMARKS, *TOOLS)))
     for name, preset in load_presets().items():
-        assert preset.results is not None and preset.items is not None, name
+        assert preset.results is not None and (preset.items is None) == (name in TOOLS), name
         assert preset.source.startswith("https://") and preset.description.strip()
-        assert preset.results.layout.strip() and preset.items.layout.strip()
+        assert preset.results.layout.strip()
+        assert preset.items is None or preset.items.layout.strip()
 
 
 def test_unknown_preset_raises_with_the_nearest_one() -> None:
@@ -225,7 +229,7 @@ def test_number_outside_its_scale_raises(tmp_path: Path) -> None:
 
 
 def test_conditions_and_models_of_the_command_line_fit_the_files(tmp_path: Path) -> None:
-    with pytest.raises(PresetError, match=r"--condition: 3 values for 2 files"):
+    with pytest.raises(TableError, match=r"--condition: 3 values for 2 tables"):
         read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("a", "b", "c"))
     named = read("omnibench", "tiny/both.json", "tiny/captions.json", conditions=("a", "b"), models=("one",))
     assert named.frame["model"].unique().to_list() == ["one"]

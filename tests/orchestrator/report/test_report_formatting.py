@@ -30,9 +30,12 @@ def test_an_interval_without_limits_is_a_dash() -> None:
     assert formatting.interval(0.1, 0.3, difference=False) == "[10.0, 30.0]"
 
 
-def test_condition_names_in_words_and_imported_names_unchanged() -> None:
+def test_condition_names_in_words_and_other_names_unchanged() -> None:
     assert formatting.condition_words("i2s") == "image question, spoken answer"
-    assert formatting.condition_words("a2v") == "a2v"
+    assert formatting.condition_words("a2v") == "audio to vision"
+    assert formatting.condition_words("av2t") == "audio and vision to text"
+    assert formatting.condition_words("blurred") == "blurred"
+    assert formatting.condition_words("x2t") == "x2t"
 
 
 def test_lists_and_plurals() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from omnigap_orchestrator.extras.importers.files import advice
 from omnigap_orchestrator.items.columns import path_tail
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
 from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
@@ -104,10 +105,11 @@ def _counts(row: Record, preset: ResultsPreset) -> bool:
 def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise PresetError(f"{path}: give a file that ends in {', '.join(SUFFIXES)}; export a spreadsheet to CSV first")
+        missing = "" if path.exists() else "no such file or folder: "
+        raise PresetError(f"{path}: {missing}give a file that ends in {', '.join(SUFFIXES)}{advice(path)}")
     try:
         if suffix in _JSON:
-            yield from _json_rows(path, decode_utf8(path.read_bytes()), preset.records)
+            yield from json_records(path, decode_utf8(path.read_bytes()), preset.records, preset.head)
         elif suffix == ".parquet":
             yield from pl.read_parquet(path, glob=False).iter_rows(named=True)
         else:
@@ -119,25 +121,53 @@ def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
         raise PresetError(f"{path} can't be read: {error}") from error
 
 
-def _json_rows(path: Path, text: str, records: str | None) -> Iterator[Record]:
-    """Objects of a list, of an object of objects, or of lines."""
+def json_records(
+    path: Path,
+    text: str,
+    records: str | None = None,
+    head: Mapping[str, str] | None = None,
+    *,
+    search: bool = False,
+) -> Iterator[Record]:
+    """Objects of a list, of an object of objects, or of lines.
+
+    Args:
+        records: key of the object that contains them.
+        head: key that is added to each object -> dotted key of the object around them.
+        search: if the file is one object and only one of its values holds objects, these are the records.
+
+    Raises:
+        PresetError: there are no such objects.
+    """
     try:
         read = json.loads(text)
     # Some benchmarks write JSON Lines into a file that ends in .json.
     except ValueError:
         read = [_object(path, number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    added = {name: _inside(read, key) for name, key in (head or {}).items()}
     if records is not None and isinstance(read, Mapping):
         if records not in read:
             raise PresetError(f"{path} has no key {records!r}: it has {', '.join(map(str, read))}")
         read = read[records]
+    if isinstance(read, Mapping) and not _holds_objects(read):
+        inside = [value for value in read.values() if _holds_objects(value)]
+        read = inside[0] if search and len(inside) == 1 else [read]
     if isinstance(read, Mapping):
-        if not read or not all(isinstance(row, Mapping) for row in read.values()):
-            read = [read]
-        else:
-            read = [{KEY: key, **row} for key, row in read.items()]
+        read = [{KEY: key, **row} for key, row in read.items()]
     if not isinstance(read, list) or not all(isinstance(row, Mapping) for row in read):
         raise PresetError(f"{path} has neither a list of objects nor an object of objects")
-    yield from read
+    yield from ({**row, **added} for row in read) if added else read
+
+
+def _inside(value: object, key: str) -> object:
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _holds_objects(value: object) -> bool:
+    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return bool(values) and all(isinstance(row, Mapping) for row in values)
 
 
 def _object(path: Path, number: int, line: str) -> object:

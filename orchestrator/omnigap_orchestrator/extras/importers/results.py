@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import polars as pl
 
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.config.items import ColumnConfig
-from omnigap_orchestrator.extras.importers.records import Record, read_records, values_from_path
+from omnigap_orchestrator.extras.importers.files import ResultFile, check_values, listed, result_files, value_for
+from omnigap_orchestrator.extras.importers.join import FILE, joined
+from omnigap_orchestrator.extras.importers.records import SUFFIXES, Record, read_records, values_from_path
 from omnigap_orchestrator.extras.importers.scores import RowScorer
-from omnigap_orchestrator.items.columns import ColumnReader
+from omnigap_orchestrator.extras.importers.select import RowSelection, Where
+from omnigap_orchestrator.items.columns import ColumnReader, path_tail
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -26,6 +30,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "score": pl.Float64,
     "flags": pl.List(pl.String),
     "answer_used": pl.String,
+    "gold": pl.String,
     # Values that must be equal in all rows of an item, joined.
     "same": pl.String,
 }
@@ -37,7 +42,7 @@ class Published:
     """Results of a benchmark.
 
     Attributes:
-        frame: of `PUBLISHED_SCHEMA`; rows that a condition lacks are added as failed.
+        frame: of `PUBLISHED_SCHEMA`; rows that a condition lacks are added as pending.
         notes: remarks for the reader of the numbers.
         reference: the reference condition of the gaps.
     """
@@ -52,43 +57,78 @@ def read_published(
     preset: ResultsPreset,
     conditions: Sequence[str] = (),
     models: Sequence[str] = (),
+    selection: RowSelection | None = None,
 ) -> Published:
     """Reads and joins result files.
 
     Args:
-        conditions: conditions of the files, in their order; they replace those of the path and the rows. One
-            condition applies to all files.
+        paths: files, and folders: of these, the files whose names fit the preset.
+        conditions: conditions of the paths, in their order; they replace those of the path and the rows. One
+            condition applies to all.
         models: likewise for the models.
+        selection: which rows are used; None: all.
 
     Raises:
         PresetError: a file has another layout, or its condition is unknown.
     """
-    for kind, given in (("--condition", conditions), ("--model", models)):
-        if given and len(given) not in (1, len(paths)):
-            raise PresetError(f"{kind}: {len(given)} values for {len(paths)} files: give one, or one for each file")
-    notes: list[str] = []
-    frame = pl.concat(
-        [_read(path, preset, _of(conditions, number), _of(models, number)) for number, path in enumerate(paths)]
-    )
+    check_values(len(paths), conditions, models)
+    selection = selection or RowSelection()
+    files, notes = result_files(paths, SUFFIXES)
+    files = _of_layout(files, preset, notes)
+    frames = [
+        _read(
+            file.path, preset, value_for(conditions, file.argument), value_for(models, file.argument), selection.where
+        )
+        for file in files
+    ]
+    _check_where(frames, selection.where)
+    frame = pl.concat([read.frame for read in frames], how="diagonal_relaxed")
+    if not frame.height:
+        wanted = ", ".join(f"{name}={'|'.join(values)}" for name, values in selection.where.items())
+        raise PresetError(f"--where {wanted}: no row of the files has these values")
     if preset.item_id.hash:
         hashed = preset.item_id.hash if isinstance(preset.item_id.hash, tuple) else ()
         named = ", ".join(hashed or (*preset.item_id.column, *preset.item_id.first))
         notes.append(f"files without item ids: items are identified by a hash of {named}")
     frame = _without_mismatched_tasks(frame, preset, notes)
-    frame = _with_missing_rows(frame, notes)
-    repeated = frame.group_by("model", "item_id", "condition").len().filter(pl.col("len") > 1).height
-    if repeated:
-        notes.append(f"{repeated} items have several rows in a condition: they are averaged as replicates")
-    return Published(frame, tuple(notes), preset.reference)
+    frame, found = joined(frame, selection, failures_are_written=preset.writes_failures)
+    return Published(frame, (*notes, *found), preset.reference)
 
 
-def _of(given: Sequence[str], number: int) -> str | None:
-    return None if not given else given[0] if len(given) == 1 else given[number]
+def _of_layout(files: Sequence[ResultFile], preset: ResultsPreset, notes: list[str]) -> list[ResultFile]:
+    """The files without those of folders whose names the preset does not know, such as summaries."""
+    kept = [file for file in files if file.root is None or re.search(preset.file, path_tail(str(file.path.absolute())))]
+    if len(kept) < len(files):
+        others = [str(file.path.relative_to(file.root)) for file in files if file.root and file not in kept]
+        notes.append(
+            f"{len(others)} files have other names than the preset's result files, and are not read: {listed(others)}"
+        )
+    if not kept:
+        raise PresetError(f"no file has the name of a result file of the preset: {preset.layout}")
+    return kept
 
 
-def _read(path: Path, preset: ResultsPreset, condition: str | None, model: str | None) -> pl.DataFrame:
-    rows = read_records(path, preset)
-    names = dict.fromkeys(name for row in rows for name in row)
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The rows of a file, and the names of all its columns."""
+
+    frame: pl.DataFrame
+    names: tuple[str, ...]
+
+
+def _check_where(files: Sequence[_Read], wanted: Where) -> None:
+    for column in wanted:
+        if column != FILE and not any(column in file.names for file in files):
+            known = dict.fromkeys(name for file in files for name in file.names)
+            raise PresetError(f"--where {column}: there is no such column; the files have {', '.join(known)}")
+
+
+def _read(path: Path, preset: ResultsPreset, condition: str | None, model: str | None, wanted: Where) -> _Read:
+    records = read_records(path, preset)
+    names = dict.fromkeys(name for row in records for name in row)
+    kept = FILE not in wanted or str(path) in wanted[FILE]
+    of_rows = {name: values for name, values in wanted.items() if name != FILE}
+    rows = [row for row in records if kept and all(str(row.get(name)) in values for name, values in of_rows.items())]
     file = _File(path, preset, names, condition, model)
     out = []
     for number, row in enumerate(rows, start=1):
@@ -96,7 +136,22 @@ def _read(path: Path, preset: ResultsPreset, condition: str | None, model: str |
             out.append(file.row(row))
         except ValueError as error:
             raise PresetError(f"{path}: row {number}: {error}") from None
-    return pl.DataFrame(out, schema=PUBLISHED_SCHEMA, orient="row")
+    frame = pl.DataFrame(out, schema=PUBLISHED_SCHEMA, orient="row")
+    if frame.select("model", "item_id", "condition").is_duplicated().any():
+        # Only then, because they are of use only for the note on repeated rows.
+        frame = pl.concat([frame, _own_columns(rows, names)], how="horizontal")
+    return _Read(frame, tuple(names))
+
+
+def _own_columns(rows: Sequence[Record], names: Iterable[str]) -> pl.DataFrame:
+    """The columns of the file with plain values, as text."""
+    plain = [
+        name
+        for name in names
+        if name not in PUBLISHED_SCHEMA and not any(isinstance(row.get(name), Mapping | list) for row in rows)
+    ]
+    values = {name: [None if row.get(name) is None else str(row[name]) for row in rows] for name in plain}
+    return pl.DataFrame(values, schema=dict.fromkeys(plain, pl.String))
 
 
 class _File:
@@ -118,6 +173,8 @@ class _File:
         if faults:
             raise PresetError("\n".join(faults))
         self._scorer = RowScorer(preset, self._reader, str(path))
+        gold = preset.scorer.gold if preset.scorer is not None else None
+        self._gold = ColumnConfig(first=(gold,)) if gold is not None and self._reader.path_of(gold) else None
         known = (name for name in preset.same if self._reader.path_of(name))
         self._same = [ColumnConfig(first=(name,)) for name in known]
 
@@ -131,7 +188,10 @@ class _File:
         preset = self._preset
         condition = self._condition or self._text("condition", row) or preset.default_condition
         if condition is None:
-            raise PresetError(f"{self._path}: the condition is unknown: give one for each file with --condition")
+            raise PresetError(
+                f"{self._path}: the condition is unknown: give one for each file or folder with --condition, or say "
+                "with --names where it is in the names of the files"
+            )
         model = self._model or self._text("model", row) or "model"
         task, own_id = self._text("task", row) or "all", self._text("item_id", row)
         if own_id is None:
@@ -155,6 +215,7 @@ class _File:
             score,
             list(flags),
             answer,
+            None if self._gold is None else _plain(self._reader.values(self._gold, row)[0]),
             # The unit separator does not occur in text, so different values can't give the same string.
             "\x1f".join(map(str, same)) if len(same) == len(self._same) > 0 else None,
         )
@@ -168,6 +229,12 @@ class _File:
         return str(own) if own is not None else self._from_path.get(name)
 
 
+def _plain(value: object) -> str | None:
+    """A gold answer for display; the first one of several."""
+    one = value[0] if isinstance(value, list) and value else value
+    return None if one is None or isinstance(one, list | Mapping) else str(one)
+
+
 def _without_mismatched_tasks(frame: pl.DataFrame, preset: ResultsPreset, notes: list[str]) -> pl.DataFrame:
     """Removes tasks whose items are different questions in different conditions: they can't be paired."""
     if not preset.same:
@@ -177,29 +244,16 @@ def _without_mismatched_tasks(frame: pl.DataFrame, preset: ResultsPreset, notes:
     # The whole task is removed: if some ids differ, the equal ones may be equal by chance.
     tasks = items.group_by(place).agg(differing=pl.col("differs").sum(), items=pl.len())
     tasks = tasks.filter(pl.col("differing") > 0)
-    columns = ", ".join(preset.same)
-    for model, task, differing, count in tasks.sort(place).iter_rows():
+    if tasks.height:
+        parts: dict[str, list[str]] = {}
+        for model, task, differing, count in tasks.sort(place).iter_rows():
+            parts.setdefault(model, []).append(f"{task} ({differing} of its {count} items)")
+        left_out = "; ".join(f"{model}: {', '.join(names)}" for model, names in parts.items())
         notes.append(
-            f"{model}, task {task}: left out, because {differing} of its {count} items differ between files in "
-            f"{columns}: rows with the same id are not answers to the same question"
+            f"tasks are left out, because {', '.join(preset.same)} differs between the files, so that rows with the "
+            f"same id are not answers to the same question. {left_out}"
         )
     kept = frame.join(tasks.select(place), on=place, how="anti")
     if not kept.height:
         raise PresetError("no task is left: the same id belongs to different questions, so nothing can be paired")
     return kept
-
-
-def _with_missing_rows(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """Adds the rows that a condition lacks, as failed calls."""
-    # Files often omit failed calls. Without these rows a condition would be scored on the items that did not fail,
-    # which tend to be easier.
-    planned = frame.select("model", "task", "condition").unique()
-    items = frame.select("model", "task", "item_id", "cluster").unique(["model", "item_id"], keep="first")
-    lacking = planned.join(items, on=["model", "task"]).join(frame, on=["model", "item_id", "condition"], how="anti")
-    if lacking.height:
-        notes.append(f"{lacking.height} rows are missing in one condition and present in another: counted as failed")
-    added = lacking.with_columns(
-        outcome=pl.lit(Outcome.FAILED.value),
-        **{n: pl.lit(None, t) for n, t in PUBLISHED_SCHEMA.items() if n not in (*lacking.columns, "outcome")},
-    )
-    return pl.concat([frame, added.select(PUBLISHED_SCHEMA.names()).cast(PUBLISHED_SCHEMA)])

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
 
 from omnigap.vocabulary import Control, Outcome
-from omnigap_orchestrator.extras.importers.records import first_fault, other_separator
+from omnigap_orchestrator.extras.importers.files import check_values, result_files, value_for
+from omnigap_orchestrator.extras.importers.hint import preset_hint
+from omnigap_orchestrator.extras.importers.join import FILE, joined
+from omnigap_orchestrator.extras.importers.names import FileNames
+from omnigap_orchestrator.extras.importers.reading import SUFFIXES, read_table
+from omnigap_orchestrator.extras.importers.records import other_separator
+from omnigap_orchestrator.extras.importers.select import NO_TASK, RowSelection, where
+from omnigap_orchestrator.extras.importers.texts import GOLD, can_be_scored, with_scores
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, TableError
 
 # Columns with a separate conversion, or of any type.
@@ -24,7 +30,16 @@ _WORDS = {"true": "1", "false": "0", "": None}
 
 
 REQUIRED = ("item_id", "condition", "score")
-DEFAULTS = {"model": "model", "task": "all"}
+DEFAULTS = {"model": "model", "task": NO_TASK}
+_FIXES = {
+    "item_id": "map one with --column item_id=THEIRS",
+    "condition": "map one with --column condition=THEIRS, or give --condition for each table, or say with --names "
+    "where it is in the names of the files",
+    "score": "map one with --column score=THEIRS; if the table has answers instead of scores, map them with --column "
+    "answer_used=THEIRS and --column answers=THEIRS (the gold answer)",
+}
+_ITEM_COLUMNS = (GOLD, "question", "choices")
+"""Columns of items, for tables with answers instead of scores."""
 NAMES = ("model", "item_id", "task", "cluster", "condition")
 """Columns that are read as text, even if they look like numbers: 1.1 and 1.10 are two items."""
 
@@ -48,7 +63,12 @@ def read_results(
         TableError: the file can't be read or has no rows, a column is missing or has values of another type, a score
             is not a number in [0, 1], or rows are control cells.
     """
-    frame = _results(path, columns, constants)
+    frame, _ = _results(path, columns, constants)
+    _refuse_controls(path, frame)
+    return frame
+
+
+def _refuse_controls(path: Path, frame: pl.DataFrame) -> None:
     kinds = frame["control"].drop_nulls().unique().to_list() if "control" in frame.columns else []
     # Only if all values are kinds of control: another tool may have a column `control` with another meaning.
     if kinds and set(kinds) <= set(Control):
@@ -56,18 +76,66 @@ def read_results(
             f"{path} has control cells ({', '.join(sorted(kinds))}) instead of answers: give the results.parquet of "
             "the run, and this file with --controls"
         )
-    return frame
 
 
 def _results(
-    path: Path, columns: Mapping[str, str] | None = None, constants: Mapping[str, str] | None = None
-) -> pl.DataFrame:
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    constants: Mapping[str, str] | None = None,
+    of_path: Mapping[str, str] | None = None,
+    answer_type: str | None = None,
+    *,
+    rescore: bool = False,
+) -> tuple[pl.DataFrame, bool]:
+    """The table, and whether it has a column of outcomes.
+
+    Args:
+        of_path: values that the path of the file contains, for columns that the table lacks.
+    """
     mapping = dict(columns or {})
-    frame = _read(path, [mapping.get(name, name) for name in NAMES])
+    frame = read_table(path, [mapping.get(name, name) for name in NAMES], mapping.values())
+    frame = _mapped(path, frame, mapping)
+    values = dict(constants or {})
+    of_file = {name: value for name, value in (of_path or {}).items() if name not in frame.columns}
+    values |= of_file
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in values.items())
+    if rescore and not can_be_scored(frame):
+        raise TableError(
+            f"{path}: --rescore needs the answers and the gold answers: map them with --column answer_used=THEIRS and "
+            f"--column answers=THEIRS (its columns: {', '.join(frame.columns)})"
+        )
+    if can_be_scored(frame) and (rescore or "score" not in frame.columns):
+        frame = with_scores(path, frame, answer_type)
+    for name in REQUIRED:
+        if name not in frame.columns:
+            known = ", ".join(frame.columns)
+            fix = other_separator(frame.columns) or f": {_FIXES[name]}{preset_hint(path, frame.columns)}"
+            raise TableError(f"{path} has no column {name!r}{fix} (its columns: {known})")
+    if frame.is_empty():
+        raise TableError(f"{path} has no rows: give a table with one row for each item and condition")
+    frame = frame.with_columns(pl.lit(value).alias(n) for n, value in DEFAULTS.items() if n not in frame.columns)
+    if "cluster" not in frame.columns:
+        frame = frame.with_columns(cluster=pl.lit(None, pl.String))
+    frame = _with_column_types(path, frame)
+    for name in ("model", "item_id", "task", "condition"):
+        if unnamed := frame[name].null_count():
+            raise TableError(
+                f"{path}: {name} is empty in {unnamed} of {frame.height} rows: fill it, or delete the rows"
+            )
+    if "task" in of_file or ("task" in (of_path or {}) and "task" in values):
+        # Files of different tasks number their items from the same start.
+        frame = frame.with_columns(item_id=pl.concat_str("task", "item_id", separator="/"))
+    frame = frame.with_columns(pl.col("cluster").fill_null(pl.col("item_id")))
+    has_outcome = "outcome" in frame.columns
+    return _with_outcome(path, _with_score(path, frame)), has_outcome
+
+
+def _mapped(path: Path, frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
     for ours, theirs in mapping.items():
-        if ours not in CONTROLS_SCHEMA:
-            near = get_close_matches(ours, CONTROLS_SCHEMA, n=1)
-            fix = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(CONTROLS_SCHEMA)}"
+        known = (*CONTROLS_SCHEMA, *_ITEM_COLUMNS)
+        if ours not in known:
+            near = get_close_matches(ours, known, n=1)
+            fix = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
             raise TableError(f"--column {ours}={theirs}: unknown column {ours!r}: {fix}")
         if theirs not in frame.columns:
             raise TableError(f"{path} has no column {theirs!r} for {ours}; its columns are {', '.join(frame.columns)}")
@@ -77,26 +145,7 @@ def _results(
         raise TableError(f"{path} has two columns named {twice[0]!r}: rename one of them")
     # One of their columns may be mapped to several of ours, and a mapped column replaces one of ours that has its name.
     rest = [name for name in frame.columns if name not in mapping and name not in mapping.values()]
-    frame = frame.select(*(pl.col(theirs).alias(ours) for ours, theirs in mapping.items()), *rest)
-    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in (constants or {}).items())
-    for name in REQUIRED:
-        if name not in frame.columns:
-            known = ", ".join(frame.columns)
-            fix = other_separator(frame.columns) or f": map one with --column {name}=THEIRS"
-            raise TableError(f"{path} has no column {name!r}{fix} (its columns: {known})")
-    if frame.is_empty():
-        raise TableError(f"{path} has no rows: give a table with one row for each item and condition")
-    frame = frame.with_columns(pl.lit(value).alias(n) for n, value in DEFAULTS.items() if n not in frame.columns)
-    if "cluster" not in frame.columns:
-        frame = frame.with_columns(cluster=pl.col("item_id"))
-    frame = _with_column_types(path, frame)
-    frame = frame.with_columns(pl.col("cluster").fill_null(pl.col("item_id")))
-    for name in NAMES:
-        if unnamed := frame[name].null_count():
-            raise TableError(
-                f"{path}: {name} is empty in {unnamed} of {frame.height} rows: fill it, or delete the rows"
-            )
-    return _with_outcome(path, _with_score(path, frame))
+    return frame.select(*(pl.col(theirs).alias(ours) for ours, theirs in mapping.items()), *rest)
 
 
 def read_controls(path: Path, columns: Mapping[str, str] | None = None) -> pl.DataFrame:
@@ -105,7 +154,7 @@ def read_controls(path: Path, columns: Mapping[str, str] | None = None) -> pl.Da
     Raises:
         TableError: as `read_results`; the column is missing or has an unknown kind of control.
     """
-    frame = _results(path, columns)
+    frame, _ = _results(path, columns)
     if "control" not in frame.columns:
         raise TableError(f"{path} has no column 'control': add it, with one of {', '.join(Control)} in each row")
     unknown = set(frame["control"].unique()) - set(Control)
@@ -119,89 +168,64 @@ def join_results(
     columns: Mapping[str, str] | None = None,
     conditions: Sequence[str] = (),
     models: Sequence[str] = (),
+    *,
+    names: str | None = None,
+    answer_type: str | None = None,
+    rescore: bool = False,
+    selection: RowSelection | None = None,
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Joins tables by item id, with notes on missing and repeated rows.
 
-    A row that is missing in one condition and present in another is added as a failed call, so that all conditions use
-    the same items. A task without any row in a condition was not planned there.
+    A row that is missing in one condition and present in another is added as a missing answer, so that all conditions
+    use the same items (`join.with_absent_rows` says when not). A task without any row in a condition was not planned
+    there.
 
     Args:
-        conditions, models: values for each table, in their order, which replace its columns; one value applies to all.
+        paths: files, folders of files, folders of runs.
+        conditions, models: values for each of `paths`, in their order, which replace the column of its tables; one
+            value applies to all.
+        names: what the paths of the files contain (`FileNames`); it replaces columns of the tables.
+        answer_type: how answers are read in tables without scores; None: the column answer_type.
+        rescore: score the answers again, also where the tables have scores.
+        selection: which rows are used; None: all.
 
     Raises:
-        TableError: as `read_results`; or the number of values does not match the number of tables.
+        TableError: as `read_results`; the number of values does not match that of `paths`; or no row is selected.
     """
-    for kind, given in (("--condition", conditions), ("--model", models)):
-        if given and len(given) not in (1, len(paths)):
-            raise TableError(f"{kind}: {len(given)} values for {len(paths)} tables: give one, or one for each table")
-    frames = []
-    for number, path in enumerate(paths):
-        constants = {
-            name: given[0] if len(given) == 1 else given[number]
-            for name, given in (("condition", conditions), ("model", models))
-            if given
-        }
-        frames.append(read_results(path, columns, constants))
+    check_values(len(paths), conditions, models)
+    selection = selection or RowSelection()
+    files, notes = result_files(paths, SUFFIXES)
+    reader = FileNames(names)
+    frames, written = [], True
+    for file in files:
+        of_path = reader.of(file)
+        given = {"condition": value_for(conditions, file.argument), "model": value_for(models, file.argument)}
+        constants = {name: value for name, value in given.items() if value is not None}
+        of_path = {name: value for name, value in of_path.items() if name not in constants}
+        if names is not None:
+            constants |= of_path
+        frame, has_outcome = _results(file.path, columns, constants, of_path, answer_type, rescore=rescore)
+        _refuse_controls(file.path, frame)
+        written = written and has_outcome
+        shown = file.path if file.root is None else file.path.relative_to(file.root)
+        frames.append(frame if FILE in frame.columns or len(files) == 1 else _with_file(frame, shown))
     # Tables may differ in their additional columns and in the types of them.
-    frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
-    return _with_missing_rows(frame)
+    frame = frames[0] if len(frames) == 1 else pl.concat(map(_without_nested, frames), how="diagonal_relaxed")
+    ours = {theirs: name for name, theirs in (columns or {}).items()}
+    wanted = {name if name in frame.columns else ours.get(name, name): v for name, v in selection.where.items()}
+    frame = where(frame, wanted, str(paths[0]) if len(paths) == 1 else "the tables")
+    frame, found = joined(frame, selection, failures_are_written=written)
+    return frame, (*notes, *found)
 
 
-def _with_missing_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    notes = []
-    planned = frame.select("model", "task", "condition").unique()
-    items = frame.select("model", "task", "item_id", "cluster").unique(["model", "item_id"], keep="first")
-    lacking = planned.join(items, on=["model", "task"]).join(frame, on=["model", "item_id", "condition"], how="anti")
-    if lacking.height:
-        notes.append(f"{lacking.height} rows are missing in one condition and present in another: counted as failed")
-        lacking = lacking.with_columns(outcome=pl.lit(Outcome.FAILED.value))
-        frame = pl.concat([frame, lacking], how="diagonal_relaxed")
-    cell = [name for name in ("item_id", "model", "condition", "replicate") if name in frame.columns]
-    if repeated := frame.select(cell).is_duplicated().sum():
-        shared = f"{', '.join(cell[:-1]).replace('item_id', 'item')} and {cell[-1]}"
-        notes.append(f"{repeated} rows have the same {shared} as others: averaged as replicates")
-    return frame, tuple(notes)
+def _with_file(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    return frame.with_columns(pl.lit(str(path)).alias(FILE))
 
 
-def _read(path: Path, names: Sequence[str]) -> pl.DataFrame:
-    """The unchanged table of a file.
-
-    Args:
-        names: columns to read as text from files without types.
-    """
-    text = dict.fromkeys(names, pl.String)
-    # Types are inferred from all rows, not from the first hundred: scores may start with 0 and 1 and have decimals
-    # later, and a key of JSON objects may occur late.
-
-    def separated(file: Path, by: str) -> pl.DataFrame:
-        return pl.read_csv(file, separator=by, infer_schema_length=None, schema_overrides=text, glob=False)
-
-    readers: dict[str, Callable[[Path], pl.DataFrame]] = {
-        ".parquet": lambda file: pl.read_parquet(file, glob=False),
-        ".csv": lambda file: separated(file, ","),
-        ".tsv": lambda file: separated(file, "\t"),
-        ".jsonl": _objects,
-        ".ndjson": _objects,
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        missing = "" if path.exists() else "no such file or run folder: "
-        raise TableError(f"{path}: {missing}give a file that ends in {', '.join(readers)}")
-    try:
-        return reader(path)
-    # polars panics on some damaged Parquet files, and a PanicException is not an Exception.
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        why = None
-        if path.suffix.lower() != ".parquet":
-            why = first_fault(path, {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower()))
-        raise TableError(f"{path} can't be read: {why or error}") from error
-
-
-def _objects(path: Path) -> pl.DataFrame:
-    """A file of JSON objects."""
-    data = path.read_bytes()
-    # read_ndjson fails on a byte-order mark.
-    return pl.read_ndjson(data.removeprefix(BOM_UTF8), infer_schema_length=None)
+def _without_nested(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without the structs and lists of other tools, whose types differ between the files of different tasks."""
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested() and name not in CONTROLS_SCHEMA]
+    return frame.drop(nested)
 
 
 def _with_score(path: Path, frame: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from omnigap_orchestrator.analysis import Analysis, AnalysisOptions
-    from omnigap_orchestrator.analysis.table import Table
+    from omnigap_orchestrator.analysis.table import Table, Tables
     from omnigap_orchestrator.pipeline.cells import PlannedCells
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.report.media import CollectMedia
@@ -49,6 +49,12 @@ class RoutingExtra(Extra):
 
         section = routing_section(analysis)
         return () if section is None else (section,)
+
+    def brief(self, tables: Tables, model: str) -> Sequence[str]:
+        from omnigap_orchestrator.extras.routing.commands import brief_line
+
+        line = brief_line(tables, model)
+        return () if line is None else (line,)
 
     def methods(self, analysis: Analysis, info: RunInfo) -> str:
         from omnigap_orchestrator.extras.routing.routing import POLICIES, options_of

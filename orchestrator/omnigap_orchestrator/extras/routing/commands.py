@@ -12,6 +12,7 @@ import click
 from omnigap_orchestrator.cli.options import DEFAULT_RUN, friendly, split
 
 if TYPE_CHECKING:
+    from omnigap_orchestrator.analysis import Tables
     from omnigap_orchestrator.extras.routing.routing import PolicyRow, Routing
 
 
@@ -128,3 +129,21 @@ def _print(found: Routing) -> None:
             console.print(f"{model}: {reason}", markup=False)
         for ruled_out in rows_of(found.routes.filter(pl.col("task").is_null(), model=model), RouteRow):
             console.print(f"{ruled_out.condition} is excluded: {ruled_out.reason}", highlight=False, markup=False)
+
+
+def brief_line(tables: Tables, model: str) -> str | None:
+    """The policies of a model in one line; None if there are none and no reason why."""
+    from omnigap_orchestrator.analysis.table import rows_of
+    from omnigap_orchestrator.cli.tables import estimate_text
+    from omnigap_orchestrator.extras.routing.report_section import POLICY_WORDS
+    from omnigap_orchestrator.extras.routing.routing import POLICIES, ShownPolicyRow, policies_shown
+
+    rows = rows_of(policies_shown(tables.frame(POLICIES).filter(model=model)), ShownPolicyRow)
+    parts = [
+        f"{POLICY_WORDS[row.policy]} {estimate_text(row.accuracy, row.low, row.high, unit=' %')}"
+        for row in rows
+        if row.accuracy is not None
+    ]
+    if parts:
+        return f"{model}: routing on held-out items: {'; '.join(parts)}"
+    return f"{model}: routing: {rows[0].reason}" if rows and rows[0].reason else None

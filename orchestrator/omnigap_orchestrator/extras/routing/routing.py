@@ -176,7 +176,7 @@ def _items(scores: ModelScores, allowed: tuple[str, ...], rule: MissingRule, fol
     remark = f"{lacking} of {total} planned items lack a score in a condition (most in {allowed[most]})"
     refused = _too_few_clusters(held, folds)
     if rule.refuses(lacking, total):
-        refused = f"refused: {remark}; set allow_missing to use the others"
+        refused = f"refused: {remark}; --allow-missing uses the others"
     note = f"on answered items: {remark}" if lacking else None
     answered = _Items(
         ANSWERED_ONLY, allowed, held, held.score[:, columns], total, lacking, refused is not None, refused or note

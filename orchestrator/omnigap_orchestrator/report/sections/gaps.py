@@ -103,9 +103,14 @@ def _estimate_columns(analysis: Analysis) -> list[Column[Any]]:
     ]
 
 
-def effect_section(analysis: Analysis) -> Section:
-    """Input effects, output effects and interactions as chart and table; simple effects, collapsed."""
+def effect_section(analysis: Analysis) -> Section | None:
+    """Input effects, output effects and interactions as chart and table; simple effects, collapsed.
+
+    None without any: conditions of imported results can have other modalities.
+    """
     effects = select.headline_effects(analysis)
+    if effects.is_empty():
+        return None
     charts = [
         interval_plot(spans, f"effects{place + 1}", model, "effect, points of accuracy", left=126)
         for place, model in enumerate(select.models_of(analysis))

@@ -12,6 +12,7 @@ from omnigap.vocabulary import CONDITIONS
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
 from omnigap_orchestrator.analysis.gap import GapRow
+from omnigap_orchestrator.analysis.pairs import ordered_conditions
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Dot, in_points, modality_of, task_plot
@@ -67,7 +68,9 @@ def task_section(analysis: Analysis) -> Section | None:
         "tasks",
         "Accuracy by task",
         "Tasks",
-        "Circle, square and diamond: text, spoken and image question. Filled: text answer; hollow: spoken answer.",
+        "Circle, square and diamond: text, spoken and image question. Filled: text answer; hollow: spoken answer."
+        if charts
+        else "",
         charts=tuple(charts),
         tables=tuple(heats),
         folded=(grid,),
@@ -117,7 +120,10 @@ def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], mode
         )
 
     columns: list[Column[_TaskRow]] = [tables.text("task", "Task", write=_task_name)]
-    columns += [Column(c.name, partial(cell, c.name), numeric=True) for c in CONDITIONS]
+    six = [condition.name for condition in CONDITIONS]
+    names = set(accuracy["condition"])
+    shown = six if names <= set(six) else ordered_conditions(list(names))
+    columns += [Column(name, partial(cell, name), numeric=True) for name in shown]
     return make_table(
         pl.DataFrame({"task": tasks}, schema={"task": pl.String}),
         _TaskRow,

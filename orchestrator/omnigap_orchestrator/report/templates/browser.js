@@ -46,7 +46,7 @@
     const score = cells.score[entry * WIDTH + c];
     let [kind, sign, words] = { right: ["right", "\u2713", "right"], wrong: ["wrong", "\u2717", "wrong"],
       unscored: ["none", "?", "answered, not scored"], missing: ["none", "\u2013", str(cells.outcome[entry * WIDTH + c]) || "not planned"] }[what];
-    if (flipped(entry, c)) { kind = "flip"; words = "wrong, but right in t2t"; }
+    if (flipped(entry, c)) { kind = "flip"; words = `wrong, but right in ${conditions[0]}`; }
     if (score !== null && score > 0 && score < 1) sign = String(Math.round(score * 100));
     return el("span", { class: `mark ${kind}`, role: "img", "aria-label": `${conditions[c]}: ${words}`, title: `${conditions[c]}: ${words}` }, sign);
   };
@@ -166,7 +166,7 @@
     const head = el("h4", {}, mark(entry, c), el("code", {}, cell.condition));
     if (cell.score !== null) head.append(el("span", { class: "score", title: `metric: ${cell.metric}` }, `score ${+cell.score.toFixed(3)}`));
     const box = el("div", { class: `cell${flipped(entry, c) ? " flip" : ""}`, "data-condition": cell.condition }, head);
-    const speech = cell.condition.endsWith("s");
+    const speech = data.grid && cell.condition.endsWith("s");
     if (cell.outcome !== "answered") {
       const why = [cell.reason, cell.message].filter(Boolean).join(": ");
       box.append(el("p", { class: "nothing" }, cell.outcome ? `${cell.outcome}${why ? ` (${why})` : ""}` : "not planned"), ...controlLines(entry * WIDTH + c));
@@ -215,16 +215,18 @@
     const head = $("viewer-head");
     head.replaceChildren(el("h3", { id: "viewer-title" }, items.question[item]));
     if (items.choices[item].length) head.append(el("ol", {}, ...items.choices[item].map((choice) => el("li", {}, choice))));
-    if (items.instruction[item]) head.append(el("p", { class: "soft" }, `Instruction, given as text in all six conditions: ${items.instruction[item]}`));
+    if (items.instruction[item]) head.append(el("p", { class: "soft" }, `Instruction, given as text in all conditions: ${items.instruction[item]}`));
     const [gold, ...aliases] = items.answers[item];
     if (gold !== undefined) head.append(el("p", { class: "gold" }, "Gold answer: ", el("b", {}, gold), aliases.length ? `; also accepted: ${aliases.join(", ")}` : ""));
     const six = $("viewer-six");
-    six.replaceChildren(el("div", { class: "colhead" }, "Question"), el("div", { class: "colhead" }, "Text answer"), el("div", { class: "colhead" }, "Spoken answer"));
-    const outputs = WIDTH / 2;
-    for (let r = 0; r < outputs; r++) {
-      const row = [at(entry, r), at(entry, r + outputs)];
-      six.append(carrier(conditions[r][0], item, row), cellBox(entry, r), cellBox(entry, r + outputs));
-    }
+    if (data.grid) {
+      six.replaceChildren(el("div", { class: "colhead" }, "Question"), el("div", { class: "colhead" }, "Text answer"), el("div", { class: "colhead" }, "Spoken answer"));
+      const outputs = WIDTH / 2;
+      for (let r = 0; r < outputs; r++) {
+        const row = [at(entry, r), at(entry, r + outputs)];
+        six.append(carrier(conditions[r][0], item, row), cellBox(entry, r), cellBox(entry, r + outputs));
+      }
+    } else six.replaceChildren(...conditions.map((_, c) => cellBox(entry, c)));
     $("viewer-back").disabled = place === 0;
     $("viewer-on").disabled = place >= found.length - 1;
     if (!viewer.open) viewer.showModal();
