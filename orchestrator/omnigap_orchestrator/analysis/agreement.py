@@ -68,7 +68,7 @@ def pairwise_agreement(models: Sequence[ModelScores], options: IntervalOptions) 
             cells = np.column_stack(
                 [np.bincount(codes, weights=x).astype(np.float64) for x in (a & b, a & ~b, ~a & b, ~a & ~b)]
             )
-            found = agreement(cells, seed_of(options.seed, scores.model, first, second, "agreement"), options)
+            found = agreement(cells, seed_of(options.seed, "agreement"), options)
             counts = [int(x) for x in cells.sum(axis=0)]
             rows.append((scores.model, first, second, len(a), *counts, *astuple(found)))
     return pl.DataFrame(rows, schema=AGREEMENT_SCHEMA, orient="row").fill_nan(None)

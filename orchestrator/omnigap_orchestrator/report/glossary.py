@@ -261,16 +261,17 @@ _ALL = (
     Definition(
         "equivalence",
         "No gap",
-        "Claimed only if two one-sided tests show that the gap lies within the declared margin. A gap that is not "
-        "significant is not evidence that there is no gap.",
+        "Claimed only if two one-sided tests show that the gap lies within the declared margin: on the answered pairs, "
+        "with missing answers as wrong, and in both worst cases (missing wrong in the condition and right in the "
+        "reference, and the reverse). A gap that is not significant is not evidence that there is no gap.",
     ),
     Definition(
         "routing",
         "Routing, regret, gain",
         "A routing policy selects the input and output modality by task. Its accuracy is measured on items that were "
-        "not used for the selection. Regret: distance to the best condition of each item; gain: improvement over one "
-        "condition for all items. If random splits select different conditions, the interval is widened (Nadeau and "
-        "Bengio 2003).",
+        "not used for the selection. Regret: accuracy of the best condition of each item (the oracle) minus that of the "
+        "policy, never negative; gain: improvement over one condition for all items. If random splits select different "
+        "conditions, the interval is widened (Nadeau and Bengio 2003).",
     ),
     Definition(
         "latency",
