@@ -97,9 +97,7 @@ def cross_validated(
     )
 
 
-def interval_of(
-    policy: HeldOut, held: ModelScores, options: IntervalOptions, is_share: bool, folds: int
-) -> Interval:
+def interval_of(policy: HeldOut, held: ModelScores, options: IntervalOptions, is_share: bool, folds: int) -> Interval:
     """The interval of the mean score of a policy, or of a difference of policies.
 
     Args:
