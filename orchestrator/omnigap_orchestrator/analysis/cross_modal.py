@@ -86,7 +86,7 @@ def cross_modal(models: Sequence[ModelScores], answers: pl.DataFrame, options: I
             same = np.array([one[item] == other[item] for item in held.items], dtype=np.bool_)
             right = np.asarray(held.score[:, columns] >= RIGHT_AT)
             sample = Sample(same.astype(np.float64), held.cluster, held.task, binary=True, difference=False)
-            interval = mean_interval(sample, options, "cross_modal")
+            interval = mean_interval(sample, options)
             limits = (interval.low, interval.high, interval.method)
             counts = (len(same), len(np.unique(held.cluster)), len(planned.items))
             any_right = np.any(right, axis=1)

@@ -96,14 +96,13 @@ def equivalence(
             n, planned, lacking = int(used.sum()), len(values.value), int(values.lacking.sum())
             head = (scores.model, condition, reference, margin, alpha)
             if n == 0 or rule.refuses(lacking, planned):
-                reason = f"{lacking} of {planned} planned pairs lack a score"
-                nothing = (math.nan,) * 4
-                tail = ("refused", planned, lacking, *nothing, reason)
-                rows.append((*head, math.nan, math.nan, math.nan, None, n, math.nan, None, *tail))
+                refused = f"{lacking} of {planned} planned pairs lack a score"
+                nothing = (math.nan, math.nan, math.nan, None, n, math.nan, None)
+                rows.append((*head, *nothing, "refused", planned, lacking, *[math.nan] * 4, refused))
                 continue
             part = values.scores.where(used)
             sample = Sample(values.value[used], part.cluster, part.task, values.binary, difference=True)
-            interval = mean_interval(sample, inner, "equivalence")
+            interval = mean_interval(sample, inner)
             limits = _limits(values, sample, interval, inner)
             estimate = float(sample.values.mean())
             p = math.nan
@@ -117,8 +116,8 @@ def equivalence(
             reason = next((text for text in (_beyond(limit, margin) for limit in limits) if text), None)
             verdict = "equivalent" if reason is None else "not shown"
             filled = [end for limit in limits[1:] for end in (limit.low, limit.high)]
-            tail = (verdict, planned, lacking, *filled, reason)
-            rows.append((*head, estimate, interval.low, interval.high, interval.method, n, p, needed, *tail))
+            tests = (estimate, interval.low, interval.high, interval.method, n, p, needed)
+            rows.append((*head, *tests, verdict, planned, lacking, *filled, reason))
     return pl.DataFrame(rows, schema=EQUIVALENCE_SCHEMA, orient="row", infer_schema_length=None).fill_nan(None)
 
 
@@ -145,7 +144,7 @@ def _limits(values: ContrastValues, answered: Sample, found: Interval, options: 
         # Binary pairs stay binary when a missing score is filled in with 0 or 1.
         scores = values.scores
         sample = Sample(filled, scores.cluster, scores.task, answered.binary, difference=True)
-        return mean_interval(sample, options, "equivalence")
+        return mean_interval(sample, options)
 
     wrong, worst, best = (interval(filled) for filled in (values.missing_as_wrong, values.low, values.high))
     return [

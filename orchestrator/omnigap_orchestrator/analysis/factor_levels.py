@@ -289,7 +289,7 @@ def _by_cluster(values: FloatArray, clusters: IntArray) -> FloatArray:
 
 def _interval(values: FloatArray, clusters: IntArray, options: IntervalOptions) -> tuple[float, float]:
     sample = Sample(values.mean(axis=1), clusters, np.zeros_like(clusters), binary=False, difference=True)
-    found = mean_interval(sample, options, "levels")
+    found = mean_interval(sample, options)
     return found.low, found.high
 
 

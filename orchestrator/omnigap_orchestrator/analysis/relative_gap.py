@@ -104,7 +104,7 @@ def _row(
         return (*nothing, float(gaps.mean()), *[math.nan] * 3, chance, reason)
     ends = part.score[:, part.column(reference)]
     one = bool((part.planned[:, part.column(reference)] == 1).all() and np.isin(ends, (0.0, 1.0)).all())
-    known = mean_interval(Sample(ends, part.cluster, part.task, one, difference=False), options, "accuracy")
+    known = mean_interval(Sample(ends, part.cluster, part.task, one, difference=False), options)
     # Chance is a property of these items, not an estimate: it shifts the interval of the accuracy.
     above = (float(ends.mean()) - chance, known.low - chance, known.high - chance)
     gap = float(gaps.mean())
@@ -112,11 +112,13 @@ def _row(
         reason = f"{reference} is not shown to be above chance ({100 * chance:.1f} %)"
         return (*nothing, gap, *above, chance, reason)
     sample = Sample(gaps, part.cluster, part.task, values.binary, difference=True)
-    found = mean_interval(sample, options, "gap")
+    found = mean_interval(sample, options)
     rho = _correlation(gaps, ends, part.cluster)
     low, high = ratio_limits((gap, found.low, found.high), above, rho)
-    reason = f"{reference} is too little above chance for an interval" if math.isnan(low) else None
-    return (gap / above[0], low, high, None if reason else METHOD, *counts, gap, *above, chance, reason)
+    if math.isnan(low):
+        reason = f"{reference} is too little above chance for an interval"
+        return (gap / above[0], low, high, None, *counts, gap, *above, chance, reason)
+    return (gap / above[0], low, high, METHOD, *counts, gap, *above, chance, None)
 
 
 def ratio_limits(

@@ -7,7 +7,7 @@ from omnigap_orchestrator.analysis.chance import FLOOR
 from omnigap_orchestrator.report import formatting
 
 LOOK_AT_ANSWERS = (
-    "Look at the answers first: the prompt, the decoding or the scoring may be at fault, or the items too hard."
+    "Look at the answers first: the prompt, the decoding or the scoring may be at fault, or the items are too hard."
 )
 
 

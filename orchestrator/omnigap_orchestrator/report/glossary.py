@@ -194,8 +194,9 @@ _ALL = (
     Definition(
         "chance",
         "Chance",
-        "Expected accuracy of a guess, as the mean over the items: 1 / choices for an item with choices, 0 for an answer "
-        "in free form such as a number or a name. Unknown for judged answers, and for letters without their choices.",
+        "Expected accuracy of a guess, as the mean over the items: 1 / choices for an item with choices, 0 for an "
+        "answer in free form such as a number or a name. Unknown for judged answers, and for letters without their "
+        "choices.",
     ),
     Definition(
         "relative_gap",
@@ -286,9 +287,9 @@ _ALL = (
         "routing",
         "Routing, regret, gain",
         "A routing policy selects the input and output modality by task. Its accuracy is measured on items that were "
-        "not used for the selection. Regret: accuracy of the best condition of each item (the oracle) minus that of the "
-        "policy, never negative; gain: improvement over one condition for all items. If random splits select different "
-        "conditions, the interval is widened (Nadeau and Bengio 2003).",
+        "not used for the selection. Regret: accuracy of the best condition of each item (the oracle) minus that of "
+        "the policy, never negative; gain: improvement over one condition for all items. If random splits select "
+        "different conditions, the interval is widened (Nadeau and Bengio 2003).",
     ),
     Definition(
         "latency",

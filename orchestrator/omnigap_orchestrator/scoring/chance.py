@@ -1,4 +1,4 @@
-"""The chance of an item: the expected score of a guess, which every ceiling and every small gap must be read against."""
+"""The chance of an item: the expected score of a guess, against which ceilings and small gaps must be read."""
 
 from __future__ import annotations
 

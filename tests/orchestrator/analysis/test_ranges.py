@@ -29,6 +29,9 @@ RANGES: dict[tuple[str, str], tuple[float, float]] = {
     **{("policies", name): DIFFERENCE for name in ("gain", "gain_low", "gain_high")},
     **{("power", name): POSITIVE for name in ("design_effect", "detectable_gap", "q")},
     ("power", "phi"): DIFFERENCE,
+    # A ratio: a gain may be many times what the reference shows above chance.
+    **{("relative_gaps", name): ANY for name in ("estimate", "low", "high")},
+    **{("relative_gaps", name): DIFFERENCE for name in ("gap", "above_chance", "above_low", "above_high")},
     ("set_level", "value"): DIFFERENCE,
     # Negative estimates of a variance are kept on purpose: `variance.Components`.
     ("variance", "item_variance"): ANY,

@@ -109,7 +109,7 @@ def interval_of(policy: HeldOut, held: ModelScores, options: IntervalOptions, is
     values = policy.each[0]
     binary = bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
     sample = Sample(values, held.cluster, held.task, binary, difference=not is_share)
-    found = mean_interval(sample, options, "routing")
+    found = mean_interval(sample, options)
     # Folds are dependent, because the items that choose for them overlap. Nadeau and Bengio (2003, Machine Learning
     # 52:239) inflate the variance for that; with K folds the standard error grows by sqrt(1 + K / (K - 1)), 1.5 at five
     # folds. Conservative.

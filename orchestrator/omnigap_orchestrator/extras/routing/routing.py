@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.accuracy import ANSWERED_ONLY
-from omnigap_orchestrator.analysis.bootstrap import seed_of
 from omnigap_orchestrator.analysis.contrasts import MISSING_AS_WRONG
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, ModelScores
@@ -203,7 +202,7 @@ def _evaluated(
         return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in _POLICIES]
     table, held, allowed = items.table, items.held, items.allowed
     # The same splits for all policies, so that their differences are paired.
-    rng = np.random.default_rng(seed_of(options.seed, "routing"))
+    rng = np.random.default_rng(options.seed)
     folds = routing_options.folds
     single, many, votes = cross_validated(table, held, folds, routing_options.repeats, rng)
     sums = by_task(table, held.task, len(held.tasks))

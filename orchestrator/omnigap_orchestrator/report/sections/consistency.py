@@ -116,8 +116,8 @@ def _unknown_chance(analysis: Analysis) -> str:
     if not unknown:
         return ""
     return (
-        f"The chance of {formatting.plural(unknown, 'item')} is unknown and counts as 0: set [analysis] chance, or give "
-        "a column chance."
+        f"The chance of {formatting.plural(unknown, 'item')} is unknown and counts as 0: set [analysis] chance, or "
+        "give a column chance."
     )
 
 
