@@ -99,8 +99,9 @@ def _estimates(
         interval = choose(sample, options)
         first = Estimate(
             estimate=pooled_mean(used, part, pooling) if len(used) else math.nan,
-            low=interval.low,
-            high=interval.high,
+            # The interval of a mean of task means may reach beyond the possible values.
+            low=float(np.clip(interval.low, 0.0, 1.0)),
+            high=float(np.clip(interval.high, 0.0, 1.0)),
             method=interval.method,
             se=interval.se,
             n=len(used),

@@ -13,13 +13,13 @@ from omnigap_orchestrator.analysis.accuracy import ACCURACY, ACCURACY_BY_TASK
 from omnigap_orchestrator.analysis.agreement import AGREEMENT
 from omnigap_orchestrator.analysis.answers import ANSWERS, METRICS
 from omnigap_orchestrator.analysis.architecture import ARCHITECTURE_MODELS, ARCHITECTURE_TESTS, ARCHITECTURES
-from omnigap_orchestrator.analysis.chance import FLOOR
 from omnigap_orchestrator.analysis.consistency import CONSISTENCY
 from omnigap_orchestrator.analysis.controls import BLANK, CONTROLS, FIRST_PASSES, REPEAT
 from omnigap_orchestrator.analysis.cross_modal import CROSS_MODAL
 from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ERRORS, FLAGS
 from omnigap_orchestrator.analysis.equivalence import EQUIVALENCE
 from omnigap_orchestrator.analysis.factor_levels import LEVELS, SPREADS
+from omnigap_orchestrator.analysis.floor import FLOOR
 from omnigap_orchestrator.analysis.gap import EFFECTS, GAPS, GAPS_BY_TASK
 from omnigap_orchestrator.analysis.latency import LATENCY
 from omnigap_orchestrator.analysis.options import AnalysisOptions, MissingRule

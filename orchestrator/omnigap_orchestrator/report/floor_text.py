@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from omnigap_orchestrator.analysis import Tables
-from omnigap_orchestrator.analysis.chance import FLOOR
+from omnigap_orchestrator.analysis.floor import FLOOR
 from omnigap_orchestrator.report import formatting
 
 LOOK_AT_ANSWERS = (
