@@ -77,7 +77,7 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     # with labels.
     "judge_rating": pl.Float64,
     "judge_digest": pl.String,
-    # Probability of guessing the right choice, 1 / number of choices; null without choices.
+    # Expected score of a guess: 1 / number of choices, 0 for an answer in free form, null if unknown.
     "chance": pl.Float64,
 }
 

@@ -196,9 +196,11 @@ def _score_with_design_effect(sample: Sample, totals: ClusterTotals, level: floa
 
 
 def _clipped(interval: Interval, sample: Sample) -> Interval:
-    """The interval of a score clipped to [0, 1], without the test that the mean is 0; a difference is unchanged."""
-    if sample.difference or np.isnan(interval.low):
+    """The interval clipped to the possible values; that of a score is without the test that the mean is 0."""
+    if np.isnan(interval.low):
         return interval
+    if sample.difference:
+        return replace(interval, low=max(-sample.bound, interval.low), high=min(sample.bound, interval.high))
     return replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high), p=float("nan"))
 
 

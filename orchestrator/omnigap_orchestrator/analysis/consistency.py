@@ -17,6 +17,7 @@ import polars as pl
 from scipy import stats
 
 from omnigap.vocabulary import Outcome
+from omnigap_orchestrator.analysis.chance import CHANCES, chance_array
 from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
 from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import MODELS, BoolArray, FloatArray, IntArray, ModelScores, is_scored
@@ -38,6 +39,8 @@ class ConsistencyRow(IntervalColumns, _ConsistencyKey):
     # The value for independent conditions of the same accuracies, and for guessing.
     if_independent: float | None
     if_guessing: float | None
+    # Complete items whose chance is unknown; they count as 0 in `if_guessing`, which is null if it is unknown for all.
+    chance_unknown: int
 
 
 CONSISTENCY_SCHEMA = schema_of(ConsistencyRow)
@@ -46,15 +49,20 @@ RIGHT_AT = 0.5
 """Smallest graded or averaged score that counts as right."""
 
 
-def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
-    """Items whose normalised answers agree in all conditions; of several replicates the first counts.
+def has_answers(results: pl.DataFrame) -> bool:
+    """Whether the table has a column of answers, so that they can be compared."""
+    return bool({"answer_used", "normalised_answer"} & set(results.columns))
+
+
+def comparable_answers(results: pl.DataFrame) -> pl.DataFrame:
+    """The answers in a form in which equal ones are the same answer; of several replicates the first counts.
 
     Args:
         results: with the column normalised_answer, or, from another tool, only answer_used. The latter is compared in
             lower case without punctuation, so that "three" differs from "3".
 
     Returns:
-        Columns model, item_id, answers (number of conditions with an answer), agree (whether all are equal).
+        Columns model, item_id, condition, answer; cells without an answer are left out.
     """
     absent = [name for name in ("normalised_answer", "answer_used") if name not in results.columns]
     results = results.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
@@ -69,6 +77,23 @@ def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
         .filter(first & (pl.col("outcome") == Outcome.ANSWERED.value))
         .select("model", "item_id", "condition", answer=pl.when(known).then("normalised_answer").otherwise(plain))
         .drop_nulls("answer")
+        .sort("model", "item_id", "condition")
+        .collect()
+    )
+
+
+def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
+    """Items whose normalised answers agree in all conditions.
+
+    Args:
+        results: as for `comparable_answers`.
+
+    Returns:
+        Columns model, item_id, answers (number of conditions with an answer), agree (whether all are equal).
+    """
+    return (
+        comparable_answers(results)
+        .lazy()
         .group_by("model", "item_id")
         .agg(answers=pl.col("condition").n_unique().cast(pl.Int64), agree=pl.col("answer").n_unique() == 1)
         .sort("model", "item_id")
@@ -99,16 +124,14 @@ def _complete(scores: ModelScores) -> _Right:
 def consistency(
     models: Sequence[ModelScores],
     agreement: pl.DataFrame | None,
-    chance: float | None,
+    chances: Mapping[str, float],
     options: IntervalOptions,
-    chances: Mapping[str, float] | None = None,
 ) -> pl.DataFrame:
     """RER, CFR, MMC, all right and all wrong per model, on the items scored in all of its conditions.
 
     Args:
         agreement: `agreeing_items` of the same results; without it there is no RER.
-        chance: probability of guessing an item right if it is the same for all (1/4 for four choices); otherwise None.
-        chances: probability by item id, used without `chance`; 0 for items that are not in it.
+        chances: probability of guessing an item right, by item id; items that are not in it count as 0.
 
     Returns:
         A frame of `CONSISTENCY_SCHEMA`, with the values for independent conditions and for guessing.
@@ -118,18 +141,17 @@ def consistency(
         held = _complete(scores)
         k = held.right.shape[1]
         accuracies = held.right.mean(axis=0) if len(held.right) else np.full(k, math.nan)
-        # By item; empty if nothing is known about the number of choices.
-        luck = np.array(
-            [(chances or {}).get(str(item), 0.0) if chance is None else chance for item in held.scores.items]
-        )
-        luck = luck if chances or chance is not None else luck[:0]
+        single = chance_array(held.scores, chances)
+        unknown = int(np.isnan(single).sum())
+        # By item; empty if nothing is known about any item.
+        single = np.nan_to_num(single) if unknown < len(single) else single[:0]
         # An item is right if at least half of its replicates are (`RIGHT_AT`): one of two guesses, two of three.
-        tries = held.scored[: len(luck)]
-        luck = np.asarray(stats.binom.sf(np.ceil(RIGHT_AT * tries) - 1, tries, luck[:, None]), dtype=np.float64)
+        tries = held.scored[: len(single)]
+        luck = np.asarray(stats.binom.sf(np.ceil(RIGHT_AT * tries) - 1, tries, single[:, None]), dtype=np.float64)
         for measure, values, mask in _measures(scores.model, held, agreement):
             part = held.scores.where(mask)
             sample = Sample(values[mask], part.cluster, part.task, binary=True, difference=False)
-            interval = mean_interval(sample, options, scores.model, measure)
+            interval = mean_interval(sample, options)
             estimate = float(sample.values.mean()) if len(sample.values) else math.nan
             expected = _independent(measure, accuracies)
             guessed = _guessed(measure, luck)
@@ -146,6 +168,7 @@ def consistency(
                 len(scores.task),
                 expected,
                 guessed,
+                unknown,
             )
             rows.append(row)
     return pl.DataFrame(rows, schema=CONSISTENCY_SCHEMA, orient="row").fill_nan(None)
@@ -186,22 +209,8 @@ def _independent(measure: str, accuracies: FloatArray) -> float:
 
 
 def _consistency(given: AnalysisInput) -> pl.DataFrame:
-    named = {"answer_used", "normalised_answer"} & set(given.results.columns)
-    agreement = agreeing_items(given.results) if named else None
-    options = given.options
-    return consistency(given[MODELS], agreement, options.chance, options.intervals, _chances(given.results))
-
-
-def _chances(results: pl.DataFrame) -> dict[str, float]:
-    """The probability of guessing right by item id, from the column `chance`; empty without it."""
-    if "chance" not in results.columns:
-        return {}
-    return dict(
-        results.select("item_id", pl.col("chance").cast(pl.Float64).fill_nan(None))
-        .drop_nulls()
-        .unique("item_id")
-        .iter_rows()
-    )
+    agreement = agreeing_items(given.results) if has_answers(given.results) else None
+    return consistency(given[MODELS], agreement, given[CHANCES], given.options.intervals)
 
 
 CONSISTENCY = Table(name="consistency", row=ConsistencyRow, compute=_consistency)

@@ -86,7 +86,7 @@ def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: Interva
             for values, is_difference in ((changed, False), (difference, True)):
                 binary = bool(np.isin(ends[held] if is_difference else changed, (0.0, 1.0)).all())
                 sample = Sample(values, part.cluster, part.task, binary, difference=is_difference)
-                interval = mean_interval(sample, options, scores.model, condition, "repeat", str(is_difference))
+                interval = mean_interval(sample, options)
                 numbers += [float(values.mean()), interval.low, interval.high, interval.method]
             rows.append((scores.model, condition, *numbers, len(changed), len(np.unique(part.cluster))))
     return pl.DataFrame(rows, schema=REPEAT_SCHEMA, orient="row").fill_nan(None)
@@ -132,7 +132,7 @@ class GuessingRow(IntervalColumns, _GuessingKey):
     """Accuracy on the blank carrier, with its interval."""
 
     lacking: int
-    # Accuracy of a random choice; null unless all of these items have choices.
+    # Expected accuracy of a guess; null if it is unknown for some of these items.
     chance: float | None
     # Accuracy on the real carriers of these items.
     accuracy: float | None
@@ -191,12 +191,12 @@ def guessing(results: pl.DataFrame, controls: pl.DataFrame, options: IntervalOpt
     """Accuracy on blank carriers, with chance and the accuracy on real carriers (`GUESSING_SCHEMA`).
 
     Args:
-        controls: the optional column `chance` is 1 / number of choices, null for an item without choices.
+        controls: the optional column `chance` is 1 / number of choices, 0 for answers in free form, null if unknown.
     """
     # Other tools write NaN for an unknown chance.
     known = _with(controls, "chance", pl.Float64).with_columns(pl.col("chance").cast(pl.Float64).fill_nan(None))
     blanks = known.filter(pl.col("control") == Control.BLANK.value)
-    offered = blanks.filter(pl.col("chance").is_not_null())
+    offered = blanks.filter(pl.col("chance") > 0)
     parts = {ALL: blanks}
     if 0 < offered.height < blanks.height:
         parts[CHOICES] = offered

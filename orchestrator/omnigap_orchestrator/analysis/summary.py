@@ -15,14 +15,17 @@ from omnigap_orchestrator.analysis.answers import ANSWERS, METRICS
 from omnigap_orchestrator.analysis.architecture import ARCHITECTURE_MODELS, ARCHITECTURE_TESTS, ARCHITECTURES
 from omnigap_orchestrator.analysis.consistency import CONSISTENCY
 from omnigap_orchestrator.analysis.controls import BLANK, CONTROLS, FIRST_PASSES, REPEAT
+from omnigap_orchestrator.analysis.cross_modal import CROSS_MODAL
 from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ERRORS, FLAGS
 from omnigap_orchestrator.analysis.equivalence import EQUIVALENCE
 from omnigap_orchestrator.analysis.factor_levels import LEVELS, SPREADS
+from omnigap_orchestrator.analysis.floor import FLOOR
 from omnigap_orchestrator.analysis.gap import EFFECTS, GAPS, GAPS_BY_TASK
 from omnigap_orchestrator.analysis.latency import LATENCY
 from omnigap_orchestrator.analysis.options import AnalysisOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import MODELS
 from omnigap_orchestrator.analysis.power import POWER
+from omnigap_orchestrator.analysis.relative_gap import RELATIVE_GAPS
 from omnigap_orchestrator.analysis.set_level import SET_LEVEL
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, Tables
 from omnigap_orchestrator.analysis.variance import VARIANCE
@@ -38,6 +41,8 @@ _CORE: tuple[Table[Any], ...] = (
     ACCURACY_BY_TASK,
     GAPS,
     GAPS_BY_TASK,
+    RELATIVE_GAPS,
+    FLOOR,
     EFFECTS,
     ARCHITECTURE_MODELS,
     ARCHITECTURES,
@@ -50,6 +55,7 @@ _CORE: tuple[Table[Any], ...] = (
     METRICS,
     CONSISTENCY,
     AGREEMENT,
+    CROSS_MODAL,
     WATERFALL,
     CONTROLS,
     BLANK,

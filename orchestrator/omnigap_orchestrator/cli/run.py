@@ -40,6 +40,8 @@ from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.report import select
+from omnigap_orchestrator.report.floor_text import LOOK_AT_ANSWERS, floor_text
+from omnigap_orchestrator.report.relative_text import relative_text
 
 
 def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
@@ -85,6 +87,10 @@ def print_models(console: Console, tables: Tables, reference: str, level: float)
             rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
         print_table(console, name, [*headings, *added], rows)
         print_lines(console, reason_lines(gap.values()))
+        if relative := relative_text(tables, name):
+            print_lines(console, [relative])
+        if floor := floor_text(tables, name):
+            print_lines(console, [f"{floor} {LOOK_AT_ANSWERS}"])
 
 
 def _columns_of_extras(tables: Tables, model: str) -> dict[str, Mapping[str, str]]:

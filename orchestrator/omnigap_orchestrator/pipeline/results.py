@@ -18,6 +18,7 @@ from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.pipeline.score import key_of, second_score
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
 from omnigap_orchestrator.scoring import WordErrors, word_errors
+from omnigap_orchestrator.scoring.chance import chance_of
 
 # Rows per frame while the table is built: as Python dicts, all rows of a large run would need gigabytes.
 _CHUNK = 20_000
@@ -136,7 +137,7 @@ class ResultsTable:
             "second_asr_digest": None if second is None else second.asr_digest,
             "judge_rating": None if score is None else self._rating(planned, answer, transcript),
             "judge_digest": self._cells.judge_digest if score is not None and planned.is_judged else None,
-            "chance": 1 / len(item.choices) if item.choices else None,
+            "chance": chance_of(item, planned.metric),
         }
 
     def _second_transcript(self, planned: PlannedCell, answer: AnswerRow | None) -> TranscriptRow | None:

@@ -73,6 +73,20 @@ class ScorerPreset(StrictModel):
     checks: Names = ()
 
 
+class ChancePreset(StrictModel):
+    """The chance of guessing an item right; of the three sources, the first that applies to a row is used.
+
+    Attributes:
+        choices: a column with a list of the choices, or one column for each choice, of which empty ones don't count.
+        tasks: task -> chance.
+        value: chance of all other items; None: unknown.
+    """
+
+    choices: Names = ()
+    tasks: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+    value: float | None = Field(default=None, ge=0, lt=1)
+
+
 class EntriesPreset(StrictModel):
     """A struct column with the results of several models or conditions.
 
@@ -103,6 +117,7 @@ class ResultsPreset(StrictModel):
         blank_is_answer: count a blank answer as an answer.
         writes_failures: a failed call has a row. An item without a row was then never asked: it is of another sample.
         same: columns that must be equal in all rows of an item; tasks that violate this are skipped and reported.
+        chance: the chance of guessing, which the ceiling (MMC) and relative gaps need.
         reference: reference condition of gaps, as named in omnigap.
     """
 
@@ -125,6 +140,7 @@ class ResultsPreset(StrictModel):
     blank_is_answer: bool = False
     writes_failures: bool = False
     same: Names = ()
+    chance: ChancePreset = Field(default_factory=ChancePreset)
     reference: str
 
     @model_validator(mode="after")

@@ -194,8 +194,17 @@ _ALL = (
     Definition(
         "chance",
         "Chance",
-        "Expected accuracy of picking one of the choices at random: the mean of 1 / choices. Unknown for items without "
+        "Expected accuracy of a guess, as the mean over the items: 1 / choices for an item with choices, 0 for an "
+        "answer in free form such as a number or a name. Unknown for judged answers, and for letters without their "
         "choices.",
+    ),
+    Definition(
+        "relative_gap",
+        "Relative gap",
+        "The gap divided by what the reference shows above chance: (condition - reference) / (reference - chance). 0 "
+        "loses nothing, -100 % everything that is above guessing. It compares models of different strength. Its "
+        "interval combines those of the gap and of the reference (MOVER for ratios) and excludes 0 where that of the "
+        "gap does. There is none where the reference is not shown to be above chance.",
     ),
     Definition(
         "repeat",
@@ -212,9 +221,18 @@ _ALL = (
         "in at least one condition.",
     ),
     Definition(
+        "cross_modal",
+        "Cross-modal consistency",
+        "Share of items with the same normalised answer in two conditions that differ in the input modality only "
+        "(arXiv 2411.09273). Unlike RER it compares pairs with the same output, not all conditions at once. Unlike CFR "
+        "and MMC it counts equal wrong answers as consistent, and different wrong answers as not. Unlike kappa it "
+        "compares answers instead of right and wrong, and subtracts no agreement by chance.",
+    ),
+    Definition(
         "independence",
         "If independent, if guessing",
-        "The values for conditions with the same accuracies but independent answers, and for guessing only.",
+        "The values for conditions with the same accuracies but independent answers, and for guessing only, from the "
+        "chance of each item. MMC is a ceiling only as far as it exceeds the value of guessing.",
     ),
     Definition(
         "agreement",
@@ -261,16 +279,17 @@ _ALL = (
     Definition(
         "equivalence",
         "No gap",
-        "Claimed only if two one-sided tests show that the gap lies within the declared margin. A gap that is not "
-        "significant is not evidence that there is no gap.",
+        "Claimed only if two one-sided tests show that the gap lies within the declared margin: on the answered pairs, "
+        "with missing answers as wrong, and in both worst cases (missing wrong in the condition and right in the "
+        "reference, and the reverse). A gap that is not significant is not evidence that there is no gap.",
     ),
     Definition(
         "routing",
         "Routing, regret, gain",
         "A routing policy selects the input and output modality by task. Its accuracy is measured on items that were "
-        "not used for the selection. Regret: distance to the best condition of each item; gain: improvement over one "
-        "condition for all items. If random splits select different conditions, the interval is widened (Nadeau and "
-        "Bengio 2003).",
+        "not used for the selection. Regret: accuracy of the best condition of each item (the oracle) minus that of "
+        "the policy, never negative; gain: improvement over one condition for all items. If random splits select "
+        "different conditions, the interval is widened (Nadeau and Bengio 2003).",
     ),
     Definition(
         "latency",

@@ -206,7 +206,7 @@ def _power_and_equivalence(analysis: Analysis) -> list[str]:
         level = analysis.frame(EQUIVALENCE)["alpha"][0]
         sentences.append(
             f"Absence of a gap is claimed only if two one-sided tests at {100 * level:g} % show that it lies within "
-            f"{formatting.points(options.margin, signed=False)} points."
+            f"{formatting.points(options.margin, signed=False)} points, also with missing answers filled in."
         )
     return sentences
 

@@ -17,6 +17,7 @@ from omnigap_orchestrator.analysis.power import POWER, PowerRow
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.analysis.waterfall import WATERFALL
 from omnigap_orchestrator.report import formatting, select
+from omnigap_orchestrator.report.floor_text import LOOK_AT_ANSWERS, floor_text
 
 # Effect in the analysis, its name in the sentence, what to do about a significant loss.
 _MAIN_EFFECTS = (
@@ -99,6 +100,8 @@ def _headline(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated: pl.
     start = Markup("{}, <b>{}</b> scores <b>{} %</b>").format(where, model, formatting.percent(reference.estimate))
     if estimated.is_empty():
         return Markup("{}; no gap can be computed: {}.").format(start, _first_reason(gaps))
+    if floor := floor_text(analysis, model):
+        return Markup("{}. {}").format(start, floor)
     significant = estimated.filter(pl.col("p_adjusted") < select.alpha(analysis)).sort("estimate")
     worst = rows_of(significant if significant.height else estimated.sort("estimate"), _Gap)[0]
     size = formatting.points(abs(worst.estimate), signed=False)
@@ -244,6 +247,10 @@ def _recommendation(analysis: Analysis, model: str, estimated: pl.DataFrame, *, 
     if pending and resumable:
         return Markup("Finish the run first: {} pending. The same command resumes it.").format(
             formatting.plural(pending, "cell is", "cells are")
+        )
+    if floor_text(analysis, model):
+        return Markup('{} <a href="#items">All answers</a> are in the item browser. {}').format(
+            LOOK_AT_ANSWERS, _retry_failed(counts)
         )
     rows = _effects(analysis, model)
     alpha = select.alpha(analysis)

@@ -132,6 +132,7 @@ class Metric:
         needs_gold: whether items must have gold answers.
         needs_checks: whether items must have `checks`.
         takes_refusals: whether the metric scores refusals itself; other metrics give a refusal 0.
+        chance: expected score of a guess, for a metric with a fixed set of answers; None: it follows from the item.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Metric:
     needs_gold: bool = True
     needs_checks: bool = False
     takes_refusals: bool = False
+    chance: float | None = None
 
 
 MAX_ANSWER_WORDS = 50

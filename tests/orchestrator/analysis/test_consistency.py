@@ -55,7 +55,10 @@ def test_answers_agree_after_normalising_and_prefer_the_tables_own_normal_form()
 def test_mmc_of_guessing_with_four_choices_is_82_percent() -> None:
     row = measures(four_items(), chance=0.25)["MMC"]
     assert row["if_guessing"] == pytest.approx(0.822, abs=5e-4)
-    assert measures(four_items())["MMC"]["if_guessing"] is None
+    # An answer in free form can't be guessed; without any known chance there is no guessing line.
+    assert measures(four_items())["MMC"]["if_guessing"] == 0.0
+    unknown = measures(four_items().with_columns(answer_type=pl.lit("letter")))["MMC"]
+    assert unknown["if_guessing"] is None and unknown["chance_unknown"] == 4
 
 
 def test_guessing_uses_the_chance_of_each_item() -> None:

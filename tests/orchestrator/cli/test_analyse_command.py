@@ -65,6 +65,20 @@ def test_tables_are_joined_by_item_id(tmp_path: Path) -> None:
     assert counts == {"t2t": (3, 3), "s2t": (3, 2)}
 
 
+def test_relative_gaps_and_models_at_the_floor_have_a_line(tmp_path: Path) -> None:
+    def rows(model: str, reference: int, condition: int) -> list[str]:
+        ends = (("t2t", reference), ("s2t", condition))
+        return [f"{model},q{i},{c},{int(i < right)},0.25" for c, right in ends for i in range(100)]
+
+    table = tmp_path / "theirs.csv"
+    lines = ["model,item_id,condition,score,chance", *rows("strong", 85, 55), *rows("guesses", 26, 24)]
+    table.write_text("\n".join(lines))
+    printed = " ".join(call(table).stdout.split())
+    assert "relative to t2t above chance (25.0 %): s2t -50.0 % (" in printed
+    assert "No gap can be measured: at most 26.0 % is right in any condition, and guessing gives 25.0 %." in printed
+    assert printed.count("relative to t2t") == 1, "26 % is not shown to be above chance"
+
+
 def test_contradicting_flags_are_refused(tmp_path: Path) -> None:
     table = tmp_path / "a.csv"
     table.write_text("item_id,condition,score\n1,t2t,1\n")

@@ -60,6 +60,21 @@ def test_presets_exist_and_name_the_source_of_their_layout() -> None:
         assert preset.items is None or preset.items.layout.strip()
 
 
+def test_presets_bring_the_chance_of_guessing() -> None:
+    def chances(name: str, *files: str, **how: tuple[str, ...]) -> set[float | None]:
+        return set(read(name, *files, **how).frame.filter(pl.col("outcome") == "answered")["chance"])
+
+    assert chances("voicebench", "tiny-mmsu-test-audio.jsonl") == {0.25}
+    # A judge's rating can't be guessed at a known rate.
+    assert chances("voicebench", "result-tiny-commoneval-test-audio.jsonl") == {None}
+    for name, preset in load_presets().items():
+        found = preset.results
+        assert found is not None
+        given = found.chance.choices or found.chance.tasks or found.chance.value is not None
+        # The harness does not say what its data sets ask.
+        assert bool(given) == (name != "ultraeval-audio"), name
+
+
 def test_unknown_preset_raises_with_the_nearest_one() -> None:
     with pytest.raises(PresetError, match="did you mean 'voicebench'"):
         load_preset("voice-bench")

@@ -102,3 +102,20 @@ def test_pending_cells_come_before_any_advice() -> None:
 
 def test_model_without_the_reference_condition_has_no_gap() -> None:
     assert "no scored answers in t2t" in plain(summary_of({"s2t": 0.5}).headline)
+
+
+def test_a_model_at_the_floor_gets_no_sentence_about_gaps() -> None:
+    summary = summary_of(dict.fromkeys(CONDITIONS, 0.02))
+    assert "No gap can be measured: at most 2.0 % is right in any condition." in plain(summary.headline)
+    assert plain(summary.recommendation).startswith("Look at the answers first")
+    assert "modality" not in plain(summary.recommendation)
+
+
+def test_one_condition_above_the_floor_is_enough_for_the_ordinary_sentences() -> None:
+    summary = summary_of({"t2t": 0.02, "s2t": 0.02, "i2t": 0.2})
+    assert "No gap can be measured" not in plain(summary.headline)
+
+
+def test_pending_cells_come_before_the_floor() -> None:
+    summary = summary_of({"t2t": 0.0, "s2t": 0.0}, missing=3, outcome="pending")
+    assert plain(summary.recommendation).startswith("Finish the run first")

@@ -31,6 +31,8 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "flags": pl.List(pl.String),
     "answer_used": pl.String,
     "gold": pl.String,
+    # Chance of guessing the item right; null if it is unknown.
+    "chance": pl.Float64,
     # Values that must be equal in all rows of an item, joined.
     "same": pl.String,
 }
@@ -175,8 +177,10 @@ class _File:
         self._scorer = RowScorer(preset, self._reader, str(path))
         gold = preset.scorer.gold if preset.scorer is not None else None
         self._gold = ColumnConfig(first=(gold,)) if gold is not None and self._reader.path_of(gold) else None
-        known = (name for name in preset.same if self._reader.path_of(name))
-        self._same = [ColumnConfig(first=(name,)) for name in known]
+        self._same, self._choices = (
+            [ColumnConfig(first=(name,)) for name in names if self._reader.path_of(name)]
+            for names in (preset.same, preset.chance.choices)
+        )
 
     def row(self, row: Record) -> tuple[object, ...]:
         """The values of a row in the order of `PUBLISHED_SCHEMA`.
@@ -216,9 +220,21 @@ class _File:
             list(flags),
             answer,
             None if self._gold is None else _plain(self._reader.values(self._gold, row)[0]),
+            self._chance(row, task),
             # The unit separator does not occur in text, so different values can't give the same string.
             "\x1f".join(map(str, same)) if len(same) == len(self._same) > 0 else None,
         )
+
+    def _chance(self, row: Record, task: str) -> float | None:
+        """The chance of guessing the item of a row right; None if it is unknown."""
+        chance = self._preset.chance
+        found = [value for column in self._choices if (value := self._reader.values(column, row)[0])]
+        if len(found) == 1 and isinstance(found[0], list | tuple | dict):
+            found = list(found[0])
+        # One choice is no choice: a text that holds all of them, for example.
+        if len(found) > 1:
+            return 1 / len(found)
+        return chance.tasks.get(task, chance.value)
 
     def _text(self, name: str, row: Record) -> str | None:
         """A value from the mapped column, from the name of an entry, or from the path."""

@@ -270,8 +270,8 @@ def _lacks_verdict(item: Item) -> str:
 
 
 METRICS = (
-    Metric("voicebench_mcq", _mcq, lacks=_lacks_letter, takes_refusals=True),
-    Metric("voicebench_bbh", _bbh, lacks=_lacks_verdict, takes_refusals=True),
+    Metric("voicebench_mcq", _mcq, lacks=_lacks_letter, takes_refusals=True, chance=1 / len(LETTERS)),
+    Metric("voicebench_bbh", _bbh, lacks=_lacks_verdict, takes_refusals=True, chance=0.5),
     Metric("voicebench_refusal", _refusal, needs_gold=False, takes_refusals=True),
     Metric("voicebench_ifeval", _ifeval, needs_gold=False, needs_checks=True, takes_refusals=True),
 )

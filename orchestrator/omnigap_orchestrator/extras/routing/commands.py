@@ -107,7 +107,7 @@ def _print(found: Routing) -> None:
             cells = [
                 POLICY_WORDS[row.policy],
                 estimate_text(row.accuracy, row.low, row.high, unit=" %"),
-                "" if row.policy == "oracle" else estimate_text(row.regret, row.regret_low, row.regret_high, sign="+"),
+                "" if row.policy == "oracle" else estimate_text(row.regret, row.regret_low, row.regret_high),
                 estimate_text(row.gain, row.gain_low, row.gain_high, sign="+"),
                 *("" if (cost := of(row)) is None else f"{cost:.{digits}f} s" for of, _, digits in costs),
             ]

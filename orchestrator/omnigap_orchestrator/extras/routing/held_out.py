@@ -15,6 +15,9 @@ from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScore
 WIDENED = "_widened"
 """Suffix of the method of an interval that was widened for the variance of the choice."""
 
+_DIGITS = 9
+"""Decimals to which scores and their sums are compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
@@ -34,7 +37,7 @@ class HeldOut:
     def mean(self) -> float:
         return float(self.each.mean())
 
-    def over(self, other: HeldOut) -> HeldOut:
+    def minus(self, other: HeldOut) -> HeldOut:
         """The difference to another policy, paired by item and split."""
         return HeldOut(self.each - other.each, self.use, self.varies or other.varies)
 
@@ -65,7 +68,8 @@ def cross_validated(
     n, k = table.shape
     tasks = len(held.tasks)
     cluster = _clusters_by_content(table, held)
-    total = by_task(table, held.task, tasks)
+    # Rounded: the order in which tasks are summed may show in the last digit, and would break ties by name.
+    total = np.round(by_task(table, held.task, tasks), _DIGITS)
     single, many = np.empty((repeats, n)), np.empty((repeats, n))
     used_single, used_many, votes = np.zeros(k), np.zeros(k), np.zeros((tasks, k))
     rows = np.arange(n)
@@ -73,11 +77,11 @@ def cross_validated(
         fold = rng.permutation(np.arange(cluster.max() + 1) % folds)[cluster]
         best, choice = np.zeros(folds, dtype=np.int64), np.zeros((folds, tasks), dtype=np.int64)
         for f in range(folds):
-            left = total - by_task(table[fold == f], held.task[fold == f], tasks)
-            best[f] = int(np.argmax(left.sum(axis=0)))
+            left = np.round(total - by_task(table[fold == f], held.task[fold == f], tasks), _DIGITS)
+            best[f] = int(np.argmax(np.round(left.sum(axis=0), _DIGITS)))
             # A tie, or a task without items on this side of the split, goes to the condition that is best overall.
             nudged = left.copy()
-            nudged[:, best[f]] += 1e-9
+            nudged[:, best[f]] += 0.1**_DIGITS / 2
             choice[f] = np.argmax(nudged, axis=1)
         one, each = best[fold], choice[fold, held.task]
         single[repeat], many[repeat] = table[rows, one], table[rows, each]
@@ -93,28 +97,26 @@ def cross_validated(
     )
 
 
-def interval_of(
-    policy: HeldOut, held: ModelScores, options: IntervalOptions, is_score: bool, folds: int, *key: str
-) -> Interval:
+def interval_of(policy: HeldOut, held: ModelScores, options: IntervalOptions, is_share: bool, folds: int) -> Interval:
     """The interval of the mean score of a policy, or of a difference of policies.
 
     Args:
-        is_score: a score in [0, 1]; otherwise a difference in [-1, 1].
+        is_share: a score, or a difference to the oracle, whose values lie in [0, 1]; otherwise in [-1, 1]. The limits
+            lie in the same range.
         folds: K of the cross-validation.
-        key: names of the number, which seed the draws of a bootstrap.
     """
     # Of one split: the mean over several splits would hide how much an item's score depends on the choice.
     values = policy.each[0]
     binary = bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
-    sample = Sample(values, held.cluster, held.task, binary, difference=not is_score)
-    found = mean_interval(sample, options, "routing", *key)
+    sample = Sample(values, held.cluster, held.task, binary, difference=not is_share)
+    found = mean_interval(sample, options)
     # Folds are dependent, because the items that choose for them overlap. Nadeau and Bengio (2003, Machine Learning
     # 52:239) inflate the variance for that; with K folds the standard error grows by sqrt(1 + K / (K - 1)), 1.5 at five
     # folds. Conservative.
     factor = math.sqrt(1 + folds / (folds - 1)) if policy.varies else 1.0
     centre = float(values.mean())
     low, high = (policy.mean + factor * (end - centre) for end in (found.low, found.high))
-    least = 0.0 if is_score else -1.0
+    least = 0.0 if is_share else -1.0
     name = f"{found.method}{WIDENED}" if policy.varies else found.method
     return replace(found, low=max(least, low), high=min(1.0, high), method=name)
 
@@ -128,15 +130,12 @@ def by_task(table: FloatArray, task: IntArray, tasks: int) -> FloatArray:
 def _clusters_by_content(table: FloatArray, held: ModelScores) -> IntArray:
     """The rank of each item's cluster, shape (items,), with clusters ordered by their tasks and scores.
 
-    The random splits then depend on the scores only, not on the names of items and clusters; clusters of equal content
-    are interchangeable.
+    The random splits then depend on the scores only, not on the names of items, tasks and clusters; clusters of equal
+    content are interchangeable.
     """
     # Rounded: the order in which replicates were averaged may show in the last digit.
-    content = np.column_stack([held.task, np.round(table, 9)])
-    by_content = np.lexsort(content.T)
-    new = np.any(np.diff(content[by_content], axis=0, prepend=np.nan) != 0, axis=1)
-    kind = np.empty(len(content), dtype=np.int64)
-    kind[by_content] = np.cumsum(new)
+    scores = _kinds(np.round(table, _DIGITS))
+    kind = _kinds(np.column_stack([_tasks_by_content(scores, held.task), scores]))
     _, cluster = np.unique(held.cluster, return_inverse=True)
     order = np.lexsort([kind, cluster])
     bounds = np.flatnonzero(np.diff(cluster[order], prepend=-1))
@@ -148,3 +147,22 @@ def _clusters_by_content(table: FloatArray, held: ModelScores) -> IntArray:
     place = np.empty(len(ranked), dtype=np.int64)
     place[ranked] = np.arange(len(ranked))
     return np.asarray(place[cluster], dtype=np.int64)
+
+
+def _kinds(rows: FloatArray | IntArray) -> IntArray:
+    """The rank of each row among the distinct rows, shape (rows,)."""
+    order = np.lexsort(rows.T)
+    new = np.any(np.diff(rows[order], axis=0, prepend=np.nan) != 0, axis=1)
+    kind = np.empty(len(rows), dtype=np.int64)
+    kind[order] = np.cumsum(new)
+    return kind
+
+
+def _tasks_by_content(kind: IntArray, task: IntArray) -> IntArray:
+    """The rank of each item's task, shape (items,), with tasks ordered by the kinds of their items, not by name."""
+    order = np.lexsort([kind, task])
+    codes, starts = np.unique(task[order], return_index=True)
+    contents = [(len(part), part.tobytes()) for part in np.split(kind[order], starts[1:])]
+    rank = {content: place for place, content in enumerate(sorted(set(contents)))}
+    places = np.array([rank[content] for content in contents], dtype=np.int64)
+    return np.asarray(places[np.searchsorted(codes, task)], dtype=np.int64)

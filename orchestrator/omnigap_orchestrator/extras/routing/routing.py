@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.accuracy import ANSWERED_ONLY
-from omnigap_orchestrator.analysis.bootstrap import seed_of
 from omnigap_orchestrator.analysis.contrasts import MISSING_AS_WRONG
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, ModelScores
@@ -49,7 +48,8 @@ ROUTES_SCHEMA = schema_of(RouteRow)
 class PolicyRow:
     """Accuracy, regret, gain and mean costs of one policy.
 
-    Regret is the policy minus the oracle, gain the policy minus `best_single`, both paired by item.
+    Regret is the oracle minus the policy, gain the policy minus `best_single`, both paired by item. No policy beats the
+    oracle, so a regret and the oracle's gain (the ceiling of any routing) are never negative, nor are their limits.
     """
 
     model: str
@@ -202,7 +202,7 @@ def _evaluated(
         return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in _POLICIES]
     table, held, allowed = items.table, items.held, items.allowed
     # The same splits for all policies, so that their differences are paired.
-    rng = np.random.default_rng(seed_of(options.seed, held.model, "routing"))
+    rng = np.random.default_rng(options.seed)
     folds = routing_options.folds
     single, many, votes = cross_validated(table, held, folds, routing_options.repeats, rng)
     sums = by_task(table, held.task, len(held.tasks))
@@ -216,20 +216,20 @@ def _evaluated(
     cost = np.array([[costs.get((held.model, name), {}).get(c, math.nan) for c in COSTS] for name in allowed])
     by_policy: list[tuple[object, ...]] = []
     for name, policy in zip(_POLICIES, (single, many, best_per_item), strict=True):
-        key = (held.model, name)
         numbers: list[object] = []
-        # A policy has no difference to itself. The digits name the interval's seed.
-        for part, is_score, place in (
-            (policy, True, "0"),
-            (None if policy is best_per_item else policy.over(best_per_item), False, "4"),
-            (None if policy is single else policy.over(single), False, "8"),
+        is_oracle = policy is best_per_item
+        # A policy has no difference to itself.
+        for part, is_share in (
+            (policy, True),
+            (None if is_oracle else best_per_item.minus(policy), True),
+            (None if policy is single else policy.minus(single), is_oracle),
         ):
             if part is None:
                 numbers += _NOTHING
                 continue
-            interval = interval_of(part, held, options, is_score, folds, *key, place)
+            interval = interval_of(part, held, options, is_share, folds)
             numbers += [part.mean, interval.low, interval.high, interval.method]
-        paid = nothing if policy is best_per_item else policy.use @ cost
+        paid = nothing if is_oracle else policy.use @ cost
         by_policy.append((name, *numbers, *(float(c) for c in paid), len(table)))
     return chosen, by_policy
 

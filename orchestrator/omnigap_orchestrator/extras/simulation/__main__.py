@@ -14,6 +14,7 @@ from omnigap_orchestrator.extras.simulation.coverage import (
     markdown_of_scores,
     simulate,
 )
+from omnigap_orchestrator.extras.simulation.relative_gaps import RELATIVE, markdown_of_relative, simulate_relative
 
 
 def main() -> None:
@@ -25,6 +26,8 @@ def main() -> None:
     spoken = [simulate_spoken(each, arguments.draws, arguments.seed) for each in SPOKEN]
     print(f"{markdown(gaps)}\n\n{markdown_of_scores(scores)}\n\n{markdown_of_spoken(spoken)}")
     print(f"\n{markdown_of_agreement(arguments.draws, arguments.seed)}")
+    relative = [simulate_relative(each, arguments.draws, arguments.seed) for each in RELATIVE]
+    print(f"\n{markdown_of_relative(relative)}")
     print("\n| claim | simulated | +- (MC) | requirement | holds |\n|---|---|---|---|---|")
     for claim in claims(arguments.draws, arguments.seed):
         holds = "yes" if claim.holds else "NO"

@@ -65,6 +65,8 @@ SPOKEN = (
     ),
     SpokenScenario("500 items, 60 labels", _singles(500), 0.7, 0.88, 0.96, labels=60),
     SpokenScenario("500 items, 20 labels drawn by chance", _singles(500), 0.9, 0.98, 0.98, labels=20, stratified=False),
+    SpokenScenario("500 items, 20 labels, poor scorer", _singles(500), 0.9, 0.8, 0.8, labels=20, stratified=False),
+    SpokenScenario("500 items, 5 labels, poor scorer", _singles(500), 0.9, 0.8, 0.8, labels=5, stratified=False),
     SpokenScenario("10 clusters of 14, 40 labels", (14,) * 10, 0.87, 0.95, 0.97, clustered=0.2, labels=40),
     SpokenScenario("gap, 140 items, 40 labels", _singles(140), 0.87, 0.95, 0.97, reference=0.9, labels=40),
 )

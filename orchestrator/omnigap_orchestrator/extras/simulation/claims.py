@@ -181,9 +181,9 @@ def routing_without_gain(draws: int, seed: int, items: int = 120, tasks: int = 4
             high=right,
         )
         single, many, _ = cross_validated(right, scores, folds, 5, rng)
-        gain = many.over(single)
+        gain = many.minus(single)
         found = (
-            interval_of(many, scores, options, True, folds, "many"),
+            interval_of(many, scores, options, True, folds),
             interval_of(gain, scores, options, False, folds),
         )
         hits += [found[0].low <= accuracy <= found[0].high, found[1].low <= 0 <= found[1].high]

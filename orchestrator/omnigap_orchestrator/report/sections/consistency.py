@@ -7,8 +7,9 @@ from typing import Any
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.agreement import AGREEMENT, AgreementRow
 from omnigap_orchestrator.analysis.consistency import CONSISTENCY, ConsistencyRow
+from omnigap_orchestrator.analysis.cross_modal import CROSS_MODAL, CrossModalRow
 from omnigap_orchestrator.analysis.set_level import SET_LEVEL, SetLevelRow
-from omnigap_orchestrator.report import select, tables
+from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, make_table
 
@@ -38,11 +39,31 @@ def consistency_section(analysis: Analysis) -> Section | None:
             tables.percent("estimate", "Share, %"),
             tables.interval("low", "high", level, difference=False),
             tables.percent("if_independent", "If independent, %", definition="independence"),
-            tables.optional(tables.percent("if_guessing", "If guessing, %", definition="independence")),
+            tables.percent("if_guessing", "If guessing, %", definition="independence"),
             tables.count("conditions", "Conditions"),
             tables.count("n", "n", definition="n"),
             tables.method(),
         ],
+        note=_unknown_chance(analysis),
+    )
+    across = make_table(
+        analysis.frame(CROSS_MODAL),
+        CrossModalRow,
+        "cross-modal",
+        "Same answer to the same question in another modality",
+        [
+            *model,
+            Column("Pair", _pair, "condition"),
+            tables.percent("estimate", "Same answer, %", definition="cross_modal"),
+            tables.interval("low", "high", level, difference=False),
+            tables.percent("same_right", "Same and right, %"),
+            tables.percent("same_wrong", "Same and wrong, %"),
+            tables.percent("one_right", "Different, one right, %"),
+            tables.percent("both_wrong", "Different, both wrong, %"),
+            tables.count("n", "n", definition="n"),
+            tables.method(),
+        ],
+        small="cross-modal consistency; only the input modality differs within a pair",
     )
     pairs = make_table(
         analysis.frame(AGREEMENT),
@@ -84,12 +105,23 @@ def consistency_section(analysis: Analysis) -> Section | None:
         "Consistency",
         "Two conditions can have the same score and still fail on different items. Right in any condition (MMC) is the "
         "upper bound of routing each item separately; guessing increases it.",
-        tables=(measures,),
+        tables=tuple(table for table in (measures, across) if table.rows),
         folded=tuple(table for table in (pairs, sets) if table.rows),
     )
 
 
-def _pair(row: AgreementRow) -> Cell:
+def _unknown_chance(analysis: Analysis) -> str:
+    """A remark on items whose chance is unknown; empty without any."""
+    unknown = max(row.chance_unknown for row in analysis.rows(CONSISTENCY))
+    if not unknown:
+        return ""
+    return (
+        f"The chance of {formatting.plural(unknown, 'item')} is unknown and counts as 0: set [analysis] chance, or "
+        "give a column chance."
+    )
+
+
+def _pair(row: AgreementRow | CrossModalRow) -> Cell:
     return Cell(f"{row.first}, {row.second}")
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
 from omnigap_orchestrator.analysis.gap import GAPS, EffectRow, GapRow
+from omnigap_orchestrator.analysis.relative_gap import RELATIVE_GAPS, RelativeGapRow
 from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Span, interval_plot
@@ -71,8 +72,31 @@ def gap_section(analysis: Analysis) -> Section:
         "Gaps",
         f"Difference in accuracy between each condition and {_reference(analysis)}, paired by item. Bold: significant "
         "after correction for the other gaps of the model.",
-        tables=(main, accuracy),
+        tables=tuple(table for table in (main, relative_table(analysis), accuracy) if table.rows),
         folded=(other,),
+    )
+
+
+def relative_table(analysis: Analysis) -> Table:
+    """The gaps as shares of what the reference shows above chance."""
+    name = analysis.options.reference
+    return make_table(
+        analysis.frame(RELATIVE_GAPS),
+        RelativeGapRow,
+        "relative-gaps",
+        f"Gaps relative to {name} above chance",
+        [
+            *model_column(analysis),
+            tables.condition(),
+            tables.points("gap", "Gap, points", definition="gap"),
+            tables.percent("chance", "Chance, %", definition="chance"),
+            tables.points("above_chance", f"{name} above chance, points", signed=False, definition="relative_gap"),
+            tables.percent("estimate", "Relative gap, %", definition="relative_gap"),
+            tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
+            tables.count("n", "n", definition="n"),
+            tables.optional(tables.text("reason", "Why there is none", css="soft")),
+        ],
+        small=f"(condition - {name}) / ({name} - chance), item-weighted, on answered pairs",
     )
 
 

@@ -46,6 +46,9 @@ def power_section(analysis: Analysis) -> Section | None:
             tables.text("verdict", "Verdict", definition="equivalence"),
             tables.points("estimate", "Gap"),
             tables.interval("low", "high", "Interval of the two tests"),
+            tables.interval("wrong_low", "wrong_high", "With missing as wrong"),
+            tables.interval("bound_low", "bound_high", "Worst cases of missing answers"),
+            tables.optional(tables.text("reason", "Why it is not claimed", css="soft")),
             tables.optional(tables.p_value("p", "p")),
             tables.count("n", "n", definition="n"),
             tables.count("needed", "Items needed", definition="equivalence"),
@@ -63,6 +66,6 @@ def power_section(analysis: Analysis) -> Section | None:
         "Power",
         f"{enough} of {given.height} contrasts have enough items to detect a gap of {target} points. A gap smaller "
         "than the detectable gap can go unnoticed. Absence of a gap is claimed only if both one-sided tests against "
-        f"the margin of {margin} points are significant.",
+        f"the margin of {margin} points are significant, also with missing answers as wrong and in the worst case.",
         tables=tuple(table for table in (power, equivalence) if table.rows),
     )

@@ -16,6 +16,7 @@ from omnigap_orchestrator.extras.simulation.coverage import (
     agreement_coverage,
     simulate,
 )
+from omnigap_orchestrator.extras.simulation.relative_gaps import RELATIVE, RelativeScenario, simulate_relative
 
 DRAWS = 200
 
@@ -45,6 +46,13 @@ def test_intervals_cover_the_true_accuracy(scenario: Scenario) -> None:
 @pytest.mark.parametrize("scenario", SPOKEN, ids=lambda s: s.name)
 def test_intervals_of_transcribed_scores_cover_the_truth(scenario: SpokenScenario) -> None:
     result = simulate_spoken(scenario, DRAWS, seed=7, options=IntervalOptions(draws=399))
+    assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)
+
+
+@pytest.mark.parametrize("scenario", RELATIVE, ids=lambda s: s.name)
+def test_intervals_of_relative_gaps_cover_the_truth(scenario: RelativeScenario) -> None:
+    result = simulate_relative(scenario, DRAWS, seed=7)
+    assert result.defined == 1.0
     assert result.coverage >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / DRAWS)
 
 
