@@ -63,7 +63,7 @@ def accuracy_by_task(models: Sequence[ModelScores], options: IntervalOptions) ->
         for code, name in enumerate(scores.tasks)
         for part in (scores.where(scores.task == code),)
         for condition in scores.conditions
-        for missing, estimate in _estimates(part, condition, ITEM_WEIGHTED, options, name)
+        for missing, estimate in _estimates(part, condition, ITEM_WEIGHTED, options)
     ]
     return pl.DataFrame(rows, schema=ACCURACY_SCHEMA, orient="row").fill_nan(None)
 
@@ -73,7 +73,7 @@ def _columns(estimate: Estimate) -> tuple[object, ...]:
 
 
 def _estimates(
-    scores: ModelScores, condition: str, pooling: str, options: IntervalOptions, task: str = ""
+    scores: ModelScores, condition: str, pooling: str, options: IntervalOptions
 ) -> Iterator[tuple[str, Estimate]]:
     column = scores.column(condition)
     # Unsupported cells are in no denominator: a model is not wrong in a modality that it doesn't have.
@@ -96,7 +96,7 @@ def _estimates(
             used, part.cluster, part.task, one_replicate and bool(np.isin(used, (0.0, 1.0)).all()), difference=False
         )
         choose = mean_interval if pooling == ITEM_WEIGHTED else macro_interval
-        interval = choose(sample, options, scores.model, condition, task, pooling, missing)
+        interval = choose(sample, options)
         first = Estimate(
             estimate=pooled_mean(used, part, pooling) if len(used) else math.nan,
             low=interval.low,

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from omnigap_orchestrator.analysis.bootstrap import resampled, seed_of
+from omnigap_orchestrator.analysis.bootstrap import resampled
 from omnigap_orchestrator.analysis.choose_interval import enough_for_t
 from omnigap_orchestrator.analysis.consistency import RIGHT_AT
 from omnigap_orchestrator.analysis.intervals import ClusterTotals
@@ -68,7 +68,7 @@ def pairwise_agreement(models: Sequence[ModelScores], options: IntervalOptions) 
             cells = np.column_stack(
                 [np.bincount(codes, weights=x).astype(np.float64) for x in (a & b, a & ~b, ~a & b, ~a & ~b)]
             )
-            found = agreement(cells, seed_of(options.seed, scores.model, first, second, "agreement"), options)
+            found = agreement(cells, options.seed, options)
             counts = [int(x) for x in cells.sum(axis=0)]
             rows.append((scores.model, first, second, len(a), *counts, *astuple(found)))
     return pl.DataFrame(rows, schema=AGREEMENT_SCHEMA, orient="row").fill_nan(None)

@@ -129,7 +129,7 @@ def consistency(
         for measure, values, mask in _measures(scores.model, held, agreement):
             part = held.scores.where(mask)
             sample = Sample(values[mask], part.cluster, part.task, binary=True, difference=False)
-            interval = mean_interval(sample, options, scores.model, measure)
+            interval = mean_interval(sample, options)
             estimate = float(sample.values.mean()) if len(sample.values) else math.nan
             expected = _independent(measure, accuracies)
             guessed = _guessed(measure, luck)

@@ -86,7 +86,7 @@ def repeat_noise(results: pl.DataFrame, controls: pl.DataFrame, options: Interva
             for values, is_difference in ((changed, False), (difference, True)):
                 binary = bool(np.isin(ends[held] if is_difference else changed, (0.0, 1.0)).all())
                 sample = Sample(values, part.cluster, part.task, binary, difference=is_difference)
-                interval = mean_interval(sample, options, scores.model, condition, "repeat", str(is_difference))
+                interval = mean_interval(sample, options)
                 numbers += [float(values.mean()), interval.low, interval.high, interval.method]
             rows.append((scores.model, condition, *numbers, len(changed), len(np.unique(part.cluster))))
     return pl.DataFrame(rows, schema=REPEAT_SCHEMA, orient="row").fill_nan(None)

@@ -82,7 +82,7 @@ def equivalence(
                 continue
             part = values.scores.where(used)
             sample = Sample(values.value[used], part.cluster, part.task, values.binary, difference=True)
-            interval = mean_interval(sample, inner, scores.model, condition, "equivalence")
+            interval = mean_interval(sample, inner)
             estimate = float(sample.values.mean())
             p = math.nan
             if interval.method == "cluster_t":

@@ -226,7 +226,7 @@ def spreads(results: pl.DataFrame, reference: str, options: IntervalOptions, by_
             # Items of a cluster are dependent: the rows of the ANOVA are cluster means.
             two_way = TwoWay.of(_by_cluster(values, clusters))
             mean = float(values.mean())
-            low, high = _interval(values, clusters, options, model, condition, factor)
+            low, high = _interval(values, clusters, options)
             half = two_way.half_width_beyond(options.level)
             # Never narrower than for these levels only, and a gap lies between -1 and 1.
             beyond = max(-1.0, min(low, mean - half)), min(1.0, max(high, mean + half))
@@ -287,9 +287,9 @@ def _by_cluster(values: FloatArray, clusters: IntArray) -> FloatArray:
     return np.stack([np.bincount(clusters, weights=column) / sizes for column in values.T], axis=1)
 
 
-def _interval(values: FloatArray, clusters: IntArray, options: IntervalOptions, *key: str) -> tuple[float, float]:
+def _interval(values: FloatArray, clusters: IntArray, options: IntervalOptions) -> tuple[float, float]:
     sample = Sample(values.mean(axis=1), clusters, np.zeros_like(clusters), binary=False, difference=True)
-    found = mean_interval(sample, options, *key, "levels")
+    found = mean_interval(sample, options)
     return found.low, found.high
 
 

@@ -93,7 +93,7 @@ def _rows(
         contrast = gap_contrast(condition, reference)
         values = contrast_values(scores, contrast)
         for pooling in poolings:
-            for missing, estimate in estimates(values, contrast, pooling, rule, options, scores.model, task or ""):
+            for missing, estimate in estimates(values, contrast, pooling, rule, options):
                 rows.append((scores.model, condition, reference, task, pooling, missing, *astuple(estimate)))
     return rows
 
@@ -188,7 +188,7 @@ def _effects() -> tuple[tuple[str, Contrast], ...]:
 
 
 def _mean_of(name: str, pairs: list[tuple[str, str]]) -> Contrast:
-    # The mean of the simple effects; the key of a single pair is the formula of a gap, so both have one interval.
+    # The mean of the simple effects; that of a single pair has the formula of a gap.
     weight = 1.0 / len(pairs)
     formula = ", ".join(f"{high} - {low}" for high, low in pairs)
     weights = tuple(part for high, low in pairs for part in ((high, weight), (low, -weight)))
@@ -211,7 +211,7 @@ def effects(models: Sequence[ModelScores], rule: MissingRule, options: IntervalO
                 continue
             values = contrast_values(scores, contrast)
             for pooling in (ITEM_WEIGHTED, TASK_MACRO):
-                for missing, estimate in estimates(values, contrast, pooling, rule, options, scores.model, ""):
+                for missing, estimate in estimates(values, contrast, pooling, rule, options):
                     rows.append(
                         (scores.model, contrast.name, kind, contrast.formula, pooling, missing, *astuple(estimate))
                     )

@@ -14,7 +14,6 @@ import polars as pl
 
 from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis.choose_interval import Sample, bootstrap_interval
-from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import (
     NEEDED_COLUMNS,
@@ -157,9 +156,7 @@ def _chain_rows(
         ends = held.score[:, [held.column(step.end), held.column(step.start)]]
         binary = bool((held.planned[:, columns] == 1).all() and np.isin(ends, (0.0, 1.0)).all())
         sample = Sample(ends[:, 0] - ends[:, 1], held.cluster, held.task, binary, difference=True)
-        # The key of the tables `gaps` and `effects`: the same quantity on the same items gets the same interval.
-        key = (scores.model, "", formula, ITEM_WEIGHTED, ANSWERED_PAIRS)
-        interval = bootstrap_interval(sample, options, *key)
+        interval = bootstrap_interval(sample, options)
         # Difference of means, not mean of differences: the steps then add up to the last digit.
         estimate = float(ends[:, 0].mean()) - float(ends[:, 1].mean())
         rows.append((*head, estimate, interval.low, interval.high, interval.method, *tail))

@@ -226,8 +226,7 @@ class _Target:
         if refusal is not None or n == 0:
             return Corrected.refused(raw, n, clusters, refusal or "no scores")
         codes = np.array([code for code in found if code is not None], dtype=np.int64)
-        key = ("corrected", scores.model, *names)
-        return correct(ends[0], codes, calibrations, held.cluster, base, self.options, transcribed=self.ends, key=key)
+        return correct(ends[0], codes, calibrations, held.cluster, base, self.options, transcribed=self.ends)
 
 
 class _Lookup:

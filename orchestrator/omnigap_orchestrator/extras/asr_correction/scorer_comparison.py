@@ -79,7 +79,7 @@ def _comparison(held: pl.DataFrame, paired: pl.DataFrame, options: IntervalOptio
     apart = second - first
     binary = bool((held["cells"] == 1).all() and np.isin(np.concatenate([first, second]), (0.0, 1.0)).all())
     sample = Sample(apart, _codes(held["cluster"]), _codes(held["task"]), binary, difference=True)
-    interval = mean_interval(sample, options, "second scorer", held["model"][0], held["condition"][0])
+    interval = mean_interval(sample, options)
     base, second_base = _values(paired, "base"), _values(paired, "second_base")
     return ScorerComparison(
         score=float(second.mean()),

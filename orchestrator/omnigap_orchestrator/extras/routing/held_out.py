@@ -93,21 +93,18 @@ def cross_validated(
     )
 
 
-def interval_of(
-    policy: HeldOut, held: ModelScores, options: IntervalOptions, is_score: bool, folds: int, *key: str
-) -> Interval:
+def interval_of(policy: HeldOut, held: ModelScores, options: IntervalOptions, is_score: bool, folds: int) -> Interval:
     """The interval of the mean score of a policy, or of a difference of policies.
 
     Args:
         is_score: a score in [0, 1]; otherwise a difference in [-1, 1].
         folds: K of the cross-validation.
-        key: names of the number, which seed the draws of a bootstrap.
     """
     # Of one split: the mean over several splits would hide how much an item's score depends on the choice.
     values = policy.each[0]
     binary = bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
     sample = Sample(values, held.cluster, held.task, binary, difference=not is_score)
-    found = mean_interval(sample, options, "routing", *key)
+    found = mean_interval(sample, options)
     # Folds are dependent, because the items that choose for them overlap. Nadeau and Bengio (2003, Machine Learning
     # 52:239) inflate the variance for that; with K folds the standard error grows by sqrt(1 + K / (K - 1)), 1.5 at five
     # folds. Conservative.

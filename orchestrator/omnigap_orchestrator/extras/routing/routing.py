@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.accuracy import ANSWERED_ONLY
-from omnigap_orchestrator.analysis.bootstrap import seed_of
 from omnigap_orchestrator.analysis.contrasts import MISSING_AS_WRONG
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, ModelScores
@@ -202,7 +201,7 @@ def _evaluated(
         return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in _POLICIES]
     table, held, allowed = items.table, items.held, items.allowed
     # The same splits for all policies, so that their differences are paired.
-    rng = np.random.default_rng(seed_of(options.seed, held.model, "routing"))
+    rng = np.random.default_rng(options.seed)
     folds = routing_options.folds
     single, many, votes = cross_validated(table, held, folds, routing_options.repeats, rng)
     sums = by_task(table, held.task, len(held.tasks))
@@ -216,18 +215,17 @@ def _evaluated(
     cost = np.array([[costs.get((held.model, name), {}).get(c, math.nan) for c in COSTS] for name in allowed])
     by_policy: list[tuple[object, ...]] = []
     for name, policy in zip(_POLICIES, (single, many, best_per_item), strict=True):
-        key = (held.model, name)
         numbers: list[object] = []
-        # A policy has no difference to itself. The digits name the interval's seed.
-        for part, is_score, place in (
-            (policy, True, "0"),
-            (None if policy is best_per_item else policy.over(best_per_item), False, "4"),
-            (None if policy is single else policy.over(single), False, "8"),
+        # A policy has no difference to itself.
+        for part, is_score in (
+            (policy, True),
+            (None if policy is best_per_item else policy.over(best_per_item), False),
+            (None if policy is single else policy.over(single), False),
         ):
             if part is None:
                 numbers += _NOTHING
                 continue
-            interval = interval_of(part, held, options, is_score, folds, *key, place)
+            interval = interval_of(part, held, options, is_score, folds)
             numbers += [part.mean, interval.low, interval.high, interval.method]
         paid = nothing if policy is best_per_item else policy.use @ cost
         by_policy.append((name, *numbers, *(float(c) for c in paid), len(table)))
