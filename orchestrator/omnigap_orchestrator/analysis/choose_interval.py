@@ -118,7 +118,7 @@ def mean_interval(sample: Sample, options: IntervalOptions) -> Interval:
         return _on_effective_size(sample, totals, away, level)
     # What remains has few or very unequal clusters.
     found = wild_cluster(totals, level, options.seed, options.draws, sample.bound)
-    if not sample.binary:
+    if not sample.binary and found.low <= found.high:
         # Graded scores that vary little in the sample may hide a cluster that loses much.
         wider = augmented_t(totals, *sample.ends, level)
         low, high = min(found.low, wider.low), max(found.high, wider.high)
