@@ -14,10 +14,10 @@ import numpy.typing as npt
 import polars as pl
 
 from omnigap_orchestrator.analysis.choose_interval import Sample, macro_interval, mean_interval
+from omnigap_orchestrator.analysis.inference import Inference, infer
 from omnigap_orchestrator.analysis.intervals import Interval
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import BoolArray, FloatArray, ModelScores
-from omnigap_orchestrator.analysis.tested import Tested, tested
 
 _Step = Callable[[FloatArray, int], FloatArray]
 
@@ -226,10 +226,10 @@ def estimate_contrast(
     macro = pooling == TASK_MACRO
     note = None
     if not lacking or missing_as_wrong:
-        found = tested(sample, options, macro=macro)
+        found = infer(sample, options, macro=macro)
     elif replace(rule, allow=False).refuses(lacking, planned):
         note = f"on answered pairs: {lacking} of {planned} planned pairs lack a score"
-        found = tested(sample, options, macro=macro)
+        found = infer(sample, options, macro=macro)
     else:
         note = (
             f"on answered pairs: {lacking} of {planned} planned pairs lack a score; "
@@ -240,7 +240,7 @@ def estimate_contrast(
             replace(sample, values=end, cluster=every.cluster, task=every.task) for end in (values.low, values.high)
         ]
         interval = (macro_interval if macro else mean_interval)(sample, options)
-        found = _for_all_values(interval, [tested(each, options, macro=macro) for each in filled], bounds)
+        found = _for_all_values(interval, [infer(each, options, macro=macro) for each in filled], bounds)
     b = c = None
     if values.binary:
         b, c = int((sample.values < 0).sum()), int((sample.values > 0).sum())
@@ -261,7 +261,7 @@ def estimate_contrast(
     )
 
 
-def _for_all_values(answered: Interval, ends: list[Tested], bounds: tuple[float, float]) -> Tested:
+def _for_all_values(answered: Interval, ends: list[Inference], bounds: tuple[float, float]) -> Inference:
     """The interval and test that hold wherever the missing scores lie between the two `ends`."""
     low, high = ends
     if bounds[0] <= 0 <= bounds[1]:
@@ -269,7 +269,7 @@ def _for_all_values(answered: Interval, ends: list[Tested], bounds: tuple[float,
     else:
         nearest = low if bounds[0] > 0 else high
         p, p_method = nearest.p, nearest.p_method
-    return Tested(low.low, high.high, answered.method, answered.se, p, p_method)
+    return Inference(low.low, high.high, answered.method, answered.se, p, p_method)
 
 
 def _refusal(planned: int, lacking: int, used: int, rule: MissingRule, missing_as_wrong: bool) -> str | None:

@@ -57,8 +57,8 @@ _ALL = (
         "sign_flip",
         "p",
         "Sign-flip test over clusters: the share of all choices of signs of the clusters' differences whose sum is at "
-        "least as large. For scores of 0 or 1 and clusters of one item it is the exact McNemar test over b and c. Where "
-        "the interval contains 0 although the test rejects, p is the interval's.",
+        "least as large. For scores of 0 or 1 and clusters of one item it is the exact McNemar test over b and c. "
+        "Where the interval contains 0 although the test rejects, p is the interval's.",
     ),
     Definition(
         "holm",

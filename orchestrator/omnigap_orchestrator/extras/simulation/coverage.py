@@ -12,11 +12,11 @@ import numpy as np
 from scipy import special
 
 from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
+from omnigap_orchestrator.analysis.inference import infer
 from omnigap_orchestrator.analysis.intervals import ClusterTotals
 from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import FloatArray
 from omnigap_orchestrator.analysis.sign_flip import sign_flip_p
-from omnigap_orchestrator.analysis.tested import tested
 
 
 class Design(Protocol):
@@ -178,7 +178,7 @@ def simulate(design: Design, draws: int, seed: int, options: IntervalOptions | N
             interval = mean_interval(sample, seeded)
             low, high, method = interval.low, interval.high, interval.method
         else:
-            found = tested(sample, seeded)
+            found = infer(sample, seeded)
             low, high, method = found.low, found.high, found.method
             sums = ClusterTotals.of(sample.values, sample.cluster).sums
             flips += sign_flip_p(sums, seeded.seed, seeded.draws)[0] < 1 - options.level

@@ -19,7 +19,7 @@ from omnigap_orchestrator.analysis.sign_flip import sign_flip_p
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Inference:
     """An interval at level 1 - alpha and a p that is below alpha exactly if the interval excludes 0.
 
     NaN limits, and p of the sign-flip test alone, if there is no interval.
@@ -33,7 +33,7 @@ class Tested:
     p_method: str | None
 
 
-def tested(sample: Sample, options: IntervalOptions, *, macro: bool = False) -> Tested:
+def infer(sample: Sample, options: IntervalOptions, *, macro: bool = False) -> Inference:
     """Interval and test of the mean of a difference.
 
     Args:
@@ -48,11 +48,11 @@ def tested(sample: Sample, options: IntervalOptions, *, macro: bool = False) -> 
     return agreeing(interval, float(sums.sum() / weights.sum()), p, p_method, options.level)
 
 
-def agreeing(interval: Interval, estimate: float, p: float, p_method: str, level: float) -> Tested:
+def agreeing(interval: Interval, estimate: float, p: float, p_method: str, level: float) -> Inference:
     """The interval and the p-value of a test of 0, changed where they contradict each other."""
     low, high = interval.low, interval.high
     if math.isnan(low):
-        return Tested(low, high, interval.method, interval.se, p, p_method)
+        return Inference(low, high, interval.method, interval.se, p, p_method)
     rejects = p < 1 - level
     if not rejects:
         low, high = min(low, 0.0), max(high, 0.0)
@@ -62,4 +62,4 @@ def agreeing(interval: Interval, estimate: float, p: float, p_method: str, level
         z = float(stats.norm.ppf(0.5 + level / 2))
         p = max(1 - level, float(2 * stats.norm.sf(z * abs(estimate) / side)) if side > 0 else 1.0)
         p_method = interval.method
-    return Tested(low, high, interval.method, interval.se, p, p_method)
+    return Inference(low, high, interval.method, interval.se, p, p_method)
