@@ -5,7 +5,6 @@ When each is used, `choose_interval` decides.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 
@@ -25,12 +24,6 @@ _WEBB = np.sqrt(np.array([0.5, 1.0, 1.5]))
 
 # Random numbers per block, which bounds the memory to about 32 MB.
 _BLOCK = 4_000_000
-
-
-def seed_of(seed: int, *key: str) -> int:
-    """A separate seed for each number of a table, named by `key`: no result depends on order or thread count."""
-    text = "\x1f".join((str(seed), *key))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def wild_cluster(totals: ClusterTotals, level: float, seed: int, draws: int, bound: float = 1.0) -> Interval:

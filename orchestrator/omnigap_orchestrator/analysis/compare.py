@@ -71,9 +71,7 @@ def compare(
             for quantity, contrast in _contrasts(condition, reference, set(scores.conditions)):
                 values = contrast_values(scores, contrast)
                 for pooling in (ITEM_WEIGHTED, TASK_MACRO):
-                    for missing, estimate in estimates(
-                        values, contrast, pooling, rule, options, scores.model, "compare"
-                    ):
+                    for missing, estimate in estimates(values, contrast, pooling, rule, options):
                         keys = (one, other, condition, quantity, contrast.formula, pooling, missing)
                         rows.append((*keys, *unmatched, *astuple(estimate)))
     frame = pl.DataFrame(rows, schema=COMPARISON_SCHEMA, orient="row").fill_nan(None)

@@ -1,4 +1,4 @@
-"""Contrasts of conditions and their tests: estimates with intervals, exact McNemar, Holm, Benjamini-Hochberg.
+"""Contrasts of conditions and their tests: estimates with intervals, sign-flip test, Holm, Benjamini-Hochberg.
 
 A contrast is computed per item and then averaged; gaps, effects and interactions are all contrasts.
 """
@@ -6,37 +6,20 @@ A contrast is computed per item and then averaged; gaps, effects and interaction
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy import stats
 
 from omnigap_orchestrator.analysis.choose_interval import Sample, macro_interval, mean_interval
+from omnigap_orchestrator.analysis.inference import Inference, infer
+from omnigap_orchestrator.analysis.intervals import Interval
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import BoolArray, FloatArray, ModelScores
 
 _Step = Callable[[FloatArray, int], FloatArray]
-
-
-def mcnemar_exact(b: int, c: int) -> float:
-    """Two-sided p of the exact McNemar test (McNemar 1947): a binomial test of b out of b + c at 1/2.
-
-    Valid for independent pairs only; conservative.
-
-    Args:
-        b: pairs that are right in the reference only.
-        c: pairs that are right in the condition only.
-
-    Raises:
-        ValueError: a negative count.
-    """
-    if b < 0 or c < 0:
-        raise ValueError(f"discordant counts b={b} and c={c} must not be negative")
-    # Doubling the smaller tail can exceed 1 for b = c.
-    return 1.0 if b + c == 0 else float(min(1.0, 2.0 * stats.binom.cdf(min(b, c), b + c, 0.5)))
 
 
 def holm(p: npt.ArrayLike) -> FloatArray:
@@ -169,7 +152,6 @@ class Estimate:
     reason: str | None = None
     b: int | None = None
     c: int | None = None
-    mcnemar_p: float = math.nan
     p: float = math.nan
     p_method: str | None = None
     p_adjusted: float = math.nan
@@ -183,12 +165,13 @@ def pooled_mean(values: FloatArray, scores: ModelScores, pooling: str) -> float:
         return math.nan
     if pooling == ITEM_WEIGHTED:
         return float(values.mean())
-    tasks, codes = np.unique(scores.task, return_inverse=True)
-    return float((np.bincount(codes, weights=values) / np.bincount(codes)).sum() / len(tasks))
+    sizes = np.bincount(scores.task)
+    means = np.bincount(scores.task, weights=values) / np.maximum(sizes, 1)
+    return float(means.sum() / np.count_nonzero(sizes))
 
 
 def estimates(
-    values: ContrastValues, contrast: Contrast, pooling: str, rule: MissingRule, options: IntervalOptions, *key: str
+    values: ContrastValues, contrast: Contrast, pooling: str, rule: MissingRule, options: IntervalOptions
 ) -> list[tuple[str, Estimate]]:
     """The contrast on the answered pairs and with missing as wrong; the same estimate if nothing is missing."""
     out: list[tuple[str, Estimate]] = []
@@ -203,8 +186,6 @@ def estimates(
             missing_as_wrong=missing == MISSING_AS_WRONG,
             rule=rule,
             options=options,
-            # Seeded by its formula: a gap that is also an effect has the same interval in both tables.
-            key=(*key, contrast.formula, pooling, missing),
         )
         out.append((missing, estimate))
     return out
@@ -218,14 +199,18 @@ def estimate_contrast(
     missing_as_wrong: bool,
     rule: MissingRule,
     options: IntervalOptions,
-    key: Iterable[str],
 ) -> Estimate:
     """The mean of a contrast with interval, discordant counts, test and bounds.
+
+    Answers rarely go missing by chance. As long as `rule` would not refuse the contrast without `allow`, interval and
+    test on the answered pairs hold for every value of the missing scores: the interval reaches from the lower limit
+    with the smallest values to the upper limit with the largest ones (Horowitz and Manski 2000, Journal of the American
+    Statistical Association 95:77), and p is that of the values nearest to no difference. With more missing, which
+    `allow` asks for, they are about the answered pairs alone.
 
     Args:
         missing_as_wrong: count every planned pair; otherwise only answered pairs, and the estimate is null, with a
             reason, if `rule` refuses it.
-        key: names of the number, which seed the draws of a bootstrap.
     """
     planned, lacking = len(values.value), int(values.lacking.sum())
     bounds = pooled_mean(values.low, values.scores, pooling), pooled_mean(values.high, values.scores, pooling)
@@ -238,36 +223,53 @@ def estimate_contrast(
     # Bounds are over all planned items, the estimate over the used ones only.
     scores = values.scores.where(used)
     sample = Sample(everywhere[used], scores.cluster, scores.task, values.binary, difference=True, bound=contrast.bound)
-    interval = (mean_interval if pooling == ITEM_WEIGHTED else macro_interval)(sample, options, *key)
-    clusters = len(np.unique(scores.cluster))
+    macro = pooling == TASK_MACRO
+    note = None
+    if not lacking or missing_as_wrong:
+        found = infer(sample, options, macro=macro)
+    elif replace(rule, allow=False).refuses(lacking, planned):
+        note = f"on answered pairs: {lacking} of {planned} planned pairs lack a score"
+        found = infer(sample, options, macro=macro)
+    else:
+        note = (
+            f"on answered pairs: {lacking} of {planned} planned pairs lack a score; "
+            "interval and test hold for all their possible values"
+        )
+        every = values.scores
+        filled = [
+            replace(sample, values=end, cluster=every.cluster, task=every.task) for end in (values.low, values.high)
+        ]
+        interval = (macro_interval if macro else mean_interval)(sample, options)
+        found = _for_all_values(interval, [infer(each, options, macro=macro) for each in filled], bounds)
     b = c = None
-    exact = math.nan
     if values.binary:
         b, c = int((sample.values < 0).sum()), int((sample.values > 0).sum())
-        # Exact only for independent pairs: each item is its own cluster.
-        if clusters == len(sample.values) and pooling == ITEM_WEIGHTED:
-            exact = mcnemar_exact(b, c)
-    note = None
-    if lacking and not missing_as_wrong:
-        note = f"on answered pairs: {lacking} of {planned} planned pairs lack a score"
-    p_method = "mcnemar_exact" if not math.isnan(exact) else interval.method
-    p = exact if not math.isnan(exact) else interval.p
     return replace(
         partial,
         estimate=pooled_mean(sample.values, scores, pooling),
-        low=interval.low,
-        high=interval.high,
-        method=interval.method,
-        se=interval.se,
+        low=found.low,
+        high=found.high,
+        method=found.method,
+        se=found.se,
         n=len(sample.values),
-        clusters=clusters,
+        clusters=int(np.count_nonzero(np.bincount(scores.cluster))),
         reason=note,
         b=b,
         c=c,
-        mcnemar_p=exact,
-        p=p,
-        p_method=None if math.isnan(p) else p_method,
+        p=found.p,
+        p_method=found.p_method,
     )
+
+
+def _for_all_values(answered: Interval, ends: list[Inference], bounds: tuple[float, float]) -> Inference:
+    """The interval and test that hold wherever the missing scores lie between the two `ends`."""
+    low, high = ends
+    if bounds[0] <= 0 <= bounds[1]:
+        p, p_method = (1.0, "missing_bounds") if bounds[0] < bounds[1] else (low.p, low.p_method)
+    else:
+        nearest = low if bounds[0] > 0 else high
+        p, p_method = nearest.p, nearest.p_method
+    return Inference(low.low, high.high, answered.method, answered.se, p, p_method)
 
 
 def _refusal(planned: int, lacking: int, used: int, rule: MissingRule, missing_as_wrong: bool) -> str | None:

@@ -91,8 +91,7 @@ class ContrastColumns(EstimateColumns):
     # Discordant pairs of a binary two-condition contrast: b lost (right in the reference only), c gained.
     b: int | None
     c: int | None
-    mcnemar_p: float | None
-    # The p-value that enters the family: exact McNemar where valid, otherwise the interval's own test.
+    # The p-value that enters the family: a sign-flip test over clusters, or the interval's own where that is stricter.
     p: float | None
     p_method: str | None
     p_adjusted: float | None

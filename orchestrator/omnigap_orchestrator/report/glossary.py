@@ -54,10 +54,11 @@ _ALL = (
         "this condition. Only for scores of 0 or 1 with one replicate.",
     ),
     Definition(
-        "mcnemar",
+        "sign_flip",
         "p",
-        "Exact McNemar test over b and c if each cluster is one item with one replicate; otherwise the test that "
-        "belongs to the interval.",
+        "Sign-flip test over clusters: the share of all choices of signs of the clusters' differences whose sum is at "
+        "least as large. For scores of 0 or 1 and clusters of one item it is the exact McNemar test over b and c. "
+        "Where the interval contains 0 although the test rejects, p is the interval's.",
     ),
     Definition(
         "holm",

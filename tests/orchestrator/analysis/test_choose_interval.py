@@ -25,12 +25,17 @@ def sample(values: object, cluster: object = None, *, binary: bool = True, diffe
     return Sample(array, groups, np.zeros(len(array), dtype=np.int64), binary, difference)
 
 
-def test_t_from_40_balanced_clusters_and_10_discordant_pairs() -> None:
+def test_t_from_40_balanced_clusters_of_which_enough_differ() -> None:
     differences = np.zeros(40)
-    differences[:10] = -1
+    differences[:16] = -1
     assert mean_interval(sample(differences), OPTIONS).method == "cluster_t"
-    differences[9] = 0
+    differences[15] = 0
     assert mean_interval(sample(differences), OPTIONS).method == "tango"
+    many = np.zeros(400)
+    many[:20] = -1
+    assert mean_interval(sample(many), OPTIONS).method == "cluster_t"
+    many[19] = 0
+    assert mean_interval(sample(many), OPTIONS).method == "tango"
     assert mean_interval(sample(np.tile([-1.0, 1.0, 0.0], 13)), OPTIONS).method == "tango"
 
 
@@ -44,9 +49,29 @@ def test_wild_bootstrap_for_few_or_unequal_clusters() -> None:
     assert mean_interval(unequal, OPTIONS).method == "wild_cluster_rademacher"
 
 
-def test_studentised_bootstrap_for_few_graded_scores() -> None:
-    few = sample(np.random.default_rng(1).normal(0, 0.2, 20), binary=False)
-    assert mean_interval(few, OPTIONS).method == "paired_cluster_bootstrap_t"
+@pytest.mark.parametrize("items", [20, 400])
+def test_the_ends_of_the_scale_are_added_to_graded_scores(items: int) -> None:
+    values = np.random.default_rng(1).normal(0, 0.2, items)
+    assert mean_interval(sample(values, binary=False), OPTIONS).method == "augmented_t"
+    score = mean_interval(sample(np.clip(0.95 + values, 0, 1), binary=False, difference=False), OPTIONS)
+    assert (score.method, score.high <= 1) == ("augmented_t", True)
+
+
+def test_the_wider_of_two_intervals_for_few_graded_clusters() -> None:
+    values, cluster = np.random.default_rng(1).normal(0, 0.2, 40), np.arange(40) // 5
+    noisy = mean_interval(sample(values, cluster, binary=False), OPTIONS)
+    assert noisy.method == "wild_cluster_webb_augmented"
+    quiet = mean_interval(sample(values / 50, cluster, binary=False), OPTIONS)
+    assert quiet.low < -0.05 < 0.05 < quiet.high
+
+
+def test_few_clusters_that_make_the_losses_are_not_enough_for_t() -> None:
+    """100 clusters of 10: the same 60 losses in 60 clusters, and in six."""
+    spread, bunched = np.zeros((100, 10)), np.zeros((100, 10))
+    spread[:60, 0], bunched[:6] = -1, -1
+    cluster = np.arange(1000) // 10
+    assert mean_interval(sample(spread.ravel(), cluster), OPTIONS).method == "cluster_t"
+    assert mean_interval(sample(bunched.ravel(), cluster), OPTIONS).method == "tango_design_effect"
 
 
 def test_clustered_scores_without_variation_have_a_wide_interval() -> None:
@@ -56,7 +81,7 @@ def test_clustered_scores_without_variation_have_a_wide_interval() -> None:
     expected = tango(0, 0, 10)
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
     perfect = mean_interval(sample(np.ones(100), np.arange(100) // 10, difference=False), OPTIONS)
-    assert perfect.method == "korn_graubard"
+    assert perfect.method == "clopper_pearson_design_effect"
     assert perfect.low == pytest.approx(clopper_pearson(10, 10).low)
     equal = mean_interval(sample(np.full(100, 0.5), np.arange(100) // 10, binary=False, difference=False), OPTIONS)
     assert (equal.low, equal.high) == pytest.approx((clopper_pearson(5, 10).low, clopper_pearson(5, 10).high))
@@ -157,12 +182,14 @@ def test_graded_gains_and_losses_are_fractions_of_the_bound() -> None:
 def test_clusters_that_hardly_differ_use_the_design_effect() -> None:
     """14 clusters of two; one of them loses both: 1.5 of 28. A wild bootstrap would end at 0 on the far side.
 
-    SE^2 over the variance of independent items: (14/13 x 2.0893 / 28^2) / (1.1696 / 27 / 28) = 1.8546.
+    SE^2 over the variance of independent items: (14/13 x 2.0893 / 28^2) / (1.1696 / 27 / 28) = 1.8546. With the weight
+    0.035 x 13/14 on a cluster of two that is lost as a whole it is 1.8546 x (2.25 + 0.13) / (1.5 + 0.065) / 1.5.
     """
     values = np.zeros(28)
     values[:2] = -1.0, -0.5
     interval = mean_interval(graded(values, np.arange(28) // 2), OPTIONS)
-    by_hand = tango(0, 1.5 / 1.8546, 28 / 1.8546)
+    effect = 1.8546 * (2.25 + 0.13) / (1.5 + 0.065) / 1.5
+    by_hand = tango(0, 1.5 / effect, 28 / effect)
     assert (interval.low, interval.high) == pytest.approx((by_hand.low, by_hand.high), abs=1e-4)
     assert interval.high > 0.1
     mirrored = mean_interval(graded(-values, np.arange(28) // 2), OPTIONS)
@@ -178,12 +205,12 @@ def test_the_mean_of_two_equal_gaps_has_their_interval() -> None:
     assert (effect.low, effect.high) == pytest.approx((gap.low, gap.high))
 
 
-def test_varying_values_are_bootstrapped() -> None:
+def test_graded_values_that_vary_get_a_t_interval() -> None:
     rng = np.random.default_rng(3)
-    assert mean_interval(graded(rng.normal(0, 0.2, 8)), OPTIONS).method == "paired_cluster_bootstrap_t"
+    assert mean_interval(graded(rng.normal(0, 0.2, 8)), OPTIONS).method == "augmented_t"
     sparse = np.where(np.arange(40) < 10, -0.5, 0.0)[np.newaxis].ravel()
     assert mean_interval(graded(sparse, np.arange(40) // 2), OPTIONS).method == "tango_graded"
-    assert mean_interval(graded(np.tile([-0.5, 0.0, 0.5], 10)), OPTIONS).method == "paired_cluster_bootstrap_t"
+    assert mean_interval(graded(np.tile([-0.5, 0.0, 0.5], 10)), OPTIONS).method == "augmented_t"
 
 
 @pytest.mark.parametrize(("items", "size"), [(14, 1), (60, 1), (20, 4)])
@@ -203,5 +230,5 @@ def test_nearly_equal_graded_scores_get_an_exact_interval() -> None:
     values[:2] = 0.5
     score = replace(graded(values), difference=False)
     interval = mean_interval(score, OPTIONS)
-    assert interval.method == "korn_graubard"
+    assert interval.method == "clopper_pearson_design_effect"
     assert interval.low < 0.95 and 0.975 < interval.high < 1

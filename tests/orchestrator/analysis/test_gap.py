@@ -45,8 +45,8 @@ def test_a_gap_is_the_mean_paired_difference_with_its_discordant_counts() -> Non
     row = gap(paired([1, 1, 1, 0, 0, 1], [1, 0, 0, 1, 0, 1]))
     assert row["estimate"] == pytest.approx(-1 / 6)
     assert (row["b"], row["c"], row["n"], row["clusters"], row["planned"], row["lacking"]) == (2, 1, 6, 6, 6, 0)
-    assert row["mcnemar_p"] == 1.0
-    assert row["p_method"] == "mcnemar_exact"
+    assert row["p"] == 1.0
+    assert row["p_method"] == "sign_flip_exact"
     assert row["method"] == "tango"
 
 
@@ -161,14 +161,13 @@ def test_replicates_are_averaged_within_the_item_first() -> None:
     row = gap(table(rows))
     assert row["n"] == 4
     assert row["estimate"] == pytest.approx(np.mean([0, 1 / 3, 2 / 3, 1]) - 1)
-    assert row["mcnemar_p"] is None and row["b"] is None
+    assert row["b"] is None
 
 
-def test_mcnemar_needs_single_item_clusters() -> None:
+def test_clustered_pairs_have_discordant_counts_and_an_exact_test() -> None:
     row = gap(drawn(90, cluster_size=3), FAST)
-    assert row["mcnemar_p"] is None
     assert row["b"] is not None
-    assert row["p_method"] == row["method"]
+    assert row["p_method"] == "sign_flip_exact"
 
 
 def test_item_weighted_and_task_macro_differ_when_tasks_differ_in_size() -> None:
@@ -199,7 +198,7 @@ def test_gaps_by_task_get_benjamini_hochberg() -> None:
 
 
 def test_the_seed_fixes_the_bootstraps_of_the_whole_table() -> None:
-    results = drawn(24, graded=True)
+    results = drawn(24, graded=True, cluster_size=3)
     one = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=299)))
     again = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=5, draws=299)))
     other = analyse(results, AnalysisOptions(intervals=IntervalOptions(seed=6, draws=299)))
@@ -275,3 +274,48 @@ def test_the_same_contrast_has_the_same_interval_in_every_table() -> None:
         steps = found.frames["waterfall"].filter(formula=f"{gap} - t2t")
         assert steps.height > 1
         assert set(steps.select("low", "high").iter_rows()) == {(low, high)}
+
+
+def hidden(items: int, missing: int, *, condition: str = "s2t", lost: bool = True) -> pl.DataFrame:
+    """One item in ten is lost and one in ten gained; `missing` answers of one outcome are failed calls."""
+    reference = np.arange(items) % 10 != 0
+    scores = {"t2t": reference, "s2t": np.where(np.arange(items) % 10 < 2, ~reference, reference)}
+    places = np.flatnonzero(scores["t2t"] & ~scores["s2t"] if lost else ~scores["t2t"] & scores["s2t"])[:missing]
+    rows = []
+    for name, values in scores.items():
+        for i, value in enumerate(values):
+            failed = name == condition and i in places
+            answer = {"outcome": "failed", "error_reason": "TRANSPORT"} if failed else {"score": float(value)}
+            rows.append({"item_id": f"q{i}", "condition": name, **answer})
+    return table(rows)
+
+
+@pytest.mark.parametrize("condition", ["t2t", "s2t"])
+@pytest.mark.parametrize("lost", [True, False])
+def test_the_interval_holds_for_every_value_of_the_missing_scores(condition: str, lost: bool) -> None:
+    whole = gap(hidden(200, 0))
+    row = gap(hidden(200, 4, condition=condition, lost=lost))
+    assert row["low"] <= whole["low"] < whole["high"] <= row["high"]
+    assert row["p"] == 1.0
+    assert row["bound_low"] <= whole["estimate"] <= row["bound_high"]
+    assert "all their possible values" in row["reason"]
+
+
+def test_a_test_with_missing_answers_is_that_of_the_values_nearest_to_no_gap() -> None:
+    # 20 of 200 are lost in s2t, of two others s2t is missing: at best they are right, and 20 remain lost.
+    rows = missing_some(2, 200).with_columns(
+        score=pl.when((pl.col("condition") == "s2t") & pl.col("item_id").str.ends_with("5"))
+        .then(0.0)
+        .otherwise("score")
+    )
+    row = gap(rows)
+    assert (row["b"], row["c"], row["p_method"]) == (20, 0, "sign_flip_exact")
+    assert row["p"] == pytest.approx(2**-19)
+    assert row["high"] < 0
+
+
+def test_more_missing_answers_than_the_limit_are_taken_as_random() -> None:
+    rule = AnalysisOptions(missing=MissingRule(allow=True))
+    row = gap(hidden(200, 10), rule)
+    assert row["reason"] == "on answered pairs: 10 of 200 planned pairs lack a score"
+    assert row["low"] > row["bound_low"] - 0.06

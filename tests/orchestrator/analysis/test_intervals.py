@@ -14,9 +14,11 @@ from statsmodels.stats.proportion import proportion_confint
 from omnigap_orchestrator.analysis.choose_interval import IntervalOptions
 from omnigap_orchestrator.analysis.intervals import (
     ClusterTotals,
+    augmented_t,
+    cautious_design_effect,
     clopper_pearson,
     cluster_t,
-    korn_graubard,
+    design_effect,
     mover,
     tango,
     weighted_cluster_t,
@@ -111,11 +113,35 @@ def test_mover_of_one_estimate_is_its_interval() -> None:
     assert (joined.low, joined.high) == pytest.approx((part.low, part.high))
 
 
-def test_korn_graubard_uses_the_effective_number_of_items() -> None:
-    # Two of ten clusters of five are wrong as a whole: SE^2 = 10/9 * (2 * 4^2 + 8 * 1^2) / 50^2 = 0.0178, so that 0.16
-    # over it is 9 items, times (2.00958 / 2.26216)^2.
-    values = np.repeat([0.0, 0.0, *[1.0] * 8], 5)
-    interval = korn_graubard(ClusterTotals.of(values, np.arange(50) // 5))
-    effective = 9 * (2.0095752 / 2.2621572) ** 2
-    expected = proportion_confint(0.8 * effective, effective, method="beta")
-    assert (interval.low, interval.high) == pytest.approx(expected, abs=1e-6)
+def test_a_cluster_that_has_not_been_seen_makes_the_design_effect_larger() -> None:
+    # Of ten clusters of five one has lost two items: 2^2 / 2 = 2 items per lost item. An average cluster that is lost as
+    # a whole, with the weight 0.035 times 9/10 clusters without a loss, makes it 4.7875 / 2.1575.
+    values = np.zeros(50)
+    values[:2] = -1
+    totals = ClusterTotals.of(values, np.arange(50) // 5)
+    plain = design_effect(totals, values.var(ddof=1))
+    found = cautious_design_effect(totals, totals.sums, values.var(ddof=1))
+    assert found == pytest.approx(plain * 4.7875 / 2.1575 / 2)
+    assert plain < found < 5
+
+
+def test_the_cautious_design_effect_of_single_items_or_no_variation_is_the_largest_possible() -> None:
+    losses = np.repeat([-1.0, 0.0], [3, 37])
+    single = ClusterTotals.of(losses, np.arange(40))
+    assert cautious_design_effect(single, single.sums, losses.var(ddof=1)) == 1
+    nothing = ClusterTotals.of(np.zeros(40), np.arange(40) // 4)
+    assert cautious_design_effect(nothing, nothing.sums, 0.0) == 4
+
+
+def test_augmented_t_is_the_t_interval_of_the_sample_with_the_ends() -> None:
+    values = np.random.default_rng(9).normal(0.1, 0.2, 40)
+    more = np.concatenate([values, [-1, 1]])
+    ours = augmented_t(ClusterTotals.of(values, np.arange(40)), -1, 1)
+    half = stats.t.ppf(0.975, 39) * stats.sem(more)
+    assert (ours.low, ours.high) == pytest.approx((more.mean() - half, more.mean() + half))
+    assert ours.se == pytest.approx(stats.sem(values))
+
+
+def test_equal_graded_scores_do_not_exclude_an_unseen_loss() -> None:
+    interval = augmented_t(ClusterTotals.of(np.full(30, 0.02), np.arange(30)), -1, 1)
+    assert interval.low < -0.05 and interval.p > 0.05

@@ -79,9 +79,6 @@ GOLD, DISTRACTOR, CONFUSABLE = (kind.value for kind in ClipKind)
 ALL_WRONG = "all_wrong"
 """Distractors and confusables together."""
 
-# Names that seed the bootstrap draws of an interval. They are those of 0.1.0, so that its numbers can be reproduced.
-_SEED_NAMES = {GOLD: "gold", DISTRACTOR: "plain", CONFUSABLE: "sound_alike", ALL_WRONG: "all_foils"}
-
 
 def scored_clips(clips: pl.DataFrame) -> pl.DataFrame:
     """The clips that have a score."""
@@ -100,8 +97,7 @@ def rates(clips: pl.DataFrame, options: IntervalOptions) -> pl.DataFrame:
         # Clips of one text are one cluster: a voice speaks "Option B" identically for every item.
         values, cluster = _correct(part), _texts(part)
         sample = Sample(values, cluster, np.zeros(len(values), dtype=np.int64), binary=True, difference=False)
-        key = (answer_type, *([metric] if metric else []), _SEED_NAMES[clip_kind])
-        interval = mean_interval(sample, options, *key)
+        interval = mean_interval(sample, options)
         rows.append(
             (
                 answer_type,

@@ -112,7 +112,6 @@ def correct(
     options: IntervalOptions | None = None,
     *,
     transcribed: tuple[bool, bool] = (True, False),
-    key: tuple[str, ...] = (),
 ) -> Corrected:
     """Corrects the mean of binary scores, or their gap to the scores of a reference condition on the same items.
 
@@ -123,7 +122,6 @@ def correct(
         options: level, seed and draws of the interval; None: the defaults.
         transcribed: whether `scores`, and `reference`, are of transcribed speech; scores of text answers are not
             corrected.
-        key: names of the number, which seed the draws of a bootstrap.
 
     Returns:
         `Corrected.refused` with the reason if q0 + q1 - 1 < `MIN_INFORMATION` for an answer type, or with fewer than
@@ -170,7 +168,7 @@ def correct(
         # A t interval is too narrow here (see `choose_interval`). The raw score's own interval is scaled by the largest
         # slope of the correction, 1 / J, and the calibration's part is added in quadrature, as MOVER adds independent
         # parts.
-        inner = mean_interval(sample, options, *key)
+        inner = mean_interval(sample, options)
         slope = 1 / min(c.information for c in used)
         calibration_part = float(stats.norm.ppf(0.5 + options.level / 2)) * math.sqrt(calibration_variance)
         below = math.hypot(slope * (raw - inner.low), calibration_part)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from omnigap_orchestrator.extras.simulation.agreements import markdown_of_agreement
 from omnigap_orchestrator.extras.simulation.asr_correction import SPOKEN, markdown_of_spoken, simulate_spoken
 from omnigap_orchestrator.extras.simulation.claims import claims
-from omnigap_orchestrator.extras.simulation.coverage import (
-    SCENARIOS,
-    SCORES,
-    markdown,
-    markdown_of_agreement,
-    markdown_of_scores,
-    simulate,
-)
+from omnigap_orchestrator.extras.simulation.coverage import SCENARIOS, SCORES, markdown, markdown_of_scores, simulate
+from omnigap_orchestrator.extras.simulation.rare_losses import RARE_ERRORS, RARE_LOSSES, markdown_of_hidden
 from omnigap_orchestrator.extras.simulation.relative_gaps import RELATIVE, markdown_of_relative, simulate_relative
 
 
@@ -22,14 +17,18 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    gaps, scores = ([simulate(each, arguments.draws, arguments.seed) for each in some] for some in (SCENARIOS, SCORES))
-    spoken = [simulate_spoken(each, arguments.draws, arguments.seed) for each in SPOKEN]
-    print(f"{markdown(gaps)}\n\n{markdown_of_scores(scores)}\n\n{markdown_of_spoken(spoken)}")
-    print(f"\n{markdown_of_agreement(arguments.draws, arguments.seed)}")
-    relative = [simulate_relative(each, arguments.draws, arguments.seed) for each in RELATIVE]
-    print(f"\n{markdown_of_relative(relative)}")
+    draws, seed = arguments.draws, arguments.seed
+    # Printed as they come: all tables take about half an hour.
+    for gaps in (SCENARIOS, RARE_LOSSES):
+        print(f"{markdown([simulate(each, draws, seed) for each in gaps])}\n", flush=True)
+    for scores in (SCORES, RARE_ERRORS):
+        print(f"{markdown_of_scores([simulate(each, draws, seed) for each in scores])}\n", flush=True)
+    print(f"{markdown_of_hidden(draws, seed)}\n", flush=True)
+    print(f"{markdown_of_spoken([simulate_spoken(each, draws, seed) for each in SPOKEN])}\n", flush=True)
+    print(f"{markdown_of_agreement(draws, seed)}\n", flush=True)
+    print(markdown_of_relative([simulate_relative(each, draws, seed) for each in RELATIVE]), flush=True)
     print("\n| claim | simulated | +- (MC) | requirement | holds |\n|---|---|---|---|---|")
-    for claim in claims(arguments.draws, arguments.seed):
+    for claim in claims(draws, seed):
         holds = "yes" if claim.holds else "NO"
         print(f"| {claim.name} | {claim.value:+.2%} | {claim.error:.2%} | {claim.requirement} | {holds} |")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -108,7 +108,7 @@ def simulate_spoken(
         if scenario.labels:
             found, by = _labelled(scenario, scores, truth, base, cluster, rng), "ppi"
         else:
-            found = _corrected(scenario, scores, base, cluster, options, (str(index),), rng)
+            found = _corrected(scenario, scores, base, cluster, replace(options, seed=index), rng)
             by = found.method
         covered += found.low <= scenario.truth <= found.high
         raw[index] = float((scores if base is None else scores - base).mean())
@@ -146,13 +146,12 @@ def _corrected(
     base: FloatArray | None,
     cluster: IntArray,
     options: IntervalOptions,
-    key: tuple[str, ...],
     rng: np.random.Generator,
 ) -> Corrected:
     clips = scenario.clips
     true_positives, true_negatives = int(rng.binomial(clips, scenario.q1)), int(rng.binomial(clips, scenario.q0))
     calibration = Calibration("entity", true_positives, clips, true_negatives, clips)
-    return correct(scores, np.zeros(len(scores), dtype=np.int64), (calibration,), cluster, base, options, key=key)
+    return correct(scores, np.zeros(len(scores), dtype=np.int64), (calibration,), cluster, base, options)
 
 
 def _labelled(

@@ -16,14 +16,15 @@ from omnigap_orchestrator.analysis.contrasts import (
     estimates,
     gap_contrast,
     holm,
-    mcnemar_exact,
 )
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import ModelScores
+from omnigap_orchestrator.analysis.sign_flip import sign_flip_p
 from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, ppi_mean
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct
 from omnigap_orchestrator.extras.routing.held_out import cross_validated, interval_of
 from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
+from omnigap_orchestrator.extras.simulation.rare_losses import paired_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def holm_family_error(draws: int, seed: int, items: int = 200, conditions: int =
         # Correlation 0.3 of the latent difficulties; all tests share the reference, so they are dependent as in a run.
         shared = rng.standard_normal(items) * math.sqrt(0.3)
         right = shared + rng.standard_normal((conditions + 1, items)) * math.sqrt(0.7) < 0.5
-        p = [mcnemar_exact(int((right[0] & ~r).sum()), int((~right[0] & r).sum())) for r in right[1:]]
+        p = [sign_flip_p(r.astype(np.float64) - right[0], seed, 999)[0] for r in right[1:]]
         wrong += bool((holm(p) <= 0.05).any())
     rate = wrong / draws
     error = monte_carlo_error(rate, draws)
@@ -127,22 +128,10 @@ def missing_bounds(draws: int, seed: int, items: int = 200) -> Sequence[Claim]:
     bias, held = np.empty(draws), 0
     for index in range(draws):
         right = np.column_stack([rng.random(items) < 0.7, rng.random(items) < 0.6]).astype(np.float64)
-        there = np.ones((items, 2), dtype=np.int64)
+        there = np.ones((items, 2), dtype=np.bool_)
         # Of the condition 2 % of the right and 15 % of the wrong answers are missing: not missing at random.
         there[:, 1] = rng.random(items) >= np.where(right[:, 1] > 0, 0.02, 0.15)
-        scores = ModelScores(
-            model="drawn",
-            conditions=("t2t", "s2t"),
-            tasks=("all",),
-            items=np.arange(items).astype(np.object_),
-            task=np.zeros(items, dtype=np.int64),
-            cluster=np.arange(items),
-            planned=np.ones((items, 2), dtype=np.int64),
-            scored=there,
-            score=np.where(there > 0, right, np.nan),
-            low=right * there,
-            high=np.where(there > 0, right, 1.0),
-        )
+        scores = paired_scores(right, there)
         values = contrast_values(scores, contrast)
         answered = dict(estimates(values, contrast, ITEM_WEIGHTED, rule, options))[ANSWERED_PAIRS]
         whole = float(right[:, 1].mean() - right[:, 0].mean())

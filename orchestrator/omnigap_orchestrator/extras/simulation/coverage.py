@@ -1,20 +1,41 @@
-"""Coverage of the intervals of gaps, accuracies and agreement, on data of known accuracy, clusters and dependence."""
+"""Coverage of the intervals of gaps and accuracies, on data of known accuracy, clusters and dependence."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
-from omnigap_orchestrator.analysis.agreement import agreement, kappa_and_phi
 from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
-from omnigap_orchestrator.analysis.contrasts import mcnemar_exact
+from omnigap_orchestrator.analysis.inference import infer
+from omnigap_orchestrator.analysis.intervals import ClusterTotals
 from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import FloatArray
+from omnigap_orchestrator.analysis.sign_flip import sign_flip_p
+
+
+class Design(Protocol):
+    """Data of a known gap, or of a known accuracy of one condition."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def single(self) -> bool:
+        """An accuracy instead of a gap."""
+        ...
+
+    @property
+    def truth(self) -> float: ...
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        """One data set."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,26 @@ class Scenario:
     def truth(self) -> float:
         """The true gap, or the true accuracy of a single condition."""
         return self.condition if self.single else self.condition - self.reference
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        sizes = np.array(self.sizes)
+        cluster = np.repeat(np.arange(len(sizes)), sizes)
+        n = len(cluster)
+        common = rng.standard_normal(n) * math.sqrt(self.shared)
+        rest = math.sqrt(1 - self.shared - self.clustered)
+
+        def scores(accuracy: float) -> FloatArray:
+            own = rng.standard_normal(len(sizes))[cluster] * math.sqrt(self.clustered)
+            place = special.ndtr(common + own + rng.standard_normal(n) * rest)
+            if not self.graded:
+                return np.asarray(place < accuracy, dtype=np.float64)
+            # A skewed score, often close to 0 or 1, with the given mean: Beta(a, b) through its quantile function.
+            return np.asarray(special.betaincinv(accuracy * 0.8, (1 - accuracy) * 0.8, place), dtype=np.float64)
+
+        values = scores(self.condition)
+        if not self.single:
+            values = values - scores(self.reference)
+        return Sample(values, cluster, np.zeros(n, dtype=np.int64), not self.graded, difference=not self.single)
 
 
 def _even(clusters: int, size: int = 1) -> tuple[int, ...]:
@@ -96,14 +137,14 @@ SCORES = (
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Results of one scenario over all draws; shares in [0, 1]."""
+    """Results of one design over all draws; shares in [0, 1]."""
 
-    scenario: Scenario
+    design: Design
     draws: int
     coverage: float
+    # Of the interval and its test together, and of the sign-flip test alone; NaN for an accuracy.
     rejections: float
-    # Rejection rate of the exact McNemar test of no gap; NaN for clustered or graded data.
-    exact_rejections: float
+    flip_rejections: float
     width: float
     methods: tuple[tuple[str, int], ...]
 
@@ -112,59 +153,45 @@ class Coverage:
         """Standard error of `coverage`."""
         return monte_carlo_error(self.coverage, self.draws)
 
+    @property
+    def passes(self) -> bool:
+        """Whether a coverage of 93 % lies within two standard errors."""
+        return self.coverage + 2 * self.monte_carlo_error >= 0.93
+
 
 def monte_carlo_error(rate: float, draws: int) -> float:
     """Standard error of a share over `draws` draws; positive even for a share of 0 or 1."""
     return math.sqrt(max(rate * (1 - rate), 1e-9) / draws)
 
 
-def draw(scenario: Scenario, rng: np.random.Generator) -> Sample:
-    """One data set of the scenario."""
-    sizes = np.array(scenario.sizes)
-    cluster = np.repeat(np.arange(len(sizes)), sizes)
-    n = len(cluster)
-    common = rng.standard_normal(n) * math.sqrt(scenario.shared)
-    rest = math.sqrt(1 - scenario.shared - scenario.clustered)
-
-    def scores(accuracy: float) -> FloatArray:
-        own = rng.standard_normal(len(sizes))[cluster] * math.sqrt(scenario.clustered)
-        place = special.ndtr(common + own + rng.standard_normal(n) * rest)
-        if not scenario.graded:
-            return np.asarray(place < accuracy, dtype=np.float64)
-        # A skewed score, often close to 0 or 1, with the given mean: Beta(a, b) through its quantile function.
-        return np.asarray(special.betaincinv(accuracy * 0.8, (1 - accuracy) * 0.8, place), dtype=np.float64)
-
-    values = scores(scenario.condition)
-    if not scenario.single:
-        values = values - scores(scenario.reference)
-    return Sample(values, cluster, np.zeros(n, dtype=np.int64), not scenario.graded, difference=not scenario.single)
-
-
-def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions | None = None) -> Coverage:
-    """Draws the scenario `draws` times and counts how often the chosen interval covers the truth."""
+def simulate(design: Design, draws: int, seed: int, options: IntervalOptions | None = None) -> Coverage:
+    """Draws the data `draws` times and counts how often the interval covers the truth."""
     options = options or IntervalOptions(draws=999)
-    # Seeded by name, so that adding a scenario does not change the others.
-    rng = np.random.default_rng([seed, *scenario.name.encode()])
-    covered = rejected = exact = 0
+    # Seeded by name, so that adding a design does not change the others.
+    rng = np.random.default_rng([seed, *design.name.encode()])
+    covered = rejected = flips = 0
     widths = np.empty(draws)
     methods: Counter[str] = Counter()
-    # The exact McNemar test is valid for independent binary pairs only.
-    paired = not (scenario.single or scenario.graded) and max(scenario.sizes) == 1
     for index in range(draws):
-        sample = draw(scenario, rng)
-        interval = mean_interval(sample, options, str(index))
-        covered += interval.low <= scenario.truth <= interval.high
-        rejected += not interval.low <= 0 <= interval.high
-        widths[index] = interval.high - interval.low
-        methods[interval.method] += 1
-        if paired:
-            exact += mcnemar_exact(int((sample.values < 0).sum()), int((sample.values > 0).sum())) <= 1 - options.level
+        sample, seeded = design.draw(rng), replace(options, seed=index)
+        if design.single:
+            interval = mean_interval(sample, seeded)
+            low, high, method = interval.low, interval.high, interval.method
+        else:
+            found = infer(sample, seeded)
+            low, high, method = found.low, found.high, found.method
+            sums = ClusterTotals.of(sample.values, sample.cluster).sums
+            flips += sign_flip_p(sums, seeded.seed, seeded.draws)[0] < 1 - options.level
+        covered += low <= design.truth <= high
+        rejected += not low <= 0 <= high
+        widths[index] = high - low
+        methods[method] += 1
     return Coverage(
-        scenario,
+        design,
         draws,
         covered / draws,
         rejected / draws,
-        exact / draws if paired else math.nan,
+        math.nan if design.single else flips / draws,
         float(widths.mean()),
         tuple(methods.most_common()),
     )
@@ -173,14 +200,13 @@ def simulate(scenario: Scenario, draws: int, seed: int, options: IntervalOptions
 def markdown(rows: Sequence[Coverage]) -> str:
     """The table of gaps as Markdown."""
     lines = [
-        "| data | true gap | covered | +- (MC) | rejects no gap | McNemar rejects | mean width | intervals used |",
+        "| data | true gap | covered | +- (MC) | rejects no gap | sign-flip rejects | mean width | intervals used |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        exact = "" if math.isnan(row.exact_rejections) else f"{row.exact_rejections:.1%}"
         lines.append(
-            f"| {row.scenario.name} | {row.scenario.truth:+.2f} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
-            f"| {row.rejections:.1%} | {exact} | {row.width:.3f} | {_used(row)} |"
+            f"| {row.design.name} | {row.design.truth:+.3f} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
+            f"| {row.rejections:.1%} | {row.flip_rejections:.1%} | {row.width:.3f} | {_used(row)} |"
         )
     return "\n".join(lines)
 
@@ -190,7 +216,7 @@ def markdown_of_scores(rows: Sequence[Coverage]) -> str:
     lines = ["| data | true accuracy | covered | +- (MC) | mean width | intervals used |", "|---|---|---|---|---|---|"]
     for row in rows:
         lines.append(
-            f"| {row.scenario.name} | {row.scenario.truth:.0%} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
+            f"| {row.design.name} | {row.design.truth:.1%} | {row.coverage:.1%} | {row.monte_carlo_error:.1%} "
             f"| {row.width:.3f} | {_used(row)} |"
         )
     return "\n".join(lines)
@@ -198,66 +224,3 @@ def markdown_of_scores(rows: Sequence[Coverage]) -> str:
 
 def _used(row: Coverage) -> str:
     return ", ".join(f"{name} {count / row.draws:.0%}" for name, count in row.methods)
-
-
-@dataclass(frozen=True, slots=True)
-class TwoConditions:
-    """Right and wrong answers of two conditions with correlated latent difficulties, within items and clusters."""
-
-    name: str
-    sizes: tuple[int, ...]
-    accuracies: tuple[float, float]
-    shared: float = 0.7
-    clustered: float = 0.0
-
-    def truth(self) -> tuple[float, float]:
-        """True kappa and phi."""
-        places = special.ndtri(np.array(self.accuracies))
-        both = float(stats.multivariate_normal([0, 0], [[1, self.shared], [self.shared, 1]]).cdf(places))
-        first, second = self.accuracies
-        shares = np.array([[both, first - both, second - both, 1 - first - second + both]])
-        kappa, phi = kappa_and_phi(shares)
-        return float(kappa[0]), float(phi[0])
-
-    def draw(self, rng: np.random.Generator) -> FloatArray:
-        """Counts of (both right, first only, second only, both wrong), shape (clusters, 4)."""
-        codes = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        covariance = [[1.0, self.shared], [self.shared, 1.0]]
-        own = rng.multivariate_normal([0, 0], covariance, len(self.sizes))[codes] * math.sqrt(self.clustered)
-        hard = own + rng.multivariate_normal([0, 0], covariance, len(codes)) * math.sqrt(1 - self.clustered)
-        a, b = (hard < special.ndtri(np.array(self.accuracies))).T
-        return np.column_stack([np.bincount(codes, weights=x) for x in (a & b, a & ~b, ~a & b, ~a & ~b)])
-
-
-AGREEMENTS = (
-    TwoConditions("400 items", (1,) * 400, (0.8, 0.75)),
-    TwoConditions("140 items near the ceiling", (1,) * 140, (0.97, 0.95)),
-    TwoConditions("40 items near the ceiling", (1,) * 40, (0.9, 0.9)),
-    TwoConditions("20 items", (1,) * 20, (0.7, 0.7)),
-    TwoConditions("8 clusters of 20", (20,) * 8, (0.8, 0.75), clustered=0.3),
-)
-
-
-def agreement_coverage(pair: TwoConditions, draws: int, seed: int) -> Iterator[tuple[str, float, int]]:
-    """Name, coverage and number of draws in which it is defined, for kappa and for phi."""
-    rng = np.random.default_rng([seed, *pair.name.encode()])
-    truth, hits, defined = pair.truth(), np.zeros(2), 0
-    for index in range(draws):
-        found = agreement(pair.draw(rng), index, IntervalOptions(draws=499))
-        if not math.isnan(found.kappa):
-            defined += 1
-            limits = (found.kappa_low, found.kappa_high), (found.phi_low, found.phi_high)
-            hits += [low <= value <= high for (low, high), value in zip(limits, truth, strict=True)]
-    for name, rate in zip(("kappa", "phi"), hits / defined, strict=True):
-        yield name, float(rate), defined
-
-
-def markdown_of_agreement(draws: int, seed: int) -> str:
-    """The table of agreement as Markdown."""
-    lines = ["| data | true | covered | +- (MC) | defined in |", "|---|---|---|---|---|"]
-    for pair in AGREEMENTS:
-        found = agreement_coverage(pair, draws, seed)
-        for (name, rate, defined), value in zip(found, pair.truth(), strict=True):
-            error = monte_carlo_error(rate, defined)
-            lines.append(f"| {pair.name} | {name} {value:.2f} | {rate:.1%} | {error:.1%} | {defined / draws:.0%} |")
-    return "\n".join(lines)

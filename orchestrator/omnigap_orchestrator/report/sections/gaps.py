@@ -196,14 +196,14 @@ def _effect_spans(effects: pl.DataFrame) -> list[Span]:
 def contrast_columns(analysis: Analysis, frame: pl.DataFrame) -> list[Column[ContrastColumns]]:
     """Columns of a table of contrasts: difference, interval, n, discordant pairs, tests, missing pairs."""
     alpha = select.alpha(analysis)
-    test = replace(tables.method("p_method", "Test"), definition="mcnemar")
+    test = replace(tables.method("p_method", "Test"), definition="sign_flip")
     one_method = bool((frame["method"] == frame["p_method"]).fill_null(True).all())
     return [
         Column("Difference", lambda r: _difference(r, alpha), "gap", numeric=True),
         tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
         tables.count("n", "n", definition="n"),
         Column("b\u00a0/\u00a0c", _discordant, "bc", numeric=True, optional=True),
-        tables.p_value("p", "p", definition="mcnemar"),
+        tables.p_value("p", "p", definition="sign_flip"),
         tables.p_value("p_adjusted", "p adjusted", definition="holm"),
         # One column if interval and test always use the same method, as in bootstraps and score intervals.
         *([tables.method(label="Interval and test by")] if one_method else [test, tables.method()]),
