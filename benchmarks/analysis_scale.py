@@ -91,7 +91,7 @@ def main(models: int, items: int) -> None:
     print(f"machine: {processor()}, Python {sys.version.split()[0]}, polars {pl.__version__}")
     print(f"{table.height:,} cells, {models} models: {cpu:.1f} s of CPU, {wall:.1f} s by the clock")
     print(f"peak memory {_peak_mib():,} MiB, of which the table itself took {before:,}")
-    print(f"{sum(frame.height for frame in found.tables().values()):,} rows in {len(found.tables())} tables")
+    print(f"{sum(frame.height for frame in found.frames.values()):,} rows in {len(found.frames)} tables")
 
 
 def _peak_mib() -> int:

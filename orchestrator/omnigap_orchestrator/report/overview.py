@@ -12,6 +12,7 @@ from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS, ConditionRow
 from omnigap_orchestrator.analysis.gap import GapRow
+from omnigap_orchestrator.analysis.own_text import SYNTHESIS_AND_ASR, SpokenRow
 from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
@@ -30,6 +31,8 @@ class MatrixCell:
     change: str = ""
     interval: str = ""
     n: str = ""
+    # Accuracy and gap by transcript, for a spoken answer that is scored by its own text.
+    beside: str = ""
     title: str = ""
     tone: str = ""
     strength: int = 0
@@ -94,12 +97,16 @@ def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mappi
     accuracy = select.by_condition(rows_of(select.headline_accuracy(analysis, model), AccuracyRow))
     gaps = select.by_condition(rows_of(select.headline_gaps(analysis, model), GapRow))
     planned = select.by_condition(rows_of(counts, ConditionRow))
+    transcribed = select.by_condition(row for row in analysis.rows(SYNTHESIS_AND_ASR) if row.model == model)
     return tuple(
         MatrixRow(
             source.value,
             {"text": "Text", "speech": "Spoken", "image": "Image"}[source.value],
             tuple(
-                _cell(c.name, accuracy.get(c.name), gaps.get(c.name), planned.get(c.name), helpers.get(c.name, ""))
+                replace(
+                    _cell(c.name, accuracy.get(c.name), gaps.get(c.name), planned.get(c.name), helpers.get(c.name, "")),
+                    beside=_transcribed(transcribed.get(c.name)),
+                )
                 for c in (Condition(source, output) for output in OUTPUTS)
             ),
         )
@@ -142,6 +149,13 @@ def _cell(
     return replace(cell, change=formatting.points(gap.estimate), title=title, tone=tone, strength=strength)
 
 
+def _transcribed(row: SpokenRow | None) -> str:
+    """The score by transcript, and its difference to that of the own text."""
+    if row is None or row.estimate is None:
+        return ""
+    return f"by transcript {formatting.percent(row.transcript)} % ({formatting.points(row.estimate)})"
+
+
 def _why_absent(counts: ConditionRow | None) -> str:
     if counts is None:
         return "not planned"
@@ -160,12 +174,15 @@ def _why_absent(counts: ConditionRow | None) -> str:
 
 def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
     spans = [_span_of(row) for row in rows_of(select.headline_gaps(analysis, model), GapRow)]
+    if beside := [_span_of(row) for row in rows_of(select.transcript_gaps(analysis, model), GapRow)]:
+        spans = [Span("by the model\u2019s own text", heading=True), *spans]
+        spans += [Span("by transcript: with speech synthesis and our ASR", heading=True), *beside]
     # A plot of refused gaps only would be an empty axis.
     if all(span.estimate is None for span in spans):
         return None
     title = f"Gap to {analysis.options.reference} with {select.level_words(analysis)} intervals"
     axis = "gap in points of accuracy; left of the line: loss"
-    return interval_plot(spans, f"forest{place + 1}", title, axis, row=41, left=40)
+    return interval_plot(spans, f"forest{place + 1}", title, axis, row=41 if not beside else 32, left=40)
 
 
 def _span_of(row: GapRow) -> Span:

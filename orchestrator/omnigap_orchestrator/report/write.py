@@ -27,6 +27,8 @@ from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
 from omnigap_orchestrator.report.overview import model_views
 from omnigap_orchestrator.report.run_info import RunInfo
 from omnigap_orchestrator.report.sections import all_sections
+from omnigap_orchestrator.report.statements import across_models_text
+from omnigap_orchestrator.report.warnings import run_warnings
 
 MEDIA_BUDGET = 50_000_000
 BROWSER_ENTRIES = 2_000
@@ -90,6 +92,8 @@ def write_report(
             analysis=analysis,
             level=select.level_words(analysis),
             counts=_run_counts(results),
+            warnings=run_warnings(info, analysis),
+            across_models=across_models_text(analysis, analysis.options.intervals.level),
             models=model_views(analysis, info.models),
             sections=all_sections(analysis, results, collect),
             definitions=GLOSSARY,
@@ -131,6 +135,7 @@ def _environment() -> Environment:
 
     environment.globals["asset"] = asset
     environment.filters["short"] = formatting.short
+    environment.filters["code"] = formatting.with_code
     return environment
 
 

@@ -9,7 +9,8 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
-from omnigap_orchestrator.analysis.gap import GAPS, EffectRow, GapRow
+from omnigap_orchestrator.analysis.gap import HEADLINE_GAPS, EffectRow, GapRow, HeadlineGapRow
+from omnigap_orchestrator.analysis.own_text import SYNTHESIS_AND_ASR, SpokenRow
 from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Span, interval_plot
@@ -25,15 +26,54 @@ def gap_section(analysis: Analysis) -> Section:
     bounds = [tables.interval("bound_low", "bound_high", "Bounds", definition="missing")]
     main = make_table(
         gaps,
-        GapRow,
+        HeadlineGapRow,
         "gaps",
         f"Gaps to {analysis.options.reference}",
-        [*model, tables.condition(), _meaning(), *contrast_columns(analysis, gaps)],
+        [
+            *model,
+            tables.condition(),
+            _meaning(),
+            *contrast_columns(analysis, gaps),
+            *_over_models(analysis),
+            tables.optional(
+                tables.text("source", "Scored text", css="soft nowrap", write=_source, definition="source")
+            ),
+        ],
         small="points of accuracy; item-weighted, on answered pairs",
         note=families(gaps),
     )
+    transcribed = select.transcript_gaps(analysis)
+    by_transcript = make_table(
+        transcribed,
+        GapRow,
+        "gaps-by-transcript",
+        "The same gaps by transcript",
+        [*model, tables.condition(), _meaning(), *contrast_columns(analysis, transcribed), *_over_models(analysis)],
+        small="points of accuracy; they contain the errors of speech synthesis and of our ASR",
+        note=families(transcribed),
+    )
+    spoken = make_table(
+        analysis.frame(SYNTHESIS_AND_ASR),
+        SpokenRow,
+        "synthesis-and-asr",
+        "Spoken answers: transcript minus own text",
+        [
+            *model,
+            tables.condition(),
+            tables.percent("own_text", "Own text, %", definition="source"),
+            tables.percent("transcript", "Transcript, %", definition="source"),
+            tables.points("estimate", "Difference", definition="source"),
+            tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
+            tables.count("n", "n", definition="n"),
+            tables.optional(tables.count("lacking", "Missing", definition="missing", zero_soft=True)),
+            tables.method(),
+        ],
+        small="points of accuracy that speech synthesis and our ASR change; item-weighted",
+    )
     other = make_table(
-        analysis.frame(GAPS).filter((pl.col("pooling") != "item_weighted") | (pl.col("missing") != "answered_pairs")),
+        analysis.frame(HEADLINE_GAPS).filter(
+            (pl.col("pooling") != "item_weighted") | (pl.col("missing") != "answered_pairs")
+        ),
         GapRow,
         "gaps-other",
         "Gaps with other pooling, and with missing answers as wrong",
@@ -70,10 +110,22 @@ def gap_section(analysis: Analysis) -> Section:
         "Gaps",
         "Gaps",
         f"Difference in accuracy between each condition and {_reference(analysis)}, paired by item. Bold: significant "
-        "after correction for the other gaps of the model.",
-        tables=(main, accuracy),
-        folded=(other,),
+        "after correction for the other gaps and the main effects of the model. Spoken answers are scored by the "
+        "model's own text where it gives one, otherwise by their transcript.",
+        tables=(main, *((spoken,) if spoken.rows else ()), accuracy),
+        folded=(*((by_transcript,) if by_transcript.rows else ()), other),
     )
+
+
+def _over_models(analysis: Analysis) -> list[Column[Any]]:
+    """The p-value adjusted over all models; no column for a single model."""
+    if len(select.models_of(analysis)) < 2:
+        return []
+    return [tables.p_value("p_adjusted_models", "p over models", definition="holm")]
+
+
+def _source(source: str) -> str:
+    return source.replace("_", " ")
 
 
 def _reference(analysis: Analysis) -> str:
@@ -119,7 +171,13 @@ def effect_section(analysis: Analysis) -> Section:
             EffectRow,
             key,
             caption,
-            [*model_column(analysis), tables.text("effect", "Effect"), formula, *contrast_columns(analysis, frame)],
+            [
+                *model_column(analysis),
+                tables.text("effect", "Effect"),
+                formula,
+                *contrast_columns(analysis, frame),
+                *_over_models(analysis),
+            ],
             small="points of accuracy; item-weighted, on answered pairs",
             note=families(frame),
         )
