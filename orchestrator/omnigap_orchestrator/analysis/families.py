@@ -65,7 +65,7 @@ def adjust_families(tables: Sequence[Tests], order: Sequence[str]) -> list[pl.Da
     for place, (part, original) in enumerate(zip(marked, tables, strict=True)):
         mine = at.filter(pl.col("_table") == place).select("_row", *new)
         rows = part.drop(new).join(mine, on="_row", how="left", maintain_order="left")
-        out.append(rows.select(original.frame.columns).cast(original.frame.schema))  # type: ignore[arg-type]
+        out.append(rows.select(original.frame.columns).cast(original.frame.schema))
     return out
 
 

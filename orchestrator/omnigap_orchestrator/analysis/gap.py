@@ -201,6 +201,9 @@ def _mean_of(name: str, pairs: list[tuple[str, str]]) -> Contrast:
 
 _EFFECTS = _effects()
 
+MAIN_EFFECTS = tuple(contrast for kind, contrast in _EFFECTS if kind == MAIN)
+"""The effects that the first screen speaks of, together with the gaps."""
+
 
 def effects(
     models: Sequence[ModelScores], rule: MissingRule, options: IntervalOptions, chosen: Chosen = _every
@@ -340,7 +343,7 @@ def _replaced(base: pl.DataFrame, own: pl.DataFrame, key: tuple[str, ...], found
         named = {contrast.name: contrast.conditions for _, contrast in _EFFECTS}
         ends = [(model, named[effect]) for model, effect in rows.select("model", "effect").iter_rows()]
     else:
-        ends = [(model, names) for model, *names in rows.select("model", "condition", "reference").iter_rows()]
+        ends = [(model, tuple(names)) for model, *names in rows.select("model", "condition", "reference").iter_rows()]
     sources = [found.of(model, names) for model, names in ends]
     return rows.with_columns(pl.Series("source", sources, dtype=pl.String))
 

@@ -30,7 +30,7 @@ from omnigap_orchestrator.analysis.pairs import (
     own_text_scored,
     score_matrices,
 )
-from omnigap_orchestrator.analysis.table import AnalysisInput, Derived, IntervalColumns, Table, schema_of
+from omnigap_orchestrator.analysis.table import Derived, IntervalColumns, Table, schema_of
 
 OWN_TEXT, TRANSCRIPT = "own_text", "transcript"
 """Sources of a score. A text answer is the model's own text."""
@@ -120,14 +120,14 @@ def _is_replaced(replaced: frozenset[tuple[str, str]]) -> pl.Expr:
     return pl.concat_str("model", "condition", separator="\0").is_in(names)
 
 
-def _own_scores(given: AnalysisInput) -> dict[str, ModelScores]:
+def _own_scores(results: pl.DataFrame, found: Sources) -> dict[str, ModelScores]:
     """The own text's scores of the replaced conditions, by model."""
-    rows = given.results.filter(_is_replaced(given[SOURCES].replaced))
+    rows = results.filter(_is_replaced(found.replaced))
     own = own_text_scored(rows).with_columns(score=pl.col("own_text_score")) if rows.height else rows
     return {scores.model: scores for scores in score_matrices(item_scores(own.select(NEEDED_COLUMNS)))}
 
 
-OWN_SCORES = Derived(_own_scores)
+OWN_SCORES = Derived(lambda given: _own_scores(given.results, given[SOURCES]))
 
 
 def _with_own_text(scores: ModelScores, own: ModelScores | None, rename: Callable[[str], str]) -> ModelScores:
@@ -138,13 +138,13 @@ def _with_own_text(scores: ModelScores, own: ModelScores | None, rename: Callabl
     conditions = (*scores.conditions, *(name for name in names if name not in scores.conditions))
     columns = [conditions.index(name) for name in names]
     # Both are sorted by id, and the items of `own` are among those of the model.
-    rows = np.searchsorted(scores.items, own.items)
+    places = np.ix_(np.searchsorted(scores.items, own.items), np.array(columns))
     added = len(conditions) - len(scores.conditions)
 
     def spliced(base: NDArray[NumberT], values: NDArray[NumberT], empty: float) -> NDArray[NumberT]:
         out = np.pad(base, ((0, 0), (0, added)), constant_values=empty)
         out[:, columns] = empty
-        out[np.ix_(rows, columns)] = values
+        out[places] = values
         return out
 
     return replace(
@@ -158,9 +158,20 @@ def _with_own_text(scores: ModelScores, own: ModelScores | None, rename: Callabl
     )
 
 
-HEADLINE_MODELS = Derived(
-    lambda given: [_with_own_text(s, given[OWN_SCORES].get(s.model), lambda name: name) for s in given[MODELS]]
-)
+def _headline(models: Sequence[ModelScores], own: Mapping[str, ModelScores]) -> list[ModelScores]:
+    return [_with_own_text(scores, own.get(scores.model), lambda name: name) for scores in models]
+
+
+def headline_scores(results: pl.DataFrame, rule: MissingRule) -> list[ModelScores]:
+    """The scores of every model, by its own text in the spoken conditions that have one.
+
+    Raises:
+        ResultsError: as `item_scores`.
+    """
+    return _headline(score_matrices(item_scores(results)), _own_scores(results, sources(results, rule)))
+
+
+HEADLINE_MODELS = Derived(lambda given: _headline(given[MODELS], given[OWN_SCORES]))
 """As `MODELS`, with the score of the own text in the conditions of `Sources.replaced`."""
 
 

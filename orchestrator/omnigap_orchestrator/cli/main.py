@@ -19,6 +19,7 @@ _CORE = {
     "transcribe": Command(f"{_CLI}.stages:transcribe", "Transcribe the speech answers of an existing run."),
     "score": Command(f"{_CLI}.stages:score", "Score the stored answers of an existing run."),
     "report": Command(f"{_CLI}.stages:report", "Rewrite the report of an existing run."),
+    "bench": Command(f"{_CLI}.bench:bench", "Measure services apart from a run: `bench latency`."),
     "compare": Command(f"{_CLI}.compare:compare", "Compare two runs item by item."),
 }
 

@@ -70,9 +70,9 @@ _ALL = (
     Definition(
         "source",
         "Scored text",
-        "A spoken answer is scored by the model's own text, which it gives with its speech, or by the transcript of our "
-        "ASR. The transcript minus the own text is what speech synthesis and our ASR change; it is no part of the gaps. "
-        "A model that gives no text with practically every answer is scored by its transcripts.",
+        "A spoken answer is scored by the model's own text, which it gives with its speech, or by the transcript of "
+        "our ASR. The transcript minus the own text is what speech synthesis and our ASR change; it is no part of the "
+        "gaps. A model that does not give its text with practically every answer is scored by its transcripts.",
     ),
     Definition(
         "effects",

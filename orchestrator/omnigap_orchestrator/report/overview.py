@@ -153,7 +153,7 @@ def _transcribed(row: SpokenRow | None) -> str:
     """The score by transcript, and its difference to that of the own text."""
     if row is None or row.estimate is None:
         return ""
-    return f"by transcript {formatting.percent(row.transcript)} % ({formatting.points(row.estimate)})"
+    return f"transcript {formatting.percent(row.transcript)} ({formatting.points(row.estimate)})"
 
 
 def _why_absent(counts: ConditionRow | None) -> str:
@@ -176,7 +176,7 @@ def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
     spans = [_span_of(row) for row in rows_of(select.headline_gaps(analysis, model), GapRow)]
     if beside := [_span_of(row) for row in rows_of(select.transcript_gaps(analysis, model), GapRow)]:
         spans = [Span("by the model\u2019s own text", heading=True), *spans]
-        spans += [Span("by transcript: with speech synthesis and our ASR", heading=True), *beside]
+        spans += [Span("by transcript (adds speech synthesis and our ASR)", heading=True), *beside]
     # A plot of refused gaps only would be an empty axis.
     if all(span.estimate is None for span in spans):
         return None

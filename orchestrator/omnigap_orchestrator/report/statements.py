@@ -48,7 +48,7 @@ def unadjusted_text(tables: Tables, model: str, level: float) -> str:
         names = formatting.listed(corrected["name"].to_list())
         parts.append(
             f"The {100 * level:g} % interval of {names} excludes 0, but the adjusted test does not: it corrects for "
-            f"{count} comparisons in one family, and an interval stands for one comparison."
+            f"{count} comparisons in one family."
         )
     # An exact test and an interval of another method can disagree close to the limit.
     if (other := found.filter(pl.col("p") >= alpha)).height:

@@ -200,8 +200,8 @@ def _spoken_sentence(analysis: Analysis, model: str) -> Markup:
         for row in rows
     ]
     text = Markup(
-        "Transcribed by our ASR, the same answers score {} points. These are losses of speech synthesis or of our ASR; "
-        "the gaps above do not contain them."
+        "Scored by the transcript, the same answers differ by {} points. This is what speech synthesis and our ASR "
+        "change; the gaps above do not contain it."
     ).format(Markup(", ").join(parts))
     corrections = [
         (heading, cells)

@@ -17,7 +17,6 @@ from omnigap_orchestrator.analysis.latency import IDLE_LATENCY, LATENCY
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.run_info import RunInfo
 
-
 _NO_AUDIO = "speech was requested, but the answer has no audio"
 """Beginning of the message of a failed speech answer without audio."""
 

@@ -52,6 +52,7 @@ def gap_section(analysis: Analysis) -> Section:
         small="points of accuracy; they contain the errors of speech synthesis and of our ASR",
         note=families(transcribed),
     )
+    lacks = bool(analysis.frame(SYNTHESIS_AND_ASR)["lacking"].sum())
     spoken = make_table(
         analysis.frame(SYNTHESIS_AND_ASR),
         SpokenRow,
@@ -65,7 +66,7 @@ def gap_section(analysis: Analysis) -> Section:
             tables.points("estimate", "Difference", definition="source"),
             tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
             tables.count("n", "n", definition="n"),
-            tables.optional(tables.count("lacking", "Missing", definition="missing", zero_soft=True)),
+            *([tables.count("lacking", "Missing", definition="missing")] if lacks else []),
             tables.method(),
         ],
         small="points of accuracy that speech synthesis and our ASR change; item-weighted",
