@@ -109,7 +109,7 @@ def _sharing(info: RunInfo) -> str:
 
 def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
     """Latencies of a run that keeps its services busy, if nothing was measured on an idle service."""
-    if tables.frame(LATENCY).is_empty() or not tables.frame(IDLE_LATENCY).is_empty():
+    if tables.frame(LATENCY).is_empty() or not tables.frame(IDLE_LATENCY)["seconds"].drop_nulls().is_empty():
         return None
     return RunWarning(
         "latency",

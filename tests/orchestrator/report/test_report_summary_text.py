@@ -57,11 +57,42 @@ def test_significance_counts_and_names_the_significant_gaps() -> None:
     assert "300 pairs" in plain(summary.significance)
 
 
-def test_loss_after_text_generation_is_reported_for_t2s(run: FakeRun, analysis: Analysis) -> None:
+def test_what_the_transcript_changes_stands_beside_the_gaps(run: FakeRun, analysis: Analysis) -> None:
     spoken = run.results.filter(pl.col("condition") == "t2s")
     loss = 100 * (spoken["score"] - spoken["own_text_score"]).mean()  # type: ignore[operator]
     assert loss < 0
-    assert f"In t2s, \u2212{abs(loss):.1f} points" in plain(summarise(analysis, "cascade").effects)
+    summary = summarise(analysis, "cascade")
+    assert f"t2s \u2212{abs(loss):.1f}" in plain(summary.spoken)
+    assert "By its own text, " in plain(summary.headline)
+    assert "scored by the model's own text (t2s, s2s, i2s)" in plain(summary.significance).replace("&#39;", "'")
+
+
+def test_a_gap_that_only_the_transcript_has_is_no_reason_to_avoid_a_condition() -> None:
+    """Own texts of all answers right; the transcripts of half of them wrong."""
+    rows = [
+        ("m", f"i{n:03}", "all", f"i{n:03}", condition, "answered", score, "Paris", 1.0, "paris")
+        for n in range(100)
+        for condition in CONDITIONS
+        for score in [float(condition.endswith("t") or n % 2)]
+    ]
+    names = ["model", "item_id", "task", "cluster", "condition", "outcome", "score", "own_text", "own_text_score"]
+    table = pl.DataFrame(rows, schema=[*names, "transcript"], orient="row")
+    own = summarise(analyse(table), "m")
+    assert "avoid" not in plain(own.recommendation) and "show the answer as text" not in plain(own.recommendation)
+    assert "t2s \u221250.0" in plain(own.spoken)
+    heard = summarise(analyse(table.drop("own_text", "own_text_score")), "m")
+    assert "By our transcripts of its speech" in plain(heard.headline)
+    assert "how much the loss" in plain(heard.recommendation) or "calibrate" in plain(heard.recommendation)
+    assert plain(heard.spoken) == ""
+
+
+def test_an_interval_that_excludes_0_without_a_significant_test_is_explained() -> None:
+    """Six of 200 items lost in s2t alone: p = .031, times eight in the family."""
+    rates = dict.fromkeys(CONDITIONS, 0.7)
+    rates["s2t"] = 0.67
+    significance = plain(summary_of(rates, items=200).significance)
+    assert "interval of s2t" in significance
+    assert "it corrects for 8 comparisons in one family" in significance
 
 
 def test_absence_of_significance_is_not_reported_as_absence_of_a_gap() -> None:
