@@ -182,7 +182,7 @@ def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
         return None
     title = f"Gap to {analysis.options.reference} with {select.level_words(analysis)} intervals"
     axis = "gap in points of accuracy; left of the line: loss"
-    return interval_plot(spans, f"forest{place + 1}", title, axis, row=41 if not beside else 32, left=40)
+    return interval_plot(spans, f"forest{place + 1}", title, axis, row=41 if not beside else 25, left=40)
 
 
 def _span_of(row: GapRow) -> Span:

@@ -91,7 +91,7 @@ def summarise(analysis: Analysis, model: str) -> ModelSummary:
         _spoken_sentence(analysis, model),
         _task_sentence(analysis, model),
         _significance(analysis, model, gaps, estimated),
-        _recommendation(analysis, model, estimated),
+        _recommendation(analysis, model, estimated) + _basis(analysis, model, estimated),
     )
 
 
@@ -312,6 +312,13 @@ def _recommendation(analysis: Analysis, model: str, estimated: pl.DataFrame) -> 
         "No modality is shown to cost accuracy. This does not show that there is no cost: the intervals allow a loss "
         "of up to {} points. {}"
     ).format(f"{100 * max(0.0, *possible):.0f}", _items_needed(analysis, model))
+
+
+def _basis(analysis: Analysis, model: str, estimated: pl.DataFrame) -> str:
+    """What the advice rests on, if that is the model's own text; empty without gaps and without spoken answers."""
+    if estimated.is_empty() or list(select.spoken_sources(analysis, model)) != [OWN_TEXT]:
+        return ""
+    return " This rests on the model's own text, not on transcripts."
 
 
 def _transcribed(analysis: Analysis, model: str) -> str:

@@ -114,8 +114,8 @@ def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
     return RunWarning(
         "latency",
         "",
-        "The latencies of a run include queueing, because it keeps the services busy. `omnigap-orchestrate bench "
-        "latency` asks one question at a time; only its latencies are used for routing.",
+        "The latencies of this run include queueing. `omnigap-orchestrate bench latency` measures them on an idle "
+        "service; only those are used for routing.",
     )
 
 
