@@ -36,6 +36,16 @@ def sources_text(tables: Tables, model: str) -> str:
     return " ".join(parts)
 
 
+def spoken_models_text(tables: Tables) -> str:
+    """Which models' spoken answers are scored by their transcripts, for a table of several models."""
+    by_source = {model: select.spoken_sources(tables, model) for model in select.models_of(tables)}
+    transcribed = [model for model, found in by_source.items() if TRANSCRIPT in found]
+    if not any(OWN_TEXT in found for found in by_source.values()):
+        return "Spoken answers are scored by our transcripts." if transcribed else ""
+    rest = f"; of {formatting.listed(transcribed)}, those without one by our transcripts" if transcribed else ""
+    return f"Spoken answers are scored by the model's own text{rest}."
+
+
 def unadjusted_text(tables: Tables, model: str, level: float) -> str:
     """Why tests are not significant although their intervals exclude 0; empty if there are none."""
     alpha = round(1 - level, 10)

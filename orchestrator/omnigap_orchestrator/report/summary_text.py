@@ -109,6 +109,15 @@ def _headline(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated: pl.
     worst = rows_of(significant if significant.height else estimated.sort("estimate"), _Gap)[0]
     size = formatting.points(abs(worst.estimate), signed=False)
     if significant.is_empty():
+        held = [row for row in _effects(analysis, model).values() if _is_significant(row, select.alpha(analysis))]
+        if held:
+            # Averaged over the other factor, an effect can be significant where no single condition is.
+            named = Markup(", ").join(
+                Markup("{} by {} points").format(row.effect, _points(row.estimate)) for row in held
+            )
+            return Markup("{}. {} single condition differs significantly, but over all conditions: {}.").format(
+                start, _capital(f"{by}no"), named
+            )
         if worst.estimate >= 0:
             return Markup("{}. {} other condition scores lower.").format(start, _capital(f"{by}no"))
         return Markup(
@@ -201,7 +210,7 @@ def _spoken_sentence(analysis: Analysis, model: str) -> Markup:
     ]
     text = Markup(
         "Scored by the transcript, the same answers differ by {} points. This is what speech synthesis and our ASR "
-        "change; the gaps above do not contain it."
+        "change; the gaps by own text do not contain it."
     ).format(Markup(", ").join(parts))
     corrections = [
         (heading, cells)
@@ -329,7 +338,13 @@ def _transcribed(analysis: Analysis, model: str) -> str:
 
 
 def _is_significant_loss(row: _Effect, alpha: float) -> bool:
-    return row.estimate < 0 and row.p_adjusted is not None and row.p_adjusted < alpha
+    return row.estimate < 0 and _is_significant(row, alpha)
+
+
+def _is_significant(row: _Effect, alpha: float) -> bool:
+    """For main effects only: other effects belong to families that the first screen does not speak of."""
+    main = {effect for effect, _, _ in _MAIN_EFFECTS}
+    return row.effect in main and row.p_adjusted is not None and row.p_adjusted < alpha
 
 
 def _retry_failed(counts: pl.DataFrame) -> str:

@@ -27,7 +27,7 @@ from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
 from omnigap_orchestrator.report.overview import model_views
 from omnigap_orchestrator.report.run_info import RunInfo
 from omnigap_orchestrator.report.sections import all_sections
-from omnigap_orchestrator.report.statements import across_models_text
+from omnigap_orchestrator.report.statements import across_models_text, spoken_models_text
 from omnigap_orchestrator.report.warnings import run_warnings
 
 MEDIA_BUDGET = 50_000_000
@@ -93,7 +93,9 @@ def write_report(
             level=select.level_words(analysis),
             counts=_run_counts(results),
             warnings=run_warnings(info, analysis),
-            across_models=across_models_text(analysis, analysis.options.intervals.level),
+            across_models=" ".join(
+                (spoken_models_text(analysis), across_models_text(analysis, analysis.options.intervals.level))
+            ).strip(),
             models=model_views(analysis, info.models),
             sections=all_sections(analysis, results, collect),
             definitions=GLOSSARY,

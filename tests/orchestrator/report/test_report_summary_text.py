@@ -95,6 +95,27 @@ def test_an_interval_that_excludes_0_without_a_significant_test_is_explained() -
     assert "it corrects for 8 comparisons in one family" in significance
 
 
+def test_an_effect_over_all_conditions_is_named_where_no_single_gap_is_significant() -> None:
+    """i2t and i2s lose 8 of 400 items each, not the same ones: p = .008 for each, and far less for both together."""
+    rows = []
+    for n in range(400):
+        for condition in CONDITIONS:
+            lost = n in {"i2t": range(8), "i2s": range(8, 16)}.get(condition, ())
+            rows.append(("m", f"i{n:03}", "all", f"i{n:03}", condition, "answered", float(not lost)))
+    names = ["model", "item_id", "task", "cluster", "condition", "outcome", "score"]
+    analysis = analyse(pl.DataFrame(rows, schema=names, orient="row"))
+    effect = analysis.frames["headline_effects"].filter(
+        effect="image input", pooling="item_weighted", missing="answered_pairs"
+    )
+    gaps = analysis.frames["headline_gaps"].filter(pooling="item_weighted", missing="answered_pairs")
+    headline = plain(summarise(analysis, "m").headline)
+    assert effect["p_adjusted"][0] < 0.05 <= gaps["p_adjusted"].min()  # type: ignore[operator]
+    assert (
+        "no single condition differs significantly, but over all conditions: image input by \u22122.0"
+        in headline.lower()
+    )
+
+
 def test_absence_of_significance_is_not_reported_as_absence_of_a_gap() -> None:
     rates = np.full(6, 0.7)
     rates[4] = 0.69
