@@ -69,6 +69,8 @@ def test_terminal_and_summary_have_the_warnings_of_the_report(
     cli_run.print_result(summary, RunFolder(tmp_path), as_json=False)
     for warning in summary.warnings:
         assert warning.sentence().replace("`", "") in out.getvalue()
+    for said in ("p (Holm)", "by transcript", "transcript - own text", sources_text(analysis, "cascade")):
+        assert said in out.getvalue()
 
 
 def test_statements_name_what_the_scores_rest_on(run: FakeRun, analysis: Analysis) -> None:
