@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
@@ -12,8 +12,9 @@ import polars as pl
 from omnigap_orchestrator.analysis.choose_interval import Sample, macro_interval, mean_interval
 from omnigap_orchestrator.analysis.contrasts import ITEM_WEIGHTED, MISSING_AS_WRONG, TASK_MACRO, Estimate, pooled_mean
 from omnigap_orchestrator.analysis.options import IntervalOptions
+from omnigap_orchestrator.analysis.own_text import HEADLINE_MODELS, SOURCES
 from omnigap_orchestrator.analysis.pairs import MODELS, ModelScores
-from omnigap_orchestrator.analysis.table import EstimateColumns, Table, schema_of
+from omnigap_orchestrator.analysis.table import AnalysisInput, EstimateColumns, Table, schema_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,15 @@ ACCURACY_SCHEMA = schema_of(AccuracyRow)
 ANSWERED_ONLY = "answered_only"
 
 
-def accuracy(models: Sequence[ModelScores], options: IntervalOptions) -> pl.DataFrame:
+Chosen = Callable[[str, str], bool]
+"""Whether the accuracy of the named model in the named condition is computed."""
+
+
+def _every(model: str, condition: str) -> bool:
+    return True
+
+
+def accuracy(models: Sequence[ModelScores], options: IntervalOptions, chosen: Chosen = _every) -> pl.DataFrame:
     """Mean score of every condition, item-weighted and task-macro, on answered items and with missing as wrong.
 
     Returns:
@@ -49,13 +58,14 @@ def accuracy(models: Sequence[ModelScores], options: IntervalOptions) -> pl.Data
         (scores.model, condition, None, pooling, missing, *_columns(estimate))
         for scores in models
         for condition in scores.conditions
+        if chosen(scores.model, condition)
         for pooling in (ITEM_WEIGHTED, TASK_MACRO)
         for missing, estimate in _estimates(scores, condition, pooling, options)
     ]
     return pl.DataFrame(rows, schema=ACCURACY_SCHEMA, orient="row").fill_nan(None)
 
 
-def accuracy_by_task(models: Sequence[ModelScores], options: IntervalOptions) -> pl.DataFrame:
+def accuracy_by_task(models: Sequence[ModelScores], options: IntervalOptions, chosen: Chosen = _every) -> pl.DataFrame:
     """Mean score of every condition within each task, item-weighted (`ACCURACY_SCHEMA`)."""
     rows = [
         (scores.model, condition, name, ITEM_WEIGHTED, missing, *_columns(estimate))
@@ -63,6 +73,7 @@ def accuracy_by_task(models: Sequence[ModelScores], options: IntervalOptions) ->
         for code, name in enumerate(scores.tasks)
         for part in (scores.where(scores.task == code),)
         for condition in scores.conditions
+        if chosen(scores.model, condition)
         for missing, estimate in _estimates(part, condition, ITEM_WEIGHTED, options)
     ]
     return pl.DataFrame(rows, schema=ACCURACY_SCHEMA, orient="row").fill_nan(None)
@@ -123,4 +134,39 @@ ACCURACY_BY_TASK = Table(
     name="accuracy_by_task",
     row=AccuracyRow,
     compute=lambda given: accuracy_by_task(given[MODELS], given.options.intervals),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlineAccuracyRow(AccuracyRow):
+    """An accuracy of the first screen; `source` is own_text or transcript, null for a table of another tool."""
+
+    source: str | None
+
+
+HEADLINE_ACCURACY_SCHEMA = schema_of(HeadlineAccuracyRow)
+
+
+def _headline(given: AnalysisInput, base: pl.DataFrame, compute: Callable[..., pl.DataFrame]) -> pl.DataFrame:
+    """The rows of `base`, those of replaced conditions computed from the own text."""
+    found = given[SOURCES]
+    own = compute(given[HEADLINE_MODELS], given.options.intervals, lambda *cell: cell in found.replaced)
+    key = ["model", "condition", "task", "pooling", "missing"]
+    kept = base.join(own.select("model", "condition").unique(), on=["model", "condition"], how="anti")
+    order = base.select(key).with_row_index("_place")
+    rows = pl.concat([kept, own]).join(order, on=key, how="left", nulls_equal=True).sort("_place")
+    source = [found.by_condition.get(cell) for cell in rows.select("model", "condition").iter_rows()]
+    return rows.with_columns(pl.Series("source", source, dtype=pl.String)).select(HEADLINE_ACCURACY_SCHEMA.names())
+
+
+HEADLINE_ACCURACY = Table(
+    name="headline_accuracy",
+    row=HeadlineAccuracyRow,
+    compute=lambda given: _headline(given, given[ACCURACY], accuracy),
+)
+
+HEADLINE_ACCURACY_BY_TASK = Table(
+    name="headline_accuracy_by_task",
+    row=HeadlineAccuracyRow,
+    compute=lambda given: _headline(given, given[ACCURACY_BY_TASK], accuracy_by_task),
 )

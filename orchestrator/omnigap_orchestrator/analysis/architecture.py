@@ -11,7 +11,7 @@ import polars as pl
 
 from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, ITEM_WEIGHTED
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS, condition_rank
-from omnigap_orchestrator.analysis.gap import GAPS
+from omnigap_orchestrator.analysis.gap import HEADLINE_GAPS
 from omnigap_orchestrator.analysis.pairs import FloatArray
 from omnigap_orchestrator.analysis.table import Table, schema_of
 
@@ -164,7 +164,7 @@ def permutation_p(a: FloatArray, b: FloatArray) -> float:
 ARCHITECTURE_MODELS = Table(
     name="architecture_models",
     row=ArchitectureModelRow,
-    compute=lambda given: architecture_models(given[GAPS], given[CONDITION_COUNTS]),
+    compute=lambda given: architecture_models(given[HEADLINE_GAPS], given[CONDITION_COUNTS]),
 )
 
 ARCHITECTURES = Table(

@@ -1,4 +1,7 @@
-"""The table `latency`: percentiles with distribution-free intervals, null without enough answers for one."""
+"""The tables `latency` and `idle_latency`: percentiles with distribution-free intervals, null without enough answers.
+
+A run keeps its services busy, so its latencies include queueing. `bench latency` asks one question at a time.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class LatencyRow:
 
 LATENCY_SCHEMA = schema_of(LatencyRow)
 
-MEASURES = ("latency_s", "compute_s", "queue_s", "ttft_s", "audio_ttfp_s")
+MEASURES = ("latency_s", "queue_s", "service_s", "compute_s", "ttft_s", "audio_ttfp_s")
+"""Times in the results; `service_s` is the latency without the time in the queue of the server, where that is known."""
+_NONE_IS_ZERO = ("ttft_s", "audio_ttfp_s")
+"""Times of an event that an answer may lack; 0 then means that there was none."""
 QUANTILES = (0.5, 0.95, 0.99)
 
 
@@ -61,8 +67,12 @@ def quantile_interval(ordered: FloatArray, quantile: float, level: float = 0.95)
 
 def latency(results: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
     """Median, 95th and 99th percentile of each time measure, by model and condition (`LATENCY_SCHEMA`)."""
+    if {"latency_s", "queue_s"} <= set(results.columns):
+        results = results.with_columns(service_s=pl.col("latency_s") - pl.col("queue_s"))
     present = [name for name in MEASURES if name in results.columns]
-    answered = results.filter(pl.col("outcome") == Outcome.ANSWERED.value).sort("model", condition_rank(), "condition")
+    zeros = [pl.when(pl.col(name) > 0).then(pl.col(name)) for name in _NONE_IS_ZERO if name in present]
+    answered = results.filter(pl.col("outcome") == Outcome.ANSWERED.value).with_columns(zeros)
+    answered = answered.sort("model", condition_rank(), "condition")
     rows: list[tuple[object, ...]] = []
     for part in answered.partition_by("model", "condition", maintain_order=True):
         for measure in present:
@@ -96,4 +106,33 @@ def latency(results: pl.DataFrame, level: float = 0.95) -> pl.DataFrame:
 
 LATENCY = Table(
     name="latency", row=LatencyRow, compute=lambda given: latency(given.results, given.options.intervals.level)
+)
+
+
+IDLE_SCHEMA = pl.Schema(
+    {
+        "model": pl.String,
+        "condition": pl.String,
+        "item_id": pl.String,
+        "replicate": pl.Int32,
+        "model_digest": pl.String,
+        "outcome": pl.String,
+        # Seconds, as in the results.
+        "latency_s": pl.Float64,
+        "queue_s": pl.Float64,
+        "compute_s": pl.Float64,
+        "ttft_s": pl.Float64,
+        "audio_ttfp_s": pl.Float64,
+        "audio_seconds": pl.Float64,
+        # Unix time.
+        "finished_at": pl.Float64,
+    }
+)
+"""Answers to single questions on an idle service, as `bench latency` stores them."""
+
+
+IDLE_LATENCY = Table(
+    name="idle_latency",
+    row=LatencyRow,
+    compute=lambda given: latency(given.idle_answers, given.options.intervals.level),
 )

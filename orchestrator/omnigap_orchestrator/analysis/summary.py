@@ -9,7 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from omnigap_orchestrator.analysis.accuracy import ACCURACY, ACCURACY_BY_TASK
+from omnigap_orchestrator.analysis.accuracy import (
+    ACCURACY,
+    ACCURACY_BY_TASK,
+    HEADLINE_ACCURACY,
+    HEADLINE_ACCURACY_BY_TASK,
+)
 from omnigap_orchestrator.analysis.agreement import AGREEMENT
 from omnigap_orchestrator.analysis.answers import ANSWERS, METRICS
 from omnigap_orchestrator.analysis.architecture import ARCHITECTURE_MODELS, ARCHITECTURE_TESTS, ARCHITECTURES
@@ -20,9 +25,17 @@ from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ER
 from omnigap_orchestrator.analysis.equivalence import EQUIVALENCE
 from omnigap_orchestrator.analysis.factor_levels import LEVELS, SPREADS
 from omnigap_orchestrator.analysis.floor import FLOOR
-from omnigap_orchestrator.analysis.gap import EFFECTS, GAPS, GAPS_BY_TASK
-from omnigap_orchestrator.analysis.latency import LATENCY
+from omnigap_orchestrator.analysis.gap import (
+    EFFECTS,
+    GAPS,
+    GAPS_BY_TASK,
+    HEADLINE_EFFECTS,
+    HEADLINE_GAPS,
+    HEADLINE_GAPS_BY_TASK,
+)
+from omnigap_orchestrator.analysis.latency import IDLE_LATENCY, LATENCY
 from omnigap_orchestrator.analysis.options import AnalysisOptions, MissingRule
+from omnigap_orchestrator.analysis.own_text import SYNTHESIS_AND_ASR
 from omnigap_orchestrator.analysis.pairs import MODELS
 from omnigap_orchestrator.analysis.power import POWER
 from omnigap_orchestrator.analysis.relative_gap import RELATIVE_GAPS
@@ -37,6 +50,12 @@ ANALYSIS_VERSION = 6
 
 _CORE: tuple[Table[Any], ...] = (
     CONDITION_COUNTS,
+    HEADLINE_ACCURACY,
+    HEADLINE_ACCURACY_BY_TASK,
+    HEADLINE_GAPS,
+    HEADLINE_GAPS_BY_TASK,
+    HEADLINE_EFFECTS,
+    SYNTHESIS_AND_ASR,
     ACCURACY,
     ACCURACY_BY_TASK,
     GAPS,
@@ -51,6 +70,7 @@ _CORE: tuple[Table[Any], ...] = (
     FLAGS,
     ERRORS,
     LATENCY,
+    IDLE_LATENCY,
     ANSWERS,
     METRICS,
     CONSISTENCY,
@@ -140,6 +160,7 @@ def analyse(
     controls: pl.DataFrame | None = None,
     evidence: Mapping[str, object] | None = None,
     tables: Sequence[Table[Any]] | None = None,
+    idle: pl.DataFrame | None = None,
 ) -> Analysis:
     """Computes tables from a table of results.
 
@@ -150,11 +171,12 @@ def analyse(
             and the two-pass cells split a step of the waterfall.
         evidence: what extras know about the run in addition to its results, by the name of the extra.
         tables: the tables to return; tables that they depend on are computed as well. None: all.
+        idle: answers to single questions on an idle service (`IDLE_SCHEMA`), whose latencies contain no queueing.
 
     Raises:
         ValueError: the frame lacks a needed column, or is inconsistent (see `item_scores`).
     """
-    given = AnalysisInput(results, options or AnalysisOptions(), controls, evidence or {})
+    given = AnalysisInput(results, options or AnalysisOptions(), controls, evidence or {}, idle)
     # Computed first: it validates the frame before any table reads it.
     given[MODELS]
     # Each table is computed once, also if others depend on it: `given` caches them.

@@ -99,6 +99,14 @@ class ContrastColumns(EstimateColumns):
     family: str | None
 
 
+@dataclass(frozen=True)
+class FamilyColumns(ContrastColumns):
+    """A contrast of one model, also adjusted over all models of the analysis."""
+
+    # Over the same kind of family of all models; equal to `p_adjusted` for one model.
+    p_adjusted_models: float | None
+
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -142,12 +150,14 @@ class AnalysisInput:
         results: a frame of `RESULTS_SCHEMA`, or any frame with the columns that `analyse` names.
         controls: control cells; None without any.
         evidence: what extras know about the run in addition to its results, by the name of the extra.
+        idle: answers to single questions on an idle service (`IDLE_SCHEMA`); None without any.
     """
 
     results: pl.DataFrame
     options: AnalysisOptions
     controls: pl.DataFrame | None
     evidence: Mapping[str, object]
+    idle: pl.DataFrame | None = None
     _known: dict[Derived[Any], Any] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, derived: Derived[T]) -> T:
@@ -155,6 +165,11 @@ class AnalysisInput:
         if derived not in self._known:
             self._known[derived] = derived.compute(self)
         return cast(T, self._known[derived])
+
+    @property
+    def idle_answers(self) -> pl.DataFrame:
+        """The answers on an idle service; an empty frame without any."""
+        return self.results.clear() if self.idle is None else self.idle
 
     @property
     def control_cells(self) -> pl.DataFrame:

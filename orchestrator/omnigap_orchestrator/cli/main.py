@@ -20,6 +20,7 @@ _CORE = {
     "score": Command(f"{_CLI}.stages:score", "Score the stored answers of an existing run."),
     "score-text": Command(f"{_CLI}.score_text:score_text", "Score answer texts of a file, and show how each was read."),
     "report": Command(f"{_CLI}.stages:report", "Rewrite the report of an existing run."),
+    "bench": Command(f"{_CLI}.bench:bench", "Measure services apart from a run: `bench latency`."),
     "compare": Command(f"{_CLI}.compare:compare", "Compare two runs item by item."),
 }
 

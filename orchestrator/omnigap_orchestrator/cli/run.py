@@ -13,11 +13,11 @@ import polars as pl
 from rich.console import Console
 
 from omnigap_orchestrator.analysis import Tables
-from omnigap_orchestrator.analysis.accuracy import ACCURACY, ANSWERED_ONLY, AccuracyRow
-from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, headline
+from omnigap_orchestrator.analysis.accuracy import AccuracyRow
 from omnigap_orchestrator.analysis.controls import CONTROLS
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
-from omnigap_orchestrator.analysis.gap import GAPS, GapRow
+from omnigap_orchestrator.analysis.gap import GapRow
+from omnigap_orchestrator.analysis.own_text import SYNTHESIS_AND_ASR
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.cli.options import (
     INCOMPLETE,
@@ -35,13 +35,14 @@ from omnigap_orchestrator.cli.options import (
     scope_options,
     split,
 )
-from omnigap_orchestrator.cli.tables import estimate_text, gap_text, print_lines, print_table, reason_lines
+from omnigap_orchestrator.cli.tables import estimate_text, gap_text, p_text, print_lines, print_table, reason_lines
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.report import select
 from omnigap_orchestrator.report.floor_text import LOOK_AT_ANSWERS, floor_text
 from omnigap_orchestrator.report.relative_text import relative_text
+from omnigap_orchestrator.report.statements import across_models_text, sources_text, unadjusted_text
 
 
 def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
@@ -52,8 +53,9 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
     console = Console()
     print_models(console, summary.tables, summary.analysis.reference, summary.analysis.level)
     _print_controls(console, summary)
-    if summary.embedded:
-        console.print("These services ship with omnigap: their numbers say nothing about real models.", style="yellow")
+    for warning in summary.warnings:
+        style = "yellow" if warning.title else "dim"
+        console.print(warning.sentence().replace("`", ""), style=style, highlight=False, markup=False)
     for note in summary.notes:
         console.print(note, style="yellow", highlight=False, markup=False)
     console.print(f"report: {folder.report}", highlight=False, soft_wrap=True, markup=False)
@@ -62,35 +64,49 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
 
 
 def print_models(console: Console, tables: Tables, reference: str, level: float) -> None:
-    """Prints a table per model with a row per condition: answered cells, accuracy, gap, and columns of extras.
+    """Prints a table per model with a row per condition: answers, accuracy, gap, adjusted p, transcript, extras.
+
+    Spoken answers are scored by the model's own text where it has one; what the transcript adds is beside it.
 
     Args:
         level: confidence level of the intervals, shown in the heading.
     """
-    headings = ["condition", "answered", f"accuracy ({level:.0%} interval)".replace("%", " %")]
-    headings.append(f"gap to {reference} in points")
-    accuracies, gaps = tables.frame(ACCURACY), tables.frame(GAPS)
+    headings = ["condition", "answered", f"accuracy ({100 * level:g} %)", f"gap to {reference}, points", "p (Holm)"]
     for model, counts in tables.frame(CONDITION_COUNTS).group_by("model", maintain_order=True):
         name = str(model[0])
-        accuracy = {row.condition: row for row in rows_of(headline(accuracies, ANSWERED_ONLY, name), AccuracyRow)}
-        gap = {row.condition: row for row in rows_of(headline(gaps, ANSWERED_PAIRS, name), GapRow)}
-        added = _columns_of_extras(tables, name)
+        accuracy = {row.condition: row for row in rows_of(select.headline_accuracy(tables, name), AccuracyRow)}
+        gap = {row.condition: row for row in rows_of(select.headline_gaps(tables, name), GapRow)}
+        added = {**_transcript_columns(tables, name), **_columns_of_extras(tables, name)}
         rows = []
         for condition, answered, planned in counts.select("condition", "answered", "planned").iter_rows():
-            of = accuracy.get(condition)
+            of, difference = accuracy.get(condition), gap.get(condition)
             row = [
                 condition,
                 f"{answered} of {planned}" if planned else "unsupported",
                 "" if of is None else estimate_text(of.estimate, of.low, of.high, unit=" %"),
-                "reference" if condition == reference else gap_text(gap.get(condition)),
+                "reference" if condition == reference else gap_text(difference),
+                "" if difference is None else p_text(difference.p_adjusted),
             ]
             rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
         print_table(console, name, [*headings, *added], rows)
-        print_lines(console, reason_lines(gap.values()))
+        said = (sources_text(tables, name), unadjusted_text(tables, name, level))
+        print_lines(console, [*reason_lines(gap.values()), *(line for line in said if line)])
         if relative := relative_text(tables, name):
             print_lines(console, [relative])
         if floor := floor_text(tables, name):
             print_lines(console, [f"{floor} {LOOK_AT_ANSWERS}"])
+    if across := across_models_text(tables, level):
+        print_lines(console, [across])
+
+
+def _transcript_columns(tables: Tables, model: str) -> dict[str, Mapping[str, str]]:
+    """What speech synthesis and our ASR add to the own text: accuracy by transcript, and the difference."""
+    rows = [row for row in tables.rows(SYNTHESIS_AND_ASR) if row.model == model and row.estimate is not None]
+    columns: dict[str, Mapping[str, str]] = {
+        "by transcript": {r.condition: "" if r.transcript is None else f"{100 * r.transcript:.1f} %" for r in rows},
+        "transcript - own text": {r.condition: estimate_text(r.estimate, r.low, r.high, sign="+") for r in rows},
+    }
+    return columns if rows else {}
 
 
 def _columns_of_extras(tables: Tables, model: str) -> dict[str, Mapping[str, str]]:
@@ -124,6 +140,8 @@ def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
         "controls": tables.frame(CONTROLS).to_dicts(),
         "accuracy": select.headline_accuracy(tables).to_dicts(),
         "gaps": select.headline_gaps(tables).to_dicts(),
+        "synthesis_and_asr": tables.frame(SYNTHESIS_AND_ASR).to_dicts(),
+        "warnings": [warning.to_json() for warning in summary.warnings],
     }
 
 

@@ -122,6 +122,11 @@ def gap_text(row: ContrastColumns | None) -> str:
     return estimate_text(row.estimate, row.low, row.high, sign="+")
 
 
+def p_text(p: float | None) -> str:
+    """A p-value as in `0.012`; `<0.001` instead of `0.000`, empty without a test."""
+    return "" if p is None else "<0.001" if p < 0.0005 else f"{p:.3f}"
+
+
 def reason_lines(rows: Iterable[_RowWithReason]) -> list[str]:
     """Why numbers were refused or use only some of the pairs; conditions with the same reason share a line."""
     return reasons((row.condition, row.reason) for row in rows if row.planned)

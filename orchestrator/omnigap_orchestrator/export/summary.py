@@ -14,6 +14,7 @@ from omnigap_orchestrator.analysis import Analysis, Tables
 from omnigap_orchestrator.analysis.summary import AnalysisHead, all_tables
 from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.report import RunInfo
+from omnigap_orchestrator.report.warnings import RunWarning, run_warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Summary:
         incomplete: why it is not complete; empty otherwise.
         embedded: all models ship with omnigap.
         models: model name -> digest.
+        warnings: as the report shows them (`report.warnings`): key, title, text.
         extras: keys that extras add.
         analysis: version and options of the analysis.
     """
@@ -37,6 +39,7 @@ class Summary:
     normaliser: str
     versions: Mapping[str, str]
     notes: tuple[str, ...]
+    warnings: tuple[RunWarning, ...]
     extras: Mapping[str, Any]
     analysis: AnalysisHead
     tables: Tables
@@ -55,6 +58,7 @@ class Summary:
             normaliser=info.normaliser,
             versions=dict(info.versions),
             notes=info.notes,
+            warnings=run_warnings(info, analysis),
             extras=added,
             analysis=analysis.head(),
             tables=analysis,
@@ -73,6 +77,7 @@ class Summary:
         frames = {table.name: pl.DataFrame(data[table.name], schema=table.schema) for table in all_tables()}
         head = {name: data[name] for name in _HEAD}
         head["notes"] = tuple(head["notes"])
+        head["warnings"] = tuple(RunWarning(**given) for given in head["warnings"])
         analysis = AnalysisHead.from_json(data)
         # Every other key belongs to an extra, also to one that is not installed here.
         known = {*_HEAD, *analysis.to_json(), *frames}
@@ -83,11 +88,12 @@ class Summary:
         """Plain JSON values, in the order of the file."""
         head = {name: getattr(self, name) for name in _HEAD}
         head["notes"] = list(self.notes)
+        head["warnings"] = [warning.to_json() for warning in self.warnings]
         return {**head, **self.extras, **self.analysis.to_json(), **self.tables.tables_json()}
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-_HEAD = ("run", "complete", "incomplete", "embedded", "models", "normaliser", "versions", "notes")
+_HEAD = ("run", "complete", "incomplete", "embedded", "models", "normaliser", "versions", "notes", "warnings")
 """Fields that are top-level keys of the file, unchanged."""

@@ -28,6 +28,7 @@ from omnigap_orchestrator.extension import Selection, extras
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
+from omnigap_orchestrator.pipeline.idle_latency import read_idle_answers
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import reading_of, scoring_version
 from omnigap_orchestrator.plan import Plan
@@ -66,7 +67,8 @@ def write_outputs(
     options = analysis_options(section)
     evidence = {extra.name: extra.evidence(folder, cells, results, options) for extra in extras()}
     selected = _selected(folder, results, controls, given or {})
-    analysis = analyse(selected.results, options, selected.controls, evidence)
+    idle = read_idle_answers(folder, results)
+    analysis = analyse(selected.results, options, selected.controls, evidence, idle=idle)
     info = collect_run_info(folder, cells, records, results, controls)
     if selected.note:
         info = replace(info, notes=(*info.notes, selected.note))
@@ -144,12 +146,8 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
         for f in records.failures.values()
     )
     services = sorted(f"{row.role} {row.name} {row.digest}" for row in records.services.values())
-    evidence = [
-        [path.name, sha256_hex(path.read_bytes())]
-        for extra in extras()
-        for path in extra.files(folder)
-        if path.is_file()
-    ]
+    files = [folder.idle_latency, *(path for extra in extras() for path in extra.files(folder))]
+    evidence = [[path.name, sha256_hex(path.read_bytes())] for path in files if path.is_file()]
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
     return digest_of(
         [

@@ -81,6 +81,11 @@ class RunFolder:
         return self.root / "verification.parquet"
 
     @property
+    def idle_latency(self) -> Path:
+        """Answers to single questions on idle services, written by `bench latency`, one row per answer."""
+        return self.root / "idle_latency.parquet"
+
+    @property
     def labels(self) -> Path:
         """Human labels of sampled speech answers."""
         return self.root / "labels.csv"

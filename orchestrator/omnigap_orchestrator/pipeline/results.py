@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Outcome, Support
 from omnigap_orchestrator.carriers import spoken_text
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Records, ScoreRow, TranscriptRow
@@ -120,10 +121,7 @@ class ResultsTable:
             "input_media": _input_media(planned),
             "output_media": None if answer is None else answer.media_sha,
             "latency_s": None if answer is None else answer.latency_s,
-            "queue_s": None if answer is None else answer.queue_s,
-            "compute_s": None if answer is None else answer.compute_s,
-            "ttft_s": None if answer is None else answer.ttft_s,
-            "audio_ttfp_s": None if answer is None else answer.audio_ttfp_s,
+            **times_of(answer),
             "model_digest": None if answer is None else answer.model_digest,
             "asr_digest": None if transcript is None else transcript.asr_digest,
             "asr_avg_logprob": None if transcript is None else transcript.avg_logprob,
@@ -189,6 +187,23 @@ class ResultsTable:
         else:
             stage = Stage.TRANSCRIBE if planned.needs_transcript(answer, transcript) else Stage.JUDGE
         return self._records.failures.get((stage.value, cell.model, cell.item_id, cell.filed_under, cell.replicate))
+
+
+def times_of(answer: AnswerRow | pb.Timings | None) -> dict[str, float | None]:
+    """The server's times of an answer, in seconds; null where it has none.
+
+    The contract has no null: 0 means that there was no text or no audio, and without computing time the server reports
+    no times at all.
+    """
+    if answer is None:
+        return dict.fromkeys(("queue_s", "compute_s", "ttft_s", "audio_ttfp_s"))
+    reported = answer.compute_s > 0
+    return {
+        "queue_s": answer.queue_s if reported else None,
+        "compute_s": answer.compute_s if reported else None,
+        "ttft_s": answer.ttft_s or None,
+        "audio_ttfp_s": answer.audio_ttfp_s or None,
+    }
 
 
 def _in_chunks(rows: Iterable[dict[str, Any]], schema: pl.Schema) -> pl.DataFrame:

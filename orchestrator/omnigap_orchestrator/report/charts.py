@@ -90,6 +90,23 @@ def _annotate_right(axes: Any, place: int, note: str) -> None:
     )
 
 
+def _heading(axes: Any, place: int, label: str, left: int) -> None:
+    """Writes a heading over a group of rows."""
+    axes.annotate(
+        label,
+        (0, place),
+        xytext=(2 - left, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset pixels",
+        va="center",
+        fontweight="bold",
+        annotation_clip=False,
+        # The vertical lines of the axis end at it.
+        bbox={"facecolor": svg.CARD, "edgecolor": "none", "pad": 1.5},
+        zorder=4,
+    )
+
+
 def interval_plot(
     spans: Sequence[Span], key: str, title: str, axis: str, width: int = 500, row: int = 34, left: int = 110
 ) -> Chart:
@@ -103,13 +120,14 @@ def interval_plot(
     margin = max(0.07 * (highest - lowest), 0.5)
     with svg.drawing(width, height) as (figure, axes):
         figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
-        _rows_axes(axes, [span.label for span in spans])
+        _rows_axes(axes, ["" if span.heading else span.label for span in spans])
         axes.set_xlim(lowest - margin, highest + margin)
         axes.locator_params(axis="x", nbins=6)
         axes.axvline(0, color=svg.MUTED, linewidth=1.2, zorder=1)
-        for place, (span, tick) in enumerate(zip(spans, axes.get_yticklabels(), strict=True)):
+        for place, span in enumerate(spans):
             if span.heading:
-                tick.set_fontweight("bold")
+                # From the left edge and over the chart: a heading can be wider than the labels of the rows.
+                _heading(axes, place, span.label, left)
             elif span.estimate is None or not formatting.known(span.estimate):
                 _annotate_right(axes, place, span.note or "no number")
             else:

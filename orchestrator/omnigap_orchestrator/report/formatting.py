@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from markupsafe import Markup, escape
+
 from omnigap.vocabulary import Condition, Modality
 
 MINUS = "\u2212"
@@ -137,6 +139,12 @@ def condition_words(name: str) -> str:
             return f"{modality_words(source)} to {modality_words(target)}"
         return name
     return f"{INPUT_WORDS[condition.input]}, {OUTPUT_WORDS[condition.output]}"
+
+
+def with_code(text: str) -> Markup:
+    """Text with words between backticks as code; everything is escaped."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
 
 
 def short(name: str) -> str:

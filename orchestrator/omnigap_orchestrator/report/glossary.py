@@ -63,8 +63,17 @@ _ALL = (
     Definition(
         "holm",
         "p adjusted",
-        "Adjusted for the other tests of the family: Holm within the gaps or effects of one model, Benjamini-Hochberg "
-        "over the exploratory grid of model x task x condition. The table names the family.",
+        "Adjusted for the other tests of the family: Holm over the gaps and main effects of one model, which the first "
+        "screen speaks of, and over its interactions and its other simple effects; Benjamini-Hochberg over the "
+        "exploratory grid of model x task x condition. The table names the family. A contrast has the same adjusted p "
+        "in every table. p over models: Holm over the same tests of all models.",
+    ),
+    Definition(
+        "source",
+        "Scored text",
+        "A spoken answer is scored by the model's own text, which it gives with its speech, or by the transcript of "
+        "our ASR. The transcript minus the own text is what speech synthesis and our ASR change; it is no part of the "
+        "gaps. A model that does not give its text with practically every answer is scored by its transcripts.",
     ),
     Definition(
         "effects",
@@ -296,7 +305,8 @@ _ALL = (
         "latency",
         "Latency",
         "Seconds from sending a request to the last byte of its answer. The other times are measured by the server: "
-        "queue, compute, first text token, first audio. Quantiles with too few answers for an interval are not shown.",
+        "queue, compute, first text token, first audio; a text answer has no first audio. Service: the latency without "
+        "the time in the server's queue. Quantiles with too few answers for an interval are not shown.",
     ),
     Definition(
         "architecture",

@@ -133,7 +133,8 @@ def _scoring(results: pl.DataFrame, info: RunInfo) -> str:
     if info.asr is not None:
         sentences.append(
             f"Spoken answers were transcribed by {_service(info.asr, 'the ASR scorer')}, and the transcripts were "
-            "scored with the same metric as text answers."
+            "scored with the same metric as text answers. Gaps and effects are on the model's own text where it gives "
+            "one with its speech, and the difference of the transcript to it is stated beside them."
         )
     if info.judge is not None:
         judged = results.filter(pl.col("metric") == "judge").height
@@ -176,8 +177,8 @@ def _statistics(analysis: Analysis) -> str:
     ]
     if tests:
         sentences.append(
-            f"P-values are by {formatting.listed(tests)}, adjusted after Holm within the gaps of one model and within "
-            "its effects of one kind, and after Benjamini-Hochberg over the grid of model x task x condition."
+            f"P-values are by {formatting.listed(tests)}, adjusted after Holm over the gaps and main effects of one "
+            "model, and after Benjamini-Hochberg over the grid of model x task x condition."
         )
     rule = options.missing
     if rule.allow:

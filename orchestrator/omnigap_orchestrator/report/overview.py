@@ -13,6 +13,7 @@ from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS, ConditionRow
 from omnigap_orchestrator.analysis.gap import GapRow
+from omnigap_orchestrator.analysis.own_text import SYNTHESIS_AND_ASR, SpokenRow
 from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
@@ -33,6 +34,8 @@ class MatrixCell:
     change: str = ""
     interval: str = ""
     n: str = ""
+    # Accuracy and gap by transcript, for a spoken answer that is scored by its own text.
+    beside: str = ""
     title: str = ""
     tone: str = ""
     strength: int = 0
@@ -128,10 +131,14 @@ def _matrix(analysis: Analysis, model: str, counts: pl.DataFrame, helpers: Mappi
     gaps = select.by_condition(rows_of(select.headline_gaps(analysis, model), GapRow))
     planned = select.by_condition(rows_of(counts, ConditionRow))
     reference = analysis.options.reference
+    transcribed = select.by_condition(row for row in analysis.rows(SYNTHESIS_AND_ASR) if row.model == model)
 
     def cells(names: Iterable[str]) -> tuple[MatrixCell, ...]:
         return tuple(
-            _cell(name, accuracy.get(name), gaps.get(name), planned.get(name), helpers.get(name, ""), reference)
+            replace(
+                _cell(name, accuracy.get(name), gaps.get(name), planned.get(name), helpers.get(name, ""), reference),
+                beside=_transcribed(transcribed.get(name)),
+            )
             for name in names
         )
 
@@ -194,6 +201,13 @@ def _cell(
     return replace(cell, change=formatting.points(gap.estimate), title=title, tone=tone, strength=strength)
 
 
+def _transcribed(row: SpokenRow | None) -> str:
+    """The score by transcript, and its difference to that of the own text."""
+    if row is None or row.estimate is None:
+        return ""
+    return f"transcript {formatting.percent(row.transcript)} ({formatting.points(row.estimate)})"
+
+
 def _why_absent(counts: ConditionRow | None) -> str:
     if counts is None:
         return NOT_PLANNED
@@ -212,12 +226,15 @@ def _why_absent(counts: ConditionRow | None) -> str:
 
 def _forest(analysis: Analysis, model: str, place: int) -> Chart | None:
     spans = [_span_of(row) for row in rows_of(select.headline_gaps(analysis, model), GapRow)]
+    if beside := [_span_of(row) for row in rows_of(select.transcript_gaps(analysis, model), GapRow)]:
+        spans = [Span("by the model\u2019s own text", heading=True), *spans]
+        spans += [Span("by transcript (adds speech synthesis and our ASR)", heading=True), *beside]
     # A plot of refused gaps only would be an empty axis.
     if all(span.estimate is None for span in spans):
         return None
     title = f"Gap to {analysis.options.reference} with {select.level_words(analysis)} intervals"
     axis = "gap in points of accuracy; left of the line: loss"
-    return interval_plot(spans, f"forest{place + 1}", title, axis, row=41, left=40)
+    return interval_plot(spans, f"forest{place + 1}", title, axis, row=41 if not beside else 25, left=40)
 
 
 def _span_of(row: GapRow) -> Span:

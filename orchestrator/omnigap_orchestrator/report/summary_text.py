@@ -13,11 +13,14 @@ from markupsafe import Markup
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.analysis.own_text import OWN_TEXT, SYNTHESIS_AND_ASR, TRANSCRIPT
 from omnigap_orchestrator.analysis.power import POWER, PowerRow
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.analysis.waterfall import WATERFALL
+from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.floor_text import LOOK_AT_ANSWERS, floor_text
+from omnigap_orchestrator.report.statements import sources_text, statements, unadjusted_text
 
 # Effect in the analysis, its name in the sentence, what to do about a significant loss.
 _MAIN_EFFECTS = (
@@ -65,10 +68,15 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """The sentences on the card of one model, as HTML."""
+    """The sentences on the card of one model, as HTML.
+
+    Attributes:
+        spoken: what speech synthesis and our ASR change in the scores of spoken answers; empty without own texts.
+    """
 
     headline: Markup
     effects: Markup
+    spoken: Markup
     tasks: Markup
     significance: Markup
     recommendation: Markup
@@ -85,9 +93,10 @@ def summarise(analysis: Analysis, model: str, *, resumable: bool = True) -> Mode
     return ModelSummary(
         _headline(analysis, model, gaps, estimated),
         _effect_sentence(analysis, model),
+        _spoken_sentence(analysis, model),
         _task_sentence(analysis, model),
-        _significance(analysis, gaps, estimated),
-        _recommendation(analysis, model, estimated, resumable=resumable),
+        _significance(analysis, model, gaps, estimated),
+        _recommendation(analysis, model, estimated, resumable=resumable) + _basis(analysis, model, estimated),
     )
 
 
@@ -102,30 +111,54 @@ def _headline(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated: pl.
         return Markup("{}; no gap can be computed: {}.").format(start, _first_reason(gaps))
     if floor := floor_text(analysis, model):
         return Markup("{}. {}").format(start, floor)
+    by = _by(analysis, model)
     significant = estimated.filter(pl.col("p_adjusted") < select.alpha(analysis)).sort("estimate")
     worst = rows_of(significant if significant.height else estimated.sort("estimate"), _Gap)[0]
     size = formatting.points(abs(worst.estimate), signed=False)
     if significant.is_empty():
+        held = [row for row in _effects(analysis, model).values() if _is_significant(row, select.alpha(analysis))]
+        if held:
+            # Averaged over the other factor, an effect can be significant where no single condition is.
+            named = Markup(", ").join(
+                Markup("{} by {} points").format(row.effect, _points(row.estimate)) for row in held
+            )
+            return Markup("{}. {} single condition differs significantly, but over all conditions: {}.").format(
+                start, _capital(f"{by}no"), named
+            )
         if worst.estimate >= 0:
-            return Markup("{}, and no other condition scores lower.").format(start)
+            return Markup("{}. {} other condition scores lower.").format(start, _capital(f"{by}no"))
         return Markup(
-            "{}; no other condition differs significantly. The largest observed loss, {} points in {}, may be chance."
-        ).format(start, size, _condition(worst.condition))
+            "{}. {} other condition differs significantly. The largest observed loss, {} points in {}, may be chance."
+        ).format(start, _capital(f"{by}no"), size, _condition(worst.condition))
     if worst.estimate >= 0:
         best = rows_of(significant, _Gap)[-1]
         return Markup(
-            '{}. It scores higher in {}, by <b class="gain">{} points</b>, and no loss is significant.'
-        ).format(start, _condition(best.condition), formatting.points(best.estimate, signed=False))
+            '{}. {} scores higher in {}, by <b class="gain">{} points</b>, and no loss is significant.'
+        ).format(start, _capital(f"{by}it"), _condition(best.condition), formatting.points(best.estimate, signed=False))
     if ", " not in formatting.condition_words(worst.condition):
         # A condition of imported results.
-        return Markup('{}. The largest loss is in {}: <b class="loss">{} points</b>.').format(
-            start, _condition(worst.condition), size
+        return Markup('{}. {} largest loss is in {}: <b class="loss">{} points</b>.').format(
+            start, _capital(f"{by}the"), _condition(worst.condition), size
         )
     form = formatting.condition_words(worst.condition).replace(", ", " and a ")
     article = "an" if form.startswith("image") else "a"
-    return Markup('{}. The largest loss is with {} {} ({}): <b class="loss">{} points</b>.').format(
-        start, article, form, _condition(worst.condition), size
+    return Markup('{}. {} largest loss is with {} {} ({}): <b class="loss">{} points</b>.').format(
+        start, _capital(f"{by}the"), article, form, _condition(worst.condition), size
     )
+
+
+def _by(analysis: Analysis, model: str) -> str:
+    """What the scores of spoken answers rest on, as the beginning of a sentence; empty without spoken answers."""
+    found = select.spoken_sources(analysis, model)
+    if len(found) > 1:
+        return "by its own text where there is one, "
+    return {OWN_TEXT: "by its own text, ", TRANSCRIPT: "by our transcripts of its speech, "}.get(
+        next(iter(found), ""), ""
+    )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _first_reason(gaps: pl.DataFrame) -> str:
@@ -148,7 +181,7 @@ def _effect_sentence(analysis: Analysis, model: str) -> Markup:
     if not parts:
         return Markup("No effect can be computed: too few conditions have scored answers for all their items.")
     text = Markup("; ").join([parts[0], *(p[0].lower() + p[1:] for p in parts[1:])])
-    return Markup("{} points.{}{}").format(text, _perception_loss(analysis, model), _synthesis_loss(analysis, model))
+    return Markup("{} points.{}").format(text, _perception_loss(analysis, model))
 
 
 def _effects(analysis: Analysis, model: str) -> dict[str, _Effect]:
@@ -176,30 +209,45 @@ def _perception_loss(analysis: Analysis, model: str) -> Markup:
     return Markup("").join(sentences)
 
 
-def _synthesis_loss(analysis: Analysis, model: str) -> Markup:
-    """How much of the gap of t2s is lost after the text was generated, where the cause may be our own ASR scorer."""
-    steps = analysis.frame(WATERFALL).filter((pl.col("model") == model) & (pl.col("condition") == "t2s"))
-    lost = steps.filter((pl.col("step") == "synthesis_and_asr") & (pl.col("estimate") < -_ROUNDS_TO_ZERO))
-    if lost.is_empty():
+def _spoken_sentence(analysis: Analysis, model: str) -> Markup:
+    """What the transcripts change in the scores of the own texts; corrections of extras; empty without own texts."""
+    rows = [row for row in analysis.rows(SYNTHESIS_AND_ASR) if row.model == model and row.estimate is not None]
+    if not rows:
         return Markup("")
-    return Markup(" In {}, {} points are lost in speech synthesis or in our ASR.").format(
-        _condition("t2s"), _points(lost["estimate"][0])
-    )
+    parts = [
+        Markup("{} {} {}").format(
+            _condition(row.condition),
+            _points(row.estimate or 0.0),
+            formatting.interval(row.low, row.high, difference=True),
+        )
+        for row in rows
+    ]
+    text = Markup(
+        "Scored by the transcript, the same answers differ by {} points. This is what speech synthesis and our ASR "
+        "change; the gaps by own text do not contain it."
+    ).format(Markup(", ").join(parts))
+    corrections = [
+        (heading, cells)
+        for extra in extras()
+        for heading, cells in extra.condition_columns(analysis, model).items()
+        if cells
+    ]
+    for heading, cells in corrections:
+        values = ", ".join(f"{condition} {value}" for condition, value in cells.items() if value)
+        text += Markup(" Gaps {}: {}.").format(heading, values.replace("-", formatting.MINUS))
+    return text
 
 
 def _task_sentence(analysis: Analysis, model: str) -> Markup:
-    losses = select.headline_task_gaps(analysis, model).filter(pl.col("estimate") < 0)
-    significant = losses.filter(pl.col("p_adjusted") < select.alpha(analysis)).sort("estimate")
-    if significant.is_empty():
-        if losses.is_empty():
-            return Markup("No task scores below its reference in any condition.")
-        worst = rows_of(losses.sort("estimate"), _Gap)[0]
-        return Markup("No task has a significant loss after correction over all tasks. Largest observed: {}.").format(
-            _task_loss(worst)
-        )
+    """The largest observed losses of tasks; no test, because the first screen tests gaps and main effects only."""
+    losses = select.headline_task_gaps(analysis, model).filter(pl.col("estimate") < -_ROUNDS_TO_ZERO).sort("estimate")
+    if losses.is_empty():
+        return Markup("No task scores below its reference in any condition.")
     # Sorted by size, so the first row of a task is its largest loss.
-    worst_of_task = significant.unique("task", keep="first", maintain_order=True).head(3)
-    return Markup("{}.").format(Markup("; ").join(_task_loss(row) for row in rows_of(worst_of_task, _Gap)))
+    worst_of_task = losses.unique("task", keep="first", maintain_order=True).head(3)
+    return Markup("Largest observed: {}. Exploratory: not corrected for the number of tasks, and no test.").format(
+        Markup("; ").join(_task_loss(row) for row in rows_of(worst_of_task, _Gap))
+    )
 
 
 def _task_loss(row: _Gap) -> Markup:
@@ -207,31 +255,38 @@ def _task_loss(row: _Gap) -> Markup:
     return Markup("{} in {} {} (n = {})").format(task, _condition(row.condition), _with_interval(row), row.n)
 
 
-def _significance(analysis: Analysis, gaps: pl.DataFrame, estimated: pl.DataFrame) -> Markup:
+def _significance(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated: pl.DataFrame) -> Markup:
     refused = gaps.height - estimated.height
     if estimated.is_empty():
         if gaps.is_empty():
             return Markup("No gap can be computed yet.")
         return Markup("{} refused: {}.").format(formatting.plural(refused, "gap"), _first_reason(gaps))
-    significant = estimated.filter(pl.col("p_adjusted") < select.alpha(analysis))["condition"].to_list()
-    names = Markup(" ({})").format(Markup(", ").join(map(_condition, significant))) if significant else Markup("")
+    tests = statements(analysis, model).drop_nulls("p_adjusted")
+    significant = tests.filter(pl.col("p_adjusted") < select.alpha(analysis))["name"].to_list()
+    gaps_held = [_condition(name) for name in significant if name in set(estimated["condition"])]
+    effects_held = [name for name in significant if name not in set(estimated["condition"])]
+    names = Markup(" ({})").format(Markup(", ").join(gaps_held)) if gaps_held else Markup("")
     sizes = sorted(estimated["n"].to_list())
     pairs = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to {sizes[-1]:,}"
     methods = formatting.listed(
         [formatting.method(m) for m in estimated["method"].unique(maintain_order=True).to_list()]
     )
-    text = Markup(
-        "{} of {}{} {} significant after Holm correction (p < {:g}). {} pairs per gap; {} intervals: {}."
-    ).format(
-        len(significant),
-        formatting.plural(estimated.height, "gap"),
-        names,
-        "is" if len(significant) == 1 else "are",
-        select.alpha(analysis),
-        pairs,
-        select.level_words(analysis),
-        methods,
+    text = Markup("{} of {}{} {} significant").format(
+        len(gaps_held), formatting.plural(estimated.height, "gap"), names, "is" if len(gaps_held) == 1 else "are"
     )
+    main = tests.height - estimated.drop_nulls("p_adjusted").height
+    if main:
+        named = f" ({', '.join(effects_held)})" if effects_held else ""
+        text += Markup(" and {} of {}{}").format(
+            len(effects_held) or "none", formatting.plural(main, "main effect"), named
+        )
+    text += Markup(
+        ", after Holm correction over these {} tests (p < {:g}). {} pairs per gap; {} intervals: {}."
+    ).format(tests.height, select.alpha(analysis), pairs, select.level_words(analysis), methods)
+    if why := unadjusted_text(analysis, model, analysis.options.intervals.level):
+        text += Markup(" {}").format(why)
+    if by := sources_text(analysis, model):
+        text += Markup(" {}").format(by)
     lacking = int(estimated["lacking"].sum() or 0)
     if lacking:
         verb = "lacks" if lacking == 1 else "lack"
@@ -250,7 +305,7 @@ def _recommendation(analysis: Analysis, model: str, estimated: pl.DataFrame, *, 
         )
     if floor_text(analysis, model):
         return Markup('{} <a href="#items">All answers</a> are in the item browser. {}').format(
-            LOOK_AT_ANSWERS, _retry_failed(counts)
+            LOOK_AT_ANSWERS, _retry_failed(counts, resumable=resumable)
         )
     rows = _effects(analysis, model)
     alpha = select.alpha(analysis)
@@ -267,11 +322,15 @@ def _recommendation(analysis: Analysis, model: str, estimated: pl.DataFrame, *, 
         if advice[1:]:
             text += "; " + formatting.listed(advice[1:])
         flips = Markup('<a href="#items?verdict=flip">the flips</a>')
-        return Markup("{}. Then check {}: they show whether the model or the scorer is at fault.").format(text, flips)
+        return Markup("{}. Then check {}: they show whether the model or the scorer is at fault.{}").format(
+            text, flips, _transcribed(analysis, model)
+        )
     losses = estimated.filter((pl.col("p_adjusted") < alpha) & (pl.col("estimate") < 0)).sort("estimate")
     if losses.height:
         avoid = Markup(", ").join(_condition(c) for c in losses["condition"])
-        return Markup("Where accuracy matters, avoid {}. {}").format(avoid, _retry_failed(counts, resumable=resumable))
+        spoken = _transcribed(analysis, model) if losses.filter(select.is_spoken()).height else ""
+        retry = _retry_failed(counts, resumable=resumable)
+        return Markup("Where accuracy matters, avoid {}. {}{}").format(avoid, retry, spoken)
     if counts["failed"].sum():
         return Markup(_retry_failed(counts, resumable=resumable))
     possible = [-low for low in estimated["low"].drop_nulls() if formatting.known(low)]
@@ -283,8 +342,28 @@ def _recommendation(analysis: Analysis, model: str, estimated: pl.DataFrame, *, 
     ).format(f"{100 * max(0.0, *possible):.0f}", _items_needed(analysis, model))
 
 
+def _basis(analysis: Analysis, model: str, estimated: pl.DataFrame) -> str:
+    """What the advice rests on, if that is the model's own text; empty without gaps and without spoken answers."""
+    if estimated.is_empty() or list(select.spoken_sources(analysis, model)) != [OWN_TEXT]:
+        return ""
+    return " This rests on the model's own text, not on transcripts."
+
+
+def _transcribed(analysis: Analysis, model: str) -> str:
+    """A reservation about advice that rests on transcripts; empty if it rests on own texts."""
+    if TRANSCRIPT not in select.spoken_sources(analysis, model):
+        return ""
+    return " Spoken answers are known by our transcripts only: `calibrate` shows how much of their loss is our ASR's."
+
+
 def _is_significant_loss(row: _Effect, alpha: float) -> bool:
-    return row.estimate < 0 and row.p_adjusted is not None and row.p_adjusted < alpha
+    return row.estimate < 0 and _is_significant(row, alpha)
+
+
+def _is_significant(row: _Effect, alpha: float) -> bool:
+    """For main effects only: other effects belong to families that the first screen does not speak of."""
+    main = {effect for effect, _, _ in _MAIN_EFFECTS}
+    return row.effect in main and row.p_adjusted is not None and row.p_adjusted < alpha
 
 
 def _retry_failed(counts: pl.DataFrame, *, resumable: bool) -> str:

@@ -28,6 +28,8 @@ from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
 from omnigap_orchestrator.report.overview import model_views, overview_conditions
 from omnigap_orchestrator.report.run_info import RunInfo
 from omnigap_orchestrator.report.sections import all_sections
+from omnigap_orchestrator.report.statements import across_models_text, spoken_models_text
+from omnigap_orchestrator.report.warnings import run_warnings
 
 MEDIA_BUDGET = 50_000_000
 BROWSER_ENTRIES = 2_000
@@ -95,6 +97,10 @@ def write_report(
             counts=_run_counts(results),
             models=models,
             overview_conditions=overview_conditions(models),
+            warnings=run_warnings(info, analysis),
+            across_models=" ".join(
+                (spoken_models_text(analysis), across_models_text(analysis, analysis.options.intervals.level))
+            ).strip(),
             sections=all_sections(analysis, results, collect),
             definitions=GLOSSARY,
             methods=methods_paragraphs(results, analysis, info),
@@ -136,6 +142,7 @@ def _environment() -> Environment:
 
     environment.globals["asset"] = asset
     environment.filters["short"] = formatting.short
+    environment.filters["code"] = formatting.with_code
     return environment
 
 

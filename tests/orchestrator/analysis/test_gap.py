@@ -15,6 +15,7 @@ from omnigap_orchestrator.analysis import (
     item_scores,
     score_matrices,
 )
+from omnigap_orchestrator.analysis.contrasts import holm
 from omnigap_orchestrator.analysis.gap import gaps
 from tests.orchestrator.analysis.made_up_results import SIX, drawn, paired, table
 
@@ -183,12 +184,22 @@ def test_item_weighted_and_task_macro_differ_when_tasks_differ_in_size() -> None
     assert gap(table(rows), pooling="task_macro")["estimate"] == pytest.approx(-0.5)
 
 
-def test_holm_family_is_the_gaps_of_one_model() -> None:
-    frame = analyse(drawn(150, models=("alpha", "beta"))).frames["gaps"]
-    held = frame.filter(pooling="item_weighted", missing="answered_pairs")
-    assert held["family"].unique().sort().to_list() == ["gaps of alpha (5)", "gaps of beta (5)"]
-    assert (held["p_adjusted"] >= held["p"]).all()
-    assert frame.filter(pooling="task_macro")["p_adjusted"].null_count() == 20
+def test_gaps_and_main_effects_of_one_model_are_one_holm_family() -> None:
+    found = analyse(drawn(150, models=("alpha", "beta"))).frames
+    where = {"pooling": "item_weighted", "missing": "answered_pairs"}
+    effects = found["headline_effects"].filter(kind="main", **where)
+    held = pl.concat(
+        [
+            found["headline_gaps"].filter(**where).select("family", "p", "p_adjusted"),
+            effects.select("family", "p", "p_adjusted"),
+        ]
+    )
+    families = [f"gaps and main effects of {name} (8)" for name in ("alpha", "beta")]
+    assert held["family"].unique().sort().to_list() == families
+    for family in families:
+        mine = held.filter(family=family)
+        np.testing.assert_allclose(mine["p_adjusted"], holm(mine["p"]))
+    assert found["gaps"].filter(pooling="task_macro")["p_adjusted"].null_count() == 20
 
 
 def test_gaps_by_task_get_benjamini_hochberg() -> None:
@@ -209,7 +220,11 @@ def test_the_seed_fixes_the_bootstraps_of_the_whole_table() -> None:
 def test_numbers_of_a_model_do_not_depend_on_other_models() -> None:
     both = drawn(24, models=("alpha", "beta"), graded=True)
     single = analyse(both.filter(model="beta"), FAST).frames["gaps"]
-    assert_frame_equal(analyse(both, FAST).frames["gaps"].filter(model="beta"), single)
+    # Except for the one column that adjusts over all models.
+    beside = analyse(both, FAST).frames["gaps"].filter(model="beta")
+    assert_frame_equal(beside.drop("p_adjusted_models"), single.drop("p_adjusted_models"))
+    assert (beside["p_adjusted_models"] >= beside["p_adjusted"]).all()
+    assert single["p_adjusted_models"].equals(single["p_adjusted"])
 
 
 def test_other_condition_labels_and_another_reference_work() -> None:
@@ -228,9 +243,10 @@ def test_a_model_without_the_reference_has_no_gaps() -> None:
 
 def test_gaps_need_only_the_needed_columns() -> None:
     bare = drawn(50).select("model", "item_id", "task", "cluster", "condition", "outcome", "score")
+    filled = ["p_adjusted", "adjustment", "family", "p_adjusted_models"]
     assert_frame_equal(
-        gaps(score_matrices(item_scores(bare)), "t2t", MissingRule(), IntervalOptions()),
-        analyse(drawn(50)).frames["gaps"],
+        gaps(score_matrices(item_scores(bare)), "t2t", MissingRule(), IntervalOptions()).drop(filled),
+        analyse(drawn(50)).frames["gaps"].drop(filled),
     )
     assert analyse(bare).frames["asr"].is_empty()
 

@@ -57,11 +57,63 @@ def test_significance_counts_and_names_the_significant_gaps() -> None:
     assert "300 pairs" in plain(summary.significance)
 
 
-def test_loss_after_text_generation_is_reported_for_t2s(run: FakeRun, analysis: Analysis) -> None:
+def test_what_the_transcript_changes_stands_beside_the_gaps(run: FakeRun, analysis: Analysis) -> None:
     spoken = run.results.filter(pl.col("condition") == "t2s")
     loss = 100 * (spoken["score"] - spoken["own_text_score"]).mean()  # type: ignore[operator]
     assert loss < 0
-    assert f"In t2s, \u2212{abs(loss):.1f} points" in plain(summarise(analysis, "cascade").effects)
+    summary = summarise(analysis, "cascade")
+    assert f"t2s \u2212{abs(loss):.1f}" in plain(summary.spoken)
+    assert "By its own text, " in plain(summary.headline)
+    assert "scored by the model's own text (t2s, s2s, i2s)" in plain(summary.significance).replace("&#39;", "'")
+
+
+def test_a_gap_that_only_the_transcript_has_is_no_reason_to_avoid_a_condition() -> None:
+    """Own texts of all answers right; the transcripts of half of them wrong."""
+    rows = [
+        ("m", f"i{n:03}", "all", f"i{n:03}", condition, "answered", score, "Paris", 1.0, "paris")
+        for n in range(100)
+        for condition in CONDITIONS
+        for score in [float(condition.endswith("t") or n % 2)]
+    ]
+    names = ["model", "item_id", "task", "cluster", "condition", "outcome", "score", "own_text", "own_text_score"]
+    table = pl.DataFrame(rows, schema=[*names, "transcript"], orient="row")
+    own = summarise(analyse(table), "m")
+    assert "avoid" not in plain(own.recommendation) and "show the answer as text" not in plain(own.recommendation)
+    assert "t2s \u221250.0" in plain(own.spoken)
+    heard = summarise(analyse(table.drop("own_text", "own_text_score")), "m")
+    assert "By our transcripts of its speech" in plain(heard.headline)
+    assert "how much the loss" in plain(heard.recommendation) or "calibrate" in plain(heard.recommendation)
+    assert plain(heard.spoken) == ""
+
+
+def test_an_interval_that_excludes_0_without_a_significant_test_is_explained() -> None:
+    """Six of 200 items lost in s2t alone: p = .031, times eight in the family."""
+    rates = dict.fromkeys(CONDITIONS, 0.7)
+    rates["s2t"] = 0.67
+    significance = plain(summary_of(rates, items=200).significance)
+    assert "interval of s2t" in significance
+    assert "it corrects for 8 comparisons in one family" in significance
+
+
+def test_an_effect_over_all_conditions_is_named_where_no_single_gap_is_significant() -> None:
+    """i2t and i2s lose 8 of 400 items each, not the same ones: p = .008 for each, and far less for both together."""
+    rows = []
+    for n in range(400):
+        for condition in CONDITIONS:
+            lost = n in {"i2t": range(8), "i2s": range(8, 16)}.get(condition, ())
+            rows.append(("m", f"i{n:03}", "all", f"i{n:03}", condition, "answered", float(not lost)))
+    names = ["model", "item_id", "task", "cluster", "condition", "outcome", "score"]
+    analysis = analyse(pl.DataFrame(rows, schema=names, orient="row"))
+    effect = analysis.frames["headline_effects"].filter(
+        effect="image input", pooling="item_weighted", missing="answered_pairs"
+    )
+    gaps = analysis.frames["headline_gaps"].filter(pooling="item_weighted", missing="answered_pairs")
+    headline = plain(summarise(analysis, "m").headline)
+    assert effect["p_adjusted"][0] < 0.05 <= gaps["p_adjusted"].min()  # type: ignore[operator]
+    assert (
+        "no single condition differs significantly, but over all conditions: image input by \u22122.0"
+        in headline.lower()
+    )
 
 
 def test_absence_of_significance_is_not_reported_as_absence_of_a_gap() -> None:

@@ -12,6 +12,8 @@ import click
 from omnigap_orchestrator.cli.options import DEFAULT_RUN, friendly, split
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from omnigap_orchestrator.analysis import Tables
     from omnigap_orchestrator.extras.routing.routing import PolicyRow, Routing
 
@@ -36,13 +38,16 @@ def route(
 ) -> None:
     """Choose the condition for each task of RUN, a run folder or a table of results (default: runs/default).
 
-    Policies are evaluated on held-out items, by cross-validation.
+    Policies are evaluated on held-out items, by cross-validation. Latencies of a run are those of `bench latency`;
+    those of a table of another tool are taken as measured on an idle service.
     """
     import polars as pl
 
-    from omnigap_orchestrator.analysis import IntervalOptions, MissingRule, item_scores, score_matrices
+    from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
+    from omnigap_orchestrator.analysis.own_text import headline_scores
     from omnigap_orchestrator.cli.inputs import results_of
     from omnigap_orchestrator.config import load_config
+    from omnigap_orchestrator.extras.routing.constraints import NOT_MEASURED
     from omnigap_orchestrator.extras.routing.options import RoutingConfig, routing_options
     from omnigap_orchestrator.extras.routing.routing import routing
     from omnigap_orchestrator.results import TableError
@@ -64,12 +69,25 @@ def route(
         results = results.filter(pl.col("model").is_in(chosen))
     options = IntervalOptions(level=1 - section.alpha, seed=section.bootstrap_seed)
     rule = MissingRule(allow=allow_missing)
-    found = routing(score_matrices(item_scores(results)), results, wanted, options, rule)
+    timed = _timed(source, results)
+    found = routing(headline_scores(results, rule), results, wanted, options, rule, timed)
     if as_json:
         data = {"policies": found.policies.to_dicts(), "routes": found.routes.to_dicts()}
         print(json.dumps(data, ensure_ascii=False))
     else:
         _print(found)
+        if timed.is_empty():
+            click.echo(NOT_MEASURED.replace("`", ""))
+
+
+def _timed(source: Path, results: pl.DataFrame) -> pl.DataFrame:
+    """The answers whose times contain no queueing: those of `bench latency`, or a table of another tool as it is."""
+    from omnigap_orchestrator.cli.inputs import table_of
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+    from omnigap_orchestrator.pipeline.idle_latency import read_idle_answers
+
+    folder = RunFolder(table_of(source).parent)
+    return read_idle_answers(folder, results) if folder.exists() else results
 
 
 _COSTS: tuple[tuple[Callable[[PolicyRow], float | None], str, int], ...] = (

@@ -12,6 +12,16 @@ from omnigap_orchestrator.analysis.pairs import ModelScores
 from omnigap_orchestrator.extras.routing.options import Constraints
 
 COSTS = ("latency_s", "audio_seconds", "compute_s")
+TIMES = ("latency_s", "compute_s")
+"""Costs that a busy service inflates: known only from single questions."""
+MEASURE = (
+    f"at least {answers_needed(0.95)} are needed: "
+    f"run `omnigap-orchestrate bench latency --items {answers_needed(0.95)}`"
+)
+NOT_MEASURED = (
+    "Latencies are not shown: those of a run include queueing. `omnigap-orchestrate bench latency` measures them on an "
+    "idle service."
+)
 
 CostsOf = dict[tuple[str, str], dict[str, float]]
 """By (model, condition): the mean of each of `COSTS`, the 95th percentile `p95` of the latency, and its `answers`."""
@@ -22,7 +32,7 @@ def refusal(constraints: Constraints, condition: str, p95: float, answers: int) 
 
     Args:
         p95: 95th percentile of the latency in seconds, NaN if unknown.
-        answers: number of answers with a latency.
+        answers: number of answers with a latency that contains no queueing.
     """
     if constraints.inputs and condition[0] not in constraints.inputs:
         return f"input must be {either_of(constraints.inputs)}"
@@ -31,7 +41,7 @@ def refusal(constraints: Constraints, condition: str, p95: float, answers: int) 
     if constraints.max_p95_latency_s < math.inf:
         # A percentile of too few answers has no distribution-free interval: it must not pass as met by chance.
         if answers < answers_needed(0.95):
-            return f"p95 latency unknown: {answers} answers, at least {answers_needed(0.95)} are needed"
+            return f"p95 latency unknown: {answers} answers on an idle service, {MEASURE}"
         if p95 > constraints.max_p95_latency_s:
             return f"p95 latency {p95:.2f} s is over {constraints.max_p95_latency_s:g} s"
     return None
@@ -43,25 +53,31 @@ def either_of(letters: frozenset[str]) -> str:
     return " or ".join(names.get(letter, letter) for letter in sorted(letters))
 
 
-def costs_of(results: pl.DataFrame) -> CostsOf:
+def costs_of(results: pl.DataFrame, timed: pl.DataFrame | None) -> CostsOf:
     """Mean costs, 95th percentile of the latency and number of timed answers of each model and condition.
 
     Args:
-        results: the columns of `COSTS` are optional.
+        results: with the seconds of audio, if known.
+        timed: answers whose times contain no queueing (`analysis.latency.IDLE_SCHEMA`), for the other costs; None:
+            there are none.
     """
-    present = [name for name in COSTS if name in results.columns]
-    timed = [pl.col("latency_s").quantile(0.95).alias("p95"), pl.col("latency_s").count().alias("answers")]
-    frame = (
-        results.lazy()
-        .filter(pl.col("outcome") == Outcome.ANSWERED.value)
-        .group_by("model", "condition")
-        .agg(*[pl.col(name).mean() for name in present], *(timed if "latency_s" in present else []))
-        .collect()
-    )
     out: CostsOf = {}
-    for row in frame.iter_rows(named=True):
-        key = (row.pop("model"), row.pop("condition"))
-        out[key] = {name: math.nan if value is None else float(value) for name, value in row.items()}
+    for frame, names in ((results, ("audio_seconds",)), (timed, TIMES)):
+        if frame is None:
+            continue
+        present = [name for name in names if name in frame.columns]
+        quantiles = [pl.col("latency_s").quantile(0.95).alias("p95"), pl.col("latency_s").count().alias("answers")]
+        found = (
+            frame.lazy()
+            .filter(pl.col("outcome") == Outcome.ANSWERED.value)
+            .group_by("model", "condition")
+            .agg(*[pl.col(name).mean() for name in present], *(quantiles if "latency_s" in present else []))
+            .collect()
+        )
+        for row in found.iter_rows(named=True):
+            key = (row.pop("model"), row.pop("condition"))
+            values = {name: math.nan if value is None else float(value) for name, value in row.items()}
+            out.setdefault(key, {}).update(values)
     return out
 
 

@@ -7,7 +7,8 @@ import math
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.extras.routing.constraints import either_of
+from omnigap_orchestrator.analysis.latency import IDLE_LATENCY
+from omnigap_orchestrator.extras.routing.constraints import NOT_MEASURED, either_of
 from omnigap_orchestrator.extras.routing.routing import (
     POLICIES,
     ROUTES,
@@ -49,7 +50,7 @@ def routing_section(analysis: Analysis) -> Section | None:
             tables.interval("regret_low", "regret_high", f"Regret {level}", difference=False),
             tables.points("gain", "Gain", definition="routing"),
             tables.interval("gain_low", "gain_high", f"Gain {level}"),
-            tables.number("mean_latency_s", "Latency, s"),
+            tables.optional(tables.number("mean_latency_s", "Latency, s")),
             tables.optional(tables.number("mean_audio_seconds", "Audio, s")),
             tables.optional(tables.number("mean_compute_s", "Device, s")),
             tables.count("n", "n", definition="n"),
@@ -57,8 +58,8 @@ def routing_section(analysis: Analysis) -> Section | None:
             tables.optional(tables.interval("wrong_low", "wrong_high", level, difference=False)),
             tables.method(label="Accuracy's interval by"),
         ],
-        small="on held-out items, cross-validated; costs are means per answer",
-        note=_left_out(analysis),
+        small="on held-out items, cross-validated; costs are means per answer, times on an idle service",
+        note=" ".join(part for part in (_left_out(analysis), _not_timed(analysis)) if part),
     )
     routes = make_table(
         routes_shown(analysis.frame(ROUTES)),
@@ -104,6 +105,10 @@ def _left_out(analysis: Analysis) -> str:
     return " ".join(
         f"{f'{model}: ' if several else ''}{reason[0].upper()}{reason[1:]}." for model, reason in reasons.iter_rows()
     )
+
+
+def _not_timed(analysis: Analysis) -> str:
+    return NOT_MEASURED.replace("`", "") if analysis.frame(IDLE_LATENCY).is_empty() else ""
 
 
 def _constraints(analysis: Analysis) -> str:

@@ -15,7 +15,8 @@ import polars as pl
 from omnigap_orchestrator.analysis.accuracy import ANSWERED_ONLY
 from omnigap_orchestrator.analysis.contrasts import MISSING_AS_WRONG
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
-from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, ModelScores
+from omnigap_orchestrator.analysis.own_text import HEADLINE_MODELS
+from omnigap_orchestrator.analysis.pairs import FloatArray, ModelScores
 from omnigap_orchestrator.analysis.summary import Analysis
 from omnigap_orchestrator.analysis.table import AnalysisInput, Derived, Table, schema_of
 from omnigap_orchestrator.extras.routing.constraints import COSTS, CostsOf, costs_of, split_by
@@ -130,6 +131,7 @@ def routing(
     routing_options: RoutingOptions,
     options: IntervalOptions,
     rule: MissingRule | None = None,
+    timed: pl.DataFrame | None = None,
 ) -> Routing:
     """Chooses and evaluates policies for each model, on the answered items and with missing answers as wrong.
 
@@ -140,8 +142,12 @@ def routing(
     On the answered items the policies are refused, with the reason, where `rule` refuses: items that fail in one
     condition are not like the others. With missing as wrong every planned item counts, because a user of the product
     gets no answer there.
+
+    Args:
+        timed: answers whose times contain no queueing; without them, costs have no latency, and a constraint on the
+            latency excludes every condition.
     """
-    costs = costs_of(results)
+    costs = costs_of(results, timed)
     routes: list[tuple[object, ...]] = []
     policies: list[tuple[object, ...]] = []
     for scores in models:
@@ -268,7 +274,12 @@ def options_of(known: AnalysisInput | Analysis) -> RoutingOptions:
 
 ROUTED = Derived(
     lambda given: routing(
-        given[MODELS], given.results, options_of(given), given.options.intervals, given.options.missing
+        given[HEADLINE_MODELS],
+        given.results,
+        options_of(given),
+        given.options.intervals,
+        given.options.missing,
+        given.idle,
     )
 )
 """Both tables, which are computed together."""

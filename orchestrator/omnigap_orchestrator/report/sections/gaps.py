@@ -9,7 +9,8 @@ import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
-from omnigap_orchestrator.analysis.gap import GAPS, EffectRow, GapRow
+from omnigap_orchestrator.analysis.gap import HEADLINE_GAPS, EffectRow, GapRow, HeadlineGapRow
+from omnigap_orchestrator.analysis.own_text import SYNTHESIS_AND_ASR, SpokenRow
 from omnigap_orchestrator.analysis.relative_gap import RELATIVE_GAPS, RelativeGapRow
 from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.report import formatting, select, tables
@@ -26,15 +27,55 @@ def gap_section(analysis: Analysis) -> Section:
     bounds = [tables.interval("bound_low", "bound_high", "Bounds", definition="missing")]
     main = make_table(
         gaps,
-        GapRow,
+        HeadlineGapRow,
         "gaps",
         f"Gaps to {analysis.options.reference}",
-        [*model, tables.condition(), _meaning(), *contrast_columns(analysis, gaps)],
+        [
+            *model,
+            tables.condition(),
+            _meaning(),
+            *contrast_columns(analysis, gaps),
+            *_over_models(analysis),
+            tables.optional(
+                tables.text("source", "Scored text", css="soft nowrap", write=_source, definition="source")
+            ),
+        ],
         small="points of accuracy; item-weighted, on answered pairs",
         note=families(gaps),
     )
+    transcribed = select.transcript_gaps(analysis)
+    by_transcript = make_table(
+        transcribed,
+        GapRow,
+        "gaps-by-transcript",
+        "The same gaps by transcript",
+        [*model, tables.condition(), _meaning(), *contrast_columns(analysis, transcribed), *_over_models(analysis)],
+        small="points of accuracy; they contain the errors of speech synthesis and of our ASR",
+        note=families(transcribed),
+    )
+    lacks = bool(analysis.frame(SYNTHESIS_AND_ASR)["lacking"].sum())
+    spoken = make_table(
+        analysis.frame(SYNTHESIS_AND_ASR),
+        SpokenRow,
+        "synthesis-and-asr",
+        "Spoken answers: transcript minus own text",
+        [
+            *model,
+            tables.condition(),
+            tables.percent("own_text", "Own text, %", definition="source"),
+            tables.percent("transcript", "Transcript, %", definition="source"),
+            tables.points("estimate", "Difference", definition="source"),
+            tables.interval("low", "high", f"{select.level_words(analysis)} interval"),
+            tables.count("n", "n", definition="n"),
+            *([tables.count("lacking", "Missing", definition="missing")] if lacks else []),
+            tables.method(),
+        ],
+        small="points of accuracy that speech synthesis and our ASR change; item-weighted",
+    )
     other = make_table(
-        analysis.frame(GAPS).filter((pl.col("pooling") != "item_weighted") | (pl.col("missing") != "answered_pairs")),
+        analysis.frame(HEADLINE_GAPS).filter(
+            (pl.col("pooling") != "item_weighted") | (pl.col("missing") != "answered_pairs")
+        ),
         GapRow,
         "gaps-other",
         "Gaps with other pooling, and with missing answers as wrong",
@@ -71,9 +112,10 @@ def gap_section(analysis: Analysis) -> Section:
         "Gaps",
         "Gaps",
         f"Difference in accuracy between each condition and {_reference(analysis)}, paired by item. Bold: significant "
-        "after correction for the other gaps of the model.",
-        tables=tuple(table for table in (main, relative_table(analysis), accuracy) if table.rows),
-        folded=(other,),
+        "after correction for the other gaps and the main effects of the model. Spoken answers are scored by the "
+        "model's own text where it gives one, otherwise by their transcript.",
+        tables=(main, *(table for table in (relative_table(analysis), spoken) if table.rows), accuracy),
+        folded=(*((by_transcript,) if by_transcript.rows else ()), other),
     )
 
 
@@ -98,6 +140,17 @@ def relative_table(analysis: Analysis) -> Table:
         ],
         small=f"(condition - {name}) / ({name} - chance), item-weighted, on answered pairs",
     )
+
+
+def _over_models(analysis: Analysis) -> list[Column[Any]]:
+    """The p-value adjusted over all models; no column for a single model."""
+    if len(select.models_of(analysis)) < 2:
+        return []
+    return [tables.p_value("p_adjusted_models", "p over models", definition="holm")]
+
+
+def _source(source: str) -> str:
+    return source.replace("_", " ")
 
 
 def _reference(analysis: Analysis) -> str:
@@ -148,7 +201,13 @@ def effect_section(analysis: Analysis) -> Section | None:
             EffectRow,
             key,
             caption,
-            [*model_column(analysis), tables.text("effect", "Effect"), formula, *contrast_columns(analysis, frame)],
+            [
+                *model_column(analysis),
+                tables.text("effect", "Effect"),
+                formula,
+                *contrast_columns(analysis, frame),
+                *_over_models(analysis),
+            ],
             small="points of accuracy; item-weighted, on answered pairs",
             note=families(frame),
         )

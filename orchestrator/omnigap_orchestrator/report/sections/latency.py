@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
 
 from omnigap_orchestrator.analysis import Analysis
-from omnigap_orchestrator.analysis.latency import LATENCY
+from omnigap_orchestrator.analysis.latency import IDLE_LATENCY, LATENCY
 from omnigap_orchestrator.report import select, tables
-from omnigap_orchestrator.report.charts import Range, latency_plot, modality_of
+from omnigap_orchestrator.report.charts import Chart, Range, latency_plot, modality_of
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import Table, make_table
 
 _MEASURE_NAMES = {
     "latency_s": "complete answer",
     "compute_s": "compute",
-    "queue_s": "queue",
+    "queue_s": "queue of the server",
+    "service_s": "answer without the queue",
     "ttft_s": "first text token",
     "audio_ttfp_s": "first audio",
 }
@@ -24,12 +26,49 @@ _QUANTILES = ((0.5, "median"), (0.95, "p95"), (0.99, "p99"))
 
 
 def latency_section(analysis: Analysis) -> Section | None:
-    """Times by model and condition; None if no time was recorded."""
+    """Times by model and condition, on an idle service if measured, and in the run; None if no time was recorded."""
     frame = analysis.frame(LATENCY).filter(pl.col("seconds").is_not_null())
-    if frame.is_empty():
+    idle = analysis.frame(IDLE_LATENCY).filter(pl.col("seconds").is_not_null())
+    if frame.is_empty() and idle.is_empty():
         return None
+    alone = not idle.is_empty()
     total = frame.filter(pl.col("measure") == "latency_s")
-    charts = []
+    rest = frame.filter(pl.col("measure") != "latency_s")
+    in_run = _latency_table(analysis, total, "latency", "Time to the complete answer in the run, queueing included")
+    parts = _latency_table(analysis, rest, "latency-parts", "Times by the server in the run")
+    shown, folded = [in_run] if total.height else [], [parts] if rest.height else []
+    if alone:
+        whole = idle.filter(pl.col("measure") == "latency_s")
+        others = idle.filter(pl.col("measure") != "latency_s")
+        shown.insert(
+            0, _latency_table(analysis, whole, "idle-latency", "Time to the complete answer, one question at a time")
+        )
+        if others.height:
+            folded.insert(
+                0, _latency_table(analysis, others, "idle-latency-parts", "Times by the server, one question at a time")
+            )
+    lead = (
+        "One question at a time, on a service that did nothing else (bench latency); below it the latencies of the "
+        "run, in which answers wait for each other."
+        if alone
+        else "Measured under the load of this run: answers wait for each other, so these times include queueing. "
+        "Use them to compare conditions within one run, not machines or products; omnigap-orchestrate bench latency "
+        "measures one question at a time."
+    )
+    return Section(
+        "latency",
+        "Latency",
+        "Latency",
+        lead,
+        charts=tuple(_charts(analysis, idle if alone else frame, "one question at a time" if alone else "in the run")),
+        tables=tuple(shown),
+        folded=tuple(folded),
+    )
+
+
+def _charts(analysis: Analysis, frame: pl.DataFrame, load: str) -> Iterator[Chart]:
+    """Median and 95th percentile of the complete answer, by model; the median only where the percentile is unknown."""
+    total = frame.filter(pl.col("measure") == "latency_s")
     for place, model in enumerate(select.models_of(analysis)):
         # The analysis has one row per quantile; the chart needs median and p95 together. Zero has no place on a log
         # axis.
@@ -47,18 +86,7 @@ def latency_section(analysis: Analysis) -> Section | None:
             for condition, median, p95 in wide.iter_rows()
         ]
         if ranges:
-            charts.append(latency_plot(ranges, f"latency{place + 1}", f"{model}: median and 95th percentile"))
-    rest = frame.filter(pl.col("measure") != "latency_s")
-    return Section(
-        "latency",
-        "Latency",
-        "Latency",
-        "Measured under the load of this run: answers wait for each other. Use it to compare conditions within one "
-        "run, not machines.",
-        charts=tuple(charts),
-        tables=(_latency_table(analysis, total, "latency", "Time to the complete answer"),),
-        folded=(_latency_table(analysis, rest, "latency-parts", "Server-side times"),) if rest.height else (),
-    )
+            yield latency_plot(ranges, f"latency{place + 1}", f"{model}: median and 95th percentile, {load}")
 
 
 @dataclass(frozen=True, slots=True)

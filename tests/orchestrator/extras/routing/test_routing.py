@@ -28,9 +28,11 @@ def two_worlds(items: int = 300) -> pl.DataFrame:
     )
 
 
-def routed(results: pl.DataFrame, constraints: Constraints | None = None) -> Routing:
+def routed(results: pl.DataFrame, constraints: Constraints | None = None, *, timed: bool = True) -> Routing:
+    """Routing with the latencies of the results, as if they were measured on an idle service, or with none."""
     options = RoutingOptions(constraints=constraints or Constraints())
-    return routing(score_matrices(item_scores(results)), results, options, OPTIONS)
+    scores = score_matrices(item_scores(results))
+    return routing(scores, results, options, OPTIONS, timed=results if timed else None)
 
 
 def policy(found: Routing, name: str, missing: str = "answered_only") -> dict[str, object]:
@@ -101,6 +103,13 @@ def test_a_latency_constraint_needs_enough_answers() -> None:
     found = routed(two_worlds(40), Constraints(max_p95_latency_s=10.0))
     assert found.policies.is_empty()
     assert found.routes["reason"].str.contains("at least 72").all()
+
+
+def test_latencies_of_a_busy_run_are_neither_a_cost_nor_a_constraint() -> None:
+    assert policy(routed(two_worlds(), timed=False), "per_task")["mean_latency_s"] is None
+    found = routed(two_worlds(), Constraints(max_p95_latency_s=10.0), timed=False)
+    assert found.policies.is_empty()
+    assert found.routes["reason"].str.contains("bench latency", literal=True).all()
 
 
 def test_items_without_a_score_are_counted_and_wrong_in_missing_as_wrong() -> None:

@@ -1,0 +1,88 @@
+"""Sentences that the report and the terminal share: what scores rest on, and why an interval and a test can differ."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Tables
+from omnigap_orchestrator.analysis.gap import MAIN
+from omnigap_orchestrator.analysis.own_text import OWN_TEXT, TRANSCRIPT
+from omnigap_orchestrator.report import formatting, select
+
+_TESTED = ("model", "name", "estimate", "low", "high", "p", "p_adjusted", "p_adjusted_models", "family")
+
+
+def statements(tables: Tables, model: str | None = None) -> pl.DataFrame:
+    """The tests of the first screen: gaps by their condition, main effects by their name, as the column `name`."""
+    gaps = select.headline_gaps(tables, model).rename({"condition": "name"})
+    effects = select.headline_effects(tables, model).filter(pl.col("kind") == MAIN).rename({"effect": "name"})
+    return pl.concat([gaps.select(_TESTED), effects.select(_TESTED)])
+
+
+def sources_text(tables: Tables, model: str) -> str:
+    """Which text the scores of spoken answers rest on; empty without spoken answers, and for results of other tools."""
+    found = select.spoken_sources(tables, model)
+    parts = []
+    if own := found.get(OWN_TEXT):
+        parts.append(f"Spoken answers are scored by the model's own text ({', '.join(own)}).")
+    if transcribed := found.get(TRANSCRIPT):
+        only = "" if not own else " of the others"
+        parts.append(
+            f"Spoken answers{only} are scored by our transcript ({', '.join(transcribed)}), because the model gives no "
+            "text with its speech: errors of speech synthesis and of our ASR count as its own."
+        )
+    return " ".join(parts)
+
+
+def spoken_models_text(tables: Tables) -> str:
+    """Which models' spoken answers are scored by their transcripts, for a table of several models."""
+    by_source = {model: select.spoken_sources(tables, model) for model in select.models_of(tables)}
+    transcribed = [model for model, found in by_source.items() if TRANSCRIPT in found]
+    if not any(OWN_TEXT in found for found in by_source.values()):
+        return "Spoken answers are scored by our transcripts." if transcribed else ""
+    rest = f"; of {formatting.listed(transcribed)}, those without one by our transcripts" if transcribed else ""
+    return f"Spoken answers are scored by the model's own text{rest}."
+
+
+def unadjusted_text(tables: Tables, model: str, level: float) -> str:
+    """Why tests are not significant although their intervals exclude 0; empty if there are none."""
+    alpha = round(1 - level, 10)
+    excludes = (pl.col("low") > 0) | (pl.col("high") < 0)
+    found = statements(tables, model).filter(excludes & (pl.col("p_adjusted") >= alpha))
+    corrected = found.filter(pl.col("p") < alpha)
+    parts = []
+    if corrected.height:
+        count = _family_size(corrected["family"][0])
+        names = formatting.listed(corrected["name"].to_list())
+        parts.append(
+            f"The {100 * level:g} % interval of {names} excludes 0, but the adjusted test does not: it corrects for "
+            f"{count} comparisons in one family."
+        )
+    # An exact test and an interval of another method can disagree close to the limit.
+    if (other := found.filter(pl.col("p") >= alpha)).height:
+        names = formatting.listed(other["name"].to_list())
+        parts.append(f"The interval of {names} excludes 0, but the test of another method does not.")
+    return " ".join(parts)
+
+
+def _family_size(family: str | None) -> str:
+    found = re.search(r"\((\d+)\)$", family or "")
+    return found.group(1) if found else "several"
+
+
+def across_models_text(tables: Tables, level: float) -> str:
+    """What is significant if all models are one family; empty for one model."""
+    found = statements(tables)
+    if found["model"].n_unique() < 2:
+        return ""
+    alpha = round(1 - level, 10)
+    tests = found["p"].drop_nulls().len()
+    held = found.filter(pl.col("p_adjusted_models") < alpha)
+    start = f"Adjusted over all models together (Holm over {tests} tests)"
+    if held.is_empty():
+        return f"{start}, no gap and no main effect is significant."
+    by_model = held.group_by("model", maintain_order=True).agg("name").iter_rows()
+    named = "; ".join(f"{model}: {', '.join(names)}" for model, names in by_model)
+    return f"{start}, these are significant: {named}."

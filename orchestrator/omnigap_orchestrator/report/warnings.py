@@ -1,0 +1,128 @@
+"""The warnings of a run: one list, which the report shows above the results and the terminal below them.
+
+Each is a rule over what is known about the run and its tables; the order is that of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from omnigap_orchestrator.analysis import Tables
+from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ERRORS
+from omnigap_orchestrator.analysis.latency import IDLE_LATENCY, LATENCY
+from omnigap_orchestrator.report import formatting, select
+from omnigap_orchestrator.report.run_info import RunInfo
+
+_NO_AUDIO = "speech was requested, but the answer has no audio"
+"""Beginning of the message of a failed speech answer without audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunWarning:
+    """One warning.
+
+    Attributes:
+        key: names it, in summary.json and as part of its anchor in the page.
+        title: the first sentence; empty for a remark of lower weight.
+        text: the rest, without markup.
+    """
+
+    key: str
+    title: str
+    text: str
+
+    def sentence(self) -> str:
+        return f"{self.title} {self.text}".strip()
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def run_warnings(info: RunInfo, tables: Tables) -> tuple[RunWarning, ...]:
+    """All warnings about a run, the most serious first."""
+    found = [rule(info, tables) for rule in _RULES]
+    return tuple(warning for warning in found if warning is not None)
+
+
+def _scorer_mismatch(info: RunInfo, tables: Tables) -> RunWarning | None:
+    if not info.scorer_mismatch:
+        return None
+    return RunWarning(
+        "scorer-mismatch",
+        "The ASR scorer does not fit the models.",
+        "The ASR model that ships with omnigap is trained on two synthetic voices only. Set the option `checkpoint` of "
+        "the `asr` service to another model and run `omnigap-orchestrate transcribe`; stored answers are transcribed "
+        "again, and no model is called.",
+    )
+
+
+def _no_audio(info: RunInfo, tables: Tables) -> RunWarning | None:
+    """Conditions in which no answer has audio: all failed for this reason, or none of the answers was transcribed."""
+    # Without a scorer, the results are of another tool.
+    if info.asr is None:
+        return None
+    key = ["model", "condition"]
+    counts = tables.frame(CONDITION_COUNTS).filter(select.is_spoken() & (pl.col("planned") > 0))
+    heard = tables.frame(ASR).filter((pl.col("transcribed") > 0) | (pl.col("audio_seconds").fill_null(0) > 0))
+    answered = counts.filter(pl.col("answered") > 0).join(heard, on=key, how="anti")
+    other = tables.frame(ERRORS).filter(~pl.col("example").str.contains(_NO_AUDIO, literal=True).fill_null(False))
+    failed = counts.filter(pl.col("failed") == pl.col("planned")).join(other, on=key, how="anti")
+    lost = set(answered.select(key).iter_rows()) | set(failed.select(key).iter_rows())
+    if not lost:
+        return None
+    by_model: dict[str, list[str]] = {}
+    for model, condition in counts.select(key).iter_rows():
+        if (model, condition) in lost:
+            by_model.setdefault(model, []).append(condition)
+    named = "; ".join(f"{model} in {formatting.listed(names)}" for model, names in by_model.items())
+    return RunWarning(
+        "no-audio",
+        f"No answer has audio: {named}.",
+        "Check that the server sends speech: was it started with speech output, and does the model have a voice?",
+    )
+
+
+def _embedded(info: RunInfo, tables: Tables) -> RunWarning | None:
+    if not info.embedded:
+        return None
+    text = "They come from the small demo services that ship with omnigap, and only show that the measurement works."
+    if info.shared_asr_checkpoint:
+        text += f" {_sharing(info)}, so both tend to misrecognise the same words."
+    return RunWarning("embedded", "These numbers say nothing about real models.", text)
+
+
+def _shared_checkpoint(info: RunInfo, tables: Tables) -> RunWarning | None:
+    # The demo models share it by design; their warning says so.
+    if info.embedded or not info.shared_asr_checkpoint:
+        return None
+    return RunWarning("shared-checkpoint", "", f"{_sharing(info)}, so their errors are not independent.")
+
+
+def _sharing(info: RunInfo) -> str:
+    verb = "uses" if len(info.shared_asr_checkpoint) == 1 else "use"
+    return f"{', '.join(info.shared_asr_checkpoint)} {verb} the same ASR checkpoint as the ASR scorer"
+
+
+def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
+    """Latencies of a run that keeps its services busy, if nothing was measured on an idle service."""
+    if tables.frame(LATENCY).is_empty() or not tables.frame(IDLE_LATENCY)["seconds"].drop_nulls().is_empty():
+        return None
+    return RunWarning(
+        "latency",
+        "",
+        "The latencies of this run include queueing. `omnigap-orchestrate bench latency` measures them on an idle "
+        "service; only those are used for routing.",
+    )
+
+
+_RULES: tuple[Callable[[RunInfo, Tables], RunWarning | None], ...] = (
+    _scorer_mismatch,
+    _no_audio,
+    _embedded,
+    _shared_checkpoint,
+    _latency,
+)
