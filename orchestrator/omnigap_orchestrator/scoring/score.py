@@ -32,7 +32,10 @@ from omnigap_orchestrator.scoring.metrics import (
 )
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.normalise.numbers import ordinal
-from omnigap_orchestrator.scoring.numeric import date_match, number_match
+from omnigap_orchestrator.scoring.reading.date import date_range, find_date, same_date, whole_date
+from omnigap_orchestrator.scoring.reading.found import Passage, Step
+from omnigap_orchestrator.scoring.reading.number import find_number
+from omnigap_orchestrator.scoring.reading.quantity import same_number
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
@@ -218,18 +221,38 @@ def _score_f1(item: Item, text: str, answer: str) -> Scored:
 
 
 def _score_number(item: Item, text: str, answer: str) -> Scored:
-    match = (number_korean if _is_korean(item) else number_match)(
-        answer, _golds(item), question=normalise(item.question, item.language)
-    )
-    return Scored(match.score, "number", answer, match.number, () if match.number else (Flag.UNPARSABLE,))
+    golds, question = _golds(item), normalise(item.question, item.language)
+    if _is_korean(item):
+        match = number_korean(answer, golds, question=question)
+        return Scored(
+            match.score,
+            "number",
+            answer,
+            match.number,
+            match.flags if match.number else (Flag.UNPARSABLE, *match.flags),
+        )
+    found = find_number(Passage(text, Step.TERSE), item.question, item.language, golds=golds)
+    if found is None or found.value is None:
+        return Scored(0.0, "number", answer, flags=(Flag.UNPARSABLE, *(found.flags if found else ())))
+    right = same_number(found.value, golds, question=question)
+    return Scored(float(right), "number", answer, found.value.split(" ")[0], found.flags)
 
 
 def _score_date(item: Item, text: str, answer: str) -> Scored:
+    golds = _golds(item)
     if _is_korean(item):
-        match = contains_korean(answer, _golds(item))
-    else:
-        match = date_match(answer, _golds(item), question=normalise(item.question, item.language))
-    return Scored(match.score, "date", answer, match.gold)
+        match = contains_korean(answer, golds)
+        return Scored(match.score, "date", answer, match.gold)
+    if answer and answer in golds:
+        return Scored(1.0, "date", answer, answer)
+    # Gold answers that are no dates in digits (Wednesday, December, 44 bc) are searched as words.
+    dates = tuple(gold for gold in golds if whole_date(gold) or date_range(gold))
+    match = contains(answer, tuple(gold for gold in golds if gold not in dates))
+    if match.score or not dates:
+        return Scored(match.score, "date", answer, match.gold)
+    found = find_date(Passage(text, Step.TERSE), item.question, item.language, golds=golds)
+    gold = same_date(found.value, golds) if found is not None and found.value is not None else None
+    return Scored(float(gold is not None), "date", answer, gold, found.flags if found is not None else ())
 
 
 def _score_label(item: Item, text: str, answer: str) -> Scored:

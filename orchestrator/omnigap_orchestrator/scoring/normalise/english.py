@@ -95,8 +95,8 @@ _ASCII_FOLDS = str.maketrans(
 # Noises that a transcript names in brackets. In round brackets only those that are hardly ever part of an answer.
 _EVENTS = listed(
     "laughter laughs laughing laugh noise noises applause inaudible unintelligible crosstalk cough coughs coughing",
-    "sigh sighs sighing silence chuckle chuckles chuckling gasp gasps sneeze sneezes clapping cheering breathing breath",
-    "blank_audio static unk um uh",
+    "sigh sighs sighing silence chuckle chuckles chuckling gasp gasps sneeze sneezes clapping cheering breathing",
+    "breath blank_audio static unk um uh",
 )
 _BRACKETED = listed("music beep pause sound sounds background foreign clears speaking")
 _EVENT = re.compile(
