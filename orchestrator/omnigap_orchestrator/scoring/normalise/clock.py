@@ -6,6 +6,7 @@ from omnigap_orchestrator.scoring.normalise.digits import REPEATS
 from omnigap_orchestrator.scoring.normalise.numbers import parse
 
 _PAST = frozenset(("past", "after"))
+_LINKS = _PAST | {"to", "till"}
 _QUARTERS = {"half": 30, "quarter": 15}
 
 
@@ -23,6 +24,8 @@ def convert_clock(tokens: list[str]) -> list[str]:
 
     "five to seven" may be a range, so minutes before the hour need the word "minutes" or "quarter".
     """
+    if _LINKS.isdisjoint(tokens):
+        return tokens
     result: list[str] = []
     i = 0
     while i < len(tokens):

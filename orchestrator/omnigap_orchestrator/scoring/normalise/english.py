@@ -269,7 +269,7 @@ def _tokenise(text: str) -> list[str]:
 
 def _number_token(match: re.Match[str]) -> list[str]:
     number, suffix = _plain_number(match["number"]), match["suffix"]
-    if suffix in _ORDINAL_SUFFIXES and len(number) == 1 and number[0].isdigit():
+    if suffix in _ORDINAL_SUFFIXES and len(number) == 1 and number[0].isdigit() and numbers.is_number(number[0]):
         return [numbers.ordinal(int(number[0]))]
     if match["sign"]:
         # With a sign, leading zeros do not mean separate digits: -05 is -5.

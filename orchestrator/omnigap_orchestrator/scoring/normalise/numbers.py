@@ -377,13 +377,15 @@ def _at(tokens: list[str], i: int) -> str:
     return tokens[i] if 0 <= i < len(tokens) else ""
 
 
+MAX_DIGITS = 500
+"""Longer runs of digits are no numbers: a model that repeats itself must not cost a conversion of a million digits."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 """A canonical number, as a whole token."""
 
 
 def is_number(token: str) -> bool:
     """Whether a token is a canonical number such as 1969, -5 or 3.14, and not an ordinal or a fraction."""
-    return token[-1:].isdigit() and _NUMBER.fullmatch(token) is not None
+    return token[-1:].isdigit() and len(token) <= MAX_DIGITS and _NUMBER.fullmatch(token) is not None
 
 
 def ordinal(value: int) -> str:

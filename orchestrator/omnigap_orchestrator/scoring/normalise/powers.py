@@ -19,7 +19,7 @@ _SPACED = re.compile(r"(?<![\w.,])\d{1,3}(?:['’\u2009\u202f\u00a0]\d{3})+(?!\d
 _PHONE = re.compile(
     r"(?<![\w.-])(?:\(?(\d{3})\)?[-. ](\d{3})[-.](\d{4})|(\d{3})-(?=\d{3}[1-9]|0)(\d{4}))(?![\w-]|\.\d)"
 )
-_NUMBER = r"(?<![\w.])(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+)"
+_NUMBER = r"(?<![\w.])(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _SIGNED = r"\(?(?P<exponent>[-+−]?\d{1,3})\)?(?!\w)"
 _SCIENTIFIC = re.compile(rf"{_NUMBER}\s*(?:×|x|\*|·|⋅|times)\s*10\s*(?:\^|\*\*)\s*{_SIGNED}", re.IGNORECASE)
 _EXPONENTIAL = re.compile(rf"{_NUMBER}e(?P<exponent>[-+]?\d{{1,2}})(?![\w.]*\d)", re.IGNORECASE)

@@ -41,7 +41,7 @@ _FORMER = re.compile(
     r"\b(?:used to|formerly|previously|originally|at first)\b|\buntil (?:it|they|he|she|now|recently)\b"
 )
 _CORRECTION = re.compile(
-    r"^(?:oh |or |um )?(?:or rather\b|no (?:wait|sorry|actually|it|its|that|thats|i|make|rather|-?\d)"
+    r"^(?:oh |or |um |but )?(?:or rather\b|(?:i )?meant\b|no (?:wait|sorry|actually|it|its|that|thats|i|make|rather|-?\d)"
     r"|no$|wait|sorry$|sorry (?:i|it|that|-?\d)|oops|correction|i mean|i meant|scratch that"
     r"|make that|let me correct|let me redo|actually)\b"
 )
@@ -51,7 +51,7 @@ _CONCLUSION = re.compile(
     r"(?:(?<!\S)(?:so(?! (?:far|that|many|much|called))|therefore|thus|hence|consequently|accordingly"
     r"|total(?: \w+){0,2} (?:of|is|was|equals|comes to)|total of|total|that is(?! (?:why|how|because|not))|ie|in total"
     r"|(?:that|which|this|it) (?:leaves|makes|gives|equals|means|totals|brings|comes to)|comes to|amounts to|adds up to"
-    r"|(?:final |correct |right )?answer(?: is| would be)?|result(?: is)?|sum(?: is| of)?|(?:i|we|you) get|finally"
+    r"|(?:final |correct |right )?answer(?: is| would be)?|result(?: is)?|sum is|(?:i|we|you) get|finally"
     r"|in conclusion|conclude(?: that)?|leaving|giving|making|bringing)"
     r"|(?<=\d)(?: \w+){0,2} (?:makes|leaves|gives|yields|brings)(?! (?:away|up|out|back)))(?!\S)"
 )
@@ -76,6 +76,7 @@ class Clause:
         concluded: index of the word after a conclusion marker ("so", "for a total of"); None if it has none.
         is_question: whether its sentence ends in a question mark.
         is_correction: whether it takes back what was said before ("no, wait").
+        index: its place among the clauses of the text.
     """
 
     words: list[str]
@@ -84,6 +85,7 @@ class Clause:
     concluded: int | None = None
     is_question: bool = False
     is_correction: bool = False
+    index: int = 0
     text: str = field(default="", compare=False)
 
 
@@ -124,6 +126,8 @@ def split_clauses(text: str, normal: Callable[[str], str]) -> list[Clause]:
             pieces.append((match["paren"][1:-1], True, False))
     pieces.append((text[at:], False, after_colon))
     close("")
+    for index, clause in enumerate(clauses):
+        clause.index = index
     return clauses
 
 
@@ -194,7 +198,9 @@ def _clause(words: list[str], sentence: int, *, in_brackets: bool) -> Clause:
     lead = [word for word in words[:3] if word not in ("and", "but", "well", "then", "or", "now")]
     first = lead[0] if lead else ""
     rank = MAIN
-    if in_brackets or first in _ASIDE_LEADS or _MENTION.search(text) or _FORMER.search(text):
+    if text.startswith("as of "):
+        rank = MODIFIER
+    elif in_brackets or first in _ASIDE_LEADS or _MENTION.search(text) or _FORMER.search(text):
         rank = ASIDE
     elif first == "which" or first in _LEADING or " of which " in f" {text} ":
         rank = MODIFIER

@@ -123,9 +123,9 @@ def find_date(passage: Passage, question: str, language: str, *, golds: Sequence
         return None
     wanted = asked(normal(question))
     live = [found for found in candidates if not found.is_negated]
-    for i in range(len(clauses) - 1, -1, -1):
-        later = [found for found in live if any(found.clause is clause for clause in clauses[i:])]
-        if clauses[i].is_correction and later:
+    for clause in reversed(clauses):
+        later = [found for found in live if found.clause.index >= clause.index] if clause.is_correction else []
+        if later:
             live = later
             break
     live = [found for found in live if not found.clause.is_question] or live

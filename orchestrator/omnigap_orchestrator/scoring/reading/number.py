@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise
@@ -20,7 +20,7 @@ _OPERATORS = frozenset(("plus", "minus", "times", "x"))
 _BY = frozenset(("divided", "multiplied"))
 _HEDGE_BEFORE = re.compile(
     r"(?:at least|at most|(?:more|less|fewer|greater|higher|lower|other) than|over|under|above|below|up to|upwards of"
-    r"|minimum of|maximum of|no more than|exceeding|exceeds|could be|might be|may be"
+    r"|minimum|maximum|minimum of|maximum of|as many as|as few as|no more than|exceeding|exceeds|could be|might be|may be"
     r"|between)(?: about| around| roughly)?$"
 )
 _HEDGE_AFTER = re.compile(
@@ -43,6 +43,8 @@ _LABELS = frozenset(
 _MULTIPLES = frozenset(listed("pair pairs couples"))
 """A number of these is a number of something else than what is counted: "4 pairs of legs"."""
 _PREPOSITIONS = frozenset(listed("in at on within every per for during after before since by each with from"))
+_MAX_NUMBERS = 50
+"""Numbers that are read of one clause: a clause with more repeats itself."""
 _SEQUENCE = frozenset(listed("first then next finally after afterwards now later initially"))
 _RISE = re.compile(
     r"\b(?:rose|rise|increased?|grew|dropped|fell|went|changed|reduced|decreased|goes|improved|raised|jumped|cut) "
@@ -103,8 +105,11 @@ def _find(text: str, question: Asked, normal: Callable[[str], str], golds: Seque
         return Found(None, (Flag.NEGATED,)) if denied else None
     if _is_bare_list(clauses, live):
         return Found(None, (Flag.HEDGED,))
+    values = [found.quantity.value for found in live]
+    if len(values) > 2 and values == list(range(1, len(values) + 1)):
+        return Found(str(live[-1].quantity))  # counts aloud
     chosen = _choose(live, question, _is_worked(text, clauses, candidates, question))
-    if chosen.is_hedged and not question.is_bound:
+    if (chosen.is_hedged or _has_alternative(chosen, live)) and not question.is_bound:
         return Found(None, (Flag.HEDGED,))
     return Found(str(chosen.quantity)) if chosen.quantity.value is not None else None
 
@@ -133,7 +138,8 @@ def _candidates(clauses: list[Clause], question: Asked) -> list[_Candidate]:
     for clause in clauses:
         in_clause = [
             _Candidate(quantity, clause, len(found) + i, clause.rank)
-            for i, quantity in enumerate(quantities(clause.words))
+            for i, quantity in enumerate(islice(quantities(clause.words), _MAX_NUMBERS))
+            if not (quantity.is_ordinal and question.nouns)  # "how many" is never "7th"
         ]
         for i, candidate in enumerate(in_clause):
             _judge(candidate, in_clause[i + 1] if i + 1 < len(in_clause) else None, question)
@@ -247,7 +253,7 @@ def _not_taken_back(live: list[_Candidate], clauses: list[Clause]) -> list[_Cand
     for i in range(len(clauses) - 1, -1, -1):
         if not clauses[i].is_correction:
             continue
-        later = [found for found in live if any(found.clause is clause for clause in clauses[i:])]
+        later = [found for found in live if found.clause.index >= i]
         if later and len(later) < len(live):
             return later
     return live
@@ -258,6 +264,19 @@ def _is_bare_list(clauses: list[Clause], live: list[_Candidate]) -> bool:
     words = [word for clause in clauses for word in clause.words if word != "and"]
     values = {found.quantity.value for found in live}
     return len(values) > 1 and all(re.fullmatch(r"-?\d[\d./]*", word) for word in words)
+
+
+def _has_alternative(chosen: _Candidate, live: list[_Candidate]) -> bool:
+    """Whether the number is one of several that are named in a row: "7, 8 or 9", "maybe 7, maybe 8"."""
+    others = [
+        found
+        for found in live
+        if found.clause.sentence == chosen.clause.sentence and found.quantity.value != chosen.quantity.value
+    ]
+    if len(chosen.clause.words) == 1 and any(found.is_hedged and found.position > chosen.position for found in others):
+        return True
+    doubts = ("maybe", "perhaps", "possibly")
+    return chosen.clause.words[0] in doubts and any(found.clause.words[0] in doubts for found in others)
 
 
 def _is_worked(text: str, clauses: list[Clause], candidates: list[_Candidate], question: Asked) -> bool:
@@ -291,13 +310,17 @@ def _best(stated: list[_Candidate], question: Asked, *, last: bool) -> _Candidat
     """The number whose noun, unit and clause fit the question best; the first of equals."""
     given = {quantity.value for quantity in quantities(question.text.split())}
 
+    overlaps: dict[int, int] = {}
+
     def fit(found: _Candidate) -> tuple[bool, int, int, bool]:
         noun = _fits_noun(found, question)
-        overlap = len(question.stems & {stem(word) for word in found.clause.words})
-        return noun > 0, overlap, noun, found.quantity.value not in given
+        if found.clause.index not in overlaps:
+            overlaps[found.clause.index] = len(question.stems & {stem(word) for word in found.clause.words})
+        return noun > 0, overlaps[found.clause.index], noun, found.quantity.value not in given
 
-    best = max(map(fit, stated))
-    equals = [found for found in stated if fit(found) == best]
+    fits = [fit(found) for found in stated]
+    best = max(fits)
+    equals = [found for found, value in zip(stated, fits, strict=True) if value == best]
     return equals[-1] if last else equals[0]
 
 

@@ -9,6 +9,7 @@ import re
 
 _LATEX = (
     (r"\\(?:boxed|text|textbf|mathrm|mathbf|mbox)\s*\{([^{}]*)\}", r"\1"),
+    (r"(?<=\d)\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}", r" \1/\2"),
     (r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
     (r"\^\s*\{\s*([^{}]*?)\s*\}", r"^\1"),
     (r"\{,\}", ","),
@@ -64,6 +65,13 @@ _PRONOUNS = (
 )
 
 
+# "The sum of 4 and 5" is arithmetic with its operator in front.
+_PREFIXED = tuple(
+    (re.compile(rf"\b{name} (?:of|between) ([-\w.%$]+) and ([-\w.%$]+)", re.IGNORECASE), rf"\1 {operator} \2")
+    for name, operator in (("sum", "plus"), ("product", "times"), ("difference", "minus"), ("quotient", "divided by"))
+)
+
+
 def plain(text: str, *, is_code: bool = False) -> str:
     """The text with LaTeX, operators, ranges and negative signs as words, and without the numbers of list items.
 
@@ -79,6 +87,8 @@ def plain(text: str, *, is_code: bool = False) -> str:
     text = _GROUPS.sub(lambda match: match[0].replace(" ", ""), text)
     if match := _ONE_GROUP.fullmatch(text):
         text = text.replace(f"{match[1]} {match[2]}", match[1] + match[2])
+    for prefixed, replacement in _PREFIXED:
+        text = prefixed.sub(replacement, text)
     lines = [line if is_code else _line(line) for line in re.split(r"(\n)", text)]
     text = "".join(lines)
     for pattern, replacement in _PRONOUNS:

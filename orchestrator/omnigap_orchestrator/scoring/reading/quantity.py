@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from omnigap_orchestrator.scoring.normalise.numbers import MAX_DIGITS
 from omnigap_orchestrator.scoring.normalise.powers import decimal
 from omnigap_orchestrator.scoring.normalise.quantities import ALIASES, UNITS
 
@@ -79,7 +80,7 @@ def quantities(words: Sequence[str]) -> Iterator[Quantity]:
     i = 0
     while i < len(words):
         match = _NUMBER.fullmatch(words[i])
-        if match is None:
+        if match is None or len(words[i]) > MAX_DIGITS:
             i += 1
             continue
         end = i + 1
@@ -125,6 +126,11 @@ def same_number(value: str, golds: Sequence[str], *, question: str = "", toleran
         wanted = list(quantities(words))
         if len(wanted) > 1 and all(word.isdigit() for word in words):
             wanted = [Quantity("".join(words), "")]  # 555 0 1 2 3: a number in groups
+            if words[0] == "0":
+                # A code: its zeros count.
+                if said.text == wanted[0].text:
+                    return True
+                continue
         if len(wanted) == 1 and _equal(said, wanted[0], question, tolerance):
             return True
     return False

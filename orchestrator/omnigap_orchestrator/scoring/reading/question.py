@@ -54,6 +54,7 @@ _SAME = {
     for form in forms.split()
 }
 _COUNT = re.compile(r"\b(?:how many|number of|count of) ((?:[a-z]+ ?){1,4})")
+_PLURALS = frozenset(listed("people children feet teeth men women mice"))
 _NOUN_END = frozenset(
     listed(
         "do does did is are was were has have had can could will would should must may might in on at of to for from",
@@ -118,6 +119,9 @@ def asked(question: str) -> Asked:
             if word in _NOUN_END:
                 break
             nouns.insert(0, stem(word))
+            # The plural ends the noun: in "how many bridges cross the river", "cross" is a verb.
+            if word in _PLURALS or (word.endswith("s") and not word.endswith("ss")):
+                break
     kind = next((kind for kind, pattern in _KINDS if re.search(pattern, question)), "")
     if match:
         unit = next((ALIASES[word] for word in match[1].split()[:1] if word in ALIASES), "")

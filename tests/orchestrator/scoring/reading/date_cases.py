@@ -131,3 +131,29 @@ CASES: list[tuple[str, str, list[str], list[str]]] = [
         ["Saturday", "not Friday"],
     ),
 ]
+
+CASES += [
+    (
+        "When was the bridge opened?",
+        "May 27, 1937",
+        [
+            "Construction began on January 5, 1933, and the bridge opened on May 27, 1937.",
+            "The bridge, begun in 1933, opened on 27 May 1937.",
+            "May 27, 1937, after four years of work",
+            "5/27/1937",
+        ],
+        ["It was begun on May 27, 1937 and opened in 1940.", "27 May"],
+    ),
+    (
+        "In which year did the Titanic sink?",
+        "1912",
+        [
+            "Built in 1911, it sank in April 1912, killing over 1500 people.",
+            "The ship sank in 1912 and the wreck was found in 1985.",
+            "It sank in 1912. The wreck was found in 1985.",
+            "The wreck was found in 1985; the ship sank in 1912.",
+        ],
+        ["It was built in 1912 and sank in 1915."],
+    ),
+    ("When did the Second World War start?", "1939", ["1939, and it ended in 1945.", "1 September 1939"], ["1945"]),
+]
