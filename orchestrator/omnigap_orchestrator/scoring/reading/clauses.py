@@ -41,7 +41,7 @@ _FORMER = re.compile(
     r"\b(?:used to|formerly|previously|originally|at first)\b|\buntil (?:it|they|he|she|now|recently)\b"
 )
 _CORRECTION = re.compile(
-    r"^(?:oh |or |um |but )?(?:or rather\b|(?:i )?meant\b|no (?:wait|sorry|actually|it|its|that|thats|i|make|rather|-?\d)"
+    r"^(?:oh |or |um |but )?(?:or rather\b|(?:i )?meant\b|no (?:wait|sorry|actually|it|its|that|i|make|rather|-?\d)"
     r"|no$|wait|sorry$|sorry (?:i|it|that|-?\d)|oops|correction|i mean|i meant|scratch that"
     r"|make that|let me correct|let me redo|actually)\b"
 )

@@ -20,8 +20,8 @@ _OPERATORS = frozenset(("plus", "minus", "times", "x"))
 _BY = frozenset(("divided", "multiplied"))
 _HEDGE_BEFORE = re.compile(
     r"(?:at least|at most|(?:more|less|fewer|greater|higher|lower|other) than|over|under|above|below|up to|upwards of"
-    r"|minimum|maximum|minimum of|maximum of|as many as|as few as|no more than|exceeding|exceeds|could be|might be|may be"
-    r"|between)(?: about| around| roughly)?$"
+    r"|minimum|maximum|minimum of|maximum of|as many as|as few as|no more than|exceeding|exceeds|could be|might be"
+    r"|may be|between)(?: about| around| roughly)?$"
 )
 _HEDGE_AFTER = re.compile(
     r"^(?:or (?:more|less|fewer|higher|greater|above|over|above)|and up|plus$|at least$|at most$)"
