@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from tests.orchestrator.scoring.normalise.judged_pairs import DIFFERENT, SAME
 
 from omnigap_orchestrator.scoring import normalise
+from tests.orchestrator.scoring.normalise.judged_pairs import DIFFERENT, SAME
 
 
 @pytest.mark.parametrize(("one", "other"), [pair for pairs in SAME.values() for pair in pairs])
