@@ -24,7 +24,9 @@ _DATE = re.compile(
 _RANGE_LINK = re.compile(r" (?:to|until|till|through|and) ")
 _NEGATORS = re.compile(r"\b(?:not(?! (?:only|just|until|before))|never|neither|nor)(?: \w+){0,3} ?$")
 _DENIED_AFTER = re.compile(r"^ (?:is|was|would be) (?:not(?! only| just)|wrong|incorrect|false)\b")
-_HEDGE_BEFORE = re.compile(r"\b(?:could be|might be|may be|either)(?: in| on| around)? ?$")
+_HEDGE_BEFORE = re.compile(
+    r"\b(?:could be|might be|may be|either|before|after|later than|earlier than)(?: in| on| around)? ?$"
+)
 _DATED = frozenset(listed("in on at by from around during"))
 _DISTANCE = re.compile(
     r"\b(?:year|month|week|day|decade|century)s? (?:after|before|since|earlier|later) (?:\w+ ){0,4}$"
@@ -140,7 +142,7 @@ def find_date(passage: Passage, question: str, language: str, *, golds: Sequence
     if pair is not None:
         if ranges:
             return Found(f"{pair[0].date} to {pair[1].date}")
-        side = _side(wanted)
+        side = _side(wanted) if "between" not in pair[0].clause.words else None
         return Found(None, (Flag.HEDGED,)) if side is None else Found(str(pair[side].date))
     chosen = _choose(live, wanted, shapes)
     return Found(None, (Flag.HEDGED,)) if chosen.is_hedged else Found(str(chosen.date))

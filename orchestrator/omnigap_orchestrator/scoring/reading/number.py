@@ -244,7 +244,10 @@ def _judge_alternatives(candidates: list[_Candidate], earlier: list[_Candidate],
     if candidates and earlier and candidates[0].clause.words[0] == "or":
         last = earlier[-1]
         same_sentence = last.clause.sentence == candidates[0].clause.sentence
-        if same_sentence and last.quantity.value != candidates[0].quantity.value and not candidates[0].clause.rank:
+        units = last.quantity.unit, candidates[0].quantity.unit
+        if all(units) and units[0] != units[1]:
+            candidates[0].rank = ASIDE  # 4 minutes, or 240 seconds
+        elif same_sentence and last.quantity.value != candidates[0].quantity.value and not candidates[0].clause.rank:
             last.is_hedged = candidates[0].is_hedged = True
 
 
@@ -290,7 +293,11 @@ def _is_worked(text: str, clauses: list[Clause], candidates: list[_Candidate], q
 def _choose(live: list[_Candidate], question: Asked, is_worked: bool) -> _Candidate:
     stated = [found for found in live if found.rank == MAIN]
     stated = stated or [found for found in live if found.rank == MODIFIER] or live
+    given = {quantity.value for quantity in quantities(question.text.split())}
     if is_worked:
+        if all(found.quantity.value in given for found in stated):
+            # "20 apples cost 4 times as much, which is 8 dollar": the only new number is the answer.
+            stated = [found for found in live if found.rank == MODIFIER and found.quantity.value not in given] or stated
         last = stated[-1].clause.sentence
         stated = [found for found in stated if found.clause.sentence == last]
         concluded = [found for found in stated if found.is_concluded]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from omnigap_orchestrator.scoring.normalise.numbers import MAX_DIGITS
+from omnigap_orchestrator.scoring.normalise.numbers import MAX_DIGITS, SCALES
 from omnigap_orchestrator.scoring.normalise.powers import decimal
 from omnigap_orchestrator.scoring.normalise.quantities import ALIASES, UNITS
 
@@ -141,6 +141,10 @@ def _equal(said: Quantity, wanted: Quantity, question: str, tolerance: float) ->
     if value is None or target is None:
         return False
     allowed = _tolerance(wanted.text, target, tolerance)
+    # "In millions": 3.7 and 3.7 million are one answer.
+    scale = re.search(r"\bin (thousand|million|billion)s\b", question)
+    if scale and abs(value) >= SCALES[scale[1]] and abs(value / SCALES[scale[1]] - target) <= allowed:
+        return True
     unit = wanted.unit or (_unit_of(question, said.unit) if said.unit else "")
     if "percent" in (said.unit, wanted.unit):
         if said.unit == wanted.unit:
