@@ -41,6 +41,8 @@ def convert_clock(tokens: list[str]) -> list[str]:
 
 def _phrase(tokens: list[str], i: int) -> tuple[list[str], int] | None:
     at = i + 1 if tokens[i] == "a" and tokens[i + 1 : i + 2] == ["quarter"] else i
+    if _LINKS.isdisjoint(tokens[at + 1 : at + 5]):
+        return None
     if tokens[at] in REPEATS:
         return None
     minutes = _QUARTERS.get(tokens[at], 0)
