@@ -11,7 +11,7 @@ from omnigap_orchestrator.scoring.letters import NO_CHOICE, Choice
 from omnigap_orchestrator.scoring.metrics import NO_MATCH, LabelMatch, Match
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.korean import ENDING, find_noun, split_numbers, strip_copula
-from omnigap_orchestrator.scoring.numeric import NumberMatch, number_match
+from omnigap_orchestrator.scoring.reading.number import NumberMatch, number_match
 
 MAX_ANSWER_SYLLABLES = 150
 """Number of syllables of an answer that containment searches: about as much speech as 50 English words."""

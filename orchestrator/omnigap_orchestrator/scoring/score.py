@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -29,11 +29,13 @@ from omnigap_orchestrator.scoring.metrics import (
 )
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.normalise.numbers import ordinal
-from omnigap_orchestrator.scoring.numeric import date_match, number_match
 from omnigap_orchestrator.scoring.reading import Found, Passage, Reading, Step, plain_text, read, remove_thinking
+from omnigap_orchestrator.scoring.reading.date import date_range, find_date, same_date, whole_date
 from omnigap_orchestrator.scoring.reading.entity import find_gold
 from omnigap_orchestrator.scoring.reading.label import find_label
 from omnigap_orchestrator.scoring.reading.letter import find_letter
+from omnigap_orchestrator.scoring.reading.number import find_number
+from omnigap_orchestrator.scoring.reading.quantity import same_number
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
@@ -246,18 +248,51 @@ def _score_f1(item: Item, text: str, answer: str) -> Scored:
 
 
 def _score_number(item: Item, text: str, answer: str) -> Scored:
-    match = (number_korean if _is_korean(item) else number_match)(
-        answer, _golds(item), question=normalise(item.question, item.language)
-    )
-    return Scored(match.score, "number", answer, match.number, () if match.number else (Flag.UNPARSABLE,))
+    golds, question = _golds(item), _question(item.question, item.language)
+
+    def reader(passage: Passage) -> Found | None:
+        if _is_korean(item):
+            match = number_korean(normalise(passage.text, item.language), golds, question=question)
+            return Found(match.number, match.flags) if match.number or match.flags else None
+        if not _is_terse_line(passage, item.language):
+            return None
+        return find_number(passage, item.question, item.language, golds=golds)
+
+    reading = read(text, reader, item.language)
+    right = reading.value is not None and same_number(reading.value, golds, question=question)
+    scored = _scored("number", answer, reading, float(right), needs_value=True)
+    # Without the unit: the form in which answers to one item are compared.
+    return replace(scored, parsed=None if reading.value is None else reading.value.split(" ")[0])
+
+
+def _is_terse_line(passage: Passage, language: str) -> bool:
+    """Whether a first or last line holds one number and little else; other passages always pass."""
+    if passage.step not in (Step.FIRST_LINE, Step.LAST_LINE):
+        return True
+    words = normalise(passage.text, language).split()
+    return sum(word[0].isdigit() or word[0] == "-" for word in words) == 1 and len(words) <= _MAX_TERSE_WORDS
+
+
+_MAX_TERSE_WORDS = 4
 
 
 def _score_date(item: Item, text: str, answer: str) -> Scored:
-    if _is_korean(item):
-        match = contains_korean(answer, _golds(item))
-    else:
-        match = date_match(answer, _golds(item), question=normalise(item.question, item.language))
-    return Scored(match.score, "date", answer, match.gold)
+    golds = _golds(item)
+    # Gold answers that are no dates in digits (Wednesday, December, 44 bc) are searched as words.
+    dates = tuple(gold for gold in golds if whole_date(gold) or date_range(gold))
+    if answer and answer in golds:
+        return Scored(1.0, "date", answer, answer, step=Step.TERSE)
+    if _is_korean(item) or not dates:
+        return replace(_score_containment(item, text, answer), metric="date")
+
+    def reader(passage: Passage) -> Found | None:
+        if passage.step in (Step.FIRST_LINE, Step.LAST_LINE) and len(passage.text.split()) > _MAX_TERSE_WORDS:
+            return None
+        return find_date(passage, item.question, item.language, golds=golds)
+
+    reading = read(text, reader, item.language)
+    gold = same_date(reading.value, golds) if reading.value is not None else None
+    return _scored("date", answer, replace(reading, value=gold or reading.value), float(gold is not None))
 
 
 def _score_label(item: Item, text: str, answer: str) -> Scored:

@@ -47,10 +47,15 @@ def normalise(text: str, language: str = "en") -> str:
     tag = language.lower().replace("_", "-")
     primary = primary_language(tag)
     if primary == "en":
-        return normalise_english(text, day_first=tag not in _MONTH_FIRST)
+        return normalise_english(text, day_first=is_day_first(tag))
     if primary == "ko":
         return normalise_korean(text)
     return _unspaced(text)
+
+
+def is_day_first(language: str) -> bool:
+    """Whether texts of a language write 4/7/1969 for 4 July."""
+    return language.lower().replace("_", "-") not in _MONTH_FIRST
 
 
 def units(text: str, language: str = "en") -> list[str]:
@@ -88,4 +93,4 @@ def _unspaced(text: str) -> str:
     return text
 
 
-__all__ = ["NORMALISER_VERSION", "normalise", "units"]
+__all__ = ["NORMALISER_VERSION", "is_day_first", "normalise", "units"]

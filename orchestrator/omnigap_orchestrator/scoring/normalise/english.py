@@ -9,8 +9,11 @@ import re
 import unicodedata
 
 from omnigap_orchestrator.scoring.normalise import numbers
+from omnigap_orchestrator.scoring.normalise.clock import clock, convert_clock
 from omnigap_orchestrator.scoring.normalise.numbers import BREAK, listed
+from omnigap_orchestrator.scoring.normalise.powers import convert_powers, expand_written_numbers
 from omnigap_orchestrator.scoring.normalise.quantities import convert_dates, convert_units, has_date
+from omnigap_orchestrator.scoring.normalise.spelling import AMERICAN
 
 # Roman numerals after a word of at least two letters: "Louis XIV" -> 14. Single letters are unchanged ("vitamin C",
 # "I"), since they are usually letters.
@@ -32,8 +35,8 @@ def normalise_english(text: str, *, day_first: bool = False) -> str:
     Args:
         day_first: whether 4/7/1969 is 4 July (else April 7).
     """
-    # Roman numerals are recognised by their case, so they are converted before folding.
-    text = _ROMAN.sub(lambda match: str(_ROMANS[match[0]]), text)
+    # Roman numerals and scale suffixes (5M) are recognised by their case, so they are converted before folding.
+    text = _ROMAN.sub(lambda match: str(_ROMANS[match[0]]), remove_events(text))
     # The output of one rule can be input of an earlier one, so passes repeat until nothing changes. This also makes the
     # function idempotent. The limit only guards against a cycle.
     for _ in range(_MAX_PASSES):
@@ -44,21 +47,25 @@ def normalise_english(text: str, *, day_first: bool = False) -> str:
 
 
 def _once(text: str, day_first: bool) -> str:
-    tokens = _tokenise(_fold(text))
+    tokens = _tokenise(_fold(expand_written_numbers(text)))
     # Most answers are a few plain words: the checks skip the slow steps for them.
     if any(token in numbers.STARTS or not token.isalpha() for token in tokens):
-        tokens = convert_units(numbers.convert(tokens))
+        tokens = convert_units(convert_powers(numbers.convert(convert_clock(tokens))))
     if has_date(tokens):
         tokens = convert_dates(tokens, day_first=day_first)
     words = _words([token for token in tokens if token != BREAK])
-    # A final "a" is kept, since it is the letter in "option a".
-    kept = [
-        word
-        for i, word in enumerate(words)
-        if word not in _ARTICLES or (word == "a" and (i + 1 == len(words) or (i and words[i - 1] in _LETTERED)))
-    ]
+    kept = [word for i, word in enumerate(words) if not _is_dropped(words, i)]
     # An answer that consists of articles only must not become empty.
     return " ".join(kept or words)
+
+
+def _is_dropped(words: list[str], i: int) -> bool:
+    """Whether a word is an article or a filler such as "uh"."""
+    if words[i] in _FILLERS:
+        return not (words[i] == "mm" and i and numbers.is_number(words[i - 1]))  # 5 mm is a length
+    # A final "a" is kept, since it is the letter in "option a".
+    is_letter = words[i] == "a" and (i + 1 == len(words) or (i > 0 and words[i - 1] in _LETTERED))
+    return words[i] in _ARTICLES and not is_letter
 
 
 # Characters that NFKD does not decompose to ASCII.
@@ -85,6 +92,25 @@ _ASCII_FOLDS = str.maketrans(
     }
 )
 
+# Noises that a transcript names in brackets. In round brackets only those that are hardly ever part of an answer.
+_EVENTS = listed(
+    "laughter laughs laughing laugh noise noises applause inaudible unintelligible crosstalk cough coughs coughing",
+    "sigh sighs sighing silence chuckle chuckles chuckling gasp gasps sneeze sneezes clapping cheering breathing",
+    "breath blank_audio static unk um uh",
+)
+_BRACKETED = listed("music beep pause sound sounds background foreign clears speaking")
+_EVENT = re.compile(
+    rf"[\[<*♪][^\[\]<>*♪\n]{{0,20}}\b(?:{'|'.join([*_EVENTS, *_BRACKETED])})\b[^\[\]<>*♪\n]{{0,20}}[\]>*♪]"
+    rf"|\((?:\w+ )?(?:{'|'.join(_EVENTS)})(?: \w+)?\)",
+    re.IGNORECASE,
+)
+
+
+def remove_events(text: str) -> str:
+    """The text without tags such as [laughter], (coughs) and <unk>, which name what no speaker said."""
+    return _EVENT.sub(" ", text) if any(c in "[(<*♪" for c in text) else text
+
+
 # 6'2 is two numbers.
 _FEET = re.compile(r"(?<=\d)'(?=\d)")
 
@@ -107,8 +133,42 @@ _CONTRACTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"'ll\b", " will"),
         (r"'d\b", " would"),
         (r"\bo'clock\b", "oclock"),
+        (r"\by'all\b", "you all"),
+        (r"\bma'am\b", "madam"),
+        (r"'(cause|em|til|bout)\b", r"\1"),
     )
 )
+
+# "He's gone" and "he'd gone" are not "he is gone" and "he would gone".
+_PERFECT = re.compile(
+    r"(?<=[a-z])'(s|d) (?=(?:(?:already|never|just|always|also|not) )?(?:been|gone|got|had|become)\b)"
+)
+
+# Spoken forms that a transcript may write out.
+_SPOKEN = {
+    "gonna": "going to",
+    "wanna": "want to",
+    "gotta": "got to",
+    "gimme": "give me",
+    "lemme": "let me",
+    "kinda": "kind of",
+    "sorta": "sort of",
+    "outta": "out of",
+    "dunno": "do not know",
+    "coulda": "could have",
+    "woulda": "would have",
+    "shoulda": "should have",
+    "imma": "i am going to",
+    "cuz": "because",
+    "alright": "all right",
+}
+_SPOKEN_WORD = re.compile(rf"\b(?:{'|'.join(_SPOKEN)})\b")
+_FILLERS = frozenset(listed("uh uhh uhm um umm hmm hm mm mmm mhm erm"))
+
+# Letters with points: U.S., Ph.D., a.m.
+_INITIALS = re.compile(r"(?<![\w.])(?:(?:ph|[^\W\d_])\.)+[^\W\d_]\b\.?(?!\w)")
+# "No. 5" is number 5. After a full stop or a question mark it is more likely an answer: "8? No. 6."
+_NUMBER_SIGN = re.compile(r"(?<![?!.] )\bno\. ?(?=\d)")
 
 # Contractions without apostrophe, as some ASR models write them. "Its", "hell" and "were" are words and are left out.
 _BARE_CONTRACTION = re.compile(
@@ -119,11 +179,16 @@ _BARE_CONTRACTION = re.compile(
 def _fold(text: str) -> str:
     """Lower case, ASCII apostrophes and hyphens, no diacritics, contractions written out."""
     if not text.isascii():
+        text = text.replace("№", "number ")
         text = unicodedata.normalize("NFKC", _VULGAR.sub(" ", text)).lower().translate(_ASCII_FOLDS)
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
         text = unicodedata.normalize("NFC", text).translate(_ASCII_FOLDS)
     text = _FEET.sub(" ", text.lower())
+    if "." in text:
+        text = _NUMBER_SIGN.sub("number ", _INITIALS.sub(lambda match: match[0].replace(".", "") + " ", text))
+    text = _SPOKEN_WORD.sub(lambda match: _SPOKEN[match[0]], text)
     if "'" in text or _BARE_CONTRACTION.search(text):
+        text = _PERFECT.sub(lambda match: {"s": " has ", "d": " had "}[match[1]], text)
         for pattern, replacement in _CONTRACTIONS:
             text = pattern.sub(replacement, text)
         text = text.replace("'", "")
@@ -188,7 +253,7 @@ def _tokenise(text: str) -> list[str]:
         elif kind == "suffix":
             tokens.extend(_number_token(match))
         elif kind == "minute":
-            tokens.extend(_clock(match["hour"], match["minute"]))
+            tokens.extend(clock(int(match["hour"]), int(match["minute"])))
         elif kind == "iso":
             tokens.append(f"iso:{match[0]}")
         elif kind == "slashed":
@@ -204,7 +269,7 @@ def _tokenise(text: str) -> list[str]:
 
 def _number_token(match: re.Match[str]) -> list[str]:
     number, suffix = _plain_number(match["number"]), match["suffix"]
-    if suffix in _ORDINAL_SUFFIXES and len(number) == 1 and number[0].isdigit():
+    if suffix in _ORDINAL_SUFFIXES and len(number) == 1 and number[0].isdigit() and numbers.is_number(number[0]):
         return [numbers.ordinal(int(number[0]))]
     if match["sign"]:
         # With a sign, leading zeros do not mean separate digits: -05 is -5.
@@ -230,16 +295,6 @@ def _plain_number(text: str) -> list[str]:
     return [digits]
 
 
-def _clock(hour: str, minute: str) -> list[str]:
-    """A time as spoken: 9:15 -> 9 15, 5:00 -> 5 oclock; 10:15 -> 1015, since "ten fifteen" is read like a year."""
-    hour = hour.lstrip("0") or "0"
-    if minute == "00":
-        return [hour, "oclock"]
-    if 10 <= int(hour) <= 20:
-        return [hour + minute]
-    return [hour, *_plain_number(minute)]
-
-
 _ARTICLES = frozenset(("a", "an", "the"))
 
 _LETTERED = frozenset(
@@ -258,103 +313,53 @@ def _words(tokens: list[str]) -> list[str]:
             end = i
             while end < len(tokens) and len(tokens[end]) == 1 and tokens[end].isalpha():
                 end += 1
-            result += _joined(tokens[i:end])
+            result += _joined(tokens[i:end], result[-1:], tokens[end : end + 2])
             i = end
-            continue
-        # "St" before a word is Saint: St. Paul. At the end it may be a street.
-        if token == "st" and i + 1 < len(tokens) and tokens[i + 1].isalpha():
-            token = "saint"
-        result.append(_WORDS.get(token, token))
-        i += 1
+        elif token == "ph" and tokens[i + 1 : i + 2] == ["d"]:
+            result.append("phd")
+            i += 2
+        elif token == "oclock" and _is_half_of_day(tokens, i + 1):
+            i += 1  # 7:00 pm is 7 pm
+        else:
+            is_last = i + 1 == len(tokens) or tokens[i + 1] in _AFTER_STREET or not tokens[i + 1].isalpha()
+            if token in _STREETS and i and tokens[i - 1].isalpha() and tokens[i - 1] not in _BEFORE_TITLE and is_last:
+                token = _STREETS[token]
+            elif token == "st" and i + 1 < len(tokens) and tokens[i + 1].isalpha():
+                token = "saint"
+            elif token == "ft" and not is_last and not (i and tokens[i - 1][-1].isdigit()):
+                token = "fort"
+            result.append(_WORDS.get(token, token))
+            i += 1
     return result
 
 
-def _joined(letters: list[str]) -> list[str]:
-    """Joins a run of single letters, except an article before it and a pronoun "I" after it."""
+def _is_half_of_day(tokens: list[str], i: int) -> bool:
+    return tokens[i : i + 1] in (["am"], ["pm"]) or tokens[i : i + 2] in (["a", "m"], ["p", "m"])
+
+
+# "St." before a name is Saint, "Dr." Doctor. After a name, at the end or before one of these words, it is an address.
+_STREETS = {"st": "street", "dr": "drive", "ave": "avenue", "rd": "road", "ln": "lane"}
+_AFTER_STREET = frozenset(listed("in at on near and is was to for of with by or from between corner but where"))
+_BEFORE_TITLE = frozenset(listed("the a an my and by of from to with his her our your says said hello hi yes no"))
+
+
+def _joined(letters: list[str], before: list[str], after: list[str]) -> list[str]:
+    """Joins a run of single letters, except an article before it and a pronoun "I" after it.
+
+    Args:
+        before: the word before the run, if there is one.
+        after: the two words after it: in "a t and t", "a" is no article.
+    """
     head: list[str] = []
     tail: list[str] = []
-    if len(letters) == 2 and letters[0] == "a":
+    is_time = letters == ["a", "m"] and bool(before) and (before[0][-1].isdigit() or before[0] == "oclock")
+    is_firm = len(after) == 2 and after[0] == "and" and len(after[1]) == 1 and after[1].isalpha()
+    if len(letters) == 2 and letters[0] == "a" and not is_time and not is_firm:
         head, letters = letters[:1], letters[1:]
     if len(letters) > 1 and letters[-1] == "i":
         letters, tail = letters[:-1], letters[-1:]
     return [*head, "".join(letters), *tail]
 
-
-# British spellings become American, built from stems and endings: colour -> color, centres -> centers. Stems are listed
-# one by one because general suffix rules would break other words: "four", "ogre", "wise".
-_OUR = listed(
-    "arb ard arm behavi cand clam col dem dishon disfav discol enam endeav ferv flav fav glam harb hon hum lab",
-    "misdeme multicol neighb od parl ranc rig rum sav savi splend succ tum unfav val vap vig watercol",
-)
-
-_RE = listed(
-    "cent epicent theat amphitheat lit millilit centilit met centimet millimet kilomet nanomet micromet fib",
-    "calib lust meag somb spect scept och sepulch sab",
-)
-
-_ISE = listed(
-    "agon apolog author bapt capital categor central character civil colon commercial computer critic crystall",
-    "custom decentral democrat demoral deput desensit digit dramat econom emphas energ equal euthan fertil",
-    "final formal fossil galvan general harmon homogen hospital hypnot ideal immun industrial initial ion",
-    "jeopard legal liberal local magnet maxim mechan memor mesmer minim mobil modern monopol national natural",
-    "neutral normal optim organ oxid paralog pasteur personal polar popular pressur privat random rational",
-    "real recogn reorgan revolution romantic sanit scandal scrutin sensit social special stabil standard",
-    "steril subsid summar symbol sympath synchron synthes terror theor traumat trivial unrecogn urban util",
-    "vandal vapor visual vocal",
-)
-
-_DOUBLED = listed(
-    "bevel cancel channel chisel counsel dial duel equal fuel funnel grovel jewel label level libel marshal",
-    "marvel medal model panel pedal pencil quarrel refuel revel rival shovel shrivel signal snorkel spiral",
-    "swivel total towel travel tunnel unravel",
-)
-_OGUE = listed("analog catalog dialog epilog monolog prolog travelog")
-_YSE = listed("anal paral catal hydrol electrol breathal psychoanal")
-
-_OUR_ENDINGS = [
-    "",
-    *listed("s ed ing ful fully less able ably ite ites er ers hood hoods ly y ies ist ists al ally ation edly ings"),
-]
-_ISE_ENDINGS = listed("e es ed ing er ers ation ations able")
-
-_SPELLINGS = """
-    acknowledgement acknowledgment | aeon eon | aeroplane airplane | aesthetic esthetic | ageing aging
-    aluminium aluminum | amoeba ameba | amoebae amebae | anaemia anemia | anaemic anemic | anaesthesia anesthesia
-    anaesthetic anesthetic | anaesthetist anesthetist | archaeologist archeologist | archaeological archeological
-    archaeology archeology | artefact artifact | axe ax | caesium cesium | cheque check | chilli chili
-    coeliac celiac | cosy cozy | defence defense | diarrhoea diarrhea | doughnut donut | draught draft
-    encyclopaedia encyclopedia | enrol enroll | enrolment enrollment | faeces feces | foetal fetal | foetus fetus
-    fulfil fulfill | fulfilment fulfillment | gaol jail | grey gray | greyish grayish | gynaecologist gynecologist
-    gynaecology gynecology | haemoglobin hemoglobin | haemophilia hemophilia | haemorrhage hemorrhage
-    homoeopathy homeopathy | instalment installment | jewellery jewelry | judgement judgment | kerb curb
-    leukaemia leukemia | licence license | manoeuvre maneuver | mediaeval medieval | mould mold | mouldy moldy
-    moult molt | moustache mustache | mum mom | oedema edema | oesophagus esophagus | oestrogen estrogen
-    offence offense | omelette omelet | orthopaedic orthopedic | paediatric pediatric | paediatrician pediatrician
-    palaeontologist paleontologist | palaeontology paleontology | plough plow | practise practice
-    practised practiced | practising practicing | pretence pretense | programme program | pyjamas pajamas
-    sceptic skeptic | sceptical skeptical | scepticism skepticism | skilful skillful | smoulder smolder
-    speciality specialty | storey story | storeys stories | sulphate sulfate | sulphide sulfide | sulphur sulfur
-    sulphuric sulfuric | tyre tire | whisky whiskey | whiskies whiskeys | wilful willful | woollen woolen
-    yoghurt yogurt | saviour savior | demeanour demeanor | travelogue travelog
-"""
-
-
-def _build() -> dict[str, str]:
-    table = {f"{stem}our{end}": f"{stem}or{end}" for stem in _OUR for end in _OUR_ENDINGS}
-    table |= {f"{stem}re{end}": f"{stem}er{end}" for stem in _RE for end in ("", "s", "d")}
-    table |= {f"{stem}is{end}": f"{stem}iz{end}" for stem in _ISE for end in _ISE_ENDINGS}
-    table |= {f"{stem}l{end}": stem + end for stem in _DOUBLED for end in ("ed", "ing", "er", "ers", "ings")}
-    table |= {f"{stem}ue{end}": stem + end for stem in _OGUE for end in ("", "s", "d")}
-    table |= {f"{stem}ys{end}": f"{stem}yz{end}" for stem in _YSE for end in ("e", "es", "ed", "ing", "er", "ers")}
-    for pair in _SPELLINGS.replace("\n", "|").split("|"):
-        if pair.strip():
-            british, american = pair.split()
-            table |= {british: american, f"{british}s": f"{american}s"}
-    return {british: american for british, american in table.items() if american not in table}
-
-
-AMERICAN = _build()
-"""British spelling -> American spelling. No value is also a key, so one look-up is enough."""
 
 # Abbreviations and spoken forms in one spelling: Mt. Everest, Dr. Watson, WWII.
 _WORDS = {
@@ -366,6 +371,7 @@ _WORDS = {
     "sr": "senior",
     "prof": "professor",
     "vs": "versus",
+    "blvd": "boulevard",
     "ok": "okay",
     "wwi": "world war 1",
     "wwii": "world war 2",

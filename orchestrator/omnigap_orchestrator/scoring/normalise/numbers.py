@@ -6,6 +6,9 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
+from omnigap_orchestrator.scoring.normalise.digits import REPEATS, read_digits
+from omnigap_orchestrator.scoring.normalise.powers import decimal
+
 BREAK = ","
 """Token in place of punctuation, so that "one, two" is not read as one number. Removed from the result."""
 
@@ -53,7 +56,8 @@ STARTS = (
     | frozenset(_POWERS)
     | frozenset(_ORDINAL_POWERS)
     | frozenset(DECADES)
-    | frozenset(("half", "point", "minus", "negative"))
+    | frozenset(("half", "quarter", "point", "minus", "negative"))
+    | REPEATS
 )
 """Words that can begin a number. Text without them and without digits needs no conversion."""
 _OPENERS = STARTS | {"a", "an"}
@@ -72,12 +76,21 @@ def convert(tokens: list[str]) -> list[str]:
                 result.append("-" + number.token)
                 i = number.end
                 continue
+        if (word in UNITS or word in ZEROS or word in REPEATS) and (read := read_digits(tokens, i)) is not None:
+            result += read[0]
+            i = read[1]
+            continue
+        if word == "a" and _at(tokens, i + 1) == "second" and _is_time(tokens, i + 2, result):
+            # "metres a second" is left to the units.
+            result += ["a", "second"] if _follows_unit(result) else ["1", "second"]
+            i += 2
+            continue
         # "oh" and "o" are zeros only next to other digits: "five oh two", "oh seven".
         if word in ZEROS and (_is_digit(result[-1:]) or _at(tokens, i + 1) in UNITS):
             result.append("0")
             i += 1
             continue
-        if word == "second" and result and (is_number(result[-1]) or result[-1] == "per"):
+        if word == "second" and result and (is_number(result[-1]) or result[-1] in ("per", "split")):
             result.append(word)  # "5 seconds", "per second": a time, not 2nd
             i += 1
             continue
@@ -89,6 +102,21 @@ def convert(tokens: list[str]) -> list[str]:
             result.append(number.token)
             i = number.end
     return _world_wars(result)
+
+
+# Words that follow "a second" as a time; before a noun it is an ordinal ("a second time").
+_AFTER_TIME = frozenset(
+    ("", BREAK, *listed("or and to later ago please for of on in at before after longer more when"))
+)
+
+
+def _is_time(tokens: list[str], i: int, before: list[str]) -> bool:
+    return _at(tokens, i) in _AFTER_TIME or _follows_unit(before)
+
+
+def _follows_unit(before: list[str]) -> bool:
+    """Whether the last words are a number and one more word, as in "5 metres (a second)"."""
+    return len(before) > 1 and before[-1].isalpha() and is_number(before[-2])
 
 
 def _goes_on(tokens: list[str], i: int) -> bool:
@@ -235,6 +263,8 @@ def _year(tokens: list[str], i: int) -> _Small | None:
     if first is None or first.is_ordinal or not 10 <= first.value <= 20 or first.end != i + 1:
         return None
     word = _at(tokens, first.end)
+    if first.value >= 16 and re.fullmatch(r"[1-9]\d", word):
+        return _Small(first.value * 100 + int(word), first.end + 1)  # nineteen 84
     if word in ZEROS:
         unit = UNITS.get(_at(tokens, first.end + 1), 0)
         return _Small(first.value * 100 + unit, first.end + 2) if unit else None
@@ -347,13 +377,15 @@ def _at(tokens: list[str], i: int) -> str:
     return tokens[i] if 0 <= i < len(tokens) else ""
 
 
+MAX_DIGITS = 500
+"""Longer runs of digits are no numbers: a model that repeats itself must not cost a conversion of a million digits."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 """A canonical number, as a whole token."""
 
 
 def is_number(token: str) -> bool:
     """Whether a token is a canonical number such as 1969, -5 or 3.14, and not an ordinal or a fraction."""
-    return token[-1:].isdigit() and _NUMBER.fullmatch(token) is not None
+    return token[-1:].isdigit() and len(token) <= MAX_DIGITS and _NUMBER.fullmatch(token) is not None
 
 
 def ordinal(value: int) -> str:
@@ -361,24 +393,3 @@ def ordinal(value: int) -> str:
     if value % 100 in (11, 12, 13):
         return f"{value}th"
     return f"{value}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(value % 10, 'th') }"
-
-
-def decimal(value: Fraction) -> str | None:
-    """Decimal digits of a value such as 3.5 or 1000; None for values without a finite decimal form, such as 1/3."""
-    if value.denominator == 1:
-        return str(value.numerator)
-    # A fraction has a finite decimal form only if its denominator has no prime factor other than 2 and 5.
-    rest = value.denominator
-    places = 0
-    for prime in (2, 5):
-        count = 0
-        while rest % prime == 0:
-            rest //= prime
-            count += 1
-        places = max(places, count)
-    if rest != 1:
-        return None
-    scaled = abs(value.numerator) * 10**places // value.denominator
-    digits = str(scaled).rjust(places + 1, "0")
-    sign = "-" if value < 0 else ""
-    return f"{sign}{digits[:-places]}.{digits[-places:].rstrip('0')}".rstrip(".")

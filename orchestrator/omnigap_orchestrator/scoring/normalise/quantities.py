@@ -253,7 +253,7 @@ def _unit(tokens: list[str], i: int) -> tuple[list[str], int]:
     if at(end) == "," and at(end + 1) == "s2":
         return [*unit, "per", "second", "squared"], end + 2
     # "kilometers per hour", "km an hour", "km/h", in which the tokeniser has replaced the slash with a break
-    if at(end) in ("per", "an", ",") and at(end + 1) in ALIASES and (at(end) == "per" or at(end + 1) in _TIMES):
+    if at(end) in ("per", "a", "an", ",") and at(end + 1) in ALIASES and (at(end) == "per" or at(end + 1) in _TIMES):
         if at(end) == "," and at(end + 1) not in ("h", "s"):
             return unit, end
         per = "second" if at(end + 1) == "s" else ALIASES[at(end + 1)]

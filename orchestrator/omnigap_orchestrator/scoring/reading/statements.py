@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterator
 
 from omnigap.vocabulary import primary_language
-from omnigap_orchestrator.scoring.reading.clauses import lines, sentences
 from omnigap_orchestrator.scoring.reading.found import Passage, Step
+from omnigap_orchestrator.scoring.reading.marked import lines, sentences
 from omnigap_orchestrator.scoring.reading.markup import marked_answers, plain_text
 
 _KIND = (

@@ -1,0 +1,24 @@
+"""Degenerate answers, as a model that repeats itself writes them, are read in bounded time and never fail."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omnigap_orchestrator.scoring.reading.date import find_date
+from omnigap_orchestrator.scoring.reading.found import Passage, Step
+from omnigap_orchestrator.scoring.reading.number import find_number
+
+
+@pytest.mark.parametrize(
+    "piece", ["1", "1 ", "1,", "1-", "1=", "not ", "\\frac{", "2^2", "5 – ", "\n- 3", "$", "seven "]
+)
+def test_repetition_is_read(piece: str) -> None:
+    for reader in (find_number, find_date):
+        reader(Passage(piece * 5000, Step.TERSE), "How many?", "en")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=40), st.text("0123456789 ./,-–=^$()'\\n%xMe+stndrh", max_size=30)))
+def test_any_text_is_read(text: str) -> None:
+    for reader in (find_number, find_date):
+        reader(Passage(text, Step.TERSE), text, "en", golds=(text,))
