@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -48,7 +49,12 @@ def _every(model: str, condition: str) -> bool:
     return True
 
 
-def accuracy(models: Sequence[ModelScores], options: IntervalOptions, chosen: Chosen = _every) -> pl.DataFrame:
+def accuracy(
+    models: Sequence[ModelScores],
+    options: IntervalOptions,
+    chosen: Chosen = _every,
+    poolings: Sequence[str] = (ITEM_WEIGHTED, TASK_MACRO),
+) -> pl.DataFrame:
     """Mean score of every condition, item-weighted and task-macro, on answered items and with missing as wrong.
 
     Returns:
@@ -59,7 +65,7 @@ def accuracy(models: Sequence[ModelScores], options: IntervalOptions, chosen: Ch
         for scores in models
         for condition in scores.conditions
         if chosen(scores.model, condition)
-        for pooling in (ITEM_WEIGHTED, TASK_MACRO)
+        for pooling in poolings
         for missing, estimate in _estimates(scores, condition, pooling, options)
     ]
     return pl.DataFrame(rows, schema=ACCURACY_SCHEMA, orient="row").fill_nan(None)
@@ -139,7 +145,7 @@ ACCURACY_BY_TASK = Table(
 
 @dataclass(frozen=True, slots=True)
 class HeadlineAccuracyRow(AccuracyRow):
-    """An accuracy of the first screen; `source` is own_text or transcript, null for a table of another tool."""
+    """An item-weighted accuracy of the first screen; `source` is own_text or transcript, null for other tools."""
 
     source: str | None
 
@@ -147,9 +153,9 @@ class HeadlineAccuracyRow(AccuracyRow):
 HEADLINE_ACCURACY_SCHEMA = schema_of(HeadlineAccuracyRow)
 
 
-def _headline(given: AnalysisInput, base: pl.DataFrame, compute: Callable[..., pl.DataFrame]) -> pl.DataFrame:
-    """The rows of `base`, those of replaced conditions computed from the own text."""
-    found = given[SOURCES]
+def _headline(given: AnalysisInput, table: Table[AccuracyRow], compute: Callable[..., pl.DataFrame]) -> pl.DataFrame:
+    """The item-weighted rows of a table, those of replaced conditions computed from the own text."""
+    found, base = given[SOURCES], given[table].filter(pl.col("pooling") == ITEM_WEIGHTED)
     own = compute(given[HEADLINE_MODELS], given.options.intervals, lambda *cell: cell in found.replaced)
     key = ["model", "condition", "task", "pooling", "missing"]
     kept = base.join(own.select("model", "condition").unique(), on=["model", "condition"], how="anti")
@@ -162,11 +168,11 @@ def _headline(given: AnalysisInput, base: pl.DataFrame, compute: Callable[..., p
 HEADLINE_ACCURACY = Table(
     name="headline_accuracy",
     row=HeadlineAccuracyRow,
-    compute=lambda given: _headline(given, given[ACCURACY], accuracy),
+    compute=lambda given: _headline(given, ACCURACY, partial(accuracy, poolings=(ITEM_WEIGHTED,))),
 )
 
 HEADLINE_ACCURACY_BY_TASK = Table(
     name="headline_accuracy_by_task",
     row=HeadlineAccuracyRow,
-    compute=lambda given: _headline(given, given[ACCURACY_BY_TASK], accuracy_by_task),
+    compute=lambda given: _headline(given, ACCURACY_BY_TASK, accuracy_by_task),
 )

@@ -206,7 +206,11 @@ MAIN_EFFECTS = tuple(contrast for kind, contrast in _EFFECTS if kind == MAIN)
 
 
 def effects(
-    models: Sequence[ModelScores], rule: MissingRule, options: IntervalOptions, chosen: Chosen = _every
+    models: Sequence[ModelScores],
+    rule: MissingRule,
+    options: IntervalOptions,
+    chosen: Chosen = _every,
+    poolings: Sequence[str] = (ITEM_WEIGHTED, TASK_MACRO),
 ) -> pl.DataFrame:
     """The effects of every model whose plan has their conditions.
 
@@ -219,7 +223,7 @@ def effects(
             if not set(contrast.conditions) <= set(scores.conditions) or not chosen(scores.model, contrast):
                 continue
             values = contrast_values(scores, contrast)
-            for pooling in (ITEM_WEIGHTED, TASK_MACRO):
+            for pooling in poolings:
                 for missing, estimate in estimates(values, contrast, pooling, rule, options):
                     key = (scores.model, contrast.name, kind, contrast.formula, pooling, missing)
                     rows.append((*key, *astuple(estimate), None))
@@ -235,7 +239,7 @@ class HeadlineGapRow(GapRow):
 
 @dataclass(frozen=True, slots=True)
 class HeadlineEffectRow(EffectRow):
-    """An effect of the first screen, with its `source` as in `HeadlineGapRow`."""
+    """An item-weighted effect of the first screen, with its `source` as in `HeadlineGapRow`."""
 
     source: str | None
 
@@ -284,7 +288,10 @@ def contrasts(given: AnalysisInput) -> Contrasts:
     tasks = _replaced(
         by_task, gaps_by_task(own, reference, rule, intervals, differs), ("model", "condition", "task"), found
     )
-    over = _replaced(main, effects(own, rule, intervals, differs), ("model", "effect"), found)
+    # The first screen shows item-weighted effects only.
+    weighted = main.filter(pl.col("pooling") == ITEM_WEIGHTED)
+    changed = effects(own, rule, intervals, differs, (ITEM_WEIGHTED,))
+    over = _replaced(weighted, changed, ("model", "effect"), found)
     ends = pl.min_horizontal("condition", "reference"), pl.max_horizontal("condition", "reference")
     pair = pl.concat_str(*ends, separator=_AND)
     # A run with a single task has the same contrasts in both tables of gaps.

@@ -16,7 +16,8 @@ from scipy import stats
 
 from omnigap_orchestrator.analysis.contrasts import contrast_values, gap_contrast
 from omnigap_orchestrator.analysis.intervals import ClusterTotals, design_effect
-from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, IntArray, ModelScores
+from omnigap_orchestrator.analysis.own_text import HEADLINE_MODELS
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScores
 from omnigap_orchestrator.analysis.table import Table, schema_of
 
 
@@ -170,7 +171,7 @@ POWER = Table(
     name="power",
     row=PowerRow,
     compute=lambda given: power_table(
-        given[MODELS],
+        given[HEADLINE_MODELS],
         given.options.reference,
         given.options.target_gap,
         given.options.power,
