@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from omnigap.client import Answer, GenerateClient, StreamCollector
-from omnigap.errors import ContractError
+from omnigap.errors import NO_AUDIO, ContractError
 from omnigap.media import encode_pcm16
 from omnigap.media.audio import PCM, WAV
 from omnigap.v1 import model_service_pb2 as pb
@@ -73,6 +73,34 @@ async def test_contract_violations_raise_with_their_reason(
     with pytest.raises(ContractError, match=message) as caught:
         await generate(host_wire, *responses)
     assert caught.value.reason is reason
+
+
+async def test_speech_answer_without_any_audio_raises_and_empty_audio_is_an_answer(host_wire: ServeWire) -> None:
+    with pytest.raises(ContractError, match=f"{NO_AUDIO}, only the text 'Paris'") as caught:
+        await generate(host_wire, text("Paris"), complete())
+    assert caught.value.reason is Reason.MODEL_ERROR
+    with pytest.raises(ContractError, match="and no text either"):
+        await generate(host_wire, complete())
+    empty = await generate(host_wire, text("Paris"), chunk(b""), complete())
+    assert (empty.pcm, empty.sample_rate, empty.audio_seconds) == (b"", RATE, 0.0)
+
+
+async def test_refusal_needs_no_audio(host_wire: ServeWire) -> None:
+    done = pb.GenerateResponse(complete=pb.Complete(finish_reason=pb.FINISH_REASON_REFUSED))
+    answer = await generate(host_wire, text("I can't say."), done)
+    assert (answer.finish_reason, answer.sample_rate) == (FinishReason.REFUSED, 0)
+
+
+async def test_text_answer_may_be_empty_and_has_no_audio(host_wire: ServeWire) -> None:
+    request = pb.GenerateRequest(parts=[pb.InputPart(text="Say it.")], output=pb.MODALITY_TEXT)
+    for responses, fault in (((complete(),), ""), ((text("Paris"), chunk(b"\0\0"), complete()), "audio in a text")):
+        async with GenerateClient(await host_wire(Wire(lambda _, given=responses: iter(given)))) as client:
+            if not fault:
+                assert (await client.generate(request, timeout_s=30)).own_text == ""
+                continue
+            with pytest.raises(ContractError, match=fault) as caught:
+                await client.generate(request, timeout_s=30)
+            assert caught.value.reason is Reason.MODEL_ERROR
 
 
 async def test_unreachable_address_is_a_transport_error(host_wire: ServeWire) -> None:

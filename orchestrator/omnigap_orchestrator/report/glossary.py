@@ -317,7 +317,7 @@ _ALL = (
     Definition(
         "flags",
         "Flags",
-        "Problems of an answer: silent, truncated (the audio ends before its text), refused, unparsable, "
+        "Problems of an answer: silent, empty, truncated (the audio ends before its text), refused, unparsable, "
         "wrong_language, suspect_transcript. A flagged answer is still scored.",
     ),
     Definition(

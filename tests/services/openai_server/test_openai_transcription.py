@@ -119,6 +119,23 @@ def test_a_default_language_that_is_not_listed_is_refused() -> None:
         TranscriptionAdapter({"model": MODEL, "languages": ["pt-BR"]})
 
 
+def test_long_digital_silence_is_not_sent(server: ChatServer, service: Callable[..., Served]) -> None:
+    silence = np.zeros(35 * 16_000, np.float32)
+    long = AudioClip(np.concatenate([silence, tone(0.5, 16_000), silence]), 16_000)
+    reply = service().ask(long)
+    assert reply.complete.diagnostics["duration_s"] == pytest.approx(70.5)
+    sent = decode_audio(server.asked[-1].body["file"], "audio/wav")
+    assert sent.seconds == pytest.approx(1.5, abs=0.01)
+
+
+def test_an_error_beside_a_text_is_an_error(server: ChatServer, service: Callable[..., Served]) -> None:
+    served = service()
+    server.then(sending({"text": "", "error": {"code": 429, "message": "slow down"}}))
+    with pytest.raises(ContractError, match="slow down") as failed:
+        served.ask(AudioClip(tone(0.5, 16_000), 16_000))
+    assert failed.value.reason is Reason.RATE_LIMITED
+
+
 def test_digital_silence_has_an_empty_transcript_and_is_not_sent(
     server: ChatServer, service: Callable[..., Served]
 ) -> None:
