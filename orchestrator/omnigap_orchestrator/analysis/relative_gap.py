@@ -67,23 +67,22 @@ def relative_gaps(
     Returns:
         A frame of `RELATIVE_GAPS_SCHEMA`.
     """
-    by_model = {scores.model: scores for scores in models}
+    by_model = {scores.model: (scores, chance_array(scores, chances)) for scores in models}
     rows = [
-        (gap.model, gap.condition, gap.reference, *_row(by_model[gap.model], gap, options, chances))
+        (gap.model, gap.condition, gap.reference, *_row(*by_model[gap.model], gap, options))
         for gap in rows_of(headline(gaps, ANSWERED_PAIRS), GapRow)
     ]
     return pl.DataFrame(rows, schema=RELATIVE_GAPS_SCHEMA, orient="row", infer_schema_length=None).fill_nan(None)
 
 
-def _row(
-    scores: ModelScores, gap: GapRow, options: IntervalOptions, chances: Mapping[str, float]
-) -> tuple[object, ...]:
+def _row(scores: ModelScores, luck: FloatArray, gap: GapRow, options: IntervalOptions) -> tuple[object, ...]:
     values = contrast_values(scores, gap_contrast(gap.condition, gap.reference))
     used = ~np.isnan(values.value)
     part, n = values.scores.where(used), int(used.sum())
+    columns = [scores.column(name) for name in (gap.condition, gap.reference)]
+    luck = luck[np.all(scores.planned[:, columns] > 0, axis=1)][used]
     counts = (n, gap.clusters, gap.planned, gap.lacking)
     nothing = (math.nan, math.nan, math.nan, None, *counts)
-    luck = chance_array(part, chances)
     unknown = int(np.isnan(luck).sum())
     chance = math.nan if unknown or not n else float(luck.mean())
     if gap.estimate is None or gap.low is None or gap.high is None:
