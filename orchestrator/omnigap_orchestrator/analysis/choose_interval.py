@@ -126,16 +126,16 @@ def macro_interval(sample: Sample, options: IntervalOptions, *key: str) -> Inter
         and sizes.min() >= MIN_CLUSTERS / len(tasks)
         and sizes.min() >= 2
     ):
-        return weighted_cluster_t(sample.values, sample.task, sample.cluster, options.level)
+        return _clipped(weighted_cluster_t(sample.values, sample.task, sample.cluster, options.level), sample)
     if len(np.unique(np.column_stack([sample.cluster, sample.task]), axis=0)) > totals.count:
         return NO_INTERVAL
     parts = [sample.of_task(int(code)) for code in tasks]
-    each = [mean_interval(part, options, *key, str(code)) for part, code in zip(parts, tasks, strict=True)]
+    each = [mean_interval(part, options) for part in parts]
     means = np.array([part.values.mean() for part in parts])
     lows, highs = np.array([i.low for i in each]), np.array([i.high for i in each])
     if np.isnan(lows).any():
         return NO_INTERVAL
-    return mover(means, lows, highs, np.full(len(tasks), 1 / len(tasks)))
+    return _clipped(mover(means, lows, highs, np.full(len(tasks), 1 / len(tasks))), sample)
 
 
 def _evenly_weighted(sample: Sample) -> bool:
