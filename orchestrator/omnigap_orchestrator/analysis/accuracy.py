@@ -116,9 +116,8 @@ def _estimates(
         interval = choose(sample, options)
         first = Estimate(
             estimate=pooled_mean(used, part, pooling) if len(used) else math.nan,
-            # The interval of a mean of task means may reach beyond the possible values.
-            low=float(np.clip(interval.low, 0.0, 1.0)),
-            high=float(np.clip(interval.high, 0.0, 1.0)),
+            low=interval.low,
+            high=interval.high,
             method=interval.method,
             se=interval.se,
             n=len(used),

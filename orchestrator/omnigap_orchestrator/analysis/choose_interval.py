@@ -149,7 +149,7 @@ def macro_interval(sample: Sample, options: IntervalOptions) -> Interval:
         and sizes.min() >= MIN_CLUSTERS / len(tasks)
         and sizes.min() >= 2
     ):
-        return weighted_cluster_t(sample.values, sample.task, sample.cluster, options.level)
+        return _clipped(weighted_cluster_t(sample.values, sample.task, sample.cluster, options.level), sample)
     if spans:
         return NO_INTERVAL
     parts = [sample.of_task(int(code)) for code in tasks]
@@ -158,7 +158,7 @@ def macro_interval(sample: Sample, options: IntervalOptions) -> Interval:
     lows, highs = np.array([i.low for i in each]), np.array([i.high for i in each])
     if np.isnan(lows).any():
         return NO_INTERVAL
-    return mover(means, lows, highs, np.full(len(tasks), 1 / len(tasks)))
+    return _clipped(mover(means, lows, highs, np.full(len(tasks), 1 / len(tasks))), sample)
 
 
 def _evenly_weighted(sample: Sample) -> bool:

@@ -21,7 +21,7 @@ from omnigap_orchestrator.analysis.chance import CHANCES, chance_array
 from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
 from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import MODELS, BoolArray, FloatArray, IntArray, ModelScores, is_scored
-from omnigap_orchestrator.analysis.table import AnalysisInput, IntervalColumns, Table, schema_of
+from omnigap_orchestrator.analysis.table import AnalysisInput, Derived, IntervalColumns, Table, schema_of
 
 
 @dataclass(frozen=True)
@@ -82,18 +82,21 @@ def comparable_answers(results: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def agreeing_items(results: pl.DataFrame) -> pl.DataFrame:
+COMPARABLE = Derived(lambda given: comparable_answers(given.results))
+"""The comparable answers, which two tables use."""
+
+
+def agreeing_items(answers: pl.DataFrame) -> pl.DataFrame:
     """Items whose normalised answers agree in all conditions.
 
     Args:
-        results: as for `comparable_answers`.
+        answers: `comparable_answers` of a table.
 
     Returns:
         Columns model, item_id, answers (number of conditions with an answer), agree (whether all are equal).
     """
     return (
-        comparable_answers(results)
-        .lazy()
+        answers.lazy()
         .group_by("model", "item_id")
         .agg(answers=pl.col("condition").n_unique().cast(pl.Int64), agree=pl.col("answer").n_unique() == 1)
         .sort("model", "item_id")
@@ -209,7 +212,7 @@ def _independent(measure: str, accuracies: FloatArray) -> float:
 
 
 def _consistency(given: AnalysisInput) -> pl.DataFrame:
-    agreement = agreeing_items(given.results) if has_answers(given.results) else None
+    agreement = agreeing_items(given[COMPARABLE]) if has_answers(given.results) else None
     return consistency(given[MODELS], agreement, given[CHANCES], given.options.intervals)
 
 

@@ -24,9 +24,9 @@ import numpy as np
 import polars as pl
 
 from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
-from omnigap_orchestrator.analysis.consistency import RIGHT_AT, comparable_answers, has_answers
+from omnigap_orchestrator.analysis.consistency import COMPARABLE, RIGHT_AT, has_answers
 from omnigap_orchestrator.analysis.options import IntervalOptions
-from omnigap_orchestrator.analysis.pairs import MODELS, BoolArray, ModelScores
+from omnigap_orchestrator.analysis.pairs import MODELS, BoolArray, IntArray, ModelScores
 from omnigap_orchestrator.analysis.table import AnalysisInput, IntervalColumns, Table, schema_of
 
 
@@ -71,30 +71,41 @@ def cross_modal(models: Sequence[ModelScores], answers: pl.DataFrame, options: I
     Returns:
         A frame of `CROSS_MODAL_SCHEMA`; models without answers have no rows.
     """
-    parts = answers.partition_by("model", "condition", as_dict=True)
-    texts = {key: dict(part.select("item_id", "answer").iter_rows()) for key, part in parts.items()}
+    # Equal answers have equal codes, from 1.
+    coded = answers.with_columns(code=pl.col("answer").rank("dense").cast(pl.Int64))
     rows: list[tuple[object, ...]] = []
     for scores in models:
+        codes = _codes(scores, coded.filter(model=scores.model))
         for first, second in input_pairs(scores.conditions):
-            one, other = (texts.get((scores.model, name), {}) for name in (first, second))
             columns = [scores.column(first), scores.column(second)]
-            planned = scores.where(np.all(scores.planned[:, columns] > 0, axis=1))
-            answered = np.array([item in one and item in other for item in planned.items], dtype=np.bool_)
-            held = planned.where(answered & ~np.any(np.isnan(planned.score[:, columns]), axis=1))
-            if not one or not other or not len(held.items):
+            planned = np.all(scores.planned[:, columns] > 0, axis=1)
+            answered = np.all((codes[:, columns] > 0) & ~np.isnan(scores.score[:, columns]), axis=1)
+            used = planned & answered
+            if not used.any():
                 continue
-            same = np.array([one[item] == other[item] for item in held.items], dtype=np.bool_)
+            held, texts = scores.where(used), codes[used][:, columns]
+            same = np.asarray(texts[:, 0] == texts[:, 1])
             right = np.asarray(held.score[:, columns] >= RIGHT_AT)
             sample = Sample(same.astype(np.float64), held.cluster, held.task, binary=True, difference=False)
             interval = mean_interval(sample, options)
             limits = (interval.low, interval.high, interval.method)
-            counts = (len(same), len(np.unique(held.cluster)), len(planned.items))
+            counts = (len(same), len(np.unique(held.cluster)), int(planned.sum()))
             any_right = np.any(right, axis=1)
             shares = [_share(part) for part in (same & any_right, same & ~any_right, ~same & any_right)]
             rows.append(
                 (scores.model, first, second, _share(same), *limits, *counts, *shares, _share(~same & ~any_right))
             )
     return pl.DataFrame(rows, schema=CROSS_MODAL_SCHEMA, orient="row").fill_nan(None)
+
+
+def _codes(scores: ModelScores, coded: pl.DataFrame) -> IntArray:
+    """The code of each answer of a model, 0 without one, shape (items, conditions)."""
+    places = pl.DataFrame({"item_id": scores.items.astype(str), "_row": np.arange(len(scores.items))})
+    columns = pl.DataFrame({"condition": scores.conditions, "_column": range(len(scores.conditions))})
+    found = coded.join(places, on="item_id").join(columns, on="condition")
+    out = np.zeros((len(scores.items), len(scores.conditions)), dtype=np.int64)
+    out[found["_row"].to_numpy(), found["_column"].to_numpy()] = found["code"].to_numpy()
+    return out
 
 
 def _share(mask: BoolArray) -> float:
@@ -104,7 +115,7 @@ def _share(mask: BoolArray) -> float:
 def _cross_modal(given: AnalysisInput) -> pl.DataFrame:
     if not has_answers(given.results):
         return CROSS_MODAL_SCHEMA.to_frame()
-    return cross_modal(given[MODELS], comparable_answers(given.results), given.options.intervals)
+    return cross_modal(given[MODELS], given[COMPARABLE], given.options.intervals)
 
 
 CROSS_MODAL = Table(name="cross_modal", row=CrossModalRow, compute=_cross_modal)

@@ -16,10 +16,11 @@ import polars as pl
 
 from omnigap_orchestrator.analysis.chance import CHANCES, chance_array
 from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
-from omnigap_orchestrator.analysis.contrasts import contrast_values, gap_contrast
-from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
+from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, contrast_values, gap_contrast, headline
+from omnigap_orchestrator.analysis.gap import GAPS, GapRow
+from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, IntArray, ModelScores
-from omnigap_orchestrator.analysis.table import IntervalColumns, Table, schema_of
+from omnigap_orchestrator.analysis.table import IntervalColumns, Table, rows_of, schema_of
 
 
 @dataclass(frozen=True)
@@ -51,74 +52,59 @@ METHOD = "mover_ratio"
 
 
 def relative_gaps(
-    models: Sequence[ModelScores],
-    reference: str,
-    rule: MissingRule,
-    options: IntervalOptions,
-    chances: Mapping[str, float],
+    models: Sequence[ModelScores], gaps: pl.DataFrame, options: IntervalOptions, chances: Mapping[str, float]
 ) -> pl.DataFrame:
     """The relative gap of every condition of every model.
 
     There is no estimate where the reference is not shown to be above chance (the lower limit of its accuracy is not
-    above it), where the chance of an item is unknown, or where `rule` refuses the gap.
+    above it), where the chance of an item is unknown, or where the gap is refused.
 
     Args:
+        models: the scores that `gaps` was computed from.
+        gaps: a frame of `GAPS_SCHEMA`; the item-weighted gaps on answered pairs are used, with their intervals.
         chances: known chances by item id.
 
     Returns:
         A frame of `RELATIVE_GAPS_SCHEMA`.
     """
-    rows: list[tuple[object, ...]] = []
-    for scores in models:
-        if reference not in scores.conditions:
-            continue
-        for condition in scores.conditions:
-            if condition != reference:
-                row = _row(scores, condition, reference, rule, options, chances)
-                rows.append((scores.model, condition, reference, *row))
+    by_model = {scores.model: (scores, chance_array(scores, chances)) for scores in models}
+    rows = [
+        (gap.model, gap.condition, gap.reference, *_row(*by_model[gap.model], gap, options))
+        for gap in rows_of(headline(gaps, ANSWERED_PAIRS), GapRow)
+    ]
     return pl.DataFrame(rows, schema=RELATIVE_GAPS_SCHEMA, orient="row", infer_schema_length=None).fill_nan(None)
 
 
-def _row(
-    scores: ModelScores,
-    condition: str,
-    reference: str,
-    rule: MissingRule,
-    options: IntervalOptions,
-    chances: Mapping[str, float],
-) -> tuple[object, ...]:
-    values = contrast_values(scores, gap_contrast(condition, reference))
-    planned, lacking = len(values.value), int(values.lacking.sum())
+def _row(scores: ModelScores, luck: FloatArray, gap: GapRow, options: IntervalOptions) -> tuple[object, ...]:
+    values = contrast_values(scores, gap_contrast(gap.condition, gap.reference))
     used = ~np.isnan(values.value)
-    part, gaps = values.scores.where(used), values.value[used]
-    n, clusters = len(gaps), len(np.unique(part.cluster))
-    counts = (n, clusters, planned, lacking)
+    part, n = values.scores.where(used), int(used.sum())
+    columns = [scores.column(name) for name in (gap.condition, gap.reference)]
+    luck = luck[np.all(scores.planned[:, columns] > 0, axis=1)][used]
+    counts = (n, gap.clusters, gap.planned, gap.lacking)
     nothing = (math.nan, math.nan, math.nan, None, *counts)
-    luck = chance_array(part, chances)
     unknown = int(np.isnan(luck).sum())
     chance = math.nan if unknown or not n else float(luck.mean())
-    if n == 0 or rule.refuses(lacking, planned):
-        return (*nothing, *[math.nan] * 4, chance, f"{lacking} of {planned} planned pairs lack a score")
+    if gap.estimate is None or gap.low is None or gap.high is None:
+        return (*nothing, gap.estimate, *[math.nan] * 3, chance, gap.reason or "the gap has no interval")
     if unknown:
         reason = f"the chance of {unknown} of {n} items is unknown: set [analysis] chance, or give a column chance"
-        return (*nothing, float(gaps.mean()), *[math.nan] * 3, chance, reason)
-    ends = part.score[:, part.column(reference)]
-    one = bool((part.planned[:, part.column(reference)] == 1).all() and np.isin(ends, (0.0, 1.0)).all())
+        return (*nothing, gap.estimate, *[math.nan] * 3, chance, reason)
+    ends = part.score[:, part.column(gap.reference)]
+    one = bool((part.planned[:, part.column(gap.reference)] == 1).all() and np.isin(ends, (0.0, 1.0)).all())
     known = mean_interval(Sample(ends, part.cluster, part.task, one, difference=False), options)
     # Chance is a property of these items, not an estimate: it shifts the interval of the accuracy.
     above = (float(ends.mean()) - chance, known.low - chance, known.high - chance)
-    gap = float(gaps.mean())
     if not above[1] > 0:
-        reason = f"{reference} is not shown to be above chance ({100 * chance:.1f} %)"
-        return (*nothing, gap, *above, chance, reason)
-    sample = Sample(gaps, part.cluster, part.task, values.binary, difference=True)
-    found = mean_interval(sample, options)
-    rho = _correlation(gaps, ends, part.cluster)
-    low, high = ratio_limits((gap, found.low, found.high), above, rho)
+        reason = f"{gap.reference} is not shown to be above chance ({100 * chance:.1f} %)"
+        return (*nothing, gap.estimate, *above, chance, reason)
+    rho = _correlation(values.value[used], ends, part.cluster)
+    low, high = ratio_limits((gap.estimate, gap.low, gap.high), above, rho)
+    estimate = gap.estimate / above[0]
     if math.isnan(low):
-        reason = f"{reference} is too little above chance for an interval"
-        return (gap / above[0], low, high, None, *counts, gap, *above, chance, reason)
-    return (gap / above[0], low, high, METHOD, *counts, gap, *above, chance, None)
+        reason = f"{gap.reference} is too little above chance for an interval"
+        return (estimate, low, high, None, *counts, gap.estimate, *above, chance, reason)
+    return (estimate, low, high, METHOD, *counts, gap.estimate, *above, chance, None)
 
 
 def ratio_limits(
@@ -165,7 +151,5 @@ def _correlation(first: FloatArray, second: FloatArray, cluster: IntArray) -> fl
 RELATIVE_GAPS = Table(
     name="relative_gaps",
     row=RelativeGapRow,
-    compute=lambda given: relative_gaps(
-        given[MODELS], given.options.reference, given.options.missing, given.options.intervals, given[CHANCES]
-    ),
+    compute=lambda given: relative_gaps(given[MODELS], given[GAPS], given.options.intervals, given[CHANCES]),
 )

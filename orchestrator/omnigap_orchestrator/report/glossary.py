@@ -163,8 +163,9 @@ _ALL = (
         "ppi",
         "PPI++",
         "Prediction-powered inference: lambda times the mean score of all answers, plus the weighted mean of label "
-        "minus lambda times score over the labelled answers. Unbiased for any lambda; lambda is chosen for the "
-        "smallest variance, and has no effect if labels were sampled separately from right and wrong answers.",
+        "minus lambda times score over the labelled answers. Lambda is chosen for the smallest variance, for each "
+        "label from the labels of all other clusters, so that the estimate is not biased; it has no effect if labels "
+        "were sampled separately from right and wrong answers.",
     ),
     Definition(
         "synthesis_and_asr",

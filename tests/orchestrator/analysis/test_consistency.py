@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from omnigap_orchestrator.analysis import AnalysisOptions, analyse
-from omnigap_orchestrator.analysis.consistency import agreeing_items, flips
+from omnigap_orchestrator.analysis.consistency import agreeing_items, comparable_answers, flips
 from tests.orchestrator.analysis.made_up_results import SIX, drawn, paired, table
 
 
@@ -44,12 +44,12 @@ def test_answers_agree_after_normalising_and_prefer_the_tables_own_normal_form()
         {"item_id": "q0", "condition": c, "score": 1.0, "answer_used": a}
         for c, a in (("t2t", " Paris."), ("s2t", "paris"))
     ]
-    assert agreeing_items(table(rows))["agree"].to_list() == [True]
+    assert agreeing_items(comparable_answers(table(rows)))["agree"].to_list() == [True]
     named = table(rows).with_columns(normalised_answer=pl.Series(["21", "22"]))
-    assert agreeing_items(named)["agree"].to_list() == [False]
+    assert agreeing_items(comparable_answers(named))["agree"].to_list() == [False]
     # Half a normal form is none.
     half = table(rows).with_columns(normalised_answer=pl.Series(["21", None], dtype=pl.String))
-    assert agreeing_items(half)["agree"].to_list() == [True]
+    assert agreeing_items(comparable_answers(half))["agree"].to_list() == [True]
 
 
 def test_mmc_of_guessing_with_four_choices_is_82_percent() -> None:

@@ -60,7 +60,7 @@ def test_a_refused_gap_has_no_ratio() -> None:
         score=pl.when(~gone).then("score"), outcome=pl.when(gone).then(pl.lit("failed")).otherwise("outcome")
     )
     row = relative(frame)
-    assert row["estimate"] is None and row["reason"] == "3 of 40 planned pairs lack a score"
+    assert row["estimate"] is None and str(row["reason"]).startswith("refused: 3 of 40 planned pairs lack a score")
 
 
 @given(
@@ -101,3 +101,10 @@ def test_a_denominator_that_may_double_has_no_limits() -> None:
 def test_the_estimate_lies_within_its_limits(results: pl.DataFrame) -> None:
     frame = analyse(results).frames["relative_gaps"].drop_nulls("low")
     assert ((frame["low"] <= frame["estimate"] + 1e-9) & (frame["estimate"] <= frame["high"] + 1e-9)).all()
+
+
+def test_the_gap_and_its_interval_are_those_of_the_table_of_gaps() -> None:
+    analysis = analyse(paired(right(60, 0.85), right(60, 0.75)), AnalysisOptions(chance=0.25))
+    gap = analysis.frames["gaps"].filter(pooling="item_weighted", missing="answered_pairs").row(0, named=True)
+    row = analysis.frames["relative_gaps"].row(0, named=True)
+    assert row["gap"] == gap["estimate"] and (row["high"] < 0) == (gap["high"] < 0)

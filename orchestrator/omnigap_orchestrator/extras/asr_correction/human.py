@@ -10,7 +10,8 @@ import polars as pl
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, is_scored, item_scores, ordered_conditions
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
-from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, PpiEstimate, ppi_difference, ppi_mean
+from omnigap_orchestrator.extras.asr_correction.influence import Labelled
+from omnigap_orchestrator.extras.asr_correction.ppi import PpiEstimate, ppi_difference, ppi_mean
 from omnigap_orchestrator.extras.asr_correction.rates import evidence_of
 
 

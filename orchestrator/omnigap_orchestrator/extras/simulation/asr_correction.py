@@ -12,7 +12,8 @@ from scipy import special
 
 from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
-from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, PpiEstimate, ppi_difference, ppi_mean
+from omnigap_orchestrator.extras.asr_correction.influence import Labelled
+from omnigap_orchestrator.extras.asr_correction.ppi import PpiEstimate, ppi_difference, ppi_mean
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, Corrected, correct
 from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
 

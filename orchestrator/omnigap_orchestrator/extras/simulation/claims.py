@@ -25,7 +25,8 @@ from omnigap_orchestrator.analysis.gap import MAIN_EFFECTS
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import ModelScores
 from omnigap_orchestrator.analysis.sign_flip import sign_flip_p
-from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, ppi_mean
+from omnigap_orchestrator.extras.asr_correction.influence import Labelled
+from omnigap_orchestrator.extras.asr_correction.ppi import ppi_mean
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct
 from omnigap_orchestrator.extras.routing.held_out import cross_validated, interval_of
 from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error

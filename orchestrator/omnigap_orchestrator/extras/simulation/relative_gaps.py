@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from omnigap_orchestrator.analysis.gap import gaps
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.pairs import ModelScores
 from omnigap_orchestrator.analysis.relative_gap import relative_gaps
@@ -79,7 +80,8 @@ def simulate_relative(scenario: RelativeScenario, draws: int, seed: int) -> Rela
             low=right,
             high=right,
         )
-        row = relative_gaps([scores], "t2t", MissingRule(), options, chances).row(0, named=True)
+        frame = gaps([scores], "t2t", MissingRule(), options)
+        row = relative_gaps([scores], frame, options, chances).row(0, named=True)
         if row["low"] is not None:
             hits += row["low"] <= scenario.truth <= row["high"]
             widths.append(row["high"] - row["low"])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray
-from omnigap_orchestrator.extras.asr_correction.ppi import Labelled, ppi_difference, ppi_mean
+from omnigap_orchestrator.extras.asr_correction.influence import Labelled
+from omnigap_orchestrator.extras.asr_correction.ppi import ppi_difference, ppi_mean
 
 RNG = np.random.default_rng
 
