@@ -43,7 +43,7 @@ def infer(sample: Sample, options: IntervalOptions, *, macro: bool = False) -> I
     interval = (macro_interval if macro else mean_interval)(sample, options)
     # An item's part of the mean.
     weights = 1.0 / np.bincount(sample.task)[sample.task] if macro else np.ones(len(sample.values))
-    sums = np.bincount(sample.cluster, weights=sample.values * weights)
+    sums = np.bincount(sample.cluster, weights=sample.values * weights).astype(np.float64)
     p, p_method = sign_flip_p(sums, options.seed, options.draws)
     return agreeing(interval, float(sums.sum() / weights.sum()), p, p_method, options.level)
 
