@@ -127,6 +127,23 @@ def adjusted(frame: pl.DataFrame, by: Sequence[str], family: str, method: str = 
     )
 
 
+def unadjusted_note(row: ContrastColumns, level: float) -> str | None:
+    """One sentence if the interval excludes 0 and the adjusted test does not reject; None otherwise.
+
+    Args:
+        level: of the interval, such as 0.95.
+    """
+    if row.low is None or row.high is None or row.p_adjusted is None or row.low <= 0 <= row.high:
+        return None
+    alpha = 1 - level
+    if row.p_adjusted < alpha:
+        return None
+    return (
+        f"The interval excludes 0 and p = {row.p:.3g}, but this is one of the tests of {row.family}: "
+        f"adjusted for them p = {row.p_adjusted:.3g}, not below {alpha:.2g}."
+    )
+
+
 GAPS = Table(
     name="gaps",
     row=GapRow,

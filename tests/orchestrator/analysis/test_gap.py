@@ -15,7 +15,8 @@ from omnigap_orchestrator.analysis import (
     item_scores,
     score_matrices,
 )
-from omnigap_orchestrator.analysis.gap import gaps
+from omnigap_orchestrator.analysis.gap import GapRow, gaps, unadjusted_note
+from omnigap_orchestrator.analysis.table import rows_of
 from tests.orchestrator.analysis.made_up_results import SIX, drawn, paired, table
 
 FAST = AnalysisOptions(intervals=IntervalOptions(draws=299))
@@ -319,3 +320,23 @@ def test_more_missing_answers_than_the_limit_are_taken_as_random() -> None:
     row = gap(hidden(200, 10), rule)
     assert row["reason"] == "on answered pairs: 10 of 200 planned pairs lack a score"
     assert row["low"] > row["bound_low"] - 0.06
+
+
+def test_a_note_says_where_only_the_adjusted_test_does_not_reject() -> None:
+    # Six of 140 are lost in i2s: p = .031, times 4 by Holm, because only the test of s2t has a smaller p.
+    lost = {"t2t": 0, "s2t": 12, "i2t": 0, "t2s": 4, "s2s": 5, "i2s": 6}
+    rows = [
+        {"item_id": f"q{i}", "condition": name, "score": float(i >= count)}
+        for name, count in lost.items()
+        for i in range(140)
+    ]
+    frame = analyse(table(rows)).frames["gaps"]
+    found = {
+        row.condition: unadjusted_note(row, 0.95)
+        for row in rows_of(frame.filter(pooling="item_weighted", missing="answered_pairs"), GapRow)
+    }
+    assert [name for name, note in found.items() if note] == ["i2s"]
+    assert found["i2s"] == (
+        "The interval excludes 0 and p = 0.0312, but this is one of the tests of gaps of alpha (5): "
+        "adjusted for them p = 0.125, not below 0.05."
+    )
