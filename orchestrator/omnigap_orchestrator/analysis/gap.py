@@ -135,7 +135,7 @@ def unadjusted_note(row: ContrastColumns, level: float) -> str | None:
     """
     if row.low is None or row.high is None or row.p_adjusted is None or row.low <= 0 <= row.high:
         return None
-    alpha = 1 - level
+    alpha = round(1 - level, 12)
     if row.p_adjusted < alpha:
         return None
     return (

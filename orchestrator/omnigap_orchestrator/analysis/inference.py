@@ -53,13 +53,14 @@ def agreeing(interval: Interval, estimate: float, p: float, p_method: str, level
     low, high = interval.low, interval.high
     if math.isnan(low):
         return Inference(low, high, interval.method, interval.se, p, p_method)
-    rejects = p < 1 - level
-    if not rejects:
+    # Rounded, because 1 - 0.95 is more than 0.05 in floating point.
+    alpha = round(1 - level, 12)
+    if p >= alpha:
         low, high = min(low, 0.0), max(high, 0.0)
     elif low <= 0 <= high:
         # The p at which the interval, as that of a normal estimate, would end at 0.
         side = estimate - low if estimate > 0 else high - estimate
         z = float(stats.norm.ppf(0.5 + level / 2))
-        p = max(1 - level, float(2 * stats.norm.sf(z * abs(estimate) / side)) if side > 0 else 1.0)
+        p = max(alpha, float(2 * stats.norm.sf(z * abs(estimate) / side)) if side > 0 else 1.0)
         p_method = interval.method
     return Inference(low, high, interval.method, interval.se, p, p_method)
