@@ -15,7 +15,6 @@ from scipy import stats
 from omnigap_orchestrator.analysis.choose_interval import Sample, macro_interval, mean_interval
 from omnigap_orchestrator.analysis.intervals import Interval
 from omnigap_orchestrator.analysis.options import IntervalOptions
-from omnigap_orchestrator.analysis.pairs import FloatArray
 from omnigap_orchestrator.analysis.sign_flip import sign_flip_p
 
 
@@ -44,7 +43,7 @@ def infer(sample: Sample, options: IntervalOptions, *, macro: bool = False) -> I
     interval = (macro_interval if macro else mean_interval)(sample, options)
     # An item's part of the mean.
     weights = 1.0 / np.bincount(sample.task)[sample.task] if macro else np.ones(len(sample.values))
-    sums: FloatArray = np.bincount(sample.cluster, weights=sample.values * weights).astype(np.float64)
+    sums = np.bincount(sample.cluster, weights=sample.values * weights).astype(np.float64)
     p, p_method = sign_flip_p(sums, options.seed, options.draws)
     return agreeing(interval, float(sums.sum() / weights.sum()), p, p_method, options.level)
 
@@ -54,13 +53,14 @@ def agreeing(interval: Interval, estimate: float, p: float, p_method: str, level
     low, high = interval.low, interval.high
     if math.isnan(low):
         return Inference(low, high, interval.method, interval.se, p, p_method)
-    rejects = p < 1 - level
-    if not rejects:
+    # Rounded, because 1 - 0.95 is more than 0.05 in floating point.
+    alpha = round(1 - level, 12)
+    if p >= alpha:
         low, high = min(low, 0.0), max(high, 0.0)
     elif low <= 0 <= high:
         # The p at which the interval, as that of a normal estimate, would end at 0.
         side = estimate - low if estimate > 0 else high - estimate
         z = float(stats.norm.ppf(0.5 + level / 2))
-        p = max(1 - level, float(2 * stats.norm.sf(z * abs(estimate) / side)) if side > 0 else 1.0)
+        p = max(alpha, float(2 * stats.norm.sf(z * abs(estimate) / side)) if side > 0 else 1.0)
         p_method = interval.method
     return Inference(low, high, interval.method, interval.se, p, p_method)

@@ -22,6 +22,9 @@ MAX_ENUMERATED = 20
 _LARGEST_DENOMINATOR = 60
 _MAX_LATTICE = 4_000_000
 
+# Random bytes for eight clusters each that are drawn at once, which bounds the memory.
+_BLOCK = 4096
+
 # Sums within this share of the largest possible one are ties, despite rounding.
 _TOLERANCE = 1e-9
 
@@ -61,7 +64,10 @@ def _on_lattice(sizes: FloatArray) -> tuple[IntArray, IntArray, float] | None:
     if sizes[0] == sizes[-1]:
         return np.ones(1, dtype=np.int64), np.full(1, len(sizes), dtype=np.int64), float(sizes[0])
     distinct, counts = np.unique(np.round(sizes, 10), return_counts=True)
-    # A transform over the whole lattice for each distinct size; more is slower than drawing.
+    # The transform takes at least two places of the lattice for each cluster, and all places for each distinct size;
+    # beyond the limit, drawing is faster.
+    if 2 * len(sizes) * len(distinct) > _MAX_LATTICE:
+        return None
     for unit in (float(distinct[0]), *(1 / r for r in range(1, _LARGEST_DENOMINATOR + 1))):
         steps = distinct / unit
         if np.all(np.abs(steps - np.round(steps)) < 1e-7):
@@ -97,14 +103,15 @@ def _by_convolution(steps: IntArray, counts: IntArray, unit: float, limit: float
 def _by_enumeration(sizes: FloatArray, limit: float) -> float:
     """The share of all choices of signs; the first sign is fixed, because opposite choices are equally far from 0."""
     first, second = sizes[: len(sizes) // 2], sizes[len(sizes) // 2 : -1]
-    sums = _all_sums(first)[:, None] + (_all_sums(second) + sizes[-1])[None, :]
+    sums = _all_sums(first[None])[0][:, None] + (_all_sums(second[None])[0] + sizes[-1])[None, :]
     return float(np.count_nonzero(np.abs(sums) >= limit) / sums.size)
 
 
 def _all_sums(sizes: FloatArray) -> FloatArray:
-    sums = np.zeros(1)
-    for size in sizes:
-        sums = np.concatenate([sums - size, sums + size])
+    """The sums with all choices of signs, of each row: from shape (rows, n) to (rows, 2^n)."""
+    sums = np.zeros((len(sizes), 1))
+    for size in sizes.T[:, :, None]:
+        sums = np.concatenate([sums - size, sums + size], axis=1)
     return sums
 
 
@@ -122,10 +129,12 @@ def _by_drawing(sizes: FloatArray, limit: float, seed: int, draws: int) -> float
     # per sign.
     padded = np.zeros(-(-len(sizes) // 8) * 8)
     padded[: len(sizes)] = sizes
-    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float64) * 2 - 1
+    sums_of_bytes = _all_sums(padded.reshape(-1, 8))
     sums = np.zeros(draws)
-    for eight in padded.reshape(-1, 8):
-        sums += np.einsum("ij,j->i", bits, eight)[rng.integers(0, 256, draws, dtype=np.uint8)]
+    for start in range(0, len(sums_of_bytes), _BLOCK):
+        block = sums_of_bytes[start : start + _BLOCK]
+        for looked_up, drawn in zip(block, rng.integers(0, 256, (len(block), draws), dtype=np.uint8), strict=True):
+            sums += looked_up[drawn]
     return _add_one(sums, limit)
 
 

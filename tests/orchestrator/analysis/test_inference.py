@@ -70,6 +70,8 @@ def test_a_pair_of_items_without_a_difference_changes_neither_test_nor_interval_
 def test_the_stricter_of_interval_and_test_decides() -> None:
     extended = agreeing(Interval(0.01, 0.2, "tango"), 0.1, 0.06, "sign_flip_exact", 0.95)
     assert (extended.low, extended.high, extended.p, extended.p_method) == (0.0, 0.2, 0.06, "sign_flip_exact")
+    at_the_level = agreeing(Interval(0.01, 0.2, "tango"), 0.1, 0.05, "sign_flip_monte_carlo", 0.95)
+    assert (at_the_level.low, at_the_level.p) == (0.0, 0.05)
     kept = agreeing(Interval(-0.1, 0.3, "augmented_t"), 0.1, 0.001, "sign_flip_exact", 0.95)
     # The lower side is 0.2, 1.96 standard errors, so the estimate is 0.98 of them from 0.
     assert (kept.low, kept.p_method) == (-0.1, "augmented_t")

@@ -114,8 +114,8 @@ def test_mover_of_one_estimate_is_its_interval() -> None:
 
 
 def test_a_cluster_that_has_not_been_seen_makes_the_design_effect_larger() -> None:
-    # Of ten clusters of five one has lost two items: 2^2 / 2 = 2 items per lost item. An average cluster that is lost as
-    # a whole, with the weight 0.035 times 9/10 clusters without a loss, makes it 4.7875 / 2.1575.
+    # Of ten clusters of five one has lost two items: 2^2 / 2 = 2 items per lost item. An average cluster that is lost
+    # as a whole, with the weight 0.035 times 9/10 clusters without a loss, makes it 4.7875 / 2.1575.
     values = np.zeros(50)
     values[:2] = -1
     totals = ClusterTotals.of(values, np.arange(50) // 5)

@@ -181,7 +181,7 @@ def simulate(design: Design, draws: int, seed: int, options: IntervalOptions | N
             found = infer(sample, seeded)
             low, high, method = found.low, found.high, found.method
             sums = ClusterTotals.of(sample.values, sample.cluster).sums
-            flips += sign_flip_p(sums, seeded.seed, seeded.draws)[0] < 1 - options.level
+            flips += sign_flip_p(sums, seeded.seed, seeded.draws)[0] < round(1 - options.level, 12)
         covered += low <= design.truth <= high
         rejected += not low <= 0 <= high
         widths[index] = high - low
