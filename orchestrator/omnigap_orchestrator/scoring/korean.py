@@ -10,7 +10,7 @@ from omnigap.vocabulary import CHOICE_LETTERS
 from omnigap_orchestrator.scoring.letters import NO_CHOICE, Choice
 from omnigap_orchestrator.scoring.metrics import NO_MATCH, LabelMatch, Match
 from omnigap_orchestrator.scoring.normalise import normalise
-from omnigap_orchestrator.scoring.normalise.korean import ENDING, find_noun, split_numbers, strip_copula
+from omnigap_orchestrator.scoring.normalise.korean_nouns import ENDING, find_noun, split_numbers, strip_copula
 from omnigap_orchestrator.scoring.numeric import NumberMatch, number_match
 
 MAX_ANSWER_SYLLABLES = 150
