@@ -13,13 +13,7 @@ from omnigap.vocabulary import AnswerType, Flag, primary_language
 from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.scoring.entities import entity_errors
 from omnigap_orchestrator.scoring.flags import is_refusal
-from omnigap_orchestrator.scoring.korean import (
-    choice_korean,
-    contains_korean,
-    exact_korean,
-    label_korean,
-    number_korean,
-)
+from omnigap_orchestrator.scoring.korean import exact_korean
 from omnigap_orchestrator.scoring.letters import find_choice
 from omnigap_orchestrator.scoring.metrics import (
     Metric,
@@ -33,6 +27,9 @@ from omnigap_orchestrator.scoring.metrics import (
 from omnigap_orchestrator.scoring.normalise import normalise, units
 from omnigap_orchestrator.scoring.normalise.numbers import ordinal
 from omnigap_orchestrator.scoring.numeric import date_match, number_match
+from omnigap_orchestrator.scoring.reading import languages
+from omnigap_orchestrator.scoring.reading.choices import find_letter
+from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
@@ -196,11 +193,27 @@ def _golds(item: Item) -> tuple[str, ...]:
     return gold_forms(item.answers, item.language)
 
 
+def _passage(text: str) -> Passage:
+    return Passage(text, Step.TERSE)
+
+
+def _has_readers(item: Item) -> bool:
+    """Whether the readers of `reading.languages` read the item's answers."""
+    return primary_language(item.language) in languages.LANGUAGES
+
+
+def _scored(name: str, answer: str, found: Found | None, right: bool, unparsable: bool = True) -> Scored:
+    value, flags = (found.value, found.flags) if found is not None else (None, ())
+    flags = (Flag.UNPARSABLE, *flags) if value is None and unparsable else flags
+    return Scored(float(right), name, answer, value, flags)
+
+
 def _score_containment(item: Item, text: str, answer: str) -> Scored:
-    if _is_korean(item):
-        match = contains_korean(answer, _golds(item))
-    else:
-        match = contains(answer, _golds(item), distractors=_distractors(item.question, item.choices, item.language))
+    distractors = _distractors(item.question, item.choices, item.language)
+    if _has_readers(item):
+        found = languages.find_entity(_passage(text), _golds(item), item.language, distractors)
+        return _scored("containment", answer, found, found is not None and found.value is not None, unparsable=False)
+    match = contains(answer, _golds(item), distractors=distractors)
     return Scored(match.score, "containment", answer, match.gold)
 
 
@@ -218,28 +231,37 @@ def _score_f1(item: Item, text: str, answer: str) -> Scored:
 
 
 def _score_number(item: Item, text: str, answer: str) -> Scored:
-    match = (number_korean if _is_korean(item) else number_match)(
-        answer, _golds(item), question=normalise(item.question, item.language)
-    )
+    if _has_readers(item):
+        found = languages.find_number(_passage(text), item.language, item.question)
+        golds = tuple(languages.number_form(gold, item.language) for gold in item.answers)
+        right = found is not None and found.value is not None and number_match(found.value, golds).score == 1
+        return _scored("number", answer, found, right)
+    match = number_match(answer, _golds(item), question=normalise(item.question, item.language))
     return Scored(match.score, "number", answer, match.number, () if match.number else (Flag.UNPARSABLE,))
 
 
 def _score_date(item: Item, text: str, answer: str) -> Scored:
-    if _is_korean(item):
-        match = contains_korean(answer, _golds(item))
-    else:
-        match = date_match(answer, _golds(item), question=normalise(item.question, item.language))
+    if _has_readers(item):
+        found = languages.find_date(_passage(text), _golds(item), item.language, item.question)
+        return _scored("date", answer, found, found is not None and found.value in _golds(item), unparsable=False)
+    match = date_match(answer, _golds(item), question=normalise(item.question, item.language))
     return Scored(match.score, "date", answer, match.gold)
 
 
 def _score_label(item: Item, text: str, answer: str) -> Scored:
     labels = tuple(normalise(choice, item.language) for choice in item.choices)
-    match = (label_korean if _is_korean(item) else label_match)(answer, _golds(item), labels)
+    if _has_readers(item):
+        found = languages.find_label(_passage(text), item.choices or item.answers, item.language)
+        return _scored("label", answer, found, found is not None and found.value in _golds(item))
+    match = label_match(answer, _golds(item), labels)
     return Scored(match.score, "label", answer, match.label, () if match.label else (Flag.UNPARSABLE,))
 
 
 def _score_letter(item: Item, text: str, answer: str) -> Scored:
-    choice = (choice_korean if _is_korean(item) else find_choice)(text, item.choices, item.language)
+    if _has_readers(item):
+        found = find_letter(_passage(text), item.choices, item.language)
+        return _scored("letter", answer, found, found is not None and found.value in gold_letters(item))
+    choice = find_choice(text, item.choices, item.language)
     if choice.letter is None:
         return Scored(0.0, "letter", answer, flags=(Flag.UNPARSABLE,))
     return Scored(float(choice.letter in gold_letters(item)), "letter", answer, choice.letter)

@@ -49,27 +49,50 @@ def split_numbers(text: str) -> str:
     return " ".join(re.sub(r"(?<=\d)(?=[^\d.\s])", " ", text).split())
 
 
-def find_noun(text: str, noun: str) -> list[tuple[int, int]]:
-    """Character spans at which a noun occurs in normalised text, with any spacing inside it.
+# Titles and kinds of places that may follow a noun of two or more syllables: 서울시, 세종대왕님.
+_TITLES = ("특별시", "광역시", "시", "님", "씨", "년")
+# The copula before a guess or an opinion: 서울일 거예요, 서울이라고 생각합니다, 서울인 것 같아요.
+_OPINION = re.compile(
+    r"(?:이라고|라고|이라|라|일|인|이었을|였을|임|이지|이거든요|거든요|이라서|라서|이니까|니까|이므로|므로|이란|란|일까요?|이래요|래요|"
+    r"인지도?|인가요?|이나|나|이거나|거나|일지도|이라는|라는|이었고|였고|입니다만|인데요|이고요|고요|이셨습니다|이십니다|이십니다만|이신)"
+)
 
-    The noun must begin an eojeol, and only particles or a copula may follow it there. A noun of three or more syllables
-    may also occur inside an eojeol, since it is unlikely to be part of another word by chance.
+
+def find_noun(text: str, noun: str) -> list[tuple[int, int]]:
+    """Character spans at which a noun occurs in normalised text, with its particles and with any spacing inside it."""
+    return [(start, end) for start, _, end in noun_mentions(text, noun)]
+
+
+def noun_mentions(text: str, noun: str) -> list[tuple[int, int, int]]:
+    """Where a noun occurs in normalised text: its start, its end, and the end of the particles that follow it.
+
+    The noun must begin an eojeol, and only particles or a copula may follow it there, or a title after two or more
+    syllables. A noun of three or more syllables may also occur inside an eojeol, since it is unlikely to be part of
+    another word by chance.
     """
     wanted = noun.replace(" ", "")
     if not wanted:
         return []
     places = [i for i, c in enumerate(text) if c != " "]
     joined = text.replace(" ", "")
-    spans: list[tuple[int, int]] = []
+    spans: list[tuple[int, int, int]] = []
     at = joined.find(wanted)
     while at >= 0:
         start, last = places[at], places[at + len(wanted) - 1]
         begins = start == 0 or text[start - 1] == " " or (len(wanted) > 2 and not wanted[0].isdigit())
         rest = text[last + 1 :].partition(" ")[0]
-        if begins and (ENDING.fullmatch(rest) or _counts(wanted, rest)):
-            spans.append((start, last + 1 + len(rest)))
+        if begins and (_ends_noun(rest, wanted) or _counts(wanted, rest)):
+            spans.append((start, last + 1, last + 1 + len(rest)))
         at = joined.find(wanted, at + 1)
     return spans
+
+
+def _ends_noun(rest: str, noun: str) -> bool:
+    if ENDING.fullmatch(rest) or _OPINION.fullmatch(rest):
+        return True
+    return len(noun) > 1 and any(
+        rest.startswith(title) and _ends_noun(rest[len(title) :], "") for title in _TITLES
+    )
 
 
 def _counts(wanted: str, rest: str) -> bool:
