@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 
 from omnigap_orchestrator.scoring.normalise.quantities import MONTHS
@@ -52,6 +53,8 @@ _RULES = {
         percent=r"prozent",
         zero=r"null",
         spellings=(
+            (r"\bmio\b\.?", "millionen"),
+            (r"\bmrd\b\.?", "milliarden"),
             (r"fuenf", "fünf"),
             (r"zwoelf", "zwölf"),
             (r"\bzwo\b", "zwei"),
@@ -96,6 +99,7 @@ _RULES = {
         minus=r"meno",
         percent=r"per ?cento",
         zero=r"zero",
+        spellings=((r"(?<=\d )mila\b", "mille"),),
     ),
     "pt": _Rules(
         first=r"primeiro",
@@ -180,6 +184,7 @@ def normalise_european(text: str, tag: str) -> str:
         text = _NUMERIC_DATE.sub(lambda match: _date(match[1], int(match[3]), match[4]) or match[0], text)
         text = _NUMBER.sub(lambda match: plain_number(match[0], _symbols(tag)[0]), text)
         text = re.sub(rf"(?<![\w.])(\d+) {rules.half}\b", r"\1.5", text)
+        text = _MULTIPLE.sub(_product, text)
         text = re.sub(rf"(?<!\w){rules.minus} (?=\d)", "-", text)
     text = _named_dates(text, tag, rules)
     text = re.sub(rf"(?<=\d) ?{rules.percent}\b", " percent", text)
@@ -197,6 +202,8 @@ _NUMERIC_DATE = re.compile(r"(?<![\w./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?![\
 _NUMBER = re.compile(
     r"(?<![\w.,])(?:\d{1,3}(?:[ \u00a0\u202f\u2009'’]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)+|\d+)(?=[^\d]|$)"
 )
+# 3,5 Millionen, 2 mille: text2num has made a number of the second word.
+_MULTIPLE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) (1000(?:000){0,3})(?![\d.])")
 _GROUPED = re.compile(r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*")
 _KEPT = re.compile(r"(?<=\d)\.(?=\d)|(?<=\d)/(?=\d)|(?<![^\s(])-(?=\d)")
 _SYMBOLS = {"%": " percent ", "€": " euro ", "$": " dollar ", "£": " pound ", "½": " 1/2 "}
@@ -234,6 +241,11 @@ def plain_number(written: str, decimal: str) -> str:
     return _trimmed(whole, part)
 
 
+def _product(match: re.Match[str]) -> str:
+    product = Fraction(match[1]) * int(match[2])
+    return str(product) if product.denominator == 1 and Fraction(match[1]) < int(match[2]) else match[0]
+
+
 def _trimmed(whole: str, part: str) -> str:
     part = part.rstrip("0")
     # 007 keeps its zeros, as digits that are read one by one.
@@ -249,8 +261,6 @@ def _date(day: str, month: int, year: str) -> str | None:
 
 def _named_dates(text: str, tag: str, rules: _Rules) -> str:
     dates = _dates(tag)
-    if dates.month.search(text) is None and not any(c.isdecimal() for c in text):
-        return text
     month_first = rf"(?<!\w){rules.first}(?= (?:{rules.preposition} )?(?:{'|'.join(map(re.escape, dates.names))})\b)"
     text = re.sub(month_first, "1", text)
 

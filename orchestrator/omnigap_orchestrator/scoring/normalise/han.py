@@ -17,7 +17,7 @@ from omnigap_orchestrator.scoring.normalise.quantities import MONTHS
 
 LANGUAGES = ("zh", "ja")
 
-_COUNTERS = {
+COUNTERS = {
     "zh": listed(
         "个 個 人 名 位 本 枚 匹 头 台 册 岁 歲 年 月 日 号 天 周 点 點 分钟 秒 回 次 度 元 块 角 米 公里 公斤 克 斤 升 厘米 千米",
         "只 隻 条 张 把 辆 座 间 棵 朵 件 杯 瓶 碗 层 楼 倍 页 章 句 字 篇 首 步 世纪 组 票 种 颗 滴 代 行 列 家 口 段 场 级",
@@ -75,7 +75,7 @@ def _rules(primary: str) -> _Rules:
         re.compile(r"(?:负|負|零下|マイナス|氷点下)\s?(?=\d)"),
         re.compile(r"(?:负|負|零下|マイナス|氷点下)\s?$"),
         re.compile(r"(?<=\d)\s?(?:%|パーセント|百分点)"),
-        re.compile("|".join(sorted(_COUNTERS[primary], key=len, reverse=True))),
+        re.compile("|".join(sorted(COUNTERS[primary], key=len, reverse=True))),
     )
 
 

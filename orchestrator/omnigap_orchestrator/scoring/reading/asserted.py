@@ -73,6 +73,7 @@ def _patterns(primary: str) -> _Patterns:
     )
 
 
+_THING = re.compile(r" [^\W\d]+")
 # "서울 아니 부산": without a comma, as it is spoken. After a particle it denies: "서울이 아니".
 _INLINE = "아니|아니요|아뇨"
 
@@ -93,6 +94,9 @@ def status(text: str, mention: Mention, primary: str, *, counts: bool = False, s
     if counts and (patterns.bound_before.search(before) or patterns.bound_after.match(mention.ending + after)):
         return Status.OPEN
     follow = patterns.or_after.match(after)
+    # A counted thing may follow the number: "20 Äpfel oder 21".
+    if follow is None and counts and (thing := _THING.match(after)) is not None:
+        follow = patterns.or_after.match(after, thing.end())
     if follow is not None and not _begins_with(after[follow.start("next") :], same):
         return Status.OPEN
     lead = patterns.or_before.search(before)
@@ -107,11 +111,17 @@ def status(text: str, mention: Mention, primary: str, *, counts: bool = False, s
 _OR_ENDING = re.compile(r"(?:이나|나|이거나|거나|인지|인가|이든|이든지)$")
 _ONE_OF = re.compile(r"(?: \|)? \S+ (?:중|중에|중에서|둘 중)(?: |$)")
 _PREVIOUS_OR = re.compile(r"(?:이나|거나|인지|인가) $")
+# "나" after a vowel: 대구나 부산. Words that end so: 하나, 바나나, 누구나.
+_VOWEL_OR = re.compile(r"(?:^|[ |])(?!(?:바나나|하나|누구나|언제나|어디나|그러나|역시나|혹시나|너나|만나) $)[가-힣]*([가-힣])나 $")
 _POSSIBLY = re.compile(r" ?수도 있")
 
 
 def _is_open_korean(before: str, ending: str, after: str) -> bool:
     if _OR_ENDING.search(ending) and after[:2].strip(" |"):
+        return True
+    vowel = _VOWEL_OR.search(before)
+    # A syllable without a final consonant has a code point that leaves no rest.
+    if vowel is not None and (ord(vowel[1]) - 0xAC00) % 28 == 0:
         return True
     if _PREVIOUS_OR.search(before) or (ending in ("", "와", "과", "하고", "이랑", "랑") and _ONE_OF.match(after)):
         return True

@@ -224,7 +224,14 @@ def _parts_of(value: str, gold: str) -> str:
 
 def _whole_date(gold: str, language: str) -> str | None:
     dates = dates_of(gold, language)
-    return dates[0].value if len(dates) == 1 and (dates[0].start, dates[0].end) == (0, len(gold)) else None
+    if len(dates) != 1:
+        return None
+    rest = f"{gold[: dates[0].start]} {gold[dates[0].end :]}".split()
+    return dates[0].value if all(word in _AROUND_DATES for word in rest) else None
+
+
+_AROUND_DATES = frozenset("年 im jahr jahre am en in nel anno el año le l an ano em de del du il o i".split())
+"""Words that a gold date may have beside the date."""
 
 
 def _written_out(text: str, primary: str) -> str:

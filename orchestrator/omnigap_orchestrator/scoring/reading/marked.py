@@ -32,7 +32,7 @@ _TIGHT_RANGE = re.compile(r"(?<![\d./-])(\d{1,6}(?:[.,]\d+)?)(?:\s*[~∼～〜�
 _SLASH = re.compile(r"(?<=[^\W\d_]{2})\s*/\s*(?=[^\W\d_]{2})")
 _RANGE_WORD = {"de": "bis", "fr": "à", "es": "a", "it": "a", "pt": "a", "zh": "到", "ja": "から", "ko": "내지"}
 _OR_WORD = {"de": "oder", "fr": "ou", "es": "o", "it": "o", "pt": "ou", "zh": "或", "ja": "または", "ko": "또는"}
-_SQUEEZED = re.compile(rf"(?<=[{WIDE}]) (?=[^|])|(?<=[^|]) (?=[{WIDE}])")
+_SQUEEZED = re.compile(rf"(?<=[{WIDE}]) (?=[{WIDE}])")
 
 
 @lru_cache(maxsize=1 << 13)
@@ -66,7 +66,7 @@ def marked(text: str, language: str) -> str:
 
 
 def squeezed(text: str) -> str:
-    """Normalised Chinese or Japanese without spaces beside hiragana and Han."""
+    """Normalised Chinese or Japanese without spaces between hiragana and Han."""
     return _SQUEEZED.sub("", text)
 
 

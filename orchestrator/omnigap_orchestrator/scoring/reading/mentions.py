@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from omnigap.vocabulary import primary_language
-from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise import han, normalise
 from omnigap_orchestrator.scoring.normalise.korean_nouns import noun_mentions
 from omnigap_orchestrator.scoring.normalise.korean_numbers import APPROXIMATE, COUNTERS
 from omnigap_orchestrator.scoring.normalise.quantities import UNITS
@@ -89,7 +89,7 @@ _NUMBER_KO = re.compile(
 _APPROXIMATE_KO = re.compile(rf"(?<!\S){APPROXIMATE} ?(?:{'|'.join(COUNTERS)})")
 # 七八个: seven or eight.
 _APPROXIMATE_HAN = re.compile("[一二两三四五六七八九]{2}(?=[个個人名天年次本只条岁歳匹台枚])")
-_PHONE = re.compile(r"(?<!\S)\d{1,4}(?: \d{3,4}){1,3}(?![^\s|]|-)")
+_PHONE = re.compile(r"(?<!\S)\d{1,4}(?: \d{3,4}){1,3}(?!\d|[.-]\d|[명개원살])")
 
 
 def joined_digits(text: str) -> str:
@@ -111,14 +111,26 @@ def find_numbers(text: str, language: str) -> tuple[list[Mention], list[Mention]
         return exact, [Mention("", *match.span()) for match in _APPROXIMATE_KO.finditer(text)]
     pattern = _NUMBER_HAN if primary in UNSPACED else _NUMBER
     exact = []
+    counter = _counter(primary)
     for match in pattern.finditer(text):
         unit = match["unit"] if match["unit"] in UNITS else None
-        exact.append(Mention(match[1] + (f" {unit}" if unit else ""), match.start(), match.end("unit") if unit else match.end(1)))
+        end = match.end("unit") if unit else match.end(1)
+        if counter is not None and (counted := counter.match(text, end)) is not None:
+            end = counted.end()
+        exact.append(Mention(match[1] + (f" {unit}" if unit else ""), match.start(), end))
     loose = _APPROXIMATE_HAN.finditer(text) if primary in UNSPACED else ()
     return exact, [Mention("", *match.span()) for match in loose]
 
 
 _NUMBER_HAN = re.compile(rf"(?<![^\s{WIDE}])(-?\d+(?:\.\d+)?(?:/\d+)?)(?![^\s{WIDE}])(?: (?P<unit>[a-z]+))?")
+
+
+@cache
+def _counter(primary: str) -> re.Pattern[str] | None:
+    """A counter after a number in Chinese or Japanese."""
+    if primary not in UNSPACED:
+        return None
+    return re.compile(rf" ?(?:{'|'.join(sorted(han.COUNTERS[primary], key=len, reverse=True))})")
 
 
 def forms_of(texts: Sequence[str], language: str) -> list[str]:
