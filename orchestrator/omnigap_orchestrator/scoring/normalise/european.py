@@ -15,6 +15,7 @@ from functools import cache
 from omnigap_orchestrator.scoring.normalise.quantities import MONTHS
 
 LANGUAGES = ("de", "fr", "es", "it", "pt")
+_MAX_PASSES = 6
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,6 @@ _RULES = {
         minus=r"moins",
         percent=r"pour ?cent",
         zero=r"z[ée]ro",
-        # The month, not the number seven.
-        spellings=((r"\bsept\.? (?=\d{4}\b)|(?<=\d )sept\b\.?", "septembre "),),
         folds=(("œ", "oe"), ("æ", "ae")),
     ),
     "es": _Rules(
@@ -99,7 +98,7 @@ _RULES = {
         minus=r"meno",
         percent=r"per ?cento",
         zero=r"zero",
-        spellings=((r"(?<=\d )mila\b", "mille"),),
+        spellings=((r"(?<=\d )mila\b", "mille"), (r"cent(?=ott|un[oaid])", "cento")),
     ),
     "pt": _Rules(
         first=r"primeiro",
@@ -172,21 +171,37 @@ def normalise_european(text: str, tag: str) -> str:
     Args:
         tag: BCP-47 tag in lower case; its region decides the decimal sign (3.5 in es-MX and de-CH).
     """
+    decimal = _symbols(tag)[0]
+    # A date or number that one pass makes can be part of another, so passes repeat until nothing changes. Only the first
+    # one sees the signs of the locale.
+    for _ in range(_MAX_PASSES):
+        before, text = text, _once(text, tag, decimal)
+        if text == before:
+            break
+        decimal = "."
+    return text
+
+
+def _once(text: str, tag: str, decimal: str) -> str:
     rules = _RULES[tag.partition("-")[0]]
+    # These three mark the characters that are kept below.
+    text = text.translate({0: " ", 1: " ", 2: " "})
     # An ordinal sign would become a letter: 1º.
     text = _ORDINAL_SIGN.sub("", text)
     text = unicodedata.normalize("NFKC", text.replace("½", " 1/2")).lower().replace("−", "-").replace("’", "'")
     for pattern, replacement in rules.spellings:
         text = re.sub(pattern, replacement, text)
+    # Before number words: dez. is December in Portuguese, sept. September in French.
+    text = _named_dates(text, tag, rules, bare=False)
     text = _words_to_digits(text, tag.partition("-")[0], rules)
     if any(c.isdecimal() for c in text):
         text = _ISO.sub(lambda match: _date(match[4], int(match[3]), match[1]) or match[0], text)
         text = _NUMERIC_DATE.sub(lambda match: _date(match[1], int(match[3]), match[4]) or match[0], text)
-        text = _NUMBER.sub(lambda match: plain_number(match[0], _symbols(tag)[0]), text)
+        text = _NUMBER.sub(lambda match: plain_number(match[0], decimal), text)
         text = re.sub(rf"(?<![\w.])(\d+) {rules.half}\b", r"\1.5", text)
         text = _MULTIPLE.sub(_product, text)
         text = re.sub(rf"(?<!\w){rules.minus} (?=\d)", "-", text)
-    text = _named_dates(text, tag, rules)
+    text = _named_dates(text, tag, rules, bare=True)
     text = re.sub(rf"(?<=\d) ?{rules.percent}\b", " percent", text)
     for symbol, word in _SYMBOLS.items():
         text = text.replace(symbol, word)
@@ -243,7 +258,11 @@ def plain_number(written: str, decimal: str) -> str:
 
 def _product(match: re.Match[str]) -> str:
     product = Fraction(match[1]) * int(match[2])
-    return str(product) if product.denominator == 1 and Fraction(match[1]) < int(match[2]) else match[0]
+    before = match.string[: match.start()].split()
+    # Not the day and the year of a date.
+    if product.denominator != 1 or Fraction(match[1]) >= int(match[2]) or (before and before[-1] in MONTHS):
+        return match[0]
+    return str(product)
 
 
 def _trimmed(whole: str, part: str) -> str:
@@ -259,7 +278,7 @@ def _date(day: str, month: int, year: str) -> str | None:
     return f"{MONTHS[month - 1]} {int(day)} {int(year)}"
 
 
-def _named_dates(text: str, tag: str, rules: _Rules) -> str:
+def _named_dates(text: str, tag: str, rules: _Rules, *, bare: bool) -> str:
     dates = _dates(tag)
     month_first = rf"(?<!\w){rules.first}(?= (?:{rules.preposition} )?(?:{'|'.join(map(re.escape, dates.names))})\b)"
     text = re.sub(month_first, "1", text)
@@ -274,6 +293,8 @@ def _named_dates(text: str, tag: str, rules: _Rules) -> str:
 
     text = dates.day_first.sub(written, text)
     text = dates.month_year.sub(written, text)
+    if not bare:
+        return text
     return dates.month.sub(lambda match: MONTHS[dates.names[match[1]] - 1], text)
 
 

@@ -32,7 +32,7 @@ COUNTERS = {
 """Counters: a numeral of one character before one of them is a number."""
 
 _WORDS = {
-    "zh": "万一|千万(?=别|要|不)|(?<![一二两三四五六七八九])十分(?!钟|之|[0-9一二两三四五])|一一(?!月|日|年)|万万(?=没|不)|百分之百|一点(?=也|都|点|不)|一个(?=个)|"
+    "zh": "万一|千万(?=别|要|不)|(?<![一二两三四五六七八九])十分(?!钟|之|[0-9一二两三四五])|一一(?!月|日|年)|万万(?=没|不)|一点(?=也|都|点|不)|一个(?=个)|"
     "一次次|一天天|一年到头|一度|千千万万|三三两两|一家(?=人)|一对一|九一八|五四运动|百度|万有|万里|百科|一行人|四人帮|三国|七夕",
     "ja": "万一|一番(?=[^目])|一人一人|一度(?=に|も)|一日中|一時(?=[^間0-9]|$)|一行|万葉|百科|八百屋|千葉|三重|四国|九州|五輪|一部|一年中|八百万",
 }
@@ -67,7 +67,7 @@ def _rules(primary: str) -> _Rules:
     number = rf"(?:[{all_}]+|\d+(?:\.\d+)?)"
     return _Rules(
         numerals,
-        re.compile(_WORDS[primary]),
+        re.compile(rf"(?<![{all_}\d])(?:{_WORDS[primary]})(?![{all_}])"),
         re.compile(rf"(?:{'|'.join(_KANA)})(?=(?:です|でした|だ|の|あり|い(?:る|ます)|と|$|[。、.,!?\s]))") if primary == "ja" else None,
         re.compile(rf"({number})分之({number})" if primary == "zh" else rf"({number})分の({number})"),
         re.compile(rf"(?<![{all_}\d.])([{all_}]+|\d+)[点點・]([{digits}]+)(?![{all_}])"),
@@ -109,7 +109,8 @@ _SINGLE = re.compile(r"([぀-ゟ㐀-䶿一-鿿豈-﫿])")
 
 def _once(text: str, primary: str) -> str:
     rules = _rules(primary)
-    text = unicodedata.normalize("NFKC", text).lower().replace("−", "-").replace("ヶ月", "か月")
+    # These three mark the characters that are kept below.
+    text = unicodedata.normalize("NFKC", text.translate({0: " ", 1: " ", 2: " "})).lower().replace("−", "-").replace("ヶ月", "か月")
     # Spaces between characters are those of the normalised form, or of a transcript that writes words apart.
     text = _GAP.sub("", text)
     text = _THOUSANDS.sub("", text)

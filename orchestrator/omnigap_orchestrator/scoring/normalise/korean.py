@@ -52,7 +52,7 @@ _MINUS = re.compile(r"(?<!\S)(?:마이너스|영하) ?(?=\d)")
 
 
 def _once(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).lower().replace("−", "-")
+    text = unicodedata.normalize("NFKC", text.translate({0: " ", 1: " "})).lower().replace("−", "-")
     text = _THOUSANDS.sub("", text)
     text = _ISO.sub(_date, text)
     text = _MONEY.sub(lambda match: f"{match[2]}{_SYMBOLS[match[1]]}", text)
@@ -64,6 +64,11 @@ def _once(text: str) -> str:
     text = convert(text)
     text = _MINUS.sub("-", text)
     return _TRAILING_ZEROS.sub(r"\1", _LEADING_ZEROS.sub("", text))
+
+
+def written_dates(text: str) -> str:
+    """Text whose dates in digits are written out: 1945. 8. 15. -> 1945년 8월 15일."""
+    return _ISO.sub(_date, text)
 
 
 def _date(match: re.Match[str]) -> str:

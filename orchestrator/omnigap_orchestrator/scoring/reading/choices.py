@@ -141,8 +141,11 @@ def status_at(text: str, match: re.Match[str], primary: str) -> Status:
 
 
 def _same_length(text: str) -> str:
-    """Text with a clause mark in place of each punctuation mark, and spaces in place of line breaks."""
-    return re.sub(r"[,;:.!?](?=\s)|[，；：、。！？\n]", "|", text)
+    """Text with a clause mark in place of each punctuation mark and line break."""
+    text = re.sub(r"[,;:.!?](?=\s)|[，；：、。！？\n]", "|", text)
+    text = re.sub("['’]", " ", text)
+    # Without diacritics, as in normalised text.
+    return text if text.isascii() else "".join(unicodedata.normalize("NFD", c)[0] if "À" <= c <= "ɏ" else c for c in text)
 
 
 def _letters(text: str, allowed: str, primary: str) -> list[tuple[str, Status]]:

@@ -50,6 +50,8 @@ def find_entity(
         forms = [form for gold in golds for form in (gold, *_variants(gold, primary))]
         found = [(gold, mention) for gold in golds for mention in _named(text, gold, language)]
         if not found:
+            if part.step is Step.FINAL_STATEMENT and _is_answer(text, primary):
+                return Found(None)
             continue
         others = [mention for other in distractors if other not in golds for mention in find_mentions(text, other, other, language)]
         states = [
@@ -61,6 +63,21 @@ def find_entity(
             return Found(asserted[0])
         return decided(states)
     return None
+
+
+_FOLLOWS = re.compile(
+    r"folgende|wie folgt|suivante?|siguiente|seguente|seguinte|como segue|如下|以下|下面|次の|다음|아래|이렇|such|komplex|depend|abh[aä]ng"
+)
+_STATEMENT_WORDS = 8
+_STATEMENT_CHARACTERS = 16
+
+
+def _is_answer(statement: str, primary: str) -> bool:
+    """Whether a final statement is short enough to be the answer, and does not announce one that follows it."""
+    size, limit = (
+        (len(statement), _STATEMENT_CHARACTERS) if primary in UNSPACED else (len(statement.split()), _STATEMENT_WORDS)
+    )
+    return 0 < size <= limit and _FOLLOWS.search(statement) is None
 
 
 def _variants(gold: str, primary: str) -> tuple[str, ...]:

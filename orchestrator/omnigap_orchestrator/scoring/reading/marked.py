@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 
 from omnigap.vocabulary import primary_language
 from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise.korean import written_dates
 from omnigap_orchestrator.scoring.reading.words import FINAL, any_of
 
 CLAUSE = "|"
@@ -19,12 +20,13 @@ WIDE = "぀-ゟ㐀-䶿一-鿿豈-﫿"
 UNSPACED = ("zh", "ja")
 """Languages whose marked text has no spaces between such characters."""
 
-_MONTH = r"(?:jan|feb|m[aä]r|apr|mai|jun|jul|aug|sep|okt|nov|dez)"
+_MONTH = r"(?i:jan|feb|m[aä]r|apr|mai|jun|jul|aug|sep|okt|nov|dez)"
 # A point ends a sentence, but not in 3.5, "St. Petersburg" or "3. Oktober".
 _SENTENCE = re.compile(
-    rf"(?<=[^\W\d_]{{3}})[.!?…]+(?=\s|$|[\"'”’)\]])|(?<=\d)[.!]+(?=\s+(?!{_MONTH})\S|\s*$)|[。！？!?…]+|\.{{2,}}|\n+|"
-    r"(?<=[가-힣])\.(?=\s|$)|(?<=[A-Za-z\d)]\b)\.(?=\s*$)",
-    re.IGNORECASE,
+    # After a word of Latin letters, unless the sentence goes on: "1 janv. 2000".
+    r"(?<=[^\W\d_]{3})\.+(?=\s+[^a-zß-ÿ\d\s]|\s*$|[\"'”’)\]])|"
+    rf"(?<=\d)[.!]+(?=\s+(?!{_MONTH})\S|\s*$)|"
+    r"[。！？!?…]+|\.{2,}|\n+|(?<=[가-힣])\.(?=\s|$)|(?<=[A-Za-z\d)]\b)\.(?=\s*$)"
 )
 _CLAUSE = re.compile(r"(?<!\d),|,(?!\d)|[;:、，；：()（）\"“”«»「」『』]|\s[-–—]+\s|—|–(?!\s*\d)")
 _LIST_MARK = re.compile(r"(?m)^\s*(?:\d{1,2}[.)]|[-*•])\s+(?=\S)")
@@ -44,6 +46,8 @@ def marked(text: str, language: str) -> str:
     """
     primary = primary_language(language)
     text = unicodedata.normalize("NFKC", text) if primary in (*UNSPACED, "ko") else text
+    if primary == "ko":
+        text = written_dates(text)
     if len(_LIST_MARK.findall(text)) > 1:
         text = _LIST_MARK.sub("", text)
     text = _TIGHT_RANGE.sub(rf"\1 {_RANGE_WORD[primary]} \2", text)
