@@ -11,7 +11,7 @@ from omnigap_orchestrator.scoring.metrics import (
     pooled,
     word_errors,
 )
-from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise, units
+from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, NUMERIC_LANGUAGES, normalise, units
 from omnigap_orchestrator.scoring.score import (
     JUDGE,
     MetricRules,
@@ -35,6 +35,7 @@ __all__ = [
     "JUDGE",
     "NORMALISER_VERSION",
     "NO_ERRORS",
+    "NUMERIC_LANGUAGES",
     "RULES_VERSION",
     "AsrStats",
     "AudioStats",

@@ -114,7 +114,7 @@ class Scored:
         return self.parsed if self.parsed is not None and self.metric in _PARSING_METRICS else self.answer
 
 
-_PARSING_METRICS = frozenset({"letter", "number", "label"})
+_PARSING_METRICS = frozenset({"letter", "letters", "number", "label"})
 """Metrics whose `parsed` comes from the answer itself. For the others it is the gold answer that matched."""
 
 

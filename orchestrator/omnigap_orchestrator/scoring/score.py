@@ -30,6 +30,7 @@ from omnigap_orchestrator.scoring.numeric import date_match, number_match
 from omnigap_orchestrator.scoring.reading import languages
 from omnigap_orchestrator.scoring.reading.choices import find_letter
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
+from omnigap_orchestrator.scoring.reading.letter_sets import find_letters
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
@@ -267,6 +268,12 @@ def _score_letter(item: Item, text: str, answer: str) -> Scored:
     return Scored(float(choice.letter in gold_letters(item)), "letter", answer, choice.letter)
 
 
+def _score_letters(item: Item, text: str, answer: str) -> Scored:
+    found = find_letters(_passage(text), item.choices)
+    right = found is not None and found.value == " ".join(sorted(gold_letters(item)))
+    return _scored("letters", answer, found, right)
+
+
 def _score_entities(item: Item, text: str, answer: str) -> Scored:
     # 1 - NE-FNR of ContextASR-Bench (arXiv 2507.05727): the share of entities that occur exactly in the answer.
     found = entity_errors(" ".join(item.answers), text, item.answers, item.language)
@@ -298,6 +305,7 @@ _CORE = (
     Metric("number", _score_number),
     Metric("date", _score_date),
     Metric("letter", _score_letter, lacks=_lacks_letter),
+    Metric("letters", _score_letters, lacks=_lacks_letter),
     Metric("label", _score_label),
     Metric("entities", _score_entities, takes_refusals=True),
     Metric("refusal", _score_refusal, needs_gold=False, takes_refusals=True),

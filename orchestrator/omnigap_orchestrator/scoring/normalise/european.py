@@ -107,7 +107,10 @@ _RULES = {
         minus=r"menos",
         percent=r"por ?cento",
         zero=r"zero",
-        spellings=((r"(?<=\d) ponto (?=\d)", "."), (r"\bponto (?=(?:zero|um|dois|três|quatro|cinco|seis|sete|oito|nove)\b)", "vírgula ")),
+        spellings=(
+            (r"(?<=\d) ponto (?=\d)", "."),
+            (r"\bponto (?=(?:zero|um|dois|três|quatro|cinco|seis|sete|oito|nove)\b)", "vírgula "),
+        ),
     ),
 }
 

@@ -68,10 +68,14 @@ def _rules(primary: str) -> _Rules:
     return _Rules(
         numerals,
         re.compile(rf"(?<![{all_}\d])(?:{_WORDS[primary]})(?![{all_}])"),
-        re.compile(rf"(?:{'|'.join(_KANA)})(?=(?:です|でした|だ|の|あり|い(?:る|ます)|と|$|[。、.,!?\s]))") if primary == "ja" else None,
+        re.compile(rf"(?:{'|'.join(_KANA)})(?=(?:です|でした|だ|の|あり|い(?:る|ます)|と|$|[。、.,!?\s]))")
+        if primary == "ja"
+        else None,
         re.compile(rf"({number})分之({number})" if primary == "zh" else rf"({number})分の({number})"),
         re.compile(rf"(?<![{all_}\d.])([{all_}]+|\d+)[点點・]([{digits}]+)(?![{all_}])"),
-        re.compile(rf"(?P<ordinal>第)?(?P<run>(?:\d+(?:\.\d+)?(?=[{all_}]))?[{all_}](?:[{all_}]|(?<=[{all_}])\d+(?:\.\d+)?)*)"),
+        re.compile(
+            rf"(?P<ordinal>第)?(?P<run>(?:\d+(?:\.\d+)?(?=[{all_}]))?[{all_}](?:[{all_}]|(?<=[{all_}])\d+(?:\.\d+)?)*)"
+        ),
         re.compile(r"(?:负|負|零下|マイナス|氷点下)\s?(?=\d)"),
         re.compile(r"(?:负|負|零下|マイナス|氷点下)\s?$"),
         re.compile(r"(?<=\d)\s?(?:%|パーセント|百分点)"),
@@ -101,7 +105,9 @@ _WIDE = "぀-ヿ㐀-䶿一-鿿豈-﫿"
 _GAP = re.compile(rf"(?<=[{_WIDE}\d%])(?<![ァ-ヿ])\s+(?=[{_WIDE}])|(?<=[{_WIDE}])\s+(?=[぀-ゟ㐀-䶿一-鿿豈-﫿\d])")
 _TRIMMED = re.compile(r"(?<![\d.])(\d+\.\d*?)0+(?!\d)")
 _ERA = re.compile(rf"({'|'.join(_ERAS)})(\d{{1,2}}|元)年")
-_DATE = re.compile(r"(?<!\d)(?:(?P<year>[1-9]\d{2,3})年)?(?P<month>\d{1,2})月(?:(?P<day>\d{1,2})(?:日|号|號))?(?![0-9間间份])")
+_DATE = re.compile(
+    r"(?<!\d)(?:(?P<year>[1-9]\d{2,3})年)?(?P<month>\d{1,2})月(?:(?P<day>\d{1,2})(?:日|号|號))?(?![0-9間间份])"
+)
 _ISO = re.compile(r"(?<![\w.-])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?![\d-])")
 _KEPT = re.compile(r"(?<=\d)\.(?=\d)|(?<=\d)/(?=\d)|(?<![\w)])-(?=\d)")
 _SINGLE = re.compile(r"([぀-ゟ㐀-䶿一-鿿豈-﫿])")
@@ -110,7 +116,12 @@ _SINGLE = re.compile(r"([぀-ゟ㐀-䶿一-鿿豈-﫿])")
 def _once(text: str, primary: str) -> str:
     rules = _rules(primary)
     # These three mark the characters that are kept below.
-    text = unicodedata.normalize("NFKC", text.translate({0: " ", 1: " ", 2: " "})).lower().replace("−", "-").replace("ヶ月", "か月")
+    text = (
+        unicodedata.normalize("NFKC", text.translate({0: " ", 1: " ", 2: " "}))
+        .lower()
+        .replace("−", "-")
+        .replace("ヶ月", "か月")
+    )
     # Spaces between characters are those of the normalised form, or of a transcript that writes words apart.
     text = _GAP.sub("", text)
     text = _THOUSANDS.sub("", text)

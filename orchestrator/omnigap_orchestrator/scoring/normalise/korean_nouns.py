@@ -90,9 +90,7 @@ def noun_mentions(text: str, noun: str) -> list[tuple[int, int, int]]:
 def _ends_noun(rest: str, noun: str) -> bool:
     if ENDING.fullmatch(rest) or _OPINION.fullmatch(rest):
         return True
-    return len(noun) > 1 and any(
-        rest.startswith(title) and _ends_noun(rest[len(title) :], "") for title in _TITLES
-    )
+    return len(noun) > 1 and any(rest.startswith(title) and _ends_noun(rest[len(title) :], "") for title in _TITLES)
 
 
 def _counts(wanted: str, rest: str) -> bool:

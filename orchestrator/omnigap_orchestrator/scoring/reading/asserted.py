@@ -112,7 +112,9 @@ _OR_ENDING = re.compile(r"(?:이나|나|이거나|거나|인지|인가|이든|�
 _ONE_OF = re.compile(r"(?: \|)? \S+ (?:중|중에|중에서|둘 중)(?: |$)")
 _PREVIOUS_OR = re.compile(r"(?:이나|거나|인지|인가) $")
 # "나" after a vowel: 대구나 부산. Words that end so: 하나, 바나나, 누구나.
-_VOWEL_OR = re.compile(r"(?:^|[ |])(?!(?:바나나|하나|누구나|언제나|어디나|그러나|역시나|혹시나|너나|만나) $)[가-힣]*([가-힣])나 $")
+_VOWEL_OR = re.compile(
+    r"(?:^|[ |])(?!(?:바나나|하나|누구나|언제나|어디나|그러나|역시나|혹시나|너나|만나) $)[가-힣]*([가-힣])나 $"
+)
 _POSSIBLY = re.compile(r" ?수도 있")
 
 

@@ -1,6 +1,6 @@
 """Reads the chosen letter in Korean, German, French, Spanish, Italian, Portuguese, Chinese and Japanese.
 
-    "정답은B입니다", "答案是B。", "选B", "Ｂ", "die zweite Option", "두 번째"  -> B
+"정답은B입니다", "答案是B。", "选B", "Ｂ", "die zweite Option", "두 번째"  -> B
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ def status_at(text: str, match: re.Match[str], primary: str) -> Status:
     start, end = match.span("letter")
     ending = ""
     if primary == "ko":
-        particles = re.compile(r"[\")' \]]?(?:번|안)?(?:이라고|라고|이라|라|일|이|가|은|는|을|를|도|와|과|나|이나|보다|로)?").match(text, end)
+        particles = re.compile(
+            r"[\")' \]]?(?:번|안)?(?:이라고|라고|이라|라|일|이|가|은|는|을|를|도|와|과|나|이나|보다|로)?"
+        ).match(text, end)
         end = particles.end() if particles else end
         ending = text[match.end("letter") : end].strip("\")' ]")
     elif closing := re.compile(r"[\")'\]]+").match(text, end):
@@ -145,7 +147,9 @@ def _same_length(text: str) -> str:
     text = re.sub(r"[,;:.!?](?=\s)|[，；：、。！？\n]", "|", text)
     text = re.sub("['’]", " ", text)
     # Without diacritics, as in normalised text.
-    return text if text.isascii() else "".join(unicodedata.normalize("NFD", c)[0] if "À" <= c <= "ɏ" else c for c in text)
+    return (
+        text if text.isascii() else "".join(unicodedata.normalize("NFD", c)[0] if "À" <= c <= "ɏ" else c for c in text)
+    )
 
 
 def _letters(text: str, allowed: str, primary: str) -> list[tuple[str, Status]]:
@@ -154,11 +158,7 @@ def _letters(text: str, allowed: str, primary: str) -> list[tuple[str, Status]]:
     if stated_:
         return [(m["letter"].upper(), status_at(text, m, primary)) for m in stated_]
     bracketed = [m for m in _BRACKETED.finditer(text) if m["letter"].upper() in allowed]
-    plain = [
-        m
-        for m in re.finditer(_LETTER, text)
-        if m["letter"] in allowed and not _is_word(text, m, primary)
-    ]
+    plain = [m for m in re.finditer(_LETTER, text) if m["letter"] in allowed and not _is_word(text, m, primary)]
     return [(m["letter"].upper(), status_at(text, m, primary)) for m in (bracketed or plain)]
 
 
@@ -195,7 +195,9 @@ def _ordinals(primary: str) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
             named = rf"(?<![가-힣\d])(?:{fragment})\s*(?:보기|선택지|선지|답|항목)|(?:정답|답|보기)(?:은|는)?\s*(?:{fragment})"
         elif primary in UNSPACED:
             whole = rf"(?:答案是|正解は|答えは|我选|选择?|選)?\s*(?:{fragment})(?:{option})?(?:です|だ|吧|。|\.)*"
-            named = rf"(?:{fragment}){any_of(words.OPTION, primary) if primary == 'zh' else '(?:の?(?:選択肢|答え|もの))'}"
+            named = (
+                rf"(?:{fragment}){any_of(words.OPTION, primary) if primary == 'zh' else '(?:の?(?:選択肢|答え|もの))'}"
+            )
         else:
             articles = r"(?:(?:die|der|das|den|la|le|l['’]|el|lo|il|a|o|os|as|es|è|é|c['’]est|es ist)\s*)*"
             whole = rf"{articles}(?:{fragment})(?:\s+{option})?[\s.!]*"

@@ -36,7 +36,11 @@ def _patterns(primary: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Patter
     return (
         re.compile(rf"{start}{any_of(words.CONCLUSION, primary)}{end}"),
         re.compile(rf"{start}(?:{_STEP[primary]}){end}"),
-        re.compile(rf"(?:\s?[^\s\d|]{{0,3}})?\s?{range_}\s?$" if primary in UNSPACED else rf"(?:[^\s\d|]*)?(?: [^\s\d|]+)? ?{range_} $"),
+        re.compile(
+            rf"(?:\s?[^\s\d|]{{0,3}})?\s?{range_}\s?$"
+            if primary in UNSPACED
+            else rf"(?:[^\s\d|]*)?(?: [^\s\d|]+)? ?{range_} $"
+        ),
     )
 
 

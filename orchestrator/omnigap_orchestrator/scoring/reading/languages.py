@@ -35,9 +35,7 @@ def stated(passage: Passage, language: str) -> list[Passage]:
     return whole if statement is None else [Passage(statement, Step.FINAL_STATEMENT), *whole]
 
 
-def find_entity(
-    passage: Passage, golds: Sequence[str], language: str, distractors: Sequence[str] = ()
-) -> Found | None:
+def find_entity(passage: Passage, golds: Sequence[str], language: str, distractors: Sequence[str] = ()) -> Found | None:
     """The gold answer that the passage asserts.
 
     Args:
@@ -53,9 +51,17 @@ def find_entity(
             if part.step is Step.FINAL_STATEMENT and _is_answer(text, primary):
                 return Found(None)
             continue
-        others = [mention for other in distractors if other not in golds for mention in find_mentions(text, other, other, language)]
+        others = [
+            mention
+            for other in distractors
+            if other not in golds
+            for mention in find_mentions(text, other, other, language)
+        ]
         states = [
-            (gold, Status.OPEN if _beside(text, mention, others, primary) else status(text, mention, primary, same=forms))
+            (
+                gold,
+                Status.OPEN if _beside(text, mention, others, primary) else status(text, mention, primary, same=forms),
+            )
             for gold, mention in found
         ]
         asserted = [gold for gold, state in states if state is Status.ASSERTED]
@@ -161,7 +167,9 @@ def _one(text: str, primary: str) -> str | None:
     return "1" if re.search(rf"(?<!\w)(?:{pattern})(?!\w)", text) else None
 
 
-_ASKED = re.compile(r"몇 ?(명|개월|개|마리|도|살|년|원|권|번|시간|시|분|초|층|장|잔|병|대|송이|사람|가지|그루|킬로미터|미터|그램|킬로그램|퍼센트|다리|일)")
+_ASKED = re.compile(
+    r"몇 ?(명|개월|개|마리|도|살|년|원|권|번|시간|시|분|초|층|장|잔|병|대|송이|사람|가지|그루|킬로미터|미터|그램|킬로그램|퍼센트|다리|일)"
+)
 
 
 def _asked_counter(question: str) -> str | None:

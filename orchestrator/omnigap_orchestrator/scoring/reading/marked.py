@@ -30,7 +30,9 @@ _SENTENCE = re.compile(
 )
 _CLAUSE = re.compile(r"(?<!\d),|,(?!\d)|[;:、，；：()（）\"“”«»「」『』]|\s[-–—]+\s|—|–(?!\s*\d)")
 _LIST_MARK = re.compile(r"(?m)^\s*(?:\d{1,2}[.)]|[-*•])\s+(?=\S)")
-_TIGHT_RANGE = re.compile(r"(?<![\d./-])(\d{1,6}(?:[.,]\d+)?)(?:\s*[~∼～〜–—]\s*|-)(\d{1,6}(?:[.,]\d+)?)(?![\d./=-]|\s*=)")
+_TIGHT_RANGE = re.compile(
+    r"(?<![\d./-])(\d{1,6}(?:[.,]\d+)?)(?:\s*[~∼～〜–—]\s*|-)(\d{1,6}(?:[.,]\d+)?)(?![\d./=-]|\s*=)"
+)
 _SLASH = re.compile(r"(?<=[^\W\d_]{2})\s*/\s*(?=[^\W\d_]{2})")
 _RANGE_WORD = {"de": "bis", "fr": "à", "es": "a", "it": "a", "pt": "a", "zh": "到", "ja": "から", "ko": "내지"}
 _OR_WORD = {"de": "oder", "fr": "ou", "es": "o", "it": "o", "pt": "ou", "zh": "或", "ja": "または", "ko": "또는"}

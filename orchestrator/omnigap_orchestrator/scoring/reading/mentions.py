@@ -79,7 +79,10 @@ def _is_word(text: str, mention: Mention, primary: str) -> bool:
 
 
 def _denies(after: str, primary: str) -> bool:
-    return re.match(f"{any_of(words.NOT_AFTER, primary)}|{any_of(words.OR, primary)}|{any_of(words.AND, primary)}", after) is not None
+    return (
+        re.match(f"{any_of(words.NOT_AFTER, primary)}|{any_of(words.OR, primary)}|{any_of(words.AND, primary)}", after)
+        is not None
+    )
 
 
 _NUMBER = re.compile(r"(?<![\w.,/-])(-?\d+(?:\.\d+)?(?:/\d+)?)(?![\w/]|\.\d)(?: (?P<unit>[^\W\d]+))?")
@@ -105,7 +108,12 @@ def find_numbers(text: str, language: str) -> tuple[list[Mention], list[Mention]
     primary = primary_language(language)
     if primary == "ko":
         exact = [
-            Mention(match[1] + (f" {match['counter']}" if match["counter"] else ""), match.start(), match.end(), match["ending"])
+            Mention(
+                match[1] + (f" {match['counter']}" if match["counter"] else ""),
+                match.start(),
+                match.end(),
+                match["ending"],
+            )
             for match in _NUMBER_KO.finditer(text)
         ]
         return exact, [Mention("", *match.span()) for match in _APPROXIMATE_KO.finditer(text)]
