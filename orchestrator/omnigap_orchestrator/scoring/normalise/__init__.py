@@ -45,9 +45,9 @@ def normalise(text: str, language: str = "en") -> str:
     The function is idempotent: normalising a normalised text does not change it. The exception is in `european`.
 
     Args:
-        language: BCP-47 tag; `NUMERIC_LANGUAGES` have their own rules. The region of an English tag decides how 4/7/1969
-            is read, and the region of a European one which decimal sign counts. All other languages share one set of
-            rules, which reads numbers in digits only; each character of a script without spaces is a word.
+        language: BCP-47 tag; `NUMERIC_LANGUAGES` have their own rules. The region of an English tag decides how
+            4/7/1969 is read, and the region of a European one which decimal sign counts. All other languages share one
+            set of rules, which reads numbers in digits only; each character of a script without spaces is a word.
     """
     tag = language.lower().replace("_", "-")
     primary = primary_language(tag)
@@ -63,7 +63,7 @@ def normalise(text: str, language: str = "en") -> str:
 
 
 def units(text: str, language: str = "en") -> list[str]:
-    """The units that error rates and F1 count in a normalised text: words, or characters in Korean and unspaced scripts.
+    """The units that error rates and F1 count in normalised text: words, or characters in unspaced scripts and Korean.
 
     Korean spacing is optional in many places (한국 사람, 한국사람), so word counts would measure spelling.
     """

@@ -175,8 +175,8 @@ def normalise_european(text: str, tag: str) -> str:
         tag: BCP-47 tag in lower case; its region decides the decimal sign (3.5 in es-MX and de-CH).
     """
     decimal = _symbols(tag)[0]
-    # A date or number that one pass makes can be part of another, so passes repeat until nothing changes. Only the first
-    # one sees the signs of the locale.
+    # A date or number that one pass makes can be part of another, so passes repeat until nothing changes. Only the
+    # first one sees the signs of the locale.
     for _ in range(_MAX_PASSES):
         before, text = text, _once(text, tag, decimal)
         if text == before:

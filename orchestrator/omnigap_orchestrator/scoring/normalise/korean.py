@@ -26,7 +26,7 @@ def normalise_korean(text: str) -> str:
 
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ISO = re.compile(r"(?<!\d)(\d{4})[-./] ?(\d{1,2})[-./] ?(\d{1,2})(?!\d)\.?")
-_KEPT = re.compile(r"(?<=\d)\.(?=\d)|(?<!\S)-(?=\d)")
+_KEPT = re.compile(r"(?<=\d)[./](?=\d)|(?<!\S)-(?=\d)")
 _LEADING_ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
 _TRAILING_ZEROS = re.compile(r"(\.\d*[1-9])0+(?!\d)|\.0+(?!\d)")
 
@@ -52,15 +52,15 @@ _MINUS = re.compile(r"(?<!\S)(?:마이너스|영하) ?(?=\d)")
 
 
 def _once(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text.translate({0: " ", 1: " "})).lower().replace("−", "-")
+    text = unicodedata.normalize("NFKC", text.translate({0: " ", 1: " ", 2: " "})).lower().replace("−", "-")
     text = _THOUSANDS.sub("", text)
     text = _ISO.sub(_date, text)
     text = _MONEY.sub(lambda match: f"{match[2]}{_SYMBOLS[match[1]]}", text)
     text = _UNIT.sub(lambda match: _SYMBOLS[match[1]], text)
-    # Decimal points and minus signs are protected by \0 and \1 while punctuation is removed.
-    text = _KEPT.sub(lambda match: "\0" if match[0] == "." else "\1", text)
-    text = "".join(c if unicodedata.category(c)[0] in "LNM" or c in "\0\1" else " " for c in text)
-    text = " ".join(text.replace("\0", ".").replace("\1", "-").split())
+    # Decimal points, fraction bars and minus signs are protected while punctuation is removed.
+    text = _KEPT.sub(lambda match: {".": "\0", "/": "\1", "-": "\2"}[match[0]], text)
+    text = "".join(c if unicodedata.category(c)[0] in "LNM" or c in "\0\1\2" else " " for c in text)
+    text = " ".join(text.translate({0: ".", 1: "/", 2: "-"}).split())
     text = convert(text)
     text = _MINUS.sub("-", text)
     return _TRAILING_ZEROS.sub(r"\1", _LEADING_ZEROS.sub("", text))

@@ -1,4 +1,4 @@
-"""Converts Korean numerals to digits where they cannot be another word: 이십일 -> 21, 세 개 -> 3개, but not 만일 (if)."""
+"""Converts Korean numerals to digits where they cannot be another word: 이십일 -> 21, 세 개 -> 3개, but not 만일."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ COUNTERS = sorted(
         "사람 쪽 줄 년 월 일 원 도 퍼센트 층 위 회",
         "주일 주 배 점 등 인 미터 킬로미터 센티미터 밀리미터 킬로그램 그램 리터 킬로",
         "학년 호 달러 유로 엔 글자 쌍 켤레 그루 다리 가닥",
-        "톤 평 인분 척 벌 포기 봉지 상자 박스 조각 페이지 포인트 개국 곳 군데 단계 칸 방울 바퀴 곡 건 끼 칼로리 인치 마일",
-        "제곱미터 제곱킬로미터 헥타르 위안 볼트 와트",
+        "톤 평 인분 척 벌 포기 봉지 상자 박스 조각 페이지 포인트 개국 곳 군데 단계 칸 방울 바퀴 곡 건 끼",
+        "칼로리 인치 마일 제곱미터 제곱킬로미터 헥타르 위안 볼트 와트",
     ),
     key=len,
     reverse=True,
@@ -60,7 +60,8 @@ _TAIL = (
 # 사회 (society), 이번 (this time).
 _SURE_COUNTERS = "|".join(
     listed(
-        "개월 세기 시간 번째 년 월 퍼센트 주일 학년 미터 킬로미터 센티미터 킬로그램 그램 달러 유로 글자 위안 칼로리 페이지"
+        "개월 세기 시간 번째 년 월 퍼센트 주일 학년 미터 킬로미터 센티미터 킬로그램 그램 달러 유로 글자",
+        "위안 칼로리 페이지",
     )
 )
 # Counters that may follow 백, 천 or 만 without a space. Others make other words: 천장 (ceiling), 만점 (full marks).
@@ -77,9 +78,13 @@ _HUNDRED_NATIVE = re.compile(rf"(?<!\S)({_RUN}*[백천만]) ?({_NATIVE_RUN}) ?(?
 # 일 (day) is left out: 이십일 is 21, and the 20th day only after a month.
 _COUNTED_SINO = re.compile(rf"(?<!\S)({_RUN}{{2,}}) ?(?=(?:{'|'.join(c for c in COUNTERS if c != '일')}))")
 _SURE_SINO = re.compile(rf"(?<!\S)({_RUN}) ?(?=(?:{_SURE_COUNTERS}))")
+_DEGREES = r"도(?:에|에서|입니다|이다|예요|이에요|가|쯤|정도)?(?!\S)"
 _COUNTED_UNIT = re.compile(
-    rf"(?<!\S)([십백천만억])(?:(?= (?:{_COUNTER}){_TAIL})|(?=(?:{_AFTER_UNIT}){_TAIL})|(?<=[십백천])(?=도(?:에|에서|입니다|이다|예요|이에요|가|쯤|정도)?(?!\S)))"
+    rf"(?<!\S)([십백천만억])(?:(?= (?:{_COUNTER}){_TAIL})|(?=(?:{_AFTER_UNIT}){_TAIL})|(?<=[십백천])(?={_DEGREES}))"
 )
+# 오 도, 영 개: a digit apart from its counter. 이 is "this", 공 the ball.
+_APART_COUNTED = re.compile(rf"(?<!\S)([영일삼사오육칠팔구])(?= (?:{_COUNTER}){_TAIL})|(?<=영하 )({_DIGIT})(?= ?도)")
+_FRACTION = re.compile(rf"(?<!\S)(\d+|{_RUN}+) ?분의 ?(\d+|{_RUN}+?)(?={_TAIL})")
 _DAY_SINO = re.compile(rf"(?<=\d월)( ?)({_RUN}+) ?(?=일)")
 _BARE_SINO = re.compile(rf"(?<!\S)({_RUN}{{2,}})")
 _SPACED_SINO = re.compile(
@@ -94,11 +99,13 @@ _DIGITS = re.compile(rf"(?<!\S)({_DIGIT}{{3,}})(?={_TAIL})")
 _NOT_DIGITS = ("일일이", "사이공")
 # 3백5십만, 3만 5천, 1억 2000만.
 _MIXED = re.compile(
-    rf"(?<![\w.])\d+(?:\.\d+)?(?!조각){_UNIT}(?:\d+(?:\.\d+)?|{_UNIT}|{_DIGIT}(?={_UNIT})| (?=\d+(?:\.\d+)?{_UNIT}))*(?: \d+(?!\S))?"
+    rf"(?<![\w.])\d+(?:\.\d+)?(?!조각){_UNIT}"
+    rf"(?:\d+(?:\.\d+)?|{_UNIT}|{_DIGIT}(?={_UNIT})| (?=\d+(?:\.\d+)?{_UNIT}))*(?: \d+(?!\S))?"
 )
 # 1945년팔월십오일: the parts of a date are set apart.
+_AFTER_YEAR = r"(?:(?<=\d년)|(?<=[일이삼사오육칠팔구영공]년)|(?<=[십백천]년))"
 _GLUED_DATE = re.compile(
-    rf"(?:(?<=\d년)|(?<=[일이삼사오육칠팔구영공]년)|(?<=[십백천]년))(?=(?:{_RUN}{{1,2}}|\d{{1,2}}) ?월)|(?<=월)(?=(?:{_RUN}{{1,3}}|\d{{1,2}}) ?일)"
+    rf"{_AFTER_YEAR}(?=(?:{_RUN}{{1,2}}|\d{{1,2}}) ?월)|(?<=월)(?=(?:{_RUN}{{1,3}}|\d{{1,2}}) ?일)"
 )
 _FIRST = re.compile(r"(?<!\S)(?:첫 ?번째|첫째)")
 _ORDINALS = {"둘째": "2번째", "셋째": "3번째", "넷째": "4번째", "다섯째": "5번째"}
@@ -116,6 +123,8 @@ def convert(text: str) -> str:
     text = _FIRST.sub("1번째", text)
     text = _WORD_MONTH.sub(lambda match: (_ORDINALS | _MONTHS)[match[1]], text)
     text = _DECIMAL.sub(_decimal, text)
+    text = _FRACTION.sub(_fraction, text)
+    text = _APART_COUNTED.sub(lambda match: str(KOREAN.digits[match[0]]), text)
     text = _YEAR_DIGITS.sub(lambda match: KOREAN.spelled_digits(match[1]) or match[0], text)
     text = _APART_DIGITS.sub(_apart, text)
     text = _DIGITS.sub(_one_by_one, text)
@@ -196,6 +205,11 @@ def _decimal(match: re.Match[str]) -> str:
     whole = match[1] if match[1].isdigit() else sino_value(match[1])
     digits = KOREAN.spelled_digits(match[2].replace(" ", ""))
     return match[0] if whole is None else f"{whole}.{digits}"
+
+
+def _fraction(match: re.Match[str]) -> str:
+    below, above = (int(part) if part.isdecimal() else sino_value(part) for part in match.groups())
+    return match[0] if below is None or above is None else f"{above}/{below}"
 
 
 def _mixed(match: re.Match[str]) -> str:

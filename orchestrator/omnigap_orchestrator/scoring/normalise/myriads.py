@@ -1,4 +1,4 @@
-"""Numerals that count in myriads, as Korean, Chinese and Japanese write them: 삼백오십만, 三百五十万, 3백5십만, 3.5万."""
+"""Numerals that count in myriads, in Korean, Chinese and Japanese: 삼백오십만, 三百五十万, 3백5십만, 3.5万."""
 
 from __future__ import annotations
 

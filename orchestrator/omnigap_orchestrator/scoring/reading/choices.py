@@ -41,11 +41,15 @@ _QUOTES = r"[\s\"'“”‘’「『《<(\[*]*"
 _CLOSE = r"[\s\"'“”‘’」』》>)\]*.。,:：;!、)]*"
 # A letter of its own: not part of a Latin word or of a number. Other scripts may touch it.
 _LETTER = r"(?<![A-Za-zÀ-ɏ0-9'’&/-])(?P<letter>[A-Z])(?![A-Za-zÀ-ɏ0-9'’&-])"
-_LEADING = re.compile(rf"\s*{_QUOTES}(?P<letter>[A-Za-z])(?:\s*[.。):：,、)\]】]|\s*[-–—]\s|\n|\*\*)")
+_LEADING = re.compile(rf"\s*{_QUOTES}(?P<letter>[A-Za-z])(?:\s*[.。):：)\]】]|\s*[-–—]\s|\n|\*\*)")
 _BRACKETED = re.compile(r"[(\[{（【]\s*(?P<letter>[A-Za-z])\s*[)\]}）】]")
 _WHOLE = re.compile(rf"{_QUOTES}(?P<letter>[A-Za-z]){_CLOSE}")
 # An article or a preposition at the beginning of a sentence: "A resposta", "À la fin", "E poi".
 _WORD_LIKE = {"fr": "AY", "es": "AEOUY", "it": "AEIO", "pt": "AEO"}
+# The list of options before the chosen one: "A, B, C, D 중에서 B".
+_AMONG = re.compile(
+    r"(?:[A-Z]\s*(?:[,、，/와과]|와|과|と|和)?\s*){2,}(?:중에서|중에|중|のうち|の中で|の中から|之中|中)\s*"
+)
 _OPTION_BEFORE = {
     "de": "option|antwort|buchstabe|m[oö]glichkeit|auswahl",
     "fr": "option|r[ée]ponse|lettre|choix|proposition",
@@ -81,6 +85,7 @@ def _read(passage: Passage, choices: Sequence[str], allowed: str, language: str)
     for sign, letter in _CIRCLED.items():
         passage = Passage(passage.text.replace(sign, f" {letter} "), passage.step)
     text = unicodedata.normalize("NFKC", passage.text).strip()
+    text = _AMONG.sub("", text)
     if not text:
         return None
     if (whole := _WHOLE.fullmatch(text)) is not None:
@@ -190,9 +195,11 @@ def _ordinals(primary: str) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
     patterns = []
     for fragment in words.ORDINALS[primary]:
         if primary == "ko":
-            ending = r"(?:번|의)?\s*(?:보기|선택지|선지|답|항목|것)?(?:이|가|을|를|은|는|로|의)?\s*(?:정답|답)?(?:입니다|이에요|예요|이다|다|요|이요|임|를? 선택합니다|을 고르겠습니다)?"
+            noun = r"(?:보기|선택지|선지|답|항목)"
+            copula = r"(?:입니다|이에요|예요|이다|다|요|이요|임|를? 선택합니다|을 고르겠습니다)?"
+            ending = rf"(?:번|의)?\s*(?:{noun}|것)?(?:이|가|을|를|은|는|로|의)?\s*(?:정답|답)?{copula}"
             whole = rf"(?:정답은|답은|제 답은)?\s*(?:{fragment}){ending}\s*[.!。]?"
-            named = rf"(?<![가-힣\d])(?:{fragment})\s*(?:보기|선택지|선지|답|항목)|(?:정답|답|보기)(?:은|는)?\s*(?:{fragment})"
+            named = rf"(?<![가-힣\d])(?:{fragment})\s*{noun}|(?:정답|답|보기)(?:은|는)?\s*(?:{fragment})"
         elif primary in UNSPACED:
             whole = rf"(?:答案是|正解は|答えは|我选|选择?|選)?\s*(?:{fragment})(?:{option})?(?:です|だ|吧|。|\.)*"
             named = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
+from itertools import pairwise
 
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.reading import words
@@ -16,7 +17,7 @@ from omnigap_orchestrator.scoring.reading.words import any_of
 _TERSE_WORDS = 4
 _TERSE_CHARACTERS = 10
 _STEP = {
-    "de": r"plus|minus|mal|geteilt|ergibt|addier\w*|subtrahier\w*|abz[uü]ieh\w*|\w*zieh\w*|rest|dann|davon|danach|zuerst|bleiben",
+    "de": r"plus|minus|mal|geteilt|ergibt|addier\w*|subtrahier\w*|abz[uü]ieh\w*|\w*zieh\w*|rest|dann|davon|bleiben",
     "fr": r"plus|moins|fois|divise\w*|donc|ajout\w*|soustra\w*|reste\w*|ensuite|puis|d abord|enleve\w*",
     "es": r"mas|menos|por|dividid\w*|sum\w*|rest\w*|quedan?|luego|despues|primero|entonces",
     "it": r"piu|meno|per|divis\w*|somm\w*|sottra\w*|restano|rimangono|poi|quindi|prima",
@@ -102,7 +103,7 @@ def _ranged(text: str, mentions: Sequence[Mention], primary: str) -> list[Mentio
     """Both ends of each range: 2 bis 4, 2개에서 4개 사이."""
     pattern = _patterns(primary)[2]
     found: list[Mention] = []
-    for first, second in zip(mentions, mentions[1:], strict=False):
+    for first, second in pairwise(mentions):
         between = first.ending + text[first.end : second.start]
         if pattern.fullmatch(between) and not (primary == "ko" and re.match(r"[을를]", second.ending)):
             found += [first, second]

@@ -12,17 +12,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import partial
 
 from omnigap.vocabulary import Flag, primary_language
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.korean_nouns import split_numbers
+from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.normalise.quantities import MONTHS
 from omnigap_orchestrator.scoring.reading import words
 from omnigap_orchestrator.scoring.reading.asserted import Mention, Status, decided, status
 from omnigap_orchestrator.scoring.reading.choose import choose
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
 from omnigap_orchestrator.scoring.reading.marked import UNSPACED, final_statement, marked
-from omnigap_orchestrator.scoring.reading.mentions import find_mentions, find_numbers, forms_of, joined_digits
+from omnigap_orchestrator.scoring.reading.mentions import find_mentions, find_numbers, joined_digits
 from omnigap_orchestrator.scoring.reading.words import any_of
 
 LANGUAGES = ("ko", "de", "fr", "es", "it", "pt", "zh", "ja")
@@ -45,8 +47,7 @@ def find_entity(passage: Passage, golds: Sequence[str], language: str, distracto
     primary = primary_language(language)
     for part in stated(passage, language):
         text = marked(part.text, language)
-        forms = [form for gold in golds for form in (gold, *_variants(gold, primary))]
-        found = [(gold, mention) for gold in golds for mention in _named(text, gold, language)]
+        found = [(gold, mention) for gold in golds for mention in find_mentions(text, gold, gold, language)]
         if not found:
             if part.step is Step.FINAL_STATEMENT and _is_answer(text, primary):
                 return Found(None)
@@ -60,7 +61,7 @@ def find_entity(passage: Passage, golds: Sequence[str], language: str, distracto
         states = [
             (
                 gold,
-                Status.OPEN if _beside(text, mention, others, primary) else status(text, mention, primary, same=forms),
+                Status.OPEN if _beside(text, mention, others, primary) else status(text, mention, primary, same=golds),
             )
             for gold, mention in found
         ]
@@ -72,7 +73,8 @@ def find_entity(passage: Passage, golds: Sequence[str], language: str, distracto
 
 
 _FOLLOWS = re.compile(
-    r"folgende|wie folgt|suivante?|siguiente|seguente|seguinte|como segue|如下|以下|下面|次の|다음|아래|이렇|such|komplex|depend|abh[aä]ng"
+    r"folgende|wie folgt|suivante?|siguiente|seguente|seguinte|como segue|如下|以下|下面|次の|다음|아래|이렇|"
+    r"depend|abh[aä]ng"
 )
 _STATEMENT_WORDS = 8
 _STATEMENT_CHARACTERS = 16
@@ -84,15 +86,6 @@ def _is_answer(statement: str, primary: str) -> bool:
         (len(statement), _STATEMENT_CHARACTERS) if primary in UNSPACED else (len(statement.split()), _STATEMENT_WORDS)
     )
     return 0 < size <= limit and _FOLLOWS.search(statement) is None
-
-
-def _variants(gold: str, primary: str) -> tuple[str, ...]:
-    """A gold answer without a copula that the answer need not repeat."""
-    return ()
-
-
-def _named(text: str, gold: str, language: str) -> list[Mention]:
-    return find_mentions(text, gold, gold, language)
 
 
 def _beside(text: str, mention: Mention, others: Sequence[Mention], primary: str) -> bool:
@@ -168,7 +161,8 @@ def _one(text: str, primary: str) -> str | None:
 
 
 _ASKED = re.compile(
-    r"몇 ?(명|개월|개|마리|도|살|년|원|권|번|시간|시|분|초|층|장|잔|병|대|송이|사람|가지|그루|킬로미터|미터|그램|킬로그램|퍼센트|다리|일)"
+    r"몇 ?(명|개월|개|마리|도|살|년|원|권|번|시간|시|분|초|층|장|잔|병|대|송이|"
+    r"사람|가지|그루|킬로미터|미터|그램|킬로그램|퍼센트|다리|일)"
 )
 
 
@@ -179,10 +173,13 @@ def _asked_counter(question: str) -> str | None:
 
 _MONTH = "|".join(MONTHS)
 _DATE = re.compile(
-    rf"(?<!\S)(?:(?P<month>{_MONTH})(?: (?P<day>\d{{1,2}}))?(?: (?P<year>[1-9]\d{{2,3}}))?|(?P<bare>[1-9]\d{{2,3}}))(?![^\s])"
+    rf"(?<!\S)(?:(?P<month>{_MONTH})(?: (?P<day>\d{{1,2}}))?(?: (?P<year>[1-9]\d{{2,3}}))?"
+    r"|(?P<bare>[1-9]\d{2,3}))(?!\S)"
 )
 _DATE_KO = re.compile(
-    r"(?<![^\s])(?:(?P<year>[1-9]\d{2,3})년(?:도)?(?P<e1>[^\s|\d]*))?(?: ?(?P<month>\d{1,2})월(?:달)?(?P<e2>[^\s|\d]*))?(?: ?(?P<day>\d{1,2})일(?P<e3>[^\s|\d]*))?"
+    r"(?<![^\s])(?:(?P<year>[1-9]\d{2,3})년(?:도)?(?P<e1>[^\s|\d]*))?"
+    r"(?: ?(?P<month>\d{1,2})월(?:달)?(?P<e2>[^\s|\d]*))?"
+    r"(?: ?(?P<day>\d{1,2})일(?P<e3>[^\s|\d]*))?"
     r"|(?<![^\s])(?P<bare>[1-9]\d{3})(?P<e4>[^\s|\d]*)"
 )
 _SLASHED = re.compile(r"(?<![\d./-])(\d{1,2})[./](\d{1,2})(?![\d./])")
@@ -232,7 +229,7 @@ def find_date(passage: Passage, golds: Sequence[str], language: str, question: s
         known = {mention.value for mention in dates_of(marked(question, language), language)}
         for gold, date in wanted.items():
             eligible = [mention for mention in dates if _covers(mention.value, date)]
-            found = choose(text, eligible, primary, known=known, key=lambda value, date=date: _parts_of(value, date))
+            found = choose(text, eligible, primary, known=known, key=partial(_parts_of, gold=date))
             if found is not None:
                 fits = found.value is not None and _fits(found.value, date)
                 if fits or gold == list(wanted)[-1]:
@@ -255,7 +252,7 @@ def _whole_date(gold: str, language: str) -> str | None:
     return dates[0].value if all(word in _AROUND_DATES for word in rest) else None
 
 
-_AROUND_DATES = frozenset("年 im jahr jahre am en in nel anno el año le l an ano em de del du il o i".split())
+_AROUND_DATES = frozenset(listed("年 im jahr jahre am en in nel anno el año le l an ano em de del du il o i"))
 """Words that a gold date may have beside the date."""
 
 

@@ -30,7 +30,8 @@ _DENIED = re.compile(
     r"(?:\b(?:not|except|nicht|pas|non|no|não|ni|nor)\s+(?:option\s+)?|不是|不选)[(\[*]*$", re.IGNORECASE
 )
 _DENIED_AFTER = re.compile(
-    r"[)\]*]*\s*(?:(?:is|are)(?: (?:not|wrong|incorrect|false)|n['’]t)|ist (?:falsch|nicht)|est faux|不对|不正确|은? ?아니|는 틀)"
+    r"[)\]*]*\s*(?:(?:is|are)(?: (?:not|wrong|incorrect|false)|n['’]t)|ist (?:falsch|nicht)|est faux|"
+    r"不对|不正确|은? ?아니|는 틀)"
 )
 _OR = re.compile(r"(?<![A-Za-z])[A-Z][)\]*.]*\s+(?:or|oder|ou|或|또는|または)\s+[(\[*]*[A-Z](?![A-Za-z])")
 _WORD = re.compile(r"\s+[a-z]")

@@ -36,6 +36,11 @@ _TIGHT_RANGE = re.compile(
 _SLASH = re.compile(r"(?<=[^\W\d_]{2})\s*/\s*(?=[^\W\d_]{2})")
 _RANGE_WORD = {"de": "bis", "fr": "à", "es": "a", "it": "a", "pt": "a", "zh": "到", "ja": "から", "ko": "내지"}
 _OR_WORD = {"de": "oder", "fr": "ou", "es": "o", "it": "o", "pt": "ou", "zh": "或", "ja": "または", "ko": "또는"}
+# A word of `words.CONCLUSION`, since the number after it is a result.
+_EQUALS = {
+    "de": "ergibt", "fr": "donc", "es": "entonces", "it": "quindi", "pt": "logo",
+    "zh": "等于", "ja": "つまり", "ko": "결국",
+}  # fmt: skip
 _SQUEEZED = re.compile(rf"(?<=[{WIDE}]) (?=[{WIDE}])")
 
 
@@ -53,6 +58,7 @@ def marked(text: str, language: str) -> str:
     if len(_LIST_MARK.findall(text)) > 1:
         text = _LIST_MARK.sub("", text)
     text = _TIGHT_RANGE.sub(rf"\1 {_RANGE_WORD[primary]} \2", text)
+    text = text.replace("=", f" {_EQUALS[primary]} ")
     text = _SLASH.sub(f" {_OR_WORD[primary]} ", text)
     sentences: list[tuple[str, bool]] = []
     start = 0

@@ -65,11 +65,13 @@ NOT_AFTER: Table = {
         "(?:也|并|就|可|都|选项)?(?:不是|不对|不正确|并非|不可能|是错|是不对|是不正确|错误|错了|是假)(?!唯一)"
     ),
     "ja": _parts(
-        "(?:という(?:わけ|こと))?(?:では?|じゃ)(?:なく|ない|あり|無)(?!て良); (?:は|が|も)(?:違|ちが|間違|まちが|誤|不正解|正しくな|答えでは|正解では); "
+        "(?:という(?:わけ|こと))?(?:では?|じゃ)(?:なく|ない|あり|無)(?!て良); "
+        "(?:は|が|も)(?:違|ちが|間違|まちが|誤|不正解|正しくな|答えでは|正解では); "
         "より(?:も|は|、)?(?!前|後); 以外; の代わり"
     ),
     "ko": _parts(
-        " ?(?:아니(?!면)|아닌|아닙|아닐|아녜|아닌데|말고|말곤|대신|제외|빼고|이외|외에|틀[린렸리]|오답|잘못|일 리|라고는? (?:할|볼) 수 없|라는 (?:것은|건) (?:아니|틀)); "
+        " ?(?:아니(?!면)|아닌|아닙|아닐|아녜|아닌데|말고|말곤|대신|제외|빼고|이외|외에|틀[린렸리]|"
+        "오답|잘못|일 리|라고는? (?:할|볼) 수 없|(?:할|볼) 수 없|라는 (?:것은|건) (?:아니|틀)); "
         r" (?:\S+[이가은는도] )(?:아니(?!면)|아닙|아닌|아닐)"
     ),
 }
@@ -141,12 +143,12 @@ RANGE: Table = {
 
 CORRECTION: Table = {
     "de": _parts(
-        "nein; ach nein; sorry; entschuldigung; verzeihung; korrektur; moment; halt; quatsch; "
-        "besser gesagt; oder besser; vielmehr; ich meine"
+        "nein; ach nein; sorry; entschuldigung; verzeihung; korrektur; moment; halt; quatsch; besser gesagt; "
+        "oder besser; vielmehr; ich meine"
     ),
     "fr": _parts(
-        "pardon; d[eé]sol[eé]e?; correction; attendez; attends; ou plut[oô]t; je veux dire; "
-        "je me trompe; je me corrige; oups"
+        "pardon; d[eé]sol[eé]e?; correction; attendez; attends; ou plut[oô]t; je veux dire; je me trompe; "
+        "je me corrige; oups"
     ),
     "es": _parts(
         "perd[oó]n; lo siento; correcci[oó]n; espera; mejor dicho; o mejor; quiero decir; me equivoqu[eé]; disculpa"
@@ -156,7 +158,8 @@ CORRECTION: Table = {
     "zh": _parts("哦不; 抱歉; 对不起; 更正; 等等; 等一下; 说错了; 我错了; 不对; 不不"),
     "ja": _parts("いや; いいえ; 違います; 違う; 違いました; すみません; 失礼; 失礼しました; 訂正; 待って; 間違え"),
     "ko": _parts(
-        "아니; 아니요; 아니오; 아뇨; 아니야; 정정; 정정하면; 잠깐만요?; 죄송합니다; 죄송해요; 미안; 다시 (?:생각|계산|확인|보|세); 아니 다시; 실수"
+        "아니; 아니요; 아니오; 아뇨; 아니야; 정정; 정정하면; 잠깐만요?; 죄송합니다; 죄송해요; 미안; "
+        "다시 (?:생각|계산|확인|보|세); 아니 다시; 실수"
     ),
 }
 """Words that begin a correction of what was said before."""
@@ -175,37 +178,43 @@ CORRECTION_ALONE: Table = {
 
 FINAL: Table = {
     "de": _parts(
-        r"(?:die |meine |unsere )?(?:richtige |korrekte |finale |endg[uü]ltige |gesuchte )*(?:antwort|l[oö]sung|(?:end)?ergebnis|antwortm[oö]glichkeit|option)(?: (?:hier|also|darauf))? (?:ist|lautet|betr[aä]gt|w[aä]re)(?: (?:also|daher|somit|folglich|deshalb|demnach))?\s*:?; "
+        "(?:die |meine |unsere )?(?:richtige |korrekte |finale |endg[uü]ltige |gesuchte )*(?:antwort|"
+        "l[oö]sung|(?:end)?ergebnis|antwortm[oö]glichkeit|option)(?: (?:hier|also|darauf))? (?:ist|"
+        r"lautet|betr[aä]gt|w[aä]re)(?: (?:also|daher|somit|folglich|deshalb|demnach))?\s*:?; "
         r"(?:antwort|l[oö]sung|(?:end)?ergebnis|fazit)\s*[:：]; "
         r"(?:richtig|korrekt) (?:ist|w[aä]re)(?: (?:also|daher|somit))?(?: (?:antwort|option))?\s*:?; "
         "ich (?:w[aä]hle|nehme|entscheide mich f[uü]r)"
     ),
     "fr": _parts(
-        r"(?:la |ma |notre )?(?:bonne |seule )?(?:r[eé]ponse|solution|option)(?: (?:correcte|finale|exacte|juste))?(?: (?:[aà] (?:la|cette) question))? (?:est|serait)(?: (?:donc|alors))?\s*:?; "
-        r"(?:le |mon )?r[eé]sultat(?: final)? est(?: donc)?\s*:?; "
+        "(?:la |ma |notre )?(?:bonne |seule )?(?:r[eé]ponse|solution|option)(?: (?:correcte|finale|"
+        "exacte|juste))?(?: (?:[aà] (?:la|cette) question))? (?:est|serait)(?: (?:donc|"
+        r"alors))?\s*:?; (?:le |mon )?r[eé]sultat(?: final)? est(?: donc)?\s*:?; "
         r"(?:r[eé]ponse|solution|r[eé]sultat)(?: (?:finale?|correcte))?\s*[:：]; "
         "je (?:choisis|s[eé]lectionne|dirais)"
     ),
     "es": _parts(
-        r"(?:la |mi )?(?:respuesta|soluci[oó]n|opci[oó]n|alternativa)(?: (?:correcta|final|adecuada))*(?: a (?:la|esta|tu) pregunta)? (?:es|ser[ií]a)(?: (?:entonces|pues))?\s*:?; "
+        "(?:la |mi )?(?:respuesta|soluci[oó]n|opci[oó]n|alternativa)(?: (?:correcta|final|"
+        r"adecuada))*(?: a (?:la|esta|tu) pregunta)? (?:es|ser[ií]a)(?: (?:entonces|pues))?\s*:?; "
         r"(?:el )?resultado(?: final)? es\s*:?; "
         r"(?:respuesta|soluci[oó]n|resultado)(?: (?:final|correcta))?\s*[:：]; (?:elijo|escojo|selecciono)"
     ),
     "it": _parts(
-        r"(?:la |l['’ ])?(?:mia )?(?:risposta|soluzione|opzione)(?: (?:corretta|giusta|finale|esatta))*(?: alla domanda)? (?:[eè]|sarebbe)(?: (?:quindi|dunque))?\s*:?; "
+        "(?:la |l['’ ])?(?:mia )?(?:risposta|soluzione|opzione)(?: (?:corretta|giusta|finale|"
+        r"esatta))*(?: alla domanda)? (?:[eè]|sarebbe)(?: (?:quindi|dunque))?\s*:?; "
         r"(?:il )?risultato(?: finale)? [eè](?: quindi)?\s*:?; "
         r"(?:risposta|soluzione|risultato)(?: (?:finale|corretta))?\s*[:：]; (?:scelgo|seleziono)"
     ),
     "pt": _parts(
-        r"(?:a )?(?:minha )?(?:resposta|solu[cç][aã]o|op[cç][aã]o|alternativa)(?: (?:correta|certa|final))*(?: (?:[aà]|para a) pergunta)? (?:[eé]|seria)(?: (?:ent[aã]o|portanto))?\s*:?; "
+        "(?:a )?(?:minha )?(?:resposta|solu[cç][aã]o|op[cç][aã]o|alternativa)(?: (?:correta|certa|"
+        r"final))*(?: (?:[aà]|para a) pergunta)? (?:[eé]|seria)(?: (?:ent[aã]o|portanto))?\s*:?; "
         r"(?:o )?resultado(?: final)? [eé]\s*:?; "
-        r"(?:resposta|solu[cç][aã]o|resultado|gabarito)(?: (?:final|correta))?\s*[:：]; "
-        "(?:escolho|seleciono)"
+        r"(?:resposta|solu[cç][aã]o|resultado|gabarito)(?: (?:final|correta))?\s*[:：]; (?:escolho|seleciono)"
     ),
     "zh": _parts(
-        r"(?:正确|最终|最后|本题)?的?(?:答案|选项|結果|结果|答)(?:就|应该|应当|應該|应)?(?:是|为|為|選|选)\s*[:：]?(?:选项)?; "
-        r"(?:正确|最终|最后)?(?:答案|选项|结果|结论|答)\s*[:：](?:选项|选)?; "
-        r"(?:故|所以|因此|应该|应|我)(?:应该|应|会)?(?:选择|选)(?:择|项)?\s*[:：]?; 正确的?(?:选项|答案)?(?:是|为)"
+        "(?:正确|最终|最后|本题)?的?(?:答案|选项|結果|结果|答)(?:就|应该|应当|應該|应)?(?:是|为|為|"
+        r"選|选)\s*[:：]?(?:选项)?; (?:正确|最终|最后)?(?:答案|选项|结果|结论|答)\s*[:：](?:选项|选)?; "
+        r"(?:故|所以|因此|应该|应|我)(?:应该|应|会)?(?:选择|选)(?:择|项)?\s*[:：]?; "
+        "正确的?(?:选项|答案)?(?:是|为)"
     ),
     "ja": _parts(
         r"(?:最終的な|正しい)?(?:答え|解答|回答|正解|答|正答)(?:は|が)[、\s]*(?:選択肢)?[:：]?; "
@@ -247,8 +256,8 @@ YES: Table = {
     "zh": _parts("是的?; 对的?; 對的?; 正确; 没错; 沒錯; 真; 有; 可以; 能; 会; 当然"),
     "ja": _parts("はい; ええ; うん; そうです; そう; 正しいです?; その通りです?; 真; 正解です?; もちろんです?"),
     "ko": _parts(
-        "네; 예; 응; 그렇습니다; 그래요; 그렇다; 맞습니다; 맞아요?; 맞다; 맞음; 참; 옳습니다; 옳다; 사실입니다; 물론입니다; 물론이죠; 물론; 당연합니다; "
-        "맞는 말입니다; 있습니다"
+        "네; 예; 응; 그렇습니다; 그래요; 그렇다; 맞습니다; 맞아요?; 맞다; 맞음; 참; 옳습니다; 옳다; "
+        "사실입니다; 물론입니다; 물론이죠; 물론; 당연합니다; 맞는 말입니다; 있습니다"
     ),
 }
 """Words for yes, true and right."""
@@ -268,11 +277,13 @@ NO: Table = {
     "pt": _parts("n[aã]o; falso; errado; incorreto; de modo algum; n[aã]o [eé] (?:verdade|correto); [eé] falso"),
     "zh": _parts("不是的?; 不对; 不對; 错误?; 錯; 不正确; 不; 否; 假; 没有; 不可以; 不能; 不会; 并不是; 并非"),
     "ja": _parts(
-        "いいえ; いえ; いや; 違います; 違う; ちがいます; そうではありません; 正しくありません; 正しくない; 間違いです?; 誤りです?; 偽; 不正解です?"
+        "いいえ; いえ; いや; 違います; 違う; ちがいます; そうではありません; 正しくありません; 正しくない; "
+        "間違いです?; 誤りです?; 偽; 不正解です?"
     ),
     "ko": _parts(
-        "아니요?; 아니오; 아뇨; 아닙니다; 아니에요; 아니다; 아님; 그렇지 않습니다; 그렇지 않아요; 틀렸습니다; 틀립니다; 틀리다; 틀림; 틀렸어요; 거짓; 거짓입니다; "
-        "맞지 않습니다; 사실이 아닙니다; 전혀 아닙니다; 없습니다"
+        "아니요?; 아니오; 아뇨; 아닙니다; 아니에요; 아니다; 아님; 그렇지 않습니다; 그렇지 않아요; "
+        "틀렸습니다; 틀립니다; 틀리다; 틀림; 틀렸어요; 거짓; 거짓입니다; 맞지 않습니다; 사실이 아닙니다; "
+        "전혀 아닙니다; 없습니다"
     ),
 }
 """Words for no, false and wrong."""
@@ -285,12 +296,14 @@ ORDINALS: Table = {
     "pt": _parts("primeir[ao]; segund[ao]; terceir[ao]; quart[ao]; quint[ao]; sext[ao]"),
     "zh": _parts("第[一1]; 第[二2]; 第[三3]; 第[四4]; 第[五5]; 第[六6]"),
     "ja": _parts(
-        "[一1](?:番|つ)目|[一1]番|第[一1]; [二2](?:番|つ)目|[二2]番|第[二2]; [三3](?:番|つ)目|[三3]番|第[三3]; "
-        "[四4](?:番|つ)目|[四4]番|第[四4]; [五5](?:番|つ)目|[五5]番|第[五5]; [六6](?:番|つ)目|[六6]番|第[六6]"
+        "[一1](?:番|つ)目|[一1]番|第[一1]; [二2](?:番|つ)目|[二2]番|第[二2]; "
+        "[三3](?:番|つ)目|[三3]番|第[三3]; [四4](?:番|つ)目|[四4]番|第[四4]; "
+        "[五5](?:番|つ)目|[五5]番|第[五5]; [六6](?:番|つ)目|[六6]番|第[六6]"
     ),
     "ko": _parts(
-        "첫 ?번째|첫째|1 ?번째?|일번|제 ?1; 두 ?번째|둘째|2 ?번째?|이번(?!에|주|달|엔)|제 ?2; 세 ?번째|셋째|3 ?번째?|삼번|제 ?3; "
-        "네 ?번째|넷째|4 ?번째?|사번|제 ?4; 다섯 ?번째|다섯째|5 ?번째?|오번|제 ?5; 여섯 ?번째|여섯째|6 ?번째?|육번|제 ?6"
+        "첫 ?번째|첫째|1 ?번째?|일번|제 ?1; 두 ?번째|둘째|2 ?번째?|이번(?!에|주|달|엔)|제 ?2; "
+        "세 ?번째|셋째|3 ?번째?|삼번|제 ?3; 네 ?번째|넷째|4 ?번째?|사번|제 ?4; "
+        "다섯 ?번째|다섯째|5 ?번째?|오번|제 ?5; 여섯 ?번째|여섯째|6 ?번째?|육번|제 ?6"
     ),
 }
 """Ordinals that name a choice by its place, the first to the sixth."""

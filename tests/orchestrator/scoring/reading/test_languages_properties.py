@@ -14,6 +14,7 @@ from num2words import num2words
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring import normalise, score
+from omnigap_orchestrator.scoring.normalise.numbers import listed
 
 EUROPEAN = ("de", "fr", "es", "it", "pt")
 REGIONS = ("de", "de-CH", "fr", "fr-CH", "es", "es-MX", "it", "pt", "pt-BR", "zh", "ja", "ko")
@@ -97,7 +98,7 @@ def test_a_date_as_its_locale_writes_it(tag: str, width: str, date: datetime.dat
 
 
 KOREAN_REASONING = (
-    "먼저 문제를 살펴보겠습니다. {names} 등이 후보로 거론됩니다. 차례로 검토하면 {last}은 조건에 맞지 않습니다. 따라서 정답은 {gold}입니다.",
+    "먼저 문제를 살펴보면 {names} 등이 거론됩니다. {last}은 조건에 맞지 않습니다. 따라서 정답은 {gold}입니다.",
     "{last}라고 생각하기 쉽지만 그렇지 않습니다. 답은 {gold}입니다.",
     "{gold}입니다. {last}은 아닙니다.",
     "질문에 답하자면, {last}이 아니라 {gold}이 맞습니다.",
@@ -133,7 +134,7 @@ def test_a_right_korean_number_keeps_its_score_in_reasoning(total: int, less: in
         f"처음에 {total}개에서 {less}개를 주면 {total - less}개가 남고, {more}개를 더 사면 모두 {result}개가 됩니다.",
         f"{total} - {less} = {total - less}\n{total - less} + {more} = {result}\n\n답: {result}개",
         f"{FILLER} 따라서 답은 {result}개입니다.",
-        f"1. {total}개에서 시작합니다.\n2. {less}개를 주면 {total - less}개입니다.\n3. {more}개를 사면 {result}개입니다.",
+        f"1. 처음에 {total}개\n2. {less}개를 주면 {total - less}개\n3. {more}개를 사면 {result}개입니다.",
     ):
         assert score(item, text).score == 1, text
 
@@ -241,12 +242,12 @@ def test_normalising_is_idempotent_and_scoring_never_fails(tag: str, data: st.Da
 
 
 PIECES = {
-    "de": "einundzwanzig 3,5 3. Oktober 1990 und oder nicht Köln % - 1.000 eine Million halb B ( . Mai".split(),
-    "fr": "vingt et un 3,5 le 14 juillet 1789 ou pas l'eau % 1 200 demi moins B ( . sept".split(),
-    "es": "veintiuno 3,5 de octubre 1492 o no París % 1.000 y media menos B ( . mayo".split(),
-    "it": "ventuno 3,5 il due giugno 1946 o non Forlì % 1.000 e mezzo meno B ( . sei".split(),
-    "pt": "vinte e um 3,5 de setembro 1822 ou não São % 1.000 meia menos B ( . ponto".split(),
-    "zh": "二十一 3.5万 1990年 十月 三日 或者 不是 三个 负 百分之 五 点 零 B （ 。 千万".split(),
-    "ja": "二十一 3.5万 1990年 十月 三日 または ではない 三つ マイナス 五 点 昭和 B （ 。 パリ".split(),
-    "ko": "이십일 3.5만 1990년 시월 삼일 또는 아니라 세 개 마이너스 오 점 백 B ( . 서울이".split(),
+    "de": listed("einundzwanzig 3,5 3. Oktober 1990 und oder nicht Köln % - 1.000 eine Million halb B ( . Mai"),
+    "fr": listed("vingt et un 3,5 le 14 juillet 1789 ou pas l'eau % 1 200 demi moins B ( . sept"),
+    "es": listed("veintiuno 3,5 de octubre 1492 o no París % 1.000 y media menos B ( . mayo"),
+    "it": listed("ventuno 3,5 il due giugno 1946 o non Forlì % 1.000 e mezzo meno B ( . sei"),
+    "pt": listed("vinte e um 3,5 de setembro 1822 ou não São % 1.000 meia menos B ( . ponto"),
+    "zh": listed("二十一 3.5万 1990年 十月 三日 或者 不是 三个 负 百分之 五 点 零 B （ 。 千万"),
+    "ja": listed("二十一 3.5万 1990年 十月 三日 または ではない 三つ マイナス 五 点 昭和 B （ 。 パリ"),
+    "ko": listed("이십일 3.5만 1990년 시월 삼일 또는 아니라 세 개 마이너스 오 점 백 B ( . 서울이"),
 }
