@@ -143,7 +143,8 @@ class Item:
     cluster: str | None = None
     metric: str | None = None
     checks: tuple[Check, ...] = ()
-    brought_letters: bool = False
+    # How an item was written is no part of it: a run folder stores it without the letters.
+    brought_letters: bool = field(default=False, compare=False)
 
     @property
     def typed(self) -> str:

@@ -24,7 +24,7 @@ _LEAD = re.compile(
 _AND = r"(?:\s*(?:[,;、，;&+/]|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bplus\b|和|与|と|와|과|및)\s*)+"
 # A run of letters without marks between them: AC, ACD.
 _RUN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2,10}(?![A-Za-z0-9])")
-_LINE = re.compile(r"(?m)^\s*(?:[-*•]\s*)?[(\[*]*([A-Z])(?:[)\]*.:：]+)\s*(?:\S|$)|^\s*(?:[-*•]\s*)?([A-Z])\s*$")
+_LINE = re.compile(r"(?m)^[ \t]*(?:[-*•][ \t]*)?(?:[(\[*]*([A-Z])[)\]*.:：]+(?=[ \t]*\S|[ \t]*$)|([A-Z])[ \t]*$)")
 _SINGLE = re.compile(r"(?<![A-Za-z0-9'’-])[(\[*]*([A-Z])[)\]*]*(?![A-Za-z0-9'’-])")
 _DENIED = re.compile(
     r"(?:\b(?:not|except|nicht|pas|non|no|não|ni|nor)\s+(?:option\s+)?|不是|不选)[(\[*]*$", re.IGNORECASE
