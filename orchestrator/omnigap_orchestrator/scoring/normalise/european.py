@@ -196,6 +196,8 @@ def _once(text: str, tag: str, decimal: str) -> str:
         text = re.sub(pattern, replacement, text)
     # Before number words: dez. is December in Portuguese, sept. September in French.
     text = _named_dates(text, tag, rules, bare=False)
+    # Before number words too: "por cento" is no hundred.
+    text = re.sub(rf"(?<=\w) {rules.percent}\b", " percent", text)
     text = _words_to_digits(text, tag.partition("-")[0], rules)
     if any(c.isdecimal() for c in text):
         text = _ISO.sub(lambda match: _date(match[4], int(match[3]), match[1]) or match[0], text)
@@ -205,7 +207,7 @@ def _once(text: str, tag: str, decimal: str) -> str:
         text = _MULTIPLE.sub(_product, text)
         text = re.sub(rf"(?<!\w){rules.minus} (?=\d)", "-", text)
     text = _named_dates(text, tag, rules, bare=True)
-    text = re.sub(rf"(?<=\d) ?{rules.percent}\b", " percent", text)
+    text = re.sub(rf"(?<=\d){rules.percent}\b", " percent", text)
     for symbol, word in _SYMBOLS.items():
         text = text.replace(symbol, word)
     # Points, fraction bars and minus signs of numbers are protected while punctuation is removed.

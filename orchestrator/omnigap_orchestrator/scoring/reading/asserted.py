@@ -40,6 +40,10 @@ class Mention:
     ending: str = ""
 
 
+_NO_END = r"|$|\s*\|"
+"""Part of a fragment of `words.OR`: か ends a question."""
+
+
 @dataclass(frozen=True)
 class _Patterns:
     denied_before: re.Pattern[str]
@@ -66,7 +70,8 @@ def _patterns(primary: str) -> _Patterns:
         re.compile(rf"{start}{any_of(words.NOT_BEFORE, primary)}{gap}{fillers}$"),
         re.compile(rf"{'' if primary == 'ko' else ' ?'}{after}"),
         re.compile(rf"(?:の)?(?: \|+)? ?{or_}{edge}(?: \|)? ?(?P<next>[^\s|])"),
-        re.compile(rf"[^\s|](?: \|+)? ?{start}{or_}{gap}{fillers}$"),
+        # What an alternative excludes after it cannot be seen before the mention.
+        re.compile(rf"[^\s|](?: \|+)? ?{start}{or_.replace(_NO_END, '')}{gap}{fillers}$"),
         re.compile(rf"{start}{any_of(words.BOUND_BEFORE, primary)}{gap}$"),
         re.compile(rf" ?(?:\S+ )??{any_of(words.BOUND_AFTER, primary)}{edge if primary != 'ko' else ''}"),
         re.compile(rf"\| (?:{correction}{edge}|{alone} \|){inline}"),
@@ -142,6 +147,25 @@ def _begins_with(text: str, forms: Sequence[str]) -> bool:
 
 def _ends_with(text: str, forms: Sequence[str]) -> bool:
     return any(text.endswith(form) for form in forms)
+
+
+def judged(
+    text: str, mentions: Sequence[Mention], primary: str, *, counts: bool = False, same: Sequence[str] = ()
+) -> list[tuple[Mention, Status]]:
+    """The standing of each mention, in the order of the text; see `status`.
+
+    A denial holds for the whole list before it: "A, B und C sind falsch".
+    """
+    ordered = sorted(mentions, key=lambda mention: mention.start)
+    states = [status(text, mention, primary, counts=counts, same=same) for mention in ordered]
+    joined = False
+    for i in range(len(ordered) - 2, -1, -1):
+        between = ordered[i].ending + text[ordered[i].end : ordered[i + 1].start]
+        and_ = re.fullmatch(rf"[\s|\"')(]*{any_of(words.AND, primary)}[\s|\"')(]*", between) is not None
+        joined = states[i + 1] is Status.DENIED and (and_ or (joined and not between.strip(" |,")))
+        if joined and _patterns(primary).denied_before.search(text[: ordered[i + 1].start]) is None:
+            states[i] = Status.DENIED
+    return list(zip(ordered, states, strict=True))
 
 
 def decided(mentions: Sequence[tuple[str, Status]]) -> Found | None:

@@ -15,7 +15,7 @@ from omnigap.vocabulary import CHOICE_LETTERS, primary_language
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.korean_nouns import ENDING
 from omnigap_orchestrator.scoring.reading import words
-from omnigap_orchestrator.scoring.reading.asserted import Mention, Status, decided, status
+from omnigap_orchestrator.scoring.reading.asserted import Mention, Status, decided, judged, status
 from omnigap_orchestrator.scoring.reading.found import Found, Passage
 from omnigap_orchestrator.scoring.reading.languages import _outermost, stated
 from omnigap_orchestrator.scoring.reading.marked import UNSPACED, marked
@@ -127,24 +127,27 @@ def _hangul_name(text: str) -> str | None:
 
 
 def _denied(text: str, match: re.Match[str], primary: str) -> bool:
-    return status_at(text, match, primary) is Status.DENIED
+    return _standing(text, [match], primary)[0][1] is Status.DENIED
 
 
-def status_at(text: str, match: re.Match[str], primary: str) -> Status:
-    """How the letter of a match stands in the raw text, whose clauses are marked first."""
-    # The letter keeps its place: marks have the length of what they replace.
-    text = _same_length(text)
-    start, end = match.span("letter")
-    ending = ""
-    if primary == "ko":
-        particles = re.compile(
-            r"[\")' \]]?(?:번|안)?(?:이라고|라고|이라|라|일|이|가|은|는|을|를|도|와|과|나|이나|보다|로)?"
-        ).match(text, end)
-        end = particles.end() if particles else end
-        ending = text[match.end("letter") : end].strip("\")' ]")
-    elif closing := re.compile(r"[\")'\]]+").match(text, end):
-        end = closing.end()
-    return status(text.lower(), Mention(match["letter"], start, end, ending), primary)
+_PARTICLES = re.compile(r"[\")' \]]?(?:번|안)?(?:이라고|라고|이라|라|일|이|가|은|는|을|를|도|와|과|나|이나|보다|로)?")
+_CLOSING = re.compile(r"[\")'\]]+")
+
+
+def _standing(text: str, matches: Sequence[re.Match[str]], primary: str) -> list[tuple[str, Status]]:
+    """The letters of matches in a raw text, in upper case, each with its standing."""
+    text = _same_length(text).lower()
+    mentions = []
+    for match in matches:
+        start, end = match.span("letter")
+        ending = ""
+        if primary == "ko" and (particles := _PARTICLES.match(text, end)) is not None:
+            end = particles.end()
+            ending = text[match.end("letter") : end].strip("\")' ]")
+        elif (closing := _CLOSING.match(text, end)) is not None:
+            end = closing.end()
+        mentions.append(Mention(match["letter"].upper(), start, end, ending))
+    return [(mention.value, state) for mention, state in judged(text, mentions, primary)]
 
 
 def _same_length(text: str) -> str:
@@ -161,10 +164,10 @@ def _letters(text: str, allowed: str, primary: str) -> list[tuple[str, Status]]:
     """The letters of a raw text, each with its standing."""
     stated_ = [m for m in _statements(primary).finditer(text) if m["letter"].upper() in allowed]
     if stated_:
-        return [(m["letter"].upper(), status_at(text, m, primary)) for m in stated_]
+        return _standing(text, stated_, primary)
     bracketed = [m for m in _BRACKETED.finditer(text) if m["letter"].upper() in allowed]
     plain = [m for m in re.finditer(_LETTER, text) if m["letter"] in allowed and not _is_word(text, m, primary)]
-    return [(m["letter"].upper(), status_at(text, m, primary)) for m in (bracketed or plain)]
+    return _standing(text, bracketed or plain, primary)
 
 
 @cache
@@ -239,7 +242,7 @@ def _by_text(form: str, choices: Sequence[str], language: str) -> Found | None:
             for m in find_mentions(form, option, option, language)
         ]
     )
-    found = decided([(mention.value, status(form, mention, primary_language(language))) for mention in mentions])
+    found = decided([(mention.value, state) for mention, state in judged(form, mentions, primary_language(language))])
     if found is None or found.value is None:
         return found
     return Found(ascii_uppercase[options.index(found.value)], found.flags)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.reading import words
-from omnigap_orchestrator.scoring.reading.asserted import Mention, Status, status
+from omnigap_orchestrator.scoring.reading.asserted import Mention, Status, judged
 from omnigap_orchestrator.scoring.reading.found import Found
 from omnigap_orchestrator.scoring.reading.marked import UNSPACED
 from omnigap_orchestrator.scoring.reading.words import any_of
@@ -65,7 +65,7 @@ def choose(
     """
     if not mentions:
         return None
-    states = [(mention, status(text, mention, primary, counts=True)) for mention in mentions]
+    states = judged(text, mentions, primary, counts=True)
     ranged = _ranged(text, [mention for mention, _ in states], primary)
     states = [(mention, Status.OPEN if mention in ranged else state) for mention, state in states]
     asserted = [mention for mention, state in states if state is Status.ASSERTED]
@@ -79,7 +79,20 @@ def choose(
     new = [mention for mention in asserted if key(mention.value) not in known] or asserted[-1:]
     if len({key(mention.value) for mention in new}) == 1:
         return Found(new[0].value)
-    return _among(text, new, primary, key)
+    # "One day has 24 hours": the unit that is spoken of.
+    rest = [mention for mention in new if not _is_unit(text, mention)]
+    if len({key(mention.value) for mention in rest}) == 1:
+        return Found(rest[0].value)
+    return _among(text, rest or new, primary, key)
+
+
+_TIME = re.compile(
+    r"1 ?(?:년|시간|주일|주|달|개월|분|세기|일(?!\d)|天|年|周|小时|个小时|分钟|世纪|个月|个星期|日|週間|時間|分|世紀|か月)"
+)
+
+
+def _is_unit(text: str, mention: Mention) -> bool:
+    return mention.value.split(" ")[0] == "1" and _TIME.match(text, mention.start) is not None
 
 
 def _among(text: str, new: Sequence[Mention], primary: str, key: Callable[[str], object]) -> Found:

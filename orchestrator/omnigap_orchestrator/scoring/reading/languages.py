@@ -20,7 +20,7 @@ from omnigap_orchestrator.scoring.normalise.korean_nouns import split_numbers
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.normalise.quantities import MONTHS
 from omnigap_orchestrator.scoring.reading import words
-from omnigap_orchestrator.scoring.reading.asserted import Mention, Status, decided, status
+from omnigap_orchestrator.scoring.reading.asserted import Mention, Status, decided, judged, status
 from omnigap_orchestrator.scoring.reading.choose import choose
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
 from omnigap_orchestrator.scoring.reading.marked import UNSPACED, final_statement, marked
@@ -288,7 +288,7 @@ def find_label(passage: Passage, labels: Sequence[str], language: str) -> Found 
             if polarity is not None:
                 return Found(yes[0] if polarity else no[0])
         mentions = _outermost([m for form in forms for m in find_mentions(text, form, form, language)])
-        found = decided([(mention.value, status(text, mention, primary)) for mention in mentions])
+        found = decided([(mention.value, state) for mention, state in judged(text, mentions, primary)])
         if found is not None:
             return found
     return None
@@ -320,12 +320,15 @@ def _polarity(label: str, primary: str) -> bool | None:
     return True if re.fullmatch(yes, text) else False if re.fullmatch(no, text) else None
 
 
+_SUBJECT = r"(?:das|dies|es|eso|esto|isso|isto|cio|questo|ce|c|cela|ca|die aussage|la afirmacion|l affirmation)"
+
+
 def _polarity_of_answer(text: str, primary: str) -> bool | None:
     """The side that a marked text takes in its first clause, or in the only clause that takes one."""
     yes, no = _sides(primary)
     end = r"(?=$|\s|\|)" if primary not in UNSPACED else r"(?=$|\s*\||です|。)"
     clauses = [clause.strip() for clause in text.split("|") if clause.strip()]
-    start = r"^(?:das ist |es ist |esto es |eso es |c est |e |es |que )?"
+    start = rf"^(?:{_SUBJECT} )?(?:(?:ist|es|est|e|y) )?"
     for i, clause in enumerate(clauses):
         negative = re.match(rf"{start}{no}{end}", clause)
         positive = re.match(rf"{start}{yes}{end}", clause)

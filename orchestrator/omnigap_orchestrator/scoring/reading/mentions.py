@@ -53,7 +53,10 @@ def _pattern(form: str, primary: str) -> re.Pattern[str]:
 
 
 # What may touch a short Han name: verbs and particles before it, particles and kinds of places after it.
-_BEFORE = {"zh": "是为爲叫在有的了和与跟及或到于即当选指称做作由被从自去来对向含住说", "ja": "第"}
+_BEFORE = {
+    "zh": "是为爲叫在有的了和与跟及或到于即当选指称做作由被从自去来对向含住说只个条头匹位名座种张棵朵颗块片",
+    "ja": "第",
+}
 _AFTER = {"zh": "的了吧呢啊呀哦和与跟及或是在市省县国人州区等也都就", "ja": "市県都府国州区人駅町村島山川等"}
 _WIDE = re.compile(f"[{WIDE}]")
 _HAN = re.compile("[㐀-䶿一-鿿豈-﫿]")

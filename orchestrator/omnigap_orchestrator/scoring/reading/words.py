@@ -43,23 +43,23 @@ FILLERS: Table = {
 NOT_AFTER: Table = {
     "de": _parts(
         "(?:ist|war|sind|w[aä]re|stimmt|stimmte) (?:es )?(?:(?:hier|also|aber|ja) )?nicht(?! nur); "
-        "(?:ist|war|w[aä]re) (?:die |eine )?(?:falsch|inkorrekt|unrichtig|kein)"
+        "(?:ist|sind|war|waren|w[aä]re) (?:die |eine )?(?:falsch|inkorrekt|unrichtig|kein)"
     ),
     "fr": _parts(
         "n['’ ](?:est|[eé]tait|[eé]taient|a) (?:pas(?! seulement| que)|jamais|plus); "
-        "(?:est|serait) (?:faux|fausse|incorrecte?)"
+        "(?:est|serait|sont) (?:faux|fausses?|incorrecte?s?)"
     ),
     "es": _parts(
         "(?:no|nunca) (?:es|era|fue|son|ser[ií]a|ha sido)(?! s[oó]lo| solamente); "
-        "(?:es|est[aá]|ser[ií]a) (?:incorrect[oa]|fals[oa]|mal|equivocad[oa])"
+        "(?:es|son|est[aá]n?|ser[ií]a) (?:incorrect[oa]s?|fals[oa]s?|mal|equivocad[oa]s?)"
     ),
     "it": _parts(
         "non (?:[eè]|era|sono|sarebbe|[eè] mai stat[oa])(?! solo| soltanto); "
-        "(?:[eè]|sarebbe) (?:sbagliat[oa]|fals[oa]|errat[oa]|scorrett[oa])"
+        "(?:[eè]|sono|sarebbe) (?:sbagliat[oaei]|fals[oaei]|errat[oaei]|scorrett[oaei])"
     ),
     "pt": _parts(
         "(?:n[aã]o|nunca) (?:[eé]|era|foi|seria)(?! apenas| s[oó]| somente); "
-        "(?:[eé]|est[aá]|seria) (?:errad[oa]|incorret[oa]|fals[oa])"
+        "(?:[eé]|s[aã]o|est[aá]|est[aã]o|seria) (?:errad[oa]s?|incorret[oa]s?|fals[oa]s?)"
     ),
     "zh": _parts(
         "(?:也|并|就|可|都|选项)?(?:不是|不对|不正确|并非|不可能|是错|是不对|是不正确|错误|错了|是假)(?!唯一)"
