@@ -233,7 +233,11 @@ def check_letters_of_choices(inputs: Inputs) -> list[Finding]:
     """Items whose choices brought letters, and items with several right letters, of which any one counts as right."""
     rules = metric_rules(inputs.config)
     brought = [item for item in inputs.items if item.brought_letters]
-    several = [item for item in inputs.items if metric_of(item, rules) == "letter" and len(gold_letters(item)) > 1]
+    several = [
+        item
+        for item in inputs.items
+        if item.metric is None and metric_of(item, rules) in ("letter", "letters") and len(gold_letters(item)) > 1
+    ]
     found = []
     if brought:
         text = (
@@ -243,8 +247,8 @@ def check_letters_of_choices(inputs: Inputs) -> list[Finding]:
         found.append(Finding.warning(CHOICES, text))
     if several:
         text = (
-            f"{_items(several)}: answers holds several letters, and any one of them counts as right; if all must be "
-            'chosen, set metric = "letters"'
+            f"{_items(several)}: answers holds several letters; metric {metric_of(several[0], rules)!r} is used, set "
+            'metric = "letters" if all must be chosen, or "letter" if any one of them is right'
         )
         found.append(Finding.warning(CHOICES, text))
     return found

@@ -65,7 +65,7 @@ def metric_of(item: Item, rules: MetricRules) -> str:
         return rules.tasks[item.task]
     if rules.preset is not None and (metric := scoring_presets()[rules.preset].get(item.task)) is not None:
         return metric
-    return JUDGE if item.answer_type is AnswerType.OPEN and rules.judged else metric_for(item.answer_type)
+    return JUDGE if item.answer_type is AnswerType.OPEN and rules.judged else _default_metric(item)
 
 
 def lacks(item: Item, metric: str) -> str:
@@ -136,16 +136,23 @@ def metric_for(answer_type: AnswerType) -> str:
     return _METRIC_OF[answer_type]
 
 
+def _default_metric(item: Item) -> str:
+    """The metric of the answer type. Several right letters are a set, not aliases: half of it is no right answer."""
+    several = item.answer_type is AnswerType.LETTER and len(gold_letters(item)) > 1
+    return "letters" if several else metric_for(item.answer_type)
+
+
 def score(item: Item, text: str, metric: str | None = None) -> Scored:
     """Scores an answer text: the own text of a text answer, or the transcript of a speech answer.
 
     Args:
-        metric: a key of `known_metrics()`; default: the metric of the item's answer type.
+        metric: a key of `known_metrics()`; default: the metric of the item's answer type, or `letters` if it has
+            several right letters.
 
     Raises:
         ValueError: the metric is unknown.
     """
-    name = metric_for(item.answer_type) if metric is None else metric
+    name = _default_metric(item) if metric is None else metric
     known = known_metrics().get(name)
     if known is None:
         raise ValueError(f"unknown metric {name!r}: one of {', '.join(known_metrics())}")

@@ -20,10 +20,11 @@ def notes(*items: Item) -> list[Finding]:
     return [each for each in found if each.check in ("choices", "metrics") and each.status is Status.WARNING]
 
 
-def test_several_right_letters_are_noted_unless_the_item_says_that_they_are_a_set() -> None:
+def test_several_right_letters_are_noted_unless_the_item_names_its_metric() -> None:
     (note,) = notes(LETTER)
     assert "'mc'" in note.message and 'metric = "letters"' in note.message
     assert notes(replace(LETTER, metric="letters")) == []
+    assert notes(replace(LETTER, metric="letter")) == []
     assert notes(replace(LETTER, answers=("A",))) == []
 
 

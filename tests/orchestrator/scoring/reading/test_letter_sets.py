@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -43,6 +44,12 @@ def test_the_whole_set_is_right(text: str) -> None:
 def test_a_part_or_more_is_wrong(text: str) -> None:
     scored = score(ITEM, text, "letters")
     assert scored.score == 0 and scored.parsed is not None
+
+
+def test_several_right_letters_are_a_set_unless_the_item_asks_for_one_of_them() -> None:
+    item = replace(ITEM, metric=None)
+    assert (score(item, "A, C").score, score(item, "A").score) == (1, 0)
+    assert (score(item, "C", "letter").score, score(item, "B", "letter").score) == (1, 0)
 
 
 def test_alternatives_are_no_answer() -> None:
