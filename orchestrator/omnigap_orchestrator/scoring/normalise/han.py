@@ -96,7 +96,7 @@ def normalise_han(text: str, primary: str) -> str:
     Args:
         primary: "zh" or "ja".
     """
-    for _ in range(4):
+    for _ in range(8):
         before, text = text, _once(text, primary)
         if text == before:
             break
@@ -110,7 +110,7 @@ _GAP = re.compile(rf"(?<=[{_WIDE}\d%])(?<![ァ-ヿ])\s+(?=[{_WIDE}])|(?<=[{_WIDE
 _TRIMMED = re.compile(r"(?<![\d.])(\d+\.\d*?)0+(?!\d)")
 _ERA = re.compile(rf"({'|'.join(_ERAS)})(\d{{1,2}}|元)年")
 _DATE = re.compile(
-    r"(?<!\d)(?:(?P<year>[1-9]\d{2,3})年)?(?P<month>\d{1,2})月(?:(?P<day>\d{1,2})(?:日|号|號))?(?![0-9間间份])"
+    r"(?<!\d)(?:(?P<year>[1-9]\d{2,3})年)?(?P<month>\d{1,2})月(?:(?P<day>\d{1,2})(?:日|号|號))?(?![間间份])"
 )
 _ISO = re.compile(r"(?<![\w.-])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?![\d-])")
 _KEPT = re.compile(r"(?<=\d)\.(?=\d)|(?<=\d)/(?=\d)|(?<![\w)])-(?=\d)")
