@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.items.item import Item
-from omnigap_orchestrator.scoring.score import known_metrics, lacks, metric_for, score
+from omnigap_orchestrator.scoring.score import default_metric, known_metrics, lacks, score
 from omnigap_orchestrator.validation import faults
 
 _MAX_CHOICES = 26
@@ -116,7 +116,7 @@ def score_text(row: Mapping[str, Any], name: str = "text") -> ScoredText:
     except ValidationError as error:
         raise TextsError("\n".join(f"{name}: {fault}" for fault in faults(error))) from None
     item = read.item(name)
-    metric = read.metric or metric_for(read.answer_type)
+    metric = read.metric or default_metric(item)
     if not read.answers and known_metrics()[metric].needs_gold:
         raise TextsError(f"{name}: answers: the metric {metric!r} needs a gold answer")
     if missing := lacks(item, metric):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +127,7 @@ class Item:
         cluster: groups dependent items, such as those of one passage or speaker; None for an independent item.
         metric: overrides the metric of the answer type.
         checks: verifiable instructions, for the metrics of instruction following.
+        brought_letters: whether the choices began with their letters, which were removed when the item was read.
     """
 
     id: str
@@ -140,6 +143,8 @@ class Item:
     cluster: str | None = None
     metric: str | None = None
     checks: tuple[Check, ...] = ()
+    # How an item was written is no part of it: a run folder stores it without the letters.
+    brought_letters: bool = field(default=False, compare=False)
 
     @property
     def typed(self) -> str:
@@ -149,6 +154,21 @@ class Item:
             *(f"{letter}. {choice}" for letter, choice in zip(CHOICE_LETTERS, self.choices, strict=False)),
         ]
         return "\n".join(lines)
+
+
+_BROUGHT_LETTER = re.compile(r"\s*[(\[（]?([A-Za-zＡ-Ｚ])\s*(?:[)\]）:：、．]|\.(?=[^a-z.])|\s[-–—]\s)\s*(?=\S)")
+
+
+def without_letters(choices: tuple[str, ...]) -> tuple[str, ...]:
+    """The choices without letters of their own ("A. x", "(B) y"), if all bring the letter of their place.
+
+    The text and the image carrier letter the choices, so that these would be asked as "A. A. x".
+    """
+    found = [_BROUGHT_LETTER.match(choice) for choice in choices]
+    letters = [unicodedata.normalize("NFKC", match[1]).upper() for match in found if match is not None]
+    if not choices or letters != list(CHOICE_LETTERS[: len(choices)]):
+        return choices
+    return tuple(choice[match.end() :] for choice, match in zip(choices, found, strict=True) if match is not None)
 
 
 MediaPath = Callable[[Item, Modality], str | None]

@@ -15,7 +15,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
-from omnigap_orchestrator.items.item import HEAD_BYTES, Check, Item, ItemError, OwnCarrier, carrier_mime_type
+from omnigap_orchestrator.items.item import (
+    HEAD_BYTES,
+    Check,
+    Item,
+    ItemError,
+    OwnCarrier,
+    carrier_mime_type,
+    without_letters,
+)
 from omnigap_orchestrator.scoring.score import JUDGE, known_metrics, lacks, metric_names, read_check
 from omnigap_orchestrator.validation import (
     Language,
@@ -277,6 +285,10 @@ def read_row(row: Mapping[str, object], folder: Path) -> Item:
             found.append(f"carriers.{modality}: {error}")
     if found:
         raise RowError(*found)
+    letters = checked.answer_type is AnswerType.LETTER
+    choices = without_letters(checked.choices) if letters else checked.choices
+    if len(set(choices)) < len(choices):
+        raise RowError("choices: two are equal without their letters: give each choice its own text")
     item = Item(
         id=checked.id,
         task=checked.task,
@@ -284,13 +296,14 @@ def read_row(row: Mapping[str, object], folder: Path) -> Item:
         question=checked.question,
         answers=checked.answers,
         answer_type=checked.answer_type,
-        choices=checked.choices,
+        choices=choices,
         instruction=checked.instruction,
         carriers=carriers,
         source=checked.source,
         cluster=checked.cluster,
         metric=checked.metric,
         checks=tuple(_check(check) for check in checked.checks),
+        brought_letters=choices != checked.choices,
     )
     if item.checks and item.metric is not None and (lack := lacks(item, item.metric)):
         raise RowError(f"checks: {lack} (metric is {item.metric!r})")

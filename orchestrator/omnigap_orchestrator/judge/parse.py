@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from omnigap_orchestrator.judge.rubric import Rubric
 from omnigap_orchestrator.scoring.reading import Found, Passage, marked_answers, plain_text, read, remove_thinking
-from omnigap_orchestrator.scoring.reading.label import find_label
+from omnigap_orchestrator.scoring.reading.english.label import find_label
 
 
 @dataclass(frozen=True, slots=True)

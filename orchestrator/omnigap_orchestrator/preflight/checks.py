@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omnigap.vocabulary import Modality
+from omnigap.vocabulary import Modality, primary_language
 from omnigap_orchestrator.carriers import CarrierError, ImageStyle, image_styles, render_text
 from omnigap_orchestrator.carriers.carrier_set import speech_variants
 from omnigap_orchestrator.carriers.render import check_drawable, font_with, load_font
@@ -24,7 +24,8 @@ from omnigap_orchestrator.judge import RubricError, read_rubric
 from omnigap_orchestrator.plan import metric_rules
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, PreflightScope, enforce, softened
 from omnigap_orchestrator.preflight.services import SCORER_LANGUAGE, unknown_to_scorer
-from omnigap_orchestrator.scoring import JUDGE, metric_of
+from omnigap_orchestrator.scoring import JUDGE, NUMERIC_LANGUAGES, metric_of
+from omnigap_orchestrator.scoring.gold import gold_letters
 from omnigap_orchestrator.scoring.score import lacks
 
 FONT = "font"
@@ -106,6 +107,7 @@ LOW_DISK_BYTES = 2 * 2**30
 SHIPPED_LANGUAGES = frozenset({"en"})
 """Languages of the ASR checkpoint that ships with the asr service."""
 METRICS = "metrics"
+CHOICES = "choices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,52 @@ def check_metrics(inputs: Inputs) -> list[Finding]:
     return [Finding.failed(METRICS, text)]
 
 
+def check_letters_of_choices(inputs: Inputs) -> list[Finding]:
+    """Items whose choices brought letters, and items with several right letters, of which any one counts as right."""
+    rules = metric_rules(inputs.config)
+    brought = [item for item in inputs.items if item.brought_letters]
+    several = [
+        item
+        for item in inputs.items
+        if item.metric is None and metric_of(item, rules) in ("letter", "letters") and len(gold_letters(item)) > 1
+    ]
+    found = []
+    if brought:
+        text = (
+            f"{_items(brought)}: the choices begin with their letters (A., B., ...), which were removed, since every "
+            "prompt letters its choices"
+        )
+        found.append(Finding.warning(CHOICES, text))
+    if several:
+        text = (
+            f"{_items(several)}: answers holds several letters; metric {metric_of(several[0], rules)!r} is used, set "
+            'metric = "letters" if all must be chosen, or "letter" if any one of them is right'
+        )
+        found.append(Finding.warning(CHOICES, text))
+    return found
+
+
+def check_numeric_languages(inputs: Inputs) -> list[Finding]:
+    """Items of numbers and dates in a language whose number words and dates are not read."""
+    rules = metric_rules(inputs.config)
+    numeric = [
+        item
+        for item in inputs.items
+        if metric_of(item, rules) in ("number", "date") and primary_language(item.language) not in NUMERIC_LANGUAGES
+    ]
+    if not numeric:
+        return []
+    tags = sorted({primary_language(item.language) for item in numeric})
+    text = f"{_items(numeric)} in {', '.join(tags)}: numbers and dates of these languages are read in digits only"
+    return [Finding.warning(METRICS, text)]
+
+
+def _items(items: Sequence[Item]) -> str:
+    """The number of items and the first one's id."""
+    count = f"{len(items)} item" + ("s" if len(items) != 1 else "")
+    return f"{count} ({items[0].id!r}{' and others' if len(items) > 1 else ''})"
+
+
 def check_scorer_language(inputs: Inputs) -> list[Finding]:
     """Whether the shipped ASR checkpoint, if it is the scorer, knows the languages of the items."""
     config = inputs.config
@@ -305,6 +353,8 @@ CHECKS = (
     Check(check_folder),
     Check(check_disk),
     Check(check_metrics, lambda scope: scope.plans_cells),
+    Check(check_letters_of_choices),
+    Check(check_numeric_languages),
     Check(lambda i: check_fonts(i.config, i.items, i.scope), lambda scope: scope.finds_carriers),
     Check(lambda i: check_letters(i.config, i.items, i.scope), lambda scope: scope.makes_carriers),
     Check(check_scorer_language, lambda scope: scope.transcribes),

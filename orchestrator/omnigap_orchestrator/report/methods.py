@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from omnigap.vocabulary import Control
+from omnigap.vocabulary import Control, primary_language
 from omnigap_orchestrator.analysis import ANALYSIS_VERSION, Analysis
 from omnigap_orchestrator.analysis.controls import CONTROLS
 from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
@@ -16,6 +16,7 @@ from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.plan import BLANK_TEXT
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
+from omnigap_orchestrator.scoring import NUMERIC_LANGUAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,13 @@ def _scoring(results: pl.DataFrame, info: RunInfo) -> str:
     if info.normaliser:
         sentences.append(
             f"Gold answers, text answers and transcripts were normalised alike (normaliser version {info.normaliser})."
+        )
+    # Results of other tools may have no languages.
+    languages = results.filter(pl.col("metric").is_in(["number", "date"]))["language"].drop_nulls().unique().sort()
+    if others := [tag for tag in languages.to_list() if primary_language(tag) not in NUMERIC_LANGUAGES]:
+        sentences.append(
+            f"Numbers and dates in {formatting.listed(others)} were read in digits only, since the normaliser does not "
+            "know their words."
         )
     if info.shared_asr_checkpoint:
         names = formatting.listed(list(info.shared_asr_checkpoint))

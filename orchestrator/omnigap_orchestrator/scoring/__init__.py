@@ -2,7 +2,7 @@
 
 from omnigap_orchestrator.scoring.entities import EntityErrors, entity_errors, pooled_entities
 from omnigap_orchestrator.scoring.flags import AsrStats, AudioStats, answer_flags, is_refusal, wrong_language
-from omnigap_orchestrator.scoring.letters import Choice, find_choice
+from omnigap_orchestrator.scoring.gold import gold_forms
 from omnigap_orchestrator.scoring.metrics import (
     NO_ERRORS,
     Scored,
@@ -11,11 +11,10 @@ from omnigap_orchestrator.scoring.metrics import (
     pooled,
     word_errors,
 )
-from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, normalise, units
+from omnigap_orchestrator.scoring.normalise import NORMALISER_VERSION, NUMERIC_LANGUAGES, normalise, units
 from omnigap_orchestrator.scoring.score import (
     JUDGE,
     MetricRules,
-    gold_forms,
     known_metrics,
     metric_for,
     metric_names,
@@ -35,10 +34,10 @@ __all__ = [
     "JUDGE",
     "NORMALISER_VERSION",
     "NO_ERRORS",
+    "NUMERIC_LANGUAGES",
     "RULES_VERSION",
     "AsrStats",
     "AudioStats",
-    "Choice",
     "EntityErrors",
     "MetricRules",
     "Scored",
@@ -46,7 +45,6 @@ __all__ = [
     "answer_flags",
     "count_errors",
     "entity_errors",
-    "find_choice",
     "gold_forms",
     "is_refusal",
     "known_metrics",

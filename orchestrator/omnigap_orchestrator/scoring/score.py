@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import re
-import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from omnigap.vocabulary import AnswerType, Flag, primary_language
 from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.scoring.entities import entity_errors
 from omnigap_orchestrator.scoring.flags import is_refusal
-from omnigap_orchestrator.scoring.korean import (
-    choice_korean,
-    contains_korean,
-    exact_korean,
-    label_korean,
-    number_korean,
-)
-from omnigap_orchestrator.scoring.metrics import (
-    Metric,
-    Scored,
-    exact_match,
-    question_alternatives,
-    token_f1,
-)
+from omnigap_orchestrator.scoring.gold import gold_forms, gold_letters
+from omnigap_orchestrator.scoring.metrics import Metric, Scored, exact_korean, exact_match, token_f1
 from omnigap_orchestrator.scoring.normalise import normalise, units
-from omnigap_orchestrator.scoring.normalise.numbers import ordinal
-from omnigap_orchestrator.scoring.reading import Found, Passage, Reading, Step, plain_text, read, remove_thinking
-from omnigap_orchestrator.scoring.reading.date import date_range, find_date, same_date, whole_date
-from omnigap_orchestrator.scoring.reading.entity import find_gold
-from omnigap_orchestrator.scoring.reading.label import find_label
-from omnigap_orchestrator.scoring.reading.letter import find_letter
-from omnigap_orchestrator.scoring.reading.number import find_number
-from omnigap_orchestrator.scoring.reading.quantity import same_number
+from omnigap_orchestrator.scoring.read_metrics import (
+    score_containment,
+    score_date,
+    score_label,
+    score_letter,
+    score_letters,
+    score_number,
+)
+from omnigap_orchestrator.scoring.reading import Step, plain_text, remove_thinking
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.items.item import Item
@@ -70,7 +57,7 @@ def metric_of(item: Item, rules: MetricRules) -> str:
         return rules.tasks[item.task]
     if rules.preset is not None and (metric := scoring_presets()[rules.preset].get(item.task)) is not None:
         return metric
-    return JUDGE if item.answer_type is AnswerType.OPEN and rules.judged else metric_for(item.answer_type)
+    return JUDGE if item.answer_type is AnswerType.OPEN and rules.judged else _default_metric(item)
 
 
 def lacks(item: Item, metric: str) -> str:
@@ -125,13 +112,6 @@ _METRIC_OF: dict[AnswerType, str] = {
     AnswerType.OPEN: "f1",
 }
 
-# "Henry VIII", "Rocky II": a capitalised word and a Roman numeral.
-_ROMAN_END = re.compile(r"\b[A-Z][a-z]+ (I|V|X|[IVX]{2,5})\b")
-# A number after a name in normalised text, cardinal or ordinal: "henry 8", "henry 8th".
-_REGNAL = re.compile(r"(?<=[a-z] )(\d{1,2})(st|nd|rd|th)?\b")
-# Single letters are numerals only at the end of a gold answer ("Elizabeth I"): in free text "I" is a pronoun.
-_SINGLE = {"I": "1", "V": "5", "X": "10"}
-
 
 def metric_for(answer_type: AnswerType) -> str:
     """The default metric of an answer type.
@@ -141,16 +121,29 @@ def metric_for(answer_type: AnswerType) -> str:
     return _METRIC_OF[answer_type]
 
 
+def _default_metric(item: Item) -> str:
+    """The metric of the answer type. Several right letters are a set, not aliases: half of it is no right answer."""
+    several = item.answer_type is AnswerType.LETTER and len(gold_letters(item)) > 1
+    return "letters" if several else metric_for(item.answer_type)
+
+
+def default_metric(item: Item) -> str:
+    """The metric of the answer type. Several right letters are a set, not aliases: half of it is no right answer."""
+    several = item.answer_type is AnswerType.LETTER and len(gold_letters(item)) > 1
+    return "letters" if several else metric_for(item.answer_type)
+
+
 def score(item: Item, text: str, metric: str | None = None) -> Scored:
     """Scores an answer text: the own text of a text answer, or the transcript of a speech answer.
 
     Args:
-        metric: a key of `known_metrics()`; default: the metric of the item's answer type.
+        metric: a key of `known_metrics()`; default: the metric of the item's answer type, or `letters` if it has
+            several right letters.
 
     Raises:
         ValueError: the metric is unknown.
     """
-    name = metric_for(item.answer_type) if metric is None else metric
+    name = _default_metric(item) if metric is None else metric
     known = known_metrics().get(name)
     if known is None:
         raise ValueError(f"unknown metric {name!r}: one of {', '.join(known_metrics())}")
@@ -167,156 +160,19 @@ def score(item: Item, text: str, metric: str | None = None) -> Scored:
     return known.score(item, said, answer)
 
 
-@lru_cache(maxsize=1 << 15)
-def gold_forms(answers: tuple[str, ...], language: str) -> tuple[str, ...]:
-    """All normalised forms that count as a gold answer, without duplicates, in the order of `answers`.
-
-    "Henry VIII" is spoken "Henry the eighth", but "Rocky II" is spoken "Rocky two". A gold answer that ends in a Roman
-    numeral, or has an ordinal after a name, therefore counts with both the cardinal and the ordinal.
-    """
-    forms: dict[str, None] = {}
-    for answer in answers:
-        form = normalise(answer, language)
-        forms.setdefault(form)
-        if primary_language(language) != "en":
-            continue
-        roman = _ROMAN_END.search(answer)
-        if roman is None and not re.search(r"[A-Z][a-z]+ the \w+", answer):
-            continue
-        if roman is not None and roman[1] in _SINGLE and answer.endswith(f" {roman[1]}"):
-            form = f"{form.rpartition(' ')[0]} {_SINGLE[roman[1]]}"
-            forms.setdefault(form)
-        forms.setdefault(_REGNAL.sub(lambda match: match[1] if match[2] else ordinal(int(match[1])), form))
-    return tuple(form for form in forms if form)
-
-
-def _is_korean(item: Item) -> bool:
-    return primary_language(item.language) == "ko"
-
-
-def _golds(item: Item) -> tuple[str, ...]:
-    return gold_forms(item.answers, item.language)
-
-
-@lru_cache(maxsize=1 << 15)
-def _question(question: str, language: str) -> str:
-    return normalise(question, language)
-
-
-@lru_cache(maxsize=1 << 15)
-def _distractors(question: str, choices: tuple[str, ...], language: str) -> tuple[str, ...]:
-    return (*question_alternatives(normalise(question, language)), *(normalise(choice, language) for choice in choices))
-
-
-def _scored(metric: str, answer: str, reading: Reading, score: float, *, needs_value: bool = False) -> Scored:
-    """The score of a reading; `needs_value`: an answer without a letter, number or label is unparsable."""
-    flags = set(reading.flags)
-    if needs_value and reading.value is None:
-        flags.add(Flag.UNPARSABLE)
-    return Scored(score, metric, answer, reading.value, tuple(sorted(flags)), reading.step)
-
-
-def _score_containment(item: Item, text: str, answer: str) -> Scored:
-    def reader(passage: Passage) -> Found | None:
-        if _is_korean(item):
-            match = contains_korean(normalise(passage.text, item.language), _golds(item))
-            return Found(match.gold) if match.score else None
-        return find_gold(
-            passage,
-            _golds(item),
-            answers=item.answers,
-            language=item.language,
-            question=_question(item.question, item.language),
-            distractors=_distractors(item.question, item.choices, item.language),
-        )
-
-    reading = read(text, reader, item.language)
-    return _scored("containment", answer, reading, float(reading.value is not None))
-
-
 def _score_exact(item: Item, text: str, answer: str) -> Scored:
-    match = (exact_korean if _is_korean(item) else exact_match)(answer, _golds(item))
+    match = (exact_korean if primary_language(item.language) == "ko" else exact_match)(
+        answer, gold_forms(item.answers, item.language)
+    )
     return Scored(match.score, "exact", answer, match.gold)
 
 
 def _score_f1(item: Item, text: str, answer: str) -> Scored:
     match = token_f1(
         " ".join(units(answer, item.language)),
-        tuple(" ".join(units(gold, item.language)) for gold in _golds(item)),
+        tuple(" ".join(units(gold, item.language)) for gold in gold_forms(item.answers, item.language)),
     )
     return Scored(match.score, "f1", answer, match.gold)
-
-
-def _score_number(item: Item, text: str, answer: str) -> Scored:
-    golds, question = _golds(item), _question(item.question, item.language)
-
-    def reader(passage: Passage) -> Found | None:
-        if _is_korean(item):
-            match = number_korean(normalise(passage.text, item.language), golds, question=question)
-            return Found(match.number, match.flags) if match.number or match.flags else None
-        if not _is_terse_line(passage, item.language):
-            return None
-        return find_number(passage, item.question, item.language, golds=golds)
-
-    reading = read(text, reader, item.language)
-    right = reading.value is not None and same_number(reading.value, golds, question=question)
-    scored = _scored("number", answer, reading, float(right), needs_value=True)
-    # Without the unit: the form in which answers to one item are compared.
-    return replace(scored, parsed=None if reading.value is None else reading.value.split(" ")[0])
-
-
-def _is_terse_line(passage: Passage, language: str) -> bool:
-    """Whether a first or last line holds one number and little else; other passages always pass."""
-    if passage.step not in (Step.FIRST_LINE, Step.LAST_LINE):
-        return True
-    words = normalise(passage.text, language).split()
-    return sum(word[0].isdigit() or word[0] == "-" for word in words) == 1 and len(words) <= _MAX_TERSE_WORDS
-
-
-_MAX_TERSE_WORDS = 4
-
-
-def _score_date(item: Item, text: str, answer: str) -> Scored:
-    golds = _golds(item)
-    # Gold answers that are no dates in digits (Wednesday, December, 44 bc) are searched as words.
-    dates = tuple(gold for gold in golds if whole_date(gold) or date_range(gold))
-    if answer and answer in golds:
-        return Scored(1.0, "date", answer, answer, step=Step.TERSE)
-    if _is_korean(item) or not dates:
-        return replace(_score_containment(item, text, answer), metric="date")
-
-    def reader(passage: Passage) -> Found | None:
-        if passage.step in (Step.FIRST_LINE, Step.LAST_LINE) and len(passage.text.split()) > _MAX_TERSE_WORDS:
-            return None
-        return find_date(passage, item.question, item.language, golds=golds)
-
-    reading = read(text, reader, item.language)
-    gold = same_date(reading.value, golds) if reading.value is not None else None
-    return _scored("date", answer, replace(reading, value=gold or reading.value), float(gold is not None))
-
-
-def _score_label(item: Item, text: str, answer: str) -> Scored:
-    labels = tuple(normalise(choice, item.language) for choice in item.choices)
-
-    def reader(passage: Passage) -> Found | None:
-        if _is_korean(item):
-            match = label_korean(normalise(passage.text, item.language), _golds(item), labels)
-            return Found(match.label) if match.label else None
-        return find_label(passage, labels, _golds(item), item.language, _question(item.question, item.language))
-
-    reading = read(text, reader, item.language)
-    return _scored("label", answer, reading, float(reading.value in _golds(item)), needs_value=True)
-
-
-def _score_letter(item: Item, text: str, answer: str) -> Scored:
-    def reader(passage: Passage) -> Found | None:
-        if _is_korean(item):
-            choice = choice_korean(passage.text, item.choices, item.language)
-            return Found(choice.letter) if choice.letter else None
-        return find_letter(passage, item.choices, item.language, _question(item.question, item.language))
-
-    reading = read(text, reader, item.language)
-    return _scored("letter", answer, reading, float(reading.value in gold_letters(item)), needs_value=True)
 
 
 def _score_entities(item: Item, text: str, answer: str) -> Scored:
@@ -330,27 +186,19 @@ def _score_refusal(item: Item, text: str, answer: str) -> Scored:
     return Scored(float(refused), "refusal", answer, flags=(Flag.REFUSED,) if refused else ())
 
 
-def gold_letters(item: Item) -> set[str]:
-    """The correct letters, also if a gold answer is the text of a choice."""
-    return {
-        gold.strip().upper() if len(gold.strip()) == 1 else string.ascii_uppercase[item.choices.index(gold)]
-        for gold in item.answers
-        if len(gold.strip()) == 1 or gold in item.choices
-    }
-
-
 def _lacks_letter(item: Item) -> str:
     return "" if gold_letters(item) else "has neither a letter nor the text of a choice as gold answer"
 
 
 _CORE = (
-    Metric("containment", _score_containment),
+    Metric("containment", score_containment),
     Metric("exact", _score_exact),
     Metric("f1", _score_f1),
-    Metric("number", _score_number),
-    Metric("date", _score_date),
-    Metric("letter", _score_letter, lacks=_lacks_letter),
-    Metric("label", _score_label),
+    Metric("number", score_number),
+    Metric("date", score_date),
+    Metric("letter", score_letter, lacks=_lacks_letter),
+    Metric("letters", score_letters, lacks=_lacks_letter),
+    Metric("label", score_label),
     Metric("entities", _score_entities, takes_refusals=True),
     Metric("refusal", _score_refusal, needs_gold=False, takes_refusals=True),
 )

@@ -13,7 +13,7 @@ from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.items.load import KOREAN_FAMILIES, builtin_folder
 from omnigap_orchestrator.scoring import score, wrong_language
-from omnigap_orchestrator.scoring.normalise.korean import find_noun
+from omnigap_orchestrator.scoring.normalise.korean_nouns import find_noun
 
 Row = dict[str, Any]
 

@@ -3,7 +3,6 @@
 import jiwer
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from omnigap_orchestrator.scoring import (
     WordErrors,
@@ -12,12 +11,7 @@ from omnigap_orchestrator.scoring import (
     word_errors,
 )
 from omnigap_orchestrator.scoring.metrics import (
-    MAX_ANSWER_WORDS,
-    contains,
     exact_match,
-    label_match,
-    named_options,
-    question_alternatives,
     token_f1,
 )
 
@@ -26,68 +20,6 @@ def test_exact_match_compares_the_whole_answer() -> None:
     assert exact_match("paris", ("lyon", "paris")).score == 1
     assert exact_match("paris france", ("paris",)).score == 0
     assert exact_match("", ("", "paris")).score == 0
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "paris",
-        "it is paris",
-        "capital of france is paris",
-        "paris france",
-        "not lyon but paris",
-        "i think that it is paris of course",
-    ],
-)
-def test_gold_inside_an_answer_matches(answer: str) -> None:
-    assert contains(answer, ("paris",)).score == 1
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "",
-        "parish",
-        "comparison",
-        "not paris",
-        "it is not in paris",
-        "never paris",
-        "lyon rather than paris",
-        "any city other than paris",
-        "paris is wrong",
-        "paris is not capital",
-        "lyon",
-    ],
-)
-def test_gold_that_is_part_of_a_word_or_denied_does_not_match(answer: str) -> None:
-    assert contains(answer, ("paris",)).score == 0
-
-
-def test_gold_that_is_denied_once_and_asserted_once_matches() -> None:
-    assert contains("not paris in texas but paris in france", ("paris",)).score == 1
-    assert contains("paris is not only capital but largest city", ("paris",)).score == 1
-
-
-def test_gold_beyond_the_word_limit_does_not_match() -> None:
-    before = " ".join(["word"] * (MAX_ANSWER_WORDS - 1))
-    assert contains(f"{before} paris", ("paris",)).score == 1
-    assert contains(f"{before} word paris", ("paris",)).score == 0
-
-
-@pytest.mark.parametrize(
-    "answer", ["star or spoon", "spoon or star", "star and spoon", "spoon star", "it is star or spoon"]
-)
-def test_repeating_the_alternatives_does_not_match(answer: str) -> None:
-    assert question_alternatives("does star or spoon rhyme with moon") == ("star", "spoon")
-    assert contains(answer, ("spoon",), distractors=("star", "spoon")).score == 0
-
-
-def test_denying_the_distractor_matches() -> None:
-    assert contains("spoon rhymes with moon star does not", ("spoon",), distractors=("star", "spoon")).score == 1
-
-
-def test_alias_is_not_a_distractor() -> None:
-    assert contains("butterfly or moth", ("butterfly", "moth"), distractors=("butterfly", "moth")).score == 1
 
 
 @pytest.mark.parametrize(
@@ -118,25 +50,6 @@ def test_token_f1_is_symmetric() -> None:
 LABELS = ("happy", "sad", "angry", "neutral", "very sad")
 
 
-def test_label_must_be_the_only_one_named() -> None:
-    assert label_match("happy", ("happy",), LABELS).score == 1
-    assert label_match("speaker sounds happy", ("happy",), LABELS).label == "happy"
-    assert label_match("happy or sad", ("happy",), LABELS).label is None
-    assert label_match("happy sad angry neutral", ("happy",), LABELS).score == 0
-    assert label_match("not sad but happy", ("happy",), LABELS).label == "happy"
-    assert label_match("unhappy", ("happy",), LABELS).label is None
-    assert label_match("very sad", ("sad",), LABELS) == label_match("it is very sad", ("sad",), LABELS)
-    assert label_match("very sad", ("sad",), LABELS).label == "very sad"
-
-
-def test_named_options_skips_an_option_inside_a_longer_one() -> None:
-    assert named_options("it is new york city", ("york", "new york city")) == ("new york city",)
-    assert set(named_options("york and new york city", ("york", "new york city"))) == {"york", "new york city"}
-
-
-WORD_LISTS = st.lists(st.sampled_from(["one", "two", "three", "four"]), max_size=8)
-
-
 def test_word_errors_take_the_reference_first() -> None:
     assert word_errors("red green blue", "red blue") == WordErrors(0, 1, 0, 3)
     assert word_errors("red blue", "red green blue") == WordErrors(1, 0, 0, 2)
@@ -162,6 +75,9 @@ def test_pooled_counts_are_divided_once() -> None:
 def test_coverage_is_the_share_of_words_not_deleted() -> None:
     assert word_errors("red green blue pink", "red green").coverage == 0.5
     assert word_errors("red green blue pink", "red grain blue pink").coverage == 1
+
+
+WORD_LISTS = st.lists(st.sampled_from(["one", "two", "three", "four"]), max_size=8)
 
 
 @given(WORD_LISTS.filter(bool), WORD_LISTS)

@@ -18,10 +18,10 @@ from rapidfuzz.distance import Levenshtein
 from omnigap.vocabulary import CHOICE_LETTERS, primary_language
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring import gold_forms
-from omnigap_orchestrator.scoring.korean import KOREAN_LETTER_NAMES
-from omnigap_orchestrator.scoring.letters import LETTER_NAMES
 from omnigap_orchestrator.scoring.metrics import question_alternatives
 from omnigap_orchestrator.scoring.normalise import normalise, units
+from omnigap_orchestrator.scoring.reading.english.letter import LETTER_NAMES
+from omnigap_orchestrator.scoring.reading.languages.letter import KOREAN_LETTER_NAMES
 
 
 class Kind(StrEnum):

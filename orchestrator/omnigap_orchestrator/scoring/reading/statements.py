@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from omnigap.vocabulary import primary_language
+from omnigap_orchestrator.scoring.reading.english.marked import lines, sentences
 from omnigap_orchestrator.scoring.reading.found import Passage, Step
-from omnigap_orchestrator.scoring.reading.marked import lines, sentences
+from omnigap_orchestrator.scoring.reading.languages.words import FINAL, any_of
 from omnigap_orchestrator.scoring.reading.markup import marked_answers, plain_text
 
 _KIND = (
@@ -81,7 +83,7 @@ def _statements(plain: str, language: str) -> list[str]:
     for pattern in _patterns(primary_language(language)):
         for match in pattern.finditer(plain):
             statement = _rest_of_statement(plain, match.end())
-            if statement is not None and pattern is _COLON_LINE and _starts_list(plain, match.end()):
+            if pattern is _COLON_LINE and not _is_frame(plain, match):
                 continue
             if statement is None or _ABOUT_ANSWER.match(statement):
                 continue
@@ -92,8 +94,11 @@ def _statements(plain: str, language: str) -> list[str]:
     return [statement for _, statement in sorted(found)]
 
 
+@cache
 def _patterns(language: str) -> tuple[re.Pattern[str], ...]:
-    return (_STATEMENT, _HEADING_LINE, _COLON_LINE)
+    # English markers ("ANSWER: B") are common in answers of all languages.
+    own = () if language not in FINAL else (re.compile(any_of(FINAL, language), re.I),)
+    return (_STATEMENT, _HEADING_LINE, _COLON_LINE, *own)
 
 
 def _rest_of_statement(plain: str, at: int) -> str | None:
@@ -111,9 +116,12 @@ def _rest_of_statement(plain: str, at: int) -> str | None:
     return _EXPLAINED.split(first, maxsplit=1)[0]
 
 
-def _starts_list(plain: str, at: int) -> bool:
-    following = lines(plain[at:])[:2]
-    return len(following) == 2 and _follow(*following)
+def _is_frame(plain: str, match: re.Match[str]) -> bool:
+    """Whether a line that ends in a colon opens or closes the answer; between them, it introduces a step or a list."""
+    following = lines(plain[match.end() :])
+    if len(following) > 1 and _follow(*following[:2]):
+        return False
+    return "\n" not in plain[: match.start()] or len(following) == 1
 
 
 _MAX_CHOICE_WORDS = 6

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnigap_orchestrator.scoring import normalise
-from omnigap_orchestrator.scoring.normalise.korean import sino_value
+from omnigap_orchestrator.scoring.normalise.korean_numbers import sino_value
 
 ONE_FORM = {
     "21": ["이십일", "21", "스물하나"],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from omnigap_orchestrator.scoring.reading.assertion import Stance, stance
-from omnigap_orchestrator.scoring.reading.marked import find_marked, marked, sentences
+from omnigap_orchestrator.scoring.reading.english.assertion import Stance, stance
+from omnigap_orchestrator.scoring.reading.english.marked import find_marked, marked, sentences
 
 _QUESTION = "which city is capital"
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnigap_orchestrator.scoring.reading.date import find_date
+from omnigap_orchestrator.scoring.reading.english.date import find_date
+from omnigap_orchestrator.scoring.reading.english.number import find_number
 from omnigap_orchestrator.scoring.reading.found import Passage, Step
-from omnigap_orchestrator.scoring.reading.number import find_number
 
 
 @pytest.mark.parametrize(

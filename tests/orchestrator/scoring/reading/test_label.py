@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from omnigap_orchestrator.scoring.reading import read
-from omnigap_orchestrator.scoring.reading.label import find_label
+from omnigap_orchestrator.scoring.reading.english.label import find_label
 
 _MOODS = ("calm", "nervous", "bored")
 

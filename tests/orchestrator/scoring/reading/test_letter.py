@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from omnigap_orchestrator.scoring.reading import Passage, Step, read
-from omnigap_orchestrator.scoring.reading.letter import find_letter
+from omnigap_orchestrator.scoring.reading.english.letter import find_letter
 
 _CHOICES = ("copper", "helium", "granite", "water")
 

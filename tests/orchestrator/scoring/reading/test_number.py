@@ -3,9 +3,9 @@
 import pytest
 
 from omnigap_orchestrator.scoring import gold_forms, normalise
+from omnigap_orchestrator.scoring.reading.english.number import find_number, number_match
+from omnigap_orchestrator.scoring.reading.english.quantity import same_number
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
-from omnigap_orchestrator.scoring.reading.number import find_number, number_match
-from omnigap_orchestrator.scoring.reading.quantity import same_number
 from tests.orchestrator.scoring.reading.number_cases import CASES
 
 

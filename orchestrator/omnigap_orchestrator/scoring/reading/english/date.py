@@ -11,10 +11,10 @@ from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import is_day_first, normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.normalise.quantities import MONTHS
-from omnigap_orchestrator.scoring.reading.clauses import ASIDE, MAIN, MODIFIER, Clause, split_clauses
+from omnigap_orchestrator.scoring.reading.english.clauses import ASIDE, MAIN, MODIFIER, Clause, split_clauses
+from omnigap_orchestrator.scoring.reading.english.plain import plain_dates
+from omnigap_orchestrator.scoring.reading.english.question import Asked, asked, stem
 from omnigap_orchestrator.scoring.reading.found import Found, Passage
-from omnigap_orchestrator.scoring.reading.plain import plain_dates
-from omnigap_orchestrator.scoring.reading.question import Asked, asked, stem
 
 _MONTH = "|".join(MONTHS)
 _DATE = re.compile(

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
-from omnigap_orchestrator.scoring.reading.assertion import Stance, stance
+from omnigap_orchestrator.scoring.reading.english.assertion import Stance, stance
+from omnigap_orchestrator.scoring.reading.english.marked import marked
+from omnigap_orchestrator.scoring.reading.english.options import decide, only_option, text_mentions
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
-from omnigap_orchestrator.scoring.reading.marked import marked
-from omnigap_orchestrator.scoring.reading.options import decide, only_option, text_mentions
 
 _YES_LABELS = frozenset(
     listed(

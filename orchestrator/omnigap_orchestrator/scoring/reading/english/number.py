@@ -10,11 +10,11 @@ from itertools import islice, pairwise
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
-from omnigap_orchestrator.scoring.reading.clauses import ASIDE, MAIN, MODIFIER, Clause, split_clauses
+from omnigap_orchestrator.scoring.reading.english.clauses import ASIDE, MAIN, MODIFIER, Clause, split_clauses
+from omnigap_orchestrator.scoring.reading.english.plain import plain
+from omnigap_orchestrator.scoring.reading.english.quantity import Quantity, dimension, quantities, same_number
+from omnigap_orchestrator.scoring.reading.english.question import Asked, asked, stem
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
-from omnigap_orchestrator.scoring.reading.plain import plain
-from omnigap_orchestrator.scoring.reading.quantity import Quantity, dimension, quantities, same_number
-from omnigap_orchestrator.scoring.reading.question import Asked, asked, stem
 
 _OPERATORS = frozenset(("plus", "minus", "times", "x"))
 _BY = frozenset(("divided", "multiplied"))

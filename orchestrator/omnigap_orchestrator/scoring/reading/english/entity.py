@@ -16,9 +16,9 @@ from functools import lru_cache
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
-from omnigap_orchestrator.scoring.reading.assertion import Stance, stance
+from omnigap_orchestrator.scoring.reading.english.assertion import Stance, stance
+from omnigap_orchestrator.scoring.reading.english.marked import find_marked, marked, without_possessives
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
-from omnigap_orchestrator.scoring.reading.marked import find_marked, marked, without_possessives
 
 _TITLES = frozenset(
     listed(

@@ -10,9 +10,9 @@ from string import ascii_uppercase
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
+from omnigap_orchestrator.scoring.reading.english.marked import marked, sentences, without_possessives
+from omnigap_orchestrator.scoring.reading.english.options import Mention, decide, only_option, text_mentions
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
-from omnigap_orchestrator.scoring.reading.marked import marked, sentences, without_possessives
-from omnigap_orchestrator.scoring.reading.options import Mention, decide, only_option, text_mentions
 
 LETTER_NAMES: dict[str, str] = {
     name: letter

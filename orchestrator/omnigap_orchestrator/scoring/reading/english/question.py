@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.normalise.quantities import ALIASES
-from omnigap_orchestrator.scoring.reading.quantity import dimension
+from omnigap_orchestrator.scoring.reading.english.quantity import dimension
 
 _STOP = frozenset(
     listed(

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from omnigap.vocabulary import Flag
-from omnigap_orchestrator.scoring.reading.assertion import Stance, stance
+from omnigap_orchestrator.scoring.reading.english.assertion import Stance, stance
+from omnigap_orchestrator.scoring.reading.english.marked import find_marked
 from omnigap_orchestrator.scoring.reading.found import Found
-from omnigap_orchestrator.scoring.reading.marked import find_marked
 
 
 @dataclass(frozen=True, slots=True)
