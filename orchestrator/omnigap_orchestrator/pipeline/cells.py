@@ -59,7 +59,7 @@ class Cards:
         outdated = {}
         if config is not None:
             for role, name in list(cards):
-                if not is_configured(records.journal, config, Role(role), name):
+                if not is_configured(records.journal, config, role, name):
                     outdated[name] = cards.pop((role, name)).name
         return cls(
             models={name: card for (role, name), card in cards.items() if role == Role.MODEL},

@@ -18,6 +18,8 @@ SECOND_SCORER = "second_scorer"
 """Name of the second scorer's card in the journal; the first is stored under its role."""
 
 
+# Not models and TTS services: their endpoints often change while the service stays the same.
+_WITH_SOURCE = frozenset({Role.SCORER, Role.JUDGE})
 _FLEET = "fleet "
 _TITLES = {Role.SCORER.value: "ASR scorer", SECOND_SCORER: "second scorer", Role.JUDGE.value: "judge"}
 
@@ -41,25 +43,23 @@ def source_of(config: Config, role: Role, name: str) -> str:
     return f"{_FLEET}{json.dumps(of_role, sort_keys=True, default=str)}"
 
 
-def has_source(role: Role) -> bool:
-    """Whether the results of a role count only for the configuration under which its service was seen.
-
-    Not those of models and TTS services: their endpoints often change while the service stays the same.
-    """
-    return role in (Role.SCORER, Role.JUDGE)
-
-
 def save_source(journal: Journal, config: Config, role: Role, name: str) -> None:
     """Stores where the service whose card is saved now was found."""
-    if has_source(role):
+    if role in _WITH_SOURCE:
         journal.set_meta(_key(role, name), source_of(config, role, name))
 
 
-def is_configured(journal: Journal, config: Config, role: Role, name: str) -> bool:
-    """Whether the stored card is that of the configured service; true where the journal does not say where it was."""
-    seen = journal.meta(_key(role, name)) if has_source(role) else None
+def is_configured(journal: Journal, config: Config, role: str, name: str) -> bool:
+    """Whether the stored card is that of the configured service; true where the journal does not say where it was.
+
+    Args:
+        role: as in the journal, which may hold roles of earlier versions.
+    """
+    if role not in _WITH_SOURCE:
+        return True
+    seen = journal.meta(_key(role, name))
     # What is not configured at all is not looked up either.
-    return seen is None or source_of(config, role, name) in ("", seen)
+    return seen is None or source_of(config, Role(role), name) in ("", seen)
 
 
 def outdated_notes(outdated: Mapping[str, str], config: Config) -> Iterator[str]:
@@ -76,5 +76,5 @@ def outdated_notes(outdated: Mapping[str, str], config: Config) -> Iterator[str]
         )
 
 
-def _key(role: Role, name: str) -> str:
-    return f"source {role.value} {name}"
+def _key(role: str, name: str) -> str:
+    return f"source {role} {name}"

@@ -75,7 +75,7 @@ async def test_an_unavailable_scorer_that_transcribed_all_answers_leaves_a_run_c
     assert summary.notes == ()
 
 
-async def test_a_scorer_that_is_replaced_during_a_run_leaves_the_rest_pending(tmp_path: Path, host: Serve) -> None:
+async def test_new_answers_wait_for_the_configured_scorer_too(tmp_path: Path, host: Serve) -> None:
     setting, model, _ = await transcribed(tmp_path, host)
     fresh = replace(setting, items=[*setting.items, {**setting.items[0], "id": "chile", "question": "Chile?"}])
     summary = await replace(fresh, scorer=[NOWHERE]).drive()
