@@ -22,6 +22,7 @@ RANGES: dict[tuple[str, str], tuple[float, float]] = {
         for name in ("estimate", "low", "high", "bound_low", "bound_high", "gap", "wrong_low", "wrong_high")
     },
     **{("architectures", name): DIFFERENCE for name in ("mean_gap", "min_gap", "max_gap")},
+    **{("architectures", f"leave_one_out_{end}"): DIFFERENCE for end in ("low", "high")},
     ("architecture_models", "mean_without"): DIFFERENCE,
     # Interactions are differences of two gaps.
     **{("effects", name): (-2.0, 2.0) for name in ("estimate", "low", "high", "bound_low", "bound_high")},
