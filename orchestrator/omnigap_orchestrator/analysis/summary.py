@@ -45,7 +45,7 @@ from omnigap_orchestrator.analysis.variance import VARIANCE
 from omnigap_orchestrator.analysis.waterfall import WATERFALL
 from omnigap_orchestrator.extension import extras
 
-ANALYSIS_VERSION = 6
+ANALYSIS_VERSION = 7
 """Must be raised when the same results give other numbers or other columns."""
 
 _CORE: tuple[Table[Any], ...] = (

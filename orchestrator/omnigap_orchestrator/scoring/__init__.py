@@ -23,7 +23,7 @@ from omnigap_orchestrator.scoring.score import (
     scoring_presets,
 )
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Version of all scoring rules: metrics, normaliser, refusals, flags and word errors.
 
 Increase it by one if the score, a flag or the comparable answer of any text could change. Stored answers are then

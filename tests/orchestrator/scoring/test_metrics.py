@@ -3,6 +3,7 @@
 import jiwer
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from omnigap_orchestrator.scoring import (
     WordErrors,
