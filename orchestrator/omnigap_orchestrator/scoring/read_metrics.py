@@ -5,6 +5,7 @@ Each builds the reader of the item's answer type and language, runs the steps of
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -79,6 +80,8 @@ def score_label(item: Item, text: str, answer: str) -> Scored:
 
     def reader(passage: Passage) -> Found | None:
         if _is_other(item):
+            if not _is_short_line(passage, item.language):
+                return None
             return others.find_label(passage, item.choices or item.answers, item.language)
         return find_label(passage, labels, _golds(item), item.language, _normalised(item.question, item.language))
 
@@ -89,6 +92,9 @@ def score_label(item: Item, text: str, answer: str) -> Scored:
 def score_letter(item: Item, text: str, answer: str) -> Scored:
     def reader(passage: Passage) -> Found | None:
         if _is_other(item):
+            is_line = passage.step in (Step.FIRST_LINE, Step.LAST_LINE)
+            if is_line and not _MARKED.match(passage.text) and passage.text.strip(" .。") not in item.choices:
+                return None
             return other_letters.find_letter(passage, item.choices, item.language)
         return find_letter(passage, item.choices, item.language, _normalised(item.question, item.language))
 
@@ -114,6 +120,8 @@ def _entity_reader(item: Item) -> Reader:
 
     def reader(passage: Passage) -> Found | None:
         if _is_other(item):
+            if not _is_short_line(passage, language):
+                return None
             return others.find_entity(passage, golds, language, distractors)
         question = _normalised(item.question, language)
         return find_gold(
@@ -136,7 +144,17 @@ def _is_terse_line(passage: Passage, language: str) -> bool:
     return any(any(c.isdigit() for c in word) for word in words) and len(words) <= _MAX_TERSE_WORDS
 
 
+def _is_short_line(passage: Passage, language: str) -> bool:
+    """Whether a first or last line is short enough to be an answer by itself; other passages always are."""
+    if passage.step not in (Step.FIRST_LINE, Step.LAST_LINE):
+        return True
+    return len(passage.text.split()) <= _MAX_TERSE_WORDS and len(passage.text) <= _MAX_TERSE_CHARACTERS
+
+
 _MAX_TERSE_WORDS = 4
+_MAX_TERSE_CHARACTERS = 24
+# "B. ...", "(B)": a line that begins with a letter.
+_MARKED = re.compile(r"[\s\W]*[A-Za-zＡ-Ｚ](?![A-Za-zÀ-ɏ])")
 
 
 def _golds(item: Item) -> tuple[str, ...]:

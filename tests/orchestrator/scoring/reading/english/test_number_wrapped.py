@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tests.orchestrator.scoring.reading.test_number import is_right, read
+from tests.orchestrator.scoring.reading.english.test_number import is_right, read
 
 num2words = pytest.importorskip("num2words").num2words
 

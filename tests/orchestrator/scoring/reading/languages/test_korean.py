@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from omnigap.vocabulary import Flag
-from omnigap_orchestrator.scoring.reading import korean
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
+from omnigap_orchestrator.scoring.reading.languages import letter, readers
 
 
 def passage(text: str) -> Passage:
@@ -24,7 +24,7 @@ def passage(text: str) -> Passage:
     ],
 )
 def test_entity(text: str, found: Found | None) -> None:
-    assert korean.find_entity(passage(text), ("서울",)) == found
+    assert readers.find_entity(passage(text), ("서울",), "ko") == found
 
 
 @pytest.mark.parametrize(
@@ -38,15 +38,15 @@ def test_entity(text: str, found: Found | None) -> None:
     ],
 )
 def test_number(text: str, found: Found | None) -> None:
-    assert korean.find_number(passage(text), "몇 개입니까?") == found
+    assert readers.find_number(passage(text), "ko", "몇 개입니까?") == found
 
 
 def test_a_final_statement_that_names_something_else_is_the_answer() -> None:
-    assert korean.find_entity(passage("서울이라고 하기 쉽습니다. 정답은 부산입니다."), ("서울",)) == Found(None)
+    assert readers.find_entity(passage("서울이라고 하기 쉽습니다. 정답은 부산입니다."), ("서울",), "ko") == Found(None)
 
 
 def test_letter_date_and_label() -> None:
-    assert korean.find_letter(passage("두 번째"), ("사자", "고래")) == Found("B")
-    assert korean.find_date(passage("일구사오년"), ("1945년",)) == Found("1945년")
-    assert korean.find_date(passage("1946년"), ("1945년",)) == Found("1946-0-0")
-    assert korean.find_label(passage("네, 맞습니다"), ("예", "아니요")) == Found("예")
+    assert letter.find_letter(passage("두 번째"), ("사자", "고래"), "ko") == Found("B")
+    assert readers.find_date(passage("일구사오년"), ("1945년",), "ko") == Found("1945년")
+    assert readers.find_date(passage("1946년"), ("1945년",), "ko") == Found("1946-0-0")
+    assert readers.find_label(passage("네, 맞습니다"), ("예", "아니요"), "ko") == Found("예")

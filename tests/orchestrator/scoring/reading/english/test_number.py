@@ -6,7 +6,7 @@ from omnigap_orchestrator.scoring import gold_forms, normalise
 from omnigap_orchestrator.scoring.reading.english.number import find_number, number_match
 from omnigap_orchestrator.scoring.reading.english.quantity import same_number
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
-from tests.orchestrator.scoring.reading.number_cases import CASES
+from tests.orchestrator.scoring.reading.english.number_cases import CASES
 
 
 def read(text: str, question: str = "", *golds: str) -> Found | None:

@@ -5,7 +5,7 @@ import pytest
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring import score
-from tests.orchestrator.scoring.reading.date_cases import CASES
+from tests.orchestrator.scoring.reading.english.date_cases import CASES
 
 
 def is_right(text: str, question: str, gold: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring import score
-from tests.orchestrator.scoring.reading import pairs, pairs_korean
+from tests.orchestrator.scoring.reading.languages import pairs, pairs_korean
 
 
 @pytest.mark.parametrize(
