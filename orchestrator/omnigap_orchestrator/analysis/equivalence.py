@@ -18,7 +18,8 @@ from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
 from omnigap_orchestrator.analysis.contrasts import ContrastValues, contrast_values, gap_contrast
 from omnigap_orchestrator.analysis.intervals import Interval
 from omnigap_orchestrator.analysis.options import DEFAULT_MARGIN, IntervalOptions, MissingRule
-from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, ModelScores
+from omnigap_orchestrator.analysis.own_text import HEADLINE_MODELS
+from omnigap_orchestrator.analysis.pairs import FloatArray, ModelScores
 from omnigap_orchestrator.analysis.power import clusters_effect, pairs_needed_for_equivalence
 from omnigap_orchestrator.analysis.table import Table, schema_of
 
@@ -180,7 +181,7 @@ EQUIVALENCE = Table(
     name="equivalence",
     row=EquivalenceRow,
     compute=lambda given: equivalence(
-        given[MODELS],
+        given[HEADLINE_MODELS],
         given.options.reference,
         given.options.missing,
         given.options.intervals,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from omnigap_orchestrator.analysis.accuracy import ACCURACY, ANSWERED_ONLY, AccuracyRow
+from omnigap_orchestrator.analysis.accuracy import ANSWERED_ONLY, HEADLINE_ACCURACY, AccuracyRow
 from omnigap_orchestrator.analysis.chance import CHANCES, chance_array
 from omnigap_orchestrator.analysis.contrasts import headline
-from omnigap_orchestrator.analysis.pairs import MODELS, ModelScores
+from omnigap_orchestrator.analysis.own_text import HEADLINE_MODELS
+from omnigap_orchestrator.analysis.pairs import ModelScores
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, rows_of, schema_of
 
 FLOOR_MARGIN = 0.05
@@ -86,7 +87,8 @@ def at_floor(models: Sequence[ModelScores], accuracy: pl.DataFrame, chances: Map
 
 
 def _at_floor(given: AnalysisInput) -> pl.DataFrame:
-    return at_floor(given[MODELS], given[ACCURACY], given[CHANCES])
+    # Of the scores on which the first screen rests.
+    return at_floor(given[HEADLINE_MODELS], given[HEADLINE_ACCURACY], given[CHANCES])
 
 
 FLOOR = Table(name="at_floor", row=FloorRow, compute=_at_floor)

@@ -17,9 +17,10 @@ import polars as pl
 from omnigap_orchestrator.analysis.chance import CHANCES, chance_array
 from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
 from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, contrast_values, gap_contrast, headline
-from omnigap_orchestrator.analysis.gap import GAPS, GapRow
+from omnigap_orchestrator.analysis.gap import HEADLINE_GAPS, GapRow
 from omnigap_orchestrator.analysis.options import IntervalOptions
-from omnigap_orchestrator.analysis.pairs import MODELS, FloatArray, IntArray, ModelScores
+from omnigap_orchestrator.analysis.own_text import HEADLINE_MODELS
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScores
 from omnigap_orchestrator.analysis.table import IntervalColumns, Table, rows_of, schema_of
 
 
@@ -151,5 +152,7 @@ def _correlation(first: FloatArray, second: FloatArray, cluster: IntArray) -> fl
 RELATIVE_GAPS = Table(
     name="relative_gaps",
     row=RelativeGapRow,
-    compute=lambda given: relative_gaps(given[MODELS], given[GAPS], given.options.intervals, given[CHANCES]),
+    compute=lambda given: relative_gaps(
+        given[HEADLINE_MODELS], given[HEADLINE_GAPS], given.options.intervals, given[CHANCES]
+    ),
 )

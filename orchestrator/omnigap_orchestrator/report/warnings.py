@@ -11,14 +11,12 @@ from typing import Any
 
 import polars as pl
 
+from omnigap.errors import NO_AUDIO
 from omnigap_orchestrator.analysis import Tables
 from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ERRORS
 from omnigap_orchestrator.analysis.latency import IDLE_LATENCY, LATENCY
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.run_info import RunInfo
-
-_NO_AUDIO = "speech was requested, but the answer has no audio"
-"""Beginning of the message of a failed speech answer without audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def _no_audio(info: RunInfo, tables: Tables) -> RunWarning | None:
     counts = tables.frame(CONDITION_COUNTS).filter(select.is_spoken() & (pl.col("planned") > 0))
     heard = tables.frame(ASR).filter((pl.col("transcribed") > 0) | (pl.col("audio_seconds").fill_null(0) > 0))
     answered = counts.filter(pl.col("answered") > 0).join(heard, on=key, how="anti")
-    other = tables.frame(ERRORS).filter(~pl.col("example").str.contains(_NO_AUDIO, literal=True).fill_null(False))
+    other = tables.frame(ERRORS).filter(~pl.col("example").str.contains(NO_AUDIO, literal=True).fill_null(False))
     failed = counts.filter(pl.col("failed") == pl.col("planned")).join(other, on=key, how="anti")
     lost = set(answered.select(key).iter_rows()) | set(failed.select(key).iter_rows())
     if not lost:

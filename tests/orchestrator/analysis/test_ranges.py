@@ -18,14 +18,27 @@ RANGES: dict[tuple[str, str], tuple[float, float]] = {
     **{("agreement", name): DIFFERENCE for name in ("kappa", "kappa_low", "kappa_high", "phi", "phi_low", "phi_high")},
     **{
         (table, name): DIFFERENCE
-        for table in ("gaps", "gaps_by_task", "waterfall", "architecture_models", "equivalence")
+        for table in (
+            "gaps",
+            "gaps_by_task",
+            "headline_gaps",
+            "headline_gaps_by_task",
+            "synthesis_and_asr",
+            "waterfall",
+            "architecture_models",
+            "equivalence",
+        )
         for name in ("estimate", "low", "high", "bound_low", "bound_high", "gap", "wrong_low", "wrong_high")
     },
     **{("architectures", name): DIFFERENCE for name in ("mean_gap", "min_gap", "max_gap")},
     **{("architectures", f"leave_one_out_{end}"): DIFFERENCE for end in ("low", "high")},
     ("architecture_models", "mean_without"): DIFFERENCE,
     # Interactions are differences of two gaps.
-    **{("effects", name): (-2.0, 2.0) for name in ("estimate", "low", "high", "bound_low", "bound_high")},
+    **{
+        (table, name): (-2.0, 2.0)
+        for table in ("effects", "headline_effects")
+        for name in ("estimate", "low", "high", "bound_low", "bound_high")
+    },
     **{("latency", name): POSITIVE for name in ("seconds", "low", "high")},
     **{("policies", f"mean_{cost}"): POSITIVE for cost in ("latency_s", "audio_seconds", "compute_s")},
     **{("policies", name): DIFFERENCE for name in ("gain", "gain_low", "gain_high")},
