@@ -264,6 +264,8 @@ def estimate_contrast(
 def _for_all_values(answered: Interval, ends: list[Inference], bounds: tuple[float, float]) -> Inference:
     """The interval and test that hold wherever the missing scores lie between the two `ends`."""
     low, high = ends
+    if math.isnan(low.low) or math.isnan(high.high):
+        return Inference(math.nan, math.nan, answered.method, answered.se, math.nan, None)
     if bounds[0] <= 0 <= bounds[1]:
         p, p_method = (1.0, "missing_bounds") if bounds[0] < bounds[1] else (low.p, low.p_method)
     else:

@@ -22,7 +22,7 @@ from omnigap_orchestrator.analysis.sign_flip import sign_flip_p
 class Inference:
     """An interval at level 1 - alpha and a p that is below alpha exactly if the interval excludes 0.
 
-    NaN limits, and p of the sign-flip test alone, if there is no interval.
+    NaN limits and p if there is no interval: then nothing is known about the variance, as with one cluster.
     """
 
     low: float
@@ -52,7 +52,7 @@ def agreeing(interval: Interval, estimate: float, p: float, p_method: str, level
     """The interval and the p-value of a test of 0, changed where they contradict each other."""
     low, high = interval.low, interval.high
     if math.isnan(low):
-        return Inference(low, high, interval.method, interval.se, p, p_method)
+        return Inference(low, high, interval.method, interval.se, math.nan, None)
     # Rounded, because 1 - 0.95 is more than 0.05 in floating point.
     alpha = round(1 - level, 12)
     if p >= alpha:

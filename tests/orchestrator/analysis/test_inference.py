@@ -106,3 +106,9 @@ def test_numbers_do_not_depend_on_the_names_of_models_and_tasks(
         by = [name for name in keys if not name.endswith("method")]
         first, second = (frame.sort(by).select(keys + numbers) for frame in (mapped, other[table]))
         assert_frame_equal(first, second, check_exact=False, abs_tol=1e-9)
+
+
+def test_one_cluster_has_neither_interval_nor_test() -> None:
+    values = np.array([-1.0, -1.0, 0.0])
+    found = infer(Sample(values, np.zeros(3, np.int64), np.zeros(3, np.int64), True, difference=True), OPTIONS)
+    assert np.isnan(found.p) == np.isnan(found.low)
