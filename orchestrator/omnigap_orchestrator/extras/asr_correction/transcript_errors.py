@@ -18,6 +18,7 @@ from omnigap_orchestrator.scoring import (
     entity_errors,
     pooled,
     pooled_entities,
+    whisper_word_errors,
     word_errors,
 )
 
@@ -37,6 +38,10 @@ class TranscriptErrorRow:
     wer: float | None
     wer_errors: int
     wer_words: int
+    # The same by Whisper's normaliser.
+    wer_whisper: float | None
+    wer_errors_whisper: int
+    wer_words_whisper: int
     # (T - D) / T, pooled: share of the reference words that were not deleted. Speech that is cut off shows here.
     coverage: float | None
     # Over the gold answers and aliases that occur in the reference text.
@@ -103,22 +108,25 @@ def _types(clips: pl.DataFrame) -> list[str]:
 
 
 def _counted(texts: Iterable[tuple[str, str, list[str], str]]) -> tuple[object, ...]:
-    """WER, word errors, words, coverage, entities, NE-WER and NE-FNR, pooled.
+    """The values of a `TranscriptErrorRow` from `wer` on, pooled.
 
     Args:
         texts: reference, transcript, entities and language.
     """
     pairs = [_errors(reference, transcript, tuple(names), language) for reference, transcript, names, language in texts]
-    words = pooled(words for words, _ in pairs)
-    entities = pooled_entities(named for _, named in pairs)
-    errors = words.insertions + words.deletions + words.substitutions
-    return words.rate, errors, words.words, words.coverage, entities.entities, entities.ne_wer, entities.ne_fnr
+    words, whisper = pooled(pair[0] for pair in pairs), pooled(pair[1] for pair in pairs)
+    entities = pooled_entities(named for *_, named in pairs)
+    wer = (words.rate, words.errors, words.words, whisper.rate, whisper.errors, whisper.words)
+    return *wer, words.coverage, entities.entities, entities.ne_wer, entities.ne_fnr
 
 
 # Cached, because every clip is counted twice (in its type and over all), and texts of clips repeat in several voices.
 @lru_cache(maxsize=1 << 15)
-def _errors(reference: str, transcript: str, names: tuple[str, ...], language: str) -> tuple[WordErrors, EntityErrors]:
-    return word_errors(reference, transcript, language), entity_errors(reference, transcript, names, language)
+def _errors(
+    reference: str, transcript: str, names: tuple[str, ...], language: str
+) -> tuple[WordErrors, WordErrors, EntityErrors]:
+    texts = (reference, transcript, language)
+    return word_errors(*texts), whisper_word_errors(*texts), entity_errors(reference, transcript, names, language)
 
 
 def _transcript_errors(given: AnalysisInput) -> pl.DataFrame:
