@@ -241,7 +241,8 @@ def _guessed(name: str, blanks: pl.DataFrame, results: pl.DataFrame, options: In
 def first_passes(controls: pl.DataFrame) -> pl.DataFrame:
     """Word errors of the models' own transcripts and readings against the carriers' words (`FIRST_PASS_SCHEMA`)."""
     frame = controls
-    for column, dtype in {"first_pass": pl.String, **WER_COLUMNS}.items():
+    columns: dict[str, type[pl.DataType]] = {"first_pass": pl.String, **WER_COLUMNS}
+    for column, dtype in columns.items():
         frame = _with(frame, column, dtype)
     known = pl.col("wer_errors").is_not_null() & (pl.col("wer_words") > 0)
     return (

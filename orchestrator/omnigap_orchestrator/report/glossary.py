@@ -106,9 +106,9 @@ _ALL = (
         "wer",
         "WER",
         "Word error rate of the ASR transcript against the model's own text of the same answer: total errors over "
-        "total words. It includes the errors of speech synthesis and of the ASR scorer. Both texts are normalised first, "
-        "so that only what is heard differently counts. Whisper's normaliser is the one of most papers, with its own "
-        "count of words; omnigap's reads more numbers, dates and spellings as equal, and counts Korean by syllable.",
+        "total words. It includes the errors of speech synthesis and of the ASR scorer. Both texts are normalised "
+        "first: by omnigap's normaliser, or in WER (Whisper) by Whisper's, which most papers use. omnigap's leaves out "
+        "articles, reads more numbers, dates and spellings as equal, and counts Korean by syllable.",
     ),
     Definition(
         "coverage",

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from omnigap.vocabulary import primary_language
 from omnigap_orchestrator.scoring.metrics import WordErrors, count_errors
 
-# Chinese, Japanese, Thai, Lao and Burmese: the paper counts their characters. All others, Korean too, are counted by word.
+# Chinese, Japanese, Thai, Lao and Burmese: the paper counts their characters, and words of all others, Korean too.
 _BY_CHARACTER = frozenset(("zh", "cmn", "yue", "ja", "th", "lo", "my"))
 
 

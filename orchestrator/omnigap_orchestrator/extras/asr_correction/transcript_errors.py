@@ -61,6 +61,9 @@ _GOLDS: dict[str, pl.DataType | type[pl.DataType]] = {
 GOLDS_SCHEMA = pl.Schema(_GOLDS)
 """Gold answers and aliases of every item: the entities whose errors are counted."""
 
+_STORED = frozenset(("wer_errors_whisper", "wer_words_whisper"))
+"""Columns of results that already have the word errors by Whisper's normaliser."""
+
 AGAINST_CALIBRATION, AGAINST_OWN_TEXT = "calibration", "own_text"
 
 
@@ -95,10 +98,10 @@ def transcript_errors(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.Data
             (pl.col("outcome") == Outcome.ANSWERED.value)
             & pl.col("transcript").is_not_null()
             & (pl.col("own_text").str.strip_chars() != "")
-        ).select("model", "condition", "item_id", "own_text", "transcript")
+        ).select("model", "condition", "item_id", "own_text", "transcript", *_STORED & set(results.columns))
         spoken = spoken.join(golds, on="item_id").sort("model", condition_rank(), "condition")
         for (model, condition), part in spoken.group_by("model", "condition", maintain_order=True):
-            counted = _counted(part.select("own_text", "transcript", "answers", "language").iter_rows())
+            counted = _counted(part.select("own_text", "transcript", "answers", "language").iter_rows(), _stored(part))
             rows.append((AGAINST_OWN_TEXT, model, condition, None, part.height, *counted))
     return pl.DataFrame(rows, schema=TRANSCRIPT_ERRORS_SCHEMA, orient="row")
 
@@ -107,26 +110,40 @@ def _types(clips: pl.DataFrame) -> list[str]:
     return clips["answer_type"].unique().sort().to_list()
 
 
-def _counted(texts: Iterable[tuple[str, str, list[str], str]]) -> tuple[object, ...]:
+def _stored(answers: pl.DataFrame) -> tuple[int, int] | None:
+    """Errors and words by Whisper's normaliser, as the score stage has counted them; None if it has not."""
+    if not set(answers.columns) >= _STORED or any(answers[name].null_count() for name in _STORED):
+        return None
+    return int(answers["wer_errors_whisper"].sum()), int(answers["wer_words_whisper"].sum())
+
+
+def _counted(
+    texts: Iterable[tuple[str, str, list[str], str]], stored: tuple[int, int] | None = None
+) -> tuple[object, ...]:
     """The values of a `TranscriptErrorRow` from `wer` on, pooled.
 
     Args:
         texts: reference, transcript, entities and language.
+        stored: errors and words by Whisper's normaliser, if they are known; otherwise they are counted here.
     """
-    pairs = [_errors(reference, transcript, tuple(names), language) for reference, transcript, names, language in texts]
-    words, whisper = pooled(pair[0] for pair in pairs), pooled(pair[1] for pair in pairs)
-    entities = pooled_entities(named for *_, named in pairs)
-    wer = (words.rate, words.errors, words.words, whisper.rate, whisper.errors, whisper.words)
+    rows = list(texts)
+    pairs = [_errors(reference, transcript, tuple(names), language) for reference, transcript, names, language in rows]
+    words = pooled(words for words, _ in pairs)
+    entities = pooled_entities(named for _, named in pairs)
+    if stored is None:
+        whisper = pooled(
+            whisper_word_errors(reference, transcript, language) for reference, transcript, _, language in rows
+        )
+        stored = whisper.errors, whisper.words
+    rate = stored[0] / stored[1] if stored[1] else None
+    wer = (words.rate, words.errors, words.words, rate, *stored)
     return *wer, words.coverage, entities.entities, entities.ne_wer, entities.ne_fnr
 
 
 # Cached, because every clip is counted twice (in its type and over all), and texts of clips repeat in several voices.
 @lru_cache(maxsize=1 << 15)
-def _errors(
-    reference: str, transcript: str, names: tuple[str, ...], language: str
-) -> tuple[WordErrors, WordErrors, EntityErrors]:
-    texts = (reference, transcript, language)
-    return word_errors(*texts), whisper_word_errors(*texts), entity_errors(reference, transcript, names, language)
+def _errors(reference: str, transcript: str, names: tuple[str, ...], language: str) -> tuple[WordErrors, EntityErrors]:
+    return word_errors(reference, transcript, language), entity_errors(reference, transcript, names, language)
 
 
 def _transcript_errors(given: AnalysisInput) -> pl.DataFrame:
