@@ -34,6 +34,13 @@ JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection], None]], ...]
 """Steps in order: schema version before, version after, and the change of the tables. 0.1.0 wrote version 1, which is
 still current."""
 
+SCORE_COLUMNS: dict[str, str] = {
+    "normalised_answer": "TEXT",
+    "wer_errors_whisper": "INTEGER",
+    "wer_words_whisper": "INTEGER",
+}
+"""Column of the journal's table of scores -> its type. Journals before 0.1.0 lack the first, 0.1.0 the others."""
+
 CALIBRATION_COLUMNS: dict[str, str] = {"foil": "clip_kind"}
 """Column of calibration.parquet in 0.1.0 -> its name today."""
 
@@ -94,7 +101,7 @@ def upgrade_journal(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.Error: the file cannot be read or written.
     """
-    _add_normalised_answer(connection)
+    _add_score_columns(connection)
     for before, after, change in JOURNAL_STEPS:
         _step(connection, before, after, change)
 
@@ -115,11 +122,12 @@ def upgrade_calibration(clips: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _add_normalised_answer(connection: sqlite3.Connection) -> None:
-    """Adds a column that journals before 0.1.0 lack; their answers are then rescored with today's rules."""
+def _add_score_columns(connection: sqlite3.Connection) -> None:
+    """Adds the columns of scores that older journals lack; their answers are rescored with today's rules anyway."""
     names = {row[1] for row in connection.execute("PRAGMA table_info(scores)")}
-    if "normalised_answer" not in names:
-        connection.execute("ALTER TABLE scores ADD COLUMN normalised_answer TEXT")
+    for name, kind in SCORE_COLUMNS.items():
+        if name not in names:
+            connection.execute(f"ALTER TABLE scores ADD COLUMN {name} {kind}")
 
 
 def _step(

@@ -69,6 +69,9 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     # Word errors and reference words of the transcript against the own text; null without own text.
     "wer_errors": pl.Int64,
     "wer_words": pl.Int64,
+    # The same by Whisper's normaliser, as papers report it.
+    "wer_errors_whisper": pl.Int64,
+    "wer_words_whisper": pl.Int64,
     # Transcript and score by the second ASR scorer, if there is one.
     "second_transcript": pl.String,
     "second_score": pl.Float64,
@@ -89,7 +92,7 @@ CONTROLS_SCHEMA = pl.Schema(
         **_COLUMNS,
         # two-pass, blank or repeat.
         "control": pl.String,
-        # Output of the first pass of a two-pass cell. `wer_errors` and `wer_words` then compare it with the text of the
+        # Output of the first pass of a two-pass cell. The word errors (`wer_...`) then compare it with the text of the
         # carrier, and are null if the item's own carrier has no known text.
         "first_pass": pl.String,
     }

@@ -16,7 +16,14 @@ from omnigap.vocabulary import Control
 from omnigap_orchestrator.analysis.accuracy import ACCURACY_SCHEMA, ANSWERED_ONLY, accuracy
 from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
 from omnigap_orchestrator.analysis.contrasts import ITEM_WEIGHTED
-from omnigap_orchestrator.analysis.denominators import ConditionRow, condition_counts, condition_rank
+from omnigap_orchestrator.analysis.denominators import (
+    WER_COLUMNS,
+    ConditionRow,
+    condition_counts,
+    condition_rank,
+    pooled_word_errors,
+    word_error_rates,
+)
 from omnigap_orchestrator.analysis.options import IntervalOptions
 from omnigap_orchestrator.analysis.pairs import NEEDED_COLUMNS, is_scored, item_scores, score_matrices
 from omnigap_orchestrator.analysis.table import IntervalColumns, Table, schema_of
@@ -158,6 +165,10 @@ class FirstPassRow:
     wer_errors: int
     wer_words: int
     wer_cells: int
+    # The same by Whisper's normaliser.
+    wer_whisper: float | None
+    wer_errors_whisper: int
+    wer_words_whisper: int
 
 
 FIRST_PASS_SCHEMA = schema_of(FirstPassRow)
@@ -230,7 +241,8 @@ def _guessed(name: str, blanks: pl.DataFrame, results: pl.DataFrame, options: In
 def first_passes(controls: pl.DataFrame) -> pl.DataFrame:
     """Word errors of the models' own transcripts and readings against the carriers' words (`FIRST_PASS_SCHEMA`)."""
     frame = controls
-    for column, dtype in (("first_pass", pl.String), ("wer_errors", pl.Int64), ("wer_words", pl.Int64)):
+    columns: dict[str, type[pl.DataType]] = {"first_pass": pl.String, **WER_COLUMNS}
+    for column, dtype in columns.items():
         frame = _with(frame, column, dtype)
     known = pl.col("wer_errors").is_not_null() & (pl.col("wer_words") > 0)
     return (
@@ -241,11 +253,9 @@ def first_passes(controls: pl.DataFrame) -> pl.DataFrame:
             written=pl.len().cast(pl.Int64),
             empty=(pl.col("first_pass").str.strip_chars() == "").sum().cast(pl.Int64),
             exact=(pl.col("wer_errors") == 0).filter(known).mean(),
-            wer_errors=pl.col("wer_errors").filter(known).sum().cast(pl.Int64),
-            wer_words=pl.col("wer_words").filter(known).sum().cast(pl.Int64),
-            wer_cells=known.sum().cast(pl.Int64),
+            **pooled_word_errors(),
         )
-        .with_columns(wer=pl.when(pl.col("wer_words") > 0).then(pl.col("wer_errors") / pl.col("wer_words")))
+        .with_columns(**word_error_rates())
         .sort("model", condition_rank(), "condition")
         .select(FIRST_PASS_SCHEMA.names())
         .collect()

@@ -109,6 +109,10 @@ class AsrRow:
     wer_errors: int
     wer_words: int
     wer_cells: int
+    # The same by Whisper's normaliser.
+    wer_whisper: float | None
+    wer_errors_whisper: int
+    wer_words_whisper: int
 
 
 ASR_SCHEMA = schema_of(AsrRow)
@@ -143,11 +147,15 @@ class ErrorRow:
 
 ERRORS_SCHEMA = schema_of(ErrorRow)
 
+WER_COLUMNS: dict[str, type[pl.DataType]] = dict.fromkeys(
+    ("wer_errors", "wer_words", "wer_errors_whisper", "wer_words_whisper"), pl.Int64
+)
+"""Columns of word errors of a cell, by omnigap's normaliser and by Whisper's; tables of other tools may lack them."""
+
 # Columns that tables of other tools may lack.
 _OPTIONAL: dict[str, pl.DataType | type[pl.DataType]] = {
     "flags": pl.List(pl.String),
-    "wer_errors": pl.Int64,
-    "wer_words": pl.Int64,
+    **WER_COLUMNS,
     "asr_avg_logprob": pl.Float64,
     "asr_no_speech_prob": pl.Float64,
     "asr_compression_ratio": pl.Float64,
@@ -176,7 +184,6 @@ def asr_diagnostics(results: pl.DataFrame) -> pl.DataFrame:
     def flagged(flag: Flag) -> pl.Expr:
         return pl.col("flags").list.contains(flag.value).fill_null(False).sum().cast(pl.Int64)
 
-    counted = pl.col("wer_errors").is_not_null() & (pl.col("wer_words") > 0)
     return (
         _with_optional(results)
         .filter((pl.col("outcome") == Outcome.ANSWERED.value) & (pl.col("output") == "speech"))
@@ -192,16 +199,40 @@ def asr_diagnostics(results: pl.DataFrame) -> pl.DataFrame:
             mean_no_speech_prob=pl.col("asr_no_speech_prob").mean(),
             mean_compression_ratio=pl.col("asr_compression_ratio").mean(),
             audio_seconds=pl.col("audio_seconds").sum(),
-            wer_errors=pl.col("wer_errors").filter(counted).sum().cast(pl.Int64),
-            wer_words=pl.col("wer_words").filter(counted).sum().cast(pl.Int64),
-            wer_cells=counted.fill_null(False).sum().cast(pl.Int64),
+            **pooled_word_errors(),
         )
-        .with_columns(wer=pl.when(pl.col("wer_words") > 0).then(pl.col("wer_errors") / pl.col("wer_words")))
+        .with_columns(**word_error_rates())
         .sort("model", condition_rank(), "condition")
         .select(ASR_SCHEMA.names())
         .collect()
         .cast(ASR_SCHEMA)
     )
+
+
+def pooled_word_errors() -> dict[str, pl.Expr]:
+    """Aggregates of `WER_COLUMNS`: the sums under the same names, and `wer_cells`, the cells counted in the first."""
+
+    def summed(name: str, counted: pl.Expr) -> pl.Expr:
+        return pl.col(name).filter(counted).sum().cast(pl.Int64)
+
+    sums: dict[str, pl.Expr] = {}
+    for suffix in ("", "_whisper"):
+        errors, words = f"wer_errors{suffix}", f"wer_words{suffix}"
+        counted = (pl.col(errors).is_not_null() & (pl.col(words) > 0)).fill_null(False)
+        sums |= {errors: summed(errors, counted), words: summed(words, counted)}
+        if not suffix:
+            sums["wer_cells"] = counted.sum().cast(pl.Int64)
+    return sums
+
+
+def word_error_rates() -> dict[str, pl.Expr]:
+    """`wer` and `wer_whisper` of such sums; null without words."""
+    return {
+        f"wer{suffix}": pl.when(pl.col(f"wer_words{suffix}") > 0).then(
+            pl.col(f"wer_errors{suffix}") / pl.col(f"wer_words{suffix}")
+        )
+        for suffix in ("", "_whisper")
+    }
 
 
 def flag_counts(results: pl.DataFrame) -> pl.DataFrame:

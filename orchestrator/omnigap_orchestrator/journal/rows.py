@@ -82,6 +82,8 @@ class ScoreRow:
     wer_errors: int | None = None
     wer_words: int | None = None
     normalised_answer: str | None = None
+    wer_errors_whisper: int | None = None
+    wer_words_whisper: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,9 @@ CREATE TABLE IF NOT EXISTS scores (
   flags          TEXT NOT NULL,
   wer_errors     INTEGER,
   wer_words      INTEGER,
-  normalised_answer TEXT
+  normalised_answer TEXT,
+  wer_errors_whisper INTEGER,
+  wer_words_whisper  INTEGER
 ) WITHOUT ROWID;
 
 -- The last failure of a cell; deleted when its answer or transcript arrives. A failure is never reused as a result.

@@ -18,7 +18,7 @@ from omnigap_orchestrator.pipeline.requests import NO_MODEL
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.pipeline.score import key_of, second_score
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
-from omnigap_orchestrator.scoring import WordErrors, word_errors
+from omnigap_orchestrator.scoring import WordErrors, whisper_word_errors, word_errors
 from omnigap_orchestrator.scoring.chance import chance_of
 
 # Rows per frame while the table is built: as Python dicts, all rows of a large run would need gigabytes.
@@ -130,6 +130,8 @@ class ResultsTable:
             "asr_language": None if transcript is None else transcript.detected_language,
             "wer_errors": None if score is None else score.wer_errors,
             "wer_words": None if score is None else score.wer_words,
+            "wer_errors_whisper": None if score is None else score.wer_errors_whisper,
+            "wer_words_whisper": None if score is None else score.wer_words_whisper,
             "second_transcript": None if second is None else second.text,
             "second_score": None if second is None else second_score(planned, second),
             "second_asr_digest": None if second is None else second.asr_digest,
@@ -165,8 +167,9 @@ class ResultsTable:
         row["input_media"] = _input_media(planned)
         errors = _first_pass_errors(current)
         if errors is not None:
-            row["wer_errors"] = errors.insertions + errors.deletions + errors.substitutions
-            row["wer_words"] = errors.words
+            own, whisper = errors
+            row |= {"wer_errors": own.errors, "wer_words": own.words}
+            row |= {"wer_errors_whisper": whisper.errors, "wer_words_whisper": whisper.words}
         row["control"] = None if planned.cell.control is None else planned.cell.control.value
         row["first_pass"] = current.first_pass
         return row
@@ -215,13 +218,17 @@ def _in_chunks(rows: Iterable[dict[str, Any]], schema: pl.Schema) -> pl.DataFram
     return pl.concat(frames)
 
 
-def _first_pass_errors(planned: PlannedCell) -> WordErrors | None:
-    """Word errors of the first pass against the words of the carrier; None for an item's own carrier."""
+def _first_pass_errors(planned: PlannedCell) -> tuple[WordErrors, WordErrors] | None:
+    """Word errors of the first pass against the words of the carrier, by omnigap's and by Whisper's normaliser.
+
+    None for an item's own carrier.
+    """
     item, modality = planned.item, planned.cell.condition.input
     if planned.first_pass is None or modality in item.carriers:
         return None
     words = spoken_text(item) if modality is Modality.SPEECH else item.typed
-    return word_errors(words, planned.first_pass, item.language)
+    texts = (words, planned.first_pass, item.language)
+    return word_errors(*texts), whisper_word_errors(*texts)
 
 
 def _outcome(planned: PlannedCell, score: ScoreRow | None, failure: FailureRow | None) -> Outcome:

@@ -22,6 +22,7 @@ from omnigap_orchestrator.scoring import (
     known_metrics,
     normalise,
     score,
+    whisper_word_errors,
     word_errors,
 )
 from omnigap_orchestrator.scoring.reading import remove_thinking
@@ -99,18 +100,22 @@ def score_cell(
         own = None if own_text is None else score(item, own_text, cell.metric).score
     else:
         scored, own = Scored(verdicts[0], cell.metric, normalise(used, item.language)), verdicts[1]
-    errors = None
+    errors = whisper = None
     if transcript is not None and answer.own_text:
-        errors = word_errors(remove_thinking(answer.own_text), transcript.text, item.language)
+        said = remove_thinking(answer.own_text)
+        errors = word_errors(said, transcript.text, item.language)
+        whisper = whisper_word_errors(said, transcript.text, item.language)
     return ScoreRow(
         key=key,
         score=scored.score,
         own_text_score=own,
         metric=scored.metric,
         flags=" ".join(sorted({*scored.flags, *_flags(item, answer, transcript, spoken)})),
-        wer_errors=None if errors is None else errors.insertions + errors.deletions + errors.substitutions,
+        wer_errors=None if errors is None else errors.errors,
         wer_words=None if errors is None else errors.words,
         normalised_answer=scored.comparable,
+        wer_errors_whisper=None if whisper is None else whisper.errors,
+        wer_words_whisper=None if whisper is None else whisper.words,
     )
 
 

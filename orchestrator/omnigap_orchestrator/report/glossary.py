@@ -106,7 +106,9 @@ _ALL = (
         "wer",
         "WER",
         "Word error rate of the ASR transcript against the model's own text of the same answer: total errors over "
-        "total words. It includes the errors of speech synthesis and of the ASR scorer.",
+        "total words. It includes the errors of speech synthesis and of the ASR scorer. Both texts are normalised "
+        "first: by omnigap's normaliser, or in WER (Whisper) by Whisper's, which most papers use. omnigap's leaves out "
+        "articles, reads more numbers, dates and spellings as equal, and counts Korean by syllable.",
     ),
     Definition(
         "coverage",

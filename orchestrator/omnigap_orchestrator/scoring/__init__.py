@@ -22,6 +22,7 @@ from omnigap_orchestrator.scoring.score import (
     score,
     scoring_presets,
 )
+from omnigap_orchestrator.scoring.whisper import whisper_word_errors
 
 RULES_VERSION = 2
 """Version of all scoring rules: metrics, normaliser, refusals, flags and word errors.
@@ -57,6 +58,7 @@ __all__ = [
     "score",
     "scoring_presets",
     "units",
+    "whisper_word_errors",
     "word_errors",
     "wrong_language",
 ]

@@ -31,6 +31,10 @@ class WordErrors:
     substitutions: int
     words: int
 
+    @property
+    def errors(self) -> int:
+        return self.insertions + self.deletions + self.substitutions
+
     def __add__(self, other: WordErrors) -> WordErrors:
         return WordErrors(
             self.insertions + other.insertions,
@@ -42,7 +46,7 @@ class WordErrors:
     @property
     def rate(self) -> float | None:
         """Word error rate, (I + D + S) / T; may exceed 1. None if the reference has no words."""
-        return (self.insertions + self.deletions + self.substitutions) / self.words if self.words else None
+        return self.errors / self.words if self.words else None
 
     @property
     def coverage(self) -> float | None:

@@ -81,12 +81,15 @@ def test_word_errors_of_first_passes_are_pooled() -> None:
         first_pass=pl.Series(["what is it", " ", "what", None]),
         wer_errors=pl.Series([0, 5, None, None], dtype=pl.Int64),
         wer_words=pl.Series([3, 5, None, None], dtype=pl.Int64),
+        wer_errors_whisper=pl.Series([1, 6, None, None], dtype=pl.Int64),
+        wer_words_whisper=pl.Series([4, 6, None, None], dtype=pl.Int64),
     )
     found = first_passes(written)
     assert found.schema == FIRST_PASS_SCHEMA
     (row,) = found.iter_rows(named=True)
     assert (row["written"], row["empty"], row["wer_cells"]) == (3, 1, 2)
     assert row["wer"] == pytest.approx(5 / 8)
+    assert row["wer_whisper"] == pytest.approx(7 / 10)
     assert row["exact"] == 0.5
 
 

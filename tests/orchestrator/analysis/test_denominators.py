@@ -50,4 +50,19 @@ def test_word_error_rate_is_pooled_over_words() -> None:
     row = analyse(results).frames["asr"].row(0, named=True)
     assert row["wer"] == pytest.approx(0.1)
     assert (row["transcribed"], row["empty"], row["wer_cells"]) == (2, 1, 2)
+    assert row["wer_whisper"] is None
     assert analyse(table(rows)).frames["asr"]["wer"][0] is None
+
+
+def test_word_error_rates_of_both_normalisers_have_their_own_words() -> None:
+    rows = [{"item_id": f"q{i}", "condition": "t2s", "transcript": "a"} for i in range(3)]
+    results = table(rows).with_columns(
+        wer_errors=pl.Series([1, 0, 0]),
+        wer_words=pl.Series([1, 4, 5]),
+        # A text that has words under one normaliser only, and one that was scored before there were two.
+        wer_errors_whisper=pl.Series([2, 1, None]),
+        wer_words_whisper=pl.Series([0, 4, None]),
+    )
+    row = analyse(results).frames["asr"].row(0, named=True)
+    assert (row["wer"], row["wer_words"], row["wer_cells"]) == (0.1, 10, 3)
+    assert (row["wer_whisper"], row["wer_errors_whisper"], row["wer_words_whisper"]) == (0.25, 1, 4)

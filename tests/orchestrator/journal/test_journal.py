@@ -25,6 +25,7 @@ from omnigap_orchestrator.journal import (
     TranscriptRow,
 )
 from omnigap_orchestrator.journal.rows import Row
+from omnigap_orchestrator.legacy import SCORE_COLUMNS
 
 CARRIER = CarrierRow("k", "sha", "wav", "audio/wav", 1.5)
 ANSWER = AnswerRow(
@@ -66,9 +67,11 @@ def test_rows_round_trip(tmp_path: Path, row: Row) -> None:
     reopened.close()
 
 
-def test_journal_without_normalised_answers_is_upgraded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lacking", [list(SCORE_COLUMNS), ["wer_errors_whisper", "wer_words_whisper"]])
+def test_journal_without_later_columns_of_scores_is_upgraded(tmp_path: Path, lacking: list[str]) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
-    journal._db.execute("ALTER TABLE scores DROP COLUMN normalised_answer")
+    for name in lacking:
+        journal._db.execute(f"ALTER TABLE scores DROP COLUMN {name}")
     journal._db.execute("INSERT INTO scores (key, score, metric, flags) VALUES ('old', 1, 'f1', '')")
     journal.close()
     reopened = Journal(tmp_path / "journal.sqlite")

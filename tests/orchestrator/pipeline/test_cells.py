@@ -147,6 +147,9 @@ async def test_word_errors_of_a_first_pass_are_counted_against_the_carrier(tmp_p
     await setting.execute()
     counts = setting.control_table().select("item_id", "wer_errors", "wer_words").unique().sort("item_id")
     assert counts.rows() == [("france", 1, 5), ("peru", 0, 5), ("spain", 1, 5)]
+    # Whisper's normaliser keeps articles.
+    whisper = setting.control_table().select("item_id", "wer_errors_whisper", "wer_words_whisper").unique()
+    assert whisper.sort("item_id").rows() == [("france", 1, 6), ("peru", 0, 6), ("spain", 1, 6)]
 
 
 async def test_a_two_pass_control_needs_the_support_of_both_passes(tmp_path: Path, host: Serve) -> None:

@@ -97,6 +97,22 @@ async def test_the_report_and_the_summary_show_the_metrics(tmp_path: Path, host:
     assert [(row["condition"], row["mean_score"], row["refused"]) for row in refusal] == [("t2t", 1, 1), ("t2s", 1, 1)]
 
 
+async def test_word_errors_under_both_normalisers_reach_results_summary_and_report(tmp_path: Path, host: Serve) -> None:
+    setting, _ = await run(tmp_path, host)
+    table = pl.read_parquet(setting.folder.results).filter(pl.col("condition") == "t2s")
+    names = ("wer_errors", "wer_words", "wer_errors_whisper", "wer_words_whisper")
+    counts = {row["item_id"]: tuple(row[name] for name in names) for row in table.rows(named=True)}
+    # i am sorry i can not help with that
+    assert counts["harm"][2:] == (0, 9)
+    assert counts["form"] == (0, 3, 0, 3)
+    # a, heard as ay
+    assert counts["choice"][2:] == (1, 1)
+    (row,) = json.loads(setting.folder.summary.read_text(encoding="utf-8"))["asr"]
+    assert (row["wer_errors_whisper"], row["wer_words_whisper"]) == (1, 15)
+    assert row["wer_whisper"] == pytest.approx(1 / 15)
+    assert "WER (Whisper), %" in setting.folder.report.read_text(encoding="utf-8")
+
+
 async def test_another_check_or_metric_rescores_without_a_call(tmp_path: Path, host: Serve) -> None:
     setting, _ = await run(tmp_path, host)
     other = [dict(row) for row in ITEMS]

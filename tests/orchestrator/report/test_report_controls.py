@@ -35,6 +35,8 @@ def controls_of(results: pl.DataFrame) -> pl.DataFrame:
             first_pass=pl.lit("what <it> heard" if kind == "two-pass" else None, pl.String),
             wer_errors=pl.lit(1 if kind == "two-pass" else None, pl.Int64),
             wer_words=pl.lit(4 if kind == "two-pass" else None, pl.Int64),
+            wer_errors_whisper=pl.lit(2 if kind == "two-pass" else None, pl.Int64),
+            wer_words_whisper=pl.lit(5 if kind == "two-pass" else None, pl.Int64),
             chance=pl.lit(None, pl.Float64),
         )
         for kind, (chosen, score) in kinds.items()

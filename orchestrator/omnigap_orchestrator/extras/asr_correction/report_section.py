@@ -257,6 +257,7 @@ def _transcript_errors(analysis: Analysis) -> Table:
             tables.optional(tables.text("condition", "Condition", definition="condition")),
             Column("Answer type", _type),
             tables.percent("wer", "WER, %", definition="wer", digits=2),
+            tables.percent("wer_whisper", "WER (Whisper), %", definition="wer", digits=2),
             tables.percent("coverage", "Coverage, %", definition="coverage"),
             tables.percent("ne_wer", "NE-WER, %", definition="entities", digits=2),
             tables.percent("ne_fnr", "NE-FNR, %", definition="entities", digits=2),

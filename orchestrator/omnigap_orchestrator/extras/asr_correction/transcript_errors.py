@@ -18,6 +18,7 @@ from omnigap_orchestrator.scoring import (
     entity_errors,
     pooled,
     pooled_entities,
+    whisper_word_errors,
     word_errors,
 )
 
@@ -37,6 +38,10 @@ class TranscriptErrorRow:
     wer: float | None
     wer_errors: int
     wer_words: int
+    # The same by Whisper's normaliser.
+    wer_whisper: float | None
+    wer_errors_whisper: int
+    wer_words_whisper: int
     # (T - D) / T, pooled: share of the reference words that were not deleted. Speech that is cut off shows here.
     coverage: float | None
     # Over the gold answers and aliases that occur in the reference text.
@@ -55,6 +60,9 @@ _GOLDS: dict[str, pl.DataType | type[pl.DataType]] = {
 
 GOLDS_SCHEMA = pl.Schema(_GOLDS)
 """Gold answers and aliases of every item: the entities whose errors are counted."""
+
+_STORED = frozenset(("wer_errors_whisper", "wer_words_whisper"))
+"""Columns of results that already have the word errors by Whisper's normaliser."""
 
 AGAINST_CALIBRATION, AGAINST_OWN_TEXT = "calibration", "own_text"
 
@@ -90,10 +98,10 @@ def transcript_errors(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.Data
             (pl.col("outcome") == Outcome.ANSWERED.value)
             & pl.col("transcript").is_not_null()
             & (pl.col("own_text").str.strip_chars() != "")
-        ).select("model", "condition", "item_id", "own_text", "transcript")
+        ).select("model", "condition", "item_id", "own_text", "transcript", *_STORED & set(results.columns))
         spoken = spoken.join(golds, on="item_id").sort("model", condition_rank(), "condition")
         for (model, condition), part in spoken.group_by("model", "condition", maintain_order=True):
-            counted = _counted(part.select("own_text", "transcript", "answers", "language").iter_rows())
+            counted = _counted(part.select("own_text", "transcript", "answers", "language").iter_rows(), _stored(part))
             rows.append((AGAINST_OWN_TEXT, model, condition, None, part.height, *counted))
     return pl.DataFrame(rows, schema=TRANSCRIPT_ERRORS_SCHEMA, orient="row")
 
@@ -102,17 +110,34 @@ def _types(clips: pl.DataFrame) -> list[str]:
     return clips["answer_type"].unique().sort().to_list()
 
 
-def _counted(texts: Iterable[tuple[str, str, list[str], str]]) -> tuple[object, ...]:
-    """WER, word errors, words, coverage, entities, NE-WER and NE-FNR, pooled.
+def _stored(answers: pl.DataFrame) -> tuple[int, int] | None:
+    """Errors and words by Whisper's normaliser, as the score stage has counted them; None if it has not."""
+    if not set(answers.columns) >= _STORED or any(answers[name].null_count() for name in _STORED):
+        return None
+    return int(answers["wer_errors_whisper"].sum()), int(answers["wer_words_whisper"].sum())
+
+
+def _counted(
+    texts: Iterable[tuple[str, str, list[str], str]], stored: tuple[int, int] | None = None
+) -> tuple[object, ...]:
+    """The values of a `TranscriptErrorRow` from `wer` on, pooled.
 
     Args:
         texts: reference, transcript, entities and language.
+        stored: errors and words by Whisper's normaliser, if they are known; otherwise they are counted here.
     """
-    pairs = [_errors(reference, transcript, tuple(names), language) for reference, transcript, names, language in texts]
+    rows = list(texts)
+    pairs = [_errors(reference, transcript, tuple(names), language) for reference, transcript, names, language in rows]
     words = pooled(words for words, _ in pairs)
     entities = pooled_entities(named for _, named in pairs)
-    errors = words.insertions + words.deletions + words.substitutions
-    return words.rate, errors, words.words, words.coverage, entities.entities, entities.ne_wer, entities.ne_fnr
+    if stored is None:
+        whisper = pooled(
+            whisper_word_errors(reference, transcript, language) for reference, transcript, _, language in rows
+        )
+        stored = whisper.errors, whisper.words
+    rate = stored[0] / stored[1] if stored[1] else None
+    wer = (words.rate, words.errors, words.words, rate, *stored)
+    return *wer, words.coverage, entities.entities, entities.ne_wer, entities.ne_fnr
 
 
 # Cached, because every clip is counted twice (in its type and over all), and texts of clips repeat in several voices.

@@ -126,6 +126,7 @@ def _first_passes(analysis: Analysis) -> Table:
             tables.percent("exact", "Without error, %"),
             tables.percent("wer", "WER to the question, %"),
             tables.count("wer_words", "Words"),
+            tables.optional(tables.percent("wer_whisper", "WER (Whisper), %", definition="wer")),
         ],
         small="which the second pass answers as text; the waterfall shows the loss",
     )

@@ -123,6 +123,7 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
             tables.optional(tables.percent("wer", "WER to own text, %", definition="wer")),
             # The denominator of WER, shown only with it: models without own texts have none.
             *([tables.count("wer_words", "Words")] if analysis.frame(ASR)["wer"].drop_nulls().len() else []),
+            tables.optional(tables.percent("wer_whisper", "WER (Whisper), %", definition="wer")),
             tables.number("audio_seconds", "Audio, s", digits=0),
         ],
         small="means over spoken answers",

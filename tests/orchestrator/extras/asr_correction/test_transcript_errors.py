@@ -33,6 +33,13 @@ def test_word_and_entity_errors_are_pooled_against_known_and_own_texts() -> None
     own = next(row for row in rows if row["against"] == "own_text")
     assert (own["wer_errors"], own["wer_words"]) == (1, 8)
     assert own["wer"] == pytest.approx(1 / 8)
+    # The same under Whisper's normaliser, which has no rule that matters here.
+    assert (own["wer_errors_whisper"], own["wer_words_whisper"]) == (1, 8)
+    assert by_clip["wer_whisper"] == pytest.approx(1 / 5)
+    counted = results.with_columns(wer_errors_whisper=pl.Series([2, 1]), wer_words_whisper=pl.Series([5, 3]))
+    own = transcript_errors(counted, golds).row(0, named=True)
+    # What the score stage has counted is taken over.
+    assert (own["wer"], own["wer_whisper"]) == (pytest.approx(1 / 8), pytest.approx(3 / 8))
     # One of the four words of the two entities is wrong.
     assert own["ne_wer"] == pytest.approx(1 / 4)
     assert own["entities"] == 2
