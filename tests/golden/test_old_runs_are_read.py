@@ -51,13 +51,20 @@ def test_rescored_answers_have_the_same_scores(golden: str, command: str, tmp_pa
 
 
 @pytest.mark.parametrize("golden", GOLDENS)
-def test_scores_of_0_1_0_are_not_recomputed(golden: str, tmp_path: Path) -> None:
+def test_answers_of_0_1_0_are_scored_by_the_new_rules_once(golden: str, tmp_path: Path) -> None:
+    """Rules 2 score every stored answer again, without a request; a second call finds nothing to do."""
     folder = unpack(golden, tmp_path)
-    with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
-        before = set(journal.execute("SELECT key FROM scores"))
+
+    def keys() -> set[str]:
+        with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
+            return {key for (key,) in journal.execute("SELECT key FROM scores")}
+
+    before = keys()
     assert json.loads(orchestrate("score", "--run-dir", folder, "--json"))["complete"]
-    with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
-        assert set(journal.execute("SELECT key FROM scores")) == before
+    scored = keys()
+    assert len(scored - before) >= CELLS[golden] // 2
+    assert json.loads(orchestrate("score", "--run-dir", folder, "--json"))["complete"]
+    assert keys() == scored
 
 
 def test_the_calibration_of_0_1_0_is_accepted(tmp_path: Path) -> None:

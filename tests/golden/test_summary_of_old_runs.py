@@ -12,6 +12,7 @@ import pytest
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.run import report
+from tests.golden.folders import summary_of
 from tests.golden.numbers import differences
 from tests.helpers.running import Silent
 
@@ -31,7 +32,7 @@ def loaded(path: Path) -> dict[str, Any]:
 
 
 def test_summary_read_keeps_every_number(folder: RunFolder) -> None:
-    before = loaded(folder.summary)
+    before = summary_of(folder.root.name, folder.root)
     report(folder, Silent())
     assert not differences(before, loaded(folder.summary))
 

@@ -71,8 +71,8 @@ def test_presets_bring_the_chance_of_guessing() -> None:
         found = preset.results
         assert found is not None
         given = found.chance.choices or found.chance.tasks or found.chance.value is not None
-        # The harness does not say what its data sets ask.
-        assert bool(given) == (name != "ultraeval-audio"), name
+        # A harness does not say what its data sets ask.
+        assert bool(given) == (name not in ("ultraeval-audio", "lm-eval", "inspect")), name
 
 
 def test_unknown_preset_raises_with_the_nearest_one() -> None:
