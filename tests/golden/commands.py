@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,9 @@ def planned(folder: Path) -> Any:
 
 
 def sampled(folder: Path) -> Any:
-    """The rows of clips.csv."""
+    """The rows of clips.csv, after today's rules have scored the answers of a copy."""
+    folder = shutil.copytree(folder, folder.with_name(f"{folder.name}-scored"))
+    orchestrate("score", "--run-dir", folder)
     orchestrate("sample-clips", folder, "--n", "12", "--seed", "3")
     text = (folder / "listen" / "clips.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(io.StringIO(text)))

@@ -124,6 +124,12 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
         results = ResultsTable(folder.name, cells, records).frame()
     sample = draw_clips(results, count, seed)
     if sample.is_empty():
+        # After a change of the scoring rules all answers wait for their scores.
+        spoken = results.filter(results["condition"].str.ends_with("s") & results["own_text"].is_not_null())
+        if spoken.height:
+            raise LabelsError(
+                f"the spoken answers of {run_dir} are not scored: run `omnigap-orchestrate score --run-dir {run_dir}`"
+            )
         raise LabelsError(f"{run_dir} has no scored spoken answers: run the conditions t2s, s2s or i2s first")
     try:
         out.mkdir(parents=True, exist_ok=True)
