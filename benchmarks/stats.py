@@ -1,7 +1,7 @@
 """Counts of the product code: files, lines, comments, docstrings, functions, for each of the three roots and in all.
 
     python benchmarks/stats.py                                   # the table
-    python benchmarks/stats.py --files 320 --median 110 200 --longest 400   # exit status 1 if a limit is exceeded
+    python benchmarks/stats.py --files 390 --median 110 200 --longest 400   # exit status 1 if a limit is exceeded
 
 The product code is the `.py` of proto, services and orchestrator without generated stubs. A line counts as a comment
 if it has nothing else; docstring lines are those of module, class and function docstrings.

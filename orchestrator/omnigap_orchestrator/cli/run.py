@@ -40,9 +40,14 @@ from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.report import select
-from omnigap_orchestrator.report.floor_text import LOOK_AT_ANSWERS, floor_text
-from omnigap_orchestrator.report.relative_text import relative_text
-from omnigap_orchestrator.report.statements import across_models_text, sources_text, unadjusted_text
+from omnigap_orchestrator.report.statements import (
+    LOOK_AT_ANSWERS,
+    across_models_text,
+    floor_text,
+    relative_text,
+    sources_text,
+    unadjusted_text,
+)
 
 
 def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:

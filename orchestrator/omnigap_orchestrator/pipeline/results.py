@@ -19,7 +19,7 @@ from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.pipeline.score import key_of, second_score
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
 from omnigap_orchestrator.scoring import WordErrors, whisper_word_errors, word_errors
-from omnigap_orchestrator.scoring.chance import chance_of
+from omnigap_orchestrator.scoring.score import chance_of
 
 # Rows per frame while the table is built: as Python dicts, all rows of a large run would need gigabytes.
 _CHUNK = 20_000

@@ -7,8 +7,11 @@ import re
 import polars as pl
 
 from omnigap_orchestrator.analysis import Tables
+from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.analysis.floor import FLOOR
 from omnigap_orchestrator.analysis.gap import MAIN
 from omnigap_orchestrator.analysis.own_text import OWN_TEXT, TRANSCRIPT
+from omnigap_orchestrator.analysis.relative_gap import RELATIVE_GAPS
 from omnigap_orchestrator.report import formatting, select
 
 _TESTED = ("model", "name", "estimate", "low", "high", "p", "p_adjusted", "p_adjusted_models", "family")
@@ -86,3 +89,36 @@ def across_models_text(tables: Tables, level: float) -> str:
     by_model = held.group_by("model", maintain_order=True).agg("name").iter_rows()
     named = "; ".join(f"{model}: {', '.join(names)}" for model, names in by_model)
     return f"{start}, these are significant: {named}."
+
+
+LOOK_AT_ANSWERS = (
+    "Look at the answers first: the prompt, the decoding or the scoring may be at fault, or the items are too hard."
+)
+
+
+def floor_text(tables: Tables, model: str) -> str:
+    """Why no gap of the model can be measured; empty unless it is at the floor (the table `at_floor`)."""
+    row = next((row for row in tables.rows(FLOOR) if row.model == model and row.at_floor), None)
+    if row is None:
+        return ""
+    best = f"at most {formatting.percent(row.highest)} % is right in any condition"
+    if row.chance > 0:
+        return f"No gap can be measured: {best}, and guessing gives {formatting.percent(row.chance)} %."
+    return f"No gap can be measured: {best}."
+
+
+def relative_text(tables: Tables, model: str) -> str:
+    """Every gap of a model as a share of what the reference shows above chance.
+
+    Empty without such a gap, and for a single model that can't guess: its relative gaps say no more than its points.
+    """
+    rows = [row for row in tables.rows(RELATIVE_GAPS) if row.model == model and row.estimate is not None]
+    several = tables.frame(CONDITION_COUNTS)["model"].n_unique() > 1
+    if not rows or not (several or any(row.chance for row in rows)):
+        return ""
+    parts = []
+    for row in rows:
+        span = "" if row.low is None or row.high is None else f" ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
+        parts.append(f"{row.condition} {100 * (row.estimate or 0.0):+.1f} %{span}")
+    chance = f"{100 * (rows[0].chance or 0.0):.1f} %"
+    return f"relative to {rows[0].reference} above chance ({chance}): {', '.join(parts)}"

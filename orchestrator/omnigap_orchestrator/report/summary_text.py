@@ -12,51 +12,36 @@ from markupsafe import Markup
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
-from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.analysis.own_text import OWN_TEXT, SYNTHESIS_AND_ASR, TRANSCRIPT
-from omnigap_orchestrator.analysis.power import POWER, PowerRow
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.analysis.waterfall import WATERFALL
 from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.report import formatting, select
-from omnigap_orchestrator.report.floor_text import LOOK_AT_ANSWERS, floor_text
-from omnigap_orchestrator.report.statements import sources_text, statements, unadjusted_text
-
-# Effect in the analysis, its name in the sentence, what to do about a significant loss.
-_MAIN_EFFECTS = (
-    (
-        "speech input",
-        "Spoken questions",
-        "keep a text input, or let users confirm the transcript before it is answered",
-    ),
-    ("image input", "Image questions", "send the text instead of an image of it where the text is available"),
-    ("speech output", "Spoken answers", "show the answer as text next to the speech where users can read it"),
+from omnigap_orchestrator.report.recommendation import (
+    MAIN_EFFECTS,
+    Difference,
+    basis,
+    condition_name,
+    effects,
+    is_significant,
+    recommendation,
+)
+from omnigap_orchestrator.report.statements import (
+    floor_text,
+    sources_text,
+    statements,
+    unadjusted_text,
 )
 
 # Smaller differences are printed as 0.0 points, so they are neither coloured nor called a loss.
 _ROUNDS_TO_ZERO = 0.0005
 
 
-@dataclass(frozen=True)
-class _Difference:
-    """The columns of a difference that the sentences use; rows without an estimate are filtered out first."""
-
-    estimate: float
-    low: float | None
-    high: float | None
-    p_adjusted: float | None
-
-
 @dataclass(frozen=True, slots=True)
-class _Gap(_Difference):
+class _Gap(Difference):
     condition: str
     task: str | None
     n: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Effect(_Difference):
-    effect: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +81,7 @@ def summarise(analysis: Analysis, model: str, *, resumable: bool = True) -> Mode
         _spoken_sentence(analysis, model),
         _task_sentence(analysis, model),
         _significance(analysis, model, gaps, estimated),
-        _recommendation(analysis, model, estimated, resumable=resumable) + _basis(analysis, model, estimated),
+        recommendation(analysis, model, estimated, resumable=resumable) + basis(analysis, model, estimated),
     )
 
 
@@ -116,7 +101,7 @@ def _headline(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated: pl.
     worst = rows_of(significant if significant.height else estimated.sort("estimate"), _Gap)[0]
     size = formatting.points(abs(worst.estimate), signed=False)
     if significant.is_empty():
-        held = [row for row in _effects(analysis, model).values() if _is_significant(row, select.alpha(analysis))]
+        held = [row for row in effects(analysis, model).values() if is_significant(row, select.alpha(analysis))]
         if held:
             # Averaged over the other factor, an effect can be significant where no single condition is.
             named = Markup(", ").join(
@@ -129,21 +114,23 @@ def _headline(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated: pl.
             return Markup("{}. {} other condition scores lower.").format(start, _capital(f"{by}no"))
         return Markup(
             "{}. {} other condition differs significantly. The largest observed loss, {} points in {}, may be chance."
-        ).format(start, _capital(f"{by}no"), size, _condition(worst.condition))
+        ).format(start, _capital(f"{by}no"), size, condition_name(worst.condition))
     if worst.estimate >= 0:
         best = rows_of(significant, _Gap)[-1]
         return Markup(
             '{}. {} scores higher in {}, by <b class="gain">{} points</b>, and no loss is significant.'
-        ).format(start, _capital(f"{by}it"), _condition(best.condition), formatting.points(best.estimate, signed=False))
+        ).format(
+            start, _capital(f"{by}it"), condition_name(best.condition), formatting.points(best.estimate, signed=False)
+        )
     if ", " not in formatting.condition_words(worst.condition):
         # A condition of imported results.
         return Markup('{}. {} largest loss is in {}: <b class="loss">{} points</b>.').format(
-            start, _capital(f"{by}the"), _condition(worst.condition), size
+            start, _capital(f"{by}the"), condition_name(worst.condition), size
         )
     form = formatting.condition_words(worst.condition).replace(", ", " and a ")
     article = "an" if form.startswith("image") else "a"
     return Markup('{}. {} largest loss is with {} {} ({}): <b class="loss">{} points</b>.').format(
-        start, _capital(f"{by}the"), article, form, _condition(worst.condition), size
+        start, _capital(f"{by}the"), article, form, condition_name(worst.condition), size
     )
 
 
@@ -170,10 +157,10 @@ def _first_reason(gaps: pl.DataFrame) -> str:
 
 
 def _effect_sentence(analysis: Analysis, model: str) -> Markup:
-    rows = _effects(analysis, model)
+    rows = effects(analysis, model)
     parts = [
         Markup("{}: {}").format(label, _with_interval(rows[effect]))
-        for effect, label, _ in _MAIN_EFFECTS
+        for effect, label, _ in MAIN_EFFECTS
         if effect in rows
     ]
     if not parts and select.headline_effects(analysis, model).is_empty():
@@ -182,12 +169,6 @@ def _effect_sentence(analysis: Analysis, model: str) -> Markup:
         return Markup("No effect can be computed: too few conditions have scored answers for all their items.")
     text = Markup("; ").join([parts[0], *(p[0].lower() + p[1:] for p in parts[1:])])
     return Markup("{} points.{}").format(text, _perception_loss(analysis, model))
-
-
-def _effects(analysis: Analysis, model: str) -> dict[str, _Effect]:
-    """The effects of a model that have an estimate, by name."""
-    effects = select.headline_effects(analysis, model).drop_nulls("estimate")
-    return {row.effect: row for row in rows_of(effects, _Effect)}
 
 
 def _perception_loss(analysis: Analysis, model: str) -> Markup:
@@ -203,7 +184,7 @@ def _perception_loss(analysis: Analysis, model: str) -> Markup:
             sentence = Markup(" In {}, {} of {} points (n = {}) are lost in perceiving the {}.")
             sentences.append(
                 sentence.format(
-                    _condition(condition), _points(lost.estimate), _points(steps["gap"].estimate), lost.n, carrier
+                    condition_name(condition), _points(lost.estimate), _points(steps["gap"].estimate), lost.n, carrier
                 )
             )
     return Markup("").join(sentences)
@@ -216,7 +197,7 @@ def _spoken_sentence(analysis: Analysis, model: str) -> Markup:
         return Markup("")
     parts = [
         Markup("{} {} {}").format(
-            _condition(row.condition),
+            condition_name(row.condition),
             _points(row.estimate or 0.0),
             formatting.interval(row.low, row.high, difference=True),
         )
@@ -252,7 +233,7 @@ def _task_sentence(analysis: Analysis, model: str) -> Markup:
 
 def _task_loss(row: _Gap) -> Markup:
     task = (row.task or "").replace("_", " ")
-    return Markup("{} in {} {} (n = {})").format(task, _condition(row.condition), _with_interval(row), row.n)
+    return Markup("{} in {} {} (n = {})").format(task, condition_name(row.condition), _with_interval(row), row.n)
 
 
 def _significance(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated: pl.DataFrame) -> Markup:
@@ -263,7 +244,7 @@ def _significance(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated:
         return Markup("{} refused: {}.").format(formatting.plural(refused, "gap"), _first_reason(gaps))
     tests = statements(analysis, model).drop_nulls("p_adjusted")
     significant = tests.filter(pl.col("p_adjusted") < select.alpha(analysis))["name"].to_list()
-    gaps_held = [_condition(name) for name in significant if name in set(estimated["condition"])]
+    gaps_held = [condition_name(name) for name in significant if name in set(estimated["condition"])]
     effects_held = [name for name in significant if name not in set(estimated["condition"])]
     names = Markup(" ({})").format(Markup(", ").join(gaps_held)) if gaps_held else Markup("")
     sizes = sorted(estimated["n"].to_list())
@@ -296,108 +277,10 @@ def _significance(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated:
     return text
 
 
-def _recommendation(analysis: Analysis, model: str, estimated: pl.DataFrame, *, resumable: bool) -> Markup:
-    counts = analysis.frame(CONDITION_COUNTS).filter(pl.col("model") == model)
-    pending = int(counts["pending"].sum() or 0)
-    if pending and resumable:
-        return Markup("Finish the run first: {} pending. The same command resumes it.").format(
-            formatting.plural(pending, "cell is", "cells are")
-        )
-    if floor_text(analysis, model):
-        return Markup('{} <a href="#items">All answers</a> are in the item browser. {}').format(
-            LOOK_AT_ANSWERS, _retry_failed(counts, resumable=resumable)
-        )
-    rows = _effects(analysis, model)
-    alpha = select.alpha(analysis)
-    advice = [
-        advice
-        for _, advice in sorted(
-            (rows[effect].estimate, advice)
-            for effect, _, advice in _MAIN_EFFECTS
-            if effect in rows and _is_significant_loss(rows[effect], alpha)
-        )
-    ]
-    if advice:
-        text = advice[0][0].upper() + advice[0][1:]
-        if advice[1:]:
-            text += "; " + formatting.listed(advice[1:])
-        flips = Markup('<a href="#items?verdict=flip">the flips</a>')
-        return Markup("{}. Then check {}: they show whether the model or the scorer is at fault.{}").format(
-            text, flips, _transcribed(analysis, model)
-        )
-    losses = estimated.filter((pl.col("p_adjusted") < alpha) & (pl.col("estimate") < 0)).sort("estimate")
-    if losses.height:
-        avoid = Markup(", ").join(_condition(c) for c in losses["condition"])
-        spoken = _transcribed(analysis, model) if losses.filter(select.is_spoken()).height else ""
-        retry = _retry_failed(counts, resumable=resumable)
-        return Markup("Where accuracy matters, avoid {}. {}{}").format(avoid, retry, spoken)
-    if counts["failed"].sum():
-        return Markup(_retry_failed(counts, resumable=resumable))
-    possible = [-low for low in estimated["low"].drop_nulls() if formatting.known(low)]
-    if not possible:
-        return Markup("Collect more answered pairs before drawing conclusions.")
-    return Markup(
-        "No modality is shown to cost accuracy. This does not show that there is no cost: the intervals allow a loss "
-        "of up to {} points. {}"
-    ).format(f"{100 * max(0.0, *possible):.0f}", _items_needed(analysis, model))
-
-
-def _basis(analysis: Analysis, model: str, estimated: pl.DataFrame) -> str:
-    """What the advice rests on, if that is the model's own text; empty without gaps and without spoken answers."""
-    if estimated.is_empty() or list(select.spoken_sources(analysis, model)) != [OWN_TEXT]:
-        return ""
-    return " This rests on the model's own text, not on transcripts."
-
-
-def _transcribed(analysis: Analysis, model: str) -> str:
-    """A reservation about advice that rests on transcripts; empty if it rests on own texts."""
-    if TRANSCRIPT not in select.spoken_sources(analysis, model):
-        return ""
-    return " Spoken answers are known by our transcripts only: `calibrate` shows how much of their loss is our ASR's."
-
-
-def _is_significant_loss(row: _Effect, alpha: float) -> bool:
-    return row.estimate < 0 and _is_significant(row, alpha)
-
-
-def _is_significant(row: _Effect, alpha: float) -> bool:
-    """For main effects only: other effects belong to families that the first screen does not speak of."""
-    main = {effect for effect, _, _ in _MAIN_EFFECTS}
-    return row.effect in main and row.p_adjusted is not None and row.p_adjusted < alpha
-
-
-def _retry_failed(counts: pl.DataFrame, *, resumable: bool) -> str:
-    failed = int(counts["failed"].sum())
-    if not resumable:
-        lacking = failed + int(counts["pending"].sum())
-        return f"{formatting.plural(lacking, 'answer is', 'answers are')} missing." if lacking else ""
-    return f"Run the same command again to retry the {formatting.plural(failed, 'failed cell')}." if failed else ""
-
-
-def _items_needed(analysis: Analysis, model: str) -> str:
-    """How many items the target gap takes in the condition that needs most; plain advice if that is unknown."""
-    table = analysis.frame(POWER).filter(pl.col("model") == model).drop_nulls("needed")
-    advice = "Add items before routing on this result"
-    if table.is_empty():
-        return f"{advice}."
-    most = rows_of(table.sort("needed"), PowerRow)[-1]
-    gap = formatting.points(most.target_gap, signed=False)
-    if most.q is not None and most.q >= 1:
-        return f"This run has enough items to detect a gap of {gap} points."
-    return (
-        f"{advice}: detecting a gap of {gap} points takes up to {formatting.count(most.needed)} items "
-        f"({100 * most.power:g} % power), and this run has {formatting.count(most.n)}."
-    )
-
-
 def _points(estimate: float) -> Markup:
     tone = "" if abs(estimate) < _ROUNDS_TO_ZERO else "loss" if estimate < 0 else "gain"
     return Markup('<b class="{}">{}</b>').format(tone, formatting.points(estimate))
 
 
-def _with_interval(row: _Difference) -> Markup:
+def _with_interval(row: Difference) -> Markup:
     return Markup("{} {}").format(_points(row.estimate), formatting.interval(row.low, row.high, difference=True))
-
-
-def _condition(name: str) -> Markup:
-    return Markup('<abbr title="{}">{}</abbr>').format(formatting.condition_words(name), name)

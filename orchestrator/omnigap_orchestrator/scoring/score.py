@@ -202,3 +202,31 @@ _CORE = (
     Metric("entities", _score_entities, takes_refusals=True),
     Metric("refusal", _score_refusal, needs_gold=False, takes_refusals=True),
 )
+
+
+_FREE = frozenset({"containment", "exact", "f1", "number", "date", "entities"})
+"""Metrics of answers in free form: their values are too many to be guessed."""
+
+_TWO_LABELS = frozenset({"yes", "no", "true", "false"})
+"""Gold labels that come in pairs."""
+
+
+def chance_of(item: Item, metric: str) -> float | None:
+    """The expected score of picking an answer at random, in [0, 1]; None if it is unknown.
+
+    - an item with choices: 1 / number of choices
+    - a metric with a fixed set of answers, such as VoiceBench's four letters: `Metric.chance`
+    - a label without choices: 1/2 for yes, no, true and false; otherwise unknown
+    - an answer in free form, such as a number or an entity: 0
+    - a judged answer, a refusal or a verifiable instruction: unknown
+    """
+    if item.choices:
+        # A set of letters: any subset that is not empty.
+        return 1 / (2 ** len(item.choices) - 1 if metric == "letters" else len(item.choices))
+    known = known_metrics().get(metric)
+    if known is not None and known.chance is not None:
+        return known.chance
+    if item.answer_type is AnswerType.LABEL or metric == "label":
+        labels = {answer.strip().casefold() for answer in item.answers}
+        return 0.5 if labels & _TWO_LABELS else None
+    return 0.0 if metric in _FREE and item.answer_type is not AnswerType.LETTER else None

@@ -7,7 +7,7 @@ import pytest
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.scoring import JUDGE, metric_for
-from omnigap_orchestrator.scoring.chance import chance_of
+from omnigap_orchestrator.scoring.score import chance_of
 
 
 def item(answer_type: AnswerType, *answers: str, choices: tuple[str, ...] = ()) -> Item:
