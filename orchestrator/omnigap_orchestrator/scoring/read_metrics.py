@@ -14,6 +14,7 @@ from omnigap.vocabulary import Flag, primary_language
 from omnigap_orchestrator.scoring.gold import gold_forms, gold_letters
 from omnigap_orchestrator.scoring.metrics import Scored, question_alternatives
 from omnigap_orchestrator.scoring.normalise import normalise
+from omnigap_orchestrator.scoring.normalise.quantities import MONTHS
 from omnigap_orchestrator.scoring.reading import Found, Passage, Reader, Reading, Step, read
 from omnigap_orchestrator.scoring.reading.english.date import date_range, find_date, same_date, whole_date
 from omnigap_orchestrator.scoring.reading.english.entity import find_gold
@@ -140,11 +141,15 @@ def _is_other(item: Item) -> bool:
 
 
 def _is_terse_line(passage: Passage, language: str) -> bool:
-    """Whether a first or last line holds one number and little else; other passages always pass."""
+    """Whether a first or last line holds a number or date and at most one more word; other passages always pass.
+
+    "It closed in 1968." is a sentence: it is read in the context of the others.
+    """
     if passage.step not in (Step.FIRST_LINE, Step.LAST_LINE):
         return True
     words = normalise(passage.text, language).split()
-    return any(any(c.isdigit() for c in word) for word in words) and len(words) <= _MAX_TERSE_WORDS
+    others = [word for word in words if not any(c.isdigit() for c in word) and word not in MONTHS]
+    return len(others) < len(words) and len(others) <= 1
 
 
 def _is_short_line(passage: Passage, language: str) -> bool:

@@ -17,13 +17,25 @@ _ITEMS = {
     "letter": Item("1", "t", "en", "Which of these is a gas?", ("B",), AnswerType.LETTER, _CHOICES),
     "entity": Item("2", "t", "en", "Which city is the capital of Switzerland?", ("Bern",), AnswerType.ENTITY),
     "label": Item("3", "t", "en", "Is helium a gas?", ("yes",), AnswerType.LABEL, ("yes", "no")),
+    "number": Item(
+        "4", "t", "en", "Ann has 9 coins, finds 12 and spends 4. How many has she now?", ("17",), AnswerType.NUMBER
+    ),
+    "date": Item("5", "t", "en", "When did the bridge open?", ("3 May 1931",), AnswerType.DATE),
 }
 _RIGHT = {
     "letter": ["B", "B.", "(B)", "B. helium", "helium"],
     "entity": ["Bern", "Bern."],
     "label": ["Yes", "yes.", "Correct."],
+    "number": ["17", "17.", "seventeen", "17 coins"],
+    "date": ["3 May 1931", "May 3, 1931", "1931-05-03"],
 }
-_WRONG = {"letter": ["C", "C. granite", "granite"], "entity": ["Rome", "Rome."], "label": ["No", "no.", "False."]}
+_WRONG = {
+    "letter": ["C", "C. granite", "granite"],
+    "entity": ["Rome", "Rome."],
+    "label": ["No", "no.", "False."],
+    "number": ["16", "21 coins"],
+    "date": ["4 May 1931", "May 3, 1913"],
+}
 # Sentences around the answer: they name no city, say neither yes nor no, and name the other choices.
 _REASONING = {
     "letter": [
@@ -46,6 +58,8 @@ _REASONING = {
         "Balloons are filled with it.",
         "No other element boils at a lower temperature.",
     ],
+    "number": ["First she has 9 coins.", "9 + 12 = 21.", "Then she spends 4 of them.", "We add before we subtract."],
+    "date": ["It was planned in 1924.", "Work began on 2 June 1926.", "It is 300 metres long.", "It closed in 1968."],
 }
 _WRAPPINGS: dict[str, Callable[[str, str], str]] = {
     "thinking": lambda answer, words: f"<think>{words} So maybe A. No. Perhaps Rome.</think>\n\n{answer}",
