@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from omnigap.errors import OmnigapError
 from omnigap.vocabulary import AnswerType
-from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.items.item import Item, without_letters
 from omnigap_orchestrator.scoring.score import default_metric, known_metrics, lacks, score
 from omnigap_orchestrator.validation import faults
 
@@ -79,7 +79,12 @@ class TextRow(BaseModel):
         return metric
 
     def item(self, name: str) -> Item:
-        return Item(name, "text", self.language, self.question, self.answers, self.answer_type, self.choices)
+        is_letter = self.answer_type is AnswerType.LETTER
+        choices = without_letters(self.choices) if is_letter else self.choices
+        # A gold answer may be the text of a choice, with its letter.
+        texts = dict(zip(self.choices, choices, strict=True))
+        answers = tuple(texts.get(answer, answer) for answer in self.answers)
+        return Item(name, "text", self.language, self.question, answers, self.answer_type, choices)
 
 
 @dataclass(frozen=True, slots=True)

@@ -289,12 +289,14 @@ def read_row(row: Mapping[str, object], folder: Path) -> Item:
     choices = without_letters(checked.choices) if letters else checked.choices
     if len(set(choices)) < len(choices):
         raise RowError("choices: two are equal without their letters: give each choice its own text")
+    # A gold answer may be the text of a choice, with its letter.
+    texts = dict(zip(checked.choices, choices, strict=True))
     item = Item(
         id=checked.id,
         task=checked.task,
         language=checked.language,
         question=checked.question,
-        answers=checked.answers,
+        answers=tuple(texts.get(answer, answer) for answer in checked.answers) if letters else checked.answers,
         answer_type=checked.answer_type,
         choices=choices,
         instruction=checked.instruction,

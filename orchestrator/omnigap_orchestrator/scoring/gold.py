@@ -47,8 +47,13 @@ def gold_forms(answers: tuple[str, ...], language: str) -> tuple[str, ...]:
 
 def gold_letters(item: Item) -> set[str]:
     """The correct letters, also if a gold answer is the text of a choice."""
-    return {
-        gold.strip().upper() if len(gold.strip()) == 1 else string.ascii_uppercase[item.choices.index(gold)]
-        for gold in item.answers
-        if len(gold.strip()) == 1 or gold in item.choices
-    }
+    allowed = string.ascii_uppercase[: len(item.choices)] or string.ascii_uppercase
+    letters = set()
+    for gold in item.answers:
+        written = gold.strip().upper()
+        if len(written) == 1 and written in allowed:
+            letters.add(written)
+        elif gold in item.choices:
+            # Also a text of one character: the choice "y" of two.
+            letters.add(string.ascii_uppercase[item.choices.index(gold)])
+    return letters
