@@ -47,7 +47,10 @@ def test_transcripts_equal_those_of_the_asr_service(
         expected, single = embedded.ask(clip), scorer.ask(clip)
         assert reply.text == single.text == expected.text, text
         assert reply.text
-        found, known = reply.complete.diagnostics, expected.complete.diagnostics
+        found, known = reply.complete.diagnostics, dict(expected.complete.diagnostics)
+        # Triton's model takes the whole window, so it has no pieces whose length could matter.
+        for name in ("longest_stretch_s", "trained_s"):
+            known.pop(name)
         assert set(known) <= set(found)
         for name in known:
             assert found[name] == pytest.approx(known[name], rel=0.02, abs=0.002), (text, name)
