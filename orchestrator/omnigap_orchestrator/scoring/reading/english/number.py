@@ -34,6 +34,8 @@ _COMPARED = re.compile(
     r"^(?:\w+ ){0,2}(?:more|less|fewer|greater|older|younger|taller|higher|lower|bigger|larger|longer|shorter|times)"
     r"(?: \w+){0,3} (?:than|as)\b"
 )
+_OUT_OF = re.compile(r"\bout of(?: [a-z]+)?$")
+_FRACTION = re.compile(r"\b(?:fraction|proportion|share|probability|chance|likelihood)\b")
 _LABELS = frozenset(
     listed(
         "step chapter page figure table question case option problem example line method equation section grade route",
@@ -84,7 +86,18 @@ def find_number(passage: Passage, question: str, language: str, *, golds: Sequen
     Returns:
         The number in canonical digits, its unit after a space ("1.5 km"); None if the passage has no number.
     """
-    return _find(passage.text, asked(normalise(question, language)), lambda text: normalise(text, language), golds)
+    wanted = asked(normalise(question, language))
+
+    def normal(text: str) -> str:
+        words = re.sub(
+            r"(?<!\S)(\d[\d.]*(?: degree| celsius| fahrenheit)?) below 0\b", r"-\1", normalise(text, language)
+        )
+        # "3 out of 4" is a number of things, unless a part of them is asked for.
+        if _FRACTION.search(wanted.text):
+            words = re.sub(r"(?<!\S)(\d+) out of (\d+)(?!\S)", r"\1/\2", words)
+        return words
+
+    return _find(passage.text, wanted, normal, golds)
 
 
 def _find(text: str, question: Asked, normal: Callable[[str], str], golds: Sequence[str]) -> Found | None:
@@ -167,6 +180,8 @@ def _judge(candidate: _Candidate, following: _Candidate | None, question: Asked)
         candidate.rank = ASIDE
     last = before[-1] if before else ""
     if last in _LABELS or (before[-2:-1] and last == "of" and before[-2] == "1"):
+        candidate.rank = ASIDE
+    elif _OUT_OF.search(left):
         candidate.rank = ASIDE
     elif number.is_ordinal or after[:1] == ["of"] or last in _PREPOSITIONS:
         candidate.rank = max(candidate.rank, MODIFIER)
@@ -301,7 +316,9 @@ def _choose(live: list[_Candidate], question: Asked, is_worked: bool) -> _Candid
         last = stated[-1].clause.sentence
         stated = [found for found in stated if found.clause.sentence == last]
         concluded = [found for found in stated if found.is_concluded]
-        stated = concluded or stated
+        # "so 8 - 2 = 6 and 6 + 1 = 7": the calculation goes on after its conclusion.
+        on = [found for found in stated if concluded and found.is_result and found.position > concluded[-1].position]
+        stated = on or concluded or stated
         clause = stated[-1].clause
         stated = [found for found in stated if found.clause is clause]
         results = [found for found in stated if found.is_result]
