@@ -102,6 +102,9 @@ _FULL_WIDTH = {
     code: code - 0xFEE0
     for code in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), *range(0xFF10, 0xFF1A), 0xFF08, 0xFF09)
 }
+_NEAR = 80
+_MAX_WHOLE = 200
+"""Characters of an answer that is a letter with its introduction."""
 _TOKEN = "choiceq"
 """Prefix of the word that stands for a letter in the marked text; no answer has it."""
 
@@ -139,7 +142,7 @@ def find_letter(
 
 
 def _whole(given: str, allowed: str, choices: Sequence[str], language: str) -> Found | None:
-    lower = given.lower()
+    lower = given.lower() if len(given) <= _MAX_WHOLE else ""
     if match := _WHOLE.fullmatch(lower):
         if lower.strip(" .,!?") == _HALLUCINATED:
             return None
@@ -186,7 +189,12 @@ def _with_tokens(given: str, allowed: str) -> str:
 
 
 def _is_choice(text: str, match: re.Match[str]) -> bool:
-    letter, before, after = match["letter"], text[: match.start()], text[match.end() :]
+    # What is near decides; all of a long text would take quadratic time.
+    letter, before, after = (
+        match["letter"],
+        text[max(0, match.start() - _NEAR) : match.start()],
+        text[match.end() :][:_NEAR],
+    )
     if _NOUN.search(before):
         return False
     if _NAMED.search(before) or (before[-1:] in ("(", "[", "{") and after[:1] in (")", "]", "}")):

@@ -6,10 +6,11 @@ For the languages of `words`; the patterns are built from its tables.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
 from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.reading.found import Found
@@ -91,7 +92,8 @@ def status(text: str, mention: Mention, primary: str, *, counts: bool = False, s
         same: other forms of the same answer: "NYC or New York" is not open.
     """
     patterns = _patterns(primary)
-    before, after = text[: mention.start], text[mention.end :]
+    # What is near decides; all of a long text would take quadratic time.
+    before, after = text[max(0, mention.start - _NEAR) : mention.start], text[mention.end : mention.end + _NEAR]
     if "보다" in mention.ending or patterns.denied_before.search(before) or patterns.denied_after.match(after):
         return Status.DENIED
     if corrected(text, mention, primary):
@@ -137,8 +139,19 @@ def _is_open_korean(before: str, ending: str, after: str) -> bool:
 
 def corrected(text: str, mention: Mention, primary: str) -> bool:
     """Whether a correction follows the mention, and something follows the correction."""
-    match = _patterns(primary).correction.search(text, mention.end)
-    return match is not None and bool(text[match.end() :].strip(" |"))
+    starts, last = _corrections(text, primary)
+    return bisect_left(starts, mention.end) < last
+
+
+@lru_cache(maxsize=64)
+def _corrections(text: str, primary: str) -> tuple[tuple[int, ...], int]:
+    """Where corrections start, and how many of them have something after them."""
+    found = list(_patterns(primary).correction.finditer(text))
+    end = len(text.rstrip(" |"))
+    return tuple(match.start() for match in found), sum(match.end() < end for match in found)
+
+
+_NEAR = 200
 
 
 def _begins_with(text: str, forms: Sequence[str]) -> bool:
