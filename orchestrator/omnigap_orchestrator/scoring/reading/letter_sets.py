@@ -24,8 +24,8 @@ _LEAD = re.compile(
 _AND = r"(?:\s*(?:[,;、，;&+/]|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bplus\b|和|与|と|와|과|및)\s*)+"
 # A run of letters without marks between them: AC, ACD.
 _RUN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2,10}(?![A-Za-z0-9])")
-_LINE = re.compile(r"(?m)^[ \t]*(?:[-*•][ \t]*)?(?:[(\[*]*([A-Z])[)\]*.:：]+(?=[ \t]*\S|[ \t]*$)|([A-Z])[ \t]*$)")
-_SINGLE = re.compile(r"(?<![A-Za-z0-9'’-])[(\[*]*([A-Z])[)\]*]*(?![A-Za-z0-9'’-])")
+_LINE = re.compile(r"(?m)^[ \t]*(?:[-*•][ \t]*)?(?:[(\[*]{0,4}([A-Z])[)\]*.:：]+(?=[ \t]*\S|[ \t]*$)|([A-Z])[ \t]*$)")
+_SINGLE = re.compile(r"(?<![A-Za-z0-9'’-])[(\[*]{0,4}([A-Z])[)\]*]*(?![A-Za-z0-9'’-])")
 _DENIED = re.compile(
     r"(?:\b(?:not|neither|except|nicht|pas|non|no|não|ni|nor)\s+(?:option\s+)?|不是|不选)[(\[*]*$", re.IGNORECASE
 )
@@ -33,7 +33,7 @@ _DENIED_AFTER = re.compile(
     r"[)\]*]*\s*(?:(?:is|are)(?: (?:not|wrong|incorrect|false)|n['’]t)|ist (?:falsch|nicht)|est faux|"
     r"不对|不正确|은? ?아니|는 틀)"
 )
-_ONE = r"[(\[*]*(?<![A-Za-z0-9'’-])[A-Z](?![A-Za-z0-9'’-])[)\]*]*"
+_ONE = r"[(\[*]{0,4}(?<![A-Za-z0-9'’-])[A-Z](?![A-Za-z0-9'’-])[)\]*]*"
 _JOIN = r"\s*(?:[,、，&+/]\s*)?(?:(?:and|or|nor|und|oder|et|ou|ni|y|e|和|与|と|와|과)\s*)?"
 _GROUP = re.compile(rf"{_ONE}(?:{_JOIN}{_ONE})*")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")

@@ -156,6 +156,9 @@ _PLACE_BEFORE = re.compile(r"\b(?:in|at|near|around|outside|inside) (?:the )?$")
 _WHO = re.compile(r"^(?:who|whom|whose|which (?:person|man|woman))\b")
 
 
+_NEAR = 2000
+
+
 def stance(text: str, start: int, end: int, question: str = "") -> Stance:
     """What the answer does with its words at start:end.
 
@@ -163,6 +166,9 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
         text: the whole marked answer.
         question: normalised.
     """
+    # What is far away is about something else; all of a long text would take quadratic time.
+    shift = max(0, start - _NEAR)
+    text, start, end = text[shift : end + _NEAR], start - shift, end - shift
     clear = _blank(text)
     before, after = clear[:start], clear[end:]
     sentence_start = max(before.rfind(f" {mark} ") + 3 if f" {mark} " in before else 0 for mark in ".?!")

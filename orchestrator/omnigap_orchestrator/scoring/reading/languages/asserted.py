@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache, lru_cache
 
 from omnigap.vocabulary import Flag
-from omnigap_orchestrator.scoring.reading.found import Found
+from omnigap_orchestrator.scoring.reading.found import Found, ends
 from omnigap_orchestrator.scoring.reading.languages import words
 from omnigap_orchestrator.scoring.reading.languages.marked import UNSPACED
 from omnigap_orchestrator.scoring.reading.languages.words import any_of
@@ -169,14 +169,14 @@ def judged(
 
     A denial holds for the whole list before it: "A, B und C sind falsch".
     """
-    ordered = sorted(mentions, key=lambda mention: mention.start)
+    ordered = ends(sorted(mentions, key=lambda mention: mention.start))
     states = [status(text, mention, primary, counts=counts, same=same) for mention in ordered]
     joined = False
     for i in range(len(ordered) - 2, -1, -1):
         between = ordered[i].ending + text[ordered[i].end : ordered[i + 1].start]
         and_ = re.fullmatch(rf"[\s|\"')(]*{any_of(words.AND, primary)}[\s|\"')(]*", between) is not None
         joined = states[i + 1] is Status.DENIED and (and_ or (joined and not between.strip(" |,")))
-        if joined and _patterns(primary).denied_before.search(text[: ordered[i + 1].start]) is None:
+        if joined and _patterns(primary).denied_before.search(text[: ordered[i + 1].start][-_NEAR:]) is None:
             states[i] = Status.DENIED
     return list(zip(ordered, states, strict=True))
 
