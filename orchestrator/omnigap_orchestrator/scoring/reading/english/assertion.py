@@ -60,7 +60,8 @@ _I_DO_NOT_THINK = re.compile(
 )
 _NOT_AFTER = r"(?:not|never|no longer)(?! only| just| merely| far from)"
 _DENIED_AFTER = re.compile(
-    rf" [?] no (?=[.!]|$)|(?: (?:itself|option|choice|city|answer))?(?: [-,)])?(?: (?:is|was|are|were|be|would be|seems|has|have|"
+    r" [?] no (?=[.!]|$)|"
+    rf"(?: (?:itself|option|choice|city|answer))?(?: [-,)])?(?: (?:is|was|are|were|be|would be|seems|has|have|"
     rf"had|did|does|do|can|could|would)"
     rf"(?: (?:definitely|certainly|clearly|actually|really|also))?)? ?"
     rf"(?:(?<=is |as |re |be |id |es |do |an |ld |ve |ad |ly |so ){_NOT_AFTER}\b"
@@ -87,7 +88,8 @@ _ATTRIBUTED = re.compile(
     r"(?:says?|said|thinks?|thought|believes?|believed|assumes?|assumed|claims?|claimed|guess(?:es)?|expects?|"
     r"suggests?|answers?|call)\b"
     r"|\b(?:often|commonly|widely|mistakenly|wrongly) (?:thought|believed|assumed|said|considered|mistaken)\b"
-    r"|\b(?:my|his|her|their|our) (?!(?:answer|guess|best|final)\b)\w+ (?:says?|said|thinks?|thought|believes?|claims?|guess(?:es|ed))\b"
+    r"|\b(?:my|his|her|their|our) (?!(?:answer|guess|best|final)\b)\w+ "
+    r"(?:says?|said|thinks?|thought|believes?|claims?|guess(?:es|ed))\b"
     r"|\bi (?:1st |initially |originally |at 1st |almost |nearly )*(?:thought|assumed|guessed|believed|said|"
     r"wanted to say)\b"
     r"|\b(?:at 1st|initially|my 1st (?:guess|thought|instinct)|at 1st glance|it is tempting to say|"

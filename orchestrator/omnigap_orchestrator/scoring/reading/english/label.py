@@ -46,14 +46,17 @@ _NO = (
     r"incorrect|wrong|negative|untrue|"
     r"never|no way|not really|not at all|far from it|hardly|i disagree|i do not (?:think so|agree|believe so)|"
     r"(?:certainly|definitely|absolutely|of course|surely|probably|clearly|most certainly) not|"
-    r"(?:unfortunately|sadly|i am afraid|probably|obviously|i (?:think|believe|guess|fear)) not|(?:a )?(?:myth|misconception)|"
+    r"(?:unfortunately|sadly|i am afraid|probably|obviously|i (?:think|believe|guess|fear)) not|"
+    r"(?:a )?(?:myth|misconception)|"
     r"not (?:true|correct|right|accurate|exactly|quite|so)|(?:it|this|that|he|she|they|you|there|these|those|i|we) "
-    r"(?:is|are|was|were|does|do|did|can|could|has|have|will|would|should|am) not(?= [,.;!]|$)|not(?! (?:only|false|wrong|incorrect|untrue)\b))(?= |$)"
+    r"(?:is|are|was|were|does|do|did|can|could|has|have|will|would|should|am) not(?= [,.;!]|$)|"
+    r"not(?! (?:only|false|wrong|incorrect|untrue)\b))(?= |$)"
 )
 _YES = (
     r"(?:yes|yeah|yep|yup|yea|aye|true|correct|right|indeed|affirmative|positive|certainly|absolutely|definitely|"
     r"sure|surely|exactly|agreed|"
-    r"not (?:false|wrong|incorrect|untrue)|of course|naturally|totally|precisely|(?:uh|mm|mhm|mmm)[ -]?hu?m+|uh[ -]huh|mhm|"
+    r"not (?:false|wrong|incorrect|untrue)|of course|naturally|totally|precisely|"
+    r"(?:uh|mm|mhm|mmm)[ -]?hu?m+|uh[ -]huh|mhm|"
     r"you are (?:right|correct)|for sure|you bet|without doubt|no doubt|no question|"
     r"undoubtedly|obviously|"
     r"i (?:think so|agree|believe so)|(?:it|this|that|he|she|they|you|there|these|those|i|we) "
@@ -72,7 +75,8 @@ _CONCLUDED = re.compile(
     rf"(?:(?P<no>{_NO})|(?P<yes>{_YES})))(?= [,.;!?)]|$| because| since)"
 )
 _TURNED = re.compile(
-    r"\b(?:but|however|yet)(?: ,)? (?:this|that|it|statement|claim|sentence|answer) (?:itself |as whole )?(?:is|would be) "
+    r"\b(?:but|however|yet)(?: ,)? (?:this|that|it|statement|claim|sentence|answer) "
+    r"(?:itself |as whole )?(?:is|would be) "
     rf"(?:(?P<no>{_NO})|(?P<yes>{_YES}))"
 )
 _HEDGE = re.compile(

@@ -47,8 +47,9 @@ _WHOLE = re.compile(rf"{_QUOTES}(?P<letter>[A-Za-z]){_CLOSE}")
 # An article or a preposition at the beginning of a sentence: "A resposta", "À la fin", "E poi".
 _WORD_LIKE = {"fr": "AY", "es": "AEOUY", "it": "AEIO", "pt": "AEO"}
 # The list of options before the chosen one: "A, B, C, D 중에서 B".
+# Possessive, since its spaces could be divided in many ways.
 _AMONG = re.compile(
-    r"(?:[A-Z]\s*(?:[,、，/와과]|와|과|と|和)?\s*){2,}(?:중에서|중에|중|のうち|の中で|の中から|之中|中)\s*"
+    r"(?:[A-Z]\s*+(?:[,、，/와과と和]\s*+)?){2,26}+(?:중에서|중에|중|のうち|の中で|の中から|之中|中)\s*"
 )
 _OPTION_BEFORE = {
     "de": "option|antwort|buchstabe|m[oö]glichkeit|auswahl",
