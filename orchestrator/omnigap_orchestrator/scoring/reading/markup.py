@@ -70,7 +70,7 @@ _EMPHASIS = (
     # One underscore only around whole words: snake_case is a name.
     re.compile(r"(?<!\w)(_)(?=\S)([^_\n]+?)(?<=\S)_(?!\w)"),
     re.compile(r"(~~)(?=\S)([^~\n]+?)(?<=\S)~~"),
-    re.compile(r"(`+)(?=\S)([^`\n]+?)(?<=\S)\1"),
+    re.compile(r"(?<!`)(`{1,3})(?!`)(?=\S)([^`\n]+?)(?<=\S)\1"),
 )
 # "3*5*2" is a product, and "3 * 5" is never emphasis.
 _PRODUCT = re.compile(r"(?<=\d)\*(?=\d)")
