@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from omnigap.vocabulary import Flag
+
+T = TypeVar("T")
 
 
 class Step(StrEnum):
@@ -46,6 +49,14 @@ class Found:
 
     value: str | None
     flags: tuple[Flag, ...] = ()
+
+
+_FIRST, _LAST = 20, 100
+
+
+def ends(mentions: Sequence[T]) -> list[T]:
+    """The first 20 and the last 100 of the mentions of an answer: one with more repeats itself, and takes long."""
+    return list(mentions) if len(mentions) <= _FIRST + _LAST else [*mentions[:_FIRST], *mentions[-_LAST:]]
 
 
 Reader = Callable[[Passage], Found | None]

@@ -18,7 +18,7 @@ import re
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 
 # Every construct below needs one of these characters.
-_ANY = re.compile(r"[*_`#~\\${}<&|>\[•]|^\s*[-+] ", re.M)
+_ANY = re.compile(r"[*_`#~\\${}<&|>\[•]|^[^\S\n]*[-+] ", re.M)
 
 _BRACED = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
 _FRACTION = re.compile(rf"\\[dtc]?frac\s*{_BRACED}\s*{_BRACED}")
@@ -57,7 +57,7 @@ _DOLLARS = re.compile(r"(?<![\\\w$])\$(?=[^\s$])([^$\n]{1,120}?)(?<=[^\s$\\])\$(
 _BOXED = re.compile(rf"\\(?:boxed|fbox|framebox)\s*{_BRACED}")
 _BOXED_BARE = re.compile(r"\\boxed\s+(\S+)")
 
-_FENCE = re.compile(r"^\s*(?:```|~~~)[\w+-]*[ \t]*$", re.M)
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$", re.M)
 _LINK = re.compile(r"!?\[([^\[\]]+)\]\([^()\s]+\)")
 _HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+(.*?)[ \t]*#*[ \t]*$", re.M)
 _QUOTE = re.compile(r"^[ \t]*>[ \t]?", re.M)
@@ -70,7 +70,7 @@ _EMPHASIS = (
     # One underscore only around whole words: snake_case is a name.
     re.compile(r"(?<!\w)(_)(?=\S)([^_\n]+?)(?<=\S)_(?!\w)"),
     re.compile(r"(~~)(?=\S)([^~\n]+?)(?<=\S)~~"),
-    re.compile(r"(`+)(?=\S)([^`\n]+?)(?<=\S)\1"),
+    re.compile(r"(?<!`)(`{1,3})(?!`)(?=\S)([^`\n]+?)(?<=\S)\1"),
 )
 # "3*5*2" is a product, and "3 * 5" is never emphasis.
 _PRODUCT = re.compile(r"(?<=\d)\*(?=\d)")

@@ -17,7 +17,7 @@ from functools import cache
 
 from omnigap.vocabulary import primary_language
 from omnigap_orchestrator.scoring.reading.english.marked import lines, sentences
-from omnigap_orchestrator.scoring.reading.found import Passage, Step
+from omnigap_orchestrator.scoring.reading.found import Passage, Step, ends
 from omnigap_orchestrator.scoring.reading.languages.words import FINAL, any_of
 from omnigap_orchestrator.scoring.reading.markup import marked_answers, plain_text
 
@@ -81,13 +81,14 @@ def passages(text: str, language: str = "en") -> Iterator[Passage]:
 def _statements(plain: str, language: str) -> list[str]:
     found: list[tuple[int, str]] = []
     for pattern in _patterns(primary_language(language)):
-        for match in pattern.finditer(plain):
+        for match in ends(list(pattern.finditer(plain))):
             statement = _rest_of_statement(plain, match.end())
             if pattern is _COLON_LINE and not _is_frame(plain, match):
                 continue
             if statement is None or _ABOUT_ANSWER.match(statement):
                 continue
-            line = plain[plain.rfind("\n", 0, match.start()) + 1 : match.start()]
+            start = max(plain.rfind("\n", 0, match.start()) + 1, match.start() - _MAX_STATEMENT)
+            line = plain[start : match.start()]
             if _NOT_OWN.search(line):
                 continue
             found.append((match.start(), statement))
@@ -103,7 +104,7 @@ def _patterns(language: str) -> tuple[re.Pattern[str], ...]:
 
 def _rest_of_statement(plain: str, at: int) -> str | None:
     """What follows a marker: the rest of its sentence, or the next line if its own ends there."""
-    rest = plain[at:].lstrip(" \t*:=,")
+    rest = plain[at : at + _MAX_STATEMENT].lstrip(" \t*:=,")
     if rest.startswith("\n"):
         rest = rest.lstrip("\n \t")
     line = next(iter(lines(rest)), None)
@@ -125,6 +126,8 @@ def _is_frame(plain: str, match: re.Match[str]) -> bool:
 
 
 _MAX_CHOICE_WORDS = 6
+_MAX_STATEMENT = 2000
+"""Characters of a statement, and of what precedes it in its line."""
 MAX_LINE_WORDS = 8
 """A first or last line with more words is prose and not a marked answer."""
 _HEADER = re.compile(

@@ -48,7 +48,7 @@ _DENIED_BEFORE = re.compile(
     r"unlike|no longer|"
     r"(?:the )?opposite of|anything but|far from|contrary to|excluding|apart from|aside from|rule out|ruled out|"
     r"exclude|eliminate|"
-    r"incorrect(?:ly)?(?: to say)?|wrong to say)"
+    r"incorrect(?:ly)?(?: to say)?|(?:false|untrue|myth|misconception) that|wrong to say)"
     rf"(?: {_WORD}){{0,4}} $"
 )
 # "no anger or sadness": a negation also governs what "or" and "nor" add.
@@ -60,6 +60,7 @@ _I_DO_NOT_THINK = re.compile(
 )
 _NOT_AFTER = r"(?:not|never|no longer)(?! only| just| merely| far from)"
 _DENIED_AFTER = re.compile(
+    r" [?] no (?=[.!]|$)|"
     rf"(?: (?:itself|option|choice|city|answer))?(?: [-,)])?(?: (?:is|was|are|were|be|would be|seems|has|have|"
     rf"had|did|does|do|can|could|would)"
     rf"(?: (?:definitely|certainly|clearly|actually|really|also))?)? ?"
@@ -87,10 +88,16 @@ _ATTRIBUTED = re.compile(
     r"(?:says?|said|thinks?|thought|believes?|believed|assumes?|assumed|claims?|claimed|guess(?:es)?|expects?|"
     r"suggests?|answers?|call)\b"
     r"|\b(?:often|commonly|widely|mistakenly|wrongly) (?:thought|believed|assumed|said|considered|mistaken)\b"
+    r"|\b(?:my|his|her|their|our) (?!(?:answer|guess|best|final)\b)\w+ "
+    r"(?:says?|said|thinks?|thought|believes?|claims?|guess(?:es|ed))\b"
     r"|\bi (?:1st |initially |originally |at 1st |almost |nearly )*(?:thought|assumed|guessed|believed|said|"
     r"wanted to say)\b"
     r"|\b(?:at 1st|initially|my 1st (?:guess|thought|instinct)|at 1st glance|it is tempting to say|"
     r"it may seem|it might seem|it seems like)\b"
+)
+_CONCEDED = re.compile(
+    r"\b(?:although|though|even if) (?:(?:many|some|most|several|other|others|few|people|sources)(?: \w+)? )"
+    r"(?:credit|say|think|believe|claim|call|name|attribute|suggest|prefer|consider|assume)s?(?: \w+){0,2} $"
 )
 _FORMER = re.compile(
     r"\b(?:used to be|formerly|previously|was once|once was|had been|originally|in past|historically|was)\b"
@@ -105,7 +112,7 @@ _AFTER_CONTRAST = re.compile(r"\b(?:but|however|yet|still)\b")
 _CONTRAST = re.compile(
     r"^[^.?!]*?(?:[,;.?!-] |\b)(?:but|however|yet|although|in fact|in reality|actually|it is|that is|instead|"
     r"rather|really|"
-    r"correct(?: one| answer)?|right answer)\b|^[^.?!]*; \w"
+    r"correct(?: one| answer)?|right answer)\b|^[^.?!]*; \w|^[^.?!]*[.?!] i (?:say|think|believe|would say|know)\b"
 )
 
 # A correction: what follows replaces what came before.
@@ -151,6 +158,9 @@ _PLACE_BEFORE = re.compile(r"\b(?:in|at|near|around|outside|inside) (?:the )?$")
 _WHO = re.compile(r"^(?:who|whom|whose|which (?:person|man|woman))\b")
 
 
+_NEAR = 2000
+
+
 def stance(text: str, start: int, end: int, question: str = "") -> Stance:
     """What the answer does with its words at start:end.
 
@@ -158,13 +168,16 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
         text: the whole marked answer.
         question: normalised.
     """
+    # What is far away is about something else; all of a long text would take quadratic time.
+    shift = max(0, start - _NEAR)
+    text, start, end = text[shift : end + _NEAR], start - shift, end - shift
     clear = _blank(text)
     before, after = clear[:start], clear[end:]
     sentence_start = max(before.rfind(f" {mark} ") + 3 if f" {mark} " in before else 0 for mark in ".?!")
     sentence = before[sentence_start:]
     clause = re.split(r" [,;:()] | - ", f" {sentence}")[-1].lstrip() if sentence else ""
     rest_of_sentence = re.split(r"(?<= )[.?!](?: |$)", after, maxsplit=1)[0]
-    if _WHETHER.search(clause):
+    if _WHETHER.search(clause) or _CONCEDED.search(clause):
         return Stance.MENTIONED
     if _is_retracted(after, text[start:end]):
         return Stance.DENIED
@@ -227,7 +240,7 @@ def _is_retracted(after: str, value: str) -> bool:
 
 _ITEM_WORD = (
     r"(?!(?:is|was|are|were|has|have|had|which|that|who|because|since|as|while|but|not|then|so|and|or|it|they|he|she|"
-    r"if|for|with|by|from)\b)[\w'-]+"
+    r"if|for|with|by|from|no|not|sorry|wait|actually|correction|oops)\b)[\w'-]+"
 )
 _ITEM = rf"{_ITEM_WORD}(?: {_ITEM_WORD}){{0,2}}"
 _LIST_BEFORE = re.compile(rf"(?:^| )(?:{_ITEM} , )+(?:and |or )?$")

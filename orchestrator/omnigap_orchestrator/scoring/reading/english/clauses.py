@@ -27,6 +27,9 @@ _PRONOUNS = frozenset(listed("he she it they we you i there"))
 _VERBS = frozenset(
     listed("has have had is are was were will gets makes leaves boils freezes needs became ended began started remain")
 )
+_PREDICATES = _VERBS | frozenset(
+    listed("cost costs total totals weigh make makes leave give gives have equals amount come comes sell bring earn")
+)
 # Words that begin a new clause inside one. "and" and "or" are handled apart, since numbers may hold them.
 _CONJUNCTIONS = frozenset(
     listed(
@@ -52,7 +55,9 @@ _CONCLUSION = re.compile(
     r"|total(?: \w+){0,2} (?:of|is|was|equals|comes to)|total of|total|that is(?! (?:why|how|because|not))|ie|in total"
     r"|(?:that|which|this|it) (?:leaves|makes|gives|equals|means|totals|brings|comes to)|comes to|amounts to|adds up to"
     r"|(?:final |correct |right )?answer(?: is| would be)?|result(?: is)?|sum is|(?:i|we|you) get|finally"
-    r"|in conclusion|conclude(?: that)?|leaving|giving|making|bringing)"
+    r"|in conclusion|conclude(?: that)?"
+    # "After giving 10 away" is a step.
+    r"|(?<!after )(?<!before )(?<!by )(?<!from )(?<!for )(?<!when )(?<!while )(?:leaving|giving|making|bringing))"
     r"|(?<=\d)(?: \w+){0,2} (?:makes|leaves|gives|yields|brings)(?! (?:away|up|out|back)))(?!\S)"
 )
 # With these words the whole clause is a conclusion.
@@ -111,6 +116,7 @@ def split_clauses(text: str, normal: Callable[[str], str]) -> list[Clause]:
         _rank_listed(found[:listed_from], found[listed_from:])
         for clause in found:
             clause.is_question = "?" in mark
+        _rank_interrupted(found)
         _rank_leading(found)
         clauses.extend(found)
         pieces.clear()
@@ -190,6 +196,9 @@ def _begins_main(part: list[str], word: str) -> bool:
     lead = part[1] if part[0] in ("and", "but", "then") and len(part) > 1 else part[0]
     if lead not in _PARTICIPIAL or not any(token[-1].isdigit() for token in part):
         return False
+    # "since 10 percent is 20": the verb belongs to the clause of the conjunction.
+    if lead in ("since", "while", "if", "when", "once") and not any(token.endswith("ing") for token in part):
+        return word in _PRONOUNS and any(token in _VERBS for token in part)
     return word in _PRONOUNS or (word in _VERBS and not any(token in _PRONOUNS | _VERBS for token in part))
 
 
@@ -233,6 +242,17 @@ def _rank_listed(before: list[Clause], after: list[Clause]) -> None:
     elif numbers(after) > 1 and not any("equals" in clause.words for clause in after):
         for clause in after:
             clause.rank = ASIDE if clause.concluded is None else clause.rank
+
+
+def _rank_interrupted(clauses: list[Clause]) -> None:
+    """In "so the 4 cups, which cost 2 dollars each, are worth 8 dollars" the last clause is the statement."""
+    for subject, relative, predicate in zip(clauses, clauses[1:], clauses[2:], strict=False):
+        if relative.words[0] not in ("which", "who", "each", "including") or predicate.words[0] not in _PREDICATES:
+            continue
+        if not any(word in _PREDICATES for word in subject.words):
+            if subject.concluded is not None:
+                predicate.concluded, predicate.rank = 0, MAIN
+            subject.concluded, subject.rank = None, max(subject.rank, MODIFIER)
 
 
 def _rank_leading(clauses: list[Clause]) -> None:

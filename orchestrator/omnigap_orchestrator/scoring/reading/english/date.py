@@ -24,6 +24,8 @@ _DATE = re.compile(
 _RANGE_LINK = re.compile(r" (?:to|until|till|through|and) ")
 _NEGATORS = re.compile(r"\b(?:not(?! (?:only|just|until|before))|never|neither|nor)(?: \w+){0,3} ?$")
 _DENIED_AFTER = re.compile(r"^ (?:is|was|would be) (?:not(?! only| just)|wrong|incorrect|false)\b")
+_OTHER_DAY = re.compile(r" or \d{1,2}(?:st|nd|rd|th)?(?: |$)")
+_OTHER_DAY_BEFORE = re.compile(r"(?:^| )\d{1,2}(?:st|nd|rd|th)? or $")
 _HEDGE_BEFORE = re.compile(
     r"\b(?:could be|might be|may be|either|before|after|later than|earlier than)(?: in| on| around)? ?$"
 )
@@ -144,6 +146,8 @@ def find_date(passage: Passage, question: str, language: str, *, golds: Sequence
             return Found(f"{pair[0].date} to {pair[1].date}")
         side = _side(wanted) if "between" not in pair[0].clause.words else None
         return Found(None, (Flag.HEDGED,)) if side is None else Found(str(pair[side].date))
+    if ranges and (span := _narrated(live)) is not None:
+        return Found(f"{span[0].date} to {span[1].date}")
     chosen = _choose(live, wanted, shapes)
     return Found(None, (Flag.HEDGED,)) if chosen.is_hedged else Found(str(chosen.date))
 
@@ -160,6 +164,8 @@ def _candidates(clauses: list[Clause]) -> list[_Candidate]:
             candidate = _Candidate(date, clause, rank, start, end)
             candidate.is_negated = bool(_NEGATORS.search(text[:start]) or _DENIED_AFTER.match(text[end:]))
             candidate.is_hedged = bool(_HEDGE_BEFORE.search(text[:start]))
+            if date.day is not None:
+                candidate.is_hedged |= bool(_OTHER_DAY.match(text[end:]) or _OTHER_DAY_BEFORE.search(text[:start]))
             in_clause.append(candidate)
         for first, second in pairwise(in_clause):
             if text[first.end : second.start] == " or " and first.date != second.date:
@@ -198,14 +204,17 @@ def _range(live: list[_Candidate]) -> tuple[_Candidate, _Candidate] | None:
     return first, second
 
 
+def _narrated(live: list[_Candidate]) -> tuple[_Candidate, _Candidate] | None:
+    """The start and the end in "it began in 1939 and ended in 1945"."""
+    if len(live) != 2:
+        return None
+    first, second = ({stem(word) for word in found.clause.words} for found in live)
+    return (live[0], live[1]) if first & _STARTS and second & _ENDS else None
+
+
 def _side(wanted: Asked) -> int | None:
     """Which end of a range the question asks for: 0 the start, 1 the end."""
-    for side, stems in enumerate(
-        (
-            {"start", "birth", "found", "launch", "build"},
-            {"end", "death", "land", "stop", "clos"},
-        )
-    ):
+    for side, stems in enumerate((_STARTS, _ENDS)):
         if wanted.stems & stems:
             return side
     return None
@@ -237,6 +246,8 @@ def _choose(live: list[_Candidate], wanted: Asked, shapes: Sequence[Date]) -> _C
     return same_sentence[-1]
 
 
+_STARTS = frozenset(listed("start birth found launch build"))
+_ENDS = frozenset(listed("end death land stop clos"))
 _ACTIONS = frozenset(
     listed(
         "start end birth death build found write publish land launch win sell buy become sink fall fly marry sign",

@@ -17,8 +17,8 @@ from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.reading.english.assertion import Stance, stance
-from omnigap_orchestrator.scoring.reading.english.marked import marked
-from omnigap_orchestrator.scoring.reading.english.options import decide, only_option, text_mentions
+from omnigap_orchestrator.scoring.reading.english.marked import find_marked, marked
+from omnigap_orchestrator.scoring.reading.english.options import Mention, decide, only_option, text_mentions
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
 
 _YES_LABELS = frozenset(
@@ -46,13 +46,18 @@ _NO = (
     r"incorrect|wrong|negative|untrue|"
     r"never|no way|not really|not at all|far from it|hardly|i disagree|i do not (?:think so|agree|believe so)|"
     r"(?:certainly|definitely|absolutely|of course|surely|probably|clearly|most certainly) not|"
+    r"(?:unfortunately|sadly|i am afraid|probably|obviously|i (?:think|believe|guess|fear)) not|"
+    r"(?:a )?(?:myth|misconception)|"
     r"not (?:true|correct|right|accurate|exactly|quite|so)|(?:it|this|that|he|she|they|you|there|these|those|i|we) "
-    r"(?:is|are|was|were|does|do|did|can|could|has|have|will|would|should|am) not(?= [,.;!]|$)|not(?! only))(?= |$)"
+    r"(?:is|are|was|were|does|do|did|can|could|has|have|will|would|should|am) not(?= [,.;!]|$)|"
+    r"not(?! (?:only|false|wrong|incorrect|untrue)\b))(?= |$)"
 )
 _YES = (
     r"(?:yes|yeah|yep|yup|yea|aye|true|correct|right|indeed|affirmative|positive|certainly|absolutely|definitely|"
     r"sure|surely|exactly|agreed|"
-    r"of course|naturally|totally|precisely|uh huh|for sure|you bet|without doubt|no doubt|no question|"
+    r"not (?:false|wrong|incorrect|untrue)|of course|naturally|totally|precisely|"
+    r"(?:uh|mm|mhm|mmm)[ -]?hu?m+|uh[ -]huh|mhm|"
+    r"you are (?:right|correct)|for sure|you bet|without doubt|no doubt|no question|"
     r"undoubtedly|obviously|"
     r"i (?:think so|agree|believe so)|(?:it|this|that|he|she|they|you|there|these|those|i|we) "
     r"(?:certainly |definitely |absolutely |really |indeed )?(?:is|are|was|were|does|do|did|can|could|has|have|"
@@ -68,6 +73,11 @@ _CONCLUDED = re.compile(
     r"(?:\b(?:so|but|therefore|thus|hence|means|is|say|answer|-|:)(?: (?:answer|it|this|that|clearly|therefore|"
     r"thus|is|definitely|[,:]))* "
     rf"(?:(?P<no>{_NO})|(?P<yes>{_YES})))(?= [,.;!?)]|$| because| since)"
+)
+_TURNED = re.compile(
+    r"\b(?:but|however|yet)(?: ,)? (?:this|that|it|statement|claim|sentence|answer) "
+    r"(?:itself |as whole )?(?:is|would be) "
+    rf"(?:(?P<no>{_NO})|(?P<yes>{_YES}))"
 )
 _HEDGE = re.compile(
     rf"{_LEAD}(?:it depends|maybe|perhaps|possibly|partly|partially|sometimes|both|either|neither|unclear|"
@@ -100,6 +110,8 @@ def find_label(
         return Found(whole)
     pair = _polar_pair(labels or golds)
     if pair is not None:
+        if len(whole) == 1 and whole in _YES_LABELS | _NO_LABELS and whole in (pair[0][0], pair[1][0]):
+            return Found(pair[0] if whole in _YES_LABELS else pair[1])
         is_yes = _polarity(text, passage.step)
         if is_yes is None and passage.step is Step.TERSE:
             is_yes = _repeated(text, question)
@@ -108,9 +120,39 @@ def find_label(
             return Found(yes if is_yes else no)
         return is_yes
     mentions = text_mentions(text, {label: label for label in (labels or golds)})
+    if not mentions:
+        # An emotion is named by its noun or its adjective.
+        forms = [
+            (label, form) for label in (labels or golds) for form in _forms(label) if form not in (labels or golds)
+        ]
+        mentions = [Mention(label, *span) for label, form in forms for span in find_marked(text, form)]
     if passage.step in (Step.FIRST_LINE, Step.LAST_LINE):
         return only_option(text, mentions)
     return decide(text, mentions, question)
+
+
+_FAMILIES = (
+    listed("angry anger angrily"),
+    listed("happy happiness happily"),
+    listed("joy joyful joyous"),
+    listed("sad sadness sadly"),
+    listed("fear fearful afraid"),
+    listed("surprise surprised"),
+    listed("disgust disgusted"),
+    listed("neutral neutrality"),
+    listed("calm calmness"),
+    listed("excited excitement"),
+    listed("frustrated frustration"),
+    listed("bored boredom"),
+    listed("anxious anxiety"),
+    listed("confused confusion"),
+    listed("proud pride"),
+)
+
+
+def _forms(label: str) -> tuple[str, ...]:
+    """The other forms of a word for an emotion: anger for angry."""
+    return next((tuple(word for word in family if word != label) for family in _FAMILIES if label in family), ())
 
 
 def _polar_pair(labels: Sequence[str]) -> tuple[str, str] | None:
@@ -135,6 +177,9 @@ def _polarity(text: str, step: Step) -> bool | Found | None:
         rest = text[first.end() :].strip(" .,!?()-") if first else ""
         return bool(first["yes"]) if first and not rest else None
     if first is not None:
+        # "It is true that ..., but the claim is false": what is conceded first is not the verdict.
+        if text.startswith(" that ", first.end()) and (turn := _TURNED.search(text, first.end())):
+            return bool(turn["yes"])
         return bool(first["yes"])
     if _HEDGE.match(text):
         return Found(None, (Flag.HEDGED,))
@@ -172,6 +217,17 @@ def _repeated(text: str, question: str) -> bool | None:
     """Whether a sentence that repeats every content word of the question affirms them: "The sun is not a planet."."""
     wanted = {word for word in question.split() if word not in _STOP}
     said = text.rstrip(" .!").split(" . ")
-    if len(wanted) < 2 or len(said) != 1 or "?" in text or not wanted <= set(said[0].split()):
+    if len(said) != 1 or "?" in text or not wanted:
         return None
-    return _NOT.search(said[0]) is None
+    spoken = said[0].split()
+    # "They can not fly": a pronoun stands for the subject, so the end of the question is enough.
+    if spoken[0] in _PRONOUNS:
+        ending = next((word for word in reversed(question.split()) if word not in _STOP), "")
+        is_repeated = ending in spoken and len(spoken) <= _MAX_PRONOUN_WORDS
+    else:
+        is_repeated = len(wanted) > 1 and wanted <= set(spoken)
+    return _NOT.search(said[0]) is None if is_repeated else None
+
+
+_PRONOUNS = frozenset(listed("it they he she this that these those we you i"))
+_MAX_PRONOUN_WORDS = 6

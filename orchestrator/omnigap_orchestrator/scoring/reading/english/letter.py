@@ -12,7 +12,7 @@ from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.reading.english.marked import marked, sentences, without_possessives
 from omnigap_orchestrator.scoring.reading.english.options import Mention, decide, only_option, text_mentions
-from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
+from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step, ends
 
 LETTER_NAMES: dict[str, str] = {
     name: letter
@@ -102,6 +102,9 @@ _FULL_WIDTH = {
     code: code - 0xFEE0
     for code in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), *range(0xFF10, 0xFF1A), 0xFF08, 0xFF09)
 }
+_NEAR = 80
+_MAX_WHOLE = 200
+"""Characters of an answer that is a letter with its introduction."""
 _TOKEN = "choiceq"
 """Prefix of the word that stands for a letter in the marked text; no answer has it."""
 
@@ -139,7 +142,7 @@ def find_letter(
 
 
 def _whole(given: str, allowed: str, choices: Sequence[str], language: str) -> Found | None:
-    lower = given.lower()
+    lower = given.lower() if len(given) <= _MAX_WHOLE else ""
     if match := _WHOLE.fullmatch(lower):
         if lower.strip(" .,!?") == _HALLUCINATED:
             return None
@@ -186,7 +189,12 @@ def _with_tokens(given: str, allowed: str) -> str:
 
 
 def _is_choice(text: str, match: re.Match[str]) -> bool:
-    letter, before, after = match["letter"], text[: match.start()], text[match.end() :]
+    # What is near decides; all of a long text would take quadratic time.
+    letter, before, after = (
+        match["letter"],
+        text[max(0, match.start() - _NEAR) : match.start()],
+        text[match.end() :][:_NEAR],
+    )
     if _NOUN.search(before):
         return False
     if _NAMED.search(before) or (before[-1:] in ("(", "[", "{") and after[:1] in (")", "]", "}")):
@@ -211,9 +219,8 @@ def _is_choice(text: str, match: re.Match[str]) -> bool:
 
 def _mentions(text: str, allowed: str, options: tuple[str, ...]) -> list[Mention] | None:
     """The letters and choices that a marked text names, a letter and its own choice as one; None if they contradict."""
-    letters = [
-        Mention(match[1].upper(), *match.span()) for match in re.finditer(rf"(?<!\S){_TOKEN}([a-z])(?!\S)", text)
-    ]
+    tokens = ends(list(re.finditer(rf"(?<!\S){_TOKEN}([a-z])(?!\S)", text)))
+    letters = [Mention(match[1].upper(), *match.span()) for match in tokens]
     texts = text_mentions(text, dict(zip(allowed, options, strict=False)))
     merged: list[Mention] = []
     used: set[int] = set()

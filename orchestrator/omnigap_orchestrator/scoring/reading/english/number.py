@@ -11,6 +11,7 @@ from omnigap.vocabulary import Flag
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.reading.english.clauses import ASIDE, MAIN, MODIFIER, Clause, split_clauses
+from omnigap_orchestrator.scoring.reading.english.digits import read_out
 from omnigap_orchestrator.scoring.reading.english.plain import plain
 from omnigap_orchestrator.scoring.reading.english.quantity import Quantity, dimension, quantities, same_number
 from omnigap_orchestrator.scoring.reading.english.question import Asked, asked, stem
@@ -34,6 +35,8 @@ _COMPARED = re.compile(
     r"^(?:\w+ ){0,2}(?:more|less|fewer|greater|older|younger|taller|higher|lower|bigger|larger|longer|shorter|times)"
     r"(?: \w+){0,3} (?:than|as)\b"
 )
+_OUT_OF = re.compile(r"\bout of(?: [a-z]+)?$")
+_FRACTION = re.compile(r"\b(?:fraction|proportion|share|probability|chance|likelihood)\b")
 _LABELS = frozenset(
     listed(
         "step chapter page figure table question case option problem example line method equation section grade route",
@@ -84,12 +87,23 @@ def find_number(passage: Passage, question: str, language: str, *, golds: Sequen
     Returns:
         The number in canonical digits, its unit after a space ("1.5 km"); None if the passage has no number.
     """
-    return _find(passage.text, asked(normalise(question, language)), lambda text: normalise(text, language), golds)
+    wanted = asked(normalise(question, language))
+
+    def normal(text: str) -> str:
+        words = re.sub(
+            r"(?<!\S)(\d[\d.]*(?: degree| celsius| fahrenheit)?) below 0\b", r"-\1", normalise(text, language)
+        )
+        # "3 out of 4" is a number of things, unless a part of them is asked for.
+        if _FRACTION.search(wanted.text):
+            words = re.sub(r"(?<!\S)(\d+) out of (\d+)(?!\S)", r"\1/\2", words)
+        return words
+
+    return _find(passage.text, wanted, normal, golds)
 
 
 def _find(text: str, question: Asked, normal: Callable[[str], str], golds: Sequence[str]) -> Found | None:
     text = plain(text, is_code=question.is_code)
-    joined = _read_out(normal(text), question, golds, has_commas="," in text)
+    joined = read_out(normal(text), question, golds, has_commas="," in text)
     if joined is not None:
         return Found(joined)
     clauses = split_clauses(text, normal)
@@ -112,25 +126,6 @@ def _find(text: str, question: Asked, normal: Callable[[str], str], golds: Seque
     if (chosen.is_hedged or _has_alternative(chosen, live)) and not question.is_bound:
         return Found(None, (Flag.HEDGED,))
     return Found(str(chosen.quantity)) if chosen.quantity.value is not None else None
-
-
-def _read_out(text: str, question: Asked, golds: Sequence[str], *, has_commas: bool) -> str | None:
-    """Digits that are read out one by one: "five, five, zero, one" is 5501."""
-    lengths = {len(digits) for gold in golds if (digits := gold.replace(" ", "")).isdigit()}
-    runs = [match[0].split() for match in re.finditer(r"(?<!\S)\d+(?: \d+)+(?!\S)", text)]
-    for run in runs:
-        number = "".join(run)
-        single = all(len(part) == 1 for part in run)
-        if question.is_code and (len(run) > 2 or single or len(number) in lengths):
-            return number
-        if single and len(number) in lengths and len(run) > 2:
-            return number
-        # "four four" is 44 and "one thirty two" 132 where nothing else is said.
-        if len(number) in lengths and text == " ".join(run) and not has_commas:
-            return number
-        if len(number) in lengths and len(number) > 4 and text.endswith(" ".join(run)):
-            return number
-    return None
 
 
 def _candidates(clauses: list[Clause], question: Asked) -> list[_Candidate]:
@@ -166,7 +161,8 @@ def _judge(candidate: _Candidate, following: _Candidate | None, question: Asked)
     if _COMPARED.search(right) and not question.is_comparison:
         candidate.rank = ASIDE
     last = before[-1] if before else ""
-    if last in _LABELS or (before[-2:-1] and last == "of" and before[-2] == "1"):
+    is_one_of = bool(before[-2:-1]) and last == "of" and before[-2] == "1"
+    if last in _LABELS or is_one_of or _OUT_OF.search(left):
         candidate.rank = ASIDE
     elif number.is_ordinal or after[:1] == ["of"] or last in _PREPOSITIONS:
         candidate.rank = max(candidate.rank, MODIFIER)
@@ -301,7 +297,9 @@ def _choose(live: list[_Candidate], question: Asked, is_worked: bool) -> _Candid
         last = stated[-1].clause.sentence
         stated = [found for found in stated if found.clause.sentence == last]
         concluded = [found for found in stated if found.is_concluded]
-        stated = concluded or stated
+        # "so 8 - 2 = 6 and 6 + 1 = 7": the calculation goes on after its conclusion.
+        on = [found for found in stated if concluded and found.is_result and found.position > concluded[-1].position]
+        stated = on or concluded or stated
         clause = stated[-1].clause
         stated = [found for found in stated if found.clause is clause]
         results = [found for found in stated if found.is_result]

@@ -42,6 +42,8 @@ _RANGE = re.compile(
 # A dash that cannot be a range or a bullet is a minus: "– 3" as the whole answer, "= –3".
 _MINUS = re.compile(r"(?:(?<=equals )|(?<=is )|^\s*)[–−]\s?(?=\d)")
 _MINUS_ATTACHED = re.compile(r"(?<![\w.)–])[–−](?=\d)")
+# "€12,50": two digits after a comma are cents.
+_CENTS = re.compile(r"(?<=[$€£])(\s?\d+),(\d\d)(?![\d,])|(?<![\d.,])(\d+),(\d\d)(?=\s?[$€£])")
 # 3 500 000. One group alone may be two numbers, so "3 500" is read only where nothing else stands.
 _GROUPS = re.compile(r"(?<![\w.,])\d{1,3}(?: \d{3}){2,}(?![\d,]*\d)(?! \d)")
 _ONE_GROUP = re.compile(r"\s*(-?\d{1,3}) (\d{3})(?:\s+[A-Za-z]+)?[.!]?\s*")
@@ -84,6 +86,7 @@ def plain(text: str, *, is_code: bool = False) -> str:
                 text = re.sub(pattern, replacement, text)
     text = re.sub(r"[*_]{2,}|`", "", text)
     text = _without_items(text)
+    text = _CENTS.sub(lambda match: f"{match[1] or match[3]}.{match[2] or match[4]}", text)
     text = _GROUPS.sub(lambda match: match[0].replace(" ", ""), text)
     if match := _ONE_GROUP.fullmatch(text):
         text = text.replace(f"{match[1]} {match[2]}", match[1] + match[2])

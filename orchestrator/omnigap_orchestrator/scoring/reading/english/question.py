@@ -62,7 +62,7 @@ _NOUN_END = frozenset(
     )
 )
 _KINDS = (
-    ("percent", r"\bpercent(?:age)?\b|\bwhat (?:share|proportion)\b"),
+    ("percent", r"(?<!\d )\bpercent(?:age)?\b|\bwhat (?:share|proportion)\b"),
     (
         "currency",
         r"\b(?:how much (?:money|\w+ (?:cost|earn|pay|spend|make|owe))|costs?|prices?|dollars?|euros?|earns?)\b",

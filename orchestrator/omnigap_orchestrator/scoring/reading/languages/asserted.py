@@ -6,13 +6,14 @@ For the languages of `words`; the patterns are built from its tables.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
 from omnigap.vocabulary import Flag
-from omnigap_orchestrator.scoring.reading.found import Found
+from omnigap_orchestrator.scoring.reading.found import Found, ends
 from omnigap_orchestrator.scoring.reading.languages import words
 from omnigap_orchestrator.scoring.reading.languages.marked import UNSPACED
 from omnigap_orchestrator.scoring.reading.languages.words import any_of
@@ -91,7 +92,8 @@ def status(text: str, mention: Mention, primary: str, *, counts: bool = False, s
         same: other forms of the same answer: "NYC or New York" is not open.
     """
     patterns = _patterns(primary)
-    before, after = text[: mention.start], text[mention.end :]
+    # What is near decides; all of a long text would take quadratic time.
+    before, after = text[max(0, mention.start - _NEAR) : mention.start], text[mention.end : mention.end + _NEAR]
     if "보다" in mention.ending or patterns.denied_before.search(before) or patterns.denied_after.match(after):
         return Status.DENIED
     if corrected(text, mention, primary):
@@ -137,8 +139,19 @@ def _is_open_korean(before: str, ending: str, after: str) -> bool:
 
 def corrected(text: str, mention: Mention, primary: str) -> bool:
     """Whether a correction follows the mention, and something follows the correction."""
-    match = _patterns(primary).correction.search(text, mention.end)
-    return match is not None and bool(text[match.end() :].strip(" |"))
+    starts, last = _corrections(text, primary)
+    return bisect_left(starts, mention.end) < last
+
+
+@lru_cache(maxsize=64)
+def _corrections(text: str, primary: str) -> tuple[tuple[int, ...], int]:
+    """Where corrections start, and how many of them have something after them."""
+    found = list(_patterns(primary).correction.finditer(text))
+    end = len(text.rstrip(" |"))
+    return tuple(match.start() for match in found), sum(match.end() < end for match in found)
+
+
+_NEAR = 200
 
 
 def _begins_with(text: str, forms: Sequence[str]) -> bool:
@@ -156,14 +169,14 @@ def judged(
 
     A denial holds for the whole list before it: "A, B und C sind falsch".
     """
-    ordered = sorted(mentions, key=lambda mention: mention.start)
+    ordered = ends(sorted(mentions, key=lambda mention: mention.start))
     states = [status(text, mention, primary, counts=counts, same=same) for mention in ordered]
     joined = False
     for i in range(len(ordered) - 2, -1, -1):
         between = ordered[i].ending + text[ordered[i].end : ordered[i + 1].start]
         and_ = re.fullmatch(rf"[\s|\"')(]*{any_of(words.AND, primary)}[\s|\"')(]*", between) is not None
         joined = states[i + 1] is Status.DENIED and (and_ or (joined and not between.strip(" |,")))
-        if joined and _patterns(primary).denied_before.search(text[: ordered[i + 1].start]) is None:
+        if joined and _patterns(primary).denied_before.search(text[: ordered[i + 1].start][-_NEAR:]) is None:
             states[i] = Status.DENIED
     return list(zip(ordered, states, strict=True))
 

@@ -14,7 +14,7 @@ from string import ascii_uppercase
 from omnigap.vocabulary import CHOICE_LETTERS, primary_language
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.korean_nouns import ENDING
-from omnigap_orchestrator.scoring.reading.found import Found, Passage
+from omnigap_orchestrator.scoring.reading.found import Found, Passage, ends
 from omnigap_orchestrator.scoring.reading.languages import words
 from omnigap_orchestrator.scoring.reading.languages.asserted import Mention, Status, decided, judged, status
 from omnigap_orchestrator.scoring.reading.languages.marked import UNSPACED, marked
@@ -47,8 +47,9 @@ _WHOLE = re.compile(rf"{_QUOTES}(?P<letter>[A-Za-z]){_CLOSE}")
 # An article or a preposition at the beginning of a sentence: "A resposta", "À la fin", "E poi".
 _WORD_LIKE = {"fr": "AY", "es": "AEOUY", "it": "AEIO", "pt": "AEO"}
 # The list of options before the chosen one: "A, B, C, D 중에서 B".
+# Possessive, since its spaces could be divided in many ways.
 _AMONG = re.compile(
-    r"(?:[A-Z]\s*(?:[,、，/와과]|와|과|と|和)?\s*){2,}(?:중에서|중에|중|のうち|の中で|の中から|之中|中)\s*"
+    r"(?:[A-Z]\s*+(?:[,、，/와과と和]\s*+)?){2,26}+(?:중에서|중에|중|のうち|の中で|の中から|之中|中)\s*"
 )
 _OPTION_BEFORE = {
     "de": "option|antwort|buchstabe|m[oö]glichkeit|auswahl",
@@ -138,7 +139,7 @@ def _standing(text: str, matches: Sequence[re.Match[str]], primary: str) -> list
     """The letters of matches in a raw text, in upper case, each with its standing."""
     text = _same_length(text).lower()
     mentions = []
-    for match in matches:
+    for match in ends(matches):
         start, end = match.span("letter")
         ending = ""
         if primary == "ko" and (particles := _PARTICLES.match(text, end)) is not None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omnigap_orchestrator.score_text import score_text
 from omnigap_orchestrator.scoring.reading.english.date import find_date
 from omnigap_orchestrator.scoring.reading.english.number import find_number
 from omnigap_orchestrator.scoring.reading.found import Passage, Step
@@ -15,6 +16,13 @@ from omnigap_orchestrator.scoring.reading.found import Passage, Step
 def test_repetition_is_read(piece: str) -> None:
     for reader in (find_number, find_date):
         reader(Passage(piece * 5000, Step.TERSE), "How many?", "en")
+
+
+@pytest.mark.parametrize("piece", ["(", "A ", "A, ", "The answer is B. ", "\n", "Mars, Venus. "])
+@pytest.mark.parametrize("language", ["en", "ko", "ja", "de"])
+def test_repetition_is_read_as_a_letter(piece: str, language: str) -> None:
+    row = {"text": piece * 2000, "answers": ["B"], "answer_type": "letter", "choices": ["Mars", "Venus"]}
+    assert score_text({**row, "language": language}).score in (0, 1)
 
 
 @settings(max_examples=300, deadline=None)
