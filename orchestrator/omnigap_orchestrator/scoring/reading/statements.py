@@ -69,13 +69,26 @@ def passages(text: str, language: str = "en") -> Iterator[Passage]:
     Args:
         text: without thinking, with its markup.
     """
-    plain = plain_text(text)
+    plain = _bounded(plain_text(text))
     for marked in reversed(marked_answers(text)):
         yield Passage(plain_text(marked), Step.FINAL_STATEMENT)
     for statement in reversed(_statements(plain, language)):
         yield Passage(statement, Step.FINAL_STATEMENT)
     yield from _marked_lines(plain)
     yield Passage(plain, Step.TERSE)
+
+
+_HEAD, _TAIL = 4_000, 12_000
+"""Characters of a very long answer that are read: its beginning, and its end, where it states its result."""
+
+
+def _bounded(plain: str) -> str:
+    """The text, or the two ends of one that no speaker could say: reading must end in bounded time."""
+    if len(plain) <= _HEAD + _TAIL:
+        return plain
+    # Cut at spaces, so that no word is halved.
+    head, tail = plain[:_HEAD].rpartition(" ")[0] or plain[:_HEAD], plain[-_TAIL:].partition(" ")[2] or plain[-_TAIL:]
+    return f"{head}\n{tail}"
 
 
 def _statements(plain: str, language: str) -> list[str]:
@@ -156,7 +169,7 @@ def _is_marked(line: str) -> bool:
     return len(line.split()) <= MAX_LINE_WORDS and not _HEADER.match(line)
 
 
-_ITEM = re.compile(r"(?:option |choice |step )?\(?(?P<mark>[A-Za-z]|\d{1,2})[).:]\s", re.I)
+_ITEM = re.compile(r"[^\w\n]*(?:option |choice |step )?\(?(?P<mark>[A-Za-z]|\d{1,2})[).:]\s", re.I)
 
 
 def _follow(line: str, following: str) -> bool:

@@ -227,8 +227,12 @@ def _choose(live: list[_Candidate], wanted: Asked, shapes: Sequence[Date]) -> _C
     def covers(found: _Candidate) -> bool:
         return any(found.date.covers(shape) for shape in shapes)
 
+    # Many dates may stand in one clause, so its stems are found once.
+    clauses = {id(found.clause): found.clause for found in stated}
+    stems_of = {key: {stem(word) for word in clause.words} for key, clause in clauses.items()}
+
     def fit(found: _Candidate) -> tuple[int, bool, int]:
-        stems = {stem(word) for word in found.clause.words}
+        stems = stems_of[id(found.clause)]
         actions = stems & _ACTIONS
         # The clause of another action ("it ended in") is about another date.
         action = len(wanted.stems & actions) or (-1 if actions and wanted.stems & _ACTIONS else 0)

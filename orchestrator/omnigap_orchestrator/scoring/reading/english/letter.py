@@ -125,6 +125,7 @@ def find_letter(
     whole = _whole(given, allowed, choices, language)
     if whole is not None:
         return whole
+    given = _verdicts_in_words(given)
     text = marked(_with_tokens(without_possessives(given), allowed), language)
     options = _normalised(tuple(choices), language)
     found = _mentions(text, allowed, options)
@@ -162,6 +163,16 @@ def _letter(written: str) -> str:
 @lru_cache(maxsize=1 << 14)
 def _normalised(choices: tuple[str, ...], language: str) -> tuple[str, ...]:
     return tuple(normalise(choice, language) for choice in choices)
+
+
+_TICKS = re.compile(r"[✓✔✅☑]\ufe0f?")
+_CROSSES = re.compile(r"[✗✘❌☒✖]\ufe0f?")
+_SIGN_FIRST = re.compile(r"^[ \t]*([✓✔✅☑✗✘❌☒✖]\ufe0f?)[ \t]*(\S.*)$", re.M)
+
+
+def _verdicts_in_words(given: str) -> str:
+    """Ticks and crosses as words behind their option: "✓ B) Saturn" is "B) Saturn yes". The normaliser drops signs."""
+    return _CROSSES.sub(" no", _TICKS.sub(" yes", _SIGN_FIRST.sub(r"\2 \1", given)))
 
 
 def _with_tokens(given: str, allowed: str) -> str:

@@ -74,6 +74,7 @@ _KINDS = (
 )
 
 
+@lru_cache(maxsize=1 << 14)
 def stem(word: str) -> str:
     """A short form that a word shares with its other forms: "ended", "ends" and "end" have one."""
     if word in _SAME:
