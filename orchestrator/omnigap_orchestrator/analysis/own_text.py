@@ -74,7 +74,7 @@ def sources(results: pl.DataFrame, rule: MissingRule) -> Sources:
 
     The own text counts only if the model gives it with practically every answer: `rule` decides how many answered cells
     may lack its score, or have an empty own text with a transcript that is not empty. A model that writes a text now
-    and then is judged by its transcripts, instead of by empty texts that nobody wrote.
+    and its transcripts are then scored instead of empty own texts.
     """
     optional = {"own_text": pl.String, "transcript": pl.String, "own_text_score": pl.Float64}
     lacking = [pl.lit(None, kind).alias(name) for name, kind in optional.items() if name not in results.columns]

@@ -1,4 +1,4 @@
-"""Notes on answers that would mislead without a word: conditions that nobody can hear, and empty texts."""
+"""Notes on answers that could mislead: conditions without any audio, and empty texts."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def controls_for(
 def analyse(ctx: click.Context, /, **flags: Any) -> None:
     """Analyse TABLE (Parquet, CSV, TSV, JSON or JSON Lines): one row per item and condition, with a score in [0, 1].
 
-    A folder stands for all result files below it, and the folder of a run for its results.parquet. Required columns:
+    A folder means all result files below it; the folder of a run means its results.parquet. Required columns:
     item_id, condition, score; optional: model, task, cluster, outcome. Conditions can have any names. Several tables
     are joined by item id; an answer that one condition lacks counts as missing, unless the conditions were run on
     different samples.

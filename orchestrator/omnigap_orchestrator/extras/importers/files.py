@@ -45,8 +45,8 @@ class ResultFile:
 def result_files(arguments: Sequence[Path], suffixes: Collection[str]) -> tuple[list[ResultFile], list[str]]:
     """The files of all arguments, in order, and notes on files of folders that were left out.
 
-    A folder stands for all files below it with one of the suffixes, in the order of their names. A folder of a run
-    stands for its results.parquet. Hidden files and folders are left out.
+    A folder means all files below it with one of the suffixes, in the order of their names. The folder of a run
+    means its results.parquet. Hidden files and folders are left out.
 
     Raises:
         TableError: a folder has no such file.

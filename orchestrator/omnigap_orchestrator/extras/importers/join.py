@@ -28,7 +28,8 @@ different items. A condition whose items are all in another one is never taken f
 "2 of 2,000" is what a tool that drops failed calls writes.
 """
 _FEWEST = 2
-"""So many items that the other condition lacks are never a sample: with few items a share says little."""
+"""Up to this number of items that the other condition lacks, the two are not taken for different samples: the share is
+not informative with few items."""
 
 _TASK = ("model", "task")
 _CELL = ("item_id", "model", "condition", "replicate")

@@ -61,7 +61,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
                 f"--names {pattern}: unknown field {{{unknown[0]}}}: use {{condition}}, {{task}}, {{model}}"
             )
         parts = _FIELD.split(pattern)
-        # Odd parts are the names of fields; `*` stands for any text of one part of the path.
+        # Odd parts are the names of fields; `*` matches any text inside one part of the path.
         texts = [
             f"(?P<{part}>[^/]+?)" if number % 2 else re.escape(part).replace(r"\*", "[^/]*?")
             for number, part in enumerate(parts)

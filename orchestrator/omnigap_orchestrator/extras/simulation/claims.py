@@ -29,7 +29,7 @@ from omnigap_orchestrator.extras.asr_correction.influence import Labelled
 from omnigap_orchestrator.extras.asr_correction.ppi import ppi_mean
 from omnigap_orchestrator.extras.asr_correction.rogan_gladen import Calibration, correct
 from omnigap_orchestrator.extras.routing.held_out import cross_validated, interval_of
-from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error
+from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error, scored_everywhere
 from omnigap_orchestrator.extras.simulation.rare_losses import paired_scores
 
 
@@ -92,20 +92,7 @@ def _without_gaps(cluster: npt.NDArray[np.int64], rng: np.random.Generator) -> M
     hard = shared * math.sqrt(0.2) + own * math.sqrt(0.3)
     noise = rng.standard_normal((items, len(names))) * math.sqrt(0.5)
     right = (hard[:, None] + noise < stats.norm.ppf(0.8)).astype(np.float64)
-    every = np.ones(right.shape, dtype=np.int64)
-    return ModelScores(
-        model="drawn",
-        conditions=names,
-        tasks=("all",),
-        items=np.arange(items).astype(np.object_),
-        task=np.zeros(items, dtype=np.int64),
-        cluster=cluster,
-        planned=every,
-        scored=every,
-        score=right,
-        low=right,
-        high=right,
-    )
+    return scored_everywhere(right, names, cluster)
 
 
 def _p_value(scores: ModelScores, contrast: Contrast) -> float:
@@ -216,25 +203,12 @@ def routing_without_gain(draws: int, seed: int, items: int = 120, tasks: int = 4
     rng = np.random.default_rng([seed, 5])
     accuracy, options, folds = 0.65, IntervalOptions(draws=399), 5
     task = np.arange(items) % tasks
-    every = np.ones((items, 3), dtype=np.int64)
     gains, hits = np.empty(draws), np.zeros(2)
     for index in range(draws):
         shared = rng.standard_normal((items, 1)) * math.sqrt(0.3)
         threshold = float(stats.norm.ppf(accuracy))
         right = (shared + rng.standard_normal((items, 3)) * math.sqrt(0.7) < threshold).astype(np.float64)
-        scores = ModelScores(
-            model="drawn",
-            conditions=("t2t", "s2t", "i2t"),
-            tasks=tuple(str(code) for code in range(tasks)),
-            items=np.arange(items).astype(np.object_),
-            task=task,
-            cluster=np.arange(items),
-            planned=every,
-            scored=every,
-            score=right,
-            low=right,
-            high=right,
-        )
+        scores = scored_everywhere(right, ("t2t", "s2t", "i2t"), np.arange(items), task)
         single, many, _ = cross_validated(right, scores, folds, 5, rng)
         gain = many.minus(single)
         found = (

@@ -15,7 +15,7 @@ from omnigap_orchestrator.analysis.choose_interval import Sample, mean_interval
 from omnigap_orchestrator.analysis.inference import infer
 from omnigap_orchestrator.analysis.intervals import ClusterTotals
 from omnigap_orchestrator.analysis.options import IntervalOptions
-from omnigap_orchestrator.analysis.pairs import FloatArray
+from omnigap_orchestrator.analysis.pairs import FloatArray, IntArray, ModelScores
 from omnigap_orchestrator.analysis.sign_flip import sign_flip_p
 
 
@@ -157,6 +157,33 @@ class Coverage:
     def passes(self) -> bool:
         """Whether a coverage of 93 % lies within two standard errors."""
         return self.coverage + 2 * self.monte_carlo_error >= 0.93
+
+
+def scored_everywhere(
+    right: FloatArray, conditions: Sequence[str], cluster: IntArray, task: IntArray | None = None
+) -> ModelScores:
+    """The scores of a drawn model without missing answers.
+
+    Args:
+        right: shape (items, conditions).
+        task: code of each item's task; None for a single task.
+    """
+    items = len(right)
+    every = np.ones(right.shape, dtype=np.int64)
+    task = np.zeros(items, dtype=np.int64) if task is None else task
+    return ModelScores(
+        model="drawn",
+        conditions=tuple(conditions),
+        tasks=tuple(str(code) for code in np.unique(task)),
+        items=np.arange(items).astype(np.object_),
+        task=task,
+        cluster=cluster,
+        planned=every,
+        scored=every,
+        score=right,
+        low=right,
+        high=right,
+    )
 
 
 def monte_carlo_error(rate: float, draws: int) -> float:

@@ -11,8 +11,8 @@ from scipy import special
 
 from omnigap_orchestrator.analysis.gap import gaps
 from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
-from omnigap_orchestrator.analysis.pairs import ModelScores
 from omnigap_orchestrator.analysis.relative_gap import relative_gaps
+from omnigap_orchestrator.extras.simulation.coverage import monte_carlo_error, scored_everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +60,13 @@ def simulate_relative(scenario: RelativeScenario, draws: int, seed: int) -> Rela
     # Part of the variance that the items of a cluster share.
     within = 0.2 if scenario.size > 1 else 0.0
     options, chances = IntervalOptions(draws=499), {str(item): scenario.chance for item in range(n)}
-    every = np.ones((n, 2), dtype=np.int64)
     hits, widths = 0, []
     for _ in range(draws):
         shared = rng.standard_normal((n, 1)) * math.sqrt(0.5 - within)
         own = rng.standard_normal((scenario.clusters, 2))[cluster] * math.sqrt(within)
         place = special.ndtr(shared + own + rng.standard_normal((n, 2)) * math.sqrt(0.5))
         right = (place < [scenario.reference, scenario.condition]).astype(np.float64)
-        scores = ModelScores(
-            model="drawn",
-            conditions=("t2t", "s2t"),
-            tasks=("all",),
-            items=np.arange(n).astype(np.object_),
-            task=np.zeros(n, dtype=np.int64),
-            cluster=cluster,
-            planned=every,
-            scored=every,
-            score=right,
-            low=right,
-            high=right,
-        )
+        scores = scored_everywhere(right, ("t2t", "s2t"), cluster)
         frame = gaps([scores], "t2t", MissingRule(), options)
         row = relative_gaps([scores], frame, options, chances).row(0, named=True)
         if row["low"] is not None:
@@ -91,7 +78,7 @@ def simulate_relative(scenario: RelativeScenario, draws: int, seed: int) -> Rela
         rate,
         len(widths) / draws,
         float(np.mean(widths)),
-        math.sqrt(max(rate * (1 - rate), 1e-9) / len(widths)),
+        monte_carlo_error(rate, len(widths)),
     )
 
 

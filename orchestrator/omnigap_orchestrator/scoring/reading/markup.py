@@ -23,6 +23,7 @@ _ANY = re.compile(r"[*_`#~\\${}<&|>\[•]|^[^\S\n]*[-+] ", re.M)
 _BRACED = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
 _FRACTION = re.compile(rf"\\[dtc]?frac\s*{_BRACED}\s*{_BRACED}")
 _SHORT_FRACTION = re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)")
+_MIXED = re.compile(r"(?<=\d)(?=\\[dtc]?frac)")
 _ROOT = re.compile(rf"\\sqrt\s*{_BRACED}")
 _WRAPPED = re.compile(
     rf"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|boldsymbol|bf|emph|mbox|underline|"
@@ -111,6 +112,8 @@ def _latex(text: str) -> str:
     # Innermost braces first; the limit guards against unbalanced input.
     for _ in range(4):
         before = text
+        # "4\\frac{1}{2}" is four and a half: a space keeps the whole number apart.
+        text = _MIXED.sub(" ", text)
         text = _FRACTION.sub(r"\1/\2", _SHORT_FRACTION.sub(r"\1/\2", text))
         text = _ROOT.sub(r"√\1", _WRAPPED.sub(r"\1", text))
         text = _EXPONENT.sub(r"^\1", text)

@@ -24,6 +24,7 @@ from omnigap_orchestrator.scoring.reading import marked_answers, plain_text
         ("Bern<br>Rome", "Bern\nRome"),
         (r"\frac{1}{2}", "1/2"),
         (r"\dfrac12", "1/2"),
+        (r"$4\frac{1}{2}$", "4 1/2"),
         (r"$\text{Bern}$", "Bern"),
         (r"\(10^{2}\)", "10^2"),
         ("10<sup>2</sup>", "10^2"),

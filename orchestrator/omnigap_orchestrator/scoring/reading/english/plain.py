@@ -7,21 +7,8 @@ from __future__ import annotations
 
 import re
 
-_LATEX = (
-    (r"\\(?:boxed|text|textbf|mathrm|mathbf|mbox)\s*\{([^{}]*)\}", r"\1"),
-    (r"(?<=\d)\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}", r" \1/\2"),
-    (r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
-    (r"\^\s*\{\s*([^{}]*?)\s*\}", r"^\1"),
-    (r"\{,\}", ","),
-    (r"\\(?:times|cdot|ast)\b", "×"),
-    (r"\\div\b", "÷"),
-    (r"\\(?:approx|simeq)\b", "="),
-    (r"\\[,;:!]|\\(?:quad|qquad|left|right|displaystyle)\b|\\[\[\]()]", " "),
-    (r"\\([%$#&_])", r"\1"),
-    # Dollars that enclose a formula are no currency: $12$, $$3 + 4$$.
-    (r"\$\$([^$]+)\$\$", r" \1 "),
-    (r"(?<![\w$])\$(?=\S)([^$\n]*?[^$\s\n])\$(?![\w$])", r" \1 "),
-)
+from omnigap_orchestrator.scoring.reading.markup import plain_text
+
 # An operator that stands between two numbers; a hyphen without spaces is one only in an equation.
 _LEFT, _RIGHT = r"(?<=[\d)%])", r"(?=[($€£-]?\s?\d)"
 _OPERATORS = (
@@ -80,11 +67,7 @@ def plain(text: str, *, is_code: bool = False) -> str:
     Args:
         is_code: whether hyphens join digits (555-0123) and are no ranges.
     """
-    if "\\" in text or "$" in text or "{" in text:
-        for _ in range(2):  # a fraction in a box
-            for pattern, replacement in _LATEX:
-                text = re.sub(pattern, replacement, text)
-    text = re.sub(r"[*_]{2,}|`", "", text)
+    text = plain_text(text)
     text = _without_items(text)
     text = _CENTS.sub(lambda match: f"{match[1] or match[3]}.{match[2] or match[4]}", text)
     text = _GROUPS.sub(lambda match: match[0].replace(" ", ""), text)

@@ -42,7 +42,7 @@ def find_entity(passage: Passage, golds: Sequence[str], language: str, distracto
 
     Args:
         golds: normalised forms of the gold answers.
-        distractors: normalised alternatives, which leave the answer open if they stand beside a gold answer.
+        distractors: normalised alternatives, which leave the answer open if they occur next to a gold answer.
     """
     primary = primary_language(language)
     for part in stated(passage, language):

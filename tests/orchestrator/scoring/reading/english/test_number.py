@@ -7,6 +7,7 @@ from omnigap_orchestrator.scoring.reading.english.number import find_number, num
 from omnigap_orchestrator.scoring.reading.english.quantity import same_number
 from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step
 from tests.orchestrator.scoring.reading.english.number_cases import CASES
+from tests.orchestrator.scoring.reading.english.number_sentences import SENTENCES
 
 
 def read(text: str, question: str = "", *golds: str) -> Found | None:
@@ -20,15 +21,20 @@ def is_right(text: str, question: str, gold: str) -> bool:
     return same_number(found.value, gold_forms((gold,), "en"), question=normalise(question, "en"))
 
 
+_EVERY = (*CASES, *SENTENCES)
+
+
 @pytest.mark.parametrize(
-    ("question", "gold", "text"), [(question, gold, text) for question, gold, right, _ in CASES for text in right]
+    ("question", "gold", "text"),
+    [(question, gold, text) for question, gold, right, _ in _EVERY for text in right],
 )
 def test_right_answer_is_read(question: str, gold: str, text: str) -> None:
     assert is_right(text, question, gold), read(text, question, gold)
 
 
 @pytest.mark.parametrize(
-    ("question", "gold", "text"), [(question, gold, text) for question, gold, _, wrong in CASES for text in wrong]
+    ("question", "gold", "text"),
+    [(question, gold, text) for question, gold, _, wrong in _EVERY for text in wrong],
 )
 def test_wrong_or_open_answer_is_not_right(question: str, gold: str, text: str) -> None:
     assert not is_right(text, question, gold), read(text, question, gold)
