@@ -85,7 +85,7 @@ _TAG = re.compile(
 
 
 def plain_text(text: str) -> str:
-    """The text without markup. Mathematics keeps its signs: `10^{2}` becomes 10^2. The function is idempotent."""
+    """The text without markup. Mathematics keeps its signs: `10^{2}` becomes 10^2."""
     if not _ANY.search(text):
         return text
     text = _SUPERSCRIPT.sub(r"^\1", text)
