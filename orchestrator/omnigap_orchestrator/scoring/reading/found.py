@@ -54,7 +54,7 @@ class Found:
 _FIRST, _LAST = 20, 100
 
 
-def ends(mentions: Sequence[T]) -> list[T]:
+def first_and_last(mentions: Sequence[T]) -> list[T]:
     """The first 20 and the last 100 of the mentions of an answer: one with more repeats itself, and takes long."""
     return list(mentions) if len(mentions) <= _FIRST + _LAST else [*mentions[:_FIRST], *mentions[-_LAST:]]
 

@@ -17,7 +17,7 @@ from functools import cache
 
 from omnigap.vocabulary import primary_language
 from omnigap_orchestrator.scoring.reading.english.marked import lines, sentences
-from omnigap_orchestrator.scoring.reading.found import Passage, Step, ends
+from omnigap_orchestrator.scoring.reading.found import Passage, Step, first_and_last
 from omnigap_orchestrator.scoring.reading.languages.words import FINAL, any_of
 from omnigap_orchestrator.scoring.reading.markup import marked_answers, plain_text
 
@@ -94,7 +94,7 @@ def _bounded(plain: str) -> str:
 def _statements(plain: str, language: str) -> list[str]:
     found: list[tuple[int, str]] = []
     for pattern in _patterns(primary_language(language)):
-        for match in ends(list(pattern.finditer(plain))):
+        for match in first_and_last(list(pattern.finditer(plain))):
             statement = _rest_of_statement(plain, match.end())
             if pattern is _COLON_LINE and not _is_frame(plain, match):
                 continue

@@ -12,7 +12,7 @@ from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
 from omnigap_orchestrator.scoring.reading.english.marked import marked, sentences, without_possessives
 from omnigap_orchestrator.scoring.reading.english.options import Mention, decide, only_option, text_mentions
-from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step, ends
+from omnigap_orchestrator.scoring.reading.found import Found, Passage, Step, first_and_last
 
 LETTER_NAMES: dict[str, str] = {
     name: letter
@@ -230,7 +230,7 @@ def _is_choice(text: str, match: re.Match[str]) -> bool:
 
 def _mentions(text: str, allowed: str, options: tuple[str, ...]) -> list[Mention] | None:
     """The letters and choices that a marked text names, a letter and its own choice as one; None if they contradict."""
-    tokens = ends(list(re.finditer(rf"(?<!\S){_TOKEN}([a-z])(?!\S)", text)))
+    tokens = first_and_last(list(re.finditer(rf"(?<!\S){_TOKEN}([a-z])(?!\S)", text)))
     letters = [Mention(match[1].upper(), *match.span()) for match in tokens]
     texts = text_mentions(text, dict(zip(allowed, options, strict=False)))
     merged: list[Mention] = []

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.numbers import listed
-from omnigap_orchestrator.scoring.reading.found import ends
+from omnigap_orchestrator.scoring.reading.found import first_and_last
 
 _ABBREVIATIONS = frozenset(
     listed(
@@ -113,7 +113,9 @@ def find_marked(text: str, phrase: str) -> list[tuple[int, int]]:
     if not words or words[0] not in text:
         return []
     gap = r" (?:[,.;:()\-] )?"
-    return ends([match.span() for match in _phrase(gap.join(re.escape(word) for word in words)).finditer(text)])
+    return first_and_last(
+        [match.span() for match in _phrase(gap.join(re.escape(word) for word in words)).finditer(text)]
+    )
 
 
 @lru_cache(maxsize=1 << 14)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache, lru_cache
 
 from omnigap.vocabulary import Flag
-from omnigap_orchestrator.scoring.reading.found import Found, ends
+from omnigap_orchestrator.scoring.reading.found import Found, first_and_last
 from omnigap_orchestrator.scoring.reading.languages import words
 from omnigap_orchestrator.scoring.reading.languages.marked import UNSPACED
 from omnigap_orchestrator.scoring.reading.languages.words import any_of
@@ -169,7 +169,7 @@ def judged(
 
     A denial holds for the whole list before it: "A, B und C sind falsch".
     """
-    ordered = ends(sorted(mentions, key=lambda mention: mention.start))
+    ordered = first_and_last(sorted(mentions, key=lambda mention: mention.start))
     states = [status(text, mention, primary, counts=counts, same=same) for mention in ordered]
     joined = False
     for i in range(len(ordered) - 2, -1, -1):

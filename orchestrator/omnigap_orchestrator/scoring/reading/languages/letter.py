@@ -14,7 +14,7 @@ from string import ascii_uppercase
 from omnigap.vocabulary import CHOICE_LETTERS, primary_language
 from omnigap_orchestrator.scoring.normalise import normalise
 from omnigap_orchestrator.scoring.normalise.korean_nouns import ENDING
-from omnigap_orchestrator.scoring.reading.found import Found, Passage, ends
+from omnigap_orchestrator.scoring.reading.found import Found, Passage, first_and_last
 from omnigap_orchestrator.scoring.reading.languages import words
 from omnigap_orchestrator.scoring.reading.languages.asserted import Mention, Status, decided, judged, status
 from omnigap_orchestrator.scoring.reading.languages.marked import UNSPACED, marked
@@ -139,7 +139,7 @@ def _standing(text: str, matches: Sequence[re.Match[str]], primary: str) -> list
     """The letters of matches in a raw text, in upper case, each with its standing."""
     text = _same_length(text).lower()
     mentions = []
-    for match in ends(matches):
+    for match in first_and_last(matches):
         start, end = match.span("letter")
         ending = ""
         if primary == "ko" and (particles := _PARTICLES.match(text, end)) is not None:
