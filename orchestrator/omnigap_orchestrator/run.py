@@ -36,8 +36,8 @@ from omnigap_orchestrator.pipeline.scope import (
 )
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, scoring_version, texts_of
 from omnigap_orchestrator.plan import make_plan
+from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.preflight import ServiceCard, check_services, enforce, run_preflight
-from omnigap_orchestrator.replica_pool import ServiceError
 from omnigap_orchestrator.validation import FOLDER, faults
 
 

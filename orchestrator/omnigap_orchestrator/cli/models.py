@@ -120,7 +120,7 @@ async def _describe(name: str, address: str, proxy: str) -> ServiceStatus:
     from omnigap.convert import architecture_from_proto
     from omnigap.errors import ContractError
     from omnigap.vocabulary import CONDITIONS
-    from omnigap_orchestrator.replica_pool import support_in
+    from omnigap_orchestrator.pool import support_in
 
     async with GenerateClient(address, proxy) as client:
         try:

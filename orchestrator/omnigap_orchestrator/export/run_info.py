@@ -20,7 +20,7 @@ from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import outdated_notes
-from omnigap_orchestrator.replica_pool import support_in
+from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.report.answer_notes import answer_notes
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION

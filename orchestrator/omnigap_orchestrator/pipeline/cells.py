@@ -26,7 +26,7 @@ from omnigap_orchestrator.plan import (
     transcript_key,
     typed_carrier,
 )
-from omnigap_orchestrator.replica_pool import support_in
+from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.scoring import JUDGE, metric_of
 
 _MODEL = "model:"

@@ -25,7 +25,7 @@ from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Reco
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import save_source
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable, connect
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, connect
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")

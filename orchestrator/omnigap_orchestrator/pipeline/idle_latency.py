@@ -28,7 +28,7 @@ from omnigap_orchestrator.pipeline.requests import model_request
 from omnigap_orchestrator.pipeline.results import times_of
 from omnigap_orchestrator.pipeline.scope import RunScope, endpoints_of
 from omnigap_orchestrator.plan import Cell
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 DEFAULT_ITEMS = 20
 """Enough for a median; a 95th percentile takes 72."""

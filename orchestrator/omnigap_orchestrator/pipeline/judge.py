@@ -16,7 +16,7 @@ from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.requests import judge_request
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import Cell
-from omnigap_orchestrator.replica_pool import Unavailable
+from omnigap_orchestrator.pool import Unavailable
 
 VERDICT_ATTEMPTS = 2
 """Attempts per command before a reply counts as unparsable."""

@@ -30,7 +30,7 @@ from omnigap_orchestrator.journal import CarrierRow, Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, bounded
 from omnigap_orchestrator.pipeline.requests import carrier_failure_row, synthesise
 from omnigap_orchestrator.plan import Plan
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 Missing = tuple[Item, Modality, int]
 """Item, modality, and index of the rendering variant."""

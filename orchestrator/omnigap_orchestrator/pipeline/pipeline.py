@@ -21,7 +21,7 @@ from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, texts_of
 from omnigap_orchestrator.plan import conditions_of
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.scoring import JUDGE
 from omnigap_orchestrator.scoring.flags import is_empty
 

@@ -32,7 +32,7 @@ from omnigap_orchestrator.pipeline.requests import NO_MODEL
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage, model_specs
 from omnigap_orchestrator.pipeline.score import texts_of
 from omnigap_orchestrator.plan import Cell, Plan, filed_under, make_plan
-from omnigap_orchestrator.replica_pool import Service
+from omnigap_orchestrator.pool import Service
 
 
 async def connect_services(

@@ -19,7 +19,7 @@ from omnigap_orchestrator.pipeline.cells import PlannedCell
 from omnigap_orchestrator.pipeline.context import ServiceCalls
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import Cell
-from omnigap_orchestrator.replica_pool import CallFailed
+from omnigap_orchestrator.pool import CallFailed
 
 NO_MODEL = ""
 """Model name in the failure row of a carrier, which all models share."""

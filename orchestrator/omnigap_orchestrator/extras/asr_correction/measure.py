@@ -29,8 +29,8 @@ from omnigap_orchestrator.pipeline.requests import synthesise, transcribe_reques
 from omnigap_orchestrator.pipeline.scope import endpoints_of
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.plan import metric_rules, scorer_key, transcript_key
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.preflight import PreflightScope, check_clip_languages, enforce, run_preflight
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.run import refresh
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 

@@ -13,7 +13,7 @@ from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call
 from omnigap_orchestrator.pipeline.identity import SECOND_SCORER
 from omnigap_orchestrator.pipeline.requests import transcribe_request
 from omnigap_orchestrator.pipeline.scope import RunScope
-from omnigap_orchestrator.replica_pool import CallFailed, Unavailable
+from omnigap_orchestrator.pool import CallFailed, Unavailable
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import carrier_part, decoding_message
 from omnigap_orchestrator.plan import scorer_key, transcript_key
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 
 @dataclass(frozen=True, slots=True)

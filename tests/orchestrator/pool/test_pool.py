@@ -11,7 +11,7 @@ from omnigap.client import Answer
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.replica_pool import CallFailed, RetryPolicy, Service, ServiceError, Unavailable, connect
+from omnigap_orchestrator.pool import CallFailed, RetryPolicy, Service, ServiceError, Unavailable, connect
 from tests.helpers.served_doubles import PATIENCE_S, ServeWire, Wire, complete, plain, text
 
 PATIENT = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from omnigap_orchestrator.config import ConfigError, load_config
+from omnigap_orchestrator.pool import RetryPolicy, connect
 from omnigap_orchestrator.preflight import Status
 from omnigap_orchestrator.preflight.doctor import check_endpoint
-from omnigap_orchestrator.replica_pool import RetryPolicy, connect
 from tests.helpers.recording_proxy import NO_PROXY, recording_proxy
 
 ELSEWHERE = "model.example:50051"

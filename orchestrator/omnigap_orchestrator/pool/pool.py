@@ -1,4 +1,4 @@
-"""A service and the pool of its replicas: least-loaded balancing, retries, and ejection of unhealthy replicas.
+"""The pool of a service's replicas: least-loaded balancing, retries, and ejection of unhealthy replicas.
 
 The pool has to distinguish a bad request from a bad replica: a request that fails on several replicas fails its cell; a
 replica on which many requests fail is ejected until its health service says SERVING.
@@ -7,110 +7,29 @@ replica on which many requests fail is ejected until its health service says SER
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from omnigap import convert
-from omnigap.channel import proxy_for
-from omnigap.client import Answer, GenerateClient
-from omnigap.errors import ContractError, OmnigapError
+from omnigap.client import Answer
+from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Condition, Reason, Support
-
-# The replica is not there, stopping or still loading: it is ejected until its health service says SERVING.
-REPLICA_UNAVAILABLE = frozenset({Reason.TRANSPORT, Reason.DRAINING, Reason.NOT_READY})
-# The replica is healthy and full: the call waits, and this does not count as an attempt of the cell.
-REPLICA_FULL = frozenset({Reason.BUSY, Reason.RATE_LIMITED})
-# Another attempt, on another replica if there is one, may succeed. All other reasons fail the cell at once.
-RETRYABLE = frozenset(
-    {
-        Reason.MODEL_ERROR,
-        Reason.DEADLINE_EXCEEDED,
-        Reason.INCOMPLETE_STREAM,
-        Reason.OUT_OF_MEMORY,
-        Reason.UPSTREAM_UNAVAILABLE,
-        Reason.CANCELLED,
-    }
+from omnigap.vocabulary import Reason
+from omnigap_orchestrator.pool.policy import (
+    FIRST_PROBE_S,
+    MAX_CONSECUTIVE_FAILURES,
+    MAX_EJECTION_S,
+    MAX_LOST,
+    MAX_PROBE_S,
+    MAX_REFUSED,
+    REPLICA_FULL,
+    REPLICA_UNAVAILABLE,
+    RETRYABLE,
+    CallFailed,
+    RetryPolicy,
+    Unavailable,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often and for how long calls are retried.
-
-    Attributes:
-        max_attempts: failed attempts of one call on healthy replicas before its cell fails.
-        max_full: attempts that may be refused because the replica is full.
-        first_delay_s, max_delay_s: bounds of the exponential back-off, in seconds.
-        patience_s: seconds for which all replicas may be unavailable before the cells are left pending.
-    """
-
-    max_attempts: int = 3
-    max_full: int = 50
-    first_delay_s: float = 0.2
-    max_delay_s: float = 10.0
-    patience_s: float = 30.0
-
-    def delay_s(self, failures: int) -> float:
-        """Seconds to wait after a number of failures: exponential back-off with full jitter."""
-        # Uniform from 0, so that calls that failed together do not retry together. The exponent is capped: a float
-        # overflows at 2.0 ** 1024.
-        bound: float = min(self.max_delay_s, self.first_delay_s * 2.0 ** min(failures, 16))
-        return random.uniform(0.0, bound)
-
-
-@dataclass(slots=True)
-class Replica:
-    """State of one replica; only its pool changes it.
-
-    Attributes:
-        limit: maximum number of calls in flight, from `max_concurrent` of its card.
-        up: False while it is ejected.
-        exclusive: True while a call that may have crashed a replica runs here on its own.
-        consecutive_failures: failed calls of different cells since the last success.
-        ejections: number of ejections because of consecutive failures.
-    """
-
-    endpoint: GenerateClient
-    limit: int
-    up: bool = True
-    exclusive: bool = False
-    in_flight: int = 0
-    consecutive_failures: int = 0
-    ejections: int = 0
-
-    def has_room(self, exclusive: bool) -> bool:
-        """Whether another call may start here; an exclusive one needs an idle replica."""
-        if not self.up or self.exclusive:
-            return False
-        return self.in_flight == 0 if exclusive else self.in_flight < self.limit
-
-
-# A replica is ejected after this many consecutive failures of different cells, if another replica succeeds.
-MAX_CONSECUTIVE_FAILURES = 5
-# When a replica crashes, each call in flight may be the cause. Each is retried exclusively; one under which further
-# replicas crash is the cause, and its cell fails.
-MAX_LOST = 3
-# Attempts that a replica may refuse as not ready or draining although its health service says SERVING.
-MAX_REFUSED = 20
-# Seconds between health probes of an ejected replica: first and longest interval; longest ejection after failures.
-FIRST_PROBE_S, MAX_PROBE_S, MAX_EJECTION_S = 0.25, 5.0, 60.0
-
-
-class Unavailable(OmnigapError):  # noqa: N818 - a state of the service, not a fault of the program
-    """No replica of the planned service is available: the cell stays pending."""
-
-
-class CallFailed(OmnigapError):  # noqa: N818
-    """The call failed although the service is healthy: the cell has failed."""
-
-    def __init__(self, error: ContractError, endpoint: str, attempts: int) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.endpoint = endpoint
-        self.attempts = attempts
+from omnigap_orchestrator.pool.replica import Replica
 
 
 @dataclass(slots=True)
@@ -314,85 +233,3 @@ class Pool:
         available = [replica for replica in self._replicas if replica.has_room(exclusive)]
         untried = [replica for replica in available if replica.endpoint.address not in avoid]
         return min(untried or available, key=lambda replica: replica.in_flight, default=None)
-
-
-class ServiceError(OmnigapError):
-    """A service can't be used as configured; the message names the key to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A connected service.
-
-    Attributes:
-        name: its name in the run: a model's configured name, or a role such as `scorer`.
-        card: its Describe response.
-        pool: its replicas; those that did not answer at connect join when they are healthy.
-    """
-
-    name: str
-    card: pb.DescribeResponse
-    pool: Pool
-
-    @property
-    def digest(self) -> str:
-        return self.card.digest
-
-
-def support_in(card: pb.DescribeResponse, condition: Condition) -> tuple[Support, str]:
-    """The declared support of a condition with its reason; a condition that is not declared is unsupported."""
-    for capability in card.conditions:
-        if convert.condition_from_proto(capability) == condition:
-            return convert.support_from_proto(capability.support), capability.reason
-    return Support.UNSUPPORTED, f"{card.name} does not declare {condition.name}"
-
-
-async def connect(
-    name: str, addresses: Sequence[str], policy: RetryPolicy, on_note: Callable[[str], None], proxy: str = ""
-) -> Service | None:
-    """Connects to the replicas of a service; None if none of them answers.
-
-    Args:
-        proxy: `[network] proxy` of the configuration; loopback addresses are never called through it.
-
-    Raises:
-        ServiceError: replicas have different digests.
-    """
-    endpoints = [GenerateClient(address, proxy) for address in addresses]
-    cards = await asyncio.gather(*(_card(endpoint) for endpoint in endpoints))
-    present = [(endpoint, card) for endpoint, card in zip(endpoints, cards, strict=True) if card is not None]
-    if not present:
-        await asyncio.gather(*(endpoint.close() for endpoint in endpoints))
-        if proxied := [address for address in addresses if proxy_for(address, proxy)]:
-            on_note(
-                f"{name} did not answer through the proxy {proxy}: "
-                f"check that [network] proxy can reach {', '.join(proxied)}"
-            )
-        return None
-    first, card = present[0]
-    for endpoint, other in present[1:]:
-        if other.digest != card.digest:
-            await asyncio.gather(*(endpoint.close() for endpoint in endpoints))
-            # Answers of different digests would be mixed under one model name.
-            raise ServiceError(
-                f"the replicas of {name} differ: {first.address} has digest {card.digest[:12]}, {endpoint.address} has "
-                f"{other.digest[:12]}. Start both from one image and configuration, or list them as two [[models]]"
-            )
-    limit = max(1, card.max_concurrent)
-    # An unavailable replica may join later. Every request carries the digest, so a different one is refused then.
-    replicas = [
-        Replica(endpoint, limit, up=found is not None) for endpoint, found in zip(endpoints, cards, strict=True)
-    ]
-    pool = Pool(replicas, policy, on_note)
-    pool.probe_absent()
-    return Service(name, card, pool)
-
-
-async def _card(endpoint: GenerateClient) -> pb.DescribeResponse | None:
-    """The card of a replica; None if it is not serving."""
-    if not await endpoint.serving():
-        return None
-    try:
-        return await endpoint.describe()
-    except ContractError:
-        return None
