@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from omnigap.client import Answer
+from omnigap.answer import Answer
 from omnigap.media import encode_wav, pcm16_to_float
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Control, Outcome

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from omnigap.client import Answer
+from omnigap.answer import Answer
 from omnigap.vocabulary import Outcome, Support
 from omnigap_orchestrator.analysis.latency import IDLE_SCHEMA
 from omnigap_orchestrator.config import Config

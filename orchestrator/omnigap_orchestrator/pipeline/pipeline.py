@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from omnigap.client import Answer
+from omnigap.answer import Answer
 from omnigap.vocabulary import Condition, Control, FinishReason, Modality, Outcome, Support
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow

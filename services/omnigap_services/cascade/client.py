@@ -9,7 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
-from omnigap.client import Answer, GenerateClient, OnDelta
+from omnigap.answer import Answer
+from omnigap.client import GenerateClient, OnDelta
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason

@@ -208,7 +208,7 @@ async def test_a_stream_without_complete_is_an_error(host: Serve, host_wire: Ser
     assert (await refusal(cascade, "Where?")).reason is Reason.INCOMPLETE_STREAM
 
 
-async def test_audio_with_two_rates_is_bad_media(host: Serve, host_wire: ServeWire) -> None:
+async def test_audio_with_two_rates_is_a_model_error(host: Serve, host_wire: ServeWire) -> None:
     def two_rates(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         other = audio("b")
         other.delta.audio.sample_rate_hz = 8_000
@@ -224,7 +224,7 @@ async def test_audio_with_two_rates_is_bad_media(host: Serve, host_wire: ServeWi
     cascade = await compose(host, an_llm("t2t"), Parts(tts=None), tts=await host_wire(voice))
     voice.respond = two_rates
     error = await refusal(cascade.served, "Where?", output=Modality.SPEECH)
-    assert error.reason is Reason.BAD_MEDIA
+    assert error.reason is Reason.MODEL_ERROR
     assert "16000 to 8000 Hz" in error.message
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from omnigap.client import StreamCollector
+from omnigap.answer import StreamCollector
 from omnigap.rpc_errors import error_infos
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import ERROR_DOMAIN, Reason

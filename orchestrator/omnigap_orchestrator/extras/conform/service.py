@@ -127,7 +127,7 @@ class ServiceUnderTest:
 
     async def describe(self) -> pb.DescribeResponse | Fault:
         try:
-            card: pb.DescribeResponse = await self.client.stub.Describe(pb.DescribeRequest(), timeout=self.timeout_s)
+            card: pb.DescribeResponse = await self.client.call_describe(self.timeout_s)
         except grpc.RpcError as error:
             return fault_of(error)
         return card
