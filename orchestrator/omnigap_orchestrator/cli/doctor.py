@@ -53,6 +53,7 @@ def doctor(
 
     inputs = load_inputs(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
     findings = asyncio.run(diagnose(inputs.config, inputs.folder.root, inputs.items, inputs.source))
+    findings += _misfiled(inputs.folder)
     if in_use := _in_use(inputs.folder):
         findings = [each for each in findings if each.check != in_use.check] + [in_use]
     if as_json:
@@ -67,6 +68,25 @@ def doctor(
             mark = f"[{colours[finding.status]}]{finding.status.value:8}[/]"
             console.print(f"{mark} {escape(finding.check)}: {escape(finding.message)}", highlight=False)
     ctx.exit(1 if any(finding.status == "failed" for finding in findings) else 0)
+
+
+def _misfiled(folder: RunFolder) -> list[Finding]:
+    """A warning if the journal holds rows of another service than the one that was asked."""
+    from omnigap.errors import OmnigapError
+    from omnigap_orchestrator.pipeline.prepare import load_run
+    from omnigap_orchestrator.pipeline.results import ResultsTable
+    from omnigap_orchestrator.preflight import Finding
+
+    if not folder.journal.is_file():
+        return []
+    try:
+        with load_run(folder) as (cells, records):
+            messages = ResultsTable(folder.name, cells, records).misfiled_rows().messages()
+    except OmnigapError:
+        # Another check reports a run that can't be read.
+        return []
+    fix = "they are not used, and the same command asks their cells again"
+    return [Finding.warning("stored results", f"{message}: {fix}") for message in messages]
 
 
 def _in_use(folder: RunFolder) -> Finding | None:

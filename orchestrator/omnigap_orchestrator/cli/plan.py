@@ -35,6 +35,7 @@ from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.make_carriers import find_carriers
 from omnigap_orchestrator.pipeline.scope import model_specs, planned_models
+from omnigap_orchestrator.pipeline.stored import stored_answer
 from omnigap_orchestrator.plan import Cell, conditions_of, make_plan
 
 if TYPE_CHECKING:
@@ -282,9 +283,9 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
 def _answered(cells: PlannedCells, records: Records) -> Iterator[tuple[Cell, float]]:
     """Answered cells with the seconds of compute of their answer; of both passes, for a two-pass control."""
     for planned in chain(cells, cells.controls()):
-        row, before = records.answers.get(planned.key or ""), 0.0
+        row, before = stored_answer(records.answers, planned), 0.0
         if row is not None and planned.is_first_pass:
             before = row.compute_s
-            row = records.answers.get(cells.second_pass(planned, row.own_text).key or "")
+            row = stored_answer(records.answers, cells.second_pass(planned, row.own_text))
         if row is not None:
             yield planned.cell, before + row.compute_s

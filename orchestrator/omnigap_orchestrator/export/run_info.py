@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import psutil
 
+from omnigap.convert import known_architecture
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Support
 from omnigap_orchestrator.carriers import ImageStyle
@@ -41,8 +42,13 @@ def collect_run_info(
     records: Records,
     results: pl.DataFrame,
     controls: pl.DataFrame | None = None,
+    misfiled: tuple[str, ...] = (),
 ) -> RunInfo:
-    """Everything in the report that is not in the table of results."""
+    """Everything in the report that is not in the table of results.
+
+    Args:
+        misfiled: as from `ResultsTable.misfiled`.
+    """
     journal, cards = records.journal, cells.cards
     models = {name: card for name, card in cards.models.items() if name in cells.models}
     inputs = {condition.input for condition in cells.plan.conditions}
@@ -75,6 +81,7 @@ def collect_run_info(
         scorer_mismatch=_scorer_mismatch(cards.scorer, models.values()),
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
+        misfiled=misfiled,
         notes=(*outdated_notes(cards.outdated, cells.config), *answer_notes(results)),
     )
 
@@ -178,11 +185,12 @@ def _helpers_of(card: pb.DescribeResponse) -> dict[str, str]:
 def _service_info(name: str, card: pb.DescribeResponse) -> ServiceInfo:
     # Keys with a dot are settings of a stage, such as `asr.weights_revision` of the cascade.
     shown = {key: value for key, value in card.settings.items() if "." not in key}
+    architecture = known_architecture(card.architecture)
     return ServiceInfo(
         name=name,
         digest=card.digest,
         revision=card.weights_revision,
-        architecture=pb.Architecture.Name(card.architecture).removeprefix("ARCHITECTURE_").lower(),
+        architecture="" if architecture is None else architecture.value,
         detail=", ".join(f"{key} {value}" for key, value in sorted(shown.items())),
         checkpoint=_asr_checkpoint(card) or "",
         helpers=_helpers_of(card),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -60,7 +61,8 @@ def write_outputs(
     # Cleared first and set last: if the process is killed between two files, the next command writes all of them
     # again instead of trusting a mix of old and new files.
     records.journal.set_meta(FINGERPRINT, "")
-    results, controls = _tables(folder, cells, records)
+    table = ResultsTable(folder.name, cells, records)
+    results, controls = table.frame(), table.control_frame() if cells.plan.controls else None
     section = cells.config.analysis
     if allow_missing is not None:
         section = section.model_copy(update={"allow_missing": allow_missing})
@@ -69,7 +71,7 @@ def write_outputs(
     selected = _selected(folder, results, controls, given or {})
     idle = read_idle_answers(folder, results)
     analysis = analyse(selected.results, options, selected.controls, evidence, idle=idle)
-    info = collect_run_info(folder, cells, records, results, controls)
+    info = collect_run_info(folder, cells, records, results, controls, table.misfiled.messages())
     if selected.note:
         info = replace(info, notes=(*info.notes, selected.note))
     summary = Summary.of(folder.name, info, analysis)
@@ -116,12 +118,6 @@ def _selected(
     return Selection(results, controls)
 
 
-def _tables(folder: RunFolder, cells: PlannedCells, records: Records) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """The results, and the control cells if the run plans any."""
-    table = ResultsTable(folder.name, cells, records)
-    return table.frame(), table.control_frame() if cells.plan.controls else None
-
-
 def current_summary(folder: RunFolder, records: Records, config: Config) -> Summary | None:
     """summary.json, if all public files exist and none of their inputs has changed since; otherwise None."""
     files = [folder.results, folder.summary, folder.report, folder.manifest]
@@ -138,9 +134,15 @@ def current_summary(folder: RunFolder, records: Records, config: Config) -> Summ
 
 def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
     """A digest of all inputs of the public files: plan, configuration, services, rows, files of extras, versions."""
-    # Rows are never changed and are stored under content keys, so their number shows whether there are new ones.
+    # Rows are stored under content keys, so their number shows whether there are new ones. Only a row that another
+    # service wrote is replaced, so they are counted by digest.
     # Failures are not: a retried cell can fail for another reason, so they are listed.
-    counts = [len(records.answers), len(records.transcripts), len(records.scores)]
+    counts = [
+        *_counted(row.model_digest for row in records.answers.values()),
+        *_counted(row.asr_digest for row in records.transcripts.values()),
+        *_counted(row.judge_digest for row in records.verdicts.values()),
+        len(records.scores),
+    ]
     failures = sorted(
         f"{f.stage} {f.model} {f.item_id} {f.condition} {f.replicate} {f.reason} {f.message}"
         for f in records.failures.values()
@@ -161,6 +163,10 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
             versions,
         ]
     )
+
+
+def _counted(digests: Iterable[str]) -> list[str]:
+    return [f"{digest} {count}" for digest, count in sorted(Counter(digests).items())]
 
 
 def _manifest(cells: PlannedCells, info: RunInfo) -> dict[str, object]:

@@ -20,6 +20,7 @@ from omnigap_orchestrator.pipeline.requests import failure_row, model_request, t
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, texts_of
+from omnigap_orchestrator.pipeline.stored import stored_transcript
 from omnigap_orchestrator.plan import conditions_of
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.scoring import JUDGE
@@ -312,7 +313,8 @@ class Pipeline:
         assert answer.media_sha is not None
         key = self._cells.transcript_key(answer.media_sha, cell.item)
         async with self._transcribing[key]:
-            row = self._records.transcripts.get(key) or await self._call_scorer(cell, answer.media_sha, key, scorer)
+            row = stored_transcript(self._records.transcripts, key, scorer.digest)
+            row = row or await self._call_scorer(cell, answer.media_sha, key, scorer)
         if row is not None:
             self._finished(Stage.TRANSCRIBE, cell, Outcome.ANSWERED)
         return row

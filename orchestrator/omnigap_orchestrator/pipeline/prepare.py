@@ -31,6 +31,7 @@ from omnigap_orchestrator.pipeline.pipeline import RunServices
 from omnigap_orchestrator.pipeline.requests import NO_MODEL
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage, model_specs
 from omnigap_orchestrator.pipeline.score import texts_of
+from omnigap_orchestrator.pipeline.stored import stored_answer, stored_transcript
 from omnigap_orchestrator.plan import Cell, Plan, filed_under, make_plan
 from omnigap_orchestrator.pool import Service
 
@@ -217,10 +218,10 @@ def changed_services(
             if not scope.covers(new.cell.model, new.cell.condition):
                 continue
             covered.add(new.cell)
-            answer = records.answers.get(new.key or "")
+            answer = stored_answer(records.answers, new)
             if answer is None:
                 regenerates = new.cell.model in services.models and new.support is not Support.UNSUPPORTED
-                if regenerates and old.key in records.answers:
+                if regenerates and stored_answer(records.answers, old) is not None:
                     unanswered.add(new.cell)
             elif services.scorer is not None and _is_untranscribed(earlier, cells, new, answer, records):
                 untranscribed.add(new.cell)
@@ -254,7 +255,11 @@ def _is_untranscribed(
     if answer.media_sha is None or not cell.is_spoken:
         return False
     old, new = (some.transcript_key(answer.media_sha, cell.item) for some in (earlier, now))
-    return old in records.transcripts and new not in records.transcripts
+    return _has(old, earlier, records) and not _has(new, now, records)
+
+
+def _has(key: str, cells: PlannedCells, records: Records) -> bool:
+    return stored_transcript(records.transcripts, key, cells.scorer_digest) is not None
 
 
 def _is_unjudged(
@@ -265,7 +270,8 @@ def _is_unjudged(
         return False
     transcript = None
     if answer.media_sha is not None and cell.is_spoken:
-        transcript = records.transcripts.get(now.transcript_key(answer.media_sha, cell.item))
+        key = now.transcript_key(answer.media_sha, cell.item)
+        transcript = stored_transcript(records.transcripts, key, now.scorer_digest)
     if cell.needs_transcript(answer, transcript):
         return False
     text, _ = texts_of(cell, answer, transcript)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from omnigap.channel import proxy_for
 from omnigap.client import GenerateClient
 from omnigap.errors import ContractError, OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Condition, Support
+from omnigap.vocabulary import Condition, Reason, Support
 from omnigap_orchestrator.pool.policy import RetryPolicy
 from omnigap_orchestrator.pool.pool import Pool
 from omnigap_orchestrator.pool.replica import Replica
@@ -41,10 +42,17 @@ class Service:
 
 
 def support_in(card: pb.DescribeResponse, condition: Condition) -> tuple[Support, str]:
-    """The declared support of a condition with its reason; a condition that is not declared is unsupported."""
+    """The declared support of a condition with its reason; a condition that is not declared is unsupported.
+
+    Args:
+        card: may be one that an earlier version stored unchecked: values that the contract does not define count as
+            not declared.
+    """
+    wanted = (convert.modality_to_proto(condition.input), convert.modality_to_proto(condition.output))
     for capability in card.conditions:
-        if convert.condition_from_proto(capability) == condition:
-            return convert.support_from_proto(capability.support), capability.reason
+        if (capability.input, capability.output) == wanted:
+            with contextlib.suppress(ValueError):
+                return convert.support_from_proto(capability.support), capability.reason
     return Support.UNSUPPORTED, f"{card.name} does not declare {condition.name}"
 
 
@@ -60,7 +68,7 @@ async def connect(
         ServiceError: replicas have different digests.
     """
     endpoints = [GenerateClient(address, proxy) for address in addresses]
-    cards = await asyncio.gather(*(_card(endpoint) for endpoint in endpoints))
+    cards = await asyncio.gather(*(_card(endpoint, on_note) for endpoint in endpoints))
     present = [(endpoint, card) for endpoint, card in zip(endpoints, cards, strict=True) if card is not None]
     if not present:
         await asyncio.gather(*(endpoint.close() for endpoint in endpoints))
@@ -89,11 +97,16 @@ async def connect(
     return Service(name, card, pool)
 
 
-async def _card(endpoint: GenerateClient) -> pb.DescribeResponse | None:
-    """The card of a replica; None if it is not serving."""
+async def _card(endpoint: GenerateClient, on_note: Callable[[str], None]) -> pb.DescribeResponse | None:
+    """The card of a replica; None if it is not serving, or its card violates the contract."""
     if not await endpoint.serving():
         return None
     try:
-        return await endpoint.describe()
-    except ContractError:
+        card = await endpoint.describe()
+    except ContractError as error:
+        if error.reason is Reason.MODEL_ERROR:
+            on_note(error.message)
         return None
+    for note in endpoint.notes:
+        on_note(note)
+    return card

@@ -130,9 +130,11 @@ class Measurement:
         if audio is None:
             return True
         row = self._context.records.transcripts.get(self._transcript_key(clip, audio))
-        if row is not None:
-            self._progress.transcripts[clip] = row
-        return row is not None
+        # Earlier versions stored a transcript under the key of the scorer that was asked, whichever answered.
+        if row is None or scorer_key(row.asr_digest, self._config.decoding) != self._key.scorer_key:
+            return False
+        self._progress.transcripts[clip] = row
+        return True
 
     def _carrier_key(self, clip: Clip) -> str:
         voice, rate = clip.variant.voice or "", clip.variant.words_per_minute

@@ -12,6 +12,7 @@ from omnigap_orchestrator.extras.readback.compare import compare
 from omnigap_orchestrator.extras.readback.readers import Reader, Rendering
 from omnigap_orchestrator.journal import TranscriptRow
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+from omnigap_orchestrator.pipeline.stored import stored_transcript
 from omnigap_orchestrator.scoring.normalise import normalise, units
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -109,7 +110,7 @@ def _readbacks(
         # Readers come latest first: of several readers with the same weights, the latest one counts.
         if reader.modality is not rendering.modality or reader.kind in found:
             continue
-        row = transcripts.get(reader.key(rendering))
+        row = stored_transcript(transcripts, reader.key(rendering), reader.digest)
         if row is not None:
             compared = compare(rendering.item, rendering.said, row.text)
             label = _label(reader, readers)
