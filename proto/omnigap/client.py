@@ -34,6 +34,13 @@ _SERVICE = f"/{pb.DESCRIPTOR.services_by_name['ModelService'].full_name}"
 _HEALTH = f"/{health_pb2.DESCRIPTOR.services_by_name['Health'].full_name}"
 
 
+def _health_failure(error: ContractError) -> str:
+    # Not in `health`: a variable there would make a cycle of error, traceback and call, and the call would keep its
+    # connection, with its back-off, until the next garbage collection.
+    cause = error.__cause__
+    return f"gRPC status {status_of(cause).name}" if isinstance(cause, grpc.RpcError) else error.message
+
+
 def _reader(parse: Callable[[bytes], _Message], unreadable: _Message) -> Callable[[bytes], _Message]:
     """A deserialiser that returns `unreadable` for bytes that are no such message."""
 
@@ -104,8 +111,7 @@ class GenerateClient:
             with _Errors(self):
                 response = await self._check(request, timeout=timeout_s)
         except ContractError as error:
-            cause = error.__cause__
-            return f"gRPC status {status_of(cause).name}" if isinstance(cause, grpc.RpcError) else error.message
+            return _health_failure(error)
         try:
             return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
         except ValueError:

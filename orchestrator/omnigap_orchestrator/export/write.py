@@ -12,7 +12,7 @@ import polars as pl
 import tomli_w
 
 import omnigap
-from omnigap.digest import digest_of, sha256_hex
+from omnigap.digest import Hashable, digest_of, sha256_hex
 from omnigap_orchestrator.analysis import (
     ANALYSIS_VERSION,
     AnalysisOptions,
@@ -165,7 +165,7 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
     )
 
 
-def _counted(digests: Iterable[str]) -> list[str]:
+def _counted(digests: Iterable[str]) -> list[Hashable]:
     return [f"{digest} {count}" for digest, count in sorted(Counter(digests).items())]
 
 

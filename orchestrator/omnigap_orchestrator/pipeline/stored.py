@@ -1,7 +1,8 @@
 """Looks up rows of the journal, and leaves out those that another service wrote than the one whose key they lie under.
 
 A key contains the digest of the service that was asked. Earlier versions did not compare it with the digest in the
-answer: a service that was replaced during a run, and ignored `expected_digest`, was stored under the key of the old one.
+answer: the answers of a service that was replaced during a run, and ignored `expected_digest`, were stored under the
+keys of the old one.
 """
 
 from __future__ import annotations
