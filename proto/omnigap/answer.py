@@ -181,6 +181,10 @@ class StreamCollector:
             self.chunks.append(audio)
 
     def _check_complete(self, done: pb.Complete) -> None:
+        try:
+            convert.finish_from_proto(done.finish_reason)
+        except ValueError as error:
+            self._violation(f"{self._source} gave no finish reason: {error}")
         for name, message in (("usage", done.usage), ("timings", done.timings)):
             # ListFields gives only the fields that are set.
             for field, value in message.ListFields():
@@ -217,7 +221,7 @@ class StreamCollector:
         """Returns the complete answer.
 
         Raises:
-            ContractError: `fault`; INCOMPLETE_STREAM without `complete`; MODEL_ERROR without a finish reason.
+            ContractError: `fault`; INCOMPLETE_STREAM without `complete`.
         """
         if self.fault is not None:
             raise self.fault
@@ -225,16 +229,12 @@ class StreamCollector:
             text = f"{self._source} ended the stream without `complete`: the answer is cut off"
             raise ContractError(Reason.INCOMPLETE_STREAM, text)
         done = self.completes[0]
-        try:
-            finish = convert.finish_from_proto(done.finish_reason)
-        except ValueError as error:
-            raise ContractError(Reason.MODEL_ERROR, f"{self._source} gave no finish reason: {error}") from error
         return Answer(
             own_text=self.text,
             reasoning=self.reasoning,
             pcm=self.pcm,
             sample_rate=self.chunks[0].sample_rate_hz if self.chunks else 0,
-            finish_reason=finish,
+            finish_reason=convert.finish_from_proto(done.finish_reason),
             usage=done.usage,
             timings=done.timings,
             digest=done.digest,
