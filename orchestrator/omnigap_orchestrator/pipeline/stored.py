@@ -35,7 +35,7 @@ class Misfiled:
         """One message for each service and pair of digests."""
         counts = Counter(self._seen.values())
         return tuple(
-            f"{count} {what} have {_digest(found)} instead of {_digest(expected)}"
+            f"{what}: {count} with {_digest(found)} instead of {_digest(expected)}"
             for (what, expected, found), count in sorted(counts.items())
         )
 
