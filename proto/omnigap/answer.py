@@ -72,6 +72,11 @@ class Answer:
         return self
 
 
+def bound_of(value: float) -> float:
+    """The largest value of a number in `usage` or `timings`: of seconds (double) or of a count (integer)."""
+    return limits.MAX_SECONDS if isinstance(value, float) else limits.MAX_COUNT
+
+
 class StreamCollector:
     """Collects the events of one response stream, in order.
 
@@ -82,6 +87,7 @@ class StreamCollector:
         chunks: every piece of audio.
         completes: every `complete`; a valid stream has one.
         late: number of events after the first `complete`.
+        odd: number of events without content, and of messages that are no GenerateResponse.
         fault: the first violation of the contract; None if there is none so far.
     """
 
@@ -93,6 +99,7 @@ class StreamCollector:
         self.chunks: list[pb.Audio] = []
         self.completes: list[pb.Complete] = []
         self.late = 0
+        self.odd = 0
         self.fault: ContractError | None = None
         self._source = source
         self._texts: list[str] = []
@@ -135,9 +142,9 @@ class StreamCollector:
             self._check_complete(response.complete)
             self.completes.append(response.complete)
         elif response is UNREADABLE:
-            self._violation(f"{self._source} sent bytes that are no GenerateResponse")
+            self._odd("bytes that are no GenerateResponse")
         else:
-            self._violation(f"{self._source} sent a response that is neither `delta` nor `complete`")
+            self._odd("a response that is neither `delta` nor `complete`")
 
     def _add_delta(self, delta: pb.Delta) -> None:
         content = delta.WhichOneof("content")
@@ -156,7 +163,7 @@ class StreamCollector:
                 return
             self._reasoning.append(delta.reasoning)
         else:
-            self._violation(f"{self._source} sent a delta without text, audio or reasoning")
+            self._odd("a delta without text, audio or reasoning")
 
     def _add_audio(self, audio: pb.Audio) -> None:
         rate, size = audio.sample_rate_hz, len(audio.data)
@@ -188,10 +195,10 @@ class StreamCollector:
         for name, message in (("usage", done.usage), ("timings", done.timings)):
             # ListFields gives only the fields that are set.
             for field, value in message.ListFields():
-                largest = limits.MAX_SECONDS if isinstance(value, float) else limits.MAX_COUNT
                 # NaN fails every comparison.
-                if not 0 <= value <= largest:
-                    self._violation(f"{self._source} sent {name}.{field.name} {value}: it must be 0 to {largest:g}")
+                if not 0 <= value <= bound_of(value):
+                    bound = f"it must be 0 to {bound_of(value):g}"
+                    self._violation(f"{self._source} sent {name}.{field.name} {value}: {bound}")
         if len(done.diagnostics) > limits.MAX_DIAGNOSTICS:
             found = f"{len(done.diagnostics)} diagnostics"
             self._violation(f"{self._source} sent {found}: the contract allows {limits.MAX_DIAGNOSTICS}")
@@ -207,6 +214,10 @@ class StreamCollector:
         if len(value) > longest or not value.isprintable():
             found = f"{quoted(value)} ({len(value)} characters)"
             self._violation(f"{self._source} sent {field} {found}: at most {longest} printable characters")
+
+    def _odd(self, found: str) -> None:
+        self.odd += 1
+        self._violation(f"{self._source} sent {found}")
 
     def _too_large(self, found: str) -> None:
         self._violation(f"{self._source} sent {found} in one answer: the call was cancelled", Reason.TOO_LARGE)

@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from omnigap.client import GenerateClient
+from omnigap.client import UNREADABLE_CARD, GenerateClient
 from omnigap.convert import condition_from_proto, modality_to_proto
 from omnigap.media import encode_pcm16, encode_png, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
@@ -130,6 +130,8 @@ class ServiceUnderTest:
             card: pb.DescribeResponse = await self.client.call_describe(self.timeout_s)
         except grpc.RpcError as error:
             return fault_of(error)
+        if card is UNREADABLE_CARD:
+            return Fault(grpc.StatusCode.INTERNAL, "the answer's bytes are no DescribeResponse")
         return card
 
     async def health(self, service: str = "") -> str:

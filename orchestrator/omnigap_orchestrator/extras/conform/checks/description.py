@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 import grpc
 from grpc_reflection.v1alpha import reflection_pb2 as reflected
 
+from omnigap.card import check_card
 from omnigap.convert import condition_from_proto, support_from_proto
+from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Modality, Reason
 from omnigap_orchestrator.extras.conform.check import (
@@ -48,6 +50,17 @@ async def digest_is_a_sha256(service: ServiceUnderTest) -> Finding:
         return passed(digest)
     text = f"`digest` is {digest!r}: send the SHA-256 (hex) of weights revision, versions, dtype, device and decoding"
     return failed(text)
+
+
+@check
+async def card_is_within_the_bounds(service: ServiceUnderTest) -> Finding:
+    """Names, lists, rates and limits of Describe are within the bounds of the contract, with known enum values."""
+    card = pb.DescribeResponse.FromString(service.card.SerializeToString())
+    try:
+        notes = check_card(card, service.address)
+    except ContractError as error:
+        return failed(error.message)
+    return warned("; ".join(notes)) if notes else passed(f"{card.ByteSize()} bytes")
 
 
 @check
