@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from omnigap.client import UNREADABLE_CARD, GenerateClient
 from omnigap.convert import condition_from_proto, modality_to_proto
+from omnigap.limits import MAX_CONCURRENT
 from omnigap.media import encode_pcm16, encode_png, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Condition, Modality, Reason
@@ -122,8 +123,8 @@ class ServiceUnderTest:
 
     @property
     def concurrent(self) -> int:
-        """Declared number of concurrent calls; 1 if none is declared."""
-        return max(1, self.card.max_concurrent)
+        """Declared number of concurrent calls, up to the bound of the contract; 1 if none is declared."""
+        return min(MAX_CONCURRENT, max(1, self.card.max_concurrent))
 
     async def describe(self) -> pb.DescribeResponse | Fault:
         try:
