@@ -30,9 +30,7 @@ RETRYABLE = frozenset(
 )
 # These say something about the load or the state of a service and nothing about the answer of its model, so a cell that
 # ends with one of them is pending and not failed.
-LEAVES_PENDING = frozenset(
-    {Reason.DEADLINE_EXCEEDED, Reason.DRAINING, Reason.NOT_READY, *REFUSALS}
-)
+LEAVES_PENDING = frozenset({Reason.DEADLINE_EXCEEDED, Reason.DRAINING, Reason.NOT_READY, *REFUSALS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,9 @@ class Pool:
         if now - started < 0.9 * deadline:
             # The service's own limit ended the call; its message says which.
             return error
-        text = f"{_address(replica)} did not answer within {deadline:.3g} s: raise [run] request_timeout_s if it is slow"
+        text = (
+            f"{_address(replica)} did not answer within {deadline:.3g} s: raise [run] request_timeout_s if it is slow"
+        )
         return ContractError(Reason.DEADLINE_EXCEEDED, text)
 
     def _count_refusal(self, error: ContractError, started: float) -> None:
