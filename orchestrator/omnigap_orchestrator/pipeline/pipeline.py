@@ -15,6 +15,7 @@ from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.judge import Judge, UnparsableVerdict, unparsable_row
+from omnigap_orchestrator.pipeline.open_cells import OpenCell, OpenCells
 from omnigap_orchestrator.pipeline.requests import failure_row, model_request, transcribe_request
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, texts_of

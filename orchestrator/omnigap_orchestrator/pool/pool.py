@@ -363,7 +363,7 @@ class Pool:
 
     async def _watch(self) -> None:
         """Checks the health of replicas that have calls in flight and have sent nothing for `quiet_s`."""
-        # A busy service still answers health checks, and a hung process does not, so it is found long before a deadline.
+        # A busy service answers health checks and a hung process does not, so it is found long before a deadline.
         while True:
             await asyncio.sleep(self._policy.quiet_s / 2)
             since = self._loop.time() - self._policy.quiet_s
