@@ -8,8 +8,9 @@ from omnigap.vocabulary import Reason
 
 # Time-outs in a row, for each replica, after which a service counts as hung.
 MAX_TIMEOUTS_IN_A_ROW = 3
-# A call that runs for longer than refusals take was accepted: the service works, however many others it refuses.
-_ACCEPTED_FACTOR, _ACCEPTED_S = 2.0, 1.0
+# A call that runs for longer than refusals take was accepted: the service works, however many others it refuses. In
+# multiples of the slowest refusal, and as a share of the patience.
+_ACCEPTED_FACTOR, _ACCEPTED_SHARE = 2.0, 1 / 30
 
 
 class Breaker:
@@ -70,7 +71,7 @@ class Breaker:
         if self._timeouts < self._max_timeouts or len(self._timed_out) < 2 or not self._again:
             return ""
         return (
-            f"did not answer {self._timeouts} calls in a row within {self._shortest_s:.3g} s each: "
+            f"did not answer {self._timeouts} calls in a row within {round(self._shortest_s, 1):g} s each: "
             "restart it if it hangs, or raise [run] request_timeout_s if it is slow"
         )
 
@@ -85,7 +86,7 @@ class Breaker:
         self._slowest_refusal_s = max(self._slowest_refusal_s, now - started)
         if now - self._refused_since <= self._patience_s:
             return ""
-        longest = _ACCEPTED_FACTOR * self._slowest_refusal_s + _ACCEPTED_S
+        longest = _ACCEPTED_FACTOR * self._slowest_refusal_s + _ACCEPTED_SHARE * self._patience_s
         if any(now - other > longest for other in running):
             return ""
         return f"refused every call as {reason} for {now - self._refused_since:.0f} s ({message})"

@@ -39,7 +39,7 @@ class RetryPolicy:
 
     Attributes:
         max_attempts: failed attempts of one call on healthy replicas before its cell fails.
-        max_full: attempts that may be refused because the replica is full, while other calls are answered.
+        max_full: attempts that may be refused because the replica is full, if another call was answered in between.
         first_delay_s, max_delay_s: bounds of the exponential back-off, in seconds.
         patience_s: seconds for which all replicas may be unavailable, or refuse every call, before the service is
             given up.
@@ -72,8 +72,6 @@ MAX_LOST = 3
 MAX_REFUSED = 20
 # Attempts of one call that may time out or be interrupted on a hung replica.
 MAX_TIMEOUTS = 3
-# Seconds between health probes of an ejected replica: first and longest interval; longest ejection after failures.
-FIRST_PROBE_S, MAX_PROBE_S, MAX_EJECTION_S = 0.25, 5.0, 60.0
 
 
 class Unavailable(OmnigapError):  # noqa: N818 - a state of the service, not a fault of the program

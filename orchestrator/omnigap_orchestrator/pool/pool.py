@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from omnigap.client import Answer
@@ -17,12 +18,10 @@ from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.pool.breaker import Breaker
+from omnigap_orchestrator.pool.health import Health
 from omnigap_orchestrator.pool.policy import (
-    FIRST_PROBE_S,
     MAX_CONSECUTIVE_FAILURES,
-    MAX_EJECTION_S,
     MAX_LOST,
-    MAX_PROBE_S,
     MAX_REFUSED,
     MAX_TIMEOUTS,
     REFUSALS,
@@ -36,12 +35,8 @@ from omnigap_orchestrator.pool.policy import (
 )
 from omnigap_orchestrator.pool.replica import Attempt, Replica, Slots, deadline_s
 
-_NO_HEALTH = "gRPC status DEADLINE_EXCEEDED"
-"""What a health check of a hung process returns; one that is stopping or gone answers or is refused."""
 # gRPC ends a call at its deadline; the margin is for a call that it does not end.
 _MARGIN_S = 2.0
-# A process must miss this many health checks in a row before it counts as hung.
-_HEALTH_CHECKS = 2
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +48,8 @@ class _Call:
         full, refused: attempts refused by a full replica, and by one that was starting or stopping.
         lost: attempts during which the connection to the replica was lost.
         timeouts: attempts that timed out, or were interrupted on a hung replica.
-        failed_at: time of the first failure.
+        passed_over: refusals as full, since each of which the service has answered another call.
+        failed_at: time of the last failure.
         late: what it fails with if the service is given up after a time-out.
     """
 
@@ -64,7 +60,8 @@ class _Call:
     lost: int = 0
     refused: int = 0
     timeouts: int = 0
-    failed_at: float = 0.0
+    passed_over: int = 0
+    failed_at: float = math.inf
     late: CallFailed | None = None
     avoid: set[str] = field(default_factory=set)
 
@@ -88,16 +85,10 @@ class Pool:
         self._breaker = Breaker(len(replicas), policy.patience_s)
         self._loop = asyncio.get_running_loop()
         self._gone = asyncio.Event()
-        self._absence: asyncio.TimerHandle | None = None
         # Number of calls that have not ended, and since when there is one.
         self._open = 0
         self._open_since = 0.0
-        # asyncio keeps only weak references to tasks, so they are held here until they are done.
-        self._tasks: set[asyncio.Task[None]] = set()
-        for replica in replicas:
-            if not replica.up:
-                self._start(self._probe(replica))
-        self._start(self._watch())
+        self._health = Health(self._slots, policy, on_note, self._on_absence)
 
     @property
     def capacity(self) -> int:
@@ -132,10 +123,8 @@ class Pool:
     async def close(self) -> None:
         """Ends all calls, with Unavailable, and closes the connections."""
         self._give_up("the connection was closed", interrupt=True)
-        # Tasks first: they use the endpoints.
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Health checks first: they use the endpoints.
+        await self._health.close()
         await asyncio.gather(*(replica.endpoint.close() for replica in self._every))
 
     async def call(self, request: pb.GenerateRequest, timeout_s: float) -> Answer:
@@ -198,7 +187,7 @@ class Pool:
         except TimeoutError:
             if attempt.interrupted:
                 self._slots.check()
-                raise ContractError(Reason.DEADLINE_EXCEEDED, f"{_address(replica)} answers no health check") from None
+                raise ContractError(Reason.DEADLINE_EXCEEDED, f"{replica.address} answers no health check") from None
             error = ContractError(Reason.DEADLINE_EXCEEDED, "")
             raise self._late(call, replica, error, started, deadline) from None
         except ContractError as error:
@@ -226,9 +215,7 @@ class Pool:
         if now - started < 0.9 * deadline:
             # The service's own limit ended the call; its message says which.
             return error
-        text = (
-            f"{_address(replica)} did not answer within {deadline:.3g} s: raise [run] request_timeout_s if it is slow"
-        )
+        text = f"{replica.address} did not answer within {deadline:.3g} s: raise [run] request_timeout_s if it is slow"
         return ContractError(Reason.DEADLINE_EXCEEDED, text)
 
     def _count_refusal(self, error: ContractError, started: float) -> None:
@@ -246,14 +233,13 @@ class Pool:
 
     def _count_failure(self, call: _Call, replica: Replica, error: ContractError) -> None:
         """Records a failed attempt; raises if there is no further one."""
-        call.failed_at = call.failed_at or self._loop.time()
         reason, is_last = error.reason, False
-        # Read before this failure is counted.
         answers_others = self._breaker.answered_at >= call.failed_at
+        call.failed_at = self._loop.time()
         if reason in REPLICA_USELESS:
             self._remove(replica, error)
         elif reason in REPLICA_UNAVAILABLE:
-            self._eject(replica, f"{_address(replica)} is unavailable ({error.message})")
+            self._health.eject(replica, f"{replica.address} is unavailable ({error.message})")
             if reason is Reason.TRANSPORT:
                 call.lost += 1
             else:
@@ -261,11 +247,13 @@ class Pool:
             is_last = call.lost >= MAX_LOST or call.refused >= MAX_REFUSED
         elif reason in REPLICA_FULL or (reason is Reason.UPSTREAM_UNAVAILABLE and not answers_others):
             call.full += 1
-            is_last = call.full > self._policy.max_full
+            # If the service answers no other call either, the breaker decides.
+            call.passed_over += answers_others
+            is_last = call.passed_over > self._policy.max_full
         elif reason is Reason.DEADLINE_EXCEEDED:
             call.timeouts += 1
             self._count_against(replica, call)
-            call.late = CallFailed(error, _address(replica), call.tries)
+            call.late = CallFailed(error, replica.address, call.tries)
             is_last = call.timeouts >= min(MAX_TIMEOUTS, self._policy.max_attempts)
         else:
             call.failures += 1
@@ -273,29 +261,29 @@ class Pool:
                 self._count_against(replica, call)
             is_last = reason not in RETRYABLE or call.failures >= self._policy.max_attempts
         if is_last:
-            raise CallFailed(error, _address(replica), call.tries) from error
+            raise CallFailed(error, replica.address, call.tries) from error
 
     def _count_against(self, replica: Replica, call: _Call) -> None:
         """Counts a failure of a cell on a replica, and ejects the replica if others succeed."""
         # One bad request retried here several times is one failure of the replica, not several.
-        if _address(replica) in call.avoid:
+        if replica.address in call.avoid:
             return
-        call.avoid.add(_address(replica))
+        call.avoid.add(replica.address)
         replica.consecutive_failures += 1
         # If every replica fails, the requests or the model are at fault, and ejecting replicas would not help.
         others = (other for other in self._slots.replicas if other is not replica)
         others_succeed = any(other.up and other.consecutive_failures == 0 for other in others)
         if replica.up and replica.consecutive_failures >= MAX_CONSECUTIVE_FAILURES and others_succeed:
             replica.ejections += 1
-            failed = f"{_address(replica)} failed {replica.consecutive_failures} cells in a row"
-            self._eject(replica, f"{failed}, while the other replicas failed none")
+            failed = f"{replica.address} failed {replica.consecutive_failures} cells in a row"
+            self._health.eject(replica, f"{failed}, while the other replicas failed none")
 
     def _remove(self, replica: Replica, error: ContractError) -> None:
         """Removes a replica that is of no use for the rest of the run; raises Unavailable if it was the last one."""
-        why = f"{_address(replica)} refuses every call ({error.reason}: {error.message})"
+        why = f"{replica.address} refuses every call ({error.reason}: {error.message})"
         if error.reason is Reason.DIGEST_MISMATCH:
             # Another digest is another model, whose answers must not be stored under the planned one.
-            why = f"{_address(replica)} changed since the plan was made: {error.message}"
+            why = f"{replica.address} changed since the plan was made: {error.message}"
         # Several calls in flight may report the same change.
         if replica in self._slots.replicas:
             self._slots.replicas.remove(replica)
@@ -305,7 +293,7 @@ class Pool:
             # Answers that are on their way are kept.
             self._give_up(why, interrupt=False)
             raise Unavailable(why) from error
-        self._note_absence()
+        self._health.check_absence()
 
     def _give_up(self, why: str, *, interrupt: bool) -> None:
         """Gives the service up for this command: the other calls end at once instead of waiting as long each.
@@ -315,70 +303,8 @@ class Pool:
         """
         self._slots.give_up(why)
         self._gone.set()
-        if self._absence is not None:
-            self._absence.cancel()
         for replica in self._every if interrupt else ():
             replica.interrupt()
 
-    def _eject(self, replica: Replica, why: str) -> None:
-        if not replica.up:
-            return
-        replica.up = False
-        self._note(f"{why}; not used until it is healthy")
-        self._start(self._probe(replica))
-        self._note_absence()
-
-    def _note_absence(self) -> None:
-        """Starts to wait for a replica if none is left."""
-        if not self._slots.any_up and self._absence is None:
-            self._absence = self._loop.call_later(self._policy.patience_s, self._end_absence)
-
-    def _end_absence(self) -> None:
+    def _on_absence(self) -> None:
         self._give_up(f"the service was unavailable for {self._policy.patience_s:g} s", interrupt=True)
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _probe(self, replica: Replica) -> None:
-        """Probes an ejected replica until it is SERVING, and puts it back."""
-        tries = 0
-        while True:
-            interval_s = min(MAX_PROBE_S, FIRST_PROBE_S * 1.5**tries)
-            # A replica that says that it is healthy and fails its calls stays out for longer each time.
-            ejection_s = FIRST_PROBE_S * 2.0 ** min(replica.ejections, 16) if replica.ejections else 0.0
-            await asyncio.sleep(max(interval_s, min(MAX_EJECTION_S, ejection_s)))
-            tries = min(tries + 1, 16)
-            if await replica.endpoint.serving(timeout_s=3.0):
-                break
-        self._note(f"{_address(replica)} serves again")
-        # One that failed calls before is ejected again at its next failure.
-        replica.consecutive_failures = MAX_CONSECUTIVE_FAILURES - 1 if replica.ejections else 0
-        replica.up = True
-        if self._absence is not None and self._slots.any_up:
-            self._absence.cancel()
-            self._absence = None
-        self._slots.assign()
-
-    async def _watch(self) -> None:
-        """Checks the health of replicas that have calls in flight and have sent nothing for `quiet_s`."""
-        # A busy service answers health checks and a hung process does not, so it is found long before a deadline.
-        while True:
-            await asyncio.sleep(self._policy.quiet_s / 2)
-            since = self._loop.time() - self._policy.quiet_s
-            quiet = [replica for replica in self._every if replica.attempts and replica.heard_at < since]
-            await asyncio.gather(*(self._check_health(replica) for replica in quiet))
-
-    async def _check_health(self, replica: Replica) -> None:
-        for _ in range(_HEALTH_CHECKS):
-            if await replica.endpoint.health(timeout_s=self._policy.health_s) != _NO_HEALTH:
-                return
-        self._eject(replica, f"{_address(replica)} answers neither calls nor health checks")
-        # Elsewhere its calls are answered. Without another replica they wait, in case it was only slow.
-        if self._slots.any_up:
-            replica.interrupt()
-
-
-def _address(replica: Replica) -> str:
-    return replica.endpoint.address

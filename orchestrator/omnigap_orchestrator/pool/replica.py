@@ -64,6 +64,10 @@ class Replica:
     heard_at: float = 0.0
     attempts: set[Attempt] = field(default_factory=set)
 
+    @property
+    def address(self) -> str:
+        return self.endpoint.address
+
     def has_room(self, exclusive: bool) -> bool:
         """Whether another call may start here; an exclusive one needs an idle replica."""
         if not self.up or self.exclusive:
@@ -192,7 +196,7 @@ class Slots:
         """The replica with the fewest calls in flight; one that failed this call only if no other has a free slot."""
         available = [replica for replica in self.replicas if replica.has_room(exclusive)]
         if avoid:
-            available = [r for r in available if r.endpoint.address not in avoid] or available
+            available = [r for r in available if r.address not in avoid] or available
         return min(available, key=lambda replica: replica.in_flight, default=None)
 
     def _take(self, replica: Replica, exclusive: bool) -> None:

@@ -27,9 +27,10 @@ _CERTAIN = (
     (
         Reason.QUOTA_EXHAUSTED,
         (
-            rf"insufficient {_MONEY}|exceeded current quota|(not enough|out of|no( more)?|all( the)? available) {_MONEY}"
+            rf"insufficient {_MONEY}|(not enough|out of|no( more)?|all( the)? available) {_MONEY}"
             rf"|{_MONEY}[a-z ]{{0,20}} (insufficient|exhausted|depleted|used up|too low|not enough|empty)"
-            r"|(requires|need|add|buy|purchase) more credits|included credits|credit limit|account is not active"
+            r"|exceeded current quota|(requires|need|add|buy|purchase) more credits|included credits|credit limit"
+            r"|account is not active"
             r"|(usage|spend|spending|budget) (limit|cap)\b|billing (hard limit|not active|error|limit|disabled)"
             r"|hard limit (has been )?reached|payment required|please (recharge|top up)|arrearage|arrears"
             r"|(account|bill|balance|payment) ?(is )?overdue|free ?tier ?only|余额不足|欠费|额度不足|额度已用"
@@ -38,7 +39,7 @@ _CERTAIN = (
     (
         Reason.PERMISSION_DENIED,
         (
-            r"(account|organi[sz]ation|user|project)[a-z ]{0,20} (deactivated|suspended|disabled|terminated|banned|blocked)"
+            r"(account|organi[sz]ation|project)[a-z ]{0,20} (deactivated|suspended|disabled|terminated|banned)"
             r"|deactivated account|access terminated"
         ),
     ),
