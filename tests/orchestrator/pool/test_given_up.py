@@ -11,7 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from omnigap.client import Answer
+from omnigap.answer import Answer
 from omnigap.rpc_errors import to_status
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason

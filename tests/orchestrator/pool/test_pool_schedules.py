@@ -11,7 +11,7 @@ import grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnigap.client import Answer
+from omnigap.answer import Answer
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.pool import CallFailed, RetryPolicy, Unavailable, connect
