@@ -19,7 +19,8 @@ from omnigap.v1 import model_service_pb2_grpc as pb_grpc
 from omnigap.vocabulary import CONDITIONS, Modality, Support
 from omnigap_services.adapter import Adapter, Card, InputPart, Request
 from omnigap_services.server.describe import describe
-from omnigap_services.server.metrics import Metrics, MetricsPort
+from omnigap_services.server.metrics import Metrics
+from omnigap_services.server.metrics_port import MetricsPort
 from omnigap_services.server.scheduler import Scheduler
 from omnigap_services.server.servicer import HealthServicer, Servicer
 from omnigap_services.server.worker import Worker
@@ -98,7 +99,7 @@ class Server:
             text = f"cannot listen on {wanted}: is the port in use? Choose another with --port, or 0 for a free one"
             raise PortTakenError(text) from error
         if self.options.metrics_port is not None:
-            self._start_metrics(self.options.metrics_port)
+            await self._start_metrics(self.options.metrics_port)
         await self._grpc.start()
 
     async def load(self) -> None:
@@ -137,7 +138,7 @@ class Server:
             self._scheduler.close()
         complete = await self._worker.stop(_CLOSE_PATIENCE_S) and complete
         if self._metrics_http:
-            self._metrics_http.close()
+            await self._metrics_http.close()
         return complete
 
     def _at(self, port: int) -> str:
@@ -145,13 +146,15 @@ class Server:
         # An IPv6 address needs brackets before a port.
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    def _start_metrics(self, port: int) -> None:
+    async def _start_metrics(self, port: int) -> None:
+        metrics = MetricsPort(self.metrics.registry)
         try:
-            self._metrics_http = self.metrics.serve(self.options.host, port)
+            await metrics.start(self.options.host, port)
         except OSError as error:
             text = f"cannot listen on {self._at(port)} for metrics: choose another with --metrics-port"
             raise PortTakenError(text) from error
-        self.metrics_port = self._metrics_http.port
+        self._metrics_http = metrics
+        self.metrics_port = metrics.port
 
 
 def default_warm_up(card: Card) -> Request:
