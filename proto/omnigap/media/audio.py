@@ -132,10 +132,14 @@ def _container_mono(data: bytes, kind: str, limits: AudioLimits) -> tuple[Sample
             rate = int(file.samplerate)
             _check_format(rate, file.channels, limits)
             samples = _read_mono(file, limits)
+    # A lack of memory is not the file's fault: all limits are checked before.
+    except (ContractError, MemoryError):
+        raise
     except soundfile.LibsndfileError as error:
+        # One of libsndfile's fixed texts: none quotes the file.
         raise ContractError(Reason.BAD_MEDIA, f"the bytes do not decode as {kind}: {error.error_string}") from error
-    # A broken file: which errors the binding raises for one is not documented (ValueError, RuntimeError ...).
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    # Which other errors the binding raises for a broken file is not documented.
+    except Exception as error:
         text = f"the bytes do not decode as {kind}: the decoder failed ({type(error).__name__})"
         raise ContractError(Reason.BAD_MEDIA, text) from error
     if not len(samples):
@@ -145,8 +149,11 @@ def _container_mono(data: bytes, kind: str, limits: AudioLimits) -> tuple[Sample
 
 def _read_mono(file: soundfile.SoundFile, limits: AudioLimits) -> Samples:
     rate, channels = file.samplerate, file.channels
-    stated = 0 if file.frames == _UNKNOWN_FRAMES else file.frames
-    _check_length(stated, rate, channels, limits)
+    if file.frames == _UNKNOWN_FRAMES:
+        # libsndfile cannot read it through an object in memory.
+        text = "the file does not state its length, as when it was encoded to a pipe: encode it to a file"
+        raise ContractError(Reason.BAD_MEDIA, text)
+    _check_length(stated := file.frames, rate, channels, limits)
     # The system provides memory as it is written, so a header that overstates the length costs nothing.
     samples, total = np.empty(stated, np.float32), 0
     # `read` instead of `blocks`, which refuses files that cannot seek, such as GSM in WAV.
