@@ -15,14 +15,13 @@ from omnigap.channel import SERVER_OPTIONS
 from omnigap.errors import NO_AUDIO, ContractError, OmnigapError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.v1 import model_service_pb2_grpc as pb_grpc
 from omnigap.vocabulary import CONDITIONS, Modality, Support
 from omnigap_services.adapter import Adapter, Card, InputPart, Request
 from omnigap_services.server.describe import describe
 from omnigap_services.server.metrics import Metrics
 from omnigap_services.server.metrics_port import MetricsPort
 from omnigap_services.server.scheduler import Scheduler
-from omnigap_services.server.servicer import HealthServicer, Servicer
+from omnigap_services.server.servicer import HealthServicer, Servicer, model_service_handler
 from omnigap_services.server.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ class Server:
         Raises:
             PortTakenError: for a port in use.
         """
-        pb_grpc.add_ModelServiceServicer_to_server(self._servicer, self._grpc)  # type: ignore[no-untyped-call]
+        self._grpc.add_generic_rpc_handlers((model_service_handler(SERVICE, self._servicer),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         # Lets tools such as grpcurl call the service without the .proto file.
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._grpc)

@@ -43,7 +43,7 @@ class MetricsPort:
         # One address only: port 0 would otherwise be another port for each address of the host.
         family, _, _, _, address = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[0]
         self._server = await asyncio.start_server(
-            self._connected, address[0], port, family=family, limit=_MAX_HEADER_BYTES
+            self._connected, str(address[0]), port, family=family, limit=_MAX_HEADER_BYTES
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
