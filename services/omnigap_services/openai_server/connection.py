@@ -24,6 +24,7 @@ from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_services.loop_thread import LoopThread
 from omnigap_services.openai_server.body_errors import message_of, reason_of, reason_of_status
+from omnigap_services.openai_server.body_limit import check_size, limit_body
 from omnigap_services.openai_server.endpoint import EndpointOptions
 
 _log = logging.getLogger(__name__)
@@ -126,6 +127,10 @@ class Connection:
             if error.status_code in (401, 403):
                 raise
             return []
+        try:
+            check_size(response.http_response)
+        except ContractError:
+            return []
         return _model_names(response.text)
 
 
@@ -133,7 +138,7 @@ def _model_names(payload: str) -> list[str]:
     """The names in a response of `/models`; empty if it is not such a list."""
     try:
         found = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     rows = found.get("data") if isinstance(found, dict) else None
     return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
@@ -148,12 +153,14 @@ def _proxy_of(options: EndpointOptions) -> str:
     return "" if _is_loopback(options) else options.proxy
 
 
-def _http_client(options: EndpointOptions) -> DefaultAsyncHttpxClient | None:
-    """The HTTP client; None for the official client's own, which uses the proxies of the environment."""
+def _http_client(options: EndpointOptions) -> DefaultAsyncHttpxClient:
+    """The HTTP client, which limits bodies; without an option it uses the proxies of the environment."""
+    hooks = {"response": [limit_body]}
     if _is_loopback(options):
         # Mounts override the environment's proxies and keep its certificates.
-        return DefaultAsyncHttpxClient(mounts={f"{scheme}://": None for scheme in ("all", "http", "https")})
-    return DefaultAsyncHttpxClient(proxy=options.proxy) if options.proxy else None
+        mounts = {f"{scheme}://": None for scheme in ("all", "http", "https")}
+        return DefaultAsyncHttpxClient(mounts=mounts, event_hooks=hooks)
+    return DefaultAsyncHttpxClient(proxy=options.proxy or None, event_hooks=hooks)
 
 
 class ErrorMapper:
