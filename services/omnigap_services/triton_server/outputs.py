@@ -56,6 +56,7 @@ class OutputReader:
         self._whole = {"text": "", "reasoning": ""}
         self._rate = options.output_sample_rate_hz
         self._to_resample: list[Samples] = []
+        self._collected = 0
         # The newest value of every tensor; a decoupled model may send a count with any of its responses.
         self._last: dict[str, Array] = {}
 
@@ -144,8 +145,8 @@ class OutputReader:
             return clip.samples
         # Collected: pieces that are resampled one by one would click at their seams.
         self._to_resample.append(clip.samples)
-        seconds = sum(map(len, self._to_resample)) / clip.sample_rate
-        if seconds > _LIMITS.max_seconds:
+        self._collected += len(clip.samples)
+        if self._collected > _LIMITS.max_seconds * clip.sample_rate:
             text = f"the audio lasts over {_LIMITS.max_seconds:g} s: the model did not end its answer"
             raise ContractError(Reason.TOO_LARGE, text)
         return None
