@@ -25,6 +25,7 @@ from omnigap.vocabulary import Reason
 from omnigap_services.loop_thread import LoopThread
 from omnigap_services.openai_server.account_errors import PERMANENT
 from omnigap_services.openai_server.body_errors import message_of, reason_of, reason_of_status
+from omnigap_services.openai_server.body_limit import check_size, limit_body
 from omnigap_services.openai_server.endpoint import EndpointOptions
 
 _log = logging.getLogger(__name__)
@@ -129,6 +130,10 @@ class Connection:
             if error.status_code in (401, 403):
                 raise
             return []
+        try:
+            check_size(response.http_response)
+        except ContractError:
+            return []
         return _model_names(response.text)
 
 
@@ -136,7 +141,7 @@ def _model_names(payload: str) -> list[str]:
     """The names in a response of `/models`; empty if it is not such a list."""
     try:
         found = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     rows = found.get("data") if isinstance(found, dict) else None
     return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
@@ -152,7 +157,7 @@ def _proxy_of(options: EndpointOptions) -> str:
 
 
 def _http_client(options: EndpointOptions, errors: ErrorMapper) -> DefaultAsyncHttpxClient:
-    """The HTTP client; without `proxy` it uses the proxies of the environment, except for a server on loopback."""
+    """The HTTP client, which limits bodies; without `proxy` it uses the proxies of the environment, except for a server on loopback."""
 
     async def end_permanent_errors(response: Any) -> None:
         # The official client repeats every 429, also that of an empty account, unless this header says no.
@@ -161,7 +166,7 @@ def _http_client(options: EndpointOptions, errors: ErrorMapper) -> DefaultAsyncH
             if errors.is_permanent(response):
                 response.headers["x-should-retry"] = "false"
 
-    hooks = {"response": [end_permanent_errors]}
+    hooks = {"response": [limit_body, end_permanent_errors]}
     if _is_loopback(options):
         # Mounts override the environment's proxies and keep its certificates.
         mounts = {f"{scheme}://": None for scheme in ("all", "http", "https")}
