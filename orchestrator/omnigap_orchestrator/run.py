@@ -23,7 +23,8 @@ from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
 from omnigap_orchestrator.pipeline.judge import stored_verdict
-from omnigap_orchestrator.pipeline.pipeline import OpenCell, Pipeline, no_judge_note, open_cells, report_totals
+from omnigap_orchestrator.pipeline.open_cells import OpenCell, late_cells, no_judge_note, open_cells, report_totals
+from omnigap_orchestrator.pipeline.pipeline import Pipeline
 from omnigap_orchestrator.pipeline.prepare import connect_services, connected_services, load_run, prepare
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
@@ -203,8 +204,10 @@ async def process_cells(
     cards = [ServiceCard(role, name, service.card) for role, name, service in connected_services(services)]
     # The second half of the preflight: languages and voices are known only from the cards.
     enforce(check_services(config, items, cards), observer.note)
+    # Read first: `prepare` deletes the failures that this command tries again.
+    late = late_cells(context.records)
     cells = await prepare(context, config, plan, scope, services)
-    todo = open_cells(context, cells, scope, services.models)
+    todo = open_cells(context, cells, scope, services.models, late)
     report_totals(observer, cells, scope, todo)
     # If this command judges and no judge is configured, the preflight has already reported it.
     if todo.unjudged and services.judge is None and (config.judge is not None or Stage.JUDGE not in scope.stages):

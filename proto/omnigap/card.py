@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from omnigap import convert, limits
@@ -53,9 +52,13 @@ def _faults(card: pb.DescribeResponse) -> Iterator[str]:
     except ValueError as error:
         yield f"architecture: {error}"
     yield from _condition_faults(card)
-    seconds = card.limits.max_audio_seconds
-    if not math.isfinite(seconds) or seconds < 0:
-        yield f"limits.max_audio_seconds {seconds}: send a finite number, not below 0"
+    for field, seconds in (
+        ("limits.max_audio_seconds", card.limits.max_audio_seconds),
+        ("answer_seconds", card.answer_seconds),
+    ):
+        # NaN fails every comparison.
+        if not 0 <= seconds <= limits.MAX_SECONDS:
+            yield f"{field} {seconds}: send 0 to {limits.MAX_SECONDS:g}"
     yield from _rate_faults("output_sample_rate_hz", card.output_sample_rate_hz)
     yield from _rate_faults("limits.input_sample_rate_hz", card.limits.input_sample_rate_hz)
     yield from _list_faults(card)

@@ -62,7 +62,8 @@ def test_every_reason_has_a_status() -> None:
         ("RESOURCE_EXHAUSTED", Reason.TOO_LARGE),
         ("INVALID_ARGUMENT", Reason.BAD_REQUEST),
         ("INTERNAL", Reason.MODEL_ERROR),
-        ("PERMISSION_DENIED", Reason.MODEL_ERROR),
+        ("PERMISSION_DENIED", Reason.PERMISSION_DENIED),
+        ("UNAUTHENTICATED", Reason.UNAUTHENTICATED),
     ],
 )
 def test_status_without_error_info_maps_to_a_reason(

@@ -14,7 +14,7 @@ import psutil
 
 from omnigap.convert import known_architecture
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Support
+from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Reason, Support
 from omnigap_orchestrator.carriers import ImageStyle
 from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
 from omnigap_orchestrator.journal import Records
@@ -118,7 +118,10 @@ def incomplete(results: pl.DataFrame, controls: pl.DataFrame | None = None) -> s
     """Why a run is incomplete, and how to resume it; empty for a complete run. Control cells are counted separately."""
     parts = [_lacking(results, "cells")] + ([_lacking(controls, "control cells")] if controls is not None else [])
     found = ", ".join(part for part in parts if part)
-    return f"{found}: the same command runs only these cells again" if found else ""
+    frames = [results] if controls is None else [results, controls]
+    late = sum(cells.filter(error_reason=Reason.DEADLINE_EXCEEDED, outcome=Outcome.PENDING).height for cells in frames)
+    timed_out = f" ({late} timed out: raise [run] request_timeout_s if the service is slow)" if late else ""
+    return f"{found}{timed_out}: the same command runs only these cells again" if found else ""
 
 
 def _lacking(cells: pl.DataFrame, what: str) -> str:

@@ -46,34 +46,30 @@ async def connect_services(
     """
     covered = covered_conditions(plan, scope)
 
-    async def find(role: Role, name: str, addresses: tuple[str, ...]) -> Service | None:
-        service = await context.connect(name, addresses, config)
-        if service is None:
-            missing = "has its name" if role is Role.MODEL else f"has the role {role}"
-            where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"
-            what = f"model {name}" if role is Role.MODEL else f"the {role} service"
-            context.observer.note(f"{what} is unavailable ({where}): cells that need it stay pending")
-        return service
-
-    async def of_role(role: Role, addresses: tuple[str, ...], needed: bool) -> Service | None:
-        return await find(role, role, addresses) if needed else None
-
-    # One after the other: notes about missing services then have a fixed order.
-    models = {}
+    wanted: list[tuple[Role, str, tuple[str, ...]]] = []
     if Stage.GENERATE in scope.stages:
-        for spec in plan.models:
-            if not scope.models or spec.name in scope.models:
-                service = await find(Role.MODEL, spec.name, spec.endpoints)
-                if service is not None:
-                    models[spec.name] = service
-    needs_tts = scope.makes_carriers and any(c.input is Modality.SPEECH for c in covered)
-    needs_scorer = Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered)
-    needs_judge = config.judge is not None and Stage.JUDGE in scope.stages
+        named = [spec for spec in plan.models if not scope.models or spec.name in scope.models]
+        wanted += [(Role.MODEL, spec.name, spec.endpoints) for spec in named]
+    if scope.makes_carriers and any(c.input is Modality.SPEECH for c in covered):
+        wanted.append((Role.TTS, Role.TTS, endpoints.tts))
+    if Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered):
+        wanted.append((Role.SCORER, Role.SCORER, endpoints.scorer))
+    if config.judge is not None and Stage.JUDGE in scope.stages:
+        wanted.append((Role.JUDGE, Role.JUDGE, endpoints.judge))
+    found = await context.connect_all([(name, addresses) for _, name, addresses in wanted], config)
+    connected: dict[tuple[Role, str], Service] = {}
+    # Notes only now, so that they have a fixed order.
+    for (role, name, addresses), service in zip(wanted, found, strict=True):
+        if service is not None:
+            connected[role, name] = service
+            continue
+        missing = "has its name" if role is Role.MODEL else f"has the role {role}"
+        where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"
+        what = f"model {name}" if role is Role.MODEL else f"the {role} service"
+        context.observer.note(f"{what} is unavailable ({where}): cells that need it stay pending")
     return RunServices(
-        models,
-        tts=await of_role(Role.TTS, endpoints.tts, needs_tts),
-        scorer=await of_role(Role.SCORER, endpoints.scorer, needs_scorer),
-        judge=await of_role(Role.JUDGE, endpoints.judge, needs_judge),
+        {name: service for (role, name), service in connected.items() if role is Role.MODEL},
+        **{role.value: connected.get((role, role)) for role in (Role.TTS, Role.SCORER, Role.JUDGE)},
     )
 
 

@@ -18,6 +18,7 @@ from omnigap_orchestrator.pipeline.requests import NO_MODEL
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.pipeline.score import key_of, second_score, texts_of
 from omnigap_orchestrator.pipeline.stored import Misfiled, stored_answer, stored_transcript
+from omnigap_orchestrator.pool import LEAVES_PENDING
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
 from omnigap_orchestrator.scoring import WordErrors, whisper_word_errors, word_errors
 from omnigap_orchestrator.scoring.score import chance_of
@@ -267,7 +268,8 @@ def _outcome(planned: PlannedCell, score: ScoreRow | None, failure: FailureRow |
         return Outcome.ANSWERED
     if planned.support is Support.UNSUPPORTED:
         return Outcome.UNSUPPORTED
-    return Outcome.PENDING if failure is None else Outcome.FAILED
+    # A time-out or a full service says nothing about the answer; the row has its reason.
+    return Outcome.PENDING if failure is None or failure.reason in LEAVES_PENDING else Outcome.FAILED
 
 
 def _message(planned: PlannedCell, failure: FailureRow | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 import grpc
@@ -110,7 +111,10 @@ class Server:
         card = await self._worker.load()
         self.description = describe(card, type(self._adapter))
         self._scheduler = Scheduler(card, self.description.digest, self._worker, self.metrics)
+        started = time.monotonic()
         await self._warm_up(self._scheduler, self._adapter.warm_up() or default_warm_up(card))
+        # Measured unless the adapter knows better: the same model takes seconds on a GPU and minutes on a busy CPU.
+        self.description.answer_seconds = card.answer_seconds or time.monotonic() - started
         # Opened before health says SERVING: a client that waits for health may call at once.
         self._servicer.open(self._scheduler, self.description)
         await self._health.set_serving(True)

@@ -86,11 +86,14 @@ async def conditions_are_declared(service: ServiceUnderTest) -> Finding:
 
 @check
 async def limits_are_declared(service: ServiceUnderTest) -> Finding:
-    """Limits are finite, not negative and set for each input modality; `max_concurrent` is at least 1."""
+    """Limits and `answer_seconds` are finite and not negative; limits are set for each input modality."""
     limits, faults, warnings = service.card.limits, [], []
     seconds = limits.max_audio_seconds
     if not math.isfinite(seconds) or seconds < 0:
         faults.append(f"limits.max_audio_seconds is {seconds}: send a number over 0")
+    answer_s = service.card.answer_seconds
+    if not math.isfinite(answer_s) or answer_s < 0:
+        faults.append(f"answer_seconds is {answer_s}: send the seconds that one answer may take, or 0")
     declared = {
         Modality.TEXT: ("max_text_chars", limits.max_text_chars),
         Modality.SPEECH: ("max_audio_seconds", seconds),
