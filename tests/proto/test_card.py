@@ -48,6 +48,8 @@ BROKEN = {
     "infinite limit": (card(limits=pb.Limits(max_audio_seconds=math.inf)), "max_audio_seconds inf"),
     "NaN limit": (card(limits=pb.Limits(max_audio_seconds=math.nan)), "max_audio_seconds nan"),
     "negative limit": (card(limits=pb.Limits(max_audio_seconds=-1)), "max_audio_seconds -1"),
+    "NaN seconds of an answer": (card(answer_seconds=math.nan), "answer_seconds nan"),
+    "negative seconds of an answer": (card(answer_seconds=-0.1), "answer_seconds -0.1"),
     "an input rate": (card(limits=pb.Limits(input_sample_rate_hz=HUGE)), "input_sample_rate_hz 4294967295"),
     "an output rate": (card(output_sample_rate_hz=1), "output_sample_rate_hz 1"),
     "many voices": (card(voices=[pb.Voice(name="v")] * 5_001), "5001 voices"),

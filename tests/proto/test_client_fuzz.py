@@ -233,6 +233,7 @@ cards = st.builds(
     conditions=st.lists(capabilities, max_size=3),
     limits=st.builds(pb.Limits, max_audio_seconds=numbers, input_sample_rate_hz=rates),
     max_concurrent=counts,
+    answer_seconds=numbers,
     voices=st.lists(st.builds(pb.Voice, name=texts, language=texts), max_size=2),
     languages=st.lists(texts, max_size=2),
     settings=st.dictionaries(texts, texts, max_size=2),
@@ -254,7 +255,7 @@ def test_any_card_can_be_used_or_is_an_omnigap_error(fuzzed: Fuzzed, script: Scr
         return
     assert card.name.isprintable() and card.name.strip() and card.digest
     assert card.max_concurrent <= limits.MAX_CONCURRENT
-    assert math.isfinite(card.limits.max_audio_seconds)
+    assert math.isfinite(card.limits.max_audio_seconds) and math.isfinite(card.answer_seconds)
     for condition in CONDITIONS:
         support_in(card, condition)
 
