@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import sys
+from contextlib import suppress
 from functools import cache
+from typing import Any
 
 import click
 
 import omnigap
+from omnigap.terminal import output_lost, protect_streams, readable
 from omnigap_orchestrator.extension import Command, ExtraError, extras
 
 _CLI = "omnigap_orchestrator.cli"
@@ -72,9 +76,49 @@ class LazyGroup(click.Group):
             ctx.fail(f"no such command {args[0]!r}: {hint}")
         return super().resolve_command(ctx, args)
 
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
+        """Runs a command and exits: 1 if an error or lost output, and quietly if the reader of a pipe has gone."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **options)
+        protect_streams()
+        try:
+            result = super().main(*args, standalone_mode=False, **options)
+            code = result if isinstance(result, int) else 0
+        except click.ClickException as error:
+            code = error.exit_code
+            _show(error)
+        except click.Abort:
+            code = 1
+            _show(click.ClickException("aborted"))
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(bool(end.code))
+        except OSError:
+            # If the stream was at fault, it still holds what it could not write, and fails again.
+            if (lost := output_lost()) is None:
+                raise
+            code = _lost_output(lost, 0)
+        if (lost := output_lost()) is not None:
+            code = _lost_output(lost, code)
+        sys.exit(code)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.help) for name, command in _commands().items()])
+
+
+def _show(error: click.ClickException) -> None:
+    """Prints an error for the user; what services and files wrote into it can't control the terminal."""
+    error.message = readable(error.message)
+    # Standard error may be closed or full; the exit code still says that the command failed.
+    with suppress(OSError, ValueError):
+        error.show()
+
+
+def _lost_output(why: OSError, code: int) -> int:
+    if not isinstance(why, BrokenPipeError):
+        text = f"standard output can't be written ({why.strerror or why}): what the command stored is kept"
+        _show(click.ClickException(text))
+    return code or 1
 
 
 @click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "OMNIGAP", "help_option_names": ["-h", "--help"]})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from omnigap_orchestrator.cli.options import friendly
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 
 @click.command("score-text")
@@ -33,9 +33,8 @@ def score_text(file: Path, as_json: bool) -> None:
     except NotUtf8Error as error:
         raise TextsError(f"{source}: {error}") from None
     if as_json:
-        print(json.dumps([outcome.to_json() for _, outcome in scored], ensure_ascii=False))
+        print_json([outcome.to_json() for _, outcome in scored])
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("text", "gold", "score", "parsed", "step", "flags", box=None)
@@ -49,14 +48,13 @@ def score_text(file: Path, as_json: bool) -> None:
             outcome.step,
             " ".join(outcome.flags),
         )
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _short(text: str) -> str:
-    from rich.markup import escape
+    from omnigap.terminal import one_line
 
-    line = " ".join(text.split())
-    return escape(line if len(line) <= _MAX_SHOWN else f"{line[: _MAX_SHOWN - 1]}…")
+    return one_line(text, _MAX_SHOWN)
 
 
 _MAX_SHOWN = 60
