@@ -83,7 +83,7 @@ def protect_streams() -> None:
             os.set_inheritable(os.open(os.devnull, mode), True)
     if sys.stdout is None:
         # `print` would do nothing without a stream, and the command would end as if its output had been read.
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # type: ignore[unreachable] # noqa: SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -76,13 +77,20 @@ class LazyGroup(click.Group):
             ctx.fail(f"no such command {args[0]!r}: {hint}")
         return super().resolve_command(ctx, args)
 
-    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
-        """Runs a command and exits: 1 if an error or lost output, and quietly if the reader of a pipe has gone."""
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Runs a command and exits: with 1 if its output was lost, and quietly if the reader of a pipe has gone."""
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **options)
+            return super().main(args, prog_name, complete_var, False, **extra)
         protect_streams()
         try:
-            result = super().main(*args, standalone_mode=False, **options)
+            result = super().main(args, prog_name, complete_var, False, **extra)
             code = result if isinstance(result, int) else 0
         except click.ClickException as error:
             code = error.exit_code
@@ -108,7 +116,9 @@ class LazyGroup(click.Group):
 
 def _show(error: click.ClickException) -> None:
     """Prints an error for the user; what services and files wrote into it can't control the terminal."""
-    error.message = readable(error.message)
+    shown = readable(error.message)
+    if shown != error.message:
+        error = click.ClickException(shown)
     # Standard error may be closed or full; the exit code still says that the command failed.
     with suppress(OSError, ValueError):
         error.show()

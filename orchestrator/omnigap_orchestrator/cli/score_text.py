@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from omnigap.files import read_regular
 from omnigap_orchestrator.cli.options import friendly
 from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
@@ -26,7 +27,10 @@ def score_text(file: Path, as_json: bool) -> None:
     from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
     source = "standard input" if str(file) == "-" else str(file)
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    try:
+        data = _read(file)
+    except OSError as error:
+        raise TextsError(f"{source} can't be read: {error.strerror or error}") from None
     try:
         # Only line feeds end a row: str.splitlines also splits at characters that JSON strings may hold.
         scored = score_texts(decode_utf8(data).split("\n"), f"{source}, line")
@@ -49,6 +53,17 @@ def score_text(file: Path, as_json: bool) -> None:
             " ".join(outcome.flags),
         )
     Terminal().print(table)
+
+
+def _read(file: Path) -> bytes:
+    """The bytes of a file; a pipe only as standard input or as a descriptor that the shell has opened."""
+    if str(file) == "-":
+        if sys.stdin is None:
+            raise OSError("it is closed")
+        return sys.stdin.buffer.read()
+    if str(file) == "/dev/stdin" or str(file).startswith("/dev/fd/"):
+        return file.read_bytes()
+    return read_regular(file)
 
 
 def _short(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnigap.errors import OmnigapError
+from omnigap.files import read_regular
 from omnigap.media.audio import WAV
 from omnigap.media.image import PNG
 from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
@@ -80,7 +81,8 @@ def carrier_mime_type(head: bytes, modality: Modality) -> str:
         raise ValueError("is empty: give a file with content")
     kind = mime_type_of(head)
     if kind is None:
-        raise ValueError(f"begins with {head[:8]!r}, which is not a supported format: give {_SUPPORTED[modality]}")
+        # Not the bytes: a path may name any file, and messages are stored and published.
+        raise ValueError(f"is not of a supported format: give {_SUPPORTED[modality]}")
     if not kind.startswith(_FAMILY[modality]):
         raise ValueError(f"is {kind}, not {modality}: give {_SUPPORTED[modality]}")
     return kind
@@ -104,7 +106,7 @@ class OwnCarrier:
         if self.data is not None:
             return self.data
         if self.path is not None:
-            return self.path.read_bytes()
+            return read_regular(self.path)
         return (self.text or "").encode()
 
 

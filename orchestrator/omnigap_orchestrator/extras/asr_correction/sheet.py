@@ -19,7 +19,7 @@ from markupsafe import Markup
 from omnigap.digest import digest_of
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.extras.asr_correction.human import RIGHT_FROM
-from omnigap_orchestrator.extras.asr_correction.labels import clip_ids
+from omnigap_orchestrator.extras.asr_correction.labels import clip_ids, quoted
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pipeline.folder import replacing
 
@@ -147,7 +147,7 @@ def _csv(sample: pl.DataFrame, columns: tuple[str, ...], empty: tuple[str, ...] 
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*columns, *empty])
     for row in sample.select(columns).iter_rows():
-        writer.writerow([*row, *("" for _ in empty)])
+        writer.writerow([*map(quoted, row), *("" for _ in empty)])
     return text.getvalue()
 
 
