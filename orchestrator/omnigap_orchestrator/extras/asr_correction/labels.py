@@ -137,7 +137,8 @@ def _by_clip(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
         row = unmatched.row(0, named=True)
         raise LabelsError(
             f"{path}, line {row['line']}: clip {shown(row['clip'])} is not an answer of this run "
-            f"({unmatched.height} such rows): the labels are of another run, or the answer has changed since; draw a new sample with sample-clips"
+            f"({unmatched.height} such rows): the labels are of another run, or the answer has changed since; draw "
+            "a new sample with sample-clips"
         )
     return frame.join(known, on="clip", maintain_order="left")
 

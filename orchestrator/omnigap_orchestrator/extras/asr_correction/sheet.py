@@ -22,6 +22,7 @@ from omnigap_orchestrator.extras.asr_correction.human import RIGHT_FROM
 from omnigap_orchestrator.extras.asr_correction.labels import clip_ids, quoted
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pipeline.folder import replacing
+from omnigap_orchestrator.report.write import content_policy
 
 MIN_PER_STRATUM = 2
 """Clips per stratum that a variance needs."""
@@ -110,7 +111,14 @@ def write_sheet(
     data = {"sample": digest_of([clip.clip for clip in clips])[:16], "clips": [asdict(clip) for clip in clips]}
     # The data sits in a <script> element, which only a closing tag ends: no "<" may occur in it.
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    page = _environment().get_template("sheet.html").generate(clips=clips, run=run, run_dir=run_dir, data=Markup(text))
+    environment = _environment()
+    page = environment.get_template("sheet.html").generate(
+        clips=clips,
+        run=run,
+        run_dir=run_dir,
+        data=Markup(text),
+        policy=content_policy(environment, ("sheet.js",), ("sheet.css",)),
+    )
     with replacing(out / SHEET) as path, path.open("w", encoding="utf-8") as file:
         file.writelines(page)
     with replacing(out / LABELS) as path:
