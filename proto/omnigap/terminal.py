@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import sys
 import unicodedata
+from collections.abc import Iterator
+from typing import IO, Any
 
 MAX_LINE = 2_000
 """Characters of a line of a message; longer lines are cut."""
@@ -84,25 +87,54 @@ def protect_streams() -> None:
     if sys.stdout is None:
         # `print` would do nothing without a stream, and the command would end as if its output had been read.
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    elif isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        # PYTHONUNBUFFERED: without a buffer, Python drops the rest of a long text of which a pipe took a part.
+        sys.stdout = open(1, "w", 1, encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
 
 
-def output_lost() -> OSError | None:
-    """Flushes standard output; returns why it can't be written, or None.
+class LossyStream:
+    """A text stream whose failed writes are ignored and remembered: a full disk or a reader that has gone ends no work.
 
-    After a failure the stream is pointed at the null device, because Python flushes it once more at exit.
+    Attributes:
+        lost: the first error of a write; None if all text was written.
     """
-    try:
-        sys.stdout.flush()
-    except ValueError:
-        return OSError("it is closed")
-    except OSError as error:
-        with contextlib.suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, sys.stdout.fileno())
-            os.close(null)
-        return error
-    return None
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self.lost: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Writes the text, or drops it if a write has failed before."""
+        if self.lost is None:
+            with self._remembered():
+                return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if self.lost is None:
+            with self._remembered():
+                self._stream.flush()
+
+    def close_lost(self) -> None:
+        """Points a stream that failed at the null device, because Python flushes it once more at exit."""
+        if self.lost is not None:
+            with contextlib.suppress(OSError, ValueError):
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, self._stream.fileno())
+                os.close(null)
+
+    @contextlib.contextmanager
+    def _remembered(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.lost = error
+        except ValueError as error:
+            self.lost = OSError(str(error))

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
 import omnigap
-from omnigap.terminal import output_lost, protect_streams, readable
+from omnigap.terminal import LossyStream, protect_streams, readable
 from omnigap_orchestrator.extension import Command, ExtraError, extras
 
 _CLI = "omnigap_orchestrator.cli"
@@ -89,6 +89,10 @@ class LazyGroup(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
         protect_streams()
+        # Text that can't be written is dropped, and the command goes on: its work is not worth less.
+        before = sys.stdout
+        output = LossyStream(before)
+        sys.stdout = cast("TextIO", output)
         try:
             result = super().main(args, prog_name, complete_var, False, **extra)
             code = result if isinstance(result, int) else 0
@@ -100,13 +104,17 @@ class LazyGroup(click.Group):
             _show(click.ClickException("aborted"))
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(bool(end.code))
-        except OSError:
-            # If the stream was at fault, it still holds what it could not write, and fails again.
-            if (lost := output_lost()) is None:
-                raise
-            code = _lost_output(lost, 0)
-        if (lost := output_lost()) is not None:
-            code = _lost_output(lost, code)
+        finally:
+            output.flush()
+            output.close_lost()
+            sys.stdout = before
+        if output.lost is not None:
+            code = code or 1
+            # A reader that has gone, such as `head`, does not want to hear about it.
+            if not isinstance(output.lost, BrokenPipeError):
+                why = output.lost.strerror or output.lost
+                text = f"standard output can't be written ({why}): what the command stored is kept"
+                _show(click.ClickException(text))
         sys.exit(code)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -122,13 +130,6 @@ def _show(error: click.ClickException) -> None:
     # Standard error may be closed or full; the exit code still says that the command failed.
     with suppress(OSError, ValueError):
         error.show()
-
-
-def _lost_output(why: OSError, code: int) -> int:
-    if not isinstance(why, BrokenPipeError):
-        text = f"standard output can't be written ({why.strerror or why}): what the command stored is kept"
-        _show(click.ClickException(text))
-    return code or 1
 
 
 @click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "OMNIGAP", "help_option_names": ["-h", "--help"]})

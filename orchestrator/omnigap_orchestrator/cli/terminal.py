@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from omnigap.terminal import is_visible, visible
+from omnigap.terminal import LossyStream, is_visible, visible
 
 
 class Terminal(Console):
@@ -24,7 +23,7 @@ class Terminal(Console):
 
     def __init__(self, *, stderr: bool = False) -> None:
         # Standard error carries progress and notes: if it breaks, they are lost and the work goes on.
-        file = cast("IO[str]", _LossyStream(sys.stderr)) if stderr and sys.stderr is not None else None
+        file = cast("IO[str]", LossyStream(sys.stderr)) if stderr and sys.stderr is not None else None
         super().__init__(stderr=stderr, file=file, markup=False, highlight=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -35,25 +34,6 @@ class Terminal(Console):
         # `Text` objects do not pass through `render_str`.
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
-
-
-class _LossyStream:
-    """A text stream whose failed writes are ignored: the reader has closed it, or the disk is full."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
 
 
 def print_json(data: object) -> None:
