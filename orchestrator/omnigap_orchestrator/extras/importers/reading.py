@@ -51,10 +51,21 @@ def read_table(path: Path, text_columns: Sequence[str], used: Iterable[str] = ()
     try:
         frame = reader(path)
     # polars panics on some damaged Parquet files, and a PanicException is not an Exception.
-    except (OSError, NotUtf8Error, PresetError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (
+        OSError,
+        NotUtf8Error,
+        PresetError,
+        UnicodeEncodeError,
+        OverflowError,
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+    ) as error:
         why = None
         if suffix not in (".parquet", ".json"):
             why = first_fault(path, {".csv": ",", ".tsv": "\t"}.get(suffix))
+        if why is None and isinstance(error, UnicodeEncodeError | OverflowError):
+            # JSON can hold half of a surrogate pair, and integers of any length.
+            why = "a text or a number is beyond what a table can hold"
         if why is None:
             why = getattr(error, "strerror", None) or table_fault(error)
         raise TableError(f"{path} can't be read: {why}") from error

@@ -151,6 +151,8 @@ def json_records(
     # Some benchmarks write JSON Lines into a file that ends in .json.
     except ValueError:
         read = [_object(path, number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if "\\ud" in text.lower():
+        _check_pairs(path, read)
     added = {name: _inside(read, key) for name, key in (head or {}).items()}
     if records is not None and isinstance(read, Mapping):
         if records not in read:
@@ -164,6 +166,15 @@ def json_records(
     if not isinstance(read, list) or not all(isinstance(row, Mapping) for row in read):
         raise PresetError(f"{path} has neither a list of objects nor an object of objects")
     yield from ({**row, **added} for row in read) if added else read
+
+
+def _check_pairs(path: Path, read: object) -> None:
+    """Raises PresetError for half of a surrogate pair, which JSON can hold and no table can."""
+    try:
+        json.dumps(read, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        raise PresetError(f"{path} contains half of a surrogate pair, U+{code:04X}: write it again") from None
 
 
 def _inside(value: object, key: str) -> object:
