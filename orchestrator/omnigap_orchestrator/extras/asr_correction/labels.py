@@ -47,6 +47,8 @@ def unquoted(text: str) -> str:
 
 def _runs(text: str) -> bool:
     """Whether a spreadsheet may take a text for a formula, also after blanks and quotes or in full-width form."""
+    # Leading apostrophes do not count, so that `quoted` and `unquoted` agree on every text.
+    text = text.lstrip("'")
     match = _BEFORE_FORMULA.match(text)
     assert match is not None
     first = unicodedata.normalize("NFKC", text[match.end() : match.end() + 1])

@@ -122,9 +122,9 @@ def write_sheet(
     with replacing(out / SHEET) as path, path.open("w", encoding="utf-8") as file:
         file.writelines(page)
     with replacing(out / LABELS) as path:
-        path.write_text(_csv(sample, LABEL_COLUMNS, ("label",)), encoding="utf-8")
+        path.write_text(sheet_csv(sample, LABEL_COLUMNS, ("label",)), encoding="utf-8")
     with replacing(out / KEY) as path:
-        path.write_text(_csv(sample, (*LABEL_COLUMNS, *_KEY_COLUMNS)), encoding="utf-8")
+        path.write_text(sheet_csv(sample, (*LABEL_COLUMNS, *_KEY_COLUMNS)), encoding="utf-8")
 
 
 def _shown(row: dict[str, object], item: Item, store: MediaStore) -> _Shown:
@@ -150,9 +150,11 @@ def _data_url(wav: bytes) -> str:
     return f"data:audio/flac;base64,{base64.b64encode(flac.getvalue()).decode()}"
 
 
-def _csv(sample: pl.DataFrame, columns: tuple[str, ...], empty: tuple[str, ...] = ()) -> str:
+def sheet_csv(sample: pl.DataFrame, columns: tuple[str, ...], empty: tuple[str, ...] = ()) -> str:
+    """These columns as CSV, with empty ones behind them; a spreadsheet runs nothing in it, see `quoted`."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    # CR LF, as in RFC 4180: with another line end, csv leaves a carriage return in a text without quotes.
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([*columns, *empty])
     for row in sample.select(columns).iter_rows():
         writer.writerow([*map(quoted, row), *("" for _ in empty)])
