@@ -37,7 +37,7 @@ class RunFolder:
         try:
             self.root = utf8_path(root)
         except ValueError as error:
-            raise FolderError(f"--run-dir {error}") from None
+            raise FolderError(f"the path {error}, or choose another --run-dir") from None
 
     @property
     def name(self) -> str:
