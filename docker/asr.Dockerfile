@@ -28,4 +28,4 @@ USER 10001:10001
 EXPOSE 50062 9462
 HEALTHCHECK --interval=10s --timeout=30s --start-period=180s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50062"]
-ENTRYPOINT ["omnigap-serve", "asr", "--host", "0.0.0.0", "--port", "50062", "--metrics-port", "9462"]
+ENTRYPOINT ["omnigap-serve", "asr", "--host", "0.0.0.0", "--insecure", "--port", "50062", "--metrics-port", "9462"]

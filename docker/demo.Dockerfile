@@ -28,4 +28,4 @@ USER 10001:10001
 EXPOSE 50063 9463
 HEALTHCHECK --interval=10s --timeout=30s --start-period=180s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50063"]
-ENTRYPOINT ["omnigap-serve", "demo", "--host", "0.0.0.0", "--port", "50063", "--metrics-port", "9463"]
+ENTRYPOINT ["omnigap-serve", "demo", "--host", "0.0.0.0", "--insecure", "--port", "50063", "--metrics-port", "9463"]

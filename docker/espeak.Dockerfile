@@ -25,4 +25,4 @@ USER 10001:10001
 EXPOSE 50061 9461
 HEALTHCHECK --interval=10s --timeout=30s --start-period=180s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50061"]
-ENTRYPOINT ["omnigap-serve", "espeak", "--host", "0.0.0.0", "--port", "50061", "--metrics-port", "9461"]
+ENTRYPOINT ["omnigap-serve", "espeak", "--host", "0.0.0.0", "--insecure", "--port", "50061", "--metrics-port", "9461"]

@@ -29,5 +29,5 @@ USER 10001:10001
 EXPOSE 50090 9490
 HEALTHCHECK --interval=10s --timeout=30s --start-period=1800s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50090"]
-ENTRYPOINT ["omnigap-serve", "--host", "0.0.0.0", "--port", "50090", "--metrics-port", "9490"]
+ENTRYPOINT ["omnigap-serve", "--host", "0.0.0.0", "--insecure", "--port", "50090", "--metrics-port", "9490"]
 CMD ["hf-chat"]

@@ -25,4 +25,4 @@ USER 10001:10001
 EXPOSE 50064 9464
 HEALTHCHECK --interval=10s --timeout=30s --start-period=180s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50064"]
-ENTRYPOINT ["omnigap-serve", "ocr", "--host", "0.0.0.0", "--port", "50064", "--metrics-port", "9464"]
+ENTRYPOINT ["omnigap-serve", "ocr", "--host", "0.0.0.0", "--insecure", "--port", "50064", "--metrics-port", "9464"]

@@ -25,4 +25,4 @@ USER 10001:10001
 EXPOSE 50070 9470
 HEALTHCHECK --interval=10s --timeout=30s --start-period=180s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50070"]
-ENTRYPOINT ["omnigap-serve", "openai", "--host", "0.0.0.0", "--port", "50070", "--metrics-port", "9470"]
+ENTRYPOINT ["omnigap-serve", "openai", "--host", "0.0.0.0", "--insecure", "--port", "50070", "--metrics-port", "9470"]

@@ -29,4 +29,4 @@ USER 10001:10001
 EXPOSE 50080 9480
 HEALTHCHECK --interval=10s --timeout=30s --start-period=1800s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50080"]
-ENTRYPOINT ["omnigap-serve", "qwen-omni", "--host", "0.0.0.0", "--port", "50080", "--metrics-port", "9480"]
+ENTRYPOINT ["omnigap-serve", "qwen-omni", "--host", "0.0.0.0", "--insecure", "--port", "50080", "--metrics-port", "9480"]

@@ -25,4 +25,4 @@ USER 10001:10001
 EXPOSE 50084 9484
 HEALTHCHECK --interval=10s --timeout=30s --start-period=180s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50084"]
-ENTRYPOINT ["omnigap-serve", "triton", "--host", "0.0.0.0", "--port", "50084", "--metrics-port", "9484"]
+ENTRYPOINT ["omnigap-serve", "triton", "--host", "0.0.0.0", "--insecure", "--port", "50084", "--metrics-port", "9484"]

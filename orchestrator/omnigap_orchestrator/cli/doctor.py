@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from omnigap_orchestrator.cli.options import (
     items_options,
     run_dir_option,
 )
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -57,16 +57,17 @@ def doctor(
     if in_use := _in_use(inputs.folder):
         findings = [each for each in findings if each.check != in_use.check] + [in_use]
     if as_json:
-        print(json.dumps([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings]))
+        print_json([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings])
     else:
-        from rich.console import Console
-        from rich.markup import escape
+        from rich.text import Text
 
-        console = Console()
+        from omnigap.terminal import readable
+
+        console = Terminal()
         colours = {"ok": "green", "warning": "yellow", "failed": "red"}
         for finding in findings:
-            mark = f"[{colours[finding.status]}]{finding.status.value:8}[/]"
-            console.print(f"{mark} {escape(finding.check)}: {escape(finding.message)}", highlight=False)
+            mark = (f"{finding.status.value:8}", colours[finding.status])
+            console.print(Text.assemble(mark, f" {finding.check}: {readable(finding.message)}"))
     ctx.exit(1 if any(finding.status == "failed" for finding in findings) else 0)
 
 

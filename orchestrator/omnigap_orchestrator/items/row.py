@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from omnigap.errors import OmnigapError
+from omnigap.files import open_regular, read_regular
 from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
 from omnigap_orchestrator.items.item import (
     HEAD_BYTES,
@@ -30,6 +31,7 @@ from omnigap_orchestrator.validation import (
     NotUtf8Error,
     StrictModel,
     Text,
+    beyond_limits,
     check_visible,
     decode_utf8,
     faults,
@@ -75,9 +77,9 @@ def jsonl_rows(path: Path) -> Iterator[SourceRow]:
             value = json.loads(line)
         except json.JSONDecodeError as error:
             fault = f"invalid JSON at character {error.pos + 1}: {error.msg}"
-        # Beyond Python's limits: very deep nesting, or an integer with thousands of digits.
+        # Beyond Python's limits.
         except (ValueError, RecursionError) as error:
-            fault = f"invalid JSON: {error}"
+            fault = f"invalid JSON: {beyond_limits(error)}"
         else:
             if isinstance(value, dict):
                 yield SourceRow(str(path), f"line {number}", path.parent, value)
@@ -93,7 +95,7 @@ def read_text(path: Path) -> str:
         ItemError: the file can't be read or is not UTF-8.
     """
     try:
-        return decode_utf8(path.read_bytes())
+        return decode_utf8(read_regular(path))
     except OSError as error:
         raise ItemError(f"{path}: can't be read: {error.strerror}: give the path of an items file") from error
     except NotUtf8Error as error:
@@ -325,14 +327,14 @@ def _own_medium(medium: MediumRow, modality: Modality, folder: Path) -> OwnCarri
     path = folder / Path(medium.path or "")
     # Only the head is read: the whole medium is decoded when carriers are prepared.
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(HEAD_BYTES)
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        why = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
         raise ValueError(
-            f"{medium.path!r} can't be read (tried {path}): {why}; paths are relative to the items file's folder"
+            f"{shown(medium.path)} can't be read (tried {path}): {error.strerror}; paths are relative to the "
+            "items file's folder"
         ) from None
     try:
         return OwnCarrier(path=path, mime_type=carrier_mime_type(head, modality))
     except ValueError as error:
-        raise ValueError(f"{medium.path!r} {error}") from None
+        raise ValueError(f"{shown(medium.path)} {error}") from None

@@ -22,6 +22,7 @@ from omnigap_orchestrator.judge import Rubric, read_rubric, rubric_of
 from omnigap_orchestrator.legacy import upgrade_config, without_removed
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.plan import Plan
+from omnigap_orchestrator.validation import utf8_path
 
 
 class FolderError(OmnigapError):
@@ -32,7 +33,11 @@ class RunFolder:
     """The layout of `runs/NAME`; the only place that knows the names of its files."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        """Raises FolderError if UTF-8 can't hold the path, which the configuration, the report and polars need."""
+        try:
+            self.root = utf8_path(root)
+        except ValueError as error:
+            raise FolderError(f"the path {error}, or choose another --run-dir") from None
 
     @property
     def name(self) -> str:

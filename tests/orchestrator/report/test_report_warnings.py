@@ -68,7 +68,7 @@ def test_terminal_and_summary_have_the_warnings_of_the_report(
     summary.write(tmp_path / "summary.json")
     assert Summary.read(tmp_path / "summary.json").warnings == summary.warnings == run_warnings(info, analysis)
     out = StringIO()
-    monkeypatch.setattr(cli_run, "Console", lambda: Console(file=out, width=500))
+    monkeypatch.setattr(cli_run, "Terminal", lambda: Console(file=out, width=500))
     cli_run.print_result(summary, RunFolder(tmp_path), as_json=False)
     for warning in summary.warnings:
         assert warning.sentence().replace("`", "") in out.getvalue()
