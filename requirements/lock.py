@@ -3,8 +3,8 @@
     python requirements/lock.py            # write all lock files, after a change of constraints.txt or of a list
     python requirements/lock.py --check    # exit status 1 if a lock file differs from what would be written
 
-uv resolves, within constraints.txt; requirements/README.md says which file is installed where. A check accepts files that
-were added to the index since, but no other version, and no hash that the index lacks.
+uv resolves, within constraints.txt; requirements/README.md says which file is installed where. A check accepts files
+that were added to the index since, but no other version, and no hash that the index lacks.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Lock:
         on: lock files whose packages are left out here, because they are installed too.
         included: the files of `on` that this one includes with `-r`.
         only: packages are kept only if their name matches; `without` is its opposite.
-        options: lines of pip's options. Images take wheels only: an unpacked source would be built with tools that pip fetches
-            without a hash.
+        options: lines of pip's options. Images take wheels only: what builds a source archive, pip fetches without
+            a hash.
     """
 
     path: Path
@@ -112,9 +112,9 @@ def _render(lock: Lock, packages: dict[str, tuple[str, frozenset[str]]]) -> str:
     lines = ["# Written by requirements/lock.py."]
     lines += [*lock.options, *(f"-r {path.name}" for path in lock.included)]
     for name, (requirement, hashes) in sorted(packages.items()):
-        if lock.only and not lock.only.fullmatch(name) or lock.without and lock.without.fullmatch(name):
-            continue
-        if name not in taken:
+        kept = lock.only is None or lock.only.fullmatch(name)
+        left_out = lock.without is not None and lock.without.fullmatch(name)
+        if kept and not left_out and name not in taken:
             lines.append(" \\\n    ".join([requirement, *(f"--hash={each}" for each in sorted(hashes))]))
     return "\n".join(lines) + "\n"
 
@@ -129,7 +129,8 @@ def _resolve(lock: Lock) -> str:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "lock.txt"
         if lock.path.exists():
-            output.write_text(re.sub(r"^-.*\n", "", lock.path.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8")
+            now = re.sub(r"^-.*\n", "", lock.path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            output.write_text(now, encoding="utf-8")
         options = ["--no-config", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--universal"]
         options += ["--python-version", "3.11", "--constraints", str(ROOT / "constraints.txt"), "-o", str(output)]
         subprocess.run([uv, "pip", "compile", *options, *lock.sources], check=True)
