@@ -110,7 +110,8 @@ def entries(text: str) -> dict[str, tuple[str, frozenset[str]]]:
 def _render(lock: Lock, packages: dict[str, tuple[str, frozenset[str]]]) -> str:
     taken = {name for path in lock.on for name in entries(path.read_text(encoding="utf-8"))}
     lines = ["# Written by requirements/lock.py."]
-    lines += [*lock.options, *(f"-r {path.name}" for path in lock.included)]
+    # After the included files: their `:all:` would undo an exception.
+    lines += [*(f"-r {path.name}" for path in lock.included), *lock.options]
     for name, (requirement, hashes) in sorted(packages.items()):
         kept = lock.only is None or lock.only.fullmatch(name)
         left_out = lock.without is not None and lock.without.fullmatch(name)
