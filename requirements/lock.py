@@ -147,7 +147,7 @@ def differences(old: str, new: str) -> Iterable[str]:
         elif before[name][0] != after[name][0]:
             yield f"{before[name][0]} should be {after[name][0]}"
         elif unknown := before[name][1] - after[name][1]:
-            yield f"{name}: the index has no file with {', '.join(sorted(unknown))}"
+            yield f"{name}: no file of the index has {', '.join(sorted(unknown))}"
         elif not before[name][1]:
             yield f"{name} has no hash"
 

@@ -1,4 +1,4 @@
-"""Every container of every profile is confined in the same way, and in memory; exceptions are listed here with their reason."""
+"""Every container of every profile is confined in the same way; exceptions are listed here with their reason."""
 
 from __future__ import annotations
 
