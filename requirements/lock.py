@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docker" / "requirements"
 DEVELOPMENT = ROOT / "requirements"
+TRITON = ROOT / "examples" / "triton"
 CUDA = re.compile(r"torch|triton|nvidia-.*|cuda-.*")
 """What differs between the CUDA and the CPU build of PyTorch; torch-cpu.lock.txt is kept by hand."""
 
@@ -40,6 +41,7 @@ class Lock:
         only: packages are kept only if their name matches; `without` is its opposite.
         options: lines of pip's options. Images take wheels only: what builds a source archive, pip fetches without
             a hash.
+        resolution: for which platforms and versions uv resolves, and within which constraints.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class Lock:
     only: re.Pattern[str] | None = None
     without: re.Pattern[str] | None = None
     options: tuple[str, ...] = (WHEELS,)
+    resolution: tuple[str, ...] = ("--universal", "--constraints", f"{ROOT}/constraints.txt")
 
 
 def image(name: str) -> Path:
@@ -94,16 +97,30 @@ LOCKS = (
     _extra("models", torch=True),
     _extra("train", torch=True),
     Lock(development("sbom"), (f"{DEVELOPMENT}/sbom.txt",), options=()),
+    # Not within constraints.txt: this Triton needs another NumPy. Its wheel is for Linux on x86_64 only.
+    Lock(
+        TRITON / "requirements.lock.txt",
+        (f"{TRITON}/requirements.txt",),
+        options=(),
+        resolution=("--python-platform", "x86_64-manylinux_2_35"),
+    ),
 )
 
 
 def entries(text: str) -> dict[str, tuple[str, frozenset[str]]]:
-    """Name of each package of a lock file -> its requirement without hashes, and the hashes."""
+    """Name of each package of a lock file -> its requirement without hashes, and the hashes.
+
+    Raises:
+        ValueError: a package has several versions, for several platforms: constraints.txt must choose one.
+    """
     found: dict[str, tuple[str, frozenset[str]]] = {}
     for block in re.split(r"\n(?=\S)", text):
         requirement, *hashes = re.split(r"\s*\\?\s+--hash=", block.strip())
         if match := re.match(r"([\w.-]+)==", requirement):
-            found[re.sub(r"[-_.]+", "-", match[1]).lower()] = requirement, frozenset(hashes)
+            name = re.sub(r"[-_.]+", "-", match[1]).lower()
+            if name in found:
+                raise ValueError(f"{found[name][0]} and {requirement}: pin one version in constraints.txt")
+            found[name] = requirement, frozenset(hashes)
     return found
 
 
@@ -132,8 +149,8 @@ def _resolve(lock: Lock) -> str:
         if lock.path.exists():
             now = re.sub(r"^-.*\n", "", lock.path.read_text(encoding="utf-8"), flags=re.MULTILINE)
             output.write_text(now, encoding="utf-8")
-        options = ["--no-config", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--universal"]
-        options += ["--python-version", "3.11", "--constraints", str(ROOT / "constraints.txt"), "-o", str(output)]
+        options = ["--no-config", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
+        options += ["--python-version", "3.11", "-o", str(output), *lock.resolution]
         subprocess.run([uv, "pip", "compile", *options, *lock.sources], check=True)
         return _render(lock, entries(output.read_text(encoding="utf-8")))
 

@@ -16,10 +16,10 @@ from packaging.utils import canonicalize_name
 from requirements import lock
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted([*lock.IMAGES.glob("*.lock.txt"), *lock.DEVELOPMENT.glob("*.lock.txt")])
+FILES = sorted(path for folder in (lock.IMAGES, lock.DEVELOPMENT, lock.TRITON) for path in folder.glob("*.lock.txt"))
 BY_HAND = {"torch-cpu.lock.txt", "minicpm-o-server.lock.txt"}
-PARTS = {*BY_HAND, "torch-cuda.lock.txt"}
-"""Installed together with another lock file, which has what they need."""
+UNCHECKED = {*BY_HAND, "torch-cuda.lock.txt", "requirements.lock.txt"}
+"""Installed together with another lock file, which has what they need; or in another environment than the tests'."""
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 
@@ -56,11 +56,11 @@ def test_every_package_has_hashes_and_the_version_of_the_constraints(path: Path)
     assert packages
     for name, (requirement, hashes) in packages.items():
         assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes), name
-        if path.name != "minicpm-o-server.lock.txt":
+        if path.parent != lock.TRITON and path.name != "minicpm-o-server.lock.txt":
             assert str(Requirement(requirement).specifier) == pins[name], f"{path.name}: {requirement}. Run: make lock"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.name not in PARTS], ids=_name)
+@pytest.mark.parametrize("path", [path for path in FILES if path.name not in UNCHECKED], ids=_name)
 def test_the_packages_of_a_lock_file_need_no_other_package(path: Path) -> None:
     """What is installed here says what it requires; packages that are not installed here cannot be checked."""
     packages = _with_included(path)
@@ -101,6 +101,11 @@ def test_a_lock_file_of_an_image_has_everything_that_its_list_names(path: Path) 
     packages |= _with_included(lock.image("service")) if path.stem == "torch" else {}
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     assert {canonicalize_name(Requirement(line).name) for line in lines} <= packages.keys()
+
+
+def test_two_versions_of_a_package_in_one_lock_file_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"a==1 .* and a==2 .*: pin one version"):
+        lock.entries("a==1 ; python_version < '3.12'\na==2 ; python_version >= '3.12'\n")
 
 
 def test_both_builds_of_torch_have_the_same_version() -> None:
