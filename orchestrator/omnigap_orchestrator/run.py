@@ -209,7 +209,17 @@ async def process_cells(
     # If this command judges and no judge is configured, the preflight has already reported it.
     if todo.unjudged and services.judge is None and (config.judge is not None or Stage.JUDGE not in scope.stages):
         observer.note(no_judge_note(todo.unjudged, config, scope))
-    await Pipeline(context, cells, scope, services).run(todo)
+    pipeline = Pipeline(context, cells, scope, services)
+    await pipeline.run(todo)
+    if pipeline.without_medium:
+        # Once more, for the cells whose carrier or audio was damaged: what is missing now is made or asked again.
+        observer.note(
+            f"stored media of {len(pipeline.without_medium)} cells are damaged or missing: they are moved to "
+            f"{context.store.root / 'damaged'} and made again"
+        )
+        cells = await prepare(context, config, plan, scope, services, again=True)
+        todo = open_cells(context, cells, scope, services.models).only(pipeline.without_medium)
+        await Pipeline(context, cells, scope, services).run(todo)
     return cells
 
 

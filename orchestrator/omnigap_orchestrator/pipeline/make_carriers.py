@@ -14,6 +14,7 @@ from omnigap.media.image import PNG
 from omnigap.vocabulary import Control, Modality
 from omnigap_orchestrator.carriers import (
     MediaStore,
+    MediumError,
     blank_carrier_key,
     blank_image,
     check_own_carrier,
@@ -166,17 +167,25 @@ class CarrierMaker:
         # Two more than the TTS service takes, so that images are drawn while every replica is busy.
         await bounded(jobs, work, 2 + (self._tts.service.pool.capacity if self._tts is not None else 0))
 
-    async def make_blanks(self, carriers: Sequence[Carrier]) -> None:
-        """Makes and stores the blank of each carrier.
+    async def make_blanks(self, carriers: Sequence[Carrier]) -> int:
+        """Makes and stores the blank of each carrier; returns the number of carriers that could not be read.
+
+        The file of such a carrier is moved out of the way, so that the carrier is made again.
 
         Raises:
-            StoreError, JournalError: the disk is full, or a stored medium was removed.
+            StoreError, JournalError: the disk is full.
         """
-        done = 0
+        done = damaged = 0
 
         async def work(carrier: Carrier) -> None:
-            nonlocal done
-            row = await asyncio.to_thread(_make_blank, carrier, self._context.store)
+            nonlocal done, damaged
+            try:
+                row = await asyncio.to_thread(_make_blank, carrier, self._context.store)
+            except MediumError as error:
+                damaged += 1
+                self._context.observer.note(f"a carrier is damaged and made again: {error}")
+                await asyncio.to_thread(self._context.store.set_aside, error.sha256)
+                return
             # Not awaited: if the process dies before the row is written, the blank is simply made again.
             self._context.records.post(row)
             self._finder.set.put_blank(carrier, Carrier(row.media_sha, row.mime_type))
@@ -184,6 +193,7 @@ class CarrierMaker:
             self._context.observer.preparing("blank carriers", done, len(carriers))
 
         await bounded(carriers, work, _MAX_BLANKS)
+        return damaged
 
     def _report_unavailable(self, error: Unavailable) -> None:
         self._context.observer.note(f"the TTS service became unavailable: {error}")

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from omnigap.client import Answer
 from omnigap.vocabulary import Condition, Control, FinishReason, Modality, Outcome, Support
+from omnigap_orchestrator.carriers import MediumError
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells, support_of
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.judge import Judge, UnparsableVerdict, unparsable_row
-from omnigap_orchestrator.pipeline.requests import failure_row, model_request, transcribe_request
+from omnigap_orchestrator.pipeline.requests import (
+    failure_row,
+    medium_failure_row,
+    model_request,
+    transcribe_request,
+)
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, texts_of
-from omnigap_orchestrator.plan import conditions_of
+from omnigap_orchestrator.plan import Cell, conditions_of
 from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.scoring import JUDGE
 from omnigap_orchestrator.scoring.flags import is_empty
@@ -78,6 +84,11 @@ class OpenCells:
     unanswered: dict[str, list[PlannedCell]] = field(default_factory=dict)
     answered: list[OpenCell] = field(default_factory=list)
     left: Counter[ProgressKey] = field(default_factory=Counter)
+
+    def only(self, cells: Set[Cell]) -> OpenCells:
+        """The open ones of these cells."""
+        unanswered = {name: [c for c in found if c.cell in cells] for name, found in self.unanswered.items()}
+        return OpenCells(unanswered, [opened for opened in self.answered if opened.cell.cell in cells])
 
     @property
     def unjudged(self) -> int:
@@ -209,6 +220,8 @@ class Pipeline:
             self._judge = Judge(context, judge, cells.setup, config.judge.decoding)
         # One lock per transcript key: equal audio of several answers is transcribed once, also if they arrive together.
         self._transcribing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.without_medium: set[Cell] = set()
+        """Cells whose stored carrier or audio could not be read. Its file is out of the way, so that it is made again."""
 
     def _calls(self, service: Service, message: str) -> ServiceCalls:
         """
@@ -228,7 +241,8 @@ class Pipeline:
         """Processes the open cells.
 
         Raises:
-            JournalError, StoreError: the disk is full or gone. Everything that was acknowledged is kept.
+            JournalError, StoreError: the disk is full or gone. Everything that was acknowledged is kept. One medium
+                that can't be read fails only its cells (`without_medium`).
         """
         # Cells that need no call come first: they take no time, and tasks for them would only cost memory.
         for number, opened in enumerate(cell for cell in todo.answered if not cell.needs_call):
@@ -304,6 +318,9 @@ class Pipeline:
         except CallFailed as failed:
             await self._failed(Stage.GENERATE, cell, failed)
             return None
+        except MediumError as error:
+            await self._lacks_medium(Stage.GENERATE, cell, error)
+            return None
         assert cell.key is not None
         return await self._context.save_answer(cell.key, answer)
 
@@ -325,14 +342,18 @@ class Pipeline:
             # Checked again: the scorer may have gone while this cell waited for its slot.
             if scorer.unavailable:
                 return None
-            data, request_id = self._context.store.read(media_sha), f"{self._context.run_id}-{key}"
-            request = transcribe_request(data, request_id, config.decoding, language, scorer.digest)
+            request_id = f"{self._context.run_id}-{key}"
             try:
+                data = self._context.store.read(media_sha)
+                request = transcribe_request(data, request_id, config.decoding, language, scorer.digest)
                 transcript = await scorer.call(request)
             except Unavailable:
                 return None
             except CallFailed as failed:
                 await self._failed(Stage.TRANSCRIBE, cell, failed)
+                return None
+            except MediumError as error:
+                await self._lacks_medium(Stage.TRANSCRIBE, cell, error)
                 return None
             return await self._context.save_transcript(key, transcript)
 
@@ -373,6 +394,12 @@ class Pipeline:
         # Journalled for the report only: a later command forgets the failure and tries the cell again.
         await self._records.save(failure_row(stage, cell.cell, failed))
         self._finished(stage, cell, Outcome.FAILED)
+
+    async def _lacks_medium(self, stage: Stage, cell: PlannedCell, error: MediumError) -> None:
+        """Fails a cell whose medium can't be read, and moves the file away: its absence makes it be made again."""
+        await asyncio.to_thread(self._context.store.set_aside, error.sha256)
+        await self._records.save(medium_failure_row(stage, cell.cell, error))
+        self.without_medium.add(cell.cell)
 
     def _finished(self, stage: Stage, planned: PlannedCell, outcome: Outcome) -> None:
         cell = planned.cell
