@@ -35,6 +35,7 @@ from omnigap_orchestrator.pipeline.scope import (
     required_from_fleet,
 )
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, scoring_version, texts_of
+from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.plan import make_plan
 from omnigap_orchestrator.preflight import ServiceCard, check_services, enforce, run_preflight
 from omnigap_orchestrator.replica_pool import ServiceError
@@ -146,7 +147,8 @@ def report(
     with load_run(folder) as (cells, records):
         rescore(folder, cells, records, observer)
         for extra in extras():
-            extra.keep(folder, ResultsTable(folder.name, cells, records).frame, given or {})
+            kept = extra.keep(folder, ResultsTable(folder.name, cells, records).frame, given or {})
+            remember(records.journal, *kept)
         return write_outputs(folder, cells, records, single_file=single_file, allow_missing=allow_missing, given=given)
 
 
@@ -252,7 +254,9 @@ def rescore(
         JournalError: the disk is full.
     """
     # The rules are part of the key of a score. Without rescoring, answered cells would be reported as pending.
-    if records.journal.meta(SCORED_BY) == scoring_version():
+    records.scores  # noqa: B018 (reads the table)
+    damaged = bool(records.journal.damaged.get("scores"))
+    if records.journal.meta(SCORED_BY) == scoring_version() and not damaged:
         return
     observer.note("rescoring the stored answers with the rules of this version")
     with nullcontext() if locked else folder.locked():

@@ -121,7 +121,8 @@ def unreadable(path: Path, chance: random.Random) -> str:
 
 
 FILES: dict[str, Spoil] = {
-    spoil.__name__: spoil for spoil in (flip, scramble, cut, halve, empty, zero, append, delete, folder, garbage, dangling)
+    spoil.__name__: spoil
+    for spoil in (flip, scramble, cut, halve, empty, zero, append, delete, folder, garbage, dangling)
 }
 """What can happen to any file. `unreadable` is left out, since root reads every file."""
 

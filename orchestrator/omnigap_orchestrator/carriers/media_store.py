@@ -29,9 +29,14 @@ class MediumError(StoreError):
         sha256: the medium.
     """
 
-    def __init__(self, sha256: str, message: str) -> None:
+    def __init__(self, message: str, sha256: str, store: MediaStore) -> None:
         super().__init__(message)
         self.sha256 = sha256
+        self._store = store
+
+    def set_aside(self) -> None:
+        """Moves the file out of the way, so that the medium is made again; see `MediaStore.set_aside`."""
+        self._store.set_aside(self.sha256)
 
 
 EXTENSIONS = ("wav", "png", "flac", "ogg", "mp3", "jpg", "webp", "txt")
@@ -93,13 +98,13 @@ class MediaStore:
         try:
             path = self.path(sha256)
         except KeyError:
-            raise MediumError(sha256, f"{self._path(sha256, '*')} is missing: run again") from None
+            raise MediumError(f"{self._path(sha256, '*')} is missing: run again", sha256, self) from None
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise MediumError(sha256, f"{path} can't be read ({error.strerror}): run again") from error
+            raise MediumError(f"{path} can't be read ({error.strerror}): run again", sha256, self) from error
         if sha256_hex(data) != sha256:
-            raise MediumError(sha256, f"the content of {path} does not match its name: run again")
+            raise MediumError(f"the content of {path} does not match its name: run again", sha256, self)
         return data
 
     def set_aside(self, sha256: str) -> Path | None:

@@ -18,6 +18,7 @@ from omnigap_orchestrator.carriers import ImageStyle
 from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.damage import damage_notes
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import outdated_notes
 from omnigap_orchestrator.replica_pool import support_in
@@ -75,7 +76,11 @@ def collect_run_info(
         scorer_mismatch=_scorer_mismatch(cards.scorer, models.values()),
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
-        notes=(*outdated_notes(cards.outdated, cells.config), *answer_notes(results)),
+        notes=(
+            *damage_notes(cells, records),
+            *outdated_notes(cards.outdated, cells.config),
+            *answer_notes(results),
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -26,11 +27,14 @@ from omnigap_orchestrator.export.run_info import collect_run_info
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.extension import Selection, extras
 from omnigap_orchestrator.journal import Records
+from omnigap_orchestrator.journal.tables import MetaRow
 from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.damage import unused_rows
 from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
 from omnigap_orchestrator.pipeline.idle_latency import read_idle_answers
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import reading_of, scoring_version
+from omnigap_orchestrator.pipeline.stored_files import fault_of, is_known, remember
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunInfo, write_report
 
@@ -98,6 +102,7 @@ def write_outputs(
         media_budget=int(cells.config.report.embed_mb * 1e6),
         controls=selected.controls,
     )
+    remember(records.journal, *output_files(folder, cells.config))
     # Files written with overriding options are not marked as current, so that the next command writes them again as
     # configured.
     as_configured = single_file is None and allow_missing is None and selected.results is results
@@ -122,17 +127,24 @@ def _tables(folder: RunFolder, cells: PlannedCells, records: Records) -> tuple[p
     return table.frame(), table.control_frame() if cells.plan.controls else None
 
 
-def current_summary(folder: RunFolder, records: Records, config: Config) -> Summary | None:
-    """summary.json, if all public files exist and none of their inputs has changed since; otherwise None."""
+def output_files(folder: RunFolder, config: Config) -> list[Path]:
+    """The public files of a run."""
     files = [folder.results, folder.summary, folder.report, folder.manifest]
-    files += [folder.controls] if config.run.controls else []
+    return [*files, folder.controls] if config.run.controls else files
+
+
+def current_summary(folder: RunFolder, records: Records, config: Config) -> Summary | None:
+    """summary.json, if all public files are as they were written, and none of their inputs has changed; otherwise None."""
     before = records.journal.meta(FINGERPRINT)
-    if not before or before != fingerprint(folder, records, config) or not all(path.is_file() for path in files):
+    if not before or before != fingerprint(folder, records, config):
+        return None
+    files = output_files(folder, config)
+    meta = {row.key: row.value for row in records.journal.all(MetaRow)}
+    if not all(path.is_file() and is_known(path, meta) and not fault_of(path, meta) for path in files):
         return None
     try:
         return Summary.read(folder.summary)
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
-        # Edited by hand, or by another program: it is written again.
         return None
 
 
@@ -159,6 +171,8 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
             services,
             evidence,
             versions,
+            # Named in the report until other rows replace them.
+            *sorted(map(str, unused_rows(records))),
         ]
     )
 

@@ -1,7 +1,7 @@
 """The journal of a run: a SQLite file in which every acknowledged row is durable."""
 
 from omnigap_orchestrator.journal.faults import JournalError
-from omnigap_orchestrator.journal.journal import Journal, JournalWriter
+from omnigap_orchestrator.journal.journal import Journal, JournalWriter, read_meta
 from omnigap_orchestrator.journal.records import Records
 from omnigap_orchestrator.journal.rows import (
     AnswerRow,
@@ -27,4 +27,5 @@ __all__ = [
     "ServiceRow",
     "TranscriptRow",
     "VerdictRow",
+    "read_meta",
 ]

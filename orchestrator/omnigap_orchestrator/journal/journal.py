@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -46,6 +46,8 @@ class Journal:
         """Rows that did not match their checksum when their table was last read, by table."""
         # Readers and the writer thread share one connection. The lock keeps a reader from seeing half a transaction.
         self._lock = threading.RLock()
+        if path.is_dir():
+            raise JournalError(f"{path} is a folder: move it away, or choose another --run-dir")
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         except sqlite3.Error as error:
@@ -216,6 +218,21 @@ def fetch(connection: sqlite3.Connection, select: str, parameters: Values = ()) 
 
 def _undecodable(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
+
+
+def read_meta(path: Path) -> dict[str, str]:
+    """The undamaged metadata of a journal, read without changing anything; empty if there are none or they can't be read."""
+    if not path.is_file():
+        return {}
+    # Without a log there is nothing to recover, so a read-only folder can be read as well.
+    log = path.with_name(path.name + "-wal")
+    how = "mode=ro" if log.exists() else "mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=10)) as connection:
+            good, _ = _META.checked(fetch(connection, _META.select))
+    except sqlite3.Error:
+        return {}
+    return {row.key: row.value for row in good}
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:

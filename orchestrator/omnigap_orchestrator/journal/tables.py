@@ -75,7 +75,11 @@ class Table(Generic[RowT]):
         self.select = f"SELECT {listed} FROM {name}"
         self.delete = f"DELETE FROM {name} WHERE {' AND '.join(f'{column} = ?' for column in self.columns[:width])}"
         self._values = attrgetter(*self.columns)
-        numbers = [place for place, field in enumerate(fields(row_type)) if "float" in str(field.type) or "int" in str(field.type)]
+        numbers = [
+            place
+            for place, field in enumerate(fields(row_type))
+            if "float" in str(field.type) or "int" in str(field.type)
+        ]
         texts = [place for place in range(len(self.columns)) if place not in numbers]
         self._texts, self._numbers = _picker(texts), _picker(numbers)
         self._pack = struct.Struct(f"<{len(numbers)}d").pack

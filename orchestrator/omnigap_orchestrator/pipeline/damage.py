@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
+from typing import Any
 
 from omnigap_orchestrator.journal import DamagedRow, Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
@@ -26,7 +27,7 @@ SHOWN = 3
 
 def unused_rows(records: Records) -> list[DamagedRow]:
     """The damaged rows that nothing has replaced, of all tables."""
-    loaded = {
+    loaded: dict[str, Mapping[Any, object]] = {
         "answers": records.answers,
         "transcripts": records.transcripts,
         "verdicts": records.verdicts,

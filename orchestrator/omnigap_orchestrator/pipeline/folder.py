@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from omnigap_orchestrator.config import Config, JudgeConfig
 from omnigap_orchestrator.config.config import FROM_RUN_FOLDER
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.row import collect, jsonl_rows
-from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.journal import Journal, read_meta
 from omnigap_orchestrator.judge import Rubric, read_rubric, rubric_of
 from omnigap_orchestrator.legacy import upgrade_config, without_removed
 from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.stored_files import expect, fault_of, remember
 from omnigap_orchestrator.plan import Plan
 
 
@@ -132,6 +133,20 @@ class RunFolder:
         except OSError as error:
             raise _unwritable(self.root, error) from error
 
+    def open_journal(self, note: Callable[[str], None] = lambda _: None) -> Journal:
+        """Opens the journal, or creates it.
+
+        Args:
+            note: called if the journal of a planned run is gone.
+
+        Raises:
+            JournalError: it is damaged, or can't be opened.
+        """
+        planned = self.config.exists()
+        if planned and not self.journal.exists():
+            note(f"{self.journal} is gone: a new one is begun, and every cell is asked again")
+        return Journal(self.journal, must_exist=planned and self.journal.exists())
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Locks the run for this process.
@@ -187,6 +202,9 @@ def replacing(path: Path) -> Iterator[Path]:
 StoredPlan = tuple[Config, tuple[Item, ...]]
 """The stored plan of a run: validated configuration and items."""
 
+CONFIG_META = "config"
+"""Key in the journal for the content of config.json, from which the file can be written again."""
+
 RUBRICS_META = "rubrics"
 """Key in the journal for the rubrics of the last command."""
 
@@ -196,13 +214,24 @@ def save_plan(folder: RunFolder, journal: Journal, cells: PlannedCells, store: M
     plan = cells.plan
 
     def media_path(item: Item, modality: Modality) -> str | None:
-        carrier = cells.carriers.get(item.id, modality, 0)
-        return None if carrier is None else str(store.path(carrier.sha).relative_to(folder.root))
+        own, carrier = item.carriers[modality], cells.carriers.get(item.id, modality, 0)
+        if own.path is not None and store.root in own.path.parents:
+            # Kept even if the file is damaged: the item says which one it was.
+            return str(own.path.relative_to(folder.root))
+        if carrier is None or not store.exists(carrier.sha):
+            return None
+        return str(store.path(carrier.sha).relative_to(folder.root))
 
     with replacing(folder.items) as path:
         write_items(path, plan.items, media_path)
+        expect(journal, folder.items, path.read_bytes())
+    config = cells.config.model_dump_json(indent=2).encode()
     with replacing(folder.config) as path:
-        path.write_text(cells.config.model_dump_json(indent=2), encoding="utf-8")
+        path.write_bytes(config)
+        expect(journal, folder.config, config)
+    remember(journal, folder.items, folder.config)
+    if journal.meta(CONFIG_META) != config.decode():
+        journal.set_meta(CONFIG_META, config.decode())
     models = [[spec.name, [condition.name for condition in spec.conditions]] for spec in plan.models]
     controls = [[control.value for control in plan.controls]] if plan.controls else []
     # Over the items as written, which is what the next command reads back.
@@ -225,8 +254,18 @@ def load_plan(folder: RunFolder) -> StoredPlan:
         FolderError: no run was started there, or this version of omnigap can't read what another one wrote.
     """
     folder.require()
-    if not folder.config.is_file() or not folder.items.is_file():
-        raise FolderError(f"{folder.root} holds a run that stopped before its plan was written: run it again")
+    for path in (folder.config, folder.items):
+        if not path.is_file():
+            why = (
+                "is not a file"
+                if path.exists()
+                else "is missing: the run stopped before its plan was written, or lost it"
+            )
+            raise FolderError(f"{path} {why}: repeat the `omnigap-orchestrate run` that started the run")
+    meta = read_meta(folder.journal)
+    for path in (folder.config, folder.items):
+        if fault := fault_of(path, meta):
+            raise FolderError(f"{path} {fault}: {_plan_remedy(folder, path, meta)}")
     # Parsed first and validated as TOML is: pydantic's JSON mode rejects the `Path` objects that our validators return.
     try:
         read = upgrade_config(json.loads(folder.config.read_text(encoding="utf-8")))
@@ -234,10 +273,21 @@ def load_plan(folder: RunFolder) -> StoredPlan:
             read, removed = without_removed(read)
             _check_removed(folder, removed)
         config = Config.model_validate(read, context={FROM_RUN_FOLDER: True})
-    except ValueError as error:
+    # RecursionError: brackets in brackets in brackets.
+    except (OSError, ValueError, RecursionError) as error:
         text = f"{folder.config} can't be read by this version of omnigap ({error})"
         raise FolderError(f"{text}: give the run's own --config again, or choose another --run-dir") from error
-    return config, collect(jsonl_rows(folder.items))
+    return config, collect(jsonl_rows(folder.items), folder.media)
+
+
+def _plan_remedy(folder: RunFolder, path: Path, meta: Mapping[str, str]) -> str:
+    """What helps against a damaged file of the plan."""
+    if path == folder.config and CONFIG_META in meta:
+        return (
+            f"run `omnigap-orchestrate doctor {folder.root} --repair` to write it again, or give the changed settings to "
+            "`omnigap-orchestrate run --config`"
+        )
+    return "repeat the `omnigap-orchestrate run` that started the run, with its own --config and --items, to write it again"
 
 
 def _check_removed(folder: RunFolder, removed: Sequence[str]) -> None:

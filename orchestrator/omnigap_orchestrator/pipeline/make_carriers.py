@@ -184,7 +184,7 @@ class CarrierMaker:
             except MediumError as error:
                 damaged += 1
                 self._context.observer.note(f"a carrier is damaged and made again: {error}")
-                await asyncio.to_thread(self._context.store.set_aside, error.sha256)
+                await asyncio.to_thread(error.set_aside)
                 return
             # Not awaited: if the process dies before the row is written, the blank is simply made again.
             self._context.records.post(row)

@@ -397,7 +397,7 @@ class Pipeline:
 
     async def _lacks_medium(self, stage: Stage, cell: PlannedCell, error: MediumError) -> None:
         """Fails a cell whose medium can't be read, and moves the file away: its absence makes it be made again."""
-        await asyncio.to_thread(self._context.store.set_aside, error.sha256)
+        await asyncio.to_thread(error.set_aside)
         await self._records.save(medium_failure_row(stage, cell.cell, error))
         self.without_medium.add(cell.cell)
 

@@ -293,7 +293,7 @@ def load_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
         FolderError: no run was started there.
     """
     config, items = load_plan(folder)
-    journal = Journal(folder.journal)
+    journal = folder.open_journal()
     try:
         records = Records(journal)
         yield load_cells(config, items, folder, records), records
