@@ -133,19 +133,21 @@ def report(
     single_file: bool | None = None,
     allow_missing: bool | None = None,
     given: Mapping[str, Any] | None = None,
+    locked: bool = False,
 ) -> Summary:
     """Writes the files of a run from its folder, without calling a service; returns their summary.
 
     Args:
         single_file, allow_missing: override the configuration; None keeps it.
         given: values of the options that extras add to `report`, by name.
+        locked: whether the caller holds the run's lock.
 
     Raises:
         FolderError: no run was started there.
         OmnigapError: an extra can't use the value of one of its options.
     """
     with load_run(folder) as (cells, records):
-        rescore(folder, cells, records, observer)
+        rescore(folder, cells, records, observer, locked=locked)
         for extra in extras():
             kept = extra.keep(folder, ResultsTable(folder.name, cells, records).frame, given or {})
             remember(records.journal, *kept)

@@ -145,6 +145,15 @@ class Journal:
         with self._transaction():
             self._db.executemany(delete, [(stage, model, condition) for condition in conditions])
 
+    def delete_keys(self, row_type: type[Row], keys: Iterable[str]) -> None:
+        """Deletes rows of a table with a single key, so that what they hold is made again.
+
+        Raises:
+            JournalError: the write failed.
+        """
+        with self._transaction():
+            self._db.executemany(TABLES[row_type].delete, [(key,) for key in keys])
+
     def delete(self, rows: Iterable[DamagedRow]) -> None:
         """Deletes damaged rows.
 

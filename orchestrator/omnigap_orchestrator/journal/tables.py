@@ -91,7 +91,7 @@ class Table(Generic[RowT]):
         return (*values, self.checksum(values))
 
     def checksum(self, values: Values) -> bytes:
-        """The checksum of a row: BLAKE2b (64 bits) of its texts, ASCII-escaped, and its numbers as little-endian doubles.
+        """The checksum of a row: 64-bit BLAKE2b of its texts, ASCII-escaped, and its numbers as little-endian doubles.
 
         Args:
             values: in the order of the columns; further ones are ignored.

@@ -284,10 +284,10 @@ def _plan_remedy(folder: RunFolder, path: Path, meta: Mapping[str, str]) -> str:
     """What helps against a damaged file of the plan."""
     if path == folder.config and CONFIG_META in meta:
         return (
-            f"run `omnigap-orchestrate doctor {folder.root} --repair` to write it again, or give the changed settings to "
-            "`omnigap-orchestrate run --config`"
+            f"run `omnigap-orchestrate doctor {folder.root} --repair` to write it again, or give the changed "
+            "settings to `omnigap-orchestrate run --config`"
         )
-    return "repeat the `omnigap-orchestrate run` that started the run, with its own --config and --items, to write it again"
+    return "repeat the `omnigap-orchestrate run` that started the run, with its own --config and --items"
 
 
 def _check_removed(folder: RunFolder, removed: Sequence[str]) -> None:

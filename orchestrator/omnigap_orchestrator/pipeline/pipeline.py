@@ -221,7 +221,7 @@ class Pipeline:
         # One lock per transcript key: equal audio of several answers is transcribed once, also if they arrive together.
         self._transcribing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.without_medium: set[Cell] = set()
-        """Cells whose stored carrier or audio could not be read. Its file is out of the way, so that it is made again."""
+        """Cells whose stored carrier or audio could not be read; its file was moved, so that it is made again."""
 
     def _calls(self, service: Service, message: str) -> ServiceCalls:
         """

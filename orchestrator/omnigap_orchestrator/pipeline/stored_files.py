@@ -1,6 +1,6 @@
 """The hashes of a run's files, which the journal keeps: a file that was cut, damaged or edited since is recognised.
 
-Sizes and modification times would not do: a damaged sector changes neither. SHA-256 reads about 1 GB a second, so that the
+Sizes and modification times are not enough: a damaged sector changes neither. SHA-256 reads about 1 GB a second, so the
 results of a million cells take less time than the import of polars.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from omnigap_orchestrator.journal import Journal, read_meta
 
 _KEY = "sha256 "
-"""Beginning of a key in the journal; the name of the file follows. The value is one hash, or two while it is replaced."""
+"""Beginning of a key in the journal; a file name follows. The value is one hash, or two while the file is replaced."""
 
 
 def hash_of(path: Path) -> str:
