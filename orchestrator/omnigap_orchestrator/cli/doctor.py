@@ -52,8 +52,9 @@ def doctor(
     If --run-dir holds a run, its configuration and items are checked, unless --config is given.
 
     With RUN, the folder of a run, check its files instead: the rows of the journal, the hash of every medium, and the
-    outputs. --repair removes damaged rows and media, so that `run` makes them again, saves what can be read of a damaged
-    journal, and writes the outputs again; damaged files are kept under another name. Without it nothing is changed.
+    outputs. --repair removes damaged rows and media, so that `run` makes them again, saves what can be read of a
+    damaged journal, and writes the outputs again; damaged files are kept under another name. Without it nothing is
+    changed.
 
     Exit code 1 if a check fails.
     """

@@ -1,4 +1,4 @@
-"""`doctor RUN`: whether the files of a run are as omnigap wrote them, what helps if not, and the repair of what can be."""
+"""`doctor RUN`: whether the files of a run are as omnigap wrote them, what helps if not, and their repair."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def _media_findings(folder: RunFolder, found: MediaCheck) -> Iterator[Finding]:
 def _output_findings(folder: RunFolder, meta: Mapping[str, str]) -> Iterator[Finding]:
     again = f"run `omnigap-orchestrate report --run-dir {folder.root}` to write it again"
     good = unknown = 0
-    for path in (folder.results, folder.controls, folder.summary, folder.report, folder.manifest):
+    for path in _public_files(folder):
         if not is_known(path, meta):
             unknown += path.exists()
         elif fault := "is missing" if not path.exists() else fault_of(path, meta):
@@ -179,6 +179,10 @@ def _output_findings(folder: RunFolder, meta: Mapping[str, str]) -> Iterator[Fin
         yield Finding.ok(OUTPUTS, f"{good} files are as they were written")
     if unknown:
         yield Finding.ok(OUTPUTS, f"{unknown} files have no checksum: an earlier version wrote them, or they are stale")
+
+
+def _public_files(folder: RunFolder) -> tuple[Path, ...]:
+    return folder.results, folder.controls, folder.summary, folder.report, folder.manifest
 
 
 def measured_files(folder: RunFolder) -> list[Path]:
@@ -202,6 +206,9 @@ def repair_run(folder: RunFolder) -> list[Finding]:
         with replacing(folder.config) as path:
             path.write_bytes(meta[CONFIG_META].encode())
         done.append(f"{folder.config} was written again")
+    for path in (*_public_files(folder), folder.items):
+        if path.is_dir():
+            done.append(f"{path} was moved to {_set_aside(path)}")
     for path in measured_files(folder):
         if path.exists() and fault_of(path, meta):
             done.append(f"{path} was moved to {_set_aside(path)}")

@@ -134,7 +134,7 @@ def output_files(folder: RunFolder, config: Config) -> list[Path]:
 
 
 def current_summary(folder: RunFolder, records: Records, config: Config) -> Summary | None:
-    """summary.json, if all public files are as they were written, and none of their inputs has changed; otherwise None."""
+    """summary.json, if all public files are as they were written and none of their inputs changed; otherwise None."""
     before = records.journal.meta(FINGERPRINT)
     if not before or before != fingerprint(folder, records, config):
         return None
@@ -160,13 +160,16 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
     services = sorted(f"{row.role} {row.name} {row.digest}" for row in records.services.values())
     files = [folder.idle_latency, *(path for extra in extras() for path in extra.files(folder))]
     evidence = [[path.name, sha256_hex(path.read_bytes())] for path in files if path.is_file()]
+    # Without its file, a carrier that can't be made again leaves its cells pending.
+    store = MediaStore(folder.media)
+    lost = sum(not store.path(row.media_sha, row.extension).is_file() for row in records.carriers.values())
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
     return digest_of(
         [
             records.journal.meta("plan"),
             records.journal.meta(RUBRICS_META),
             config.model_dump_json(),
-            counts,
+            [*counts, lost],
             failures,
             services,
             evidence,

@@ -230,7 +230,7 @@ def _undecodable(data: bytes) -> str:
 
 
 def read_meta(path: Path) -> dict[str, str]:
-    """The undamaged metadata of a journal, read without changing anything; empty if there are none or they can't be read."""
+    """The undamaged metadata of a journal, read without changing anything; empty if they can't be read."""
     if not path.is_file():
         return {}
     # Without a log there is nothing to recover, so a read-only folder can be read as well.

@@ -1,8 +1,8 @@
 """Examines the file of a journal, and writes a new one from everything in a damaged one that can be read.
 
-A row that SQLite no longer finds, because the pages above it or the definition of its table are damaged, is looked for in
-every page of the file (https://www.sqlite.org/fileformat2.html). Only a row with the right checksum is taken, so that
-nothing that looks like a row is taken for one.
+A row that SQLite no longer finds, because the pages above it or the definition of its table are damaged, is looked for
+in every page of the file (https://www.sqlite.org/fileformat2.html). Only a row with the right checksum is taken, so
+that nothing that looks like a row is taken for one.
 """
 
 from __future__ import annotations

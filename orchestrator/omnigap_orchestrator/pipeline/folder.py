@@ -193,6 +193,8 @@ def replacing(path: Path) -> Iterator[Path]:
             # Content before name: otherwise a power cut could leave an empty file under the final name.
             os.fsync(file.fileno())
         temporary.replace(path)
+    except IsADirectoryError as error:
+        raise FolderError(f"{path} is a folder, and a file is written there: move it away and run again") from error
     except OSError as error:
         raise FolderError(f"{path} can't be written ({error.strerror or error}): free space and run again") from error
     finally:

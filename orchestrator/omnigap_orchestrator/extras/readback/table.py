@@ -188,8 +188,8 @@ def read_verification(folder: RunFolder) -> pl.DataFrame | None:
         return None
     if fault := fault_of(folder.verification):
         raise FolderError(
-            f"{folder.verification} {fault}: run `omnigap-orchestrate verify --run-dir {folder.root}` again, or delete the "
-            "file"
+            f"{folder.verification} {fault}: run `omnigap-orchestrate verify --run-dir {folder.root}` again, or delete "
+            "the file"
         )
     try:
         table = pl.read_parquet(folder.verification, glob=False)
