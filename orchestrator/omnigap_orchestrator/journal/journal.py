@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import queue
 import secrets
 import sqlite3
@@ -126,12 +127,13 @@ class Journal:
             JournalError: the table cannot be read.
         """
         table = TABLES[row_type]
-        with self._lock:
-            try:
-                found = fetch(self._db, table.select)
-            except sqlite3.Error as error:
-                raise journal_error(self.path, error, "read") from error
-        good, bad = table.checked(found)
+        with _no_collection():
+            with self._lock:
+                try:
+                    found = fetch(self._db, table.select)
+                except sqlite3.Error as error:
+                    raise journal_error(self.path, error, "read") from error
+            good, bad = table.checked(found)
         self.damaged[table.name] = tuple(bad)
         return good
 
@@ -202,6 +204,18 @@ class Journal:
                 if isinstance(error, sqlite3.Error):
                     raise journal_error(self.path, error, "written") from error
                 raise
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without garbage collection: a table is many new objects and no garbage, which it would search in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def fetch(connection: sqlite3.Connection, select: str, parameters: Values = ()) -> list[Values]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -24,8 +23,6 @@ from omnigap_orchestrator.journal.rows import (
 
 CHECKSUM = "checksum"
 """The last column of every table."""
-CHECKSUM_BYTES = 8
-_NEGATIVE_ZERO = struct.pack("<d", -0.0)
 
 Values = tuple[Any, ...]
 RowT = TypeVar("RowT", bound="Row | MetaRow")
@@ -75,40 +72,30 @@ class Table(Generic[RowT]):
         self.select = f"SELECT {listed} FROM {name}"
         self.delete = f"DELETE FROM {name} WHERE {' AND '.join(f'{column} = ?' for column in self.columns[:width])}"
         self._values = attrgetter(*self.columns)
-        numbers = [
-            place
-            for place, field in enumerate(fields(row_type))
-            if "float" in str(field.type) or "int" in str(field.type)
-        ]
-        texts = [place for place in range(len(self.columns)) if place not in numbers]
-        self._texts, self._numbers = _picker(texts), _picker(numbers)
-        self._pack = struct.Struct(f"<{len(numbers)}d").pack
+        kinds = [str(field.type) for field in fields(row_type)]
+        self._plain = tuple(_PLAIN[kind.removesuffix(" | None")] for kind in kinds)
+        numbers = [place for place, kind in enumerate(kinds) if kind in ("int", "float")]
+        others = [place for place in range(len(kinds)) if place not in numbers]
+        self.checksum = _checksum(_picker(others), _picker(numbers), struct.Struct(f"<{len(numbers)}d").pack)
+        """The checksum of a row, whose values are in the order of the columns; further ones are ignored.
+
+        64-bit BLAKE2b of its texts, bytes and nullable numbers as an ASCII-escaped tuple, and of its other numbers as
+        little-endian doubles. Raises TypeError, struct.error or OverflowError if a number is of another type."""
 
     def stored(self, row: RowT) -> Values:
-        """The values to insert, checksum last."""
-        # Text as SQLite returns it: a member of an enumeration has another representation.
-        values = tuple(str(value) if isinstance(value, str) else value for value in self._values(row))
-        return (*values, self.checksum(values))
-
-    def checksum(self, values: Values) -> bytes:
-        """The checksum of a row: 64-bit BLAKE2b of its texts, ASCII-escaped, and its numbers as little-endian doubles.
-
-        Args:
-            values: in the order of the columns; further ones are ignored.
+        """The values to insert, checksum last.
 
         Raises:
-            TypeError, struct.error, OverflowError: a number is of another type.
+            TypeError, ValueError: a number is of another type.
         """
-        numbers = self._numbers(values)
+        # As SQLite returns them: it has no enumerations, no integers in a column of floats, and no negative zero.
+        pairs = zip(self._plain, self._values(row), strict=True)
+        values = tuple(value if value is None else plain(value) for plain, value in pairs)
         try:
-            packed = self._pack(*numbers)
+            return (*values, self.checksum(values))
         except struct.error:
-            # SQLite has no NaN, so NaN can represent null.
-            packed = self._pack(*[math.nan if number is None else number for number in numbers])
-        if _NEGATIVE_ZERO in packed:
-            # SQLite stores it as 0.
-            packed = self._pack(*[math.nan if number is None else number + 0.0 for number in numbers])
-        return blake2b(ascii(self._texts(values)).encode() + packed, digest_size=CHECKSUM_BYTES).digest()
+            # A null that its column does not allow, which SQLite refuses.
+            return (*values, None)
 
     def matches(self, values: Values) -> bool:
         """Whether a row, as read with its checksum, is as it was written."""
@@ -123,13 +110,34 @@ class Table(Generic[RowT]):
         Args:
             found: as `select` returns them.
         """
-        row_type, matches = self.row_type, self.matches
-        good = [row_type(*values[:-1]) for values in found if matches(values)]
+        row_type, checksum, matches = self.row_type, self.checksum, self.matches
+        try:
+            # Most often all rows are good: one expression without a call of `matches` is the fastest.
+            good = [row_type(*values[:-1]) for values in found if checksum(values) == values[-1]]
+        except (TypeError, struct.error, OverflowError):
+            good = [row_type(*values[:-1]) for values in found if matches(values)]
         if len(good) == len(found):
             return good, []
         return good, [
             DamagedRow(self.name, values[: self.width], values[:-1]) for values in found if not matches(values)
         ]
+
+
+def _plain_float(value: float) -> float:
+    return float(value) + 0.0
+
+
+_PLAIN: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": _plain_float, "bytes": bytes}
+"""Type of a column -> what converts a value to the one that SQLite returns."""
+
+
+def _checksum(
+    others: Callable[[Values], Values], numbers: Callable[[Values], Values], pack: Callable[..., bytes]
+) -> Callable[[Values], bytes]:
+    def checksum(values: Values) -> bytes:
+        return blake2b(ascii(others(values)).encode() + pack(*numbers(values)), digest_size=8).digest()
+
+    return checksum
 
 
 def _picker(places: list[int]) -> Callable[[Values], Values]:
