@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,14 @@ from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
 from omnigap_orchestrator.pipeline.judge import stored_verdict
-from omnigap_orchestrator.pipeline.pipeline import OpenCell, Pipeline, no_judge_note, open_cells, report_totals
+from omnigap_orchestrator.pipeline.pipeline import (
+    OpenCell,
+    OpenCells,
+    Pipeline,
+    no_judge_note,
+    open_cells,
+    report_totals,
+)
 from omnigap_orchestrator.pipeline.prepare import connect_services, connected_services, load_run, prepare
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
@@ -36,7 +43,7 @@ from omnigap_orchestrator.pipeline.scope import (
 )
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, scoring_version, texts_of
 from omnigap_orchestrator.pipeline.stored_files import remember
-from omnigap_orchestrator.plan import make_plan
+from omnigap_orchestrator.plan import Cell, make_plan
 from omnigap_orchestrator.preflight import ServiceCard, check_services, enforce, run_preflight
 from omnigap_orchestrator.replica_pool import ServiceError
 from omnigap_orchestrator.validation import FOLDER, faults
@@ -222,9 +229,17 @@ async def process_cells(
             f"{context.store.root / 'damaged'} and made again"
         )
         cells = await prepare(context, config, plan, scope, services, again=True)
-        todo = open_cells(context, cells, scope, services.models).only(pipeline.without_medium)
-        await Pipeline(context, cells, scope, services).run(todo)
+        todo = open_cells(context, cells, scope, services.models)
+        await Pipeline(context, cells, scope, services).run(_only(todo, pipeline.without_medium))
     return cells
+
+
+def _only(todo: OpenCells, cells: Set[Cell]) -> OpenCells:
+    """The open ones of these cells."""
+    unanswered = {
+        name: [planned for planned in found if planned.cell in cells] for name, found in todo.unanswered.items()
+    }
+    return OpenCells(unanswered, [opened for opened in todo.answered if opened.cell.cell in cells])
 
 
 async def _fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> Fleet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -84,11 +84,6 @@ class OpenCells:
     unanswered: dict[str, list[PlannedCell]] = field(default_factory=dict)
     answered: list[OpenCell] = field(default_factory=list)
     left: Counter[ProgressKey] = field(default_factory=Counter)
-
-    def only(self, cells: Set[Cell]) -> OpenCells:
-        """The open ones of these cells."""
-        unanswered = {name: [c for c in found if c.cell in cells] for name, found in self.unanswered.items()}
-        return OpenCells(unanswered, [opened for opened in self.answered if opened.cell.cell in cells])
 
     @property
     def unjudged(self) -> int:
@@ -241,8 +236,7 @@ class Pipeline:
         """Processes the open cells.
 
         Raises:
-            JournalError, StoreError: the disk is full or gone. Everything that was acknowledged is kept. One medium
-                that can't be read fails only its cells (`without_medium`).
+            JournalError, StoreError: the disk is full or gone. Everything that was acknowledged is kept.
         """
         # Cells that need no call come first: they take no time, and tasks for them would only cost memory.
         for number, opened in enumerate(cell for cell in todo.answered if not cell.needs_call):
