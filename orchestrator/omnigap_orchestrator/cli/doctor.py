@@ -123,14 +123,7 @@ def _show(ctx: click.Context, findings: list[Finding], as_json: bool) -> None:
 
 def _in_use(folder: RunFolder) -> Finding | None:
     """A failed finding if another process uses the run."""
-    from omnigap_orchestrator.pipeline.folder import FolderError
     from omnigap_orchestrator.preflight import Finding
 
-    # Without a lock file, no process uses the run. `locked` would create the file, and doctor must change nothing.
-    if not folder.lock.exists():
-        return None
-    try:
-        with folder.locked():
-            return None
-    except FolderError as error:
-        return Finding.failed("run folder", str(error))
+    error = folder.in_use()
+    return None if error is None else Finding.failed("run folder", str(error))

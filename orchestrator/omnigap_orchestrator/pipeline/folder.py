@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
@@ -147,6 +148,24 @@ class RunFolder:
             note(f"{self.journal} is gone: a new one is begun, and every cell is asked again")
         return Journal(self.journal, must_exist=planned and self.journal.exists())
 
+    def in_use(self) -> FolderError | None:
+        """The error of a run that another process uses; None if no process does. Writes nothing."""
+        try:
+            with self.lock.open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except OSError:
+                    return self._in_use(file)
+        except OSError:
+            # Without a lock file, no process uses the run.
+            pass
+        return None
+
+    def _in_use(self, lock: IO[str]) -> FolderError:
+        lock.seek(0)
+        text = f"{self.root} is in use by another omnigap (process {lock.read().strip() or 'unknown'})"
+        return FolderError(f"{text}: wait for it, or choose another --run-dir")
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Locks the run for this process.
@@ -164,10 +183,7 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                file.seek(0)
-                holder = file.read().strip() or "unknown"
-                text = f"{self.root} is in use by another omnigap (process {holder})"
-                raise FolderError(f"{text}: wait for it, or choose another --run-dir") from error
+                raise self._in_use(file) from error
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

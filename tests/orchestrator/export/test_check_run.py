@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from tests.helpers.damage import FILES, SQL, cut, delete, flip, foreign, halve, header, referenced, sql, swap
+from tests.helpers.damage import (
+    SQL,
+    cut,
+    dangling,
+    delete,
+    empty,
+    flip,
+    foreign,
+    garbage,
+    halve,
+    header,
+    referenced,
+    sql,
+    swap,
+)
+from tests.helpers.damage import folder as directory
 from tests.helpers.running import Setting, served_trio, without_times
 from tests.helpers.served_doubles import Serve
 
@@ -142,21 +158,28 @@ async def test_a_read_only_folder_is_checked(setting: Setting, read_only: Path) 
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("spoil", FILES.values(), ids=FILES.keys())
-@pytest.mark.parametrize("name", ["results.parquet", "summary.json", "config.json", "items.jsonl"])
-async def test_commands_that_read_a_damaged_file_end_with_one_clear_error_or_a_whole_result(
-    spoil: Any, name: str, setting: Setting
-) -> None:
-    spoil(setting.folder.root / name, random.Random(1))
-    folder = str(setting.folder.root)
-    commands = (
-        ["compare", folder, folder],
-        ["route", folder],
-        ["report", "--run-dir", folder],
-        ["score", "--run-dir", folder],
-    )
-    for command in commands:
-        result = CliRunner().invoke(main, command)
-        assert result.exception is None or isinstance(result.exception, SystemExit), (command, result.output)
-        if result.exit_code == 1:
-            assert folder in result.output.replace("\n", "")
+READERS = {
+    "results.parquet": (["compare", "FOLDER", "FOLDER"], ["route", "FOLDER"]),
+    "config.json": (["report", "--run-dir", "FOLDER"], ["score", "--run-dir", "FOLDER"]),
+    "items.jsonl": (["report", "--run-dir", "FOLDER"], ["score", "--run-dir", "FOLDER"]),
+}
+"""File of a run -> commands that read it."""
+
+
+@pytest.mark.parametrize("name", READERS)
+async def test_commands_end_with_one_clear_error_about_a_damaged_file(name: str, setting: Setting) -> None:
+    folder, path = str(setting.folder.root), setting.folder.root / name
+    whole = path.read_bytes()
+    for spoil in (flip, cut, empty, garbage, delete, directory, dangling):
+        spoil(path, random.Random(1))
+        for command in READERS[name]:
+            arguments = [folder if part == "FOLDER" else part for part in command]
+            # In a thread, since the command starts an event loop of its own.
+            result = await asyncio.to_thread(CliRunner().invoke, main, arguments)
+            assert isinstance(result.exception, SystemExit), (command, spoil, result.output)
+            assert result.exit_code == 1, (command, spoil, result.output)
+            assert folder in result.output.replace("\n", ""), (command, spoil)
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        path.write_bytes(whole)

@@ -50,7 +50,6 @@ async def test_a_carrier_that_cannot_be_made_again_fails_its_cells_and_no_other(
     """An item whose own picture was read from the folder of the run: nothing else has it."""
     recording = tmp_path / "own.png"
 
-
     recording.write_bytes(encode_png(Image.new("RGB", (32, 32), "white")))
     items = [item("france"), item("peru", carriers={"image": str(recording)})]
     model = Double(lambda turn: say(turn, "Paris"))
