@@ -98,14 +98,18 @@ class MediaStore:
         try:
             path = self.path(sha256)
         except KeyError:
-            raise MediumError(f"{self._path(sha256, '*')} is missing: run again", sha256, self) from None
+            raise MediumError(f"{self._path(sha256, '*')} is missing: {self._remedy}", sha256, self) from None
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise MediumError(f"{path} can't be read ({error.strerror}): run again", sha256, self) from error
+            raise MediumError(f"{path} can't be read ({error.strerror}): {self._remedy}", sha256, self) from error
         if sha256_hex(data) != sha256:
-            raise MediumError(f"the content of {path} does not match its name: run again", sha256, self)
+            raise MediumError(f"the content of {path} does not match its name: {self._remedy}", sha256, self)
         return data
+
+    @property
+    def _remedy(self) -> str:
+        return f"repeat the run, or run `omnigap-orchestrate doctor {self.root.parent} --repair`"
 
     def set_aside(self, sha256: str) -> Path | None:
         """Moves the files of a medium out of the way, so that it can be stored again; returns where the last one is.

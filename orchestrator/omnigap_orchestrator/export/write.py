@@ -34,7 +34,7 @@ from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replac
 from omnigap_orchestrator.pipeline.idle_latency import read_idle_answers
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import reading_of, scoring_version
-from omnigap_orchestrator.pipeline.stored_files import fault_of, is_known, remember
+from omnigap_orchestrator.pipeline.stored_files import fault_of, forget, is_known, remember
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunInfo, write_report
 
@@ -82,6 +82,7 @@ def write_outputs(
     if controls is None:
         # An earlier plan of this folder may have had control cells.
         folder.controls.unlink(missing_ok=True)
+        forget(records.journal, folder.controls)
     else:
         with replacing(folder.controls) as path:
             controls.write_parquet(path)

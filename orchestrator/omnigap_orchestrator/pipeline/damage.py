@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from omnigap_orchestrator.journal import DamagedRow, Records
+from omnigap_orchestrator.journal.tables import MetaRow
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.results import ResultsTable
 
@@ -36,7 +37,10 @@ def unused_rows(records: Records) -> list[DamagedRow]:
         "failures": records.failures,
         "services": records.services,
     }
-    # In memory after this; a row that was written since has replaced the damaged one of its key.
+    # Read now: a value that was set since is no longer damaged. The other tables are in memory, where a row that was
+    # written since has replaced the damaged one of its key.
+    records.journal.all(MetaRow)
+    loaded["meta"] = {}
     return [
         row
         for table, rows in loaded.items()

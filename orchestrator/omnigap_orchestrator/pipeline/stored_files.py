@@ -45,6 +45,12 @@ def expect(journal: Journal, path: Path, data: bytes) -> None:
         _set(journal, path, f"{before.split()[-1]} {now}" if before else now)
 
 
+def forget(journal: Journal, path: Path) -> None:
+    """Removes the hash of a file that was deleted on purpose."""
+    if journal.meta(_KEY + path.name):
+        _set(journal, path, "")
+
+
 def _set(journal: Journal, path: Path, hashes: str) -> None:
     if journal.meta(_KEY + path.name) != hashes:
         journal.set_meta(_KEY + path.name, hashes)
@@ -52,7 +58,7 @@ def _set(journal: Journal, path: Path, hashes: str) -> None:
 
 def is_known(path: Path, meta: Mapping[str, str]) -> bool:
     """Whether the journal has the hash of a file."""
-    return _KEY + path.name in meta
+    return bool(meta.get(_KEY + path.name))
 
 
 def fault_of(path: Path, meta: Mapping[str, str] | None = None) -> str:
@@ -64,7 +70,7 @@ def fault_of(path: Path, meta: Mapping[str, str] | None = None) -> str:
     if meta is None:
         meta = read_meta(path.with_name("journal.sqlite"))
     known = meta.get(_KEY + path.name)
-    if known is None:
+    if not known:
         return ""
     try:
         found = hash_of(path)

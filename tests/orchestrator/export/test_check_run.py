@@ -159,7 +159,7 @@ async def test_a_read_only_folder_is_checked(setting: Setting, read_only: Path) 
 
 
 READERS = {
-    "results.parquet": (["compare", "FOLDER", "FOLDER"], ["route", "FOLDER"]),
+    "results.parquet": (["compare", "FOLDER", "FOLDER"], ["route", "FOLDER"], ["analyse", "FOLDER"]),
     "config.json": (["report", "--run-dir", "FOLDER"], ["score", "--run-dir", "FOLDER"]),
     "items.jsonl": (["report", "--run-dir", "FOLDER"], ["score", "--run-dir", "FOLDER"]),
 }
