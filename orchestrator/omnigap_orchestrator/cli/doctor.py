@@ -25,15 +25,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path))
 @config_option
 @run_dir_option
 @items_options
 @font_option
+@click.option("--repair", is_flag=True, help="Repair the files of RUN as far as possible.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 @friendly
 def doctor(
     ctx: click.Context,
+    run: Path | None,
     config: Path | None,
     run_dir: Path | None,
     items: str | None,
@@ -41,13 +44,24 @@ def doctor(
     tasks: tuple[str, ...],
     preset: str | None,
     fonts: tuple[str, ...],
+    repair: bool,
     as_json: bool,
 ) -> None:
     """Check configuration, items, folder and disk of the run, fonts, and every endpoint with its digest.
 
-    If --run-dir holds a run, its configuration and items are checked, unless --config is given. Exit code 1 if a check
-    fails.
+    If --run-dir holds a run, its configuration and items are checked, unless --config is given.
+
+    With RUN, the folder of a run, check its files instead: the rows of the journal, the hash of every medium, and the
+    outputs. --repair removes damaged rows and media, so that `run` makes them again, saves what can be read of a
+    damaged journal, and writes the outputs again; damaged files are kept under another name. Without it nothing is
+    changed.
+
+    Exit code 1 if a check fails.
     """
+    if run is not None:
+        _show(ctx, _check_files(run, repair), as_json)
+    if repair:
+        raise click.UsageError("--repair needs the folder of a run: omnigap-orchestrate doctor RUN --repair")
     # Local imports keep `--help` fast.
     from omnigap_orchestrator.preflight.doctor import diagnose
 
@@ -56,6 +70,44 @@ def doctor(
     findings += _misfiled(inputs.folder)
     if in_use := _in_use(inputs.folder):
         findings = [each for each in findings if each.check != in_use.check] + [in_use]
+    _show(ctx, findings, as_json)
+
+
+def _check_files(run: Path, repair: bool) -> list[Finding]:
+    """The findings of `doctor RUN`."""
+    from omnigap_orchestrator.export.check_run import check_run, repair_run
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+
+    folder = RunFolder(run)
+    if not (folder.journal.exists() or folder.config.exists()):
+        folder.require()
+    # A run in progress writes these files: they are checked when it has ended.
+    if in_use := _in_use(folder):
+        return [in_use]
+    if not repair:
+        return check_run(folder)
+    with folder.locked():
+        done = repair_run(folder)
+        done += _written_again(folder)
+    return [*done, *check_run(folder)]
+
+
+def _written_again(folder: RunFolder) -> list[Finding]:
+    """Writes the outputs of a repaired run."""
+    from omnigap.errors import OmnigapError
+    from omnigap_orchestrator.pipeline.context import Observer
+    from omnigap_orchestrator.preflight import Finding
+    from omnigap_orchestrator.run import report
+
+    try:
+        report(folder, Observer(), locked=True)
+    except OmnigapError as error:
+        return [Finding.failed("repair", f"the outputs can't be written: {error}")]
+    return [Finding.ok("repair", "the outputs were written again: run `omnigap-orchestrate run` for what is missing")]
+
+
+def _show(ctx: click.Context, findings: list[Finding], as_json: bool) -> None:
+    """Prints the findings, and ends the command."""
     if as_json:
         print_json([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings])
     else:
@@ -92,14 +144,7 @@ def _misfiled(folder: RunFolder) -> list[Finding]:
 
 def _in_use(folder: RunFolder) -> Finding | None:
     """A failed finding if another process uses the run."""
-    from omnigap_orchestrator.pipeline.folder import FolderError
     from omnigap_orchestrator.preflight import Finding
 
-    # Without a lock file, no process uses the run. `locked` would create the file, and doctor must change nothing.
-    if not folder.lock.exists():
-        return None
-    try:
-        with folder.locked():
-            return None
-    except FolderError as error:
-        return Finding.failed("run folder", str(error))
+    error = folder.in_use()
+    return None if error is None else Finding.failed("run folder", str(error))

@@ -19,6 +19,7 @@ from omnigap_orchestrator.carriers import ImageStyle
 from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.damage import damage_notes
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import outdated_notes
 from omnigap_orchestrator.pool import support_in
@@ -82,7 +83,11 @@ def collect_run_info(
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
         misfiled=misfiled,
-        notes=(*outdated_notes(cards.outdated, cells.config), *answer_notes(results)),
+        notes=(
+            *damage_notes(cells, records),
+            *outdated_notes(cards.outdated, cells.config),
+            *answer_notes(results),
+        ),
     )
 
 

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from omnigap.answer import Answer
+from omnigap.errors import ContractError
 from omnigap.media import encode_wav, pcm16_to_float
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Condition, Control, Outcome
-from omnigap_orchestrator.carriers import MediaStore
+from omnigap.vocabulary import Condition, Control, Outcome, Reason
+from omnigap_orchestrator.carriers import MediaStore, MediumError
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Endpoints, Fleet, Role
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
@@ -200,7 +201,7 @@ async def open_run(folder: RunFolder, observer: Observer) -> AsyncIterator[RunCo
         store = MediaStore(folder.media)
         # Only under the lock: removes temporary files that a killed process left, not those of a running one.
         store.sweep()
-        journal = Journal(folder.journal)
+        journal = folder.open_journal(observer.note)
         try:
             writer = JournalWriter(journal)
             context = RunContext(folder, observer, journal, Records(journal, writer), store)
@@ -284,6 +285,10 @@ async def call_for_each(
             return
         except CallFailed as failed:
             on_failed(job, failed)
+        except MediumError as error:
+            # Out of the way, so that a medium that omnigap made is made again.
+            await asyncio.to_thread(error.set_aside)
+            on_failed(job, CallFailed(ContractError(Reason.BAD_MEDIA, str(error)), "", 1))
         done += 1
         observer.preparing(what, done, total)
 

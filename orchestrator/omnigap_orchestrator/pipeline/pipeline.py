@@ -11,15 +11,22 @@ from typing import Any
 
 from omnigap.answer import Answer
 from omnigap.vocabulary import FinishReason, Outcome
+from omnigap_orchestrator.carriers import MediumError
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.judge import Judge, UnparsableVerdict, unparsable_row
 from omnigap_orchestrator.pipeline.open_cells import OpenCell, OpenCells
-from omnigap_orchestrator.pipeline.requests import failure_row, model_request, transcribe_request
+from omnigap_orchestrator.pipeline.requests import (
+    failure_row,
+    medium_failure_row,
+    model_request,
+    transcribe_request,
+)
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, texts_of
 from omnigap_orchestrator.pipeline.stored import stored_transcript
+from omnigap_orchestrator.plan import Cell
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.scoring.flags import is_empty
 
@@ -85,6 +92,8 @@ class Pipeline:
             self._judge = Judge(context, judge, cells.setup, config.judge.decoding)
         # One lock per transcript key: equal audio of several answers is transcribed once, also if they arrive together.
         self._transcribing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.without_medium: set[Cell] = set()
+        """Cells whose stored carrier or audio could not be read; its file was moved, so that it is made again."""
 
     def _calls(self, service: Service, message: str) -> ServiceCalls:
         """
@@ -180,6 +189,9 @@ class Pipeline:
         except CallFailed as failed:
             await self._failed(Stage.GENERATE, cell, failed)
             return None
+        except MediumError as error:
+            await self._lacks_medium(Stage.GENERATE, cell, error)
+            return None
         assert cell.key is not None
         return await self._context.save_answer(cell.key, answer)
 
@@ -202,14 +214,18 @@ class Pipeline:
             # Checked again: the scorer may have gone while this cell waited for its slot.
             if scorer.unavailable:
                 return None
-            data, request_id = self._context.store.read(media_sha), f"{self._context.run_id}-{key}"
-            request = transcribe_request(data, request_id, config.decoding, language, scorer.digest)
+            request_id = f"{self._context.run_id}-{key}"
             try:
+                data = self._context.store.read(media_sha)
+                request = transcribe_request(data, request_id, config.decoding, language, scorer.digest)
                 transcript = await scorer.call(request)
             except Unavailable:
                 return None
             except CallFailed as failed:
                 await self._failed(Stage.TRANSCRIBE, cell, failed)
+                return None
+            except MediumError as error:
+                await self._lacks_medium(Stage.TRANSCRIBE, cell, error)
                 return None
             return await self._context.save_transcript(key, transcript)
 
@@ -250,6 +266,12 @@ class Pipeline:
         # Journalled for the report only: a later command forgets the failure and tries the cell again.
         await self._records.save(failure_row(stage, cell.cell, failed))
         self._finished(stage, cell, Outcome.PENDING if failed.leaves_pending else Outcome.FAILED)
+
+    async def _lacks_medium(self, stage: Stage, cell: PlannedCell, error: MediumError) -> None:
+        """Fails a cell whose medium can't be read, and moves the file away: its absence makes it be made again."""
+        await asyncio.to_thread(error.set_aside)
+        await self._records.save(medium_failure_row(stage, cell.cell, error))
+        self.without_medium.add(cell.cell)
 
     def _finished(self, stage: Stage, planned: PlannedCell, outcome: Outcome) -> None:
         cell = planned.cell

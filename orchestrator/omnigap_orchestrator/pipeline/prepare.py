@@ -16,6 +16,7 @@ from omnigap_orchestrator.journal import AnswerRow, Journal, Records
 from omnigap_orchestrator.judge import Rubric
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
+from omnigap_orchestrator.pipeline.damage import damage_notes
 from omnigap_orchestrator.pipeline.folder import (
     RunFolder,
     load_plan,
@@ -74,9 +75,12 @@ async def connect_services(
 
 
 async def prepare(
-    context: RunContext, config: Config, plan: Plan, scope: RunScope, services: RunServices
+    context: RunContext, config: Config, plan: Plan, scope: RunScope, services: RunServices, *, again: bool = False
 ) -> PlannedCells:
     """Makes the carriers of this scope, writes the plan into the folder, and returns its cells.
+
+    Args:
+        again: it was called before by the same command; failures since then stay.
 
     Raises:
         ItemError, CarrierError: a carrier can't be made.
@@ -93,7 +97,13 @@ async def prepare(
     finder = CarrierFinder(config, context.store, context.records, cards.tts_digest)
     await _make_carriers(context, config, plan, scope, services, finder)
     cells = PlannedCells(config, plan, finder.set, cards, rubrics)
+    if again:
+        for note in save_plan(context.folder, context.journal, cells, context.store):
+            context.observer.note(note)
+        return cells
     for note in outdated_notes(cards.outdated, config):
+        context.observer.note(note)
+    for note in damage_notes(cells, context.records):
         context.observer.note(note)
     if why := changed_services(cells, scope, services, context.store, context.records, rubrics):
         context.observer.note(why)
@@ -140,8 +150,10 @@ async def _make_carriers(
         await maker.make(missing)
     # Only after the carriers: a blank has the size or length of the carrier that it replaces.
     blanks = [carrier for carrier in finder.missing_blanks(plan) if carrier.modality in inputs]
-    if scope.makes_carriers:
-        await maker.make_blanks(blanks)
+    if scope.makes_carriers and await maker.make_blanks(blanks):
+        # Once more, for carriers that were damaged: their files are out of the way now.
+        await maker.make([job for job in finder.missing(plan) if job[1] in inputs])
+        await maker.make_blanks([carrier for carrier in finder.missing_blanks(plan) if carrier.modality in inputs])
     if maker.skipped:
         context.observer.note(f"{maker.skipped} questions have no speech yet: their cells stay pending")
 
@@ -283,7 +295,7 @@ def load_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
         FolderError: no run was started there.
     """
     config, items = load_plan(folder)
-    journal = Journal(folder.journal)
+    journal = folder.open_journal()
     try:
         records = Records(journal)
         yield load_cells(config, items, folder, records), records

@@ -56,6 +56,22 @@ class ResultsTable:
             if score is None and planned.support is not Support.UNSUPPORTED:
                 yield planned, answer, transcript
 
+    def keys_of(self, planned: PlannedCell) -> Iterator[str]:
+        """The keys under which a cell's answer, transcript and score are stored, as far as they can be computed."""
+        current = self._current_pass(planned)
+        yield from {key for key in (planned.key, current.key) if key}
+        answer = self._records.answers.get(current.key) if current.key else None
+        if answer is None:
+            return
+        transcript = None
+        if current.is_spoken and answer.media_sha is not None:
+            key = self._cells.transcript_key(answer.media_sha, current.item)
+            yield key
+            transcript = self._records.transcripts.get(key)
+            if transcript is None:
+                return
+        yield key_of(current, answer, transcript)
+
     def _current_pass(self, planned: PlannedCell) -> PlannedCell:
         """The second pass of a two-pass cell whose first pass was answered; any other cell unchanged."""
         first = self._answer(planned) if planned.is_first_pass else None

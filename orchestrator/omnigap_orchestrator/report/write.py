@@ -229,7 +229,7 @@ def _browser_note(sample: EntrySample, media: ReportMedia, longest: int, *, stor
         )
     if media.missing:
         missing = formatting.plural(media.missing, "media file is", "media files are")
-        parts.insert(0, f"{missing} missing from the run folder.")
+        parts.insert(0, f"{missing} missing from the run folder, or damaged.")
     if longest < LONGEST_TEXT:
         parts.insert(0, f"Answers are truncated to {longest:,} characters.")
     return " ".join(parts)

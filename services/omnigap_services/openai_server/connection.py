@@ -157,7 +157,7 @@ def _proxy_of(options: EndpointOptions) -> str:
 
 
 def _http_client(options: EndpointOptions, errors: ErrorMapper) -> DefaultAsyncHttpxClient:
-    """The HTTP client, which limits bodies; without `proxy` it uses the proxies of the environment, except for a server on loopback."""
+    """The HTTP client, which limits bodies. Without `proxy` it uses those of the environment, but not for loopback."""
 
     async def end_permanent_errors(response: Any) -> None:
         # The official client repeats every 429, also that of an empty account, unless this header says no.

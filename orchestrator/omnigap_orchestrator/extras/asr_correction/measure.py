@@ -28,6 +28,7 @@ from omnigap_orchestrator.pipeline.prepare import load_cells
 from omnigap_orchestrator.pipeline.requests import synthesise, transcribe_request
 from omnigap_orchestrator.pipeline.scope import endpoints_of
 from omnigap_orchestrator.pipeline.score import scoring_version
+from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.plan import metric_rules, scorer_key, transcript_key
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.preflight import PreflightScope, check_clip_languages, enforce, run_preflight
@@ -262,6 +263,7 @@ async def _measure(
         clips = await _measured(config, chosen.utterances, context, endpoints)
     with replacing(folder.calibration) as path:
         clips.write_parquet(path)
+    remember(context.journal, folder.calibration)
     return clips
 
 

@@ -15,7 +15,7 @@ from omnigap_orchestrator.cli.terminal import Terminal, print_json
 from omnigap_orchestrator.extras.importers.names import FileNames
 from omnigap_orchestrator.extras.importers.select import RowSelection, parse_where
 from omnigap_orchestrator.extras.importers.table import read_controls
-from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, replacing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -338,7 +338,15 @@ def _results_file(path: Path) -> Path:
 
 
 def _write_json(path: Path, data: object) -> None:
+    text = json.dumps(data, indent=1, ensure_ascii=False)
     try:
-        path.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+        # A device, such as /dev/stdout, can't be replaced.
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except FolderError as error:
+        raise FolderError(f"--out {error}") from error
     except OSError as error:
         raise FolderError(f"--out {path} can't be written ({error.strerror}): choose another path") from error

@@ -13,6 +13,7 @@ from omnigap_orchestrator.extras.readback.readers import Reader, Rendering
 from omnigap_orchestrator.journal import TranscriptRow
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
 from omnigap_orchestrator.pipeline.stored import stored_transcript
+from omnigap_orchestrator.pipeline.stored_files import fault_of
 from omnigap_orchestrator.scoring.normalise import normalise, units
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -186,6 +187,11 @@ def read_verification(folder: RunFolder) -> pl.DataFrame | None:
     """
     if not folder.verification.is_file():
         return None
+    if fault := fault_of(folder.verification):
+        raise FolderError(
+            f"{folder.verification} {fault}: run `omnigap-orchestrate verify --run-dir {folder.root}` again, or delete "
+            "the file"
+        )
     try:
         table = pl.read_parquet(folder.verification, glob=False)
     # polars panics on some damaged Parquet files; PanicException is not a PolarsError.
