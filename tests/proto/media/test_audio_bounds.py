@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from omnigap.errors import ContractError
@@ -140,6 +140,7 @@ def edited(data: bytes, edits: list[Edit], header: bool) -> bytes:
     return bytes(found)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), EDITS, st.booleans())
 @example(0, [(0.5, b"\xff\xff\xff\xff")], True)
 def test_no_file_raises_anything_but_contract_errors(number: int, edits: list[Edit], header: bool) -> None:
@@ -147,6 +148,7 @@ def test_no_file_raises_anything_but_contract_errors(number: int, edits: list[Ed
     _decodes_or_refuses(edited(data, edits, header), mime_type)
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=300), st.sampled_from([*TYPES.values(), "audio/pcm"]), st.sampled_from([b"", b"RIFF", b"ID3"])
 )

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -164,12 +164,14 @@ def files() -> list[tuple[bytes, str]]:
     return found
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), EDITS, st.booleans())
 def test_no_file_raises_anything_but_contract_errors(number: int, edits: list[Edit], header: bool) -> None:
     data, mime_type = files()[number % len(files())]
     _decodes_or_refuses(edited(data, edits, header), mime_type)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["image/png", "image/jpeg", "image/webp"]))
 def test_no_bytes_raise_anything_but_contract_errors(data: bytes, mime_type: str) -> None:
     beginnings = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8", "image/webp": b"RIFF\xff\0\0\0WEBP"}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import grpc.aio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnigap.channel import MAX_MESSAGE_BYTES
@@ -101,7 +101,7 @@ async def test_a_condition_outside_the_card_is_unsupported_with_its_reason(runni
     assert "it supports t2t" in not_listed.message
 
 
-def settings(number: int) -> pb.Decoding:
+def with_settings(number: int) -> pb.Decoding:
     """Decoding with this many settings of its own."""
     return pb.Decoding(extra={str(index): "" for index in range(number)})
 
@@ -122,7 +122,7 @@ def settings(number: int) -> pb.Decoding:
         (
             "decoding.extra",
             64,
-            lambda text: asking("x", decoding=settings(len(text))),
+            lambda text: asking("x", decoding=with_settings(len(text))),
         ),
     ],
 )
@@ -151,6 +151,7 @@ async def outcome_of(call: grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.Gener
     return None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.sampled_from(["request_id", "voice", "language", "expected_digest", "mime_type"]))
 def test_errors_never_show_what_steers_a_terminal(text: str, field: str) -> None:
     message = asking("hello", output=pb.MODALITY_SPEECH)
