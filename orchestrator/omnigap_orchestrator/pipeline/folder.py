@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
@@ -291,7 +291,7 @@ def load_plan(folder: RunFolder) -> StoredPlan:
             raise FolderError(f"{path} {fault}: {_plan_remedy(folder, path, meta)}")
     # Parsed first and validated as TOML is: pydantic's JSON mode rejects the `Path` objects that our validators return.
     try:
-        read = upgrade_config(json.loads(folder.config.read_text(encoding="utf-8")))
+        read = upgrade_config(json.loads(folder.config.read_text(encoding="utf-8"), parse_constant=_refuse_constant))
         if isinstance(read, dict):
             read, removed = without_removed(read)
             _check_removed(folder, removed)
@@ -301,6 +301,10 @@ def load_plan(folder: RunFolder) -> StoredPlan:
         text = f"{folder.config} can't be read by this version of omnigap ({error})"
         raise FolderError(f"{text}: give the run's own --config again, or choose another --run-dir") from error
     return config, collect(jsonl_rows(folder.items), folder.media)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _plan_remedy(folder: RunFolder, path: Path, meta: Mapping[str, str]) -> str:

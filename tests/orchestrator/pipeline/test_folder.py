@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from omnigap_orchestrator.config import load_config
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, load_plan, replacing
+from tests.helpers.damage import CONFIG, write_into_config
 
 
 def broken() -> Iterator[str]:
@@ -84,3 +87,19 @@ def test_a_configuration_of_0_1_0_with_panda_is_refused_with_key_and_page(
 ) -> None:
     with pytest.raises(FolderError, match=rf"config\.json: {key}: .*docs/scoring\.md"):
         load_plan(folder_of_0_1_0(tmp_path, scoring))
+
+
+DAMAGED = {name: change for name, change in CONFIG.items() if not name.startswith("another")}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_configuration_is_an_error_that_names_it(name: str, tmp_path: Path) -> None:
+    """Also in the folder of an earlier version, whose journal has no hash of it."""
+    folder = RunFolder(tmp_path)
+    folder.journal.touch()
+    folder.items.touch()
+    folder.config.write_text(load_config(None, {}).model_dump_json(indent=2), encoding="utf-8")
+    load_plan(folder)
+    write_into_config(DAMAGED[name])(tmp_path, random.Random(0))
+    with pytest.raises(FolderError, match=re.escape(str(folder.config))):
+        load_plan(folder)
