@@ -16,6 +16,7 @@ import numpy as np
 
 from omnigap.client import Answer
 from omnigap.media import encode_wav, pcm16_to_float
+from omnigap.terminal import utf8_text
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Control, Outcome
 from omnigap_orchestrator.carriers import MediaStore
@@ -303,7 +304,7 @@ async def in_thread(work: Callable[..., ResultT], *arguments: Any) -> ResultT:
 
 def command_line() -> str:
     """The command line as typed."""
-    return " ".join(["omnigap-orchestrate", *sys.argv[1:]])
+    return " ".join(["omnigap-orchestrate", *map(utf8_text, sys.argv[1:])])
 
 
 def now() -> str:
