@@ -49,6 +49,11 @@ def _visible_character(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def utf8_text(argument: str) -> str:
+    """An argument or a path as text that can be stored: what the locale could not decode is UTF-8, or an escape."""
+    return os.fsencode(argument).decode("utf-8", "backslashreplace")
+
+
 def one_line(text: str, limit: int = MAX_LINE) -> str:
     """The visible text on one line of at most `limit` characters."""
     # Cut first: a text of gigabytes is not worth splitting. Each character becomes one or more.

@@ -31,8 +31,9 @@ class _Notes(Observer):
 
     def note(self, text: str) -> None:
         # `Text` and not markup: messages of services may contain brackets.
-        line = Text.assemble((f"{time.monotonic() - self._start:7.1f} s", "dim"), f" {readable(text)}")
-        self.console.print(line)
+        # Indented, so that no line of a message looks like a note of its own.
+        shown = readable(text).replace("\n", "\n    ")
+        self.console.print(Text.assemble((f"{time.monotonic() - self._start:7.1f} s", "dim"), f" {shown}"))
 
     def preparing(self, what: str, done: int, total: int) -> None:
         if done == total:

@@ -17,6 +17,7 @@ import numpy as np
 from omnigap.answer import Answer
 from omnigap.errors import ContractError
 from omnigap.media import encode_wav, pcm16_to_float
+from omnigap.terminal import utf8_text
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Control, Outcome, Reason
 from omnigap_orchestrator.carriers import MediaStore, MediumError
@@ -325,7 +326,7 @@ async def in_thread(work: Callable[..., ResultT], *arguments: Any) -> ResultT:
 
 def command_line() -> str:
     """The command line as typed."""
-    return " ".join(["omnigap-orchestrate", *sys.argv[1:]])
+    return " ".join(["omnigap-orchestrate", *map(utf8_text, sys.argv[1:])])
 
 
 def now() -> str:

@@ -75,7 +75,7 @@ def test_notes_and_their_brackets_are_text(capsys: pytest.CaptureFixture[str]) -
         observer.note(f"service [bold]x[/bold]: {HOSTILE}\nsecond")
     found = capsys.readouterr().err
     assert visible(found) == found
-    assert "[bold]x[/bold]" in found and "second" in found
+    assert "[bold]x[/bold]" in found and "\n    second" in found
 
 
 class _Broken(io.StringIO):
@@ -160,6 +160,15 @@ def test_any_text_is_printed_in_an_ascii_locale(texts: Path, options: str) -> No
     assert ended.returncode == 0, ended.stderr
     if options:
         assert len(json.loads(ended.stdout)) == 2_000
+
+
+@pytest.mark.parametrize("name", ["é.toml", "$'\\xff.toml'"])
+def test_a_command_with_arguments_outside_the_locale_is_stored_and_reported(tmp_path: Path, name: str) -> None:
+    line = f"printf '[items]\\nlimit = 1\\n' > {name}; $RUN run --config {name} --run-dir run --conditions t2t --quiet"
+    ended = shell(f"{line} --stages generate", tmp_path, **C_LOCALE)
+    assert ended.returncode == 3, ended.stderr
+    report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert ("--config é.toml" if name == "é.toml" else "--config \\xff.toml") in report
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "doctor", "report", "score"])

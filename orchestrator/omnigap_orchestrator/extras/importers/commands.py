@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from omnigap.terminal import utf8_text
 from omnigap_orchestrator.cli.options import friendly
 from omnigap_orchestrator.cli.terminal import Terminal, print_json
 from omnigap_orchestrator.extras.importers.names import FileNames
@@ -241,7 +242,7 @@ def _command_line(ctx: click.Context) -> str:
     import shlex
     import sys
 
-    return shlex.join([*ctx.command_path.split(), *sys.argv[2:]])
+    return shlex.join([*ctx.command_path.split(), *map(utf8_text, sys.argv[2:])])
 
 
 def _reference(given: str | None, read: ImportedTables) -> tuple[str, str | None]:
