@@ -43,7 +43,7 @@ class Breaker:
 
     @property
     def silent(self) -> bool:
-        """Whether the last call that ended without a refusal timed out."""
+        """Whether a call timed out since the last answer."""
         return self._timeouts > 0
 
     def answered(self, now: float, latency_s: float) -> None:

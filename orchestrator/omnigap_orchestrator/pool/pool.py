@@ -166,8 +166,8 @@ class Pool:
         """One attempt.
 
         Raises:
-            ContractError: it failed and was not counted yet.
-            Unavailable, CallFailed: it timed out, and there is no further attempt.
+            ContractError: it failed, or it was interrupted because its replica hangs.
+            Unavailable: it was interrupted because the service was given up.
         """
         started = self._loop.time()
         if not replica.attempts:
