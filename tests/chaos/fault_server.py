@@ -2,9 +2,9 @@
 
     python -m tests.chaos.fault_server --log FILE NAME [NAME ...]
 
-A NAME is a kind of `kinds.KINDS`; `honest`, `tts` and `scorer` follow the contract; `scorer:KIND` is a scorer with that fault,
-and `scorer:spoilt` spoils the transcript of every second item, each by another kind. Prints one line of JSON with the ports.
-Each request is written to FILE, and synced, before it is answered. After SIGUSR1 all services are honest.
+A NAME is a kind of `kinds.KINDS`; `honest`, `tts` and `scorer` follow the contract; `scorer:KIND` is a scorer with that
+fault, and `scorer:spoilt` spoils the transcript of every second item, each by another kind. Prints a line of JSON with
+the ports. Each request is written to FILE, and synced, before it is answered. After SIGUSR1 all services are honest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import grpc
 from omnigap.v1 import model_service_pb2 as pb
 from tests.chaos.behaviours import ALWAYS, BEHAVIOURS, CARDS, LATER, Abort, Call
 from tests.chaos.kinds import BY_NAME, PER_ANSWER
-from tests.chaos.payload import RATE, pcm_of, text_of
+from tests.chaos.payload import RATE, text_of
 
 SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
 HONEST, TTS, SCORER = "honest", "tts", "scorer"
@@ -125,10 +125,8 @@ class Fault:
         kind = self._kind(item)
         hit = kind in BEHAVIOURS and not self.calm.is_set() and self._is_hit(kind, item, speech)
         self._write(request, item, speech, hit)
-        if self.role in (TTS, SCORER):
-            text = source
-        else:
-            text = answer_text(self.name, item, "speech" if speech else "text")
+        repeats = self.role in (TTS, SCORER)
+        text = source if repeats else answer_text(self.name, item, "speech" if speech else "text")
         call = Call(request, text, digest_of(self.name), other_digest(self.name), self.answered, speech)
         if self.delay_s:
             await asyncio.sleep(self.delay_s)

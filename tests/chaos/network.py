@@ -1,4 +1,4 @@
-"""Faults of connections: models behind proxies that each spoil bytes in another way; then the faults end, and it resumes."""
+"""Faults of connections: models behind proxies that each spoil bytes in another way, then the faults end."""
 
 from __future__ import annotations
 

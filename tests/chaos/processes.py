@@ -18,6 +18,9 @@ import psutil
 
 COMMAND = ("-m", "omnigap_orchestrator.cli.main")
 START_S = 60.0
+ROOT = Path(__file__).parents[2]
+PYTHON_PATH = [str(ROOT)]
+"""Folders that child processes import from first; `tests` is one of their packages."""
 _POLL_S = 0.05
 _ERROR = re.compile(r"[A-Za-z_.]+(Error|Exception|Exit|Group|Interrupt|Unavailable)\b")
 
@@ -62,9 +65,14 @@ async def start(*arguments: str | Path, folder: Path) -> asyncio.subprocess.Proc
         stderr=asyncio.subprocess.PIPE,
         stdin=asyncio.subprocess.DEVNULL,
         cwd=folder,
-        env={**os.environ, "COLUMNS": "250", "NO_COLOR": "1"},
+        env=_environment(COLUMNS="250", NO_COLOR="1"),
         limit=2**24,
     )
+
+
+def _environment(**more: str) -> dict[str, str]:
+    path = os.pathsep.join([*PYTHON_PATH, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, **more, "PYTHONPATH": path}
 
 
 async def finish(process: asyncio.subprocess.Process, limit_s: float) -> Ended:
@@ -191,7 +199,7 @@ async def served(name: str, folder: Path, options: str = "") -> AsyncIterator[Se
 async def _announced(*command: str) -> tuple[asyncio.subprocess.Process, dict[str, object]]:
     """Starts a child process; returns it with the line of JSON that it prints when it serves."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        sys.executable, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env=_environment()
     )
     assert process.stdout is not None
     try:

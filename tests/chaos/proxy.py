@@ -1,4 +1,4 @@
-"""A byte-level TCP proxy in front of a service: it spoils connections by plan, and HTTP/2 frames without reading headers."""
+"""A TCP proxy in front of a service: it spoils bytes by plan, and frames of HTTP/2 without reading their headers."""
 
 from __future__ import annotations
 

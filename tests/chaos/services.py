@@ -1,4 +1,4 @@
-"""Faults of services: one model a fault in one run, with honest models beside them; then the faults end, and it resumes."""
+"""Faults of services: one model a fault in one run, and an honest model beside them; then the faults end."""
 
 from __future__ import annotations
 
