@@ -1,4 +1,4 @@
-"""Servers in the event loop of a test; the flag `--fast`, which leaves out slow tests; no process outlives the tests."""
+"""Servers in the event loop of a test, the flag `--fast`, which leaves out slow tests, and the end of all processes."""
 
 from __future__ import annotations
 

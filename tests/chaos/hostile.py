@@ -9,6 +9,7 @@ import wave
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -235,6 +236,7 @@ def messages() -> Iterator[Hostile]:
     yield Hostile("70 MB", "message", whole("", system_prompt="m" * 70_000_000).data)
 
 
-def hostile() -> list[Hostile]:
+@cache
+def hostile() -> tuple[Hostile, ...]:
     """All hostile media and messages: 100."""
-    return [*sounds(), *images(), *texts(), *messages()]
+    return (*sounds(), *images(), *texts(), *messages())

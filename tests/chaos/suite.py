@@ -90,13 +90,13 @@ async def of_service_kills(settings: Settings) -> list[Row]:
 
 
 async def of_media(settings: Settings) -> list[Row]:
-    cases = hostile.hostile()
+    cases = list(hostile.hostile())
     names: tuple[str, ...] = media.SERVICES
     if settings.short:
         settings.draw("media").shuffle(cases)
         cases, names = cases[:30], ("echo",)
     rows = await media.all_services(settings.folder / "media", cases, names)
-    return [*rows, await media.as_items(settings.folder / "items", cases[:2] if settings.short else cases, 60.0)]
+    return [*rows, await media.as_items(settings.folder / "items", cases[:2] if settings.short else cases, 30.0)]
 
 
 async def of_files(settings: Settings) -> list[Row]:
