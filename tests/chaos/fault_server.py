@@ -2,9 +2,10 @@
 
     python -m tests.chaos.fault_server --log FILE NAME [NAME ...]
 
-A NAME is a kind of `kinds.KINDS`; `honest`, `tts` and `scorer` follow the contract; `scorer:KIND` is a scorer with that
-fault, and `scorer:spoilt` spoils the transcript of every second item, each by another kind. Prints a line of JSON with
-the ports. Each request is written to FILE, and synced, before it is answered. After SIGUSR1 all services are honest.
+A NAME is a kind of `kinds.KINDS` or a key of MIXED; `honest`, `tts` and `scorer` follow the contract; `scorer:KIND` is
+a scorer with that fault, and `scorer:spoilt` spoils the transcript of every second item, each by another kind. Prints a
+line of JSON with the ports. Each request is written to FILE, and synced, before it is answered. After SIGUSR1 all
+services are honest.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import grpc
 
 from omnigap.v1 import model_service_pb2 as pb
 from tests.chaos.behaviours import ALWAYS, BEHAVIOURS, CARDS, LATER, Abort, Call
-from tests.chaos.kinds import BY_NAME, PER_ANSWER
+from tests.chaos.kinds import BY_NAME, MIXED, PER_ANSWER
 from tests.chaos.payload import RATE, text_of
 
 SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
@@ -142,7 +143,8 @@ class Fault:
         self.answered += 1
 
     def _kind(self, item: int) -> str:
-        return PER_ANSWER[item // 2 % len(PER_ANSWER)].name if self.kind == "spoilt" else self.kind
+        kinds = PER_ANSWER if self.kind == "spoilt" else MIXED.get(self.kind, ())
+        return kinds[item // 2 % len(kinds)].name if kinds else self.kind
 
     def _is_hit(self, kind: str, item: int, speech: bool) -> bool:
         if ("speech" if speech else "text") not in BY_NAME[kind].hits:

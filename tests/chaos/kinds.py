@@ -131,6 +131,15 @@ REASONS = (
 )
 """The reasons of the contract at its version 1, written out here so that the suite shares no code with the client."""
 
+_OF_SERVICE = frozenset(
+    {
+        *("CANCELLED", "DEADLINE_EXCEEDED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAVAILABLE"),
+        *("UNAUTHENTICATED", "BUSY", "DRAINING", "NOT_READY", "DIGEST_MISMATCH", "OUT_OF_MEMORY", "RATE_LIMITED"),
+        *("UPSTREAM_UNAVAILABLE", "TRANSPORT"),
+    }
+)
+"""Codes and reasons that say something about the service, so that it may be given up."""
+
 KINDS: tuple[Kind, ...] = (
     _identity("digest_other", "answers carry the digest of another model"),
     _identity("digest_empty", "answers carry no digest"),
@@ -178,8 +187,8 @@ KINDS: tuple[Kind, ...] = (
     _bytes("other_message", "a Describe response as an event", Must.UNANSWERED),
     _bytes("no_unicode", "text that is not UTF-8"),
     _bytes("nested", "ten thousand nested groups in an unknown field", Must.UNANSWERED),
-    *(_status(f"status_{code.lower()}", f"{code} without details", whole=True) for code in CODES),
-    *(_status(f"reason_{reason.lower()}", f"ErrorInfo {reason}", whole=True) for reason in REASONS),
+    *(_status(f"status_{code.lower()}", f"{code} without details", whole=code in _OF_SERVICE) for code in CODES),
+    *(_status(f"reason_{reason.lower()}", f"ErrorInfo {reason}", whole=reason in _OF_SERVICE) for reason in REASONS),
     _status("details_malformed", "grpc-status-details-bin that is no message"),
     _status("details_other_type", "status details of another type, and a second ErrorInfo of another domain"),
     _status("reason_unknown", "ErrorInfo with a reason that the contract does not have"),
@@ -231,6 +240,12 @@ KINDS: tuple[Kind, ...] = (
 )
 
 BY_NAME = {kind.name: kind for kind in KINDS}
+
+MIXED = {
+    "mixed": tuple(kind for kind in KINDS if not kind.whole and kind.group is not Group.SIZES),
+    "mixed-sizes": tuple(kind for kind in KINDS if kind.group is Group.SIZES),
+}
+"""Models whose items are each hit by another kind: two items a kind, of which the second is hit."""
 
 PER_ANSWER = tuple(
     kind

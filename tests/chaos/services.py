@@ -1,173 +1,151 @@
-"""Faults of services: one model a fault in one run, and an honest model beside them; then the faults end."""
+"""Faults of services: many kinds in one run, an honest model beside them, and the same command after the faults."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.chaos.fault_server import HONEST, SCORER
-from tests.chaos.kinds import BY_NAME, KINDS, PER_ANSWER, Group, Kind
-from tests.chaos.processes import Ended, FaultServer, fault_server, orchestrate
+from tests.chaos.kinds import BY_NAME, KINDS, MIXED, PER_ANSWER, Group, Kind, Must
+from tests.chaos.processes import fault_server
+from tests.chaos.resumed import Resumed, setting_of
 from tests.chaos.table import Row
-from tests.chaos.verdict import after, asked_twice, during, seen
-from tests.helpers.running import Setting, item
+from tests.chaos.verdict import after, during
 
 ITEMS = 4
-MEMORY_MB = 1_500.0
-"""No answer may cost the orchestrator more memory than this; a run of this size takes 200."""
-TIMEOUT_S = {Group.TIME: 2.0, Group.SIZES: 20.0}
-ROUNDS = (
-    (Group.IDENTITY, Group.NUMBERS, Group.EVENTS, Group.BYTES),
-    (Group.STATUS,),
-    (Group.SIZES,),
-    (Group.TIME,),
-    (Group.HEALTH, Group.CARDS),
-)
-"""Groups of kinds that share a run."""
 SCORER_KINDS = ("digest_other", "digest_swapped", "never_answers", "always_busy", "unauthenticated", "concurrent_max")
 """Faults of a whole scorer."""
-_HONEST = replace(BY_NAME["single_letters"], name=HONEST, whole=False)
+_HONEST = replace(BY_NAME["single_letters"], name=HONEST)
 
 
-def setting_of(folder: Path, server: FaultServer, names: Sequence[str], items: int, **run: object) -> Setting:
-    """A run of models of a fault server."""
-    rows = [item(f"q-{n}", question=f"Item {n}: what is the capital?", answers=["Paris"]) for n in range(items)]
-    table = {"conditions": ["t2t", "t2s"], "patience_s": 1.5, "max_retries": 1, "request_timeout_s": 5, **run}
-    scorer = next(name for name in server.ports if name.partition(":")[0] == SCORER)
-    models = {name: [server.address(name)] for name in names}
-    return Setting(folder, models, [server.address(scorer)], [], items=rows, tables={"run": table})
+@dataclass(frozen=True)
+class Round:
+    """Kinds that share a run.
+
+    Attributes:
+        mixed: the model of `MIXED` whose items they hit; empty: a model for each kind.
+    """
+
+    name: str
+    kinds: tuple[Kind, ...]
+    mixed: str = ""
+    timeout_s: float = 5.0
+
+    @property
+    def models(self) -> list[str]:
+        return [self.mixed] if self.mixed else [kind.name for kind in self.kinds]
+
+    @property
+    def items(self) -> int:
+        return 2 * len(self.kinds) if self.mixed else ITEMS
+
+    def hit(self, kind: Kind) -> tuple[str, range]:
+        """The model and the items of a kind: the hit ones, and honest ones beside them."""
+        if not self.mixed:
+            return kind.name, range(ITEMS)
+        place = 2 * self.kinds.index(kind)
+        return self.mixed, range(place, place + 2)
 
 
-async def all_rounds(folder: Path, limit_s: float, groups: Sequence[Group] = tuple(Group)) -> list[Row]:
-    """Runs all kinds of these groups once, those of a round in one run; returns a row a kind."""
+def _whole(*groups: Group) -> tuple[Kind, ...]:
+    return tuple(kind for kind in KINDS if kind.group in groups and kind.whole)
+
+
+ROUNDS = (
+    Round("answers", MIXED["mixed"], "mixed"),
+    Round("sizes", MIXED["mixed-sizes"], "mixed-sizes", timeout_s=20.0),
+    Round("identity", _whole(Group.IDENTITY, Group.STATUS)),
+    Round("time", _whole(Group.TIME), timeout_s=2.0),
+    Round("cards", _whole(Group.HEALTH, Group.CARDS)),
+)
+
+
+async def all_rounds(folder: Path, limit_s: float) -> list[Row]:
+    """Runs every kind once; returns a row a kind."""
     rows = []
-    for number, round_groups in enumerate(ROUNDS):
-        kinds = [kind for kind in KINDS if kind.group in round_groups and kind.group in groups]
-        if kinds:
-            rows += await one_round(folder / f"round-{number}", kinds, limit_s)
+    for each in ROUNDS:
+        rows += await one_round(folder / each.name, each, limit_s)
     return rows
 
 
-async def one_round(folder: Path, kinds: Sequence[Kind], limit_s: float) -> list[Row]:
+async def one_round(folder: Path, together: Round, limit_s: float) -> list[Row]:
     """Runs kinds together; if the run as a whole was harmed, each alone, which shows which of them did it."""
-    rows, harmed = await _run(folder / "together", kinds, limit_s)
-    if not harmed or len(kinds) == 1:
+    rows, is_whole = await run_round(folder / "together", together, limit_s)
+    if is_whole:
         return rows
     gate = asyncio.Semaphore(2)
 
     async def alone(kind: Kind) -> Row:
         async with gate:
-            return (await _run(folder / kind.name, [kind], limit_s))[0][0]
+            single = Round(kind.name, (kind,), timeout_s=together.timeout_s)
+            return (await run_round(folder / kind.name, single, limit_s))[0][0]
 
-    return list(await asyncio.gather(*map(alone, kinds)))
+    return list(await asyncio.gather(*map(alone, together.kinds)))
 
 
-async def _run(folder: Path, kinds: Sequence[Kind], limit_s: float) -> tuple[list[Row], bool]:
-    """One run with faults and one after them. Returns a row a kind, and whether the run itself was harmed."""
+async def run_round(folder: Path, together: Round, limit_s: float) -> tuple[list[Row], bool]:
+    """One run with faults and one after them. Returns a row a kind, and whether the honest model was spared."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = [*(kind.name for kind in kinds), HONEST]
-    rows = {kind.name: Row(kind.name) for kind in kinds}
+    names = [*together.models, HONEST]
     async with fault_server([*names, SCORER], folder / "asked.jsonl") as server:
-        timeout_s = max(TIMEOUT_S.get(kind.group, 5.0) for kind in kinds)
-        setting = setting_of(folder, server, names, ITEMS, request_timeout_s=timeout_s)
-        config, run = setting.write(), setting.folder.root
-        first = await orchestrate("run", "--config", config, folder=folder, limit_s=limit_s)
-        now, count = seen(run, server.requests()), len(server.requests())
-        before = dict(now.keys)
-        for kind in kinds:
-            during(rows[kind.name], kind, ITEMS, now)
-            _check_words(rows[kind.name], kind, first)
-        beside = Row("honest model beside")
-        during(beside, _HONEST, ITEMS, now)
-        twice = asked_twice(server.requests()[:count], now.keys)
-        server.calm()
-        second = first
-        # A second time, because the pool may have given up a service that the first command still found faulty.
-        for _ in range(2):
-            second = await orchestrate("run", "--config", config, folder=folder, limit_s=limit_s)
-            if second.code == 0:
-                break
-        later = server.requests()[count:]
-        last = seen(run, later)
-        for kind in kinds:
-            after(rows[kind.name], kind.name, ITEMS, last)
-        after(beside, HONEST, ITEMS, last)
-        twice += asked_twice(later, before)
-    for name, number in Counter(text.partition(" ")[0] for text in twice).items():
-        rows.get(name, beside).fail("twice", f"{number} requests after the answer was journalled", number)
-    harmed = _check_end(beside, first, (0, 3)) | _check_end(beside, second, (0,))
+        setting = setting_of(folder, server, names, together.items, request_timeout_s=together.timeout_s)
+        done = await Resumed.run(setting, server, server.calm, limit_s)
+    rows = []
+    for kind in together.kinds:
+        row, (model, items) = Row(kind.name), together.hit(kind)
+        during(row, kind, model, items, done.during)
+        _check_words(row, kind, model, done)
+        after(row, model, items, done.after)
+        twice = [text for text in done.twice if text.startswith(tuple(f"{model} item {n} " for n in items))]
+        if twice:
+            row.fail("twice", f"{twice[0]} and others", len(twice))
+        rows.append(row)
+    beside = Row("honest model beside")
+    during(beside, _HONEST, HONEST, range(together.items), done.during)
+    after(beside, HONEST, range(together.items), done.after)
+    done.judge(beside)
     # What harms the neighbour is a fault of the kinds of this run; of several, `one_round` finds which.
-    rows[kinds[0].name].add(replace(beside, tries=0))
-    return list(rows.values()), harmed or bool(beside.found)
+    rows[0].add(replace(beside, tries=0))
+    return rows, not beside.found
 
 
-def _check_end(row: Row, ended: Ended, codes: Sequence[int]) -> bool:
-    """Whether a command did not end as it should: in time, with one of these exit codes, in bounded memory."""
-    found = row.found
-    if ended.hung:
-        row.fail("hangs", ended.last_line)
-    elif ended.code not in codes:
-        row.fail("other", f"exit code {ended.code}: {ended.traceback or ended.last_line}")
-        row.say(ended.traceback or ended.last_line)
-    elif ended.traceback:
-        row.fail("other", f"traceback: {ended.traceback}")
-    if ended.peak_mb > MEMORY_MB:
-        row.fail("other", f"{ended.peak_mb:.0f} MB of memory")
-    return row.found > found
-
-
-def _check_words(row: Row, kind: Kind, ended: Ended) -> None:
+def _check_words(row: Row, kind: Kind, model: str, done: Resumed) -> None:
     """Whether the user was told: a message of a cell, or a note that names the model."""
-    notes = [line for line in ended.err.splitlines() if kind.name in line]
-    for note in notes[:1]:
-        row.say(note)
-    told = " ".join([*row.messages, ended.err])
+    if model == kind.name:
+        for line in done.first.err.splitlines():
+            if model in line:
+                row.say(line.partition(" s ")[2] or line)
+                break
+    told = " ".join([*row.messages, done.first.err])
     if row.tries and kind.says and kind.says.lower() not in told.lower():
         row.fail("other", f"no message says {kind.says!r}")
 
 
 async def scorer_rounds(folder: Path, limit_s: float, whole: Sequence[str] = SCORER_KINDS) -> list[Row]:
     """Faults of the scorer: single transcripts, and the whole service."""
-    rows = [await _spoilt(folder / "spoilt", "spoilt", 2 * len(PER_ANSWER), limit_s)]
+    rows = [await _with_scorer(folder / "spoilt", "spoilt", 2 * len(PER_ANSWER), limit_s)]
     for name in whole:
-        rows.append(await _spoilt(folder / name, name, ITEMS, limit_s))
+        rows.append(await _with_scorer(folder / name, name, ITEMS, limit_s))
     return rows
 
 
-async def _spoilt(folder: Path, fault: str, items: int, limit_s: float) -> Row:
+async def _with_scorer(folder: Path, fault: str, items: int, limit_s: float) -> Row:
     """An honest model and a faulty scorer."""
     folder.mkdir(parents=True, exist_ok=True)
     row, scorer = Row(f"scorer: {fault}"), f"{SCORER}:{fault}"
-    whole = fault in BY_NAME
+    must, whole = (BY_NAME[fault].must, True) if fault in BY_NAME else (Must.UNANSWERED, False)
     async with fault_server([HONEST, scorer], folder / "asked.jsonl") as server:
         setting = setting_of(folder, server, [HONEST], items, request_timeout_s=2)
-        config, run = setting.write(), setting.folder.root
-        first = await orchestrate("run", "--config", config, folder=folder, limit_s=limit_s)
-        requests = server.requests()
-        now = seen(run, requests)
-        hit = {(HONEST, r["item"], "speech") for r in requests if r["name"] == scorer and r["hit"]}
-        # The scorer is asked for text; what is hit is the speech answer that it transcribes.
-        now.asked = hit
-        kind = replace(_HONEST, whole=whole, must=BY_NAME[fault].must if whole else PER_ANSWER[0].must)
-        if whole:
-            during(row, kind, items, now, scorer)
-        else:
-            during(row, replace(kind, must=BY_NAME["error_midway"].must), items, now, scorer)
-        row.tries = len(hit)
-        server.calm()
-        second = first
-        for _ in range(2):
-            second = await orchestrate("run", "--config", config, folder=folder, limit_s=limit_s)
-            if second.code == 0:
-                break
-        later = server.requests()[len(requests) :]
-        after(row, HONEST, items, seen(run, later), scorer)
-        twice = asked_twice(requests, now.keys) + asked_twice(later, now.keys)
-        if twice:
-            row.fail("twice", f"{len(twice)} requests after the answer was journalled", len(twice))
-    _check_end(row, first, (0, 3))
-    _check_end(row, second, (0,))
+        done = await Resumed.run(setting, server, server.calm, limit_s)
+    # The scorer is asked for text; what is hit is the speech answer that it transcribes.
+    now = replace(
+        done.during, asked={(HONEST, item, "speech") for name, item, _ in done.during.asked if name == scorer}
+    )
+    during(row, replace(_HONEST, must=must, whole=whole), HONEST, range(items), now, scorer)
+    after(row, HONEST, range(items), done.after, scorer)
+    if done.twice:
+        row.fail("twice", f"{done.twice[0]} and others", len(done.twice))
+    done.judge(row)
     return row

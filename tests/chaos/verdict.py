@@ -87,18 +87,18 @@ def is_right(name: str, item: int, cell: Mapping[str, Any], scorer: str = "score
     return ""
 
 
-def during(row: Row, kind: Kind, items: int, now: Seen, scorer: str = "scorer") -> None:
-    """Judges the cells of one model while its fault is active."""
-    for item in range(items):
+def during(row: Row, kind: Kind, model: str, items: Iterable[int], now: Seen, scorer: str = "scorer") -> None:
+    """Judges the cells of these items of a model while the fault is active."""
+    for item in items:
         for output in ("text", "speech"):
-            place = (kind.name, item, output)
+            place = (model, item, output)
             cell, hit = now.cells.get(place), place in now.asked
             outcome = "pending" if cell is None else cell["outcome"]
             row.tries += hit
             if cell is not None and hit:
                 row.say(f"{cell['error_reason']}: {cell['error_message']}" if cell["error_reason"] else "")
             if outcome == "answered":
-                _judge_answer(row, kind, item, hit, cell or {}, scorer)
+                _judge_answer(row, kind, model, item, hit, cell or {}, scorer)
             elif hit:
                 _judge_missing(row, kind, item, outcome)
             elif not kind.whole or outcome == "failed":
@@ -106,8 +106,8 @@ def during(row: Row, kind: Kind, items: int, now: Seen, scorer: str = "scorer") 
                 row.fail("lost", f"item {item} {output} was not hit and is {outcome}{why}")
 
 
-def _judge_answer(row: Row, kind: Kind, item: int, hit: bool, cell: Mapping[str, Any], scorer: str) -> None:
-    if fault := is_right(kind.name, item, cell, scorer):
+def _judge_answer(row: Row, kind: Kind, model: str, item: int, hit: bool, cell: Mapping[str, Any], scorer: str) -> None:
+    if fault := is_right(model, item, cell, scorer):
         row.fail("wrong", f"item {item} {cell['output']}: {fault}")
     elif hit and kind.must in (Must.FAILED, Must.UNANSWERED, Must.PENDING):
         row.fail("wrong", f"item {item} {cell['output']} is answered and should be {kind.must}")
@@ -119,9 +119,9 @@ def _judge_missing(row: Row, kind: Kind, item: int, outcome: str) -> None:
         row.fail("lost", f"item {item} is {outcome} and should be {kind.must}")
 
 
-def after(row: Row, name: str, items: int, now: Seen, scorer: str = "scorer") -> None:
-    """Judges the cells of one model after its fault is gone and the same command ran again."""
-    for item in range(items):
+def after(row: Row, name: str, items: Iterable[int], now: Seen, scorer: str = "scorer") -> None:
+    """Judges the cells of these items of a model after its fault is gone and the same command ran again."""
+    for item in items:
         for output in ("text", "speech"):
             cell = now.cells.get((name, item, output))
             if cell is None or cell["outcome"] != "answered":
