@@ -242,7 +242,7 @@ BEHAVIOURS["message_200mb"] = lambda call: iter(
 
 @_answers("events_many")
 def _(call: Call) -> Iterator[Event]:
-    event = pb.GenerateResponse(delta=pb.Delta(text="e")).SerializeToString()
+    event = pb.GenerateResponse(delta=pb.Delta(text="e" * 50)).SerializeToString()
     while True:
         yield event
 

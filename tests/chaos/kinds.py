@@ -199,7 +199,7 @@ KINDS: tuple[Kind, ...] = (
     _size("reasoning_200mb", "200 MB of reasoning"),
     _size("audio_200mb", "200 MB of audio", ("speech",)),
     _size("message_200mb", "one message of 200 MB"),
-    _size("events_many", "events of one character without end"),
+    _size("events_many", "small events without end"),
     _size("diagnostics_many", "a million diagnostics"),
     _size("diagnostic_name", "a diagnostic with a name of 10 MB"),
     _size("language_long", "a detected language of 10 MB"),
