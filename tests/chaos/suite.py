@@ -37,7 +37,7 @@ class Settings:
     @classmethod
     def brief(cls, folder: Path, seed: int, say: Callable[[str], None]) -> Settings:
         """The short form, for continuous integration."""
-        return cls(folder, seed, say, 1, 3, 2, 6, 10.0, short=True)
+        return cls(folder, seed, say, 1, 3, 2, 4, 10.0, short=True)
 
     def draw(self, part: str) -> random.Random:
         """The source of chance of a part: independent of which other parts run."""
