@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 import random
 import shutil
 import sys
@@ -13,7 +15,9 @@ from pathlib import Path
 import click
 
 from tests.chaos.suite import PARTS, Settings
-from tests.chaos.table import Row, markdown
+from tests.chaos.table import Row, markdown, with_table
+
+PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
 
 
 @click.command()
@@ -23,8 +27,8 @@ from tests.chaos.table import Row, markdown
 @click.option("--only", multiple=True, type=click.Choice(list(PARTS)), help="Run only this part; may be repeated.")
 @click.option("--short", is_flag=True, help="The short form that the tests run.")
 @click.option("--keep", type=click.Path(path_type=Path), default=None, help="Folder for the runs, which is then kept.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="File that gets the table as well.")
-def main(seed: int | None, only: tuple[str, ...], short: bool, keep: Path | None, out: Path | None) -> None:
+@click.option("--docs", is_flag=True, help="Write the table into docs/robustness.md too.")
+def main(seed: int | None, only: tuple[str, ...], short: bool, keep: Path | None, docs: bool) -> None:
     """Does to runs what services, connections, machines and files can do to them, and counts what was lost."""
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="omnigap-chaos-")) if keep is None else keep.resolve()
@@ -35,8 +39,9 @@ def main(seed: int | None, only: tuple[str, ...], short: bool, keep: Path | None
     rows = asyncio.run(_run(settings, only or tuple(PARTS)))
     table = markdown(rows)
     click.echo(table)
-    if out is not None:
-        out.write_text(f"{table}\n", encoding="utf-8")
+    if docs:
+        how = f"Seed {seed}, {'short' if short else 'full'} form, {os.cpu_count()} cores, Python {platform.python_version()}"
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), f"{how}:\n\n{table}"), encoding="utf-8")
     found = sum(row.found for row in rows)
     if keep is None and not found:
         shutil.rmtree(folder, ignore_errors=True)

@@ -210,7 +210,8 @@ def _check(row: Row, ended: Ended, run: Path, subject: Subject) -> None:
         row.fail("other", f"exit code {ended.code}: {ended.traceback or ended.last_line}")
     elif not (table := run_table(run)).equals(subject.table):
         row.fail("wrong", f"another table in {run}")
-        row.fail("lost", "cells", table.filter(pl.col("outcome") != "answered").height) if table.height else None
+        if missing := table.filter(pl.col("outcome") != "answered").height:
+            row.fail("lost", "cells without an answer", missing)
 
 
 async def killed_services(folder: Path, kills: int, draw: random.Random) -> list[Row]:

@@ -102,3 +102,12 @@ def markdown(rows: Sequence[Row]) -> str:
     total.messages.clear()
     lines = [f"| {' | '.join(HEADINGS)} |", f"| --- |{' ---: |' * (len(HEADINGS) - 2)} --- |"]
     return "\n".join([*lines, *(f"| {' | '.join(row.cells())} |" for row in [*rows, total])])
+
+
+BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
+
+
+def with_table(page: str, table: str) -> str:
+    """A page with another table between its two comments."""
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}"

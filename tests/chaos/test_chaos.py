@@ -12,7 +12,7 @@ from tests.chaos.kinds import KINDS, Group
 from tests.chaos.payload import pcm_of, text_of
 from tests.chaos.proxy import SPOILS
 from tests.chaos.suite import PARTS, Settings
-from tests.chaos.table import Row, grouped, markdown, shortened
+from tests.chaos.table import BEGIN, END, Row, grouped, markdown, shortened, with_table
 
 SEED = 12
 
@@ -54,3 +54,9 @@ def test_messages_in_the_table_have_no_ports_hashes_or_control_characters() -> N
     text = f"127.0.0.1:43211 sent {'a' * 64}\x1b[2J\n in {'x' * 200}"
     assert shortened(text).startswith("HOST:PORT sent ... [2J in xxx")
     assert len(shortened(text)) <= 110
+
+
+def test_a_table_replaces_the_one_of_a_page() -> None:
+    page = with_table(f"before\n{BEGIN}\nold\n{END}\nafter\n", "new")
+    assert page == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    assert with_table(page, "new") == page
