@@ -40,8 +40,9 @@ def main(seed: int | None, only: tuple[str, ...], short: bool, keep: Path | None
     table = markdown(rows)
     click.echo(table)
     if docs:
-        how = f"Seed {seed}, {'short' if short else 'full'} form, {os.cpu_count()} cores, Python {platform.python_version()}"
-        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), f"{how}:\n\n{table}"), encoding="utf-8")
+        form, version = "short" if short else "full", platform.python_version()
+        how = f"Seed {seed}, {form} form, {os.cpu_count()} cores, Python {version}:"
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), f"{how}\n\n{table}"), encoding="utf-8")
     found = sum(row.found for row in rows)
     if keep is None and not found:
         shutil.rmtree(folder, ignore_errors=True)

@@ -28,7 +28,7 @@ from typing import Any, BinaryIO
 import grpc
 
 from omnigap.v1 import model_service_pb2 as pb
-from tests.chaos.behaviours import ALWAYS, BEHAVIOURS, CARDS, LATER, Abort, Call
+from tests.chaos.behaviours import ALWAYS, BEHAVIOURS, CARDS, LATER, Abort, Call, error_info
 from tests.chaos.kinds import BY_NAME, MIXED, PER_ANSWER
 from tests.chaos.payload import RATE, text_of
 
@@ -133,7 +133,8 @@ class Fault:
             await asyncio.sleep(self.delay_s)
         events: Any = BEHAVIOURS[kind](call) if hit else iter(call.honest())
         if request.expected_digest not in ("", call.digest) and not hit:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the digest is {call.digest}")
+            details = (("grpc-status-details-bin", error_info("DIGEST_MISMATCH", 9)),)
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the digest is {call.digest}", details)
         try:
             async for event in _each(events):
                 yield event if isinstance(event, bytes) else event.SerializeToString()
