@@ -11,7 +11,7 @@ PINNED := pyproject.toml $(wildcard requirements/*.lock.txt docker/requirements/
 TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast models lint lock sbom stats bench stubs train browser clean
+.PHONY: help run test test-fast chaos models lint lock sbom stats bench stubs train browser clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -25,6 +25,9 @@ test: $(VENV)/.test browser ## Run the tests.
 
 test-fast: $(VENV)/.test ## Run the tests that need no container, browser, PyTorch or Triton: for the edit loop.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --fast $(ARGS)
+
+chaos: $(VENV)/.test ## Do to runs what services, networks, kills, media and files can do to them; prints a table. Takes 40 minutes.
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 models: $(VENV)/.models ## Install PyTorch and transformers too: `make test` then tests the models that need them.
 

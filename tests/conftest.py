@@ -1,20 +1,24 @@
-"""Servers in the event loop of a test, and the flag `--fast`, which leaves out slow tests."""
+"""Servers in the event loop of a test, the flag `--fast`, which leaves out slow tests, and the end of all processes."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
+from tests.helpers.leftovers import leftovers, mark_run, name_of
 from tests.helpers.served_doubles import Serve, ServeWire, Wire
 
 TESTS = Path(__file__).parent
 NOT_FAST = (
+    "chaos",
     "compose",
     "e2e",
     "services/asr/test_multilingual_checkpoint.py",
@@ -51,7 +55,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
+def pytest_configure() -> None:
+    mark_run()
+
+
+# Last: the runner ends fixtures of the session, and xdist its workers, in hooks of the same name.
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    # A worker of xdist can't tell its own processes from those of the other workers; the controller checks all.
+    if not hasattr(session.config, "workerinput") and (left := leftovers(patience_s=10)):
+        names = "\n  ".join(map(name_of, left))
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        pytest.exit(f"processes outlived the tests that started them (killed now):\n  {names}", 1)
     # A new test that imports one of these must be listed in NOT_FAST; otherwise `--fast` becomes slow unnoticed.
     if session.config.getoption("--fast") and (found := HEAVY & sys.modules.keys()):
         pytest.exit(f"--fast imported {', '.join(sorted(found))}: add the test to NOT_FAST in {__file__}", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -88,18 +89,22 @@ class Triton:
     def stop(self) -> int:
         """Stops it; returns its exit status."""
         self.process.terminate()
-        return self.process.wait(2 * PATIENCE_S)
+        status = self.process.wait(2 * PATIENCE_S)
+        self.kill()
+        return status
 
     def kill(self) -> None:
         """Kills the server and the processes of its models."""
-        if self.process.poll() is None:
+        # Also after the server has ended: the processes of its models outlive a crash, and stay in its group.
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(PATIENCE_S)
+        self.process.wait(PATIENCE_S)
 
     def _await_ready(self, log: Path) -> None:
         end = time.monotonic() + _START_S
         while time.monotonic() < end:
             if self.process.poll() is not None:
+                self.kill()
                 raise NoTritonError(
                     f"it ended with {self.process.returncode}: {log.read_text('utf-8', 'replace')[-2000:]}"
                 )
