@@ -30,8 +30,8 @@ def repair_command(path: Path) -> str:
 def damaged(path: Path, what: object) -> JournalError:
     """The error of a journal whose pages or tables are damaged."""
     return JournalError(
-        f"{path} is damaged ({what}): restore it from a copy, or run {repair_command(path)}, which keeps every row "
-        "that can be read; what is lost is asked again"
+        f"{path} is damaged ({what}): restore it from a copy, choose another --run-dir, or run {repair_command(path)}, "
+        "which keeps every row that can be read; what is lost is asked again"
     )
 
 

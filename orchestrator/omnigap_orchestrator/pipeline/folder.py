@@ -154,16 +154,18 @@ class RunFolder:
         return Journal(self.journal, must_exist=planned and self.journal.exists())
 
     def in_use(self) -> FolderError | None:
-        """The error of a run that another process uses; None if no process does. Writes nothing."""
+        """The error of a run that another process uses, or whose lock can't be read; else None. Writes nothing."""
         try:
             with self.lock.open() as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except OSError:
                     return self._in_use(file)
-        except OSError:
+        except FileNotFoundError:
             # Without a lock file, no process uses the run.
-            pass
+            return None
+        except OSError as error:
+            return _unwritable(self.root, error)
         return None
 
     def _in_use(self, lock: IO[str]) -> FolderError:
