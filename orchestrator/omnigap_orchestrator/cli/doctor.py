@@ -63,11 +63,12 @@ def doctor(
     if repair:
         raise click.UsageError("--repair needs the folder of a run: omnigap-orchestrate doctor RUN --repair")
     # Local imports keep `--help` fast.
+    from omnigap_orchestrator.export.check_run import check_stored_results
     from omnigap_orchestrator.preflight.doctor import diagnose
 
     inputs = load_inputs(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
     findings = asyncio.run(diagnose(inputs.config, inputs.folder.root, inputs.items, inputs.source))
-    findings += _misfiled(inputs.folder)
+    findings += check_stored_results(inputs.folder)
     if in_use := _in_use(inputs.folder):
         findings = [each for each in findings if each.check != in_use.check] + [in_use]
     _show(ctx, findings, as_json)
@@ -121,25 +122,6 @@ def _show(ctx: click.Context, findings: list[Finding], as_json: bool) -> None:
             mark = (f"{finding.status.value:8}", colours[finding.status])
             console.print(Text.assemble(mark, f" {finding.check}: {readable(finding.message)}"))
     ctx.exit(1 if any(finding.status == "failed" for finding in findings) else 0)
-
-
-def _misfiled(folder: RunFolder) -> list[Finding]:
-    """A warning if the journal holds rows of another service than the one that was asked."""
-    from omnigap.errors import OmnigapError
-    from omnigap_orchestrator.pipeline.prepare import load_run
-    from omnigap_orchestrator.pipeline.results import ResultsTable
-    from omnigap_orchestrator.preflight import Finding
-
-    if not folder.journal.is_file():
-        return []
-    try:
-        with load_run(folder) as (cells, records):
-            messages = ResultsTable(folder.name, cells, records).misfiled_rows().messages()
-    except OmnigapError:
-        # Another check reports a run that can't be read.
-        return []
-    fix = "they are not used, and the same command asks their cells again"
-    return [Finding.warning("stored results", f"{message}: {fix}") for message in messages]
 
 
 def _in_use(folder: RunFolder) -> Finding | None:

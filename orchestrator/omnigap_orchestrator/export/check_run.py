@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,11 @@ from omnigap_orchestrator.journal.salvage import Examined, copied, examine, rebu
 from omnigap_orchestrator.pipeline.damage import SHOWN, damage_notes
 from omnigap_orchestrator.pipeline.folder import CONFIG_META, RunFolder, load_plan, replacing
 from omnigap_orchestrator.pipeline.prepare import load_cells
+from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.stored_files import fault_of, is_known
 from omnigap_orchestrator.preflight import Finding
 
-JOURNAL, PLAN, MEDIA, OUTPUTS = "journal", "plan", "media", "outputs"
+JOURNAL, PLAN, MEDIA, OUTPUTS, RESULTS = "journal", "plan", "media", "outputs", "stored results"
 """Names of the checks."""
 
 
@@ -60,6 +61,7 @@ def check_run(folder: RunFolder) -> list[Finding]:
         *_plan_findings(folder, meta),
         *_media_findings(folder, media),
         *_output_findings(folder, meta),
+        *check_stored_results(folder),
     ]
 
 
@@ -86,17 +88,34 @@ def _damaged_rows(folder: RunFolder, found: Examined) -> list[str]:
     if not found.damaged:
         return []
     notes: list[str] = []
-    # On a copy, because opening a journal can write to it. A damaged plan or journal leaves the keys without names.
-    with suppress(OmnigapError), copied(folder.journal) as copy, closing(Journal(copy)) as journal:
-        records = Records(journal)
+    # A damaged plan or journal leaves the keys without names.
+    with suppress(OmnigapError), _journal_copy(folder) as records:
         notes = damage_notes(load_cells(*load_plan(folder), folder, records), records)
-        notes = [note.replace(str(copy), str(folder.journal)) for note in notes]
+        notes = [note.replace(str(records.journal.path), str(folder.journal)) for note in notes]
     named = {row.table for row in found.damaged if any(f"the table {row.table} " in note for note in notes)}
     for table in dict.fromkeys(row.table for row in found.damaged if row.table not in named):
         rows = [row for row in found.damaged if row.table == table]
         listed = ", ".join(" ".join(str(part)[:12] for part in row.key) for row in rows[:SHOWN])
         notes.append(f"{len(rows)} damaged rows in the table {table} of {folder.journal} ({listed}): they are not used")
     return notes
+
+
+def check_stored_results(folder: RunFolder) -> list[Finding]:
+    """A warning for each service of which the journal holds rows that another one wrote. Changes nothing."""
+    messages: tuple[str, ...] = ()
+    # Another check reports a run that can't be read.
+    with suppress(OmnigapError, OSError), _journal_copy(folder) as records:
+        cells = load_cells(*load_plan(folder), folder, records)
+        messages = ResultsTable(folder.name, cells, records).misfiled_rows().messages()
+    fix = "they are not used, and the same command asks their cells again"
+    return [Finding.warning(RESULTS, f"{message}: {fix}") for message in messages]
+
+
+@contextmanager
+def _journal_copy(folder: RunFolder) -> Iterator[Records]:
+    """The rows of a copy of the journal: opening a journal can write to it."""
+    with copied(folder.journal) as copy, closing(Journal(copy)) as journal:
+        yield Records(journal)
 
 
 def _plan_findings(folder: RunFolder, meta: Mapping[str, str]) -> Iterator[Finding]:

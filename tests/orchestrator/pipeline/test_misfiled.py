@@ -59,10 +59,16 @@ def spoil(
 
 
 async def doctor(setting: Setting) -> str:
-    """The messages of `doctor` about stored results."""
-    arguments = ["doctor", "--run-dir", str(setting.folder.root), "--json"]
+    """The messages of `doctor` about stored results, the same for its configuration and for its files."""
+    place = str(setting.folder.root)
+    of_config, of_files = [await stored_results("doctor", *run) for run in (("--run-dir", place), (place,))]
+    assert of_config == of_files
+    return of_files
+
+
+async def stored_results(*arguments: str) -> str:
     # In a thread, because the command starts its own event loop.
-    result = await asyncio.to_thread(CliRunner().invoke, main, arguments)
+    result = await asyncio.to_thread(CliRunner().invoke, main, [*arguments, "--json"])
     return "\n".join(each["message"] for each in json.loads(result.stdout) if each["check"] == "stored results")
 
 
