@@ -63,6 +63,15 @@ def sound_file(samples: np.ndarray, rate: int, form: str, subtype: str | None = 
     return buffer.getvalue()
 
 
+def silent_flac(seconds: int, rate: int, channels: int) -> bytes:
+    """Silence, written second by second: in memory it is thousands of times as large."""
+    buffer, second = io.BytesIO(), np.zeros((rate, channels), np.int16)
+    with soundfile.SoundFile(buffer, "w", rate, channels, format="FLAC") as file:
+        for _ in range(seconds):
+            file.write(second)
+    return buffer.getvalue()
+
+
 def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
