@@ -5,10 +5,13 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PINNED := pyproject.toml constraints.txt
+LOCKED := $(PIP) install --no-deps --require-hashes --no-build-isolation
+PINNED := pyproject.toml $(wildcard requirements/*.lock.txt docker/requirements/*.lock.txt)
+# The build of PyTorch that `make models` installs: cuda (gigabytes) or cpu.
+TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast chaos models lint stats bench stubs train browser clean
+.PHONY: help run test test-fast chaos models lint lock sbom stats bench stubs train browser clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,8 +40,18 @@ lint: $(VENV)/.test $(VENV)/.models ## Style, types, protos, Dockerfiles.
 	PYTHON=$(CURDIR)/$(BIN)/python proto/generate.sh --check
 	$(BIN)/hadolint docker/*.Dockerfile
 
+lock: $(VENV)/.test ## Write the lock files with the hashes of all dependencies, after a change of constraints.txt or of a list of requirements.
+	$(BIN)/python requirements/lock.py $(ARGS)
+
+sbom: $(VENV)/.test $(VENV)-sbom/.ready ## Write what .venv and each image consist of to sbom/, as CycloneDX.
+	mkdir -p sbom
+	$(VENV)-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o sbom/environment.cdx.json $(BIN)/python
+	for lock in docker/requirements/*.lock.txt; do \
+	  $(VENV)-sbom/bin/cyclonedx-py requirements --no-validate --output-reproducible -o sbom/$$(basename $$lock .lock.txt).cdx.json $$lock || exit; \
+	done
+
 stats: ## Count files and lines of the product code, and check the limits.
-	$(PYTHON) benchmarks/stats.py --files 390 --median 110 200 --longest 400
+	$(PYTHON) benchmarks/stats.py --files 420 --median 110 200 --longest 400
 
 bench: $(VENV)/.embedded ## Measure the speed of the orchestrator against a null model, of the ASR scorer, and of the analysis.
 	$(BIN)/python benchmarks/run_throughput.py --profile
@@ -64,7 +77,7 @@ browser:
 	else echo 'No chromium on the PATH: the browser tests are skipped. Install it to run them.'; fi
 
 clean: ## Remove the environment and the files of builds and tests. Runs are kept.
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-sbom sbom build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -76,8 +89,19 @@ $(VENV)/bin/python:
 	  || { echo '$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# One stamp per kind of set-up: pip runs again only if the requirements or their pins change.
+# One stamp per kind of set-up: pip runs again only if a lock file changes. Every file that is installed has a hash there; what
+# builds a source archive or omnigap itself is installed first, from build.lock.txt.
 $(VENV)/.%: $(PINNED) | $(VENV)/bin/python
 	@echo 'Installing omnigap[$*] into $(VENV)'
-	$(PIP) install -c constraints.txt -e '.[$*]'
+	$(LOCKED) -r docker/requirements/build.lock.txt
+	$(if $(filter models train,$*),$(LOCKED) -r docker/requirements/torch-$(TORCH).lock.txt)
+	$(if $(filter models train,$*),$(LOCKED) -r docker/requirements/torch.lock.txt)
+	$(LOCKED) -r requirements/$*.lock.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# cyclonedx-py in an environment of its own, so that what it lists is not changed by it.
+$(VENV)-sbom/.ready: requirements/sbom.lock.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv $(VENV)-sbom
+	$(VENV)-sbom/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r requirements/sbom.lock.txt
 	@touch $@

@@ -1,7 +1,11 @@
 # TTS, ASR and chat models through transformers: one image, whose command selects hf-tts, hf-asr or hf-chat.
 # Built from the repository's root: docker build -f docker/hf.Dockerfile .
-FROM python:3.11-slim-bookworm AS wheel
+# An image with CPython 3.11 on Debian: python:3.11-slim-bookworm@sha256:... fixes its content (docs/containers.md).
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+FROM $BASE_IMAGE AS wheel
 WORKDIR /source
+COPY docker/requirements/build.lock.txt /opt/requirements/
+RUN pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/build.lock.txt
 COPY pyproject.toml LICENSE ./
 COPY proto/ proto/
 COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/omnigap_services/
@@ -9,25 +13,30 @@ COPY services/omnigap_services/server/ services/omnigap_services/server/
 COPY services/omnigap_services/torch_utils/ services/omnigap_services/torch_utils/
 COPY services/omnigap_services/hf/ services/omnigap_services/hf/
 # The README is only the package's long description: an edit of it must not rebuild the image.
-RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+RUN touch README.md && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
-FROM python:3.11-slim-bookworm
+FROM $BASE_IMAGE
 ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp \
     HF_HUB_CACHE=/models/hub HF_HUB_OFFLINE=1
 RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
 # Dependencies before the sources, so that a code change keeps their layers; the first layers are shared by all services.
-COPY constraints.txt docker/requirements/service.txt /opt/requirements/
+COPY docker/requirements/service.lock.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
-    && pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/service.txt
+    && pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/service.lock.txt
 # Several gigabytes of wheels, in one layer that every image with torch shares.
-RUN pip install --no-cache-dir -c /opt/requirements/constraints.txt torch torchvision
-COPY docker/requirements/hf.txt /opt/requirements/
-RUN pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/hf.txt
-RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl
+# TORCH=torch-cpu takes the wheels without CUDA, from PyTorch's own index.
+ARG TORCH=torch-cuda
+COPY docker/requirements/torch*.lock.txt /opt/requirements/
+RUN pip install --no-cache-dir --no-deps --require-hashes -r "/opt/requirements/$TORCH.lock.txt" \
+    && pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/torch.lock.txt
+COPY docker/requirements/hf.lock.txt /opt/requirements/
+RUN pip install --no-cache-dir --no-deps --require-hashes --no-build-isolation -r /opt/requirements/hf.lock.txt && pip check
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl \
+    && mkdir -p /usr/share/omnigap && (dpkg-query --show && pip list --format=freeze) >/usr/share/omnigap/packages.txt
 
 USER 10001:10001
 EXPOSE 50090 9490
 HEALTHCHECK --interval=10s --timeout=30s --start-period=1800s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50090"]
-ENTRYPOINT ["omnigap-serve", "--host", "0.0.0.0", "--port", "50090", "--metrics-port", "9490"]
+ENTRYPOINT ["omnigap-serve", "--host", "0.0.0.0", "--insecure", "--port", "50090", "--metrics-port", "9490"]
 CMD ["hf-chat"]

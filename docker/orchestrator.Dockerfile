@@ -1,19 +1,24 @@
 # The orchestrator: runs, scores and reports. It calls the other containers and needs no model library.
 # Built from the repository's root: docker build -f docker/orchestrator.Dockerfile .
-FROM python:3.11-slim-bookworm AS wheel
+# An image with CPython 3.11 on Debian: python:3.11-slim-bookworm@sha256:... fixes its content (docs/containers.md).
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+FROM $BASE_IMAGE AS wheel
 WORKDIR /source
+COPY docker/requirements/build.lock.txt /opt/requirements/
+RUN pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/build.lock.txt
 COPY pyproject.toml LICENSE ./
 COPY proto/ proto/
 COPY orchestrator/ orchestrator/
 # The README is only the package's long description: an edit of it must not rebuild the image.
-RUN touch README.md && pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+RUN touch README.md && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
-FROM python:3.11-slim-bookworm
+FROM $BASE_IMAGE
 ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib
-COPY constraints.txt docker/requirements/orchestrator.txt /opt/requirements/
+COPY docker/requirements/orchestrator.lock.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
-    && pip install --no-cache-dir -c /opt/requirements/constraints.txt -r /opt/requirements/orchestrator.txt
-RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl
+    && pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/orchestrator.lock.txt && pip check
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl \
+    && mkdir -p /usr/share/omnigap && (dpkg-query --show && pip list --format=freeze) >/usr/share/omnigap/packages.txt
 COPY --chmod=755 docker/as-owner-of-runs.sh /usr/local/bin/as-owner-of-runs
 
 WORKDIR /omnigap

@@ -126,13 +126,14 @@ class Extra:
             ServiceError: a service can't be used; the run's files are written first, and the call fails.
         """
 
-    def keep(self, folder: RunFolder, results: Callable[[], pl.DataFrame], given: Mapping[str, Any]) -> None:
-        """Takes files that the options of `report` name into the run's folder.
+    def keep(self, folder: RunFolder, results: Callable[[], pl.DataFrame], given: Mapping[str, Any]) -> Sequence[Path]:
+        """Takes files that the options of `report` name into the run's folder; returns those that are there now.
 
         Args:
             results: computes the run's results.
             given: option name -> value, those of all extras.
         """
+        return ()
 
     def select(
         self, folder: RunFolder, results: pl.DataFrame, controls: pl.DataFrame | None, given: Mapping[str, Any]

@@ -29,10 +29,14 @@ SETTINGS: dict[str, str] = {
 Keys that no longer exist are handled by `without_removed`, since a configuration file may also have them.
 """
 
-# Empty so far: the mechanism exists so that a later schema can upgrade the journals of this one.
-JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection], None]], ...] = ()
-"""Steps in order: schema version before, version after, and the change of the tables. 0.1.0 wrote version 1, which is
-still current."""
+Seal = Callable[[sqlite3.Connection], None]
+"""Adds the checksum of every row, as it is now, to a journal without checksums."""
+
+JOURNAL_STEPS: tuple[tuple[str, str, Callable[[sqlite3.Connection, Seal], None]], ...] = (
+    ("1", "2", lambda connection, seal: seal(connection)),
+)
+"""Steps in order: schema version before, version after, and the change of the tables. 0.1.0 wrote version 1, whose rows
+have no checksum."""
 
 SCORE_COLUMNS: dict[str, str] = {
     "normalised_answer": "TEXT",
@@ -95,15 +99,18 @@ def without_removed(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
     return {**table, "scoring": kept}, found
 
 
-def upgrade_journal(connection: sqlite3.Connection) -> None:
+def upgrade_journal(connection: sqlite3.Connection, seal: Seal) -> None:
     """Upgrades the tables of an older journal in place. The caller checks the schema version afterwards.
+
+    Args:
+        seal: computes checksums as the current journal does.
 
     Raises:
         sqlite3.Error: the file cannot be read or written.
     """
     _add_score_columns(connection)
     for before, after, change in JOURNAL_STEPS:
-        _step(connection, before, after, change)
+        _step(connection, before, after, change, seal)
 
 
 def rules_token(version: int) -> str:
@@ -131,7 +138,11 @@ def _add_score_columns(connection: sqlite3.Connection) -> None:
 
 
 def _step(
-    connection: sqlite3.Connection, before: str, after: str, change: Callable[[sqlite3.Connection], None]
+    connection: sqlite3.Connection,
+    before: str,
+    after: str,
+    change: Callable[[sqlite3.Connection, Seal], None],
+    seal: Seal,
 ) -> None:
     """Applies a step if the journal has its version; tables and version change in one transaction."""
     if _schema_version(connection) != before:
@@ -140,8 +151,9 @@ def _step(
     try:
         # Read again: another process may have upgraded the journal while this one waited for the lock.
         if _schema_version(connection) == before:
-            change(connection)
+            # Version first: its row is sealed with its new value.
             connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (after,))
+            change(connection, seal)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

@@ -112,7 +112,8 @@ def read_own_results(path: Path) -> pl.DataFrame:
     """
     try:
         frame = pl.read_parquet(path, glob=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    # polars panics on some damaged files; PanicException is not a PolarsError.
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise TableError(
             f"{path} can't be read as results ({error}): give a run folder or its results.parquet"
         ) from error

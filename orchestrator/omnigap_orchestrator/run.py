@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,15 @@ from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
 from omnigap_orchestrator.pipeline.judge import stored_verdict
-from omnigap_orchestrator.pipeline.pipeline import OpenCell, Pipeline, no_judge_note, open_cells, report_totals
+from omnigap_orchestrator.pipeline.open_cells import (
+    OpenCell,
+    OpenCells,
+    late_cells,
+    no_judge_note,
+    open_cells,
+    report_totals,
+)
+from omnigap_orchestrator.pipeline.pipeline import Pipeline
 from omnigap_orchestrator.pipeline.prepare import connect_services, connected_services, load_run, prepare
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
@@ -35,9 +43,10 @@ from omnigap_orchestrator.pipeline.scope import (
     required_from_fleet,
 )
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, scoring_version, texts_of
-from omnigap_orchestrator.plan import make_plan
+from omnigap_orchestrator.pipeline.stored_files import remember
+from omnigap_orchestrator.plan import Cell, make_plan
+from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.preflight import ServiceCard, check_services, enforce, run_preflight
-from omnigap_orchestrator.replica_pool import ServiceError
 from omnigap_orchestrator.validation import FOLDER, faults
 
 
@@ -132,21 +141,24 @@ def report(
     single_file: bool | None = None,
     allow_missing: bool | None = None,
     given: Mapping[str, Any] | None = None,
+    locked: bool = False,
 ) -> Summary:
     """Writes the files of a run from its folder, without calling a service; returns their summary.
 
     Args:
         single_file, allow_missing: override the configuration; None keeps it.
         given: values of the options that extras add to `report`, by name.
+        locked: whether the caller holds the run's lock.
 
     Raises:
         FolderError: no run was started there.
         OmnigapError: an extra can't use the value of one of its options.
     """
     with load_run(folder) as (cells, records):
-        rescore(folder, cells, records, observer)
+        rescore(folder, cells, records, observer, locked=locked)
         for extra in extras():
-            extra.keep(folder, ResultsTable(folder.name, cells, records).frame, given or {})
+            kept = extra.keep(folder, ResultsTable(folder.name, cells, records).frame, given or {})
+            remember(records.journal, *kept)
         return write_outputs(folder, cells, records, single_file=single_file, allow_missing=allow_missing, given=given)
 
 
@@ -203,14 +215,34 @@ async def process_cells(
     cards = [ServiceCard(role, name, service.card) for role, name, service in connected_services(services)]
     # The second half of the preflight: languages and voices are known only from the cards.
     enforce(check_services(config, items, cards), observer.note)
+    # Read first: `prepare` deletes the failures that this command tries again.
+    late = late_cells(context.records)
     cells = await prepare(context, config, plan, scope, services)
-    todo = open_cells(context, cells, scope, services.models)
+    todo = open_cells(context, cells, scope, services.models, late)
     report_totals(observer, cells, scope, todo)
     # If this command judges and no judge is configured, the preflight has already reported it.
     if todo.unjudged and services.judge is None and (config.judge is not None or Stage.JUDGE not in scope.stages):
         observer.note(no_judge_note(todo.unjudged, config, scope))
-    await Pipeline(context, cells, scope, services).run(todo)
+    pipeline = Pipeline(context, cells, scope, services)
+    await pipeline.run(todo)
+    if pipeline.without_medium:
+        # Once more, for the cells whose carrier or audio was damaged: what is missing now is made or asked again.
+        observer.note(
+            f"stored media of {len(pipeline.without_medium)} cells are damaged or missing: they are moved to "
+            f"{context.store.root / 'damaged'} and made again"
+        )
+        cells = await prepare(context, config, plan, scope, services, again=True)
+        todo = open_cells(context, cells, scope, services.models)
+        await Pipeline(context, cells, scope, services).run(_only(todo, pipeline.without_medium))
     return cells
+
+
+def _only(todo: OpenCells, cells: Set[Cell]) -> OpenCells:
+    """The open ones of these cells."""
+    unanswered = {
+        name: [planned for planned in found if planned.cell in cells] for name, found in todo.unanswered.items()
+    }
+    return OpenCells(unanswered, [opened for opened in todo.answered if opened.cell.cell in cells])
 
 
 async def _fleet(context: RunContext, config: Config, items: Sequence[Item], scope: RunScope) -> Fleet:
@@ -242,7 +274,9 @@ def rescore(
         JournalError: the disk is full.
     """
     # The rules are part of the key of a score. Without rescoring, answered cells would be reported as pending.
-    if records.journal.meta(SCORED_BY) == scoring_version():
+    records.scores  # noqa: B018 (reads the table)
+    damaged = bool(records.journal.damaged.get("scores"))
+    if records.journal.meta(SCORED_BY) == scoring_version() and not damaged:
         return
     observer.note("rescoring the stored answers with the rules of this version")
     with nullcontext() if locked else folder.locked():

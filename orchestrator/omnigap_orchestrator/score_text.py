@@ -13,7 +13,7 @@ from omnigap.errors import OmnigapError
 from omnigap.vocabulary import AnswerType
 from omnigap_orchestrator.items.item import Item, without_letters
 from omnigap_orchestrator.scoring.score import default_metric, known_metrics, lacks, score
-from omnigap_orchestrator.validation import faults
+from omnigap_orchestrator.validation import beyond_limits, faults
 
 _MAX_CHOICES = 26
 
@@ -146,10 +146,10 @@ def score_texts(lines: Iterable[str], source: str = "line") -> list[tuple[dict[s
             if not isinstance(row, dict):
                 raise TextsError(f"{source} {number}: write an object with text, answers and answer_type")
             scored.append((row, score_text(row, f"{source} {number}")))
-        except json.JSONDecodeError as error:
-            found.append(f"{source} {number}: invalid JSON: {error}")
         except TextsError as error:
             found.append(str(error))
+        except (ValueError, RecursionError) as error:
+            found.append(f"{source} {number}: invalid JSON: {beyond_limits(error)}")
     if found:
         shown = found[:_MAX_SHOWN]
         raise TextsError(

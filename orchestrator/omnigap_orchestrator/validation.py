@@ -50,6 +50,14 @@ def decode_utf8(data: bytes) -> str:
 _MAX_SHOWN = 60
 
 
+def beyond_limits(error: ValueError | RecursionError) -> str:
+    """Why a text is not valid TOML or JSON; in our words if it exceeds a limit of Python."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    # `int` has a limit of digits, and its message names a function of Python as the remedy.
+    return "it has a number with thousands of digits" if "integer string conversion" in str(error) else str(error)
+
+
 class StrictModel(BaseModel):
     """A frozen model without type coercion that refuses unknown keys and suggests the nearest known one."""
 
@@ -71,17 +79,46 @@ class StrictModel(BaseModel):
 def unknown_key(key: str, known: Iterable[str], kind: str = "key") -> str:
     """Message such as `unknown key 'anwsers': did you mean 'answers'?`, or with all known keys if none is similar."""
     names = sorted(known)
+    found = shown(key)
     near = difflib.get_close_matches(key.lower(), names, n=1, cutoff=0.6)
     if near:
-        return f"unknown {kind} {key!r}: did you mean {near[0]!r}?"
-    return f"unknown {kind} {key!r}: one of {', '.join(names)}"
+        return f"unknown {kind} {found}: did you mean {near[0]!r}?"
+    return f"unknown {kind} {found}: one of {names_shown(names)}"
+
+
+# What a column or key may be called in a message. A line of a file that is no table does not look like that.
+_PLAIN_NAME = re.compile(r"[\w .()\[\]/%#?&-]{1,40}")
+_MAX_NAMES = 50
+
+
+def names_shown(names: Iterable[str]) -> str:
+    """Columns or keys of a file as listed in a message; those that do not look like names are only counted.
+
+    A user or an item may name a file that is no table, such as a password file, and its lines are not for a message.
+    """
+    every = list(names)
+    plain = [name for name in every if _PLAIN_NAME.fullmatch(name)][:_MAX_NAMES]
+    rest = len(every) - len(plain)
+    return ", ".join(
+        [*plain, *([f"{rest} more"] if plain and rest else [f"{rest} without a plain name"] if rest else [])]
+    )
+
+
+def table_fault(error: BaseException) -> str:
+    """The first line of an error of polars, without the values of the file that it quotes."""
+    text = re.sub(r"`.*`", "a value", str(error).strip(), flags=re.DOTALL).split("\n")[0]
+    return text or type(error).__name__
 
 
 def shown(value: object) -> str:
     """A value as quoted in an error: short, on one line."""
     if isinstance(value, bytes | bytearray):
         return f"{len(value)} bytes"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        # A hexadecimal integer of TOML may have more digits than Python writes in decimal.
+        return "a number with thousands of digits"
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"
 
 
@@ -250,10 +287,28 @@ def without_repeats(values: tuple[_Value, ...]) -> tuple[_Value, ...]:
     return values
 
 
+def utf8_path(path: Path) -> Path:
+    """Checks and returns a path that UTF-8 can hold, so that it can be stored and shown.
+
+    Raises:
+        ValueError: the path has undecodable bytes, or the locale can't decode it.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{str(path)!r} has bytes that are not UTF-8 in this locale: rename it, or set LC_ALL=C.UTF-8"
+        ) from None
+    return path
+
+
 def resolve(path: Path, info: ValidationInfo) -> Path:
     """Resolves a path relative to the configuration file's folder, and expands `~`."""
     folder = (info.context or {}).get(FOLDER, Path())
-    return Path(folder) / path.expanduser()
+    try:
+        return utf8_path(Path(folder) / path.expanduser())
+    except RuntimeError as error:
+        raise ValueError(f"{str(path)!r} can't be resolved: {error}") from None
 
 
 def _condition(value: object) -> object:

@@ -16,10 +16,15 @@ REPLAY_SECONDS = 600.0
 Options = tuple[tuple[str, int | str], ...]
 
 _PING_MS = 30_000
+_MAX_PENDING_CALLS = 65_536
+_MINUTE_MS = 60_000
 
 _BOTH_SIDES: Options = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # Headers of one call. By default gRPC refuses calls at random between 8 and 16 KiB; equal limits make it one limit.
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.absolute_max_metadata_size", 16 * 1024),
     # A slow answer may send nothing for minutes. Pings detect a dead connection in that time.
     ("grpc.keepalive_time_ms", _PING_MS),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -33,6 +38,24 @@ SERVER_OPTIONS: Options = (
     # A server closes the connection of a client that pings more often than this. It must be well below `_PING_MS`.
     ("grpc.http2.min_ping_interval_without_data_ms", _PING_MS // 3),
     ("grpc.keepalive_permit_without_calls", 1),
+    # Calls that have arrived and wait for the event loop. By default gRPC drops some of them at random from 1,000 on,
+    # as CANCELLED without a reason, before the server sees them; they must get BUSY instead. Equal limits: none is
+    # dropped at random.
+    ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
+    # Seconds that such a call may wait; the default of 30 would drop calls of a busy machine in the same way.
+    ("grpc.server_max_unrequested_time_in_server", 600),
+    # Calls of one connection. More of them wait at the client. Well above what a client of one service needs, since its
+    # health checks wait too.
+    ("grpc.max_concurrent_streams", 2_048),
+    # A peer that connects and does not begin to speak HTTP/2 is dropped. One that stops within a frame cannot answer
+    # the keepalive pings.
+    ("grpc.server_handshake_timeout_ms", 20_000),
+    ("grpc.max_connection_idle_ms", 15 * _MINUTE_MS),
+    # Ends calls that no client reads and connections that only answer pings. A client moves to a new connection without
+    # an error, and its running calls get the grace, which must exceed the longest call: after it they are cut off.
+    ("grpc.max_connection_age_ms", 60 * _MINUTE_MS),
+    ("grpc.max_connection_age_grace_ms", 24 * 60 * _MINUTE_MS),
 )
 """Options of a server."""
 

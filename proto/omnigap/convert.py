@@ -37,9 +37,17 @@ def architecture_to_proto(architecture: Architecture | None) -> pb.Architecture.
 
 
 def architecture_from_proto(value: pb.Architecture.ValueType) -> Architecture | None:
-    """None for UNSPECIFIED, which ASR, TTS and OCR services send."""
+    """None for UNSPECIFIED, which ASR, TTS and OCR services send; raises ValueError for unknown values."""
     name = pb.Architecture.Name(value).removeprefix("ARCHITECTURE_")
     return None if name == "UNSPECIFIED" else Architecture[name]
+
+
+def known_architecture(value: pb.Architecture.ValueType) -> Architecture | None:
+    """As `architecture_from_proto`, and None for a value that the contract does not define: an old stored card."""
+    try:
+        return architecture_from_proto(value)
+    except ValueError:
+        return None
 
 
 def finish_to_proto(reason: FinishReason) -> pb.FinishReason.ValueType:

@@ -28,6 +28,22 @@ class ContractError(OmnigapError):
 
 SHOWN_CHARS = 80
 """Characters of an answer's text in a message about it."""
+
+
+def quoted(text: str, limit: int = SHOWN_CHARS) -> str:
+    """A text of a service in quotes, for a message: cut after `limit` characters, unprintable ones escaped."""
+    return repr(text[:limit]) + ("" if len(text) <= limit else "…")
+
+
+def shown(text: str, limit: int) -> str:
+    """As `quoted`, without quotes: for the message of a service. Line breaks and tabs become spaces."""
+    cut = text[:limit]
+    if not cut.isprintable():
+        # Control and bidirectional characters could change what a terminal shows around them.
+        cut = "".join(c if c.isprintable() else " " if c in "\n\r\t" else ascii(c)[1:-1] for c in cut)
+    return cut if len(text) <= limit else f"{cut}…"
+
+
 NO_AUDIO = "speech was requested, but the answer has no audio"
 """Beginning of the message of `no_audio`, by which a report recognises a model that never speaks."""
 

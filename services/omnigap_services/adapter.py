@@ -61,6 +61,7 @@ class Card:
         max_queue: requests that wait for a batch; further calls are refused with BUSY.
         input_sample_rate_hz: audio is resampled to this rate before `generate`.
         output_sample_rate_hz: rate of `speak`; 0 if the service never speaks.
+        answer_seconds: seconds that one answer may take on this machine; 0: as long as the warm-up took.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Card:
     max_queue: int = 64
     input_sample_rate_hz: int = 16_000
     output_sample_rate_hz: int = 0
+    answer_seconds: float = 0.0
     max_audio_seconds: float = 120.0
     max_image_pixels: int = 16_000_000
     max_text_chars: int = 20_000

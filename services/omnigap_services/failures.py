@@ -6,7 +6,7 @@ import logging
 import traceback
 
 from omnigap.digest import sha256_hex
-from omnigap.errors import ContractError
+from omnigap.errors import ContractError, shown
 from omnigap.vocabulary import Reason
 
 _log = logging.getLogger(__name__)
@@ -64,8 +64,9 @@ def _fault_id(error: BaseException) -> str:
 
 
 def shortened(error: ContractError) -> ContractError:
-    """The error with a message that fits into the response headers."""
-    encoded = error.message.encode("utf-8", "replace")
+    """The error with a message that fits into the response headers, and without characters that steer a terminal."""
+    message = shown(error.message, _MAX_MESSAGE_BYTES)
+    encoded = message.encode("utf-8", "replace")
     if len(encoded) <= _MAX_MESSAGE_BYTES:
-        return error
+        return error if message == error.message else ContractError(error.reason, message)
     return ContractError(error.reason, encoded[:_MAX_MESSAGE_BYTES].decode("utf-8", "ignore") + " ...")

@@ -7,6 +7,7 @@ import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from omnigap.errors import OmnigapError
 from omnigap_services.adapter import Adapter
@@ -55,9 +56,10 @@ def adapter_class(name: str) -> type[Adapter]:
     """
     target = name if ":" in name else _registered(name).target
     module_name, _, class_name = target.partition(":")
-    if "" not in sys.path:
-        # A console script, unlike `python -m`, does not have the working directory on its path.
-        sys.path.insert(0, "")
+    if ":" in name and (folder := str(Path.cwd())) not in sys.path:
+        # Last, so that a file of that folder, such as grpc.py, does not replace an installed module. A registered
+        # service does not need the folder at all.
+        sys.path.append(folder)
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except ImportError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import ipaddress
 import json
 import logging
 import os
@@ -16,7 +17,10 @@ from typing import Any
 
 import click
 
+from omnigap.channel import is_loopback_host
 from omnigap.errors import ContractError, OmnigapError
+from omnigap.files import SETTINGS_BYTES, read_regular
+from omnigap.terminal import LogFormatter, protect_streams
 from omnigap_services.adapter import Adapter
 from omnigap_services.options import OptionsError
 from omnigap_services.registry import adapter_class, missing_import, services
@@ -36,6 +40,7 @@ _POLL_S = 1.0
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port; 0 takes a free one.")
 @click.option("--metrics-port", type=click.IntRange(0, 65_535), help="Port for Prometheus; 0 takes a free one.")
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="TOML file with the service's options.")
+@click.option("--insecure", is_flag=True, help="Acknowledge that others can reach the address; no warning is printed.")
 @click.option("--drain-seconds", type=click.FloatRange(0), default=30.0, help="Time for running answers at shutdown.")
 @click.option("--announce/--no-announce", default=True, help="Print one line of JSON when the service is ready.")
 @click.option("--exit-with-parent", is_flag=True, help="Stop when the process that started this one ends.")
@@ -47,6 +52,7 @@ def main(
     host: str,
     port: int,
     metrics_port: int | None,
+    insecure: bool,
     config: Path | None,
     drain_seconds: float,
     announce: bool,
@@ -56,15 +62,18 @@ def main(
 ) -> None:
     """Serve NAME: a registered service, or module:Class of any adapter."""
     # Logs go to stderr: stdout carries only the announcement.
-    logging.basicConfig(
-        level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    protect_streams()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=log_level.upper(), handlers=[handler])
     if list_services:
         _show_services()
         return
     if name is None:
         raise click.UsageError("name a service: omnigap-serve NAME, or --list for the names")
     options = ServerOptions(host, port, metrics_port, drain_seconds)
+    if not insecure and (warning := exposure_warning(host, metrics_port is not None)):
+        click.echo(warning, err=True)
     try:
         adapter = _make(name, _read_config(config))
         parent = parent_gone(parent_pid) if exit_with_parent else None
@@ -85,6 +94,35 @@ def main(
         raise click.ClickException(f"service {name} did not start: {type(error).__name__}: {error}") from error
 
 
+def exposure_warning(host: str, metrics: bool) -> str:
+    """The warning about an address that other machines may reach; empty for loopback.
+
+    Args:
+        metrics: whether Prometheus metrics are served on the address too.
+    """
+    # `is_loopback_host` is about targets of calls, where 0.0.0.0 and :: mean this machine; a server on them is open.
+    name = host.strip().strip("[]").lower()
+    if name and is_loopback_host(name) and not _is_unspecified(name):
+        return ""
+    ports = "the port and the metrics port" if metrics else "the port"
+    return (
+        f"WARNING: --host {host} lets other machines reach this service. There is no encryption and no authentication: "
+        f"whoever reaches {ports} can use the model and its GPU, and whoever is on the network can read and change "
+        "questions and answers.\n"
+        "WARNING: use --host 127.0.0.1 with an SSH tunnel (ssh -L), a firewall that admits only the orchestrator, or "
+        "an internal network of Compose. --insecure acknowledges this and stops the warning."
+    )
+
+
+def _is_unspecified(name: str) -> bool:
+    try:
+        found = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_unspecified
+
+
 def _show_services() -> None:
     for service in services():
         state = f"needs {', '.join(service.missing)}" if service.missing else "installed"
@@ -95,10 +133,15 @@ def _read_config(path: Path | None) -> Mapping[str, object]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_regular(path, SETTINGS_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise click.ClickException(f"cannot read --config {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"--config {path} is not UTF-8: byte {error.start + 1} is invalid") from None
+    except RecursionError:
+        raise click.ClickException(f"--config {path} is not valid TOML: it is nested too deeply") from None
+    except ValueError as error:
+        # Also an integer beyond the limit of digits.
         raise click.ClickException(f"--config {path} is not valid TOML: {error}") from error
 
 
@@ -171,7 +214,11 @@ def _announce(name: str, server: Server) -> None:
         "metrics_port": server.metrics_port,
         "digest": server.description.digest,
     }
-    print(json.dumps(line), flush=True)
+    try:
+        print(json.dumps(line), flush=True)
+    except OSError as error:
+        # A service without a parent that reads the line can serve without it.
+        _log.warning("the announcement can't be written to standard output: %s", error.strerror)
 
 
 if __name__ == "__main__":

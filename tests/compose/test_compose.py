@@ -50,9 +50,21 @@ def test_a_service_is_healthy_and_isolated(name: str) -> None:
     assert host["ReadonlyRootfs"]
     assert host["CapDrop"] == ["ALL"] and not host["CapAdd"] and not host["Privileged"]
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert 0 < host["Memory"] == host["MemorySwap"]
+    assert host["PidsLimit"] == 512
+    assert not container["State"]["OOMKilled"]
     assert container["Config"]["StopTimeout"] >= 30
     assert compose("exec", "-T", name, "id", "-u").strip() == "10001"
     compose("exec", "-T", name, "sh", "-c", "! touch /opt/omnigap/written && touch /tmp/written")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_lists_its_packages(name: str) -> None:
+    listed = compose("exec", "-T", name, "cat", "/usr/share/omnigap/packages.txt")
+    assert re.search(r"^libc6(:\w+)?\t\S+$", listed, re.MULTILINE)
+    program = "from importlib.metadata import version; print(version('grpcio'))"
+    installed = compose("exec", "-T", name, "python", "-c", program)
+    assert f"grpcio=={installed.strip()}\n" in listed
 
 
 def test_ports_are_open_on_loopback_only() -> None:

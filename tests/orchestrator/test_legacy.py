@@ -67,9 +67,8 @@ def test_table_without_calibration_columns_raises(tmp_path: Path) -> None:
 def journal(tmp_path: Path) -> Iterator[Path]:
     """A journal with an older schema version."""
     path = tmp_path / "journal.sqlite"
-    Journal(path).close()
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE meta SET value = '0' WHERE key = 'schema_version'")
+    with closing(Journal(path)) as current:
+        current.set_meta("schema_version", "0")
     yield path
 
 
@@ -80,30 +79,30 @@ def tables_of(path: Path) -> tuple[str, bool]:
         return version, bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'added'").fetchone())
 
 
-def add_table(connection: sqlite3.Connection) -> None:
+def add_table(connection: sqlite3.Connection, seal: legacy.Seal) -> None:
     connection.execute("CREATE TABLE added (key TEXT)")
 
 
 def test_journal_steps_are_applied_once(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(legacy, "JOURNAL_STEPS", (("0", "1", add_table),))
+    monkeypatch.setattr(legacy, "JOURNAL_STEPS", (("0", "2", add_table),))
     for _ in range(2):
         Journal(journal).close()
-        assert tables_of(journal) == ("1", True)
+        assert tables_of(journal) == ("2", True)
 
 
 def test_failed_journal_step_changes_nothing(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(connection: sqlite3.Connection) -> None:
-        add_table(connection)
-        add_table(connection)
+    def fail(connection: sqlite3.Connection, seal: legacy.Seal) -> None:
+        add_table(connection, seal)
+        add_table(connection, seal)
 
-    monkeypatch.setattr(legacy, "JOURNAL_STEPS", (("0", "1", fail),))
+    monkeypatch.setattr(legacy, "JOURNAL_STEPS", (("0", "2", fail),))
     with pytest.raises(JournalError, match="already exists"):
         Journal(journal)
     assert tables_of(journal) == ("0", False)
 
 
 def test_journal_without_a_step_raises(journal: Path) -> None:
-    with pytest.raises(JournalError, match="journal version 0, this one reads 1"):
+    with pytest.raises(JournalError, match="journal version 0, this one reads 2"):
         Journal(journal)
     assert tables_of(journal) == ("0", False)
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from omnigap.client import Answer, GenerateClient, StreamCollector
+from omnigap.answer import Answer, StreamCollector
+from omnigap.client import GenerateClient
 from omnigap.errors import NO_AUDIO, ContractError
 from omnigap.media import encode_pcm16
 from omnigap.media.audio import PCM, WAV
@@ -58,11 +59,11 @@ async def test_stream_without_complete_raises(host_wire: ServeWire) -> None:
     ("responses", "reason", "message"),
     [
         ((complete(), text("more")), Reason.MODEL_ERROR, "continued after `complete`"),
-        ((chunk(b"\0\0", WAV), complete()), Reason.BAD_MEDIA, "'audio/wav' with 1 channels at 16000 Hz"),
-        ((chunk(b"\0\0", rate=0), complete()), Reason.BAD_MEDIA, "at 0 Hz"),
-        ((chunk(b"\0\0\0\0", channels=2), complete()), Reason.BAD_MEDIA, "with 2 channels"),
-        ((chunk(b"\0\0"), chunk(b"\0\0", rate=8_000), complete()), Reason.BAD_MEDIA, "16000 to 8000 Hz"),
-        ((chunk(b"\0\0\0"), complete()), Reason.BAD_MEDIA, "half a sample is missing"),
+        ((chunk(b"\0\0", WAV), complete()), Reason.MODEL_ERROR, "'audio/wav' with 1 channels at 16000 Hz"),
+        ((chunk(b"\0\0", rate=0), complete()), Reason.MODEL_ERROR, "at 0 Hz"),
+        ((chunk(b"\0\0\0\0", channels=2), complete()), Reason.MODEL_ERROR, "with 2 channels"),
+        ((chunk(b"\0\0"), chunk(b"\0\0", rate=8_000), complete()), Reason.MODEL_ERROR, "16000 to 8000 Hz"),
+        ((chunk(b"\0\0\0"), complete()), Reason.MODEL_ERROR, "half a sample is missing"),
         ((pb.GenerateResponse(complete=pb.Complete()),), Reason.MODEL_ERROR, "gave no finish reason"),
     ],
     ids=["after complete", "a file", "no rate", "stereo", "another rate", "half a sample", "no finish reason"],

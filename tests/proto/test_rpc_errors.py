@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
 
 from omnigap.errors import ContractError
 from omnigap.rpc_errors import STATUS_OF_REASON, from_rpc_error, to_status
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
-from omnigap.vocabulary import Reason
+from omnigap.vocabulary import ERROR_DOMAIN, Reason
 
 
 class RefusingServicer(pb_grpc.ModelServiceServicer):
@@ -60,7 +62,8 @@ def test_every_reason_has_a_status() -> None:
         ("RESOURCE_EXHAUSTED", Reason.TOO_LARGE),
         ("INVALID_ARGUMENT", Reason.BAD_REQUEST),
         ("INTERNAL", Reason.MODEL_ERROR),
-        ("PERMISSION_DENIED", Reason.MODEL_ERROR),
+        ("PERMISSION_DENIED", Reason.PERMISSION_DENIED),
+        ("UNAUTHENTICATED", Reason.UNAUTHENTICATED),
     ],
 )
 def test_status_without_error_info_maps_to_a_reason(
@@ -74,3 +77,72 @@ def test_missing_server_is_a_transport_error() -> None:
     with grpc.insecure_channel("127.0.0.1:1") as channel, pytest.raises(grpc.RpcError) as caught:
         pb_grpc.ModelServiceStub(channel).Describe(pb.DescribeRequest(), timeout=10)
     assert from_rpc_error(caught.value).reason is Reason.TRANSPORT
+
+
+class Raw(grpc.RpcError):  # type: ignore[misc]
+    """An RPC error with any status, message and metadata, as a broken service or proxy causes it."""
+
+    def __init__(self, code: object, details: object, trailing: object) -> None:
+        self.parts = code, details, trailing
+
+    def code(self) -> object:
+        return self.parts[0]
+
+    def details(self) -> object:
+        return self.parts[1]
+
+    def trailing_metadata(self) -> object:
+        return self.parts[2]
+
+
+KEY = "grpc-status-details-bin"
+
+
+def details_of(type_url: str, value: bytes) -> bytes:
+    detail = any_pb2.Any(type_url=f"type.googleapis.com/{type_url}", value=value)
+    return status_pb2.Status(details=[detail]).SerializeToString()  # type: ignore[no-any-return]
+
+
+BUSY = details_of(
+    "google.rpc.ErrorInfo", error_details_pb2.ErrorInfo(reason="BUSY", domain=ERROR_DOMAIN).SerializeToString()
+)
+INTERNAL = grpc.StatusCode.INTERNAL
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "trailing", "reason"),
+    [
+        (INTERNAL, "x", ((KEY, b"\xff\xff"),), Reason.MODEL_ERROR),
+        (INTERNAL, "x", ((KEY, details_of("google.rpc.ErrorInfo", b"\xff\xff")),), Reason.MODEL_ERROR),
+        (INTERNAL, "x", ((KEY, details_of("google.rpc.Help", b"\xff\xff")),), Reason.MODEL_ERROR),
+        (INTERNAL, "x", ((KEY, b"\xff"), (KEY, BUSY), (KEY, b"")), Reason.BUSY),
+        (INTERNAL, "x", ((KEY, BUSY), (KEY, b"\xff")), Reason.BUSY),
+        (INTERNAL, "x", ((KEY, "text"), ("x", "y")), Reason.MODEL_ERROR),
+        (INTERNAL, None, None, Reason.MODEL_ERROR),
+        (INTERNAL, b"\xff bytes", (), Reason.MODEL_ERROR),
+        (None, "x", (), Reason.MODEL_ERROR),
+        (4711, "x", (), Reason.MODEL_ERROR),
+    ],
+)
+def test_malformed_errors_have_a_reason(code: object, details: object, trailing: object, reason: Reason) -> None:
+    found = from_rpc_error(Raw(code, details, trailing))
+    assert found.reason is reason
+    assert found.message
+
+
+def test_messages_are_cut_and_escaped() -> None:
+    found = from_rpc_error(Raw(INTERNAL, "\x1b[2J\u202e\0one\ntwo " + "x" * 5_000_000, ()))
+    assert found.message.startswith("\\x1b[2J\\u202e\\x00one two xxx")
+    assert len(found.message) < 1_100
+    assert found.message.isprintable()
+
+
+@pytest.mark.parametrize("message", ["x" * 1_000_000, "한" * 100_000, "lone \ud800 surrogate", "\0\x1b\r\n" * 10_000])
+def test_any_message_reaches_the_caller_with_its_reason(stub: pb_grpc.ModelServiceStub, message: str) -> None:
+    """A status over 8 KiB would be dropped by gRPC at random, and with it the reason."""
+    status = to_status(ContractError(Reason.BUSY, message))
+    assert len(status.details.encode()) < 4_000
+    if message.isprintable():
+        error = received(stub, "BUSY", message)
+        assert error.reason is Reason.BUSY
+        assert error.message[:100] == message[:100]

@@ -22,6 +22,7 @@ from omnigap.rpc_errors import from_rpc_error
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
 from omnigap.vocabulary import Reason
+from omnigap_services.serve import exposure_warning
 
 PROGRAM = str(Path(sys.executable).with_name("omnigap-serve"))
 PATIENCE_S = 30.0
@@ -300,3 +301,67 @@ sys.exit(started[0].wait())
     assert answers[0] == "alive?"
     parent.communicate(timeout=PATIENCE_S)
     assert parent.returncode == 0
+
+
+EXPOSED = ["0.0.0.0", "::", "[::]", "", "192.0.2.1", "example.org", "0", "::ffff:0.0.0.0", " 0.0.0.0 "]
+PRIVATE = ["127.0.0.1", "127.8.9.1", "localhost", "::1", "[::1]", "LOCALHOST.", "::ffff:127.0.0.1"]
+
+
+@pytest.mark.parametrize("host", EXPOSED)
+def test_an_address_that_others_reach_is_warned_about(host: str) -> None:
+    for metrics in (False, True):
+        warning = exposure_warning(host, metrics)
+        for word in ("no encryption", "no authentication", "GPU", "SSH", "firewall", "--insecure"):
+            assert word in warning
+        assert ("metrics port" in warning) is metrics
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_loopback_is_not(host: str) -> None:
+    assert exposure_warning(host, True) == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"), [((), {}), (("--insecure",), {}), ((), {"OMNIGAP_SERVE_INSECURE": "1"})]
+)
+def test_insecure_acknowledges_the_address(
+    launch: Launch, options: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    process = launch("echo", "--host", "0.0.0.0", "--log-level", "error", *options, **environment)
+    assert announced(process)["host"] == "0.0.0.0"
+    process.terminate()
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert ("WARNING" in err) is not (options or environment)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a = " + "[" * 100_000, "a = " + "9" * 50_000, "a = \udcff", "a = 'x\0'"],
+    ids=["deep", "digits", "bytes", "null"],
+)
+def test_options_beyond_the_parser_are_a_sentence(launch: Launch, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "options.toml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    err = failure(launch("echo", "--config", str(path)))
+    assert "Traceback" not in err and "options.toml is not" in err
+
+
+def test_options_from_a_fifo_are_refused(launch: Launch, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "options.toml")
+    assert "FIFO" in failure(launch("echo", "--config", str(tmp_path / "options.toml")))
+
+
+def test_a_service_serves_although_its_announcement_is_lost(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.Popen([PROGRAM, "echo", "--port", port], stdout=full, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        assert any("announcement" in line for line in process.stderr)
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            assert ModelServiceStub(channel).Describe(pb.DescribeRequest(), timeout=PATIENCE_S).digest
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)

@@ -11,7 +11,7 @@ from omnigap_orchestrator.carriers.carrier_set import (
     speech_carrier_key,
     spoken_text,
 )
-from omnigap_orchestrator.carriers.media_store import CarrierError, MediaStore, StoreError
+from omnigap_orchestrator.carriers.media_store import CarrierError, MediaStore, MediumError, StoreError
 from omnigap_orchestrator.carriers.render import image_carrier_key, render_text
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "CheckedMedium",
     "ImageStyle",
     "MediaStore",
+    "MediumError",
     "StoreError",
     "blank_carrier_key",
     "blank_image",

@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from omnigap.digest import sha256_hex
@@ -18,13 +19,31 @@ class CarrierError(OmnigapError):
 
 
 class StoreError(OmnigapError):
-    """The media folder can't be read or written, or a file's content does not match its name."""
+    """The media folder can't be read or written."""
+
+
+class MediumError(StoreError):
+    """One medium can't be used: its file is missing, can't be read, or has other content than its name says.
+
+    Attributes:
+        sha256: the medium.
+    """
+
+    def __init__(self, message: str, sha256: str, store: MediaStore) -> None:
+        super().__init__(message)
+        self.sha256 = sha256
+        self._store = store
+
+    def set_aside(self) -> None:
+        """Moves the file out of the way, so that the medium is made again; see `MediaStore.set_aside`."""
+        self._store.set_aside(self.sha256)
 
 
 EXTENSIONS = ("wav", "png", "flac", "ogg", "mp3", "jpg", "webp", "txt")
 """File extensions of media; `path` tries them in this order."""
 
 _TEMPORARY = "tmp"
+_SET_ASIDE = "damaged"
 
 
 class MediaStore:
@@ -67,23 +86,67 @@ class MediaStore:
         raise KeyError(sha256)
 
     def exists(self, sha256: str) -> bool:
-        return any(self._path(sha256, extension).exists() for extension in EXTENSIONS)
+        """Whether there is a file of this name; its content is verified only by `read`."""
+        return any(self._path(sha256, extension).is_file() for extension in EXTENSIONS)
 
     def read(self, sha256: str) -> bytes:
         """Reads a medium and verifies its hash.
 
         Raises:
-            KeyError: the store does not contain the medium.
-            StoreError: the file can't be read, or its content does not match its name.
+            MediumError: the file is missing or can't be read, or its content does not match its name.
         """
-        path = self.path(sha256)
+        try:
+            path = self.path(sha256)
+        except KeyError:
+            raise MediumError(f"{self._path(sha256, '*')} is missing: {self._remedy}", sha256, self) from None
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise StoreError(f"can't read {path}: {error.strerror}") from error
+            raise MediumError(f"{path} can't be read ({error.strerror}): {self._remedy}", sha256, self) from error
         if sha256_hex(data) != sha256:
-            raise StoreError(f"the content of {path} does not match its name: remove the file and run again")
+            raise MediumError(f"the content of {path} does not match its name: {self._remedy}", sha256, self)
         return data
+
+    @property
+    def _remedy(self) -> str:
+        return f"repeat the run, or run `omnigap-orchestrate doctor {self.root.parent} --repair`"
+
+    def set_aside(self, sha256: str) -> Path | None:
+        """Moves the files of a medium out of the way, so that it can be stored again; returns where the last one is.
+
+        Raises:
+            StoreError: a file can't be moved.
+        """
+        moved = None
+        for extension in EXTENSIONS:
+            path = self._path(sha256, extension)
+            if path.exists() or path.is_symlink():
+                moved = self._move_aside(path)
+        return moved
+
+    def _move_aside(self, path: Path) -> Path:
+        to = self.root / _SET_ASIDE / f"{path.name}.{secrets.token_hex(4)}"
+        try:
+            to.parent.mkdir(exist_ok=True)
+            path.rename(to)
+        except OSError as error:
+            raise self._write_error(error) from error
+        return to
+
+    def files(self) -> Iterator[Path]:
+        """Everything in the folder but what was set aside, in a fixed order: media, and what does not belong there."""
+        for folder in sorted(self.root.iterdir()) if self.root.is_dir() else ():
+            if folder.name == _SET_ASIDE:
+                continue
+            if not folder.is_dir():
+                yield folder
+                continue
+            yield from sorted(folder.iterdir())
+
+    def is_medium(self, path: Path) -> bool:
+        """Whether a file has the name and the place of a medium."""
+        name, _, extension = path.name.partition(".")
+        return extension in EXTENSIONS and path == self._path(name, extension)
 
     def sweep(self) -> int:
         """Removes temporary files of dead processes and returns their number. The caller must be the only writer."""
@@ -104,7 +167,10 @@ class MediaStore:
         self._make_folders()
         final = self._path(sha256, extension)
         if final.exists():
-            return sha256, None
+            # The size finds a file that was cut; one with other content of the same size is found when it is read.
+            if final.is_file() and final.stat().st_size == len(data):
+                return sha256, None
+            self._move_aside(final)
         temporary = self.root / _TEMPORARY / f"{sha256[:16]}-{secrets.token_hex(6)}"
         try:
             with temporary.open("xb", buffering=0) as file:

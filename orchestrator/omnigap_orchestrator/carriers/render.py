@@ -16,6 +16,7 @@ from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
 from PIL import Image, ImageDraw, ImageFont
 
 from omnigap.digest import digest_of, sha256_hex
+from omnigap.files import read_regular
 from omnigap.media import encode_png
 from omnigap.media.image import ImageLimits
 from omnigap_orchestrator.carriers.carrier_set import ImageStyle
@@ -278,7 +279,7 @@ def font_digest(font: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _digest(path: Path) -> str:
-    return sha256_hex(path.read_bytes())
+    return sha256_hex(read_regular(path))
 
 
 # Code point ranges of scripts that run from right to left or need shaping (Arabic, Devanagari, ...). Pillow's basic

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from omnigap_orchestrator.cli.inputs import stored_run_option
 from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTED, friendly, scope_options, split
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.analysis.latency import LatencyRow
@@ -78,7 +78,7 @@ def latency(
     table = quantiles(found.table)
     if as_json:
         data = {"run": folder.name, "asked": found.asked, "unanswered": found.unanswered}
-        print(json.dumps({**data, "idle_latency": table.to_dicts()}, ensure_ascii=False))
+        print_json({**data, "idle_latency": table.to_dicts()})
     else:
         _print(rows_of(table, LatencyRow), folder)
     ctx.exit(INCOMPLETE if found.unanswered or not found.asked else 0)
@@ -106,12 +106,11 @@ async def _measure(
 
 def _print(rows: list[LatencyRow], folder: RunFolder) -> None:
     """Prints median and 95th percentile of the latency, and the median of the time in the queue."""
-    from rich.console import Console
 
     from omnigap_orchestrator.analysis.latency import answers_needed
     from omnigap_orchestrator.cli.tables import print_lines, print_table
 
-    console = Console()
+    console = Terminal()
     by_cell: dict[tuple[str, str], dict[tuple[str, float], LatencyRow]] = {}
     for row in rows:
         by_cell.setdefault((row.model, row.condition), {})[row.measure, row.quantile] = row

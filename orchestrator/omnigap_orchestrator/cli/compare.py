@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 import polars as pl
-from rich.console import Console
 
 from omnigap_orchestrator.analysis.compare import ComparisonRow
 from omnigap_orchestrator.analysis.contrasts import ANSWERED_PAIRS, headline
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.cli.options import friendly
 from omnigap_orchestrator.cli.tables import gap_text, print_lines, print_table, reason_lines
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 
 @click.command()
@@ -43,7 +42,7 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
         theirs = " against ".join(", ".join(sorted(set(frame["condition"]))) for frame in (before, after))
         raise TableError(f"{first} and {second} have no condition in common: {theirs}")
     if as_json:
-        print(json.dumps(rows.to_dicts(), ensure_ascii=False))
+        print_json(rows.to_dicts())
     else:
         print_comparison(rows, str(first), str(second))
 
@@ -54,7 +53,7 @@ def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> No
     Args:
         table: a frame of `COMPARISON_SCHEMA`.
     """
-    console = Console()
+    console = Terminal()
     headings = ("condition", "score, points", "p (Holm)", "gap, points", "p (Holm)")
     for (first, second), part in table.group_by("first", "second", maintain_order=True):
         chosen = rows_of(headline(part, ANSWERED_PAIRS), ComparisonRow)

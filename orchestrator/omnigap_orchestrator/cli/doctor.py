@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from omnigap_orchestrator.cli.options import (
     items_options,
     run_dir_option,
 )
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -25,15 +25,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path))
 @config_option
 @run_dir_option
 @items_options
 @font_option
+@click.option("--repair", is_flag=True, help="Repair the files of RUN as far as possible.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 @friendly
 def doctor(
     ctx: click.Context,
+    run: Path | None,
     config: Path | None,
     run_dir: Path | None,
     items: str | None,
@@ -41,44 +44,107 @@ def doctor(
     tasks: tuple[str, ...],
     preset: str | None,
     fonts: tuple[str, ...],
+    repair: bool,
     as_json: bool,
 ) -> None:
     """Check configuration, items, folder and disk of the run, fonts, and every endpoint with its digest.
 
-    If --run-dir holds a run, its configuration and items are checked, unless --config is given. Exit code 1 if a check
-    fails.
+    If --run-dir holds a run, its configuration and items are checked, unless --config is given.
+
+    With RUN, the folder of a run, check its files instead: the rows of the journal, the hash of every medium, and the
+    outputs. --repair removes damaged rows and media, so that `run` makes them again, saves what can be read of a
+    damaged journal, and writes the outputs again; damaged files are kept under another name. Without it nothing is
+    changed.
+
+    Exit code 1 if a check fails.
     """
+    if run is not None:
+        _show(ctx, _check_files(run, repair), as_json)
+    if repair:
+        raise click.UsageError("--repair needs the folder of a run: omnigap-orchestrate doctor RUN --repair")
     # Local imports keep `--help` fast.
     from omnigap_orchestrator.preflight.doctor import diagnose
 
     inputs = load_inputs(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
     findings = asyncio.run(diagnose(inputs.config, inputs.folder.root, inputs.items, inputs.source))
+    findings += _misfiled(inputs.folder)
     if in_use := _in_use(inputs.folder):
         findings = [each for each in findings if each.check != in_use.check] + [in_use]
-    if as_json:
-        print(json.dumps([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings]))
-    else:
-        from rich.console import Console
-        from rich.markup import escape
+    _show(ctx, findings, as_json)
 
-        console = Console()
+
+def _check_files(run: Path, repair: bool) -> list[Finding]:
+    """The findings of `doctor RUN`."""
+    from omnigap_orchestrator.export.check_run import check_run, repair_run
+    from omnigap_orchestrator.pipeline.folder import RunFolder
+
+    folder = RunFolder(run)
+    if not (folder.journal.exists() or folder.config.exists()):
+        folder.require()
+    # A run in progress writes these files: they are checked when it has ended.
+    if in_use := _in_use(folder):
+        return [in_use]
+    if not repair:
+        return check_run(folder)
+    with folder.locked():
+        done = repair_run(folder)
+        done += _written_again(folder)
+    return [*done, *check_run(folder)]
+
+
+def _written_again(folder: RunFolder) -> list[Finding]:
+    """Writes the outputs of a repaired run."""
+    from omnigap.errors import OmnigapError
+    from omnigap_orchestrator.pipeline.context import Observer
+    from omnigap_orchestrator.preflight import Finding
+    from omnigap_orchestrator.run import report
+
+    try:
+        report(folder, Observer(), locked=True)
+    except OmnigapError as error:
+        return [Finding.failed("repair", f"the outputs can't be written: {error}")]
+    return [Finding.ok("repair", "the outputs were written again: run `omnigap-orchestrate run` for what is missing")]
+
+
+def _show(ctx: click.Context, findings: list[Finding], as_json: bool) -> None:
+    """Prints the findings, and ends the command."""
+    if as_json:
+        print_json([{"check": f.check, "status": f.status.value, "message": f.message} for f in findings])
+    else:
+        from rich.text import Text
+
+        from omnigap.terminal import readable
+
+        console = Terminal()
         colours = {"ok": "green", "warning": "yellow", "failed": "red"}
         for finding in findings:
-            mark = f"[{colours[finding.status]}]{finding.status.value:8}[/]"
-            console.print(f"{mark} {escape(finding.check)}: {escape(finding.message)}", highlight=False)
+            mark = (f"{finding.status.value:8}", colours[finding.status])
+            console.print(Text.assemble(mark, f" {finding.check}: {readable(finding.message)}"))
     ctx.exit(1 if any(finding.status == "failed" for finding in findings) else 0)
+
+
+def _misfiled(folder: RunFolder) -> list[Finding]:
+    """A warning if the journal holds rows of another service than the one that was asked."""
+    from omnigap.errors import OmnigapError
+    from omnigap_orchestrator.pipeline.prepare import load_run
+    from omnigap_orchestrator.pipeline.results import ResultsTable
+    from omnigap_orchestrator.preflight import Finding
+
+    if not folder.journal.is_file():
+        return []
+    try:
+        with load_run(folder) as (cells, records):
+            messages = ResultsTable(folder.name, cells, records).misfiled_rows().messages()
+    except OmnigapError:
+        # Another check reports a run that can't be read.
+        return []
+    fix = "they are not used, and the same command asks their cells again"
+    return [Finding.warning("stored results", f"{message}: {fix}") for message in messages]
 
 
 def _in_use(folder: RunFolder) -> Finding | None:
     """A failed finding if another process uses the run."""
-    from omnigap_orchestrator.pipeline.folder import FolderError
     from omnigap_orchestrator.preflight import Finding
 
-    # Without a lock file, no process uses the run. `locked` would create the file, and doctor must change nothing.
-    if not folder.lock.exists():
-        return None
-    try:
-        with folder.locked():
-            return None
-    except FolderError as error:
-        return Finding.failed("run folder", str(error))
+    error = folder.in_use()
+    return None if error is None else Finding.failed("run folder", str(error))

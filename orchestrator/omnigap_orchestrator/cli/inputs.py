@@ -122,11 +122,16 @@ def results_of(path: Path) -> pl.DataFrame:
         TableError: there are no results, or they can't be read.
     """
     from omnigap_orchestrator.extension import extras
+    from omnigap_orchestrator.pipeline.stored_files import fault_of
     from omnigap_orchestrator.results import TableError, read_own_results
 
     table = table_of(path)
     if not table.is_file():
         raise TableError(f"{path} has no results: give the folder of a run or its results.parquet")
+    if fault := fault_of(table):
+        raise TableError(
+            f"{table} {fault}: run `omnigap-orchestrate report --run-dir {table.parent}` to write it again"
+        )
     # Extras first: each returns None for a file that it can't read, while the core raises.
     for extra in extras():
         if (frame := extra.read_results(table)) is not None:

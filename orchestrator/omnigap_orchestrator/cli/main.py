@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from typing import Any, TextIO, cast
 
 import click
 
 import omnigap
+from omnigap.terminal import LossyStream, protect_streams, readable
 from omnigap_orchestrator.extension import Command, ExtraError, extras
 
 _CLI = "omnigap_orchestrator.cli"
@@ -72,9 +77,59 @@ class LazyGroup(click.Group):
             ctx.fail(f"no such command {args[0]!r}: {hint}")
         return super().resolve_command(ctx, args)
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Runs a command and exits: with 1 if its output was lost, and quietly if the reader of a pipe has gone."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, False, **extra)
+        protect_streams()
+        # Text that can't be written is dropped, and the command goes on: its work is not worth less.
+        before = sys.stdout
+        output = LossyStream(before)
+        sys.stdout = cast("TextIO", output)
+        try:
+            result = super().main(args, prog_name, complete_var, False, **extra)
+            code = result if isinstance(result, int) else 0
+        except click.ClickException as error:
+            code = error.exit_code
+            _show(error)
+        except click.Abort:
+            code = 1
+            _show(click.ClickException("aborted"))
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(bool(end.code))
+        finally:
+            output.flush()
+            output.close_lost()
+            sys.stdout = before
+        if output.lost is not None:
+            code = code or 1
+            # A reader that has gone, such as `head`, does not want to hear about it.
+            if not isinstance(output.lost, BrokenPipeError):
+                why = output.lost.strerror or output.lost
+                text = f"standard output can't be written ({why}): what the command stored is kept"
+                _show(click.ClickException(text))
+        sys.exit(code)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.help) for name, command in _commands().items()])
+
+
+def _show(error: click.ClickException) -> None:
+    """Prints an error for the user; what services and files wrote into it can't control the terminal."""
+    shown = readable(error.message)
+    if shown != error.message:
+        error = click.ClickException(shown)
+    # Standard error may be closed or full; the exit code still says that the command failed.
+    with suppress(OSError, ValueError):
+        error.show()
 
 
 @click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "OMNIGAP", "help_option_names": ["-h", "--help"]})

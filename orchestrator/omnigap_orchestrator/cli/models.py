@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from omnigap_orchestrator.cli.options import config_option, friendly
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 _MARKS = {"native": "N", "assisted": "a", "unsupported": "-"}
 
@@ -57,21 +57,21 @@ def models(config: Path | None, as_json: bool) -> None:
             for system in systems
         ]
         now = [{"name": a.name, "address": a.address, "digest": a.digest, "conditions": a.conditions} for a in services]
-        print(json.dumps({"known": known, "services": now}, ensure_ascii=False))
+        print_json({"known": known, "services": now})
         return
     _print(services)
 
 
 def _print(services: list[ServiceStatus]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.padding import Padding
     from rich.table import Table
+    from rich.text import Text
 
+    from omnigap.terminal import visible
     from omnigap.vocabulary import CONDITIONS
     from omnigap_orchestrator.systems import load_systems
 
-    console = Console()
+    console = Terminal()
     table = Table(box=None, header_style="bold", title="N native, a assisted, - unsupported", title_justify="left")
     for heading in ("system", "architecture", *(condition.name for condition in CONDITIONS), "adapter"):
         table.add_column(heading, no_wrap=True, min_width=3)
@@ -80,21 +80,22 @@ def _print(services: list[ServiceStatus]) -> None:
         table.add_row(system.name, system.architecture.value, *marks, system.service or "none yet")
     console.print(table)
     for system in load_systems():
-        console.print(f"\n[bold]{system.name}[/]  {system.title}, {system.checkpoint}", highlight=False)
+        console.print(Text.assemble("\n", (system.name, "bold"), f"  {system.title}, {system.checkpoint}"))
         lines = [system.run_here, system.reason, f"memory: {system.memory}; licence: {system.licence}", system.source]
         for line in filter(None, lines):
-            console.print(
-                Padding(escape(line), (0, 0, 0, 4)), highlight=False, style="dim" if line is lines[-1] else None
-            )
+            console.print(Padding(line, (0, 0, 0, 4)), style="dim" if line is lines[-1] else None)
     console.print()
     for service in services:
         if service.digest:
             can = " ".join(name for name, support in service.conditions.items() if support != "unsupported")
             console.print(
-                f"[green]answers[/]   {escape(service.name)} at {service.address}: {can}, digest {service.digest[:12]}"
+                Text.assemble(
+                    ("answers", "green"),
+                    f"   {service.name} at {service.address}: {can}, digest {visible(service.digest[:12])}",
+                )
             )
         else:
-            console.print(f"[yellow]no answer[/] {escape(service.name)} at {service.address}")
+            console.print(Text.assemble(("no answer", "yellow"), f" {service.name} at {service.address}"))
 
 
 async def _call_all(config_path: Path | None) -> list[ServiceStatus]:
@@ -120,7 +121,7 @@ async def _describe(name: str, address: str, proxy: str) -> ServiceStatus:
     from omnigap.convert import architecture_from_proto
     from omnigap.errors import ContractError
     from omnigap.vocabulary import CONDITIONS
-    from omnigap_orchestrator.replica_pool import support_in
+    from omnigap_orchestrator.pool import support_in
 
     async with GenerateClient(address, proxy) as client:
         try:

@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 from omnigap.errors import OmnigapError, first_error
+from omnigap_orchestrator.cli.signals import interrupted_by_signals
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -17,14 +18,26 @@ _T = TypeVar("_T")
 INCOMPLETE = 3
 """Exit code of a run without errors that has pending or failed cells."""
 INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 plus the number of SIGINT, as shells have it."""
+"""Exit code after Ctrl-C: 128 plus the number of SIGINT, as shells have it; 143 after SIGTERM, 129 after SIGHUP."""
 
 
 def friendly(command: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Prints an `OmnigapError` as `Error: ...` (exit code 1), and turns Ctrl-C into exit code 130."""
+    """Prints an `OmnigapError` as `Error: ...` (exit code 1), and turns Ctrl-C into exit code 130.
+
+    SIGTERM and SIGHUP end a command as Ctrl-C does, with exit codes 143 and 129.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with interrupted_by_signals() as received:
+            try:
+                return caught(*args, **kwargs)
+            except click.exceptions.Exit as ended:
+                if ended.exit_code != INTERRUPTED:
+                    raise
+                raise click.exceptions.Exit(received.exit_code(INTERRUPTED)) from None
+
+    def caught(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
             return command(*args, **kwargs)
         except (Exception, BaseExceptionGroup) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from omnigap_orchestrator.cli.options import (
     run_dir_of,
     run_dir_option,
 )
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ModelConfig
 from omnigap_orchestrator.fleet import Endpoints
@@ -35,11 +35,10 @@ from omnigap_orchestrator.pipeline.cells import Cards, PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.make_carriers import find_carriers
 from omnigap_orchestrator.pipeline.scope import model_specs, planned_models
+from omnigap_orchestrator.pipeline.stored import stored_answer
 from omnigap_orchestrator.plan import Cell, conditions_of, make_plan
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from omnigap_orchestrator.analysis.power import NeedRow
     from omnigap_orchestrator.config import Config
 
@@ -90,7 +89,7 @@ def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
     return Needs(section.target_gap, section.power, section.alpha, None, rows_of(frame, NeedRow))
 
 
-def print_needs(console: Console, needs: Needs, planned: int) -> None:
+def print_needs(console: Terminal, needs: Needs, planned: int) -> None:
     """Prints one row per gap: sample sizes, and the share of them that the plan has."""
     from omnigap_orchestrator.cli.tables import print_table
 
@@ -182,14 +181,13 @@ def plan(
     wants_needs = target_gap is not None or power is not None or pilot is not None
     needs = needs_of(loaded, pilot, folder.results) if wants_needs else None
     if as_json:
-        print(json.dumps({**asdict(shown), "notes": notes, "needs": None if needs is None else asdict(needs)}))
+        print_json({**asdict(shown), "notes": notes, "needs": None if needs is None else asdict(needs)})
         return
-    from rich.console import Console
     from rich.text import Text
 
     from omnigap_orchestrator.cli.tables import print_table
 
-    console = Console()
+    console = Terminal()
     controls_text = f" and {shown.control_cells} control cells" if shown.control_cells else ""
     title = f"{folder.root}: {shown.cells} cells{controls_text}, {shown.items} items"
     rows = [
@@ -282,9 +280,9 @@ def preview(config: Config, items: Sequence[Item], folder: RunFolder) -> Preview
 def _answered(cells: PlannedCells, records: Records) -> Iterator[tuple[Cell, float]]:
     """Answered cells with the seconds of compute of their answer; of both passes, for a two-pass control."""
     for planned in chain(cells, cells.controls()):
-        row, before = records.answers.get(planned.key or ""), 0.0
+        row, before = stored_answer(records.answers, planned), 0.0
         if row is not None and planned.is_first_pass:
             before = row.compute_s
-            row = records.answers.get(cells.second_pass(planned, row.own_text).key or "")
+            row = stored_answer(records.answers, cells.second_pass(planned, row.own_text))
         if row is not None:
             yield planned.cell, before + row.compute_s

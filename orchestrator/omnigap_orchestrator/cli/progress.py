@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
+from omnigap.terminal import readable
 from omnigap.vocabulary import Condition, Control, Outcome
+from omnigap_orchestrator.cli.terminal import Terminal
 from omnigap_orchestrator.pipeline.context import Observer
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import filed_under
@@ -23,12 +25,14 @@ _Key = tuple[Stage, str, Condition, Control | None]
 class _Notes(Observer):
     """Prints notes to standard error, each with the seconds since the start; no progress."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         self.console = console
         self._start = time.monotonic()
 
     def note(self, text: str) -> None:
-        self.console.print(f"[dim]{time.monotonic() - self._start:7.1f} s[/] {escape(text)}", highlight=False)
+        # `Text` and not markup: messages of services may contain brackets.
+        line = Text.assemble((f"{time.monotonic() - self._start:7.1f} s", "dim"), f" {readable(text)}")
+        self.console.print(line)
 
     def preparing(self, what: str, done: int, total: int) -> None:
         if done == total:
@@ -48,7 +52,7 @@ class _Count:
 class _Lines(_Notes):
     """For pipes and logs: a line per tenth of all cells, and of all control cells."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         super().__init__(console)
         self._cells, self._controls = _Count("cells"), _Count("control cells")
 
@@ -75,7 +79,7 @@ class _Lines(_Notes):
 class _Bars(_Notes):
     """For a terminal: live bars."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
+    def __init__(self, console: Terminal, progress: Progress) -> None:
         super().__init__(console)
         self._progress = progress
         self._bars: dict[_Key, TaskID] = {}
@@ -115,7 +119,7 @@ class _Bars(_Notes):
 def observer_for(quiet: bool) -> Iterator[Observer]:
     """An observer with bars on a terminal, lines elsewhere, and only notes if quiet."""
     # Standard error: standard output carries the result, which --json makes machine-readable.
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if quiet:
         yield _Notes(console)
     elif not console.is_terminal:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import polars as pl
-from rich.console import Console
 
 from omnigap_orchestrator.analysis import Tables
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
@@ -36,6 +34,7 @@ from omnigap_orchestrator.cli.options import (
     split,
 )
 from omnigap_orchestrator.cli.tables import estimate_text, gap_text, p_text, print_lines, print_table, reason_lines
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.extension import extras
 from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -53,9 +52,9 @@ from omnigap_orchestrator.report.statements import (
 def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
     """Prints accuracy and gap of each model and condition, the path of the report, and whether the run is complete."""
     if as_json:
-        print(json.dumps(_as_json(summary, folder), ensure_ascii=False))
+        print_json(_as_json(summary, folder))
         return
-    console = Console()
+    console = Terminal()
     print_models(console, summary.tables, summary.analysis.reference, summary.analysis.level)
     _print_controls(console, summary)
     for warning in summary.warnings:
@@ -68,7 +67,7 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
         console.print(f"The run is incomplete: {summary.incomplete}", style="bold red", highlight=False)
 
 
-def print_models(console: Console, tables: Tables, reference: str, level: float) -> None:
+def print_models(console: Terminal, tables: Tables, reference: str, level: float) -> None:
     """Prints a table per model with a row per condition: answers, accuracy, gap, adjusted p, transcript, extras.
 
     Spoken answers are scored by the model's own text where it has one; what the transcript adds is beside it.
@@ -122,7 +121,7 @@ def _columns_of_extras(tables: Tables, model: str) -> dict[str, Mapping[str, str
     return {heading: cells for heading, cells in columns.items() if cells}
 
 
-def _print_controls(console: Console, summary: Summary) -> None:
+def _print_controls(console: Terminal, summary: Summary) -> None:
     """Prints one line per kind of control: how many of its cells were answered."""
     cells = summary.tables.frame(CONTROLS).group_by("control", maintain_order=True)
     for name, answered, planned, unsupported in cells.agg(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
+from omnigap.files import read_regular
 from omnigap_orchestrator.cli.options import friendly
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 
 @click.command("score-text")
@@ -26,16 +27,18 @@ def score_text(file: Path, as_json: bool) -> None:
     from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
 
     source = "standard input" if str(file) == "-" else str(file)
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    try:
+        data = _read(file)
+    except OSError as error:
+        raise TextsError(f"{source} can't be read: {error.strerror or error}") from None
     try:
         # Only line feeds end a row: str.splitlines also splits at characters that JSON strings may hold.
         scored = score_texts(decode_utf8(data).split("\n"), f"{source}, line")
     except NotUtf8Error as error:
         raise TextsError(f"{source}: {error}") from None
     if as_json:
-        print(json.dumps([outcome.to_json() for _, outcome in scored], ensure_ascii=False))
+        print_json([outcome.to_json() for _, outcome in scored])
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("text", "gold", "score", "parsed", "step", "flags", box=None)
@@ -49,14 +52,24 @@ def score_text(file: Path, as_json: bool) -> None:
             outcome.step,
             " ".join(outcome.flags),
         )
-    Console().print(table)
+    Terminal().print(table)
+
+
+def _read(file: Path) -> bytes:
+    """The bytes of a file; a pipe only as standard input or as a descriptor that the shell has opened."""
+    if str(file) == "-":
+        if sys.stdin is None:
+            raise OSError("it is closed")
+        return sys.stdin.buffer.read()
+    if str(file) == "/dev/stdin" or str(file).startswith("/dev/fd/"):
+        return file.read_bytes()
+    return read_regular(file)
 
 
 def _short(text: str) -> str:
-    from rich.markup import escape
+    from omnigap.terminal import one_line
 
-    line = " ".join(text.split())
-    return escape(line if len(line) <= _MAX_SHOWN else f"{line[: _MAX_SHOWN - 1]}…")
+    return one_line(text, _MAX_SHOWN)
 
 
 _MAX_SHOWN = 60

@@ -10,11 +10,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from omnigap.terminal import one_line, readable
+
 if TYPE_CHECKING:
     # The analysis brings scipy: `plan` prints tables without it.
     from omnigap_orchestrator.analysis.table import ContrastColumns
 
 
+MAX_CELL = 1_000
+"""Characters of a cell of a table; longer ones are cut."""
 _PADDING = 2
 """Spaces that rich puts around a column."""
 
@@ -36,7 +40,8 @@ def print_table(
         keys: number of columns that identify a row.
         fold: width at which the first column wraps if the table is too wide.
     """
-    cells = [list(row) for row in rows]
+    # Before widths are measured: a control character counts as zero columns.
+    cells = [[one_line(cell, MAX_CELL) for cell in row] for row in rows]
     # Terminal cells, not characters: CJK letters take two.
     widths = [max(map(cell_len, column)) + _PADDING for column in zip(headings, *cells, strict=True)]
     if sum(widths) <= console.width:
@@ -45,7 +50,7 @@ def print_table(
         widths[0] = min(widths[0], fold + _PADDING)
     for number, part in enumerate(split_columns(widths, keys, console.width)):
         # `Text` everywhere: rich would take brackets in names of models or tasks for markup.
-        table = Table(title=None if number else Text(title, style="bold"), title_justify="left", box=None)
+        table = Table(title=None if number else Text(one_line(title), style="bold"), title_justify="left", box=None)
         for column in part:
             table.add_column(
                 Text(headings[column], style="bold"),
@@ -135,4 +140,4 @@ def reason_lines(rows: Iterable[_RowWithReason]) -> list[str]:
 def print_lines(console: Console, lines: Iterable[str]) -> None:
     """Prints dimmed lines below a table."""
     for line in lines:
-        console.print(Text(line, style="dim"))
+        console.print(Text(readable(line), style="dim"))

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, create_model, model_validator
 
 from omnigap.errors import OmnigapError
+from omnigap.files import SETTINGS_BYTES, read_regular
 from omnigap_orchestrator.config.items import ItemsConfig
 from omnigap_orchestrator.config.sections import (
     AnalysisConfig,
@@ -31,7 +32,7 @@ from omnigap_orchestrator.config.services import (
 )
 from omnigap_orchestrator.extension import extras, load_object
 from omnigap_orchestrator.legacy import renamed_keys, without_removed
-from omnigap_orchestrator.validation import FOLDER, NotUtf8Error, StrictModel, decode_utf8, faults
+from omnigap_orchestrator.validation import FOLDER, NotUtf8Error, StrictModel, beyond_limits, decode_utf8, faults
 
 _Section = TypeVar("_Section", bound=StrictModel)
 
@@ -195,15 +196,15 @@ def _name_flag(fault: str, flags: Mapping[str, object]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(decode_utf8(path.read_bytes()))
+        return tomllib.loads(decode_utf8(read_regular(path, SETTINGS_BYTES)))
     except FileNotFoundError:
         raise ConfigError(str(path), ["no such file: --config takes the path of a TOML file"]) from None
     except OSError as error:
         raise ConfigError(str(path), [f"can't be read: {error.strerror}"]) from error
     except NotUtf8Error as error:
         raise ConfigError(str(path), [str(error)]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), [f"not valid TOML: {error}"]) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(str(path), [f"not valid TOML: {beyond_limits(error)}"]) from None
 
 
 def _absolute(value: object) -> object:

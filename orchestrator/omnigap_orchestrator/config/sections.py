@@ -54,9 +54,11 @@ class RunConfig(StrictModel):
         asr_prompt: text sent with a speech question in the first pass of a two-pass control.
         ocr_prompt: text sent with an image question in the first pass of a two-pass control.
         system_prompt: sent in all conditions; overridden by a model's own.
-        request_timeout_s: seconds of one call, from sending the request to the last byte of the answer.
+        request_timeout_s: seconds of one call, from sending the request to the last byte of the answer; a service that
+            needs more time gets more.
         max_retries: attempts after the first one, for faults that may be temporary.
-        patience_s: seconds for which a service may be unavailable before its open cells are left pending.
+        patience_s: seconds for which a service may be unavailable, or refuse every call, before its open cells are left
+            pending; also at the start of a command.
     """
 
     dir: FilePath | None = None

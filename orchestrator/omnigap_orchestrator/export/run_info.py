@@ -12,15 +12,17 @@ from pathlib import Path
 import polars as pl
 import psutil
 
+from omnigap.convert import known_architecture
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Support
+from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Reason, Support
 from omnigap_orchestrator.carriers import ImageStyle
 from omnigap_orchestrator.carriers.carrier_set import SpeechVariant
 from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.damage import damage_notes
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import outdated_notes
-from omnigap_orchestrator.replica_pool import support_in
+from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.report.answer_notes import answer_notes
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
@@ -41,8 +43,13 @@ def collect_run_info(
     records: Records,
     results: pl.DataFrame,
     controls: pl.DataFrame | None = None,
+    misfiled: tuple[str, ...] = (),
 ) -> RunInfo:
-    """Everything in the report that is not in the table of results."""
+    """Everything in the report that is not in the table of results.
+
+    Args:
+        misfiled: as from `ResultsTable.misfiled`.
+    """
     journal, cards = records.journal, cells.cards
     models = {name: card for name, card in cards.models.items() if name in cells.models}
     inputs = {condition.input for condition in cells.plan.conditions}
@@ -75,7 +82,12 @@ def collect_run_info(
         scorer_mismatch=_scorer_mismatch(cards.scorer, models.values()),
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
-        notes=(*outdated_notes(cards.outdated, cells.config), *answer_notes(results)),
+        misfiled=misfiled,
+        notes=(
+            *damage_notes(cells, records),
+            *outdated_notes(cards.outdated, cells.config),
+            *answer_notes(results),
+        ),
     )
 
 
@@ -111,7 +123,10 @@ def incomplete(results: pl.DataFrame, controls: pl.DataFrame | None = None) -> s
     """Why a run is incomplete, and how to resume it; empty for a complete run. Control cells are counted separately."""
     parts = [_lacking(results, "cells")] + ([_lacking(controls, "control cells")] if controls is not None else [])
     found = ", ".join(part for part in parts if part)
-    return f"{found}: the same command runs only these cells again" if found else ""
+    frames = [results] if controls is None else [results, controls]
+    late = sum(cells.filter(error_reason=Reason.DEADLINE_EXCEEDED, outcome=Outcome.PENDING).height for cells in frames)
+    timed_out = f" ({late} timed out: raise [run] request_timeout_s if the service is slow)" if late else ""
+    return f"{found}{timed_out}: the same command runs only these cells again" if found else ""
 
 
 def _lacking(cells: pl.DataFrame, what: str) -> str:
@@ -178,11 +193,12 @@ def _helpers_of(card: pb.DescribeResponse) -> dict[str, str]:
 def _service_info(name: str, card: pb.DescribeResponse) -> ServiceInfo:
     # Keys with a dot are settings of a stage, such as `asr.weights_revision` of the cascade.
     shown = {key: value for key, value in card.settings.items() if "." not in key}
+    architecture = known_architecture(card.architecture)
     return ServiceInfo(
         name=name,
         digest=card.digest,
         revision=card.weights_revision,
-        architecture=pb.Architecture.Name(card.architecture).removeprefix("ARCHITECTURE_").lower(),
+        architecture="" if architecture is None else architecture.value,
         detail=", ".join(f"{key} {value}" for key, value in sorted(shown.items())),
         checkpoint=_asr_checkpoint(card) or "",
         helpers=_helpers_of(card),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import tomli_w
 
 import omnigap
-from omnigap.digest import digest_of, sha256_hex
+from omnigap.digest import Hashable, digest_of, sha256_hex
 from omnigap_orchestrator.analysis import (
     ANALYSIS_VERSION,
     AnalysisOptions,
@@ -26,11 +28,14 @@ from omnigap_orchestrator.export.run_info import collect_run_info
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.extension import Selection, extras
 from omnigap_orchestrator.journal import Records
+from omnigap_orchestrator.journal.tables import MetaRow
 from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.damage import unused_rows
 from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
 from omnigap_orchestrator.pipeline.idle_latency import read_idle_answers
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import reading_of, scoring_version
+from omnigap_orchestrator.pipeline.stored_files import fault_of, forget, is_known, remember
 from omnigap_orchestrator.plan import Plan
 from omnigap_orchestrator.report import Catalogue, RunInfo, write_report
 
@@ -60,7 +65,8 @@ def write_outputs(
     # Cleared first and set last: if the process is killed between two files, the next command writes all of them
     # again instead of trusting a mix of old and new files.
     records.journal.set_meta(FINGERPRINT, "")
-    results, controls = _tables(folder, cells, records)
+    table = ResultsTable(folder.name, cells, records)
+    results, controls = table.frame(), table.control_frame() if cells.plan.controls else None
     section = cells.config.analysis
     if allow_missing is not None:
         section = section.model_copy(update={"allow_missing": allow_missing})
@@ -69,7 +75,7 @@ def write_outputs(
     selected = _selected(folder, results, controls, given or {})
     idle = read_idle_answers(folder, results)
     analysis = analyse(selected.results, options, selected.controls, evidence, idle=idle)
-    info = collect_run_info(folder, cells, records, results, controls)
+    info = collect_run_info(folder, cells, records, results, controls, table.misfiled.messages())
     if selected.note:
         info = replace(info, notes=(*info.notes, selected.note))
     summary = Summary.of(folder.name, info, analysis)
@@ -78,6 +84,7 @@ def write_outputs(
     if controls is None:
         # An earlier plan of this folder may have had control cells.
         folder.controls.unlink(missing_ok=True)
+        forget(records.journal, folder.controls)
     else:
         with replacing(folder.controls) as path:
             controls.write_parquet(path)
@@ -98,6 +105,7 @@ def write_outputs(
         media_budget=int(cells.config.report.embed_mb * 1e6),
         controls=selected.controls,
     )
+    remember(records.journal, *output_files(folder, cells.config))
     # Files written with overriding options are not marked as current, so that the next command writes them again as
     # configured.
     as_configured = single_file is None and allow_missing is None and selected.results is results
@@ -116,31 +124,38 @@ def _selected(
     return Selection(results, controls)
 
 
-def _tables(folder: RunFolder, cells: PlannedCells, records: Records) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """The results, and the control cells if the run plans any."""
-    table = ResultsTable(folder.name, cells, records)
-    return table.frame(), table.control_frame() if cells.plan.controls else None
+def output_files(folder: RunFolder, config: Config) -> list[Path]:
+    """The public files of a run."""
+    files = [folder.results, folder.summary, folder.report, folder.manifest]
+    return [*files, folder.controls] if config.run.controls else files
 
 
 def current_summary(folder: RunFolder, records: Records, config: Config) -> Summary | None:
-    """summary.json, if all public files exist and none of their inputs has changed since; otherwise None."""
-    files = [folder.results, folder.summary, folder.report, folder.manifest]
-    files += [folder.controls] if config.run.controls else []
+    """summary.json, if all public files are as they were written and none of their inputs changed; otherwise None."""
     before = records.journal.meta(FINGERPRINT)
-    if not before or before != fingerprint(folder, records, config) or not all(path.is_file() for path in files):
+    if not before or before != fingerprint(folder, records, config):
+        return None
+    files = output_files(folder, config)
+    meta = {row.key: row.value for row in records.journal.all(MetaRow)}
+    if not all(path.is_file() and is_known(path, meta) and not fault_of(path, meta) for path in files):
         return None
     try:
         return Summary.read(folder.summary)
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
-        # Edited by hand, or by another program: it is written again.
         return None
 
 
 def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
     """A digest of all inputs of the public files: plan, configuration, services, rows, files of extras, versions."""
-    # Rows are never changed and are stored under content keys, so their number shows whether there are new ones.
+    # Rows are stored under content keys, so their number shows whether there are new ones. Only a row that another
+    # service wrote is replaced, so they are counted by digest.
     # Failures are not: a retried cell can fail for another reason, so they are listed.
-    counts = [len(records.answers), len(records.transcripts), len(records.scores)]
+    counts = [
+        *_counted(row.model_digest for row in records.answers.values()),
+        *_counted(row.asr_digest for row in records.transcripts.values()),
+        *_counted(row.judge_digest for row in records.verdicts.values()),
+        len(records.scores),
+    ]
     failures = sorted(
         f"{f.stage} {f.model} {f.item_id} {f.condition} {f.replicate} {f.reason} {f.message}"
         for f in records.failures.values()
@@ -148,19 +163,28 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
     services = sorted(f"{row.role} {row.name} {row.digest}" for row in records.services.values())
     files = [folder.idle_latency, *(path for extra in extras() for path in extra.files(folder))]
     evidence = [[path.name, sha256_hex(path.read_bytes())] for path in files if path.is_file()]
+    # Without its file, a carrier that can't be made again leaves its cells pending.
+    store = MediaStore(folder.media)
+    lost = sum(not store.path(row.media_sha, row.extension).is_file() for row in records.carriers.values())
     versions = f"{omnigap.__version__} {ANALYSIS_VERSION} {scoring_version()}"
     return digest_of(
         [
             records.journal.meta("plan"),
             records.journal.meta(RUBRICS_META),
             config.model_dump_json(),
-            counts,
+            [*counts, lost],
             failures,
             services,
             evidence,
             versions,
+            # Named in the report until other rows replace them.
+            *sorted(map(str, unused_rows(records))),
         ]
     )
+
+
+def _counted(digests: Iterable[str]) -> list[Hashable]:
+    return [f"{digest} {count}" for digest, count in sorted(Counter(digests).items())]
 
 
 def _manifest(cells: PlannedCells, info: RunInfo) -> dict[str, object]:

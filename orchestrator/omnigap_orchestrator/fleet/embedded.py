@@ -9,9 +9,9 @@ import os
 import signal
 import sys
 from asyncio import StreamReader
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from typing import Any
 
 import tomli_w
 
+from omnigap.terminal import visible
 from omnigap_orchestrator.config.services import START_TIMEOUT_S
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.fleet import Endpoints, Fleet, FleetError, ServiceSpec, references
@@ -84,16 +85,16 @@ class Child:
         await self._clean_up(self._process)
 
     async def _spawn(self) -> Process:
-        command = [sys.executable, "-m", "omnigap_services.serve", self._service, "--host", "127.0.0.1"]
+        # -P: without it `-m` puts the working directory first on the path, where a user's grpc.py would be imported.
+        command = [sys.executable, "-P", "-m", "omnigap_services.serve", self._service, "--host", "127.0.0.1"]
         # Port 0 at first: the child chooses a free one. A restart takes the same port, which is in the endpoints.
         command += ["--port", str(self._port), "--config", str(self._options_file), "--exit-with-parent"]
         command += ["--parent-pid", str(os.getpid()), "--drain-seconds", str(DRAIN_S)]
-        # One thread per child: several children on one machine would otherwise each take all cores.
-        environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+        environment = child_environment(os.environ)
         # A separate process group: Ctrl-C in the terminal then reaches only the orchestrator, which stops the child
         # when its calls are done. `--exit-with-parent` ends the child if the orchestrator is killed.
         process = await asyncio.create_subprocess_exec(
-            *command, stdout=PIPE, stderr=PIPE, env=environment, process_group=0
+            *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment, process_group=0
         )
         self._process = process
         self._readers = [asyncio.create_task(self._read_log(process))]
@@ -118,10 +119,11 @@ class Child:
     async def _read_log(self, process: Process) -> None:
         assert process.stderr is not None
         async for line in _lines(process.stderr):
-            self._log.append(line.decode(errors="replace").rstrip())
+            text = visible(line.decode(errors="replace").rstrip())
+            self._log.append(text)
             # A full disk loses log lines, but the pipe is still read: a full pipe would block the service.
             with contextlib.suppress(OSError), self._log_file.open("ab") as file:
-                file.write(line)
+                file.write(f"{text}\n".encode())
 
     async def _watch(self, process: Process) -> None:
         """Restarts the child when it dies; the pool retries its calls meanwhile."""
@@ -160,6 +162,17 @@ class Child:
     def _signal(process: Process, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+
+
+def child_environment(parent: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child: nothing is imported from the working directory, and one thread is used."""
+    environment = {**parent, "PYTHONSAFEPATH": "1"}
+    # Several children on one machine would otherwise each take all cores.
+    environment.setdefault("OMP_NUM_THREADS", "1")
+    if "PYTHONPATH" in environment:
+        # An empty entry, as in "$PYTHONPATH:/x" without a value, is the working directory.
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, environment["PYTHONPATH"].split(os.pathsep)))
+    return environment
 
 
 async def _process_ended(process: Process) -> None:
@@ -246,7 +259,7 @@ class EmbeddedFleet(Fleet):
         options_file = self._folder / f"{spec.name}.toml"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            options_file.write_text(tomli_w.dumps(options))
+            options_file.write_text(tomli_w.dumps(options), encoding="utf-8")
         except OSError as error:
             raise FleetError(f"{options_file} can't be written ({error.strerror}): choose another --run-dir") from error
         names = [spec.name, *(f"{spec.name}-{number}" for number in range(2, spec.replicas + 1))]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from omnigap_orchestrator.config.items import ColumnConfig
-from omnigap_orchestrator.validation import shown, unknown_key
+from omnigap_orchestrator.validation import names_shown, shown, unknown_key
 
 PATH_PARTS = 3
 """Number of trailing path parts, folders and file name, that file patterns are matched against."""
@@ -56,7 +56,7 @@ class ColumnReader:
             if self.path_of(name) is None
         ]
         if column.first and not any(self.path_of(name) for name in column.first):
-            known, wanted = ", ".join(self.names), ", ".join(column.first)
+            known, wanted = names_shown(self.names), ", ".join(column.first)
             found.append(f"{self._file}: {key}: none of the columns {wanted} exists; the file has {known}")
         if column.file is not None and re.search(column.file, self._path_tail) is None:
             found.append(f"{self._file}: {key}: {self._path_tail!r} does not match {column.file!r}: rename the file")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnigap.errors import OmnigapError
+from omnigap.files import read_regular
 from omnigap.media.audio import WAV
 from omnigap.media.image import PNG
 from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
@@ -70,6 +71,18 @@ def mime_type_of(head: bytes) -> str | None:
     return kind
 
 
+_OTHER_MEDIA = (
+    (0, b"GIF8", "GIF"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (0, b"FORM", "AIFF"),
+    (0, b"\x1aE\xdf\xa3", "WebM"),
+    (4, b"ftyp", "MP4, M4A or HEIC"),
+    (0, b"%PDF-", "PDF"),
+)
+"""Media without support by the bytes at a place, for the message."""
+
+
 def carrier_mime_type(head: bytes, modality: Modality) -> str:
     """Detects the MIME type of a speech or image carrier.
 
@@ -80,7 +93,10 @@ def carrier_mime_type(head: bytes, modality: Modality) -> str:
         raise ValueError("is empty: give a file with content")
     kind = mime_type_of(head)
     if kind is None:
-        raise ValueError(f"begins with {head[:8]!r}, which is not a supported format: give {_SUPPORTED[modality]}")
+        # Not the bytes: a path may name any file, and messages are stored and published.
+        name = next((name for place, magic, name in _OTHER_MEDIA if head[place:].startswith(magic)), "")
+        what = f"is {name}, which is not a supported format" if name else "is not of a supported format"
+        raise ValueError(f"{what}: give {_SUPPORTED[modality]}")
     if not kind.startswith(_FAMILY[modality]):
         raise ValueError(f"is {kind}, not {modality}: give {_SUPPORTED[modality]}")
     return kind
@@ -104,7 +120,7 @@ class OwnCarrier:
         if self.data is not None:
             return self.data
         if self.path is not None:
-            return self.path.read_bytes()
+            return read_regular(self.path)
         return (self.text or "").encode()
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omnigap.files import open_regular
 from omnigap_orchestrator.config.items import HUB, ColumnsConfig, ItemsConfig
 from omnigap_orchestrator.items.item import Item, ItemError
 from omnigap_orchestrator.items.mapping import Mapper
 from omnigap_orchestrator.items.row import RowError, SourceRow, collect, jsonl_rows, read_text
 from omnigap_orchestrator.presets import PresetError, load_preset
-from omnigap_orchestrator.validation import unknown_key
+from omnigap_orchestrator.validation import beyond_limits, table_fault, unknown_key
 
 if TYPE_CHECKING:
     import polars as pl
@@ -101,13 +102,30 @@ def _files(path: str) -> list[str]:
     Raises:
         ItemError: there is no such file, or its type is not supported.
     """
-    kinds = ", ".join(SUFFIXES)
+    try:
+        files = _found(path)
+    except OSError as error:
+        raise ItemError(
+            f"{path[:_MAX_PATH]}: can't be read: {error.strerror}: give another path after --items"
+        ) from None
+    for file in files:
+        if Path(file).suffix.lower() not in SUFFIXES:
+            kinds = ", ".join(SUFFIXES)
+            raise ItemError(f"{file}: not a supported file type: give a file that ends in {kinds}")
+    return files
+
+
+_MAX_PATH = 300
+
+
+def _found(path: str) -> list[str]:
+    """The files of a path, folder or pattern, of any type; raises OSError if it can't be listed."""
     if path.startswith(HUB):
         files = [path]
     elif Path(path).is_dir():
         files = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in SUFFIXES)
         if not files:
-            raise ItemError(f"{path}: the folder contains no file that ends in {kinds}")
+            raise ItemError(f"{path}: the folder contains no file that ends in {', '.join(SUFFIXES)}")
     elif Path(path).exists():
         files = [path]
     else:
@@ -116,9 +134,6 @@ def _files(path: str) -> list[str]:
             raise ItemError(
                 f"{path}: no such file, folder or pattern: give a path, 'builtin' or 'builtin-ko', after --items"
             )
-    for file in files:
-        if Path(file).suffix.lower() not in SUFFIXES:
-            raise ItemError(f"{file}: not a supported file type: give a file that ends in {kinds}")
     return files
 
 
@@ -220,7 +235,7 @@ def _json_rows(path: Path) -> list[dict[str, object]]:
     try:
         read = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise ItemError(f"{path}: can't be read as json: {error}") from None
+        raise ItemError(f"{path}: can't be read as json: {beyond_limits(error)}") from None
     if not isinstance(read, list) or not all(isinstance(entry, dict) for entry in read):
         raise ItemError(
             f"{path}: not a JSON list of objects: write [{{...}}, ...], or one object per line in a .jsonl file"
@@ -239,9 +254,12 @@ def _frame(path: str, suffix: str) -> pl.DataFrame:
             source = path if path.startswith(HUB) else io.BytesIO(read_text(Path(path)).encode())
             return pl.read_csv(source, infer_schema=False, separator="\t" if suffix == ".tsv" else ",")
         if suffix == ".parquet":
-            return pl.read_parquet(path, glob=path.startswith(HUB))
+            if path.startswith(HUB):
+                return pl.read_parquet(path)
+            with open_regular(path) as file:
+                return pl.read_parquet(file)
         return pl.read_ndjson(path)
     # A damaged Parquet file can make polars panic, and PanicException is not a PolarsError.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        why = str(error).strip().split("\n")[0] or type(error).__name__
+        why = getattr(error, "strerror", None) or table_fault(error)
         raise ItemError(f"{path}: can't be read as {suffix.removeprefix('.')}: {why}") from error

@@ -14,8 +14,10 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from omnigap.errors import OmnigapError
+from omnigap.files import open_regular, read_regular
 from omnigap.vocabulary import CHOICE_LETTERS, AnswerType, Modality
 from omnigap_orchestrator.items.item import (
+    EXTENSIONS,
     HEAD_BYTES,
     Check,
     Item,
@@ -30,6 +32,7 @@ from omnigap_orchestrator.validation import (
     NotUtf8Error,
     StrictModel,
     Text,
+    beyond_limits,
     check_visible,
     decode_utf8,
     faults,
@@ -75,9 +78,9 @@ def jsonl_rows(path: Path) -> Iterator[SourceRow]:
             value = json.loads(line)
         except json.JSONDecodeError as error:
             fault = f"invalid JSON at character {error.pos + 1}: {error.msg}"
-        # Beyond Python's limits: very deep nesting, or an integer with thousands of digits.
+        # Beyond Python's limits.
         except (ValueError, RecursionError) as error:
-            fault = f"invalid JSON: {error}"
+            fault = f"invalid JSON: {beyond_limits(error)}"
         else:
             if isinstance(value, dict):
                 yield SourceRow(str(path), f"line {number}", path.parent, value)
@@ -93,15 +96,19 @@ def read_text(path: Path) -> str:
         ItemError: the file can't be read or is not UTF-8.
     """
     try:
-        return decode_utf8(path.read_bytes())
+        return decode_utf8(read_regular(path))
     except OSError as error:
         raise ItemError(f"{path}: can't be read: {error.strerror}: give the path of an items file") from error
     except NotUtf8Error as error:
         raise ItemError(f"{path}: {error}") from None
 
 
-def collect(rows: Iterable[SourceRow]) -> tuple[Item, ...]:
+def collect(rows: Iterable[SourceRow], stored: Path | None = None) -> tuple[Item, ...]:
     """Converts all rows to items, in order.
+
+    Args:
+        stored: a folder of media that omnigap wrote: a missing or damaged file in it fails only the cells that ask with
+            it, and not the items.
 
     Raises:
         ItemError: rows are invalid, or an id is used twice; it lists all faults, at most a thousand.
@@ -115,7 +122,7 @@ def collect(rows: Iterable[SourceRow]) -> tuple[Item, ...]:
             found += [f"{where}: {fault}" for fault in source.faults]
         else:
             try:
-                item = read_row(source.row, source.folder)
+                item = read_row(source.row, source.folder, stored)
             except RowError as error:
                 found += [f"{where}: {fault}" for fault in error.faults]
             else:
@@ -139,6 +146,8 @@ class RowError(OmnigapError):
         self.faults = found
         super().__init__("; ".join(found))
 
+
+_STORED_TYPES = {f".{extension}": mime_type for mime_type, extension in EXTENSIONS.items()}
 
 _Bytes = bytes  # the field `bytes` of MediumRow shadows the builtin
 
@@ -259,12 +268,13 @@ class ItemRow(StrictModel):
         return self
 
 
-def read_row(row: Mapping[str, object], folder: Path) -> Item:
+def read_row(row: Mapping[str, object], folder: Path, stored: Path | None = None) -> Item:
     """Converts a row to an item.
 
     Args:
         row: in the documented form; null in an optional field counts as absent.
         folder: base folder of relative media paths.
+        stored: folder of media whose type their extension says, so that they are not read.
 
     Raises:
         RowError: the row is invalid; it lists every fault.
@@ -280,7 +290,7 @@ def read_row(row: Mapping[str, object], folder: Path) -> Item:
         if medium is None:
             continue
         try:
-            carriers[modality] = _own_medium(medium, modality, folder)
+            carriers[modality] = _own_medium(medium, modality, folder, stored)
         except ValueError as error:
             found.append(f"carriers.{modality}: {error}")
     if found:
@@ -318,21 +328,23 @@ def _check(row: CheckRow) -> Check:
     return Check(row.id, json.dumps(given, sort_keys=True, ensure_ascii=False))
 
 
-def _own_medium(medium: MediumRow, modality: Modality, folder: Path) -> OwnCarrier:
+def _own_medium(medium: MediumRow, modality: Modality, folder: Path, stored: Path | None) -> OwnCarrier:
     """Raises ValueError for a missing file, and for bytes of an unsupported type or another modality."""
     if medium.bytes is not None:
         return OwnCarrier(data=medium.bytes, mime_type=carrier_mime_type(medium.bytes[:HEAD_BYTES], modality))
     path = folder / Path(medium.path or "")
+    if stored is not None and stored in path.parents and path.suffix in _STORED_TYPES:
+        return OwnCarrier(path=path, mime_type=_STORED_TYPES[path.suffix])
     # Only the head is read: the whole medium is decoded when carriers are prepared.
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(HEAD_BYTES)
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        why = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
         raise ValueError(
-            f"{medium.path!r} can't be read (tried {path}): {why}; paths are relative to the items file's folder"
+            f"{shown(medium.path)} can't be read (tried {path}): {error.strerror}; paths are relative to the "
+            "items file's folder"
         ) from None
     try:
         return OwnCarrier(path=path, mime_type=carrier_mime_type(head, modality))
     except ValueError as error:
-        raise ValueError(f"{medium.path!r} {error}") from None
+        raise ValueError(f"{shown(medium.path)} {error}") from None

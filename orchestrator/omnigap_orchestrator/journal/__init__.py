@@ -1,6 +1,8 @@
 """The journal of a run: a SQLite file in which every acknowledged row is durable."""
 
-from omnigap_orchestrator.journal.journal import Journal, JournalError, JournalWriter, Records
+from omnigap_orchestrator.journal.faults import JournalError
+from omnigap_orchestrator.journal.journal import Journal, JournalWriter, read_meta
+from omnigap_orchestrator.journal.records import Records
 from omnigap_orchestrator.journal.rows import (
     AnswerRow,
     CarrierRow,
@@ -10,10 +12,12 @@ from omnigap_orchestrator.journal.rows import (
     TranscriptRow,
     VerdictRow,
 )
+from omnigap_orchestrator.journal.tables import DamagedRow
 
 __all__ = [
     "AnswerRow",
     "CarrierRow",
+    "DamagedRow",
     "FailureRow",
     "Journal",
     "JournalError",
@@ -23,4 +27,5 @@ __all__ = [
     "ServiceRow",
     "TranscriptRow",
     "VerdictRow",
+    "read_meta",
 ]

@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import queue
 import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
-from functools import cached_property
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from omnigap.errors import OmnigapError
-from omnigap_orchestrator.journal.rows import (
-    AnswerRow,
-    CarrierRow,
-    FailureRow,
-    Row,
-    ScoreRow,
-    ServiceRow,
-    TranscriptRow,
-    VerdictRow,
-)
+from omnigap_orchestrator.journal.faults import JournalError, damaged, journal_error, repair_command
+from omnigap_orchestrator.journal.rows import Row
+from omnigap_orchestrator.journal.tables import CHECKSUM, TABLES, DamagedRow, MetaRow, Table, Values
 from omnigap_orchestrator.legacy import upgrade_journal
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
-_TABLES: dict[type, str] = {
-    CarrierRow: "carriers",
-    AnswerRow: "answers",
-    TranscriptRow: "transcripts",
-    VerdictRow: "verdicts",
-    ScoreRow: "scores",
-    FailureRow: "failures",
-    ServiceRow: "services",
-}
-_INSERTS = {
-    row: f"INSERT OR REPLACE INTO {table} ({', '.join(f.name for f in fields(row))}) "
-    f"VALUES ({', '.join('?' * len(fields(row)))})"
-    for row, table in _TABLES.items()
-}
-_AnyRow = TypeVar("_AnyRow", bound=Row)
-
-
-class JournalError(OmnigapError):
-    """The journal cannot be opened, read or written; the message names the file and the remedy."""
+_META: Table[MetaRow] = TABLES[MetaRow]
+_AnyRow = TypeVar("_AnyRow", bound=Row | MetaRow)
 
 
 class Journal:
@@ -58,37 +33,77 @@ class Journal:
     other writing processes; readers see committed rows only.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, must_exist: bool = False) -> None:
         """Opens or creates the journal.
 
+        Args:
+            must_exist: refuse a file without tables instead of creating them.
+
         Raises:
-            JournalError: the folder cannot be written, or the file is not a journal of this version.
+            JournalError: the folder cannot be written, or the file is not an undamaged journal of this version.
         """
         self.path = path
-        is_new = not path.exists()
+        self.damaged: dict[str, tuple[DamagedRow, ...]] = {}
+        """Rows that did not match their checksum when their table was last read, by table."""
         # Readers and the writer thread share one connection. The lock keeps a reader from seeing half a transaction.
         self._lock = threading.RLock()
+        if path.is_dir():
+            raise JournalError(f"{path} is a folder: move it away, or choose another --run-dir")
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-            # WAL with FULL syncs the log at every commit: an acknowledged row survives a power failure.
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(files(__package__).joinpath("schema.sql").read_text())
-            if not is_new:
-                upgrade_journal(self._db)
-            self._set_default_meta("schema_version", SCHEMA_VERSION)
-            self._set_default_meta("run_id", secrets.token_hex(8))
         except sqlite3.Error as error:
-            raise JournalError(
-                f"{path} cannot be opened as a journal ({error}): free space, or choose another --run-dir"
-            ) from error
-        version = self.meta("schema_version")
-        if version != SCHEMA_VERSION:
+            raise journal_error(path, error, "opened as a journal") from error
+        try:
+            self._open(must_exist)
+        except sqlite3.Error as error:
             self.close()
-            text = f"{path} was written by another omnigap (journal version {version}, this one reads {SCHEMA_VERSION})"
-            raise JournalError(f"{text}: choose another --run-dir")
+            raise journal_error(path, error, "opened as a journal") from error
+        except BaseException:
+            self.close()
+            raise
         self.run_id = self.meta("run_id") or ""
         """Random id of this run, created with the journal."""
+
+    def _open(self, must_exist: bool) -> None:
+        # WAL with FULL syncs the log at every commit: an acknowledged row survives a power failure.
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            if must_exist:
+                raise damaged(self.path, "it is empty, although the run was planned")
+            self._create()
+        # A missing table is not created here: the pages of a dropped one can still be read, until something is written.
+        elif lacking := [table.name for table in TABLES.values() if table.name not in tables]:
+            raise damaged(self.path, f"it has no table {', '.join(lacking)}")
+        upgrade_journal(self._db, seal)
+        self._check_version()
+        for table in TABLES.values():
+            columns = columns_of(self._db, table.name)
+            if lacking := [name for name in (*table.columns, CHECKSUM) if name not in columns]:
+                raise damaged(self.path, f"its table {table.name} has no column {', '.join(lacking)}")
+        if self.meta("run_id") is None:
+            self.set_meta("run_id", secrets.token_hex(8))
+
+    def _create(self) -> None:
+        """Creates the tables in one transaction, so that a killed process leaves all of them or none."""
+        schema = files(__package__).joinpath("schema.sql").read_text()
+        version = _META.stored(MetaRow("schema_version", SCHEMA_VERSION))
+        self._db.executescript(f"BEGIN IMMEDIATE;\n{schema}")
+        self._db.execute(_META.insert.replace("OR REPLACE", "OR IGNORE"), version)
+        self._db.execute("COMMIT")
+
+    def _check_version(self) -> None:
+        """Raises JournalError for a journal of another version, or without one."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        if row is None:
+            raise damaged(self.path, "it has no schema version")
+        if row[0] == SCHEMA_VERSION:
+            return
+        text = f"{self.path} was written by another omnigap (journal version {row[0]}, this one reads {SCHEMA_VERSION})"
+        if CHECKSUM in columns_of(self._db, _META.name) and self.meta("schema_version") is None:
+            raise JournalError(f"{text}, or its version was edited: run {repair_command(self.path)}")
+        raise JournalError(f"{text}: choose another --run-dir")
 
     def close(self) -> None:
         with self._lock:
@@ -102,16 +117,25 @@ class Journal:
         """
         with self._transaction():
             for row in rows:
-                self._db.execute(_INSERTS[type(row)], astuple(row))
+                table = TABLES[type(row)]
+                self._db.execute(table.insert, table.stored(row))
 
     def all(self, row_type: type[_AnyRow]) -> list[_AnyRow]:
-        """Returns every row of a table as its dataclass."""
-        names = ", ".join(f.name for f in fields(row_type))
-        with self._lock:
-            # `fetchall`, because an open cursor keeps its snapshot: after a commit of another process the next write on
-            # this connection would fail.
-            found = self._db.execute(f"SELECT {names} FROM {_TABLES[row_type]}").fetchall()
-        return [row_type(*values) for values in found]
+        """Returns every undamaged row of a table as its dataclass; the others are then in `damaged`.
+
+        Raises:
+            JournalError: the table cannot be read.
+        """
+        table = TABLES[row_type]
+        with _no_collection():
+            with self._lock:
+                try:
+                    found = fetch(self._db, table.select)
+                except sqlite3.Error as error:
+                    raise journal_error(self.path, error, "read") from error
+            good, bad = table.checked(found)
+        self.damaged[table.name] = tuple(bad)
+        return good
 
     def delete_failures(self, stage: str, model: str, conditions: Sequence[str]) -> None:
         """Deletes the failures of a stage of a model in these conditions, so that their cells are retried.
@@ -123,20 +147,48 @@ class Journal:
         with self._transaction():
             self._db.executemany(delete, [(stage, model, condition) for condition in conditions])
 
+    def delete_keys(self, row_type: type[Row], keys: Iterable[str]) -> None:
+        """Deletes rows of a table with a single key, so that what they hold is made again.
+
+        Raises:
+            JournalError: the write failed.
+        """
+        with self._transaction():
+            self._db.executemany(TABLES[row_type].delete, [(key,) for key in keys])
+
+    def delete(self, rows: Iterable[DamagedRow]) -> None:
+        """Deletes damaged rows.
+
+        Raises:
+            JournalError: the write failed.
+        """
+        of_name = {table.name: table for table in TABLES.values()}
+        with self._transaction():
+            for row in rows:
+                self._db.execute(of_name[row.table].delete, row.key)
+
     def meta(self, key: str) -> str | None:
+        """A value of the run as a whole; None if it is missing or damaged.
+
+        Raises:
+            JournalError: the table cannot be read.
+        """
         with self._lock:
-            value = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if value is None else str(value[0])
+            try:
+                found = fetch(self._db, f"{_META.select} WHERE key = ?", (key,))
+            except sqlite3.Error as error:
+                raise journal_error(self.path, error, "read") from error
+        good, _ = _META.checked(found)
+        return good[0].value if good else None
 
     def set_meta(self, key: str, value: str) -> None:
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+        """Stores a value of the run as a whole.
 
-    def _set_default_meta(self, key: str, value: str) -> None:
-        """Sets a value that is not set yet."""
-        # Checked first, so that opening an existing journal writes nothing.
-        if self.meta(key) is None:
-            self._db.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", (key, value))
+        Raises:
+            JournalError: the write failed.
+        """
+        with self._transaction():
+            self._db.execute(_META.insert, _META.stored(MetaRow(key, value)))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -150,9 +202,78 @@ class Journal:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    text = f"{self.path} cannot be written ({error}): free space and run again"
-                    raise JournalError(text) from error
+                    raise journal_error(self.path, error, "written") from error
                 raise
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without garbage collection: a table is many new objects and no garbage, which it would search in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def fetch(connection: sqlite3.Connection, select: str, parameters: Values = ()) -> list[Values]:
+    """The rows of a query; text that is not UTF-8 is read with surrogates, so that its row fails its checksum.
+
+    Raises:
+        sqlite3.Error: the rows cannot be read.
+    """
+    # `fetchall`, because an open cursor keeps its snapshot: after a commit of another process the next write on this
+    # connection would fail.
+    try:
+        return connection.execute(select, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if "UTF-8" not in str(error):
+            raise
+    before = connection.text_factory
+    connection.text_factory = _undecodable
+    try:
+        return connection.execute(select, parameters).fetchall()
+    finally:
+        connection.text_factory = before
+
+
+def _undecodable(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def read_meta(path: Path) -> dict[str, str]:
+    """The undamaged metadata of a journal, read without changing anything; empty if they can't be read."""
+    if not path.is_file():
+        return {}
+    # Without a log there is nothing to recover, so a read-only folder can be read as well.
+    log = path.with_name(path.name + "-wal")
+    how = "mode=ro" if log.exists() else "mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=10)) as connection:
+            good, _ = _META.checked(fetch(connection, _META.select))
+    except sqlite3.Error:
+        return {}
+    return {row.key: row.value for row in good}
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
+    """The names of a table's columns."""
+    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
+def seal(connection: sqlite3.Connection) -> None:
+    """Adds the column of checksums to a journal of version 1, and the checksum of every row as it is now."""
+    for table in TABLES.values():
+        if CHECKSUM not in columns_of(connection, table.name):
+            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {CHECKSUM} BLOB")
+        connection.create_function("row_checksum", -1, _sealer(table), deterministic=True)
+        connection.execute(f"UPDATE {table.name} SET {CHECKSUM} = row_checksum({', '.join(table.columns)})")
+
+
+def _sealer(table: Table[Any]) -> Any:
+    return lambda *values: table.checksum(values)
 
 
 MAX_GROUP_SIZE = 256
@@ -242,115 +363,3 @@ class JournalWriter:
                 pending.done.set_result(None)
             else:
                 pending.done.set_exception(error)
-
-
-FailureKey = tuple[str, str, str, str, int]
-"""Stage, model, item id, condition with control (`plan.filed_under`) and replicate."""
-
-
-class Records:
-    """The rows of a journal in memory, by key. Tables are read once, and writes update both journal and memory."""
-
-    def __init__(self, journal: Journal, writer: JournalWriter | None = None) -> None:
-        """
-        Args:
-            writer: needed for `save` and `post`; without it only `save_all` can write.
-        """
-        self.journal = journal
-        self._writer = writer
-
-    @cached_property
-    def answers(self) -> dict[str, AnswerRow]:
-        return {row.key: row for row in self.journal.all(AnswerRow)}
-
-    @cached_property
-    def transcripts(self) -> dict[str, TranscriptRow]:
-        return {row.key: row for row in self.journal.all(TranscriptRow)}
-
-    @cached_property
-    def verdicts(self) -> dict[str, VerdictRow]:
-        return {row.key: row for row in self.journal.all(VerdictRow)}
-
-    @cached_property
-    def scores(self) -> dict[str, ScoreRow]:
-        return {row.key: row for row in self.journal.all(ScoreRow)}
-
-    @cached_property
-    def carriers(self) -> dict[str, CarrierRow]:
-        return {row.key: row for row in self.journal.all(CarrierRow)}
-
-    @cached_property
-    def failures(self) -> dict[FailureKey, FailureRow]:
-        return {_failure_key(row): row for row in self.journal.all(FailureRow)}
-
-    @cached_property
-    def services(self) -> dict[tuple[str, str], ServiceRow]:
-        """By role and name."""
-        return {(row.role, row.name): row for row in self.journal.all(ServiceRow)}
-
-    async def save(self, row: Row) -> None:
-        """Writes a row and returns when it is on disk.
-
-        Raises:
-            JournalError: the write failed.
-        """
-        assert self._writer is not None, "these records are read-only"
-        await self._writer.write(row)
-        self._add(row)
-
-    def post(self, row: Row) -> None:
-        """Adds a row that can be recomputed, without waiting for the disk; `flush` waits."""
-        assert self._writer is not None, "these records are read-only"
-        self._writer.post(row)
-        self._add(row)
-
-    async def flush(self) -> None:
-        """Returns when all posted rows are on disk.
-
-        Raises:
-            JournalError: a posted row could not be written.
-        """
-        if self._writer is not None:
-            await self._writer.write()
-
-    def save_all(self, rows: Sequence[Row]) -> None:
-        """Writes rows in one transaction, for a caller without an event loop.
-
-        Raises:
-            JournalError: the write failed; none of the rows is written.
-        """
-        self.journal.write(rows)
-        for row in rows:
-            self._add(row)
-
-    def delete_failures(self, stage: str, model: str, conditions: Iterable[str]) -> None:
-        """Deletes the failures of a stage of a model in these conditions, so that their cells are retried.
-
-        Raises:
-            JournalError: the write failed.
-        """
-        dropped = tuple(conditions)
-        self.journal.delete_failures(stage, model, dropped)
-        for key in [key for key in self.failures if key[0] == stage and key[1] == model and key[3] in dropped]:
-            del self.failures[key]
-
-    def _add(self, row: Row) -> None:
-        match row:
-            case AnswerRow():
-                self.answers[row.key] = row
-            case TranscriptRow():
-                self.transcripts[row.key] = row
-            case VerdictRow():
-                self.verdicts[row.key] = row
-            case ScoreRow():
-                self.scores[row.key] = row
-            case CarrierRow():
-                self.carriers[row.key] = row
-            case FailureRow():
-                self.failures[_failure_key(row)] = row
-            case ServiceRow():
-                self.services[row.role, row.name] = row
-
-
-def _failure_key(row: FailureRow) -> FailureKey:
-    return row.stage, row.model, row.item_id, row.condition, row.replicate

@@ -1,7 +1,9 @@
 -- The journal of a run. A key is a hash of content, so a row never changes its meaning, and rows are only added.
+-- The checksum of a row is that of `tables.Table.checksum`; a row that does not match it is treated as absent.
 CREATE TABLE IF NOT EXISTS meta (
   key   TEXT PRIMARY KEY,
-  value TEXT NOT NULL
+  value TEXT NOT NULL,
+  checksum BLOB
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS carriers (
@@ -9,7 +11,8 @@ CREATE TABLE IF NOT EXISTS carriers (
   media_sha TEXT NOT NULL,
   extension TEXT NOT NULL,
   mime_type TEXT NOT NULL,
-  seconds   REAL
+  seconds   REAL,
+  checksum BLOB
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS answers (
@@ -32,7 +35,8 @@ CREATE TABLE IF NOT EXISTS answers (
   model_digest   TEXT NOT NULL,
   endpoint       TEXT NOT NULL,
   diagnostics    TEXT NOT NULL,
-  finished_at    REAL NOT NULL
+  finished_at    REAL NOT NULL,
+  checksum BLOB
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS transcripts (
@@ -44,7 +48,8 @@ CREATE TABLE IF NOT EXISTS transcripts (
   compression_ratio REAL,
   diagnostics       TEXT NOT NULL,
   asr_digest        TEXT NOT NULL,
-  finished_at       REAL NOT NULL
+  finished_at       REAL NOT NULL,
+  checksum BLOB
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -54,7 +59,8 @@ CREATE TABLE IF NOT EXISTS verdicts (
   score        REAL NOT NULL,
   judge_digest TEXT NOT NULL,
   endpoint     TEXT NOT NULL,
-  finished_at  REAL NOT NULL
+  finished_at  REAL NOT NULL,
+  checksum BLOB
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS scores (
@@ -67,7 +73,8 @@ CREATE TABLE IF NOT EXISTS scores (
   wer_words      INTEGER,
   normalised_answer TEXT,
   wer_errors_whisper INTEGER,
-  wer_words_whisper  INTEGER
+  wer_words_whisper  INTEGER,
+  checksum BLOB
 ) WITHOUT ROWID;
 
 -- The last failure of a cell; deleted when its answer or transcript arrives. A failure is never reused as a result.
@@ -82,6 +89,7 @@ CREATE TABLE IF NOT EXISTS failures (
   endpoint  TEXT NOT NULL,
   attempts  INTEGER NOT NULL,
   at        REAL NOT NULL,
+  checksum BLOB,
   PRIMARY KEY (stage, model, item_id, condition, replicate)
 ) WITHOUT ROWID;
 
@@ -92,5 +100,6 @@ CREATE TABLE IF NOT EXISTS services (
   digest   TEXT NOT NULL,
   describe BLOB NOT NULL,
   seen_at  REAL NOT NULL,
+  checksum BLOB,
   PRIMARY KEY (role, name)
 ) WITHOUT ROWID;

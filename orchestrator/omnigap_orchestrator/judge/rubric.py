@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
-from omnigap_orchestrator.validation import NotUtf8Error, StrictModel, decode_utf8, faults
+from omnigap.files import SETTINGS_BYTES, read_regular
+from omnigap_orchestrator.validation import NotUtf8Error, StrictModel, beyond_limits, decode_utf8, faults
 
 SHIPPED = ("helpful", "graded", "agrees")
 """Names of the rubrics that come with omnigap."""
@@ -109,10 +110,10 @@ def rubric_of(name: str, source: str, kind: str) -> Rubric:
     """
     try:
         read = _RubricFile.model_validate(tomllib.loads(source) if kind == ".toml" else {"prompt": source.strip()})
-    except tomllib.TOMLDecodeError as error:
-        raise RubricError(f"rubric {name}: invalid TOML: {error}") from None
     except ValidationError as error:
         raise RubricError("\n".join(f"rubric {name}: {fault}" for fault in faults(error))) from None
+    except (ValueError, RecursionError) as error:
+        raise RubricError(f"rubric {name}: invalid TOML: {beyond_limits(error)}") from None
     labels = {label.lower(): score for label, score in read.labels.items()} or None
     return Rubric(name, read.system.strip(), read.prompt.strip(), read.low, read.high, labels, source)
 
@@ -128,7 +129,7 @@ def read_rubric(name: str) -> Rubric:
         return rubric_of(name, text, ".toml")
     path = Path(name)
     try:
-        text = decode_utf8(path.read_bytes())
+        text = decode_utf8(read_regular(path, SETTINGS_BYTES))
     except OSError as error:
         raise RubricError(f"rubric {path} can't be read ({error.strerror}): fix the key under [judge]") from None
     except NotUtf8Error as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from omnigap import convert
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import REFERENCE, Condition, Control, Modality, Support
 from omnigap_orchestrator.carriers.carrier_set import Carrier, CarrierSet
@@ -26,7 +27,7 @@ from omnigap_orchestrator.plan import (
     transcript_key,
     typed_carrier,
 )
-from omnigap_orchestrator.replica_pool import support_in
+from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.scoring import JUDGE, metric_of
 
 _MODEL = "model:"
@@ -111,9 +112,8 @@ class PlannedModel:
         """The architecture type of the configuration, else of the card; empty if neither declares one."""
         if self.spec.architecture is not None:
             return self.spec.architecture.value
-        if self.card is None or not self.card.architecture:
-            return ""
-        return pb.Architecture.Name(self.card.architecture).removeprefix("ARCHITECTURE_").lower()
+        declared = convert.known_architecture(self.card.architecture) if self.card is not None else None
+        return "" if declared is None else declared.value
 
     def key(self, cell: Cell, carrier: Carrier | None, instruction: str, language: str, *marks: str) -> str | None:
         """The key of an answer; None while the model's digest or the carrier is unknown.
@@ -214,7 +214,7 @@ class PlannedCells:
         if config.judge is not None and cards.judge is not None and rubrics is not None:
             self.setup = judge_setup(config.judge, cards.judge.digest, rubrics)
         # With the decoding of the configuration: it changes transcripts as much as the weights do.
-        self._scorer = scorer_key(cards.scorer.digest if cards.scorer is not None else "", config.scorer.decoding)
+        self._scorer = scorer_key(self.scorer_digest, config.scorer.decoding)
         self._second: str | None = None
         self.set_second_scorer(cards.second_scorer)
 
@@ -312,6 +312,11 @@ class PlannedCells:
     @property
     def judge_digest(self) -> str | None:
         return self.cards.judge.digest if self.cards.judge is not None else None
+
+    @property
+    def scorer_digest(self) -> str:
+        """Digest of the ASR scorer; empty if none was seen yet."""
+        return self.cards.scorer.digest if self.cards.scorer is not None else ""
 
     def transcript_key(self, audio_sha: str, item: Item) -> str:
         """The key of the ASR scorer's transcript of an audio file."""

@@ -14,18 +14,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from omnigap.client import Answer
+from omnigap.answer import Answer
+from omnigap.errors import ContractError
 from omnigap.media import encode_wav, pcm16_to_float
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Condition, Control, Outcome
-from omnigap_orchestrator.carriers import MediaStore
+from omnigap.vocabulary import Condition, Control, Outcome, Reason
+from omnigap_orchestrator.carriers import MediaStore, MediumError
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Endpoints, Fleet, Role
 from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import save_source
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable, connect
+from omnigap_orchestrator.pipeline.wait_notes import WaitNotes
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, connect
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -79,14 +81,16 @@ class RunContext:
         """Starts a fleet; on exit, connections are closed before its services are stopped."""
         self.observer.note(fleet.description)
         async with fleet as endpoints:
+            waiting = asyncio.create_task(WaitNotes(self.services, self.observer.note).run())
             try:
                 yield endpoints
             finally:
+                waiting.cancel()
                 # First close the connections: a service that stops under an open one would be reported as lost.
                 await self.disconnect()
 
     async def connect(self, name: str, addresses: Sequence[str], config: Config) -> Service | None:
-        """The service at these addresses; None if none of them answers.
+        """The service at these addresses; None if none of them answers within `[run] patience_s`.
 
         Raises:
             ServiceError: replicas of the service have different digests.
@@ -98,6 +102,19 @@ class RunContext:
         if service is not None:
             self.services.append(service)
         return service
+
+    async def connect_all(self, wanted: Sequence[tuple[str, Sequence[str]]], config: Config) -> list[Service | None]:
+        """Connects to several services by name and addresses, as `connect`; absent ones are waited for together."""
+        # Without cancelling the others on the first error: every service that connects has to be closed.
+        found = await asyncio.gather(
+            *(self.connect(name, addresses, config) for name, addresses in wanted), return_exceptions=True
+        )
+        services = []
+        for service in found:
+            if isinstance(service, BaseException):
+                raise service
+            services.append(service)
+        return services
 
     async def save_service(self, role: Role, name: str, service: Service, config: Config | None = None) -> None:
         """Stores the current card of a service, and where the configuration has it.
@@ -184,7 +201,7 @@ async def open_run(folder: RunFolder, observer: Observer) -> AsyncIterator[RunCo
         store = MediaStore(folder.media)
         # Only under the lock: removes temporary files that a killed process left, not those of a running one.
         store.sweep()
-        journal = Journal(folder.journal)
+        journal = folder.open_journal(observer.note)
         try:
             writer = JournalWriter(journal)
             context = RunContext(folder, observer, journal, Records(journal, writer), store)
@@ -232,11 +249,12 @@ class ServiceCalls:
             raise Unavailable(f"{self.service.name} is unavailable")
         try:
             return await self.service.pool.call(request, self._timeout_s)
-        except Unavailable as error:
+        except (Unavailable, CallFailed):
+            why = self.service.pool.gave_up
             # Many calls fail together when a service goes; only the first of them is reported.
-            if not self.unavailable:
+            if why is not None and not self.unavailable:
                 self.unavailable = True
-                self._on_unavailable(error)
+                self._on_unavailable(Unavailable(why))
             raise
 
 
@@ -267,6 +285,10 @@ async def call_for_each(
             return
         except CallFailed as failed:
             on_failed(job, failed)
+        except MediumError as error:
+            # Out of the way, so that a medium that omnigap made is made again.
+            await asyncio.to_thread(error.set_aside)
+            on_failed(job, CallFailed(ContractError(Reason.BAD_MEDIA, str(error)), "", 1))
         done += 1
         observer.preparing(what, done, total)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
@@ -17,11 +18,13 @@ from omnigap_orchestrator.config import Config, JudgeConfig
 from omnigap_orchestrator.config.config import FROM_RUN_FOLDER
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.row import collect, jsonl_rows
-from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.journal import Journal, read_meta
 from omnigap_orchestrator.judge import Rubric, read_rubric, rubric_of
 from omnigap_orchestrator.legacy import upgrade_config, without_removed
 from omnigap_orchestrator.pipeline.cells import PlannedCells
+from omnigap_orchestrator.pipeline.stored_files import expect, fault_of, remember
 from omnigap_orchestrator.plan import Plan
+from omnigap_orchestrator.validation import utf8_path
 
 
 class FolderError(OmnigapError):
@@ -32,7 +35,11 @@ class RunFolder:
     """The layout of `runs/NAME`; the only place that knows the names of its files."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        """Raises FolderError if UTF-8 can't hold the path, which the configuration, the report and polars need."""
+        try:
+            self.root = utf8_path(root)
+        except ValueError as error:
+            raise FolderError(f"the path {error}, or choose another --run-dir") from None
 
     @property
     def name(self) -> str:
@@ -132,6 +139,38 @@ class RunFolder:
         except OSError as error:
             raise _unwritable(self.root, error) from error
 
+    def open_journal(self, note: Callable[[str], None] = lambda _: None) -> Journal:
+        """Opens the journal, or creates it.
+
+        Args:
+            note: called if the journal of a planned run is gone.
+
+        Raises:
+            JournalError: it is damaged, or can't be opened.
+        """
+        planned = self.config.exists()
+        if planned and not self.journal.exists():
+            note(f"{self.journal} is gone: a new one is begun, and every cell is asked again")
+        return Journal(self.journal, must_exist=planned and self.journal.exists())
+
+    def in_use(self) -> FolderError | None:
+        """The error of a run that another process uses; None if no process does. Writes nothing."""
+        try:
+            with self.lock.open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except OSError:
+                    return self._in_use(file)
+        except OSError:
+            # Without a lock file, no process uses the run.
+            pass
+        return None
+
+    def _in_use(self, lock: IO[str]) -> FolderError:
+        lock.seek(0)
+        text = f"{self.root} is in use by another omnigap (process {lock.read().strip() or 'unknown'})"
+        return FolderError(f"{text}: wait for it, or choose another --run-dir")
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Locks the run for this process.
@@ -149,10 +188,7 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                file.seek(0)
-                holder = file.read().strip() or "unknown"
-                text = f"{self.root} is in use by another omnigap (process {holder})"
-                raise FolderError(f"{text}: wait for it, or choose another --run-dir") from error
+                raise self._in_use(file) from error
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
@@ -178,6 +214,8 @@ def replacing(path: Path) -> Iterator[Path]:
             # Content before name: otherwise a power cut could leave an empty file under the final name.
             os.fsync(file.fileno())
         temporary.replace(path)
+    except IsADirectoryError as error:
+        raise FolderError(f"{path} is a folder, and a file is written there: move it away and run again") from error
     except OSError as error:
         raise FolderError(f"{path} can't be written ({error.strerror or error}): free space and run again") from error
     finally:
@@ -186,6 +224,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 StoredPlan = tuple[Config, tuple[Item, ...]]
 """The stored plan of a run: validated configuration and items."""
+
+CONFIG_META = "config"
+"""Key in the journal for the content of config.json, from which the file can be written again."""
 
 RUBRICS_META = "rubrics"
 """Key in the journal for the rubrics of the last command."""
@@ -196,13 +237,24 @@ def save_plan(folder: RunFolder, journal: Journal, cells: PlannedCells, store: M
     plan = cells.plan
 
     def media_path(item: Item, modality: Modality) -> str | None:
-        carrier = cells.carriers.get(item.id, modality, 0)
-        return None if carrier is None else str(store.path(carrier.sha).relative_to(folder.root))
+        own, carrier = item.carriers[modality], cells.carriers.get(item.id, modality, 0)
+        if own.path is not None and store.root in own.path.parents:
+            # Kept even if the file is damaged: the item says which one it was.
+            return str(own.path.relative_to(folder.root))
+        if carrier is None or not store.exists(carrier.sha):
+            return None
+        return str(store.path(carrier.sha).relative_to(folder.root))
 
     with replacing(folder.items) as path:
         write_items(path, plan.items, media_path)
+        expect(journal, folder.items, path.read_bytes())
+    config = cells.config.model_dump_json(indent=2).encode()
     with replacing(folder.config) as path:
-        path.write_text(cells.config.model_dump_json(indent=2), encoding="utf-8")
+        path.write_bytes(config)
+        expect(journal, folder.config, config)
+    remember(journal, folder.items, folder.config)
+    if journal.meta(CONFIG_META) != config.decode():
+        journal.set_meta(CONFIG_META, config.decode())
     models = [[spec.name, [condition.name for condition in spec.conditions]] for spec in plan.models]
     controls = [[control.value for control in plan.controls]] if plan.controls else []
     # Over the items as written, which is what the next command reads back.
@@ -225,8 +277,18 @@ def load_plan(folder: RunFolder) -> StoredPlan:
         FolderError: no run was started there, or this version of omnigap can't read what another one wrote.
     """
     folder.require()
-    if not folder.config.is_file() or not folder.items.is_file():
-        raise FolderError(f"{folder.root} holds a run that stopped before its plan was written: run it again")
+    for path in (folder.config, folder.items):
+        if not path.is_file():
+            why = (
+                "is not a file"
+                if path.exists()
+                else "is missing: the run stopped before its plan was written, or lost it"
+            )
+            raise FolderError(f"{path} {why}: repeat the `omnigap-orchestrate run` that started the run")
+    meta = read_meta(folder.journal)
+    for path in (folder.config, folder.items):
+        if fault := fault_of(path, meta):
+            raise FolderError(f"{path} {fault}: {_plan_remedy(folder, path, meta)}")
     # Parsed first and validated as TOML is: pydantic's JSON mode rejects the `Path` objects that our validators return.
     try:
         read = upgrade_config(json.loads(folder.config.read_text(encoding="utf-8")))
@@ -234,10 +296,21 @@ def load_plan(folder: RunFolder) -> StoredPlan:
             read, removed = without_removed(read)
             _check_removed(folder, removed)
         config = Config.model_validate(read, context={FROM_RUN_FOLDER: True})
-    except ValueError as error:
+    # RecursionError: brackets in brackets in brackets.
+    except (OSError, ValueError, RecursionError) as error:
         text = f"{folder.config} can't be read by this version of omnigap ({error})"
         raise FolderError(f"{text}: give the run's own --config again, or choose another --run-dir") from error
-    return config, collect(jsonl_rows(folder.items))
+    return config, collect(jsonl_rows(folder.items), folder.media)
+
+
+def _plan_remedy(folder: RunFolder, path: Path, meta: Mapping[str, str]) -> str:
+    """What helps against a damaged file of the plan."""
+    if path == folder.config and CONFIG_META in meta:
+        return (
+            f"run `omnigap-orchestrate doctor {folder.root} --repair` to write it again, or give the changed "
+            "settings to `omnigap-orchestrate run --config`"
+        )
+    return "repeat the `omnigap-orchestrate run` that started the run, with its own --config and --items"
 
 
 def _check_removed(folder: RunFolder, removed: Sequence[str]) -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from omnigap.client import Answer
+from omnigap.answer import Answer
 from omnigap.vocabulary import Outcome, Support
 from omnigap_orchestrator.analysis.latency import IDLE_SCHEMA
+from omnigap_orchestrator.carriers import MediumError
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.fleet import Fleet, Required, choose
@@ -27,8 +28,9 @@ from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, replaci
 from omnigap_orchestrator.pipeline.requests import model_request
 from omnigap_orchestrator.pipeline.results import times_of
 from omnigap_orchestrator.pipeline.scope import RunScope, endpoints_of
+from omnigap_orchestrator.pipeline.stored_files import fault_of, remember
 from omnigap_orchestrator.plan import Cell
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 DEFAULT_ITEMS = 20
 """Enough for a median; a 95th percentile takes 72."""
@@ -85,6 +87,7 @@ async def measure(
     )
     with replacing(context.folder.idle_latency) as path:
         table.write_parquet(path)
+    remember(context.journal, context.folder.idle_latency)
     return IdleMeasurement(table, measured.filter(pl.col("outcome") != Outcome.ANSWERED.value).height, measured.height)
 
 
@@ -99,9 +102,11 @@ def read_idle_answers(folder: RunFolder, results: pl.DataFrame | None = None) ->
     """
     if not folder.idle_latency.is_file():
         return pl.DataFrame(schema=IDLE_SCHEMA)
+    if fault := fault_of(folder.idle_latency):
+        raise FolderError(f"{folder.idle_latency} {fault}: delete it and run `bench latency` again")
     try:
         table = pl.read_parquet(folder.idle_latency, glob=False).select(IDLE_SCHEMA.names()).cast(IDLE_SCHEMA)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         text = f"{folder.idle_latency} can't be read ({error}): delete it and run `bench latency` again"
         raise FolderError(text) from error
     if results is None:
@@ -149,6 +154,9 @@ async def _ask_all(
             return await service.pool.call(model_request(cell, context.store.read, run, service.digest), timeout_s)
         except CallFailed as failed:
             context.observer.note(f"{cell.cell.item_id} in {cell.cell.condition.name}: {failed.error.message}")
+            return None
+        except MediumError as error:
+            context.observer.note(f"{cell.cell.item_id} in {cell.cell.condition.name}: {error}")
             return None
 
     try:

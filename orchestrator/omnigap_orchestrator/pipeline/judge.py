@@ -16,7 +16,7 @@ from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.requests import judge_request
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import Cell
-from omnigap_orchestrator.replica_pool import Unavailable
+from omnigap_orchestrator.pool import Unavailable
 
 VERDICT_ATTEMPTS = 2
 """Attempts per command before a reply counts as unparsable."""
@@ -70,7 +70,8 @@ class Judge:
 
     async def _vote(self, prompt: JudgePrompt, rubric: Rubric) -> VerdictRow:
         """The verdict of one vote: stored, in flight, or requested now."""
-        if (known := self._records.verdicts.get(prompt.key)) is not None:
+        known = self._records.verdicts.get(prompt.key)
+        if known is not None and known.judge_digest == self._calls.digest:
             return known
         if (pending := self._in_flight.get(prompt.key)) is not None:
             # Shielded: a waiter that is cancelled must not cancel the future that others wait for.
@@ -125,8 +126,24 @@ def stored_verdict(
     cells: PlannedCells, cell: PlannedCell, text: str | None, verdicts: dict[str, VerdictRow]
 ) -> Verdict | None:
     """The stored verdict on a text; None unless all its votes are stored."""
-    if not cell.is_judged or cells.setup is None or text is None or not text.strip():
+    votes = _votes(cells, cell, text, verdicts)
+    if not votes or cells.setup is None:
         return None
-    votes = [verdicts.get(prompt.key) for prompt in cells.setup.prompts(cell.item, text)]
-    present = [(row.rating, row.score) for row in votes if row is not None]
+    present = [(row.rating, row.score) for row in votes if row is not None and row.judge_digest == cells.judge_digest]
     return combine_votes(cells.setup.rubric_for(cell.item), present) if len(present) == len(votes) else None
+
+
+def misjudged_rows(
+    cells: PlannedCells, cell: PlannedCell, text: str | None, verdicts: dict[str, VerdictRow]
+) -> list[VerdictRow]:
+    """The stored votes on a text that another judge gave than the one whose key they lie under."""
+    return [row for row in _votes(cells, cell, text, verdicts) if row and row.judge_digest != cells.judge_digest]
+
+
+def _votes(
+    cells: PlannedCells, cell: PlannedCell, text: str | None, verdicts: dict[str, VerdictRow]
+) -> list[VerdictRow | None]:
+    """The stored votes on a text; None for each that is missing."""
+    if not cell.is_judged or cells.setup is None or text is None or not text.strip():
+        return []
+    return [verdicts.get(prompt.key) for prompt in cells.setup.prompts(cell.item, text)]

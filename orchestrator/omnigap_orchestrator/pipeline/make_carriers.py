@@ -14,6 +14,7 @@ from omnigap.media.image import PNG
 from omnigap.vocabulary import Control, Modality
 from omnigap_orchestrator.carriers import (
     MediaStore,
+    MediumError,
     blank_carrier_key,
     blank_image,
     check_own_carrier,
@@ -30,7 +31,7 @@ from omnigap_orchestrator.journal import CarrierRow, Records
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, bounded
 from omnigap_orchestrator.pipeline.requests import carrier_failure_row, synthesise
 from omnigap_orchestrator.plan import Plan
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 Missing = tuple[Item, Modality, int]
 """Item, modality, and index of the rendering variant."""
@@ -42,7 +43,15 @@ _MAX_BLANKS = 4
 class CarrierFinder:
     """Looks up stored carriers by a key over everything that they are made from."""
 
-    def __init__(self, config: Config, store: MediaStore, records: Records, tts_digest: str) -> None:
+    def __init__(
+        self, config: Config, store: MediaStore, records: Records, tts_digest: str, *, with_file: bool = True
+    ) -> None:
+        """
+        Args:
+            with_file: a carrier without its file does not exist, so that it is made again. False for commands that ask
+                nothing: the answers to a carrier stay known if its file is lost.
+        """
+        self._with_file = with_file
         self.set = CarrierSet(config)
         self._store = store
         self._tts_digest = tts_digest
@@ -79,7 +88,7 @@ class CarrierFinder:
                     if carrier is None or self.set.blank_of(carrier) is not None:
                         continue
                     row = self._records.carriers.get(blank_carrier_key(carrier.sha))
-                    if row is not None and self._store.exists(row.media_sha):
+                    if row is not None and self._is_there(row):
                         self.set.put_blank(carrier, Carrier(row.media_sha, row.mime_type))
                     else:
                         missing[carrier.sha] = carrier
@@ -95,7 +104,10 @@ class CarrierFinder:
             # Items read from a run's own folder: the file is in the media store, where its name is its hash.
             return Carrier(own.path.stem, own.mime_type)
         row = self._records.carriers.get(self.key(item, modality, variant))
-        return Carrier(row.media_sha, row.mime_type) if row is not None and self._store.exists(row.media_sha) else None
+        return Carrier(row.media_sha, row.mime_type) if row is not None and self._is_there(row) else None
+
+    def _is_there(self, row: CarrierRow) -> bool:
+        return not self._with_file or self._store.exists(row.media_sha)
 
     def key(self, item: Item, modality: Modality, variant: int) -> str:
         """The key of a carrier: over text, style or voice, and renderer; for an item's own medium, over that file."""
@@ -109,8 +121,8 @@ class CarrierFinder:
 
 
 def find_carriers(config: Config, plan: Plan, store: MediaStore, records: Records, tts_digest: str) -> CarrierSet:
-    """All carriers of a plan that exist."""
-    finder = CarrierFinder(config, store, records, tts_digest)
+    """All carriers of a plan that were made, also if their files are lost."""
+    finder = CarrierFinder(config, store, records, tts_digest, with_file=False)
     finder.missing(plan)
     finder.missing_blanks(plan)
     return finder.set
@@ -166,17 +178,25 @@ class CarrierMaker:
         # Two more than the TTS service takes, so that images are drawn while every replica is busy.
         await bounded(jobs, work, 2 + (self._tts.service.pool.capacity if self._tts is not None else 0))
 
-    async def make_blanks(self, carriers: Sequence[Carrier]) -> None:
-        """Makes and stores the blank of each carrier.
+    async def make_blanks(self, carriers: Sequence[Carrier]) -> int:
+        """Makes and stores the blank of each carrier; returns the number of carriers that could not be read.
+
+        The file of such a carrier is moved out of the way, so that the carrier is made again.
 
         Raises:
-            StoreError, JournalError: the disk is full, or a stored medium was removed.
+            StoreError, JournalError: the disk is full.
         """
-        done = 0
+        done = damaged = 0
 
         async def work(carrier: Carrier) -> None:
-            nonlocal done
-            row = await asyncio.to_thread(_make_blank, carrier, self._context.store)
+            nonlocal done, damaged
+            try:
+                row = await asyncio.to_thread(_make_blank, carrier, self._context.store)
+            except MediumError as error:
+                damaged += 1
+                self._context.observer.note(f"a carrier is damaged and made again: {error}")
+                await asyncio.to_thread(error.set_aside)
+                return
             # Not awaited: if the process dies before the row is written, the blank is simply made again.
             self._context.records.post(row)
             self._finder.set.put_blank(carrier, Carrier(row.media_sha, row.mime_type))
@@ -184,6 +204,7 @@ class CarrierMaker:
             self._context.observer.preparing("blank carriers", done, len(carriers))
 
         await bounded(carriers, work, _MAX_BLANKS)
+        return damaged
 
     def _report_unavailable(self, error: Unavailable) -> None:
         self._context.observer.note(f"the TTS service became unavailable: {error}")

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from omnigap.client import Answer
-from omnigap.vocabulary import Condition, Control, FinishReason, Modality, Outcome, Support
-from omnigap_orchestrator.config import Config
+from omnigap.answer import Answer
+from omnigap.vocabulary import FinishReason, Outcome
+from omnigap_orchestrator.carriers import MediumError
 from omnigap_orchestrator.journal import AnswerRow, TranscriptRow
-from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells, support_of
-from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls
+from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
+from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls
 from omnigap_orchestrator.pipeline.judge import Judge, UnparsableVerdict, unparsable_row
-from omnigap_orchestrator.pipeline.requests import failure_row, model_request, transcribe_request
-from omnigap_orchestrator.pipeline.results import ResultsTable
+from omnigap_orchestrator.pipeline.open_cells import OpenCell, OpenCells
+from omnigap_orchestrator.pipeline.requests import (
+    failure_row,
+    medium_failure_row,
+    model_request,
+    transcribe_request,
+)
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage
 from omnigap_orchestrator.pipeline.score import key_of, score_cell, texts_of
-from omnigap_orchestrator.plan import conditions_of
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
-from omnigap_orchestrator.scoring import JUDGE
+from omnigap_orchestrator.pipeline.stored import stored_transcript
+from omnigap_orchestrator.plan import Cell
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.scoring.flags import is_empty
-
-ProgressKey = tuple[Stage, str, Condition, Control | None]
-"""What progress is counted by: stage, model, condition and control."""
-
 
 CACHED_CARRIERS = 128
 """Media files kept in memory for each model."""
@@ -45,124 +46,6 @@ class RunServices:
     scorer: Service | None = None
     tts: Service | None = None
     judge: Service | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCell:
-    """A cell with an answer and without a score; `transcript` is None if it needs none or has none yet."""
-
-    cell: PlannedCell
-    answer: AnswerRow
-    transcript: TranscriptRow | None
-
-    @property
-    def needs_transcript(self) -> bool:
-        return self.cell.needs_transcript(self.answer, self.transcript)
-
-    @property
-    def needs_call(self) -> bool:
-        """Whether a service must be called before the cell can be scored."""
-        return self.cell.is_judged or self.needs_transcript
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCells:
-    """The open cells of a command.
-
-    Attributes:
-        unanswered: cells without an answer by model, in plan order.
-        answered: cells that have an answer and need a transcript, a verdict or a score.
-        left: number of cells that have not finished a stage.
-    """
-
-    unanswered: dict[str, list[PlannedCell]] = field(default_factory=dict)
-    answered: list[OpenCell] = field(default_factory=list)
-    left: Counter[ProgressKey] = field(default_factory=Counter)
-
-    @property
-    def unjudged(self) -> int:
-        """Number of cells without a verdict of the judge."""
-        return sum(count for (stage, *_), count in self.left.items() if stage is Stage.JUDGE)
-
-
-def open_cells(context: RunContext, cells: PlannedCells, scope: RunScope, models: Iterable[str]) -> OpenCells:
-    """Finds the cells of the scope that have no score, and what each needs next.
-
-    Args:
-        models: names of the connected models.
-    """
-    todo, available = OpenCells(), set(models)
-    # From the journal, not from memory of earlier commands: resuming and starting are the same operation.
-    for planned, answer, transcript in ResultsTable(context.folder.name, cells, context.records).unfinished():
-        cell = planned.cell
-        if not scope.covers(cell.model, cell.condition):
-            continue
-        group = (cell.model, cell.condition, cell.control)
-        if answer is None or _audio_is_missing(context, answer, transcript):
-            # Without a carrier there is no key, and the cell waits for its carrier.
-            if cell.model in available and planned.key is not None and planned.support is not None:
-                todo.unanswered.setdefault(cell.model, []).append(planned)
-                todo.left[Stage.GENERATE, *group] += 1
-        else:
-            opened = OpenCell(planned, answer, transcript)
-            if opened.needs_transcript:
-                if Stage.TRANSCRIBE in scope.stages:
-                    todo.answered.append(opened)
-                    todo.left[Stage.TRANSCRIBE, *group] += 1
-            elif Stage.SCORE in scope.stages or (planned.is_judged and Stage.JUDGE in scope.stages):
-                todo.answered.append(opened)
-        if planned.is_judged:
-            todo.left[Stage.JUDGE, *group] += 1
-    return todo
-
-
-def _audio_is_missing(context: RunContext, answer: AnswerRow, transcript: TranscriptRow | None) -> bool:
-    """Whether the audio of an untranscribed answer was deleted; such a cell is generated again."""
-    return transcript is None and answer.media_sha is not None and not context.store.exists(answer.media_sha)
-
-
-def report_totals(observer: Observer, cells: PlannedCells, scope: RunScope, todo: OpenCells) -> None:
-    """Reports to the observer how many cells each stage has, and how many were finished by earlier commands."""
-    judges = cells.config.judge is not None and Stage.JUDGE in scope.stages
-    for name, condition, control in _progress_groups(cells, scope):
-        total, group = cells.plan.count(condition, control), (name, condition, control)
-        unanswered = todo.left[Stage.GENERATE, *group]
-        observer.planned(Stage.GENERATE, name, condition, total, total - unanswered, control)
-        if condition.output is Modality.SPEECH:
-            untranscribed = unanswered + todo.left[Stage.TRANSCRIBE, *group]
-            observer.planned(Stage.TRANSCRIBE, name, condition, total, total - untranscribed, control)
-        if judges and (judged := _judged_count(cells, total)):
-            observer.planned(Stage.JUDGE, name, condition, judged, judged - todo.left[Stage.JUDGE, *group], control)
-
-
-def _progress_groups(cells: PlannedCells, scope: RunScope) -> Iterator[tuple[str, Condition, Control | None]]:
-    """Every model, condition and control in the scope that the model supports."""
-    for spec in cells.plan.models:
-        card = cells.models[spec.name].card
-        if card is None:
-            continue
-        for control in (None, *cells.plan.controls):
-            for condition in conditions_of(control, spec.conditions):
-                supported = support_of(card, condition, control)[0] is not Support.UNSUPPORTED
-                if supported and scope.covers(spec.name, condition):
-                    yield spec.name, condition, control
-
-
-def _judged_count(cells: PlannedCells, total: int) -> int:
-    """How many of the `total` cells of a condition are judged."""
-    judged = sum(metric == JUDGE for metric in cells.metrics.values())
-    # Items have equally many cells in a condition, except for the few that a two-pass control leaves out: good enough
-    # for a progress bar.
-    return total * judged // len(cells.metrics)
-
-
-def no_judge_note(waiting: int, config: Config, scope: RunScope) -> str:
-    """Why judged cells stay pending, and how to change that."""
-    judges = Stage.JUDGE in scope.stages
-    fix = "the judge is unavailable" if judges else "the stage judge is not in this call: add it to --stages"
-    if config.judge is None:
-        fix = "no judge is configured: add a [judge] section with its endpoints"
-    return f"{waiting} cells that need a judge stay pending: {fix}"
 
 
 class _TaskLimiter:
@@ -209,6 +92,8 @@ class Pipeline:
             self._judge = Judge(context, judge, cells.setup, config.judge.decoding)
         # One lock per transcript key: equal audio of several answers is transcribed once, also if they arrive together.
         self._transcribing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.without_medium: set[Cell] = set()
+        """Cells whose stored carrier or audio could not be read; its file was moved, so that it is made again."""
 
     def _calls(self, service: Service, message: str) -> ServiceCalls:
         """
@@ -304,6 +189,9 @@ class Pipeline:
         except CallFailed as failed:
             await self._failed(Stage.GENERATE, cell, failed)
             return None
+        except MediumError as error:
+            await self._lacks_medium(Stage.GENERATE, cell, error)
+            return None
         assert cell.key is not None
         return await self._context.save_answer(cell.key, answer)
 
@@ -312,7 +200,8 @@ class Pipeline:
         assert answer.media_sha is not None
         key = self._cells.transcript_key(answer.media_sha, cell.item)
         async with self._transcribing[key]:
-            row = self._records.transcripts.get(key) or await self._call_scorer(cell, answer.media_sha, key, scorer)
+            row = stored_transcript(self._records.transcripts, key, scorer.digest)
+            row = row or await self._call_scorer(cell, answer.media_sha, key, scorer)
         if row is not None:
             self._finished(Stage.TRANSCRIBE, cell, Outcome.ANSWERED)
         return row
@@ -325,14 +214,18 @@ class Pipeline:
             # Checked again: the scorer may have gone while this cell waited for its slot.
             if scorer.unavailable:
                 return None
-            data, request_id = self._context.store.read(media_sha), f"{self._context.run_id}-{key}"
-            request = transcribe_request(data, request_id, config.decoding, language, scorer.digest)
+            request_id = f"{self._context.run_id}-{key}"
             try:
+                data = self._context.store.read(media_sha)
+                request = transcribe_request(data, request_id, config.decoding, language, scorer.digest)
                 transcript = await scorer.call(request)
             except Unavailable:
                 return None
             except CallFailed as failed:
                 await self._failed(Stage.TRANSCRIBE, cell, failed)
+                return None
+            except MediumError as error:
+                await self._lacks_medium(Stage.TRANSCRIBE, cell, error)
                 return None
             return await self._context.save_transcript(key, transcript)
 
@@ -372,7 +265,13 @@ class Pipeline:
     async def _failed(self, stage: Stage, cell: PlannedCell, failed: CallFailed) -> None:
         # Journalled for the report only: a later command forgets the failure and tries the cell again.
         await self._records.save(failure_row(stage, cell.cell, failed))
-        self._finished(stage, cell, Outcome.FAILED)
+        self._finished(stage, cell, Outcome.PENDING if failed.leaves_pending else Outcome.FAILED)
+
+    async def _lacks_medium(self, stage: Stage, cell: PlannedCell, error: MediumError) -> None:
+        """Fails a cell whose medium can't be read, and moves the file away: its absence makes it be made again."""
+        await asyncio.to_thread(error.set_aside)
+        await self._records.save(medium_failure_row(stage, cell.cell, error))
+        self.without_medium.add(cell.cell)
 
     def _finished(self, stage: Stage, planned: PlannedCell, outcome: Outcome) -> None:
         cell = planned.cell

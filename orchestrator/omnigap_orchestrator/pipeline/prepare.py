@@ -16,6 +16,7 @@ from omnigap_orchestrator.journal import AnswerRow, Journal, Records
 from omnigap_orchestrator.judge import Rubric
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
+from omnigap_orchestrator.pipeline.damage import damage_notes
 from omnigap_orchestrator.pipeline.folder import (
     RunFolder,
     load_plan,
@@ -31,8 +32,9 @@ from omnigap_orchestrator.pipeline.pipeline import RunServices
 from omnigap_orchestrator.pipeline.requests import NO_MODEL
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage, model_specs
 from omnigap_orchestrator.pipeline.score import texts_of
+from omnigap_orchestrator.pipeline.stored import stored_answer, stored_transcript
 from omnigap_orchestrator.plan import Cell, Plan, filed_under, make_plan
-from omnigap_orchestrator.replica_pool import Service
+from omnigap_orchestrator.pool import Service
 
 
 async def connect_services(
@@ -45,41 +47,40 @@ async def connect_services(
     """
     covered = covered_conditions(plan, scope)
 
-    async def find(role: Role, name: str, addresses: tuple[str, ...]) -> Service | None:
-        service = await context.connect(name, addresses, config)
-        if service is None:
-            missing = "has its name" if role is Role.MODEL else f"has the role {role}"
-            where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"
-            what = f"model {name}" if role is Role.MODEL else f"the {role} service"
-            context.observer.note(f"{what} is unavailable ({where}): cells that need it stay pending")
-        return service
-
-    async def of_role(role: Role, addresses: tuple[str, ...], needed: bool) -> Service | None:
-        return await find(role, role, addresses) if needed else None
-
-    # One after the other: notes about missing services then have a fixed order.
-    models = {}
+    wanted: list[tuple[Role, str, tuple[str, ...]]] = []
     if Stage.GENERATE in scope.stages:
-        for spec in plan.models:
-            if not scope.models or spec.name in scope.models:
-                service = await find(Role.MODEL, spec.name, spec.endpoints)
-                if service is not None:
-                    models[spec.name] = service
-    needs_tts = scope.makes_carriers and any(c.input is Modality.SPEECH for c in covered)
-    needs_scorer = Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered)
-    needs_judge = config.judge is not None and Stage.JUDGE in scope.stages
+        named = [spec for spec in plan.models if not scope.models or spec.name in scope.models]
+        wanted += [(Role.MODEL, spec.name, spec.endpoints) for spec in named]
+    if scope.makes_carriers and any(c.input is Modality.SPEECH for c in covered):
+        wanted.append((Role.TTS, Role.TTS, endpoints.tts))
+    if Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered):
+        wanted.append((Role.SCORER, Role.SCORER, endpoints.scorer))
+    if config.judge is not None and Stage.JUDGE in scope.stages:
+        wanted.append((Role.JUDGE, Role.JUDGE, endpoints.judge))
+    found = await context.connect_all([(name, addresses) for _, name, addresses in wanted], config)
+    connected: dict[tuple[Role, str], Service] = {}
+    # Notes only now, so that they have a fixed order.
+    for (role, name, addresses), service in zip(wanted, found, strict=True):
+        if service is not None:
+            connected[role, name] = service
+            continue
+        missing = "has its name" if role is Role.MODEL else f"has the role {role}"
+        where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"
+        what = f"model {name}" if role is Role.MODEL else f"the {role} service"
+        context.observer.note(f"{what} is unavailable ({where}): cells that need it stay pending")
     return RunServices(
-        models,
-        tts=await of_role(Role.TTS, endpoints.tts, needs_tts),
-        scorer=await of_role(Role.SCORER, endpoints.scorer, needs_scorer),
-        judge=await of_role(Role.JUDGE, endpoints.judge, needs_judge),
+        {name: service for (role, name), service in connected.items() if role is Role.MODEL},
+        **{role.value: connected.get((role, role)) for role in (Role.TTS, Role.SCORER, Role.JUDGE)},
     )
 
 
 async def prepare(
-    context: RunContext, config: Config, plan: Plan, scope: RunScope, services: RunServices
+    context: RunContext, config: Config, plan: Plan, scope: RunScope, services: RunServices, *, again: bool = False
 ) -> PlannedCells:
     """Makes the carriers of this scope, writes the plan into the folder, and returns its cells.
+
+    Args:
+        again: it was called before by the same command; failures since then stay.
 
     Raises:
         ItemError, CarrierError: a carrier can't be made.
@@ -96,7 +97,13 @@ async def prepare(
     finder = CarrierFinder(config, context.store, context.records, cards.tts_digest)
     await _make_carriers(context, config, plan, scope, services, finder)
     cells = PlannedCells(config, plan, finder.set, cards, rubrics)
+    if again:
+        for note in save_plan(context.folder, context.journal, cells, context.store):
+            context.observer.note(note)
+        return cells
     for note in outdated_notes(cards.outdated, config):
+        context.observer.note(note)
+    for note in damage_notes(cells, context.records):
         context.observer.note(note)
     if why := changed_services(cells, scope, services, context.store, context.records, rubrics):
         context.observer.note(why)
@@ -143,8 +150,10 @@ async def _make_carriers(
         await maker.make(missing)
     # Only after the carriers: a blank has the size or length of the carrier that it replaces.
     blanks = [carrier for carrier in finder.missing_blanks(plan) if carrier.modality in inputs]
-    if scope.makes_carriers:
-        await maker.make_blanks(blanks)
+    if scope.makes_carriers and await maker.make_blanks(blanks):
+        # Once more, for carriers that were damaged: their files are out of the way now.
+        await maker.make([job for job in finder.missing(plan) if job[1] in inputs])
+        await maker.make_blanks([carrier for carrier in finder.missing_blanks(plan) if carrier.modality in inputs])
     if maker.skipped:
         context.observer.note(f"{maker.skipped} questions have no speech yet: their cells stay pending")
 
@@ -217,10 +226,10 @@ def changed_services(
             if not scope.covers(new.cell.model, new.cell.condition):
                 continue
             covered.add(new.cell)
-            answer = records.answers.get(new.key or "")
+            answer = stored_answer(records.answers, new)
             if answer is None:
                 regenerates = new.cell.model in services.models and new.support is not Support.UNSUPPORTED
-                if regenerates and old.key in records.answers:
+                if regenerates and stored_answer(records.answers, old) is not None:
                     unanswered.add(new.cell)
             elif services.scorer is not None and _is_untranscribed(earlier, cells, new, answer, records):
                 untranscribed.add(new.cell)
@@ -254,7 +263,11 @@ def _is_untranscribed(
     if answer.media_sha is None or not cell.is_spoken:
         return False
     old, new = (some.transcript_key(answer.media_sha, cell.item) for some in (earlier, now))
-    return old in records.transcripts and new not in records.transcripts
+    return _has(old, earlier, records) and not _has(new, now, records)
+
+
+def _has(key: str, cells: PlannedCells, records: Records) -> bool:
+    return stored_transcript(records.transcripts, key, cells.scorer_digest) is not None
 
 
 def _is_unjudged(
@@ -265,7 +278,8 @@ def _is_unjudged(
         return False
     transcript = None
     if answer.media_sha is not None and cell.is_spoken:
-        transcript = records.transcripts.get(now.transcript_key(answer.media_sha, cell.item))
+        key = now.transcript_key(answer.media_sha, cell.item)
+        transcript = stored_transcript(records.transcripts, key, now.scorer_digest)
     if cell.needs_transcript(answer, transcript):
         return False
     text, _ = texts_of(cell, answer, transcript)
@@ -281,7 +295,7 @@ def load_run(folder: RunFolder) -> Iterator[tuple[PlannedCells, Records]]:
         FolderError: no run was started there.
     """
     config, items = load_plan(folder)
-    journal = Journal(folder.journal)
+    journal = folder.open_journal()
     try:
         records = Records(journal)
         yield load_cells(config, items, folder, records), records

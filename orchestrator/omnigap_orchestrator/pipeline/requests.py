@@ -11,6 +11,7 @@ from omnigap.media import encode_wav
 from omnigap.media.audio import WAV
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from omnigap_orchestrator.carriers import MediumError
 from omnigap_orchestrator.carriers.carrier_set import Carrier, SpeechVariant
 from omnigap_orchestrator.config.services import DecodingConfig
 from omnigap_orchestrator.journal import FailureRow
@@ -19,7 +20,7 @@ from omnigap_orchestrator.pipeline.cells import PlannedCell
 from omnigap_orchestrator.pipeline.context import ServiceCalls
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.plan import Cell
-from omnigap_orchestrator.replica_pool import CallFailed
+from omnigap_orchestrator.pool import CallFailed
 
 NO_MODEL = ""
 """Model name in the failure row of a carrier, which all models share."""
@@ -39,6 +40,12 @@ def failure_row(stage: Stage, cell: Cell, failed: CallFailed) -> FailureRow:
         attempts=failed.attempts,
         at=time.time(),
     )
+
+
+def medium_failure_row(stage: Stage, cell: Cell, error: MediumError) -> FailureRow:
+    """The journal row of a cell whose carrier or audio can't be read from the media store."""
+    failed = CallFailed(ContractError(Reason.BAD_MEDIA, f"a stored medium is damaged: {error}"), "", 1)
+    return failure_row(stage, cell, failed)
 
 
 def carrier_failure_row(item_id: str, modality: Modality, variant: int, error: ContractError) -> FailureRow:

@@ -13,10 +13,12 @@ from omnigap.vocabulary import Modality, Outcome, Support
 from omnigap_orchestrator.carriers import spoken_text
 from omnigap_orchestrator.journal import AnswerRow, FailureRow, Records, ScoreRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
-from omnigap_orchestrator.pipeline.judge import stored_verdict
+from omnigap_orchestrator.pipeline.judge import misjudged_rows, stored_verdict
 from omnigap_orchestrator.pipeline.requests import NO_MODEL
 from omnigap_orchestrator.pipeline.scope import Stage
-from omnigap_orchestrator.pipeline.score import key_of, second_score
+from omnigap_orchestrator.pipeline.score import key_of, second_score, texts_of
+from omnigap_orchestrator.pipeline.stored import Misfiled, stored_answer, stored_transcript
+from omnigap_orchestrator.pool import LEAVES_PENDING
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
 from omnigap_orchestrator.scoring import WordErrors, whisper_word_errors, word_errors
 from omnigap_orchestrator.scoring.score import chance_of
@@ -36,6 +38,8 @@ class ResultsTable:
         self._name = name
         self._cells = cells
         self._records = records
+        self.misfiled = Misfiled()
+        """Rows that were left out of what this object returned so far."""
 
     def frame(self) -> pl.DataFrame:
         """The results, in plan order, with the columns of `RESULTS_SCHEMA`."""
@@ -52,23 +56,64 @@ class ResultsTable:
             if score is None and planned.support is not Support.UNSUPPORTED:
                 yield planned, answer, transcript
 
+    def keys_of(self, planned: PlannedCell) -> Iterator[str]:
+        """The keys under which a cell's answer, transcript and score are stored, as far as they can be computed."""
+        current = self._current_pass(planned)
+        yield from {key for key in (planned.key, current.key) if key}
+        answer = self._records.answers.get(current.key) if current.key else None
+        if answer is None:
+            return
+        transcript = None
+        if current.is_spoken and answer.media_sha is not None:
+            key = self._cells.transcript_key(answer.media_sha, current.item)
+            yield key
+            transcript = self._records.transcripts.get(key)
+            if transcript is None:
+                return
+        yield key_of(current, answer, transcript)
+
     def _current_pass(self, planned: PlannedCell) -> PlannedCell:
         """The second pass of a two-pass cell whose first pass was answered; any other cell unchanged."""
-        first = self._records.answers.get(planned.key) if planned.is_first_pass and planned.key is not None else None
+        first = self._answer(planned) if planned.is_first_pass else None
         return planned if first is None else self._cells.second_pass(planned, first.own_text)
+
+    def misfiled_rows(self) -> Misfiled:
+        """All rows of the plan that another service wrote than the one that was asked."""
+        for planned in chain(self._cells, map(self._current_pass, self._cells.controls())):
+            answer, _, _ = self._lookup(planned)
+            self._second_transcript(planned, answer)
+        return self.misfiled
 
     def _lookup(self, planned: PlannedCell) -> tuple[AnswerRow | None, TranscriptRow | None, ScoreRow | None]:
         """Answer, transcript and score of a cell, as far as the journal has them."""
-        answer = self._records.answers.get(planned.key) if planned.key else None
+        answer = self._answer(planned)
         if answer is None:
             return None, None, None
         transcript = None
         if planned.is_spoken and answer.media_sha is not None:
-            transcript = self._records.transcripts.get(self._cells.transcript_key(answer.media_sha, planned.item))
+            key, digest = self._cells.transcript_key(answer.media_sha, planned.item), self._cells.scorer_digest
+            transcript = stored_transcript(self._records.transcripts, key, digest, self.misfiled)
             if transcript is None:
                 # The key of a score contains the transcript, so there can be no score yet.
                 return answer, None, None
+        if planned.is_judged and self._is_misjudged(planned, answer, transcript):
+            return answer, transcript, None
         return answer, transcript, self._records.scores.get(key_of(planned, answer, transcript))
+
+    def _answer(self, planned: PlannedCell) -> AnswerRow | None:
+        return stored_answer(self._records.answers, planned, self.misfiled)
+
+    def _is_misjudged(self, planned: PlannedCell, answer: AnswerRow, transcript: TranscriptRow | None) -> bool:
+        """Whether another judge than the planned one gave a verdict on this answer, so that its score is not valid."""
+        # The key of a score has the digest of the judge that was asked, not of the one that answered.
+        rows = [
+            row
+            for text in texts_of(planned, answer, transcript)
+            for row in misjudged_rows(self._cells, planned, text, self._records.verdicts)
+        ]
+        for row in rows:
+            self.misfiled.add(row.key, "verdicts of the judge", self._cells.judge_digest or "", row.judge_digest)
+        return bool(rows)
 
     def _row(self, planned: PlannedCell) -> dict[str, Any]:
         """The values of a row, in the order of `RESULTS_SCHEMA`; a test compares the two."""
@@ -145,7 +190,10 @@ class ResultsTable:
         if answer is None or answer.media_sha is None or planned.cell.condition.output is not Modality.SPEECH:
             return None
         key = self._cells.second_transcript_key(answer.media_sha, planned.item)
-        return None if key is None else self._records.transcripts.get(key)
+        card = self._cells.cards.second_scorer
+        if key is None or card is None:
+            return None
+        return stored_transcript(self._records.transcripts, key, card.digest, self.misfiled, "the second scorer")
 
     def _rating(self, planned: PlannedCell, answer: AnswerRow | None, transcript: TranscriptRow | None) -> float | None:
         """The judge's rating of the scored text, on the rubric's own scale."""
@@ -236,7 +284,8 @@ def _outcome(planned: PlannedCell, score: ScoreRow | None, failure: FailureRow |
         return Outcome.ANSWERED
     if planned.support is Support.UNSUPPORTED:
         return Outcome.UNSUPPORTED
-    return Outcome.PENDING if failure is None else Outcome.FAILED
+    # A time-out or a full service says nothing about the answer; the row has its reason.
+    return Outcome.PENDING if failure is None or failure.reason in LEAVES_PENDING else Outcome.FAILED
 
 
 def _message(planned: PlannedCell, failure: FailureRow | None) -> str | None:

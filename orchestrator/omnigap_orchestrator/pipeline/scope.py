@@ -15,8 +15,8 @@ from omnigap_orchestrator.fleet import Endpoints, Required
 from omnigap_orchestrator.fleet.choose import models_of_fleet
 from omnigap_orchestrator.items.item import Item
 from omnigap_orchestrator.plan import ModelSpec
+from omnigap_orchestrator.pool import RetryPolicy
 from omnigap_orchestrator.preflight import PreflightScope
-from omnigap_orchestrator.replica_pool import RetryPolicy
 
 
 class Stage(StrEnum):

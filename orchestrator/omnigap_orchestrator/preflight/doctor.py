@@ -86,7 +86,7 @@ async def check_endpoint(
         try:
             card = await client.describe()
         except ContractError as error:
-            return [Finding.failed(check, f"{address} did not answer Describe: {error.message}")]
+            return [Finding.failed(check, f"Describe of {address} failed: {error.message}")]
     found: list[Finding] = []
     if used_for is not None:
         config, items, role, name = used_for

@@ -11,8 +11,8 @@ from omnigap.vocabulary import REFERENCE, Modality, Support, primary_language
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, PreflightScope
-from omnigap_orchestrator.replica_pool import support_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,10 +124,20 @@ class ReportMedia:
     embedded_bytes: int
 
 
+def _matches(path: Path, digest: str) -> bool:
+    """Whether a file can be read and has the content that its name says."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except OSError:
+        return False
+
+
 def collect_media(digests: Iterable[str], folder: Path, path_of: MediaPath, budget: int | None) -> ReportMedia:
     """Embeds media in the given order until `budget` bytes of base64 are spent, and links the rest.
 
-    A medium that does not fit is linked; smaller media after it may still be embedded.
+    A medium that does not fit is linked; smaller media after it may still be embedded. One whose content is not that of
+    its SHA-256 counts as missing if it would be embedded: the page must not play something else.
 
     Args:
         folder: the run folder; the paths are relative to it.
@@ -147,7 +158,7 @@ def collect_media(digests: Iterable[str], folder: Path, path_of: MediaPath, budg
             continue
         mime_type = MIME_TYPES.get(path.suffix.lower(), "application/octet-stream")
         # Text is always embedded: it is small, and a linked file could not be shown next to the other carriers.
-        if mime_type == "text/plain":
+        if mime_type == "text/plain" and _matches(path, digest):
             text = path.read_bytes().decode("utf-8", errors="replace")
             media.append(Medium("text", mime_type, text=text[:MAX_INLINE_TEXT]))
             continue
@@ -155,6 +166,10 @@ def collect_media(digests: Iterable[str], folder: Path, path_of: MediaPath, budg
         # base64 writes four characters for every three bytes, the last group padded.
         size = -(-path.stat().st_size // 3) * 4
         if budget is None or spent + size <= budget:
+            if not _matches(path, digest):
+                missing += 1
+                media.append(Medium("missing"))
+                continue
             spent += size
             embedded += 1
             media.append(Medium(kind, mime_type, embedded=path))

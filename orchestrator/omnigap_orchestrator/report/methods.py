@@ -274,7 +274,7 @@ def provenance(info: RunInfo, results: pl.DataFrame) -> tuple[ProvenanceLine, ..
 def _details(service: ServiceInfo) -> str:
     named = (
         # ASR, OCR and TTS services declare no architecture.
-        ("", "" if service.architecture == "unspecified" else service.architecture),
+        ("", service.architecture),
         ("revision ", service.revision),
         ("digest ", service.digest),
         ("checkpoint ", service.checkpoint),

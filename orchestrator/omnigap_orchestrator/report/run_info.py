@@ -42,6 +42,7 @@ class RunInfo:
         judge: the service that rated open answers; its `detail` names the rubrics.
         prompts: instructions of the first pass of a two-pass control, for spoken and for image questions.
         incomplete: why the run is incomplete, and how to resume it; empty for a complete run.
+        misfiled: stored rows that another service wrote than the one they were asked of: one message for each pair.
         imported: the results are of another tool: there is no run folder with media and files next to the page.
     """
 
@@ -66,4 +67,5 @@ class RunInfo:
     scorer_mismatch: bool = False
     prompts: tuple[str, ...] = ()
     incomplete: str = ""
+    misfiled: tuple[str, ...] = ()
     imported: bool = False

@@ -46,6 +46,17 @@ def run_warnings(info: RunInfo, tables: Tables) -> tuple[RunWarning, ...]:
     return tuple(warning for warning in found if warning is not None)
 
 
+def _misfiled(info: RunInfo, tables: Tables) -> RunWarning | None:
+    """Rows that an earlier version stored without comparing digests: it is unknown what else that service did."""
+    if not info.misfiled:
+        return None
+    return RunWarning(
+        "misfiled",
+        "Stored results come from another service than the one that was asked.",
+        f"{'; '.join(info.misfiled)}. They are not used, and their cells are open: run the same command again.",
+    )
+
+
 def _scorer_mismatch(info: RunInfo, tables: Tables) -> RunWarning | None:
     if not info.scorer_mismatch:
         return None
@@ -118,6 +129,7 @@ def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
 
 
 _RULES: tuple[Callable[[RunInfo, Tables], RunWarning | None], ...] = (
+    _misfiled,
     _scorer_mismatch,
     _no_audio,
     _embedded,

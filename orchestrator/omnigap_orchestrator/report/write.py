@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +94,7 @@ def write_report(
         .get_template("report.html")
         .generate(
             info=info,
+            policy=content_policy(_environment(), PAGE_SCRIPTS, PAGE_STYLES),
             analysis=analysis,
             level=select.level_words(analysis),
             counts=_run_counts(results),
@@ -117,6 +120,37 @@ def write_report(
         file.writelines(page)
     size = target.stat().st_size
     return ReportWritten(target, size, media.embedded, media.linked, media.missing, sample.entries.height, sample.total)
+
+
+PAGE_SCRIPTS, PAGE_STYLES = ("page.js", "browser.js"), ("style.css", "browser.css")
+
+
+def content_policy(environment: Environment, scripts: Sequence[str], styles: Sequence[str]) -> Markup:
+    """The Content-Security-Policy of a page whose inline scripts and style sheets are these files of the package.
+
+    No other script runs, whatever the texts of services and items contain, and nothing is loaded or sent by network.
+    `style` attributes stay allowed: cells of tables and shapes of charts have one each.
+    """
+    loader = environment.loader
+    assert loader is not None
+
+    def hashes(names: Sequence[str]) -> str:
+        digests = (hashlib.sha256(loader.get_source(environment, name)[0].encode()).digest() for name in names)
+        return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+
+    sources = {
+        "default-src": "'none'",
+        "script-src": hashes(scripts),
+        "style-src": hashes(styles),
+        "style-src-attr": "'unsafe-inline'",
+        "img-src": "data: file: 'self'",
+        "media-src": "data: file: 'self'",
+        "connect-src": "'none'",
+        "object-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return Markup("; ".join(f"{name} {value}" for name, value in sources.items()))
 
 
 def _budget(size: int, single_file: bool) -> int | None:
@@ -195,7 +229,7 @@ def _browser_note(sample: EntrySample, media: ReportMedia, longest: int, *, stor
         )
     if media.missing:
         missing = formatting.plural(media.missing, "media file is", "media files are")
-        parts.insert(0, f"{missing} missing from the run folder.")
+        parts.insert(0, f"{missing} missing from the run folder, or damaged.")
     if longest < LONGEST_TEXT:
         parts.insert(0, f"Answers are truncated to {longest:,} characters.")
     return " ".join(parts)

@@ -5,6 +5,7 @@ They only measure: scores, flags and `word_errors` use omnigap's own normaliser.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 
@@ -37,7 +38,27 @@ def whisper_word_errors(reference: str, hypothesis: str, language: str = "en") -
 
 @lru_cache(maxsize=1 << 14)
 def _text(text: str, primary: str) -> str:
-    return _normaliser(primary == "en", primary in _BY_CHARACTER)(text)
+    return _normaliser(primary == "en", primary in _BY_CHARACTER)(_without_long_searches(text))
+
+
+_SPACES = re.compile(r"\s+")
+# Opening brackets, the brackets that close them, and what the normalisers remove.
+_BRACKETS = (("<[", ">]", re.compile(r"[<\[][^>\]]*[>\]]")), ("(", ")", re.compile(r"\(([^)]+?)\)")))
+_OTHER_SYMBOL = "{"
+
+
+def _without_long_searches(text: str) -> str:
+    """The same text for the normalisers, in which their patterns search no run of characters again and again.
+
+    From each space they search for an apostrophe, and from each opening bracket for a closing one: a model that repeats
+    "(" or line breaks would take minutes. What is in brackets is removed as they remove it. Brackets that nothing
+    closes become spaces there, as all symbols do, and spaces are joined in the end anyway.
+    """
+    for opening, closing, enclosed in _BRACKETS:
+        last = max(text.rfind(bracket) for bracket in closing)
+        rest = text[last + 1 :].translate(dict.fromkeys(map(ord, opening), _OTHER_SYMBOL))
+        text = enclosed.sub("", text[: last + 1]) + rest
+    return _SPACES.sub(" ", text)
 
 
 def _words(text: str, primary: str) -> list[str]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from omnigap.errors import ContractError
+from omnigap.errors import ContractError, quoted
 from omnigap.vocabulary import Reason
 
 Samples = npt.NDArray[np.float32]
@@ -19,17 +19,17 @@ Samples = npt.NDArray[np.float32]
 PCM = "audio/pcm"
 WAV = "audio/wav"
 
-# libsndfile formats accepted for each MIME type. Anything else is refused before one of its parsers runs.
+# Accepted files for each MIME type: libsndfile's names of the formats, and how such a file begins.
 _CONTAINERS = {
-    WAV: ("WAV", "WAVEX"),
-    "audio/x-wav": ("WAV", "WAVEX"),
-    "audio/wave": ("WAV", "WAVEX"),
-    "audio/flac": ("FLAC",),
-    "audio/x-flac": ("FLAC",),
-    "audio/ogg": ("OGG",),
-    "audio/mpeg": ("MPEG", "MP3"),
+    **dict.fromkeys((WAV, "audio/x-wav", "audio/wave"), (("WAV", "WAVEX"), (b"RIFF", b"RIFX"))),
+    **dict.fromkeys(("audio/flac", "audio/x-flac"), (("FLAC",), (b"fLaC", b"ID3"))),
+    "audio/ogg": (("OGG",), (b"OggS",)),
+    # An MPEG frame begins with eleven set bits.
+    "audio/mpeg": (("MPEG", "MP3"), (b"ID3", *(bytes((0xFF, byte)) for byte in range(0xE0, 0x100)))),
 }
 _BLOCK_FRAMES = 65_536
+# libsndfile's frame count for a file that does not state its length, such as FLAC that was written to a pipe.
+_UNKNOWN_FRAMES = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,17 @@ class AudioClip:
 
 @dataclass(frozen=True, slots=True)
 class AudioLimits:
-    """Limits of an accepted clip: length in seconds, sample rates in Hz, and channels."""
+    """Limits of an accepted clip.
+
+    Attributes:
+        max_seconds: its length.
+        max_samples: frames x channels, which bounds the time of decoding: an hour of mono at 48 kHz, or 130 s of eight
+            channels at 192 kHz.
+        min_sample_rate, max_sample_rate: in Hz.
+    """
 
     max_seconds: float = 600.0
+    max_samples: int = 200_000_000
     min_sample_rate: int = 4_000
     max_sample_rate: int = 192_000
     max_channels: int = 8
@@ -69,6 +77,8 @@ def decode_audio(
 ) -> AudioClip:
     """Decodes one clip to mono at its own sample rate; channels are averaged.
 
+    Channels are averaged block by block, so that no more than the mono clip is held in memory.
+
     Args:
         data: a WAV, FLAC, Ogg or MPEG file, or raw `audio/pcm` (signed 16-bit little endian).
         mime_type: type of `data`; parameters after `;` are ignored.
@@ -77,56 +87,101 @@ def decode_audio(
 
     Raises:
         ContractError: BAD_MEDIA for bytes that do not match `mime_type`, and for empty or non-finite audio; TOO_LARGE
-            for a clip over the length limit.
+            for a clip over the length limit, or with more samples than `max_samples`.
     """
     limits = limits or AudioLimits()
     kind = mime_type.split(";")[0].strip().lower()
     if not data:
         raise ContractError(Reason.BAD_MEDIA, f"the {kind or 'audio'} part is empty: send at least one sample")
     if kind == PCM:
-        frames = _pcm_frames(data, sample_rate, channels, limits)
+        samples = _pcm_mono(data, sample_rate, channels, limits)
     elif kind in _CONTAINERS:
-        frames, sample_rate = _container_frames(data, kind, limits)
+        samples, sample_rate = _container_mono(data, kind, limits)
     else:
         known = ", ".join([PCM, *_CONTAINERS])
-        raise ContractError(Reason.BAD_MEDIA, f"audio of type {mime_type!r} is not supported: send one of {known}")
-    samples = frames.mean(axis=1, dtype=np.float32) if frames.shape[1] > 1 else frames[:, 0]
-    if not np.isfinite(samples).all():
-        raise ContractError(Reason.BAD_MEDIA, "the audio holds NaN or infinite samples: encode it again")
-    return AudioClip(np.ascontiguousarray(samples, dtype=np.float32), sample_rate)
+        text = f"audio of type {quoted(mime_type)} is not supported: send one of {known}"
+        raise ContractError(Reason.BAD_MEDIA, text)
+    return AudioClip(samples, sample_rate)
 
 
-def _pcm_frames(data: bytes, sample_rate: int, channels: int, limits: AudioLimits) -> Samples:
-    """Frames of raw PCM, shape (frames, channels)."""
+def _pcm_mono(data: bytes, sample_rate: int, channels: int, limits: AudioLimits) -> Samples:
+    """Mono samples of raw PCM, shape (frames,)."""
     _check_format(sample_rate, channels, limits)
     if len(data) % (2 * channels):
         raise ContractError(
             Reason.BAD_MEDIA, f"{len(data)} bytes of {PCM} do not divide into 16-bit frames of {channels} channels"
         )
-    _check_seconds(len(data) / (2 * channels) / sample_rate, limits)
-    return pcm16_to_float(data).reshape(-1, channels)
+    _check_length(len(data) // (2 * channels), sample_rate, channels, limits)
+    if channels == 1:
+        return pcm16_to_float(data)
+    step = 2 * channels * _BLOCK_FRAMES
+    blocks = (pcm16_to_float(data[at : at + step]).reshape(-1, channels) for at in range(0, len(data), step))
+    return np.concatenate([_mixed(block) for block in blocks])
 
 
-def _container_frames(data: bytes, kind: str, limits: AudioLimits) -> tuple[Samples, int]:
-    """Frames of a file, shape (frames, channels), and its sample rate in Hz."""
+def _container_mono(data: bytes, kind: str, limits: AudioLimits) -> tuple[Samples, int]:
+    """Mono samples of a file, shape (frames,), and its sample rate in Hz."""
+    formats, beginnings = _CONTAINERS[kind]
+    # libsndfile finds the format by itself. Bytes of another kind must not reach its rarer parsers.
+    if not data.startswith(beginnings):
+        raise ContractError(Reason.BAD_MEDIA, f"the bytes do not decode as {kind}: they do not begin like such a file")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
-            if file.format not in _CONTAINERS[kind]:
+            if file.format not in formats:
                 raise ContractError(Reason.BAD_MEDIA, f"the part is declared as {kind} but its bytes are {file.format}")
             rate = int(file.samplerate)
             _check_format(rate, file.channels, limits)
-            _check_seconds(file.frames / rate, limits)
-            # A header can understate the length. Reading in blocks and checking each keeps memory bounded.
-            blocks, total = [], 0
-            for block in file.blocks(_BLOCK_FRAMES, dtype="float32", always_2d=True):
-                total += len(block)
-                _check_seconds(total / rate, limits)
-                blocks.append(block)
+            samples = _read_mono(file, limits)
+    # A lack of memory is not the file's fault: all limits are checked before.
+    except (ContractError, MemoryError):
+        raise
     except soundfile.LibsndfileError as error:
+        # One of libsndfile's fixed texts: none quotes the file.
         raise ContractError(Reason.BAD_MEDIA, f"the bytes do not decode as {kind}: {error.error_string}") from error
-    if not total:
+    # Which other errors the binding raises for a broken file is not documented.
+    except Exception as error:
+        text = f"the bytes do not decode as {kind}: the decoder failed ({type(error).__name__})"
+        raise ContractError(Reason.BAD_MEDIA, text) from error
+    if not len(samples):
         raise ContractError(Reason.BAD_MEDIA, f"the {kind} file holds no samples: send at least one")
-    return np.concatenate(blocks), rate
+    return samples, rate
+
+
+def _read_mono(file: soundfile.SoundFile, limits: AudioLimits) -> Samples:
+    rate, channels = file.samplerate, file.channels
+    if file.frames == _UNKNOWN_FRAMES:
+        # libsndfile cannot read it through an object in memory.
+        text = "the file does not state its length, as when it was encoded to a pipe: encode it to a file"
+        raise ContractError(Reason.BAD_MEDIA, text)
+    _check_length(stated := file.frames, rate, channels, limits)
+    # The system provides memory as it is written, so a header that overstates the length costs nothing.
+    samples, total = np.empty(stated, np.float32), 0
+    # `read` instead of `blocks`, which refuses files that cannot seek, such as GSM in WAV.
+    while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+        end = total + len(block)
+        # A header can understate the length.
+        _check_length(end, rate, channels, limits)
+        if end > len(samples):
+            grown = np.empty(max(end, 2 * len(samples)), np.float32)
+            grown[:total] = samples[:total]
+            samples = grown
+        samples[total:end] = _mixed(block)
+        total = end
+    return samples if total == len(samples) else samples[:total].copy()
+
+
+def _mixed(block: Samples) -> Samples:
+    """The mean of the channels of a block, shape (frames, channels).
+
+    Raises:
+        ContractError: BAD_MEDIA for NaN or infinite samples.
+    """
+    # The sum of finite samples may be infinite.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mono: Samples = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
+    if not np.isfinite(mono).all():
+        raise ContractError(Reason.BAD_MEDIA, "the audio holds NaN or infinite samples: encode it again")
+    return mono
 
 
 def _check_format(sample_rate: int, channels: int, limits: AudioLimits) -> None:
@@ -137,15 +192,20 @@ def _check_format(sample_rate: int, channels: int, limits: AudioLimits) -> None:
         raise ContractError(Reason.BAD_MEDIA, f"channels is {channels}: send 1 to {limits.max_channels}")
 
 
-def _check_seconds(seconds: float, limits: AudioLimits) -> None:
-    if seconds > limits.max_seconds:
+def _check_length(frames: int, sample_rate: int, channels: int, limits: AudioLimits) -> None:
+    if (seconds := frames / sample_rate) > limits.max_seconds:
         text = f"the clip lasts {seconds:.1f} s, over the limit of {limits.max_seconds:g} s: send a shorter clip"
         raise ContractError(Reason.TOO_LARGE, text)
+    if frames * channels > limits.max_samples:
+        text = f"the clip has {frames} frames of {channels} channels, over the limit of {limits.max_samples} samples"
+        raise ContractError(Reason.TOO_LARGE, f"{text}: send mono, or a lower sample rate")
 
 
 def pcm16_to_float(data: bytes) -> Samples:
     """Converts signed 16-bit little-endian bytes to float32 with full scale 1, shape (n,)."""
-    return np.frombuffer(data, dtype="<i2").astype(np.float32) / np.float32(32768)
+    samples = np.frombuffer(data, dtype="<i2").astype(np.float32)
+    samples /= np.float32(32768)
+    return samples
 
 
 def encode_pcm16(samples: Samples) -> bytes:
@@ -167,8 +227,14 @@ def encode_wav(pcm: bytes, sample_rate: int, channels: int = 1) -> bytes:
 
 
 def resample(clip: AudioClip, sample_rate: int) -> AudioClip:
-    """Resamples a clip with soxr at high quality; returns the clip itself if the rate already fits."""
+    """Resamples a clip with soxr at high quality; returns the clip itself if the rate already fits.
+
+    Raises:
+        ContractError: BAD_MEDIA for samples so large that the result is infinite.
+    """
     if clip.sample_rate == sample_rate:
         return clip
     samples = soxr.resample(clip.samples, clip.sample_rate, sample_rate, quality="HQ")
+    if not np.isfinite(samples).all():
+        raise ContractError(Reason.BAD_MEDIA, "the audio is too loud to be resampled: encode it with full scale 1")
     return AudioClip(np.asarray(samples, dtype=np.float32), sample_rate)

@@ -158,6 +158,7 @@ class DescribeResponse(_message.Message):
     SETTINGS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     OUTPUT_SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
+    ANSWER_SECONDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     architecture: Global___Architecture.ValueType
@@ -172,6 +173,10 @@ class DescribeResponse(_message.Message):
     max_batch_size: _builtins.int
     output_sample_rate_hz: _builtins.int
     """Rate of the audio that this service returns; 0 where it returns none."""
+    answer_seconds: _builtins.float
+    """Seconds that one answer may take on this machine; 0 where the service does not know. A client waits a multiple of it
+    for each answer. Not covered by the digest.
+    """
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capability]: ...
     @_builtins.property
@@ -205,10 +210,11 @@ class DescribeResponse(_message.Message):
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         parts: _abc.Iterable[Global___ServicePart] | None = ...,
         output_sample_rate_hz: _builtins.int = ...,
+        answer_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "conditions", b"conditions", "digest", b"digest", "languages", b"languages", "limits", b"limits", "max_batch_size", b"max_batch_size", "max_concurrent", b"max_concurrent", "name", b"name", "output_sample_rate_hz", b"output_sample_rate_hz", "parts", b"parts", "settings", b"settings", "version", b"version", "voices", b"voices", "weights_revision", b"weights_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_seconds", b"answer_seconds", "architecture", b"architecture", "conditions", b"conditions", "digest", b"digest", "languages", b"languages", "limits", b"limits", "max_batch_size", b"max_batch_size", "max_concurrent", b"max_concurrent", "name", b"name", "output_sample_rate_hz", b"output_sample_rate_hz", "parts", b"parts", "settings", b"settings", "version", b"version", "voices", b"voices", "weights_revision", b"weights_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
-from omnigap.client import Answer, GenerateClient, OnDelta
+from omnigap.answer import Answer
+from omnigap.client import GenerateClient, OnDelta
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
@@ -179,6 +180,10 @@ def _caller_gone() -> ContractError:
 
 def unreachable(place: PartAddress, error: ContractError) -> ContractError:
     """The error at the start of a cascade when no usable service answers at an address."""
+    if error.reason is Reason.MODEL_ERROR:
+        # A service answers, but with a card that cannot be used.
+        text = f"the {place} can't be used: {error.message}; set {place.option} to another HOST:PORT"
+        return ContractError(Reason.UPSTREAM_UNAVAILABLE, text)
     return ContractError(
         Reason.UPSTREAM_UNAVAILABLE,
         f"no {place.title} answers at {place.address} ({error.message}): start one there, increase wait_s, or set"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
-from omnigap.client import Answer
+from omnigap.answer import Answer
 from omnigap.convert import architecture_from_proto, condition_from_proto, modality_to_proto, support_from_proto
 from omnigap.media import AudioClip, encode_pcm16, encode_png
 from omnigap.media.audio import PCM

@@ -69,7 +69,7 @@ def read_answer(payload: str, audio_format: str, speech: bool) -> ChatAnswer:
     """
     try:
         found = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         # A body that was truncated on its way still has status 200.
         text = f"the server's answer is not valid JSON, maybe truncated ({error}); it begins {payload[:80]!r}"
         raise ContractError(Reason.UPSTREAM_UNAVAILABLE, text) from None
@@ -184,8 +184,8 @@ def _audio(sounds: list[dict[str, Any]], audio_format: str) -> AudioClip | None:
 def _empty(raw: bytes) -> bool:
     """True for no bytes, or a file without samples: that is an answer without sound, not an error."""
     try:
-        return not raw or soundfile.info(io.BytesIO(raw)).frames == 0
-    except soundfile.LibsndfileError:
+        return not raw or (raw.startswith((b"RIFF", b"fLaC")) and soundfile.info(io.BytesIO(raw)).frames == 0)
+    except (RuntimeError, TypeError, ValueError):  # a broken file: `decode_audio` says what is wrong
         return False
 
 

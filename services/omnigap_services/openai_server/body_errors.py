@@ -9,18 +9,18 @@ from typing import Any
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_services.failures import OUT_OF_MEMORY
+from omnigap_services.openai_server.account_errors import account_reason
 
 STATUS_REASONS = {
     408: Reason.DEADLINE_EXCEEDED,
     409: Reason.UPSTREAM_UNAVAILABLE,
     413: Reason.TOO_LARGE,
-    429: Reason.RATE_LIMITED,
     502: Reason.UPSTREAM_UNAVAILABLE,
     503: Reason.UPSTREAM_UNAVAILABLE,
     504: Reason.UPSTREAM_UNAVAILABLE,
     529: Reason.UPSTREAM_UNAVAILABLE,
 }
-"""Reasons by HTTP status; the message decides for the others."""
+"""Reasons by HTTP status; the words decide for the others (`account_errors`, `reason_of_message`)."""
 
 # Read in the servers' sources and issues; the first match counts.
 _MESSAGES = (
@@ -75,19 +75,25 @@ def reason_of(error: object) -> Reason:
     table = error if isinstance(error, Mapping) else {}
     for field in ("code", "status", "status_code", "http_status"):
         if (status := _status(table.get(field))) is not None:
-            return reason_of_status(status, _detail(error))
+            return reason_of_status(status, _detail(error), error)
     names = " ".join(str(table.get(field) or "") for field in ("type", "code", "status")).lower()
+    if (account := account_reason(None, "", error)) is not None:
+        return account
     by_name = next((reason for reason, words in _NAMES if any(word in names for word in words)), None)
     return reason_of_message(_detail(error)) or by_name or Reason.MODEL_ERROR
 
 
-def reason_of_status(status: int, message: str) -> Reason:
-    """The contract's reason for an HTTP status and the message that came with it.
+def reason_of_status(status: int, message: str, body: object = None, *, retry_after: bool = False) -> Reason:
+    """The contract's reason for an HTTP status and what came with it.
 
     A 400 or 500 says little: the message decides. Unknown 4xx are the request's fault, 5xx the model's.
+
+    Args:
+        body: the whole body, for names and phrases about the account.
+        retry_after: the server said when to try again.
     """
-    found = STATUS_REASONS.get(status) or reason_of_message(message)
-    return found or (Reason.BAD_REQUEST if status < 500 else Reason.MODEL_ERROR)
+    found = account_reason(status, message, body, retry_after=retry_after) or STATUS_REASONS.get(status)
+    return found or reason_of_message(message) or (Reason.BAD_REQUEST if status < 500 else Reason.MODEL_ERROR)
 
 
 def reason_of_message(message: str) -> Reason | None:

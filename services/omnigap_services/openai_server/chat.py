@@ -17,6 +17,7 @@ from omnigap.vocabulary import FinishReason, Modality, Reason
 from omnigap_services.adapter import DecodingOptions, InputPart, Request
 from omnigap_services.openai_server.answer import ChatAnswer, finish_reason_of, read_answer, token_counts
 from omnigap_services.openai_server.body_errors import check_choice, tool_calls_error
+from omnigap_services.openai_server.body_limit import check_size
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.options import RESERVED, OpenaiOptions
 
@@ -56,6 +57,7 @@ class ChatClient(Connection):
         response = await self.client.chat.completions.with_raw_response.create(
             model=fields.pop("model", omit), messages=fields.pop("messages"), extra_body=fields
         )
+        check_size(response.http_response)
         answer = read_answer(response.text, self._audio_format, speech)
         diagnostics = {**answer.diagnostics, "retries": float(response.retries_taken)}
         return dataclasses.replace(answer, diagnostics=diagnostics)
@@ -86,11 +88,13 @@ class ChatClient(Connection):
                     write(delta.refusal or "")
                     refused = refused or bool(delta.refusal)
                     finish = finish_reason_of(choice.finish_reason) if choice.finish_reason else finish
-        except ValueError as error:  # an event that was cut off
+        except (ValueError, RecursionError) as error:  # an event that was cut off
+            check_size(stream.response)
             raise self.errors.unavailable(f"its stream is broken: {error}") from None
         finally:
             await stream.close()
         # A lost connection can look like the end of the stream; only the finish reason distinguishes them.
+        check_size(stream.response)
         if finish is None:
             raise self.errors.unavailable("its stream ended before the answer did")
         if called and not said and not refused:
@@ -199,7 +203,8 @@ def _extra(extra: Mapping[str, str]) -> Body:
     for name, value in extra.items():
         try:
             fields[name] = json.loads(value)
-        except json.JSONDecodeError:
+        # ValueError also for numbers of thousands of digits.
+        except (ValueError, RecursionError):
             fields[name] = value
     return fields
 

@@ -23,7 +23,9 @@ from omnigap.channel import is_loopback_host
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_services.loop_thread import LoopThread
+from omnigap_services.openai_server.account_errors import PERMANENT
 from omnigap_services.openai_server.body_errors import message_of, reason_of, reason_of_status
+from omnigap_services.openai_server.body_limit import check_size, limit_body
 from omnigap_services.openai_server.endpoint import EndpointOptions
 
 _log = logging.getLogger(__name__)
@@ -43,11 +45,13 @@ _NO_KEY = "none"
 
 _MAX_ERROR_CHARS = 600
 
-_ADVICE = {
-    401: "set api_key_env to the variable that holds the key",
-    403: "the key has no permission: check the key behind api_key_env, and the model",
-    404: "check base_url and model",
-    429: "lower concurrency, or wait",
+_ADVICE = {404: "check base_url and model"}
+_ADVICE_OF_REASON = {
+    Reason.UNAUTHENTICATED: "set api_key_env to the variable that holds the key",
+    Reason.PERMISSION_DENIED: "check the key behind api_key_env, its account, and the model",
+    Reason.QUOTA_EXHAUSTED: "the account has no credit or quota left, and waiting does not help: add some, then run the"
+    " same command again",
+    Reason.RATE_LIMITED: "lower concurrency, or wait",
 }
 
 
@@ -71,7 +75,7 @@ class Connection:
             base_url=options.base_url,
             max_retries=options.max_retries,
             timeout=Timeout(options.timeout_s, connect=options.connect_timeout_s),
-            http_client=_http_client(options),
+            http_client=_http_client(options, self.errors),
         )
 
     def wait_until_ready(self) -> None:
@@ -126,6 +130,10 @@ class Connection:
             if error.status_code in (401, 403):
                 raise
             return []
+        try:
+            check_size(response.http_response)
+        except ContractError:
+            return []
         return _model_names(response.text)
 
 
@@ -133,7 +141,7 @@ def _model_names(payload: str) -> list[str]:
     """The names in a response of `/models`; empty if it is not such a list."""
     try:
         found = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     rows = found.get("data") if isinstance(found, dict) else None
     return [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
@@ -148,12 +156,22 @@ def _proxy_of(options: EndpointOptions) -> str:
     return "" if _is_loopback(options) else options.proxy
 
 
-def _http_client(options: EndpointOptions) -> DefaultAsyncHttpxClient | None:
-    """The HTTP client; None for the official client's own, which uses the proxies of the environment."""
+def _http_client(options: EndpointOptions, errors: ErrorMapper) -> DefaultAsyncHttpxClient:
+    """The HTTP client, which limits bodies. Without `proxy` it uses those of the environment, but not for loopback."""
+
+    async def end_permanent_errors(response: Any) -> None:
+        # The official client repeats every 429, also that of an empty account, unless this header says no.
+        if response.status_code >= 400:
+            await response.aread()
+            if errors.is_permanent(response):
+                response.headers["x-should-retry"] = "false"
+
+    hooks = {"response": [limit_body, end_permanent_errors]}
     if _is_loopback(options):
         # Mounts override the environment's proxies and keep its certificates.
-        return DefaultAsyncHttpxClient(mounts={f"{scheme}://": None for scheme in ("all", "http", "https")})
-    return DefaultAsyncHttpxClient(proxy=options.proxy) if options.proxy else None
+        mounts = {f"{scheme}://": None for scheme in ("all", "http", "https")}
+        return DefaultAsyncHttpxClient(mounts=mounts, event_hooks=hooks)
+    return DefaultAsyncHttpxClient(proxy=options.proxy or None, event_hooks=hooks)
 
 
 class ErrorMapper:
@@ -198,9 +216,20 @@ class ErrorMapper:
         """The same error without the key."""
         return ContractError(error.reason, self.redact(error.message))
 
+    def is_permanent(self, response: Any) -> bool:
+        """Whether no further attempt changes an error response, whose body is read."""
+        try:
+            body = response.json()
+        except ValueError:
+            body = response.text
+        hint = "retry-after" in response.headers
+        return reason_of_status(response.status_code, message_of(body), body, retry_after=hint) in PERMANENT
+
     def _of_status(self, error: APIStatusError) -> ContractError:
         status = error.status_code
         detail = self.redact(message_of(error.body) or error.response.reason_phrase)
-        reason = reason_of_status(status, detail)
-        advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
+        hint = "retry-after" in error.response.headers
+        reason = reason_of_status(status, detail, error.body, retry_after=hint)
+        advice = _ADVICE_OF_REASON.get(reason) or _ADVICE.get(status, "")
+        advice = f": {advice}" if advice else ""
         return ContractError(reason, f"the server at {self._base_url} answered {status} ({detail}){advice}")

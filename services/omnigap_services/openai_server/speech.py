@@ -19,6 +19,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request,
 from omnigap_services.audio import is_silent, match_language, speed_for
 from omnigap_services.openai_server.answer import audio_diagnostics
 from omnigap_services.openai_server.body_errors import check_body
+from omnigap_services.openai_server.body_limit import check_size
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import CALL_OPTIONS, EndpointOptions, check_address, read_key
 from omnigap_services.options import OptionsError, read_options
@@ -35,7 +36,7 @@ _SPEEDS = (0.25, 4.0)
 # One hour; a server that sends more did not end its answer.
 _LIMITS = AudioLimits(max_seconds=3_600.0)
 
-_RATE = re.compile(r"\brate\s*=\s*(\d+)", re.IGNORECASE)
+_RATE = re.compile(r"\brate\s*=\s*(\d{1,9})", re.IGNORECASE)
 
 # Of one mono sample of 16 bits.
 _SAMPLE_BYTES = 2
@@ -172,6 +173,7 @@ class SpeechAdapter(Adapter):
         response = await self._connection.client.audio.speech.with_raw_response.create(
             model=fields.pop("model"), input=fields.pop("input"), voice=fields.pop("voice"), extra_body=fields
         )
+        check_size(response.http_response)
         content_type = response.headers.get("content-type", "")
         clip = read_speech(response.content, content_type, options.audio_format, options.pcm_sample_rate_hz)
         return _Answer(clip, response.retries_taken)
@@ -257,7 +259,7 @@ def _check_json(data: bytes) -> None:
     """Raises ContractError with its own reason for an error that a server describes as JSON."""
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if isinstance(found, dict):
         check_body(found)

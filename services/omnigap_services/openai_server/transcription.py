@@ -19,6 +19,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Turn
 from omnigap_services.audio import SILENCE_PEAK, compression_ratio, match_language, single_clip
 from omnigap_services.chunking import MAX_SILENCE_S, without_silence
 from omnigap_services.openai_server.body_errors import check_body
+from omnigap_services.openai_server.body_limit import check_size
 from omnigap_services.openai_server.connection import Connection
 from omnigap_services.openai_server.endpoint import EndpointOptions, check_address, read_key
 from omnigap_services.options import OptionsError, read_options
@@ -172,6 +173,7 @@ class TranscriptionAdapter(Adapter):
             temperature=0.0,
             extra_body={**given, **options.extra_body},
         )
+        check_size(response.http_response)
         transcript = read_transcript(response.text)
         diagnostics = {**transcript.diagnostics, "retries": float(response.retries_taken)}
         return dataclasses.replace(transcript, diagnostics=diagnostics)
@@ -199,7 +201,7 @@ def read_transcript(payload: str) -> Transcript:
     """
     try:
         found = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         text = f"the server's answer is not valid JSON, maybe truncated ({error}); it begins {payload[:80]!r}"
         raise ContractError(Reason.UPSTREAM_UNAVAILABLE, text) from None
     if isinstance(found, dict):

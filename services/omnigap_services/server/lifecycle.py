@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 import grpc
@@ -15,13 +16,13 @@ from omnigap.channel import SERVER_OPTIONS
 from omnigap.errors import NO_AUDIO, ContractError, OmnigapError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.v1 import model_service_pb2_grpc as pb_grpc
 from omnigap.vocabulary import CONDITIONS, Modality, Support
 from omnigap_services.adapter import Adapter, Card, InputPart, Request
 from omnigap_services.server.describe import describe
-from omnigap_services.server.metrics import Metrics, MetricsPort
+from omnigap_services.server.metrics import Metrics
+from omnigap_services.server.metrics_port import MetricsPort
 from omnigap_services.server.scheduler import Scheduler
-from omnigap_services.server.servicer import HealthServicer, Servicer
+from omnigap_services.server.servicer import HealthServicer, Servicer, model_service_handler
 from omnigap_services.server.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Server:
         Raises:
             PortTakenError: for a port in use.
         """
-        pb_grpc.add_ModelServiceServicer_to_server(self._servicer, self._grpc)  # type: ignore[no-untyped-call]
+        self._grpc.add_generic_rpc_handlers((model_service_handler(SERVICE, self._servicer),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         # Lets tools such as grpcurl call the service without the .proto file.
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._grpc)
@@ -98,7 +99,7 @@ class Server:
             text = f"cannot listen on {wanted}: is the port in use? Choose another with --port, or 0 for a free one"
             raise PortTakenError(text) from error
         if self.options.metrics_port is not None:
-            self._start_metrics(self.options.metrics_port)
+            await self._start_metrics(self.options.metrics_port)
         await self._grpc.start()
 
     async def load(self) -> None:
@@ -110,7 +111,10 @@ class Server:
         card = await self._worker.load()
         self.description = describe(card, type(self._adapter))
         self._scheduler = Scheduler(card, self.description.digest, self._worker, self.metrics)
+        started = time.monotonic()
         await self._warm_up(self._scheduler, self._adapter.warm_up() or default_warm_up(card))
+        # Measured unless the adapter knows better: the same model takes seconds on a GPU and minutes on a busy CPU.
+        self.description.answer_seconds = card.answer_seconds or time.monotonic() - started
         # Opened before health says SERVING: a client that waits for health may call at once.
         self._servicer.open(self._scheduler, self.description)
         await self._health.set_serving(True)
@@ -137,7 +141,7 @@ class Server:
             self._scheduler.close()
         complete = await self._worker.stop(_CLOSE_PATIENCE_S) and complete
         if self._metrics_http:
-            self._metrics_http.close()
+            await self._metrics_http.close()
         return complete
 
     def _at(self, port: int) -> str:
@@ -145,13 +149,15 @@ class Server:
         # An IPv6 address needs brackets before a port.
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    def _start_metrics(self, port: int) -> None:
+    async def _start_metrics(self, port: int) -> None:
+        metrics = MetricsPort(self.metrics.registry)
         try:
-            self._metrics_http = self.metrics.serve(self.options.host, port)
+            await metrics.start(self.options.host, port)
         except OSError as error:
             text = f"cannot listen on {self._at(port)} for metrics: choose another with --metrics-port"
             raise PortTakenError(text) from error
-        self.metrics_port = self._metrics_http.port
+        self._metrics_http = metrics
+        self.metrics_port = metrics.port
 
 
 def default_warm_up(card: Card) -> Request:

@@ -1,12 +1,10 @@
-"""Prometheus metrics of one server, with its own registry and port."""
+"""Prometheus metrics of one server, with its own registry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Thread
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
@@ -75,23 +73,5 @@ class Metrics:
     def replayed(self) -> None:
         self._replayed.inc()
 
-    def serve(self, host: str, port: int) -> MetricsPort:
-        """Starts the HTTP thread; raises OSError if the port is taken."""
-        return MetricsPort(*start_http_server(port, host, registry=self.registry))
-
     def _seconds(self, name: str, text: str) -> Histogram:
         return Histogram(f"omnigap_{name}", text, buckets=_SECONDS, registry=self.registry)
-
-
-class MetricsPort:
-    """The running HTTP server of the metrics."""
-
-    def __init__(self, server: WSGIServer, thread: Thread) -> None:
-        self._server = server
-        self._thread = thread
-        self.port = int(server.server_port)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

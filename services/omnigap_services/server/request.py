@@ -6,11 +6,25 @@ import math
 from typing import Literal
 
 from omnigap.convert import modality_from_proto
-from omnigap.errors import ContractError
+from omnigap.errors import ContractError, quoted
 from omnigap.media import AudioClip, AudioLimits, ImageLimits, decode_audio, decode_image, resample
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import OUTPUTS, Condition, Modality, Reason, Support
 from omnigap_services.adapter import Card, DecodingOptions, InputPart, Request
+
+MAX_PARTS = 64
+MAX_REQUEST_ID_CHARS = 1_024
+MAX_NAME_CHARS = 200
+"""Of a voice, of a digest, and of a setting in `decoding.extra`."""
+MAX_LANGUAGE_CHARS = 64
+MAX_MIME_TYPE_CHARS = 255
+"""https://www.rfc-editor.org/rfc/rfc6838#section-4.2: 127 characters on each side of the slash."""
+MAX_EXTRA = 64
+MAX_EXTRA_CHARS = 20_000
+"""Of one value in `decoding.extra`, which may be a JSON schema."""
+
+# Voices that an error lists.
+_SHOWN_VOICES = 20
 
 _MODALITY_OF_PART = {"text": Modality.TEXT, "audio": Modality.SPEECH, "image": Modality.IMAGE}
 
@@ -31,12 +45,14 @@ def check_request(message: pb.GenerateRequest, card: Card, digest: str) -> Condi
     Raises:
         ContractError: BAD_REQUEST, TOO_LARGE, UNSUPPORTED_CONDITION or DIGEST_MISMATCH.
     """
+    _check_sizes(message)
     condition = Condition(_input_of(message), _output_of(message))
     _check_texts(message, card)
     _check_decoding(message.decoding)
     _check_voice(message, card, condition)
     if message.expected_digest and message.expected_digest != digest:
-        text = f"expected_digest is {message.expected_digest} but {card.name} is {digest}: describe the service again"
+        expected = quoted(message.expected_digest)
+        text = f"expected_digest is {expected} but {card.name} is {digest}: describe the service again"
         raise ContractError(Reason.DIGEST_MISMATCH, text)
     capability = card.conditions.get(condition)
     if capability is None or capability.support is Support.UNSUPPORTED:
@@ -44,6 +60,32 @@ def check_request(message: pb.GenerateRequest, card: Card, digest: str) -> Condi
         why = capability.reason if capability and capability.reason else f"it supports {', '.join(able) or 'nothing'}"
         raise ContractError(Reason.UNSUPPORTED_CONDITION, f"{card.name} does not support {condition}: {why}")
     return condition
+
+
+def _check_sizes(message: pb.GenerateRequest) -> None:
+    """Bounds on everything but texts and media, which the card limits. Nothing is quoted: it may be megabytes long."""
+    _check_size("parts", len(message.parts), MAX_PARTS, "entries")
+    _check_size("request_id", len(message.request_id), MAX_REQUEST_ID_CHARS)
+    _check_size("voice.name", len(message.voice.name), MAX_NAME_CHARS)
+    _check_size("language", len(message.language), MAX_LANGUAGE_CHARS)
+    _check_size("expected_digest", len(message.expected_digest), MAX_NAME_CHARS)
+    for number, part in enumerate(message.parts):
+        kind = part.WhichOneof("content")
+        if kind in ("audio", "image"):
+            mime_type = part.audio.mime_type if kind == "audio" else part.image.mime_type
+            _check_size(f"parts[{number}].{kind}.mime_type", len(mime_type), MAX_MIME_TYPE_CHARS)
+    extra = message.decoding.extra
+    if not extra:
+        return
+    _check_size("decoding.extra", len(extra), MAX_EXTRA, "entries")
+    for name, value in extra.items():
+        _check_size("a name in decoding.extra", len(name), MAX_NAME_CHARS)
+        _check_size(f"decoding.extra[{quoted(name)}]", len(value), MAX_EXTRA_CHARS)
+
+
+def _check_size(field: str, size: int, limit: int, unit: str = "characters") -> None:
+    if size > limit:
+        raise ContractError(Reason.TOO_LARGE, f"{field} has {size} {unit}, and the limit is {limit}: shorten it")
 
 
 def _input_of(message: pb.GenerateRequest) -> Modality:
@@ -97,7 +139,9 @@ def _check_voice(message: pb.GenerateRequest, card: Card, condition: Condition) 
     # A card without voices does not restrict the name: the adapter may pass it on to a server.
     known = [known.name for known in card.voices]
     if condition.output is Modality.SPEECH and voice.HasField("name") and known and voice.name not in known:
-        raise _bad(f"voice {voice.name!r} is unknown to {card.name}: send one of {', '.join(known)}")
+        more = f" and {len(known) - _SHOWN_VOICES} more" if len(known) > _SHOWN_VOICES else ""
+        listed = ", ".join(known[:_SHOWN_VOICES]) + more
+        raise _bad(f"voice {quoted(voice.name)} is unknown to {card.name}: send one of {listed}")
 
 
 def _bad(text: str) -> ContractError:

@@ -15,9 +15,13 @@ from omnigap_services.server.describe import capacity, max_concurrent
 from omnigap_services.server.metrics import Metrics
 from omnigap_services.server.replay import ReplayCache, payload_hash
 from omnigap_services.server.request import check_request, decode_request
-from omnigap_services.server.response import ResponseLog
+from omnigap_services.server.response import ResponseLog, Result
 from omnigap_services.server.stream import LoopBridge, ResponseStream
 from omnigap_services.server.worker import Worker
+
+# Memory of answers that have ended, but that a caller has not read to the end. A client that does not read keeps its
+# answers here for as long as its calls last.
+_MAX_UNREAD_BYTES = 256 * 1024 * 1024
 
 # Threads that decode media, so that the event loop stays free for other calls.
 _DECODERS = 2
@@ -44,6 +48,9 @@ class Scheduler:
         self._running: dict[ResponseLog, ResponseStream | None] = {}
         # asyncio keeps only weak references to tasks, so they are held here until they are done.
         self._tasks: set[asyncio.Task[None]] = set()
+        # Ended and still read by callers, with their sizes.
+        self._unread: dict[ResponseLog, int] = {}
+        self._unread_bytes = 0
         self._idle = asyncio.Event()
         self._idle.set()
         metrics.watch("inflight", "Answers admitted and not ended.", lambda: len(self._running))
@@ -61,11 +68,16 @@ class Scheduler:
             self._metrics.refused(error)
             raise
         log.join(seconds)
+        if log.ended:
+            self._count_unread(log)
         return log
 
     def leave(self, log: ResponseLog) -> None:
         """Removes a caller, whether it was answered or not; the last one that leaves early cancels the work."""
-        if not log.leave():
+        left_early = log.leave()
+        if not log.callers:
+            self._unread_bytes -= self._unread.pop(log, 0)
+        if not left_early:
             return
         # A turn that still waits is ended here and frees its place in the queue. One that a batch has taken is ended by
         # the worker once the adapter stops at `turn.cancelled`.
@@ -95,8 +107,11 @@ class Scheduler:
         log = self._start(None)
         log.join(None)
         self._submit(log, request)
-        async for _ in log.follow():
-            pass
+        try:
+            async for _ in log.follow():
+                pass
+        finally:
+            self.leave(log)
 
     def _find_or_start(self, message: pb.GenerateRequest) -> ResponseLog:
         if self.draining:
@@ -138,6 +153,9 @@ class Scheduler:
                 f"{self.card.max_queue}): send at most {max_concurrent(self.card)} at once, or try again later"
             )
             raise ContractError(Reason.BUSY, text)
+        if self._unread_bytes > _MAX_UNREAD_BYTES:
+            text = f"{len(self._unread)} answers of {self.card.name} wait to be read by their callers: try again later"
+            raise ContractError(Reason.BUSY, text)
         log = ResponseLog(partial(self._ended, condition, request_id))
         self._running[log] = None
         self._idle.clear()
@@ -169,15 +187,22 @@ class Scheduler:
         self._running[log] = stream
         self._worker.submit(stream)
 
-    def _ended(self, condition: Condition | None, request_id: str, log: ResponseLog) -> None:
+    def _count_unread(self, log: ResponseLog) -> None:
+        if log not in self._unread:
+            self._unread[log] = log.size
+            self._unread_bytes += log.size
+
+    def _ended(self, condition: Condition | None, request_id: str, log: ResponseLog, result: Result) -> None:
         self._running.pop(log, None)
         if not self._running:
             self._idle.set()
+        if log.callers:
+            self._count_unread(log)
         if request_id:
             self._replays.end(request_id, log)
         if condition is None:
             return
-        if log.error is None:
-            self._metrics.answered(condition.name, log.events[-1].complete)
+        if isinstance(result, ContractError):
+            self._metrics.failed(condition.name, result)
         else:
-            self._metrics.failed(condition.name, log.error)
+            self._metrics.answered(condition.name, result)

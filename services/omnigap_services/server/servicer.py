@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from omnigap.errors import ContractError
+from omnigap.errors import ContractError, quoted
 from omnigap.rpc_errors import to_status
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
@@ -37,7 +37,7 @@ class Servicer(pb_grpc.ModelServiceServicer):
             await _abort(context, _not_ready())
         return self._description
 
-    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[pb.GenerateResponse]:  # noqa: N802
+    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[bytes]:  # noqa: N802
         scheduler = self._scheduler
         if scheduler is None:
             await _abort(context, _not_ready())
@@ -53,6 +53,19 @@ class Servicer(pb_grpc.ModelServiceServicer):
         finally:
             # gRPC cancels this coroutine when the caller goes away or its deadline passes, so this line runs then too.
             scheduler.leave(log)
+
+
+def model_service_handler(name: str, servicer: Servicer) -> grpc.GenericRpcHandler[Any, Any]:
+    """The handler of ModelService, under its full name. Unlike the generated one it takes events that are bytes."""
+    return grpc.method_handlers_generic_handler(
+        name,
+        {
+            "Describe": grpc.unary_unary_rpc_method_handler(
+                servicer.Describe, pb.DescribeRequest.FromString, pb.DescribeResponse.SerializeToString
+            ),
+            "Generate": grpc.unary_stream_rpc_method_handler(servicer.Generate, pb.GenerateRequest.FromString),
+        },
+    )
 
 
 def _not_ready() -> ContractError:
@@ -85,7 +98,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         if request.service not in self._services:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown service {request.service!r}")
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown service {quoted(request.service)}")
         return self._response()
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802

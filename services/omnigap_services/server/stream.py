@@ -17,13 +17,18 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Modality, Reason
 from omnigap_services.adapter import Completion, Request
 from omnigap_services.failures import failure_of
-from omnigap_services.server.response import ResponseLog
+from omnigap_services.server.response import ResponseLog, Result
 
 # A long utterance is sent in chunks well below the message limit of gRPC.
 _MAX_CHUNK_BYTES = 512 * 1024
 
-Event = pb.GenerateResponse | ContractError
-"""An event of an answer; `complete` or an error ends it."""
+# One answer, all kinds of output together. A model that does not end must not fill the server's memory.
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+# Each event costs memory and time besides its content.
+_EVENT_BYTES = 64
+
+Event = bytes | Result
+"""An event of an answer: a serialised delta, or its end."""
 
 
 class LoopBridge:
@@ -58,12 +63,10 @@ class LoopBridge:
         # Only what is there now: a thread that posts without pause must not keep the loop from its other work.
         for _ in range(len(self._posted)):
             log, event = self._posted.popleft()
-            if isinstance(event, ContractError):
+            if isinstance(event, bytes):
+                log.push(event)
+            else:
                 log.end(event)
-                continue
-            log.push(event)
-            if event.HasField("complete"):
-                log.end()
 
 
 class ResponseStream:
@@ -88,6 +91,7 @@ class ResponseStream:
         self._batch_size = 0
         self._rate = 0
         self._samples_out = 0
+        self._bytes_out = 0
         # The beginning of the own text, for the message of an answer that lacks its audio.
         self._text_start = ""
 
@@ -156,7 +160,7 @@ class ResponseStream:
             diagnostics=completion.diagnostics,
             detected_language=completion.detected_language,
         )
-        self._end(pb.GenerateResponse(complete=message))
+        self._end(message)
 
     def fail(self, error: Exception) -> None:
         self._end(failure_of(error))
@@ -203,9 +207,18 @@ class ResponseStream:
                 self._first_audio = self._first_audio or time.monotonic()
         elif delta.HasField("text"):
             self._first_text = self._first_text or time.monotonic()
-        self._bridge.post(self._log, pb.GenerateResponse(delta=delta))
+        event = pb.GenerateResponse(delta=delta).SerializeToString()
+        self._bytes_out += len(event) + _EVENT_BYTES
+        if self._bytes_out > _MAX_ANSWER_BYTES:
+            # Stops the adapter too.
+            self._cancelled = True
+            limit = _MAX_ANSWER_BYTES // 1024**2
+            text = f"the answer is over the limit of {limit} MiB and was cut off: set a limit of tokens"
+            self.fail(ContractError(Reason.TOO_LARGE, text))
+            return
+        self._bridge.post(self._log, event)
 
-    def _end(self, event: Event) -> None:
+    def _end(self, event: Result) -> None:
         with self._lock:
             if not self._open:
                 return

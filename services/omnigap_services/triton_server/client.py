@@ -32,10 +32,12 @@ _METADATA_TIMEOUT_S = 10.0
 _DRAIN_S = 5.0
 _FIRST_DELAY_S, _MAX_DELAY_S = 0.5, 8.0
 
+_MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+
 _CHANNEL = (
-    # Messages of any size, as in Triton's own client: the default of 4 MiB is less than a large image.
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
+    # The default of 4 MiB is less than a large image. The limit is twenty minutes of FP32 audio at 48 kHz.
+    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
     # Reconnects soon after an error; gRPC's default backs off to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 200),
@@ -60,8 +62,8 @@ _STATUSES = {
     "CANCELLED": Reason.UPSTREAM_UNAVAILABLE,
     "INVALID_ARGUMENT": Reason.BAD_REQUEST,
     "UNIMPLEMENTED": Reason.BAD_REQUEST,
-    "UNAUTHENTICATED": Reason.BAD_REQUEST,
-    "PERMISSION_DENIED": Reason.BAD_REQUEST,
+    "UNAUTHENTICATED": Reason.UNAUTHENTICATED,
+    "PERMISSION_DENIED": Reason.PERMISSION_DENIED,
     "DEADLINE_EXCEEDED": Reason.DEADLINE_EXCEEDED,
     "RESOURCE_EXHAUSTED": Reason.TOO_LARGE,
 }

@@ -56,6 +56,7 @@ class OutputReader:
         self._whole = {"text": "", "reasoning": ""}
         self._rate = options.output_sample_rate_hz
         self._to_resample: list[Samples] = []
+        self._collected = 0
         # The newest value of every tensor; a decoupled model may send a count with any of its responses.
         self._last: dict[str, Array] = {}
 
@@ -144,10 +145,19 @@ class OutputReader:
             return clip.samples
         # Collected: pieces that are resampled one by one would click at their seams.
         self._to_resample.append(clip.samples)
+        self._collected += len(clip.samples)
+        if self._collected > _LIMITS.max_seconds * clip.sample_rate:
+            text = f"the audio lasts over {_LIMITS.max_seconds:g} s: the model did not end its answer"
+            raise ContractError(Reason.TOO_LARGE, text)
         return None
 
     def _clip(self, found: Array) -> AudioClip:
-        rate = round(self._number(self._options.outputs.sample_rate, self._options.output_sample_rate_hz))
+        stated = self._number(self._options.outputs.sample_rate, self._options.output_sample_rate_hz)
+        # NaN fails both comparisons.
+        if not _LIMITS.min_sample_rate <= stated <= _LIMITS.max_sample_rate:
+            span = f"{_LIMITS.min_sample_rate} to {_LIMITS.max_sample_rate} Hz"
+            raise _model_error(f"{self._options.outputs.sample_rate!r} is {stated:g}: a sample rate is {span}")
+        rate = round(stated)
         if found.dtype == np.object_:
             return self._from_bytes(b"".join(_bytes(element) for element in found.ravel()), rate)
         if found.size != max(found.shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -137,3 +138,42 @@ async def test_questions_that_crash_their_service_fail_and_others_are_answered(t
     assert set(failed["error_reason"]) == {"TRANSPORT"}
     assert any("the question was poison" in note for note in observer.notes)
     assert children() == []
+
+
+TRAPS = ("grpc", "numpy", "json", "sitecustomize", "usercustomize", "omnigap", "click")
+
+
+async def test_files_of_the_working_directory_are_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    for name in TRAPS:
+        (work / f"{name}.py").write_text(f"open({str(work / 'imported')!r}, 'a').write({name!r})\n")
+    monkeypatch.chdir(work)
+    # An empty entry of the path is the working directory too.
+    monkeypatch.setenv("PYTHONPATH", f":{os.environ['PYTHONPATH']}:")
+    services = (ServiceSpec("omni", Role.MODEL, "echo"), ServiceSpec("own", Role.MODEL, FRAGILE))
+    async with EmbeddedFleet(services, tmp_path / "services", print) as endpoints:
+        assert len(endpoints.models) == 2
+    assert not (work / "imported").exists()
+
+
+async def test_an_adapter_of_the_working_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_sibling.py").write_text("from omnigap_services.echo import EchoAdapter\n")
+    (tmp_path / "my_model.py").write_text("from my_sibling import EchoAdapter\n\nclass Mine(EchoAdapter):\n    pass\n")
+    (tmp_path / "grpc.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.chdir(tmp_path)
+    fleet = EmbeddedFleet((ServiceSpec("omni", Role.MODEL, "my_model:Mine"),), tmp_path / "services", print)
+    async with fleet as endpoints:
+        assert await ask(endpoints.models["omni"][0], "Where?")
+
+
+async def test_a_log_line_can_not_control_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "services").mkdir()
+    notes: list[str] = []
+    services = (ServiceSpec("omni", Role.MODEL, "no\x1b[2Jsuch:\u202eThing"),)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with EmbeddedFleet(services, tmp_path / "services", notes.append):
+            pass
+    written = (tmp_path / "services" / "omni.log").read_bytes()
+    assert written and b"\x1b" not in written
+    assert "\x1b[2J" not in str(first_error(caught.value)).partition("before it served")[2]

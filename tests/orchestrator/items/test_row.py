@@ -137,7 +137,7 @@ def test_unicode_line_separators_inside_a_text_are_kept(tmp_path: Path) -> None:
         ({"carriers": {"image": {"bytes": "!!"}}}, ["carriers.image.bytes", "base64"]),
         ({"carriers": {"image": {"bytes": ""}}}, ["carriers.image.bytes", "not be empty"]),
         ({"carriers": {"image": {"byte": "aGk="}}}, ["carriers.image", "'byte'", "did you mean 'bytes'"]),
-        ({"carriers": {"image": {"bytes": "R0lGODlhAQ=="}}}, ["carriers.image", "GIF89a", "PNG, JPEG or WebP"]),
+        ({"carriers": {"image": {"bytes": "R0lGODlhAQ=="}}}, ["carriers.image", "GIF", "PNG, JPEG or WebP"]),
         (
             {"carriers": {"speech": {"bytes": base64.b64encode(image()).decode()}}},
             ["carriers.speech", "image/png", "WAV, FLAC"],

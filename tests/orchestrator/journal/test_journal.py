@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from omnigap_orchestrator.journal import (
     TranscriptRow,
 )
 from omnigap_orchestrator.journal.rows import Row
+from omnigap_orchestrator.journal.tables import CHECKSUM, TABLES
 from omnigap_orchestrator.legacy import SCORE_COLUMNS
 
 CARRIER = CarrierRow("k", "sha", "wav", "audio/wav", 1.5)
@@ -70,6 +71,9 @@ def test_rows_round_trip(tmp_path: Path, row: Row) -> None:
 @pytest.mark.parametrize("lacking", [list(SCORE_COLUMNS), ["wer_errors_whisper", "wer_words_whisper"]])
 def test_journal_without_later_columns_of_scores_is_upgraded(tmp_path: Path, lacking: list[str]) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
+    for table in TABLES.values():
+        journal._db.execute(f"ALTER TABLE {table.name} DROP COLUMN {CHECKSUM}")
+    journal._db.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
     for name in lacking:
         journal._db.execute(f"ALTER TABLE scores DROP COLUMN {name}")
     journal._db.execute("INSERT INTO scores (key, score, metric, flags) VALUES ('old', 1, 'f1', '')")
@@ -124,9 +128,9 @@ def test_run_id_is_unique_and_kept(tmp_path: Path) -> None:
 def test_journal_of_another_version_raises(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     Journal(path).close()
-    with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
-    with pytest.raises(JournalError, match=r"another omnigap \(journal version 99, this one reads 1\).*--run-dir"):
+    with closing(Journal(path)) as journal:
+        journal.set_meta("schema_version", "99")
+    with pytest.raises(JournalError, match=r"another omnigap \(journal version 99, this one reads 2\).*--run-dir"):
         Journal(path)
 
 

@@ -13,7 +13,7 @@ import pytest
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Reason, Support
-from omnigap_orchestrator.replica_pool import ServiceError
+from omnigap_orchestrator.pool import ServiceError
 from omnigap_services.adapter import NATIVE, Capability, Turn
 from tests.helpers.running import Setting, item, outcomes
 from tests.helpers.served_doubles import RATE, Double, Serve, ServeWire, Wire, audio, complete, plain, say, text

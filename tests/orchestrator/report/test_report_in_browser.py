@@ -217,3 +217,39 @@ async def test_dark_page_fits_a_phone(report: str, watched: Watched) -> None:
     assert await watched.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 20, 23)"
     tick = watched.page.locator(".chart text").first
     assert await tick.evaluate("e => getComputedStyle(e).fill") in ("rgb(233, 230, 224)", "rgb(166, 171, 180)")
+
+
+INJECTED = """<script>window.ran = "script"</script>
+<img src="data:," onerror="window.ran = 'handler'"><svg onload="window.ran = 'svg'"></svg>
+<iframe srcdoc="<script>parent.ran = 'frame'</script>"></iframe>
+<base href="https://example.org/"><object data="data:text/html,x"></object>
+<a id="bait" href="javascript:window.ran = 'link'">x</a>
+<form id="form" action="https://example.org/"><input name="q" value="1"></form>"""
+
+
+async def test_an_injected_script_does_not_run_and_the_page_still_works(report: str, watched: Watched) -> None:
+    target = Path(url2pathname(urlparse(report).path))
+    page = target.read_text(encoding="utf-8")
+    assert "unsafe-inline" not in re.sub(r"style-src-attr 'unsafe-inline'", "", page.split("<title>")[0])
+    assert not re.search(r"<[^>]+\son[a-z]+=", page.split('<script type="application/json"')[0])
+    injected = target.with_name("injected.html")
+    injected.write_text(page.replace('<main id="main">', f'<main id="main">{INJECTED}'), encoding="utf-8")
+    await watched.page.goto(injected.as_uri())
+    await watched.page.locator("#bait").click()
+    await watched.page.evaluate(
+        "fetch('https://example.org/').catch(() => 0); const s = document.createElement('script');"
+        "s.textContent = 'window.ran = 1'; document.body.append(s)"
+    )
+    assert await watched.page.evaluate("window.ran") is None
+    assert only_local(watched.requests)
+    await watched.page.locator("#entry-rows .open").first.click()
+    assert await watched.page.locator("#viewer .cell").count() == 6
+    await watched.page.evaluate("document.getElementById('form').submit()")
+    assert only_local(watched.requests)
+
+
+async def test_an_override_in_one_text_does_not_reorder_its_neighbours(report: str, watched: Watched) -> None:
+    await watched.page.goto(report)
+    for selector in ("td", "th", ".run-info b", ".run-info li"):
+        found = await watched.page.locator(selector).first.evaluate("e => getComputedStyle(e).unicodeBidi")
+        assert found == "isolate", selector

@@ -47,3 +47,11 @@ def test_unstored_and_deleted_media_are_missing(tmp_path: Path) -> None:
     media = collect_media([gone, "0" * 64], tmp_path, lambda d: path_of(d) if d == gone else None, budget=None)
     assert [m.kind for m in media.media] == ["missing", "missing"]
     assert media.missing == 2
+
+
+def test_a_damaged_medium_is_missing_instead_of_another_sound(tmp_path: Path) -> None:
+    digests = [store(tmp_path, bytes([n]) * 300, "wav") for n in range(2)]
+    (tmp_path / (path_of(digests[0]) or "")).write_bytes(b"another sound")
+    media = collect_media(digests, tmp_path, path_of, budget=None)
+    assert (media.embedded, media.missing) == (1, 1)
+    assert media.media[media.index[digests[0]]].kind == "missing"

@@ -31,6 +31,9 @@ def test_each_warning_has_its_cause(run: FakeRun, analysis: Analysis) -> None:
     assert keys(replace(quiet, embedded=True), analysis) == ["embedded", "latency"]
     assert keys(replace(quiet, scorer_mismatch=True), analysis) == ["scorer-mismatch", "latency"]
     assert keys(replace(quiet, shared_asr_checkpoint=("omni",)), analysis) == ["shared-checkpoint", "latency"]
+    misfiled = ("answers of omni: 2 with the digest b instead of the digest a",)
+    (found, _) = run_warnings(replace(quiet, misfiled=misfiled), analysis)
+    assert (found.key, misfiled[0] in found.text) == ("misfiled", True)
     # The warning of the demo models names it already.
     assert keys(replace(quiet, embedded=True, shared_asr_checkpoint=("cascade",)), analysis) == ["embedded", "latency"]
 
@@ -65,7 +68,7 @@ def test_terminal_and_summary_have_the_warnings_of_the_report(
     summary.write(tmp_path / "summary.json")
     assert Summary.read(tmp_path / "summary.json").warnings == summary.warnings == run_warnings(info, analysis)
     out = StringIO()
-    monkeypatch.setattr(cli_run, "Console", lambda: Console(file=out, width=500))
+    monkeypatch.setattr(cli_run, "Terminal", lambda: Console(file=out, width=500))
     cli_run.print_result(summary, RunFolder(tmp_path), as_json=False)
     for warning in summary.warnings:
         assert warning.sentence().replace("`", "") in out.getvalue()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whisper_normalizer.basic import BasicTextNormalizer
+from whisper_normalizer.english import EnglishTextNormalizer
 
 from omnigap_orchestrator.scoring import WordErrors, whisper_word_errors, word_errors
+from omnigap_orchestrator.scoring.whisper import _without_long_searches
 
 
 def test_contractions_titles_and_spellings_are_equal() -> None:
@@ -74,3 +77,22 @@ def test_counts_of_any_texts_add_up(reference: str, transcript: str, language: s
     assert found.deletions + found.substitutions <= found.words
     mirrored = whisper_word_errors(transcript, reference, language)
     assert (found.errors, found.words + found.insertions - found.deletions) == (mirrored.errors, mirrored.words)
+
+
+@given(st.lists(st.sampled_from([*"(()[]<>{}' \n\t.,$%5a", "um", "twenty", "won't", "\u3000", "''"]), max_size=14))
+def test_brackets_and_spaces_are_read_as_by_the_normalisers_themselves(parts: list[str]) -> None:
+    text = "".join(parts)
+    for normaliser in (EnglishTextNormalizer(), BasicTextNormalizer(), BasicTextNormalizer(split_letters=True)):
+        try:
+            expected = normaliser(text).split()
+        except (ValueError, AssertionError):
+            continue
+        assert normaliser(_without_long_searches(text)).split() == expected
+
+
+@pytest.mark.parametrize("repeated", ["(", "[", "<", "\n", " ", "(<", ") (", "] [", "\u3000"])
+@pytest.mark.parametrize("language", ["en", "ko", "zh"])
+def test_a_repeated_character_takes_no_quadratic_time(repeated: str, language: str) -> None:
+    """200,000 of them took hours."""
+    text = repeated * (200_000 // len(repeated))
+    assert whisper_word_errors(text, "a", language).insertions <= 1

@@ -208,7 +208,26 @@ async def test_a_stream_without_complete_is_an_error(host: Serve, host_wire: Ser
     assert (await refusal(cascade, "Where?")).reason is Reason.INCOMPLETE_STREAM
 
 
-async def test_audio_with_two_rates_is_bad_media(host: Serve, host_wire: ServeWire) -> None:
+@pytest.mark.parametrize("digest", ["another", ""])
+async def test_a_replaced_llm_that_ignores_the_expected_digest_is_refused(
+    host: Serve, host_wire: ServeWire, digest: str
+) -> None:
+    llm = Wire(answers)
+    cascade = await with_llm_at(host, await host_wire(llm))
+    llm.respond = lambda request: iter([text("It is"), complete(digest)])
+    error = await refusal(cascade, "Where?")
+    assert error.reason is Reason.UPSTREAM_UNAVAILABLE
+    assert "has changed since this cascade started" in error.message
+
+
+async def test_a_card_that_violates_the_contract_is_refused_at_the_start(host: Serve, host_wire: ServeWire) -> None:
+    llm = Wire(answers, name="llm\x1b[2J")
+    with pytest.raises(ContractError, match=r"can't be used: .* name 'llm\\x1b") as caught:
+        await with_llm_at(host, await host_wire(llm))
+    assert caught.value.reason is Reason.UPSTREAM_UNAVAILABLE
+
+
+async def test_audio_with_two_rates_is_a_model_error(host: Serve, host_wire: ServeWire) -> None:
     def two_rates(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         other = audio("b")
         other.delta.audio.sample_rate_hz = 8_000
@@ -224,7 +243,7 @@ async def test_audio_with_two_rates_is_bad_media(host: Serve, host_wire: ServeWi
     cascade = await compose(host, an_llm("t2t"), Parts(tts=None), tts=await host_wire(voice))
     voice.respond = two_rates
     error = await refusal(cascade.served, "Where?", output=Modality.SPEECH)
-    assert error.reason is Reason.BAD_MEDIA
+    assert error.reason is Reason.MODEL_ERROR
     assert "16000 to 8000 Hz" in error.message
 
 

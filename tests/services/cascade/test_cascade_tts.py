@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from omnigap.client import Answer, GenerateClient
+from omnigap.answer import Answer
+from omnigap.client import GenerateClient
 from omnigap.errors import ContractError
 from omnigap.media import encode_pcm16
 from omnigap.media.audio import PCM
@@ -97,7 +98,7 @@ async def test_speech_at_another_rate_is_decoded_and_encoded_once(
     [
         ((chunk(b"\0\0"), complete(), chunk(b"\0\0")), Reason.MODEL_ERROR, "continued after `complete`"),
         ((chunk(b"\0\0"), complete(), complete()), Reason.MODEL_ERROR, "continued after `complete`"),
-        ((chunk(b"\0\0\0"), complete()), Reason.BAD_MEDIA, "half a sample is missing"),
+        ((chunk(b"\0\0\0"), complete()), Reason.MODEL_ERROR, "half a sample is missing"),
     ],
     ids=["audio after complete", "a second complete", "half a sample"],
 )

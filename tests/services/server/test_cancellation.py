@@ -97,7 +97,7 @@ async def test_a_repeated_call_after_all_callers_left_is_computed_again(running:
 
 async def test_a_turn_that_read_cancelled_never_completes() -> None:
     """A caller that joins after the adapter stopped must not get half an answer as a complete one."""
-    log = ResponseLog(lambda ended: None)
+    log = ResponseLog(lambda ended, result: None)
     log.join(0.0)
     turn = ResponseStream(WARM_UP, log, LoopBridge(), "digest")
     turn.write("half an ans")

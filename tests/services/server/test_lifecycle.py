@@ -248,3 +248,12 @@ def test_describe_lists_all_six_conditions_with_a_reason_for_each_unsupported_on
     assert len(described.conditions) == 6
     for capability in described.conditions:
         assert capability.support == pb.SUPPORT_NATIVE or capability.reason
+
+
+async def test_the_description_says_how_long_an_answer_may_take(running: Start) -> None:
+    measured = await (await running(Double())).caller.describe()
+    stated = await (await running(Double(answer_seconds=90.0))).caller.describe()
+    assert measured.answer_seconds > 0
+    assert stated.answer_seconds == 90.0
+    # A number that differs between starts must not make every answer of a run another model's.
+    assert measured.digest == stated.digest

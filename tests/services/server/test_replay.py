@@ -81,14 +81,14 @@ async def test_settings_in_another_order_are_the_same_payload(running: Start) ->
 
 
 def _finished(replays: ReplayCache, request_id: str, size: int, error: ContractError | None = None) -> None:
-    log = ResponseLog(lambda ended: replays.end(request_id, ended))
+    log = ResponseLog(lambda ended, _: replays.end(request_id, ended))
     replays.add(request_id, b"payload", log)
-    log.push(pb.GenerateResponse(delta=pb.Delta(audio=pb.Audio(data=bytes(size)))))
-    log.end(error)
+    log.push(bytes(size))
+    log.end(error or pb.Complete())
 
 
 async def test_the_least_recently_used_answers_are_dropped_at_the_memory_limit() -> None:
-    replays = ReplayCache(kept_bytes=10_000)
+    replays = ReplayCache(kept_bytes=12_000)
     for request_id in ("a", "b"):
         _finished(replays, request_id, 3_000)
     assert replays.find("a", b"payload") is not None

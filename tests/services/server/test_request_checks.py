@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
 
+import grpc.aio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from omnigap.channel import MAX_MESSAGE_BYTES
+from omnigap.errors import ContractError
 from omnigap.media import encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Reason, Support
 from omnigap_services.adapter import NATIVE, Capability, Voice
-from tests.services.server.model_double import Double, Running, Start, asking, refusal_of
+from omnigap_services.server.replay import ReplayCache
+from omnigap_services.server.request import check_request, decode_request
+from omnigap_services.server.response import ResponseLog
+from tests.services.server.model_double import Double, Running, Start, asking, collect, refusal_of
 
 WAV = pb.Audio(data=encode_wav(bytes(3_200), 16_000), mime_type="audio/wav")
 PNG = pb.Image(data=b"never opened", mime_type="image/png")
@@ -90,6 +99,77 @@ async def test_a_condition_outside_the_card_is_unsupported_with_its_reason(runni
     not_listed = await caller.refusal("hello", output=pb.MODALITY_SPEECH)
     assert not_listed.reason is Reason.UNSUPPORTED_CONDITION
     assert "it supports t2t" in not_listed.message
+
+
+def settings(number: int) -> pb.Decoding:
+    """Decoding with this many settings of its own."""
+    return pb.Decoding(extra={str(index): "" for index in range(number)})
+
+
+@pytest.mark.parametrize("over", [0, 1, 5_000_000])
+@pytest.mark.parametrize(
+    ("field", "limit", "build"),
+    [
+        ("request_id", 1_024, lambda text: asking("hello", request_id=text)),
+        ("language", 64, lambda text: asking("hello", language=text)),
+        ("expected_digest", 200, lambda text: asking("hello", expected_digest=text)),
+        ("voice.name", 200, lambda text: asking("hello", voice=pb.VoiceSettings(name=text))),
+        ("decoding.extra", 200, lambda text: asking("hello", decoding=pb.Decoding(extra={text: "x"}))),
+        ("decoding.extra['mode']", 20_000, lambda text: asking("hello", decoding=pb.Decoding(extra={"mode": text}))),
+        ("parts[1].audio.mime_type", 255, lambda text: asking("hello", pb.Audio(data=b"x", mime_type=text))),
+        ("parts[0].image.mime_type", 255, lambda text: asking(pb.Image(data=b"x", mime_type=text))),
+        ("parts", 64, lambda text: asking(*text)),
+        (
+            "decoding.extra",
+            64,
+            lambda text: asking("x", decoding=settings(len(text))),
+        ),
+    ],
+)
+async def test_long_fields_are_refused_and_named_without_their_content(
+    served: Running, field: str, limit: int, build: Callable[[str], pb.GenerateRequest], over: int
+) -> None:
+    size = min(limit + over, 100_000) if limit == 64 else limit + over
+    # Bidirectional override and escape sequences must not reach a terminal.
+    text = ("\x1b[31m\u202e" * (size // 6 + 1))[:size]
+    found = await outcome_of(served.caller.call(build(text)))
+    if not over:
+        assert found is None or f"limit is {limit}" not in found.message
+    else:
+        assert found is not None
+        assert found.reason is Reason.TOO_LARGE
+        assert re.search(rf"{re.escape(field)}\D* has {size} \w+, and the limit is {limit}", found.message)
+    assert found is None or (found.message.isprintable() and len(found.message) < 500)
+
+
+async def outcome_of(call: grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse]) -> ContractError | None:
+    """The error of a call; None if it was answered."""
+    try:
+        await collect(call)
+    except ContractError as error:
+        return error
+    return None
+
+
+@given(st.text(max_size=200), st.sampled_from(["request_id", "voice", "language", "expected_digest", "mime_type"]))
+def test_errors_never_show_what_steers_a_terminal(text: str, field: str) -> None:
+    message = asking("hello", output=pb.MODALITY_SPEECH)
+    if field == "voice":
+        message.voice.name = text
+    elif field == "mime_type":
+        message.parts.append(pb.InputPart(audio=pb.Audio(data=b"x", mime_type=text)))
+    else:
+        setattr(message, field, text)
+    card = Double(voices=(Voice("anna", "en-US"),)).card
+    try:
+        condition = check_request(message, card, "digest")
+        decode_request(message, card, condition.output)
+        replays = ReplayCache()
+        replays.add(message.request_id, b"one", ResponseLog(lambda log, result: None))
+        replays.find(message.request_id, b"other")
+    except ContractError as error:
+        assert error.message.isprintable()
+        assert len(error.message) < 500
 
 
 async def test_refusals_are_counted_by_reason(served: Running) -> None:

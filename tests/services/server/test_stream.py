@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -14,10 +15,10 @@ from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion, Turn
-from omnigap_services.server import lifecycle
+from omnigap_services.server import lifecycle, scheduler, stream
 from omnigap_services.server.stream import ResponseStream
 from omnigap_services.server.worker import Worker
-from tests.services.server.model_double import Double, Gate, Start, entered
+from tests.services.server.model_double import PATIENCE_S, Double, Gate, Start, asking, entered
 
 SPEECH = pb.MODALITY_SPEECH
 
@@ -75,6 +76,56 @@ async def test_timings_cover_queue_work_and_first_packets(running: Start) -> Non
 async def test_first_packets_that_never_came_are_zero(running: Start) -> None:
     received = await (await running(Double(lambda turn: None))).caller.ask("hello")
     assert received.complete.timings.ttft_s == received.complete.timings.audio_ttfp_s == 0
+
+
+@pytest.mark.parametrize("chunk", [1, 1_000_000], ids=["tiny events", "large events"])
+async def test_an_endless_answer_is_cut_off_and_its_model_stopped(
+    running: Start, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(stream, "_MAX_ANSWER_BYTES", 3 * 1024**2)
+    written = 0
+
+    def endless(turn: Turn) -> None:
+        nonlocal written
+        while not turn.cancelled:
+            turn.write("x" * chunk)
+            written += 1
+
+    served = await running(Double(endless))
+    refusal = await served.caller.refusal("hello")
+    assert refusal.reason is Reason.TOO_LARGE
+    assert "3 MiB" in refusal.message
+    # Each event counts more than its content.
+    assert written < 3 * 1024**2 / (chunk + 64) + 1
+    await served.until(inflight=0)
+
+
+SIZE = 20_000_000
+
+
+async def test_answers_that_are_not_read_are_bounded(running: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "_MAX_UNREAD_BYTES", 50_000_000)
+    served = await running(Double(lambda turn: turn.write("x" * SIZE)))
+    # Calls that are not read, with answers that do not fit into the buffers of the connection.
+    unread = [served.caller.call(asking(str(number), request_id=str(number))) for number in range(3)]
+    for call in unread:
+        await call.initial_metadata()
+    await served.until(inflight=0)
+    refusal = await served.caller.refusal("one more")
+    assert refusal.reason is Reason.BUSY
+    assert "3 answers" in refusal.message
+    for call in unread:
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call.code()
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                received = await served.caller.ask("after")
+            except ContractError:
+                continue
+            assert len(received.text) == SIZE
+            break
 
 
 async def test_output_after_the_end_is_dropped(running: Start) -> None:

@@ -33,6 +33,7 @@ def test_the_example_s_readme_names_its_files() -> None:
         "asr.toml",
         "serve.py",
         "requirements.txt",
+        "requirements.lock.txt",
     ):
         assert f"`{name}`" in readme
         assert (EXAMPLE / name).is_file()

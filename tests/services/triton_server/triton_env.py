@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".venv-triton"
 EXAMPLE = ROOT / "examples" / "triton"
-REQUIREMENTS = EXAMPLE / "requirements.txt"
+REQUIREMENTS = EXAMPLE / "requirements.lock.txt"
 
 _INSTALL_S = 900
 
@@ -55,7 +55,8 @@ def _make() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     python = str(FOLDER / "bin" / "python")
     _run(sys.executable, "-m", "venv", str(FOLDER))
-    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS))
+    hashed = ("--no-deps", "--require-hashes", "-r", str(REQUIREMENTS))
+    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *hashed)
     (FOLDER / "ready").write_text(_stamp())
 
 

@@ -59,12 +59,11 @@ class AsrCorrection(Extra):
         if second is not None and Stage.TRANSCRIBE in scope.stages:
             await transcribe_again(context, cells, scope, second)
 
-    def keep(self, folder: RunFolder, results: Callable[[], pl.DataFrame], given: Mapping[str, Any]) -> None:
+    def keep(self, folder: RunFolder, results: Callable[[], pl.DataFrame], given: Mapping[str, Any]) -> Sequence[Path]:
         """Keeps the labels of `report --labels`, so that later reports use them too."""
         from omnigap_orchestrator.extras.asr_correction.clips import keep_labels
 
-        if given.get("labels") is not None:
-            keep_labels(folder, given["labels"], results())
+        return () if given.get("labels") is None else (keep_labels(folder, given["labels"], results()),)
 
     def evidence(
         self, folder: RunFolder, cells: PlannedCells, results: pl.DataFrame, options: AnalysisOptions

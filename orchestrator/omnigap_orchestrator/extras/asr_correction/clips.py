@@ -17,6 +17,7 @@ from omnigap_orchestrator.legacy import upgrade_calibration
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.folder import RunFolder, replacing
 from omnigap_orchestrator.pipeline.score import scoring_version
+from omnigap_orchestrator.pipeline.stored_files import fault_of
 from omnigap_orchestrator.plan import scorer_key
 
 CALIBRATION_SCHEMA = pl.Schema(
@@ -121,9 +122,11 @@ def read_clips(path: Path) -> pl.DataFrame:
     Raises:
         CalibrationError: the file can't be read or lacks a column.
     """
+    if fault := fault_of(path):
+        raise CalibrationError(f"{path} {fault}: run `omnigap-orchestrate calibrate` again")
     try:
         frame = upgrade_calibration(pl.read_parquet(path, glob=False))
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise CalibrationError(f"{path} can't be read ({error}): run `omnigap-orchestrate calibrate` again") from error
     lacking = [name for name in CALIBRATION_SCHEMA.names() if name not in frame.columns]
     if lacking:
@@ -147,8 +150,8 @@ def evidence_in(folder: RunFolder, cells: PlannedCells, results: pl.DataFrame) -
     return AsrEvidence(clips, golds, labels, refused, " ".join(part for part in (note, labels_note) if part))
 
 
-def keep_labels(folder: RunFolder, labels: Path, results: pl.DataFrame) -> None:
-    """Copies a file of human labels into the run folder, so that later reports use them too.
+def keep_labels(folder: RunFolder, labels: Path, results: pl.DataFrame) -> Path:
+    """Copies a file of human labels into the run folder, so that later reports use them too; returns the copy.
 
     Raises:
         LabelsError: the file can't be read as labels of this run's answers.
@@ -158,12 +161,18 @@ def keep_labels(folder: RunFolder, labels: Path, results: pl.DataFrame) -> None:
     if labels.resolve() != folder.labels.resolve():
         with replacing(folder.labels) as path:
             shutil.copyfile(labels, path)
+    return folder.labels
 
 
 def _labels(folder: RunFolder, results: pl.DataFrame) -> tuple[pl.DataFrame | None, str]:
     """The labels of the folder; None, and the reason, if they don't match its answers."""
     if not folder.labels.is_file():
         return None, ""
+    if fault := fault_of(folder.labels):
+        return (
+            None,
+            f"The human labels are not used: {folder.labels} {fault}: give the file again with report --labels.",
+        )
     try:
         return read_labels(folder.labels, results), ""
     except LabelsError as error:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import polars as pl
-from rich.console import Console
 
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis import IntervalOptions
@@ -26,6 +24,7 @@ from omnigap_orchestrator.cli.options import (
     run_dir_option,
 )
 from omnigap_orchestrator.cli.tables import REFUSED, estimate_text, print_lines, print_table, reasons
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 from omnigap_orchestrator.extras.asr_correction.human import HumanRow
 from omnigap_orchestrator.extras.asr_correction.rates import RateRow, rates
 from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -157,9 +156,9 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
     found = rates(clips, IntervalOptions())
     if as_json:
         head = {"complete": whole, "clips": clips.height, "outcomes": counts, "calibration": str(folder.calibration)}
-        print(json.dumps({**head, "rates": found.to_dicts()}, ensure_ascii=False))
+        print_json({**head, "rates": found.to_dicts()})
         return whole
-    console = Console()
+    console = Terminal()
     rows = []
     for answer_type, metric in found.select("answer_type", "metric").unique(maintain_order=True).iter_rows():
         of_kind = found.filter(pl.col("answer_type") == answer_type, pl.col("metric").eq_missing(metric))
@@ -188,7 +187,7 @@ def print_human(rows: Sequence[HumanRow]) -> None:
     """Prints scores and gaps from human labels and the raw ones; nothing without labels."""
     if not rows:
         return
-    console, cells = Console(), []
+    console, cells = Terminal(), []
     for row in rows:
         sign, unit = ("+", "") if row.quantity == "gap" else ("", " %")
         raw = "" if row.raw is None else f"{100 * row.raw:.1f}"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
 
 import polars as pl
 
 from omnigap.digest import digest_of
 from omnigap.errors import OmnigapError
+from omnigap.files import read_regular
 from omnigap_orchestrator.analysis.pairs import is_scored
 from omnigap_orchestrator.extras.asr_correction.human import LABELS_SCHEMA
+from omnigap_orchestrator.validation import names_shown, shown, table_fault
 
 WORDS: dict[str, float | None] = {
     **dict.fromkeys(("right", "1", "1.0", "true", "yes", "correct"), 1.0),
@@ -18,7 +22,37 @@ WORDS: dict[str, float | None] = {
 }
 """Accepted labels and their scores; an empty label means that the clip was not labelled."""
 
+_MAX_CELL = 200
 _CELL = ("model", "condition", "item_id", "replicate")
+
+
+# Characters that a spreadsheet ignores before a formula.
+_BEFORE_FORMULA = re.compile(r"[\s'\"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x1f]*")
+_FORMULA = frozenset("=+-@")
+
+
+def quoted(value: object) -> object:
+    """A value for a cell of a CSV file: text that a spreadsheet would run as a formula gets a leading apostrophe.
+
+    Numbers stay as they are. `unquoted` returns the text.
+    rules: https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{value}" if isinstance(value, str) and _runs(value) else value
+
+
+def unquoted(text: str) -> str:
+    """The text of a cell without the apostrophe that `quoted` put before it."""
+    return text[1:] if text.startswith("'") and _runs(text[1:]) else text
+
+
+def _runs(text: str) -> bool:
+    """Whether a spreadsheet may take a text for a formula, also after blanks and quotes or in full-width form."""
+    # Leading apostrophes do not count, so that `quoted` and `unquoted` agree on every text.
+    text = text.lstrip("'")
+    match = _BEFORE_FORMULA.match(text)
+    assert match is not None
+    first = unicodedata.normalize("NFKC", text[match.end() : match.end() + 1])
+    return text[:1] in ("\t", "\r", "\n") or first[:1] in _FORMULA
 
 
 class LabelsError(OmnigapError):
@@ -55,8 +89,8 @@ def read_labels(path: Path, results: pl.DataFrame) -> pl.DataFrame:
     if unknown.height:
         row = unknown.row(0, named=True)
         raise LabelsError(
-            f"{path}, line {row['line']}: unknown label {row['label']!r}: write right, wrong or unsure, or leave it "
-            "empty"
+            f"{path}, line {row['line']}: unknown label {shown(row['label'])}: write right, wrong or unsure, or "
+            "leave it empty"
         )
     label = words.replace_strict(list(WORDS), list(WORDS.values()), return_dtype=pl.Float64)
     frame = frame.with_columns(label=label, inclusion_probability=_probability(path, frame))
@@ -72,13 +106,15 @@ def read_labels(path: Path, results: pl.DataFrame) -> pl.DataFrame:
 def _labelled_rows(path: Path, results: pl.DataFrame) -> pl.DataFrame:
     """The rows with a label, all columns as text, with the columns of the cell and `line`, the line in the file."""
     try:
-        frame = pl.read_csv(path, infer_schema=False, glob=False)
+        frame = pl.read_csv(read_regular(path), infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:
+        why = getattr(error, "strerror", None) or table_fault(error)
         raise LabelsError(
-            f"{path} can't be read as CSV ({error}): use the file that the listening sheet saved"
+            f"{path} can't be read as CSV ({why}): use the file that the listening sheet saved"
         ) from error
+    frame = frame.with_columns(pl.col(pl.String).map_elements(unquoted, return_dtype=pl.String))
     if "label" not in frame.columns:
-        raise LabelsError(f"{path} has no column 'label': it has {', '.join(frame.columns)}")
+        raise LabelsError(f"{path} has no column 'label': it has {names_shown(frame.columns)}")
     frame = (
         frame.drop("line", strict=False)
         # Line 1 is the header.
@@ -102,9 +138,9 @@ def _by_clip(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
     if unmatched.height:
         row = unmatched.row(0, named=True)
         raise LabelsError(
-            f"{path}, line {row['line']}: clip {row['clip']!r} is not an answer of this run ({unmatched.height} such "
-            "rows): "
-            "the labels are of another run, or the answer has changed since; draw a new sample with sample-clips"
+            f"{path}, line {row['line']}: clip {shown(row['clip'])} is not an answer of this run "
+            f"({unmatched.height} such rows): the labels are of another run, or the answer has changed since; draw "
+            "a new sample with sample-clips"
         )
     return frame.join(known, on="clip", maintain_order="left")
 
@@ -113,7 +149,7 @@ def _by_cell(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
     for name in ("item_id", "condition"):
         if name not in frame.columns:
             raise LabelsError(
-                f"{path} needs a column 'clip' or a column {name!r}: it has {', '.join(frame.columns[1:])}"
+                f"{path} needs a column 'clip' or a column {name!r}: it has {names_shown(frame.columns[1:])}"
             )
     models = results["model"].unique().to_list()
     if "model" not in frame.columns:
@@ -137,7 +173,7 @@ def _by_cell(path: Path, frame: pl.DataFrame, results: pl.DataFrame) -> pl.DataF
     unmatched = frame.join(known, on=list(_CELL), how="anti", maintain_order="left")
     if unmatched.height:
         row = unmatched.row(0, named=True)
-        cell = f"{row['model']} {row['item_id']} {row['condition']} (replicate {row['replicate']})"
+        cell = f"{row['model']} {row['item_id']} {row['condition']} (replicate {row['replicate']})"[:_MAX_CELL]
         raise LabelsError(
             f"{path}, line {row['line']}: the results have no scored answer for {cell} ({unmatched.height} such rows)"
         )
@@ -154,7 +190,7 @@ def _probability(path: Path, frame: pl.DataFrame) -> pl.Series:
     if bad.height:
         row = bad.row(0, named=True)
         raise LabelsError(
-            f"{path}, line {row['line']}: {name} {row[name]!r} must be a number above 0 and at most 1: remove the "
+            f"{path}, line {row['line']}: {name} {shown(row[name])} must be a number above 0 and at most 1: remove the "
             "column "
             "if all answers were drawn with equal probability"
         )

@@ -28,9 +28,10 @@ from omnigap_orchestrator.pipeline.prepare import load_cells
 from omnigap_orchestrator.pipeline.requests import synthesise, transcribe_request
 from omnigap_orchestrator.pipeline.scope import endpoints_of
 from omnigap_orchestrator.pipeline.score import scoring_version
+from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.plan import metric_rules, scorer_key, transcript_key
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.preflight import PreflightScope, check_clip_languages, enforce, run_preflight
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
 from omnigap_orchestrator.run import refresh
 from omnigap_orchestrator.scoring import NORMALISER_VERSION, score
 
@@ -107,7 +108,8 @@ class Measurement:
             return
 
         def failed(clip: Clip, failure: CallFailed) -> None:
-            self._progress.failed[clip] = failure.error.reason.value
+            if not failure.leaves_pending:
+                self._progress.failed[clip] = failure.error.reason.value
             observer.note(f"{clip.spoken!r}: {failure.error.message}")
 
         def unavailable(error: Unavailable) -> None:
@@ -130,9 +132,11 @@ class Measurement:
         if audio is None:
             return True
         row = self._context.records.transcripts.get(self._transcript_key(clip, audio))
-        if row is not None:
-            self._progress.transcripts[clip] = row
-        return row is not None
+        # Earlier versions stored a transcript under the key of the scorer that was asked, whichever answered.
+        if row is None or scorer_key(row.asr_digest, self._config.decoding) != self._key.scorer_key:
+            return False
+        self._progress.transcripts[clip] = row
+        return True
 
     def _carrier_key(self, clip: Clip) -> str:
         voice, rate = clip.variant.voice or "", clip.variant.words_per_minute
@@ -259,6 +263,7 @@ async def _measure(
         clips = await _measured(config, chosen.utterances, context, endpoints)
     with replacing(folder.calibration) as path:
         clips.write_parquet(path)
+    remember(context.journal, folder.calibration)
     return clips
 
 
@@ -266,8 +271,12 @@ async def _measured(
     config: Config, chosen: Sequence[Utterance], context: RunContext, endpoints: Endpoints
 ) -> pl.DataFrame:
     seen = Cards.last_seen(context.records)
-    scorer = await _connected(Role.SCORER, endpoints.scorer, config, context)
-    tts = await _connected(Role.TTS, endpoints.tts, config, context)
+    wanted = ((Role.SCORER, endpoints.scorer), (Role.TTS, endpoints.tts))
+    scorer, tts = found = await context.connect_all(wanted, config)
+    for (role, addresses), service in zip(wanted, found, strict=True):
+        if service is None:
+            where = ", ".join(addresses) or "no endpoint is configured"
+            context.observer.note(f"the {role} is unavailable ({where}): its clips stay pending")
     # Rates of one scorer must not correct the transcripts of another: refused before any clip is made.
     if scorer is not None and seen.scorer is not None and scorer.digest != seen.scorer.digest:
         raise CalibrationError(
@@ -276,8 +285,7 @@ async def _measured(
             "so that one scorer transcribes both the answers and the calibration"
         )
     if scorer is not None:
-        found = check_clip_languages(config, [clip.item for clip in chosen], scorer.card)
-        enforce(found, context.observer.note)
+        enforce(check_clip_languages(config, [clip.item for clip in chosen], scorer.card), context.observer.note)
     if tts is not None and seen.tts is not None and tts.digest != seen.tts.digest:
         context.observer.note("the TTS service is not the one that synthesised this run's questions")
     for role, service, before in ((Role.SCORER, scorer, seen.scorer), (Role.TTS, tts, seen.tts)):
@@ -292,12 +300,3 @@ async def _measured(
     variants = CarrierSet(config).speech_variants
     measurement = Measurement(context, config.scorer, variants, key, config.run.request_timeout_s)
     return await measurement.run(chosen, tts, scorer)
-
-
-async def _connected(role: Role, addresses: tuple[str, ...], config: Config, context: RunContext) -> Service | None:
-    """The service of a role; None, with a note, if it is unavailable."""
-    service = await context.connect(role, addresses, config)
-    if service is None:
-        where = ", ".join(addresses) or "no endpoint is configured"
-        context.observer.note(f"the {role} is unavailable ({where}): its clips stay pending")
-    return service

@@ -13,7 +13,8 @@ from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call
 from omnigap_orchestrator.pipeline.identity import SECOND_SCORER
 from omnigap_orchestrator.pipeline.requests import transcribe_request
 from omnigap_orchestrator.pipeline.scope import RunScope
-from omnigap_orchestrator.replica_pool import CallFailed, Unavailable
+from omnigap_orchestrator.pipeline.stored import stored_answer, stored_transcript
+from omnigap_orchestrator.pool import CallFailed, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ async def _transcribe(
     context: RunContext, cells: PlannedCells, scope: RunScope, config: ScorerConfig, calls: ServiceCalls
 ) -> None:
     jobs = list(dict.fromkeys(_jobs(context, cells, scope)))
-    todo = [job for job in jobs if job.key not in context.records.transcripts]
+    done = context.records.transcripts
+    todo = [job for job in jobs if stored_transcript(done, job.key, calls.digest) is None]
     failures: list[CallFailed] = []
 
     async def transcribe(job: _Job) -> None:
@@ -78,7 +80,7 @@ async def _transcribe(
 
 def _jobs(context: RunContext, cells: PlannedCells, scope: RunScope) -> Iterator[_Job]:
     for planned in cells:
-        cell, answer = planned.cell, context.records.answers.get(planned.key or "")
+        cell, answer = planned.cell, stored_answer(context.records.answers, planned)
         if answer is None or answer.media_sha is None or not planned.is_spoken:
             continue
         if scope.covers(cell.model, cell.condition) and context.store.exists(answer.media_sha):

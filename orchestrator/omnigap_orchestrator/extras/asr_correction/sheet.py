@@ -19,9 +19,10 @@ from markupsafe import Markup
 from omnigap.digest import digest_of
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.extras.asr_correction.human import RIGHT_FROM
-from omnigap_orchestrator.extras.asr_correction.labels import clip_ids
+from omnigap_orchestrator.extras.asr_correction.labels import clip_ids, quoted
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pipeline.folder import replacing
+from omnigap_orchestrator.report.write import content_policy
 
 MIN_PER_STRATUM = 2
 """Clips per stratum that a variance needs."""
@@ -110,13 +111,20 @@ def write_sheet(
     data = {"sample": digest_of([clip.clip for clip in clips])[:16], "clips": [asdict(clip) for clip in clips]}
     # The data sits in a <script> element, which only a closing tag ends: no "<" may occur in it.
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    page = _environment().get_template("sheet.html").generate(clips=clips, run=run, run_dir=run_dir, data=Markup(text))
+    environment = _environment()
+    page = environment.get_template("sheet.html").generate(
+        clips=clips,
+        run=run,
+        run_dir=run_dir,
+        data=Markup(text),
+        policy=content_policy(environment, ("sheet.js",), ("sheet.css",)),
+    )
     with replacing(out / SHEET) as path, path.open("w", encoding="utf-8") as file:
         file.writelines(page)
     with replacing(out / LABELS) as path:
-        path.write_text(_csv(sample, LABEL_COLUMNS, ("label",)), encoding="utf-8")
+        path.write_text(sheet_csv(sample, LABEL_COLUMNS, ("label",)), encoding="utf-8")
     with replacing(out / KEY) as path:
-        path.write_text(_csv(sample, (*LABEL_COLUMNS, *_KEY_COLUMNS)), encoding="utf-8")
+        path.write_text(sheet_csv(sample, (*LABEL_COLUMNS, *_KEY_COLUMNS)), encoding="utf-8")
 
 
 def _shown(row: dict[str, object], item: Item, store: MediaStore) -> _Shown:
@@ -142,12 +150,14 @@ def _data_url(wav: bytes) -> str:
     return f"data:audio/flac;base64,{base64.b64encode(flac.getvalue()).decode()}"
 
 
-def _csv(sample: pl.DataFrame, columns: tuple[str, ...], empty: tuple[str, ...] = ()) -> str:
+def sheet_csv(sample: pl.DataFrame, columns: tuple[str, ...], empty: tuple[str, ...] = ()) -> str:
+    """These columns as CSV, with empty ones behind them; a spreadsheet runs nothing in it, see `quoted`."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    # CR LF, as in RFC 4180: with another line end, csv leaves a carriage return in a text without quotes.
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([*columns, *empty])
     for row in sample.select(columns).iter_rows():
-        writer.writerow([*row, *("" for _ in empty)])
+        writer.writerow([*map(quoted, row), *("" for _ in empty)])
     return text.getvalue()
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from typing import TYPE_CHECKING
 
 import click
 
 from omnigap_orchestrator.cli.options import friendly
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 if TYPE_CHECKING:
     from omnigap_orchestrator.extras.conform.suite import Conformance
@@ -41,7 +41,6 @@ def conform(
     The suite sends requests in every condition, sends broken media, cancels calls and overloads the service: do not
     run it against a service in use. Exit code 1 if a check fails. docs/contract.md lists the rules.
     """
-    from rich.console import Console
 
     from omnigap.channel import check_proxy
     from omnigap_orchestrator.extras.conform.check import Check
@@ -57,14 +56,14 @@ def conform(
     if unknown := [name for name in checks if name not in known]:
         raise click.BadParameter(f"unknown check {unknown[0]!r}: use one of {', '.join(known)}", param_hint="--check")
     # On stderr, because standard output may be JSON.
-    with Console(stderr=True).status(f"checking {address}") as status:
+    with Terminal(stderr=True).status(f"checking {address}") as status:
 
         def show(check: Check) -> None:
             status.update(check.name)
 
         found = asyncio.run(conform(address, timeout, checks, show, proxy))
     if as_json:
-        print(json.dumps(_as_json(found), ensure_ascii=False))
+        print_json(_as_json(found))
     else:
         _print(found)
     ctx.exit(0 if found.conforms else 1)
@@ -91,14 +90,13 @@ def _as_json(found: Conformance) -> dict[str, object]:
 
 def _print(found: Conformance) -> None:
     """Prints one line for each check, then the rule and the full message of each failure and warning."""
-    from rich.console import Console
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     from omnigap_orchestrator.extras.conform.check import Status
 
-    console = Console()
+    console = Terminal()
     title = Text(f"{found.name or 'unknown service'} at {found.address}", style="bold")
     table = Table(box=None, header_style="bold", title=title, title_justify="left", pad_edge=False)
     table.add_column("result", no_wrap=True)

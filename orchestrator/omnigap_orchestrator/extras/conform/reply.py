@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 
 import grpc
 
-from omnigap.client import StreamCollector
-from omnigap.rpc_errors import error_infos
+from omnigap.answer import StreamCollector
+from omnigap.rpc_errors import error_infos, message_of, status_of
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import ERROR_DOMAIN, Reason
+
+_Call = grpc.aio.UnaryStreamCall[pb.GenerateRequest, pb.GenerateResponse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,9 @@ class Reply:
 
     @property
     def complete_stream(self) -> bool:
-        """True if the stream ended without an error and with exactly one `complete`."""
-        return self.fault is None and len(self.gathered.completes) == 1 and not self.gathered.late
+        """True if the stream ended without an error, with exactly one `complete`, and every event held something."""
+        one = len(self.gathered.completes) == 1 and not self.gathered.late
+        return self.fault is None and one and not self.gathered.odd
 
     @property
     def complete(self) -> pb.Complete:
@@ -85,18 +87,24 @@ class Reply:
             return f"ended with {self.fault}"
         if not self.gathered.completes:
             return "ended without `complete` and without an error"
+        if self.gathered.odd:
+            return f"sent {self.gathered.odd} events that hold nothing, or are no GenerateResponse"
         if not self.complete_stream:
             return f"sent {len(self.gathered.completes)} `complete` and {self.gathered.late} events after the first"
         return "answered"
 
 
-async def gather(stream: AsyncIterable[pb.GenerateResponse]) -> Reply:
-    """Reads the stream to its end; an RPC error becomes the fault of the reply."""
+async def gather(stream: _Call) -> Reply:
+    """Reads the stream to its end; an RPC error becomes the fault of the reply, and so does a stream over a bound."""
     reply = Reply()
     sent = time.monotonic()
     try:
         async for response in stream:
             reply.gathered.add(response)
+            if reply.gathered.is_too_large:
+                stream.cancel()
+                reply.fault = Fault(grpc.StatusCode.CANCELLED, str(reply.gathered.fault))
+                break
     except grpc.RpcError as error:
         reply.fault = fault_of(error)
     reply.latency_s = time.monotonic() - sent
@@ -109,4 +117,4 @@ def fault_of(error: grpc.RpcError) -> Fault:
     # A proxy or framework may attach its own ErrorInfo. Without one of the contract, the last one is kept for messages.
     own = [info for info in infos if info.domain == ERROR_DOMAIN][:1] or infos[-1:]
     reason, domain = (own[0].reason, own[0].domain) if own else ("", "")
-    return Fault(error.code(), error.details() or "", reason, domain)
+    return Fault(status_of(error), message_of(error), reason, domain)

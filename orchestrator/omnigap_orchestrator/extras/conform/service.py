@@ -12,8 +12,9 @@ import grpc
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from omnigap.client import GenerateClient
+from omnigap.client import UNREADABLE_CARD, GenerateClient
 from omnigap.convert import condition_from_proto, modality_to_proto
+from omnigap.limits import MAX_CONCURRENT
 from omnigap.media import encode_pcm16, encode_png, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Condition, Modality, Reason
@@ -122,14 +123,16 @@ class ServiceUnderTest:
 
     @property
     def concurrent(self) -> int:
-        """Declared number of concurrent calls; 1 if none is declared."""
-        return max(1, self.card.max_concurrent)
+        """Declared number of concurrent calls, up to the bound of the contract; 1 if none is declared."""
+        return min(MAX_CONCURRENT, max(1, self.card.max_concurrent))
 
     async def describe(self) -> pb.DescribeResponse | Fault:
         try:
-            card: pb.DescribeResponse = await self.client.stub.Describe(pb.DescribeRequest(), timeout=self.timeout_s)
+            card: pb.DescribeResponse = await self.client.call_describe(self.timeout_s)
         except grpc.RpcError as error:
             return fault_of(error)
+        if card is UNREADABLE_CARD:
+            return Fault(grpc.StatusCode.INTERNAL, "the answer's bytes are no DescribeResponse")
         return card
 
     async def health(self, service: str = "") -> str:

@@ -14,6 +14,7 @@ from omnigap_orchestrator.extras.conform.service import ServiceUnderTest
 SUITE: tuple[Check, ...] = (
     description.describe_names_the_service,
     description.digest_is_a_sha256,
+    description.card_is_within_the_bounds,
     description.conditions_are_declared,
     description.limits_are_declared,
     description.health_is_serving,

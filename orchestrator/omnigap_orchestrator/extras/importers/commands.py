@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omnigap_orchestrator.cli.options import friendly
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 from omnigap_orchestrator.extras.importers.names import FileNames
 from omnigap_orchestrator.extras.importers.select import RowSelection, parse_where
 from omnigap_orchestrator.extras.importers.table import read_controls
-from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, replacing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,21 +112,20 @@ def import_tables(paths: Sequence[Path], options: ImportOptions) -> ImportedTabl
 
 def print_presets() -> None:
     """Prints every preset with its source and its layouts."""
-    from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
 
     from omnigap_orchestrator.presets import load_presets
 
-    console = Console()
+    console = Terminal()
     for name, preset in load_presets().items():
-        console.print(f"[bold]{name}[/]  {escape(preset.title)}  [dim]{escape(preset.source)}[/]", highlight=False)
+        console.print(Text.assemble((name, "bold"), f"  {preset.title}  ", (preset.source, "dim")))
         kinds = [("results", preset.results and preset.results.layout), ("items", preset.items and preset.items.layout)]
         parts = [("", preset.description), *((f"{kind}: ", text) for kind, text in kinds if text)]
         if preset.items is not None and preset.items.note:
             parts.append(("note: ", preset.items.note))
         for head, text in parts:
             if text.strip():
-                console.print(f"  {head}{escape(' '.join(text.split()))}", highlight=False, soft_wrap=False)
+                console.print(f"  {head}{' '.join(text.split())}", soft_wrap=False)
         console.print()
 
 
@@ -275,7 +275,6 @@ def _analyse(tables: Sequence[Path], options: ImportOptions, flags: Mapping[str,
     Raises:
         TableError, PresetError, FolderError: see the functions that it calls.
     """
-    from rich.console import Console
 
     from omnigap_orchestrator.analysis import AnalysisOptions, MissingRule
     from omnigap_orchestrator.analysis import analyse as analyse_frame
@@ -322,9 +321,9 @@ def _analyse(tables: Sequence[Path], options: ImportOptions, flags: Mapping[str,
         source = ", ".join(path.name or str(path.absolute().name) for path in tables)
         write_page(page, frame, found, source, notes, command)
     if flags["as_json"]:
-        print(json.dumps(data, ensure_ascii=False))
+        print_json(data)
         return
-    console = Console()
+    console = Terminal()
     print_models(console, found, reference, found.options.intervals.level)
     print_human(found.rows(HUMAN))
     print_lines(console, brief_lines(found))
@@ -339,7 +338,15 @@ def _results_file(path: Path) -> Path:
 
 
 def _write_json(path: Path, data: object) -> None:
+    text = json.dumps(data, indent=1, ensure_ascii=False)
     try:
-        path.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+        # A device, such as /dev/stdout, can't be replaced.
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except FolderError as error:
+        raise FolderError(f"--out {error}") from error
     except OSError as error:
         raise FolderError(f"--out {path} can't be written ({error.strerror}): choose another path") from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.stored_files import fault_of
 from omnigap_orchestrator.results import TableError
 
 _SHOWN = 3
@@ -42,6 +43,13 @@ class ResultFile:
     root: Path | None = None
 
 
+def _undamaged(path: Path) -> Path:
+    """The file; raises TableError if it belongs to a run, whose journal has another hash."""
+    if fault := fault_of(path):
+        raise TableError(f"{path} {fault}: run `omnigap-orchestrate report --run-dir {path.parent}` to write it again")
+    return path
+
+
 def result_files(arguments: Sequence[Path], suffixes: Collection[str]) -> tuple[list[ResultFile], list[str]]:
     """The files of all arguments, in order, and notes on files of folders that were left out.
 
@@ -49,7 +57,7 @@ def result_files(arguments: Sequence[Path], suffixes: Collection[str]) -> tuple[
     means its results.parquet. Hidden files and folders are left out.
 
     Raises:
-        TableError: a folder has no such file.
+        TableError: a folder has no such file, or the results of a run are not as omnigap wrote them.
     """
     found: list[ResultFile] = []
     notes: list[str] = []
@@ -59,7 +67,7 @@ def result_files(arguments: Sequence[Path], suffixes: Collection[str]) -> tuple[
             continue
         run = RunFolder(given).results
         if run.is_file():
-            found.append(ResultFile(run, number))
+            found.append(ResultFile(_undamaged(run), number))
             continue
         below = [path for path in sorted(given.rglob("*")) if path.is_file() and not _hidden(path, given)]
         # Of the folder of a run, only the results: its other tables are no answers.
@@ -67,7 +75,7 @@ def result_files(arguments: Sequence[Path], suffixes: Collection[str]) -> tuple[
         below = [
             path for path in below if (path.parent in runs and path.name == run.name) or not runs & set(path.parents)
         ]
-        chosen = [path for path in below if path.suffix.lower() in suffixes]
+        chosen = [_undamaged(path) for path in below if path.suffix.lower() in suffixes]
         if not chosen:
             ends = ", ".join(suffixes)
             have = f"; it has {listed([p.name for p in below])}{advice(below[0])}" if below else ""

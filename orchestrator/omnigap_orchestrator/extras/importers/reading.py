@@ -9,11 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
+from omnigap.files import open_regular, read_regular
 from omnigap_orchestrator.extras.importers.files import advice
 from omnigap_orchestrator.extras.importers.records import first_fault, json_records
 from omnigap_orchestrator.presets.preset import PresetError
 from omnigap_orchestrator.results import TableError
-from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
+from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8, table_fault
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 
@@ -32,10 +33,10 @@ def read_table(path: Path, text_columns: Sequence[str], used: Iterable[str] = ()
     # later, and a key of JSON objects may occur late.
 
     def separated(file: Path, by: str) -> pl.DataFrame:
-        return pl.read_csv(file, separator=by, infer_schema_length=None, schema_overrides=text, glob=False)
+        return pl.read_csv(read_regular(file), separator=by, infer_schema_length=None, schema_overrides=text)
 
     readers: dict[str, Callable[[Path], pl.DataFrame]] = {
-        ".parquet": lambda file: pl.read_parquet(file, glob=False),
+        ".parquet": _parquet,
         ".csv": lambda file: separated(file, ","),
         ".tsv": lambda file: separated(file, "\t"),
         ".jsonl": _lines,
@@ -50,18 +51,36 @@ def read_table(path: Path, text_columns: Sequence[str], used: Iterable[str] = ()
     try:
         frame = reader(path)
     # polars panics on some damaged Parquet files, and a PanicException is not an Exception.
-    except (OSError, NotUtf8Error, PresetError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (
+        OSError,
+        NotUtf8Error,
+        PresetError,
+        UnicodeEncodeError,
+        OverflowError,
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+    ) as error:
         why = None
         if suffix not in (".parquet", ".json"):
             why = first_fault(path, {".csv": ",", ".tsv": "\t"}.get(suffix))
-        raise TableError(f"{path} can't be read: {why or error}") from error
+        if why is None and isinstance(error, UnicodeEncodeError | OverflowError):
+            # JSON can hold half of a surrogate pair, and integers of any length.
+            why = "a text or a number is beyond what a table can hold"
+        if why is None:
+            why = getattr(error, "strerror", None) or table_fault(error)
+        raise TableError(f"{path} can't be read: {why}") from error
     return _with_fields(frame, used)
+
+
+def _parquet(path: Path) -> pl.DataFrame:
+    with open_regular(path) as file:
+        return pl.read_parquet(file)
 
 
 def _lines(path: Path) -> pl.DataFrame:
     """A file of one JSON object per line."""
     # read_ndjson fails on a byte-order mark.
-    data = path.read_bytes().removeprefix(BOM_UTF8)
+    data = read_regular(path).removeprefix(BOM_UTF8)
     try:
         return pl.read_ndjson(data, infer_schema_length=None)
     except pl.exceptions.PolarsError:
@@ -73,7 +92,7 @@ def _lines(path: Path) -> pl.DataFrame:
 
 def _json(path: Path) -> pl.DataFrame:
     """A JSON file of a list of objects, of an object of objects, or of an object with one such value."""
-    return _of_objects(list(json_records(path, decode_utf8(path.read_bytes().removeprefix(BOM_UTF8)), search=True)))
+    return _of_objects(list(json_records(path, decode_utf8(read_regular(path).removeprefix(BOM_UTF8)), search=True)))
 
 
 def _of_objects(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import polars as pl
 
+from omnigap.files import open_regular, read_regular
 from omnigap_orchestrator.extras.importers.files import advice
 from omnigap_orchestrator.items.columns import path_tail
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
-from omnigap_orchestrator.validation import NotUtf8Error, decode_utf8
+from omnigap_orchestrator.validation import NotUtf8Error, beyond_limits, decode_utf8, names_shown, table_fault
 
 Record = Mapping[str, object]
 ENTRY = "entry"
@@ -35,7 +36,7 @@ def first_fault(path: Path, separator: str | None) -> str | None:
         separator: of a CSV or TSV file; None for a file of JSON objects.
     """
     try:
-        text = decode_utf8(path.read_bytes())
+        text = decode_utf8(read_regular(path))
     except OSError:
         return None
     except NotUtf8Error as error:
@@ -69,8 +70,8 @@ def _fault_in_objects(text: str) -> str | None:
         try:
             if line.strip() and not isinstance(json.loads(line, parse_constant=_refused), dict):
                 return f"line {number} is not a JSON object: give one per line"
-        except ValueError as error:
-            return f"line {number}: {error}"
+        except (ValueError, RecursionError) as error:
+            return f"line {number}: {beyond_limits(error)}"
     return None
 
 
@@ -109,16 +110,20 @@ def _rows(path: Path, preset: ResultsPreset) -> Iterator[Record]:
         raise PresetError(f"{path}: {missing}give a file that ends in {', '.join(SUFFIXES)}{advice(path)}")
     try:
         if suffix in _JSON:
-            yield from json_records(path, decode_utf8(path.read_bytes()), preset.records, preset.head)
+            yield from json_records(path, decode_utf8(read_regular(path)), preset.records, preset.head)
         elif suffix == ".parquet":
-            yield from pl.read_parquet(path, glob=False).iter_rows(named=True)
+            with open_regular(path) as file:
+                frame = pl.read_parquet(file)
+            yield from frame.iter_rows(named=True)
         else:
             # As text: the preset says how to parse each column, and ids such as 007 must stay as they are.
-            yield from pl.read_csv(path, infer_schema=False, separator=_TABLES[suffix], glob=False).iter_rows(
-                named=True
-            )
-    except (OSError, NotUtf8Error, pl.exceptions.PolarsError) as error:
+            frame = pl.read_csv(read_regular(path), infer_schema=False, separator=_TABLES[suffix])
+            yield from frame.iter_rows(named=True)
+    except NotUtf8Error as error:
         raise PresetError(f"{path} can't be read: {error}") from error
+    # polars panics on some damaged Parquet files, and a PanicException is not an Exception.
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise PresetError(f"{path} can't be read: {getattr(error, 'strerror', None) or table_fault(error)}") from error
 
 
 def json_records(
@@ -141,13 +146,17 @@ def json_records(
     """
     try:
         read = json.loads(text)
+    except RecursionError as error:
+        raise PresetError(f"{path} is not JSON: {beyond_limits(error)}") from None
     # Some benchmarks write JSON Lines into a file that ends in .json.
     except ValueError:
         read = [_object(path, number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if "\\ud" in text.lower():
+        _check_pairs(path, read)
     added = {name: _inside(read, key) for name, key in (head or {}).items()}
     if records is not None and isinstance(read, Mapping):
         if records not in read:
-            raise PresetError(f"{path} has no key {records!r}: it has {', '.join(map(str, read))}")
+            raise PresetError(f"{path} has no key {records!r}: it has {names_shown(map(str, read))}")
         read = read[records]
     if isinstance(read, Mapping) and not _holds_objects(read):
         inside = [value for value in read.values() if _holds_objects(value)]
@@ -157,6 +166,15 @@ def json_records(
     if not isinstance(read, list) or not all(isinstance(row, Mapping) for row in read):
         raise PresetError(f"{path} has neither a list of objects nor an object of objects")
     yield from ({**row, **added} for row in read) if added else read
+
+
+def _check_pairs(path: Path, read: object) -> None:
+    """Raises PresetError for half of a surrogate pair, which JSON can hold and no table can."""
+    try:
+        json.dumps(read, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        raise PresetError(f"{path} contains half of a surrogate pair, U+{code:04X}: write it again") from None
 
 
 def _inside(value: object, key: str) -> object:
@@ -173,8 +191,8 @@ def _holds_objects(value: object) -> bool:
 def _object(path: Path, number: int, line: str) -> object:
     try:
         return json.loads(line)
-    except ValueError as error:
-        raise PresetError(f"{path}: line {number} is not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise PresetError(f"{path}: line {number} is not JSON: {beyond_limits(error)}") from None
 
 
 def _entries(row: Record, preset: ResultsPreset, path: Path) -> Iterator[Record]:

@@ -18,6 +18,7 @@ from omnigap_orchestrator.extras.importers.scores import RowScorer
 from omnigap_orchestrator.extras.importers.select import RowSelection, Where
 from omnigap_orchestrator.items.columns import ColumnReader, path_tail
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset
+from omnigap_orchestrator.validation import names_shown
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "file": pl.String,
@@ -122,7 +123,7 @@ def _check_where(files: Sequence[_Read], wanted: Where) -> None:
     for column in wanted:
         if column != FILE and not any(column in file.names for file in files):
             known = dict.fromkeys(name for file in files for name in file.names)
-            raise PresetError(f"--where {column}: there is no such column; the files have {', '.join(known)}")
+            raise PresetError(f"--where {column}: there is no such column; the files have {names_shown(known)}")
 
 
 def _read(path: Path, preset: ResultsPreset, condition: str | None, model: str | None, wanted: Where) -> _Read:

@@ -14,6 +14,7 @@ from omnigap_orchestrator.items.columns import ColumnReader
 from omnigap_orchestrator.items.item import Check, Item
 from omnigap_orchestrator.presets.preset import PresetError, ResultsPreset, ScorerPreset, ScoreSource
 from omnigap_orchestrator.scoring import JUDGE, score, scoring_presets
+from omnigap_orchestrator.validation import names_shown
 
 
 class RowScorer:
@@ -33,7 +34,7 @@ class RowScorer:
         answers = preset.scorer is not None and reader.path_of(preset.scorer.answer)
         if not self._sources and not answers:
             wanted = ", ".join(dict.fromkeys(source.column for source in preset.scores))
-            raise PresetError(f"{file} has no column of scores ({wanted}); its columns are {', '.join(reader.names)}")
+            raise PresetError(f"{file} has no column of scores ({wanted}); its columns are {names_shown(reader.names)}")
 
     def score(self, row: Mapping[str, object], task: str, item_id: str) -> tuple[float | None, tuple[str, ...]]:
         """Score and flags of a row; the score is None if it can't be parsed.

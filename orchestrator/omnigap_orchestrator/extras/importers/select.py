@@ -10,6 +10,7 @@ import polars as pl
 
 from omnigap_orchestrator.extras.importers.files import listed
 from omnigap_orchestrator.results import TableError
+from omnigap_orchestrator.validation import names_shown
 
 NO_TASK = "all"
 """Task of rows whose file names none."""
@@ -55,7 +56,9 @@ def where(frame: pl.DataFrame, wanted: Where, source: str) -> pl.DataFrame:
     """
     for column, values in wanted.items():
         if column not in frame.columns:
-            raise TableError(f"{source}: --where {column}: there is no such column; it has {', '.join(frame.columns)}")
+            raise TableError(
+                f"{source}: --where {column}: there is no such column; it has {names_shown(frame.columns)}"
+            )
         text = _as_text(frame, column)
         # polars writes true, Python tools write True.
         chosen = [value.lower() for value in values] if frame.schema[column] == pl.Boolean else list(values)

@@ -18,6 +18,7 @@ from omnigap_orchestrator.extras.importers.records import other_separator
 from omnigap_orchestrator.extras.importers.select import NO_TASK, RowSelection, where
 from omnigap_orchestrator.extras.importers.texts import GOLD, can_be_scored, with_scores
 from omnigap_orchestrator.results import CONTROLS_SCHEMA, TableError
+from omnigap_orchestrator.validation import names_shown
 
 # Columns with a separate conversion, or of any type.
 _CONVERTED_ELSEWHERE = ("score", "outcome", "replicate")
@@ -102,13 +103,13 @@ def _results(
     if rescore and not can_be_scored(frame):
         raise TableError(
             f"{path}: --rescore needs the answers and the gold answers: map them with --column answer_used=THEIRS and "
-            f"--column answers=THEIRS (its columns: {', '.join(frame.columns)})"
+            f"--column answers=THEIRS (its columns: {names_shown(frame.columns)})"
         )
     if can_be_scored(frame) and (rescore or "score" not in frame.columns):
         frame = with_scores(path, frame, answer_type)
     for name in REQUIRED:
         if name not in frame.columns:
-            known = ", ".join(frame.columns)
+            known = names_shown(frame.columns)
             fix = other_separator(frame.columns) or f": {_FIXES[name]}{preset_hint(path, frame.columns)}"
             raise TableError(f"{path} has no column {name!r}{fix} (its columns: {known})")
     if frame.is_empty():
@@ -138,7 +139,9 @@ def _mapped(path: Path, frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.D
             fix = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
             raise TableError(f"--column {ours}={theirs}: unknown column {ours!r}: {fix}")
         if theirs not in frame.columns:
-            raise TableError(f"{path} has no column {theirs!r} for {ours}; its columns are {', '.join(frame.columns)}")
+            raise TableError(
+                f"{path} has no column {theirs!r} for {ours}; its columns are {names_shown(frame.columns)}"
+            )
     used = [mapping.get(name, name) for name in CONTROLS_SCHEMA]
     # polars renames the second of two columns with the same name like this.
     if twice := [name for name in used if f"{name}_duplicated_0" in frame.columns]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 import polars as pl
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from omnigap.terminal import one_line
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.cli.inputs import stored_run_option
 from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTED, friendly, split
 from omnigap_orchestrator.cli.tables import print_table
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 from omnigap_orchestrator.extras.readback.check import (
     Verdict,
     VerdictCounts,
@@ -114,9 +114,9 @@ def print_verification(
             "counts": count_by_rendering(verification).to_dicts(),
             "not_kept": listed.drop("errors", "words").to_dicts(),
         }
-        print(json.dumps(data, ensure_ascii=False))
+        print_json(data)
         return totals
-    console = Console()
+    console = Terminal()
     rows = []
     for row in count_by_rendering(verification).iter_rows(named=True):
         error = "" if row["word_error"] is None else f"{100 * row['word_error']:.1f} %"
@@ -141,7 +141,7 @@ def print_verification(
     return totals
 
 
-def _print_listed(console: Console, rows: pl.DataFrame, verdict: Verdict) -> None:
+def _print_listed(console: Terminal, rows: pl.DataFrame, verdict: Verdict) -> None:
     """Lists the carriers of a verdict, with the expected text and the readback on separate lines."""
     if rows.is_empty():
         return
@@ -158,4 +158,4 @@ def _print_listed(console: Console, rows: pl.DataFrame, verdict: Verdict) -> Non
 
 
 def _one_line(text: str) -> str:
-    return " / ".join(line for line in text.splitlines() if line.strip())
+    return one_line(" / ".join(line for line in text.splitlines() if line.strip()))

@@ -16,8 +16,9 @@ from omnigap_orchestrator.journal import Records
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.requests import carrier_part, decoding_message
+from omnigap_orchestrator.pipeline.stored import stored_transcript
 from omnigap_orchestrator.plan import scorer_key, transcript_key
-from omnigap_orchestrator.replica_pool import CallFailed, Service, Unavailable
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +143,11 @@ class ReaderCalls:
         ]
         # Several items may have the same carrier; equal bytes have equal keys and are read once.
         every = {reader.key(rendering): rendering for rendering in supported}
-        todo = [(key, rendering) for key, rendering in every.items() if key not in transcripts]
+        todo = [(k, r) for k, r in every.items() if stored_transcript(transcripts, k, reader.digest) is None]
         unit = "readbacks of recordings" if reader.modality is Modality.SPEECH else "readbacks of images"
         progress = (self._context.observer, unit, len(every))
         await call_for_each(todo, self._read, self._calls, progress, self._failed)
-        return len(every.keys() - transcripts.keys())
+        return sum(stored_transcript(transcripts, key, reader.digest) is None for key in every)
 
     async def _read(self, job: tuple[str, Rendering]) -> None:
         key, rendering = job

@@ -25,6 +25,7 @@ from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, in_thread, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan, replacing
 from omnigap_orchestrator.pipeline.prepare import load_cells
+from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.preflight import PreflightScope, run_preflight
 from omnigap_orchestrator.run import refresh
 
@@ -82,6 +83,7 @@ async def _read_back(context: RunContext, cells: PlannedCells, options: VerifyOp
     table = verification_table(renderings, readers, context.records.transcripts, options.max_word_error)
     with replacing(context.folder.verification) as path:
         table.write_parquet(path)
+    remember(context.journal, context.folder.verification)
     return VerifyResult(table, left)
 
 

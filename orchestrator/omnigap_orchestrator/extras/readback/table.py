@@ -12,6 +12,8 @@ from omnigap_orchestrator.extras.readback.compare import compare
 from omnigap_orchestrator.extras.readback.readers import Reader, Rendering
 from omnigap_orchestrator.journal import TranscriptRow
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder
+from omnigap_orchestrator.pipeline.stored import stored_transcript
+from omnigap_orchestrator.pipeline.stored_files import fault_of
 from omnigap_orchestrator.scoring.normalise import normalise, units
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -109,7 +111,7 @@ def _readbacks(
         # Readers come latest first: of several readers with the same weights, the latest one counts.
         if reader.modality is not rendering.modality or reader.kind in found:
             continue
-        row = transcripts.get(reader.key(rendering))
+        row = stored_transcript(transcripts, reader.key(rendering), reader.digest)
         if row is not None:
             compared = compare(rendering.item, rendering.said, row.text)
             label = _label(reader, readers)
@@ -185,6 +187,11 @@ def read_verification(folder: RunFolder) -> pl.DataFrame | None:
     """
     if not folder.verification.is_file():
         return None
+    if fault := fault_of(folder.verification):
+        raise FolderError(
+            f"{folder.verification} {fault}: run `omnigap-orchestrate verify --run-dir {folder.root}` again, or delete "
+            "the file"
+        )
     try:
         table = pl.read_parquet(folder.verification, glob=False)
     # polars panics on some damaged Parquet files; PanicException is not a PolarsError.

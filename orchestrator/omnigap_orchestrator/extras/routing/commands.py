@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from omnigap_orchestrator.cli.options import DEFAULT_RUN, friendly, split
+from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,7 +73,7 @@ def route(
     found = routing(headline_scores(results, rule), results, wanted, options, rule, timed)
     if as_json:
         data = {"policies": found.policies.to_dicts(), "routes": found.routes.to_dicts()}
-        print(json.dumps(data, ensure_ascii=False))
+        print_json(data)
     else:
         _print(found)
         if timed.is_empty():
@@ -100,14 +100,13 @@ _COSTS: tuple[tuple[Callable[[PolicyRow], float | None], str, int], ...] = (
 
 def _print(found: Routing) -> None:
     import polars as pl
-    from rich.console import Console
 
     from omnigap_orchestrator.analysis.table import rows_of
     from omnigap_orchestrator.cli.tables import estimate_text, print_table
     from omnigap_orchestrator.extras.routing.report_section import POLICY_WORDS
     from omnigap_orchestrator.extras.routing.routing import RouteRow, ShownPolicyRow, policies_shown, routes_shown
 
-    console = Console()
+    console = Terminal()
     for model in pl.concat([found.policies["model"], found.routes["model"]]).unique(maintain_order=True):
         policies = rows_of(policies_shown(found.policies.filter(model=model)), ShownPolicyRow)
         lacking = any(row.lacking for row in policies)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from omnigap_orchestrator.extras.asr_correction.labels import LabelsError, clip_ids, read_labels
-from omnigap_orchestrator.extras.asr_correction.sheet import draw_clips
+from omnigap_orchestrator.extras.asr_correction.labels import LabelsError, clip_ids, quoted, read_labels, unquoted
+from omnigap_orchestrator.extras.asr_correction.sheet import draw_clips, sheet_csv
 from tests.orchestrator.extras.asr_correction.spoken_answers import answers
 
 
@@ -75,3 +79,44 @@ def test_clip_names_depend_on_the_audio() -> None:
     results = answers(5)
     changed = results.with_columns(output_media=pl.lit("again"))
     assert not set(clip_ids(results)["clip"]) & set(clip_ids(changed)["clip"])
+
+
+FORMULAS = ["=1+1", "+1", "-1+cmd|' /C calc'!A0", "@SUM(1)", "\t=1", "\r=1", "  =1", '"=1', "'=1", "''=1"]
+FORMULAS += ["＝1", "＋1", "－1", "＠a"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_formula_gets_an_apostrophe(text: str) -> None:
+    assert quoted(text) == f"'{text}"
+    assert unquoted(f"'{text}") == text
+
+
+@pytest.mark.parametrize("value", ["Paris", "it's", "'tis", "3-4", "", -3.5, -1, None])
+def test_other_text_and_numbers_stay(value: object) -> None:
+    assert quoted(value) == value
+
+
+@given(st.text() | st.text("'\" \t\r\n=+-@＝＋a", max_size=6))
+def test_the_quotation_of_any_text_is_read_back(text: str) -> None:
+    found = quoted(text)
+    assert isinstance(found, str)
+    assert unquoted(found) == text
+    # What a spreadsheet compares: the first character behind blanks.
+    assert found.lstrip()[:1] not in tuple("=+-@＝＋－＠") or not found.strip()
+
+
+def test_hostile_ids_survive_a_spreadsheet(tmp_path: Path) -> None:
+    names = {f"q{number}": text for number, text in enumerate(FORMULAS, start=1)}
+    results = answers(models=("a",)).filter(pl.col("item_id").is_in(list(names)))
+    results = results.with_columns(item_id=pl.col("item_id").replace(names))
+    sample = draw_clips(results, 12, seed=1)
+    text = sheet_csv(sample, ("model", "condition", "item_id", "replicate", "score"))
+    rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
+    assert all(row[2].startswith("'") for row in rows if row[2] not in names)
+    path = tmp_path / "labels.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["model", "condition", "item_id", "replicate", "label"])
+        writer.writerows([*row[:4], "right"] for row in rows)
+    labels = read_labels(path, results)
+    assert sorted(labels["item_id"]) == sorted(sample["item_id"])

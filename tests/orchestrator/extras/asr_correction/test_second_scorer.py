@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from omnigap_orchestrator.pipeline.scope import RunScope
+from omnigap_orchestrator.pool import ServiceError
 from omnigap_orchestrator.preflight import Status
 from omnigap_orchestrator.preflight.doctor import diagnose
-from omnigap_orchestrator.replica_pool import ServiceError
 from omnigap_orchestrator.run import Changes, resume
 from tests.helpers.running import Setting, Silent, outcomes
 from tests.helpers.served_doubles import Double, Serve

@@ -16,7 +16,7 @@ from tests.orchestrator.extras.conform.reference_service import RATE, ReferenceS
 # Faults in Describe.
 
 
-@fails("describe-names-the-service")
+@fails("describe-names-the-service", "card-is-within-the-bounds")
 class Nameless(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
@@ -30,7 +30,7 @@ class DigestIsAVersion(ReferenceService):
         return "v1.2.3"
 
 
-@fails("conditions-are-declared")
+@fails("conditions-are-declared", "card-is-within-the-bounds")
 class DeclaresTwice(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
@@ -38,11 +38,19 @@ class DeclaresTwice(ReferenceService):
         return card
 
 
-@fails("limits-are-declared")
+@fails("limits-are-declared", "card-is-within-the-bounds")
 class LimitIsNan(ReferenceService):
     def card(self) -> pb.DescribeResponse:
         card = super().card()
         card.limits.max_audio_seconds = math.nan
+        return card
+
+
+@fails("card-is-within-the-bounds")
+class NamesAVoiceWithAnEscape(ReferenceService):
+    def card(self) -> pb.DescribeResponse:
+        card = super().card()
+        card.voices.add(name="\x1b[2J")
         return card
 
 
@@ -102,6 +110,12 @@ class SendsDeltaAfterComplete(ReferenceService):
         return [*answer, answer[0]]
 
 
+@fails("streams-end-with-one-complete")
+class SendsEventsWithoutContent(ReferenceService):
+    def answer(self, request: pb.GenerateRequest) -> list[pb.GenerateResponse]:
+        return [pb.GenerateResponse(), *super().answer(request)]
+
+
 class ChangesComplete(ReferenceService):
     def complete(self, sound: list[pb.Audio]) -> pb.Complete:
         complete = super().complete(sound)
@@ -128,6 +142,12 @@ class AnswersWithAnotherDigest(ChangesComplete):
 class NanDiagnostics(ChangesComplete):
     def change(self, complete: pb.Complete) -> None:
         complete.diagnostics["avg_logprob"] = math.nan
+
+
+@fails("usage-and-timings-are-finite")
+class CountsWithoutSense(ChangesComplete):
+    def change(self, complete: pb.Complete) -> None:
+        complete.usage.output_tokens = 2**32 - 1
 
 
 @fails("audio-duration-matches-the-bytes")

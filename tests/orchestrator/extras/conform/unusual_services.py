@@ -8,6 +8,14 @@ from tests.orchestrator.extras.conform.faults import warns
 from tests.orchestrator.extras.conform.reference_service import ReferenceService
 
 
+@warns("card-is-within-the-bounds")
+class ClaimsEndlessConcurrency(ReferenceService):
+    def card(self) -> pb.DescribeResponse:
+        card = super().card()
+        card.max_batch_size = 2**32 - 1
+        return card
+
+
 @warns("reflection-lists-the-service")
 class WithoutReflection(ReferenceService):
     def register_reflection(self) -> None:

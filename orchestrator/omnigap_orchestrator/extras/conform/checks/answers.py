@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from omnigap.answer import bound_of
 from omnigap.convert import finish_from_proto
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Reason
@@ -36,7 +37,7 @@ async def declared_conditions_answer(service: ServiceUnderTest) -> Finding:
 
 @check
 async def streams_end_with_one_complete(service: ServiceUnderTest) -> Finding:
-    """A stream is any number of deltas, then exactly one `complete` and nothing after it; or it ends with an error."""
+    """A stream is any number of deltas with content, then exactly one `complete`; or it ends with an error."""
     faults = [
         f"{condition} {reply}: end each answer with exactly one `complete`"
         for condition, reply in (await service.samples()).items()
@@ -60,7 +61,7 @@ async def finish_reason_is_set(service: ServiceUnderTest) -> Finding:
 
 @check
 async def usage_and_timings_are_finite(service: ServiceUnderTest) -> Finding:
-    """Usage, timings and diagnostics are finite; seconds are not negative."""
+    """Usage, timings and diagnostics are finite and within the bounds of the contract; seconds are not negative."""
     answered = await service.answered_samples()
     faults = [f"{condition}: {fault}" for condition, reply in answered.items() for fault in _faults_in(reply)]
     return finding_of(faults, "all finite") if answered else skipped(NONE_ANSWERED)
@@ -69,11 +70,11 @@ async def usage_and_timings_are_finite(service: ServiceUnderTest) -> Finding:
 def _faults_in(reply: Reply) -> list[str]:
     done = reply.complete
     faults = [
-        f"{field.name} is {value}: seconds are finite and not negative"
+        f"{field.name} is {value}: send a finite number, not below 0, at most {bound_of(value):g}"
         for message in (done.usage, done.timings)
         # ListFields gives only the fields that are set.
         for field, value in message.ListFields()
-        if not math.isfinite(value) or value < 0
+        if not 0 <= value <= bound_of(value)
     ]
     return faults + [
         f"diagnostics[{name!r}] is {value}: leave out what is not finite"

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 import grpc
 from grpc_reflection.v1alpha import reflection_pb2 as reflected
 
+from omnigap.card import check_card
 from omnigap.convert import condition_from_proto, support_from_proto
+from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Modality, Reason
 from omnigap_orchestrator.extras.conform.check import (
@@ -51,6 +53,17 @@ async def digest_is_a_sha256(service: ServiceUnderTest) -> Finding:
 
 
 @check
+async def card_is_within_the_bounds(service: ServiceUnderTest) -> Finding:
+    """Names, lists, rates and limits of Describe are within the bounds of the contract, with known enum values."""
+    card = pb.DescribeResponse.FromString(service.card.SerializeToString())
+    try:
+        notes = check_card(card, service.address)
+    except ContractError as error:
+        return failed(error.message)
+    return warned("; ".join(notes)) if notes else passed(f"{card.ByteSize()} bytes")
+
+
+@check
 async def conditions_are_declared(service: ServiceUnderTest) -> Finding:
     """Describe lists each condition once as native, assisted or unsupported, with a reason for the last two."""
     faults, warnings, seen = [], [], set()
@@ -73,11 +86,14 @@ async def conditions_are_declared(service: ServiceUnderTest) -> Finding:
 
 @check
 async def limits_are_declared(service: ServiceUnderTest) -> Finding:
-    """Limits are finite, not negative and set for each input modality; `max_concurrent` is at least 1."""
+    """Limits and `answer_seconds` are finite and not negative; limits are set for each input modality."""
     limits, faults, warnings = service.card.limits, [], []
     seconds = limits.max_audio_seconds
     if not math.isfinite(seconds) or seconds < 0:
         faults.append(f"limits.max_audio_seconds is {seconds}: send a number over 0")
+    answer_s = service.card.answer_seconds
+    if not math.isfinite(answer_s) or answer_s < 0:
+        faults.append(f"answer_seconds is {answer_s}: send the seconds that one answer may take, or 0")
     declared = {
         Modality.TEXT: ("max_text_chars", limits.max_text_chars),
         Modality.SPEECH: ("max_audio_seconds", seconds),

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from omnigap_orchestrator.config import ConfigError, load_config
+from omnigap_orchestrator.pool import connect
 from omnigap_orchestrator.preflight import Status
 from omnigap_orchestrator.preflight.doctor import check_endpoint
-from omnigap_orchestrator.replica_pool import RetryPolicy, connect
 from tests.helpers.recording_proxy import NO_PROXY, recording_proxy
+from tests.orchestrator.pool.asking import IMPATIENT
 
 ELSEWHERE = "model.example:50051"
 
@@ -24,7 +25,7 @@ def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_failed_connection_names_the_proxy() -> None:
     notes: list[str] = []
     with recording_proxy() as proxy:
-        assert await connect("omni", ["127.0.0.1:1", ELSEWHERE], RetryPolicy(), notes.append, proxy.url) is None
+        assert await connect("omni", ["127.0.0.1:1", ELSEWHERE], IMPATIENT, notes.append, proxy.url) is None
         assert proxy.asked
     (note,) = notes
     assert (
@@ -38,7 +39,7 @@ async def test_a_failed_connection_names_the_proxy() -> None:
 async def test_a_failed_loopback_connection_names_no_proxy() -> None:
     notes: list[str] = []
     with recording_proxy() as proxy:
-        assert await connect("omni", ["127.0.0.1:1"], RetryPolicy(), notes.append, proxy.url) is None
+        assert await connect("omni", ["127.0.0.1:1"], IMPATIENT, notes.append, proxy.url) is None
         assert (proxy.asked, notes) == ([], [])
 
 

@@ -3,71 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from omnigap.client import Answer
-from omnigap.errors import ContractError
+from omnigap.answer import Answer
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.replica_pool import CallFailed, RetryPolicy, Service, ServiceError, Unavailable, connect
-from tests.helpers.served_doubles import PATIENCE_S, ServeWire, Wire, complete, plain, text
-
-PATIENT = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=PATIENCE_S)
-IMPATIENT = RetryPolicy(max_attempts=3, first_delay_s=0.01, max_delay_s=0.05, patience_s=0.2)
-
-Connect = Callable[..., Awaitable[Service]]
-
-
-def asking(words: str, digest: str = "wire") -> pb.GenerateRequest:
-    return pb.GenerateRequest(
-        request_id=words, parts=[pb.InputPart(text=words)], output=pb.MODALITY_TEXT, expected_digest=digest
-    )
-
-
-def words_of(request: pb.GenerateRequest) -> str:
-    return request.parts[0].text
-
-
-def echo(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
-    yield text(words_of(request))
-    yield complete()
-
-
-@pytest.fixture
-def notes() -> list[str]:
-    return []
-
-
-@pytest.fixture
-async def connected(notes: list[str]) -> AsyncIterator[Connect]:
-    """Connects to replicas; the pools are closed at the end."""
-    services: list[Service] = []
-
-    async def start(*addresses: str, policy: RetryPolicy = PATIENT) -> Service:
-        service = await connect("omni", addresses, policy, notes.append)
-        assert service is not None
-        services.append(service)
-        return service
-
-    yield start
-    for service in services:
-        await service.pool.close()
-
-
-async def ask_all(service: Service, *words: str) -> list[Answer | BaseException]:
-    return await asyncio.gather(
-        *(service.pool.call(asking(each, service.digest), PATIENCE_S) for each in words), return_exceptions=True
-    )
-
-
-def texts(answers: list[Answer | BaseException]) -> list[str]:
-    return [answer.own_text if isinstance(answer, Answer) else repr(answer) for answer in answers]
-
-
-def raising(reason: Reason, message: str = "requested by the test") -> ContractError:
-    return ContractError(reason, message)
+from omnigap_orchestrator.pool import CallFailed, RetryPolicy, Unavailable
+from tests.helpers.served_doubles import PATIENCE_S, ServeWire, Wire, complete, text
+from tests.orchestrator.pool.asking import IMPATIENT, Connect, ask_all, asking, echo, raising, texts, words_of
 
 
 async def test_replicas_share_the_calls_within_their_limits(host_wire: ServeWire, connected: Connect) -> None:
@@ -103,18 +48,6 @@ async def test_busy_does_not_count_as_an_attempt(host_wire: ServeWire, connected
     service = await connected(await host_wire(wire))
     assert texts(await ask_all(service, "patience")) == ["patience"]
     assert len(wire.asked) == 11
-
-
-async def test_a_service_that_stays_busy_fails_the_call(host_wire: ServeWire, connected: Connect) -> None:
-    def busy(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
-        raise raising(Reason.BUSY)
-        yield
-
-    policy = RetryPolicy(max_full=4, first_delay_s=0.001, max_delay_s=0.001)
-    service = await connected(await host_wire(Wire(busy)), policy=policy)
-    (failed,) = await ask_all(service, "patience")
-    assert isinstance(failed, CallFailed)
-    assert (failed.error.reason, failed.attempts) == (Reason.BUSY, 5)
 
 
 async def test_a_temporary_fault_is_retried_and_then_fails_with_its_reason(
@@ -284,14 +217,6 @@ async def test_a_replica_with_a_changed_digest_is_removed(
     assert note.startswith(other.address)
 
 
-async def test_connect_refuses_replicas_with_different_digests(host_wire: ServeWire) -> None:
-    addresses = [await host_wire(Wire(plain, digest=digest)) for digest in ("a" * 64, "b" * 64)]
-    with pytest.raises(ServiceError) as caught:
-        await connect("omni", addresses, PATIENT, print)
-    for part in (*addresses, "a" * 12, "b" * 12, "[[models]]"):
-        assert part in str(caught.value)
-
-
 async def test_an_unavailable_replica_joins_when_it_serves(
     host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
@@ -305,10 +230,3 @@ async def test_an_unavailable_replica_joins_when_it_serves(
             await ask_all(service, *(f"{number}" for number in range(4)))
     (note,) = notes
     assert note.startswith(late.address)
-
-
-async def test_connect_returns_none_if_no_replica_answers(host_wire: ServeWire) -> None:
-    wire = Wire(plain)
-    address = await host_wire(wire)
-    await wire.stop()
-    assert await connect("omni", [address], PATIENT, print) is None

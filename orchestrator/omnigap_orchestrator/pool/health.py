@@ -1,0 +1,105 @@
+"""Health of a service's replicas: ejects and probes them, finds hung ones, and says when none is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from omnigap_orchestrator.pool.policy import MAX_CONSECUTIVE_FAILURES, RetryPolicy
+from omnigap_orchestrator.pool.replica import Replica, Slots
+
+# Seconds between health probes of an ejected replica: first and longest interval; longest ejection after failures.
+FIRST_PROBE_S, MAX_PROBE_S, MAX_EJECTION_S = 0.25, 5.0, 60.0
+# What a health check of a hung process returns; one that is stopping or gone answers or is refused.
+_NO_HEALTH = "gRPC status DEADLINE_EXCEEDED"
+# A process must miss this many health checks in a row before it counts as hung.
+_HEALTH_CHECKS = 2
+
+
+class Health:
+    """Changes `up` of replicas. `close` ends its tasks."""
+
+    def __init__(
+        self, slots: Slots, policy: RetryPolicy, on_note: Callable[[str], None], on_absence: Callable[[], None]
+    ) -> None:
+        """
+        Args:
+            slots: replicas that are not up are probed, and join when they are healthy.
+            on_absence: called when no replica was up for `patience_s`.
+        """
+        self._slots = slots
+        self._policy = policy
+        self._note = on_note
+        self._on_absence = on_absence
+        self._absence: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        # asyncio keeps only weak references to tasks, so they are held here until they are done.
+        self._tasks: set[asyncio.Task[None]] = set()
+        for replica in slots.replicas:
+            if not replica.up:
+                self._start(self._probe(replica))
+        self._start(self._watch())
+
+    async def close(self) -> None:
+        if self._absence is not None:
+            self._absence.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def eject(self, replica: Replica, why: str) -> None:
+        """Takes a replica out until it is healthy."""
+        if not replica.up:
+            return
+        replica.up = False
+        self._note(f"{why}; not used until it is healthy")
+        self._start(self._probe(replica))
+        self.check_absence()
+
+    def check_absence(self) -> None:
+        """Starts to wait for a replica if none is left."""
+        if not self._slots.any_up and self._absence is None:
+            self._absence = self._loop.call_later(self._policy.patience_s, self._on_absence)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _probe(self, replica: Replica) -> None:
+        """Probes an ejected replica until it is SERVING, and puts it back."""
+        tries = 0
+        while True:
+            interval_s = min(MAX_PROBE_S, FIRST_PROBE_S * 1.5**tries)
+            # A replica that says that it is healthy and fails its calls stays out for longer each time.
+            ejection_s = FIRST_PROBE_S * 2.0 ** min(replica.ejections, 16) if replica.ejections else 0.0
+            await asyncio.sleep(max(interval_s, min(MAX_EJECTION_S, ejection_s)))
+            tries = min(tries + 1, 16)
+            if await replica.endpoint.serving(timeout_s=3.0):
+                break
+        self._note(f"{replica.address} serves again")
+        # One that failed calls before is ejected again at its next failure.
+        replica.consecutive_failures = MAX_CONSECUTIVE_FAILURES - 1 if replica.ejections else 0
+        replica.up = True
+        if self._absence is not None and self._slots.any_up:
+            self._absence.cancel()
+            self._absence = None
+        self._slots.assign()
+
+    async def _watch(self) -> None:
+        """Checks the health of replicas that have calls in flight and have sent nothing for `quiet_s`."""
+        # A busy service answers health checks and a hung process does not, so it is found long before a deadline.
+        while True:
+            await asyncio.sleep(self._policy.quiet_s / 2)
+            since = self._loop.time() - self._policy.quiet_s
+            quiet = [replica for replica in self._slots.replicas if replica.attempts and replica.heard_at < since]
+            await asyncio.gather(*(self._check_health(replica) for replica in quiet))
+
+    async def _check_health(self, replica: Replica) -> None:
+        for _ in range(_HEALTH_CHECKS):
+            if await replica.endpoint.health(timeout_s=self._policy.health_s) != _NO_HEALTH:
+                return
+        self.eject(replica, f"{replica.address} answers neither calls nor health checks")
+        # Elsewhere its calls are answered. Without another replica they wait, in case it was only slow.
+        if self._slots.any_up:
+            replica.interrupt()

@@ -1,0 +1,183 @@
+"""A connected service: its card and the pool of its replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from omnigap import convert
+from omnigap.channel import proxy_for
+from omnigap.client import SERVING, GenerateClient
+from omnigap.errors import ContractError, OmnigapError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Condition, Reason, Support
+from omnigap_orchestrator.pool.policy import REPLICA_FULL, REPLICA_UNAVAILABLE, RetryPolicy
+from omnigap_orchestrator.pool.pool import Pool
+from omnigap_orchestrator.pool.replica import Replica
+
+# Seconds between two looks at services that do not serve yet, and until the user is told.
+_LOOK_S, _NOTE_AFTER_S = 0.25, 1.0
+# Longest wait for one health check. A first look on a busy machine may take that long; a later one must not exceed the
+# patience.
+_HEALTH_S = 5.0
+# Describe may fail like this while a service starts or is full; any other error is there to stay.
+_NOT_YET = REPLICA_UNAVAILABLE | REPLICA_FULL | {Reason.DEADLINE_EXCEEDED, Reason.CANCELLED}
+# Health says these of something else than a model service, or to a caller without a key.
+_WRONG_SERVICE = tuple(f"gRPC status {name}" for name in ("UNIMPLEMENTED", "UNAUTHENTICATED", "PERMISSION_DENIED"))
+
+
+class ServiceError(OmnigapError):
+    """A service can't be used as configured; the message names the key to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A connected service.
+
+    Attributes:
+        name: its name in the run: a model's configured name, or a role such as `scorer`.
+        card: its Describe response.
+        pool: its replicas; those that did not answer at connect join when they are healthy.
+    """
+
+    name: str
+    card: pb.DescribeResponse
+    pool: Pool
+
+    @property
+    def digest(self) -> str:
+        return self.card.digest
+
+
+def support_in(card: pb.DescribeResponse, condition: Condition) -> tuple[Support, str]:
+    """The declared support of a condition with its reason; a condition that is not declared is unsupported.
+
+    Args:
+        card: may be one that an earlier version stored unchecked: values that the contract does not define count as
+            not declared.
+    """
+    wanted = (convert.modality_to_proto(condition.input), convert.modality_to_proto(condition.output))
+    for capability in card.conditions:
+        if (capability.input, capability.output) == wanted:
+            with contextlib.suppress(ValueError):
+                return convert.support_from_proto(capability.support), capability.reason
+    return Support.UNSUPPORTED, f"{card.name} does not declare {condition.name}"
+
+
+async def connect(
+    name: str, addresses: Sequence[str], policy: RetryPolicy, on_note: Callable[[str], None], proxy: str = ""
+) -> Service | None:
+    """Connects to the replicas of a service as soon as one of them serves; None if none does within `patience_s`.
+
+    Args:
+        proxy: `[network] proxy` of the configuration; loopback addresses are never called through it.
+
+    Raises:
+        ServiceError: replicas have different digests.
+    """
+    endpoints = [GenerateClient(address, proxy) for address in addresses]
+    try:
+        looks = await _look_until_any_serves(name, [_Look(endpoint) for endpoint in endpoints], policy, on_note)
+        present = [look for look in looks if look.card is not None]
+        if present:
+            return _service(name, looks, policy, on_note)
+        if proxied := [address for address in addresses if proxy_for(address, proxy)]:
+            on_note(
+                f"{name} did not answer through the proxy {proxy}: "
+                f"check that [network] proxy can reach {', '.join(proxied)}"
+            )
+    except BaseException:
+        await _close(endpoints)
+        raise
+    await _close(endpoints)
+    return None
+
+
+@dataclass(slots=True)
+class _Look:
+    """What was seen of a replica at connect.
+
+    Attributes:
+        card: None if it does not serve.
+        state: why not.
+        final: whether waiting can't change that.
+    """
+
+    endpoint: GenerateClient
+    card: pb.DescribeResponse | None = None
+    state: str = ""
+    final: bool = False
+
+    async def again(self, timeout_s: float, on_note: Callable[[str], None]) -> None:
+        """Looks once more, unless the result can't change."""
+        if self.final:
+            return
+        self.state = await self.endpoint.health(timeout_s=timeout_s)
+        if self.state != SERVING:
+            self.final = self.state in _WRONG_SERVICE
+            return
+        try:
+            self.card = await self.endpoint.describe()
+        except ContractError as error:
+            self.state, self.final = error.message, error.reason not in _NOT_YET
+            return
+        for note in self.endpoint.notes:
+            on_note(note)
+
+
+async def _look_until_any_serves(
+    name: str, looks: list[_Look], policy: RetryPolicy, on_note: Callable[[str], None]
+) -> list[_Look]:
+    """Looks at all replicas until one serves, none can, or the patience ends."""
+    loop = asyncio.get_running_loop()
+    start, is_noted, timeout_s = loop.time(), False, _HEALTH_S
+    while True:
+        await asyncio.gather(*(look.again(timeout_s, on_note) for look in looks))
+        left = start + policy.patience_s - loop.time()
+        if any(look.card is not None for look in looks) or all(look.final for look in looks) or left <= 0:
+            break
+        if not is_noted and loop.time() - start >= min(_NOTE_AFTER_S, policy.patience_s / 2):
+            is_noted = True
+            states = ", ".join(f"{look.endpoint.address}: {look.state}" for look in looks)
+            on_note(f"waiting up to {policy.patience_s:g} s ([run] patience_s) for {name} ({states})")
+        await asyncio.sleep(min(_LOOK_S, left))
+        timeout_s = min(_HEALTH_S, max(_LOOK_S, left))
+    for look in looks:
+        if look.final:
+            on_note(f"{name}: {look.endpoint.address} can't be used: {look.state}")
+    return looks
+
+
+def _service(name: str, looks: Sequence[_Look], policy: RetryPolicy, on_note: Callable[[str], None]) -> Service:
+    """The service of the replicas that were seen.
+
+    Raises:
+        ServiceError: their digests differ.
+    """
+    present = [(look.endpoint.address, look.card) for look in looks if look.card is not None]
+    first, card = present[0]
+    for address, other in present[1:]:
+        if other.digest != card.digest:
+            # Answers of different digests would be mixed under one model name.
+            raise ServiceError(
+                f"the replicas of {name} differ: {first} has digest {card.digest[:12]}, {address} has "
+                f"{other.digest[:12]}. Start both from one image and configuration, or list them as two [[models]]"
+            )
+    # An unavailable replica may join later. Every request carries the digest, so a different one is refused then.
+    replicas = [
+        Replica(
+            look.endpoint,
+            limit=max(1, card.max_concurrent),
+            batch=max(1, card.max_batch_size),
+            answer_s=card.answer_seconds,
+            up=look.card is not None,
+        )
+        for look in looks
+    ]
+    return Service(name, card, Pool(replicas, policy, on_note))
+
+
+async def _close(endpoints: Sequence[GenerateClient]) -> None:
+    await asyncio.gather(*(endpoint.close() for endpoint in endpoints))
