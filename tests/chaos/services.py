@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -16,6 +17,8 @@ from tests.chaos.table import Row
 from tests.chaos.verdict import after, during
 
 ITEMS = 4
+MOST = 12
+"""More requests than this for one cell in one command, with one retry and little patience, are a loop."""
 SCORER_KINDS = ("digest_other", "digest_swapped", "never_answers", "always_busy", "unauthenticated", "concurrent_max")
 """Faults of a whole scorer."""
 _HONEST = replace(BY_NAME["single_letters"], name=HONEST)
@@ -105,6 +108,8 @@ async def run_round(folder: Path, together: Round, limit_s: float) -> tuple[list
         row.tries += kind.group in (Group.HEALTH, Group.CARDS)
         _check_words(row, kind, model, done)
         after(row, model, items, done.after)
+        if (most := max((done.during.asked[model, n, o] for n in items for o in ("text", "speech")), default=0)) > MOST:
+            row.fail("hangs", f"{most} requests for one cell in one command")
         twice = [text for text in done.twice if text.startswith(tuple(f"{model} item {n} " for n in items))]
         if twice:
             row.fail("twice", f"{twice[0]} and others", len(twice))
@@ -152,7 +157,7 @@ async def _with_scorer(folder: Path, fault: str, items: int, limit_s: float) -> 
         done = await Resumed.run(setting, server, server.calm, limit_s)
     # The scorer is asked for text; what is hit is the speech answer that it transcribes.
     now = replace(
-        done.during, asked={(HONEST, item, "speech") for name, item, _ in done.during.asked if name == scorer}
+        done.during, asked=Counter((HONEST, item, "speech") for name, item, _ in done.during.asked if name == scorer)
     )
     during(row, replace(_HONEST, must=must, whole=whole), HONEST, range(items), now, scorer)
     after(row, HONEST, range(items), done.after, scorer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,12 +26,12 @@ class Seen:
 
     Attributes:
         cells: rows of results.parquet by place; empty if there is no readable table.
-        asked: places of requests that a fault hit.
+        asked: number of requests by place that a fault hit.
         keys: keys of all journalled answers and transcripts, with the time of the row.
     """
 
     cells: dict[Place, dict[str, Any]] = field(default_factory=dict)
-    asked: set[Place] = field(default_factory=set)
+    asked: Counter[Place] = field(default_factory=Counter)
     keys: dict[str, float] = field(default_factory=dict)
 
 
@@ -40,7 +41,7 @@ def seen(run: Path, requests: Iterable[Mapping[str, Any]]) -> Seen:
     if (run / "results.parquet").is_file():
         for row in pl.read_parquet(run / "results.parquet").iter_rows(named=True):
             found.cells[row["model"], int(row["item_id"].rpartition("-")[2]), row["output"]] = row
-    found.asked = {(r["name"], r["item"], r["output"]) for r in requests if r["hit"]}
+    found.asked = Counter((r["name"], r["item"], r["output"]) for r in requests if r["hit"])
     return found
 
 
