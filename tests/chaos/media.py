@@ -92,14 +92,14 @@ class _Peak:
 
 
 def _judge_error(row: Row, case: Hostile, error: grpc.RpcError) -> None:
-    """An error has to carry ErrorInfo of the contract. gRPC itself answers what it can't parse, without one."""
+    """An error has to carry ErrorInfo of the contract. gRPC answers what exceeds its own limits without one."""
     code, text = error.code(), error.details() or ""
     row.say(f"{code.name}: {text}")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         row.fail("hangs", f"{case.name}: {LIMIT_S:g} s")
     elif code is grpc.StatusCode.UNAVAILABLE:
         row.fail("lost", f"{case.name}: {text}")
-    elif case.kind != "message" and not _reason(error):
+    elif not _reason(error) and code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
         row.fail("other", f"{case.name}: {code.name} without a reason: {text}")
     elif "Traceback" in text or len(text) > 10_000 or _reason(error) == "MODEL_ERROR":
         row.fail("other", f"{case.name}: {code.name} {_reason(error)}: {text}")

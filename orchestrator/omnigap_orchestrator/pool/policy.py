@@ -13,7 +13,7 @@ REPLICA_UNAVAILABLE = frozenset({Reason.TRANSPORT, Reason.DRAINING, Reason.NOT_R
 # The replica is healthy and full: the call waits, and this does not count as an attempt of the cell.
 REPLICA_FULL = frozenset({Reason.BUSY, Reason.RATE_LIMITED})
 # The whole service may have become useless if it ends every call like this.
-REFUSALS = frozenset({Reason.UPSTREAM_UNAVAILABLE, *REPLICA_FULL})
+REFUSALS = frozenset({Reason.UPSTREAM_UNAVAILABLE, Reason.DRAINING, Reason.NOT_READY, *REPLICA_FULL})
 # The replica will answer no call of this command: another model, a wrong key, or an account without credit.
 REPLICA_USELESS = frozenset(
     {Reason.DIGEST_MISMATCH, Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED, Reason.QUOTA_EXHAUSTED}
@@ -30,7 +30,7 @@ RETRYABLE = frozenset(
 )
 # These say something about the load or the state of a service and nothing about the answer of its model, so a cell that
 # ends with one of them is pending and not failed.
-LEAVES_PENDING = frozenset({Reason.DEADLINE_EXCEEDED, Reason.DRAINING, Reason.NOT_READY, *REFUSALS})
+LEAVES_PENDING = frozenset({Reason.DEADLINE_EXCEEDED, *REFUSALS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from omnigap.errors import ContractError, quoted
@@ -37,10 +38,13 @@ class Servicer(pb_grpc.ModelServiceServicer):
             await _abort(context, _not_ready())
         return self._description
 
-    async def Generate(self, request: pb.GenerateRequest, context: Any) -> AsyncIterator[bytes]:  # noqa: N802
+    async def Generate(self, request: pb.GenerateRequest | None, context: Any) -> AsyncIterator[bytes]:  # noqa: N802
         scheduler = self._scheduler
         if scheduler is None:
             await _abort(context, _not_ready())
+        if request is None:
+            text = "the bytes of the request are no GenerateRequest: send one as proto/omnigap/v1 defines it"
+            await _abort(context, ContractError(Reason.BAD_REQUEST, text))
         try:
             log = scheduler.admit(request, context.time_remaining())
         except Exception as error:
@@ -63,9 +67,17 @@ def model_service_handler(name: str, servicer: Servicer) -> grpc.GenericRpcHandl
             "Describe": grpc.unary_unary_rpc_method_handler(
                 servicer.Describe, pb.DescribeRequest.FromString, pb.DescribeResponse.SerializeToString
             ),
-            "Generate": grpc.unary_stream_rpc_method_handler(servicer.Generate, pb.GenerateRequest.FromString),
+            "Generate": grpc.unary_stream_rpc_method_handler(servicer.Generate, _request_or_none),
         },
     )
+
+
+def _request_or_none(data: bytes) -> pb.GenerateRequest | None:
+    """The request; None if the bytes are none: gRPC would answer an exception without ErrorInfo."""
+    try:
+        return pb.GenerateRequest.FromString(data)
+    except DecodeError:
+        return None
 
 
 def _not_ready() -> ContractError:

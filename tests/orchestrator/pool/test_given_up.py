@@ -16,6 +16,7 @@ from omnigap.rpc_errors import to_status
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
+from omnigap_orchestrator.pool.policy import REFUSALS
 from tests.helpers.served_doubles import PATIENCE_S, ServeWire, Wire
 from tests.orchestrator.pool.asking import PATIENT, Connect, asking, echo, raising, texts, words_of
 
@@ -122,7 +123,7 @@ async def test_a_declared_time_extends_the_deadline(host_wire: ServeWire, connec
     assert len(wire.asked) == 1
 
 
-@pytest.mark.parametrize("reason", [Reason.BUSY, Reason.RATE_LIMITED, Reason.UPSTREAM_UNAVAILABLE])
+@pytest.mark.parametrize("reason", sorted(REFUSALS))
 async def test_a_service_that_refuses_every_call_is_given_up_after_the_patience(
     host_wire: ServeWire, connected: Connect, reason: Reason
 ) -> None:

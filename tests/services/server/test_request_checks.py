@@ -173,6 +173,13 @@ def test_errors_never_show_what_steers_a_terminal(text: str, field: str) -> None
         assert len(error.message) < 500
 
 
+async def test_bytes_that_are_no_request_are_refused_with_a_reason(served: Running) -> None:
+    raw = served.caller.channel.unary_stream("/omnigap.v1.ModelService/Generate", request_serializer=lambda data: data)
+    refused = await refusal_of(raw(b"\xff\xff\xff", timeout=60))
+    assert refused.reason is Reason.BAD_REQUEST
+    assert "no GenerateRequest" in refused.message
+
+
 async def test_refusals_are_counted_by_reason(served: Running) -> None:
     await served.caller.refusal("hello", expected_digest="0")
     assert served.metric("requests_total", condition="", outcome="refused", reason="DIGEST_MISMATCH") == 1
