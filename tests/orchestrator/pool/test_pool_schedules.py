@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +18,7 @@ from omnigap.answer import Answer
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.pool import CallFailed, RetryPolicy, Unavailable, connect
-from tests.helpers.served_doubles import PATIENCE_S, Wire, text
+from tests.helpers.served_doubles import PATIENCE_S, STABLE_PORTS, Wire, text
 from tests.orchestrator.pool.asking import asking, echo, raising, words_of
 
 CALLS = 10
@@ -31,6 +33,45 @@ def cut_off(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
     yield text(words_of(request))
 
 
+class Door:
+    """The way to a service, which can be shut as if the process died: gRPC's server may crash if it is stopped so."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.port = 0
+        self._wire = wire
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> None:
+        """Listens; after `shut` on the same port again."""
+        for port in [self.port] if self.port else random.sample(STABLE_PORTS, 100):
+            with contextlib.suppress(OSError):
+                self._server = await asyncio.start_server(self._connect, "127.0.0.1", port)
+                self.port = port
+                return
+        raise RuntimeError("no free port")
+
+    def shut(self) -> None:
+        """Refuses connections from now on, and resets those that are open."""
+        if self._server is not None:
+            self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._wire.port)
+        self._writers |= {writer, to_writer}
+        await asyncio.gather(self._forward(reader, to_writer), self._forward(to_reader, writer))
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
 @dataclass
 class Faulty(Wire):
     """Does what its schedule says, request after request, and starts again at its end."""
@@ -40,6 +81,7 @@ class Faulty(Wire):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.door = Door(self)
         self.steps = itertools.cycle(self.schedule)
 
     async def Generate(  # noqa: N802
@@ -58,9 +100,9 @@ class Faulty(Wire):
             yield response
 
     async def _end(self, step: str) -> None:
-        await self.stop()
+        self.door.shut()
         if step == "restart":
-            await self.start()
+            await self.door.open()
 
     def _refuse(self, step: str):  # type: ignore[no-untyped-def]
         def refuse(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
@@ -72,7 +114,7 @@ class Faulty(Wire):
 
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
-    """One event loop for all schedules: gRPC may crash where loops with servers follow each other in a process."""
+    """One event loop for all schedules."""
     with asyncio.Runner() as runner:
         yield runner
 
@@ -85,10 +127,11 @@ async def ends_of(schedule: Sequence[Sequence[str]], cancelled: Sequence[int]) -
     wires = [Faulty(echo, max_concurrent=2, schedule=steps) for steps in schedule]
     for wire in wires:
         await wire.start()
+        await wire.door.open()
     service = None
     while service is None:
         # The patience is short, and gRPC may still back off from a port that was closed in an earlier schedule.
-        service = await connect("omni", [wire.address for wire in wires], POLICY, lambda _: None)
+        service = await connect("omni", [f"127.0.0.1:{wire.door.port}" for wire in wires], POLICY, lambda _: None)
     calls = [asyncio.create_task(service.pool.call(asking(str(n)), TIMEOUT_S)) for n in range(CALLS)]
     await asyncio.sleep(0.02)
     for number in cancelled:
@@ -101,6 +144,7 @@ async def ends_of(schedule: Sequence[Sequence[str]], cancelled: Sequence[int]) -
         await service.pool.close()
         for wire in wires:
             await asyncio.gather(*wire.tasks, return_exceptions=True)
+            wire.door.shut()
             await wire.stop()
         assert [wire.in_flight for wire in wires] == [0] * len(wires)
 
