@@ -86,7 +86,7 @@ def unknown_key(key: str, known: Iterable[str], kind: str = "key") -> str:
     return f"unknown {kind} {found}: one of {names_shown(names)}"
 
 
-# What a column or key may be called in a message. A line of a file that is no table does not look like that.
+# What a column or key may be called in a message. A line of a file that is not a table does not look like that.
 _PLAIN_NAME = re.compile(r"[\w .()\[\]/%#?&-]{1,40}")
 _MAX_NAMES = 50
 
@@ -94,7 +94,7 @@ _MAX_NAMES = 50
 def names_shown(names: Iterable[str]) -> str:
     """Columns or keys of a file as listed in a message; those that do not look like names are only counted.
 
-    A user or an item may name a file that is no table, such as a password file, and its lines are not for a message.
+    A user or an item may name a file that is not a table, such as a password file, and its lines are not for a message.
     """
     every = list(names)
     plain = [name for name in every if _PLAIN_NAME.fullmatch(name)][:_MAX_NAMES]

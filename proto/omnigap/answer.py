@@ -13,7 +13,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason
 
 UNREADABLE = pb.GenerateResponse()
-"""Takes the place of bytes that are no GenerateResponse; recognised by identity."""
+"""Takes the place of bytes that are not a GenerateResponse; recognised by identity."""
 
 _FORMATS = AudioLimits()
 _DIGEST_CHARS = 12
@@ -87,7 +87,7 @@ class StreamCollector:
         chunks: every piece of audio.
         completes: every `complete`; a valid stream has one.
         late: number of events after the first `complete`.
-        odd: number of events without content, and of messages that are no GenerateResponse.
+        odd: number of events without content, and of messages that are not a GenerateResponse.
         fault: the first violation of the contract; None if there is none so far.
     """
 
@@ -142,7 +142,7 @@ class StreamCollector:
             self._check_complete(response.complete)
             self.completes.append(response.complete)
         elif response is UNREADABLE:
-            self._odd("bytes that are no GenerateResponse")
+            self._odd("bytes that are not a GenerateResponse")
         else:
             self._odd("a response that is neither `delta` nor `complete`")
 

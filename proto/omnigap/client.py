@@ -174,7 +174,7 @@ class GenerateClient:
             while True:
                 with errors:
                     response = await call.read()
-                # gRPC's mark of the end of the stream is no message.
+                # gRPC's mark of the end of the stream is not a message.
                 if not isinstance(response, pb.GenerateResponse):
                     break
                 collector.add(response)

@@ -22,7 +22,7 @@ class Group(StrEnum):
     IDENTITY = "another or no digest"
     NUMBERS = "numbers that are no numbers, or impossible"
     EVENTS = "broken order of events"
-    BYTES = "bytes that are no message"
+    BYTES = "bytes that are not a message"
     STATUS = "statuses and error details"
     SIZES = "too much data"
     TIME = "hung, busy, slow, refused"
@@ -189,7 +189,7 @@ KINDS: tuple[Kind, ...] = (
     _bytes("nested", "ten thousand nested groups in an unknown field", Must.UNANSWERED),
     *(_status(f"status_{code.lower()}", f"{code} without details", whole=code in _OF_SERVICE) for code in CODES),
     *(_status(f"reason_{reason.lower()}", f"ErrorInfo {reason}", whole=reason in _OF_SERVICE) for reason in REASONS),
-    _status("details_malformed", "grpc-status-details-bin that is no message"),
+    _status("details_malformed", "grpc-status-details-bin that is not a message"),
     _status("details_other_type", "status details of another type, and a second ErrorInfo of another domain"),
     _status("reason_unknown", "ErrorInfo with a reason that the contract does not have"),
     _status("message_megabyte", "an error message of a million characters", whole=True),

@@ -59,7 +59,7 @@ BROKEN = {
     "negative finish reason": (pb.GenerateResponse(complete=pb.Complete(finish_reason=-1)), "gave no finish reason"),  # type: ignore[arg-type]
     "no event": (pb.GenerateResponse(), "neither `delta` nor `complete`"),
     "no content": (pb.GenerateResponse(delta=pb.Delta()), "a delta without text, audio or reasoning"),
-    "other bytes": (UNREADABLE, "bytes that are no GenerateResponse"),
+    "other bytes": (UNREADABLE, "bytes that are not a GenerateResponse"),
 }
 
 

@@ -34,7 +34,7 @@ class MediaCheck:
     Attributes:
         damaged: SHA-256 of the media whose file has other content or can't be read.
         missing: SHA-256 of the media that rows refer to and that have no file.
-        foreign: files that are no media, half-written ones included.
+        foreign: files that are not media, half-written ones included.
         count: number of good media.
     """
 
@@ -173,7 +173,7 @@ def _media_findings(folder: RunFolder, found: MediaCheck) -> Iterator[Finding]:
     if found.foreign:
         listed = _some(str(path) for path in found.foreign)
         text = (
-            f"{len(found.foreign)} files are no media, or half-written ones ({listed}): they are not used; delete them"
+            f"{len(found.foreign)} files are not media, or half-written ones ({listed}): they are not used; delete them"
         )
         yield Finding.warning(MEDIA, text)
     if not found.bad:

@@ -84,4 +84,4 @@ def _name(row: DamagedRow, affected: dict[str, str]) -> str:
     key = row.key[0]
     if len(row.key) > 1:
         return " ".join(str(part) for part in row.key)
-    return affected.get(key, f"key {str(key)[:12]}") if isinstance(key, str) else "a key that is no text"
+    return affected.get(key, f"key {str(key)[:12]}") if isinstance(key, str) else "a key that is not text"

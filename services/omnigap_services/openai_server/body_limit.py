@@ -56,5 +56,5 @@ def check_size(response: Any) -> None:
         raise ContractError(Reason.TOO_LARGE, f"the server's answer is over the limit of {limit} MiB and was cut off")
     is_json = "json" in response.headers.get("content-type", "")
     if is_json and response.is_stream_consumed and response.content.count(b",") > _MAX_VALUES:
-        text = f"the server's answer has more than {_MAX_VALUES} values: it is no answer of a model"
+        text = f"the server's answer has more than {_MAX_VALUES} values: it is not an answer of a model"
         raise ContractError(Reason.TOO_LARGE, text)

@@ -43,7 +43,7 @@ class Servicer(pb_grpc.ModelServiceServicer):
         if scheduler is None:
             await _abort(context, _not_ready())
         if request is None:
-            text = "the bytes of the request are no GenerateRequest: send one as proto/omnigap/v1 defines it"
+            text = "the bytes of the request are not a GenerateRequest: send one as proto/omnigap/v1 defines it"
             await _abort(context, ContractError(Reason.BAD_REQUEST, text))
         try:
             log = scheduler.admit(request, context.time_remaining())

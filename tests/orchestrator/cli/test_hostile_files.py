@@ -1,4 +1,4 @@
-"""Files that a user or an item names: FIFOs, devices, secrets that are no media, and texts beyond the parsers."""
+"""Files that a user or an item names: FIFOs, devices, secrets that are not media, and texts beyond the parsers."""
 
 from __future__ import annotations
 

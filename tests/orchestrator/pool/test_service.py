@@ -16,10 +16,10 @@ from omnigap_orchestrator.pool import ServiceError, connect
 from tests.helpers.served_doubles import PATIENCE_S, ServeWire, Wire, plain
 from tests.orchestrator.pool.asking import IMPATIENT, PATIENT, Connect, ask_all, echo, texts
 
-BAD_CARD = ContractError(Reason.MODEL_ERROR, "the digest is no SHA-256")
+BAD_CARD = ContractError(Reason.MODEL_ERROR, "the digest is not a SHA-256")
 
 
-BAD_CARD = ContractError(Reason.MODEL_ERROR, "the digest is no SHA-256")
+BAD_CARD = ContractError(Reason.MODEL_ERROR, "the digest is not a SHA-256")
 
 
 @dataclass
@@ -89,7 +89,7 @@ async def test_a_bad_card_is_reported_and_not_waited_for(host_wire: ServeWire) -
     address = await host_wire(bad)
     assert await connect("omni", [address], PATIENT, notes.append) is None
     assert bad.described == 1
-    assert len(notes) == 1 and address in notes[0] and "the digest is no SHA-256" in notes[0]
+    assert len(notes) == 1 and address in notes[0] and "the digest is not a SHA-256" in notes[0]
 
 
 async def test_a_card_that_is_not_ready_yet_is_asked_for_again(host_wire: ServeWire, connected: Connect) -> None:

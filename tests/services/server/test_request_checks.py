@@ -177,7 +177,7 @@ async def test_bytes_that_are_no_request_are_refused_with_a_reason(served: Runni
     raw = served.caller.channel.unary_stream("/omnigap.v1.ModelService/Generate", request_serializer=lambda data: data)
     refused = await refusal_of(raw(b"\xff\xff\xff", timeout=60))
     assert refused.reason is Reason.BAD_REQUEST
-    assert "no GenerateRequest" in refused.message
+    assert "not a GenerateRequest" in refused.message
 
 
 async def test_refusals_are_counted_by_reason(served: Running) -> None:

@@ -88,7 +88,7 @@ class Reply:
         if not self.gathered.completes:
             return "ended without `complete` and without an error"
         if self.gathered.odd:
-            return f"sent {self.gathered.odd} events that hold nothing, or are no GenerateResponse"
+            return f"sent {self.gathered.odd} events that hold nothing, or are not a GenerateResponse"
         if not self.complete_stream:
             return f"sent {len(self.gathered.completes)} `complete` and {self.gathered.late} events after the first"
         return "answered"
