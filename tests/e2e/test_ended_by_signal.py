@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -29,6 +30,15 @@ async def slow_run(root: Path, host_wire: ServeWire) -> tuple[Wire, Path, Settin
 def journal_is_closed(setting: Setting) -> bool:
     """The last connection that is closed in order removes the log."""
     return not setting.folder.journal.with_name("journal.sqlite-wal").exists()
+
+
+@pytest.fixture(autouse=True)
+def signals_have_an_effect() -> Iterator[None]:
+    """Children inherit what is ignored: under nohup, SIGHUP would be."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])

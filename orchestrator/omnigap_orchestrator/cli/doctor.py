@@ -63,12 +63,11 @@ def doctor(
     if repair:
         raise click.UsageError("--repair needs the folder of a run: omnigap-orchestrate doctor RUN --repair")
     # Local imports keep `--help` fast.
-    from omnigap_orchestrator.export.check_run import check_stored_results
     from omnigap_orchestrator.preflight.doctor import diagnose
 
     inputs = load_inputs(ctx, config, run_dir, ItemFlags(items, limit, tasks, preset), font_flags(fonts))
     findings = asyncio.run(diagnose(inputs.config, inputs.folder.root, inputs.items, inputs.source))
-    findings += check_stored_results(inputs.folder)
+    findings += _misfiled(inputs.folder)
     if in_use := _in_use(inputs.folder):
         findings = [each for each in findings if each.check != in_use.check] + [in_use]
     _show(ctx, findings, as_json)
@@ -86,11 +85,11 @@ def _check_files(run: Path, repair: bool) -> list[Finding]:
     if in_use := _in_use(folder):
         return [in_use]
     if not repair:
-        return check_run(folder)
+        return [*check_run(folder), *_misfiled(folder)]
     with folder.locked():
         done = repair_run(folder)
         done += _written_again(folder)
-    return [*done, *check_run(folder)]
+    return [*done, *check_run(folder), *_misfiled(folder)]
 
 
 def _written_again(folder: RunFolder) -> list[Finding]:
@@ -122,6 +121,28 @@ def _show(ctx: click.Context, findings: list[Finding], as_json: bool) -> None:
             mark = (f"{finding.status.value:8}", colours[finding.status])
             console.print(Text.assemble(mark, f" {finding.check}: {readable(finding.message)}"))
     ctx.exit(1 if any(finding.status == "failed" for finding in findings) else 0)
+
+
+def _misfiled(folder: RunFolder) -> list[Finding]:
+    """A warning for each service of which the journal holds rows that another one wrote. Changes nothing."""
+    from contextlib import suppress
+
+    from omnigap.errors import OmnigapError
+    from omnigap_orchestrator.journal.salvage import copied_records
+    from omnigap_orchestrator.pipeline.folder import load_plan
+    from omnigap_orchestrator.pipeline.prepare import load_cells
+    from omnigap_orchestrator.pipeline.results import ResultsTable
+    from omnigap_orchestrator.preflight import Finding
+
+    if not folder.journal.is_file():
+        return []
+    messages: tuple[str, ...] = ()
+    # Another check reports a run that can't be read.
+    with suppress(OmnigapError, OSError), copied_records(folder.journal) as records:
+        cells = load_cells(*load_plan(folder), folder, records)
+        messages = ResultsTable(folder.name, cells, records).misfiled_rows().messages()
+    fix = "they are not used, and the same command asks their cells again"
+    return [Finding.warning("stored results", f"{message}: {fix}") for message in messages]
 
 
 def _in_use(folder: RunFolder) -> Finding | None:

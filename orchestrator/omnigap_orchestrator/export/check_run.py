@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,17 +13,16 @@ from omnigap.errors import OmnigapError
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.export.write import FINGERPRINT
 from omnigap_orchestrator.extension import extras
-from omnigap_orchestrator.journal import AnswerRow, CarrierRow, Journal, JournalError, Records, read_meta
+from omnigap_orchestrator.journal import AnswerRow, CarrierRow, Journal, JournalError, read_meta
 from omnigap_orchestrator.journal.faults import repair_command
-from omnigap_orchestrator.journal.salvage import Examined, copied, examine, rebuild
+from omnigap_orchestrator.journal.salvage import Examined, copied_records, examine, rebuild
 from omnigap_orchestrator.pipeline.damage import SHOWN, damage_notes
 from omnigap_orchestrator.pipeline.folder import CONFIG_META, RunFolder, load_plan, replacing
 from omnigap_orchestrator.pipeline.prepare import load_cells
-from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.stored_files import fault_of, is_known
 from omnigap_orchestrator.preflight import Finding
 
-JOURNAL, PLAN, MEDIA, OUTPUTS, RESULTS = "journal", "plan", "media", "outputs", "stored results"
+JOURNAL, PLAN, MEDIA, OUTPUTS = "journal", "plan", "media", "outputs"
 """Names of the checks."""
 
 
@@ -61,7 +60,6 @@ def check_run(folder: RunFolder) -> list[Finding]:
         *_plan_findings(folder, meta),
         *_media_findings(folder, media),
         *_output_findings(folder, meta),
-        *check_stored_results(folder),
     ]
 
 
@@ -89,7 +87,7 @@ def _damaged_rows(folder: RunFolder, found: Examined) -> list[str]:
         return []
     notes: list[str] = []
     # A damaged plan or journal leaves the keys without names.
-    with suppress(OmnigapError), _journal_copy(folder) as records:
+    with suppress(OmnigapError), copied_records(folder.journal) as records:
         notes = damage_notes(load_cells(*load_plan(folder), folder, records), records)
         notes = [note.replace(str(records.journal.path), str(folder.journal)) for note in notes]
     named = {row.table for row in found.damaged if any(f"the table {row.table} " in note for note in notes)}
@@ -98,24 +96,6 @@ def _damaged_rows(folder: RunFolder, found: Examined) -> list[str]:
         listed = ", ".join(" ".join(str(part)[:12] for part in row.key) for row in rows[:SHOWN])
         notes.append(f"{len(rows)} damaged rows in the table {table} of {folder.journal} ({listed}): they are not used")
     return notes
-
-
-def check_stored_results(folder: RunFolder) -> list[Finding]:
-    """A warning for each service of which the journal holds rows that another one wrote. Changes nothing."""
-    messages: tuple[str, ...] = ()
-    # Another check reports a run that can't be read.
-    with suppress(OmnigapError, OSError), _journal_copy(folder) as records:
-        cells = load_cells(*load_plan(folder), folder, records)
-        messages = ResultsTable(folder.name, cells, records).misfiled_rows().messages()
-    fix = "they are not used, and the same command asks their cells again"
-    return [Finding.warning(RESULTS, f"{message}: {fix}") for message in messages]
-
-
-@contextmanager
-def _journal_copy(folder: RunFolder) -> Iterator[Records]:
-    """The rows of a copy of the journal: opening a journal can write to it."""
-    with copied(folder.journal) as copy, closing(Journal(copy)) as journal:
-        yield Records(journal)
 
 
 def _plan_findings(folder: RunFolder, meta: Mapping[str, str]) -> Iterator[Finding]:
@@ -157,9 +137,9 @@ def check_media(folder: RunFolder) -> MediaCheck:
 def _referenced(folder: RunFolder) -> set[str]:
     """The media that undamaged rows refer to; none if the journal can't be read."""
     referenced: set[str] = set()
-    with suppress(JournalError), copied(folder.journal) as copy, closing(Journal(copy, must_exist=True)) as journal:
-        referenced |= {row.media_sha for row in journal.all(CarrierRow)}
-        referenced |= {row.media_sha for row in journal.all(AnswerRow) if row.media_sha is not None}
+    with suppress(JournalError), copied_records(folder.journal) as records:
+        referenced |= {row.media_sha for row in records.journal.all(CarrierRow)}
+        referenced |= {row.media_sha for row in records.journal.all(AnswerRow) if row.media_sha is not None}
     return referenced
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from omnigap_orchestrator.journal.faults import JournalError, repair_command
 from omnigap_orchestrator.journal.journal import SCHEMA_VERSION, Journal, columns_of, fetch
+from omnigap_orchestrator.journal.records import Records
 from omnigap_orchestrator.journal.tables import CHECKSUM, TABLES, DamagedRow, MetaRow, Table, Values
 
 PAGE = 4096
@@ -69,6 +70,17 @@ def copied(path: Path) -> Iterator[Path]:
                 f"{repair_command(path)}"
             ) from error
         yield to
+
+
+@contextmanager
+def copied_records(path: Path) -> Iterator[Records]:
+    """The rows of a copy of a journal: opening a journal can write to its folder.
+
+    Raises:
+        JournalError: the file can't be read, or is not a journal.
+    """
+    with copied(path) as copy, closing(Journal(copy, must_exist=True)) as journal:
+        yield Records(journal)
 
 
 def examine(path: Path) -> Examined:

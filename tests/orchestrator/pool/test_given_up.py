@@ -128,7 +128,7 @@ async def test_a_service_that_refuses_every_call_is_given_up_after_the_patience(
     host_wire: ServeWire, connected: Connect, reason: Reason
 ) -> None:
     service = await connected(await host_wire(always(reason, "come back later")), policy=QUICK)
-    ends = await ask(service, *map(str, range(20)))
+    ends = await ask(service, *map(str, range(20)), timeout_s=PATIENCE_S)
     assert all(isinstance(end, Unavailable) for end in ends)
     assert f"refused every call as {reason}" in str(ends[0]) and "come back later" in str(ends[0])
 

@@ -27,7 +27,7 @@ async def test_a_failed_connection_names_the_proxy() -> None:
     with recording_proxy() as proxy:
         assert await connect("omni", ["127.0.0.1:1", ELSEWHERE], IMPATIENT, notes.append, proxy.url) is None
         assert proxy.asked
-    (note,) = notes
+    note = notes[-1]
     assert (
         proxy.url in note
         and ELSEWHERE in note
@@ -40,7 +40,8 @@ async def test_a_failed_loopback_connection_names_no_proxy() -> None:
     notes: list[str] = []
     with recording_proxy() as proxy:
         assert await connect("omni", ["127.0.0.1:1"], IMPATIENT, notes.append, proxy.url) is None
-        assert (proxy.asked, notes) == ([], [])
+        assert proxy.asked == []
+    assert not any(proxy.url in note for note in notes)
 
 
 async def test_doctor_names_the_proxy() -> None:

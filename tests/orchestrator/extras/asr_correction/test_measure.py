@@ -12,6 +12,8 @@ import pytest
 from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
 from omnigap_orchestrator.extras.asr_correction.measure import calibrate
+from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import report
 from tests.helpers.running import Orchestrator, Row, Setting, Silent, item, orchestrate
@@ -126,14 +128,22 @@ async def test_a_calibration_of_another_scorer_is_refused(tmp_path: Path, host: 
     assert report(setting.folder, Silent()).to_json()["calibrated"][0]["corrected"] is not None
 
 
+def rewrite(folder: RunFolder, clips: pl.DataFrame) -> None:
+    """Replaces the calibration, as another version of omnigap would write it."""
+    clips.write_parquet(folder.calibration)
+    journal = folder.open_journal()
+    remember(journal, folder.calibration)
+    journal.close()
+
+
 async def test_a_calibration_with_other_scoring_rules_is_refused(tmp_path: Path, host: Serve) -> None:
     setting = await a_setting(FakeSpeech(), host, tmp_path)
     await setting.drive()
     clips, _ = await measured(setting)
-    clips.with_columns(scoring_version=pl.lit("older")).write_parquet(setting.folder.calibration)
+    rewrite(setting.folder, clips.with_columns(scoring_version=pl.lit("older")))
     (row,) = report(setting.folder, Silent()).to_json()["calibrated"]
     assert "other rules" in row["reason"]
-    clips.with_columns(tts_digest=pl.lit("older")).write_parquet(setting.folder.calibration)
+    rewrite(setting.folder, clips.with_columns(tts_digest=pl.lit("older")))
     summary = report(setting.folder, Silent()).to_json()
     assert summary["calibrated"][0]["reason"] is None
     assert "TTS service has changed" in summary["asr_correction_note"]
