@@ -26,7 +26,7 @@ test: $(VENV)/.test browser ## Run the tests.
 test-fast: $(VENV)/.test ## Run the tests that need no container, browser, PyTorch or Triton: for the edit loop.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --fast $(ARGS)
 
-chaos: $(VENV)/.test ## Do to runs what services, networks, kills, media and files can do to them; prints a table. Takes 40 minutes.
+chaos: $(VENV)/.test ## Do to runs what services, networks, kills, media and files can do to them; prints a table. Takes 50 minutes.
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 models: $(VENV)/.models ## Install PyTorch and transformers too: `make test` then tests the models that need them.
