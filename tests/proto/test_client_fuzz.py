@@ -271,7 +271,7 @@ def test_any_health_reply_is_a_text(fuzzed: Fuzzed, script: Script) -> None:
 
 
 def test_a_call_that_the_peer_or_a_closed_channel_cancels_is_an_error_not_a_cancellation() -> None:
-    """A CancelledError in a task that nobody cancelled would end it without a trace."""
+    """A CancelledError in a task that was not cancelled would end the task without any message."""
 
     async def ask() -> tuple[ContractError, ContractError]:
         service = RawService(generate=Script([], grpc.StatusCode.CANCELLED, "gone"))

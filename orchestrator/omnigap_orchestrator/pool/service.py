@@ -17,7 +17,7 @@ from omnigap_orchestrator.pool.policy import REPLICA_FULL, REPLICA_UNAVAILABLE, 
 from omnigap_orchestrator.pool.pool import Pool
 from omnigap_orchestrator.pool.replica import Replica
 
-# Seconds between two looks at services that do not serve yet, and until the user is told.
+# Seconds between two checks of replicas that are not SERVING yet, and before a note says that they are waited for.
 _LOOK_S, _NOTE_AFTER_S = 0.25, 1.0
 # Longest wait for one health check. A first look on a busy machine may take that long; a later one must not exceed the
 # patience.

@@ -154,7 +154,7 @@ def command(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("path", ["a" * 5_000 + ".jsonl", "~nobody-of-this-name/items.jsonl", "a\0b.jsonl"])
+@pytest.mark.parametrize("path", ["a" * 5_000 + ".jsonl", "~no-such-user/items.jsonl", "a\0b.jsonl"])
 def test_a_path_that_can_not_exist_is_a_sentence(tmp_path: Path, path: str) -> None:
     config = tmp_path / "config.toml"
     config.write_text(tomli_w.dumps({"items": {"path": path}, "run": {"dir": str(tmp_path / "run")}}))

@@ -1,4 +1,4 @@
-"""Connecting to the replicas of a service: who is waited for, for how long, and what the user is told."""
+"""Connecting to the replicas of a service: which are waited for, how long, and which notes the user gets."""
 
 from __future__ import annotations
 
