@@ -18,8 +18,8 @@ from omnigap_orchestrator.pool.pool import Pool
 from omnigap_orchestrator.pool.replica import Replica
 
 # Seconds between two checks of replicas that are not SERVING yet, and before a note says that they are waited for.
-_LOOK_S, _NOTE_AFTER_S = 0.25, 1.0
-# Longest wait for one health check. A first look on a busy machine may take that long; a later one must not exceed the
+_CHECK_S, _NOTE_AFTER_S = 0.25, 1.0
+# Longest wait for one health check. A first check on a busy machine may take that long; a later one must not exceed the
 # patience.
 _HEALTH_S = 5.0
 # Describe may fail like this while a service starts or is full; any other error is there to stay.
@@ -79,10 +79,12 @@ async def connect(
     """
     endpoints = [GenerateClient(address, proxy) for address in addresses]
     try:
-        looks = await _look_until_any_serves(name, [_Look(endpoint) for endpoint in endpoints], policy, on_note)
-        present = [look for look in looks if look.card is not None]
+        candidates = await _wait_until_any_serves(
+            name, [_Candidate(endpoint) for endpoint in endpoints], policy, on_note
+        )
+        present = [candidate for candidate in candidates if candidate.card is not None]
         if present:
-            return _service(name, looks, policy, on_note)
+            return _service(name, candidates, policy, on_note)
         if proxied := [address for address in addresses if proxy_for(address, proxy)]:
             on_note(
                 f"{name} did not answer through the proxy {proxy}: "
@@ -96,8 +98,8 @@ async def connect(
 
 
 @dataclass(slots=True)
-class _Look:
-    """What was seen of a replica at connect.
+class _Candidate:
+    """A replica at connect, and what its last check found.
 
     Attributes:
         card: None if it does not serve.
@@ -110,8 +112,8 @@ class _Look:
     state: str = ""
     final: bool = False
 
-    async def again(self, timeout_s: float, on_note: Callable[[str], None]) -> None:
-        """Looks once more, unless the result can't change."""
+    async def check(self, timeout_s: float, on_note: Callable[[str], None]) -> None:
+        """Checks health and card, unless the result can't change."""
         if self.final:
             return
         self.state = await self.endpoint.health(timeout_s=timeout_s)
@@ -127,36 +129,42 @@ class _Look:
             on_note(note)
 
 
-async def _look_until_any_serves(
-    name: str, looks: list[_Look], policy: RetryPolicy, on_note: Callable[[str], None]
-) -> list[_Look]:
-    """Looks at all replicas until one serves, none can, or the patience ends."""
+async def _wait_until_any_serves(
+    name: str, candidates: list[_Candidate], policy: RetryPolicy, on_note: Callable[[str], None]
+) -> list[_Candidate]:
+    """Checks all replicas until one serves, none can, or the patience ends."""
     loop = asyncio.get_running_loop()
     start, is_noted, timeout_s = loop.time(), False, _HEALTH_S
     while True:
-        await asyncio.gather(*(look.again(timeout_s, on_note) for look in looks))
+        await asyncio.gather(*(candidate.check(timeout_s, on_note) for candidate in candidates))
         left = start + policy.patience_s - loop.time()
-        if any(look.card is not None for look in looks) or all(look.final for look in looks) or left <= 0:
+        if (
+            any(candidate.card is not None for candidate in candidates)
+            or all(candidate.final for candidate in candidates)
+            or left <= 0
+        ):
             break
         if not is_noted and loop.time() - start >= min(_NOTE_AFTER_S, policy.patience_s / 2):
             is_noted = True
-            states = ", ".join(f"{look.endpoint.address}: {look.state}" for look in looks)
+            states = ", ".join(f"{candidate.endpoint.address}: {candidate.state}" for candidate in candidates)
             on_note(f"waiting up to {policy.patience_s:g} s ([run] patience_s) for {name} ({states})")
-        await asyncio.sleep(min(_LOOK_S, left))
-        timeout_s = min(_HEALTH_S, max(_LOOK_S, left))
-    for look in looks:
-        if look.final:
-            on_note(f"{name}: {look.endpoint.address} can't be used: {look.state}")
-    return looks
+        await asyncio.sleep(min(_CHECK_S, left))
+        timeout_s = min(_HEALTH_S, max(_CHECK_S, left))
+    for candidate in candidates:
+        if candidate.final:
+            on_note(f"{name}: {candidate.endpoint.address} can't be used: {candidate.state}")
+    return candidates
 
 
-def _service(name: str, looks: Sequence[_Look], policy: RetryPolicy, on_note: Callable[[str], None]) -> Service:
+def _service(
+    name: str, candidates: Sequence[_Candidate], policy: RetryPolicy, on_note: Callable[[str], None]
+) -> Service:
     """The service of the replicas that were seen.
 
     Raises:
         ServiceError: their digests differ.
     """
-    present = [(look.endpoint.address, look.card) for look in looks if look.card is not None]
+    present = [(candidate.endpoint.address, candidate.card) for candidate in candidates if candidate.card is not None]
     first, card = present[0]
     for address, other in present[1:]:
         if other.digest != card.digest:
@@ -168,13 +176,13 @@ def _service(name: str, looks: Sequence[_Look], policy: RetryPolicy, on_note: Ca
     # An unavailable replica may join later. Every request carries the digest, so a different one is refused then.
     replicas = [
         Replica(
-            look.endpoint,
+            candidate.endpoint,
             limit=max(1, card.max_concurrent),
             batch=max(1, card.max_batch_size),
             answer_s=card.answer_seconds,
-            up=look.card is not None,
+            up=candidate.card is not None,
         )
-        for look in looks
+        for candidate in candidates
     ]
     return Service(name, card, Pool(replicas, policy, on_note))
 
