@@ -157,13 +157,25 @@ def is_loopback_host(host: str) -> bool:
     name = host.strip().rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
+    found = _ip_of(name)
+    return found is not None and (found.is_loopback or found.is_unspecified)
+
+
+def is_unspecified_host(host: str) -> bool:
+    """True for 0.0.0.0 and ::, on which a server listens on all addresses of the machine."""
+    found = _ip_of(host.strip())
+    return found is not None and found.is_unspecified
+
+
+def _ip_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address of a host; None for a name."""
     try:
         found = ipaddress.ip_address(name)
     except ValueError:
-        return False
+        return None
     # ::ffff:127.0.0.1 is IPv4 loopback in IPv6 notation; Python 3.11 does not count it as loopback.
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_loopback or (mapped or found).is_unspecified
+    return mapped or found
 
 
 def check_proxy(proxy: str) -> str:

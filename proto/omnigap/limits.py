@@ -1,4 +1,4 @@
-"""Bounds on what a service may send. The client enforces them; docs/contract.md lists them.
+"""Bounds on what a service may send, which the client enforces. docs/contract.md lists them.
 
 They are far above any real answer or card: they only keep a broken or hostile service from filling memory and disk.
 """
@@ -28,7 +28,7 @@ MAX_CONCURRENT = 1_024
 """Calls in flight at one service. A higher `max_concurrent` in a card is lowered to this."""
 
 MAX_NAME_CHARS = 200
-"""Names of services, voices, parts, settings and diagnostics, versions, and digests."""
+"""Names of services, voices, parts, settings and diagnostics, versions, and digests; in requests too."""
 MAX_LANGUAGE_CHARS = 64
 MAX_TEXT_CHARS = 20_000
 """Free text in a card: the reason of a condition, the value of a setting."""

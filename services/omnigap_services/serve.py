@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import ipaddress
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from typing import Any
 
 import click
 
-from omnigap.channel import is_loopback_host
+from omnigap.channel import is_loopback_host, is_unspecified_host
 from omnigap.errors import ContractError, OmnigapError
 from omnigap.files import SETTINGS_BYTES, read_regular
 from omnigap.terminal import LogFormatter, protect_streams
@@ -102,7 +101,7 @@ def exposure_warning(host: str, metrics: bool) -> str:
     """
     # `is_loopback_host` is about targets of calls, where 0.0.0.0 and :: mean this machine; a server on them is open.
     name = host.strip().strip("[]").lower()
-    if name and is_loopback_host(name) and not _is_unspecified(name):
+    if name and is_loopback_host(name) and not is_unspecified_host(name):
         return ""
     ports = "the port and the metrics port" if metrics else "the port"
     return (
@@ -112,15 +111,6 @@ def exposure_warning(host: str, metrics: bool) -> str:
         "WARNING: use --host 127.0.0.1 with an SSH tunnel (ssh -L), a firewall that admits only the orchestrator, or "
         "an internal network of Compose. --insecure acknowledges this and stops the warning."
     )
-
-
-def _is_unspecified(name: str) -> bool:
-    try:
-        found = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_unspecified
 
 
 def _show_services() -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from omnigap.errors import OmnigapError
 from omnigap_orchestrator.carriers import MediaStore
-from omnigap_orchestrator.export.write import FINGERPRINT
-from omnigap_orchestrator.extension import extras
+from omnigap_orchestrator.export.write import FINGERPRINT, measured_files
 from omnigap_orchestrator.journal import AnswerRow, CarrierRow, Journal, JournalError, read_meta
 from omnigap_orchestrator.journal.faults import repair_command
 from omnigap_orchestrator.journal.salvage import Examined, copied_records, examine, rebuild
@@ -182,11 +181,6 @@ def _output_findings(folder: RunFolder, meta: Mapping[str, str]) -> Iterator[Fin
 
 def _public_files(folder: RunFolder) -> tuple[Path, ...]:
     return folder.results, folder.controls, folder.summary, folder.report, folder.manifest
-
-
-def measured_files(folder: RunFolder) -> list[Path]:
-    """Files that other commands than `run` add to a run, and that its report reads."""
-    return [folder.idle_latency, *(path for extra in extras() for path in extra.files(folder))]
 
 
 def repair_run(folder: RunFolder) -> list[Finding]:

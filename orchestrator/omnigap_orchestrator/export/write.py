@@ -145,6 +145,11 @@ def current_summary(folder: RunFolder, records: Records, config: Config) -> Summ
         return None
 
 
+def measured_files(folder: RunFolder) -> list[Path]:
+    """Files that other commands than `run` add to a run, and that its report reads."""
+    return [folder.idle_latency, *(path for extra in extras() for path in extra.files(folder))]
+
+
 def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
     """A digest of all inputs of the public files: plan, configuration, services, rows, files of extras, versions."""
     # Rows are stored under content keys, so their number shows whether there are new ones. Only a row that another
@@ -161,8 +166,7 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
         for f in records.failures.values()
     )
     services = sorted(f"{row.role} {row.name} {row.digest}" for row in records.services.values())
-    files = [folder.idle_latency, *(path for extra in extras() for path in extra.files(folder))]
-    evidence = [[path.name, sha256_hex(path.read_bytes())] for path in files if path.is_file()]
+    evidence = [[path.name, sha256_hex(path.read_bytes())] for path in measured_files(folder) if path.is_file()]
     # Without its file, a carrier that can't be made again leaves its cells pending.
     store = MediaStore(folder.media)
     lost = sum(not store.path(row.media_sha, row.extension).is_file() for row in records.carriers.values())

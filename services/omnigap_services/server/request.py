@@ -7,6 +7,7 @@ from typing import Literal
 
 from omnigap.convert import modality_from_proto
 from omnigap.errors import ContractError, quoted
+from omnigap.limits import MAX_LANGUAGE_CHARS, MAX_NAME_CHARS
 from omnigap.media import AudioClip, AudioLimits, ImageLimits, decode_audio, decode_image, resample
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import OUTPUTS, Condition, Modality, Reason, Support
@@ -14,9 +15,6 @@ from omnigap_services.adapter import Card, DecodingOptions, InputPart, Request
 
 MAX_PARTS = 64
 MAX_REQUEST_ID_CHARS = 1_024
-MAX_NAME_CHARS = 200
-"""Of a voice, of a digest, and of a setting in `decoding.extra`."""
-MAX_LANGUAGE_CHARS = 64
 MAX_MIME_TYPE_CHARS = 255
 """https://www.rfc-editor.org/rfc/rfc6838#section-4.2: 127 characters on each side of the slash."""
 MAX_EXTRA = 64
