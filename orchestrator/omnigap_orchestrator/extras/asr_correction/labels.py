@@ -31,23 +31,23 @@ _BEFORE_FORMULA = re.compile(r"[\s'\"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe
 _FORMULA = frozenset("=+-@")
 
 
-def quoted(value: object) -> object:
+def spreadsheet_safe(value: object) -> object:
     """A value for a cell of a CSV file: text that a spreadsheet would run as a formula gets a leading apostrophe.
 
-    Numbers stay as they are. `unquoted` returns the text.
+    Numbers stay as they are. `from_spreadsheet` returns the text.
     rules: https://owasp.org/www-community/attacks/CSV_Injection
     """
     return f"'{value}" if isinstance(value, str) and _runs(value) else value
 
 
-def unquoted(text: str) -> str:
-    """The text of a cell without the apostrophe that `quoted` put before it."""
+def from_spreadsheet(text: str) -> str:
+    """The text of a cell without the apostrophe that `spreadsheet_safe` put before it."""
     return text[1:] if text.startswith("'") and _runs(text[1:]) else text
 
 
 def _runs(text: str) -> bool:
     """Whether a spreadsheet may take a text for a formula, also after blanks and quotes or in full-width form."""
-    # Leading apostrophes do not count, so that `quoted` and `unquoted` agree on every text.
+    # Leading apostrophes do not count, so that `spreadsheet_safe` and `from_spreadsheet` agree on every text.
     text = text.lstrip("'")
     match = _BEFORE_FORMULA.match(text)
     assert match is not None
@@ -112,7 +112,7 @@ def _labelled_rows(path: Path, results: pl.DataFrame) -> pl.DataFrame:
         raise LabelsError(
             f"{path} can't be read as CSV ({why}): use the file that the listening sheet saved"
         ) from error
-    frame = frame.with_columns(pl.col(pl.String).map_elements(unquoted, return_dtype=pl.String))
+    frame = frame.with_columns(pl.col(pl.String).map_elements(from_spreadsheet, return_dtype=pl.String))
     if "label" not in frame.columns:
         raise LabelsError(f"{path} has no column 'label': it has {names_shown(frame.columns)}")
     frame = (

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from omnigap.digest import digest_of
 from omnigap_orchestrator.carriers import MediaStore
 from omnigap_orchestrator.extras.asr_correction.human import RIGHT_FROM
-from omnigap_orchestrator.extras.asr_correction.labels import clip_ids, quoted
+from omnigap_orchestrator.extras.asr_correction.labels import clip_ids, spreadsheet_safe
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pipeline.folder import replacing
 from omnigap_orchestrator.report.write import content_policy
@@ -151,13 +151,13 @@ def _data_url(wav: bytes) -> str:
 
 
 def sheet_csv(sample: pl.DataFrame, columns: tuple[str, ...], empty: tuple[str, ...] = ()) -> str:
-    """These columns as CSV, with empty ones behind them; a spreadsheet runs nothing in it, see `quoted`."""
+    """These columns as CSV, with empty ones behind them; a spreadsheet runs nothing in it, see `spreadsheet_safe`."""
     text = io.StringIO()
     # CR LF, as in RFC 4180: with another line end, csv leaves a carriage return in a text without quotes.
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([*columns, *empty])
     for row in sample.select(columns).iter_rows():
-        writer.writerow([*map(quoted, row), *("" for _ in empty)])
+        writer.writerow([*map(spreadsheet_safe, row), *("" for _ in empty)])
     return text.getvalue()
 
 

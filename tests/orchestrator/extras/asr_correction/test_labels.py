@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnigap_orchestrator.extras.asr_correction.labels import LabelsError, clip_ids, quoted, read_labels, unquoted
+from omnigap_orchestrator.extras.asr_correction.labels import (
+    LabelsError,
+    clip_ids,
+    from_spreadsheet,
+    read_labels,
+    spreadsheet_safe,
+)
 from omnigap_orchestrator.extras.asr_correction.sheet import draw_clips, sheet_csv
 from tests.orchestrator.extras.asr_correction.spoken_answers import answers
 
@@ -87,20 +93,20 @@ FORMULAS += ["＝1", "＋1", "－1", "＠a"]
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_formula_gets_an_apostrophe(text: str) -> None:
-    assert quoted(text) == f"'{text}"
-    assert unquoted(f"'{text}") == text
+    assert spreadsheet_safe(text) == f"'{text}"
+    assert from_spreadsheet(f"'{text}") == text
 
 
 @pytest.mark.parametrize("value", ["Paris", "it's", "'tis", "3-4", "", -3.5, -1, None])
 def test_other_text_and_numbers_stay(value: object) -> None:
-    assert quoted(value) == value
+    assert spreadsheet_safe(value) == value
 
 
 @given(st.text() | st.text("'\" \t\r\n=+-@＝＋a", max_size=6))
 def test_the_quotation_of_any_text_is_read_back(text: str) -> None:
-    found = quoted(text)
+    found = spreadsheet_safe(text)
     assert isinstance(found, str)
-    assert unquoted(found) == text
+    assert from_spreadsheet(found) == text
     # What a spreadsheet compares: the first character behind blanks.
     assert found.lstrip()[:1] not in tuple("=+-@＝＋－＠") or not found.strip()
 
