@@ -107,6 +107,11 @@ LOCKS = (
 )
 
 
+UV_FAILED = 2
+"""Status of uv if it could not try, because the index can't be reached."""
+UNREACHABLE = 3
+
+
 def entries(text: str) -> dict[str, tuple[str, frozenset[str]]]:
     """Name of each package of a lock file -> its requirement without hashes, and the hashes.
 
@@ -141,7 +146,7 @@ def _resolve(lock: Lock) -> str:
     """The text of a lock file. The versions that it has now are kept where the constraints allow it.
 
     Raises:
-        subprocess.CalledProcessError: uv found no solution, or did not reach the index.
+        subprocess.CalledProcessError: uv found no solution (status 1), or did not reach the index (2).
     """
     uv = shutil.which("uv", path=sysconfig.get_path("scripts")) or shutil.which("uv") or "uv"
     with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +154,8 @@ def _resolve(lock: Lock) -> str:
         if lock.path.exists():
             now = re.sub(r"^-.*\n", "", lock.path.read_text(encoding="utf-8"), flags=re.MULTILINE)
             output.write_text(now, encoding="utf-8")
-        options = ["--no-config", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
+        # The certificates of the system, as pip uses them: an index may have one that uv does not ship.
+        options = ["--no-config", "--system-certs", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
         options += ["--python-version", "3.11", "-o", str(output), *lock.resolution]
         subprocess.run([uv, "pip", "compile", *options, *lock.sources], check=True)
         return _render(lock, entries(output.read_text(encoding="utf-8")))
@@ -171,7 +177,9 @@ def differences(old: str, new: str) -> Iterable[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is stale")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit status 1 if a file is stale, 3 if the index is away"
+    )
     check = parser.parse_args().check
     stale = False
     for lock in LOCKS:
@@ -185,4 +193,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+    except subprocess.CalledProcessError as error:
+        # uv has said why.
+        status = UNREACHABLE if error.returncode == UV_FAILED else 1
+    sys.exit(status)

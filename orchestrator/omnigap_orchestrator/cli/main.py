@@ -115,6 +115,11 @@ class LazyGroup(click.Group):
                 why = output.lost.strerror or output.lost
                 text = f"standard output can't be written ({why}): what the command stored is kept"
                 _show(click.ClickException(text))
+        # Python flushes standard error at exit too, and ends with 120 if text is left that can't be written.
+        if sys.stderr is not None:
+            errors = LossyStream(sys.stderr)
+            errors.flush()
+            errors.close_lost()
         sys.exit(code)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -124,6 +129,9 @@ class LazyGroup(click.Group):
 
 def _show(error: click.ClickException) -> None:
     """Prints an error for the user; what services and files wrote into it can't control the terminal."""
+    if sys.stderr is None:
+        # Without standard error, click would print to standard output, where data is expected.
+        return
     shown = readable(error.message)
     if shown != error.message:
         error = click.ClickException(shown)

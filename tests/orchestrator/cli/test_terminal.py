@@ -135,9 +135,12 @@ def test_a_reader_that_leaves_is_no_error_to_report(texts: Path, options: str, u
     assert ended.stderr.strip() == b"1"
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("line", ["$RUN score-text none.jsonl 2>&-", "$RUN run --config none.toml 2> /dev/full"])
-def test_errors_keep_their_exit_code_without_standard_error(texts: Path, line: str) -> None:
-    assert shell(line, texts).returncode in (1, 2)
+def test_errors_keep_their_exit_code_without_standard_error(texts: Path, line: str, unbuffered: str) -> None:
+    ended = shell(line, texts, PYTHONUNBUFFERED=unbuffered)
+    assert ended.returncode in (1, 2)
+    assert ended.stdout == b""
 
 
 def test_a_closed_standard_input_is_a_sentence(texts: Path) -> None:
