@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +15,22 @@ import click
 import omnigap
 from omnigap.terminal import LossyStream, protect_streams, readable
 from omnigap_orchestrator.extension import Command, ExtraError, extras
+
+PACKAGES = {
+    "babel": "babel",
+    "fonttools": "fontTools",
+    "jinja2": "jinja2",
+    "matplotlib": "matplotlib",
+    "polars": "polars",
+    "psutil": "psutil",
+    "rapidfuzz": "rapidfuzz",
+    "rich": "rich",
+    "scipy": "scipy",
+    "text2num": "text_to_num",
+    "tomli-w": "tomli_w",
+    "whisper-normalizer": "whisper_normalizer",
+}
+"""The packages of the extra `orchestrator` -> the module of each."""
 
 _CLI = "omnigap_orchestrator.cli"
 _CORE = {
@@ -89,6 +106,10 @@ class LazyGroup(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
         protect_streams()
+        if lacking := _lacking():
+            # Services are installed without the orchestrator's libraries, but with its sources.
+            _show(click.ClickException(lacking))
+            sys.exit(1)
         # Text that can't be written is dropped, and the command goes on: its work is not worth less.
         before = sys.stdout
         output = LossyStream(before)
@@ -125,6 +146,13 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.help) for name, command in _commands().items()])
+
+
+def _lacking() -> str:
+    """Which packages of the orchestrator are not installed, and the command that installs them; empty if none."""
+    # `find_spec` imports nothing, so that `--help` stays fast.
+    names = [package for package, module in PACKAGES.items() if importlib.util.find_spec(module) is None]
+    return f"the orchestrator needs {', '.join(names)}: pip install 'omnigap[orchestrator]'" if names else ""
 
 
 def _show(error: click.ClickException) -> None:
