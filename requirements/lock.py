@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docker" / "requirements"
 DEVELOPMENT = ROOT / "requirements"
 TRITON = ROOT / "examples" / "triton"
+OWN = ROOT / "examples" / "own-container"
 CUDA = re.compile(r"torch|triton|nvidia-.*|cuda-.*")
 """What differs between the CUDA and the CPU build of PyTorch; torch-cpu.lock.txt is kept by hand."""
 
@@ -97,6 +98,12 @@ LOCKS = (
     _extra("models", torch=True),
     _extra("train", torch=True),
     Lock(development("sbom"), (f"{DEVELOPMENT}/sbom.txt",), options=()),
+    # Installed in an image that has service.lock.txt already.
+    Lock(
+        OWN / "requirements.lock.txt",
+        (f"{IMAGES}/service.txt", f"{OWN}/requirements.txt"),
+        (image("service"),),
+    ),
     # Not within constraints.txt: this Triton needs another NumPy. Its wheel is for Linux on x86_64 only.
     Lock(
         TRITON / "requirements.lock.txt",
