@@ -104,7 +104,8 @@ def test_the_orchestrators_container_measures_it_by_name(tmp_path: Path) -> None
     runs.mkdir()
     (study / "lookup.toml").write_text(configuration, encoding="utf-8")
     *_, commands = blocks("A run", "bash")
-    type_in(f"export OMNIGAP_STUDY={study} OMNIGAP_RUNS={runs}\ndocker compose build service\n{commands}")
+    variables = f"OMNIGAP_STUDY={study} OMNIGAP_RUNS={runs} OMNIGAP_ASR_PORT= OMNIGAP_ESPEAK_PORT="
+    type_in(f"export {variables}\ndocker compose build service\n{commands}")
     (results,) = runs.rglob("results.parquet")
     assert _answered(_results(results.parent)) == CELLS
 
