@@ -33,6 +33,9 @@ def has_ipv6() -> bool:
     return True
 
 
+NEEDS_IPV6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+
+
 @pytest.mark.parametrize("flag", [True, False])
 @pytest.mark.parametrize(
     "host",
