@@ -138,7 +138,7 @@ class Server:
         # Opened before health says SERVING: a client that waits for health may call at once.
         self._servicer.open(self._scheduler, self.description)
         if self.restart_reason:
-            self._scheduler.draining = True
+            self._refuse_calls(self._scheduler)
             return
         await self._health.set_serving(True)
         _log.info("%s serves on %s, digest %s", card.name, self.address, self.description.digest)
@@ -164,9 +164,12 @@ class Server:
             return
         self._servicer.restart_reason = why
         if self._scheduler:
-            self._scheduler.draining = True
+            self._refuse_calls(self._scheduler)
         self._ending = asyncio.create_task(self._health.set_serving(False))
         self._restart.set()
+
+    def _refuse_calls(self, scheduler: Scheduler) -> None:
+        scheduler.draining, scheduler.restart_reason = True, self.restart_reason
 
     async def stop(self) -> bool:
         """Drains, closes the adapter and the ports; False if answers or the adapter's close were cut off."""

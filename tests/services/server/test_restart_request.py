@@ -26,7 +26,9 @@ async def test_new_calls_are_refused_and_running_ones_answered(running: Start) -
     assert await health(served) == SERVING
     await asyncio.to_thread(adapter.request_restart, "the TTS has changed")
     assert await served.server.restart_requested() == "the TTS has changed"
-    assert (await served.caller.refusal("too late")).reason is Reason.DRAINING
+    refusal = await served.caller.refusal("too late")
+    assert refusal.reason is Reason.DRAINING
+    assert "(the TTS has changed)" in refusal.message
     assert await health(served) == NOT_SERVING
     described = await served.caller.describe()
     assert (described.outdated, described.digest) == ("the TTS has changed", digest)
