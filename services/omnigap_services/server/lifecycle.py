@@ -162,7 +162,8 @@ class Server:
         """Refuses new calls from now on; `stop` waits for the running ones."""
         if self.restart_reason:
             return
-        self._servicer.restart_reason = why
+        # Not empty: an empty reason means that no restart was asked for.
+        self._servicer.restart_reason = why.strip() or "its adapter gave no reason"
         if self._scheduler:
             self._refuse_calls(self._scheduler)
         self._ending = asyncio.create_task(self._health.set_serving(False))

@@ -62,6 +62,14 @@ async def test_a_request_during_load_keeps_the_service_closed(running: Start) ->
     assert (await served.caller.refusal("hello")).reason is Reason.DRAINING
 
 
+async def test_a_request_without_a_reason_counts(running: Start) -> None:
+    adapter = Double()
+    served = await running(adapter)
+    adapter.request_restart(" ")
+    assert await served.server.restart_requested()
+    assert await health(served) == NOT_SERVING
+
+
 def test_an_adapter_without_a_server_may_ask_too() -> None:
     async def made() -> Double:
         return Double()
