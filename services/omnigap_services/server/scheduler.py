@@ -32,11 +32,16 @@ class Scheduler:
 
     An answer may have several callers (`ReplayCache`), so its tasks belong to the scheduler and not to the call that
     started it: the first caller may leave while others still wait.
+
+    Attributes:
+        draining: new calls are refused.
+        restart_reason: why the service is ending to be started again, for the refusals.
     """
 
     def __init__(self, card: Card, digest: str, worker: Worker, metrics: Metrics) -> None:
         self.card = card
         self.draining = False
+        self.restart_reason = ""
         self._digest = digest
         self._worker = worker
         self._metrics = metrics
@@ -115,7 +120,9 @@ class Scheduler:
 
     def _find_or_start(self, message: pb.GenerateRequest) -> ResponseLog:
         if self.draining:
-            raise ContractError(Reason.DRAINING, "the server is stopping: ask another replica, or here after a restart")
+            why = f" ({self.restart_reason})" if self.restart_reason else ""
+            text = f"the server is stopping{why}: ask another replica, or here after a restart"
+            raise ContractError(Reason.DRAINING, text)
         condition = check_request(message, self.card, self._digest)
         if not message.request_id:
             return self._start_decoding(message, condition, "", b"")

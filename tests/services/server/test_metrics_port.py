@@ -93,7 +93,8 @@ async def test_many_idle_connections_take_no_threads_and_leave_room_again(port: 
     threads = threading.active_count()
     connections = [await connect(port, b"") for _ in range(3 * MAX_CONNECTIONS)]
     answers = await asyncio.gather(*map(closed, connections))
-    assert threading.active_count() == threads
+    # Threads of earlier tests may end meanwhile.
+    assert threading.active_count() <= threads
     assert sum(answer.startswith(b"HTTP/1.1 503") for answer in answers) >= MAX_CONNECTIONS
     assert (await closed(await connect(port, GET))).startswith(b"HTTP/1.1 200")
 
