@@ -14,12 +14,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.compose.compose_project import PROJECT, ROOT, compose, exclusive_engine
+from tests.compose.compose_project import PROJECT, ROOT, call, compose, exclusive_engine, inspect
 from tests.compose.own_container import FILES, blocks
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1_800)]
 
 OVERRIDE = tuple(word for file in FILES for word in ("-f", file))
+ACTIVATED = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
 OTHER_PORT = "6001"
 CELLS = {("lookup", "t2t"): 12, ("lookup", "t2s"): 12}
 
@@ -33,16 +34,11 @@ def type_in(text: str, **replaced: str) -> str:
     for path, other in replaced.items():
         assert path in text
         text = text.replace(path, other)
-    search = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text],
-        cwd=ROOT,
-        env={**os.environ, "PATH": search, "COMPOSE_PROJECT_NAME": PROJECT, "COMPOSE_FILE": os.pathsep.join(FILES)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=1_200,
-        check=False,
+    done = call(
+        *("bash", "-euo", "pipefail", "-c", text),
+        timeout_s=1_200,
+        COMPOSE_FILE=os.pathsep.join(FILES),
+        PATH=ACTIVATED,
     )
     assert done.returncode == 0, f"{text}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -50,7 +46,7 @@ def type_in(text: str, **replaced: str) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def project() -> Iterator[None]:
-    """Starts from an empty project, and removes everything of it afterwards. The layers of builds stay."""
+    """Starts from an empty project, and removes everything but its images afterwards."""
     with exclusive_engine():
         down = (*OVERRIDE, "--profile", "*", "down", "--volumes", "--remove-orphans")
         compose(*down)
@@ -58,7 +54,7 @@ def project() -> Iterator[None]:
             yield
         finally:
             print(compose(*OVERRIDE, "logs", "--no-color", "--tail", "40", check=False))
-            compose(*down, "--rmi", "local")
+            compose(*down)
 
 
 def test_the_adapter_is_served_without_a_container() -> None:
@@ -113,6 +109,8 @@ def test_the_orchestrators_container_measures_it_by_name(tmp_path: Path) -> None
 @pytest.mark.images
 def test_the_wheel_alone_makes_an_image_and_an_environment(tmp_path: Path) -> None:
     wheel, image, environment = blocks("From the wheel alone", "bash")
+    # It takes the same port.
+    type_in("docker compose rm --force --stop lookup")
     folder = tmp_path / "my-model"
     type_in(wheel, **{"my-model": str(folder)})
     named = f"{PROJECT}-wheel"
@@ -140,8 +138,7 @@ def _served(text: str) -> Iterator[dict[str, Any]]:
     """Types commands whose last one serves; yields what the service announces, and ends it."""
     *before, serve = text.strip().splitlines()
     command = ["bash", "-euc", "\n".join([*before, f"exec {serve}"])]
-    search = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": search}
+    environment = {**os.environ, "PATH": ACTIVATED}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as service:
         try:
             assert service.stdout
@@ -161,9 +158,5 @@ def _answered(results: pl.DataFrame) -> dict[tuple[str, str], int]:
     }
 
 
-def _inspect(name: str) -> dict:
-    container = compose(*OVERRIDE, "ps", "--quiet", name).strip()
-    shown = subprocess.run(
-        ["docker", "inspect", container], capture_output=True, text=True, timeout=60, check=True
-    ).stdout
-    return json.loads(shown)[0]
+def _inspect(name: str) -> dict[str, Any]:
+    return inspect(compose(*OVERRIDE, "ps", "--quiet", name).strip())

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
 import sysconfig
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from omnigap_orchestrator.config import load_config
-from tests.compose.compose_project import ROOT, compose
+from tests.compose.compose_project import ROOT, compose, configured
 from tests.compose.own_container import EXAMPLE, FILES, PAGE, blocks
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -25,11 +23,6 @@ SHOWN = {
     "study.toml": ("A run", "toml"),
     "wheel.Dockerfile": ("From the wheel alone", "dockerfile"),
 }
-
-
-def _services(*files: str, **variables: str) -> dict[str, Any]:
-    words = [word for file in files for word in ("-f", file)]
-    return json.loads(compose(*words, "--profile", "*", "config", "--format", "json", **variables))["services"]
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -69,7 +62,7 @@ def test_the_configurations_of_the_page_are_valid(section: str, tmp_path: Path) 
 @pytest.mark.usefixtures("compose_cli")
 @pytest.mark.parametrize("overlay", ["docker/compose.cpu.yaml", "docker/compose.gpu.yaml", None])
 def test_a_service_of_ones_own_is_confined_like_the_others(overlay: str | None) -> None:
-    services = _services(FILES[0], *([overlay] if overlay else []), FILES[1])
+    services = configured(FILES[0], *([overlay] if overlay else []), FILES[1])
     own, echo = services["lookup"], services["espeak"]
     for key in (
         "read_only",
@@ -94,14 +87,14 @@ def test_a_service_of_ones_own_is_confined_like_the_others(overlay: str | None) 
     "variables", [{}, {"OMNIGAP_IMAGES": "registry.example/team/omnigap"}], ids=["folder", "registry"]
 )
 def test_the_base_image_that_is_built_is_the_one_that_the_example_takes(variables: dict[str, str]) -> None:
-    services = _services(*FILES, **variables)
+    services = configured(*FILES, **variables)
     assert services["lookup"]["build"]["args"]["SERVICE_IMAGE"] == services["service"]["image"]
     assert services["service"]["image"].endswith(f"-service:{VERSION}")
 
 
 @pytest.mark.usefixtures("compose_cli")
 def test_an_empty_port_variable_takes_a_free_port() -> None:
-    (port, _) = _services(*FILES, LOOKUP_PORT="")["lookup"]["ports"]
+    (port, _) = configured(*FILES, LOOKUP_PORT="")["lookup"]["ports"]
     assert port["target"] == 6000 and not port.get("published")
 
 
@@ -109,7 +102,7 @@ def test_an_empty_port_variable_takes_a_free_port() -> None:
 def test_the_lines_for_a_gpu_and_weights_merge_with_the_override(tmp_path: Path) -> None:
     (_, lines) = blocks("Beside the other containers", "yaml")
     (tmp_path / "gpu.yaml").write_text(lines, encoding="utf-8")
-    own = _services(*FILES, str(tmp_path / "gpu.yaml"), LOOKUP_GPU="2")["lookup"]
+    own = configured(*FILES, str(tmp_path / "gpu.yaml"), LOOKUP_GPU="2")["lookup"]
     assert own["deploy"]["resources"]["reservations"]["devices"][0]["device_ids"] == ["2"]
     assert own["volumes"][0]["target"] == "/models" and own["volumes"][0]["read_only"]
     assert own["environment"]["OMNIGAP_REQUIRE_GPU"] == "1"

@@ -16,7 +16,9 @@ from packaging.utils import canonicalize_name
 from requirements import lock
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(path for folder in (lock.IMAGES, lock.DEVELOPMENT, lock.TRITON, lock.OWN) for path in folder.glob("*.lock.txt"))
+FILES = sorted(
+    path for folder in (lock.IMAGES, lock.DEVELOPMENT, lock.TRITON, lock.OWN) for path in folder.glob("*.lock.txt")
+)
 BY_HAND = {"torch-cpu.lock.txt", "minicpm-o-server.lock.txt"}
 UNCHECKED = {*BY_HAND, "torch-cuda.lock.txt", "requirements.lock.txt"}
 """Installed together with another lock file, which has what they need; or in another environment than the tests'."""
