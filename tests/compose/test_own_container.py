@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from tests.compose.compose_project import PROJECT, ROOT, call, compose, exclusive_engine, inspect
-from tests.compose.own_container import FILES, blocks
+from tests.compose.own_container import FILES, PAGE, blocks
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1_800)]
 
@@ -101,7 +101,9 @@ def test_the_orchestrators_container_measures_it_by_name(tmp_path: Path) -> None
     (study / "lookup.toml").write_text(configuration, encoding="utf-8")
     *_, commands = blocks("A run", "bash")
     variables = f"OMNIGAP_STUDY={study} OMNIGAP_RUNS={runs} OMNIGAP_ASR_PORT= OMNIGAP_ESPEAK_PORT="
-    type_in(f"export {variables}\ndocker compose build service\n{commands}")
+    conform = "docker compose run --rm orchestrator conform lookup:6000"
+    assert f"`{conform}`" in PAGE.read_text(encoding="utf-8")
+    assert "0 failed" in type_in(f"export {variables}\ndocker compose build service\n{commands}{conform}")
     (results,) = runs.rglob("results.parquet")
     assert _answered(_results(results.parent)) == CELLS
 
