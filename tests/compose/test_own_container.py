@@ -82,7 +82,7 @@ def test_the_page_leads_from_the_base_image_to_a_report_and_asks_again_after_a_c
 
 
 def test_a_child_image_is_healthy_on_a_port_that_only_its_command_names(tmp_path: Path) -> None:
-    type_in("docker compose build service lookup")
+    type_in("docker compose build service\ndocker compose build lookup")
     override = tmp_path / "port.yaml"
     entry = ["omnigap-serve", "lookup_model:LookupAdapter", "--port", OTHER_PORT]
     override.write_text(json.dumps({"services": {"lookup": {"entrypoint": entry}}}), encoding="utf-8")
