@@ -2,6 +2,7 @@
 PYTHON ?= python3
 ARGS ?=
 WORKERS ?= 2
+IMAGES ?= espeak asr demo orchestrator
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -11,10 +12,10 @@ PINNED := pyproject.toml $(wildcard requirements/*.lock.txt docker/requirements/
 TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast chaos models lint lock sbom stats bench stubs train browser clean
+.PHONY: help run test test-fast test-images chaos images models lint lock sbom stats bench stubs train browser clean
 
 help: ## Show what can be made.
-	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 	@echo '  ARGS="--limit 12" passes arguments on; PYTHON=python3.12 chooses the interpreter of a new .venv; WORKERS=0 runs tests in one process.'
 
 run: $(VENV)/.embedded ## Measure the built-in items on this machine, without a GPU; the report is written to runs/.
@@ -26,8 +27,15 @@ test: $(VENV)/.test browser ## Run the tests.
 test-fast: $(VENV)/.test ## Run the tests that need no container, browser, PyTorch or Triton: for the edit loop.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --fast $(ARGS)
 
+test-images: $(VENV)/.test $(VENV)/.models ## Run all container tests, also those that build large images. Downloads gigabytes.
+	$(BIN)/python -m pytest -n 0 --images tests/compose $(ARGS)
+
 chaos: $(VENV)/.test ## Do to runs what services, networks, kills, media and files can do to them; prints a table. Takes 50 minutes.
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+# A tree with changes is no commit: its images are labelled "COMMIT-modified".
+images: ## Build the images of the default services and of the orchestrator, labelled with the commit. IMAGES="hf-chat control" names others.
+	OMNIGAP_COMMIT=$$(git describe --always --abbrev=40 --dirty=-modified --exclude '*' 2>/dev/null || echo unknown) docker compose build $(ARGS) $(IMAGES)
 
 models: $(VENV)/.models ## Install PyTorch and transformers too: `make test` then tests the models that need them.
 
@@ -79,6 +87,7 @@ browser:
 clean: ## Remove the environment and the files of builds and tests. Runs are kept.
 	rm -rf $(VENV) $(VENV)-sbom sbom build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	-docker image ls --quiet --filter label=com.docker.compose.project=omnigap-test 2>/dev/null | sort -u | xargs -r docker rmi --force
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null \

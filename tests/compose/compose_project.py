@@ -36,7 +36,7 @@ def compose(
 
     Args:
         folder: the clone.
-        project: None: the name that Compose derives from the folder.
+        project: None: what a user has, the name that Compose derives from the folder, and no file for tests.
 
     Raises:
         AssertionError: it failed and `check` is set; the message has its whole output.
@@ -59,11 +59,9 @@ def call(
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command without the settings of Compose that the developer's shell has."""
     # A build that a command starts reports on standard output.
-    settings = (
-        {"BUILDKIT_PROGRESS": "quiet"}
-        if project is None
-        else {"BUILDKIT_PROGRESS": "quiet", "COMPOSE_PROJECT_NAME": project}
-    )
+    settings = {"BUILDKIT_PROGRESS": "quiet"}
+    if project is not None:
+        settings |= {"COMPOSE_PROJECT_NAME": project, "COMPOSE_FILE": "compose.yaml:tests/compose/quick.yaml"}
     return subprocess.run(
         command,
         cwd=folder,

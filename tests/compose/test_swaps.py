@@ -1,0 +1,167 @@
+"""Containers that change in the middle of a study: options, voice, scorer, number of containers, kills."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.compose.compose_project import ROOT, call, compose, ids, inspect, requests, running_stack, script
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
+
+ITEMS = 4
+CELLS = ITEMS * 6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stack() -> Iterator[None]:
+    with running_stack():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def shipped(stack: None) -> None:
+    """Every test starts from the services without settings."""
+    compose("up", "--detach", "--no-build", "--wait", "--remove-orphans", timeout_s=600)
+
+
+def test_an_edited_option_is_used_by_the_next_up_and_run(tmp_path: Path) -> None:
+    settings = tmp_path / "settings"
+    settings.write_text("")
+    _up("--env-file", str(settings))
+    folder = tmp_path / "run"
+    _run(folder)
+    (before,) = ids("demo")
+    settings.write_text("OMNIGAP_DEMO_OPTIONS='\n# edited\nmin_match = 0.95\n'\n")
+    _up("--env-file", str(settings))
+    assert ids("demo") != [before]
+    asked = requests("demo")
+    digest = _digests(folder)
+    _run(folder)
+    assert requests("demo") - asked == CELLS
+    assert _digests(folder) != digest
+
+
+def test_wrong_options_end_the_container_with_a_message() -> None:
+    compose("up", "--detach", "--no-build", "demo", OMNIGAP_DEMO_OPTIONS="min_mach = 0.95", timeout_s=600)
+    (container,) = ids("demo")
+    _await(lambda: inspect(container)["RestartCount"] > 0 or not inspect(container)["State"]["Running"])
+    assert "min_mach" in compose("logs", "--no-color", "demo")
+
+
+def test_after_a_swapped_voice_recordings_and_spoken_cells_are_renewed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    _run(folder)
+    before, demo = _digests(folder), ids("demo")
+    variables = {"OMNIGAP_ESPEAK_OPTIONS": 'voice = "en-us+f3"'}
+    _up(**variables)
+    # The demo model speaks with that voice: it is started again, and waits for it.
+    assert ids("demo") != demo or inspect(*demo)["RestartCount"] > 0
+    asked = requests("demo")
+    message = _refused(folder)
+    assert "--accept-voice" in message
+    assert requests("demo") == asked and _digests(folder) == before
+
+    _run(folder, "--accept-voice")
+    assert requests("demo") - asked == CELLS
+    assert _digests(folder) != before
+    # The new voice is that of the folder now.
+    _run(folder)
+    assert requests("demo") - asked == CELLS
+
+
+def test_after_a_swapped_scorer_no_model_is_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    _run(folder)
+    before = _digests(folder)
+    _up(OMNIGAP_ASR_OPTIONS="beam_size = 1")
+    heard, asked = requests("asr"), requests("demo")
+    message = _refused(folder)
+    assert "--accept-scorer" in message
+    assert (requests("asr"), requests("demo")) == (heard, asked)
+
+    _run(folder, "--accept-scorer")
+    assert requests("asr") > heard
+    assert requests("demo") == asked
+    assert _digests(folder) == before
+
+
+def test_a_run_in_a_container_uses_all_replicas_and_leaves_them_as_they_are(tmp_path: Path) -> None:
+    _up(OMNIGAP_DEMO_REPLICAS="2", OMNIGAP_DEMO_PORT="", OMNIGAP_DEMO_OPTIONS="min_match = 0.45")
+    before = ids("demo")
+    assert len(before) == 2
+    asked = [requests("demo", index) for index in (1, 2)]
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    # In a shell that knows nothing of the replicas and the option.
+    compose("run", "--rm", "-T", "orchestrator", "run", "--limit", "12", "--quiet", OMNIGAP_RUNS=str(runs))
+    assert ids("demo") == before
+    shares = [requests("demo", index) - count for index, count in zip((1, 2), asked, strict=True)]
+    assert sum(shares) == 12 * 6
+    assert min(shares) > 0, f"one of two replicas was not asked: {shares}"
+
+
+def test_replicas_with_a_fixed_port_are_refused_by_the_engine() -> None:
+    done = call("docker", "compose", "up", "--detach", "--no-build", OMNIGAP_DEMO_REPLICAS="2")
+    assert done.returncode != 0
+    assert "port is already allocated" in done.stderr
+
+
+def test_a_process_that_dies_is_restarted_and_a_killed_container_is_not() -> None:
+    (container,) = ids("demo")
+    program = (
+        "import os; [os.kill(int(p), 9) for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid()"
+        " and b'omnigap-serve\\0demo' in open(f'/proc/{p}/cmdline', 'rb').read() and int(p) != 1]"
+    )
+    call("docker", "exec", container, "python", "-c", program)
+    _await(lambda: inspect(container)["RestartCount"] == 1)
+    _up()
+
+    call("docker", "kill", container)
+    assert inspect(container)["State"]["Status"] == "exited"
+    _up()
+    assert ids("demo") == [container]
+    assert inspect(container)["State"]["Health"]["Status"] == "healthy"
+
+
+def _up(*arguments: str, **variables: str) -> None:
+    compose(*arguments, "up", "--detach", "--no-build", "--wait", timeout_s=600, **variables)
+
+
+def _run(folder: Path, *arguments: str) -> str:
+    """Output of a complete run on the host."""
+    done = _orchestrate(folder, *arguments)
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    results = pl.read_parquet(folder / "results.parquet")
+    assert results["outcome"].to_list() == ["answered"] * CELLS
+    return done.stdout + done.stderr
+
+
+def _refused(folder: Path) -> str:
+    """The message of a run that must be refused."""
+    done = _orchestrate(folder)
+    assert done.returncode not in (0, 3), f"not refused\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def _orchestrate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [script("omnigap-orchestrate"), "run", "--limit", str(ITEMS), "--quiet", "--run-dir", str(folder)]
+    return subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+
+
+def _digests(folder: Path) -> set[str]:
+    return set(pl.read_parquet(folder / "results.parquet")["model_digest"])
+
+
+def _await(condition: object, timeout_s: float = 120) -> None:
+    """Polls the engine, which sends no event to wait for that a test could rely on."""
+    assert callable(condition)
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"not true within {timeout_s:g} s"
+        time.sleep(0.5)
