@@ -115,6 +115,8 @@ class Wire(pb_grpc.ModelServiceServicer):
     Attributes:
         respond: yields the responses of a request, or raises the ContractError that it ends with.
         delay_s: simulated work before an answer; other calls are served meanwhile.
+        host: IP address to listen at.
+        port: 0: a free one, which is kept.
     """
 
     respond: Respond
@@ -126,6 +128,7 @@ class Wire(pb_grpc.ModelServiceServicer):
     in_flight: int = 0
     most_in_flight: int = 0
     serving: bool = True
+    host: str = "127.0.0.1"
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -135,7 +138,7 @@ class Wire(pb_grpc.ModelServiceServicer):
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     async def start(self) -> None:
         """Starts to serve; after a stop it uses the same port again."""
@@ -154,7 +157,7 @@ class Wire(pb_grpc.ModelServiceServicer):
         # may otherwise have taken the port.
         for port in random.sample(STABLE_PORTS, 100):
             with contextlib.suppress(RuntimeError):
-                return self._server.add_insecure_port(f"127.0.0.1:{port}")
+                return self._server.add_insecure_port(f"{self.host}:{port}")
         raise RuntimeError(f"no free port in {STABLE_PORTS}")
 
     async def stop(self) -> None:
