@@ -15,7 +15,7 @@ COPY services/omnigap_services/asr/ services/omnigap_services/asr/
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM $BASE_IMAGE
-ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1 OMNIGAP_PORT_FILE=/tmp/omnigap-port
 RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
 # Dependencies before the sources, so that a code change keeps their layers; the first layers are shared by all services.
 COPY docker/requirements/service.lock.txt /opt/requirements/
@@ -31,6 +31,16 @@ RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-
 
 USER 10001:10001
 EXPOSE 50062 9462
+# The probe reads the port from OMNIGAP_PORT_FILE, so a child image or a command with another --port is checked there.
 HEALTHCHECK --interval=10s --timeout=30s --start-period=180s --retries=5 \
-    CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50062"]
+    CMD ["python", "-m", "omnigap_services.probe"]
 ENTRYPOINT ["omnigap-serve", "asr", "--host", "0.0.0.0", "--insecure", "--port", "50062", "--metrics-port", "9462"]
+# Last, so that another commit changes no layer. The build argument COMMIT is the sources' commit: `make images` sets it.
+ARG BASE_IMAGE
+ARG COMMIT=
+LABEL org.opencontainers.image.title="omnigap-asr" \
+      org.opencontainers.image.description="omnigap's ASR scorer: speech in, text out, with faster-whisper" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$COMMIT" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="$BASE_IMAGE"

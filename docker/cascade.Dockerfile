@@ -17,19 +17,33 @@ COPY services/omnigap_services/cascade/ services/omnigap_services/cascade/
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM $BASE_IMAGE
-ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1 OMNIGAP_PORT_FILE=/tmp/omnigap-port
 RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
 # Dependencies before the sources, so that a code change keeps their layers; the first layers are shared by all services.
 COPY docker/requirements/service.lock.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/service.lock.txt
-COPY docker/requirements/cascade.lock.txt /opt/requirements/
-RUN pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/cascade.lock.txt && pip check
+COPY docker/requirements/cascade.lock.txt docker/requirements/asr*.lock.txt /opt/requirements/
+# ASR_REQUIREMENTS=asr-gpu adds what the in-process Whisper needs on an NVIDIA GPU; the folder exists only then.
+ARG ASR_REQUIREMENTS=asr
+ENV LD_LIBRARY_PATH=/opt/omnigap/lib/python3.11/site-packages/nvidia/cublas/lib
+RUN pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/cascade.lock.txt \
+    && pip install --no-cache-dir --no-deps --require-hashes -r "/opt/requirements/$ASR_REQUIREMENTS.lock.txt" && pip check
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl \
     && mkdir -p /usr/share/omnigap && (dpkg-query --show && pip list --format=freeze) >/usr/share/omnigap/packages.txt
 
 USER 10001:10001
 EXPOSE 50063 9463
+# The probe reads the port from OMNIGAP_PORT_FILE, so a child image or a command with another --port is checked there.
 HEALTHCHECK --interval=10s --timeout=30s --start-period=180s --retries=5 \
-    CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50063"]
+    CMD ["python", "-m", "omnigap_services.probe"]
 ENTRYPOINT ["omnigap-serve", "cascade", "--host", "0.0.0.0", "--insecure", "--port", "50063", "--metrics-port", "9463"]
+# Last, so that another commit changes no layer. The build argument COMMIT is the sources' commit: `make images` sets it.
+ARG BASE_IMAGE
+ARG COMMIT=
+LABEL org.opencontainers.image.title="omnigap-cascade" \
+      org.opencontainers.image.description="omnigap's cascade of a language model, ASR, OCR and TTS" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$COMMIT" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="$BASE_IMAGE"

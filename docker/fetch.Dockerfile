@@ -16,3 +16,12 @@ USER 10001:10001
 VOLUME /models
 ENTRYPOINT ["hf", "download"]
 CMD ["--help"]
+# Last, so that another commit changes no layer. The build argument COMMIT is the sources' commit: `make images` sets it.
+ARG BASE_IMAGE
+ARG COMMIT=
+LABEL org.opencontainers.image.title="omnigap-fetch" \
+      org.opencontainers.image.description="Downloads weights from the Hugging Face hub to the volume that omnigap's models read" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$COMMIT" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="$BASE_IMAGE"

@@ -19,9 +19,20 @@ RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/orchestrator.lock.txt && pip check
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl \
     && mkdir -p /usr/share/omnigap && (dpkg-query --show && pip list --format=freeze) >/usr/share/omnigap/packages.txt
+# The addresses of Compose's services, which its OMNIGAP_CONFIG names.
+COPY docker/orchestrator.toml /etc/omnigap/compose.toml
 COPY --chmod=755 docker/as-owner-of-runs.sh /usr/local/bin/as-owner-of-runs
 
 WORKDIR /omnigap
 VOLUME /omnigap/runs
 ENTRYPOINT ["as-owner-of-runs", "omnigap-orchestrate"]
 CMD ["--help"]
+# Last, so that another commit changes no layer. The build argument COMMIT is the sources' commit: `make images` sets it.
+ARG BASE_IMAGE
+ARG COMMIT=
+LABEL org.opencontainers.image.title="omnigap-orchestrator" \
+      org.opencontainers.image.description="omnigap's orchestrator: runs, scores and reports" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$COMMIT" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="$BASE_IMAGE"

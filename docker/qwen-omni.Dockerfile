@@ -16,7 +16,7 @@ COPY services/omnigap_services/qwen_omni/ services/omnigap_services/qwen_omni/
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM $BASE_IMAGE
-ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp \
+ENV PATH=/opt/omnigap/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp OMNIGAP_PORT_FILE=/tmp/omnigap-port \
     HF_HUB_CACHE=/models/hub HF_HUB_OFFLINE=1
 RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir /tmp --no-create-home omnigap
 # Dependencies before the sources, so that a code change keeps their layers; the first layers are shared by all services.
@@ -36,6 +36,16 @@ RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-
 
 USER 10001:10001
 EXPOSE 50080 9480
+# The probe reads the port from OMNIGAP_PORT_FILE, so a child image or a command with another --port is checked there.
 HEALTHCHECK --interval=10s --timeout=30s --start-period=1800s --retries=5 \
-    CMD ["python", "-m", "omnigap_services.probe", "127.0.0.1:50080"]
+    CMD ["python", "-m", "omnigap_services.probe"]
 ENTRYPOINT ["omnigap-serve", "qwen-omni", "--host", "0.0.0.0", "--insecure", "--port", "50080", "--metrics-port", "9480"]
+# Last, so that another commit changes no layer. The build argument COMMIT is the sources' commit: `make images` sets it.
+ARG BASE_IMAGE
+ARG COMMIT=
+LABEL org.opencontainers.image.title="omnigap-qwen-omni" \
+      org.opencontainers.image.description="Qwen2.5-Omni and Qwen3-Omni through transformers, as a service of omnigap" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$COMMIT" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="$BASE_IMAGE"

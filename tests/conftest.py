@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fast", action="store_true", help="Leave out tests with containers, a browser, PyTorch or Triton."
     )
+    parser.addoption("--images", action="store_true", help="Also run the container tests that build large images.")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -1,14 +1,19 @@
-"""Reads a service's options; unknown keys and wrong values are reported in one message that names each key."""
+"""Reads a service's options: from a file and texts of TOML, and as an object. Errors name each key and its source."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import re
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from omnigap.errors import OmnigapError
+from omnigap.files import SETTINGS_BYTES, read_regular
 
 
 class Options(BaseModel):
@@ -28,6 +33,70 @@ class Options(BaseModel):
 
 class OptionsError(OmnigapError, ValueError):
     """Invalid options of a service; the message names each key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One TOML document with options.
+
+    Attributes:
+        title: what messages call it, such as `--config asr.toml`.
+    """
+
+    title: str
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenOptions:
+    """The options of all sources; the last source of a key wins, and a table is replaced as a whole."""
+
+    sources: Sequence[Source]
+
+    @property
+    def merged(self) -> dict[str, object]:
+        return {key: value for source in self.sources for key, value in source.options.items()}
+
+    def origin(self, message: str) -> str:
+        """Where the keys that a message names come from, for its end; all sources if it names none of them."""
+        origins = {key: source.title for source in self.sources for key in source.options}
+        named = [
+            f"{key}: {title}"
+            for key, title in origins.items()
+            # With the word before it: messages list the known keys too.
+            if re.search(rf"\boption '?{re.escape(key)}(?!\w)", message)
+        ]
+        return "; ".join(named or [source.title for source in self.sources]) or (
+            "neither --config nor --options is given, so all options have their defaults"
+        )
+
+
+def from_file(path: Path) -> Source:
+    """Raises OptionsError if the file cannot be read or is not TOML."""
+    title = f"--config {path}"
+    try:
+        data = read_regular(path, SETTINGS_BYTES)
+    except OSError as error:
+        raise OptionsError(f"cannot read {title}: {error.strerror}") from error
+    return Source(title, _parsed(title, data))
+
+
+def from_text(title: str, text: str) -> Source:
+    """Raises OptionsError if the text is not TOML. An empty one, and one with comments only, has no options."""
+    # Bytes of the command line that are not UTF-8 arrive as lone surrogates.
+    return Source(title, _parsed(title, text.encode("utf-8", "surrogateescape")))
+
+
+def _parsed(title: str, data: bytes) -> dict[str, object]:
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise OptionsError(f"{title} is not UTF-8: byte {error.start + 1} is invalid") from None
+    except RecursionError:
+        raise OptionsError(f"{title} is not valid TOML: it is nested too deeply") from None
+    except ValueError as error:
+        # Also an integer beyond the limit of digits.
+        raise OptionsError(f"{title} is not valid TOML: {error}") from error
 
 
 OptionsT = TypeVar("OptionsT", bound=Options)

@@ -9,8 +9,7 @@ import logging
 import os
 import signal
 import sys
-import tomllib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ import click
 
 from omnigap.channel import is_loopback_host, is_unspecified_host
 from omnigap.errors import ContractError, OmnigapError
-from omnigap.files import SETTINGS_BYTES, read_regular
 from omnigap.terminal import LogFormatter, protect_streams
 from omnigap_services.adapter import Adapter
-from omnigap_services.options import OptionsError
+from omnigap_services.options import GivenOptions, OptionsError, from_file, from_text
+from omnigap_services.probe import PORT_FILE_VARIABLE, write_port_file
 from omnigap_services.registry import adapter_class, missing_import, services
 from omnigap_services.server import Server, ServerOptions
 
@@ -31,6 +30,12 @@ _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 1.0
 
+# One text. A variable usually gives way to its flag as a whole, but an image that sets this one would then lose its
+# options to a single key of --options.
+_OPTIONS_VARIABLE = "OMNIGAP_SERVE_OPTIONS"
+# Set by Compose files: which removed variable is still in use. It would otherwise be ignored silently.
+_REMOVED_VARIABLE = "OMNIGAP_REMOVED_OPTION"
+
 
 @click.command(context_settings={"auto_envvar_prefix": "OMNIGAP_SERVE", "show_default": True})
 @click.argument("name", required=False)
@@ -39,6 +44,23 @@ _POLL_S = 1.0
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port; 0 takes a free one.")
 @click.option("--metrics-port", type=click.IntRange(0, 65_535), help="Port for Prometheus; 0 takes a free one.")
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="TOML file with the service's options.")
+@click.option(
+    "--options",
+    "texts",
+    metavar="TOML",
+    multiple=True,
+    # click would split the variable at spaces.
+    allow_from_autoenv=False,
+    help="Options as TOML text, such as 'min_match = 0.95'. May be repeated; the last text with a key wins, also over "
+    f"the environment variable {_OPTIONS_VARIABLE} and over --config. Empty texts are ignored.",
+)
+@click.option(
+    "--port-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar=PORT_FILE_VARIABLE,
+    show_envvar=True,
+    help="File to write the port to once it is bound, for omnigap_services.probe.",
+)
 @click.option("--insecure", is_flag=True, help="Acknowledge that others can reach the address; no warning is printed.")
 @click.option("--drain-seconds", type=click.FloatRange(0), default=30.0, help="Time for running answers at shutdown.")
 @click.option("--announce/--no-announce", default=True, help="Print one line of JSON when the service is ready.")
@@ -53,6 +75,8 @@ def main(
     metrics_port: int | None,
     insecure: bool,
     config: Path | None,
+    texts: tuple[str, ...],
+    port_file: Path | None,
     drain_seconds: float,
     announce: bool,
     exit_with_parent: bool,
@@ -70,18 +94,22 @@ def main(
         return
     if name is None:
         raise click.UsageError("name a service: omnigap-serve NAME, or --list for the names")
+    if removed := os.environ.get(_REMOVED_VARIABLE, "").strip():
+        raise click.ClickException(f"a setting that was removed is in use: {removed} ({_REMOVED_VARIABLE})")
     options = ServerOptions(host, port, metrics_port, drain_seconds)
     if not insecure and (warning := exposure_warning(host, metrics_port is not None)):
         click.echo(warning, err=True)
+    given: GivenOptions | None = None
     try:
-        adapter = _make(name, _read_config(config))
+        given = _given_options(config, texts)
+        adapter = _make(name, given.merged)
         parent = parent_gone(parent_pid) if exit_with_parent else None
-        asyncio.run(_serve(name, adapter, options, announce, parent))
+        asyncio.run(_serve(name, adapter, options, port_file, announce, parent))
     except click.ClickException:
         raise
     except OptionsError as error:
-        source = config if config is not None else "is not given, so all options have their defaults"
-        raise click.ClickException(f"{error} (--config {source})") from error
+        # An error of a source itself names it already.
+        raise click.ClickException(f"{error} ({given.origin(str(error))})" if given else str(error)) from error
     except ImportError as error:
         raise click.ClickException(missing_import(name, error)) from error
     except ContractError as error:
@@ -119,20 +147,14 @@ def _show_services() -> None:
         click.echo(f"{service.name:<16} {service.target:<56} {state}")
 
 
-def _read_config(path: Path | None) -> Mapping[str, object]:
-    if path is None:
-        return {}
-    try:
-        return tomllib.loads(read_regular(path, SETTINGS_BYTES).decode("utf-8-sig"))
-    except OSError as error:
-        raise click.ClickException(f"cannot read --config {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"--config {path} is not UTF-8: byte {error.start + 1} is invalid") from None
-    except RecursionError:
-        raise click.ClickException(f"--config {path} is not valid TOML: it is nested too deeply") from None
-    except ValueError as error:
-        # Also an integer beyond the limit of digits.
-        raise click.ClickException(f"--config {path} is not valid TOML: {error}") from error
+def _given_options(config: Path | None, texts: Sequence[str]) -> GivenOptions:
+    """The options of all sources, from the weakest to the strongest; raises OptionsError."""
+    sources = [from_file(config)] if config is not None else []
+    sources.append(from_text(_OPTIONS_VARIABLE, os.environ.get(_OPTIONS_VARIABLE, "")))
+    for number, text in enumerate(texts, start=1):
+        # The number and not the text, which may hold a password.
+        sources.append(from_text("--options" if len(texts) == 1 else f"--options {number} of {len(texts)}", text))
+    return GivenOptions([source for source in sources if source.options or source.title.startswith("--config")])
 
 
 def _make(name: str, options: Mapping[str, object]) -> Adapter:
@@ -145,7 +167,12 @@ def _make(name: str, options: Mapping[str, object]) -> Adapter:
 
 
 async def _serve(
-    name: str, adapter: Adapter, options: ServerOptions, announce: bool, parent: Coroutine[Any, Any, None] | None
+    name: str,
+    adapter: Adapter,
+    options: ServerOptions,
+    port_file: Path | None,
+    announce: bool,
+    parent: Coroutine[Any, Any, None] | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -156,7 +183,7 @@ async def _serve(
     if parent is not None:
         ends.append(asyncio.create_task(parent))
     # Loading may take minutes: a signal during it must stop the process too.
-    start = asyncio.create_task(server.start())
+    start = asyncio.create_task(_start(server, port_file))
     try:
         await asyncio.wait([start, *ends], return_when=asyncio.FIRST_COMPLETED)
         if start.done():
@@ -170,6 +197,14 @@ async def _serve(
             task.cancel()
         if not await server.stop():
             _log.warning("stopped before all answers had ended or the adapter was closed")
+
+
+async def _start(server: Server, port_file: Path | None) -> None:
+    """Binds and loads; the port file is written in between, so that a probe sees NOT_SERVING while it loads."""
+    await server.bind()
+    if port_file is not None:
+        write_port_file(port_file, server.options.host, server.port)
+    await server.load()
 
 
 async def parent_gone(parent: int | None = None) -> None:

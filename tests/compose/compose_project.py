@@ -4,37 +4,88 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import json
 import os
+import re
 import subprocess
+import sys
+import sysconfig
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "omnigap-test"
 """Name of the Compose project of the tests, so that no other containers are touched."""
+SERVICES = ("espeak", "asr", "demo")
+"""What `docker compose up` starts."""
 
 
-def compose(*arguments: str, timeout_s: float = 300, check: bool = True, **variables: str) -> str:
+def compose(
+    *arguments: str,
+    timeout_s: float = 300,
+    check: bool = True,
+    folder: Path = ROOT,
+    project: str | None = PROJECT,
+    **variables: str,
+) -> str:
     """Runs `docker compose ARGUMENTS` with `variables` in its environment; returns its output.
+
+    Args:
+        folder: the clone.
+        project: None: the name that Compose derives from the folder.
 
     Raises:
         AssertionError: it failed and `check` is set; the message has its whole output.
     """
-    done = subprocess.run(
-        ["docker", "compose", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "COMPOSE_PROJECT_NAME": PROJECT, **variables},
+    done = call("docker", "compose", *arguments, folder=folder, timeout_s=timeout_s, project=project, **variables)
+    shown = f"docker compose {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert not check or done.returncode == 0, shown
+    return done.stdout
+
+
+def refused(*arguments: str, **variables: str) -> str:
+    """The error message of a `docker compose` that must fail."""
+    done = call("docker", "compose", *arguments, **variables)
+    assert done.returncode != 0, f"docker compose {' '.join(arguments)} succeeded\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def call(
+    *command: str, folder: Path = ROOT, timeout_s: float = 300, project: str | None = PROJECT, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command without the settings of Compose that the developer's shell has."""
+    # A build that a command starts reports on standard output.
+    settings = (
+        {"BUILDKIT_PROGRESS": "quiet"}
+        if project is None
+        else {"BUILDKIT_PROGRESS": "quiet", "COMPOSE_PROJECT_NAME": project}
+    )
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**_clean(dict(os.environ)), **settings, **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=timeout_s,
         check=False,
     )
-    shown = f"docker compose {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert not check or done.returncode == 0, shown
-    return done.stdout
+
+
+def _clean(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith(("COMPOSE_", "OMNIGAP_"))}
+
+
+def configured(*files: str, **variables: str) -> dict[str, dict[str, Any]]:
+    """The services of all profiles, as Compose reads them from its files (default: compose.yaml)."""
+    named = [word for file in files for word in ("-f", file)]
+    shown = compose(*named, "--profile", "*", "config", "--format", "json", **variables)
+    services: dict[str, dict[str, Any]] = json.loads(shown)["services"]
+    return services
 
 
 @contextmanager
@@ -45,9 +96,67 @@ def exclusive_engine() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def running_stack() -> Iterator[None]:
+    """The default services, built from this tree and healthy.
+
+    Images stay, for the next module; `make clean` removes them.
+    """
+    everything = ("--profile", "*")
+    with exclusive_engine():
+        compose(*everything, "down", "--volumes", "--remove-orphans")
+        try:
+            compose("build", *SERVICES, "orchestrator", timeout_s=2_400, BUILDKIT_PROGRESS="plain")
+            compose("up", "--detach", "--no-build", "--wait", timeout_s=600)
+            yield
+        finally:
+            print(compose("logs", "--no-color", "--tail", "40", check=False))
+            compose(*everything, "down", "--volumes", "--remove-orphans")
+
+
+def ids(name: str) -> list[str]:
+    """Ids of the containers of a service, also of stopped ones; empty if it has none."""
+    return sorted(compose("ps", "--all", "--quiet", name).split())
+
+
+def inspect(container: str) -> dict[str, Any]:
+    """What the engine knows about a container."""
+    found: list[dict[str, Any]] = json.loads(docker("inspect", container))
+    return found[0]
+
+
+def docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def requests(name: str, index: int = 1) -> int:
+    """Number of Generate calls that a container of a service has answered since it started."""
+    inner = {"espeak": 9461, "asr": 9462, "demo": 9463}[name]
+    address = compose("port", "--index", str(index), name, str(inner)).strip()
+    return answered_at(address)
+
+
+def answered_at(address: str) -> int:
+    """The same by the address of the metrics."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as page:
+        lines = page.read().decode()
+    return sum(
+        int(float(n)) for n in re.findall(r'^omnigap_requests_total\{.*outcome="answered".*\} (\S+)$', lines, re.M)
+    )
+
+
+def script(name: str) -> str:
+    """Path of a console script of the current environment."""
+    path = Path(sysconfig.get_path("scripts")) / name
+    assert path.exists(), f"{name} is not installed next to {sys.executable}"
+    return str(path)
+
+
 @functools.cache
 def missing_cli() -> str | None:
     """Why `docker compose` can't be called; None if it can."""
+    if (ROOT / ".env").exists():
+        return f"{ROOT / '.env'} changes what Compose does: move it away for the tests"
     return _fault(["docker", "compose", "version"], "the docker command with its Compose plugin")
 
 

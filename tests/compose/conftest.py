@@ -13,6 +13,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skips before any fixture builds an image."""
     if item.get_closest_marker("compose") and (reason := missing_engine()):
         _skip(item, reason)
+    if item.get_closest_marker("images") and not item.config.getoption("--images"):
+        pytest.skip("NOT RUN: builds large images: make test-images")
 
 
 @pytest.fixture

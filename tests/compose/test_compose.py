@@ -6,22 +6,28 @@ import json
 import os
 import re
 import subprocess
-import sys
-import sysconfig
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.compose.compose_project import PROJECT, ROOT, compose, exclusive_engine
+from tests.compose.compose_project import (
+    PROJECT,
+    ROOT,
+    SERVICES,
+    answered_at,
+    compose,
+    docker,
+    ids,
+    inspect,
+    requests,
+    running_stack,
+    script,
+)
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 
-SERVICES = ("espeak", "asr", "demo")
-METRICS_PORTS = {"espeak": 9461, "asr": 9462, "demo": 9463}
-ALL = ("--profile", "tools")
 ITEMS = 6
 OTHER_USER = 12_345
 """A user id that no user of the images has."""
@@ -30,20 +36,13 @@ OTHER_USER = 12_345
 @pytest.fixture(scope="module", autouse=True)
 def stack() -> Iterator[None]:
     """The services, built from this tree and healthy."""
-    with exclusive_engine():
-        compose(*ALL, "down", "--volumes", "--remove-orphans")
-        try:
-            compose(*ALL, "build", timeout_s=2_400)
-            compose("up", "--detach", "--no-build", "--wait", timeout_s=600)
-            yield
-        finally:
-            print(compose("logs", "--no-color", "--tail", "40", check=False))
-            compose(*ALL, "down", "--volumes", "--remove-orphans", "--rmi", "local")
+    with running_stack():
+        yield
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_healthy_and_isolated(name: str) -> None:
-    container = _inspect(name)
+    container = inspect(*ids(name))
     host = container["HostConfig"]
     assert container["State"]["Health"]["Status"] == "healthy"
     assert container["Config"]["User"] == "10001:10001"
@@ -52,6 +51,7 @@ def test_a_service_is_healthy_and_isolated(name: str) -> None:
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert 0 < host["Memory"] == host["MemorySwap"]
     assert host["PidsLimit"] == 512
+    assert host["Init"]
     assert not container["State"]["OOMKilled"]
     assert container["Config"]["StopTimeout"] >= 30
     assert compose("exec", "-T", name, "id", "-u").strip() == "10001"
@@ -69,13 +69,13 @@ def test_an_image_lists_its_packages(name: str) -> None:
 
 def test_ports_are_open_on_loopback_only() -> None:
     for name in SERVICES:
-        bindings = [port for ports in _inspect(name)["NetworkSettings"]["Ports"].values() for port in ports or []]
+        bindings = [port for ports in inspect(*ids(name))["NetworkSettings"]["Ports"].values() for port in ports or []]
         assert len(bindings) == 2
         assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}
 
 
 def test_the_network_has_no_internet_access() -> None:
-    shown = _docker("network", "inspect", f"{PROJECT}_services")
+    shown = docker("network", "inspect", f"{PROJECT}_services")
     assert json.loads(shown)[0]["Options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
 
 
@@ -90,7 +90,7 @@ def test_a_run_in_a_container_writes_as_the_owner_of_the_runs_folder(tmp_path: P
     runs = tmp_path / "runs"
     runs.mkdir()
     os.chown(runs, owner, -1)
-    compose(*ALL, "run", "--rm", "-T", "orchestrator", "run", "--limit", str(ITEMS), "--quiet", OMNIGAP_RUNS=str(runs))
+    compose("run", "--rm", "-T", "orchestrator", "run", "--limit", str(ITEMS), "--quiet", OMNIGAP_RUNS=str(runs))
     assert _answered(runs / "default") == {"demo": ITEMS * 6}
     assert {path.stat().st_uid for path in runs.rglob("*")} == {owner}
 
@@ -106,34 +106,30 @@ def test_after_swapping_a_model_only_its_container_and_cells_are_renewed(tmp_pat
     arguments = ("--config", str(config), "--run-dir", str(tmp_path / "run"))
     _run(*arguments)
     before, digests = _ids(), _digests(tmp_path / "run")
-    echoes = _requests(metrics_port)
+    echoes = answered_at(f"127.0.0.1:{metrics_port}")
     assert _answered(tmp_path / "run") == {"demo": ITEMS * 6, "echo": ITEMS * 6}
 
-    # The file itself is mounted, so it must be readable by the user of the container.
-    other = tmp_path / "demo.toml"
-    other.write_text('tts = "espeak:50061"\nmin_match = 0.45\n')
-    other.chmod(0o644)
-    compose("up", "--detach", "--no-build", "--wait", "demo", OMNIGAP_DEMO_CONFIG=str(other))
+    compose("up", "--detach", "--wait", OMNIGAP_DEMO_OPTIONS="min_match = 0.45")
     after = _ids()
     assert after["demo"] != before["demo"]
     assert {name: after[name] for name in ("espeak", "asr")} == {name: before[name] for name in ("espeak", "asr")}
 
-    warm_up = _requests(METRICS_PORTS["demo"])
+    warm_up = requests("demo")
     _run(*arguments)
     assert _answered(tmp_path / "run") == {"demo": ITEMS * 6, "echo": ITEMS * 6}
     assert _digests(tmp_path / "run")["demo"] != digests["demo"]
     assert _digests(tmp_path / "run")["echo"] == digests["echo"]
-    assert _requests(METRICS_PORTS["demo"]) == warm_up + ITEMS * 6
-    assert _requests(metrics_port) == echoes
+    assert requests("demo") == warm_up + ITEMS * 6
+    assert answered_at(f"127.0.0.1:{metrics_port}") == echoes
 
     _run(*arguments)
-    assert _requests(METRICS_PORTS["demo"]) == warm_up + ITEMS * 6
+    assert requests("demo") == warm_up + ITEMS * 6
 
 
 @pytest.fixture
 def echo() -> Iterator[tuple[int, int]]:
     """A second model outside of Compose: its port, and its metrics port."""
-    command = [_script("omnigap-serve"), "echo", "--metrics-port", "0", "--log-level", "warning", "--exit-with-parent"]
+    command = [script("omnigap-serve"), "echo", "--metrics-port", "0", "--log-level", "warning", "--exit-with-parent"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         ready = json.loads(process.stdout.readline())
@@ -143,7 +139,7 @@ def echo() -> Iterator[tuple[int, int]]:
 
 def _run(*arguments: str) -> str:
     """Output of a complete run on the host."""
-    command = [_script("omnigap-orchestrate"), "run", "--limit", str(ITEMS), "--quiet", *arguments]
+    command = [script("omnigap-orchestrate"), "run", "--limit", str(ITEMS), "--quiet", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
@@ -159,29 +155,5 @@ def _digests(folder: Path) -> dict[str, set[str]]:
     return {model: set(rows["model_digest"]) for (model,), rows in results.group_by("model")}
 
 
-def _requests(metrics_port: int) -> int:
-    """Number of Generate calls that the service has answered, including its warm-up."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10) as page:
-        lines = page.read().decode()
-    return sum(
-        int(float(n)) for n in re.findall(r'^omnigap_requests_total\{.*outcome="answered".*\} (\S+)$', lines, re.M)
-    )
-
-
-def _ids() -> dict[str, str]:
-    return {name: compose("ps", "--quiet", name).strip() for name in SERVICES}
-
-
-def _inspect(name: str) -> dict:
-    return json.loads(_docker("inspect", compose("ps", "--quiet", name).strip()))[0]
-
-
-def _docker(*arguments: str) -> str:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=True).stdout
-
-
-def _script(name: str) -> str:
-    """Path of a console script of the current environment."""
-    path = Path(sysconfig.get_path("scripts")) / name
-    assert path.exists(), f"{name} is not installed next to {sys.executable}"
-    return str(path)
+def _ids() -> dict[str, list[str]]:
+    return {name: ids(name) for name in SERVICES}

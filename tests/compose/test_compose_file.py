@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from omnigap_orchestrator.fleet.choose import COMPOSE_PORTS, COMPOSE_PROFILES
-from tests.compose.compose_project import ROOT, compose
+from tests.compose.compose_project import ROOT, compose, configured
 
 DOCKER = ROOT / "docker"
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
@@ -29,6 +29,7 @@ OURS = tuple(name for name in IMAGES if name not in ("fetch", "minicpm-o-server"
 """Images with sources of this repository, unlike the hub's client and an extended vLLM-Omni."""
 SERVICES = tuple(name for name in OURS if name != "orchestrator")
 VERSIONED = r"[\w./-]+:v?\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?"
+OWN_IMAGE = r"\$\{OMNIGAP_IMAGES:-\$\{COMPOSE_PROJECT_NAME\}\}-[\w-]+:\d[\w.]+"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -45,16 +46,6 @@ def test_compose_accepts_its_files(files: list[str]) -> None:
 @pytest.mark.usefixtures("compose_cli")
 def test_without_a_profile_only_the_default_services_start() -> None:
     assert set(compose("config", "--services").split()) == set(COMPOSE_PORTS) - set(COMPOSE_PROFILES)
-
-
-@pytest.mark.usefixtures("compose_cli")
-def test_models_of_the_cpu_file_reserve_no_gpu() -> None:
-    shown = compose(
-        "-f", "compose.yaml", "-f", "docker/compose.cpu.yaml", "--profile", "*", "config", "--format", "json"
-    )
-    services = json.loads(shown)["services"]
-    for name in ("qwen-omni", "hf-tts", "hf-asr", "hf-chat"):
-        assert not services[name].get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices")
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=IMAGES)
@@ -82,7 +73,7 @@ def test_every_third_party_image_is_a_variable_with_a_version_as_its_default() -
             for image in images + [value for key, value in arguments.items() if key.endswith("_IMAGE")]:
                 found = re.fullmatch(r"\$\{OMNIGAP_\w+_IMAGE:-(\S+)\}", image)
                 third_party = found and re.fullmatch(VERSIONED, found[1])
-                assert third_party or image == "omnigap-minicpm-o-server:local", f"{path.name}: {name} uses {image}"
+                assert third_party or re.fullmatch(OWN_IMAGE, image), f"{path.name}: {name} uses {image}"
 
 
 @pytest.mark.usefixtures("compose_cli")
@@ -95,20 +86,43 @@ def test_a_digest_given_by_a_variable_reaches_every_image() -> None:
         assert any(value.endswith(digest) for value in given), name
 
 
+@pytest.mark.usefixtures("compose_cli")
 def test_published_ports_are_on_loopback_and_known_to_the_orchestrator() -> None:
     known, taken = {}, []
-    for path in DOCKER.glob("compose.*.yaml"):
-        for name, service in _services(path).items():
-            for port in service.get("ports", ()):
-                host, outer, inner = port.split(":")
-                assert host == "127.0.0.1"
-                taken.append(outer)
+    for name, service in configured().items():
+        for port in service.get("ports", ()):
+            assert port["host_ip"] == "127.0.0.1"
+            # Ports of metrics are free ones.
+            assert ("published" in port) == str(port["target"]).startswith("50"), f"{name}: {port}"
+            if "published" in port:
+                taken.append(port["published"])
                 on_demand = [COMPOSE_PROFILES[name]] if name in COMPOSE_PROFILES else []
-                if service.get("profiles", []) == on_demand and inner.startswith("50"):
-                    assert outer == inner
-                    known[name] = int(outer)
+                if service.get("profiles", []) == on_demand:
+                    assert port["published"] == str(port["target"])
+                    known[name] = port["target"]
     assert known == {name: port for name, (_, port) in COMPOSE_PORTS.items()}
     assert len(taken) == len(set(taken))
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=IMAGES)
+def test_an_image_has_labels_with_the_version_of_the_project(dockerfile: Path) -> None:
+    text = dockerfile.read_text(encoding="utf-8")
+    labels = dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', text))
+    assert labels.keys() == {"title", "description", "version", "revision", "licenses", "base.name"}
+    assert labels["title"] == f"omnigap-{dockerfile.name.removesuffix('.Dockerfile')}"
+    assert labels["version"] == PROJECT["version"]
+    assert labels["revision"] == "$COMMIT"
+    # An argument before FROM is empty in a stage that does not declare it.
+    stage = text.rpartition("\nFROM ")[2]
+    assert labels["base.name"].startswith("$") and f"ARG {labels['base.name'][1:]}\n" in stage
+    assert "ARG COMMIT=\n" in stage
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_health_check_of_an_image_finds_the_port_of_its_service(name: str) -> None:
+    text = (DOCKER / f"{name}.Dockerfile").read_text(encoding="utf-8")
+    assert 'CMD ["python", "-m", "omnigap_services.probe"]' in text
+    assert "OMNIGAP_PORT_FILE=/tmp/omnigap-port" in text
 
 
 @pytest.mark.parametrize("name", SERVICES)

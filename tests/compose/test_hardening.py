@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.compose.compose_project import ROOT, compose
+from tests.compose.compose_project import ROOT, configured
 
 OVERLAYS = {"plain": (), "gpu": ("docker/compose.gpu.yaml",), "cpu": ("docker/compose.cpu.yaml",)}
 CAPABILITIES = {"orchestrator": ["SETUID", "SETGID"]}
@@ -27,8 +26,7 @@ pytestmark = pytest.mark.usefixtures("compose_cli")
 
 @functools.cache
 def _services(overlay: str) -> dict[str, dict[str, Any]]:
-    files = [word for file in ("compose.yaml", *OVERLAYS[overlay]) for word in ("-f", file)]
-    return json.loads(compose(*files, "--profile", "*", "config", "--format", "json"))["services"]
+    return configured("compose.yaml", *OVERLAYS[overlay])
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -38,6 +36,7 @@ def test_every_container_is_confined(overlay: str) -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service.get("cap_add", []) == CAPABILITIES.get(name, []), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["init"] is True, name
         assert not service.keys() & {"privileged", "ipc", "pid", "network_mode", "userns_mode", "devices"}, name
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
 
@@ -58,8 +57,7 @@ def test_a_variable_sets_the_memory_of_each_container() -> None:
     variables = set()
     for path in (ROOT / "docker").glob("compose.*.yaml"):
         variables |= set(re.findall(r"OMNIGAP_\w+_MEMORY", path.read_text(encoding="utf-8")))
-    shown = compose("--profile", "*", "config", "--format", "json", **dict.fromkeys(variables, "3g"))
-    for name, service in json.loads(shown)["services"].items():
+    for name, service in configured(**dict.fromkeys(variables, "3g")).items():
         assert int(service["mem_limit"]) == int(service["memswap_limit"]) == 3 * 2**30, name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
-from tests.compose.compose_project import ROOT, compose, exclusive_engine
+from tests.compose.compose_project import ROOT, call, compose, exclusive_engine
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 
@@ -33,10 +34,10 @@ def project() -> Iterator[None]:
             yield
         finally:
             print(compose(*FILES, "logs", "--no-color", "--tail", "40", check=False))
-            compose(*FILES, "down", "--volumes", "--remove-orphans", "--rmi", "local")
+            compose(*FILES, "down", "--volumes", "--remove-orphans")
 
 
-@pytest.mark.parametrize("name", ["openai", "triton", "hf-chat"])
+@pytest.mark.parametrize("name", ["openai", "triton", pytest.param("hf-chat", marks=pytest.mark.images)])
 def test_an_image_without_a_gpu_is_built_with_its_service_installed(name: str) -> None:
     compose(*FILES, "build", name, timeout_s=2_400)
     listed = compose(*FILES, "run", "--rm", "--no-deps", "-T", "--entrypoint", "omnigap-serve", name, "--list")
@@ -56,42 +57,45 @@ def test_the_scorer_loads_a_checkpoint_from_the_volume(tmp_path: Path) -> None:
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "asr", timeout_s=600)
     cache = tmp_path / "hub" / "models--omnigap--micro"
     shutil.copytree(MICRO_WHISPER, cache / "snapshots" / COMMIT)
-    _copy_in(tmp_path / "hub", "/models")
-    options = _options(tmp_path / "asr.toml", f'checkpoint = "omnigap/micro"\nrevision = "{COMMIT}"\n')
-    compose(*FILES, "up", "--detach", "--no-build", "--wait", "asr", timeout_s=600, OMNIGAP_ASR_CONFIG=options)
+    _copy_in(tmp_path / "hub")
+    options = f'checkpoint = "omnigap/micro"\nrevision = "{COMMIT}"\n'
+    compose(*FILES, "up", "--detach", "--no-build", "--wait", "asr", timeout_s=600, OMNIGAP_ASR_OPTIONS=options)
     assert _describe(50062).weights_revision == f"omnigap/micro@{COMMIT}"
 
 
+@pytest.mark.images
 def test_qwen_omni_answers_in_all_six_conditions_from_a_container(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="NOT CHECKED: the tiny checkpoint is made with torch: make .venv/.models")
     command = [sys.executable, "-m", "tests.services.qwen_omni.tiny", "qwen2.5", str(tmp_path / "tiny")]
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)
     compose(*FILES, "build", "fetch", "qwen-omni", timeout_s=2_400)
-    _copy_in(tmp_path / "tiny", "/models")
-    options = _options(
-        tmp_path / "qwen-omni.toml",
+    _copy_in(tmp_path / "tiny")
+    options = (
         'checkpoint = "/models/tiny"\ndevice = "cpu"\ndtype = "float32"\n'
-        "max_new_tokens = 8\ntalker_max_new_tokens = 16\ncpu_threads = 1\n",
+        "max_new_tokens = 8\ntalker_max_new_tokens = 16\ncpu_threads = 1\n"
     )
-    variables = {"OMNIGAP_QWEN_OMNI_CONFIG": options}
+    variables = {"OMNIGAP_QWEN_OMNI_OPTIONS": options}
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "qwen-omni", timeout_s=600, **variables)
     assert _conforms(50080)
 
 
-def _copy_in(folder: Path, into: str) -> None:
-    """Copies a folder into the volume of weights, as the user of `fetch`."""
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    mount = f"{folder}:/from/{folder.name}:ro"
-    arguments = ("--rm", "-T", "--volume", mount, "--entrypoint", "cp", "fetch", "-r", f"/from/{folder.name}", into)
-    compose(*FILES, "run", *arguments)
+@pytest.mark.images
+@pytest.mark.parametrize("name", ["asr", "control"])
+def test_an_image_for_a_gpu_has_its_own_name_and_finds_cublas(name: str) -> None:
+    files = ("-f", "compose.yaml", "-f", "docker/compose.gpu.yaml", "--profile", "*")
+    compose(*files, "build", name, timeout_s=2_400)
+    (image,) = {image for image in compose(*files, "config", "--images", name).split() if image.endswith("-gpu:0.1.0")}
+    program = "import ctypes; ctypes.CDLL('libcublas.so.12')"
+    done = call("docker", "run", "--rm", "--entrypoint", "python", image, "-c", program)
+    assert done.returncode == 0, done.stderr
 
 
-def _options(path: Path, text: str) -> str:
-    """Writes options to a file that the user of the container can read; the file itself is mounted."""
-    path.write_text(text)
-    path.chmod(0o644)
-    return str(path)
+def _copy_in(folder: Path) -> None:
+    """Copies a folder into the volume of weights, as docs/containers.md describes."""
+    into = ["docker", "compose", *FILES, "run", "--rm", "-T", "--entrypoint", "tar", "fetch", "-xC", "/models"]
+    command = f"tar -C {shlex.quote(str(folder.parent))} -hc {folder.name} | {shlex.join(into)}"
+    done = call("bash", "-o", "pipefail", "-c", command)
+    assert done.returncode == 0, done.stderr
 
 
 def _conforms(port: int) -> dict[str, object]:
