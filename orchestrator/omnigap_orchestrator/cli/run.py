@@ -20,9 +20,12 @@ from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.cli.options import (
     INCOMPLETE,
     INTERRUPTED,
+    accept_options,
+    accepted_roles,
     config_option,
     control_flags,
     controls_option,
+    fleet_option,
     font_flags,
     font_option,
     friendly,
@@ -163,7 +166,8 @@ def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
 )
 @click.option("--replicates", type=click.IntRange(min=1), help="Answers per model, item and condition.")
 @controls_option
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Source of the services.")
+@fleet_option("services without endpoints")
+@accept_options()
 @click.option("--seed", type=int, help="Decoding seed of models that set none.")
 @click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps even if many answers are missing.")
 @click.option("--single-file", is_flag=True, default=None, help="Embed all media in report.html.")
@@ -204,7 +208,8 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
     scope = RunScope.parse(split(flags["models"]), split(flags["conditions"]), split(flags["stages"]))
     with observer_for(quiet=quiet or as_json) as observer:
         try:
-            summary = asyncio.run(run_plan(config, load_items(config.items), folder, scope, observer))
+            accepts = accepted_roles(flags)
+            summary = asyncio.run(run_plan(config, load_items(config.items), folder, scope, observer, accepts))
         except KeyboardInterrupt:
             # On SIGINT, asyncio.run cancels the run and waits: the journal is closed by now, with all answers in it.
             observer.note("interrupted; all answers are kept, run the same command to continue")
