@@ -304,10 +304,10 @@ class _Stored:
                 transcript = stored_transcript(self._records.transcripts, key, self._before.scorer_digest)
             if current.needs_transcript(answer, transcript):
                 continue
-            text, _ = texts_of(current, answer, transcript)
-            if stored_verdict(self._before, current, text, self._records.verdicts) is not None:
-                verdicts += 1
-                again += stored_verdict(after, current, text, self._records.verdicts) is None
+            texts = texts_of(current, answer, transcript)
+            stored = [t for t in texts if stored_verdict(self._before, current, t, self._records.verdicts) is not None]
+            verdicts += len(stored)
+            again += any(stored_verdict(after, current, t, self._records.verdicts) is None for t in stored)
         return _count(verdicts, "stored verdict"), _count(again, "answer", "judged again")
 
 
