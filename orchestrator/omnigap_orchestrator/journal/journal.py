@@ -276,6 +276,10 @@ def _sealer(table: Table[Any]) -> Any:
     return lambda *values: table.checksum(values)
 
 
+FLEET_META = "fleet"
+"""Key of the metadata for the fleet that a run uses: `compose` or `embedded`."""
+JOURNAL = "journal.sqlite"
+"""Name of the file in the folder of a run."""
 MAX_GROUP_SIZE = 256
 """Largest number of writes that share one commit."""
 

@@ -24,16 +24,21 @@ from omnigap_orchestrator.carriers import MediaStore, MediumError
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.fleet import Endpoints, Fleet, Role
-from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
+from omnigap_orchestrator.journal import (
+    FLEET_META,
+    AnswerRow,
+    Journal,
+    JournalWriter,
+    Records,
+    ServiceRow,
+    TranscriptRow,
+)
 from omnigap_orchestrator.journal.tables import MetaRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import source_row
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
 from omnigap_orchestrator.pipeline.wait_notes import WaitNotes
-from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, connect
-
-FLEET_META = "fleet"
-"""Key in the journal for the fleet that the run uses: `compose` or `embedded`."""
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, connect, outdated
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -242,12 +247,6 @@ async def open_run(
                     await writer.close()
         finally:
             journal.close()
-
-
-def outdated(card: pb.DescribeResponse) -> str:
-    """Why a service should be started again, as it says itself; empty if it is up to date."""
-    # Services of an earlier contract do not have the field.
-    return str(getattr(card, "outdated", ""))
 
 
 class ServiceCalls:

@@ -18,7 +18,7 @@ from omnigap_orchestrator.config import Config, JudgeConfig
 from omnigap_orchestrator.config.config import FROM_RUN_FOLDER
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.row import collect, jsonl_rows
-from omnigap_orchestrator.journal import Journal, read_meta
+from omnigap_orchestrator.journal import JOURNAL, Journal, read_meta
 from omnigap_orchestrator.judge import Rubric, read_rubric, rubric_of
 from omnigap_orchestrator.legacy import upgrade_config, without_removed
 from omnigap_orchestrator.pipeline.cells import PlannedCells
@@ -47,7 +47,7 @@ class RunFolder:
 
     @property
     def journal(self) -> Path:
-        return self.root / "journal.sqlite"
+        return self.root / JOURNAL
 
     @property
     def items(self) -> Path:

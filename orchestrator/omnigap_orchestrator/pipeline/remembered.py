@@ -21,8 +21,9 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.fleet import Endpoints, Fleet, Required, Role, ServiceSpec, choose
 from omnigap_orchestrator.fleet.choose import services_of
+from omnigap_orchestrator.journal import FLEET_META
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
-from omnigap_orchestrator.pipeline.context import FLEET_META, RunContext
+from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import load_plan, load_rubrics
 from omnigap_orchestrator.pipeline.identity import SECOND_SCORER
 from omnigap_orchestrator.pipeline.judge import stored_verdict
